@@ -1,0 +1,11 @@
+//! Liveline: a server for folders of JavaScript route handlers whose answers can stay on the line.
+//!
+//! A request travels through these modules, in this order; each imports only from those to its right:
+//!
+//! ```text
+//!  socket      http        router       isolate        ops         engine        ports        wire
+//!  net/   ->   http/  ->   router/  ->  isolate/  ->   ops/   ->   engine/  ->   ports/  ->   wire/  -> socket
+//! ```
+
+pub mod engine;
+pub mod wire;

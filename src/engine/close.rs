@@ -1,0 +1,132 @@
+//! How a line ends, and what each code tells the client.
+
+use std::borrow::Cow;
+
+/// The close codes of a live line: those of RFC 6455 section 7.4.1 where one fits, 4000 and up for the rest.
+///
+/// A client may reconnect (send its request again) after a code marked so; after the others it should not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseCode {
+    /// 1000: the handler finished, or one side closed the port.
+    Done,
+    /// 1001: the client left; also what a handler sees when nobody joined in time.
+    GoingAway,
+    /// 1003: a binary frame, or text that is not JSON.
+    Unsupported,
+    /// 1006: never on the wire; the socket broke without a close frame.
+    Abnormal,
+    /// 1008: the client broke a rule, such as sending faster than its handler hears.
+    Policy,
+    /// 1009: a frame over the size limit.
+    TooBig,
+    /// 1011: the isolate that ran the handler was lost. Reconnect.
+    IsolateLost,
+    /// 1012: the server restarts. Reconnect.
+    Restart,
+    /// 4001: the user navigated away and the handler did not object.
+    Navigated,
+    /// 4002: the handler threw.
+    HandlerFailed,
+    /// 4008: the client read too slowly and its queue outgrew its budget. Reconnect.
+    TooSlow,
+    /// Any other code, as the client sent it.
+    Other(u16),
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Done => 1000,
+            Self::GoingAway => 1001,
+            Self::Unsupported => 1003,
+            Self::Abnormal => 1006,
+            Self::Policy => 1008,
+            Self::TooBig => 1009,
+            Self::IsolateLost => 1011,
+            Self::Restart => 1012,
+            Self::Navigated => 4001,
+            Self::HandlerFailed => 4002,
+            Self::TooSlow => 4008,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// What the reason says when nobody gave one.
+    pub fn default_reason(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::GoingAway => "going away",
+            Self::Unsupported => "frames must be JSON text",
+            Self::Abnormal => "connection lost",
+            Self::Policy => "too many messages waiting for the handler",
+            Self::TooBig => "frame too large",
+            Self::IsolateLost => "the handler's isolate was lost",
+            Self::Restart => "server restarting",
+            Self::Navigated => "navigated away",
+            Self::HandlerFailed => "the handler failed",
+            Self::TooSlow => "client too slow",
+            Self::Other(_) => "",
+        }
+    }
+}
+
+impl From<u16> for CloseCode {
+    fn from(number: u16) -> Self {
+        match number {
+            1000 => Self::Done,
+            1001 => Self::GoingAway,
+            1003 => Self::Unsupported,
+            1006 => Self::Abnormal,
+            1008 => Self::Policy,
+            1009 => Self::TooBig,
+            1011 => Self::IsolateLost,
+            1012 => Self::Restart,
+            4001 => Self::Navigated,
+            4002 => Self::HandlerFailed,
+            4008 => Self::TooSlow,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// A code with the words that go with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    pub code: CloseCode,
+    /// At most 123 bytes, which is what a close frame holds.
+    pub reason: Cow<'static, str>,
+}
+
+impl Close {
+    /// A close with words of its own, cut to what a close frame holds.
+    pub fn because(code: CloseCode, mut reason: String) -> Close {
+        reason.truncate(reason.floor_char_boundary(123));
+        Close { code, reason: reason.into() }
+    }
+}
+
+impl From<CloseCode> for Close {
+    fn from(code: CloseCode) -> Self {
+        Close { code, reason: code.default_reason().into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_round_trips() {
+        for number in [1000, 1001, 1003, 1006, 1008, 1009, 1011, 1012, 3000, 4001, 4002, 4008, 4999] {
+            assert_eq!(CloseCode::from(number).number(), number);
+        }
+    }
+
+    #[test]
+    fn because_long_reason_is_cut_between_characters() {
+        let close = Close::because(CloseCode::Done, "ä".repeat(100));
+        assert_eq!(close.reason.len(), 122);
+    }
+}

@@ -1,0 +1,347 @@
+//! One request: from its arrival until it is answered for good, or until its line takes over.
+//!
+//! ```text
+//!             answer/message        turn ends, nothing more to come
+//!  Received ─────────────────▶ Opening ─────────────────────────────▶ Answered ──▶ Ended
+//!                                 │ turn ends, more to come
+//!                                 ▼
+//!                             Upgrading ──▶ Live ──▶ Ended
+//! ```
+//!
+//! What a handler sends within one turn of its event loop is collected; the HTTP answer leaves at the end of the
+//! turn. So `respondWith(x); waitUntil(p)` is as live as the other order, and the decision needs no timer.
+//! The first thing sent is what HTTP carries, the rest waits for the line.
+
+use super::LineId;
+use crate::wire::Frame;
+
+/// The state of one request. `B` is the HTTP answer, which the engine only passes on.
+#[derive(Debug)]
+pub struct Exchange<B> {
+    stage: Stage<B>,
+    /// Promises, callbacks and generators that keep the exchange open.
+    holds: u32,
+    /// The handler's own promise has settled.
+    returned: bool,
+    /// The response had its last frame.
+    done: bool,
+}
+
+#[derive(Debug)]
+enum Stage<B> {
+    Received,
+    /// `first` is `None` where a message came first: HTTP then says 202 Accepted.
+    Opening { first: Option<B>, queued: Vec<Frame> },
+    Upgrading,
+    Live(LineId),
+    Answered,
+    Ended,
+}
+
+/// What happens to an exchange.
+#[derive(Debug)]
+pub enum Input<B> {
+    /// The response's first frame.
+    Answer { answer: B, done: bool },
+    /// A later frame of the response.
+    Frame { frame: Frame, done: bool },
+    /// A message, request or delta.
+    Message(Frame),
+    /// The response had its last frame already.
+    Done,
+    /// Something more keeps the exchange open.
+    Hold,
+    /// One of the holds settled.
+    Release,
+    /// The handler's promise settled.
+    Returned,
+    /// The handler threw.
+    Failed,
+    /// JavaScript has nothing more to run for now.
+    TurnEnded,
+    /// The requester left, time ran out, or the line is gone.
+    Gone,
+}
+
+/// What the driver has to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect<B> {
+    None,
+    /// Answer over HTTP; nothing follows.
+    Answer(B),
+    /// Open a line, answer over HTTP with its address (`None`: 202), then call [`Exchange::opened`].
+    Open { first: Option<B>, queued: Vec<Frame> },
+    /// Send on the line.
+    Send(LineId, Frame),
+    /// All is said: close the line normally once it is written out.
+    Finish(LineId),
+    /// Answer 500.
+    FailAnswer,
+    /// Close the line because the handler failed.
+    FailLine(LineId),
+}
+
+/// The input came too late or out of order; nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the response is already done")]
+    ResponseDone,
+    #[error("the exchange has already ended")]
+    Ended,
+    #[error("the HTTP answer is already given")]
+    NotFirst,
+}
+
+impl<B> Default for Exchange<B> {
+    fn default() -> Self {
+        Exchange { stage: Stage::Received, holds: 0, returned: false, done: false }
+    }
+}
+
+impl<B> Exchange<B> {
+    /// Takes one input. A refused input changes nothing.
+    pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, Refused> {
+        if matches!(self.stage, Stage::Ended) {
+            return match input {
+                Input::TurnEnded | Input::Gone | Input::Release | Input::Returned | Input::Failed => Ok(Effect::None),
+                _ => Err(Refused::Ended),
+            };
+        }
+        match input {
+            Input::Answer { answer, done } => self.answer(answer, done),
+            Input::Frame { frame, done } => {
+                if self.done {
+                    return Err(Refused::ResponseDone);
+                }
+                let sent = self.send(frame)?;
+                self.done = done;
+                Ok(sent)
+            }
+            Input::Message(frame) => self.send(frame),
+            Input::Done => {
+                self.done = true;
+                Ok(self.finish_if_complete())
+            }
+            Input::Hold => {
+                self.holds += 1;
+                Ok(Effect::None)
+            }
+            Input::Release => {
+                self.holds = self.holds.saturating_sub(1);
+                Ok(self.finish_if_complete())
+            }
+            Input::Returned => {
+                self.returned = true;
+                Ok(self.finish_if_complete())
+            }
+            Input::Failed => Ok(match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Received | Stage::Opening { .. } => Effect::FailAnswer,
+                Stage::Live(line) => Effect::FailLine(line),
+                Stage::Upgrading | Stage::Answered | Stage::Ended => Effect::None,
+            }),
+            Input::TurnEnded => Ok(self.turn_ended()),
+            Input::Gone => {
+                self.stage = Stage::Ended;
+                Ok(Effect::None)
+            }
+        }
+    }
+
+    /// The line that [`Effect::Open`] asked for exists.
+    pub fn opened(&mut self, line: LineId) -> Effect<B> {
+        debug_assert!(matches!(self.stage, Stage::Upgrading), "opened() follows Effect::Open");
+        self.stage = Stage::Live(line);
+        self.finish_if_complete()
+    }
+
+    /// Nothing keeps the exchange: it has returned, its response is done, no promise holds it.
+    pub fn is_complete(&self) -> bool {
+        self.returned && self.done && self.holds == 0
+    }
+
+    /// HTTP has its answer, or can no longer get one.
+    pub fn is_answered(&self) -> bool {
+        !matches!(self.stage, Stage::Received | Stage::Opening { .. })
+    }
+
+    /// Nothing was sent yet, so the next frame is the HTTP answer.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.stage, Stage::Received)
+    }
+
+    /// The exchange is over and can be forgotten.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended)
+    }
+
+    /// The line, once there is one.
+    pub fn line(&self) -> Option<LineId> {
+        match self.stage {
+            Stage::Live(line) => Some(line),
+            _ => None,
+        }
+    }
+
+    fn answer(&mut self, answer: B, done: bool) -> Result<Effect<B>, Refused> {
+        if self.done {
+            return Err(Refused::ResponseDone);
+        }
+        let Stage::Received = self.stage else { return Err(Refused::NotFirst) };
+        self.stage = Stage::Opening { first: Some(answer), queued: Vec::new() };
+        self.done = done;
+        Ok(Effect::None)
+    }
+
+    fn send(&mut self, frame: Frame) -> Result<Effect<B>, Refused> {
+        match &mut self.stage {
+            Stage::Received => {
+                self.stage = Stage::Opening { first: None, queued: vec![frame] };
+                Ok(Effect::None)
+            }
+            Stage::Opening { queued, .. } => {
+                queued.push(frame);
+                Ok(Effect::None)
+            }
+            Stage::Live(line) => Ok(Effect::Send(*line, frame)),
+            Stage::Upgrading | Stage::Answered | Stage::Ended => Err(Refused::Ended),
+        }
+    }
+
+    fn turn_ended(&mut self) -> Effect<B> {
+        let Stage::Opening { .. } = self.stage else {
+            if matches!(self.stage, Stage::Answered) && self.is_complete() {
+                self.stage = Stage::Ended;
+            }
+            return Effect::None;
+        };
+        let Stage::Opening { first, queued } = std::mem::replace(&mut self.stage, Stage::Upgrading) else {
+            unreachable!("checked just above");
+        };
+        let more_to_come = !self.done || self.holds > 0 || !queued.is_empty();
+        match first {
+            Some(answer) if !more_to_come => {
+                self.stage = if self.is_complete() { Stage::Ended } else { Stage::Answered };
+                Effect::Answer(answer)
+            }
+            first => Effect::Open { first, queued },
+        }
+    }
+
+    fn finish_if_complete(&mut self) -> Effect<B> {
+        match self.stage {
+            Stage::Live(line) if self.is_complete() => {
+                self.stage = Stage::Ended;
+                Effect::Finish(line)
+            }
+            _ => Effect::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Subject = Exchange<&'static str>;
+
+    const LINE: LineId = LineId(7);
+
+    fn after(inputs: impl IntoIterator<Item = Input<&'static str>>) -> Subject {
+        let mut exchange = Subject::default();
+        for input in inputs {
+            exchange.handle(input).unwrap();
+        }
+        exchange
+    }
+
+    fn answer(done: bool) -> Input<&'static str> {
+        Input::Answer { answer: "a", done }
+    }
+
+    fn frame(done: bool) -> Input<&'static str> {
+        Input::Frame { frame: "f".into(), done }
+    }
+
+    #[test]
+    fn received_final_answer_is_answered_plainly() {
+        let mut exchange = after([answer(true), Input::Returned]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn received_open_answer_opens_a_line() {
+        let mut exchange = after([answer(false)]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+        assert_eq!(exchange.opened(LINE), Effect::None);
+        assert_eq!(exchange.handle(frame(true)), Ok(Effect::Send(LINE, "f".into())));
+        assert_eq!(exchange.handle(Input::Returned), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn received_message_first_is_accepted() {
+        let mut exchange = after([Input::Message("m".into())]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: None, queued: vec!["m".into()] }));
+    }
+
+    #[test]
+    fn opening_frames_of_one_turn_all_count() {
+        let mut exchange = after([answer(false), frame(true), Input::Returned]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec!["f".into()] }));
+        assert_eq!(exchange.opened(LINE), Effect::Finish(LINE));
+    }
+
+    #[test]
+    fn opening_hold_in_either_order_is_live() {
+        for inputs in [[answer(true), Input::Hold], [Input::Hold, answer(true)]] {
+            let mut exchange = after(inputs);
+            assert!(matches!(exchange.handle(Input::TurnEnded), Ok(Effect::Open { .. })));
+            exchange.opened(LINE);
+            assert_eq!(exchange.handle(Input::Returned), Ok(Effect::None));
+            assert_eq!(exchange.handle(Input::Release), Ok(Effect::Finish(LINE)));
+        }
+    }
+
+    #[test]
+    fn opening_failed_answers_an_error() {
+        let mut exchange = after([answer(false)]);
+        assert_eq!(exchange.handle(Input::Failed), Ok(Effect::FailAnswer));
+    }
+
+    #[test]
+    fn live_failed_fails_the_line() {
+        let mut exchange = after([answer(false), Input::TurnEnded]);
+        exchange.opened(LINE);
+        assert_eq!(exchange.handle(Input::Failed), Ok(Effect::FailLine(LINE)));
+        assert_eq!(exchange.handle(Input::Returned), Ok(Effect::None));
+    }
+
+    #[test]
+    fn answered_second_frame_is_refused() {
+        let mut exchange = after([answer(true), Input::TurnEnded]);
+        assert_eq!(exchange.handle(frame(true)), Err(Refused::ResponseDone));
+        assert_eq!(exchange.handle(Input::Message("m".into())), Err(Refused::Ended));
+        exchange.handle(Input::Returned).unwrap();
+        exchange.handle(Input::TurnEnded).unwrap();
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn live_done_without_return_stays_open() {
+        let mut exchange = after([answer(false), Input::TurnEnded]);
+        exchange.opened(LINE);
+        assert_eq!(exchange.handle(Input::Done), Ok(Effect::None));
+        assert_eq!(exchange.handle(Input::Returned), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn ended_inputs_are_refused_or_idle() {
+        let mut exchange = after([Input::Gone]);
+        assert_eq!(exchange.handle(answer(true)), Err(Refused::Ended));
+        assert_eq!(exchange.handle(Input::Release), Ok(Effect::None));
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::None));
+    }
+}

@@ -1,0 +1,79 @@
+//! Names of things. Each is its own type, so that none can stand where another is meant.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A request in its isolate. Fits the 53 bits that a JavaScript number holds exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExchangeId(pub u64);
+
+/// A live line. Never used twice in the life of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LineId(pub(super) u64);
+
+impl fmt::Display for LineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line-{}", self.0)
+    }
+}
+
+/// Who hears of a line's events: an isolate's mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerId(pub u32);
+
+/// The right to join one line, once: 128 random bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token(pub [u8; 16]);
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A token opens a line to whoever holds it, so logs must not show it.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl FromStr for Token {
+    type Err = InvalidToken;
+
+    fn from_str(text: &str) -> Result<Self, InvalidToken> {
+        let digits = text.as_bytes();
+        if digits.len() != 32 {
+            return Err(InvalidToken);
+        }
+        let mut bytes = [0; 16];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |b: u8| char::from(b).to_digit(16).ok_or(InvalidToken);
+            *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+        }
+        Ok(Token(bytes))
+    }
+}
+
+/// The text is not 32 hexadecimal digits.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a line token")]
+pub struct InvalidToken;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_text_round_trips() {
+        let token = Token([0, 1, 2, 0xff, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xa5]);
+        assert_eq!(token.to_string().parse(), Ok(token));
+    }
+
+    #[test]
+    fn token_bad_text_is_refused() {
+        for text in ["", "00", &"g".repeat(32), &"é".repeat(16)] {
+            assert_eq!(text.parse::<Token>(), Err(InvalidToken));
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! One live line: from the moment its address is given out until its socket is gone.
+//!
+//! ```text
+//!  Joining ──join──▶ Handshake ──client listens──▶ Open ──finished and written──▶ Closing ──▶ (removed)
+//!     └─────────────────┴── window over ─────────────┴── client does not read ───────┴─────▶ (removed)
+//! ```
+
+use std::time::Instant;
+
+use serde_json::value::RawValue;
+
+use super::outbox::{Full, Outbox};
+use super::{Close, CloseCode, ExchangeId, Limits, OwnerId, Token, Visitor};
+use crate::wire::{self, Frame, Incoming};
+
+/// What the handler's side hears of its line.
+#[derive(Debug)]
+pub enum Event {
+    /// A client message. `size` is what the owner reports back once it was handled.
+    Message { kind: String, event_id: String, payload: Option<Box<RawValue>>, ports: u32, size: usize },
+    /// An answer to the handler's own request.
+    Reply { request: String, port: u32, kind: String, payload: Option<Box<RawValue>>, size: usize },
+    /// The line is gone; nothing follows.
+    Closed(Close),
+}
+
+/// What a socket should write next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Take {
+    /// Nothing for now.
+    Idle,
+    /// The frames given out.
+    Frames,
+    /// Write this close frame and wait for the other side's.
+    Close(Close),
+    /// The line is gone: drop the socket.
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct Line {
+    pub owner: OwnerId,
+    pub exchange: ExchangeId,
+    pub visitor: Visitor,
+    stage: Stage,
+    outbox: Outbox,
+    /// How the line ends once its outbox is written; set by the handler's side.
+    ending: Option<Close>,
+    /// Bytes the client sent and the handler has not consumed.
+    unheard: usize,
+    next_event: u32,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The address is given out; nobody came yet.
+    Joining { token: Token, until: Instant },
+    /// A socket is here, but its client does not listen yet.
+    Handshake { until: Instant },
+    /// Both sides talk. A finished line has `until` to be read to its end.
+    Open { until: Option<Instant> },
+    /// The close frame is the last thing to write; then the client has `until` to answer it.
+    Closing { unwritten: Option<Close>, until: Instant },
+}
+
+/// What the registry does with the line after an input.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Nothing more.
+    Keep,
+    /// The socket has something to write.
+    Wake,
+    /// Tell the owner.
+    Tell(Event),
+    /// Tell the owner and let the socket write.
+    TellAndWake(Event),
+    /// Forget the line; tell the owner if it still cares.
+    Remove(Option<Close>),
+}
+
+impl Line {
+    pub fn new(owner: OwnerId, exchange: ExchangeId, visitor: Visitor, token: Token, until: Instant) -> Line {
+        Line {
+            owner,
+            exchange,
+            visitor,
+            stage: Stage::Joining { token, until },
+            outbox: Outbox::default(),
+            ending: None,
+            unheard: 0,
+            next_event: 0,
+        }
+    }
+
+    /// The token that still joins this line.
+    pub fn token(&self) -> Option<Token> {
+        match self.stage {
+            Stage::Joining { token, .. } => Some(token),
+            _ => None,
+        }
+    }
+
+    /// When the line wants [`Line::expired`] called.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Joining { until, .. } | Stage::Handshake { until } | Stage::Closing { until, .. } => Some(until),
+            Stage::Open { until } => until,
+        }
+    }
+
+    /// A socket took the line; the token is spent.
+    pub fn join(&mut self) {
+        if let Stage::Joining { until, .. } = self.stage {
+            self.stage = Stage::Handshake { until };
+        }
+    }
+
+    /// The handler's side sends.
+    pub fn send(&mut self, frame: Frame, now: Instant, limits: &Limits) -> Outcome {
+        if self.ending.is_some() || matches!(self.stage, Stage::Closing { .. }) {
+            return Outcome::Keep;
+        }
+        match self.outbox.push(frame, limits.queue_bytes) {
+            Ok(()) => self.wake_if_open(),
+            Err(Full) => self.cut(CloseCode::TooSlow.into(), now, limits),
+        }
+    }
+
+    /// The handler's side is finished: write what waits, then close. Later inputs from the client are not told.
+    pub fn finish(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        if self.ending.is_some() || matches!(self.stage, Stage::Closing { .. }) {
+            return Outcome::Keep;
+        }
+        if close.code == CloseCode::Done {
+            // The last frame of a normal end has no budget: without it the client could not tell.
+            let done = wire::response_done(&self.event_id("response.done"));
+            let _ = self.outbox.push(done, usize::MAX);
+        }
+        self.ending = Some(close);
+        if let Stage::Open { until } = &mut self.stage {
+            *until = Some(now + limits.close_grace);
+        }
+        self.wake_if_open()
+    }
+
+    /// Ends the line from the host's side at once: what waits is dropped, the owner hears of it.
+    pub fn cut(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        let told = self.ending.is_some();
+        match self.stage {
+            Stage::Closing { .. } => Outcome::Keep,
+            Stage::Joining { .. } => Outcome::Remove((!told).then_some(close)),
+            Stage::Handshake { .. } | Stage::Open { .. } => {
+                self.outbox = Outbox::default();
+                self.ending = Some(close.clone());
+                self.stage = Stage::Closing { unwritten: Some(close.clone()), until: now + limits.close_grace };
+                if told { Outcome::Wake } else { Outcome::TellAndWake(Event::Closed(close)) }
+            }
+        }
+    }
+
+    /// A text frame came from the client.
+    pub fn receive(&mut self, text: &str, now: Instant, limits: &Limits) -> Outcome {
+        if matches!(self.stage, Stage::Closing { .. } | Stage::Joining { .. }) {
+            return Outcome::Keep;
+        }
+        let Ok(incoming) = wire::decode(text) else {
+            return self.cut(CloseCode::Unsupported.into(), now, limits);
+        };
+        let opens = matches!(self.stage, Stage::Handshake { .. });
+        if opens {
+            // A client that speaks is a client that listens, ping or not.
+            self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
+        }
+        let size = text.len();
+        let event = match incoming {
+            Incoming::Connect { event_id } => {
+                let opened = wire::opened(&event_id, &self.event_id("opened"));
+                return match self.outbox.push_front(opened, limits.queue_bytes) {
+                    Ok(()) => Outcome::Wake,
+                    Err(Full) => self.cut(CloseCode::Policy.into(), now, limits),
+                };
+            }
+            Incoming::Disconnect => None,
+            Incoming::Reply { request, port, kind, payload } => {
+                let (request, kind) = (request.to_owned(), kind.to_owned());
+                Some(Event::Reply { request, port, kind, payload: payload.map(RawValue::to_owned), size })
+            }
+            Incoming::Message { kind, event_id, payload, ports } => (!is_reserved(&kind)).then(|| {
+                let (kind, event_id) = (kind.into_owned(), event_id.into_owned());
+                Event::Message { kind, event_id, payload: payload.map(RawValue::to_owned), ports, size }
+            }),
+        };
+        let event = event.filter(|_| self.ending.is_none());
+        let Some(event) = event else {
+            return if opens { Outcome::Wake } else { Outcome::Keep };
+        };
+        self.unheard += size;
+        if opens { Outcome::TellAndWake(event) } else { Outcome::Tell(event) }
+    }
+
+    /// The owner handled `size` bytes of client messages. Says whether the socket may read again.
+    pub fn heard(&mut self, size: usize, limits: &Limits) -> Outcome {
+        let was_over = self.unheard > limits.queue_bytes;
+        self.unheard = self.unheard.saturating_sub(size);
+        if was_over && self.may_read(limits) { Outcome::Wake } else { Outcome::Keep }
+    }
+
+    /// Whether the socket should read: not while the handler is too far behind.
+    pub fn may_read(&self, limits: &Limits) -> bool {
+        self.unheard <= limits.queue_bytes
+    }
+
+    /// Gives out what should be written next, about `bytes` of it.
+    pub fn take(&mut self, bytes: usize, now: Instant, limits: &Limits, into: &mut Vec<Frame>) -> Take {
+        match self.stage {
+            Stage::Joining { .. } | Stage::Handshake { .. } => Take::Idle,
+            Stage::Open { .. } if !self.outbox.is_empty() => {
+                self.outbox.take(bytes, into);
+                Take::Frames
+            }
+            Stage::Open { .. } => match &self.ending {
+                None => Take::Idle,
+                Some(close) => {
+                    let close = close.clone();
+                    self.stage = Stage::Closing { unwritten: None, until: now + limits.close_grace };
+                    Take::Close(close)
+                }
+            },
+            Stage::Closing { ref mut unwritten, .. } => unwritten.take().map_or(Take::Idle, Take::Close),
+        }
+    }
+
+    /// The socket is gone.
+    pub fn socket_closed(&mut self, close: Close) -> Outcome {
+        Outcome::Remove(self.ending.is_none().then_some(close))
+    }
+
+    /// The deadline of the current stage has passed.
+    pub fn expired(&mut self) -> Outcome {
+        let close = Close { code: CloseCode::GoingAway, reason: "nobody joined in time".into() };
+        Outcome::Remove(self.ending.is_none().then_some(close))
+    }
+
+    fn wake_if_open(&self) -> Outcome {
+        if matches!(self.stage, Stage::Open { .. }) { Outcome::Wake } else { Outcome::Keep }
+    }
+
+    fn event_id(&mut self, kind: &str) -> String {
+        self.next_event += 1;
+        format!("{kind}-h{}", self.next_event)
+    }
+}
+
+/// Types that only the host may send: a client that could raise them in a handler could fake the host.
+fn is_reserved(kind: &str) -> bool {
+    kind.starts_with("response.") || kind.ends_with(".mutate") || matches!(kind, "open" | "close" | "error")
+}

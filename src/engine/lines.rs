@@ -1,0 +1,401 @@
+//! All live lines of the process.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use super::line::{Line, Outcome};
+use super::{Close, CloseCode, Event, ExchangeId, LineId, Origins, OwnerId, Take, Token, Visitor};
+use crate::wire::Frame;
+
+/// What a stranger may use up.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long a client has to join its line.
+    pub join_window: Duration,
+    /// How long a client has to read the rest of a finished line, and then to answer the close frame.
+    pub close_grace: Duration,
+    /// Bytes that may wait in each direction of a line.
+    pub queue_bytes: usize,
+    /// Pages that may join from a browser, besides the server's own.
+    pub origins: Origins,
+}
+
+/// What is known when a line is opened.
+#[derive(Debug)]
+pub struct Opening {
+    pub owner: OwnerId,
+    pub exchange: ExchangeId,
+    pub visitor: Visitor,
+    /// Fresh random bits.
+    pub token: Token,
+}
+
+/// What the driver has to do.
+#[derive(Debug)]
+pub enum Action {
+    /// The line's socket should ask [`Engine::take`] and [`Engine::may_read`] again.
+    Wake(LineId),
+    /// Put the event into the owner's mailbox.
+    Tell { owner: OwnerId, exchange: ExchangeId, line: LineId, event: Event },
+}
+
+/// Why a socket may not join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JoinError {
+    /// Never given out, joined before, or too late.
+    #[error("no such line, or it was joined already")]
+    Unknown,
+    #[error("this page's origin may not join lines of this server")]
+    Origin,
+    #[error("the line belongs to another visitor")]
+    Visitor,
+}
+
+/// The registry of lines. See the module's invariant: time comes in as an argument, work goes out as actions.
+#[derive(Debug)]
+pub struct Engine {
+    limits: Limits,
+    lines: HashMap<LineId, Line>,
+    tokens: HashMap<Token, LineId>,
+    deadlines: BTreeSet<(Instant, LineId)>,
+    next: u64,
+}
+
+impl Engine {
+    pub fn new(limits: Limits) -> Engine {
+        let (lines, tokens, deadlines) = Default::default();
+        Engine { limits, lines, tokens, deadlines, next: 0 }
+    }
+
+    /// A line for an exchange that goes live. Its client may join until the window is over.
+    pub fn open(&mut self, opening: Opening, now: Instant) -> LineId {
+        let Opening { owner, exchange, visitor, token } = opening;
+        let id = LineId(self.next);
+        self.next += 1;
+        let until = now + self.limits.join_window;
+        self.lines.insert(id, Line::new(owner, exchange, visitor, token, until));
+        self.tokens.insert(token, id);
+        self.deadlines.insert((until, id));
+        id
+    }
+
+    /// A client comes with a token. Only the right visitor spends it; any other attempt leaves the line as it was.
+    pub fn join(
+        &mut self,
+        token: Token,
+        visitor: &Visitor,
+        origin: Option<&str>,
+        host: Option<&str>,
+    ) -> Result<LineId, JoinError> {
+        let id = *self.tokens.get(&token).ok_or(JoinError::Unknown)?;
+        if !self.limits.origins.allow(origin, host) {
+            return Err(JoinError::Origin);
+        }
+        let line = self.lines.get_mut(&id).ok_or(JoinError::Unknown)?;
+        if !line.visitor.is_same(visitor) {
+            return Err(JoinError::Visitor);
+        }
+        line.join();
+        self.tokens.remove(&token);
+        Ok(id)
+    }
+
+    /// The handler's side sends a frame.
+    pub fn send(&mut self, id: LineId, frame: Frame, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, actions, |line, limits| line.send(frame, now, limits));
+    }
+
+    /// The handler's side is finished: write what waits, then close.
+    pub fn finish(&mut self, id: LineId, close: Close, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, actions, |line, limits| line.finish(close, now, limits));
+    }
+
+    /// The host ends the line at once.
+    pub fn cut(&mut self, id: LineId, close: Close, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, actions, |line, limits| line.cut(close, now, limits));
+    }
+
+    /// The host ends every line whose owner matches; `None` means all.
+    pub fn cut_all(&mut self, owner: Option<OwnerId>, code: CloseCode, now: Instant, actions: &mut Vec<Action>) {
+        let ids = self.lines.iter().filter(|(_, line)| owner.is_none_or(|owner| line.owner == owner));
+        for id in ids.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.cut(id, code.into(), now, actions);
+        }
+    }
+
+    /// A text frame came from the client.
+    pub fn receive(&mut self, id: LineId, text: &str, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, actions, |line, limits| line.receive(text, now, limits));
+    }
+
+    /// The owner handled `size` bytes of the client's messages.
+    pub fn heard(&mut self, id: LineId, size: usize, actions: &mut Vec<Action>) {
+        self.with(id, actions, |line, limits| line.heard(size, limits));
+    }
+
+    /// The socket is gone, `close` says how.
+    pub fn socket_closed(&mut self, id: LineId, close: Close, actions: &mut Vec<Action>) {
+        self.with(id, actions, |line, _| line.socket_closed(close));
+    }
+
+    /// What the socket should write next, about `bytes` of it, into `into`.
+    pub fn take(&mut self, id: LineId, bytes: usize, now: Instant, into: &mut Vec<Frame>) -> Take {
+        let Some(line) = self.lines.get_mut(&id) else { return Take::Gone };
+        let before = line.deadline();
+        let take = line.take(bytes, now, &self.limits, into);
+        let after = line.deadline();
+        self.reschedule(id, before, after);
+        take
+    }
+
+    /// Whether the socket should read now.
+    pub fn may_read(&self, id: LineId) -> bool {
+        self.lines.get(&id).is_some_and(|line| line.may_read(&self.limits))
+    }
+
+    /// The earliest time at which [`Engine::tick`] has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        while let Some(&(at, id)) = self.deadlines.first()
+            && at <= now
+        {
+            self.with(id, actions, |line, _| line.expired());
+        }
+    }
+
+    /// How many lines there are, in any stage.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Runs one input on one line and settles what follows from it: deadlines, tokens, actions.
+    fn with(&mut self, id: LineId, actions: &mut Vec<Action>, input: impl FnOnce(&mut Line, &Limits) -> Outcome) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let before = line.deadline();
+        let outcome = input(line, &self.limits);
+        let after = line.deadline();
+        let (owner, exchange) = (line.owner, line.exchange);
+        let tell = |event| Action::Tell { owner, exchange, line: id, event };
+        match outcome {
+            Outcome::Keep => {}
+            Outcome::Wake => actions.push(Action::Wake(id)),
+            Outcome::Tell(event) => actions.push(tell(event)),
+            Outcome::TellAndWake(event) => actions.extend([tell(event), Action::Wake(id)]),
+            Outcome::Remove(close) => {
+                if let Some(token) = line.token() {
+                    self.tokens.remove(&token);
+                }
+                self.lines.remove(&id);
+                actions.extend(close.map(|close| tell(Event::Closed(close))));
+                actions.push(Action::Wake(id));
+                return self.reschedule(id, before, None);
+            }
+        }
+        self.reschedule(id, before, after);
+    }
+
+    fn reschedule(&mut self, id: LineId, before: Option<Instant>, after: Option<Instant>) {
+        if before == after {
+            return;
+        }
+        if let Some(at) = before {
+            self.deadlines.remove(&(at, id));
+        }
+        if let Some(at) = after {
+            self.deadlines.insert((at, id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct World {
+        engine: Engine,
+        now: Instant,
+        actions: Vec<Action>,
+    }
+
+    const TOKEN: Token = Token([9; 16]);
+    const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
+
+    fn visitor() -> Visitor {
+        Visitor { session: None, address: [127, 0, 0, 1].into() }
+    }
+
+    impl World {
+        fn new() -> (World, LineId) {
+            let limits = Limits {
+                join_window: Duration::from_secs(30),
+                close_grace: Duration::from_secs(5),
+                queue_bytes: 1000,
+                origins: Origins::default(),
+            };
+            let mut world = World { engine: Engine::new(limits), now: Instant::now(), actions: Vec::new() };
+            let opening =
+                Opening { owner: OwnerId(1), exchange: ExchangeId(2), visitor: visitor(), token: TOKEN };
+            let id = world.engine.open(opening, world.now);
+            (world, id)
+        }
+
+        fn open() -> (World, LineId) {
+            let (mut world, id) = World::new();
+            world.engine.join(TOKEN, &visitor(), None, None).unwrap();
+            world.engine.receive(id, CONNECT, world.now, &mut world.actions);
+            assert_eq!(world.written(id).len(), 1);
+            (world, id)
+        }
+
+        fn send(&mut self, id: LineId, text: &str) {
+            self.engine.send(id, text.into(), self.now, &mut self.actions);
+        }
+
+        fn written(&mut self, id: LineId) -> Vec<String> {
+            let mut frames = Vec::new();
+            while self.engine.take(id, 100, self.now, &mut frames) == Take::Frames {}
+            frames.iter().map(|frame| frame.as_str().to_owned()).collect()
+        }
+
+        fn told(&mut self) -> Vec<String> {
+            let events = self.actions.drain(..).filter_map(|action| match action {
+                Action::Tell { event: Event::Closed(close), .. } => Some(format!("closed {}", close.code.number())),
+                Action::Tell { event: Event::Message { kind, .. }, .. } => Some(kind),
+                Action::Tell { event: Event::Reply { request, .. }, .. } => Some(request),
+                Action::Wake(_) => None,
+            });
+            events.collect()
+        }
+    }
+
+    #[test]
+    fn joining_unknown_token_is_refused() {
+        let (mut world, _) = World::new();
+        assert_eq!(world.engine.join(Token([0; 16]), &visitor(), None, None), Err(JoinError::Unknown));
+    }
+
+    #[test]
+    fn joining_foreign_visitor_leaves_the_token() {
+        let (mut world, id) = World::new();
+        let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
+        assert_eq!(world.engine.join(TOKEN, &stranger, None, None), Err(JoinError::Visitor));
+        assert_eq!(world.engine.join(TOKEN, &visitor(), Some("http://evil"), Some("me")), Err(JoinError::Origin));
+        assert_eq!(world.engine.join(TOKEN, &visitor(), None, None), Ok(id));
+    }
+
+    #[test]
+    fn joined_second_join_is_refused() {
+        let (mut world, _) = World::new();
+        world.engine.join(TOKEN, &visitor(), None, None).unwrap();
+        assert_eq!(world.engine.join(TOKEN, &visitor(), None, None), Err(JoinError::Unknown));
+    }
+
+    #[test]
+    fn joining_window_over_tells_and_removes() {
+        let (mut world, _) = World::new();
+        let at = world.engine.next_deadline().unwrap();
+        world.engine.tick(at, &mut world.actions);
+        assert_eq!(world.told(), ["closed 1001"]);
+        assert!(world.engine.is_empty());
+        assert_eq!(world.engine.join(TOKEN, &visitor(), None, None), Err(JoinError::Unknown));
+    }
+
+    #[test]
+    fn handshake_frames_wait_for_the_ping() {
+        let (mut world, id) = World::new();
+        world.send(id, "one");
+        world.engine.join(TOKEN, &visitor(), None, None).unwrap();
+        assert!(world.written(id).is_empty());
+        world.engine.receive(id, CONNECT, world.now, &mut world.actions);
+        let written = world.written(id);
+        assert!(written[0].contains("E:0:message"), "the ping's answer comes first: {written:?}");
+        assert_eq!(written[1], "one");
+    }
+
+    #[test]
+    fn open_finish_writes_done_then_closes() {
+        let (mut world, id) = World::open();
+        world.send(id, "last");
+        world.engine.finish(id, CloseCode::Done.into(), world.now, &mut world.actions);
+        let written = world.written(id);
+        assert!(written[0] == "last" && written[1].contains("response.done"));
+        assert_eq!(world.engine.take(id, 9, world.now, &mut Vec::new()), Take::Idle, "the close was given out");
+        world.engine.socket_closed(id, CloseCode::Done.into(), &mut world.actions);
+        assert!(world.told().is_empty(), "the handler knows that it finished");
+        assert!(world.engine.is_empty());
+    }
+
+    #[test]
+    fn open_finish_unread_is_removed_after_the_grace() {
+        let (mut world, id) = World::open();
+        world.engine.finish(id, CloseCode::Done.into(), world.now, &mut world.actions);
+        let at = world.engine.next_deadline().unwrap();
+        world.engine.tick(at, &mut world.actions);
+        assert_eq!(world.engine.take(id, 9, world.now, &mut Vec::new()), Take::Gone);
+    }
+
+    #[test]
+    fn open_overfull_queue_closes_too_slow() {
+        let (mut world, id) = World::open();
+        for _ in 0..11 {
+            world.send(id, &"x".repeat(100));
+        }
+        assert_eq!(world.told(), ["closed 4008"]);
+        assert_eq!(world.engine.take(id, 9, world.now, &mut Vec::new()), Take::Close(CloseCode::TooSlow.into()));
+    }
+
+    #[test]
+    fn open_garbage_closes_unsupported() {
+        let (mut world, id) = World::open();
+        world.engine.receive(id, "garbage", world.now, &mut world.actions);
+        assert_eq!(world.told(), ["closed 1003"]);
+    }
+
+    #[test]
+    fn open_reserved_type_is_not_told() {
+        let (mut world, id) = World::open();
+        for kind in ["response.done", "x.mutate", "close"] {
+            let text = format!(r#"{{"message":[],".wq":{{"type":"{kind}","eventID":"e"}}}}"#);
+            world.engine.receive(id, &text, world.now, &mut world.actions);
+        }
+        assert!(world.told().is_empty());
+    }
+
+    #[test]
+    fn open_unheard_messages_stop_reading() {
+        let (mut world, id) = World::open();
+        let text = format!("\"{}\"", "x".repeat(600));
+        world.engine.receive(id, &text, world.now, &mut world.actions);
+        assert!(world.engine.may_read(id));
+        world.engine.receive(id, &text, world.now, &mut world.actions);
+        assert!(!world.engine.may_read(id));
+        world.engine.heard(id, text.len(), &mut world.actions);
+        assert!(world.engine.may_read(id));
+    }
+
+    #[test]
+    fn open_socket_lost_tells() {
+        let (mut world, id) = World::open();
+        world.engine.socket_closed(id, CloseCode::Abnormal.into(), &mut world.actions);
+        assert_eq!(world.told(), ["closed 1006"]);
+        assert!(world.engine.is_empty());
+    }
+
+    #[test]
+    fn all_cut_closes_every_line_of_the_owner() {
+        let (mut world, _) = World::open();
+        world.engine.cut_all(Some(OwnerId(2)), CloseCode::Restart, world.now, &mut world.actions);
+        assert!(world.told().is_empty());
+        world.engine.cut_all(None, CloseCode::Restart, world.now, &mut world.actions);
+        assert_eq!(world.told(), ["closed 1012"]);
+    }
+}

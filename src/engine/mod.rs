@@ -1,0 +1,29 @@
+//! The lifecycle engine: everything that decides how an answer becomes a line, and how a line ends.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Exchange`] | one request until it is answered, or until its line takes over |
+//! | [`Engine`] | all live lines: who may join, what waits to be sent, when each ends |
+//! | [`Action`] | what the engine asks its driver to do |
+//! | [`Close`] | the one table of close codes |
+//!
+//! **Invariant: sans-IO.** No socket, task, lock, random number or clock in here. Inputs are method calls, the
+//! time is an argument, and what has to happen outside comes back as [`Action`]s. That makes every history
+//! replayable, which the property tests rely on.
+
+mod close;
+mod exchange;
+mod ids;
+mod line;
+mod lines;
+mod outbox;
+#[cfg(test)]
+mod properties;
+mod visitor;
+
+pub use close::{Close, CloseCode};
+pub use exchange::{Effect, Exchange, Input, Refused};
+pub use ids::{ExchangeId, LineId, OwnerId, Token};
+pub use line::{Event, Take};
+pub use lines::{Action, Engine, JoinError, Limits, Opening};
+pub use visitor::{Origins, Visitor};

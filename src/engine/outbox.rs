@@ -1,0 +1,96 @@
+//! What waits to be written to one line.
+
+use std::collections::VecDeque;
+
+use crate::wire::Frame;
+
+/// Frames in order, within a budget of bytes.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+}
+
+/// The frame would exceed the budget; it was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Outbox {
+    /// Takes a frame unless that would exceed `budget` bytes. A frame into an empty box always fits: its size has
+    /// a limit of its own.
+    pub fn push(&mut self, frame: Frame, budget: usize) -> Result<(), Full> {
+        if !self.frames.is_empty() && self.bytes + frame.len() > budget {
+            return Err(Full);
+        }
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        Ok(())
+    }
+
+    /// Takes a frame that must be written before all others, under the same rule.
+    pub fn push_front(&mut self, frame: Frame, budget: usize) -> Result<(), Full> {
+        self.push(frame, budget)?;
+        self.frames.rotate_right(1);
+        Ok(())
+    }
+
+    /// Moves frames from the front into `into` until about `bytes` are taken; at least one if there is one.
+    pub fn take(&mut self, bytes: usize, into: &mut Vec<Frame>) {
+        let mut taken = 0;
+        while taken < bytes
+            && let Some(frame) = self.frames.pop_front()
+        {
+            taken += frame.len();
+            self.bytes -= frame.len();
+            into.push(frame);
+        }
+        if self.frames.is_empty() {
+            // An idle line keeps no buffer.
+            self.frames = VecDeque::new();
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn push_over_budget_is_full() {
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.push("12345678".into(), 4), Ok(()));
+        assert_eq!(outbox.push("1".into(), 4), Err(Full));
+    }
+
+    #[test]
+    fn take_keeps_order_and_counts() {
+        let mut outbox = Outbox::default();
+        for frame in ["a", "b", "c"] {
+            outbox.push(frame.into(), 10).unwrap();
+        }
+        let mut taken = Vec::new();
+        outbox.take(2, &mut taken);
+        assert_eq!((taken.concat_str(), outbox.bytes()), ("ab".to_owned(), 1));
+        outbox.take(9, &mut taken);
+        assert!(outbox.is_empty() && outbox.bytes() == 0);
+    }
+
+    trait ConcatStr {
+        fn concat_str(&self) -> String;
+    }
+
+    impl ConcatStr for Vec<Frame> {
+        fn concat_str(&self) -> String {
+            self.iter().map(|frame| frame.as_str()).collect()
+        }
+    }
+}

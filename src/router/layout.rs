@@ -1,0 +1,173 @@
+//! Which folder holds what, worked out once from the folder named on the command line.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// The folders of one application. All paths are canonical.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The folder that was given: a project, or the routes folder itself.
+    pub root: PathBuf,
+    /// The folder whose handlers answer `/`.
+    pub routes: PathBuf,
+    /// The folder of static files. Never a route segment, even when it lies inside `routes`.
+    pub public: Option<PathBuf>,
+}
+
+/// Why a folder cannot be served.
+#[derive(Debug, Error)]
+pub enum LayoutError {
+    /// Nothing is there.
+    #[error("there is no folder `{}`: check the path", .0.display())]
+    Missing(PathBuf),
+    /// Something is there that is not a folder.
+    #[error("`{}` is not a folder: give the folder, not a file in it", .0.display())]
+    NotAFolder(PathBuf),
+    /// The operating system does not let us in.
+    #[error("cannot read the folder `{}`: {source}", .path.display())]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The static files would include the handlers' source.
+    #[error(
+        "`{}` cannot be public: it holds the routes in `{}`, whose source anyone could then read; name a folder for static files only",
+        .public.display(),
+        .routes.display()
+    )]
+    PublicHoldsRoutes {
+        /// The folder of static files.
+        public: PathBuf,
+        /// The routes folder inside it.
+        routes: PathBuf,
+    },
+}
+
+impl Layout {
+    /// Finds the folders of `dir`: a project when it has `app/`, else a routes folder.
+    ///
+    /// Either way `dir/public` holds the static files if it exists and `public` names no other folder.
+    pub fn find(dir: &Path, public: Option<&Path>) -> Result<Layout, LayoutError> {
+        let root = readable_folder(dir)?;
+        let routes = match root.join("app") {
+            app if app.is_dir() => readable_folder(&app)?,
+            _ => root.clone(),
+        };
+        let public = match (public, root.join("public")) {
+            (Some(named), _) => Some(readable_folder(named)?),
+            (None, usual) if usual.is_dir() => Some(readable_folder(&usual)?),
+            (None, _) => None,
+        };
+        match public {
+            Some(public) if routes.starts_with(&public) => {
+                Err(LayoutError::PublicHoldsRoutes { public, routes })
+            }
+            public => Ok(Layout { root, routes, public }),
+        }
+    }
+}
+
+fn readable_folder(path: &Path) -> Result<PathBuf, LayoutError> {
+    let canonical = path.canonicalize().map_err(|source| refusal(path, source))?;
+    fs::read_dir(&canonical).map_err(|source| refusal(path, source))?;
+    Ok(canonical)
+}
+
+fn refusal(path: &Path, source: io::Error) -> LayoutError {
+    let path = path.to_path_buf();
+    match source.kind() {
+        io::ErrorKind::NotFound => LayoutError::Missing(path),
+        io::ErrorKind::NotADirectory => LayoutError::NotAFolder(path),
+        _ => LayoutError::Unreadable { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn folders(names: &[&str]) -> (TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        for name in names {
+            fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        let root = dir.path().canonicalize().unwrap();
+        (dir, root)
+    }
+
+    #[test]
+    fn find_project_routes_are_in_app() {
+        let (_dir, root) = folders(&["app", "public"]);
+        let layout = Layout::find(&root, None).unwrap();
+        assert_eq!(layout.routes, root.join("app"));
+        assert_eq!(layout.public, Some(root.join("public")));
+        assert_eq!(layout.root, root);
+    }
+
+    #[test]
+    fn find_no_app_folder_is_the_routes() {
+        let (_dir, root) = folders(&["public", "products"]);
+        let layout = Layout::find(&root, None).unwrap();
+        assert_eq!(layout.routes, root);
+        assert_eq!(layout.public, Some(root.join("public")));
+    }
+
+    #[test]
+    fn find_no_public_nothing_is_static() {
+        let (_dir, root) = folders(&["products"]);
+        fs::write(root.join("public"), "a file").unwrap();
+        assert_eq!(Layout::find(&root, None).unwrap().public, None);
+    }
+
+    #[test]
+    fn find_public_named_it_replaces_the_usual_one() {
+        let (_dir, root) = folders(&["app", "public", "dist"]);
+        let layout = Layout::find(&root, Some(&root.join("app/../dist"))).unwrap();
+        assert_eq!(layout.public, Some(root.join("dist")));
+    }
+
+    #[test]
+    fn find_missing_folder_is_named() {
+        let (_dir, root) = folders(&[]);
+        let missing = root.join("nowhere");
+        let error = Layout::find(&missing, None).unwrap_err();
+        assert!(matches!(&error, LayoutError::Missing(path) if *path == missing));
+        assert_eq!(error.to_string(), format!("there is no folder `{}`: check the path", missing.display()));
+        assert!(matches!(Layout::find(&root, Some(&missing)), Err(LayoutError::Missing(_))));
+    }
+
+    #[test]
+    fn find_file_is_not_a_folder() {
+        let (_dir, root) = folders(&[]);
+        let file = root.join("handler.js");
+        fs::write(&file, "").unwrap();
+        assert!(matches!(Layout::find(&file, None), Err(LayoutError::NotAFolder(path)) if path == file));
+        assert!(matches!(Layout::find(&root, Some(&file)), Err(LayoutError::NotAFolder(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn find_looping_link_is_unreadable() {
+        let (_dir, root) = folders(&[]);
+        let link = root.join("loop");
+        std::os::unix::fs::symlink(&link, &link).unwrap();
+        let error = Layout::find(&link, None).unwrap_err();
+        assert!(matches!(error, LayoutError::Unreadable { .. }));
+        assert_eq!(error.to_string().lines().count(), 1);
+    }
+
+    #[test]
+    fn find_public_above_the_routes_is_refused() {
+        let (_dir, root) = folders(&["app"]);
+        for public in [root.clone(), root.join("app")] {
+            let found = Layout::find(&root, Some(&public));
+            assert!(matches!(found, Err(LayoutError::PublicHoldsRoutes { .. })), "{found:?}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Which handlers are asked for a path: the routes folder as an immutable tree.
+//!
+//! | type | what it is | where |
+//! |---|---|---|
+//! | [`Layout`] | which folder holds the routes, and which the static files | `layout.rs` |
+//! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
+//! | [`Handler`], [`Node`], [`Step`] | a file; a place a path can end at; one handler asked on the way there | `tree.rs` |
+//! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
+//!
+//! `scan.rs` is the only file here that walks the disk; `path.rs` is the only one that knows how a
+//! path falls into segments. The host scans once per generation of the code and then resolves each
+//! request; a change on disk makes a new [`Routes`], never edits one.
+//!
+//! A folder is one URL segment and the folder `-` is any one segment. The root handler is asked
+//! first, for every path; each handler below it is asked when the one above delegates. Methods,
+//! static files and JavaScript are other modules' business: nothing here opens a handler's file.
+
+mod layout;
+mod path;
+mod reroute;
+mod scan;
+mod tree;
+
+pub use layout::{Layout, LayoutError};
+pub use path::segments;
+pub use reroute::{Reroute, RerouteError, reroute};
+pub use scan::ScanError;
+pub use tree::{Handler, Layer, Node, NodeId, Routes, Step};

@@ -1,0 +1,304 @@
+//! Reads the routes folder into plain [`Folder`]s, which `tree.rs` turns into [`Routes`](super::Routes).
+//!
+//! Decides what on the disk is a route: which file is a folder's handler, which folders are passed
+//! over, where links lead. The result is sorted by name, whatever order the disk lists.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::layout::Layout;
+use super::tree::Layer;
+
+/// A handler's extensions; the first that exists is taken.
+const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
+
+/// A folder of routes, as found on the disk.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    /// The URL segment it stands for; empty at the root.
+    pub(super) name: String,
+    /// At most one file per layer, in the order of [`Layer`].
+    pub(super) handlers: Vec<(Layer, PathBuf)>,
+    /// Sorted by name.
+    pub(super) folders: Vec<Folder>,
+}
+
+/// Why the routes folder could not be read.
+#[derive(Debug, Error)]
+pub enum ScanError {
+    /// The operating system refused.
+    #[error("cannot read `{}` in the routes folder: {source}", .path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// No URL can name the folder.
+    #[error("the folder `{}` cannot be a route: its name is not UTF-8; rename it", .0.display())]
+    NotUtf8(PathBuf),
+}
+
+/// Reads the routes of `layout`.
+pub(super) fn scan(layout: &Layout) -> Result<Folder, ScanError> {
+    Scan { public: layout.public.as_deref(), trail: Vec::new() }.folder(String::new(), layout.routes.clone())
+}
+
+struct Scan<'a> {
+    public: Option<&'a Path>,
+    /// The real folders from the root to the one being read. Meeting one of them again is a cycle.
+    trail: Vec<PathBuf>,
+}
+
+impl Scan<'_> {
+    /// Reads the folder whose canonical path is `real`.
+    fn folder(&mut self, name: String, real: PathBuf) -> Result<Folder, ScanError> {
+        let listing = Listing::read(&real)?;
+        let handlers = listing.handlers(&real)?;
+        self.trail.push(real);
+        let mut folders = Vec::new();
+        for (name, path) in listing.folders {
+            let real = canonical(&path)?;
+            if Some(real.as_path()) == self.public || self.trail.contains(&real) {
+                continue;
+            }
+            let name = name.into_string().map_err(|_| ScanError::NotUtf8(path))?;
+            folders.push(self.folder(name, real)?);
+        }
+        self.trail.pop();
+        Ok(Folder { name, handlers, folders })
+    }
+}
+
+/// What one folder holds that matters here.
+#[derive(Default)]
+struct Listing {
+    files: BTreeSet<OsString>,
+    /// Names and paths, sorted.
+    folders: BTreeSet<(OsString, PathBuf)>,
+}
+
+impl Listing {
+    fn read(folder: &Path) -> Result<Listing, ScanError> {
+        let mut listing = Listing::default();
+        for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
+            let entry = entry.map_err(unreadable(folder))?;
+            match kind(&entry)? {
+                Kind::File => _ = listing.files.insert(entry.file_name()),
+                Kind::Folder if !is_passed_over(&entry) => {
+                    listing.folders.insert((entry.file_name(), entry.path()));
+                }
+                Kind::Folder | Kind::Other => {}
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The handler of each layer. A plain `handler.*` is the server's, unless the server has its own.
+    fn handlers(&self, folder: &Path) -> Result<Vec<(Layer, PathBuf)>, ScanError> {
+        let files = [
+            (Layer::Server, self.first("handler.server").or_else(|| self.first("handler"))),
+            (Layer::Client, self.first("handler.client")),
+            (Layer::Worker, self.first("handler.worker")),
+        ];
+        files
+            .into_iter()
+            .filter_map(|(layer, file)| Some((layer, file?)))
+            .map(|(layer, file)| Ok((layer, canonical(&folder.join(file))?)))
+            .collect()
+    }
+
+    fn first(&self, stem: &str) -> Option<String> {
+        EXTENSIONS
+            .iter()
+            .map(|extension| format!("{stem}.{extension}"))
+            .find(|file| self.files.contains(file.as_str() as &std::ffi::OsStr))
+    }
+}
+
+enum Kind {
+    File,
+    Folder,
+    Other,
+}
+
+/// What an entry is, links followed.
+fn kind(entry: &DirEntry) -> Result<Kind, ScanError> {
+    let path = entry.path();
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Ok(Kind::Folder),
+        Ok(metadata) if metadata.is_file() => Ok(Kind::File),
+        Ok(_) => Ok(Kind::Other),
+        // A link to nowhere or to itself, or a file deleted since it was listed.
+        Err(_) if path.is_symlink() => Ok(Kind::Other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kind::Other),
+        Err(error) => Err(unreadable(&path)(error)),
+    }
+}
+
+fn is_passed_over(folder: &DirEntry) -> bool {
+    let name = folder.file_name();
+    name == "node_modules" || name.as_encoded_bytes().starts_with(b".")
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, ScanError> {
+    path.canonicalize().map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> ScanError {
+    move |source| ScanError::Unreadable { path: path.to_path_buf(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn project(files: &[&str]) -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        dir
+    }
+
+    /// Every handler found, as `layer file`, files relative to the project.
+    fn found(dir: &TempDir) -> Vec<String> {
+        let layout = Layout::find(dir.path(), None).unwrap();
+        let mut lines = Vec::new();
+        collect(&scan(&layout).unwrap(), &layout.root, &mut lines);
+        lines
+    }
+
+    fn collect(folder: &Folder, root: &Path, lines: &mut Vec<String>) {
+        for (layer, path) in &folder.handlers {
+            lines.push(format!("{layer} {}", path.strip_prefix(root).unwrap().display()));
+        }
+        for folder in &folder.folders {
+            collect(folder, root, lines);
+        }
+    }
+
+    #[test]
+    fn scan_server_file_hides_the_plain_one() {
+        let dir = project(&["handler.js", "handler.server.tsx", "a/handler.ts"]);
+        assert_eq!(found(&dir), ["server handler.server.tsx", "server a/handler.ts"]);
+    }
+
+    #[test]
+    fn scan_several_extensions_first_is_taken() {
+        for (number, taken) in EXTENSIONS.iter().enumerate() {
+            let files: Vec<_> =
+                EXTENSIONS[number..].iter().rev().map(|extension| format!("handler.{extension}")).collect();
+            let dir = project(&files.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(found(&dir), [format!("server handler.{taken}")]);
+        }
+    }
+
+    #[test]
+    fn scan_other_layers_recorded_beside_the_server() {
+        let dir = project(&["handler.worker.mjs", "handler.client.js", "handler.js"]);
+        assert_eq!(
+            found(&dir),
+            ["server handler.js", "client handler.client.js", "worker handler.worker.mjs"]
+        );
+    }
+
+    #[test]
+    fn scan_foreign_folders_and_files_passed_over() {
+        let dir = project(&[
+            "node_modules/x/handler.js",
+            ".git/handler.js",
+            "public/handler.js",
+            "a/node_modules/handler.js",
+            "a/public/handler.js",
+            "a/handler.json",
+            "a/handler.d.ts",
+            "a/myhandler.js",
+            "handler.js/notes.txt",
+        ]);
+        assert_eq!(found(&dir), ["server a/public/handler.js"]);
+    }
+
+    #[test]
+    fn scan_project_only_app_holds_routes() {
+        let dir = project(&["handler.js", "app/handler.js", "lib/handler.js", "public/x/handler.js"]);
+        assert_eq!(found(&dir), ["server app/handler.js"]);
+    }
+
+    #[test]
+    fn scan_folders_sorted_by_name() {
+        let dir = project(&["b/handler.js", "-/handler.js", "a/z/handler.js", "a/handler.js", "B/handler.js"]);
+        assert_eq!(
+            found(&dir),
+            [
+                "server -/handler.js",
+                "server B/handler.js",
+                "server a/handler.js",
+                "server a/z/handler.js",
+                "server b/handler.js"
+            ]
+        );
+    }
+
+    #[test]
+    fn scan_routes_gone_is_an_error() {
+        let dir = project(&["app/handler.js"]);
+        let layout = Layout::find(dir.path(), None).unwrap();
+        fs::remove_dir_all(&layout.routes).unwrap();
+        let error = scan(&layout).unwrap_err();
+        assert!(matches!(&error, ScanError::Unreadable { path, .. } if *path == layout.routes), "{error}");
+    }
+
+    #[cfg(unix)]
+    mod links {
+        use super::*;
+        use std::os::unix::ffi::OsStringExt;
+        use std::os::unix::fs::symlink;
+
+        #[test]
+        fn scan_links_followed_to_the_real_file() {
+            let dir = project(&["app/handler.js", "shared/shop/handler.js", "shared/root.js"]);
+            symlink(dir.path().join("shared/shop"), dir.path().join("app/shop")).unwrap();
+            fs::create_dir(dir.path().join("app/about")).unwrap();
+            symlink(dir.path().join("shared/root.js"), dir.path().join("app/about/handler.js")).unwrap();
+            assert_eq!(
+                found(&dir),
+                ["server app/handler.js", "server shared/root.js", "server shared/shop/handler.js"]
+            );
+        }
+
+        #[test]
+        fn scan_link_cycles_stopped() {
+            let dir = project(&["a/b/handler.js", "c/handler.js"]);
+            symlink(dir.path(), dir.path().join("a/b/up")).unwrap();
+            symlink(dir.path().join("c"), dir.path().join("c/itself")).unwrap();
+            symlink("loop", dir.path().join("loop")).unwrap();
+            symlink("nowhere", dir.path().join("handler.js")).unwrap();
+            assert_eq!(found(&dir), ["server a/b/handler.js", "server c/handler.js"]);
+        }
+
+        #[test]
+        fn scan_link_to_public_passed_over() {
+            let dir = project(&["public/handler.js", "a/handler.js"]);
+            symlink(dir.path().join("public"), dir.path().join("assets")).unwrap();
+            assert_eq!(found(&dir), ["server a/handler.js"]);
+        }
+
+        #[test]
+        fn scan_name_not_utf8_is_named() {
+            let dir = project(&["handler.js"]);
+            fs::create_dir(dir.path().join(OsString::from_vec(vec![b'a', 0xff]))).unwrap();
+            let layout = Layout::find(dir.path(), None).unwrap();
+            let error = scan(&layout).unwrap_err();
+            assert!(matches!(error, ScanError::NotUtf8(_)), "{error}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Frames a client sends.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A decoded client frame. Payloads stay JSON text: only JavaScript has a use for their values.
+#[derive(Debug)]
+pub enum Incoming<'a> {
+    /// `ping: "connect"`: the client listens now and wants an answer under this id.
+    Connect { event_id: Cow<'a, str> },
+    /// `ping: "disconnect"`: a sub-channel is no longer needed.
+    Disconnect,
+    /// An event for the handler.
+    Message { kind: Cow<'a, str>, event_id: Cow<'a, str>, payload: Option<&'a RawValue>, ports: u32 },
+    /// An answer on reply port `port` of the host's own message `request`.
+    Reply { request: &'a str, port: u32, kind: &'a str, payload: Option<&'a RawValue> },
+}
+
+/// Why a client frame was not understood.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("the frame is not JSON: {0}")]
+    NotJson(#[from] serde_json::Error),
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, rename = ".wq")]
+    meta: Meta<'a>,
+    #[serde(borrow, default)]
+    ping: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, default = "default_kind")]
+    r#type: Cow<'a, str>,
+    #[serde(borrow, rename = "eventID", default)]
+    event_id: Cow<'a, str>,
+    #[serde(rename = "numPorts", default)]
+    ports: u32,
+}
+
+fn default_kind() -> Cow<'static, str> {
+    Cow::Borrowed("message")
+}
+
+/// Decodes one text frame. JSON without an envelope is a bare `message`, as the protocol's library sends it.
+pub fn decode(text: &str) -> Result<Incoming<'_>, DecodeError> {
+    let Ok(wire) = serde_json::from_str::<Wire>(text) else {
+        let payload = serde_json::from_str::<&RawValue>(text)?;
+        let (kind, event_id) = (default_kind(), Cow::Borrowed(""));
+        return Ok(Incoming::Message { kind, event_id, payload: Some(payload), ports: 0 });
+    };
+    let Meta { r#type: kind, event_id, ports } = wire.meta;
+    Ok(match wire.ping.as_deref() {
+        Some("connect") => Incoming::Connect { event_id },
+        Some(_) => Incoming::Disconnect,
+        None => match kind {
+            Cow::Borrowed(borrowed) if reply_address(borrowed).is_some() => {
+                let (request, port, kind) = reply_address(borrowed).expect("just checked");
+                Incoming::Reply { request, port, kind, payload: wire.message }
+            }
+            kind => Incoming::Message { kind, event_id, payload: wire.message, ports },
+        },
+    })
+}
+
+/// Splits `<eventID>:<port>:<type>`, the address of a reply port. Channel types (`<channel>:<type>`) have one
+/// colon, or no number in the middle.
+fn reply_address(kind: &str) -> Option<(&str, u32, &str)> {
+    let mut parts = kind.rsplitn(3, ':');
+    let (inner, port, request) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((request, port.parse().ok()?, inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decode_connect_ping() {
+        let text = r#"{".wq":{"type":"message","eventID":"message-1","numPorts":1},"ping":"connect","id":null}"#;
+        assert!(matches!(decode(text).unwrap(), Incoming::Connect { event_id } if event_id == "message-1"));
+    }
+
+    #[test]
+    fn decode_bare_json_is_a_message() {
+        let Incoming::Message { kind, payload, .. } = decode(r#"{"hi":1}"#).unwrap() else { panic!() };
+        assert_eq!((kind.as_ref(), payload.unwrap().get()), ("message", r#"{"hi":1}"#));
+    }
+
+    #[test]
+    fn decode_reply_names_request_and_port() {
+        let text = r#"{"message":true,".wq":{"type":"confirm-5:0:message","eventID":"x"}}"#;
+        let Incoming::Reply { request, port, kind, payload } = decode(text).unwrap() else { panic!() };
+        assert_eq!((request, port, kind, payload.unwrap().get()), ("confirm-5", 0, "message", "true"));
+    }
+
+    #[test]
+    fn decode_channel_type_is_a_message() {
+        for kind in ["room:message", "room:a:b"] {
+            let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"x"}}}}"#);
+            assert!(matches!(decode(&text).unwrap(), Incoming::Message { kind: k, .. } if k == kind));
+        }
+    }
+
+    #[test]
+    fn decode_undefined_payload_is_none() {
+        let text = r#"{".wq":{"type":"tick","eventID":"x"}}"#;
+        assert!(matches!(decode(text).unwrap(), Incoming::Message { payload: None, .. }));
+    }
+
+    #[test]
+    fn decode_garbage_is_an_error() {
+        assert!(decode("hello").is_err());
+        assert!(decode("").is_err());
+    }
+
+    #[test]
+    fn decode_odd_envelopes_never_panic() {
+        for text in [r#"{".wq":1}"#, r#"{".wq":{"type":7}}"#, r#"{".wq":{},"ping":"disconnect"}"#, "[]", "null"] {
+            decode(text).unwrap();
+        }
+    }
+}
