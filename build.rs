@@ -1,0 +1,74 @@
+//! Embeds the JavaScript halves of Deno's web crates into the binary.
+//!
+//! `deno_core::extension!` records the paths of such files instead of their text, so a binary without a startup
+//! snapshot would read them from cargo's registry at run time. This writes a table of their sources that
+//! `src/isolate/embedded.rs` includes. No JavaScript engine is needed to build it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// Crates whose scripts the host loads, with the prefix of their specifiers.
+const CRATES: [&str; 3] = ["deno_fetch", "deno_web", "deno_webidl"];
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=Cargo.lock");
+    if env::var_os("CARGO_FEATURE_JS").is_none() {
+        return;
+    }
+    let mut scripts: Vec<(String, String)> = crate_folders().into_iter().flat_map(scripts_of).collect();
+    // The table is searched by bisection.
+    scripts.sort();
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut table = String::from("pub static SCRIPTS: &[(&str, &str)] = &[\n");
+    for (number, (specifier, body)) in scripts.iter().enumerate() {
+        let file = out.join(format!("script_{number}.js"));
+        fs::write(&file, body).expect("OUT_DIR is writable");
+        writeln!(table, "    ({specifier:?}, include_str!({file:?})),").expect("writing to a string");
+    }
+    table.push_str("];\n");
+    fs::write(out.join("scripts.rs"), table).expect("OUT_DIR is writable");
+}
+
+/// Where the sources of [`CRATES`] are, as cargo knows it.
+fn crate_folders() -> Vec<(String, PathBuf)> {
+    let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version=1", "--offline", "--locked", "--all-features"])
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    let packages = metadata["packages"].as_array().expect("metadata lists packages");
+    let folders = packages.iter().filter_map(|package| {
+        let name = package["name"].as_str()?;
+        let folder = Path::new(package["manifest_path"].as_str()?).parent()?;
+        CRATES.contains(&name).then(|| (name.to_owned(), folder.to_owned()))
+    });
+    folders.collect()
+}
+
+/// The crate's classic scripts. Each is one parenthesised expression; its few ES modules (locks, WebTransport) are not
+/// ours to load.
+fn scripts_of((name, folder): (String, PathBuf)) -> Vec<(String, String)> {
+    let entries = fs::read_dir(&folder).expect("cargo unpacked the crate");
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
+    let scripts = paths.filter(|path| path.extension().is_some_and(|extension| extension == "js"));
+    let scripts = scripts.filter_map(|path| {
+        let source = fs::read_to_string(&path).expect("a readable script");
+        assert!(source.is_ascii(), "{} must be ASCII to be shared with the engine", path.display());
+        let file = path.file_name().expect("a listed file has a name").to_string_lossy();
+        Some((format!("ext:{name}/{file}"), as_function_body(&source)?))
+    });
+    scripts.collect()
+}
+
+/// The script as deno_core evaluates it: a function body that returns the script's one expression.
+fn as_function_body(source: &str) -> Option<String> {
+    let start = if source.starts_with("(function") { 0 } else { source.find("\n(function")? + 1 };
+    let expression = source[start..].trim_end_matches(|c: char| c.is_whitespace() || c == ';');
+    Some(format!("\"use strict\"; return ({expression});"))
+}

@@ -1,0 +1,141 @@
+// The web platform's globals. Deno's crates implement them; each script is evaluated when one of its names is
+// first touched, so that an isolate starts with little more than events and timers.
+
+import { core, internals } from "ext:core/mod.js";
+import { op_crypto_random, op_crypto_uuid } from "ext:core/ops";
+
+const LAZY = {
+  "ext:deno_web/00_url.js": ["URL", "URLSearchParams"],
+  "ext:deno_web/01_broadcast_channel.js": ["BroadcastChannel"],
+  "ext:deno_web/01_dom_exception.js": ["DOMException"],
+  "ext:deno_web/01_urlpattern.js": ["URLPattern"],
+  "ext:deno_web/02_structured_clone.js": ["structuredClone"],
+  "ext:deno_web/03_abort_signal.js": ["AbortController", "AbortSignal"],
+  "ext:deno_web/05_base64.js": ["atob", "btoa"],
+  "ext:deno_web/06_streams.js": [
+    "ByteLengthQueuingStrategy",
+    "CountQueuingStrategy",
+    "ReadableByteStreamController",
+    "ReadableStream",
+    "ReadableStreamBYOBReader",
+    "ReadableStreamBYOBRequest",
+    "ReadableStreamDefaultController",
+    "ReadableStreamDefaultReader",
+    "TransformStream",
+    "TransformStreamDefaultController",
+    "WritableStream",
+    "WritableStreamDefaultController",
+    "WritableStreamDefaultWriter",
+  ],
+  "ext:deno_web/08_text_encoding.js": ["TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream"],
+  "ext:deno_web/09_file.js": ["Blob", "File"],
+  "ext:deno_web/10_filereader.js": ["FileReader"],
+  "ext:deno_web/13_message_port.js": ["MessageChannel", "MessagePort", "structuredClone"],
+  "ext:deno_web/14_compression.js": ["CompressionStream", "DecompressionStream"],
+  "ext:deno_web/15_performance.js": [
+    "Performance",
+    "PerformanceEntry",
+    "PerformanceMark",
+    "PerformanceMeasure",
+    "performance",
+  ],
+  "ext:deno_fetch/20_headers.js": ["Headers"],
+  "ext:deno_fetch/21_formdata.js": ["FormData"],
+  "ext:deno_fetch/23_request.js": ["Request"],
+  "ext:deno_fetch/23_response.js": ["Response"],
+  "ext:deno_fetch/26_fetch.js": ["fetch"],
+  "ext:deno_fetch/27_eventsource.js": ["EventSource"],
+};
+
+const EVENTS = [
+  "CloseEvent",
+  "CustomEvent",
+  "ErrorEvent",
+  "Event",
+  "EventTarget",
+  "MessageEvent",
+  "ProgressEvent",
+  "PromiseRejectionEvent",
+];
+
+const TIMERS = ["clearInterval", "clearTimeout", "setInterval", "setTimeout"];
+
+/** Installs every global. Called once, while the isolate starts. */
+export function installGlobals() {
+  stubTelemetry();
+  const events = core.loadExtScript("ext:deno_web/02_event.js");
+  events.setEventTargetData(globalThis);
+  events.saveGlobalThisReference(globalThis);
+  for (const name of EVENTS) define(name, events[name]);
+
+  const timers = core.loadExtScript("ext:deno_web/02_timers.js");
+  for (const name of TIMERS) define(name, timers[name]);
+
+  for (const [specifier, names] of Object.entries(LAZY)) {
+    for (const name of names) defineLazy(name, () => core.loadExtScript(specifier)[name]);
+  }
+  defineLazy("console", makeConsole);
+  define("crypto", crypto);
+  define("self", globalThis);
+}
+
+/** Defines a global as the web does: writable, configurable, not enumerable. */
+export function define(name, value) {
+  Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, value, writable: true });
+}
+
+function defineLazy(name, load) {
+  Object.defineProperty(globalThis, name, {
+    configurable: true,
+    enumerable: false,
+    get() {
+      const value = load();
+      define(name, value);
+      return value;
+    },
+    set(value) {
+      define(name, value);
+    },
+  });
+}
+
+function makeConsole() {
+  const { Console } = core.loadExtScript("ext:deno_web/01_console.js");
+  // Levels from 2 on are warnings and errors.
+  return new Console((text, level) => core.print(text, level > 1));
+}
+
+// fetch() reports to Deno's telemetry unless told that there is none.
+function stubTelemetry() {
+  const nothing = () => {};
+  internals.__telemetry = {
+    TRACING_ENABLED: false,
+    PROPAGATORS: [],
+    builtinTracer: nothing,
+    ContextManager: { active: nothing },
+    DID_NOT_ENTER: Symbol("did not enter"),
+    enterSpan: nothing,
+    exitSpan: nothing,
+    restoreSnapshot: nothing,
+  };
+  internals.__telemetryUtil = {
+    updateSpanFromClientResponse: nothing,
+    updateSpanFromError: nothing,
+    updateSpanFromRequest: nothing,
+  };
+}
+
+/** The part of Web Crypto that handlers most often need: random values and identifiers. */
+const crypto = Object.freeze({
+  getRandomValues(view) {
+    if (!ArrayBuffer.isView(view)) {
+      throw new TypeError("crypto.getRandomValues() takes an integer typed array");
+    }
+    if (view.byteLength > 65536) {
+      throw new RangeError(`crypto.getRandomValues() fills at most 65536 bytes, not ${view.byteLength}`);
+    }
+    op_crypto_random(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+    return view;
+  },
+  randomUUID: () => op_crypto_uuid(),
+});

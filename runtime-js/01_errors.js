@@ -1,0 +1,91 @@
+// Error classes that ops may throw, and what happens to errors that nobody catches.
+
+import { core } from "ext:core/mod.js";
+import { op_log_error } from "ext:core/ops";
+
+/** Names that Rust errors may carry. An unknown name would surface as `undefined`, so every one is here. */
+const CLASSES = [
+  "AddrInUse",
+  "AddrNotAvailable",
+  "AlreadyExists",
+  "BadResource",
+  "BrokenPipe",
+  "Busy",
+  "ConnectionAborted",
+  "ConnectionRefused",
+  "ConnectionReset",
+  "FilesystemLoop",
+  "Http",
+  "Interrupted",
+  "InvalidData",
+  "IsADirectory",
+  "NetworkUnreachable",
+  "NotADirectory",
+  "NotCapable",
+  "NotConnected",
+  "NotFound",
+  "NotSupported",
+  "PermissionDenied",
+  "TimedOut",
+  "UnexpectedEof",
+  "WouldBlock",
+  "WriteZero",
+];
+
+const DOM_EXCEPTIONS = {
+  DOMExceptionAbortError: "AbortError",
+  DOMExceptionDataCloneError: "DataCloneError",
+  DOMExceptionInvalidCharacterError: "InvalidCharacterError",
+  DOMExceptionInvalidStateError: "InvalidStateError",
+  DOMExceptionNetworkError: "NetworkError",
+  DOMExceptionNotSupportedError: "NotSupportedError",
+  DOMExceptionOperationError: "OperationError",
+  DOMExceptionQuotaExceededError: "QuotaExceededError",
+  DOMExceptionSyntaxError: "SyntaxError",
+  DOMExceptionTimeoutError: "TimeoutError",
+};
+
+/** Registers the classes and the handlers of last resort. Called once, while the isolate starts. */
+export function installErrors() {
+  for (const name of CLASSES) {
+    core.registerErrorBuilder(name, (message) => {
+      const error = new Error(message);
+      error.name = name;
+      return error;
+    });
+  }
+  for (const [name, domName] of Object.entries(DOM_EXCEPTIONS)) {
+    core.registerErrorBuilder(name, (message) => domException(domName, message));
+  }
+  core.setReportExceptionCallback((error) => op_log_error("uncaught error", error));
+  core.setUnhandledPromiseRejectionHandler((promise, reason) => {
+    const fail = failures.get(promise);
+    if (fail !== undefined) fail(reason);
+    else op_log_error("unhandled rejection", reason);
+    return true;
+  });
+}
+
+const failures = new WeakMap();
+
+/**
+ * Names who is told when `promise` rejects and nobody handles it.
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {(reason: unknown) => void} fail
+ * @returns {Promise<T>} the same promise
+ */
+export function failingTo(promise, fail) {
+  failures.set(promise, fail);
+  return promise;
+}
+
+/** @returns {DOMException} */
+export function domException(name, message) {
+  return new DOMException(message, name);
+}
+
+/** The error for whatever comes after the end of its exchange or response. */
+export function invalidState(message) {
+  return domException("InvalidStateError", message);
+}

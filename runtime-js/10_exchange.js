@@ -1,0 +1,121 @@
+// One request's thin handle on the lifecycle engine: the engine decides, this asks and listens.
+
+import { core } from "ext:core/mod.js";
+import {
+  op_exchange_done,
+  op_exchange_fail,
+  op_exchange_hold,
+  op_exchange_release,
+  op_exchange_returned,
+} from "ext:core/ops";
+import { domException, invalidState } from "ext:liveline/01_errors.js";
+
+/** Exchanges that may still hear from the host. */
+const open = new Map();
+
+/** @returns {Exchange | undefined} */
+export function findExchange(id) {
+  return open.get(id);
+}
+
+/** What one request is to JavaScript. Events of the same request share it. */
+export class Exchange {
+  #abort = null;
+  #ended = false;
+  #onEnd = null;
+
+  /**
+   * @param {number} id the engine's name for it
+   * @param {string} method
+   */
+  constructor(id, method) {
+    this.id = id;
+    this.method = method;
+    /** The line's port, made when first used. */
+    this.port = null;
+    /** Something was sent, so HTTP's answer is decided. */
+    this.answered = false;
+    open.set(id, this);
+  }
+
+  /** A name for a message of this exchange, so that replies and deltas can refer to it. */
+  nextEventID(type) {
+    this.#events += 1;
+    return `${type}-${this.#events.toString(36)}`;
+  }
+  #events = 0;
+
+  get ended() {
+    return this.#ended;
+  }
+
+  /** Aborts when the exchange is over, however it ends. */
+  get signal() {
+    if (this.#abort === null) {
+      this.#abort = new AbortController();
+      if (this.#ended) this.#abort.abort(overError());
+    }
+    return this.#abort.signal;
+  }
+
+  /** Calls `callback` when the exchange is over; at once if it is. */
+  onEnd(callback) {
+    if (this.#ended) callback();
+    else (this.#onEnd ??= []).push(callback);
+  }
+
+  /** Keeps the exchange open until {@link release}. */
+  hold() {
+    if (this.#ended) throw invalidState("Event lifecycle already complete: the exchange has ended.");
+    op_exchange_hold(this.id);
+  }
+
+  release() {
+    if (!this.#ended && op_exchange_release(this.id)) this.end();
+  }
+
+  /** The handler's own promise has settled. */
+  returned() {
+    if (!this.#ended && op_exchange_returned(this.id)) this.end();
+  }
+
+  /** The response had its last frame. */
+  responseDone() {
+    if (!this.#ended && op_exchange_done(this.id)) this.end();
+  }
+
+  /** The handler failed: 500, or the line closes with 4002. */
+  fail(error) {
+    op_exchange_fail(this.id, error);
+    this.end(error);
+  }
+
+  /** The exchange is over: whoever waits for it learns so. */
+  end(reason = undefined) {
+    if (this.#ended) return;
+    this.#ended = true;
+    open.delete(this.id);
+    if (this.#abort !== null) this.#abort.abort(reason ?? overError());
+    const callbacks = this.#onEnd;
+    this.#onEnd = null;
+    if (callbacks !== null) { for (const callback of callbacks) callback(); }
+  }
+}
+
+function overError() {
+  return domException("AbortError", "The exchange has ended.");
+}
+
+/**
+ * Runs `callback` so that everything it starts, timers included, is known to belong to the exchange.
+ * The host reads the context's `exchange` when it has to end a handler that never yields.
+ */
+export function inContextOf(exchange, callback) {
+  const outer = core.getAsyncContext();
+  core.setAsyncContext({ __proto__: null, ...outer, exchange: exchange.id });
+  try {
+    return callback();
+  } finally {
+    core.setAsyncContext(outer);
+  }
+}

@@ -1,0 +1,471 @@
+// LiveResponse: a response whose state is replaced as long as its source has more to say.
+//
+// A source is whatever was passed to the constructor or to replaceWith(): a value, a promise, a Response, another
+// LiveResponse, a generator, a live program's handle, or a value with a callback that mutates it. Each source puts
+// out frames; a new source supersedes the one before it.
+
+import { failingTo, invalidState } from "ext:liveline/01_errors.js";
+import { responseOf, valueOf } from "ext:liveline/21_encoding.js";
+import { Observer } from "ext:liveline/60_observer.js";
+import { reactive } from "ext:liveline/61_reactive.js";
+
+/**
+ * One state of a response.
+ * @typedef {object} Frame
+ * @property {unknown} body
+ * @property {number} status
+ * @property {string} statusText
+ * @property {Headers} headers
+ * @property {boolean} ok
+ * @property {string} type
+ * @property {boolean} redirected
+ * @property {string | null} url
+ * @property {boolean} concurrent
+ * @property {boolean} bodyUsed
+ */
+
+/** Where frames go as they appear: the host's line, or whoever follows this response. */
+export const kSink = Symbol("sink");
+/** The port of the handler that this response came from, for those who follow it. */
+export const kBackground = Symbol("background");
+
+/** The event that says that a response has a new state, in `data`. */
+export class ReplaceEvent extends Event {
+  #frame;
+
+  constructor(frame) {
+    super("replace");
+    this.#frame = frame;
+  }
+
+  /** @returns {Frame} */
+  get data() {
+    return this.#frame;
+  }
+}
+
+export class LiveResponse extends EventTarget {
+  #frame = null;
+  #state = "waiting";
+  /** Aborts the work of the current source. */
+  #source = null;
+  #waiting = [];
+  #sink = null;
+  /** Frames that came before anyone followed; only kept where {@link LiveResponse.recorder} made the response. */
+  #recorded = null;
+  #background = null;
+
+  /**
+   * @param {unknown} [body]
+   * @param {...unknown} rest callback and init, as in {@link replaceWith}
+   */
+  constructor(...args) {
+    super();
+    if (args.length > 0) ignoreRejection(this.#replace(args));
+  }
+
+  /** A LiveResponse for anything; safe to `await` or not. */
+  static from(source, ...rest) {
+    return new LiveResponse(source, ...rest);
+  }
+
+  /** What kind of source `value` is. */
+  static test(value) {
+    if (value instanceof LiveResponse) return "LiveResponse";
+    if (isProgramHandle(value)) return "LiveProgramHandle";
+    if (value instanceof Response) return "Response";
+    if (typeof value?.next === "function") return "Generator";
+    return "Default";
+  }
+
+  /**
+   * For the host: a response without a source yet, which keeps every frame until someone follows it.
+   * @returns {LiveResponse}
+   */
+  static recorder(background) {
+    const response = new LiveResponse();
+    response.#recorded = [];
+    response.#background = background;
+    return response;
+  }
+
+  get [Symbol.toStringTag]() {
+    return "LiveResponse";
+  }
+
+  /** `waiting` for the first state, `live` while more may come, `done` after the last. */
+  get readyState() {
+    return this.#state;
+  }
+
+  /** The current state's value; not a stream. */
+  get body() {
+    return this.#frame?.body;
+  }
+
+  get status() {
+    return this.#frame?.status ?? 200;
+  }
+
+  get statusText() {
+    return this.#frame?.statusText ?? "";
+  }
+
+  get headers() {
+    return this.#frame?.headers ?? (this.#noHeaders ??= new Headers());
+  }
+  #noHeaders = null;
+
+  get ok() {
+    return this.status >= 200 && this.status < 300;
+  }
+
+  get type() {
+    return this.#frame?.type ?? "basic";
+  }
+
+  get redirected() {
+    return this.#frame?.redirected ?? false;
+  }
+
+  get url() {
+    return this.#frame?.url ?? null;
+  }
+
+  get concurrent() {
+    return this.#frame?.concurrent ?? false;
+  }
+
+  /** Always true: the value is read already. */
+  get bodyUsed() {
+    return true;
+  }
+
+  /** The far end's port, where this response came from a handler that talks: messages and replies. */
+  get background() {
+    return this.#background?.() ?? null;
+  }
+
+  /** The same as {@link background}. */
+  get port() {
+    return this.background;
+  }
+
+  get [kBackground]() {
+    return this.#background;
+  }
+
+  /** The current state, or the first one once there is one. @returns {Promise<Frame>} */
+  async now() {
+    if (this.#frame === null) await this.readyStateChange("live");
+    return this.#frame;
+  }
+
+  /**
+   * Resolves with this response when it has reached `state`.
+   * @param {"live" | "now" | "done"} state
+   */
+  readyStateChange(state) {
+    if (state !== "live" && state !== "now" && state !== "done") {
+      return Promise.reject(new TypeError(`readyStateChange() takes "live" or "done", not ${String(state)}`));
+    }
+    const reached = state === "done" ? this.#state === "done" : this.#state !== "waiting";
+    if (reached) return Promise.resolve(this);
+    return new Promise((resolve) => this.#waiting.push({ done: state === "done", resolve }));
+  }
+
+  /**
+   * Puts a new state, or a source of states, in place of the current one.
+   *
+   * @param {unknown} body a value, Promise, Response, LiveResponse, generator or live handle
+   * @param {...unknown} rest `callback(reactive, signal)` and `init`: `{ status, statusText, headers, done = true,
+   *   concurrent = false }`, in either order
+   * @returns {Promise<void>} settles when the source has said all, or was superseded
+   */
+  replaceWith(body, ...rest) {
+    return this.#replace([body, ...rest]);
+  }
+
+  /** Stops following the current source; what was said stays. */
+  disconnect(dispose = false) {
+    this.#supersede();
+    if (dispose) this.#finish();
+  }
+
+  /** A second response that says what this one says from now on. */
+  clone(init = undefined) {
+    return new LiveResponse(this, ...(init === undefined ? [] : [init]));
+  }
+
+  /** The current (or first) state as a plain Response. */
+  async toResponse() {
+    const { body, status, statusText, headers, raw } = await this.now();
+    if (raw !== undefined) return raw;
+    return responseOf(body, { status, statusText, headers });
+  }
+
+  /** Every state from the current one on. */
+  async *toGenerator({ signal } = {}) {
+    const frames = [];
+    let wake = null;
+    const onReplace = (event) => {
+      frames.push(event.data);
+      wake?.();
+    };
+    if (this.#frame !== null) frames.push(this.#frame);
+    this.addEventListener("replace", onReplace);
+    signal?.addEventListener("abort", () => wake?.());
+    const done = this.readyStateChange("done");
+    done.then(() => wake?.());
+    try {
+      while (true) {
+        while (frames.length > 0) yield frames.shift().body;
+        if (this.#state === "done" || signal?.aborted) return;
+        await new Promise((resolve) => wake = resolve);
+      }
+    } finally {
+      this.removeEventListener("replace", onReplace);
+    }
+  }
+
+  /** The current state as a live program's handle: `value` follows the states. */
+  toLiveProgramHandle({ signal } = {}) {
+    const handle = { [Symbol.toStringTag]: "LiveProgramHandle", value: this.body, abort: () => stop() };
+    const follow = (event) => Observer.set(handle, "value", event.data.body);
+    const stop = () => this.removeEventListener("replace", follow);
+    this.addEventListener("replace", follow);
+    signal?.addEventListener("abort", stop);
+    return handle;
+  }
+
+  /**
+   * For the host: sends every frame to `sink`, those kept included. One sink at a time.
+   * @param {{ frame(frame: Frame, last: boolean): void, done(): void }} sink
+   */
+  [kSink](sink) {
+    this.#sink = sink;
+    const recorded = this.#recorded ?? (this.#frame === null ? [] : [{ frame: this.#frame, last: false }]);
+    this.#recorded = null;
+    for (const { frame, last } of recorded) sink.frame(frame, last);
+    if (this.#state === "done") sink.done();
+  }
+
+  // -- sources -----------------------------------------------------------------------------------------------------
+
+  #replace(args) {
+    if (this.#state === "done" || this.#closing) {
+      return Promise.reject(invalidState("Response already done."));
+    }
+    let body, callback, init;
+    try {
+      [body, callback, init] = readArguments(args);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#supersede();
+    const source = { controller: null, stopped: false, onStop: null };
+    this.#source = source;
+    let work;
+    try {
+      work = this.#run(source, body, callback, init);
+    } catch (error) {
+      work = Promise.reject(error);
+    }
+    if (work === undefined) {
+      // A plain value: done at once, or open for the next.
+      if (init.done) this.#finish();
+      return Promise.resolve();
+    }
+    return work.then(() => {
+      if (!source.stopped && init.done) this.#finish();
+    });
+  }
+
+  /** Puts out the frames of one source. Returns a promise where that takes time. */
+  #run(source, body, callback, init) {
+    if (typeof body?.then === "function" && !(body instanceof LiveResponse)) {
+      return Promise.resolve(body).then((value) => {
+        if (!source.stopped) return this.#run(source, value, callback, init);
+      });
+    }
+    const kind = LiveResponse.test(body);
+    if (callback !== undefined && kind !== "Default") {
+      throw new TypeError(`A callback goes with plain data, not with a ${kind}: it gets a reactive copy of the data.`);
+    }
+    switch (kind) {
+      case "LiveResponse":
+        return this.#follow(source, body, init);
+      case "LiveProgramHandle":
+        return this.#followHandle(source, body, init);
+      case "Response":
+        return this.#emitResponse(source, body, init);
+      case "Generator":
+        return this.#drain(source, body, init);
+    }
+    if (callback === undefined) {
+      this.#emit(frameOf(body, init), init.done && !init.nested);
+      return undefined;
+    }
+    const data = isTrackable(body) ? reactive(body) : body;
+    this.#emit(frameOf(body, init), false);
+    const controller = new AbortController();
+    source.controller = controller;
+    return (async () => await callback.call(this, data, controller.signal))();
+  }
+
+  #follow(source, upstream, init) {
+    if (upstream.#background !== null) this.#background ??= upstream.#background;
+    return new Promise((resolve) => {
+      source.onStop = () => {
+        upstream.#sink = null;
+        resolve();
+      };
+      upstream[kSink]({
+        frame: (frame, last) => {
+          if (!source.stopped) this.#emit(frame, last && init.done && !init.nested);
+        },
+        done: resolve,
+      });
+    });
+  }
+
+  #followHandle(source, handle, init) {
+    this.#emit(frameOf(handle.value, { ...init, done: false }), false);
+    return new Promise((resolve) => {
+      const watch = Observer.observe(handle, "value", (record) => this.#emit(frameOf(record.value, init), false));
+      source.onStop = () => {
+        watch.abort();
+        (handle.abort ?? handle.dispose)?.call(handle);
+        resolve();
+      };
+    });
+  }
+
+  #emitResponse(source, response, init) {
+    const { status, statusText, headers, type, redirected, url } = response;
+    const head = { ...init, status, statusText, headers, type, redirected, url };
+    if (this.#sink?.takesResponse?.() === true) {
+      this.#emit({ ...frameOf(undefined, head), raw: response }, init.done && !init.nested);
+      return undefined;
+    }
+    return valueOf(response).then((body) => {
+      if (!source.stopped) this.#emit(frameOf(body, head), init.done && !init.nested);
+    });
+  }
+
+  async #drain(source, generator, init) {
+    source.onStop = () => ignoreRejection(generator.return?.());
+    const nested = { ...init, nested: true };
+    while (!source.stopped) {
+      const { value, done } = await generator.next();
+      const body = await value;
+      if (source.stopped) return;
+      if (done) {
+        // A generator that falls off its end has said its last state already.
+        if (body !== undefined) await this.#run(source, body, undefined, nested);
+        source.onStop = null;
+        return;
+      }
+      // A frame that takes time of its own is said to its end before the next is asked for.
+      await this.#run(source, body, undefined, nested);
+    }
+  }
+
+  #supersede() {
+    const source = this.#source;
+    this.#source = null;
+    if (source === null) return;
+    source.stopped = true;
+    source.controller?.abort();
+    source.onStop?.();
+  }
+
+  // -- states ------------------------------------------------------------------------------------------------------
+
+  #emit(frame, last) {
+    this.#frame = frame;
+    if (last) this.#closing = true;
+    if (this.#state === "waiting") this.#reach("live");
+    if (this.#sink !== null) this.#sink.frame(frame, last);
+    else this.#recorded?.push({ frame, last });
+    this.dispatchEvent(new ReplaceEvent(frame));
+  }
+
+  #finish() {
+    this.#closing = true;
+    this.#sink?.done();
+    // Code that runs right after the call may still look at a live response.
+    queueMicrotask(() => this.#reach("done"));
+  }
+  #closing = false;
+
+  #reach(state) {
+    if (this.#state === "done") return;
+    this.#state = state;
+    const reached = this.#waiting.filter(({ done }) => !done || state === "done");
+    this.#waiting = this.#waiting.filter((waiting) => !reached.includes(waiting));
+    for (const { resolve } of reached) resolve(this);
+  }
+
+  /** For the host: the exchange is over, so no source has anyone to talk to. */
+  static stop(response) {
+    response.#supersede();
+    response.#sink = null;
+    response.#closing = true;
+    response.#reach("done");
+  }
+
+  /** For the host: replaceWith() whose failure, where nobody handles it, is told to `fail`. */
+  static respond(response, args, fail) {
+    return failingTo(response.#replace(args), fail);
+  }
+}
+
+/** @returns {[unknown, Function | undefined, object]} */
+function readArguments([body, ...rest]) {
+  let callback;
+  let init = {};
+  for (const argument of rest) {
+    if (typeof argument === "function") callback = argument;
+    else if (argument !== null && typeof argument === "object") init = argument;
+    else if (argument !== undefined) throw new TypeError(`replaceWith() takes a callback or an init, not ${argument}`);
+  }
+  const { status = 200, statusText = "", headers, done = true, concurrent = false, type, redirected, url } = init;
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new RangeError(`The status of a response is a number from 200 to 599, not ${String(status)}`);
+  }
+  return [body, callback, { status, statusText, headers, done, concurrent, type, redirected, url, nested: false }];
+}
+
+function frameOf(body, { status, statusText, headers, concurrent, type, redirected, url }) {
+  return {
+    body,
+    status,
+    statusText,
+    // Most frames have no headers of their own, and a Headers object costs more than the frame.
+    get headers() {
+      const value = headers instanceof Headers ? headers : new Headers(headers);
+      Object.defineProperty(this, "headers", { value, enumerable: true });
+      return value;
+    },
+    hasHeaders: headers !== undefined,
+    ok: status >= 200 && status < 300,
+    type: type ?? "basic",
+    redirected: redirected ?? false,
+    url: url ?? null,
+    concurrent,
+    bodyUsed: true,
+  };
+}
+
+function isProgramHandle(value) {
+  return value !== null && typeof value === "object" && value[Symbol.toStringTag] === "LiveProgramHandle";
+}
+
+function isTrackable(value) {
+  return value !== null && typeof value === "object";
+}
+
+function ignoreRejection(promise) {
+  promise?.catch?.(() => {});
+}

@@ -1,0 +1,35 @@
+// event.user: dialogs with the person at the other end.
+
+/** Asks the user, through whatever the client shows for it. */
+export class User {
+  #client;
+
+  /** @param {() => import("./30_port.js").ClientPort} client */
+  constructor(client) {
+    this.#client = client;
+  }
+
+  /**
+   * A yes-or-no question. The answer's `data` is true or false.
+   * @param {{ message: string, details?: string } | string} question
+   */
+  confirm(question, callback = undefined, options = undefined) {
+    return this.#ask("confirm", question, callback, options);
+  }
+
+  /** A question with a free answer, which is the answer's `data`. */
+  prompt(question, callback = undefined, options = undefined) {
+    return this.#ask("prompt", question, callback, options);
+  }
+
+  /** Something to take note of; settles when the user did. */
+  alert(message, callback = undefined, options = undefined) {
+    return this.#ask("alert", message, callback, options);
+  }
+
+  #ask(type, question, callback, options) {
+    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
+    const data = typeof question === "string" ? { message: question } : question;
+    return this.#client().postRequest(data, callback, { ...options, type });
+  }
+}
