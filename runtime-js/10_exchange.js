@@ -7,6 +7,8 @@ import {
   op_exchange_hold,
   op_exchange_release,
   op_exchange_returned,
+  op_exchange_started,
+  op_request_url,
 } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/01_errors.js";
 
@@ -31,11 +33,42 @@ export class Exchange {
   constructor(id, method) {
     this.id = id;
     this.method = method;
-    /** The line's port, made when first used. */
+    /** What events of this exchange share, made when first used. */
     this.port = null;
-    /** Something was sent, so HTTP's answer is decided. */
-    this.answered = false;
+    this.user = null;
+    this.cookies = null;
+    this.session = null;
+    this.#answered = false;
     open.set(id, this);
+  }
+
+  /** Something was sent, so HTTP's answer is decided. */
+  get answered() {
+    return this.#answered;
+  }
+
+  set answered(_) {
+    this.#answered = true;
+    this.#settleWaiting("live");
+  }
+  #answered;
+
+  /** The URL as the client sent it. */
+  get url() {
+    return this.#url ??= op_request_url(this.id);
+  }
+  #url = null;
+
+  /** Resolves with `value` when the exchange is `live` or `done`. */
+  readyStateChange(state, value) {
+    if (this.#ended || (state === "live" && this.#answered)) return Promise.resolve(value);
+    return new Promise((resolve) => (this.#waiting ??= []).push({ state, resolve: () => resolve(value) }));
+  }
+  #waiting = null;
+
+  #settleWaiting(state) {
+    if (this.#waiting === null) return;
+    for (const waiting of this.#waiting) { if (waiting.state === state || this.#ended) waiting.resolve(); }
   }
 
   /** A name for a message of this exchange, so that replies and deltas can refer to it. */
@@ -74,7 +107,12 @@ export class Exchange {
     if (!this.#ended && op_exchange_release(this.id)) this.end();
   }
 
-  /** The handler's own promise has settled. */
+  /** One more handler runs on behalf of this exchange. */
+  started() {
+    if (!this.#ended) op_exchange_started(this.id);
+  }
+
+  /** A handler's promise has settled. */
   returned() {
     if (!this.#ended && op_exchange_returned(this.id)) this.end();
   }
@@ -95,6 +133,7 @@ export class Exchange {
     if (this.#ended) return;
     this.#ended = true;
     open.delete(this.id);
+    this.#settleWaiting("done");
     if (this.#abort !== null) this.#abort.abort(reason ?? overError());
     const callbacks = this.#onEnd;
     this.#onEnd = null;

@@ -48,12 +48,17 @@ export class Responder {
     } else {
       exchange.answered = true;
       answer(exchange, frame, last);
-      this.#observe(frame.body, "initial_response", null);
+      this.observeFirst(frame.body);
     }
   }
 
   done() {
     this.#exchange.responseDone();
+  }
+
+  /** Follows the body that HTTP carried. */
+  observeFirst(body) {
+    this.#observe(body, "initial_response", null);
   }
 
   #observe(body, source, prefix) {
@@ -67,6 +72,21 @@ export class Responder {
     for (const unsubscribe of this.#observed) unsubscribe();
     this.#observed.length = 0;
   }
+}
+
+/**
+ * Answers with data that is final as far as the handler goes. What holds the exchange open is known after
+ * `returned()`; only then is it worth following the data's changes.
+ */
+export function answerPlain(exchange, body, returned) {
+  exchange.answered = true;
+  answer(exchange, plainFrame(body), true);
+  returned();
+  if (!exchange.ended && isPlain(body)) new Responder(exchange).observeFirst(body);
+}
+
+function plainFrame(body) {
+  return { body, raw: undefined, status: 200, statusText: "", headers: null, hasHeaders: false };
 }
 
 /** A body on the line: JSON, and nothing that JSON cannot say. */
@@ -108,11 +128,13 @@ function answer(exchange, frame, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, frame), last);
   const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
-  if (status === 200 && !hasHeaders && frame.statusText === "") {
+  const cookies = exchange.cookies?.changes() ?? [];
+  if (status === 200 && !hasHeaders && frame.statusText === "" && cookies.length === 0) {
     op_answer_data(exchange.id, kind, text, last);
   } else {
-    const headers = flatten(frame.headers);
-    if (kind !== EMPTY && !frame.headers.has("content-type")) headers.push("content-type", CONTENT_TYPES[kind]);
+    const headers = frame.headers === null ? [] : flatten(frame.headers);
+    if (kind !== EMPTY && !frame.headers?.has("content-type")) headers.push("content-type", CONTENT_TYPES[kind]);
+    for (const cookie of cookies) headers.push("set-cookie", cookie);
     op_answer(exchange.id, status, frame.statusText, headers, text, last);
   }
 }
@@ -127,6 +149,7 @@ function answerResponse(exchange, response, last) {
   const inner = getInnerResponse(response);
   // Reading `headers` first makes the inner list complete.
   const headers = response.headers === null ? [] : wireHeaderList(inner).flat();
+  for (const cookie of exchange.cookies?.changes() ?? []) headers.push("set-cookie", cookie);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
   if (inner.body === null) return op_answer(exchange.id, status, statusText, headers, "", last);
   const { streamOrStatic } = inner.body;

@@ -8,4 +8,6 @@
 //! ```
 
 pub mod engine;
+pub mod ports;
+pub mod router;
 pub mod wire;

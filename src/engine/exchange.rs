@@ -21,8 +21,8 @@ pub struct Exchange<B> {
     stage: Stage<B>,
     /// Promises, callbacks and generators that keep the exchange open.
     holds: u32,
-    /// The handler's own promise has settled.
-    returned: bool,
+    /// Handlers whose promise has not settled.
+    running: u32,
     /// The response had its last frame.
     done: bool,
 }
@@ -53,7 +53,9 @@ pub enum Input<B> {
     Hold,
     /// One of the holds settled.
     Release,
-    /// The handler's promise settled.
+    /// A further handler runs on behalf of the same request.
+    Started,
+    /// A handler's promise settled.
     Returned,
     /// The handler threw.
     Failed,
@@ -94,7 +96,7 @@ pub enum Refused {
 
 impl<B> Default for Exchange<B> {
     fn default() -> Self {
-        Exchange { stage: Stage::Received, holds: 0, returned: false, done: false }
+        Exchange { stage: Stage::Received, holds: 0, running: 1, done: false }
     }
 }
 
@@ -130,8 +132,12 @@ impl<B> Exchange<B> {
                 self.holds = self.holds.saturating_sub(1);
                 Ok(self.finish_if_complete())
             }
+            Input::Started => {
+                self.running += 1;
+                Ok(Effect::None)
+            }
             Input::Returned => {
-                self.returned = true;
+                self.running = self.running.saturating_sub(1);
                 Ok(self.finish_if_complete())
             }
             Input::Failed => Ok(match std::mem::replace(&mut self.stage, Stage::Ended) {
@@ -154,19 +160,14 @@ impl<B> Exchange<B> {
         self.finish_if_complete()
     }
 
-    /// Nothing keeps the exchange: it has returned, its response is done, no promise holds it.
+    /// Nothing keeps the exchange: its handlers have returned, its response is done, no promise holds it.
     pub fn is_complete(&self) -> bool {
-        self.returned && self.done && self.holds == 0
+        self.running == 0 && self.done && self.holds == 0
     }
 
     /// HTTP has its answer, or can no longer get one.
     pub fn is_answered(&self) -> bool {
         !matches!(self.stage, Stage::Received | Stage::Opening { .. })
-    }
-
-    /// Nothing was sent yet, so the next frame is the HTTP answer.
-    pub fn is_unanswered(&self) -> bool {
-        matches!(self.stage, Stage::Received)
     }
 
     /// The exchange is over and can be forgotten.

@@ -153,6 +153,11 @@ impl Engine {
         self.lines.get(&id).is_some_and(|line| line.may_read(&self.limits))
     }
 
+    /// Whether the line lives, in any stage.
+    pub fn contains(&self, id: LineId) -> bool {
+        self.lines.contains_key(&id)
+    }
+
     /// The earliest time at which [`Engine::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)

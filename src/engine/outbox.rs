@@ -53,11 +53,6 @@ impl Outbox {
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
-
-    /// Bytes that wait.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
 }
 
 #[cfg(test)]
@@ -79,9 +74,9 @@ mod tests {
         }
         let mut taken = Vec::new();
         outbox.take(2, &mut taken);
-        assert_eq!((taken.concat_str(), outbox.bytes()), ("ab".to_owned(), 1));
+        assert_eq!((taken.concat_str(), outbox.bytes), ("ab".to_owned(), 1));
         outbox.take(9, &mut taken);
-        assert!(outbox.is_empty() && outbox.bytes() == 0);
+        assert!(outbox.is_empty() && outbox.bytes == 0);
     }
 
     trait ConcatStr {

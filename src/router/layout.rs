@@ -36,7 +36,7 @@ pub enum LayoutError {
     },
     /// The static files would include the handlers' source.
     #[error(
-        "`{}` cannot be public: it holds the routes in `{}`, whose source anyone could then read; name a folder for static files only",
+        "`{}` cannot be public: it shows the source of the routes in `{}`; name a folder of static files",
         .public.display(),
         .routes.display()
     )]

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Layout`] | which folder holds the routes, and which the static files | `layout.rs` |
 //! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
-//! | [`Handler`], [`Node`], [`Step`] | a file; a place a path can end at; one handler asked on the way there | `tree.rs` |
+//! | [`Handler`], [`Node`], [`Step`] | a file; where a path can end; a handler asked on the way | `tree.rs` |
 //! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
 //!
 //! `scan.rs` is the only file here that walks the disk; `path.rs` is the only one that knows how a

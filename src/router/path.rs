@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_utf8_any_bytes_as_the_standard_library_says(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
+        fn is_utf8_any_bytes_as_the_standard_library_says(bytes in prop::collection::vec(any::<u8>(), 0..8)) {
             prop_assert_eq!(is_utf8(bytes.iter().copied()), str::from_utf8(&bytes).is_ok());
         }
     }

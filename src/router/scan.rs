@@ -4,7 +4,7 @@
 //! over, where links lead. The result is sorted by name, whatever order the disk lists.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ impl Listing {
         EXTENSIONS
             .iter()
             .map(|extension| format!("{stem}.{extension}"))
-            .find(|file| self.files.contains(file.as_str() as &std::ffi::OsStr))
+            .find(|file| self.files.contains(OsStr::new(file)))
     }
 }
 
@@ -194,11 +194,10 @@ mod tests {
 
     #[test]
     fn scan_several_extensions_first_is_taken() {
-        for (number, taken) in EXTENSIONS.iter().enumerate() {
-            let files: Vec<_> =
-                EXTENSIONS[number..].iter().rev().map(|extension| format!("handler.{extension}")).collect();
-            let dir = project(&files.iter().map(String::as_str).collect::<Vec<_>>());
-            assert_eq!(found(&dir), [format!("server handler.{taken}")]);
+        let mut files = ["handler.tsx", "handler.jsx", "handler.ts", "handler.mjs", "handler.js"].as_slice();
+        while let [others @ .., taken] = files {
+            assert_eq!(found(&project(files)), [format!("server {taken}")]);
+            files = others;
         }
     }
 
@@ -235,7 +234,8 @@ mod tests {
 
     #[test]
     fn scan_folders_sorted_by_name() {
-        let dir = project(&["b/handler.js", "-/handler.js", "a/z/handler.js", "a/handler.js", "B/handler.js"]);
+        let dir =
+            project(&["b/handler.js", "-/handler.js", "a/z/handler.js", "a/handler.js", "B/handler.js"]);
         assert_eq!(
             found(&dir),
             [
@@ -283,6 +283,17 @@ mod tests {
             symlink("loop", dir.path().join("loop")).unwrap();
             symlink("nowhere", dir.path().join("handler.js")).unwrap();
             assert_eq!(found(&dir), ["server a/b/handler.js", "server c/handler.js"]);
+        }
+
+        #[test]
+        fn scan_folder_linked_twice_is_two_routes() {
+            let dir = project(&["app/handler.js", "shop/handler.js"]);
+            symlink(dir.path().join("shop"), dir.path().join("app/a")).unwrap();
+            symlink(dir.path().join("shop"), dir.path().join("app/b")).unwrap();
+            assert_eq!(
+                found(&dir),
+                ["server app/handler.js", "server shop/handler.js", "server shop/handler.js"]
+            );
         }
 
         #[test]

@@ -143,22 +143,322 @@ impl Routes {
         (literal, wildcard.filter(|_| is_name(segment)))
     }
 
-    /// Adds the handlers of `folder` and of all below it, and their nodes if they serve anything.
-    fn add(&mut self, folder: &Folder, pattern: String, depth: u32, above: &[Step]) -> NodeId {
-        let id = NodeId(index(self.nodes.len()));
+    /// Adds the handlers of `folder` and of all below it, and a node for each folder that serves.
+    fn add(&mut self, folder: &Folder, pattern: &str, depth: u32, above: &[Step]) -> Option<NodeId> {
         let mut steps = above.to_vec();
         for (layer, path) in &folder.handlers {
-            let handler = self.add_handler(&pattern, path, *layer);
+            let id = index(self.handlers.len());
             if *layer == Layer::Server {
-                steps.push(Step { handler, depth });
+                steps.push(Step { handler: id, depth });
+            }
+            self.handlers.push(Handler {
+                id,
+                pattern: pattern.to_owned(),
+                path: path.clone(),
+                layer: *layer,
+            });
+        }
+
+        let at = self.nodes.len();
+        self.nodes.push(Node {
+            pattern: pattern.to_owned(),
+            answers: steps.len() > above.len(),
+            steps: steps.clone(),
+            literals: Vec::new(),
+            wildcard: None,
+        });
+        for child in &folder.folders {
+            let pattern = format!("{}/{}", pattern.trim_end_matches('/'), child.name);
+            let Some(below) = self.add(child, &pattern, depth + 1, &steps) else { continue };
+            if child.name == WILDCARD {
+                self.nodes[at].wildcard = Some(below);
+            } else {
+                self.nodes[at].literals.push((child.name.clone(), below));
             }
         }
-        let answers = steps.len() > above.len();
-        let below = steps.clone();
-        self.nodes.push(Node { pattern: pattern.clone(), steps, answers, literals: Vec::new(), wildcard: None });
-        for child in &folder.folders {
-            self.add_below(id, child, &pattern, depth + 1, &below);
+
+        let node = &self.nodes[at];
+        if !node.answers && node.literals.is_empty() && node.wildcard.is_none() && depth > 0 {
+            // Whatever was below has gone the same way, so this node is the last.
+            self.nodes.pop();
+            return None;
         }
-        id
+        Some(NodeId(index(at)))
+    }
+}
+
+impl From<&Folder> for Routes {
+    fn from(root: &Folder) -> Routes {
+        let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new() };
+        routes.add(root, "/", 0, &[]);
+        routes
+    }
+}
+
+fn index(length: usize) -> u32 {
+    u32::try_from(length).expect("a disk lists fewer folders than 2^32")
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Layer::Server => "server",
+            Layer::Client => "client",
+            Layer::Worker => "worker",
+        })
+    }
+}
+
+impl fmt::Display for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.layer, self.pattern, self.path.display())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use std::collections::BTreeSet;
+
+    /// Routes whose server handlers stand at these patterns.
+    pub(crate) fn routes(patterns: &[impl AsRef<str>]) -> Routes {
+        let mut root = Folder::default();
+        for pattern in patterns {
+            place(&mut root, pattern.as_ref(), Layer::Server);
+        }
+        Routes::from(&root)
+    }
+
+    fn place(root: &mut Folder, pattern: &str, layer: Layer) {
+        let mut folder = root;
+        for name in segments(pattern) {
+            let found = folder.folders.binary_search_by(|child| child.name.as_str().cmp(name));
+            let index = found.unwrap_or_else(|index| {
+                folder.folders.insert(index, Folder { name: name.to_owned(), ..Folder::default() });
+                index
+            });
+            folder = &mut folder.folders[index];
+        }
+        folder.handlers.push((layer, PathBuf::from(format!("{pattern}/handler.{layer}.js"))));
+    }
+
+    /// The patterns of the handlers that `path` asks, each with its depth.
+    pub(crate) fn asked<'a>(routes: &'a Routes, path: &str) -> Vec<(&'a str, u32)> {
+        let steps = &routes.node(routes.resolve(path)).steps;
+        steps
+            .iter()
+            .map(|step| (routes.handlers[step.handler as usize].pattern.as_str(), step.depth))
+            .collect()
+    }
+
+    fn ends_at<'a>(routes: &'a Routes, path: &str) -> &'a str {
+        &routes.node(routes.resolve(path)).pattern
+    }
+
+    #[test]
+    fn resolve_every_folder_answers_all_asked_in_order() {
+        let routes = routes(&["/", "/products", "/products/-"]);
+        assert_eq!(asked(&routes, "/products/7"), [("/", 0), ("/products", 1), ("/products/-", 2)]);
+    }
+
+    #[test]
+    fn resolve_folder_without_handler_walked_through() {
+        let routes = routes(&["/", "/a/b"]);
+        assert_eq!(asked(&routes, "/a/b"), [("/", 0), ("/a/b", 2)]);
+    }
+
+    #[test]
+    fn resolve_no_root_handler_starts_below() {
+        let routes = routes(&["/a"]);
+        assert_eq!(asked(&routes, "/a"), [("/a", 1)]);
+        assert_eq!(asked(&routes, "/"), []);
+        assert_eq!(ends_at(&routes, "/b"), "/");
+    }
+
+    #[test]
+    fn resolve_wildcard_with_handler_beats_a_mere_folder() {
+        let routes = routes(&["/-", "/a/b"]);
+        assert_eq!(asked(&routes, "/a/b"), [("/-", 1)]);
+        assert_eq!(ends_at(&routes, "/a/b"), "/-");
+    }
+
+    #[test]
+    fn resolve_root_alone_asked_for_everything() {
+        let routes = routes(&["/"]);
+        for path in ["", "/", "/index.html", "/a/b/c"] {
+            assert_eq!(asked(&routes, path), [("/", 0)], "{path}");
+        }
+    }
+
+    #[test]
+    fn resolve_other_layers_recorded_but_never_asked() {
+        let mut root = Folder::default();
+        place(&mut root, "/", Layer::Server);
+        place(&mut root, "/", Layer::Client);
+        place(&mut root, "/a", Layer::Worker);
+        place(&mut root, "/b", Layer::Server);
+        let routes = Routes::from(&root);
+        let printed: Vec<_> = routes.handlers().iter().map(Handler::to_string).collect();
+        assert_eq!(
+            printed,
+            [
+                "server / //handler.server.js",
+                "client / //handler.client.js",
+                "worker /a /a/handler.worker.js",
+                "server /b /b/handler.server.js"
+            ]
+        );
+        assert!(routes.handlers().iter().enumerate().all(|(index, handler)| handler.id as usize == index));
+        assert_eq!(asked(&routes, "/a"), [("/", 0)]);
+        assert_eq!(asked(&routes, "/b"), [("/", 0), ("/b", 1)]);
+        let nodes: Vec<_> = routes.nodes().iter().map(|node| node.pattern.as_str()).collect();
+        assert_eq!(nodes, ["/", "/b"]);
+    }
+
+    #[test]
+    fn resolve_nothing_on_disk_ends_at_the_root() {
+        let routes = routes(&[] as &[&str]);
+        assert_eq!(asked(&routes, "/a"), []);
+        assert_eq!(ends_at(&routes, "/a"), "/");
+    }
+
+    #[test]
+    fn resolve_literal_with_handler_beats_the_wildcard() {
+        let routes = routes(&["/a", "/-", "/-/b"]);
+        assert_eq!(asked(&routes, "/a/b"), [("/a", 1)]);
+        assert_eq!(asked(&routes, "/c/b"), [("/-", 1), ("/-/b", 2)]);
+    }
+
+    #[test]
+    fn resolve_two_mere_folders_next_segment_decides() {
+        let routes = routes(&["/a/x", "/-/y", "/a/both", "/-/both"]);
+        assert_eq!(asked(&routes, "/a/x"), [("/a/x", 2)]);
+        assert_eq!(asked(&routes, "/a/y"), [("/-/y", 2)]);
+        assert_eq!(asked(&routes, "/a/both"), [("/a/both", 2)]);
+        assert_eq!(ends_at(&routes, "/a/none"), "/a");
+        assert_eq!(ends_at(&routes, "/a"), "/a");
+    }
+
+    #[test]
+    fn resolve_empty_segments_dropped_and_not_counted() {
+        let routes = routes(&["/a/b"]);
+        assert_eq!(asked(&routes, "//a///b/"), [("/a/b", 2)]);
+    }
+
+    #[test]
+    fn resolve_escapes_compared_with_names() {
+        let routes = routes(&["/café au lait", "/%zz"]);
+        assert_eq!(ends_at(&routes, "/caf%C3%A9%20au%20lait"), "/café au lait");
+        assert_eq!(ends_at(&routes, "/c%61fé%20au%20lait"), "/café au lait");
+        assert_eq!(ends_at(&routes, "/%zz"), "/%zz");
+        assert_eq!(ends_at(&routes, "/%25zz"), "/%zz");
+    }
+
+    #[test]
+    fn resolve_segment_that_is_no_name_matches_nothing() {
+        let routes = routes(&["/", "/a", "/a/-", "/-", "/a/-/b"]);
+        for path in ["/a/..", "/a/.", "/a/%2e%2E/b", "/a/.%2e/b", "/a/%ff", "/a/%c3/b"] {
+            assert_eq!(asked(&routes, path), [("/", 0), ("/a", 1)], "{path}");
+        }
+        assert_eq!(asked(&routes, "/../a"), [("/", 0)]);
+    }
+
+    #[test]
+    fn resolve_escaped_slash_stays_in_its_segment() {
+        let routes = routes(&["/a/b", "/-"]);
+        assert_eq!(asked(&routes, "/a%2Fb"), [("/-", 1)]);
+    }
+
+    /// The rules of resolution said plainly, over the set of patterns, without a tree.
+    fn model(patterns: &BTreeSet<Vec<String>>, path: &str) -> Vec<String> {
+        let answers = |at: &[String]| patterns.contains(at);
+        let exists = |at: &[String]| patterns.iter().any(|pattern| pattern.starts_with(at));
+        let children = |at: &[String], segment: &str| -> Vec<Vec<String>> {
+            let name = percent_decode_str(segment).decode_utf8();
+            let Some(name) = name.ok().filter(|name| name != "." && name != "..") else { return Vec::new() };
+            let mut children = vec![[at, &[name.into_owned()]].concat(), [at, &["-".to_owned()]].concat()];
+            children.dedup();
+            children.retain(|child| exists(child));
+            children
+        };
+        let rest: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let mut at = Vec::new();
+        for (number, segment) in rest.iter().enumerate() {
+            let children_here = children(&at, segment);
+            let leads_on = |child: &&Vec<String>| {
+                rest.get(number + 1).is_some_and(|next| !children(child.as_slice(), next).is_empty())
+            };
+            let chosen = children_here
+                .iter()
+                .find(|child| answers(child))
+                .or_else(|| children_here.iter().find(leads_on))
+                .or(children_here.first());
+            match chosen {
+                Some(child) => at = child.clone(),
+                None => break,
+            }
+        }
+        at
+    }
+
+    fn names() -> impl Strategy<Value = Vec<String>> {
+        let name = prop_oneof![
+            3 => Just("-"),
+            6 => select(vec!["a", "b", "c"]),
+            2 => select(vec!["é", "a b", "%zz", "...", "a%2Fb"]),
+        ];
+        prop::collection::vec(name.prop_map(str::to_owned), 0..5)
+    }
+
+    pub(crate) fn trees() -> impl Strategy<Value = BTreeSet<Vec<String>>> {
+        prop::collection::btree_set(names(), 0..12)
+    }
+
+    pub(crate) fn paths() -> impl Strategy<Value = String> {
+        let segment = prop_oneof![
+            8 => select(vec!["a", "b", "c", "d"]),
+            2 => select(vec!["-", "%2D", "%61", "%C3%A9", "é", "a%20b", "%zz", "%25zz", "a%2Fb"]),
+            1 => select(vec!["", ".", "..", "%2e%2E", ".%2e", "%", "%ff", "%c3", "%c3%28", "..."]),
+        ];
+        prop::collection::vec(segment, 0..6).prop_map(|segments| format!("/{}", segments.join("/")))
+    }
+
+    fn pattern(names: &[String]) -> String {
+        format!("/{}", names.join("/"))
+    }
+
+    pub(crate) fn routes_of(tree: &BTreeSet<Vec<String>>) -> Routes {
+        routes(&tree.iter().map(|names| pattern(names)).collect::<Vec<_>>())
+    }
+
+    proptest! {
+        #[test]
+        fn resolve_any_tree_and_path_as_the_model(
+            tree in trees(),
+            paths in prop::collection::vec(paths(), 1..8),
+        ) {
+            let routes = routes_of(&tree);
+            for path in paths {
+                let end = model(&tree, &path);
+                let expected: Vec<_> = (0..=end.len())
+                    .filter(|depth| tree.contains(&end[..*depth]))
+                    .map(|depth| (pattern(&end[..depth]), depth as u32))
+                    .collect();
+                let asked = asked(&routes, &path);
+                let found: Vec<_> =
+                    asked.into_iter().map(|(pattern, depth)| (pattern.to_owned(), depth)).collect();
+                prop_assert_eq!(ends_at(&routes, &path), pattern(&end), "{}", path);
+                prop_assert_eq!(found, expected, "{}", path);
+            }
+        }
+
+        #[test]
+        fn resolve_any_text_reaches_a_node(tree in trees(), path in any::<String>()) {
+            let routes = routes_of(&tree);
+            prop_assert!((routes.resolve(&path).0 as usize) < routes.nodes().len());
+        }
     }
 }

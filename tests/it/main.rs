@@ -1,1 +1,21 @@
-fn main(){}
+//! The integration tests: the real executable, a real HTTP client and a real WebSocket client.
+//!
+//! One binary, one module per subject. `LIVELINE_BIN` names another executable to test (the smoke run of the
+//! second engine uses it); without it Cargo's own build is started. No test sleeps: each waits for an answer,
+//! a frame, a printed line or the end of a process, and each wait is bounded (see `support::PATIENCE`).
+
+mod support;
+
+mod answers;
+mod cli;
+mod errors;
+mod events;
+mod examples;
+mod modules;
+mod moved_binary;
+mod reload;
+mod routing;
+mod smoke;
+mod static_files;
+mod transcripts;
+mod upgrade;

@@ -1,1 +1,78 @@
-fn main(){}
+//! The project's own commands: `cargo xtask run`, `cargo xtask test` and a few more (see [`USAGE`]).
+//!
+//! Uses the standard library alone, so that it compiles in seconds on a machine that has nothing but cargo.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `engine` | which JavaScript engine to build with, and why |
+//! | `quickjs` | what building the QuickJS engine needs besides cargo |
+//! | `checkout` | the folders, and how cargo is called |
+//! | `machine` | programs, root, apt-get, the network |
+//! | `run`, `tests`, `bench` | the commands |
+
+#[cfg(target_os = "linux")]
+mod bench;
+mod checkout;
+mod engine;
+mod failure;
+mod machine;
+mod quickjs;
+mod run;
+mod tests;
+
+use std::process::ExitCode;
+
+use checkout::Checkout;
+use failure::{Outcome, fail};
+use machine::Machine;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  run [ARGS]        build liveline (release profile) and start it with ARGS; without ARGS: dev examples
+  test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
+  engine            say which JavaScript engine is built, and why
+  cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
+  bench http [--rounds N] [--seconds N] [--warmup N] [--only NAME,...]
+                    compare liveline with bun, deno and Node
+  bench floor-server [--port N]
+                    the benchmark's floor: a bare epoll server that parses as little as it can
+
+RUSTY_V8_ARCHIVE=FILE names the V8 library; LIVELINE_ENGINE=v8|quickjs settles the engine.
+LIVELINE_BIN=FILE makes `bench` measure that executable instead of building one.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Outcome {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["run", rest @ ..] => run::run(&Checkout::find()?, rest),
+        ["test", rest @ ..] => tests::test(&Checkout::find()?, rest),
+        ["cargo", command, rest @ ..] => run::cargo(&Checkout::find()?, command, rest),
+        ["engine"] => {
+            println!("{}", engine::choose(&Checkout::find()?, &Machine)?);
+            Ok(())
+        }
+        #[cfg(target_os = "linux")]
+        ["bench", "http", rest @ ..] => bench::http(&Checkout::find()?, rest),
+        #[cfg(target_os = "linux")]
+        ["bench", "floor-server", rest @ ..] => bench::floor_server(rest),
+        #[cfg(not(target_os = "linux"))]
+        ["bench", ..] => fail("the benchmarks read /proc and pin with taskset: run them on Linux"),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        [] => fail(USAGE),
+        [other, ..] => fail(format!("unknown or incomplete command `{other}`\n\n{USAGE}")),
+    }
+}

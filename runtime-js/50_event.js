@@ -1,0 +1,211 @@
+// The event that a handler gets: its request, its answer, its client, and what keeps all that open.
+
+import { op_request_header, op_request_peer } from "ext:core/ops";
+import { domException, invalidState } from "ext:liveline/01_errors.js";
+import { requestOf } from "ext:liveline/11_request.js";
+import { Cookies } from "ext:liveline/12_cookies.js";
+import { Session } from "ext:liveline/13_session.js";
+import { kSink, LiveResponse } from "ext:liveline/20_live_response.js";
+import { Responder } from "ext:liveline/21_encoding.js";
+import { ClientPort } from "ext:liveline/30_port.js";
+import { User } from "ext:liveline/31_user.js";
+
+/** For the host: the response that respondWith() has begun, or null. */
+export const kResponse = Symbol("response");
+/** For the host: the exchange behind the event. */
+export const kExchange = Symbol("exchange");
+
+/** Everything about one request, for one handler. A step further in has an event of its own: see {@link spawn}. */
+export class HttpEvent {
+  #exchange;
+  #parent;
+  #makeRequest;
+  #request = null;
+  #url = null;
+  #abort = null;
+  #response = null;
+  #onResponse = null;
+  #returned = false;
+
+  /**
+   * @param {import("./10_exchange.js").Exchange} exchange
+   * @param {HttpEvent | null} [parent]
+   * @param {(() => Request) | null} [makeRequest] where it is not the exchange's own
+   */
+  constructor(exchange, parent = null, makeRequest = null) {
+    this.#exchange = exchange;
+    this.#parent = parent;
+    this.#makeRequest = makeRequest;
+  }
+
+  get [Symbol.toStringTag]() {
+    return "HttpEvent";
+  }
+
+  get [kExchange]() {
+    return this.#exchange;
+  }
+
+  get [kResponse]() {
+    return this.#response;
+  }
+
+  get type() {
+    return "navigate";
+  }
+
+  /** @returns {Request} */
+  get request() {
+    return this.#request ??= this.#makeRequest?.() ?? this.#parent?.request ?? requestOf(this.#exchange);
+  }
+
+  /** @returns {URL} */
+  get url() {
+    return this.#url ??= new URL(this.#makeRequest === null ? this.#exchange.url : this.request.url);
+  }
+
+  /** The line to the client, known as Port A. @returns {ClientPort} */
+  get client() {
+    return this.#exchange.port ??= new ClientPort(this.#exchange);
+  }
+
+  /** Dialogs with the person at the client. */
+  get user() {
+    return this.#exchange.user ??= new User(() => this.client);
+  }
+
+  get cookies() {
+    return this.#exchange.cookies ??= new Cookies(op_request_header(this.#exchange.id, "cookie") ?? "");
+  }
+
+  /** Values that stay with the visitor. */
+  get session() {
+    return this.#exchange.session ??= new Session(this.#exchange);
+  }
+
+  /** What only the server knows of the request. */
+  get detail() {
+    return { request: this.request, ipAddress: op_request_peer(this.#exchange.id) };
+  }
+
+  /** Aborts on every way out: answered for good, closed by either side, navigated away, failed, timed out. */
+  get signal() {
+    if (this.#abort !== null) return this.#abort.signal;
+    return this.#exchange.signal;
+  }
+
+  /** `waiting` until something is sent, `live` while the line may carry more, `done` at the end. */
+  get readyState() {
+    if (this.#exchange.ended) return "done";
+    return this.#exchange.answered ? "live" : "waiting";
+  }
+
+  /** Resolves when the exchange is `live` or `done`. */
+  readyStateChange(state) {
+    return this.#exchange.readyStateChange(state, this);
+  }
+
+  /**
+   * Answers, or replaces what was answered before. Arguments as for `LiveResponse.replaceWith()`.
+   *
+   * The first state is HTTP's answer; with `{ done: false }`, a promise, a generator or a callback the exchange stays
+   * live for the next. @returns {Promise<void>} settles when this state's source has said all
+   */
+  respondWith(...args) {
+    if (this.#returned && this.#response === null) {
+      return Promise.reject(invalidState("respondWith() after the end: the handler has already answered by returning."));
+    }
+    if (this.#exchange.ended) {
+      return Promise.reject(invalidState("respondWith() after the end: the exchange has already ended."));
+    }
+    return this.#respond(args);
+  }
+
+  /** A redirect as the answer, or, on a live line, as its next state. */
+  redirect(url, init = 302) {
+    const { status = 302, headers, ...rest } = typeof init === "number" ? { status: init } : init;
+    const all = new Headers(headers);
+    all.set("Location", String(url));
+    return this.respondWith(null, { ...rest, status, headers: all });
+  }
+
+  /**
+   * Keeps the exchange open until `promise` settles.
+   * @param {Promise<unknown>} promise
+   */
+  waitUntil(promise) {
+    const exchange = this.#exchange;
+    exchange.hold();
+    const release = () => exchange.release();
+    return Promise.resolve(promise).then(release, (error) => {
+      console.error("The promise given to waitUntil() rejected:", error);
+      release();
+    });
+  }
+
+  /** Keeps the exchange open until the client navigates away or either side closes. */
+  waitUntilNavigate() {
+    this.#exchange.hold();
+    return new Promise(() => {});
+  }
+
+  /**
+   * An event for a step further in: its own respondWith(), the same client, lifecycle and signal.
+   * @param {{ request?: Request, url?: string | URL }} [init]
+   */
+  spawn({ request, url } = {}) {
+    const makeRequest = request !== undefined
+      ? () => request
+      : url !== undefined
+      ? () => new Request(new URL(url, this.url), this.request.clone())
+      : null;
+    return new HttpEvent(this.#exchange, this, makeRequest ?? this.#makeRequest);
+  }
+
+  /** @see spawn */
+  clone(init = undefined) {
+    return this.spawn(init);
+  }
+
+  /** Gives up: aborts this event's signal, and where it is the request's first event, ends the exchange. */
+  abort(reason = domException("AbortError", "The event was aborted.")) {
+    if (this.#parent === null) {
+      this.client.close();
+    } else {
+      this.#abort ??= new AbortController();
+      this.#abort.abort(reason);
+    }
+  }
+
+  // -- for the host ------------------------------------------------------------------------------------------------
+
+  /** The handler returned `value`: the last state, unless respondWith() said all. */
+  static returned(event, value) {
+    const used = event.#response !== null;
+    if (value !== undefined || !used) {
+      if (used && event.#response.readyState === "done") {
+        if (value !== undefined) console.warn("The handler's result is ignored: its response was already done.");
+      } else {
+        event.#respond([value]);
+      }
+    }
+    event.#returned = true;
+  }
+
+  /** Calls back when respondWith() has its first state. */
+  static onResponse(event, callback) {
+    event.#onResponse = callback;
+  }
+
+  #respond(args) {
+    const exchange = this.#exchange;
+    if (this.#response === null) {
+      const response = LiveResponse.recorder(this.#parent === null ? null : () => this.client.tap());
+      this.#response = response;
+      exchange.onEnd(() => LiveResponse.stop(response));
+      if (this.#parent === null) response[kSink](new Responder(exchange));
+      else response.addEventListener("replace", () => this.#onResponse?.(response), { once: true });
+    }
+    return LiveResponse.respond(this.#response, args, (error) => exchange.fail(error));
+  }
+}

@@ -1,0 +1,203 @@
+// Which handlers run for a request, in what order, and what becomes of what they return.
+
+import { op_request_path, op_route } from "ext:core/ops";
+import { Exchange, inContextOf } from "ext:liveline/10_exchange.js";
+import { LiveResponse } from "ext:liveline/20_live_response.js";
+import { answerPlain } from "ext:liveline/21_encoding.js";
+import { staticResponse } from "ext:liveline/40_static.js";
+import { HttpEvent, kExchange, kResponse } from "ext:liveline/50_event.js";
+
+/** Re-routes within one request before it counts as a loop. */
+const MAX_REROUTES = 32;
+
+/** Module namespaces of the handlers, by id. @type {Map<number, { module: object, dirname: string }>} */
+const handlers = new Map();
+/** The handlers asked for a path that ends at a node, root first. @type {{ handler: number, depth: number }[][]} */
+let nodes = [];
+
+/** For the host: one handler file was loaded. */
+export function addHandler(id, dirname, module) {
+  handlers.set(id, { module, dirname });
+}
+
+/** For the host: the tree of steps, as `[handler, depth, handler, depth]` for each node. */
+export function setNodes(tree) {
+  nodes = tree.map((flat) => {
+    const steps = [];
+    for (let i = 0; i < flat.length; i += 2) steps.push({ handler: flat[i], depth: flat[i + 1] });
+    return steps;
+  });
+}
+
+/** For the host: a request came. */
+export function dispatch(id, node, method) {
+  const exchange = new Exchange(id, method);
+  inContextOf(exchange, () => {
+    const event = new HttpEvent(exchange);
+    try {
+      const result = walk(event, new Trail(node, op_request_path(id), method), 0);
+      if (typeof result?.then === "function" && !(result instanceof LiveResponse)) {
+        result.then((value) => finish(event, value), (error) => exchange.fail(error));
+      } else {
+        finish(event, result);
+      }
+    } catch (error) {
+      exchange.fail(error);
+    }
+  });
+}
+
+/** The first handler is done; what it returned is the answer's last state. */
+function finish(event, value) {
+  const exchange = event[kExchange];
+  if (exchange.ended) return;
+  try {
+    if (event[kResponse] === null && !exchange.answered && LiveResponse.test(value) === "Default") {
+      answerPlain(exchange, value, () => exchange.returned());
+    } else {
+      HttpEvent.returned(event, value);
+      exchange.returned();
+    }
+  } catch (error) {
+    exchange.fail(error);
+  }
+}
+
+/** A path and the steps along it. */
+class Trail {
+  constructor(node, pathname, method, { reroutes = 0, skipDepth = -1 } = {}) {
+    this.pathname = pathname;
+    this.method = method;
+    this.steps = nodes[node];
+    /** How often the request was re-routed to come here. */
+    this.reroutes = reroutes;
+    /** Steps up to this depth ran already. */
+    this.skipDepth = skipDepth;
+    this.segments = pathname.split("/").filter((segment) => segment !== "");
+  }
+}
+
+/** Runs the next step, from `index` on, that has a handler for the method; past the last one, the static layer. */
+function walk(event, trail, index) {
+  for (; index < trail.steps.length; index++) {
+    const { handler: id, depth } = trail.steps[index];
+    if (depth <= trail.skipDepth) continue;
+    const { module, dirname } = handlers.get(id);
+    const handler = handlerFor(module, trail.method);
+    if (handler === undefined) continue;
+    const consumed = trail.segments.slice(0, depth);
+    const context = { pathname: `/${consumed.join("/")}`, stepname: consumed.at(-1), dirname };
+    const next = nextFor(event, trail, index, depth);
+    return handler.call(context, event, next, fetchFor(event, next));
+  }
+  return pastTheLastStep(event, trail);
+}
+
+/** The export that answers `method`: its own, GET's where only the headers are asked for, or the default. */
+function handlerFor(module, method) {
+  const named = module[method];
+  if (method !== "default" && typeof named === "function") return named;
+  if (method === "HEAD" && typeof module.GET === "function") return module.GET;
+  return typeof module.default === "function" ? module.default : undefined;
+}
+
+async function pastTheLastStep(event, trail) {
+  const response = await staticResponse(event[kExchange], trail.pathname);
+  if (response.status !== 404) return response;
+  const leaf = trail.steps.findLast(({ depth }) => depth === trail.segments.length);
+  if (leaf === undefined) return response;
+  const allowed = methodsOf(handlers.get(leaf.handler).module);
+  if (allowed.length === 0 || handlerFor(handlers.get(leaf.handler).module, trail.method) !== undefined) {
+    return response;
+  }
+  return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: allowed.join(", ") } });
+}
+
+/** The methods that a module answers by name. */
+function methodsOf(module) {
+  const methods = Object.keys(module).filter((name) => /^[A-Z]+$/.test(name) && typeof module[name] === "function");
+  if (methods.includes("GET") && !methods.includes("HEAD")) methods.push("HEAD");
+  return methods.sort();
+}
+
+/** The function that a handler calls to delegate, with what is left of the path. */
+function nextFor(event, trail, index, depth) {
+  const next = (target, init) => {
+    if (target === undefined || (target !== null && typeof target === "object" && !isTarget(target))) {
+      return runChild(event.spawn(), trail, index + 1);
+    }
+    return reroute(event, trail, depth, target, init);
+  };
+  next.stepname = trail.segments[depth];
+  next.pathname = trail.segments.slice(depth).join("/");
+  return next;
+}
+
+function isTarget(value) {
+  return value instanceof URL || value instanceof Request;
+}
+
+/** The third argument of a handler: the network for other origins, this server's own routes for the rest. */
+function fetchFor(event, next) {
+  return (target, init) => {
+    if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
+    const url = new URL(target instanceof Request ? target.url : target, event.url);
+    if (url.origin !== event.url.origin) return fetch(target, init);
+    return next(target instanceof Request || init === undefined ? target : new Request(url, init), init ?? {});
+  };
+}
+
+/** Runs the routes again for another path of this server. */
+async function reroute(event, trail, depth, target, init) {
+  if (trail.reroutes >= MAX_REROUTES) {
+    throw new RangeError(`next(): more than ${MAX_REROUTES} re-routes for one request; the last was to ${target}`);
+  }
+  const given = target instanceof Request ? target.url : String(target);
+  const url = given.includes("://") ? new URL(given) : null;
+  if (url !== null && url.origin !== event.url.origin) {
+    throw new TypeError(`next() cannot make outbound calls: ${url.href} is another origin. Use fetch().`);
+  }
+  const path = url === null ? given : url.pathname + url.search;
+  const route = op_route(trail.pathname, depth, path);
+  const destination = new URL(route.path + (route.query === null ? "" : `?${route.query}`), event.url);
+  const request = target instanceof Request
+    ? target
+    : new Request(new Request(destination, event.request.clone()), init);
+  const child = event.spawn({ request });
+  const { skipDepth } = route;
+  const onward = new Trail(route.node, route.path, request.method, { reroutes: trail.reroutes + 1, skipDepth });
+  return await runChild(child, onward, 0);
+}
+
+/** Runs a step further in. Resolves with what it returns, or with its LiveResponse once that has a first state. */
+function runChild(child, trail, index) {
+  const exchange = child[kExchange];
+  const result = walk(child, trail, index);
+  if (typeof result?.then !== "function" && child[kResponse] === null) return result;
+  exchange.started();
+  return new Promise((resolve, reject) => {
+    let resolved = false;
+    const resolveOnce = (value) => {
+      resolved = true;
+      resolve(value);
+    };
+    HttpEvent.onResponse(child, resolveOnce);
+    if (child[kResponse] !== null && child[kResponse].readyState !== "waiting") resolveOnce(child[kResponse]);
+    Promise.resolve(result).then(
+      (value) => {
+        if (child[kResponse] === null) {
+          resolveOnce(value);
+        } else {
+          HttpEvent.returned(child, value);
+          resolveOnce(child[kResponse]);
+        }
+        exchange.returned();
+      },
+      (error) => {
+        if (resolved) exchange.fail(error);
+        else reject(error);
+        exchange.returned();
+      },
+    );
+  });
+}

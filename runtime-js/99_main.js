@@ -1,0 +1,64 @@
+// Start-up of an isolate, and the functions that the host calls.
+
+import { internals } from "ext:core/mod.js";
+import { op_exchange_navigated } from "ext:core/ops";
+import { define, installGlobals } from "ext:liveline/00_globals.js";
+import { installErrors } from "ext:liveline/01_errors.js";
+import { findExchange, inContextOf } from "ext:liveline/10_exchange.js";
+import { LiveResponse } from "ext:liveline/20_live_response.js";
+import { ClientPort } from "ext:liveline/30_port.js";
+import { Observer } from "ext:liveline/60_observer.js";
+import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
+
+installGlobals();
+installErrors();
+define("LiveResponse", LiveResponse);
+define("Observer", Observer);
+
+/** A message came on the line of an exchange. */
+function receive(id, type, eventID, json, ports) {
+  const exchange = findExchange(id);
+  if (exchange === undefined) return;
+  const data = json === null ? undefined : JSON.parse(json);
+  inContextOf(exchange, () => {
+    exchange.port ??= new ClientPort(exchange);
+    const prevented = exchange.port.receive(type, eventID, data, ports);
+    if (type !== "navigate") return;
+    if (prevented) {
+      console.info("The user navigated away; the handler keeps the line. It has to call event.client.close().");
+    } else {
+      // Code that hears of the navigation may still say something.
+      setTimeout(() => {
+        if (exchange.ended) return;
+        op_exchange_navigated(id);
+        exchange.port.closed(4001, "navigated away", true);
+        exchange.end();
+      }, 0);
+    }
+  });
+}
+
+/** A reply came to a request of the handler. */
+function reply(id, request, port, type, json) {
+  const exchange = findExchange(id);
+  if (exchange === undefined) return;
+  const data = json === null ? undefined : JSON.parse(json);
+  inContextOf(exchange, () => exchange.port?.reply(request, port, type, data));
+}
+
+/** The exchange is over from outside: the line closed, the client left, or time ran out. */
+function closed(id, code, reason) {
+  const exchange = findExchange(id);
+  if (exchange === undefined) return;
+  inContextOf(exchange, () => {
+    exchange.port?.closed(code, reason, code !== 1006);
+    exchange.end();
+  });
+}
+
+internals.liveline = { addHandler, closed, dispatch, receive, reply, setNodes };
+
+// Nothing of the embedding is left where handlers could reach it.
+delete globalThis.__bootstrap;
+delete globalThis.Deno;
+delete globalThis.bootstrap;

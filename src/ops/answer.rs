@@ -1,0 +1,273 @@
+//! HTTP answers. Half of `runtime-js/21_encoding.js`.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use deno_core::{JsBuffer, OpState, op2, v8};
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::Extensions;
+use hyper::{StatusCode, ext::ReasonPhrase};
+use slab::Slab;
+use tokio::sync::mpsc;
+
+use super::exchange::exchange_id;
+use super::files::{FileBody, OpenFiles};
+use super::{Diagnostic, Exchanges, OpError};
+use crate::engine::Input;
+
+/// An HTTP answer without its connection.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub extensions: Extensions,
+    pub body: AnswerBody,
+}
+
+impl Answer {
+    /// An answer without a body or a type.
+    pub fn empty(status: StatusCode) -> Answer {
+        let (headers, extensions) = Default::default();
+        Answer { status, headers, extensions, body: AnswerBody::Empty }
+    }
+
+    /// A plain sentence.
+    pub fn text(status: StatusCode, text: impl Into<String>) -> Answer {
+        let mut answer = Answer::empty(status);
+        answer.headers.insert(CONTENT_TYPE, TEXT);
+        answer.body = AnswerBody::Data(text.into().into());
+        answer
+    }
+
+    /// The answer for a handler that failed, with what may be told of it.
+    pub fn internal_error(diagnostic: Option<&Diagnostic>) -> Answer {
+        let text = diagnostic.map_or_else(|| "Internal Server Error\n".to_owned(), |d| format!("{d}\n"));
+        Answer::text(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+}
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The body of an answer, as hyper takes it.
+#[derive(Debug)]
+pub enum AnswerBody {
+    Empty,
+    Data(Bytes),
+    /// Chunks from JavaScript. The channel holds one, so a slow client slows its source.
+    Stream(mpsc::Receiver<Result<Bytes, StreamFailed>>),
+    File(FileBody),
+}
+
+/// The source of a streamed body failed; the connection has to end so that the client can tell.
+#[derive(Debug, thiserror::Error)]
+#[error("the response's stream failed")]
+pub struct StreamFailed;
+
+/// A body could not be sent to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error(transparent)]
+    Stream(#[from] StreamFailed),
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+}
+
+impl From<Infallible> for BodyError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            AnswerBody::Empty => Poll::Ready(None),
+            AnswerBody::Data(_) => {
+                let AnswerBody::Data(data) = std::mem::replace(&mut *self, AnswerBody::Empty) else {
+                    unreachable!("matched just above");
+                };
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            AnswerBody::Stream(chunks) => {
+                chunks.poll_recv(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk?))))
+            }
+            AnswerBody::File(file) => Pin::new(file).poll_frame(cx).map_err(BodyError::from),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, AnswerBody::Empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Empty => SizeHint::with_exact(0),
+            AnswerBody::Data(data) => SizeHint::with_exact(data.len() as u64),
+            AnswerBody::Stream(_) => SizeHint::default(),
+            AnswerBody::File(file) => file.size_hint(),
+        }
+    }
+}
+
+/// Streamed bodies that JavaScript still writes to.
+#[derive(Default)]
+pub struct Streams(Slab<mpsc::Sender<Result<Bytes, StreamFailed>>>);
+
+/// Kinds of `op_answer_data`, as `21_encoding.js` numbers them.
+const KIND_JSON: u32 = 1;
+const KIND_TEXT: u32 = 2;
+
+/// The most common answer: 200 with nothing, JSON or text, and no headers of its own.
+#[op2(fast)]
+pub fn op_answer_data(
+    state: &mut OpState,
+    id: f64,
+    #[smi] kind: u32,
+    #[string] body: &str,
+    done: bool,
+) -> Result<(), OpError> {
+    let mut answer = Answer::empty(StatusCode::OK);
+    match kind {
+        KIND_JSON => drop(answer.headers.insert(CONTENT_TYPE, JSON)),
+        KIND_TEXT => drop(answer.headers.insert(CONTENT_TYPE, TEXT)),
+        _ => {}
+    }
+    if !body.is_empty() {
+        answer.body = AnswerBody::Data(Bytes::copy_from_slice(body.as_bytes()));
+    }
+    give(state, id, answer, done)
+}
+
+/// An answer with headers and a body that is there.
+#[op2]
+pub fn op_answer<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    state: &mut OpState,
+    id: f64,
+    #[smi] status: u16,
+    #[string] reason: String,
+    #[serde] headers: Vec<String>,
+    body: v8::Local<'s, v8::Value>,
+    done: bool,
+) -> Result<(), OpError> {
+    let mut answer = head(status, reason, headers)?;
+    let bytes = bytes_of(scope, body)?;
+    if !bytes.is_empty() {
+        answer.body = AnswerBody::Data(bytes);
+    }
+    give(state, id, answer, done)
+}
+
+/// An answer whose body is a file that JavaScript did not touch.
+#[op2]
+pub fn op_answer_file(
+    state: &mut OpState,
+    id: f64,
+    #[smi] status: u16,
+    #[serde] headers: Vec<String>,
+    #[smi] file: u32,
+    done: bool,
+) -> Result<(), OpError> {
+    let mut answer = head(status, String::new(), headers)?;
+    if let Some(body) = state.borrow_mut::<OpenFiles>().take(file) {
+        answer.body = AnswerBody::File(body);
+    }
+    give(state, id, answer, done)
+}
+
+/// An answer whose body JavaScript writes bit by bit. Returns the stream's number.
+#[op2]
+#[smi]
+pub fn op_answer_stream(
+    state: &mut OpState,
+    id: f64,
+    #[smi] status: u16,
+    #[string] reason: String,
+    #[serde] headers: Vec<String>,
+    done: bool,
+) -> Result<u32, OpError> {
+    let mut answer = head(status, reason, headers)?;
+    let (sender, chunks) = mpsc::channel(1);
+    answer.body = AnswerBody::Stream(chunks);
+    give(state, id, answer, done)?;
+    Ok(state.borrow_mut::<Streams>().0.insert(sender) as u32)
+}
+
+/// Writes a chunk; resolves once the next may come. False: the client left.
+#[op2]
+pub async fn op_stream_write(state: Rc<RefCell<OpState>>, #[smi] stream: u32, #[buffer] chunk: JsBuffer) -> bool {
+    let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).cloned();
+    let Some(sender) = sender else { return false };
+    sender.send(Ok(Bytes::copy_from_slice(&chunk))).await.is_ok()
+}
+
+/// The body is complete, or failed with `error`.
+#[op2]
+pub fn op_stream_end<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    state: &mut OpState,
+    #[smi] stream: u32,
+    error: v8::Local<'s, v8::Value>,
+) {
+    let Some(sender) = state.borrow_mut::<Streams>().0.try_remove(stream as usize) else { return };
+    if error.is_null_or_undefined() {
+        return;
+    }
+    let diagnostic = Diagnostic::from_exception(scope, error);
+    tracing::error!(target: "liveline::handler", "a response's stream failed: {diagnostic}");
+    // The channel's one place may be taken; the failure must still arrive after what is in it.
+    deno_core::unsync::spawn(async move { sender.send(Err(StreamFailed)).await });
+}
+
+fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Answer { answer, done })?;
+    Ok(())
+}
+
+fn head(status: u16, reason: String, headers: Vec<String>) -> Result<Answer, OpError> {
+    let status = StatusCode::from_u16(status).map_err(|_| OpError::Header(format!("status {status}")))?;
+    let mut answer = Answer::empty(status);
+    if !reason.is_empty()
+        && let Ok(reason) = ReasonPhrase::try_from(reason)
+    {
+        answer.extensions.insert(reason);
+    }
+    for pair in headers.chunks_exact(2) {
+        let [name, value] = pair else { unreachable!("chunks of two") };
+        // Framing is the connection's business (RFC 9112 section 6).
+        if ["connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"].contains(&name.as_str()) {
+            continue;
+        }
+        let invalid = || OpError::Header(format!("{name}: {value}"));
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
+        // JavaScript's byte strings: one byte to each UTF-16 unit.
+        let bytes: Vec<u8> = value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?;
+        answer.headers.append(header, HeaderValue::from_bytes(&bytes).map_err(|_| invalid())?);
+    }
+    Ok(answer)
+}
+
+fn bytes_of<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    body: v8::Local<'s, v8::Value>,
+) -> Result<Bytes, OpError> {
+    if body.is_string() {
+        return Ok(body.to_rust_string_lossy(scope).into());
+    }
+    let view = v8::Local::<v8::ArrayBufferView>::try_from(body).map_err(|_| OpError::Body)?;
+    let mut bytes = vec![0; view.byte_length()];
+    view.copy_contents(&mut bytes);
+    Ok(bytes.into())
+}

@@ -1,0 +1,119 @@
+//! Errors of handlers, as the person who wrote the handler wants to read them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use deno_core::error::JsError;
+use deno_core::{ModuleSpecifier, v8};
+
+/// What went wrong and where, with the source line if it can still be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub message: String,
+    pub place: Option<Place>,
+    /// Further frames of the stack, innermost first, as V8 prints them.
+    pub stack: Vec<String>,
+}
+
+/// A place in a source file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub file: PathBuf,
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+}
+
+impl Diagnostic {
+    /// For errors without a place.
+    pub fn new(message: impl Into<String>) -> Diagnostic {
+        Diagnostic { message: message.into(), place: None, stack: Vec::new() }
+    }
+
+    /// For errors at a known place.
+    pub fn at(message: impl Into<String>, file: impl Into<PathBuf>, line: usize, column: usize) -> Diagnostic {
+        let place = Some(Place { file: file.into(), line, column });
+        Diagnostic { message: message.into(), place, stack: Vec::new() }
+    }
+
+    /// What a JavaScript value says when it was thrown. Positions are those of the sources, not of transpiled code.
+    pub fn from_exception<'s, 'i>(
+        scope: &mut v8::PinScope<'s, 'i>,
+        exception: v8::Local<'s, v8::Value>,
+    ) -> Diagnostic {
+        Diagnostic::from(&*JsError::from_v8_exception(scope, exception))
+    }
+
+    /// The place with its source line and a mark under the column.
+    fn excerpt(&self) -> Option<String> {
+        let Place { file, line, column } = self.place.as_ref()?;
+        let source = std::fs::read_to_string(file).ok()?;
+        let text = source.lines().nth(line.checked_sub(1)?)?;
+        // Tabs in front of the mark keep it in its column.
+        let indent: String =
+            text.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let gutter = " ".repeat(line.to_string().len());
+        Some(format!("{gutter} |\n{line} | {text}\n{gutter} | {indent}^"))
+    }
+}
+
+impl From<&JsError> for Diagnostic {
+    fn from(error: &JsError) -> Self {
+        let message = error.exception_message.strip_prefix("Uncaught ").unwrap_or(&error.exception_message);
+        let message = message.strip_prefix("(in promise) ").unwrap_or(message).to_owned();
+        let frames = error.frames.iter().filter_map(|frame| {
+            let name = frame.file_name.as_deref()?;
+            // The host's own JavaScript is of no help to who reads this.
+            if name.starts_with("ext:") || name.starts_with("liveline:") {
+                return None;
+            }
+            let file = file_of(name)?;
+            let line = usize::try_from(frame.line_number?).ok()?;
+            let column = usize::try_from(frame.column_number.unwrap_or(1)).ok()?;
+            Some((frame.function_name.clone(), Place { file, line, column }))
+        });
+        let frames: Vec<_> = frames.collect();
+        let place = frames.first().map(|(_, place)| place.clone());
+        let stack = frames.iter().skip(1).map(|(function, place)| {
+            let function = function.as_deref().unwrap_or("<anonymous>");
+            format!("at {function} ({place})")
+        });
+        Diagnostic { message, place, stack: stack.collect() }
+    }
+}
+
+fn file_of(name: &str) -> Option<PathBuf> {
+    let url = ModuleSpecifier::parse(name).ok()?;
+    url.to_file_path().ok()
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", relative(&self.file).display(), self.line, self.column)
+    }
+}
+
+/// Paths below the working folder are shown from there.
+fn relative(path: &Path) -> &Path {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(place) = &self.place {
+            write!(f, "\n  --> {place}")?;
+        }
+        if let Some(excerpt) = self.excerpt() {
+            for line in excerpt.lines() {
+                write!(f, "\n  {line}")?;
+            }
+        }
+        for frame in &self.stack {
+            write!(f, "\n    {frame}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! Routes for handlers that delegate. Half of `runtime-js/90_dispatch.js`.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use deno_core::{OpState, op2};
+use hyper::{HeaderMap, Method, Response};
+use serde::Serialize;
+
+use super::files::FileBody;
+use super::{Exchanges, OpError};
+
+/// Where `next(url)` goes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    pub node: u32,
+    pub path: String,
+    pub query: Option<String>,
+    /// Steps up to this depth are not run again; -1 for none.
+    pub skip_depth: i64,
+}
+
+/// A static file's answer, when it comes.
+pub type FileAnswer = Pin<Box<dyn Future<Output = std::io::Result<Response<FileBody>>>>>;
+
+/// What ops need to know of the folder being served.
+pub trait Site {
+    /// Where a call from `path`, of which `consumed` segments are behind, to `target` goes. The error is a sentence.
+    fn route(&self, path: &str, consumed: u32, target: &str) -> Result<Route, String>;
+
+    /// What the static layer answers to a path.
+    fn file(&self, method: Method, headers: HeaderMap, path: String) -> FileAnswer;
+}
+
+/// Resolves a re-route.
+#[op2]
+#[serde]
+pub fn op_route(
+    state: &mut OpState,
+    #[string] path: String,
+    #[smi] consumed: u32,
+    #[string] target: String,
+) -> Result<Route, OpError> {
+    state.borrow::<Exchanges>().site.route(&path, consumed, &target).map_err(OpError::Route)
+}

@@ -1,0 +1,50 @@
+//! What ops throw. Half of `runtime-js/01_errors.js`, which registers the classes named here.
+
+use deno_core::{op2, v8};
+use deno_error::JsError;
+
+use super::Diagnostic;
+use crate::engine::Refused;
+
+/// An op could not do what JavaScript asked.
+#[derive(Debug, thiserror::Error, JsError)]
+pub enum OpError {
+    #[class("DOMExceptionInvalidStateError")]
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    #[class(type)]
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[class(type)]
+    #[error("invalid response header: {0}")]
+    Header(String),
+    #[class(type)]
+    #[error("a response body is a string or a Uint8Array")]
+    Body,
+    #[class(type)]
+    #[error("{0}")]
+    Route(String),
+    #[class("DOMExceptionNetworkError")]
+    #[error("the request's body could not be read: {0}")]
+    RequestBody(String),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("the request's body is larger than the limit of {0} bytes")]
+    RequestTooLarge(usize),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("the session would hold more than {0} bytes")]
+    SessionFull(usize),
+    #[class(generic)]
+    #[error("the file could not be read: {0}")]
+    File(#[from] std::io::Error),
+}
+
+/// Logs an error that no handler caught and no exchange ends over.
+#[op2]
+pub fn op_log_error<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    #[string] what: String,
+    error: v8::Local<'s, v8::Value>,
+) {
+    let diagnostic = Diagnostic::from_exception(scope, error);
+    tracing::error!(target: "liveline::handler", "{what}: {diagnostic}");
+}

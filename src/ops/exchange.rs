@@ -1,0 +1,304 @@
+//! The exchanges of one isolate. Half of `runtime-js/10_exchange.js`.
+
+use std::net::IpAddr;
+
+use deno_core::{OpState, op2, v8};
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, StatusCode, header};
+use slab::Slab;
+use tokio::sync::oneshot;
+
+use super::{Answer, Diagnostic, OpError, Sessions, Site};
+use crate::engine::{
+    Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
+};
+use crate::ports::Hub;
+
+/// Where live lines are joined: this path and the token.
+pub const LINE_PATH: &str = "/.liveline/";
+
+/// How much a client learns of a handler's errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Message, place and source line.
+    Development,
+    /// That there was one.
+    Production,
+}
+
+/// A request on its way into the isolate.
+#[derive(Debug)]
+pub struct Call {
+    pub parts: Parts,
+    pub body: Incoming,
+    pub peer: IpAddr,
+}
+
+/// The requests that JavaScript may still refer to.
+pub struct Exchanges {
+    slots: Slab<Slot>,
+    next: u64,
+    /// Exchanges whose answer may be decided when the running turn ends.
+    touched: Vec<ExchangeId>,
+    pub(super) hub: Hub,
+    pub(super) sessions: Sessions,
+    pub(super) site: Box<dyn Site>,
+    owner: OwnerId,
+    mode: Mode,
+    max_body: usize,
+}
+
+/// One request and what belongs to it.
+pub(super) struct Slot {
+    id: ExchangeId,
+    exchange: Exchange<Answer>,
+    pub request: Parts,
+    /// What is left of the body. Taken while a chunk is being read.
+    pub body: Option<Incoming>,
+    /// Bytes of the body read so far.
+    pub body_read: usize,
+    pub peer: IpAddr,
+    /// The session that the request came with, or that began with it.
+    pub session: Option<String>,
+    /// The session began here, so its cookie has to be set.
+    pub session_is_new: bool,
+    reply: Option<oneshot::Sender<Answer>>,
+    failure: Option<Diagnostic>,
+}
+
+/// Bits of an exchange's number that name its slot; the rest is a sequence, so that a number is not used again.
+const SLOT_BITS: u32 = 20;
+
+impl Exchanges {
+    pub fn new(
+        hub: Hub,
+        owner: OwnerId,
+        sessions: Sessions,
+        site: Box<dyn Site>,
+        mode: Mode,
+        max_body: usize,
+    ) -> Exchanges {
+        let (slots, touched) = Default::default();
+        Exchanges { slots, next: 0, touched, hub, sessions, site, owner, mode, max_body }
+    }
+
+    /// Takes a request in. Its answer comes through the receiver; a dropped sender means that it was lost.
+    pub fn begin(&mut self, call: Call) -> (ExchangeId, oneshot::Receiver<Answer>) {
+        let (reply, answer) = oneshot::channel();
+        let Call { parts, body, peer } = call;
+        let session = self.sessions.of(&parts.headers);
+        let entry = self.slots.vacant_entry();
+        // 2^33 requests later the numbers come round, long after the last use of this one.
+        let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
+        self.next += 1;
+        entry.insert(Slot {
+            id,
+            exchange: Exchange::default(),
+            request: parts,
+            body: Some(body),
+            body_read: 0,
+            peer,
+            session,
+            session_is_new: false,
+            reply: Some(reply),
+            failure: None,
+        });
+        self.touched.push(id);
+        (id, answer)
+    }
+
+    /// Whether no request is left.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The requests that have not ended.
+    pub fn all(&self) -> Vec<ExchangeId> {
+        self.slots.iter().map(|(_, slot)| slot.id).collect()
+    }
+
+    /// Decides the answers of the turn that just ended.
+    pub fn turn_ended(&mut self) {
+        for id in std::mem::take(&mut self.touched) {
+            let _ = self.input(id, Input::TurnEnded);
+        }
+    }
+
+    /// The requester left, time ran out, or the line is gone: nobody waits for this exchange any more.
+    pub fn gone(&mut self, id: ExchangeId) {
+        let _ = self.input(id, Input::Gone);
+    }
+
+    /// The handler closed its line: nothing more is said, and a request without an answer gets an empty one.
+    pub(super) fn close(&mut self, id: ExchangeId) {
+        if self.slot(id).is_some_and(|slot| !slot.exchange.is_answered()) {
+            self.reply(id, Answer::empty(StatusCode::OK));
+        }
+        self.gone(id);
+    }
+
+    /// The handler failed. Answers 500 or closes the line; says so once in the log.
+    pub fn fail(&mut self, id: ExchangeId, diagnostic: Diagnostic) {
+        let Some(slot) = self.slot(id) else {
+            tracing::error!(target: "liveline::handler", "after the end of the exchange: {diagnostic}");
+            return;
+        };
+        let (method, path) = (&slot.request.method, slot.request.uri.path());
+        tracing::error!(target: "liveline::handler", exchange = id.0, "{method} {path}: {diagnostic}");
+        slot.failure = Some(diagnostic);
+        let _ = self.input(id, Input::Failed);
+    }
+
+    /// Gives one input to an exchange and carries out what follows. Says whether the exchange is complete.
+    pub(super) fn input(&mut self, id: ExchangeId, input: Input<Answer>) -> Result<bool, Refused> {
+        let slot = self.slot(id).ok_or(Refused::Ended)?;
+        let effect = slot.exchange.handle(input)?;
+        self.carry_out(id, effect);
+        let Some(slot) = self.slot(id) else { return Ok(true) };
+        let complete = slot.exchange.is_complete();
+        if slot.exchange.is_ended() {
+            self.slots.remove(slot_of(id));
+        } else if !slot.exchange.is_answered() || complete {
+            self.touched.push(id);
+        }
+        Ok(complete)
+    }
+
+    fn carry_out(&mut self, id: ExchangeId, effect: Effect<Answer>) {
+        match effect {
+            Effect::None => {}
+            Effect::Answer(answer) => self.reply(id, answer),
+            Effect::Open { first, queued } => {
+                let slot = self.slot(id).expect("the effect came from this slot");
+                let visitor = Visitor { session: slot.session.clone(), address: slot.peer };
+                let (line, token) = self.hub.open(self.owner, id, visitor);
+                for frame in queued {
+                    self.hub.send(line, frame);
+                }
+                let mut answer = first.unwrap_or_else(|| Answer::empty(StatusCode::ACCEPTED));
+                add_line_headers(&mut answer.headers, token);
+                self.reply(id, answer);
+                let slot = self.slot(id).expect("a reply leaves the slot");
+                let effect = slot.exchange.opened(line);
+                self.carry_out(id, effect);
+            }
+            Effect::Send(line, frame) => self.hub.send(line, frame),
+            Effect::Finish(line) => self.hub.finish(line, CloseCode::Done),
+            Effect::FailAnswer => {
+                let failure = self.slot(id).and_then(|slot| slot.failure.take());
+                let answer = Answer::internal_error(failure.as_ref().filter(|_| self.mode == Mode::Development));
+                self.reply(id, answer);
+            }
+            Effect::FailLine(line) => {
+                let failure = self.slot(id).and_then(|slot| slot.failure.take());
+                let close = match failure.filter(|_| self.mode == Mode::Development) {
+                    Some(diagnostic) => Close::because(CloseCode::HandlerFailed, diagnostic.message),
+                    None => CloseCode::HandlerFailed.into(),
+                };
+                self.hub.finish(line, close);
+            }
+        }
+    }
+
+    fn reply(&mut self, id: ExchangeId, mut answer: Answer) {
+        let Some(slot) = self.slot(id) else { return };
+        let Some(reply) = slot.reply.take() else { return };
+        if slot.session_is_new
+            && let Some(session) = slot.session.clone()
+        {
+            self.sessions.set_cookie(&mut answer.headers, &session);
+        }
+        // Nobody waits where the client left in the same turn.
+        let _ = reply.send(answer);
+    }
+
+    pub(super) fn slot(&mut self, id: ExchangeId) -> Option<&mut Slot> {
+        self.slots.get_mut(slot_of(id)).filter(|slot| slot.id == id)
+    }
+
+    /// The slot of an op's argument.
+    pub(super) fn known(&mut self, id: f64) -> Result<&mut Slot, Refused> {
+        self.slot(exchange_id(id)).ok_or(Refused::Ended)
+    }
+
+    pub(super) fn line(&mut self, id: ExchangeId) -> Option<LineId> {
+        self.slot(id)?.exchange.line()
+    }
+
+    pub(super) fn max_body(&self) -> usize {
+        self.max_body
+    }
+}
+
+fn slot_of(id: ExchangeId) -> usize {
+    (id.0 & ((1 << SLOT_BITS) - 1)) as usize
+}
+
+pub(super) fn exchange_id(id: f64) -> ExchangeId {
+    ExchangeId(id as u64)
+}
+
+fn add_line_headers(headers: &mut HeaderMap, token: Token) {
+    let value = |text: String| text.parse().expect("a token is hexadecimal");
+    let path = LINE_PATH.trim_start_matches('/');
+    headers.insert("x-live-session", value(format!("socket:///{path}{token}?v=2")));
+    headers.insert("x-background-messaging-port", value(format!("ws:{path}{token}")));
+    // The address is for one visitor, once.
+    headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
+}
+
+/// One more handler runs for the exchange.
+#[op2(fast)]
+pub fn op_exchange_started(state: &mut OpState, id: f64) -> Result<(), OpError> {
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Started)?;
+    Ok(())
+}
+
+/// A handler has returned. Says whether that completes the exchange.
+#[op2(fast)]
+pub fn op_exchange_returned(state: &mut OpState, id: f64) -> bool {
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Returned).unwrap_or(true)
+}
+
+/// Something more keeps the exchange open.
+#[op2(fast)]
+pub fn op_exchange_hold(state: &mut OpState, id: f64) -> Result<(), OpError> {
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Hold)?;
+    Ok(())
+}
+
+/// One hold is over. Says whether that completes the exchange.
+#[op2(fast)]
+pub fn op_exchange_release(state: &mut OpState, id: f64) -> bool {
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Release).unwrap_or(true)
+}
+
+/// The response had its last state. Says whether that completes the exchange.
+#[op2(fast)]
+pub fn op_exchange_done(state: &mut OpState, id: f64) -> bool {
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Done).unwrap_or(true)
+}
+
+/// The handler failed with `error`.
+#[op2]
+pub fn op_exchange_fail<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    state: &mut OpState,
+    id: f64,
+    error: v8::Local<'s, v8::Value>,
+) {
+    let diagnostic = Diagnostic::from_exception(scope, error);
+    state.borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
+}
+
+/// The user navigated away and the handler did not object.
+#[op2(fast)]
+pub fn op_exchange_navigated(state: &mut OpState, id: f64) {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let id = exchange_id(id);
+    if let Some(line) = exchanges.line(id) {
+        exchanges.hub.finish(line, CloseCode::Navigated);
+    }
+    exchanges.gone(id);
+}

@@ -1,0 +1,112 @@
+//! The bridge: what JavaScript may ask of the host. One file for each file of `runtime-js/` that has a native half.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Exchanges`] | the requests of one isolate, by the number that JavaScript knows them by |
+//! | [`Answer`] | an HTTP answer on its way out |
+//! | [`Site`] | what ops need to know of the folder being served |
+//! | [`Diagnostic`] | an error as a person wants to read it |
+//!
+//! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
+//! are the engine's.
+
+mod answer;
+mod crypto;
+mod diagnostic;
+mod dispatch;
+mod errors;
+mod exchange;
+mod files;
+mod port;
+mod request;
+mod session;
+
+pub use answer::{Answer, AnswerBody};
+pub use diagnostic::Diagnostic;
+pub use dispatch::{Route, Site};
+pub use errors::OpError;
+pub use exchange::{Call, Exchanges, Mode};
+pub use session::Sessions;
+
+use deno_core::{ExtensionFileSource, ascii_str_include};
+
+deno_core::extension!(
+    liveline,
+    deps = [deno_webidl, deno_web, deno_fetch],
+    ops = [
+        answer::op_answer,
+        answer::op_answer_data,
+        answer::op_answer_file,
+        answer::op_answer_stream,
+        answer::op_stream_end,
+        answer::op_stream_write,
+        crypto::op_crypto_random,
+        crypto::op_crypto_uuid,
+        dispatch::op_route,
+        errors::op_log_error,
+        exchange::op_exchange_done,
+        exchange::op_exchange_fail,
+        exchange::op_exchange_hold,
+        exchange::op_exchange_navigated,
+        exchange::op_exchange_release,
+        exchange::op_exchange_returned,
+        exchange::op_exchange_started,
+        files::op_file_open,
+        files::op_file_read,
+        port::op_port_close,
+        port::op_port_delta,
+        port::op_port_frame,
+        port::op_port_message,
+        request::op_request_has_body,
+        request::op_request_header,
+        request::op_request_headers,
+        request::op_request_path,
+        request::op_request_peer,
+        request::op_request_read,
+        request::op_request_url,
+        session::op_session_clear,
+        session::op_session_delete,
+        session::op_session_entries,
+        session::op_session_get,
+        session::op_session_set,
+    ],
+    esm_entry_point = "ext:liveline/99_main.js",
+    options = { exchanges: Exchanges },
+    state = |state, options| {
+        state.put(options.exchanges);
+        state.put(files::OpenFiles::default());
+        state.put(answer::Streams::default());
+    },
+    // The macro would note the files' paths; the sources have to be in the binary.
+    customizer = |extension: &mut deno_core::Extension| {
+        extension.esm_files = SOURCES.into();
+    },
+);
+
+macro_rules! sources {
+    ($($file:literal),* $(,)?) => {
+        &[$(ExtensionFileSource::new(
+            concat!("ext:liveline/", $file),
+            ascii_str_include!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/", $file)),
+        )),*]
+    };
+}
+
+static SOURCES: &[ExtensionFileSource] = sources![
+    "00_globals.js",
+    "01_errors.js",
+    "10_exchange.js",
+    "11_request.js",
+    "12_cookies.js",
+    "13_session.js",
+    "20_live_response.js",
+    "21_encoding.js",
+    "30_port.js",
+    "31_user.js",
+    "40_static.js",
+    "50_event.js",
+    "60_observer.js",
+    "61_reactive.js",
+    "90_dispatch.js",
+    "99_main.js",
+];

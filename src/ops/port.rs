@@ -1,0 +1,71 @@
+//! Frames from a handler to its client. Half of `runtime-js/30_port.js` and of the line half of `21_encoding.js`.
+
+use deno_core::{OpState, op2};
+use serde_json::value::RawValue;
+
+use super::exchange::exchange_id;
+use super::{Exchanges, OpError};
+use crate::engine::{CloseCode, Input};
+use crate::wire::Envelope;
+
+/// A further state of the response.
+#[op2(fast)]
+pub fn op_port_frame(
+    state: &mut OpState,
+    id: f64,
+    #[string] event_id: &str,
+    #[string] payload: &str,
+    done: bool,
+) -> Result<(), OpError> {
+    let envelope = Envelope { kind: "response.replace", event_id, live: true, ..Default::default() };
+    let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(payload)?));
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Frame { frame, done })?;
+    Ok(())
+}
+
+/// Changes inside the current state's body.
+#[op2(fast)]
+pub fn op_port_delta(
+    state: &mut OpState,
+    id: f64,
+    #[string] kind: &str,
+    #[string] records: &str,
+) -> Result<(), OpError> {
+    let envelope = Envelope { kind, event_id: kind, ..Default::default() };
+    let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(records)?));
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(frame))?;
+    Ok(())
+}
+
+/// A message, a request with `ports` reply ports, or a reply.
+#[op2(fast)]
+#[expect(clippy::too_many_arguments, reason = "an op's arguments are its wire format")]
+pub fn op_port_message(
+    state: &mut OpState,
+    id: f64,
+    #[string] kind: &str,
+    #[string] event_id: &str,
+    #[string] payload: Option<String>,
+    live: bool,
+    bubbles: bool,
+    #[smi] ports: u32,
+) -> Result<(), OpError> {
+    let payload = payload.map(RawValue::from_string).transpose()?;
+    let envelope = Envelope { kind, event_id, live, bubbles, ports };
+    let frame = envelope.encode(payload.as_deref());
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(frame))?;
+    Ok(())
+}
+
+/// The handler closes its line.
+#[op2(fast)]
+pub fn op_port_close(state: &mut OpState, id: f64) {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let id = exchange_id(id);
+    // What was sent in this turn still decides the answer.
+    exchanges.turn_ended();
+    if let Some(line) = exchanges.line(id) {
+        exchanges.hub.finish(line, CloseCode::Done);
+    }
+    exchanges.close(id);
+}

@@ -1,0 +1,101 @@
+//! What a request said. Half of `runtime-js/11_request.js`.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2};
+use hyper::body::Body as _;
+use hyper::header::{HOST, HeaderName};
+
+use super::exchange::exchange_id;
+use super::{Exchanges, OpError};
+use crate::engine::Refused;
+
+/// The full URL. The scheme is what the listener speaks.
+#[op2]
+#[string]
+pub fn op_request_url(state: &mut OpState, id: f64) -> Result<String, OpError> {
+    let uri = &state.borrow_mut::<Exchanges>().known(id)?.request;
+    let host = uri.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = uri.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
+    let path = uri.uri.path_and_query().map_or("/", |path| path.as_str());
+    Ok(format!("http://{host}{path}"))
+}
+
+/// The path, still percent-encoded, without the query.
+#[op2]
+#[string]
+pub fn op_request_path(state: &mut OpState, id: f64) -> Result<String, OpError> {
+    Ok(state.borrow_mut::<Exchanges>().known(id)?.request.uri.path().to_owned())
+}
+
+/// All headers: name, value, name, value.
+#[op2]
+#[serde]
+pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<Vec<String>, OpError> {
+    let headers = &state.borrow_mut::<Exchanges>().known(id)?.request.headers;
+    Ok(headers.iter().flat_map(|(name, value)| [name.to_string(), latin1(value.as_bytes())]).collect())
+}
+
+/// One header; null where it is absent.
+#[op2]
+#[string]
+pub fn op_request_header(state: &mut OpState, id: f64, #[string] name: String) -> Result<Option<String>, OpError> {
+    let headers = &state.borrow_mut::<Exchanges>().known(id)?.request.headers;
+    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Ok(None) };
+    Ok(headers.get(name).map(|value| latin1(value.as_bytes())))
+}
+
+/// The address that the request came from.
+#[op2]
+#[string]
+pub fn op_request_peer(state: &mut OpState, id: f64) -> Result<String, OpError> {
+    Ok(state.borrow_mut::<Exchanges>().known(id)?.peer.to_string())
+}
+
+/// Whether there is a body to read.
+#[op2(fast)]
+pub fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError> {
+    let slot = state.borrow_mut::<Exchanges>().known(id)?;
+    Ok(slot.body.as_ref().is_some_and(|body| !body.is_end_stream()))
+}
+
+/// The next chunk of the body; null at its end.
+#[op2]
+#[buffer]
+pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Option<Vec<u8>>, OpError> {
+    let (body, limit) = {
+        let mut state = state.borrow_mut();
+        let exchanges = state.borrow_mut::<Exchanges>();
+        let limit = exchanges.max_body();
+        (exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.body.take(), limit)
+    };
+    let Some(mut body) = body else { return Ok(None) };
+    let data = loop {
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(OpError::RequestBody(error.to_string())),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    break data;
+                }
+            }
+        }
+    };
+    let mut state = state.borrow_mut();
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let slot = exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?;
+    slot.body_read += data.len();
+    if slot.body_read > limit {
+        return Err(OpError::RequestTooLarge(limit));
+    }
+    slot.body = Some(body);
+    Ok(Some(data.into()))
+}
+
+/// JavaScript's byte strings: one UTF-16 unit to each byte.
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}

@@ -1,0 +1,256 @@
+//! The engine's driver.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use crate::engine::{
+    Action, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, Opening, OwnerId, Take, Token,
+    Visitor,
+};
+use crate::wire::Frame;
+
+/// An event for the exchange that a line belongs to.
+#[derive(Debug)]
+pub struct Told {
+    pub exchange: ExchangeId,
+    pub line: LineId,
+    pub event: Event,
+}
+
+/// Takes what happened on an owner's lines. Called with the engine unlocked; must not block.
+type Mailbox = Arc<dyn Fn(Told) + Send + Sync>;
+
+/// All live lines of the process. Clones share them.
+#[derive(Clone)]
+pub struct Hub(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    mailboxes: Mutex<HashMap<OwnerId, Mailbox>>,
+    runtime: tokio::runtime::Handle,
+    /// The earliest deadline may have changed.
+    deadline_moved: Notify,
+}
+
+struct State {
+    engine: Engine,
+    wakers: HashMap<LineId, Waker>,
+    /// Kept for its capacity.
+    actions: Vec<Action>,
+    next_owner: u32,
+    /// The deadline that the timer sleeps for.
+    armed: Option<Instant>,
+}
+
+impl Hub {
+    /// A hub whose sockets and timers run on `runtime`.
+    pub fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
+        let state = State {
+            engine: Engine::new(limits),
+            wakers: HashMap::new(),
+            actions: Vec::new(),
+            next_owner: 0,
+            armed: None,
+        };
+        let shared = Shared {
+            state: Mutex::new(state),
+            mailboxes: Mutex::default(),
+            runtime: runtime.clone(),
+            deadline_moved: Notify::new(),
+        };
+        let hub = Hub(Arc::new(shared));
+        runtime.spawn(hub.clone().keep_time());
+        hub
+    }
+
+    /// The runtime that live sockets run on.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.0.runtime
+    }
+
+    /// A new owner of lines; what happens on them goes to `mailbox`.
+    pub fn register(&self, mailbox: impl Fn(Told) + Send + Sync + 'static) -> OwnerId {
+        let mut state = self.lock();
+        let owner = OwnerId(state.next_owner);
+        state.next_owner += 1;
+        self.mailboxes().insert(owner, Arc::new(mailbox));
+        owner
+    }
+
+    /// Forgets an owner. Its lines that still live are closed with `code`.
+    pub fn unregister(&self, owner: OwnerId, code: CloseCode) {
+        self.mailboxes().remove(&owner);
+        self.input(|engine, now, actions| engine.cut_all(Some(owner), code, now, actions));
+    }
+
+    /// A line for an exchange that goes live, and the token that joins it.
+    pub fn open(&self, owner: OwnerId, exchange: ExchangeId, visitor: Visitor) -> (LineId, Token) {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        let token = Token(bytes);
+        let line =
+            self.input(|engine, now, _| engine.open(Opening { owner, exchange, visitor, token }, now));
+        (line, token)
+    }
+
+    /// A client wants to join with `token`. `session` and `address` say who it is, the rest where it comes from.
+    pub fn join(
+        &self,
+        token: Token,
+        (session, address): (Option<String>, IpAddr),
+        origin: Option<&str>,
+        host: Option<&str>,
+    ) -> Result<LineId, JoinError> {
+        let visitor = Visitor { session, address };
+        self.input(|engine, _, _| engine.join(token, &visitor, origin, host))
+    }
+
+    /// Sends a frame on a line.
+    pub fn send(&self, line: LineId, frame: Frame) {
+        self.input(|engine, now, actions| engine.send(line, frame, now, actions));
+    }
+
+    /// Closes a line once everything sent is written.
+    pub fn finish(&self, line: LineId, close: impl Into<Close>) {
+        self.input(|engine, now, actions| engine.finish(line, close.into(), now, actions));
+    }
+
+    /// Closes every line at once.
+    pub fn cut_all(&self, code: CloseCode) {
+        self.input(|engine, now, actions| engine.cut_all(None, code, now, actions));
+    }
+
+    /// An owner handled `size` bytes of a client's messages.
+    pub fn heard(&self, line: LineId, size: usize) {
+        self.input(|engine, _, actions| engine.heard(line, size, actions));
+    }
+
+    /// How many lines live.
+    pub fn lines(&self) -> usize {
+        self.lock().engine.len()
+    }
+
+    // -- for sockets ---------------------------------------------------------------------------------------------
+
+    /// A text frame came from the client.
+    pub(super) fn receive(&self, line: LineId, text: &str) {
+        self.input(|engine, now, actions| engine.receive(line, text, now, actions));
+    }
+
+    /// The host has to end the line because of what the client did.
+    pub(super) fn cut(&self, line: LineId, code: CloseCode) {
+        self.input(|engine, now, actions| engine.cut(line, code.into(), now, actions));
+    }
+
+    /// The socket is gone.
+    pub(super) fn socket_closed(&self, line: LineId, close: Close) {
+        self.input(|engine, _, actions| engine.socket_closed(line, close, actions));
+        self.lock().wakers.remove(&line);
+    }
+
+    /// What to write next. Wakes the task when there is more, or when reading may go on.
+    pub(super) fn poll_take(&self, line: LineId, bytes: usize, into: &mut Vec<Frame>, cx: &Context) -> Poll<Take> {
+        let mut state = self.lock();
+        let take = state.engine.take(line, bytes, Instant::now(), into);
+        self.rearm(&mut state);
+        if take == Take::Idle {
+            state.wakers.insert(line, cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(take)
+    }
+
+    /// Waits until the line is no more.
+    pub(super) async fn gone(&self, line: LineId) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if !state.engine.contains(line) {
+                return Poll::Ready(());
+            }
+            state.wakers.insert(line, cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Whether the socket should read now; if not, the waker given to [`Hub::poll_take`] says when.
+    pub(super) fn may_read(&self, line: LineId) -> bool {
+        self.lock().engine.may_read(line)
+    }
+
+    // -- the driver ----------------------------------------------------------------------------------------------
+
+    /// Runs one input and carries out what follows.
+    fn input<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
+        let mut told = Vec::new();
+        let result = {
+            let mut state = self.lock();
+            let State { engine, wakers, actions, .. } = &mut *state;
+            let result = input(engine, Instant::now(), actions);
+            for action in actions.drain(..) {
+                match action {
+                    Action::Wake(line) => {
+                        if let Some(waker) = wakers.remove(&line) {
+                            waker.wake();
+                        }
+                    }
+                    Action::Tell { owner, exchange, line, event } => {
+                        told.push((owner, Told { exchange, line, event }));
+                    }
+                }
+            }
+            self.rearm(&mut state);
+            result
+        };
+        for (owner, told) in told {
+            let mailbox = self.mailboxes().get(&owner).cloned();
+            if let Some(mailbox) = mailbox {
+                mailbox(told);
+            }
+        }
+        result
+    }
+
+    /// Tells the timer if it would sleep too long.
+    fn rearm(&self, state: &mut State) {
+        let next = state.engine.next_deadline();
+        if next.is_some_and(|next| state.armed.is_none_or(|armed| next < armed)) {
+            state.armed = next;
+            self.0.deadline_moved.notify_one();
+        }
+    }
+
+    async fn keep_time(self) {
+        loop {
+            let next = {
+                let mut state = self.lock();
+                state.armed = state.engine.next_deadline();
+                state.armed
+            };
+            match next {
+                None => self.0.deadline_moved.notified().await,
+                Some(at) => {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at.into()) => {}
+                        () = self.0.deadline_moved.notified() => continue,
+                    }
+                    self.input(|engine, now, actions| engine.tick(now, actions));
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().expect("no engine input panics")
+    }
+
+    fn mailboxes(&self) -> MutexGuard<'_, HashMap<OwnerId, Mailbox>> {
+        self.0.mailboxes.lock().expect("the map is only read and written")
+    }
+}

@@ -1,0 +1,15 @@
+//! Where the engine's lines meet real sockets, real time and real mailboxes.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Hub`] | runs the engine: the one place where its actions are carried out |
+//! | [`Told`] | what an isolate's mailbox gets when something happened on a line |
+//! | [`websocket::serve`] | one WebSocket, for as long as its line lives |
+//!
+//! **Invariant:** the engine is locked for the length of one input, never across an await, and nothing in here
+//! waits for JavaScript.
+
+mod hub;
+pub mod websocket;
+
+pub use hub::{Hub, Told};

@@ -1,0 +1,386 @@
+//! What can go wrong in a handler or a request: a defined answer each, a line in the log, and the host lives.
+
+use serde_json::Value;
+
+use crate::support::{Answer, Host, Site, serve};
+
+// -- Handlers that fail -------------------------------------------------------------------------------
+
+/// The handler that fails, below `/fail`, and its neighbour that does not, at `/fine`.
+fn beside(failing: &str) -> Site {
+    Site::new()
+        .file("fail/handler.js", failing)
+        .file("fine/handler.js", r#"export default () => "fine""#)
+        .arg("--cpu-timeout=300ms")
+        .arg("--answer-timeout=500ms")
+        .arg("--max-heap=64MiB")
+}
+
+#[track_caller]
+fn assert_unharmed(host: &Host) {
+    assert_eq!(host.get("/fine").text(), "fine");
+}
+
+#[test]
+fn in_dev_a_thrown_error_shows_its_source() {
+    let host =
+        beside("export function GET() {\n  const x = 1;\n  throw new Error(\"boom \" + x);\n}\n").dev();
+
+    let answer = host.get("/fail");
+
+    assert_eq!(answer.status, 500);
+    assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")), "{answer:?}");
+    let said = answer.text();
+    assert!(said.contains("boom 1"), "{said}");
+    assert!(said.contains("fail/handler.js:3"), "{said}");
+    assert!(said.contains("throw new Error(\"boom \" + x);"), "{said}");
+    assert_unharmed(&host);
+}
+
+#[test]
+fn in_dev_a_client_may_ask_for_the_error_as_json() {
+    let host = beside("export function GET() {\n  throw new Error(\"boom\");\n}\n").dev();
+
+    let answer = host.request("GET", "/fail").header("accept", "application/json").send();
+
+    assert_eq!(answer.status, 500);
+    assert!(answer.header("content-type").is_some_and(|kind| kind.contains("json")), "{answer:?}");
+    assert!(answer.json().to_string().contains("boom"), "{answer:?}");
+}
+
+#[test]
+fn in_serve_an_error_stays_inside() {
+    let host = beside("export default async () => { throw new Error(\"secret boom\"); }").serve();
+
+    let answer = host.get("/fail");
+
+    assert_eq!((answer.status, answer.text().trim()), (500, "Internal Server Error"));
+    // The log has it, in one line, with its place.
+    let line = host.log.next("secret boom");
+    assert!(line.contains("fail/handler.js:1"), "{line}");
+    assert_eq!(host.log.text().matches("secret boom").count(), 1, "{}", host.log.text());
+    assert_unharmed(&host);
+}
+
+#[test]
+fn anything_can_be_thrown() {
+    for thrown in
+        ["undefined", "null", "1", "'text'", "{ a: 1 }", "Symbol('s')", "new Response('no')", "() => {}"]
+    {
+        let host = beside(&format!("export default () => {{ throw {thrown}; }}")).serve();
+
+        assert_eq!(host.get("/fail").status, 500, "{thrown}");
+        assert_unharmed(&host);
+    }
+}
+
+#[test]
+fn a_rejection_nobody_handles_harms_nobody() {
+    let host = beside(
+        r#"export default () => {
+          Promise.reject(new Error("forgotten"));
+          setTimeout(() => { throw new Error("in a timer"); }, 1);
+          return "answered";
+        }"#,
+    )
+    .serve();
+
+    assert_eq!(host.get("/fail").text(), "answered");
+    host.log.next("forgotten");
+    host.log.next("in a timer");
+    assert_unharmed(&host);
+}
+
+#[test]
+fn bodies_that_are_not_data_are_named() {
+    for (body, problem) in [
+        ("const a = {}; a.self = a; return a;", "cyclic"),
+        ("return { n: 1n };", "BigInt"),
+        ("return 1n;", "BigInt"),
+        ("return { get a() { throw new Error('in a getter'); } };", "in a getter"),
+        ("return () => 1;", "function"),
+        ("return Symbol('s');", "symbol"),
+    ] {
+        let host = beside(&format!("export default () => {{ {body} }}")).dev();
+
+        let answer = host.get("/fail");
+
+        assert_eq!(answer.status, 500, "{body}: {answer:?}");
+        let said = answer.text().to_lowercase();
+        let synonym = if problem == "cyclic" { "circular" } else { problem };
+        assert!(said.contains(&problem.to_lowercase()) || said.contains(synonym), "{body}: {said}");
+        assert_unharmed(&host);
+    }
+}
+
+#[test]
+fn a_handler_that_never_answers_is_a_504() {
+    let host = beside("export default () => new Promise(() => {})").serve();
+
+    let answer = host.get("/fail");
+
+    assert_eq!(answer.status, 504);
+    host.log.next("/fail");
+    assert_unharmed(&host);
+}
+
+#[test]
+fn the_signal_aborts_when_the_answer_came_too_late() {
+    let host = beside(
+        r#"export default (event) => {
+          event.signal.addEventListener("abort", () => console.error("gave up"));
+          return new Promise(() => {});
+        }"#,
+    )
+    .serve();
+
+    assert_eq!(host.get("/fail").status, 504);
+
+    host.log.next("gave up");
+}
+
+#[test]
+fn an_endless_loop_is_ended() {
+    for endless in [
+        "for (;;);",
+        "await null; for (;;);",
+        "await new Promise((r) => setTimeout(r, 1)); while (true) {}",
+        "for (;;) await null;",
+    ] {
+        let host = beside(&format!("export default async () => {{ {endless} }}")).serve();
+
+        let answer = host.get("/fail");
+
+        assert_eq!(answer.status, 500, "{endless}");
+        host.log.next("/fail");
+        assert_unharmed(&host);
+        // The isolate that took its place ends the next loop too.
+        assert_eq!(host.get("/fail").status, 500, "{endless}");
+        assert_unharmed(&host);
+    }
+}
+
+#[test]
+fn a_loop_while_loading_is_ended() {
+    let checked = Site::new().file("handler.js", "for (;;);").arg("--cpu-timeout=300ms").run("check");
+
+    assert_eq!(checked.code, Some(1), "{}", checked.output());
+}
+
+#[test]
+fn a_full_heap_is_ended() {
+    let host = beside(
+        r#"export default () => {
+          const kept = [];
+          for (;;) kept.push(new Array(1000).fill({}));
+        }"#,
+    )
+    // The heap fills before the time is over.
+    .arg("--cpu-timeout=20s")
+    .arg("--answer-timeout=25s")
+    .serve();
+
+    let answer = host.get("/fail");
+
+    assert_eq!(answer.status, 500);
+    host.log.next("/fail");
+    assert_unharmed(&host);
+}
+
+#[test]
+fn requests_beside_a_loop_are_answered() {
+    let host = beside(r#"export default () => { console.error("looping"); for (;;); }"#).serve();
+
+    let looping = host.request("GET", "/fail");
+    let looping = std::thread::spawn(move || looping.send().status);
+    host.log.next("looping");
+    // On the same isolate or on its successor, but never lost.
+    assert_unharmed(&host);
+
+    assert_eq!(looping.join().expect("an answer"), 500);
+}
+
+#[test]
+fn deep_recursion_is_an_error_like_others() {
+    let host = beside("export default function f() { return f() + 1; }").dev();
+
+    let answer = host.get("/fail");
+
+    assert_eq!(answer.status, 500);
+    assert!(answer.text().contains("RangeError") || answer.text().contains("call stack"), "{answer:?}");
+    assert_unharmed(&host);
+}
+
+// -- Failures on a live line --------------------------------------------------------------------------
+
+#[test]
+fn a_failure_on_a_live_line_closes_it_with_4002() {
+    for failure in [
+        r#"event.respondWith({ a: 1 }, { done: false }); await go; throw new Error("boom");"#,
+        r#"event.waitUntil(go.then(() => { throw new Error("boom"); })); return 1;"#,
+        r#"event.respondWith({ a: 1 }, async () => { await go; throw new Error("boom"); });"#,
+        r#"return (async function* () { yield 1; await go; throw new Error("boom"); })();"#,
+    ] {
+        let host = beside(&format!(
+            r#"export default async (event) => {{
+              const go = new Promise((r) => event.client.addEventListener("go", r));
+              {failure}
+            }}"#
+        ))
+        .serve();
+
+        let (answer, mut line) = host.open("/fail");
+        line.send("go", Value::Null);
+        let (frames, code) = line.rest();
+
+        assert_eq!(answer.status, 200, "{failure}");
+        assert_eq!(code, 4002, "{failure}: {frames:?}");
+        host.log.next("boom");
+        assert_unharmed(&host);
+    }
+}
+
+#[test]
+fn a_listener_that_throws_is_logged() {
+    let host = beside(
+        r#"export default (event) => {
+          event.client.addEventListener("go", () => { throw new Error("in a listener"); });
+          event.client.addEventListener("ask", () => event.client.postMessage("alive"));
+          event.waitUntilNavigate();
+          return 1;
+        }"#,
+    )
+    .serve();
+
+    let (_, mut line) = host.open("/fail");
+    line.send("go", Value::Null);
+    line.send("ask", Value::Null);
+
+    assert_eq!(line.expect("message"), "alive");
+    host.log.next("in a listener");
+}
+
+#[test]
+fn a_loop_ends_the_lines_of_its_isolate_with_1011() {
+    let host = beside(
+        r#"export default (event) => {
+          event.client.addEventListener("go", () => { for (;;); });
+          event.waitUntilNavigate();
+          return 1;
+        }"#,
+    )
+    .serve();
+
+    let (_, mut other) = host.open("/fail");
+    let (_, mut line) = host.open("/fail");
+    line.send("go", Value::Null);
+
+    assert_eq!(line.closed(), 1011);
+    assert_eq!(other.closed(), 1011);
+    assert_unharmed(&host);
+}
+
+#[test]
+fn a_frame_that_is_not_data_fails_the_line() {
+    let host = beside(
+        r#"export default async (event) => {
+          event.respondWith({ a: 1 }, { done: false });
+          await event.respondWith({ b: 1n });
+        }"#,
+    )
+    .serve();
+
+    let (_, mut line) = host.open("/fail");
+
+    assert_eq!(line.closed(), 4002);
+    host.log.next("BigInt");
+    assert_unharmed(&host);
+}
+
+// -- Requests that are wrong --------------------------------------------------------------------------
+
+const READS: &str = r#"
+    export const POST = async (event) => (await event.request.text()).length;
+    export const GET = () => "fine";"#;
+
+fn limited() -> Host {
+    Site::new().file("handler.js", READS).arg("--max-body=1KiB").arg("--max-header=8KiB").serve()
+}
+
+#[track_caller]
+fn post(host: &Host, length: usize) -> Answer {
+    host.request("POST", "/").body(vec![b'x'; length]).send()
+}
+
+#[test]
+fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
+    let host = limited();
+
+    assert_eq!(post(&host, 1024).text(), "1024");
+    assert_eq!(post(&host, 1025).status, 413);
+    assert_eq!(host.get("/").text(), "fine");
+}
+
+#[test]
+fn a_body_that_turns_out_too_large_is_refused() {
+    let host = limited();
+
+    // Chunked: its length is not told in advance.
+    let mut request =
+        b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..3 {
+        request.extend_from_slice(format!("200\r\n{}\r\n", "x".repeat(0x200)).as_bytes());
+    }
+    request.extend_from_slice(b"0\r\n\r\n");
+
+    assert!(host.raw(&request).starts_with("HTTP/1.1 413"));
+    assert_eq!(host.get("/").text(), "fine");
+}
+
+#[test]
+fn too_large_a_header_is_a_431() {
+    let host = limited();
+
+    let answer =
+        host.raw(format!("GET / HTTP/1.1\r\nHost: x\r\nX-A: {}\r\n\r\n", "x".repeat(9000)).as_bytes());
+
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert_eq!(host.get("/").text(), "fine");
+}
+
+#[test]
+fn what_is_not_http_is_a_400() {
+    let host = limited();
+
+    for bytes in [
+        &b"nonsense\r\n\r\n"[..],
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ] {
+        let answer = host.raw(bytes);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{:?}: {answer}", String::from_utf8_lossy(bytes));
+    }
+    assert_eq!(host.get("/").text(), "fine");
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_harms_nobody() {
+    let host = serve(
+        r#"
+        export default async (event, next) => {
+          if (next.stepname === "fine") return "fine";
+          event.signal.addEventListener("abort", () => console.error("left"));
+          console.error("asked");
+          return new Promise(() => {});
+        }"#,
+    );
+
+    let stream = std::net::TcpStream::connect(host.address()).expect("a connection");
+    std::io::Write::write_all(&mut &stream, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
+    host.log.next("asked");
+    drop(stream);
+
+    host.log.next("left");
+    assert_eq!(host.get("/fine").text(), "fine");
+}

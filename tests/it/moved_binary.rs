@@ -1,0 +1,92 @@
+//! The executable is all there is: it runs after its build folder is gone.
+//!
+//! Deleting the build folder of a test that is running would be rude, and hiding it needs rights a test does
+//! not have. So a copy of the executable runs far from home, without environment, while the folders that its
+//! JavaScript was built from are watched: nothing in them may be opened.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use notify::{Event, EventKind, RecursiveMode, Watcher};
+use serde_json::json;
+
+use crate::support::{PATIENCE, Site, executable};
+
+#[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
+#[test]
+fn a_copy_runs_without_its_build_folder() {
+    let away = Site::new();
+    let copy = away.path("copy-of-liveline");
+    fs::copy(executable(), &copy).expect("a copy of the executable");
+    let home = away.path(".").display().to_string();
+    let (sender, opened) = mpsc::channel();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let event = event.expect("a watched folder stays readable");
+        if matches!(event.kind, EventKind::Access(_)) {
+            // The receiver is gone once the test has its answer.
+            let _ = sender.send(event.paths);
+        }
+    })
+    .expect("a watcher");
+    for folder in sources() {
+        watcher.watch(&folder, RecursiveMode::Recursive).expect("a watched folder");
+    }
+
+    let site = Site::new().run_by(&copy, &[("HOME", &home)]).file(
+        "handler.js",
+        r#"
+        import { LiveResponse } from "@webqit/webflo";
+        import Observer from "@webqit/observer";
+        export default async function (event) {
+          const body = await new Response(new Blob(["streams, "]).stream()).text();
+          const url = new URL("/urls", "http://x").pathname;
+          event.respondWith({ body, url, same: structuredClone({ a: [1] }) }, { done: false });
+          await new Promise((r) => setTimeout(r, 10));
+          return new LiveResponse({ step: 2 });
+        }"#,
+    );
+    let host = site.dev();
+    let (answer, mut line) = host.open("/");
+    assert_eq!(answer.json(), json!({ "body": "streams, ", "url": "/urls", "same": { "a": [1] } }));
+    assert_eq!(line.expect_body(), json!({ "step": 2 }));
+    line.done();
+
+    // Opening one of the files shows that the watcher works, and that it has told everything before.
+    let control = control();
+    fs::read(&control).expect("a source file");
+    let mut seen = Vec::new();
+    loop {
+        let paths = opened.recv_timeout(PATIENCE).expect("the watcher tells of every opened file");
+        if paths.contains(&control) {
+            break;
+        }
+        seen.extend(paths.into_iter().filter(|path| is_script(path)));
+    }
+    assert!(seen.is_empty(), "opened while running: {seen:?}");
+}
+
+/// The folders the host's JavaScript comes from: our own, and those of Deno's crates where Cargo keeps them.
+fn sources() -> Vec<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))).expect("a home");
+    let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+    let crates =
+        registries.flat_map(|registry| fs::read_dir(registry.path()).into_iter().flatten().flatten());
+    let deno = crates.filter(|folder| folder.file_name().to_string_lossy().starts_with("deno_"));
+    deno.map(|folder| folder.path()).chain([ours()]).collect()
+}
+
+fn ours() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime-js")
+}
+
+/// One of our own files, which only this test opens.
+fn control() -> PathBuf {
+    let files = fs::read_dir(ours()).expect("our JavaScript").flatten().map(|file| file.path());
+    files.filter(|path| is_script(path)).min().expect("at least one file")
+}
+
+fn is_script(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| ["js", "mjs", "ts"].iter().any(|script| extension == *script))
+}

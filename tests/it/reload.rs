@@ -1,0 +1,205 @@
+//! `liveline dev`: what is saved is what answers.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Host, Site};
+
+/// A handler that returns a text.
+fn says(text: &str) -> String {
+    format!("export default () => {text:?};\n")
+}
+
+/// Waits for reloads until the answer is as wished. An editor may save in several steps, so there may
+/// be more reloads than saves; the last of them counts.
+#[track_caller]
+fn reloaded(host: &Host, path: &str, wish: impl Fn(&Answer) -> bool) {
+    loop {
+        host.log.next("reloaded");
+        if wish(&host.get(path)) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_saved_handler_answers() {
+    let host = Site::new().file("handler.js", says("old")).dev();
+    assert_eq!(host.get("/").text(), "old");
+
+    host.site.write("handler.js", says("new"));
+
+    let line = host.log.next("reloaded");
+    assert!(
+        line.starts_with("reloaded in ") && line.ends_with("ms (1 handlers)")
+            || line.ends_with("(1 handler)"),
+        "{line}"
+    );
+    host.until("/", |answer| answer.text() == "new");
+}
+
+#[test]
+fn a_saved_import_answers() {
+    let host = Site::new()
+        .file("lib/text.js", r#"export const text = "old";"#)
+        .file("handler.js", r#"import { text } from "./lib/text.js"; export default () => text;"#)
+        .dev();
+    assert_eq!(host.get("/").text(), "old");
+
+    host.site.write("lib/text.js", r#"export const text = "new";"#);
+
+    reloaded(&host, "/", |answer| answer.text() == "new");
+}
+
+#[test]
+fn a_saved_json_import_answers() {
+    let host = Site::new()
+        .file("data.json", "1")
+        .file(
+            "handler.js",
+            r#"import data from "./data.json" with { type: "json" }; export default () => data;"#,
+        )
+        .dev();
+    assert_eq!(host.get("/").text(), "1");
+
+    host.site.write("data.json", "2");
+
+    reloaded(&host, "/", |answer| answer.text() == "2");
+}
+
+#[test]
+fn a_new_handler_answers() {
+    let host = Site::new().file("handler.js", "export default (event, next) => next();").dev();
+    assert_eq!(host.get("/a/b").status, 404);
+
+    host.site.write("a/b/handler.js", says("new"));
+
+    reloaded(&host, "/a/b", |answer| answer.status == 200 && answer.text() == "new");
+}
+
+#[test]
+fn a_renamed_handler_answers_at_its_new_place() {
+    let host = Site::new().file("a/handler.js", says("here")).dev();
+    assert_eq!(host.get("/a").text(), "here");
+
+    host.site.rename("a/handler.js", "b/handler.js");
+
+    reloaded(&host, "/b", |answer| answer.status == 200);
+    assert_eq!(host.get("/b").text(), "here");
+    host.until("/a", |answer| answer.status == 404);
+}
+
+#[test]
+fn a_deleted_handler_answers_no_more() {
+    let host = Site::new().file("handler.js", says("root")).file("a/handler.js", says("here")).dev();
+
+    host.site.remove("handler.js");
+
+    reloaded(&host, "/", |answer| answer.status == 404);
+    assert_eq!(host.get("/a").text(), "here");
+}
+
+#[test]
+fn a_handler_saved_by_renaming_answers() {
+    // Many editors write a second file and rename it over the first.
+    let host = Site::new().file("handler.js", says("old")).dev();
+
+    host.site.write("handler.js.tmp", says("new"));
+    host.site.rename("handler.js.tmp", "handler.js");
+
+    reloaded(&host, "/", |answer| answer.text() == "new");
+}
+
+#[test]
+fn a_syntax_error_keeps_the_old_code() {
+    let host = Site::new().file("handler.js", says("old")).dev();
+
+    host.site.write("handler.js", "export default () => {\n  const x = ;\n};\n");
+    host.log.next("reload failed");
+    host.log.next("handler.js:2");
+    host.log.next("const x = ;");
+    assert_eq!(host.get("/").text(), "old");
+
+    host.site.write("handler.js", says("repaired"));
+    reloaded(&host, "/", |answer| answer.text() == "repaired");
+}
+
+#[test]
+fn an_error_while_loading_keeps_the_old_code() {
+    let host = Site::new().file("handler.js", says("old")).dev();
+
+    host.site.write("handler.js", "throw new Error(\"at load\");\nexport default () => 1;\n");
+    host.log.next("reload failed");
+    host.log.next("at load");
+
+    assert_eq!(host.get("/").text(), "old");
+}
+
+#[test]
+fn dev_starts_with_an_error_and_waits_for_its_repair() {
+    let host = Site::new().file("handler.js", "export default () => {").dev();
+    assert_eq!(host.get("/").status, 500);
+
+    host.site.write("handler.js", says("repaired"));
+
+    reloaded(&host, "/", |answer| answer.text() == "repaired");
+}
+
+#[test]
+fn a_live_line_of_the_old_code_goes_on() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            export default (event) => {
+              event.client.addEventListener("ask", () => event.client.postMessage("old code"));
+              event.waitUntil(new Promise((r) => event.client.addEventListener("go", r)));
+              return { code: "old" };
+            };"#,
+        )
+        .dev();
+    let (answer, mut line) = host.open("/");
+
+    host.site.write("handler.js", says("new"));
+    reloaded(&host, "/", |answer| answer.text() == "new");
+    line.send("ask", Value::Null);
+
+    assert_eq!(answer.json(), json!({ "code": "old" }));
+    assert_eq!(line.expect("message"), json!("old code"));
+    line.send("go", Value::Null);
+    line.done();
+}
+
+#[test]
+fn a_line_offered_by_the_old_code_can_still_be_joined() {
+    let host = Site::new()
+        .file("handler.js", r#"export default (event) => { event.waitUntilNavigate(); return "old"; };"#)
+        .dev();
+    let answer = host.get("/");
+
+    host.site.write("handler.js", says("new"));
+    reloaded(&host, "/", |answer| answer.text() == "new");
+    let mut line = host.join(&answer);
+    line.navigate("/elsewhere");
+
+    assert_eq!(line.closed(), 4001);
+}
+
+#[test]
+fn a_hundred_reloads_leak_neither_threads_nor_memory() {
+    const MIB: u64 = 1024 * 1024;
+    let host = Site::new().file("handler.js", says("0")).dev();
+    let reload = |n: u32| {
+        host.site.write("handler.js", says(&n.to_string()));
+        reloaded(&host, "/", |answer| answer.text() == n.to_string());
+    };
+
+    // The first generations fill the allocator and the caches.
+    (1..=20).for_each(reload);
+    let (threads, memory) = (host.threads(), host.memory());
+    (21..=120).for_each(reload);
+
+    // The last generations may still be on their way out.
+    host.until("/", |_| host.threads() <= threads);
+    let grown = host.memory().saturating_sub(memory);
+    assert!(grown < 64 * MIB, "100 reloads grew the process by {} MiB", grown / MIB);
+}

@@ -1,0 +1,288 @@
+//! From a URL to the handlers that are asked, in order.
+
+use serde_json::{Value, json};
+
+use crate::support::{Host, Site};
+
+/// A handler that delegates and says that it was asked: answers add up to the trail.
+const ASKS_ON: &str = r#"
+    export default async function (event, next) {
+      const rest = next.stepname ? await next() : undefined;
+      const below = Array.isArray(rest) ? rest : [];
+      return [`${this.dirname} at ${this.pathname}`, ...below];
+    }"#;
+
+/// A host with a delegating handler in each of these files.
+fn asking(files: &[&str]) -> Host {
+    files.iter().fold(Site::new(), |site, file| site.file(file, ASKS_ON)).serve()
+}
+
+#[track_caller]
+fn trail(host: &Host, path: &str) -> Value {
+    let answer = host.get(path);
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    answer.json()
+}
+
+#[test]
+fn every_handler_on_the_way_is_asked_root_first() {
+    let host = asking(&["handler.server.js", "products/handler.server.js", "products/-/handler.server.js"]);
+
+    assert_eq!(
+        trail(&host, "/products/7"),
+        json!(["/ at /", "/products at /products", "/products/- at /products/7"])
+    );
+    assert_eq!(trail(&host, "/products"), json!(["/ at /", "/products at /products"]));
+    assert_eq!(trail(&host, "/"), json!(["/ at /"]));
+}
+
+#[test]
+fn a_folder_without_handler_is_passed_through() {
+    let host = asking(&["handler.server.js", "a/b/handler.server.js"]);
+
+    assert_eq!(trail(&host, "/a/b"), json!(["/ at /", "/a/b at /a/b"]));
+}
+
+#[test]
+fn the_root_needs_no_handler() {
+    let host = asking(&["a/handler.server.js"]);
+
+    assert_eq!(trail(&host, "/a"), json!(["/a at /a"]));
+    assert_eq!(host.get("/").status, 404);
+}
+
+#[test]
+fn a_wildcard_with_a_handler_wins_over_a_folder_without_one() {
+    let host = asking(&["-/handler.server.js", "a/b/handler.server.js"]);
+
+    assert_eq!(trail(&host, "/a/b"), json!(["/- at /a"]));
+}
+
+#[test]
+fn a_name_wins_over_the_wildcard() {
+    let host = asking(&["-/handler.js", "a/handler.js"]);
+
+    assert_eq!(trail(&host, "/a"), json!(["/a at /a"]));
+    assert_eq!(trail(&host, "/b"), json!(["/- at /b"]));
+}
+
+#[test]
+fn the_server_handler_wins_over_the_plain_one() {
+    let site = Site::new()
+        .file("handler.server.js", r#"export default () => "server""#)
+        .file("handler.js", r#"export default () => "plain""#)
+        .file("handler.client.js", r#"export default () => "client""#)
+        .file("handler.worker.js", r#"export default () => "worker""#);
+
+    assert_eq!(site.serve().get("/").text(), "server");
+}
+
+#[test]
+fn a_client_handler_does_not_answer() {
+    let host = Site::new().file("a/handler.client.js", r#"export default () => "client""#).serve();
+
+    assert_eq!(host.get("/a").status, 404);
+}
+
+#[test]
+fn all_extensions_answer() {
+    let host = Site::new()
+        .file("js/handler.js", r#"export default () => "js""#)
+        .file("mjs/handler.server.mjs", r#"export default () => "mjs""#)
+        .serve();
+
+    assert_eq!(host.get("/js").text(), "js");
+    assert_eq!(host.get("/mjs").text(), "mjs");
+}
+
+#[test]
+fn a_project_keeps_its_routes_in_app() {
+    let host = Site::new()
+        .file("app/a/handler.js", r#"export default () => "app""#)
+        .file("handler.js", r#"export default () => "not a route""#)
+        .serve();
+
+    assert_eq!(host.get("/a").text(), "app");
+    assert_eq!(host.get("/").status, 404);
+}
+
+#[test]
+fn escaped_segments_are_compared_unescaped() {
+    let host = Site::new().file("a b/handler.js", r#"export default () => "spaced""#).serve();
+
+    assert_eq!(host.get("/a%20b").text(), "spaced");
+    assert_eq!(host.get("/a%20b/").text(), "spaced");
+}
+
+// -- Methods ------------------------------------------------------------------------------------------
+
+#[test]
+fn exports_are_methods_and_default_is_any_other() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            export const GET = () => "get";
+            export function DELETE() { return "delete"; }
+            export default (event) => `default for ${event.request.method}`;"#,
+        )
+        .serve();
+
+    let answer = |method| host.request(method, "/").send().text().to_owned();
+    assert_eq!(answer("GET"), "get");
+    assert_eq!(answer("DELETE"), "delete");
+    assert_eq!(answer("PATCH"), "default for PATCH");
+}
+
+#[test]
+fn another_method_is_a_405_that_names_the_right_ones() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            "export const GET = () => 1; export const PUT = () => 2; export const helper = 3;",
+        )
+        .serve();
+
+    let answer = host.request("POST", "/").send();
+
+    assert_eq!(answer.status, 405);
+    let allowed = answer.header("allow").expect("what is allowed");
+    let mut allowed: Vec<_> = allowed.split(',').map(str::trim).collect();
+    allowed.sort();
+    assert_eq!(allowed, ["GET", "HEAD", "PUT"]);
+}
+
+#[test]
+fn head_is_answered_by_get_without_the_body() {
+    let host = Site::new()
+        .file("handler.js", r#"export const GET = () => new Response("12345", { headers: { "x-a": "1" } });"#)
+        .serve();
+
+    let answer = host.request("HEAD", "/").send();
+
+    assert_eq!((answer.status, answer.text()), (200, ""));
+    assert_eq!(answer.header("x-a"), Some("1"));
+}
+
+// -- next ---------------------------------------------------------------------------------------------
+
+#[test]
+fn next_knows_what_is_left_of_the_path() {
+    let site = Site::new().file(
+        "a/handler.js",
+        r#"
+        export default function (event, next) {
+          return { step: next.stepname ?? null, rest: next.pathname, name: this.stepname };
+        }"#,
+    );
+    let host = site.serve();
+
+    assert_eq!(host.get("/a/b/c").json(), json!({ "step": "b", "rest": "b/c", "name": "a" }));
+    assert_eq!(host.get("/a").json(), json!({ "step": null, "rest": "", "name": "a" }));
+}
+
+#[test]
+fn next_returns_what_the_step_produced() {
+    let site = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            export default async function (event, next) {
+              const below = await next();
+              return below instanceof Response ? { response: below.status } : { value: below ?? null };
+            }"#,
+        )
+        .file("value/handler.js", "export default () => [1, 2]")
+        .file("response/handler.js", "export default () => new Response(null, { status: 201 })");
+    let host = site.serve();
+
+    assert_eq!(host.get("/value").json(), json!({ "value": [1, 2] }));
+    assert_eq!(host.get("/response").json(), json!({ "response": 201 }));
+    // Past the last step stand the static files.
+    assert_eq!(host.get("/nothing").json(), json!({ "response": 404 }));
+}
+
+/// `/` says who came by; `/go?to=URL` re-routes to URL.
+fn rerouting() -> Host {
+    Site::new()
+        .file(
+            "handler.js",
+            r#"
+            let asked = 0;
+            export default async function (event, next) {
+              asked += 1;
+              const below = await next();
+              return typeof below === "string" ? `${asked}:${below}` : below;
+            }"#,
+        )
+        .file(
+            "go/handler.js",
+            r#"
+            export default async function (event, next, fetch) {
+              if (next.stepname) return await next();
+              const to = event.url.searchParams.get("to");
+              try {
+                if (event.url.searchParams.has("fetch")) return await fetch(to);
+                return await next(to);
+              } catch (e) {
+                return { error: `${e.message}` };
+              }
+            }"#,
+        )
+        .file("go/below/handler.js", r#"export default (event) => `below ${event.url.search}`"#)
+        .file("there/handler.js", r#"export default (event) => `there by ${event.request.method}`"#)
+        .serve()
+}
+
+#[test]
+fn an_absolute_reroute_starts_again_at_the_root() {
+    let host = rerouting();
+
+    // The root is asked once for the request, and once more for the internal one: a guard there sees both.
+    assert_eq!(host.get("/go?to=/there").text(), "2:2:there by GET");
+}
+
+#[test]
+fn a_relative_reroute_starts_where_it_is() {
+    let host = rerouting();
+
+    assert_eq!(host.get("/go?to=below%3Fq%3D1").text(), "1:below ?q=1");
+}
+
+#[test]
+fn a_reroute_takes_the_default_export() {
+    let host = rerouting();
+
+    assert_eq!(host.request("POST", "/go?to=/there").send().text(), "2:2:there by POST");
+}
+
+#[test]
+fn the_fetch_of_a_handler_reaches_its_own_site() {
+    let host = rerouting();
+
+    assert_eq!(host.get("/go?fetch&to=/there").text(), "2:2:there by GET");
+}
+
+#[test]
+fn a_reroute_cannot_leave_the_site() {
+    let host = rerouting();
+
+    for target in ["../../..", "https://example.com/"] {
+        let answer = host.get(&format!("/go?to={target}"));
+        assert!(answer.json()["error"].is_string(), "{target}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_reroute_may_be_a_request() {
+    let site = Site::new()
+        .file(
+            "a/handler.js",
+            r#"
+            export default (event, next) =>
+              next(new Request(new URL("/b", event.url), { method: "PUT", body: "carried" }));"#,
+        )
+        .file("b/handler.js", "export async function PUT(event) { return await event.request.text(); }");
+
+    assert_eq!(site.serve().get("/a").text(), "carried");
+}

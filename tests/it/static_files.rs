@@ -1,0 +1,192 @@
+//! The files below `public/`: what stands behind the last handler.
+
+use crate::support::{Host, Site};
+
+const DIGITS: &str = "0123456789";
+
+/// A project with a handler and some files.
+fn project() -> Host {
+    Site::new()
+        .file("app/page/handler.js", r#"export default () => "handler""#)
+        .file("public/digits.txt", DIGITS)
+        .file("public/index.html", "<p>root</p>")
+        .file("public/docs/index.html", "<p>docs</p>")
+        .file("public/app.mjs", "export {};")
+        .file("public/app.js", "0")
+        .file("public/style.css", "p {}")
+        .file("public/data.json", "{}")
+        .file("public/image.svg", "<svg/>")
+        .file("public/a b.txt", "spaced")
+        .file("public/page/index.html", "never seen")
+        .file("secret.txt", "secret")
+        .serve()
+}
+
+#[test]
+fn files_have_their_types() {
+    let host = project();
+
+    for (path, kind) in [
+        ("/digits.txt", "text/plain"),
+        ("/app.mjs", "text/javascript"),
+        ("/app.js", "text/javascript"),
+        ("/style.css", "text/css"),
+        ("/data.json", "application/json"),
+        ("/image.svg", "image/svg+xml"),
+        ("/index.html", "text/html"),
+    ] {
+        let answer = host.get(path);
+        let found = answer.header("content-type").unwrap_or_default();
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(found.split(';').next(), Some(kind), "{path}");
+    }
+    assert_eq!(host.get("/digits.txt").text(), DIGITS);
+    assert_eq!(host.get("/a%20b.txt").text(), "spaced");
+}
+
+#[test]
+fn a_folder_answers_with_its_index() {
+    let host = project();
+
+    assert_eq!(host.get("/").text(), "<p>root</p>");
+    assert_eq!(host.get("/docs/").text(), "<p>docs</p>");
+    // Without the slash either the index itself or the way to it.
+    let bare = host.get("/docs");
+    assert!(
+        bare.text() == "<p>docs</p>" || bare.header("location").is_some_and(|to| to.ends_with("/docs/")),
+        "{bare:?}"
+    );
+}
+
+#[test]
+fn a_handler_comes_before_a_file() {
+    assert_eq!(project().get("/page").text(), "handler");
+}
+
+#[test]
+fn a_handler_may_delegate_to_a_file_and_change_it() {
+    let site = Site::new()
+        .file(
+            "app/handler.js",
+            r#"
+            export default async function (event, next) {
+              const file = await next();
+              return new Response(`<${await file.text()}>`, { status: file.status });
+            }"#,
+        )
+        .file("public/digits.txt", DIGITS);
+    let host = site.serve();
+
+    assert_eq!(host.get("/digits.txt").text(), "<0123456789>");
+    assert_eq!(host.get("/missing.txt").status, 404);
+}
+
+#[test]
+fn a_missing_file_is_a_404() {
+    let answer = project().get("/missing.txt");
+
+    assert_eq!((answer.status, answer.text()), (404, ""));
+}
+
+#[test]
+fn a_known_file_is_not_sent_again() {
+    let host = project();
+
+    let first = host.get("/digits.txt");
+    let tag = first.header("etag").expect("an ETag").to_owned();
+    let date = first.header("last-modified").expect("a date").to_owned();
+    let by_tag = host.request("GET", "/digits.txt").header("if-none-match", &tag).send();
+    let by_date = host.request("GET", "/digits.txt").header("if-modified-since", &date).send();
+    let other = host.request("GET", "/digits.txt").header("if-none-match", "\"other\"").send();
+
+    assert_eq!((by_tag.status, by_tag.text()), (304, ""));
+    assert_eq!(by_tag.header("etag"), Some(tag.as_str()));
+    assert_eq!(by_date.status, 304);
+    assert_eq!((other.status, other.text()), (200, DIGITS));
+}
+
+#[test]
+fn a_changed_file_is_sent_again() {
+    let host = project();
+    let tag = host.get("/digits.txt").header("etag").expect("an ETag").to_owned();
+
+    host.site.write("public/digits.txt", "other than ten digits");
+    let answer = host.request("GET", "/digits.txt").header("if-none-match", &tag).send();
+
+    assert_eq!((answer.status, answer.text()), (200, "other than ten digits"));
+}
+
+#[test]
+fn ranges_are_parts_of_a_file() {
+    let host = project();
+    let range = |range| host.request("GET", "/digits.txt").header("range", range).send();
+
+    for (asked, part, extent) in [
+        ("bytes=2-4", "234", "bytes 2-4/10"),
+        ("bytes=7-", "789", "bytes 7-9/10"),
+        ("bytes=-2", "89", "bytes 8-9/10"),
+        ("bytes=8-99", "89", "bytes 8-9/10"),
+    ] {
+        let answer = range(asked);
+        assert_eq!((answer.status, answer.text()), (206, part), "{asked}");
+        assert_eq!(answer.header("content-range"), Some(extent), "{asked}");
+    }
+    let beyond = range("bytes=10-");
+    assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */10")));
+}
+
+#[test]
+fn head_tells_the_length_alone() {
+    let answer = project().request("HEAD", "/digits.txt").send();
+
+    assert_eq!((answer.status, answer.text()), (200, ""));
+    assert_eq!(answer.header("content-length"), Some("10"));
+    assert!(answer.header("etag").is_some());
+}
+
+#[test]
+fn other_methods_are_refused() {
+    let answer = project().request("DELETE", "/digits.txt").send();
+
+    assert!(matches!(answer.status, 404 | 405), "{answer:?}");
+}
+
+#[test]
+fn no_path_leads_out_of_the_folder() {
+    let host = project();
+
+    for path in [
+        "/../secret.txt",
+        "/docs/../../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/docs/..%2f..%2fsecret.txt",
+        "/..%5csecret.txt",
+        "//secret.txt",
+        "/%00secret.txt",
+    ] {
+        // As typed: a client library would tidy the path first.
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host.address());
+        let answer = host.raw(request.as_bytes());
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(matches!(status, "400" | "404"), "{path}: {answer}");
+        assert!(!answer.ends_with("secret"), "{path}");
+    }
+}
+
+#[test]
+fn public_may_lie_elsewhere() {
+    let elsewhere = Site::new().file("digits.txt", DIGITS);
+    let site = Site::new().file("handler.js", "export default (event, next) => next()");
+    let host = site.arg("--public").arg(elsewhere.path(".").to_str().expect("a readable path")).serve();
+
+    assert_eq!(host.get("/digits.txt").text(), DIGITS);
+}
+
+#[test]
+fn handlers_are_not_files() {
+    let host = project();
+
+    assert_eq!(host.get("/page/handler.js").text(), "handler");
+    assert_eq!(host.get("/app/page/handler.js").status, 404);
+}

@@ -1,0 +1,161 @@
+//! The executable under test, running.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Instant;
+
+use super::http::Request;
+use super::line::Dial;
+use super::{Answer, Line, Log, PATIENCE, Site};
+
+/// A running host. Dropping it kills the process; a failing test also shows what the host logged.
+pub struct Host {
+    pub site: Site,
+    /// Standard error: the log, and the lines of `dev`.
+    pub log: Log,
+    stdout: Log,
+    address: SocketAddr,
+    process: Child,
+}
+
+impl Host {
+    /// Starts the executable and waits for the line that says where it listens.
+    #[track_caller]
+    pub(super) fn start(site: Site, command: &str) -> Self {
+        let mut process = site
+            .command(command)
+            .args(["--host", "127.0.0.1", "--port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the executable under test starts");
+        let stdout = Log::follow("stdout", process.stdout.take().expect("stdout is piped"));
+        let log = Log::follow("stderr", process.stderr.take().expect("stderr is piped"));
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut host = Self { site, log, stdout, address, process };
+
+        let ready = host.stdout.next("listening on ");
+        let address = ready.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{ready}"));
+        host.address = address.parse().unwrap_or_else(|_| panic!("not an address: {ready}"));
+        host
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The answer to a GET.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Answer {
+        self.request("GET", path).send()
+    }
+
+    /// A request to be filled in and sent.
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path)
+    }
+
+    /// A GET whose answer must be live, and its line.
+    #[track_caller]
+    pub fn open(&self, path: &str) -> (Answer, Line) {
+        let answer = self.get(path);
+        let line = self.join(&answer);
+        (answer, line)
+    }
+
+    /// The line of a live answer, after the handshake.
+    #[track_caller]
+    pub fn join(&self, answer: &Answer) -> Line {
+        let mut line = self.dial(&answer.line_path()).connect().unwrap_or_else(|status| {
+            panic!("the line was refused with {status}; the answer was {answer:?}");
+        });
+        line.handshake();
+        line
+    }
+
+    /// A WebSocket to be opened, without the handshake of the line.
+    pub fn dial(&self, path: &str) -> Dial {
+        Dial::new(self.address, path)
+    }
+
+    /// Sends bytes as they are, and returns everything the host says until it closes the connection.
+    #[track_caller]
+    pub fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("the host accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        // A host may answer and close before it has read everything.
+        let _ = stream.write_all(bytes);
+        let mut heard = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            match stream.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => heard.extend_from_slice(&piece[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+                Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&heard)),
+            }
+        }
+        String::from_utf8_lossy(&heard).into_owned()
+    }
+
+    /// Whether a new connection is accepted.
+    pub fn accepts(&self) -> bool {
+        TcpStream::connect(self.address).is_ok()
+    }
+
+    /// Sends a signal by its short name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status().expect("a shell");
+        assert!(sent.success(), "{kill}");
+    }
+
+    /// Waits until the process has ended by itself, and returns its exit code.
+    #[track_caller]
+    pub fn ended(&mut self) -> Option<i32> {
+        self.stdout.end();
+        self.process.wait().expect("the exit status of a child").code()
+    }
+
+    /// How many threads the process has.
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("the tasks of a process").count()
+    }
+
+    /// How much memory the process holds, in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        kib * 1024
+    }
+
+    /// Asks again until the answer is as wished. Each round trip is the pause between two looks.
+    #[track_caller]
+    pub fn until(&self, path: &str, wish: impl Fn(&Answer) -> bool) -> Answer {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get(path);
+            if wish(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{path} still answers {answer:?}\n{}", self.log.text());
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- the host printed\n{}\n--- and logged\n{}", self.stdout.text(), self.log.text());
+        }
+        // It may have ended already; then there is nothing to kill.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

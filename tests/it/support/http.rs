@@ -1,0 +1,139 @@
+//! The HTTP client: hyper on one connection per request, behind blocking calls.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{HOST, HeaderMap};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// A request, to be filled in and sent.
+pub struct Request {
+    address: SocketAddr,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Request {
+    pub(super) fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+        Self { address, method: method.into(), path: path.into(), headers: Vec::new(), body: Bytes::new() }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    /// Sends it and reads the answer.
+    #[track_caller]
+    pub fn send(self) -> Answer {
+        let what = format!("{} {}", self.method, self.path);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime for one request");
+        let answer = runtime.block_on(async { timeout(PATIENCE, self.exchange()).await });
+        match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => panic!("{what}: {error}"),
+            Err(_) => panic!("{what}: no answer"),
+        }
+    }
+
+    async fn exchange(self) -> Result<Answer, Box<dyn std::error::Error>> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let mut request = hyper::Request::builder().method(self.method.as_str()).uri(&self.path);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request = request.header(HOST, self.address.to_string());
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(self.body))?;
+        let exchange = async move {
+            let (head, body) = sender.send_request(request).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+        };
+        // A host may refuse a request and close while the rest of it is still being written: the
+        // answer counts, not the broken connection.
+        let connection = async move {
+            let _ = connection.await;
+        };
+        let (answer, ()) = tokio::join!(exchange, connection);
+        answer
+    }
+}
+
+impl Answer {
+    /// A header's value, if there is exactly this one.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let values = self.all(name);
+        assert!(values.len() < 2, "{name} is there {} times", values.len());
+        values.first().copied()
+    }
+
+    /// All values of a header.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.get_all(name).iter().map(|value| value.to_str().expect("a readable header")).collect()
+    }
+
+    #[track_caller]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("a text")
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// Whether it offers a line.
+    pub fn is_live(&self) -> bool {
+        self.headers.contains_key("x-live-session")
+    }
+
+    /// The path a client dials, from today's header.
+    #[track_caller]
+    pub fn line_path(&self) -> String {
+        let session = self.header("x-live-session").unwrap_or_else(|| panic!("not live: {self:?}"));
+        session.strip_prefix("socket://").unwrap_or_else(|| panic!("not a socket: {session}")).to_owned()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.status)?;
+        for (name, value) in &self.headers {
+            writeln!(f, "{name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+        }
+        write!(f, "\n{}", String::from_utf8_lossy(&self.body))
+    }
+}

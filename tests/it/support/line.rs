@@ -1,0 +1,284 @@
+//! The client's end of a live line: a WebSocket that speaks the envelopes of the gen-2 wire.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::HandshakeError;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocket, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Error, Message};
+
+use super::PATIENCE;
+
+/// The event id of the connect ping this client sends.
+const HELLO: &str = "hello-1";
+
+/// A WebSocket to be opened.
+pub struct Dial {
+    address: SocketAddr,
+    path: String,
+    headers: Vec<(String, String)>,
+}
+
+/// An open line.
+pub struct Line {
+    socket: WebSocket<TcpStream>,
+    /// Everything received so far, for the message of a failed test.
+    seen: Vec<String>,
+    sent: u32,
+}
+
+/// What the host sent: one envelope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The event type, such as `response.replace`.
+    pub kind: String,
+    /// The event id: the name of its reply ports and of its deltas.
+    pub id: String,
+    /// How many reply ports it carries.
+    pub ports: u64,
+    /// Whether deltas of this message may follow.
+    pub live: bool,
+    pub message: Value,
+}
+
+/// The next thing that happens on a line.
+#[derive(Debug)]
+pub enum Event {
+    Frame(Frame),
+    Closed(u16),
+}
+
+impl Dial {
+    pub(super) fn new(address: SocketAddr, path: &str) -> Self {
+        Self { address, path: path.into(), headers: Vec::new() }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Opens it, or returns the status it was refused with.
+    #[track_caller]
+    pub fn connect(self) -> Result<Line, u16> {
+        let url = format!("ws://{}{}", self.address, self.path);
+        let mut request = url.into_client_request().expect("a WebSocket request");
+        for (name, value) in &self.headers {
+            let name = HeaderName::try_from(name.as_str()).expect("a header name");
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::try_from(value.as_str()).expect("a header value"));
+        }
+        let stream = TcpStream::connect(self.address).expect("the host accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+        match tungstenite::client::client_with_config(request, stream, Some(limits)) {
+            Ok((socket, _)) => Ok(Line { socket, seen: Vec::new(), sent: 0 }),
+            Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Line {
+    /// Says hello and waits until the host has answered: from now on frames flow.
+    #[track_caller]
+    pub fn handshake(&mut self) {
+        self.hello();
+        let answer = loop {
+            let envelope = self.receive().unwrap_or_else(|code| {
+                panic!("closed with {code} instead of answering the connect ping: {}", self.transcript())
+            });
+            // The host may send a ping of its own first.
+            if let Some(frame) = frame(&envelope) {
+                break frame;
+            }
+        };
+        assert_eq!(answer.kind, format!("{HELLO}:0:message"), "{}", self.transcript());
+        assert_eq!(answer.message, json!({ "isOpen": true }), "{}", self.transcript());
+    }
+
+    /// Sends the connect ping alone.
+    #[track_caller]
+    pub fn hello(&mut self) {
+        let meta = json!({ "type": "message", "eventID": HELLO, "numPorts": 1 });
+        self.send_text(&json!({ ".wq": meta, "ping": "connect", "id": null }).to_string());
+    }
+
+    /// The next frame of the application.
+    #[track_caller]
+    pub fn next_frame(&mut self) -> Frame {
+        match self.next_event() {
+            Event::Frame(frame) => frame,
+            Event::Closed(code) => panic!("closed with {code} instead of a frame: {}", self.transcript()),
+        }
+    }
+
+    /// The next frame, which must be of this type; returns its payload.
+    #[track_caller]
+    pub fn expect(&mut self, kind: &str) -> Value {
+        let frame = self.next_frame();
+        assert_eq!(frame.kind, kind, "{}", self.transcript());
+        frame.message
+    }
+
+    /// The body of the next frame, which must be a `response.replace`.
+    #[track_caller]
+    pub fn expect_body(&mut self) -> Value {
+        self.expect("response.replace")["body"].take()
+    }
+
+    /// The code the host closes with, next.
+    #[track_caller]
+    pub fn closed(&mut self) -> u16 {
+        match self.next_event() {
+            Event::Closed(code) => code,
+            Event::Frame(frame) => panic!("{frame:?} instead of the end: {}", self.transcript()),
+        }
+    }
+
+    /// The handler's orderly end, next: `response.done` and code 1000.
+    #[track_caller]
+    pub fn done(&mut self) {
+        assert_eq!(self.expect("response.done"), Value::Null);
+        assert_eq!(self.closed(), 1000, "{}", self.transcript());
+    }
+
+    /// All frames until the host closes, and the code.
+    #[track_caller]
+    pub fn rest(&mut self) -> (Vec<Frame>, u16) {
+        let mut frames = Vec::new();
+        loop {
+            match self.next_event() {
+                Event::Frame(frame) => frames.push(frame),
+                Event::Closed(code) => return (frames, code),
+            }
+        }
+    }
+
+    /// The next frame of the application, or the end.
+    #[track_caller]
+    pub fn next_event(&mut self) -> Event {
+        loop {
+            let envelope = match self.receive() {
+                Ok(envelope) => envelope,
+                Err(code) => return Event::Closed(code),
+            };
+            let Some(frame) = frame(&envelope) else {
+                continue;
+            };
+            // The handshake's own channel also carries the host's goodbye to it.
+            if !frame.kind.starts_with(HELLO) {
+                return Event::Frame(frame);
+            }
+        }
+    }
+
+    /// Sends a message of a type.
+    #[track_caller]
+    pub fn send(&mut self, kind: &str, message: Value) {
+        self.sent += 1;
+        let id = format!("{kind}-{}", self.sent);
+        self.send_text(&json!({ "message": message, ".wq": { "type": kind, "eventID": id } }).to_string());
+    }
+
+    /// Answers a request of the host on its first reply port.
+    #[track_caller]
+    pub fn reply(&mut self, request: &Frame, message: Value) {
+        assert!(request.ports > 0, "{request:?} has no reply port");
+        self.send(&format!("{}:0:message", request.id), message);
+    }
+
+    /// Says that the user goes to another page.
+    #[track_caller]
+    pub fn navigate(&mut self, path: &str) {
+        self.send("navigate", json!({ "pathname": path, "method": "GET" }));
+    }
+
+    /// Sends a text as it is.
+    #[track_caller]
+    pub fn send_text(&mut self, text: &str) {
+        self.send_message(Message::text(text));
+    }
+
+    /// Sends any WebSocket message.
+    #[track_caller]
+    pub fn send_message(&mut self, message: Message) {
+        match self.socket.send(message) {
+            Ok(()) => {}
+            // The host may close while we write; the next read tells how.
+            Err(Error::Io(_)) => self.seen.push("(a write failed)".into()),
+            Err(error) => panic!("{error}: {}", self.transcript()),
+        }
+    }
+
+    /// Closes from this side.
+    pub fn close(mut self) {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        // What follows does not matter: the socket is dropped.
+        let _ = self.socket.close(Some(frame));
+        let _ = self.socket.flush();
+    }
+
+    /// What was received so far.
+    pub fn transcript(&self) -> String {
+        format!("received so far:\n{}", self.seen.join("\n"))
+    }
+
+    /// The next envelope, or the code the line was closed with (1006: it broke).
+    #[track_caller]
+    fn receive(&mut self) -> Result<Value, u16> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "nothing came; {}", self.transcript());
+            self.socket.get_ref().set_read_timeout(Some(left)).expect("a timeout can be set");
+            match self.socket.read() {
+                Ok(Message::Text(text)) => {
+                    self.seen.push(text.to_string());
+                    let envelope: Value = serde_json::from_str(&text).expect("a frame is JSON");
+                    assert!(envelope.get(".wq").is_some(), "not an envelope: {text}");
+                    return Ok(envelope);
+                }
+                Ok(Message::Close(close)) => {
+                    let code = close.map_or(1005, |close| u16::from(close.code));
+                    self.seen.push(format!("close {code}"));
+                    return Err(code);
+                }
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                Ok(Message::Binary(_)) => panic!("a binary frame; {}", self.transcript()),
+                Err(Error::Io(error)) if is_timeout(&error) => {
+                    panic!("nothing came; {}", self.transcript())
+                }
+                Err(error) => {
+                    self.seen.push(format!("broken: {error}"));
+                    return Err(1006);
+                }
+            }
+        }
+    }
+}
+
+/// Reads an envelope; lifecycle pings are not frames.
+fn frame(envelope: &Value) -> Option<Frame> {
+    if envelope.get("ping").is_some() {
+        return None;
+    }
+    let meta = &envelope[".wq"];
+    Some(Frame {
+        kind: meta["type"].as_str().expect("an envelope has a type").into(),
+        id: meta["eventID"].as_str().expect("an envelope has an id").into(),
+        ports: meta["numPorts"].as_u64().unwrap_or(0),
+        live: meta["live"].as_bool().unwrap_or(false),
+        message: envelope.get("message").cloned().unwrap_or(Value::Null),
+    })
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+}

@@ -1,0 +1,32 @@
+//! What every suite stands on.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Site`] | a temporary folder of handlers, edited like a person edits files |
+//! | [`Host`] | the running executable over a site: send requests, read its log, stop it |
+//! | [`Answer`] | one HTTP answer |
+//! | [`Line`] | the client's end of a live line |
+//!
+//! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
+
+mod host;
+mod http;
+mod line;
+mod log;
+mod site;
+
+use std::time::Duration;
+
+pub use host::Host;
+pub use http::Answer;
+pub use line::{Event, Frame, Line};
+pub use log::Log;
+pub use site::{Finished, Site, executable};
+
+/// How long anything may take before the test fails and says what it has seen so far.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A host that serves one handler at the root: the shape most tests need.
+pub fn serve(handler: &str) -> Host {
+    Site::new().file("handler.js", handler).serve()
+}

@@ -1,0 +1,134 @@
+//! One running server: started, awaited, measured, killed.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::Connection;
+use crate::failure::{Outcome, While, fail};
+use crate::machine::find_program;
+
+/// How long a server may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Linux counts CPU time for user space in hundredths of a second on every architecture.
+const TICKS_PER_SECOND: u64 = 100;
+const READY: &str = "listening on http://127.0.0.1:";
+
+/// How a server is started. Its standard error goes to `log`.
+#[derive(Clone)]
+pub struct Launch {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+    pub log: PathBuf,
+}
+
+pub struct Server {
+    child: Child,
+    pub port: u16,
+    started: Instant,
+}
+
+impl Server {
+    /// Starts a server and waits until it says that it listens.
+    pub fn start(launch: &Launch, core: Option<u32>) -> Outcome<Self> {
+        let log = File::create(&launch.log).while_doing(format_args!("creating {}", launch.log.display()))?;
+        let mut command = pinned(&launch.program, core);
+        command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let started = Instant::now();
+        let child = command.spawn().while_doing(format_args!("starting {}", launch.program.display()))?;
+        // From here on the child is killed whatever happens.
+        let mut server = Self { child, port: 0, started };
+        match server.await_port() {
+            Some(port) => server.port = port,
+            None => {
+                let (program, log) = (launch.program.display(), launch.log.display());
+                return fail(format!(
+                    "{program} ended, or ran for {PATIENCE:?}, without printing `{READY}PORT`; its errors are in {log}"
+                ));
+            }
+        }
+        Ok(server)
+    }
+
+    fn await_port(&mut self) -> Option<u16> {
+        let output = BufReader::new(self.child.stdout.take()?);
+        let (sender, port) = mpsc::channel();
+        // Reads to the end, so that a server that prints more never blocks.
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if let Some(port) = line.split_once(READY).and_then(|(_, port)| port.trim().parse().ok()) {
+                    // Nobody listens any more when the line comes too late or a second time.
+                    let _ = sender.send(port);
+                }
+            }
+        });
+        port.recv_timeout(PATIENCE).ok()
+    }
+
+    /// From exec to the end of the first good answer.
+    pub fn first_answer(&self) -> Outcome<Duration> {
+        let answer = Connection::open(self.port).and_then(|mut connection| connection.get());
+        match answer.while_doing("the first request")?.status {
+            200 => Ok(self.started.elapsed()),
+            other => fail(format!("the first answer has status {other}")),
+        }
+    }
+
+    /// The CPU time of all threads so far.
+    pub fn cpu(&self) -> Outcome<Duration> {
+        let file = format!("/proc/{}/stat", self.child.id());
+        let text = fs::read_to_string(&file).while_doing(format_args!("reading {file}"))?;
+        match cpu_ticks(&text) {
+            Some(ticks) => Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)),
+            None => fail(format!("{file} is not in the known format")),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only when it has ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// User and system time: fields 14 and 15, counted behind the name, which may contain anything.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut times = fields.split(' ').skip(11).map(str::parse::<u64>);
+    Some(times.next()?.ok()? + times.next()?.ok()?)
+}
+
+/// A command that runs on one core only, where there is one to choose and a program to choose it.
+pub fn pinned(program: &Path, core: Option<u32>) -> Command {
+    match (core, find_program("taskset")) {
+        (Some(core), Some(taskset)) => {
+            let mut command = Command::new(taskset);
+            command.arg("-c").arg(core.to_string()).arg(program);
+            command
+        }
+        _ => Command::new(program),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_ticks_name_with_spaces_and_parentheses_is_skipped() {
+        let stat = "42 (a) (b c) S 1 42 42 0 -1 4194560 100 0 0 0 730 70 5 6 20 0 3 0 1000 2000 300";
+        assert_eq!(cpu_ticks(stat), Some(800));
+    }
+
+    #[test]
+    fn cpu_ticks_foreign_text_is_none() {
+        assert_eq!(cpu_ticks("nothing"), None);
+        assert_eq!(cpu_ticks("1 (a) S 1"), None);
+    }
+}

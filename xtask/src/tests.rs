@@ -1,0 +1,99 @@
+//! `cargo xtask test`: everything that must hold, from the quickest to the slowest.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use crate::checkout::{Build, Checkout, complete, show};
+use crate::engine::{self, Choice, Engine};
+use crate::failure::{Outcome, While};
+use crate::machine::{Machine, find_program};
+use crate::quickjs;
+
+/// Runs every test, or with arguments only the full `cargo test`.
+pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
+    let choice = engine::choose(checkout, &Machine)?;
+    println!("{choice}");
+    if !arguments.is_empty() {
+        return full(checkout, &choice, arguments);
+    }
+    step("without a JavaScript engine", cargo_test(checkout, &Build::without_engine()).arg("--workspace"))?;
+    full(checkout, &choice, &[])?;
+    unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
+    match choice.engine {
+        Engine::V8 { .. } => smoke_of_quickjs(checkout, &choice),
+        // The full run was with QuickJS, and V8's library cannot be had.
+        Engine::QuickJs => Ok(()),
+    }
+}
+
+fn full(checkout: &Checkout, choice: &Choice, arguments: &[&str]) -> Outcome {
+    step("with the chosen engine", cargo_test(checkout, &choice.build(checkout)?).args(arguments))
+}
+
+/// The host's JavaScript that runs without the host: every script directly in the folder.
+/// They are named one by one because Node's versions disagree on what a folder means.
+fn unit_tests_in_javascript(folder: &Path) -> Outcome {
+    let scripts = scripts_in(folder)?;
+    if scripts.is_empty() {
+        return Ok(());
+    }
+    match find_program("node") {
+        Some(node) => step("JavaScript units", Command::new(node).arg("--test").args(scripts)),
+        None => skip("JavaScript units", "there is no node on the PATH"),
+    }
+}
+
+fn scripts_in(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut scripts = Vec::new();
+    for entry in fs::read_dir(folder).while_doing(format_args!("reading {}", folder.display()))? {
+        let file = entry.while_doing(format_args!("reading {}", folder.display()))?.path();
+        if file.extension().is_some_and(|ending| ending == OsStr::new("js") || ending == OsStr::new("mjs")) {
+            scripts.push(file);
+        }
+    }
+    scripts.sort();
+    Ok(scripts)
+}
+
+/// The integration binary of the chosen engine drives a liveline that was built with the other one.
+fn smoke_of_quickjs(checkout: &Checkout, choice: &Choice) -> Outcome {
+    const NAME: &str = "smoke with QuickJS";
+    let other = match quickjs::build(checkout) {
+        Ok(build) => build,
+        Err(failure) => return skip(NAME, &failure.to_string()),
+    };
+    let target = checkout.target.join("quickjs");
+    let mut cargo = checkout.cargo("build");
+    step(
+        "building with QuickJS",
+        other.apply(&mut cargo).args(["--bin", "liveline", "--target-dir"]).arg(&target),
+    )?;
+    let mut smoke = cargo_test(checkout, &choice.build(checkout)?);
+    smoke.env("LIVELINE_BIN", checkout.liveline(&target, "debug"));
+    step(NAME, smoke.args(["--test", "it", "smoke"]))
+}
+
+fn cargo_test(checkout: &Checkout, build: &Build) -> Command {
+    let mut cargo = checkout.cargo("test");
+    build.apply(&mut cargo);
+    cargo
+}
+
+fn step(name: &str, command: &mut Command) -> Outcome {
+    println!("\n== {name}: {}", show(command));
+    let start = Instant::now();
+    complete(command)?;
+    println!("== {name}: passed in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn skip(name: &str, why: &str) -> Outcome {
+    println!("\n== {name}: skipped: {why}");
+    Ok(())
+}
