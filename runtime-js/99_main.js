@@ -1,6 +1,5 @@
 // Start-up of an isolate, and the functions that the host calls.
 
-import { internals } from "ext:core/mod.js";
 import { op_exchange_navigated } from "ext:core/ops";
 import { define, installGlobals } from "ext:liveline/00_globals.js";
 import { installErrors } from "ext:liveline/01_errors.js";
@@ -56,7 +55,8 @@ function closed(id, code, reason) {
   });
 }
 
-internals.liveline = { addHandler, closed, dispatch, receive, reply, setNodes };
+// The host takes this before any other code runs.
+globalThis.__liveline = { addHandler, closed, dispatch, receive, reply, setNodes };
 
 // Nothing of the embedding is left where handlers could reach it.
 delete globalThis.__bootstrap;

@@ -172,12 +172,7 @@ impl Engine {
         }
     }
 
-    /// How many lines there are, in any stage.
-    pub fn len(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// Whether there are none.
+    /// Whether there are no lines, in any stage.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use deno_core::{JsBuffer, OpState, op2, v8};
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::Extensions;
 use hyper::{StatusCode, ext::ReasonPhrase};
 use slab::Slab;
@@ -163,6 +163,7 @@ pub fn op_answer<'s, 'i>(
     done: bool,
 ) -> Result<(), OpError> {
     let mut answer = head(status, reason, headers)?;
+    answer.headers.remove(CONTENT_LENGTH);
     let bytes = bytes_of(scope, body)?;
     if !bytes.is_empty() {
         answer.body = AnswerBody::Data(bytes);
@@ -199,6 +200,7 @@ pub fn op_answer_stream(
     done: bool,
 ) -> Result<u32, OpError> {
     let mut answer = head(status, reason, headers)?;
+    answer.headers.remove(CONTENT_LENGTH);
     let (sender, chunks) = mpsc::channel(1);
     answer.body = AnswerBody::Stream(chunks);
     give(state, id, answer, done)?;
@@ -247,7 +249,7 @@ fn head(status: u16, reason: String, headers: Vec<String>) -> Result<Answer, OpE
     for pair in headers.chunks_exact(2) {
         let [name, value] = pair else { unreachable!("chunks of two") };
         // Framing is the connection's business (RFC 9112 section 6).
-        if ["connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"].contains(&name.as_str()) {
+        if ["connection", "keep-alive", "transfer-encoding", "upgrade"].contains(&name.as_str()) {
             continue;
         }
         let invalid = || OpError::Header(format!("{name}: {value}"));

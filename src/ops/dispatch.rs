@@ -42,5 +42,6 @@ pub fn op_route(
     #[smi] consumed: u32,
     #[string] target: String,
 ) -> Result<Route, OpError> {
-    state.borrow::<Exchanges>().site.route(&path, consumed, &target).map_err(OpError::Route)
+    let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
+    site.route(&path, consumed, &target).map_err(OpError::Route)
 }

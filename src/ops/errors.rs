@@ -24,6 +24,9 @@ pub enum OpError {
     #[class(type)]
     #[error("{0}")]
     Route(String),
+    #[class(generic)]
+    #[error("no folder is being served yet")]
+    NoSite,
     #[class("DOMExceptionNetworkError")]
     #[error("the request's body could not be read: {0}")]
     RequestBody(String),

@@ -43,7 +43,7 @@ pub struct Exchanges {
     touched: Vec<ExchangeId>,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
-    pub(super) site: Box<dyn Site>,
+    pub(super) site: Option<Box<dyn Site>>,
     owner: OwnerId,
     mode: Mode,
     max_body: usize,
@@ -75,12 +75,16 @@ impl Exchanges {
         hub: Hub,
         owner: OwnerId,
         sessions: Sessions,
-        site: Box<dyn Site>,
         mode: Mode,
         max_body: usize,
     ) -> Exchanges {
         let (slots, touched) = Default::default();
-        Exchanges { slots, next: 0, touched, hub, sessions, site, owner, mode, max_body }
+        Exchanges { slots, next: 0, touched, hub, sessions, site: None, owner, mode, max_body }
+    }
+
+    /// The folder to serve, known once its handlers load.
+    pub fn set_site(&mut self, site: Box<dyn Site>) {
+        self.site = Some(site);
     }
 
     /// Takes a request in. Its answer comes through the receiver; a dropped sender means that it was lost.

@@ -47,7 +47,7 @@ pub async fn op_file_open(
         let exchanges = state.borrow_mut::<Exchanges>();
         let request = &exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.request;
         let (method, headers) = (request.method.clone(), request.headers.clone());
-        exchanges.site.file(method, headers, path)
+        exchanges.site.as_ref().ok_or(OpError::NoSite)?.file(method, headers, path)
     };
     let (head, body) = answer.await?.into_parts();
     let headers = head.headers.iter().flat_map(|(name, value)| {

@@ -23,9 +23,9 @@ mod session;
 
 pub use answer::{Answer, AnswerBody};
 pub use diagnostic::Diagnostic;
-pub use dispatch::{Route, Site};
+pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
-pub use exchange::{Call, Exchanges, Mode};
+pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
 pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};

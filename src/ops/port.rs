@@ -63,7 +63,7 @@ pub fn op_port_close(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     let id = exchange_id(id);
     // What was sent in this turn still decides the answer.
-    exchanges.turn_ended();
+    let _ = exchanges.input(id, Input::TurnEnded);
     if let Some(line) = exchanges.line(id) {
         exchanges.hub.finish(line, CloseCode::Done);
     }

@@ -131,9 +131,9 @@ impl Hub {
         self.input(|engine, _, actions| engine.heard(line, size, actions));
     }
 
-    /// How many lines live.
-    pub fn lines(&self) -> usize {
-        self.lock().engine.len()
+    /// Whether no line lives.
+    pub fn is_empty(&self) -> bool {
+        self.lock().engine.is_empty()
     }
 
     // -- for sockets ---------------------------------------------------------------------------------------------

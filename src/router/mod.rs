@@ -5,6 +5,7 @@
 //! | [`Layout`] | which folder holds the routes, and which the static files | `layout.rs` |
 //! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
 //! | [`Handler`], [`Node`], [`Step`] | a file; where a path can end; a handler asked on the way | `tree.rs` |
+//! | [`PublicFiles`] | what stands past the last step: `public/` | `files.rs` |
 //! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
 //!
 //! `scan.rs` is the only file here that walks the disk; `path.rs` is the only one that knows how a
@@ -15,12 +16,14 @@
 //! first, for every path; each handler below it is asked when the one above delegates. Methods,
 //! static files and JavaScript are other modules' business: nothing here opens a handler's file.
 
+mod files;
 mod layout;
 mod path;
 mod reroute;
 mod scan;
 mod tree;
 
+pub use files::PublicFiles;
 pub use layout::{Layout, LayoutError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};

@@ -6,14 +6,14 @@ use crate::support::{Answer, Host, Site, serve};
 
 // -- Handlers that fail -------------------------------------------------------------------------------
 
-/// The handler that fails, below `/fail`, and its neighbour that does not, at `/fine`.
+/// The handler that fails, at `/fail`, and its neighbour that does not, at `/fine`.
+fn fine_beside(failing: &str) -> Site {
+    Site::new().file("fail/handler.js", failing).file("fine/handler.js", r#"export default () => "fine""#)
+}
+
+/// The same with limits that a test can wait for.
 fn beside(failing: &str) -> Site {
-    Site::new()
-        .file("fail/handler.js", failing)
-        .file("fine/handler.js", r#"export default () => "fine""#)
-        .arg("--cpu-timeout=300ms")
-        .arg("--answer-timeout=500ms")
-        .arg("--max-heap=64MiB")
+    fine_beside(failing).arg("--cpu-timeout=300ms").arg("--answer-timeout=500ms")
 }
 
 #[track_caller]
@@ -169,16 +169,13 @@ fn a_loop_while_loading_is_ended() {
 
 #[test]
 fn a_full_heap_is_ended() {
-    let host = beside(
-        r#"export default () => {
+    let failing = r#"
+        export default () => {
           const kept = [];
           for (;;) kept.push(new Array(1000).fill({}));
-        }"#,
-    )
-    // The heap fills before the time is over.
-    .arg("--cpu-timeout=20s")
-    .arg("--answer-timeout=25s")
-    .serve();
+        }"#;
+    // The heap fills long before the time is over.
+    let host = fine_beside(failing).arg("--cpu-timeout=20s").arg("--max-heap=64MiB").serve();
 
     let answer = host.get("/fail");
 
@@ -217,7 +214,6 @@ fn deep_recursion_is_an_error_like_others() {
 fn a_failure_on_a_live_line_closes_it_with_4002() {
     for failure in [
         r#"event.respondWith({ a: 1 }, { done: false }); await go; throw new Error("boom");"#,
-        r#"event.waitUntil(go.then(() => { throw new Error("boom"); })); return 1;"#,
         r#"event.respondWith({ a: 1 }, async () => { await go; throw new Error("boom"); });"#,
         r#"return (async function* () { yield 1; await go; throw new Error("boom"); })();"#,
     ] {
@@ -238,6 +234,24 @@ fn a_failure_on_a_live_line_closes_it_with_4002() {
         host.log.next("boom");
         assert_unharmed(&host);
     }
+}
+
+#[test]
+fn a_rejected_wait_lets_go_of_the_line() {
+    let host = beside(
+        r#"export default (event) => {
+          const go = new Promise((r) => event.client.addEventListener("go", r));
+          event.waitUntil(go.then(() => { throw new Error("boom"); }));
+          return 1;
+        }"#,
+    )
+    .serve();
+
+    let (_, mut line) = host.open("/fail");
+    line.send("go", Value::Null);
+
+    line.done();
+    host.log.next("boom");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! The event a handler gets, the line it talks on, and live responses as objects.
+//! The event a handler gets, its life, and the line it talks on.
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Site, serve};
+use crate::support::{Host, observed, serve};
 
 // -- The request --------------------------------------------------------------------------------------
 
@@ -70,6 +70,19 @@ fn a_body_may_stream_in() {
 }
 
 #[test]
+fn one_connection_carries_many_requests() {
+    let host = serve("let n = 0; export default () => ++n;");
+
+    let keep = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let answers =
+        host.raw(format!("{keep}{keep}GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+
+    let bodies: Vec<_> =
+        answers.split("HTTP/1.1 200 OK").skip(1).filter_map(|one| one.split("\r\n\r\n").nth(1)).collect();
+    assert_eq!(bodies, ["1", "2", "3"], "{answers}");
+}
+
+#[test]
 fn cookies_are_read_and_set() {
     let host = serve(
         r#"
@@ -128,20 +141,6 @@ fn session_cookie(host: &Host) -> String {
 }
 
 // -- The life of an event -----------------------------------------------------------------------------
-
-/// Tells at `/seen` what happened in the handler, whose body is given.
-fn observed(body: &str) -> String {
-    format!(
-        r#"import {{ LiveResponse }} from "@webqit/webflo";
-        const seen = [];
-        export default async function (event, next) {{
-          if (next.stepname === "seen") return {{ seen }};
-          const go = new Promise((r) => event.client.addEventListener("go", r, {{ once: true }}));
-          event.signal.addEventListener("abort", () => seen.push("aborted"));
-          {body}
-        }}"#
-    )
-}
 
 #[track_caller]
 fn seen(host: &Host, expected: Value) {
@@ -235,21 +234,24 @@ fn a_spawned_event_holds_its_parent_open() {
 
 #[test]
 fn the_state_of_an_event_goes_from_waiting_to_live_to_done() {
-    let host = serve(&observed(
+    let host = serve(
         r#"
-        seen.push(event.readyState);
-        event.waitUntil(go);
-        seen.push(event.readyState);
-        event.readyStateChange("done").then(() => seen.push(event.readyState));
-        event.signal.addEventListener("abort", () => seen.pop());
-        return 1;"#,
-    ));
+        const seen = [];
+        export default (event, next) => {
+          if (next.stepname === "seen") return seen;
+          seen.push(event.readyState);
+          const go = new Promise((r) => event.client.addEventListener("go", r));
+          event.waitUntil(go.then(() => seen.push(event.readyState)));
+          event.readyStateChange("done").then(() => seen.push(event.readyState));
+          return 1;
+        };"#,
+    );
 
     let (_, mut line) = host.open("/");
     line.send("go", Value::Null);
     line.done();
 
-    host.until("/seen", |answer| answer.text() == r#"{"seen":["waiting","live","done"]}"#);
+    host.until("/seen", |answer| answer.json() == json!(["waiting", "live", "done"]));
 }
 
 // -- The line -----------------------------------------------------------------------------------------
@@ -442,200 +444,4 @@ fn a_client_cannot_change_the_state_of_the_server() {
     line.send("ask", Value::Null);
 
     assert_eq!(line.expect("message"), json!([{ "n": 1 }, "clean"]));
-}
-
-// -- Live responses -----------------------------------------------------------------------------------
-
-/// What a piece of code with LiveResponse at hand returns.
-#[track_caller]
-fn evaluate(code: &str) -> Value {
-    let host = serve(&format!(
-        r#"import {{ LiveResponse }} from "@webqit/webflo";
-        export default async function (event) {{ {code} }}"#
-    ));
-    let answer = host.get("/");
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
-}
-
-#[test]
-fn a_live_response_is_live_and_then_done() {
-    let states = evaluate(
-        r#"
-        const live = new LiveResponse({ a: 1 });
-        const states = [live.readyState];
-        await live.readyStateChange("done");
-        states.push(live.readyState);
-        const waiting = new LiveResponse(Promise.resolve(2));
-        states.push(waiting.readyState);
-        await waiting.readyStateChange("live");
-        return [...states, waiting.body];"#,
-    );
-
-    assert_eq!(states, json!(["live", "done", "waiting", 2]));
-}
-
-#[test]
-fn a_live_response_has_the_parts_of_a_response() {
-    let parts = evaluate(
-        r#"
-        const live = new LiveResponse({ a: 1 }, { status: 201, statusText: "Made", headers: { "X-A": "1" } });
-        return [live.body, live.status, live.statusText, live.ok, live.headers.get("x-a"), live.bodyUsed];"#,
-    );
-
-    assert_eq!(parts, json!([{ "a": 1 }, 201, "Made", true, "1", true]));
-}
-
-#[test]
-fn now_is_a_picture_of_the_current_frame() {
-    let now = evaluate(
-        r#"
-        const live = new LiveResponse({ step: 1 }, { done: false, status: 201 });
-        const first = await live.now();
-        await live.replaceWith({ step: 2 });
-        const second = await live.now();
-        return [first.body, first.status, second.body, second.status];"#,
-    );
-
-    assert_eq!(now, json!([{ "step": 1 }, 201, { "step": 2 }, 200]));
-}
-
-#[test]
-fn each_new_frame_fires_a_replace_event() {
-    let bodies = evaluate(
-        r#"
-        const live = new LiveResponse(1, { done: false });
-        const bodies = [];
-        live.addEventListener("replace", (e) => bodies.push([e.data.body, live.body]));
-        await live.replaceWith(2, { done: false });
-        await live.replaceWith(Promise.resolve(3), { done: false });
-        await live.replaceWith(Response.json({ four: 4 }));
-        return bodies;"#,
-    );
-
-    assert_eq!(bodies, json!([[2, 2], [3, 3], [{ "four": 4 }, { "four": 4 }]]));
-}
-
-#[test]
-fn a_done_live_response_rejects_another_frame() {
-    let error = evaluate(
-        r#"
-        const live = new LiveResponse(1);
-        await live.readyStateChange("done");
-        return await live.replaceWith(2).then(() => ["sent"], (e) => [e.name, live.body]);"#,
-    );
-
-    assert_eq!(error, json!(["InvalidStateError", 1]));
-}
-
-#[test]
-fn a_new_frame_supersedes_a_promise() {
-    let body = evaluate(
-        r#"
-        const live = new LiveResponse(1, { done: false });
-        let resolve;
-        live.replaceWith(new Promise((r) => (resolve = r)), { done: false });
-        await live.replaceWith(3, { done: false });
-        resolve(2);
-        await new Promise((r) => setTimeout(r, 1));
-        return [live.body];"#,
-    );
-
-    assert_eq!(body, json!([3]));
-}
-
-#[test]
-fn a_response_becomes_a_live_response() {
-    let parts = evaluate(
-        r#"
-        const json = LiveResponse.from(Response.json({ a: 1 }, { status: 201 }));
-        const text = LiveResponse.from(new Response("hello"));
-        await Promise.all([json.readyStateChange("live"), text.readyStateChange("live")]);
-        return [json.body, json.status, text.body, json.background ?? null];"#,
-    );
-
-    assert_eq!(parts, json!([{ "a": 1 }, 201, "hello", null]));
-}
-
-#[test]
-fn a_live_response_becomes_a_response() {
-    let parts = evaluate(
-        r#"
-        const response = await new LiveResponse({ a: 1 }, { status: 201, headers: { "x-a": "1" } }).toResponse();
-        return [response instanceof Response, response.status, response.headers.get("x-a"), await response.json()];"#,
-    );
-
-    assert_eq!(parts, json!([true, 201, "1", { "a": 1 }]));
-}
-
-#[test]
-fn a_generator_becomes_a_live_response_and_back() {
-    let bodies = evaluate(
-        r#"
-        const live = new LiveResponse((async function* () { yield 1; yield Response.json([2]); return 3; })());
-        const bodies = [];
-        for await (const frame of live.toGenerator()) bodies.push(frame?.body ?? frame);
-        return bodies;"#,
-    );
-
-    assert_eq!(bodies, json!([1, [2], 3]));
-}
-
-#[test]
-fn the_kinds_of_sources_are_told_apart() {
-    let kinds = evaluate(
-        r#"
-        return [new LiveResponse(1), new Response(), (function* () {})(), { a: 1 }].map((x) => LiveResponse.test(x));"#,
-    );
-
-    assert_eq!(kinds, json!(["LiveResponse", "Response", "Generator", "Default"]));
-}
-
-#[test]
-fn an_invalid_status_throws() {
-    let errors = evaluate(
-        r#"
-        return [100, 600, "x"].map((status) => {
-          try { new LiveResponse(1, { status }); return "made"; } catch (e) { return e.name; }
-        });"#,
-    );
-
-    assert_eq!(errors, json!(["RangeError", "RangeError", "RangeError"]));
-}
-
-#[test]
-fn an_intermediate_handler_hears_what_passes() {
-    let site = Site::new()
-        .file(
-            "handler.js",
-            r#"
-            import { LiveResponse } from "@webqit/webflo";
-            const heard = [];
-            export default async function (event, next) {
-              if (next.stepname === "heard") return { heard };
-              const live = LiveResponse.from(await next());
-              live.background?.addEventListener("message", (e) => heard.push(e.data));
-              live.addEventListener("replace", () => heard.push(live.body));
-              return live;
-            }"#,
-        )
-        .file(
-            "work/handler.js",
-            r#"
-            export default async function (event) {
-              event.respondWith({ step: 1 }, { done: false });
-              await new Promise((r) => setTimeout(r, 10));
-              event.respondWith({ step: 2 });
-            }"#,
-        );
-    let host = site.serve();
-
-    let (answer, mut line) = host.open("/work");
-
-    assert_eq!(answer.text(), r#"{"step":1}"#);
-    assert_eq!(line.expect_body(), json!({ "step": 2 }));
-    line.done();
-    host.until("/heard", |answer| {
-        answer.json()["heard"].as_array().is_some_and(|h| h.contains(&json!({ "step": 2 })))
-    });
 }

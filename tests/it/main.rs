@@ -11,11 +11,14 @@ mod cli;
 mod errors;
 mod events;
 mod examples;
+mod live_responses;
 mod modules;
+#[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
 mod reload;
 mod routing;
 mod smoke;
 mod static_files;
+mod staying;
 mod transcripts;
 mod upgrade;

@@ -79,7 +79,7 @@ fn packages_of_node_modules_are_found() {
             "node_modules/@my/mapped/package.json",
             r#"{
               "type": "module",
-              "exports": { ".": { "node": "./no.cjs", "import": "./yes.js" }, "./part": "./part.js" }
+              "exports": { ".": { "require": "./no.cjs", "import": "./yes.js" }, "./part": "./part.js" }
             }"#,
         )
         .file("node_modules/@my/mapped/yes.js", r#"export { default } from "./part.js""#)

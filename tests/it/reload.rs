@@ -29,11 +29,7 @@ fn a_saved_handler_answers() {
     host.site.write("handler.js", says("new"));
 
     let line = host.log.next("reloaded");
-    assert!(
-        line.starts_with("reloaded in ") && line.ends_with("ms (1 handlers)")
-            || line.ends_with("(1 handler)"),
-        "{line}"
-    );
+    assert!(line.starts_with("reloaded in ") && line.contains(" ms (1 handler"), "{line}");
     host.until("/", |answer| answer.text() == "new");
 }
 
@@ -184,6 +180,7 @@ fn a_line_offered_by_the_old_code_can_still_be_joined() {
     assert_eq!(line.closed(), 4001);
 }
 
+#[cfg(target_os = "linux")] // It looks into /proc.
 #[test]
 fn a_hundred_reloads_leak_neither_threads_nor_memory() {
     const MIB: u64 = 1024 * 1024;

@@ -32,6 +32,7 @@ fn smoke_steps_over_a_line() {
     assert_eq!(answer.json(), json!({ "step": 1 }));
     assert_eq!(line.expect("message"), json!("on the way"));
     let question = line.next_frame();
+    assert_eq!(question.kind, "confirm");
     line.reply(&question, json!(true));
     assert_eq!(line.expect_body(), json!({ "step": 2, "answer": true }));
     line.done();

@@ -176,7 +176,7 @@ fn t6_a_prevented_navigation_keeps_the_line() {
     assert_eq!(line.expect("message"), json!("still here"));
     // The handler then closes its side by itself.
     assert_eq!(line.closed(), 1000);
-    assert!(host.get("/seen").text().contains("navigate /other"));
+    assert!(host.get("/seen").text().contains("/other"));
 }
 
 /// Tells at `/seen` what happened; at `/stay` it prevents the navigation and answers one message.

@@ -1,6 +1,5 @@
 //! The executable under test, running.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -123,13 +122,18 @@ impl Host {
     }
 
     /// How many threads the process has.
+    #[cfg(target_os = "linux")]
     pub fn threads(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("the tasks of a process").count()
+        std::fs::read_dir(format!("/proc/{}/task", self.process.id()))
+            .expect("the tasks of a process")
+            .count()
     }
 
     /// How much memory the process holds, in bytes.
+    #[cfg(target_os = "linux")]
     pub fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("its status");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
         kib * 1024

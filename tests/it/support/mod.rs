@@ -9,6 +9,7 @@
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
 
+mod handlers;
 mod host;
 mod http;
 mod line;
@@ -17,6 +18,7 @@ mod site;
 
 use std::time::Duration;
 
+pub use handlers::{handler, observed, on_go};
 pub use host::Host;
 pub use http::Answer;
 pub use line::{Event, Frame, Line};

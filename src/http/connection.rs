@@ -1,0 +1,163 @@
+//! One HTTP/1.1 connection.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::service;
+use crate::engine::LineId;
+use crate::isolate::{Connection, Worker};
+use crate::ports::websocket;
+
+/// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
+/// runtime of the live lines.
+pub fn serve(worker: Rc<Worker>, connection: Connection) -> Pin<Box<dyn Future<Output = ()>>> {
+    Box::pin(async move {
+        if let Err(error) = serve_connection(worker, connection).await {
+            tracing::debug!("connection: {error}");
+        }
+    })
+}
+
+/// What the requests of one connection share.
+pub(super) struct Shared {
+    pub worker: Rc<Worker>,
+    pub peer: std::net::SocketAddr,
+    /// The line that the connection upgrades to.
+    pub joined: Cell<Option<LineId>>,
+    /// Requests that are being answered, and those that were.
+    pub pending: Cell<usize>,
+    pub served: Cell<usize>,
+}
+
+async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
+    let Connection { stream, peer, read } = connection;
+    stream.set_nonblocking(true)?;
+    let stream = TcpStream::from_std(stream)?;
+    let mut retiring = worker.retiring();
+    if read.is_empty() {
+        // A connection without a request yet can still go to newer code.
+        tokio::select! {
+            readable = stream.readable() => readable?,
+            _ = retiring.wait_for(|retiring| *retiring) => {
+                worker.pass_on(Connection { stream: stream.into_std()?, peer, read });
+                return Ok(());
+            }
+        }
+    }
+    let limits = &worker.settings.limits;
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.header_read).max_buf_size(limits.header.max(8192));
+    let shared = Rc::new(Shared {
+        worker: worker.clone(),
+        peer,
+        joined: Cell::new(None),
+        pending: Cell::new(0),
+        served: Cell::new(0),
+    });
+    let requests = shared.clone();
+    let service = service_fn(move |request| service::answer(requests.clone(), request));
+    let mut http = builder.serve_connection(TokioIo::new(Rewound { read, stream }), Box::new(service));
+
+    let mut idle_since_retiring = None;
+    let served = loop {
+        tokio::select! {
+            served = poll_fn(|cx| http.poll_without_shutdown(cx)) => break served,
+            _ = retiring.wait_for(|retiring| *retiring), if idle_since_retiring.is_none() => {
+                idle_since_retiring = Some((shared.pending.get() == 0).then(|| shared.served.get()));
+                Pin::new(&mut http).graceful_shutdown();
+            }
+        }
+    };
+    let parts = http.into_parts();
+    let Rewound { read, stream } = parts.io.into_inner();
+    let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };
+    served?;
+    if let Some(line) = shared.joined.take() {
+        let (hub, max_frame) = (worker.settings.hub.clone(), limits.frame);
+        // The socket leaves this thread's reactor for that of the live lines.
+        let stream = stream.into_std()?;
+        worker.settings.hub.runtime().spawn(async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => websocket::serve(hub, line, Rewound { read, stream }, max_frame).await,
+                Err(error) => tracing::warn!("{line}: {error}"),
+            }
+        });
+        return Ok(());
+    }
+    match idle_since_retiring.flatten() {
+        // Where the client closed at the same moment, the next worker sees the end of the stream.
+        Some(served) if served == shared.served.get() => {
+            worker.pass_on(Connection { stream: stream.into_std()?, peer, read });
+        }
+        _ => {
+            let mut stream = stream;
+            poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ConnectionError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+}
+
+/// A stream of which something was read already.
+struct Rewound {
+    read: Bytes,
+    stream: TcpStream,
+}
+
+impl AsyncRead for Rewound {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        if self.read.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let length = self.read.len().min(buf.remaining());
+        buf.put_slice(&self.read[..length]);
+        self.read.advance(length);
+        if self.read.is_empty() {
+            self.read = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Rewound {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,14 @@
+//! The HTTP edge: requests in, answers out, and the moment when a connection becomes a line.
+//!
+//! | function | what it does |
+//! |---|---|
+//! | [`serve`] | one connection, from its first byte to its end, its upgrade, or its move to a newer generation |
+//!
+//! **Invariant:** nothing in here knows JavaScript. What a request means is the router's business; what answers it
+//! is the worker's.
+
+mod connection;
+mod service;
+mod upgrade;
+
+pub use connection::serve;

@@ -1,0 +1,47 @@
+//! JavaScript that is part of the binary: Deno's web crates and our own runtime-js.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use deno_core::Extension;
+use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
+use deno_web::{BlobStore, InMemoryBroadcastChannel};
+
+use crate::ops::{self, Exchanges};
+
+mod scripts {
+    include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
+}
+
+/// Sources of the scripts that extensions load when first used, sorted by specifier.
+pub static SCRIPTS: &[(&str, &str)] = scripts::SCRIPTS;
+
+deno_core::extension!(
+    liveline_permissions,
+    options = { permissions: PermissionsContainer },
+    state = |state, options| state.put(options.permissions),
+);
+
+/// The extensions of an isolate, in the order in which they depend on each other.
+pub fn extensions(exchanges: Exchanges) -> Vec<Extension> {
+    let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
+    // Handlers are the operator's own code: they may reach what the process may.
+    let permissions = PermissionsContainer::allow_all(parser);
+    let fetch =
+        deno_fetch::Options { user_agent: concat!("liveline/", env!("CARGO_PKG_VERSION")).into(), ..Default::default() };
+    let broadcast = InMemoryBroadcastChannel::default();
+    vec![
+        embedded(deno_webidl::deno_webidl::init()),
+        embedded(deno_web::deno_web::init(BlobStore::default_arc(), None, false, broadcast)),
+        liveline_permissions::init(permissions),
+        embedded(deno_fetch::deno_fetch::init(fetch)),
+        ops::liveline::init(exchanges),
+    ]
+}
+
+/// The extension without the paths of its scripts, which only exist where it was built; [`SCRIPTS`] stands in.
+fn embedded(mut extension: Extension) -> Extension {
+    extension.lazy_loaded_js_files = Cow::Borrowed(&[]);
+    extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
+    extension
+}

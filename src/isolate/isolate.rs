@@ -1,0 +1,426 @@
+//! One `JsRuntime` and the few functions that enter it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use deno_core::error::{CoreError, CoreErrorKind};
+use deno_core::v8;
+use deno_core::{JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions};
+use hyper::Method;
+use tokio::sync::{Notify, oneshot};
+
+use super::loader::Loader;
+use super::site::Site;
+use super::watchdog::{self, Pulse, Trip};
+use super::{Limits, embedded};
+use crate::engine::{Close, Event, ExchangeId};
+use crate::ops::{Answer, Call, Diagnostic, Exchanges};
+use crate::ports::Told;
+use crate::router::{Handler, Layer, NodeId};
+
+/// JavaScript, from outside. All calls happen on the thread that made it.
+pub struct Isolate {
+    // Handles into the heap go before the runtime that owns it.
+    functions: Functions,
+    runtime: RefCell<JsRuntime>,
+    state: Rc<RefCell<OpState>>,
+    loader: Rc<Loader>,
+    pulse: Arc<Pulse>,
+    limits: Limits,
+    /// Wakes the task that drives the event loop.
+    waker: RefCell<Option<Waker>>,
+    /// How often the isolate was stopped.
+    trips: Cell<u32>,
+    tripped: Notify,
+    /// Somebody waits for the last exchange to end.
+    announces_idle: Cell<bool>,
+    idle: Notify,
+}
+
+struct Functions {
+    add_handler: v8::Global<v8::Function>,
+    closed: v8::Global<v8::Function>,
+    dispatch: v8::Global<v8::Function>,
+    receive: v8::Global<v8::Function>,
+    reply: v8::Global<v8::Function>,
+    set_nodes: v8::Global<v8::Function>,
+}
+
+impl Isolate {
+    /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
+    pub fn new(limits: Limits, exchanges: Exchanges) -> Result<Isolate, CoreError> {
+        let loader = Rc::new(Loader::default());
+        let mut runtime = JsRuntime::try_new(RuntimeOptions {
+            module_loader: Some(loader.clone()),
+            extensions: embedded::extensions(exchanges),
+            residual_lazy_js_sources: embedded::SCRIPTS,
+            create_params: Some(v8::CreateParams::default().heap_limits(0, limits.heap)),
+            ..Default::default()
+        })?;
+        let pulse = Arc::new(Pulse::default());
+        let handle = runtime.v8_isolate().thread_safe_handle();
+        watchdog::watch(&pulse, handle.clone(), limits.cpu);
+        let tripped = pulse.clone();
+        runtime.add_near_heap_limit_callback(move |current, initial| {
+            tripped.trip(Trip::Heap);
+            handle.terminate_execution();
+            // Room to unwind in; without it V8 would end the process.
+            current + initial.max(16 << 20)
+        });
+        let functions = Functions::of(&mut runtime);
+        let state = runtime.op_state();
+        Ok(Isolate {
+            functions,
+            runtime: RefCell::new(runtime),
+            state,
+            loader,
+            pulse,
+            limits,
+            waker: RefCell::default(),
+            trips: Cell::default(),
+            tripped: Notify::new(),
+            announces_idle: Cell::default(),
+            idle: Notify::new(),
+        })
+    }
+
+    /// Loads every handler of the server's layer. Reports every file that fails, not only the first.
+    pub async fn load(&self, site: &Site) -> Result<(), Vec<Diagnostic>> {
+        let routes = &site.routes;
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        let mut failures = Vec::new();
+        for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
+            if let Err(diagnostic) = self.load_handler(handler).await {
+                failures.push(diagnostic);
+            }
+        }
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        self.enter(|scope, functions| {
+            let nodes = routes.nodes().iter().map(|node| {
+                let numbers = node.steps.iter().flat_map(|step| [step.handler, step.depth]);
+                let numbers: Vec<_> = numbers.map(|n| v8::Integer::new_from_unsigned(scope, n).into()).collect();
+                v8::Array::new_with_elements(scope, &numbers).into()
+            });
+            let nodes: Vec<_> = nodes.collect();
+            let nodes = v8::Array::new_with_elements(scope, &nodes).into();
+            call(scope, &functions.set_nodes, &[nodes]);
+        });
+        Ok(())
+    }
+
+    async fn load_handler(&self, handler: &Handler) -> Result<(), Diagnostic> {
+        let url = ModuleSpecifier::from_file_path(&handler.path)
+            .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
+        let failed = |error: CoreError| self.loader.take_failure().unwrap_or_else(|| describe(&error));
+        let module = {
+            // Modules load from files, so this neither waits nor yields.
+            let mut runtime = self.runtime.borrow_mut();
+            let _running = self.pulse.enter();
+            futures_now(runtime.load_side_es_module(&url)).map_err(failed)?
+        };
+        let mut evaluation = {
+            let _running = self.pulse.enter();
+            Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
+        };
+        let evaluated = std::future::poll_fn(|cx| {
+            let polled = self.poll(cx);
+            if let Poll::Ready(result) = evaluation.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            match polled {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                _ => Poll::Pending,
+            }
+        });
+        let evaluated = tokio::time::timeout(self.limits.answer, evaluated).await;
+        let file = handler.path.display();
+        evaluated
+            .map_err(|_| Diagnostic::new(format!("{file}: top-level await did not settle in {:?}", self.limits.answer)))?
+            .map_err(failed)?;
+        if let Some(trip) = self.pulse.take_trip() {
+            return Err(Diagnostic::new(format!("{file}: {}", self.describe_trip(trip))));
+        }
+        let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
+        self.enter(|scope, functions| {
+            let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
+            let dirname = string(scope, &handler.pattern);
+            let namespace = v8::Local::new(scope, namespace).into();
+            call(scope, &functions.add_handler, &[id, dirname, namespace]);
+        });
+        Ok(())
+    }
+
+    /// Every file that the handlers are made of.
+    pub fn files(&self) -> HashSet<PathBuf> {
+        self.loader.files()
+    }
+
+    /// Runs the handlers for a request. The answer may be there when this returns.
+    pub fn dispatch(&self, request: Call, node: NodeId) -> (ExchangeId, oneshot::Receiver<Answer>) {
+        let method = request.parts.method.clone();
+        let (id, answer) = self.with_exchanges(|exchanges| exchanges.begin(request));
+        self.enter(|scope, functions| {
+            let id = v8::Number::new(scope, id.0 as f64).into();
+            let node = v8::Integer::new_from_unsigned(scope, node.0).into();
+            let method = method_name(scope, &method);
+            call(scope, &functions.dispatch, &[id, node, method]);
+        });
+        (id, answer)
+    }
+
+    /// Delivers what happened on a line. Returns how many bytes of a client's message that consumed.
+    pub fn deliver(&self, told: Told) -> usize {
+        let exchange = told.exchange;
+        let id = exchange.0 as f64;
+        match told.event {
+            Event::Message { kind, event_id, payload, ports, size } => {
+                self.enter(|scope, functions| {
+                    let arguments = [
+                        v8::Number::new(scope, id).into(),
+                        string(scope, &kind),
+                        string(scope, &event_id),
+                        json_or_null(scope, payload.as_deref()),
+                        v8::Integer::new_from_unsigned(scope, ports).into(),
+                    ];
+                    call(scope, &functions.receive, &arguments);
+                });
+                size
+            }
+            Event::Reply { request, port, kind, payload, size } => {
+                self.enter(|scope, functions| {
+                    let arguments = [
+                        v8::Number::new(scope, id).into(),
+                        string(scope, &request),
+                        v8::Integer::new_from_unsigned(scope, port).into(),
+                        string(scope, &kind),
+                        json_or_null(scope, payload.as_deref()),
+                    ];
+                    call(scope, &functions.reply, &arguments);
+                });
+                size
+            }
+            Event::Closed(close) => {
+                self.end(exchange, &close);
+                0
+            }
+        }
+    }
+
+    /// Ends an exchange from outside: its line closed, its client left, its time is up.
+    pub fn end(&self, exchange: ExchangeId, close: &Close) {
+        self.with_exchanges(|exchanges| exchanges.gone(exchange));
+        self.enter(|scope, functions| {
+            let arguments = [
+                v8::Number::new(scope, exchange.0 as f64).into(),
+                v8::Integer::new_from_unsigned(scope, close.code.number().into()).into(),
+                string(scope, &close.reason),
+            ];
+            call(scope, &functions.closed, &arguments);
+        });
+    }
+
+    /// Drives timers, promises and asynchronous ops. Never ready: there may always be another request.
+    pub async fn run(&self) {
+        std::future::poll_fn(|cx| {
+            *self.waker.borrow_mut() = Some(cx.waker().clone());
+            if let Poll::Ready(Err(error)) = self.poll(cx) {
+                tracing::error!(target: "liveline::handler", "uncaught error: {}", describe(&error));
+                // The error ended this round early.
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Whether no exchange is left.
+    pub fn is_idle(&self) -> bool {
+        self.with_exchanges(|exchanges| exchanges.is_empty())
+    }
+
+    /// Waits until no exchange is left. Needs [`Isolate::announce_idle`].
+    pub async fn idle(&self) {
+        self.idle.notified().await;
+    }
+
+    /// From now on the end of the last exchange is announced.
+    pub fn announce_idle(&self) {
+        self.announces_idle.set(true);
+    }
+
+    /// Waits until the isolate was stopped by the watchdog or at its heap limit; says how often by now.
+    pub async fn stopped(&self) -> u32 {
+        self.tripped.notified().await;
+        self.trips.get()
+    }
+
+    /// Fails every exchange.
+    pub fn fail_all(&self, why: &str) {
+        self.with_exchanges(|exchanges| {
+            for id in exchanges.all() {
+                exchanges.fail(id, Diagnostic::new(why));
+            }
+            exchanges.turn_ended();
+        });
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), CoreError>> {
+        let polled = {
+            let mut runtime = self.runtime.borrow_mut();
+            let _running = self.pulse.enter();
+            runtime.poll_event_loop(cx, PollEventLoopOptions::default())
+        };
+        self.turn_ended();
+        polled
+    }
+
+    /// Enters JavaScript for one turn: `enter`, then microtasks, then what the turn decided.
+    fn enter(&self, enter: impl FnOnce(&mut v8::PinScope<'_, '_>, &Functions)) {
+        {
+            let mut runtime = self.runtime.borrow_mut();
+            let _running = self.pulse.enter();
+            deno_core::scope!(scope, &mut *runtime);
+            enter(scope, &self.functions);
+            scope.perform_microtask_checkpoint();
+        }
+        self.turn_ended();
+        // Timers and ops that the turn started are not known to the event loop yet.
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn turn_ended(&self) {
+        if let Some(trip) = self.pulse.take_trip() {
+            self.recover(trip);
+        }
+        self.with_exchanges(Exchanges::turn_ended);
+        if self.announces_idle.get() && self.is_idle() {
+            self.idle.notify_one();
+        }
+    }
+
+    /// The watchdog or the heap limit stopped the turn that just ended. Its exchange fails; the others go on.
+    fn recover(&self, trip: Trip) {
+        self.trips.set(self.trips.get() + 1);
+        self.tripped.notify_one();
+        let culprit = {
+            let mut runtime = self.runtime.borrow_mut();
+            runtime.v8_isolate().cancel_terminate_execution();
+            deno_core::scope!(scope, &mut *runtime);
+            take_current_exchange(scope)
+        };
+        let why = Diagnostic::new(self.describe_trip(trip));
+        match culprit {
+            Some(exchange) => self.with_exchanges(|exchanges| exchanges.fail(exchange, why)),
+            None => tracing::error!(target: "liveline::handler", "outside of any exchange: {why}"),
+        }
+    }
+
+    fn describe_trip(&self, trip: Trip) -> String {
+        match trip {
+            Trip::Cpu => format!("the handler ran for {:?} without yielding and was stopped", self.limits.cpu),
+            Trip::Heap => {
+                let mebibytes = self.limits.heap >> 20;
+                format!("the handler was stopped because the heap of its isolate is full ({mebibytes} MiB)")
+            }
+        }
+    }
+
+    fn with_exchanges<R>(&self, f: impl FnOnce(&mut Exchanges) -> R) -> R {
+        f(self.state.borrow_mut().borrow_mut::<Exchanges>())
+    }
+}
+
+impl Functions {
+    /// Takes the functions that `99_main.js` left for the host.
+    fn of(runtime: &mut JsRuntime) -> Functions {
+        deno_core::scope!(scope, runtime);
+        let global = scope.get_current_context().global(scope);
+        let key = string(scope, "__liveline");
+        let exports = global.get(scope, key).and_then(|value| value.to_object(scope));
+        let exports = exports.expect("99_main.js sets it");
+        global.delete(scope, key);
+        let mut function = |name: &str| {
+            let key = string(scope, name);
+            let value = exports.get(scope, key).expect("99_main.js sets it");
+            let function = v8::Local::<v8::Function>::try_from(value).expect("99_main.js sets functions");
+            v8::Global::new(scope, function)
+        };
+        Functions {
+            add_handler: function("addHandler"),
+            closed: function("closed"),
+            dispatch: function("dispatch"),
+            receive: function("receive"),
+            reply: function("reply"),
+            set_nodes: function("setNodes"),
+        }
+    }
+}
+
+/// The exchange whose code was stopped, from the async context that the stopped code ran in; clears the context.
+fn take_current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
+    let data = scope.get_continuation_preserved_embedder_data();
+    let undefined = v8::undefined(scope).into();
+    scope.set_continuation_preserved_embedder_data(undefined);
+    let key = string(scope, "exchange");
+    let id = data.to_object(scope)?.get(scope, key)?;
+    id.is_number().then(|| ExchangeId(id.number_value(scope).unwrap_or_default() as u64))
+}
+
+/// Calls a host function. It reports its own errors; one that escapes is a defect of runtime-js.
+fn call<'s>(scope: &mut v8::PinScope<'s, '_>, function: &v8::Global<v8::Function>, arguments: &[v8::Local<'s, v8::Value>]) {
+    v8::tc_scope!(let scope, scope);
+    let receiver = v8::undefined(scope).into();
+    let function = v8::Local::new(scope, function);
+    if function.call(scope, receiver, arguments).is_none()
+        && !scope.has_terminated()
+        && let Some(exception) = scope.exception()
+    {
+        let diagnostic = Diagnostic::from_exception(scope, exception);
+        tracing::error!("the host's JavaScript failed: {diagnostic}");
+    }
+}
+
+fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
+    // Longer than V8's strings can be; frames and paths have far smaller limits.
+    v8::String::new(scope, text).map_or_else(|| v8::null(scope).into(), Into::into)
+}
+
+fn json_or_null<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    json: Option<&serde_json::value::RawValue>,
+) -> v8::Local<'s, v8::Value> {
+    match json {
+        Some(json) => string(scope, json.get()),
+        None => v8::null(scope).into(),
+    }
+}
+
+/// The name of a method, without a copy for those that V8 knows already.
+fn method_name<'s>(scope: &mut v8::PinScope<'s, '_>, method: &Method) -> v8::Local<'s, v8::Value> {
+    let name = v8::String::new_from_one_byte(scope, method.as_str().as_bytes(), v8::NewStringType::Internalized);
+    name.map_or_else(|| v8::null(scope).into(), Into::into)
+}
+
+/// The result of a future that never waits.
+fn futures_now<T>(future: impl Future<Output = Result<T, CoreError>>) -> Result<T, CoreError> {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(deno_error::JsErrorBox::generic("a module took time to load").into()),
+    }
+}
+
+fn describe(error: &CoreError) -> Diagnostic {
+    match error.as_kind() {
+        CoreErrorKind::Js(error) => Diagnostic::from(&**error),
+        _ => Diagnostic::new(error.print_with_cause()),
+    }
+}

@@ -1,0 +1,28 @@
+//! Isolates: the threads that run handlers, and the connections that they own.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Pool`] | the current generation of workers, replaced on reload and on loss |
+//! | [`Worker`] | one thread: a tokio runtime, an [`Isolate`], and its share of the connections |
+//! | [`Isolate`] | one `JsRuntime` and the functions that enter it |
+//! | [`Settings`] | what all of them need to know |
+//!
+//! **Invariants:** one `JsRuntime` per thread, made and dropped there. A request runs to completion on the thread
+//! that read it. A new generation is a new thread; nothing of an old one is changed.
+
+mod embedded;
+#[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
+mod isolate;
+mod loader;
+mod modules;
+mod pool;
+mod settings;
+mod site;
+mod transpile;
+mod watchdog;
+mod worker;
+
+pub use isolate::Isolate;
+pub use pool::{Pool, Reloaded};
+pub use settings::{Limits, Settings};
+pub use worker::{CallError, Connection, Serve, Worker};

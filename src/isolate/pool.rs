@@ -1,0 +1,200 @@
+//! The workers that serve now, those that finish, and the one that waits.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+
+use super::worker::{self, Connection, Handle, Mail};
+use super::Settings;
+use crate::engine::{CloseCode, OwnerId};
+use crate::ops::{Diagnostic, Mode};
+use crate::router::Routes;
+
+/// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
+const MAX_RETIRED: usize = 8;
+
+/// All workers of the server.
+pub struct Pool {
+    settings: Arc<Settings>,
+    runtime: tokio::runtime::Handle,
+    itself: Weak<Pool>,
+    current: ArcSwap<Vec<Arc<Handle>>>,
+    /// A worker with an isolate but without handlers, so that a reload only has to load those.
+    spare: Mutex<Option<Handle>>,
+    retired: Mutex<VecDeque<Arc<Handle>>>,
+    files: Mutex<HashSet<PathBuf>>,
+    /// One change of generation at a time.
+    changing: tokio::sync::Mutex<()>,
+    draining: AtomicBool,
+}
+
+/// What a reload did.
+#[derive(Debug)]
+pub struct Reloaded {
+    pub handlers: usize,
+    pub took: Duration,
+}
+
+impl Pool {
+    /// Starts the first generation. Fails with every error in the handlers' code.
+    pub async fn start(settings: Settings) -> Result<Arc<Pool>, Vec<Diagnostic>> {
+        let runtime = tokio::runtime::Handle::current();
+        let pool = Arc::new_cyclic(|itself| Pool {
+            settings: Arc::new(settings),
+            runtime,
+            itself: itself.clone(),
+            current: ArcSwap::default(),
+            spare: Mutex::default(),
+            retired: Mutex::default(),
+            files: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            draining: AtomicBool::new(false),
+        });
+        pool.reload().await?;
+        Ok(pool)
+    }
+
+    /// Loads the code anew and lets it serve; on an error the old code goes on serving.
+    pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
+        let _changing = self.changing.lock().await;
+        let began = Instant::now();
+        let routes = Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+        let routes = Arc::new(routes);
+        let handlers = routes.handlers().len();
+        let mut workers = Vec::new();
+        let mut loading = Vec::new();
+        for _ in 0..self.settings.workers {
+            let (worker, loaded) = self.begin_load(&routes)?;
+            workers.push(worker);
+            loading.push(loaded);
+        }
+        let mut files = HashSet::new();
+        for loaded in loading {
+            files.extend(finish_load(loaded).await?);
+        }
+        *lock(&self.files) = files;
+        let old = self.current.swap(Arc::new(workers));
+        for worker in old.iter() {
+            self.retire(worker.clone());
+        }
+        let took = began.elapsed();
+        self.prepare_spare();
+        Ok(Reloaded { handlers, took })
+    }
+
+    /// Puts a fresh worker in place of one whose isolate was stopped.
+    pub(super) fn replace(&self, owner: OwnerId) {
+        let Some(pool) = self.itself.upgrade() else { return };
+        self.runtime.spawn(async move {
+            if let Err(diagnostics) = pool.replace_now(owner).await {
+                for diagnostic in diagnostics {
+                    tracing::error!("the stopped isolate goes on serving, its replacement does not load: {diagnostic}");
+                }
+            }
+        });
+    }
+
+    async fn replace_now(&self, owner: OwnerId) -> Result<(), Vec<Diagnostic>> {
+        let _changing = self.changing.lock().await;
+        let current = self.current.load_full();
+        let Some(index) = current.iter().position(|worker| worker.owner == owner) else { return Ok(()) };
+        let routes = Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+        let (worker, loaded) = self.begin_load(&Arc::new(routes))?;
+        finish_load(loaded).await?;
+        let mut workers = Vec::clone(&current);
+        let old = std::mem::replace(&mut workers[index], worker);
+        self.current.store(Arc::new(workers));
+        self.retire(old);
+        tracing::info!("an isolate was replaced");
+        self.prepare_spare();
+        Ok(())
+    }
+
+    /// Files that the handlers of the current generation are made of.
+    pub fn files(&self) -> HashSet<PathBuf> {
+        lock(&self.files).clone()
+    }
+
+    /// Hands a connection to the worker with the fewest.
+    pub fn accept(&self, connection: Connection) {
+        if self.draining.load(Ordering::Relaxed) {
+            return;
+        }
+        let workers = self.current.load();
+        let free = workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed));
+        if let Some(worker) = free {
+            // A worker that just ended drops the connection, as a server that just restarted would.
+            let _ = worker.mailbox.send(Mail::Connection(connection));
+        }
+    }
+
+    /// Closes live lines with 1012 and waits until every request is answered, `limit` at most.
+    pub async fn drain(&self, limit: Duration) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.settings.hub.cut_all(CloseCode::Restart);
+        drop(lock(&self.spare).take());
+        let workers = self.current.swap(Arc::default());
+        for worker in workers.iter() {
+            self.retire(worker.clone());
+        }
+        let retired: Vec<_> = lock(&self.retired).drain(..).collect();
+        let ended = async {
+            for worker in &retired {
+                worker.mailbox.closed().await;
+            }
+            // Close frames still have to be answered.
+            while !self.settings.hub.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(limit, ended).await.is_err() {
+            tracing::warn!("gave up on what was not finished after {limit:?}");
+        }
+    }
+
+    fn begin_load(&self, routes: &Arc<Routes>) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
+        let spare = lock(&self.spare).take();
+        let worker = match spare {
+            Some(worker) => worker,
+            None => worker::spawn(self.settings.clone(), self.itself.clone())
+                .map_err(|error| vec![Diagnostic::new(format!("a worker's thread could not start: {error}"))])?,
+        };
+        let (loaded, loading) = oneshot::channel();
+        let _ = worker.mailbox.send(Mail::Load { routes: routes.clone(), loaded });
+        Ok((Arc::new(worker), loading))
+    }
+
+    fn prepare_spare(&self) {
+        if self.settings.mode == Mode::Development && lock(&self.spare).is_none() {
+            *lock(&self.spare) = worker::spawn(self.settings.clone(), self.itself.clone()).ok();
+        }
+    }
+
+    fn retire(&self, worker: Arc<Handle>) {
+        let _ = worker.mailbox.send(Mail::Retire);
+        let mut retired = lock(&self.retired);
+        retired.retain(|worker| !worker.mailbox.is_closed());
+        retired.push_back(worker);
+        if retired.len() > MAX_RETIRED
+            && let Some(oldest) = retired.pop_front()
+        {
+            self.settings.hub.unregister(oldest.owner, CloseCode::Restart);
+            let _ = oldest.mailbox.send(Mail::Stop);
+        }
+    }
+}
+
+type Loading = oneshot::Receiver<Result<HashSet<PathBuf>, Vec<Diagnostic>>>;
+
+async fn finish_load(loading: Loading) -> Result<HashSet<PathBuf>, Vec<Diagnostic>> {
+    loading.await.unwrap_or_else(|_| Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while the pool is locked")
+}

@@ -1,0 +1,40 @@
+//! What workers need to know, resolved once at start-up.
+
+use std::time::Duration;
+
+use super::worker::Serve;
+use crate::ops::{Mode, Sessions};
+use crate::ports::Hub;
+use crate::router::Layout;
+
+/// The server as configured.
+pub struct Settings {
+    pub layout: Layout,
+    pub mode: Mode,
+    /// Isolates that serve side by side, each with module state of its own.
+    pub workers: usize,
+    pub limits: Limits,
+    pub hub: Hub,
+    pub sessions: Sessions,
+    /// How a worker serves a connection.
+    pub serve: Serve,
+}
+
+/// What a handler or a stranger may use up.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Until a request without an answer gets 504.
+    pub answer: Duration,
+    /// How long a handler may run without yielding.
+    pub cpu: Duration,
+    /// Bytes of JavaScript heap per isolate.
+    pub heap: usize,
+    /// Bytes of a request's body.
+    pub body: usize,
+    /// Bytes of a request's head.
+    pub header: usize,
+    /// Until a client has sent a request's head.
+    pub header_read: Duration,
+    /// Bytes of one frame from a client.
+    pub frame: usize,
+}

@@ -1,0 +1,29 @@
+//! The folder being served, as isolates and ops see it.
+
+use std::sync::Arc;
+
+use hyper::{HeaderMap, Method};
+
+use crate::ops;
+use crate::router::{PublicFiles, Routes, reroute};
+
+/// The routes of one generation, and the static files past them.
+#[derive(Clone)]
+pub struct Site {
+    pub routes: Arc<Routes>,
+    pub files: PublicFiles,
+}
+
+impl ops::Site for Site {
+    fn route(&self, path: &str, consumed: u32, target: &str) -> Result<ops::Route, String> {
+        let route = reroute(path, consumed, target).map_err(|error| error.to_string())?;
+        let node = self.routes.resolve(&route.path).0;
+        let skip_depth = route.skip_depth.map_or(-1, i64::from);
+        Ok(ops::Route { node, path: route.path, query: route.query, skip_depth })
+    }
+
+    fn file(&self, method: Method, headers: HeaderMap, path: String) -> ops::FileAnswer {
+        let files = self.files.clone();
+        Box::pin(async move { files.answer(&method, &headers, &path).await })
+    }
+}

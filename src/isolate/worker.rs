@@ -1,0 +1,259 @@
+//! One worker: an OS thread with a single-threaded tokio runtime, an isolate, and connections.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+
+use super::site::Site;
+use super::{Isolate, Pool, Settings};
+use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
+use crate::ops::{Answer, Call, Diagnostic, Exchanges};
+use crate::ports::Told;
+use crate::router::{NodeId, PublicFiles, Routes};
+
+/// A client's connection on its way to a worker.
+#[derive(Debug)]
+pub struct Connection {
+    pub stream: std::net::TcpStream,
+    pub peer: SocketAddr,
+    /// What was read from the stream already.
+    pub read: Bytes,
+}
+
+/// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
+pub type Serve = fn(Rc<Worker>, Connection) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// What a worker's thread is told.
+pub(super) enum Mail {
+    /// Load the handlers and begin to serve.
+    Load { routes: Arc<Routes>, loaded: oneshot::Sender<Result<HashSet<PathBuf>, Vec<Diagnostic>>> },
+    Connection(Connection),
+    Told(Told),
+    /// The client of an unanswered request left.
+    Abandoned(ExchangeId),
+    /// A newer generation serves: pass idle connections on, finish what is live, then end.
+    Retire,
+    /// End now; what is live was told already.
+    Stop,
+}
+
+/// The pool's end of a worker.
+pub(super) struct Handle {
+    pub mailbox: mpsc::UnboundedSender<Mail>,
+    pub owner: OwnerId,
+    /// Connections that it serves.
+    pub load: Arc<AtomicUsize>,
+}
+
+/// A worker as its connections see it.
+pub struct Worker {
+    pub settings: Arc<Settings>,
+    pub site: Site,
+    isolate: Isolate,
+    pool: Weak<Pool>,
+    mailbox: mpsc::UnboundedSender<Mail>,
+    retiring: watch::Sender<bool>,
+    connections: Cell<usize>,
+    load: Arc<AtomicUsize>,
+    /// Something ended that a retiring worker may have waited for.
+    quieter: Notify,
+    owner: OwnerId,
+}
+
+impl Worker {
+    /// Runs the handlers for a request and waits for the answer.
+    pub async fn call(&self, call: Call, node: NodeId) -> Result<Answer, CallError> {
+        let (id, answer) = self.isolate.dispatch(call, node);
+        // Whoever drops this future no longer waits for the answer.
+        let mut guard = Abandon { worker: self, id: Some(id) };
+        match tokio::time::timeout(self.settings.limits.answer, answer).await {
+            Ok(Ok(answer)) => {
+                guard.id = None;
+                Ok(answer)
+            }
+            Ok(Err(_)) => {
+                guard.id = None;
+                Err(CallError::Lost)
+            }
+            Err(_) => Err(CallError::TimedOut),
+        }
+    }
+
+    /// Changes to true when a newer generation serves.
+    pub fn retiring(&self) -> watch::Receiver<bool> {
+        self.retiring.subscribe()
+    }
+
+    /// Passes a connection on to the generation that serves now.
+    pub fn pass_on(&self, connection: Connection) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.accept(connection);
+        }
+    }
+
+    /// Works through the mailbox until the worker has nothing left to do.
+    async fn attend(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
+        let mut retired = false;
+        while !(retired && self.is_quiet()) {
+            let mail = tokio::select! {
+                mail = mail.recv() => mail,
+                () = self.quieter.notified() => continue,
+                () = self.isolate.idle() => continue,
+                trips = self.isolate.stopped() => {
+                    self.give_up(trips);
+                    continue;
+                }
+            };
+            match mail {
+                None | Some(Mail::Stop) => return,
+                Some(Mail::Load { .. }) => {}
+                Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
+                Some(Mail::Connection(connection)) => {
+                    tokio::task::spawn_local(self.clone().serve(connection));
+                }
+                Some(Mail::Told(told)) => {
+                    let line = told.line;
+                    let size = self.isolate.deliver(told);
+                    if size > 0 {
+                        self.settings.hub.heard(line, size);
+                    }
+                }
+                Some(Mail::Abandoned(id)) => self.isolate.end(id, &Close::from(CloseCode::GoingAway)),
+                Some(Mail::Retire) => {
+                    retired = true;
+                    self.isolate.announce_idle();
+                    self.retiring.send_replace(true);
+                }
+            }
+        }
+    }
+
+    /// An isolate that was stopped is not trusted with new requests; one that was stopped again has to go.
+    fn give_up(&self, trips: u32) {
+        if trips == 1 {
+            if let Some(pool) = self.pool.upgrade() {
+                pool.replace(self.owner);
+            }
+        } else {
+            self.isolate.fail_all("the isolate was stopped twice and is given up");
+            let _ = self.mailbox.send(Mail::Stop);
+        }
+    }
+
+    async fn serve(self: Rc<Self>, connection: Connection) {
+        let serve = self.settings.serve;
+        self.connections.set(self.connections.get() + 1);
+        self.load.fetch_add(1, Ordering::Relaxed);
+        serve(self.clone(), connection).await;
+        self.connections.set(self.connections.get() - 1);
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.quieter.notify_one();
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.connections.get() == 0 && self.isolate.is_idle()
+    }
+}
+
+/// Why a request has no answer from its handler.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("the isolate was lost")]
+    Lost,
+    #[error("the handler did not answer in time")]
+    TimedOut,
+}
+
+struct Abandon<'a> {
+    worker: &'a Worker,
+    id: Option<ExchangeId>,
+}
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            // Not from here: this may run while the runtime is busy with something else.
+            let _ = self.worker.mailbox.send(Mail::Abandoned(id));
+        }
+    }
+}
+
+/// Starts a worker's thread. It prepares an isolate at once and waits for [`Mail::Load`].
+pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Result<Handle> {
+    let (mailbox, mail) = mpsc::unbounded_channel();
+    let told = mailbox.clone();
+    let owner = settings.hub.register(move |event| {
+        let _ = told.send(Mail::Told(event));
+    });
+    let load = Arc::new(AtomicUsize::new(0));
+    let handle = Handle { mailbox: mailbox.clone(), owner, load: load.clone() };
+    std::thread::Builder::new().name(format!("liveline-isolate-{}", owner.0)).spawn(move || {
+        let hub = settings.hub.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => {
+                let local = LocalSet::new();
+                local.block_on(&runtime, live(settings, pool, mailbox, mail, owner, load));
+                // Connection tasks hold the worker, and its runtime ends within tokio.
+                let _tokio = runtime.enter();
+                drop(local);
+            }
+            Err(error) => tracing::error!("a worker could not start: {error}"),
+        }
+        hub.unregister(owner, CloseCode::IsolateLost);
+    })?;
+    Ok(handle)
+}
+
+/// The life of a worker: prepare, wait for routes, serve, retire.
+async fn live(
+    settings: Arc<Settings>,
+    pool: Weak<Pool>,
+    mailbox: mpsc::UnboundedSender<Mail>,
+    mut mail: mpsc::UnboundedReceiver<Mail>,
+    owner: OwnerId,
+    load: Arc<AtomicUsize>,
+) {
+    let exchanges =
+        Exchanges::new(settings.hub.clone(), owner, settings.sessions.clone(), settings.mode, settings.limits.body);
+    let isolate = Isolate::new(settings.limits.clone(), exchanges);
+    let Some(Mail::Load { routes, loaded }) = mail.recv().await else { return };
+    let isolate = match isolate {
+        Ok(isolate) => isolate,
+        Err(error) => {
+            let _ = loaded.send(Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]));
+            return;
+        }
+    };
+    let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()) };
+    let result = isolate.load(&site).await;
+    let failed = result.is_err();
+    let _ = loaded.send(result.map(|()| isolate.files()));
+    if failed {
+        return;
+    }
+    let worker = Rc::new(Worker {
+        settings,
+        site,
+        isolate,
+        pool,
+        mailbox,
+        retiring: watch::Sender::new(false),
+        connections: Cell::new(0),
+        load,
+        quieter: Notify::new(),
+        owner,
+    });
+    let driven = worker.clone();
+    tokio::task::spawn_local(async move { driven.isolate.run().await });
+    worker.attend(mail).await;
+}

@@ -1,0 +1,5 @@
+//! Sockets: the listener that hands connections to workers.
+
+mod listener;
+
+pub use listener::{ListenError, Listener};
