@@ -37,7 +37,9 @@ fn main() {
 fn crate_folders() -> Vec<(String, PathBuf)> {
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--offline", "--locked", "--all-features"])
+        .args(["metadata", "--format-version=1", "--offline", "--locked", "--no-default-features", "--features=js"])
+        // Crates of other platforms need not be there.
+        .args(["--filter-platform", &env::var("TARGET").expect("cargo sets TARGET")])
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));

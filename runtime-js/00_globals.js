@@ -60,8 +60,7 @@ const EVENTS = [
 
 const TIMERS = ["clearInterval", "clearTimeout", "setInterval", "setTimeout"];
 
-/** Installs every global. Called once, while the isolate starts. */
-export function installGlobals() {
+function installGlobals() {
   stubTelemetry();
   const events = core.loadExtScript("ext:deno_web/02_event.js");
   events.setEventTargetData(globalThis);
@@ -139,3 +138,6 @@ const crypto = Object.freeze({
   },
   randomUUID: () => op_crypto_uuid(),
 });
+
+// Modules after this one extend classes that these are.
+installGlobals();

@@ -1,7 +1,7 @@
 // Start-up of an isolate, and the functions that the host calls.
 
 import { op_exchange_navigated } from "ext:core/ops";
-import { define, installGlobals } from "ext:liveline/00_globals.js";
+import { define } from "ext:liveline/00_globals.js";
 import { installErrors } from "ext:liveline/01_errors.js";
 import { findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
@@ -9,7 +9,6 @@ import { ClientPort } from "ext:liveline/30_port.js";
 import { Observer } from "ext:liveline/60_observer.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 
-installGlobals();
 installErrors();
 define("LiveResponse", LiveResponse);
 define("Observer", Observer);

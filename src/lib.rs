@@ -7,7 +7,17 @@
 //!  net/   ->   http/  ->   router/  ->  isolate/  ->   ops/   ->   engine/  ->   ports/  ->   wire/  -> socket
 //! ```
 
+#[cfg(feature = "js")]
+pub mod cli;
+#[cfg(feature = "js")]
+pub mod net;
+#[cfg(feature = "js")]
+pub mod http;
+pub mod router;
+#[cfg(feature = "js")]
+pub mod isolate;
+#[cfg(feature = "js")]
+pub mod ops;
 pub mod engine;
 pub mod ports;
-pub mod router;
 pub mod wire;

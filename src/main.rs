@@ -1,1 +1,5 @@
-fn main(){}
+//! The `liveline` program.
+
+fn main() -> std::process::ExitCode {
+    liveline::cli::main()
+}

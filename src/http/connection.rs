@@ -65,8 +65,8 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         served: Cell::new(0),
     });
     let requests = shared.clone();
-    let service = service_fn(move |request| service::answer(requests.clone(), request));
-    let mut http = builder.serve_connection(TokioIo::new(Rewound { read, stream }), Box::new(service));
+    let service = service_fn(move |request| Box::pin(service::answer(requests.clone(), request)));
+    let mut http = builder.serve_connection(TokioIo::new(Rewound { read, stream }), service);
 
     let mut idle_since_retiring = None;
     let served = loop {

@@ -51,6 +51,12 @@ struct Functions {
 }
 
 impl Isolate {
+    /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
+    /// did, because V8 protects its memory by thread.
+    pub fn init_engine() {
+        JsRuntime::init_platform(None);
+    }
+
     /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
     pub fn new(limits: Limits, exchanges: Exchanges) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::default());

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::worker::{self, Connection, Handle, Mail};
 use super::Settings;
 use crate::engine::{CloseCode, OwnerId};
 use crate::ops::{Diagnostic, Mode};
-use crate::router::Routes;
+use crate::router::{Layer, Routes};
 
 /// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
 const MAX_RETIRED: usize = 8;
@@ -28,6 +28,7 @@ pub struct Pool {
     spare: Mutex<Option<Handle>>,
     retired: Mutex<VecDeque<Arc<Handle>>>,
     files: Mutex<HashSet<PathBuf>>,
+    handlers: AtomicUsize,
     /// One change of generation at a time.
     changing: tokio::sync::Mutex<()>,
     draining: AtomicBool,
@@ -52,6 +53,7 @@ impl Pool {
             spare: Mutex::default(),
             retired: Mutex::default(),
             files: Mutex::default(),
+            handlers: AtomicUsize::new(0),
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
         });
@@ -65,7 +67,7 @@ impl Pool {
         let began = Instant::now();
         let routes = Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
         let routes = Arc::new(routes);
-        let handlers = routes.handlers().len();
+        let handlers = routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
         let mut workers = Vec::new();
         let mut loading = Vec::new();
         for _ in 0..self.settings.workers {
@@ -78,6 +80,7 @@ impl Pool {
             files.extend(finish_load(loaded).await?);
         }
         *lock(&self.files) = files;
+        self.handlers.store(handlers, Ordering::Relaxed);
         let old = self.current.swap(Arc::new(workers));
         for worker in old.iter() {
             self.retire(worker.clone());
@@ -113,6 +116,11 @@ impl Pool {
         tracing::info!("an isolate was replaced");
         self.prepare_spare();
         Ok(())
+    }
+
+    /// How many handler files serve now.
+    pub fn handlers(&self) -> usize {
+        self.handlers.load(Ordering::Relaxed)
     }
 
     /// Files that the handlers of the current generation are made of.

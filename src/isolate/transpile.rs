@@ -17,6 +17,7 @@ pub fn is_needed(path: &Path) -> bool {
 
 #[cfg(feature = "ts")]
 pub fn transpile(path: &Path, source: String) -> Result<Transpiled, Diagnostic> {
+    use deno_ast::diagnostics::Diagnostic as _;
     use deno_ast::{
         DecoratorsTranspileOption, EmitOptions, ImportsNotUsedAsValues, JsxAutomaticOptions, JsxRuntime, MediaType,
         ModuleSpecifier, ParseParams, SourceMapOption, TranspileModuleOptions, TranspileOptions,

@@ -21,7 +21,6 @@ use super::{Diagnostic, Exchanges, OpError};
 use crate::engine::Input;
 
 /// An HTTP answer without its connection.
-#[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -55,7 +54,6 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The body of an answer, as hyper takes it.
-#[derive(Debug)]
 pub enum AnswerBody {
     Empty,
     Data(Bytes),
@@ -215,15 +213,15 @@ pub async fn op_stream_write(state: Rc<RefCell<OpState>>, #[smi] stream: u32, #[
     sender.send(Ok(Bytes::copy_from_slice(&chunk))).await.is_ok()
 }
 
-/// The body is complete, or failed with `error`.
-#[op2]
+/// The body is complete, or failed with `error`. Reentrant: reading an error may run its getters.
+#[op2(fast, reentrant)]
 pub fn op_stream_end<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
-    state: &mut OpState,
+    state: Rc<RefCell<OpState>>,
     #[smi] stream: u32,
     error: v8::Local<'s, v8::Value>,
 ) {
-    let Some(sender) = state.borrow_mut::<Streams>().0.try_remove(stream as usize) else { return };
+    let Some(sender) = state.borrow_mut().borrow_mut::<Streams>().0.try_remove(stream as usize) else { return };
     if error.is_null_or_undefined() {
         return;
     }

@@ -41,8 +41,8 @@ pub enum OpError {
     File(#[from] std::io::Error),
 }
 
-/// Logs an error that no handler caught and no exchange ends over.
-#[op2]
+/// Logs an error that no handler caught and no exchange ends over. Reentrant: reading an error may run its getters.
+#[op2(fast, reentrant)]
 pub fn op_log_error<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     #[string] what: String,

@@ -1,6 +1,8 @@
 //! The exchanges of one isolate. Half of `runtime-js/10_exchange.js`.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::Incoming;
@@ -284,16 +286,16 @@ pub fn op_exchange_done(state: &mut OpState, id: f64) -> bool {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Done).unwrap_or(true)
 }
 
-/// The handler failed with `error`.
-#[op2]
+/// The handler failed with `error`. Reentrant: reading an error may run its getters.
+#[op2(fast, reentrant)]
 pub fn op_exchange_fail<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
-    state: &mut OpState,
+    state: Rc<RefCell<OpState>>,
     id: f64,
     error: v8::Local<'s, v8::Value>,
 ) {
     let diagnostic = Diagnostic::from_exception(scope, error);
-    state.borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
+    state.borrow_mut().borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
 }
 
 /// The user navigated away and the handler did not object.

@@ -37,9 +37,8 @@ pub fn op_port_delta(
     Ok(())
 }
 
-/// A message, a request with `ports` reply ports, or a reply.
-#[op2(fast)]
-#[expect(clippy::too_many_arguments, reason = "an op's arguments are its wire format")]
+/// A message, a request with `ports` reply ports, or a reply. `payload` is null for undefined.
+#[op2]
 pub fn op_port_message(
     state: &mut OpState,
     id: f64,

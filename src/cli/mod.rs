@@ -1,0 +1,92 @@
+//! What the user types: arguments in, an exit code out.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `args.rs` | the arguments as typed |
+//! | `settings.rs` | the arguments checked and resolved |
+//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs` | one subcommand each |
+//! | `watch.rs` | changes on disk, for `dev` |
+
+mod args;
+mod check;
+mod dev;
+mod log;
+mod routes;
+mod serve;
+mod settings;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::isolate::Isolate;
+
+/// Runs the command line. Call it on the main thread, before any other starts.
+pub fn main() -> ExitCode {
+    let args = args::Args::parse();
+    log::install(&args.log);
+    Isolate::init_engine();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("liveline-io").build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&CliError::Runtime(error)),
+    };
+    let done = runtime.block_on(async {
+        match args.command {
+            args::Command::Serve(args) => serve::run(args).await,
+            args::Command::Dev(args) => dev::run(args).await,
+            args::Command::Routes(args) => routes::run(&args),
+            args::Command::Check(args) => check::run(args).await,
+        }
+    });
+    // Whatever still blocks a thread must not keep the process.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &CliError) -> ExitCode {
+    let text = error.to_string();
+    if !text.is_empty() {
+        report(&format!("error: {text}"));
+    }
+    ExitCode::FAILURE
+}
+
+/// Why a command did not do what was asked. Shown as one line, or as the diagnostics it carries.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Layout(#[from] crate::router::LayoutError),
+    #[error(transparent)]
+    Scan(#[from] crate::router::ScanError),
+    #[error(transparent)]
+    Listen(#[from] crate::net::ListenError),
+    #[error("the folder cannot be watched: {0}")]
+    Watch(#[from] notify::Error),
+    #[error("{0}")]
+    Handlers(String),
+    #[error("the runtime cannot start: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+impl From<Vec<crate::ops::Diagnostic>> for CliError {
+    fn from(diagnostics: Vec<crate::ops::Diagnostic>) -> Self {
+        let texts: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
+        CliError::Handlers(texts.join("\nerror: "))
+    }
+}
+
+/// Says something to the person at the terminal.
+#[expect(clippy::print_stderr, reason = "this is where the program speaks")]
+fn report(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Says what the command was asked for.
+#[expect(clippy::print_stdout, reason = "this is where the program answers")]
+fn print(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,55 @@
+//! `liveline serve`, and what `liveline dev` shares with it.
+
+use std::sync::Arc;
+
+use super::args::Server;
+use super::{CliError, print};
+use crate::isolate::Pool;
+use crate::net::Listener;
+use crate::ops::Mode;
+
+pub async fn run(args: Server) -> Result<(), CliError> {
+    let listener = Listener::bind(args.host, args.port).await?;
+    let pool = Pool::start(args.settings(Mode::Production)?).await?;
+    until_stopped(&args, &listener, &pool, std::future::pending()).await
+}
+
+/// Serves until the process is told to stop, then drains. `meanwhile` runs alongside.
+pub async fn until_stopped(
+    args: &Server,
+    listener: &Listener,
+    pool: &Arc<Pool>,
+    meanwhile: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    let stop = stop_signal()?;
+    print(&format!("listening on http://{}", listener.address()));
+    tokio::select! {
+        () = listener.accept(pool) => {}
+        result = meanwhile => result?,
+        () = stop => {}
+    }
+    tracing::info!("stopping: live lines are told to reconnect");
+    pool.drain(args.drain_timeout).await;
+    Ok(())
+}
+
+/// Resolves on Ctrl-C or SIGTERM. Listens from the call on, not from the first poll.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        Ok(async {
+            let _ = tokio::signal::ctrl_c().await;
+        })
+    }
+}
