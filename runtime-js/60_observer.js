@@ -167,7 +167,8 @@ function change(record, perform, records) {
   const length = Array.isArray(target) ? target.length : -1;
   const isDefinition = record.type === "def";
   const oldValue = isDefinition && record.isUpdate ? target[key] : undefined;
-  const cut = length >= 0 && key === "length" ? itemsFrom(target, isDefinition ? record.value.value : record.value) : [];
+  const value = isDefinition ? record.value.value : record.value;
+  const cut = length >= 0 && key === "length" ? itemsFrom(target, value) : [];
   record.status = through(record, perform);
   if (!record.status) return record.status;
 
@@ -211,8 +212,7 @@ function write(target, key, value, receiver) {
   const cell = states.get(target)?.cells?.get(nameOf(key));
   if (cell !== undefined) return cell.write(value);
   // A data property belongs to the target; only a setter cares through whom it is called.
-  const through = receiver !== undefined && hasSetter(target, key) ? receiver : target;
-  return Reflect.set(target, key, value, through);
+  return Reflect.set(target, key, value, receiver !== undefined && hasSetter(target, key) ? receiver : target);
 }
 
 function hasSetter(target, key) {
@@ -239,7 +239,8 @@ function define(target, key, property, options, records) {
   const oldValue = Object.getOwnPropertyDescriptor(target, key);
   const { related, operation = "defineProperty", detail } = options;
   const isUpdate = oldValue !== undefined;
-  const record = new Descriptor("def", target, key, { value: property, isUpdate, oldValue, related, operation, detail });
+  const rest = { value: property, isUpdate, oldValue, related, operation, detail };
+  const record = new Descriptor("def", target, key, rest);
   const perform = () => {
     const status = Reflect.defineProperty(target, key, record.value);
     if (status) forgetCell(target, key);
@@ -265,7 +266,8 @@ function changeAll(target, keys, options, perform) {
 export function set(target, key, value, options = {}) {
   target = targetOf(target, "set");
   if (isObject(key)) {
-    return changeAll(target, Object.keys(key), value ?? {}, (name, ...rest) => assign(target, name, key[name], ...rest));
+    const perform = (name, ...rest) => assign(target, name, key[name], ...rest);
+    return changeAll(target, Object.keys(key), value ?? {}, perform);
   }
   const records = [];
   const status = assign(target, key, value, options, records);
@@ -467,7 +469,7 @@ class Observation {
 
   /** @param {boolean} single whether the callback takes one record at a time */
   constructor(target, callback, single, options) {
-    if (typeof callback !== "function") throw new TypeError("Observer.observe() takes a callback as its last argument.");
+    if (typeof callback !== "function") throw new TypeError("Observer.observe() takes a callback after the keys.");
     if (!RECURSIONS.includes(options.recursions)) {
       throw new TypeError(`Unknown recursions "${options.recursions}"; there are ${RECURSIONS.slice(1).join(", ")}.`);
     }
@@ -545,7 +547,7 @@ export const SUBTREE = Symbol("subtree");
 export function path(...keys) {
   const early = keys.indexOf(SUBTREE);
   if (keys.length === 0) throw new TypeError("Observer.path() takes at least one key.");
-  if (early !== -1 && early < keys.length - 1) throw new TypeError("In Observer.path(), subtree() can only be the last.");
+  if (early !== -1 && early < keys.length - 1) throw new TypeError("In Observer.path(), subtree() comes last or not.");
   const list = Object.freeze(keys.map((key) => key === SUBTREE || key === Infinity ? key : nameOf(key)));
   paths.add(list);
   return list;

@@ -48,6 +48,8 @@ class Node {
     this.walk = walk;
     this.object = object;
     this.position = position;
+    /** Which of the sink's rounds this was reached in. */
+    this.round = walk.sink.round;
   }
 
   get sink() {
@@ -70,7 +72,10 @@ class Walk {
   /** Per position of the pattern: the nodes by object. */
   #nodes;
 
-  /** @param {(node: Node, records: object[]) => void} changed gets what happened to an object that was reached */
+  /**
+   * @param {(value: unknown, key: string | symbol, parent: object) => boolean} follows
+   * @param {(node: Node, records: object[]) => void} changed gets what happened to an object that was reached
+   */
   constructor(target, pattern, follows, sink, changed) {
     this.sink = sink;
     this.pattern = pattern;
@@ -95,7 +100,8 @@ class Walk {
         node.children.delete(name);
         gone.push(edge);
       }
-      if (type !== "delete" && (!this.#takesAll(node) || isEnumerable(node.object, key))) this.#link(node, name, value, fresh);
+      const isThere = type !== "delete" && (!this.#takesAll(node) || isEnumerable(node.object, key));
+      if (isThere) this.#link(node, name, value, fresh);
     }
     this.#expand(fresh);
     this.#release(gone);
@@ -148,7 +154,7 @@ class Walk {
 
   #link(parent, key, value, fresh) {
     const isLeaf = this.isLast(parent) && this.pattern[parent.position] !== SUBTREE;
-    if (isLeaf || !this.#follows(value)) return;
+    if (isLeaf || !this.#follows(value, key, parent.object)) return;
     const child = this.#enter(unproxy(value), Math.min(parent.position + 1, this.pattern.length - 1), fresh);
     const edge = { parent, key, child };
     parent.children.set(key, edge);
@@ -255,6 +261,8 @@ function recordsWithPaths(node, record) {
   if (!walk.matches(node, record.key)) return [];
   const name = nameOf(record.key);
   if (walk.isLast(node)) return pathsTo(node).map((path) => copyOf(record, { path: [...path, name] }));
+  // Nothing can be below what was not an object and is none, as an array's length.
+  if (!isObject(record.value) && !isObject(record.oldValue)) return [];
   // An ancestor was replaced: what is new is told for the places that the pattern means.
   const places = placesBelow(walk.pattern, node.position + 1, record.value, []);
   return pathsTo(node).flatMap((path) => places.map(([rest, value]) => {
@@ -295,13 +303,16 @@ function placesBelow(pattern, position, value, keys) {
  */
 export function subscribe(root, callback) {
   const target = targetOf(root, "subscribe");
-  if (!hasJsonForm(target)) return () => {};
+  if (!hasFields(target)) return () => {};
+  const follows = (value, key, parent) => hasFields(value) && (!Array.isArray(parent) || isIndex(key));
   const changes = new PendingChanges(callback);
-  const walk = new Walk(target, [SUBTREE], hasJsonForm, changes, (node, records) => changes.add(node, records));
+  const walk = new Walk(target, [SUBTREE], follows, changes, (node, records) => changes.add(node, records));
+  changes.round += 1;
   return () => walk.close();
 }
 
-function hasJsonForm(value) {
+/** Whether the JSON of an object is its fields. */
+function hasFields(value) {
   if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return false;
   return typeof value.toJSON !== "function";
 }
@@ -309,6 +320,8 @@ function hasJsonForm(value) {
 /** What changed since the subscriber was told last, by object and key: the first record says how it was before. */
 class PendingChanges {
   held = 0;
+  /** Counts what the subscriber was told. */
+  round = 0;
   #callback;
   /** @type {Map<Node, Map<string, Descriptor>>} */
   #nodes = new Map();
@@ -331,12 +344,14 @@ class PendingChanges {
   flush() {
     if (this.#nodes.size === 0 || this.held > 0) return;
     const nodes = this.#nodes;
+    const { round } = this;
     this.#nodes = new Map();
+    this.round += 1;
     const records = [];
     const lengths = [];
     for (const [node, changes] of nodes) {
-      // What was detached since is part of no path; what was attached since came whole with its parent.
-      if (!node.attached || changes.size === 0) continue;
+      // What was detached meanwhile is part of no path; what was attached meanwhile goes whole with its parent.
+      if (!node.attached || node.round === round || changes.size === 0) continue;
       const paths = pathsTo(node);
       for (const [key, first] of changes) {
         const list = key === "length" && Array.isArray(node.object) ? lengths : records;

@@ -15,12 +15,17 @@ use tokio::sync::{Notify, oneshot};
 
 use super::loader::Loader;
 use super::site::Site;
-use super::watchdog::{self, Pulse, Trip};
+#[cfg(feature = "v8")]
+use super::watchdog::Witness;
+use super::watchdog::{self, Pulse, Stopper, Trip};
 use super::{Limits, embedded};
 use crate::engine::{Close, Event, ExchangeId};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges};
 use crate::ports::Told;
 use crate::router::{Handler, Layer, NodeId};
+
+/// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
+const HEAP_TO_UNWIND: usize = 1 << 30;
 
 /// JavaScript, from outside. All calls happen on the thread that made it.
 pub struct Isolate {
@@ -30,6 +35,8 @@ pub struct Isolate {
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
     pulse: Arc<Pulse>,
+    #[cfg(feature = "v8")]
+    witness: Arc<Witness>,
     limits: Limits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
@@ -68,14 +75,20 @@ impl Isolate {
             ..Default::default()
         })?;
         let pulse = Arc::new(Pulse::default());
+        #[cfg(feature = "v8")]
+        let witness = Arc::new(Witness::new(runtime.main_context(), pulse.clone()));
         let handle = runtime.v8_isolate().thread_safe_handle();
-        watchdog::watch(&pulse, handle.clone(), limits.cpu);
+        let stopper = Stopper::new(
+            handle,
+            #[cfg(feature = "v8")]
+            witness.clone(),
+        );
+        watchdog::watch(&pulse, stopper.clone(), limits.cpu);
         let tripped = pulse.clone();
-        runtime.add_near_heap_limit_callback(move |current, initial| {
+        runtime.add_near_heap_limit_callback(move |current, _| {
             tripped.trip(Trip::Heap);
-            handle.terminate_execution();
-            // Room to unwind in; without it V8 would end the process.
-            current + initial.max(16 << 20)
+            stopper.stop();
+            current + HEAP_TO_UNWIND
         });
         let functions = Functions::of(&mut runtime);
         let state = runtime.op_state();
@@ -85,6 +98,8 @@ impl Isolate {
             state,
             loader,
             pulse,
+            #[cfg(feature = "v8")]
+            witness,
             limits,
             waker: RefCell::default(),
             trips: Cell::default(),
@@ -320,8 +335,13 @@ impl Isolate {
             let mut runtime = self.runtime.borrow_mut();
             runtime.v8_isolate().cancel_terminate_execution();
             deno_core::scope!(scope, &mut *runtime);
-            take_current_exchange(scope)
+            let left = current_exchange(scope);
+            let undefined = v8::undefined(scope).into();
+            scope.set_continuation_preserved_embedder_data(undefined);
+            left
         };
+        #[cfg(feature = "v8")]
+        let culprit = self.witness.take().map(ExchangeId).or(culprit);
         let why = Diagnostic::new(self.describe_trip(trip));
         match culprit {
             Some(exchange) => self.with_exchanges(|exchanges| exchanges.fail(exchange, why)),
@@ -370,11 +390,9 @@ impl Functions {
     }
 }
 
-/// The exchange whose code was stopped, from the async context that the stopped code ran in; clears the context.
-fn take_current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
+/// The exchange whose code is running, from the async context that `10_exchange.js` sets.
+pub(super) fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
     let data = scope.get_continuation_preserved_embedder_data();
-    let undefined = v8::undefined(scope).into();
-    scope.set_continuation_preserved_embedder_data(undefined);
     let key = string(scope, "exchange");
     let id = data.to_object(scope)?.get(scope, key)?;
     id.is_number().then(|| ExchangeId(id.number_value(scope).unwrap_or_default() as u64))

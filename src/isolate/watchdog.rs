@@ -41,6 +41,12 @@ impl Pulse {
         let _ = self.tripped.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Whether a stop was asked for and has not been taken note of.
+    #[cfg(feature = "v8")]
+    fn is_tripped(&self) -> bool {
+        self.tripped.load(Ordering::Relaxed) != 0
+    }
+
     /// Why the isolate was stopped since the last call.
     pub fn take_trip(&self) -> Option<Trip> {
         match self.tripped.swap(0, Ordering::Relaxed) {
@@ -60,18 +66,18 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Watches `pulse` from a thread of its own and terminates the isolate when one entry lasts longer than `limit`.
-/// Ends when the pulse is dropped.
-pub fn watch(pulse: &Arc<Pulse>, isolate: v8::IsolateHandle, limit: Duration) {
+/// Watches an isolate from a thread of its own, and stops it when one entry into JavaScript lasts longer than
+/// `limit`. Ends when the pulse is dropped.
+pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, limit: Duration) {
     let pulse = Arc::downgrade(pulse);
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&pulse, &isolate, limit));
+    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, limit));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }
 }
 
-fn keep_watch(pulse: &Weak<Pulse>, isolate: &v8::IsolateHandle, limit: Duration) {
+fn keep_watch(pulse: &Weak<Pulse>, stopper: &Stopper, limit: Duration) {
     let interval = (limit / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
     let mut seen = 0;
     let mut since = Instant::now();
@@ -82,10 +88,107 @@ fn keep_watch(pulse: &Weak<Pulse>, isolate: &v8::IsolateHandle, limit: Duration)
             (seen, since) = (beats, Instant::now());
         } else if since.elapsed() >= limit {
             pulse.trip(Trip::Cpu);
-            isolate.terminate_execution();
+            stopper.stop();
             since = Instant::now();
         }
         drop(pulse);
         std::thread::sleep(interval);
+    }
+}
+
+/// Stops the code that an isolate runs, from any thread.
+#[derive(Clone)]
+pub struct Stopper {
+    isolate: v8::IsolateHandle,
+    #[cfg(feature = "v8")]
+    witness: Arc<interrupt::Witness>,
+}
+
+#[cfg(feature = "v8")]
+pub use interrupt::Witness;
+
+#[cfg(feature = "v8")]
+impl Stopper {
+    pub fn new(isolate: v8::IsolateHandle, witness: Arc<Witness>) -> Stopper {
+        Stopper { isolate, witness }
+    }
+
+    /// Notes who runs, then ends it: after the end, V8 no longer knows whose code it was.
+    pub fn stop(&self) {
+        interrupt::request(&self.isolate, &self.witness);
+    }
+}
+
+/// QuickJS has no interrupts; who ran is then read afterwards, where that still can be told.
+#[cfg(not(feature = "v8"))]
+impl Stopper {
+    pub fn new(isolate: v8::IsolateHandle) -> Stopper {
+        Stopper { isolate }
+    }
+
+    pub fn stop(&self) {
+        self.isolate.terminate_execution();
+    }
+}
+
+/// Looking at an isolate in the middle of what it runs.
+#[cfg(feature = "v8")]
+#[expect(unsafe_code, reason = "V8 calls back through a C function")]
+mod interrupt {
+    use std::ffi::c_void;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use deno_core::v8;
+
+    use super::super::isolate::current_exchange;
+    use super::Pulse;
+
+    /// What an interrupt saw: the exchange whose code was running.
+    pub struct Witness {
+        context: v8::Global<v8::Context>,
+        pulse: Arc<Pulse>,
+        /// The exchange's number plus one; 0 for none.
+        exchange: AtomicU64,
+    }
+
+    // SAFETY: `context` is only touched on the isolate's thread: there it is made, read by the interrupt, and, as the
+    // isolate keeps a reference until it ends, dropped. The other field is atomic.
+    unsafe impl Send for Witness {}
+    // SAFETY: as above.
+    unsafe impl Sync for Witness {}
+
+    impl Witness {
+        pub fn new(context: v8::Global<v8::Context>, pulse: Arc<Pulse>) -> Witness {
+            Witness { context, pulse, exchange: AtomicU64::new(0) }
+        }
+
+        /// The exchange that the last interrupt saw.
+        pub fn take(&self) -> Option<u64> {
+            self.exchange.swap(0, Ordering::Relaxed).checked_sub(1)
+        }
+    }
+
+    pub fn request(isolate: &v8::IsolateHandle, witness: &Arc<Witness>) {
+        isolate.request_interrupt(interrupt, Arc::as_ptr(witness).cast_mut().cast());
+    }
+
+    unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
+        // SAFETY: `data` is the witness, which lives at least as long as the isolate that calls.
+        let witness = unsafe { &*data.cast::<Witness>() };
+        if !witness.pulse.is_tripped() {
+            // The turn that was to be stopped ended by itself; this is another.
+            return;
+        }
+        // SAFETY: V8 passes the isolate that is running on this thread.
+        let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+        {
+            v8::scope!(let scope, &mut isolate);
+            let context = v8::Local::new(scope, &witness.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
+            let exchange = current_exchange(scope).map_or(0, |exchange| exchange.0 + 1);
+            witness.exchange.store(exchange, Ordering::Relaxed);
+        }
+        isolate.terminate_execution();
     }
 }

@@ -22,7 +22,9 @@ function pick(records, ...fields) {
   return records.map((record) => Object.fromEntries(fields.map((field) => [field, record[field]])));
 }
 
-const joined = (records) => records.map(({ type, path, value }) => `${type} ${path.join(".")} ${JSON.stringify(value)}`);
+function joined(records) {
+  return records.map(({ type, path, value }) => `${type} ${path.join(".")} ${JSON.stringify(value)}`);
+}
 
 const throwsRangeOrType = (error) => error instanceof RangeError || error instanceof TypeError;
 
@@ -335,7 +337,9 @@ describe("path", () => {
     Observer.set(target.a.b, "c", 4);
     assert.equal(calls[1].value, 4);
     Observer.deleteProperty(target, "a");
-    assert.deepEqual(pick(calls.slice(2), "type", "value", "oldValue"), [{ type: "get", value: undefined, oldValue: 4 }]);
+    assert.deepEqual(pick(calls.slice(2), "type", "value", "oldValue"), [
+      { type: "get", value: undefined, oldValue: 4 },
+    ]);
   });
 
   test("missing_parents_are_followed_when_they_come", () => {
@@ -358,9 +362,7 @@ describe("path", () => {
       assert.deepEqual(pick(calls, "type", "value", "path"), [
         { type: "set", value: "z", path: ["1", "name"] },
         { type: "get", value: "new", path: [String(target.length - 1), "name"] },
-        { type: "get", value: undefined, path: ["length", "name"] },
-      ].slice(0, calls.length));
-      assert.ok(calls.length >= 2);
+      ]);
       watch.abort();
     }
   });
@@ -887,8 +889,8 @@ describe("reactive", () => {
         return this.#value;
       }
     }
-    const values = [new Secret(), new Map(), new Set(), new Date(), new Uint8Array(1), new ReadableStream(), 1, "s", null];
-    for (const value of values) {
+    const objects = [new Secret(), new Map(), new Set(), new Date(), new Uint8Array(1), new ReadableStream()];
+    for (const value of [...objects, 1, "s", null]) {
       assert.equal(reactive(value), value);
       assert.equal(reactive({ value }).value, value);
     }
@@ -1072,6 +1074,11 @@ describe("subscribe", () => {
     Observer.set(root, Symbol("s"), 1);
     Observer.defineProperty(root, "hidden", { value: 1 });
     Observer.set(root.date, "extra", 1);
+    const match = Object.assign(["m"], { groups: {} });
+    Observer.set(root, "match", match);
+    calls.length = 0;
+    Observer.set(match.groups, "name", 1);
+    Observer.set(match, "index", 1);
     reactive(root).__proto__ = null;
     assert.deepEqual(calls, []);
   });
@@ -1182,7 +1189,8 @@ function mutate(random, root, detached) {
     if (kind === 1) return one(["a", "b", "", null, true]);
     if (kind === 2) return below(3);
     if (kind === 3) return Array.from({ length: below(4) }, () => fresh(depth + 1));
-    return Object.fromEntries(Array.from({ length: below(3) }, () => [one(["a", "b", "c", "length"]), fresh(depth + 1)]));
+    const entry = () => [one(["a", "b", "c", "length"]), fresh(depth + 1)];
+    return Object.fromEntries(Array.from({ length: below(3) }, entry));
   };
   // Values: new ones, ones that are elsewhere in the tree already, ones that were taken out before.
   const value = () => {
