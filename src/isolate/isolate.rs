@@ -61,6 +61,10 @@ impl Isolate {
     /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
     /// did, because V8 protects its memory by thread.
     pub fn init_engine() {
+        // Loops that Turbofan takes over from Maglev while they run lose their interrupt checks if their bodies
+        // allocate (seen with V8 15.0), and then nothing can stop them. Such a loop stays with Maglev.
+        #[cfg(feature = "v8")]
+        v8::V8::set_flags_from_string("--no-osr-from-maglev");
         JsRuntime::init_platform(None);
     }
 

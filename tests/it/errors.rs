@@ -55,10 +55,10 @@ fn in_serve_an_error_stays_inside() {
     let answer = host.get("/fail");
 
     assert_eq!((answer.status, answer.text().trim()), (500, "Internal Server Error"));
-    // The log has it, in one line, with its place.
-    let line = host.log.next("secret boom");
-    assert!(line.contains("fail/handler.js:1"), "{line}");
-    assert_eq!(host.log.text().matches("secret boom").count(), 1, "{}", host.log.text());
+    // The log has it, once, with its place.
+    host.log.next("secret boom");
+    host.log.next("fail/handler.js:1");
+    assert_eq!(host.log.text().matches("ERROR").count(), 1, "{}", host.log.text());
     assert_unharmed(&host);
 }
 
@@ -75,20 +75,17 @@ fn anything_can_be_thrown() {
 }
 
 #[test]
-fn a_rejection_nobody_handles_harms_nobody() {
-    let host = beside(
-        r#"export default () => {
-          Promise.reject(new Error("forgotten"));
-          setTimeout(() => { throw new Error("in a timer"); }, 1);
-          return "answered";
-        }"#,
-    )
-    .serve();
+fn an_error_nobody_handles_harms_nobody() {
+    for failure in [
+        r#"Promise.reject(new Error("nobody's"))"#,
+        r#"setTimeout(() => { throw new Error("nobody's"); }, 1)"#,
+    ] {
+        let host = beside(&format!(r#"export default () => {{ {failure}; return "answered"; }}"#)).serve();
 
-    assert_eq!(host.get("/fail").text(), "answered");
-    host.log.next("forgotten");
-    host.log.next("in a timer");
-    assert_unharmed(&host);
+        assert_eq!(host.get("/fail").text(), "answered", "{failure}");
+        host.log.next("nobody's");
+        assert_unharmed(&host);
+    }
 }
 
 #[test]
@@ -162,7 +159,7 @@ fn an_endless_loop_is_ended() {
 
 #[test]
 fn a_loop_while_loading_is_ended() {
-    let checked = Site::new().file("handler.js", "for (;;);").arg("--cpu-timeout=300ms").run("check");
+    let checked = Site::new().file("handler.js", "for (;;);").run("check");
 
     assert_eq!(checked.code, Some(1), "{}", checked.output());
 }
@@ -299,6 +296,7 @@ fn a_frame_that_is_not_data_fails_the_line() {
     let host = beside(
         r#"export default async (event) => {
           event.respondWith({ a: 1 }, { done: false });
+          await new Promise((r) => setTimeout(r, 20));
           await event.respondWith({ b: 1n });
         }"#,
     )

@@ -188,17 +188,20 @@ mod typescript {
     }
 
     #[test]
-    fn a_tsx_handler_loads() {
+    fn jsx_is_made_by_the_package_it_belongs_to() {
         let host = Site::new()
             .file(
-                "handler.tsx",
-                r#"
-                const React = { createElement: (tag: string, props: object, ...below: unknown[]) => [tag, props, ...below] };
-                export default (): unknown => <p id="x">hi</p>;"#,
+                "node_modules/react/package.json",
+                r#"{ "type": "module", "exports": { "./*": "./*.js" } }"#,
             )
+            .file(
+                "node_modules/react/jsx-runtime.js",
+                "export const jsx = (tag, props) => ({ tag, ...props }); export const jsxs = jsx;",
+            )
+            .file("handler.tsx", r#"export default (): unknown => <p id="x">hi</p>;"#)
             .serve();
 
-        assert_eq!(host.get("/").json(), json!(["p", { "id": "x" }, "hi"]));
+        assert_eq!(host.get("/").json(), json!({ "tag": "p", "id": "x", "children": "hi" }));
     }
 
     #[test]

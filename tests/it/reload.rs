@@ -131,16 +131,6 @@ fn an_error_while_loading_keeps_the_old_code() {
 }
 
 #[test]
-fn dev_starts_with_an_error_and_waits_for_its_repair() {
-    let host = Site::new().file("handler.js", "export default () => {").dev();
-    assert_eq!(host.get("/").status, 500);
-
-    host.site.write("handler.js", says("repaired"));
-
-    reloaded(&host, "/", |answer| answer.text() == "repaired");
-}
-
-#[test]
 fn a_live_line_of_the_old_code_goes_on() {
     let host = Site::new()
         .file(
@@ -196,6 +186,7 @@ fn a_hundred_reloads_leak_neither_threads_nor_memory() {
     (21..=120).for_each(reload);
 
     // The last generations may still be on their way out.
+    eprintln!("{threads} threads and {memory} bytes after 20 reloads, {} threads after 120", host.threads());
     host.until("/", |_| host.threads() <= threads);
     let grown = host.memory().saturating_sub(memory);
     assert!(grown < 64 * MIB, "100 reloads grew the process by {} MiB", grown / MIB);

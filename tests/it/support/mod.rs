@@ -26,7 +26,7 @@ pub use log::Log;
 pub use site::{Finished, Site, executable};
 
 /// How long anything may take before the test fails and says what it has seen so far.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A host that serves one handler at the root: the shape most tests need.
 pub fn serve(handler: &str) -> Host {
