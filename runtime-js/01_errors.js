@@ -58,12 +58,22 @@ export function installErrors() {
   core.setUnhandledPromiseRejectionHandler((promise, reason) => {
     const fail = failures.get(promise);
     if (fail !== undefined) fail(reason);
+    else if (loading !== null) loading.push(reason);
     else op_log_error("unhandled rejection", reason);
     return true;
   });
 }
 
 const failures = new WeakMap();
+
+/** Rejections from before all handlers were loaded. A module that fails to load is among them, and reported anyway. */
+let loading = [];
+
+/** All handlers are loaded. */
+export function loaded() {
+  for (const reason of loading ?? []) op_log_error("unhandled rejection", reason);
+  loading = null;
+}
 
 /**
  * Names who is told when `promise` rejects and nobody handles it.

@@ -35,6 +35,8 @@ export class Exchange {
     this.method = method;
     /** What events of this exchange share, made when first used. */
     this.port = null;
+    /** The client has joined the line. */
+    this.joined = false;
     this.user = null;
     this.cookies = null;
     this.session = null;

@@ -34,7 +34,7 @@ function bodyOf(id) {
 }
 
 /** Turns `[name, value, name, value]` into `[[name, value], [name, value]]`. */
-function pairs(flat) {
+export function pairs(flat) {
   const list = [];
   for (let i = 0; i < flat.length; i += 2) list.push([flat[i], flat[i + 1]]);
   return list;

@@ -61,7 +61,9 @@ export class LiveResponse extends EventTarget {
    */
   constructor(...args) {
     super();
-    if (args.length > 0) ignoreRejection(this.#replace(args));
+    if (args.length === 0) return;
+    readArguments(args);
+    ignoreRejection(this.#replace(args));
   }
 
   /** A LiveResponse for anything; safe to `await` or not. */
@@ -247,7 +249,7 @@ export class LiveResponse extends EventTarget {
     const recorded = this.#recorded ?? (this.#frame === null ? [] : [{ frame: this.#frame, last: false }]);
     this.#recorded = null;
     for (const { frame, last } of recorded) sink.frame(frame, last);
-    if (this.#state === "done") sink.done();
+    if (this.#finished) sink.done();
   }
 
   // -- sources -----------------------------------------------------------------------------------------------------
@@ -393,11 +395,15 @@ export class LiveResponse extends EventTarget {
 
   #finish() {
     this.#closing = true;
+    this.#finished = true;
     this.#sink?.done();
     // Code that runs right after the call may still look at a live response.
     queueMicrotask(() => this.#reach("done"));
   }
+  /** The last state is known, so that no other may come. */
   #closing = false;
+  /** The last source has said all. */
+  #finished = false;
 
   #reach(state) {
     if (this.#state === "done") return;

@@ -14,23 +14,17 @@ function readOptions(options) {
 
 /** A message from the other end. */
 export class PortMessageEvent extends MessageEvent {
-  #ports;
-
   constructor(type, { data, eventID, ports = [], cancelable = true }) {
     super(type, { data, cancelable });
     this.eventID = eventID;
-    this.#ports = Object.freeze(ports);
-  }
-
-  /** Ports to reply on, where the sender asked for replies. */
-  get ports() {
-    return this.#ports;
+    /** Ports to reply on, where the sender asked for replies. */
+    this.ports = Object.freeze(ports);
   }
 
   /** Replies on every port. */
   respondWith(data) {
-    for (const port of this.#ports) port.postMessage(data);
-    return this.#ports.length > 0;
+    for (const port of this.ports) port.postMessage(data);
+    return this.ports.length > 0;
   }
 }
 
@@ -57,6 +51,7 @@ export class ClientPort extends EventTarget {
   constructor(exchange) {
     super();
     this.#exchange = exchange;
+    if (exchange.joined) this.#readyState = "open";
     exchange.onEnd(() => this.#finish());
   }
 
@@ -98,7 +93,7 @@ export class ClientPort extends EventTarget {
    * @returns {Promise<PortMessageEvent>} the first reply; rejects when the client leaves first
    */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") [callback, options] = [undefined, callback];
+    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
     const { promise, resolve, reject } = Promise.withResolvers();
     const exchange = this.#exchange;
     if (exchange.ended) return Promise.reject(invalidState("The line is closed, so nobody can answer."));
@@ -176,9 +171,15 @@ export class ClientPort extends EventTarget {
 
   // -- what the host tells -----------------------------------------------------------------------------------------
 
+  /** The client listens. */
+  opened() {
+    if (this.#readyState !== "connecting") return;
+    this.#readyState = "open";
+    this.#settleWaiting("open");
+  }
+
   /** A message came. Returns whether a listener prevented its default. */
   receive(type, eventID, data, portCount) {
-    this.#opened();
     const ports = Array.from({ length: portCount }, (_, index) => new ReplyPort(this.#exchange, `${eventID}:${index}`));
     if (type === "navigate") return this.#navigate(data, eventID);
     this.dispatchEvent(new PortMessageEvent(type, { data, eventID, ports }));
@@ -187,7 +188,6 @@ export class ClientPort extends EventTarget {
 
   /** A reply to one of this port's requests came. */
   reply(request, port, type, data) {
-    this.#opened();
     const waiting = this.#replies.get(`${request}:${port}`);
     if (waiting === undefined || data?.[".wq"] !== undefined) return;
     waiting.receive(new PortMessageEvent(type, { data, eventID: request }));
@@ -200,12 +200,6 @@ export class ClientPort extends EventTarget {
     const kept = !this.dispatchEvent(derived);
     const main = new PortMessageEvent("navigate", { data, eventID });
     return kept || !this.dispatchEvent(main);
-  }
-
-  #opened() {
-    if (this.#readyState !== "connecting") return;
-    this.#readyState = "open";
-    this.#settleWaiting("open");
   }
 
   /** The line is gone. */

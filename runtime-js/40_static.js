@@ -1,13 +1,15 @@
 // The static layer: what stands past the last step of a route. A file that nobody touches never enters JavaScript.
 
 import { op_file_open, op_file_read } from "ext:core/ops";
+import { pairs } from "ext:liveline/11_request.js";
 
 /** Native files of Responses made here, by Response. */
 const files = new WeakMap();
 
 /** The answer of `public/` to `pathname`: the file, 304, 206, 416 or 404. @returns {Promise<Response>} */
 export async function staticResponse(exchange, pathname) {
-  const { status, headers, file } = await op_file_open(exchange.id, pathname);
+  const { status, headers: flat, file } = await op_file_open(exchange.id, pathname);
+  const headers = pairs(flat);
   const bodiless = status === 204 || status === 304;
   const response = new Response(bodiless ? null : streamOf(file), { status, headers });
   files.set(response, file);

@@ -192,6 +192,11 @@ export class HttpEvent {
     event.#returned = true;
   }
 
+  /** The handler returned data that was answered without a LiveResponse. */
+  static returnedPlainly(event) {
+    event.#returned = true;
+  }
+
   /** Calls back when respondWith() has its first state. */
   static onResponse(event, callback) {
     event.#onResponse = callback;

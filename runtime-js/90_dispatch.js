@@ -53,6 +53,7 @@ function finish(event, value) {
   if (exchange.ended) return;
   try {
     if (event[kResponse] === null && !exchange.answered && LiveResponse.test(value) === "Default") {
+      HttpEvent.returnedPlainly(event);
       answerPlain(exchange, value, () => exchange.returned());
     } else {
       HttpEvent.returned(event, value);

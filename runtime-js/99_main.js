@@ -2,7 +2,7 @@
 
 import { op_exchange_navigated } from "ext:core/ops";
 import { define } from "ext:liveline/00_globals.js";
-import { installErrors } from "ext:liveline/01_errors.js";
+import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort } from "ext:liveline/30_port.js";
@@ -12,6 +12,20 @@ import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 installErrors();
 define("LiveResponse", LiveResponse);
 define("Observer", Observer);
+
+/** All handlers are there. */
+function start(nodes) {
+  setNodes(nodes);
+  loaded();
+}
+
+/** The client joined the line of an exchange. */
+function opened(id) {
+  const exchange = findExchange(id);
+  if (exchange === undefined) return;
+  exchange.joined = true;
+  inContextOf(exchange, () => exchange.port?.opened());
+}
 
 /** A message came on the line of an exchange. */
 function receive(id, type, eventID, json, ports) {
@@ -55,7 +69,7 @@ function closed(id, code, reason) {
 }
 
 // The host takes this before any other code runs.
-globalThis.__liveline = { addHandler, closed, dispatch, receive, reply, setNodes };
+globalThis.__liveline = { addHandler, closed, dispatch, opened, receive, reply, start };
 
 // Nothing of the embedding is left where handlers could reach it.
 delete globalThis.__bootstrap;

@@ -16,6 +16,8 @@ use crate::wire::{self, Frame, Incoming};
 /// What the handler's side hears of its line.
 #[derive(Debug)]
 pub enum Event {
+    /// The client joined and listens.
+    Opened,
     /// A client message. `size` is what the owner reports back once it was handled.
     Message { kind: String, event_id: String, payload: Option<Box<RawValue>>, ports: u32, size: usize },
     /// An answer to the handler's own request.
@@ -72,8 +74,10 @@ pub(super) enum Outcome {
     Wake,
     /// Tell the owner.
     Tell(Event),
-    /// Tell the owner and let the socket write.
-    TellAndWake(Event),
+    /// The line opened, perhaps with an event already; let the socket write.
+    Opened(Option<Event>),
+    /// The line is cut: tell the owner and let the socket write.
+    Cut(Close),
     /// Forget the line; tell the owner if it still cares.
     Remove(Option<Close>),
 }
@@ -153,7 +157,7 @@ impl Line {
                 self.outbox = Outbox::default();
                 self.ending = Some(close.clone());
                 self.stage = Stage::Closing { unwritten: Some(close.clone()), until: now + limits.close_grace };
-                if told { Outcome::Wake } else { Outcome::TellAndWake(Event::Closed(close)) }
+                if told { Outcome::Wake } else { Outcome::Cut(close) }
             }
         }
     }
@@ -176,6 +180,7 @@ impl Line {
             Incoming::Connect { event_id } => {
                 let opened = wire::opened(&event_id, &self.event_id("opened"));
                 return match self.outbox.push_front(opened, limits.queue_bytes) {
+                    Ok(()) if opens => Outcome::Opened(None),
                     Ok(()) => Outcome::Wake,
                     Err(Full) => self.cut(CloseCode::Policy.into(), now, limits),
                 };
@@ -191,11 +196,14 @@ impl Line {
             }),
         };
         let event = event.filter(|_| self.ending.is_none());
-        let Some(event) = event else {
-            return if opens { Outcome::Wake } else { Outcome::Keep };
-        };
-        self.unheard += size;
-        if opens { Outcome::TellAndWake(event) } else { Outcome::Tell(event) }
+        if event.is_some() {
+            self.unheard += size;
+        }
+        match event {
+            event if opens => Outcome::Opened(event),
+            Some(event) => Outcome::Tell(event),
+            None => Outcome::Keep,
+        }
     }
 
     /// The owner handled `size` bytes of client messages. Says whether the socket may read again.

@@ -189,7 +189,12 @@ impl Engine {
             Outcome::Keep => {}
             Outcome::Wake => actions.push(Action::Wake(id)),
             Outcome::Tell(event) => actions.push(tell(event)),
-            Outcome::TellAndWake(event) => actions.extend([tell(event), Action::Wake(id)]),
+            Outcome::Opened(event) => {
+                actions.push(tell(Event::Opened));
+                actions.extend(event.map(tell));
+                actions.push(Action::Wake(id));
+            }
+            Outcome::Cut(close) => actions.extend([tell(Event::Closed(close)), Action::Wake(id)]),
             Outcome::Remove(close) => {
                 if let Some(token) = line.token() {
                     self.tokens.remove(&token);
@@ -271,7 +276,7 @@ mod tests {
                 Action::Tell { event: Event::Closed(close), .. } => Some(format!("closed {}", close.code.number())),
                 Action::Tell { event: Event::Message { kind, .. }, .. } => Some(kind),
                 Action::Tell { event: Event::Reply { request, .. }, .. } => Some(request),
-                Action::Wake(_) => None,
+                Action::Tell { event: Event::Opened, .. } | Action::Wake(_) => None,
             });
             events.collect()
         }

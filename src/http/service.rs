@@ -50,7 +50,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
             tracing::error!("{method} {}: no answer within {limit:?}", uri.path());
             Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
         }
-        Err(CallError::Lost) => Answer::internal_error(None),
+        Err(CallError::Lost) => Answer::internal_error(None, false),
     }
 }
 
@@ -69,7 +69,7 @@ async fn file(shared: &Shared, request: &Request<Incoming>) -> Answer {
         }
         Err(error) => {
             tracing::error!("{}: {error}", request.uri().path());
-            Answer::internal_error(None)
+            Answer::internal_error(None, false)
         }
     }
 }

@@ -52,9 +52,10 @@ struct Functions {
     add_handler: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
+    opened: v8::Global<v8::Function>,
     receive: v8::Global<v8::Function>,
     reply: v8::Global<v8::Function>,
-    set_nodes: v8::Global<v8::Function>,
+    start: v8::Global<v8::Function>,
 }
 
 impl Isolate {
@@ -80,7 +81,7 @@ impl Isolate {
         })?;
         let pulse = Arc::new(Pulse::default());
         #[cfg(feature = "v8")]
-        let witness = Arc::new(Witness::new(runtime.main_context(), pulse.clone()));
+        let witness = Arc::new(Witness::new(runtime.main_context(), &pulse));
         let handle = runtime.v8_isolate().thread_safe_handle();
         let stopper = Stopper::new(
             handle,
@@ -134,7 +135,7 @@ impl Isolate {
             });
             let nodes: Vec<_> = nodes.collect();
             let nodes = v8::Array::new_with_elements(scope, &nodes).into();
-            call(scope, &functions.set_nodes, &[nodes]);
+            call(scope, &functions.start, &[nodes]);
         });
         Ok(())
     }
@@ -204,6 +205,13 @@ impl Isolate {
         let exchange = told.exchange;
         let id = exchange.0 as f64;
         match told.event {
+            Event::Opened => {
+                self.enter(|scope, functions| {
+                    let id = v8::Number::new(scope, id).into();
+                    call(scope, &functions.opened, &[id]);
+                });
+                0
+            }
             Event::Message { kind, event_id, payload, ports, size } => {
                 self.enter(|scope, functions| {
                     let arguments = [
@@ -388,8 +396,9 @@ impl Functions {
             closed: function("closed"),
             dispatch: function("dispatch"),
             receive: function("receive"),
+            opened: function("opened"),
             reply: function("reply"),
-            set_nodes: function("setNodes"),
+            start: function("start"),
         }
     }
 }

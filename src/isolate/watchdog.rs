@@ -136,7 +136,7 @@ impl Stopper {
 #[expect(unsafe_code, reason = "V8 calls back through a C function")]
 mod interrupt {
     use std::ffi::c_void;
-    use std::sync::Arc;
+    use std::sync::{Arc, Weak};
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use deno_core::v8;
@@ -147,7 +147,8 @@ mod interrupt {
     /// What an interrupt saw: the exchange whose code was running.
     pub struct Witness {
         context: v8::Global<v8::Context>,
-        pulse: Arc<Pulse>,
+        /// Weak, because the watchdog's thread holds the witness and ends with the pulse.
+        pulse: Weak<Pulse>,
         /// The exchange's number plus one; 0 for none.
         exchange: AtomicU64,
     }
@@ -159,7 +160,8 @@ mod interrupt {
     unsafe impl Sync for Witness {}
 
     impl Witness {
-        pub fn new(context: v8::Global<v8::Context>, pulse: Arc<Pulse>) -> Witness {
+        pub fn new(context: v8::Global<v8::Context>, pulse: &Arc<Pulse>) -> Witness {
+            let pulse = Arc::downgrade(pulse);
             Witness { context, pulse, exchange: AtomicU64::new(0) }
         }
 
@@ -176,7 +178,7 @@ mod interrupt {
     unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
         // SAFETY: `data` is the witness, which lives at least as long as the isolate that calls.
         let witness = unsafe { &*data.cast::<Witness>() };
-        if !witness.pulse.is_tripped() {
+        if !witness.pulse.upgrade().is_some_and(|pulse| pulse.is_tripped()) {
             // The turn that was to be stopped ended by itself; this is another.
             return;
         }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use deno_core::{JsBuffer, OpState, op2, v8};
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::Extensions;
 use hyper::{StatusCode, ext::ReasonPhrase};
 use slab::Slab;
@@ -44,9 +44,24 @@ impl Answer {
     }
 
     /// The answer for a handler that failed, with what may be told of it.
-    pub fn internal_error(diagnostic: Option<&Diagnostic>) -> Answer {
-        let text = diagnostic.map_or_else(|| "Internal Server Error\n".to_owned(), |d| format!("{d}\n"));
-        Answer::text(StatusCode::INTERNAL_SERVER_ERROR, text)
+    pub fn internal_error(diagnostic: Option<&Diagnostic>, json: bool) -> Answer {
+        const MESSAGE: &str = "Internal Server Error";
+        if !json {
+            let text = diagnostic.map_or_else(|| MESSAGE.to_owned(), ToString::to_string);
+            return Answer::text(StatusCode::INTERNAL_SERVER_ERROR, text + "\n");
+        }
+        let error = diagnostic.map_or_else(|| serde_json::json!({ "message": MESSAGE }), Diagnostic::to_json);
+        let mut answer = Answer::empty(StatusCode::INTERNAL_SERVER_ERROR);
+        answer.headers.insert(CONTENT_TYPE, JSON);
+        answer.body = AnswerBody::Data(serde_json::json!({ "error": error }).to_string().into());
+        answer
+    }
+
+    /// Whether a client would rather have JSON than text.
+    pub fn prefers_json(headers: &HeaderMap) -> bool {
+        let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let mut types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
+        types.find(|kind| kind.ends_with("/json") || kind.starts_with("text/")) == Some("application/json")
     }
 }
 

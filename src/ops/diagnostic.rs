@@ -45,11 +45,28 @@ impl Diagnostic {
         Diagnostic::from(&*JsError::from_v8_exception(scope, exception))
     }
 
+    /// The same for programs: `message`, `file`, `line`, `column`, `source`, `stack`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if let Some(Place { file, line, column }) = &self.place {
+            json["file"] = file.display().to_string().into();
+            json["line"] = (*line).into();
+            json["column"] = (*column).into();
+            json["source"] = self.source_line().into();
+        }
+        json
+    }
+
+    fn source_line(&self) -> Option<String> {
+        let Place { file, line, .. } = self.place.as_ref()?;
+        let source = std::fs::read_to_string(file).ok()?;
+        source.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+    }
+
     /// The place with its source line and a mark under the column.
     fn excerpt(&self) -> Option<String> {
-        let Place { file, line, column } = self.place.as_ref()?;
-        let source = std::fs::read_to_string(file).ok()?;
-        let text = source.lines().nth(line.checked_sub(1)?)?;
+        let Place { line, column, .. } = self.place.as_ref()?;
+        let text = self.source_line()?;
         // Tabs in front of the mark keep it in its column.
         let indent: String =
             text.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();

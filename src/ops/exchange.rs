@@ -192,8 +192,10 @@ impl Exchanges {
             Effect::Send(line, frame) => self.hub.send(line, frame),
             Effect::Finish(line) => self.hub.finish(line, CloseCode::Done),
             Effect::FailAnswer => {
-                let failure = self.slot(id).and_then(|slot| slot.failure.take());
-                let answer = Answer::internal_error(failure.as_ref().filter(|_| self.mode == Mode::Development));
+                let slot = self.slot(id).expect("the effect came from this slot");
+                let json = Answer::prefers_json(&slot.request.headers);
+                let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
+                let answer = Answer::internal_error(failure.as_ref(), json);
                 self.reply(id, answer);
             }
             Effect::FailLine(line) => {

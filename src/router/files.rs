@@ -5,7 +5,10 @@ use std::path::Path;
 
 use hyper_staticfile::{Body, Resolver, ResponseBuilder};
 
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 
 /// `public/`, or nothing where there is no such folder. Clones share it.
@@ -27,10 +30,21 @@ impl PublicFiles {
         *request.headers_mut() = headers.clone();
         let Ok(uri) = path.parse() else { return Ok(not_found()) };
         *request.uri_mut() = uri;
-        let result = resolver.resolve_request(&request).await?;
+        let result = match resolver.resolve_request(&request).await {
+            // Names that no file can have.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(not_found()),
+            result => result?,
+        };
         let mut response = ResponseBuilder::new().request(&request).build(result).map_err(io::Error::other)?;
         if response.status() == StatusCode::NOT_FOUND || response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(not_found());
+        }
+        let unchanged = response.headers().get(ETAG).is_some_and(|tag| matches(request.headers(), tag));
+        if unchanged {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Body::Empty;
+            response.headers_mut().remove(CONTENT_LENGTH);
+            response.headers_mut().remove(CONTENT_RANGE);
         }
         let headers = response.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -38,6 +52,14 @@ impl PublicFiles {
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
         Ok(response)
     }
+}
+
+/// Whether the client has this version already (RFC 9110 section 13.1.2; weak comparison).
+fn matches(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let Ok(tag) = tag.to_str().map(opaque) else { return false };
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).any(|known| known.trim() == "*" || opaque(known) == tag)
 }
 
 fn not_found() -> Response<Body> {

@@ -41,7 +41,7 @@ fn a_string_is_text() {
     let answer = answer_to(r#"export default () => "hell\u00f6""#);
 
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(answer.header("content-type"), Some("text/plain;charset=UTF-8"));
     assert_eq!(answer.text(), "hell\u{f6}");
 }
 

@@ -272,10 +272,11 @@ fn a_listener_that_throws_is_logged() {
 }
 
 #[test]
-fn a_loop_ends_the_lines_of_its_isolate_with_1011() {
+fn a_loop_on_a_line_closes_that_line_and_no_other() {
     let host = beside(
         r#"export default (event) => {
           event.client.addEventListener("go", () => { for (;;); });
+          event.client.addEventListener("ask", () => event.client.postMessage("alive"));
           event.waitUntilNavigate();
           return 1;
         }"#,
@@ -286,8 +287,9 @@ fn a_loop_ends_the_lines_of_its_isolate_with_1011() {
     let (_, mut line) = host.open("/fail");
     line.send("go", Value::Null);
 
-    assert_eq!(line.closed(), 1011);
-    assert_eq!(other.closed(), 1011);
+    assert_eq!(line.closed(), 4002);
+    other.send("ask", Value::Null);
+    assert_eq!(other.expect("message"), "alive");
     assert_unharmed(&host);
 }
 
