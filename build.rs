@@ -15,7 +15,7 @@ const CRATES: [&str; 3] = ["deno_fetch", "deno_web", "deno_webidl"];
 /// Scripts that those crates ask for in crates that the host leaves out. Client certificates are what is missing.
 const STAND_INS: [(&str, &str); 1] = [(
     "ext:deno_net/02_tls.js",
-    "\"use strict\"; return { loadTlsKeyPair() { throw new TypeError(\"Client certificates are not supported.\"); } };",
+    "\"use strict\"; return ({ loadTlsKeyPair() { throw new TypeError(\"Client certificates are not supported.\"); } });",
 )];
 
 fn main() {
@@ -44,7 +44,14 @@ fn main() {
 fn crate_folders() -> Vec<(String, PathBuf)> {
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--offline", "--locked", "--no-default-features", "--features=js"])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--offline",
+            "--locked",
+            "--no-default-features",
+            "--features=js",
+        ])
         // Crates of other platforms need not be there.
         .args(["--filter-platform", &env::var("TARGET").expect("cargo sets TARGET")])
         .output()

@@ -66,6 +66,10 @@ function installGlobals() {
   events.setEventTargetData(globalThis);
   events.saveGlobalThisReference(globalThis);
   for (const name of EVENTS) define(name, events[name]);
+  // Listeners that throw are reported to the global, which therefore has to be a target itself.
+  Object.setPrototypeOf(globalThis, events.EventTarget.prototype);
+  const { brand } = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+  globalThis[brand] = brand;
 
   const timers = core.loadExtScript("ext:deno_web/02_timers.js");
   for (const name of TIMERS) define(name, timers[name]);

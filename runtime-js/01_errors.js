@@ -55,6 +55,11 @@ export function installErrors() {
     core.registerErrorBuilder(name, (message) => domException(domName, message));
   }
   core.setReportExceptionCallback((error) => op_log_error("uncaught error", error));
+  globalThis.addEventListener("error", (event) => {
+    // Without this the engine would take the error for the end of the isolate.
+    event.preventDefault();
+    op_log_error("uncaught error", event.error);
+  });
   core.setUnhandledPromiseRejectionHandler((promise, reason) => {
     const fail = failures.get(promise);
     if (fail !== undefined) fail(reason);

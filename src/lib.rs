@@ -9,15 +9,15 @@
 
 #[cfg(feature = "js")]
 pub mod cli;
-#[cfg(feature = "js")]
-pub mod net;
+pub mod engine;
 #[cfg(feature = "js")]
 pub mod http;
-pub mod router;
 #[cfg(feature = "js")]
 pub mod isolate;
 #[cfg(feature = "js")]
+pub mod net;
+#[cfg(feature = "js")]
 pub mod ops;
-pub mod engine;
 pub mod ports;
+pub mod router;
 pub mod wire;

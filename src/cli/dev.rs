@@ -26,10 +26,15 @@ async fn reload_on_change(pool: &Arc<Pool>, mut watch: Watch) -> Result<(), CliE
         match pool.reload().await {
             Ok(reloaded) => {
                 watch.also(pool.files());
-                report(&format!("reloaded in {} ms ({} handlers)", reloaded.took.as_millis(), reloaded.handlers));
+                report(&format!(
+                    "reloaded in {} ms ({} handlers)",
+                    reloaded.took.as_millis(),
+                    reloaded.handlers
+                ));
             }
             Err(diagnostics) => {
-                let texts: Vec<_> = diagnostics.iter().map(|diagnostic| format!("error: {diagnostic}")).collect();
+                let texts: Vec<_> =
+                    diagnostics.iter().map(|diagnostic| format!("error: {diagnostic}")).collect();
                 report(&format!("reload failed, the old code goes on serving\n{}", texts.join("\n")));
             }
         }

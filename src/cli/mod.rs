@@ -27,10 +27,11 @@ pub fn main() -> ExitCode {
     let args = args::Args::parse();
     log::install(&args.log);
     Isolate::init_engine();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("liveline-io").build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&CliError::Runtime(error)),
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("liveline-io").build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(&CliError::Runtime(error)),
+        };
     let done = runtime.block_on(async {
         match args.command {
             args::Command::Serve(args) => serve::run(args).await,

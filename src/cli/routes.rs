@@ -12,7 +12,12 @@ pub fn run(args: &Folder) -> Result<(), CliError> {
     let mut rows = vec![["METHOD", "PATH", "FILE", "LAYER"].map(str::to_owned)];
     rows.extend(routes.handlers().iter().map(|handler| {
         let file = handler.path.strip_prefix(&layout.root).unwrap_or(&handler.path);
-        [methods(&handler.path), handler.pattern.clone(), file.display().to_string(), handler.layer.to_string()]
+        [
+            methods(&handler.path),
+            handler.pattern.clone(),
+            file.display().to_string(),
+            handler.layer.to_string(),
+        ]
     }));
     let widths: [usize; 4] = std::array::from_fn(|column| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
@@ -32,8 +37,11 @@ pub fn run(args: &Folder) -> Result<(), CliError> {
 fn methods(path: &Path) -> String {
     let Ok(source) = std::fs::read_to_string(path) else { return "?".to_owned() };
     let mut found: Vec<String> = Vec::new();
-    for words in source.split("export ").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_')) {
-        let mut words = words.filter(|word| !word.is_empty() && !["async", "function", "const", "let"].contains(word));
+    for words in
+        source.split("export ").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_'))
+    {
+        let mut words =
+            words.filter(|word| !word.is_empty() && !["async", "function", "const", "let"].contains(word));
         let name = words.next().unwrap_or_default();
         let method = match name {
             "default" => "*",

@@ -31,7 +31,10 @@ pub struct Exchange<B> {
 enum Stage<B> {
     Received,
     /// `first` is `None` where a message came first: HTTP then says 202 Accepted.
-    Opening { first: Option<B>, queued: Vec<Frame> },
+    Opening {
+        first: Option<B>,
+        queued: Vec<Frame>,
+    },
     Upgrading,
     Live(LineId),
     Answered,
@@ -72,7 +75,10 @@ pub enum Effect<B> {
     /// Answer over HTTP; nothing follows.
     Answer(B),
     /// Open a line, answer over HTTP with its address (`None`: 202), then call [`Exchange::opened`].
-    Open { first: Option<B>, queued: Vec<Frame> },
+    Open {
+        first: Option<B>,
+        queued: Vec<Frame>,
+    },
     /// Send on the line.
     Send(LineId, Frame),
     /// All is said: close the line normally once it is written out.
@@ -105,7 +111,9 @@ impl<B> Exchange<B> {
     pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, Refused> {
         if matches!(self.stage, Stage::Ended) {
             return match input {
-                Input::TurnEnded | Input::Gone | Input::Release | Input::Returned | Input::Failed => Ok(Effect::None),
+                Input::TurnEnded | Input::Gone | Input::Release | Input::Returned | Input::Failed => {
+                    Ok(Effect::None)
+                }
                 _ => Err(Refused::Ended),
             };
         }

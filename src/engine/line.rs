@@ -107,7 +107,9 @@ impl Line {
     /// When the line wants [`Line::expired`] called.
     pub fn deadline(&self) -> Option<Instant> {
         match self.stage {
-            Stage::Joining { until, .. } | Stage::Handshake { until } | Stage::Closing { until, .. } => Some(until),
+            Stage::Joining { until, .. } | Stage::Handshake { until } | Stage::Closing { until, .. } => {
+                Some(until)
+            }
             Stage::Open { until } => until,
         }
     }
@@ -121,7 +123,7 @@ impl Line {
 
     /// The handler's side sends.
     pub fn send(&mut self, frame: Frame, now: Instant, limits: &Limits) -> Outcome {
-        if self.ending.is_some() || matches!(self.stage, Stage::Closing { .. }) {
+        if self.is_ending() {
             return Outcome::Keep;
         }
         match self.outbox.push(frame, limits.queue_bytes) {
@@ -130,15 +132,20 @@ impl Line {
         }
     }
 
-    /// The handler's side is finished: write what waits, then close. Later inputs from the client are not told.
-    pub fn finish(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
-        if self.ending.is_some() || matches!(self.stage, Stage::Closing { .. }) {
-            return Outcome::Keep;
-        }
-        if close.code == CloseCode::Done {
-            // The last frame of a normal end has no budget: without it the client could not tell.
+    /// The handler has said all: tell the client, then close normally.
+    pub fn complete(&mut self, now: Instant, limits: &Limits) -> Outcome {
+        if !self.is_ending() {
+            // Without this frame the client could not tell the end from a loss, so it has no budget.
             let done = wire::response_done(&self.event_id("response.done"));
             let _ = self.outbox.push(done, usize::MAX);
+        }
+        self.finish(CloseCode::Done.into(), now, limits)
+    }
+
+    /// The handler's side is finished: write what waits, then close. Later inputs from the client are not told.
+    pub fn finish(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        if self.is_ending() {
+            return Outcome::Keep;
         }
         self.ending = Some(close);
         if let Stage::Open { until } = &mut self.stage {
@@ -152,11 +159,14 @@ impl Line {
         let told = self.ending.is_some();
         match self.stage {
             Stage::Closing { .. } => Outcome::Keep,
+            // What waits is on its way, and has its time limit.
+            Stage::Open { .. } if told => Outcome::Keep,
             Stage::Joining { .. } => Outcome::Remove((!told).then_some(close)),
             Stage::Handshake { .. } | Stage::Open { .. } => {
                 self.outbox = Outbox::default();
                 self.ending = Some(close.clone());
-                self.stage = Stage::Closing { unwritten: Some(close.clone()), until: now + limits.close_grace };
+                self.stage =
+                    Stage::Closing { unwritten: Some(close.clone()), until: now + limits.close_grace };
                 if told { Outcome::Wake } else { Outcome::Cut(close) }
             }
         }
@@ -247,6 +257,11 @@ impl Line {
     pub fn expired(&mut self) -> Outcome {
         let close = Close { code: CloseCode::GoingAway, reason: "nobody joined in time".into() };
         Outcome::Remove(self.ending.is_none().then_some(close))
+    }
+
+    /// Whether its end is decided.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_some() || matches!(self.stage, Stage::Closing { .. })
     }
 
     fn wake_if_open(&self) -> Outcome {

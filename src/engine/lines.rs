@@ -110,15 +110,27 @@ impl Engine {
         self.with(id, actions, |line, limits| line.finish(close, now, limits));
     }
 
+    /// The handler has said all: the client is told so, then the line closes normally.
+    pub fn complete(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, actions, |line, limits| line.complete(now, limits));
+    }
+
     /// The host ends the line at once.
     pub fn cut(&mut self, id: LineId, close: Close, now: Instant, actions: &mut Vec<Action>) {
         self.with(id, actions, |line, limits| line.cut(close, now, limits));
     }
 
-    /// The host ends every line whose owner matches; `None` means all.
-    pub fn cut_all(&mut self, owner: Option<OwnerId>, code: CloseCode, now: Instant, actions: &mut Vec<Action>) {
-        let ids = self.lines.iter().filter(|(_, line)| owner.is_none_or(|owner| line.owner == owner));
-        for id in ids.map(|(id, _)| *id).collect::<Vec<_>>() {
+    /// The host ends every line at once.
+    pub fn cut_all(&mut self, code: CloseCode, now: Instant, actions: &mut Vec<Action>) {
+        for id in self.lines.keys().copied().collect::<Vec<_>>() {
+            self.cut(id, code.into(), now, actions);
+        }
+    }
+
+    /// An owner is gone: its lines end at once, but for those that it had finished.
+    pub fn disown(&mut self, owner: OwnerId, code: CloseCode, now: Instant, actions: &mut Vec<Action>) {
+        let unfinished = self.lines.iter().filter(|(_, line)| line.owner == owner && !line.is_ending());
+        for id in unfinished.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.cut(id, code.into(), now, actions);
         }
     }
@@ -178,7 +190,12 @@ impl Engine {
     }
 
     /// Runs one input on one line and settles what follows from it: deadlines, tokens, actions.
-    fn with(&mut self, id: LineId, actions: &mut Vec<Action>, input: impl FnOnce(&mut Line, &Limits) -> Outcome) {
+    fn with(
+        &mut self,
+        id: LineId,
+        actions: &mut Vec<Action>,
+        input: impl FnOnce(&mut Line, &Limits) -> Outcome,
+    ) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let before = line.deadline();
         let outcome = input(line, &self.limits);
@@ -273,7 +290,9 @@ mod tests {
 
         fn told(&mut self) -> Vec<String> {
             let events = self.actions.drain(..).filter_map(|action| match action {
-                Action::Tell { event: Event::Closed(close), .. } => Some(format!("closed {}", close.code.number())),
+                Action::Tell { event: Event::Closed(close), .. } => {
+                    Some(format!("closed {}", close.code.number()))
+                }
                 Action::Tell { event: Event::Message { kind, .. }, .. } => Some(kind),
                 Action::Tell { event: Event::Reply { request, .. }, .. } => Some(request),
                 Action::Tell { event: Event::Opened, .. } | Action::Wake(_) => None,
@@ -293,7 +312,10 @@ mod tests {
         let (mut world, id) = World::new();
         let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
         assert_eq!(world.engine.join(TOKEN, &stranger, None, None), Err(JoinError::Visitor));
-        assert_eq!(world.engine.join(TOKEN, &visitor(), Some("http://evil"), Some("me")), Err(JoinError::Origin));
+        assert_eq!(
+            world.engine.join(TOKEN, &visitor(), Some("http://evil"), Some("me")),
+            Err(JoinError::Origin)
+        );
         assert_eq!(world.engine.join(TOKEN, &visitor(), None, None), Ok(id));
     }
 
@@ -327,13 +349,17 @@ mod tests {
     }
 
     #[test]
-    fn open_finish_writes_done_then_closes() {
+    fn open_complete_writes_done_then_closes() {
         let (mut world, id) = World::open();
         world.send(id, "last");
-        world.engine.finish(id, CloseCode::Done.into(), world.now, &mut world.actions);
+        world.engine.complete(id, world.now, &mut world.actions);
         let written = world.written(id);
         assert!(written[0] == "last" && written[1].contains("response.done"));
-        assert_eq!(world.engine.take(id, 9, world.now, &mut Vec::new()), Take::Idle, "the close was given out");
+        assert_eq!(
+            world.engine.take(id, 9, world.now, &mut Vec::new()),
+            Take::Idle,
+            "the close was given out"
+        );
         world.engine.socket_closed(id, CloseCode::Done.into(), &mut world.actions);
         assert!(world.told().is_empty(), "the handler knows that it finished");
         assert!(world.engine.is_empty());
@@ -355,7 +381,10 @@ mod tests {
             world.send(id, &"x".repeat(100));
         }
         assert_eq!(world.told(), ["closed 4008"]);
-        assert_eq!(world.engine.take(id, 9, world.now, &mut Vec::new()), Take::Close(CloseCode::TooSlow.into()));
+        assert_eq!(
+            world.engine.take(id, 9, world.now, &mut Vec::new()),
+            Take::Close(CloseCode::TooSlow.into())
+        );
     }
 
     #[test]
@@ -396,11 +425,32 @@ mod tests {
     }
 
     #[test]
-    fn all_cut_closes_every_line_of_the_owner() {
+    fn open_cut_all_tells() {
         let (mut world, _) = World::open();
-        world.engine.cut_all(Some(OwnerId(2)), CloseCode::Restart, world.now, &mut world.actions);
-        assert!(world.told().is_empty());
-        world.engine.cut_all(None, CloseCode::Restart, world.now, &mut world.actions);
+        world.engine.cut_all(CloseCode::Restart, world.now, &mut world.actions);
         assert_eq!(world.told(), ["closed 1012"]);
+    }
+
+    #[test]
+    fn open_disowned_by_its_owner_is_cut() {
+        let (mut world, id) = World::open();
+        world.engine.disown(OwnerId(2), CloseCode::IsolateLost, world.now, &mut world.actions);
+        assert_eq!(world.engine.take(id, 9, world.now, &mut Vec::new()), Take::Idle);
+        world.engine.disown(OwnerId(1), CloseCode::IsolateLost, world.now, &mut world.actions);
+        assert_eq!(
+            world.engine.take(id, 9, world.now, &mut Vec::new()),
+            Take::Close(CloseCode::IsolateLost.into())
+        );
+    }
+
+    #[test]
+    fn finished_disowned_keeps_its_own_end() {
+        let (mut world, id) = World::open();
+        world.engine.finish(id, CloseCode::Navigated.into(), world.now, &mut world.actions);
+        world.engine.disown(OwnerId(1), CloseCode::IsolateLost, world.now, &mut world.actions);
+        assert_eq!(
+            world.engine.take(id, 9, world.now, &mut Vec::new()),
+            Take::Close(CloseCode::Navigated.into())
+        );
     }
 }

@@ -35,9 +35,9 @@ impl Origins {
     pub fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         let origin = origin.to_ascii_lowercase();
-        let same = origin.split_once("://").is_some_and(|(_, authority)| {
-            host.is_some_and(|host| authority.eq_ignore_ascii_case(host))
-        });
+        let same = origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| host.is_some_and(|host| authority.eq_ignore_ascii_case(host)));
         same || self.0.contains(&origin)
     }
 }

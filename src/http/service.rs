@@ -12,7 +12,10 @@ use crate::isolate::CallError;
 use crate::ops::{Answer, AnswerBody, Call, LINE_PATH};
 
 /// Answers a request. Always does: what goes wrong is an answer, too.
-pub async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+pub async fn answer(
+    shared: Rc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
     shared.pending.set(shared.pending.get() + 1);
     let Answer { status, headers, extensions, body } = route(&shared, request).await;
     shared.pending.set(shared.pending.get() - 1);
@@ -31,11 +34,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
         return upgrade::join(shared, token, &request);
     }
     if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
-        let limit = worker.settings.limits.body;
-        return Answer::text(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request's body is larger than the limit of {limit} bytes.\n"),
-        );
+        return Answer::too_large(worker.settings.limits.body);
     }
     let node = worker.site.routes.resolve(path);
     if worker.site.routes.node(node).steps.is_empty() {

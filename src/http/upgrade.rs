@@ -1,7 +1,8 @@
 //! The moment when a client joins its line (RFC 6455 section 4.2).
 
 use hyper::header::{
-    CONNECTION, HOST, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
 use hyper::http::HeaderMap;
 use hyper::{Method, Request, StatusCode};
@@ -15,8 +16,10 @@ use crate::ops::Answer;
 pub fn join<B>(shared: &Shared, token: &str, request: &Request<B>) -> Answer {
     let headers = request.headers();
     let Some(key) = headers.get(SEC_WEBSOCKET_KEY).filter(|_| is_websocket(request)) else {
-        let mut answer =
-            Answer::text(StatusCode::UPGRADE_REQUIRED, "This is the address of a live line; connect a WebSocket.\n");
+        let mut answer = Answer::text(
+            StatusCode::UPGRADE_REQUIRED,
+            "This is the address of a live line; connect a WebSocket.\n",
+        );
         answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         return answer;
     };

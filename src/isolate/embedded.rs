@@ -27,8 +27,10 @@ pub fn extensions(exchanges: Exchanges) -> Vec<Extension> {
     let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
     // Handlers are the operator's own code: they may reach what the process may.
     let permissions = PermissionsContainer::allow_all(parser);
-    let fetch =
-        deno_fetch::Options { user_agent: concat!("liveline/", env!("CARGO_PKG_VERSION")).into(), ..Default::default() };
+    let fetch = deno_fetch::Options {
+        user_agent: concat!("liveline/", env!("CARGO_PKG_VERSION")).into(),
+        ..Default::default()
+    };
     let broadcast = InMemoryBroadcastChannel::default();
     vec![
         embedded(deno_webidl::deno_webidl::init()),

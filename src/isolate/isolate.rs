@@ -130,7 +130,8 @@ impl Isolate {
         self.enter(|scope, functions| {
             let nodes = routes.nodes().iter().map(|node| {
                 let numbers = node.steps.iter().flat_map(|step| [step.handler, step.depth]);
-                let numbers: Vec<_> = numbers.map(|n| v8::Integer::new_from_unsigned(scope, n).into()).collect();
+                let numbers: Vec<_> =
+                    numbers.map(|n| v8::Integer::new_from_unsigned(scope, n).into()).collect();
                 v8::Array::new_with_elements(scope, &numbers).into()
             });
             let nodes: Vec<_> = nodes.collect();
@@ -167,7 +168,9 @@ impl Isolate {
         let evaluated = tokio::time::timeout(self.limits.answer, evaluated).await;
         let file = handler.path.display();
         evaluated
-            .map_err(|_| Diagnostic::new(format!("{file}: top-level await did not settle in {:?}", self.limits.answer)))?
+            .map_err(|_| {
+                Diagnostic::new(format!("{file}: top-level await did not settle in {:?}", self.limits.answer))
+            })?
             .map_err(failed)?;
         if let Some(trip) = self.pulse.take_trip() {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_trip(trip))));
@@ -363,7 +366,9 @@ impl Isolate {
 
     fn describe_trip(&self, trip: Trip) -> String {
         match trip {
-            Trip::Cpu => format!("the handler ran for {:?} without yielding and was stopped", self.limits.cpu),
+            Trip::Cpu => {
+                format!("the handler ran for {:?} without yielding and was stopped", self.limits.cpu)
+            }
             Trip::Heap => {
                 let mebibytes = self.limits.heap >> 20;
                 format!("the handler was stopped because the heap of its isolate is full ({mebibytes} MiB)")
@@ -412,7 +417,11 @@ pub(super) fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<Excha
 }
 
 /// Calls a host function. It reports its own errors; one that escapes is a defect of runtime-js.
-fn call<'s>(scope: &mut v8::PinScope<'s, '_>, function: &v8::Global<v8::Function>, arguments: &[v8::Local<'s, v8::Value>]) {
+fn call<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    function: &v8::Global<v8::Function>,
+    arguments: &[v8::Local<'s, v8::Value>],
+) {
     v8::tc_scope!(let scope, scope);
     let receiver = v8::undefined(scope).into();
     let function = v8::Local::new(scope, function);
@@ -442,7 +451,8 @@ fn json_or_null<'s>(
 
 /// The name of a method, without a copy for those that V8 knows already.
 fn method_name<'s>(scope: &mut v8::PinScope<'s, '_>, method: &Method) -> v8::Local<'s, v8::Value> {
-    let name = v8::String::new_from_one_byte(scope, method.as_str().as_bytes(), v8::NewStringType::Internalized);
+    let name =
+        v8::String::new_from_one_byte(scope, method.as_str().as_bytes(), v8::NewStringType::Internalized);
     name.map_or_else(|| v8::null(scope).into(), Into::into)
 }
 

@@ -47,7 +47,9 @@ impl Loader {
         if let Some(source) = own_source(url) {
             return module(ModuleType::JavaScript, ModuleSourceCode::String(source.to_owned().into()));
         }
-        let importing = |message: String| match referrer.and_then(|from| Some((from, path_of(&from.specifier)?))) {
+        let importing = |message: String| match referrer
+            .and_then(|from| Some((from, path_of(&from.specifier)?)))
+        {
             Some((from, file)) => {
                 let (line, column) = (from.line_number.max(1) as usize, from.column_number.max(1) as usize);
                 Diagnostic::at(message, file, line, column)
@@ -61,13 +63,17 @@ impl Loader {
         if path.extension().is_some_and(|extension| extension == "json") {
             if *requested != RequestedModuleType::Json {
                 let path = path.display();
-                return Err(importing(format!("cannot import {path}: JSON needs `with {{ type: \"json\" }}`")));
+                return Err(importing(format!(
+                    "cannot import {path}: JSON needs `with {{ type: \"json\" }}`"
+                )));
             }
             return module(ModuleType::Json, ModuleSourceCode::String(source.into()));
         }
         if is_common_js(&path, &source) {
             let path = path.display();
-            return Err(importing(format!("cannot import {path}: it is CommonJS, and handlers import ES modules")));
+            return Err(importing(format!(
+                "cannot import {path}: it is CommonJS, and handlers import ES modules"
+            )));
         }
         if !transpile::is_needed(&path) {
             return module(ModuleType::JavaScript, ModuleSourceCode::String(source.into()));

@@ -60,23 +60,27 @@ impl Modules {
             return Ok(ModuleSpecifier::parse(&url).expect("own names are valid URLs"));
         }
         let from = shown(referrer);
-        let unresolved = |reason: String| {
-            ResolveError::Unresolved { specifier: specifier.to_owned(), from: from.clone(), reason }
+        let unresolved = |reason: String| ResolveError::Unresolved {
+            specifier: specifier.to_owned(),
+            from: from.clone(),
+            reason,
         };
         if is_bare(specifier) {
             let folder = folder_of(referrer);
             let found = self.packages.resolve(&folder, specifier).map_err(|error| match error {
-                oxc_resolver::ResolveError::NotFound(_) => {
-                    unresolved("no such package in node_modules; the host provides @webqit/webflo, \
-                                @webqit/fetch-plus and @webqit/observer".to_owned())
-                }
+                oxc_resolver::ResolveError::NotFound(_) => unresolved(
+                    "no such package in node_modules; the host provides @webqit/webflo, \
+                                @webqit/fetch-plus and @webqit/observer"
+                        .to_owned(),
+                ),
                 other => unresolved(other.to_string()),
             })?;
             let path = found.full_path();
             return ModuleSpecifier::from_file_path(&path)
                 .map_err(|()| unresolved(format!("{} is not a file", path.display())));
         }
-        let url = deno_core::resolve_import(specifier, referrer).map_err(|error| unresolved(error.to_string()))?;
+        let url =
+            deno_core::resolve_import(specifier, referrer).map_err(|error| unresolved(error.to_string()))?;
         match url.scheme() {
             "file" | "data" => Ok(url),
             "liveline" => Ok(url),

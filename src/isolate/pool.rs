@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
-use super::worker::{self, Connection, Handle, Mail};
 use super::Settings;
+use super::worker::{self, Connection, Handle, Mail};
 use crate::engine::{CloseCode, OwnerId};
 use crate::ops::{Diagnostic, Mode};
 use crate::router::{Layer, Routes};
@@ -65,7 +65,8 @@ impl Pool {
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
         let _changing = self.changing.lock().await;
         let began = Instant::now();
-        let routes = Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+        let routes =
+            Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
         let routes = Arc::new(routes);
         let handlers = routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
         let mut workers = Vec::new();
@@ -96,7 +97,9 @@ impl Pool {
         self.runtime.spawn(async move {
             if let Err(diagnostics) = pool.replace_now(owner).await {
                 for diagnostic in diagnostics {
-                    tracing::error!("the stopped isolate goes on serving, its replacement does not load: {diagnostic}");
+                    tracing::error!(
+                        "the stopped isolate goes on serving, its replacement does not load: {diagnostic}"
+                    );
                 }
             }
         });
@@ -106,7 +109,8 @@ impl Pool {
         let _changing = self.changing.lock().await;
         let current = self.current.load_full();
         let Some(index) = current.iter().position(|worker| worker.owner == owner) else { return Ok(()) };
-        let routes = Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+        let routes =
+            Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
         let (worker, loaded) = self.begin_load(&Arc::new(routes))?;
         finish_load(loaded).await?;
         let mut workers = Vec::clone(&current);
@@ -169,8 +173,9 @@ impl Pool {
         let spare = lock(&self.spare).take();
         let worker = match spare {
             Some(worker) => worker,
-            None => worker::spawn(self.settings.clone(), self.itself.clone())
-                .map_err(|error| vec![Diagnostic::new(format!("a worker's thread could not start: {error}"))])?,
+            None => worker::spawn(self.settings.clone(), self.itself.clone()).map_err(|error| {
+                vec![Diagnostic::new(format!("a worker's thread could not start: {error}"))]
+            })?,
         };
         let (loaded, loading) = oneshot::channel();
         let _ = worker.mailbox.send(Mail::Load { routes: routes.clone(), loaded });
@@ -200,7 +205,9 @@ impl Pool {
 type Loading = oneshot::Receiver<Result<HashSet<PathBuf>, Vec<Diagnostic>>>;
 
 async fn finish_load(loading: Loading) -> Result<HashSet<PathBuf>, Vec<Diagnostic>> {
-    loading.await.unwrap_or_else(|_| Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]))
+    loading
+        .await
+        .unwrap_or_else(|_| Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

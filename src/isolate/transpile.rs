@@ -12,15 +12,16 @@ pub struct Transpiled {
 
 /// Whether a file of this extension has to be transpiled.
 pub fn is_needed(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["ts", "mts", "tsx", "jsx"].iter().any(|known| extension == *known))
+    path.extension()
+        .is_some_and(|extension| ["ts", "mts", "tsx", "jsx"].iter().any(|known| extension == *known))
 }
 
 #[cfg(feature = "ts")]
 pub fn transpile(path: &Path, source: String) -> Result<Transpiled, Diagnostic> {
     use deno_ast::diagnostics::Diagnostic as _;
     use deno_ast::{
-        DecoratorsTranspileOption, EmitOptions, ImportsNotUsedAsValues, JsxAutomaticOptions, JsxRuntime, MediaType,
-        ModuleSpecifier, ParseParams, SourceMapOption, TranspileModuleOptions, TranspileOptions,
+        DecoratorsTranspileOption, EmitOptions, ImportsNotUsedAsValues, JsxAutomaticOptions, JsxRuntime,
+        MediaType, ModuleSpecifier, ParseParams, SourceMapOption, TranspileModuleOptions, TranspileOptions,
     };
 
     let specifier = ModuleSpecifier::from_file_path(path)
@@ -49,7 +50,8 @@ pub fn transpile(path: &Path, source: String) -> Result<Transpiled, Diagnostic> 
         jsx: Some(jsx),
         ..TranspileOptions::default()
     };
-    let emit = EmitOptions { source_map: SourceMapOption::Separate, inline_sources: true, ..EmitOptions::default() };
+    let emit =
+        EmitOptions { source_map: SourceMapOption::Separate, inline_sources: true, ..EmitOptions::default() };
     let failed = |error: &dyn std::fmt::Display| Diagnostic::new(format!("{}: {error}", path.display()));
     let result = parsed
         .transpile(&options, &TranspileModuleOptions { module_kind: None }, &emit)
@@ -62,5 +64,7 @@ pub fn transpile(path: &Path, source: String) -> Result<Transpiled, Diagnostic> 
 #[cfg(not(feature = "ts"))]
 pub fn transpile(path: &Path, _source: String) -> Result<Transpiled, Diagnostic> {
     let path = path.display();
-    Err(Diagnostic::new(format!("{path}: this build has no TypeScript and JSX; build it with the feature `ts`")))
+    Err(Diagnostic::new(format!(
+        "{path}: this build has no TypeScript and JSX; build it with the feature `ts`"
+    )))
 }

@@ -136,8 +136,8 @@ impl Stopper {
 #[expect(unsafe_code, reason = "V8 calls back through a C function")]
 mod interrupt {
     use std::ffi::c_void;
-    use std::sync::{Arc, Weak};
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Weak};
 
     use deno_core::v8;
 

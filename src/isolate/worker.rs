@@ -35,7 +35,10 @@ pub type Serve = fn(Rc<Worker>, Connection) -> Pin<Box<dyn Future<Output = ()>>>
 /// What a worker's thread is told.
 pub(super) enum Mail {
     /// Load the handlers and begin to serve.
-    Load { routes: Arc<Routes>, loaded: oneshot::Sender<Result<HashSet<PathBuf>, Vec<Diagnostic>>> },
+    Load {
+        routes: Arc<Routes>,
+        loaded: oneshot::Sender<Result<HashSet<PathBuf>, Vec<Diagnostic>>>,
+    },
     Connection(Connection),
     Told(Told),
     /// The client of an unanswered request left.
@@ -223,8 +226,13 @@ async fn live(
     owner: OwnerId,
     load: Arc<AtomicUsize>,
 ) {
-    let exchanges =
-        Exchanges::new(settings.hub.clone(), owner, settings.sessions.clone(), settings.mode, settings.limits.body);
+    let exchanges = Exchanges::new(
+        settings.hub.clone(),
+        owner,
+        settings.sessions.clone(),
+        settings.mode,
+        settings.limits.body,
+    );
     let isolate = Isolate::new(settings.limits.clone(), exchanges);
     let Some(Mail::Load { routes, loaded }) = mail.recv().await else { return };
     let isolate = match isolate {

@@ -43,6 +43,12 @@ impl Answer {
         answer
     }
 
+    /// The answer to a body over the limit.
+    pub fn too_large(limit: usize) -> Answer {
+        let text = format!("The request's body is larger than the limit of {limit} bytes.\n");
+        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text)
+    }
+
     /// The answer for a handler that failed, with what may be told of it.
     pub fn internal_error(diagnostic: Option<&Diagnostic>, json: bool) -> Answer {
         const MESSAGE: &str = "Internal Server Error";
@@ -222,7 +228,11 @@ pub fn op_answer_stream(
 
 /// Writes a chunk; resolves once the next may come. False: the client left.
 #[op2]
-pub async fn op_stream_write(state: Rc<RefCell<OpState>>, #[smi] stream: u32, #[buffer] chunk: JsBuffer) -> bool {
+pub async fn op_stream_write(
+    state: Rc<RefCell<OpState>>,
+    #[smi] stream: u32,
+    #[buffer] chunk: JsBuffer,
+) -> bool {
     let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).cloned();
     let Some(sender) = sender else { return false };
     sender.send(Ok(Bytes::copy_from_slice(&chunk))).await.is_ok()
@@ -236,7 +246,9 @@ pub fn op_stream_end<'s, 'i>(
     #[smi] stream: u32,
     error: v8::Local<'s, v8::Value>,
 ) {
-    let Some(sender) = state.borrow_mut().borrow_mut::<Streams>().0.try_remove(stream as usize) else { return };
+    let Some(sender) = state.borrow_mut().borrow_mut::<Streams>().0.try_remove(stream as usize) else {
+        return;
+    };
     if error.is_null_or_undefined() {
         return;
     }
@@ -268,7 +280,8 @@ fn head(status: u16, reason: String, headers: Vec<String>) -> Result<Answer, OpE
         let invalid = || OpError::Header(format!("{name}: {value}"));
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
         // JavaScript's byte strings: one byte to each UTF-16 unit.
-        let bytes: Vec<u8> = value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?;
+        let bytes: Vec<u8> =
+            value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?;
         answer.headers.append(header, HeaderValue::from_bytes(&bytes).map_err(|_| invalid())?);
     }
     Ok(answer)

@@ -32,7 +32,12 @@ impl Diagnostic {
     }
 
     /// For errors at a known place.
-    pub fn at(message: impl Into<String>, file: impl Into<PathBuf>, line: usize, column: usize) -> Diagnostic {
+    pub fn at(
+        message: impl Into<String>,
+        file: impl Into<PathBuf>,
+        line: usize,
+        column: usize,
+    ) -> Diagnostic {
         let place = Some(Place { file: file.into(), line, column });
         Diagnostic { message: message.into(), place, stack: Vec::new() }
     }

@@ -73,13 +73,7 @@ pub(super) struct Slot {
 const SLOT_BITS: u32 = 20;
 
 impl Exchanges {
-    pub fn new(
-        hub: Hub,
-        owner: OwnerId,
-        sessions: Sessions,
-        mode: Mode,
-        max_body: usize,
-    ) -> Exchanges {
+    pub fn new(hub: Hub, owner: OwnerId, sessions: Sessions, mode: Mode, max_body: usize) -> Exchanges {
         let (slots, touched) = Default::default();
         Exchanges { slots, next: 0, touched, hub, sessions, site: None, owner, mode, max_body }
     }
@@ -172,6 +166,7 @@ impl Exchanges {
     }
 
     fn carry_out(&mut self, id: ExchangeId, effect: Effect<Answer>) {
+        let max_body = self.max_body;
         match effect {
             Effect::None => {}
             Effect::Answer(answer) => self.reply(id, answer),
@@ -190,12 +185,17 @@ impl Exchanges {
                 self.carry_out(id, effect);
             }
             Effect::Send(line, frame) => self.hub.send(line, frame),
-            Effect::Finish(line) => self.hub.finish(line, CloseCode::Done),
+            Effect::Finish(line) => self.hub.complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let json = Answer::prefers_json(&slot.request.headers);
+                let too_large = slot.body_read > max_body;
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
-                let answer = Answer::internal_error(failure.as_ref(), json);
+                let answer = if too_large {
+                    Answer::too_large(max_body)
+                } else {
+                    Answer::internal_error(failure.as_ref(), json)
+                };
                 self.reply(id, answer);
             }
             Effect::FailLine(line) => {

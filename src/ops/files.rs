@@ -9,8 +9,8 @@ use hyper::body::Body as _;
 use serde::Serialize;
 use slab::Slab;
 
-use super::{Exchanges, OpError};
 use super::exchange::exchange_id;
+use super::{Exchanges, OpError};
 use crate::engine::Refused;
 
 /// A static file's bytes, or those of its ranges.

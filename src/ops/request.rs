@@ -41,7 +41,11 @@ pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<Vec<String>, O
 /// One header; null where it is absent.
 #[op2]
 #[string]
-pub fn op_request_header(state: &mut OpState, id: f64, #[string] name: String) -> Result<Option<String>, OpError> {
+pub fn op_request_header(
+    state: &mut OpState,
+    id: f64,
+    #[string] name: String,
+) -> Result<Option<String>, OpError> {
     let headers = &state.borrow_mut::<Exchanges>().known(id)?.request.headers;
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Ok(None) };
     Ok(headers.get(name).map(|value| latin1(value.as_bytes())))

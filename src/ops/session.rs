@@ -35,7 +35,8 @@ impl Sessions {
     /// The session id that a request came with.
     pub fn of(&self, headers: &HeaderMap) -> Option<String> {
         let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut pairs =
+            cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
         pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, id)| id.to_owned())
     }
 
@@ -87,7 +88,11 @@ impl Sessions {
 /// One value as JSON; null where there is none.
 #[op2]
 #[string]
-pub fn op_session_get(state: &mut OpState, id: f64, #[string] key: String) -> Result<Option<String>, OpError> {
+pub fn op_session_get(
+    state: &mut OpState,
+    id: f64,
+    #[string] key: String,
+) -> Result<Option<String>, OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     let sessions = exchanges.sessions.clone();
     Ok(exchanges.known(id)?.session.as_ref().and_then(|session| sessions.get(session, &key)))

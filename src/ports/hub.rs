@@ -10,8 +10,8 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::engine::{
-    Action, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, Opening, OwnerId, Take, Token,
-    Visitor,
+    Action, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, Opening, OwnerId, Take,
+    Token, Visitor,
 };
 use crate::wire::Frame;
 
@@ -83,10 +83,10 @@ impl Hub {
         owner
     }
 
-    /// Forgets an owner. Its lines that still live are closed with `code`.
+    /// Forgets an owner. Lines that it had not finished are closed with `code`.
     pub fn unregister(&self, owner: OwnerId, code: CloseCode) {
         self.mailboxes().remove(&owner);
-        self.input(|engine, now, actions| engine.cut_all(Some(owner), code, now, actions));
+        self.input(|engine, now, actions| engine.disown(owner, code, now, actions));
     }
 
     /// A line for an exchange that goes live, and the token that joins it.
@@ -94,8 +94,7 @@ impl Hub {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
         let token = Token(bytes);
-        let line =
-            self.input(|engine, now, _| engine.open(Opening { owner, exchange, visitor, token }, now));
+        let line = self.input(|engine, now, _| engine.open(Opening { owner, exchange, visitor, token }, now));
         (line, token)
     }
 
@@ -116,6 +115,11 @@ impl Hub {
         self.input(|engine, now, actions| engine.send(line, frame, now, actions));
     }
 
+    /// The handler has said all: tells the client, then closes the line normally.
+    pub fn complete(&self, line: LineId) {
+        self.input(|engine, now, actions| engine.complete(line, now, actions));
+    }
+
     /// Closes a line once everything sent is written.
     pub fn finish(&self, line: LineId, close: impl Into<Close>) {
         self.input(|engine, now, actions| engine.finish(line, close.into(), now, actions));
@@ -123,7 +127,7 @@ impl Hub {
 
     /// Closes every line at once.
     pub fn cut_all(&self, code: CloseCode) {
-        self.input(|engine, now, actions| engine.cut_all(None, code, now, actions));
+        self.input(|engine, now, actions| engine.cut_all(code, now, actions));
     }
 
     /// An owner handled `size` bytes of a client's messages.
@@ -155,7 +159,13 @@ impl Hub {
     }
 
     /// What to write next. Wakes the task when there is more, or when reading may go on.
-    pub(super) fn poll_take(&self, line: LineId, bytes: usize, into: &mut Vec<Frame>, cx: &Context) -> Poll<Take> {
+    pub(super) fn poll_take(
+        &self,
+        line: LineId,
+        bytes: usize,
+        into: &mut Vec<Frame>,
+        cx: &Context,
+    ) -> Poll<Take> {
         let mut state = self.lock();
         let take = state.engine.take(line, bytes, Instant::now(), into);
         self.rearm(&mut state);

@@ -98,7 +98,8 @@ where
             // The client broke the rules. Its socket cannot be read any further, but it is told why.
             hub.cut(line, code);
             let close = Close::from(code);
-            let frame = CloseFrame { code: code.number().into(), reason: close.reason.clone().into_owned().into() };
+            let frame =
+                CloseFrame { code: code.number().into(), reason: close.reason.clone().into_owned().into() };
             tokio::select! {
                 _ = write(socket.as_mut(), [Message::Close(Some(frame))]) => {}
                 () = hub.gone(line) => {}

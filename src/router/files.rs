@@ -21,8 +21,14 @@ impl PublicFiles {
     }
 
     /// What stands at a path: the file with its type, ETag and ranges, 304, 416, or 404. Never leaves the folder.
-    pub async fn answer(&self, method: &Method, headers: &HeaderMap, path: &str) -> io::Result<Response<Body>> {
-        let Some(resolver) = self.0.as_ref().filter(|_| *method == Method::GET || *method == Method::HEAD) else {
+    pub async fn answer(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        path: &str,
+    ) -> io::Result<Response<Body>> {
+        let Some(resolver) = self.0.as_ref().filter(|_| *method == Method::GET || *method == Method::HEAD)
+        else {
             return Ok(not_found());
         };
         let mut request = Request::new(());
@@ -35,7 +41,8 @@ impl PublicFiles {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(not_found()),
             result => result?,
         };
-        let mut response = ResponseBuilder::new().request(&request).build(result).map_err(io::Error::other)?;
+        let mut response =
+            ResponseBuilder::new().request(&request).build(result).map_err(io::Error::other)?;
         if response.status() == StatusCode::NOT_FOUND || response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(not_found());
         }

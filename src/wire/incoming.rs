@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn decode_connect_ping() {
-        let text = r#"{".wq":{"type":"message","eventID":"message-1","numPorts":1},"ping":"connect","id":null}"#;
+        let text =
+            r#"{".wq":{"type":"message","eventID":"message-1","numPorts":1},"ping":"connect","id":null}"#;
         assert!(matches!(decode(text).unwrap(), Incoming::Connect { event_id } if event_id == "message-1"));
     }
 
@@ -123,7 +124,9 @@ mod tests {
 
     #[test]
     fn decode_odd_envelopes_never_panic() {
-        for text in [r#"{".wq":1}"#, r#"{".wq":{"type":7}}"#, r#"{".wq":{},"ping":"disconnect"}"#, "[]", "null"] {
+        for text in
+            [r#"{".wq":1}"#, r#"{".wq":{"type":7}}"#, r#"{".wq":{},"ping":"disconnect"}"#, "[]", "null"]
+        {
             decode(text).unwrap();
         }
     }

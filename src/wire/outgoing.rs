@@ -52,7 +52,8 @@ impl Envelope<'_> {
 
 /// The answer to a client's connect ping `ping_id`: from here on the client sends what it held back.
 pub fn opened(ping_id: &str, event_id: &str) -> Frame {
-    let open = serde_json::value::to_raw_value(&serde_json::json!({ "isOpen": true })).expect("a constant encodes");
+    let open =
+        serde_json::value::to_raw_value(&serde_json::json!({ "isOpen": true })).expect("a constant encodes");
     Envelope { kind: &format!("{ping_id}:0:message"), event_id, ..Default::default() }.encode(Some(&open))
 }
 

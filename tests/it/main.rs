@@ -4,6 +4,8 @@
 //! second engine uses it); without it Cargo's own build is started. No test sleeps: each waits for an answer,
 //! a frame, a printed line or the end of a process, and each wait is bounded (see `support::PATIENCE`).
 
+#![expect(clippy::print_stderr, reason = "what a failed test saw has to be shown")]
+
 mod support;
 
 mod answers;

@@ -186,7 +186,6 @@ fn a_hundred_reloads_leak_neither_threads_nor_memory() {
     (21..=120).for_each(reload);
 
     // The last generations may still be on their way out.
-    eprintln!("{threads} threads and {memory} bytes after 20 reloads, {} threads after 120", host.threads());
     host.until("/", |_| host.threads() <= threads);
     let grown = host.memory().saturating_sub(memory);
     assert!(grown < 64 * MIB, "100 reloads grew the process by {} MiB", grown / MIB);
