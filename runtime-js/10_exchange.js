@@ -12,8 +12,13 @@ import {
 } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/01_errors.js";
 
-/** Exchanges that may still hear from the host. */
+/** Exchanges that outlived the turn in which they began, and may hear from the host. */
 const open = new Map();
+
+/** The host has more to tell this exchange. */
+export function keepExchange(exchange) {
+  if (!exchange.ended) open.set(exchange.id, exchange);
+}
 
 /** @returns {Exchange | undefined} */
 export function findExchange(id) {
@@ -41,7 +46,6 @@ export class Exchange {
     this.cookies = null;
     this.session = null;
     this.#answered = false;
-    open.set(id, this);
   }
 
   /** Something was sent, so HTTP's answer is decided. */
@@ -147,13 +151,20 @@ function overError() {
   return domException("AbortError", "The exchange has ended.");
 }
 
+/** An async context, as Deno's async variables extend it: by copying its own properties. */
+class Context {
+  constructor(exchange) {
+    this.exchange = exchange;
+  }
+}
+
 /**
  * Runs `callback` so that everything it starts, timers included, is known to belong to the exchange.
  * The host reads the context's `exchange` when it has to end a handler that never yields.
  */
 export function inContextOf(exchange, callback) {
   const outer = core.getAsyncContext();
-  core.setAsyncContext({ __proto__: null, ...outer, exchange: exchange.id });
+  core.setAsyncContext(new Context(exchange.id));
   try {
     return callback();
   } finally {

@@ -1,41 +1,107 @@
 // The Request of an exchange. Nothing is copied from the host until a handler reads it.
 
 import { core } from "ext:core/mod.js";
-import { op_request_has_body, op_request_headers, op_request_read, op_request_url } from "ext:core/ops";
+import { op_request_has_body, op_request_header, op_request_headers, op_request_read } from "ext:core/ops";
 
 /**
  * @param {import("./10_exchange.js").Exchange} exchange
  * @returns {Request}
  */
 export function requestOf(exchange) {
-  const { fromInnerRequest, newInnerRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
-  const { id, method } = exchange;
-  const body = op_request_has_body(id) ? bodyOf(id) : null;
-  const inner = newInnerRequest(method, () => op_request_url(id), () => pairs(op_request_headers(id)), body, false);
-  return fromInnerRequest(inner, "immutable");
+  const { fromInnerRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
+  return fromInnerRequest(new ReceivedRequest(exchange), "immutable");
+}
+
+/** What Deno's Request is made of, read from the host bit by bit. */
+class ReceivedRequest {
+  #exchange;
+  #headerList = null;
+  #body = undefined;
+
+  redirectMode = "follow";
+  redirectCount = 0;
+  clientRid = null;
+  blobUrlEntry = null;
+
+  constructor(exchange) {
+    this.#exchange = exchange;
+  }
+
+  get method() {
+    return this.#exchange.method;
+  }
+
+  url() {
+    return this.#exchange.url;
+  }
+
+  currentUrl() {
+    return this.#exchange.url;
+  }
+
+  get urlList() {
+    return [() => this.#exchange.url];
+  }
+
+  get urlListProcessed() {
+    return [this.#exchange.url];
+  }
+
+  get headerList() {
+    return this.#headerList ??= readHeaders(op_request_headers(this.#exchange.id));
+  }
+
+  /** One header, without the others. */
+  header(name) {
+    return op_request_header(this.#exchange.id, name);
+  }
+
+  get body() {
+    if (this.#body === undefined) this.#body = op_request_has_body(this.#exchange.id) ? bodyOf(this.#exchange.id) : null;
+    return this.#body;
+  }
+
+  /** The request's signal aborts with the exchange. */
+  onCancel(callback) {
+    this.#exchange.onEnd(callback);
+  }
 }
 
 function bodyOf(id) {
   const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
-  return new InnerBody(
-    new ReadableStream({
-      type: "bytes",
-      async pull(controller) {
-        const chunk = await op_request_read(id);
-        if (chunk === null) {
-          controller.close();
-          controller.byobRequest?.respond(0);
-        } else {
-          controller.enqueue(chunk);
-        }
-      },
-    }),
-  );
+  return new InnerBody(nativeStream(() => op_request_read(id)));
 }
 
-/** Turns `[name, value, name, value]` into `[[name, value], [name, value]]`. */
-export function pairs(flat) {
+/** A stream of bytes that the host reads when they are wanted. `read` resolves to a chunk, or null at the end. */
+export function nativeStream(read) {
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      const chunk = await read();
+      if (chunk === null) {
+        controller.close();
+        controller.byobRequest?.respond(0);
+      } else {
+        controller.enqueue(chunk);
+      }
+    },
+  }, { highWaterMark: 0 });
+}
+
+// A list of headers crosses as one string, because that is far cheaper than an array of strings. Neither names nor
+// values can hold a line break (RFC 9110 section 5.5).
+
+/** Reads `name\nvalue\nname\nvalue\n`. @returns {[string, string][]} */
+export function readHeaders(text) {
+  const parts = text.split("\n");
   const list = [];
-  for (let i = 0; i < flat.length; i += 2) list.push([flat[i], flat[i + 1]]);
+  for (let i = 0; i + 1 < parts.length; i += 2) list.push([parts[i], parts[i + 1]]);
   return list;
+}
+
+/** Writes what {@link readHeaders} reads. @param {Iterable<[string, string]>} headers */
+export function writeHeaders(headers) {
+  let text = "";
+  for (const [name, value] of headers) text += `${name}\n${value}\n`;
+  return text;
 }

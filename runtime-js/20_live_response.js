@@ -347,7 +347,7 @@ export class LiveResponse extends EventTarget {
     const { status, statusText, headers, type, redirected, url } = response;
     const head = { ...init, status, statusText, headers, type, redirected, url };
     if (this.#sink?.takesResponse?.() === true) {
-      this.#emit({ ...frameOf(undefined, head), raw: response }, init.done && !init.nested);
+      this.#emit(new StateFrame(undefined, head, response), init.done && !init.nested);
       return undefined;
     }
     return valueOf(response).then((body) => {
@@ -443,25 +443,44 @@ function readArguments([body, ...rest]) {
   return [body, callback, { status, statusText, headers, done, concurrent, type, redirected, url, nested: false }];
 }
 
-function frameOf(body, { status, statusText, headers, concurrent, type, redirected, url }) {
-  return {
-    body,
-    status,
-    statusText,
-    // Most frames have no headers of their own, and a Headers object costs more than the frame.
-    get headers() {
-      const value = headers instanceof Headers ? headers : new Headers(headers);
-      Object.defineProperty(this, "headers", { value, enumerable: true });
-      return value;
-    },
-    hasHeaders: headers !== undefined,
-    ok: status >= 200 && status < 300,
-    type: type ?? "basic",
-    redirected: redirected ?? false,
-    url: url ?? null,
-    concurrent,
-    bodyUsed: true,
-  };
+function frameOf(body, init) {
+  return new StateFrame(body, init, undefined);
+}
+
+/** @implements {Frame} */
+class StateFrame {
+  #headers;
+
+  constructor(body, { status, statusText, headers, concurrent, type, redirected, url }, raw) {
+    this.body = body;
+    this.status = status;
+    this.statusText = statusText;
+    this.#headers = headers;
+    this.type = type ?? "basic";
+    this.redirected = redirected ?? false;
+    this.url = url ?? null;
+    this.concurrent = concurrent;
+    /** The Response that is the state, where it can go out unread. */
+    this.raw = raw;
+  }
+
+  get ok() {
+    return this.status >= 200 && this.status < 300;
+  }
+
+  get bodyUsed() {
+    return true;
+  }
+
+  /** Whether {@link headers} were given; most states have none, and a Headers object costs more than the state. */
+  get hasHeaders() {
+    return this.#headers !== undefined;
+  }
+
+  get headers() {
+    if (!(this.#headers instanceof Headers)) this.#headers = new Headers(this.#headers);
+    return this.#headers;
+  }
 }
 
 function isProgramHandle(value) {

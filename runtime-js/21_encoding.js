@@ -3,6 +3,7 @@
 import { core } from "ext:core/mod.js";
 import {
   op_answer,
+  op_answer_bytes,
   op_answer_data,
   op_answer_file,
   op_answer_stream,
@@ -11,6 +12,7 @@ import {
   op_stream_end,
   op_stream_write,
 } from "ext:core/ops";
+import { writeHeaders } from "ext:liveline/11_request.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
@@ -47,7 +49,8 @@ export class Responder {
       if (!last) this.#observe(frame.body, eventID, "body");
     } else {
       exchange.answered = true;
-      answer(exchange, frame, last);
+      if (frame.raw !== undefined) answerResponse(exchange, frame.raw, last);
+      else answerValue(exchange, frame.body, frame, last);
       this.observeFirst(frame.body);
     }
   }
@@ -75,19 +78,19 @@ export class Responder {
 }
 
 /**
- * Answers with data that is final as far as the handler goes. What holds the exchange open is known after
- * `returned()`; only then is it worth following the data's changes.
+ * Answers with what a handler returned: data or a Response, final as far as the handler goes. What holds the exchange
+ * open is known after `returned()`; only then is it worth following the data's changes.
  */
-export function answerPlain(exchange, body, returned) {
+export function answerPlain(exchange, value, returned) {
   exchange.answered = true;
-  answer(exchange, plainFrame(body), true);
+  if (value instanceof Response) answerResponse(exchange, value, true);
+  else answerValue(exchange, value, PLAIN, true);
   returned();
-  if (!exchange.ended && isPlain(body)) new Responder(exchange).observeFirst(body);
+  if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value);
 }
 
-function plainFrame(body) {
-  return { body, raw: undefined, status: 200, statusText: "", headers: null, hasHeaders: false };
-}
+/** The head of an answer that nobody gave one. */
+const PLAIN = { status: 200, statusText: "", headers: null, hasHeaders: false };
 
 /** A body on the line: JSON, and nothing that JSON cannot say. */
 export function encodeJson(value, what) {
@@ -122,42 +125,44 @@ function encodeRecords(records, prefix) {
 
 // -- HTTP ------------------------------------------------------------------------------------------------------------
 
-function answer(exchange, frame, last) {
-  const { body, raw, status, hasHeaders } = frame;
-  if (raw !== undefined) return answerResponse(exchange, raw, last);
+function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
-  if (kind === -1) return answerResponse(exchange, responseOf(body, frame), last);
+  if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
   const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
-  const cookies = exchange.cookies?.changes() ?? [];
-  if (status === 200 && !hasHeaders && frame.statusText === "" && cookies.length === 0) {
-    op_answer_data(exchange.id, kind, text, last);
-  } else {
-    const headers = frame.headers === null ? [] : flatten(frame.headers);
-    if (kind !== EMPTY && !frame.headers?.has("content-type")) headers.push("content-type", CONTENT_TYPES[kind]);
-    for (const cookie of cookies) headers.push("set-cookie", cookie);
-    op_answer(exchange.id, status, frame.statusText, headers, text, last);
+  const cookies = cookiesOf(exchange);
+  if (head.status === 200 && !head.hasHeaders && head.statusText === "" && cookies === "") {
+    return op_answer_data(exchange.id, kind, text, last);
   }
+  let headers = (head.headers === null ? "" : writeHeaders(head.headers)) + cookies;
+  if (kind !== EMPTY && !head.headers?.has("content-type")) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
+  op_answer(exchange.id, head.status, head.statusText, headers, text, last);
 }
 
 const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
 
 function answerResponse(exchange, response, last) {
-  const { getInnerResponse, wireHeaderList } = core.loadExtScript("ext:deno_fetch/23_response.js");
+  const { toInnerResponse, wireHeaderList } = core.loadExtScript("ext:deno_fetch/23_response.js");
   if (response.bodyUsed) throw new TypeError("The Response's body was read already, so it cannot be sent.");
-  const { status, statusText } = response;
+  const inner = toInnerResponse(response);
+  const { status, statusMessage, body } = inner;
+  const headers = writeHeaders(wireHeaderList(inner)) + cookiesOf(exchange);
   const file = fileOf(response);
-  const inner = getInnerResponse(response);
-  // Reading `headers` first makes the inner list complete.
-  const headers = response.headers === null ? [] : wireHeaderList(inner).flat();
-  for (const cookie of exchange.cookies?.changes() ?? []) headers.push("set-cookie", cookie);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
-  if (inner.body === null) return op_answer(exchange.id, status, statusText, headers, "", last);
-  const { streamOrStatic } = inner.body;
-  if (!(streamOrStatic instanceof ReadableStream)) {
-    return op_answer(exchange.id, status, statusText, headers, streamOrStatic.body, last);
+  const source = body?.streamOrStatic;
+  if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
+  if (typeof source.body === "string") {
+    return op_answer(exchange.id, status, statusMessage, headers, source.body, last);
   }
-  const stream = op_answer_stream(exchange.id, status, statusText, headers, last);
-  pump(inner.body.stream, stream);
+  if (ArrayBuffer.isView(source.body)) {
+    return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
+  }
+  pump(body.stream, op_answer_stream(exchange.id, status, statusMessage, headers, last));
+}
+
+function cookiesOf(exchange) {
+  let text = "";
+  for (const cookie of exchange.cookies?.changes() ?? []) text += `set-cookie\n${cookie}\n`;
+  return text;
 }
 
 /** Moves a stream's chunks to the client, as fast as the client takes them. */
@@ -228,11 +233,4 @@ export async function valueOf(response) {
   if (type.startsWith("text/") || type === "" || /xml$|javascript$/.test(type)) return await response.text();
   if (/^(image|audio|video|application)\//.test(type)) return await response.blob();
   return new Uint8Array(await response.arrayBuffer());
-}
-
-/** `[name, value, name, value]`. */
-function flatten(headers) {
-  const flat = [];
-  for (const [name, value] of headers) flat.push(name, value);
-  return flat;
 }

@@ -1,17 +1,17 @@
 // The static layer: what stands past the last step of a route. A file that nobody touches never enters JavaScript.
 
 import { op_file_open, op_file_read } from "ext:core/ops";
-import { pairs } from "ext:liveline/11_request.js";
+import { nativeStream, readHeaders } from "ext:liveline/11_request.js";
 
 /** Native files of Responses made here, by Response. */
 const files = new WeakMap();
 
 /** The answer of `public/` to `pathname`: the file, 304, 206, 416 or 404. @returns {Promise<Response>} */
 export async function staticResponse(exchange, pathname) {
-  const { status, headers: flat, file } = await op_file_open(exchange.id, pathname);
-  const headers = pairs(flat);
+  const { status, headers, file } = await op_file_open(exchange.id, pathname);
   const bodiless = status === 204 || status === 304;
-  const response = new Response(bodiless ? null : streamOf(file), { status, headers });
+  const body = bodiless ? null : nativeStream(() => op_file_read(file));
+  const response = new Response(body, { status, headers: readHeaders(headers) });
   files.set(response, file);
   return response;
 }
@@ -19,19 +19,4 @@ export async function staticResponse(exchange, pathname) {
 /** The native file that would be `response`'s body, if nobody read or changed it. */
 export function fileOf(response) {
   return files.get(response);
-}
-
-function streamOf(file) {
-  return new ReadableStream({
-    type: "bytes",
-    async pull(controller) {
-      const chunk = await op_file_read(file);
-      if (chunk === null) {
-        controller.close();
-        controller.byobRequest?.respond(0);
-      } else {
-        controller.enqueue(chunk);
-      }
-    },
-  }, { highWaterMark: 0 });
 }

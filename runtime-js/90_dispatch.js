@@ -1,7 +1,7 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_request_path, op_route } from "ext:core/ops";
-import { Exchange, inContextOf } from "ext:liveline/10_exchange.js";
+import { Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { answerPlain } from "ext:liveline/21_encoding.js";
 import { staticResponse } from "ext:liveline/40_static.js";
@@ -45,6 +45,7 @@ export function dispatch(id, node, method) {
       exchange.fail(error);
     }
   });
+  keepExchange(exchange);
 }
 
 /** The first handler is done; what it returned is the answer's last state. */
@@ -52,7 +53,7 @@ function finish(event, value) {
   const exchange = event[kExchange];
   if (exchange.ended) return;
   try {
-    if (event[kResponse] === null && !exchange.answered && LiveResponse.test(value) === "Default") {
+    if (event[kResponse] === null && !exchange.answered && isFinal(value)) {
       HttpEvent.returnedPlainly(event);
       answerPlain(exchange, value, () => exchange.returned());
     } else {
@@ -62,6 +63,13 @@ function finish(event, value) {
   } catch (error) {
     exchange.fail(error);
   }
+}
+
+/** Whether a handler's result is all there is: data, or a Response. */
+function isFinal(value) {
+  if (value === null || typeof value !== "object") return true;
+  const kind = LiveResponse.test(value);
+  return kind === "Default" || kind === "Response";
 }
 
 /** A path and the steps along it. */
@@ -74,7 +82,34 @@ class Trail {
     this.reroutes = reroutes;
     /** Steps up to this depth ran already. */
     this.skipDepth = skipDepth;
-    this.segments = pathname.split("/").filter((segment) => segment !== "");
+  }
+
+  get segments() {
+    return this.#segments ??= this.pathname.split("/").filter((segment) => segment !== "");
+  }
+  #segments = null;
+}
+
+/** What `this` is in a handler. */
+class StepContext {
+  #trail;
+  #depth;
+
+  constructor(trail, depth, dirname) {
+    this.#trail = trail;
+    this.#depth = depth;
+    /** The folder of the handler, as a route: `/products/-`. */
+    this.dirname = dirname;
+  }
+
+  /** The path up to here. */
+  get pathname() {
+    return `/${this.#trail.segments.slice(0, this.#depth).join("/")}`;
+  }
+
+  /** The last segment up to here. */
+  get stepname() {
+    return this.#trail.segments[this.#depth - 1];
   }
 }
 
@@ -86,10 +121,8 @@ function walk(event, trail, index) {
     const { module, dirname } = handlers.get(id);
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
-    const consumed = trail.segments.slice(0, depth);
-    const context = { pathname: `/${consumed.join("/")}`, stepname: consumed.at(-1), dirname };
     const next = nextFor(event, trail, index, depth);
-    return handler.call(context, event, next, fetchFor(event, next));
+    return handler.call(new StepContext(trail, depth, dirname), event, next, fetchFor(event, next));
   }
   return pastTheLastStep(event, trail);
 }

@@ -169,38 +169,60 @@ pub fn op_answer_data(
     give(state, id, answer, done)
 }
 
-/// An answer with headers and a body that is there.
-#[op2]
-pub fn op_answer<'s, 'i>(
-    scope: &mut v8::PinScope<'s, 'i>,
+/// An answer with a head of its own and a text.
+#[op2(fast)]
+pub fn op_answer(
     state: &mut OpState,
     id: f64,
     #[smi] status: u16,
-    #[string] reason: String,
-    #[serde] headers: Vec<String>,
-    body: v8::Local<'s, v8::Value>,
+    #[string] reason: &str,
+    #[string] headers: &str,
+    #[string] body: &str,
     done: bool,
 ) -> Result<(), OpError> {
-    let mut answer = head(status, reason, headers)?;
+    answer_with(state, id, head(status, reason, headers)?, body.as_bytes(), done)
+}
+
+/// The same with bytes.
+#[op2]
+pub fn op_answer_bytes(
+    state: &mut OpState,
+    id: f64,
+    #[smi] status: u16,
+    #[string] reason: &str,
+    #[string] headers: &str,
+    #[anybuffer] body: &[u8],
+    done: bool,
+) -> Result<(), OpError> {
+    answer_with(state, id, head(status, reason, headers)?, body, done)
+}
+
+fn answer_with(
+    state: &mut OpState,
+    id: f64,
+    mut answer: Answer,
+    body: &[u8],
+    done: bool,
+) -> Result<(), OpError> {
+    // Only the connection knows how long the body is on the wire.
     answer.headers.remove(CONTENT_LENGTH);
-    let bytes = bytes_of(scope, body)?;
-    if !bytes.is_empty() {
-        answer.body = AnswerBody::Data(bytes);
+    if !body.is_empty() {
+        answer.body = AnswerBody::Data(Bytes::copy_from_slice(body));
     }
     give(state, id, answer, done)
 }
 
 /// An answer whose body is a file that JavaScript did not touch.
-#[op2]
+#[op2(fast)]
 pub fn op_answer_file(
     state: &mut OpState,
     id: f64,
     #[smi] status: u16,
-    #[serde] headers: Vec<String>,
+    #[string] headers: &str,
     #[smi] file: u32,
     done: bool,
 ) -> Result<(), OpError> {
-    let mut answer = head(status, String::new(), headers)?;
+    let mut answer = head(status, "", headers)?;
     if let Some(body) = state.borrow_mut::<OpenFiles>().take(file) {
         answer.body = AnswerBody::File(body);
     }
@@ -208,14 +230,14 @@ pub fn op_answer_file(
 }
 
 /// An answer whose body JavaScript writes bit by bit. Returns the stream's number.
-#[op2]
+#[op2(fast)]
 #[smi]
 pub fn op_answer_stream(
     state: &mut OpState,
     id: f64,
     #[smi] status: u16,
-    #[string] reason: String,
-    #[serde] headers: Vec<String>,
+    #[string] reason: &str,
+    #[string] headers: &str,
     done: bool,
 ) -> Result<u32, OpError> {
     let mut answer = head(status, reason, headers)?;
@@ -263,18 +285,19 @@ fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), 
     Ok(())
 }
 
-fn head(status: u16, reason: String, headers: Vec<String>) -> Result<Answer, OpError> {
+/// Reads a head; `headers` has a line for each name and each value.
+fn head(status: u16, reason: &str, headers: &str) -> Result<Answer, OpError> {
     let status = StatusCode::from_u16(status).map_err(|_| OpError::Header(format!("status {status}")))?;
     let mut answer = Answer::empty(status);
     if !reason.is_empty()
-        && let Ok(reason) = ReasonPhrase::try_from(reason)
+        && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes())
     {
         answer.extensions.insert(reason);
     }
-    for pair in headers.chunks_exact(2) {
-        let [name, value] = pair else { unreachable!("chunks of two") };
+    let mut lines = headers.split_terminator('\n');
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         // Framing is the connection's business (RFC 9112 section 6).
-        if ["connection", "keep-alive", "transfer-encoding", "upgrade"].contains(&name.as_str()) {
+        if ["connection", "keep-alive", "transfer-encoding", "upgrade"].contains(&name) {
             continue;
         }
         let invalid = || OpError::Header(format!("{name}: {value}"));
@@ -285,17 +308,4 @@ fn head(status: u16, reason: String, headers: Vec<String>) -> Result<Answer, OpE
         answer.headers.append(header, HeaderValue::from_bytes(&bytes).map_err(|_| invalid())?);
     }
     Ok(answer)
-}
-
-fn bytes_of<'s, 'i>(
-    scope: &mut v8::PinScope<'s, 'i>,
-    body: v8::Local<'s, v8::Value>,
-) -> Result<Bytes, OpError> {
-    if body.is_string() {
-        return Ok(body.to_rust_string_lossy(scope).into());
-    }
-    let view = v8::Local::<v8::ArrayBufferView>::try_from(body).map_err(|_| OpError::Body)?;
-    let mut bytes = vec![0; view.byte_length()];
-    view.copy_contents(&mut bytes);
-    Ok(bytes.into())
 }

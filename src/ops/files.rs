@@ -10,6 +10,7 @@ use serde::Serialize;
 use slab::Slab;
 
 use super::exchange::exchange_id;
+use super::request::write_headers;
 use super::{Exchanges, OpError};
 use crate::engine::Refused;
 
@@ -29,8 +30,7 @@ impl OpenFiles {
 #[derive(Serialize)]
 pub struct FileHead {
     status: u16,
-    /// Name, value, name, value.
-    headers: Vec<String>,
+    headers: String,
     file: u32,
 }
 
@@ -50,10 +50,7 @@ pub async fn op_file_open(
         exchanges.site.as_ref().ok_or(OpError::NoSite)?.file(method, headers, path)
     };
     let (head, body) = answer.await?.into_parts();
-    let headers = head.headers.iter().flat_map(|(name, value)| {
-        [name.to_string(), value.as_bytes().iter().copied().map(char::from).collect()]
-    });
-    let (status, headers) = (head.status.as_u16(), headers.collect());
+    let (status, headers) = (head.status.as_u16(), write_headers(&head.headers));
     let mut state = state.borrow_mut();
     let file = state.borrow_mut::<OpenFiles>().0.insert(Some(body)) as u32;
     Ok(FileHead { status, headers, file })

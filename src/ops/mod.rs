@@ -35,6 +35,7 @@ deno_core::extension!(
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
         answer::op_answer,
+        answer::op_answer_bytes,
         answer::op_answer_data,
         answer::op_answer_file,
         answer::op_answer_stream,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2};
 use hyper::body::Body as _;
-use hyper::header::{HOST, HeaderName};
+use hyper::header::{HOST, HeaderMap, HeaderName};
 
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
@@ -30,12 +30,11 @@ pub fn op_request_path(state: &mut OpState, id: f64) -> Result<String, OpError> 
     Ok(state.borrow_mut::<Exchanges>().known(id)?.request.uri.path().to_owned())
 }
 
-/// All headers: name, value, name, value.
+/// All headers.
 #[op2]
-#[serde]
-pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<Vec<String>, OpError> {
-    let headers = &state.borrow_mut::<Exchanges>().known(id)?.request.headers;
-    Ok(headers.iter().flat_map(|(name, value)| [name.to_string(), latin1(value.as_bytes())]).collect())
+#[string]
+pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
+    Ok(write_headers(&state.borrow_mut::<Exchanges>().known(id)?.request.headers))
 }
 
 /// One header; null where it is absent.
@@ -48,7 +47,8 @@ pub fn op_request_header(
 ) -> Result<Option<String>, OpError> {
     let headers = &state.borrow_mut::<Exchanges>().known(id)?.request.headers;
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Ok(None) };
-    Ok(headers.get(name).map(|value| latin1(value.as_bytes())))
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| latin1(value.as_bytes())).collect();
+    Ok((!values.is_empty()).then(|| values.join(", ")))
 }
 
 /// The address that the request came from.
@@ -97,6 +97,18 @@ pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Opt
     }
     slot.body = Some(body);
     Ok(Some(data.into()))
+}
+
+/// A list of headers as JavaScript reads it: a line for each name and each value.
+pub(super) fn write_headers(headers: &HeaderMap) -> String {
+    let mut text = String::new();
+    for (name, value) in headers {
+        text += name.as_str();
+        text.push('\n');
+        text.extend(value.as_bytes().iter().copied().map(char::from));
+        text.push('\n');
+    }
+    text
 }
 
 /// JavaScript's byte strings: one UTF-16 unit to each byte.
