@@ -9,6 +9,7 @@
 mod support;
 
 mod answers;
+mod architecture;
 mod cli;
 mod errors;
 mod events;

@@ -1,0 +1,538 @@
+//! The repository, held to its own rules: who may import whom, what belongs together, what stays out.
+//!
+//! These tests read files; a failure lists every violation with its file and line. Rust is read line by line, not
+//! parsed: that is enough for code in the house style, and keeps each rule short.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::Site;
+
+/// Every module of the crate and what it may import, in the order of the picture in `src/lib.rs`.
+const MODULES: &[(&str, &[&str])] = &[
+    ("net", &["isolate"]),
+    ("http", &["router", "isolate", "ops", "engine", "ports", "wire"]),
+    ("router", &[]),
+    ("isolate", &["router", "ops", "engine", "ports", "wire"]),
+    ("ops", &["engine", "ports", "wire"]),
+    ("engine", &["wire"]),
+    // It drives the engine, so it is the one that looks back.
+    ("ports", &["engine", "wire"]),
+    ("wire", &[]),
+];
+
+/// The command line starts everything, so it may import everything; it is not on a request's way.
+const COMMAND_LINE: &str = "cli";
+
+/// The only modules that may name the JavaScript engine.
+const BRIDGES: [&str; 2] = ["isolate", "ops"];
+
+/// What the sans-IO engine has no use for.
+const WORLD: [&str; 10] = [
+    "tokio",
+    "hyper",
+    "getrandom",
+    "rand",
+    "Instant::now",
+    "SystemTime",
+    "Mutex",
+    "RwLock",
+    "std::fs",
+    "std::thread",
+];
+
+/// The classes that `#[class(...)]` spells without quotes; JavaScript has them already.
+const BUILT_IN_CLASSES: [&str; 7] = ["generic", "inherit", "range", "reference", "syntax", "type", "uri"];
+
+const LONGEST_FILE: usize = 1_000;
+
+#[test]
+fn modules_import_only_what_they_may() {
+    let mut violations = Vec::new();
+    for file in files_under("src/").iter().filter(|file| !matches!(&*file.path, "src/lib.rs" | "src/main.rs"))
+    {
+        let module = file.module();
+        let Some(allowed) = imports_of(module) else {
+            violations.push(format!("{}: `{module}` is no module of tests/it/architecture.rs", file.path));
+            continue;
+        };
+        for (line, code) in file.code() {
+            for imported in named_after("crate::", code) {
+                if imported.is_empty() {
+                    violations.push(format!("{}: one `use crate::module` for each module", file.at(line)));
+                } else if imported != module && !allowed.contains(&imported) {
+                    let allowed = if allowed.is_empty() { "nothing".into() } else { allowed.join(", ") };
+                    violations.push(format!(
+                        "{}: `{module}` names crate::{imported}; it may import {allowed}",
+                        file.at(line)
+                    ));
+                }
+            }
+        }
+        for (line, _) in file.code().filter(|(_, code)| leaves_the_module(&file.path, code)) {
+            violations.push(format!("{}: reaches the crate's root by `super`; say `crate`", file.at(line)));
+        }
+    }
+    expect_none("imports go one way", violations);
+}
+
+#[test]
+fn the_picture_shows_every_module_in_order() {
+    let lib = file("src/lib.rs");
+    let modules: Vec<_> = MODULES.iter().map(|(name, _)| *name).collect();
+
+    let shown: Vec<_> = words_of_picture(&lib.content);
+    assert_eq!(
+        shown, modules,
+        "the picture in src/lib.rs does not show the modules in the order of the imports"
+    );
+
+    let declared: BTreeSet<_> =
+        lib.code().filter_map(|(_, code)| code.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let known: BTreeSet<_> = modules.into_iter().chain([COMMAND_LINE]).collect();
+    assert_eq!(declared, known, "src/lib.rs declares other modules than tests/it/architecture.rs knows");
+}
+
+#[test]
+fn only_the_bridges_name_the_javascript_engine() {
+    let mut violations = Vec::new();
+    for file in files_under("src/").iter().filter(|file| !BRIDGES.contains(&file.module())) {
+        for (line, code) in file.code() {
+            for word in
+                words(code).filter(|word| word.starts_with("deno_") || word.split('_').any(|it| it == "v8"))
+            {
+                violations.push(format!("{}: names {word}", file.at(line)));
+            }
+        }
+    }
+    expect_none("only src/isolate/ and src/ops/ know the JavaScript engine", violations);
+}
+
+#[test]
+fn the_engine_does_no_io() {
+    let engine = files_under("src/engine/");
+    let card = file("src/engine/mod.rs");
+    let mut violations = Vec::new();
+    for file in engine.iter().filter(|file| !is_declared_for_tests(&card.content, file)) {
+        for (line, code) in file.production_code() {
+            for name in WORLD.iter().filter(|name| names(code, name)) {
+                violations.push(format!("{}: names {name}", file.at(line)));
+            }
+        }
+    }
+    expect_none("the engine gets time as an argument and answers with actions", violations);
+}
+
+#[test]
+fn every_op_has_both_halves() {
+    let ops = file("src/ops/mod.rs");
+    let registered: BTreeMap<_, _> = ops
+        .between("ops = [", "],")
+        .filter_map(|(line, code)| Some((code.trim().strip_suffix(',')?.rsplit("::").next()?, ops.at(line))))
+        .collect();
+    assert!(
+        !registered.is_empty(),
+        "src/ops/mod.rs has no list `ops = [` any more; read it another way here"
+    );
+
+    let scripts = scripts();
+    let imported: BTreeMap<_, _> = scripts.iter().flat_map(imported_ops).collect();
+
+    let unused = registered.iter().filter(|(op, _)| !imported.contains_key(*op));
+    let unknown = imported.iter().filter(|(op, _)| !registered.contains_key(*op));
+    expect_none(
+        "an op is registered in src/ops/mod.rs and imported in runtime-js/",
+        unused
+            .map(|(op, at)| format!("{at}: {op} is registered, and no file of runtime-js/ imports it"))
+            .chain(
+                unknown.map(|(op, at)| {
+                    format!("{at}: {op} is imported, and src/ops/mod.rs does not register it")
+                }),
+            ),
+    );
+}
+
+#[test]
+fn every_runtime_file_is_embedded_and_described() {
+    let ops = file("src/ops/mod.rs");
+    let embedded: BTreeSet<_> =
+        ops.between("= sources![", "];").filter_map(|(_, code)| quoted(code)).map(str::to_owned).collect();
+    let readme = file("runtime-js/README.md");
+    let rows: Vec<Vec<_>> = readme
+        .content
+        .lines()
+        .map(|line| line.split('|').map(str::trim).collect())
+        .filter(|cells: &Vec<_>| cells.len() == 5 && cells[1].ends_with(".js"))
+        .collect();
+    let described: BTreeSet<_> = rows.iter().map(|cells| cells[1].to_owned()).collect();
+    let present: BTreeSet<_> =
+        scripts().iter().map(|script| script.path["runtime-js/".len()..].to_owned()).collect();
+
+    let mut violations = Vec::new();
+    for name in &present {
+        if !name.as_bytes()[..2].iter().all(u8::is_ascii_digit) || name.as_bytes()[2] != b'_' {
+            violations
+                .push(format!("runtime-js/{name}: its name does not start with its place, such as `12_`"));
+        }
+    }
+    for (list, names) in
+        [("SOURCES of src/ops/mod.rs", &embedded), ("the table of runtime-js/README.md", &described)]
+    {
+        violations.extend(present.difference(names).map(|name| format!("runtime-js/{name}: not in {list}")));
+        violations
+            .extend(names.difference(&present).map(|name| format!("{list}: there is no runtime-js/{name}")));
+    }
+    for half in rows.iter().map(|cells| cells[3].trim_matches('`')).filter(|half| !half.is_empty()) {
+        if !root().join("src").join(half).is_file() {
+            violations.push(format!("{}: there is no src/{half}", readme.position_of(half)));
+        }
+    }
+    expect_none("a file of runtime-js/ is embedded and described", violations);
+}
+
+#[test]
+fn runtime_js_is_ascii() {
+    let mut violations = Vec::new();
+    for file in files_under("runtime-js/").iter().filter(|file| !file.path.ends_with(".md")) {
+        for (line, text) in file.lines() {
+            if let Some(character) = text.chars().find(|character| !character.is_ascii()) {
+                violations.push(format!("{}: {character:?} is not ASCII", file.at(line)));
+            }
+        }
+    }
+    expect_none("the engine shares the bytes of ASCII sources and copies others", violations);
+}
+
+#[test]
+fn every_error_class_is_registered() {
+    let errors = file("runtime-js/01_errors.js");
+    let registered: BTreeSet<_> = errors.code().flat_map(|(_, code)| words(code)).collect();
+    let mut violations = Vec::new();
+    for file in files_under("src/") {
+        for (line, code) in file.code() {
+            let Some(class) = code.trim().strip_prefix("#[class(").and_then(|rest| rest.strip_suffix(")]"))
+            else {
+                continue;
+            };
+            let known = match quoted(class) {
+                Some(name) => registered.contains(name),
+                None => BUILT_IN_CLASSES.contains(&class),
+            };
+            if !known {
+                violations.push(format!("{}: {class} is not registered in {}", file.at(line), errors.path));
+            }
+        }
+    }
+    expect_none("an unregistered error class reaches JavaScript as `undefined`", violations);
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let sources = ["src/", "runtime-js/", "tests/", "xtask/"].into_iter().flat_map(files_under);
+    let long = sources.filter(|file| file.lines().count() > LONGEST_FILE);
+    expect_none(
+        &format!("no file is longer than {LONGEST_FILE} lines"),
+        long.map(|file| format!("{}: {} lines", file.path, file.lines().count())),
+    );
+}
+
+#[test]
+fn nothing_names_a_machine() {
+    let homes = ["work", "root", "home"].map(|folder| format!("/{folder}/"));
+    // Tests that need a path of somebody's may use this one.
+    let made_up = format!("/{}/me/", "home");
+    let mut violations = Vec::new();
+    for file in repository() {
+        for (line, text) in file.lines() {
+            for home in &homes {
+                if is_absolute_in(&text.replace(&made_up, ""), home) {
+                    violations.push(format!("{}: an absolute path below {home}", file.at(line)));
+                }
+            }
+            // Cargo's name for its public registry, in every lock file.
+            let text = text.replace("https://github.com/rust-lang/crates.io-index", "");
+            for host in named_after("://", &text).filter(|host| is_registry(host)) {
+                violations.push(format!("{}: names the registry {host}", file.at(line)));
+            }
+        }
+    }
+    expect_none("the repository means the same on every machine", violations);
+}
+
+#[test]
+fn the_readme_works_as_shown() {
+    let readme = file("README.md");
+    let fences = fences(&readme.content);
+    let handlers: Vec<_> = fences.iter().filter_map(|fence| Some((fence.title()?, fence))).collect();
+    let (title, first) =
+        *handlers.first().expect("README.md shows a handler: ```js title=\"routes/handler.js\"");
+    let (path, shown) = fences
+        .iter()
+        .filter(|fence| fence.line > first.line)
+        .find_map(Fence::shown_answer)
+        .unwrap_or_else(|| panic!("README.md:{}: no `$ curl` shows what {title} answers", first.line));
+
+    let site = handlers.iter().fold(Site::new(), |site, (title, fence)| {
+        let path = title.strip_prefix("routes/");
+        let path = path.unwrap_or_else(|| panic!("README.md:{}: {title} is not in routes/", fence.line));
+        site.file(path, &fence.content)
+    });
+    let checked = site.run("check");
+    assert_eq!(checked.code, Some(0), "README.md shows handlers that do not load: {}", checked.output());
+
+    let answer = site.serve().get(&path);
+    assert_eq!(answer.text().trim(), shown, "README.md shows another answer to {path}");
+}
+
+// --- rules
+
+fn imports_of(module: &str) -> Option<Vec<&'static str>> {
+    match module {
+        COMMAND_LINE => Some(MODULES.iter().map(|(name, _)| *name).collect()),
+        _ => MODULES.iter().find(|(name, _)| *name == module).map(|(_, imports)| imports.to_vec()),
+    }
+}
+
+/// Whether an import climbs to the crate's root. Each inline module is one step more, and one more indentation.
+fn leaves_the_module(path: &str, code: &str) -> bool {
+    let folders = path.split('/').count() - if path.ends_with("/mod.rs") { 2 } else { 1 };
+    let inline = (code.len() - code.trim_start().len()) / 4;
+    code.contains("use super::") && code.matches("super::").count() >= folders + inline
+}
+
+/// The folders of the picture: `net/   ->   http/  -> …`.
+fn words_of_picture(lib: &str) -> Vec<&str> {
+    let picture = lib.lines().find(|line| line.contains("/ ") && line.contains("->")).unwrap_or_default();
+    picture.split_whitespace().filter_map(|word| word.strip_suffix('/')).collect()
+}
+
+fn is_declared_for_tests(card: &str, file: &Text) -> bool {
+    let name = file.path.rsplit('/').next().and_then(|name| name.strip_suffix(".rs")).unwrap_or_default();
+    card.contains(&format!("#[cfg(test)]\nmod {name};"))
+}
+
+/// The ops a script imports, and where.
+fn imported_ops(script: &Text) -> Vec<(&str, String)> {
+    let imports = script.content.split("import ").filter_map(|rest| {
+        let (names, from) = rest.split_once("} from ")?;
+        from.starts_with("\"ext:core/ops\"").then_some(names)
+    });
+    imports
+        .flat_map(|names| names.trim_start_matches('{').split(','))
+        .filter_map(|name| name.split_whitespace().next())
+        .map(|op| (op, script.position_of(op)))
+        .collect()
+}
+
+/// Whether `path` occurs as the start of a path, not in the middle of a longer one.
+fn is_absolute_in(text: &str, path: &str) -> bool {
+    let longer = |before: char| before.is_alphanumeric() || "._-}/*".contains(before);
+    text.match_indices(path).any(|(at, _)| !text[..at].ends_with(longer))
+}
+
+/// Whether a host is one that packages come from: a public registry or somebody's mirror.
+fn is_registry(host: &str) -> bool {
+    const SIGNS: [&str; 9] =
+        ["artifact", "crates.io", "debian.org", "index", "mirror", "nexus", "npmjs", "pypi", "registry"];
+    // Names that are reserved for examples belong to nobody.
+    !host.ends_with(".example") && host.contains('.') && SIGNS.iter().any(|sign| host.contains(sign))
+}
+
+/// Fails with every violation, if there are any.
+#[track_caller]
+fn expect_none(rule: &str, violations: impl IntoIterator<Item = String>) {
+    let violations: Vec<_> = violations.into_iter().collect();
+    assert!(violations.is_empty(), "{rule}, but:\n  {}", violations.join("\n  "));
+}
+
+// --- text
+
+/// A file of the repository.
+struct Text {
+    /// From the root, with `/` between folders.
+    path: String,
+    content: String,
+}
+
+impl Text {
+    /// The module of the crate that a file of `src/` belongs to.
+    fn module(&self) -> &str {
+        let name = self.path.split('/').nth(1).unwrap_or_default();
+        name.strip_suffix(".rs").unwrap_or(name)
+    }
+
+    /// `file:line`, as editors understand it.
+    fn at(&self, line: usize) -> String {
+        format!("{}:{line}", self.path)
+    }
+
+    /// Where a word first stands.
+    fn position_of(&self, word: &str) -> String {
+        let line = self.lines().find(|(_, text)| names(text, word)).map_or(1, |(line, _)| line);
+        self.at(line)
+    }
+
+    /// Its lines by number.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.content.lines().zip(1..).map(|(text, line)| (line, text))
+    }
+
+    /// Its lines without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.lines().map(|(line, text)| match text {
+            comment if comment.trim_start().starts_with("//") => (line, ""),
+            code => (line, code.split(" // ").next().unwrap_or_default()),
+        })
+    }
+
+    /// The lines before its tests, which stand last.
+    fn production_code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let tests = self.content.find("#[cfg(test)]\nmod tests {").unwrap_or(self.content.len());
+        let lines = self.content[..tests].lines().count();
+        self.code().take(lines)
+    }
+
+    /// The lines of a list, from the one after `start` to the one before `end`.
+    fn between(&self, start: &str, end: &str) -> impl Iterator<Item = (usize, &str)> {
+        self.code()
+            .skip_while(move |(_, code)| !code.ends_with(start))
+            .skip(1)
+            .take_while(move |(_, code)| code.trim() != end)
+    }
+}
+
+/// The words of a line: identifiers and numbers.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|character: char| !is_of_word(character)).filter(|word| !word.is_empty())
+}
+
+/// Whether a line contains a name, and not only as part of a longer one.
+fn names(text: &str, name: &str) -> bool {
+    text.match_indices(name)
+        .any(|(at, _)| !text[..at].ends_with(is_of_word) && !text[at + name.len()..].starts_with(is_of_word))
+}
+
+fn is_of_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// What follows each `prefix`: a name, or a host with its dots.
+fn named_after<'t>(prefix: &'t str, text: &'t str) -> impl Iterator<Item = &'t str> {
+    text.split(prefix).skip(1).map(|rest| {
+        let end = rest.find(|it: char| !is_of_word(it) && it != '.' && it != '-').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}
+
+fn quoted(text: &str) -> Option<&str> {
+    text.split('"').nth(1)
+}
+
+/// A fenced block of a Markdown file.
+struct Fence {
+    /// What follows the opening backticks.
+    info: String,
+    content: String,
+    line: usize,
+}
+
+impl Fence {
+    /// The file it shows: ```` ```js title="routes/handler.js" ````.
+    fn title(&self) -> Option<&str> {
+        self.info.split_once("title=").and_then(|(_, title)| quoted(title))
+    }
+
+    /// The path that its first `$ curl` asks for, and the last line that it shows of the output.
+    fn shown_answer(&self) -> Option<(String, &str)> {
+        let (_, command) = self.content.split_once("$ curl ")?;
+        let (command, rest) = command.split_once('\n')?;
+        let path = command.split_once("://")?.1.split_once('/')?.1.trim_end_matches(['\'', '"', ' ']);
+        let output = rest.split("\n$ ").next()?;
+        Some((format!("/{path}"), output.trim().lines().last()?))
+    }
+}
+
+fn fences(markdown: &str) -> Vec<Fence> {
+    let mut fences: Vec<Fence> = Vec::new();
+    let mut inside = false;
+    for (text, line) in markdown.lines().zip(1..) {
+        match text.strip_prefix("```") {
+            Some(info) if !inside => fences.push(Fence { info: info.into(), content: String::new(), line }),
+            None if inside => {
+                let fence = fences.last_mut().expect("a fence was opened");
+                fence.content.extend([text, "\n"]);
+            }
+            None => continue,
+            Some(_) => {}
+        }
+        inside = inside != text.starts_with("```");
+    }
+    fences
+}
+
+// --- files
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// One file, which must be there.
+#[track_caller]
+fn file(path: &str) -> Text {
+    let content = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    Text { path: path.into(), content }
+}
+
+/// The files of `runtime-js/` that are loaded.
+fn scripts() -> Vec<Text> {
+    let mut files = files_under("runtime-js/");
+    files.retain(|file| file.path.ends_with(".js") && file.path.matches('/').count() == 1);
+    files
+}
+
+fn files_under(folder: &str) -> Vec<Text> {
+    let mut files = repository();
+    files.retain(|file| file.path.starts_with(folder));
+    assert!(!files.is_empty(), "there is nothing in {folder}");
+    files
+}
+
+/// Every text file that belongs to the repository.
+fn repository() -> Vec<Text> {
+    let paths = listed_by_git().unwrap_or_else(|| {
+        let mut found = Vec::new();
+        walk(root(), "", &mut found);
+        found
+    });
+    let read = |path: String| Some(Text { content: fs::read_to_string(root().join(&path)).ok()?, path });
+    // What cannot be read is no text, or was deleted and is still in git's index.
+    paths.into_iter().filter_map(read).collect()
+}
+
+/// The files git knows or would add. `None` without git, or where the files were copied without their history.
+fn listed_by_git() -> Option<Vec<String>> {
+    if !root().join(".git").exists() {
+        return None;
+    }
+    let mut git = Command::new("git");
+    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
+    let listed = git.output().ok().filter(|output| output.status.success())?;
+    let paths = String::from_utf8(listed.stdout).ok()?;
+    Some(paths.split_terminator('\0').map(str::to_owned).collect())
+}
+
+fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder of the repository").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        match entry.file_type().expect("what an entry is") {
+            kind if kind.is_file() => found.push(path),
+            kind if kind.is_dir() && !["target", ".git", "node_modules"].contains(&&*name) => {
+                walk(&entry.path(), &format!("{path}/"), found);
+            }
+            _ => {}
+        }
+    }
+}
