@@ -1,6 +1,7 @@
 //! Liveline: a server for folders of JavaScript route handlers whose answers can stay on the line.
 //!
-//! A request travels through these modules, in this order; each imports only from those to its right:
+//! A request travels through these modules, in this order. Each imports only from those to its right; `ports` alone
+//! looks back, to the engine that it drives:
 //!
 //! ```text
 //!  socket      http        router       isolate        ops         engine        ports        wire

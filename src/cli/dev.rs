@@ -8,14 +8,21 @@ use super::watch::Watch;
 use super::{CliError, report};
 use crate::isolate::Pool;
 use crate::net::Listener;
-use crate::ops::Mode;
+use crate::ops::{Diagnostic, Mode};
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let listener = Listener::bind(args.host, args.port).await?;
-    let settings = args.settings(Mode::Development)?;
-    let folders = [Some(settings.layout.root.clone()), settings.layout.public.clone()];
-    let mut watch = Watch::begin(folders.into_iter().flatten())?;
-    let pool = Pool::start(settings).await?;
+    let layout = args.folder.layout()?;
+    let mut watch = Watch::begin([Some(layout.root), layout.public].into_iter().flatten())?;
+    let pool = loop {
+        match Pool::start(args.settings(Mode::Development)?).await {
+            Ok(pool) => break pool,
+            Err(diagnostics) => {
+                report(&format!("{}\nwaiting for a change", errors(&diagnostics)));
+                watch.changed().await;
+            }
+        }
+    };
     watch.also(pool.files());
     until_stopped(&args, &listener, &pool, reload_on_change(&pool, watch)).await
 }
@@ -33,10 +40,13 @@ async fn reload_on_change(pool: &Arc<Pool>, mut watch: Watch) -> Result<(), CliE
                 ));
             }
             Err(diagnostics) => {
-                let texts: Vec<_> =
-                    diagnostics.iter().map(|diagnostic| format!("error: {diagnostic}")).collect();
-                report(&format!("reload failed, the old code goes on serving\n{}", texts.join("\n")));
+                report(&format!("reload failed, the old code goes on serving\n{}", errors(&diagnostics)));
             }
         }
     }
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> String {
+    let texts: Vec<_> = diagnostics.iter().map(|diagnostic| format!("error: {diagnostic}")).collect();
+    texts.join("\n")
 }

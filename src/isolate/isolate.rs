@@ -19,7 +19,7 @@ use super::site::Site;
 use super::watchdog::Witness;
 use super::watchdog::{self, Pulse, Stopper, Trip};
 use super::{Limits, embedded};
-use crate::engine::{Close, Event, ExchangeId};
+use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges};
 use crate::ports::Told;
 use crate::router::{Handler, Layer, NodeId};
@@ -359,7 +359,11 @@ impl Isolate {
         let culprit = self.witness.take().map(ExchangeId).or(culprit);
         let why = Diagnostic::new(self.describe_trip(trip));
         match culprit {
-            Some(exchange) => self.with_exchanges(|exchanges| exchanges.fail(exchange, why)),
+            Some(exchange) => {
+                let close = Close::because(CloseCode::HandlerFailed, why.message.clone());
+                self.with_exchanges(|exchanges| exchanges.fail(exchange, why));
+                self.end(exchange, &close);
+            }
             None => tracing::error!(target: "liveline::handler", "outside of any exchange: {why}"),
         }
     }

@@ -34,6 +34,18 @@ fn a_saved_handler_answers() {
 }
 
 #[test]
+fn broken_code_at_the_start_is_waited_for() {
+    let mut host = Site::new().file("handler.js", "export default () => {").begin_dev();
+    host.log.next("handler.js:1");
+    host.log.next("waiting for a change");
+
+    host.site.write("handler.js", says("mended"));
+
+    host.ready();
+    assert_eq!(host.get("/").text(), "mended");
+}
+
+#[test]
 fn a_saved_import_answers() {
     let host = Site::new()
         .file("lib/text.js", r#"export const text = "old";"#)

@@ -24,6 +24,13 @@ impl Host {
     /// Starts the executable and waits for the line that says where it listens.
     #[track_caller]
     pub(super) fn start(site: Site, command: &str) -> Self {
+        let mut host = Self::spawn(site, command);
+        host.ready();
+        host
+    }
+
+    /// Starts the executable.
+    pub(super) fn spawn(site: Site, command: &str) -> Self {
         let mut process = site
             .command(command)
             .args(["--host", "127.0.0.1", "--port", "0"])
@@ -35,12 +42,15 @@ impl Host {
         let stdout = Log::follow("stdout", process.stdout.take().expect("stdout is piped"));
         let log = Log::follow("stderr", process.stderr.take().expect("stderr is piped"));
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut host = Self { site, log, stdout, address, process };
+        Self { site, log, stdout, address, process }
+    }
 
-        let ready = host.stdout.next("listening on ");
+    /// Waits for the line that says where it listens.
+    #[track_caller]
+    pub fn ready(&mut self) {
+        let ready = self.stdout.next("listening on ");
         let address = ready.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{ready}"));
-        host.address = address.parse().unwrap_or_else(|_| panic!("not an address: {ready}"));
-        host
+        self.address = address.parse().unwrap_or_else(|_| panic!("not an address: {ready}"));
     }
 
     /// Where it listens.

@@ -99,6 +99,11 @@ impl Site {
         Host::start(self, "dev")
     }
 
+    /// `liveline dev`, from its first moment.
+    pub fn begin_dev(self) -> Host {
+        Host::spawn(self, "dev")
+    }
+
     /// Any command that ends by itself, over this folder.
     #[track_caller]
     pub fn run(&self, command: &str) -> Finished {
