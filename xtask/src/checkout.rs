@@ -55,18 +55,18 @@ pub fn executable(name: &str) -> String {
 /// What a build with a certain engine adds to a cargo command.
 #[derive(Debug)]
 pub struct Build {
-    pub features: &'static [&'static str],
+    pub flags: &'static [&'static str],
     pub variables: Vec<(&'static str, OsString)>,
 }
 
 impl Build {
     /// Without any engine: the lifecycle engine and the wire alone.
     pub fn without_engine() -> Self {
-        Self { features: &["--no-default-features"], variables: Vec::new() }
+        Self { flags: &["--no-default-features"], variables: Vec::new() }
     }
 
     pub fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.args(self.features).envs(self.variables.iter().map(|(name, value)| (name, value)))
+        command.args(self.flags).envs(self.variables.iter().map(|(name, value)| (name, value)))
     }
 }
 

@@ -107,7 +107,7 @@ impl Choice {
         match &self.engine {
             Engine::V8 { archive } => {
                 let archive = archive.iter().map(|archive| ("RUSTY_V8_ARCHIVE", archive.into()));
-                Ok(Build { features: &[], variables: archive.collect() })
+                Ok(Build { flags: &[], variables: archive.collect() })
             }
             Engine::QuickJs => quickjs::build(checkout),
         }

@@ -13,8 +13,15 @@ use crate::checkout::{Build, Checkout, complete, executable};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{apt_install, find_program, may_use_apt};
 
-/// Cargo's flags for this engine.
-const FEATURES: &[&str] = &["--no-default-features", "--features", "quickjs,ts"];
+/// Cargo's flags for this engine. QuickJS asks for the imports of modules that are linked already; deno_core answers,
+/// but takes it for a defect of its own where debug assertions are on.
+const FLAGS: &[&str] = &[
+    "--no-default-features",
+    "--features",
+    "quickjs,ts",
+    "--config",
+    "profile.dev.debug-assertions=false",
+];
 
 /// Where `simde/` is looked for.
 const HEADER_FOLDERS: [&str; 3] = ["/usr/include", "/usr/local/include", "/opt/homebrew/include"];
@@ -41,7 +48,7 @@ pub fn build(checkout: &Checkout) -> Outcome<Build> {
         return fail("cmake and the simde headers were there a moment ago, and are not now");
     };
     Ok(Build {
-        features: FEATURES,
+        flags: FLAGS,
         variables: vec![
             ("CMAKE_TOOLCHAIN_FILE", write_toolchain(&checkout.target, headers)?.into()),
             ("PATH", path_with(&cmake)?),
