@@ -10,6 +10,7 @@ import {
   op_port_delta,
   op_port_frame,
   op_stream_end,
+  op_stream_gone,
   op_stream_write,
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
@@ -156,7 +157,7 @@ function answerResponse(exchange, response, last) {
   if (ArrayBuffer.isView(source.body)) {
     return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
   }
-  pump(body.stream, op_answer_stream(exchange.id, status, statusMessage, headers, last));
+  pump(exchange, body.stream, op_answer_stream(exchange.id, status, statusMessage, headers, last));
 }
 
 function cookiesOf(exchange) {
@@ -165,23 +166,24 @@ function cookiesOf(exchange) {
   return text;
 }
 
-/** Moves a stream's chunks to the client, as fast as the client takes them. */
-async function pump(source, stream) {
+/** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */
+async function pump(exchange, source, stream) {
+  exchange.started();
   const reader = source.getReader();
+  op_stream_gone(stream).then(() => reader.cancel("The client left.")).catch(() => {});
   try {
     while (true) {
       const { value, done } = await reader.read();
       if (done) break;
       const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
       if (!ArrayBuffer.isView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
-      if (!await op_stream_write(stream, bytes)) {
-        await reader.cancel("The client left.");
-        break;
-      }
+      if (!await op_stream_write(stream, bytes)) break;
     }
     op_stream_end(stream, null);
   } catch (error) {
     op_stream_end(stream, error);
+  } finally {
+    exchange.returned();
   }
 }
 

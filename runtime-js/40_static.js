@@ -1,10 +1,13 @@
 // The static layer: what stands past the last step of a route. A file that nobody touches never enters JavaScript.
 
-import { op_file_open, op_file_read } from "ext:core/ops";
+import { op_file_close, op_file_open, op_file_read } from "ext:core/ops";
 import { nativeStream, readHeaders } from "ext:liveline/11_request.js";
 
 /** Native files of Responses made here, by Response. */
 const files = new WeakMap();
+
+/** Closes the files of Responses that nobody used. */
+const unused = new FinalizationRegistry((file) => op_file_close(file));
 
 /** The answer of `public/` to `pathname`: the file, 304, 206, 416 or 404. @returns {Promise<Response>} */
 export async function staticResponse(exchange, pathname) {
@@ -13,6 +16,8 @@ export async function staticResponse(exchange, pathname) {
   const body = bodiless ? null : nativeStream(() => op_file_read(file));
   const response = new Response(body, { status, headers: readHeaders(headers) });
   files.set(response, file);
+  // The stream, because it can outlive its Response.
+  unused.register(body ?? response, file);
   return response;
 }
 

@@ -79,8 +79,16 @@ pub enum AnswerBody {
     Empty,
     Data(Bytes),
     /// Chunks from JavaScript. The channel holds one, so a slow client slows its source.
-    Stream(mpsc::Receiver<Result<Bytes, StreamFailed>>),
+    Stream(mpsc::Receiver<Chunk>),
     File(FileBody),
+}
+
+/// A part of a streamed body. The end is said, because whoever waits for the client to leave holds a sender, too.
+#[derive(Debug)]
+pub enum Chunk {
+    Data(Bytes),
+    End,
+    Failed,
 }
 
 /// The source of a streamed body failed; the connection has to end so that the client can tell.
@@ -120,7 +128,15 @@ impl Body for AnswerBody {
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             AnswerBody::Stream(chunks) => {
-                chunks.poll_recv(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk?))))
+                let chunk = std::task::ready!(chunks.poll_recv(cx));
+                let frame = match chunk {
+                    Some(Chunk::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                    Some(Chunk::End) => None,
+                    Some(Chunk::Failed) | None => Some(Err(BodyError::Stream(StreamFailed))),
+                };
+                // Nobody reads any further, and the source may know.
+                *self = AnswerBody::Empty;
+                Poll::Ready(frame)
             }
             AnswerBody::File(file) => Pin::new(file).poll_frame(cx).map_err(BodyError::from),
         }
@@ -142,7 +158,7 @@ impl Body for AnswerBody {
 
 /// Streamed bodies that JavaScript still writes to.
 #[derive(Default)]
-pub struct Streams(Slab<mpsc::Sender<Result<Bytes, StreamFailed>>>);
+pub struct Streams(Slab<mpsc::Sender<Chunk>>);
 
 /// Kinds of `op_answer_data`, as `21_encoding.js` numbers them.
 const KIND_JSON: u32 = 1;
@@ -257,7 +273,16 @@ pub async fn op_stream_write(
 ) -> bool {
     let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).cloned();
     let Some(sender) = sender else { return false };
-    sender.send(Ok(Bytes::copy_from_slice(&chunk))).await.is_ok()
+    sender.send(Chunk::Data(Bytes::copy_from_slice(&chunk))).await.is_ok()
+}
+
+/// Resolves when nobody reads the body any more: it came to its end, or the client left.
+#[op2]
+pub async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u32) {
+    let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).cloned();
+    if let Some(sender) = sender {
+        sender.closed().await;
+    }
 }
 
 /// The body is complete, or failed with `error`. Reentrant: reading an error may run its getters.
@@ -271,13 +296,15 @@ pub fn op_stream_end<'s, 'i>(
     let Some(sender) = state.borrow_mut().borrow_mut::<Streams>().0.try_remove(stream as usize) else {
         return;
     };
-    if error.is_null_or_undefined() {
-        return;
-    }
-    let diagnostic = Diagnostic::from_exception(scope, error);
-    tracing::error!(target: "liveline::handler", "a response's stream failed: {diagnostic}");
-    // The channel's one place may be taken; the failure must still arrive after what is in it.
-    deno_core::unsync::spawn(async move { sender.send(Err(StreamFailed)).await });
+    let last = if error.is_null_or_undefined() {
+        Chunk::End
+    } else {
+        let diagnostic = Diagnostic::from_exception(scope, error);
+        tracing::error!(target: "liveline::handler", "a response's stream failed: {diagnostic}");
+        Chunk::Failed
+    };
+    // The channel's one place may be taken, and the end comes after what is in it.
+    deno_core::unsync::spawn(async move { sender.send(last).await });
 }
 
 fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {

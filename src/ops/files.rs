@@ -56,6 +56,12 @@ pub async fn op_file_open(
     Ok(FileHead { status, headers, file })
 }
 
+/// Nobody can read the file any more.
+#[op2(fast)]
+pub fn op_file_close(state: &mut OpState, #[smi] file: u32) {
+    state.borrow_mut::<OpenFiles>().take(file);
+}
+
 /// The next chunk of a file that a handler reads itself; null at its end.
 #[op2]
 #[buffer]

@@ -1,8 +1,11 @@
 //! The event a handler gets, its life, and the line it talks on.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
-use crate::support::{Host, observed, serve};
+use crate::support::{Host, PATIENCE, Site, observed, serve};
 
 // -- The request --------------------------------------------------------------------------------------
 
@@ -444,4 +447,35 @@ fn a_client_cannot_change_the_state_of_the_server() {
     line.send("ask", Value::Null);
 
     assert_eq!(line.expect("message"), json!([{ "n": 1 }, "clean"]));
+}
+
+#[test]
+fn a_stream_lasts_until_its_client_leaves() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"export default (event) => {
+              event.signal.addEventListener("abort", () => console.error("aborted"));
+              const start = (controller) => controller.enqueue(new TextEncoder().encode("data: 1\n\n"));
+              const cancel = () => console.error("cancelled");
+              const headers = { "content-type": "text/event-stream" };
+              return new Response(new ReadableStream({ start, cancel }), { headers });
+            }"#,
+        )
+        .serve();
+    let mut client = TcpStream::connect(host.address()).expect("the host accepts");
+    client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").expect("a written request");
+    let mut received = String::new();
+    while !received.contains("data: 1") {
+        let mut chunk = [0; 1024];
+        let length = client.read(&mut chunk).expect("the stream's first part");
+        received += std::str::from_utf8(&chunk[..length]).expect("text");
+    }
+    assert!(!host.log.text().contains("aborted"), "the exchange lasts as long as its stream");
+
+    drop(client);
+
+    host.log.next("cancelled");
+    host.log.next("aborted");
 }
