@@ -103,7 +103,9 @@ function defineLazy(name, load) {
 }
 
 function makeConsole() {
-  const { Console } = core.loadExtScript("ext:deno_web/01_console.js");
+  const { Console, setNoColorFns } = core.loadExtScript("ext:deno_web/01_console.js");
+  // What handlers print may go to a file.
+  setNoColorFns(() => true, () => true);
   // Levels from 2 on are warnings and errors.
   return new Console((text, level) => core.print(text, level > 1));
 }

@@ -8,6 +8,7 @@ import {
   op_exchange_release,
   op_exchange_returned,
   op_exchange_started,
+  op_log_error,
   op_request_url,
 } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/01_errors.js";
@@ -143,7 +144,13 @@ export class Exchange {
     if (this.#abort !== null) this.#abort.abort(reason ?? overError());
     const callbacks = this.#onEnd;
     this.#onEnd = null;
-    if (callbacks !== null) { for (const callback of callbacks) callback(); }
+    for (const callback of callbacks ?? []) {
+      try {
+        callback();
+      } catch (error) {
+        op_log_error("at the end of an exchange", error);
+      }
+    }
   }
 }
 

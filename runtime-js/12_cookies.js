@@ -1,5 +1,7 @@
 // event.cookies: the request's cookies, and those that the answer will set.
 
+import { op_exchange_cookie, op_request_header } from "ext:core/ops";
+
 /**
  * @typedef {object} CookieOptions
  * @property {string} value
@@ -14,12 +16,12 @@
 
 /** An asynchronous map over cookies, so that it can stand wherever stored values can. */
 export class Cookies {
+  #exchange;
   #values;
-  #changes = new Map();
 
-  /** @param {string} header the request's Cookie header */
-  constructor(header) {
-    this.#values = parse(header);
+  constructor(exchange) {
+    this.#exchange = exchange;
+    this.#values = parse(op_request_header(exchange.id, "cookie") ?? "");
   }
 
   async get(name) {
@@ -30,15 +32,15 @@ export class Cookies {
     return this.#values.has(name);
   }
 
-  /** @param {string} name @param {string | CookieOptions} value */
+  /** Before the answer only. @param {string} name @param {string | CookieOptions} value */
   async set(name, value) {
     const options = typeof value === "object" && value !== null ? value : { value };
-    this.#changes.set(name, serialize(name, options));
+    op_exchange_cookie(this.#exchange.id, name, serialize(name, options));
     this.#values.set(name, String(options.value));
   }
 
   async delete(name) {
-    this.#changes.set(name, serialize(name, { value: "", maxAge: 0 }));
+    op_exchange_cookie(this.#exchange.id, name, serialize(name, { value: "", maxAge: 0 }));
     return this.#values.delete(name);
   }
 
@@ -64,11 +66,6 @@ export class Cookies {
 
   async json() {
     return Object.fromEntries(this.#values);
-  }
-
-  /** Set-Cookie values for what changed. For the host. */
-  changes() {
-    return [...this.#changes.values()];
   }
 }
 

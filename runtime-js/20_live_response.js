@@ -50,10 +50,14 @@ export class LiveResponse extends EventTarget {
   /** Aborts the work of the current source. */
   #source = null;
   #waiting = [];
-  #sink = null;
+  /** Who follows this response. */
+  #sinks = new Set();
+  /** `{ error }` where the last source failed and no other took its place. */
+  #failure = null;
   /** Frames that came before anyone followed; only kept where {@link LiveResponse.recorder} made the response. */
   #recorded = null;
   #background = null;
+  #backgroundPort = null;
 
   /**
    * @param {unknown} [body]
@@ -145,7 +149,7 @@ export class LiveResponse extends EventTarget {
 
   /** The far end's port, where this response came from a handler that talks: messages and replies. */
   get background() {
-    return this.#background?.() ?? null;
+    return this.#backgroundPort ??= this.#background?.() ?? null;
   }
 
   /** The same as {@link background}. */
@@ -241,15 +245,17 @@ export class LiveResponse extends EventTarget {
   }
 
   /**
-   * For the host: sends every frame to `sink`, those kept included. One sink at a time.
-   * @param {{ frame(frame: Frame, last: boolean): void, done(): void }} sink
+   * For the host: sends every frame to `sink`, those kept included. Returns what stops that.
+   * @param {{ frame(frame: Frame, last: boolean): void, done(): void, failed(error: unknown): void }} sink
    */
   [kSink](sink) {
-    this.#sink = sink;
+    this.#sinks.add(sink);
     const recorded = this.#recorded ?? (this.#frame === null ? [] : [{ frame: this.#frame, last: false }]);
     this.#recorded = null;
     for (const { frame, last } of recorded) sink.frame(frame, last);
-    if (this.#finished) sink.done();
+    if (this.#failure !== null) sink.failed(this.#failure.error);
+    else if (this.#finished) sink.done();
+    return () => this.#sinks.delete(sink);
   }
 
   // -- sources -----------------------------------------------------------------------------------------------------
@@ -265,6 +271,7 @@ export class LiveResponse extends EventTarget {
       return Promise.reject(error);
     }
     this.#supersede();
+    this.#failure = null;
     const source = { controller: null, stopped: false, onStop: null };
     this.#source = source;
     let work;
@@ -278,9 +285,15 @@ export class LiveResponse extends EventTarget {
       if (init.done) this.#finish();
       return Promise.resolve();
     }
-    return work.then(() => {
-      if (!source.stopped && init.done) this.#finish();
-    });
+    return work.then(
+      () => {
+        if (!source.stopped && init.done) this.#finish();
+      },
+      (error) => {
+        if (!source.stopped) this.#failed(error);
+        throw error;
+      },
+    );
   }
 
   /** Puts out the frames of one source. Returns a promise where that takes time. */
@@ -317,17 +330,18 @@ export class LiveResponse extends EventTarget {
 
   #follow(source, upstream, init) {
     if (upstream.#background !== null) this.#background ??= upstream.#background;
-    return new Promise((resolve) => {
-      source.onStop = () => {
-        upstream.#sink = null;
-        resolve();
-      };
-      upstream[kSink]({
+    return new Promise((resolve, reject) => {
+      const unfollow = upstream[kSink]({
         frame: (frame, last) => {
           if (!source.stopped) this.#emit(frame, last && init.done && !init.nested);
         },
         done: resolve,
+        failed: reject,
       });
+      source.onStop = () => {
+        unfollow();
+        resolve();
+      };
     });
   }
 
@@ -346,7 +360,7 @@ export class LiveResponse extends EventTarget {
   #emitResponse(source, response, init) {
     const { status, statusText, headers, type, redirected, url } = response;
     const head = { ...init, status, statusText, headers, type, redirected, url };
-    if (this.#sink?.takesResponse?.() === true) {
+    if ([...this.#sinks].some((sink) => sink.takesResponse?.())) {
       this.#emit(new StateFrame(undefined, head, response), init.done && !init.nested);
       return undefined;
     }
@@ -356,12 +370,23 @@ export class LiveResponse extends EventTarget {
   }
 
   async #drain(source, generator, init) {
-    source.onStop = () => ignoreRejection(generator.return?.());
+    let running = false;
+    source.onStop = () => {
+      // A generator that is running ends at its next yield: the loop below sees that it was stopped.
+      if (!running) ignoreRejection(generator.return?.());
+    };
     const nested = { ...init, nested: true };
     while (!source.stopped) {
-      const { value, done } = await generator.next();
+      running = true;
+      const step = generator.next();
+      running = typeof step?.then === "function";
+      const { value, done } = await step;
+      running = false;
       const body = await value;
-      if (source.stopped) return;
+      if (source.stopped) {
+        if (!done) ignoreRejection(generator.return?.());
+        return;
+      }
       if (done) {
         // A generator that falls off its end has said its last state already.
         if (body !== undefined) await this.#run(source, body, undefined, nested);
@@ -385,18 +410,19 @@ export class LiveResponse extends EventTarget {
   // -- states ------------------------------------------------------------------------------------------------------
 
   #emit(frame, last) {
+    // A frame that a follower cannot send was never said.
+    for (const sink of this.#sinks) sink.frame(frame, last);
+    if (this.#sinks.size === 0) this.#recorded?.push({ frame, last });
     this.#frame = frame;
     if (last) this.#closing = true;
     if (this.#state === "waiting") this.#reach("live");
-    if (this.#sink !== null) this.#sink.frame(frame, last);
-    else this.#recorded?.push({ frame, last });
     this.dispatchEvent(new ReplaceEvent(frame));
   }
 
   #finish() {
     this.#closing = true;
     this.#finished = true;
-    this.#sink?.done();
+    for (const sink of this.#sinks) sink.done();
     // Code that runs right after the call may still look at a live response.
     queueMicrotask(() => this.#reach("done"));
   }
@@ -413,10 +439,25 @@ export class LiveResponse extends EventTarget {
     for (const { resolve } of reached) resolve(this);
   }
 
+  #failed(error) {
+    this.#failure = { error };
+    for (const sink of this.#sinks) sink.failed(error);
+  }
+
+  /** For the host: why the current source failed, as `{ error }`, or null. */
+  static failureOf(response) {
+    return response.#failure;
+  }
+
+  /** For the host: whether the last state is known. */
+  static isClosed(response) {
+    return response.#closing;
+  }
+
   /** For the host: the exchange is over, so no source has anyone to talk to. */
   static stop(response) {
     response.#supersede();
-    response.#sink = null;
+    response.#sinks.clear();
     response.#closing = true;
     response.#reach("done");
   }

@@ -27,11 +27,14 @@ const TEXT_BODY = 2;
  */
 export class Responder {
   #exchange;
+  #hasReturned;
   /** Ends the observation of bodies that may still change. */
   #observed = [];
 
-  constructor(exchange) {
+  /** @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source */
+  constructor(exchange, hasReturned = () => true) {
     this.#exchange = exchange;
+    this.#hasReturned = hasReturned;
     exchange.onEnd(() => this.#forgetBodies());
   }
 
@@ -43,21 +46,28 @@ export class Responder {
   frame(frame, last) {
     const exchange = this.#exchange;
     if (exchange.ended) return;
-    if (!frame.concurrent) this.#forgetBodies();
     if (exchange.answered) {
       const eventID = exchange.nextEventID("response.replace");
       op_port_frame(exchange.id, eventID, encodeFrame(frame), last);
-      if (!last) this.#observe(frame.body, eventID, "body");
+      if (!frame.concurrent) this.#forgetBodies();
+      this.#observe(frame.body, eventID, "body");
     } else {
-      exchange.answered = true;
       if (frame.raw !== undefined) answerResponse(exchange, frame.raw, last);
       else answerValue(exchange, frame.body, frame, last);
+      exchange.answered = true;
       this.observeFirst(frame.body);
     }
   }
 
   done() {
-    this.#exchange.responseDone();
+    const exchange = this.#exchange;
+    if (exchange.ended) return;
+    if (!exchange.answered) this.frame(NOTHING, true);
+    exchange.responseDone();
+  }
+
+  failed(error) {
+    if (this.#hasReturned()) this.#exchange.fail(error);
   }
 
   /** Follows the body that HTTP carried. */
@@ -68,8 +78,9 @@ export class Responder {
   #observe(body, source, prefix) {
     if (!isPlain(body)) return;
     const { id } = this.#exchange;
-    const send = (records) => op_port_delta(id, `${source}.mutate`, encodeRecords(records, prefix));
-    this.#observed.push(subscribe(body, send));
+    this.#observed.push(subscribe(body, (records) => {
+      op_port_delta(id, `${source}.mutate`, encodeRecords(records, prefix));
+    }));
   }
 
   #forgetBodies() {
@@ -83,15 +94,18 @@ export class Responder {
  * open is known after `returned()`; only then is it worth following the data's changes.
  */
 export function answerPlain(exchange, value, returned) {
-  exchange.answered = true;
   if (value instanceof Response) answerResponse(exchange, value, true);
   else answerValue(exchange, value, PLAIN, true);
+  exchange.answered = true;
   returned();
   if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value);
 }
 
 /** The head of an answer that nobody gave one. */
 const PLAIN = { status: 200, statusText: "", headers: null, hasHeaders: false };
+
+/** The state of a response whose source had none, such as a generator that yields nothing. */
+const NOTHING = { ...PLAIN, body: null, raw: undefined, concurrent: false };
 
 /** A body on the line: JSON, and nothing that JSON cannot say. */
 export function encodeJson(value, what) {
@@ -130,11 +144,10 @@ function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
   const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
-  const cookies = cookiesOf(exchange);
-  if (head.status === 200 && !head.hasHeaders && head.statusText === "" && cookies === "") {
+  if (head.status === 200 && !head.hasHeaders && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
-  let headers = (head.headers === null ? "" : writeHeaders(head.headers)) + cookies;
+  let headers = head.headers === null ? "" : writeHeaders(head.headers);
   if (kind !== EMPTY && !head.headers?.has("content-type")) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
   op_answer(exchange.id, head.status, head.statusText, headers, text, last);
 }
@@ -146,7 +159,7 @@ function answerResponse(exchange, response, last) {
   if (response.bodyUsed) throw new TypeError("The Response's body was read already, so it cannot be sent.");
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;
-  const headers = writeHeaders(wireHeaderList(inner)) + cookiesOf(exchange);
+  const headers = writeHeaders(wireHeaderList(inner));
   const file = fileOf(response);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
   const source = body?.streamOrStatic;
@@ -160,16 +173,10 @@ function answerResponse(exchange, response, last) {
   pump(exchange, body.stream, op_answer_stream(exchange.id, status, statusMessage, headers, last));
 }
 
-function cookiesOf(exchange) {
-  let text = "";
-  for (const cookie of exchange.cookies?.changes() ?? []) text += `set-cookie\n${cookie}\n`;
-  return text;
-}
-
 /** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */
 async function pump(exchange, source, stream) {
-  exchange.started();
   const reader = source.getReader();
+  let failure = null;
   op_stream_gone(stream).then(() => reader.cancel("The client left.")).catch(() => {});
   try {
     while (true) {
@@ -179,12 +186,10 @@ async function pump(exchange, source, stream) {
       if (!ArrayBuffer.isView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
       if (!await op_stream_write(stream, bytes)) break;
     }
-    op_stream_end(stream, null);
   } catch (error) {
-    op_stream_end(stream, error);
-  } finally {
-    exchange.returned();
+    failure = error;
   }
+  if (op_stream_end(stream, failure)) exchange.end();
 }
 
 // -- values and Responses --------------------------------------------------------------------------------------------

@@ -9,9 +9,13 @@ const files = new WeakMap();
 /** Closes the files of Responses that nobody used. */
 const unused = new FinalizationRegistry((file) => op_file_close(file));
 
-/** The answer of `public/` to `pathname`: the file, 304, 206, 416 or 404. @returns {Promise<Response>} */
-export async function staticResponse(exchange, pathname) {
-  const { status, headers, file } = await op_file_open(exchange.id, pathname);
+/**
+ * The answer of `public/` to `pathname`: the file, 304, 206, 416 or 404. The request's conditions and ranges are for
+ * its own path; a re-route asks for the whole.
+ * @returns {Promise<Response>}
+ */
+export async function staticResponse(exchange, pathname, method, rerouted) {
+  const { status, headers, file } = await op_file_open(exchange.id, pathname, method, rerouted);
   const bodiless = status === 204 || status === 304;
   const body = bodiless ? null : nativeStream(() => op_file_read(file));
   const response = new Response(body, { status, headers: readHeaders(headers) });

@@ -1,6 +1,6 @@
 // The event that a handler gets: its request, its answer, its client, and what keeps all that open.
 
-import { op_request_header, op_request_peer } from "ext:core/ops";
+import { op_request_peer } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/01_errors.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
@@ -75,7 +75,7 @@ export class HttpEvent {
   }
 
   get cookies() {
-    return this.#exchange.cookies ??= new Cookies(op_request_header(this.#exchange.id, "cookie") ?? "");
+    return this.#exchange.cookies ??= new Cookies(this.#exchange);
   }
 
   /** Values that stay with the visitor. */
@@ -183,13 +183,16 @@ export class HttpEvent {
   static returned(event, value) {
     const used = event.#response !== null;
     if (value !== undefined || !used) {
-      if (used && event.#response.readyState === "done") {
+      if (used && LiveResponse.isClosed(event.#response)) {
         if (value !== undefined) console.warn("The handler's result is ignored: its response was already done.");
       } else {
         event.#respond([value]);
       }
     }
     event.#returned = true;
+    // A source that failed before, and that nothing took the place of, was the handler's last word.
+    const failure = used ? LiveResponse.failureOf(event.#response) : null;
+    if (failure !== null && event.#parent === null) event.#exchange.fail(failure.error);
   }
 
   /** The handler returned data that was answered without a LiveResponse. */
@@ -208,7 +211,7 @@ export class HttpEvent {
       const response = LiveResponse.recorder(this.#parent === null ? null : () => this.client.tap());
       this.#response = response;
       exchange.onEnd(() => LiveResponse.stop(response));
-      if (this.#parent === null) response[kSink](new Responder(exchange));
+      if (this.#parent === null) response[kSink](new Responder(exchange, () => this.#returned));
       else response.addEventListener("replace", () => this.#onResponse?.(response), { once: true });
     }
     return LiveResponse.respond(this.#response, args, (error) => exchange.fail(error));

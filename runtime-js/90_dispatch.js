@@ -127,16 +127,19 @@ function walk(event, trail, index) {
   return pastTheLastStep(event, trail);
 }
 
+/** Methods that may be answered by an export of their name. Other exports are nobody's business. */
+const METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"]);
+
 /** The export that answers `method`: its own, GET's where only the headers are asked for, or the default. */
 function handlerFor(module, method) {
-  const named = module[method];
-  if (method !== "default" && typeof named === "function") return named;
+  const named = METHODS.has(method) ? module[method] : undefined;
+  if (typeof named === "function") return named;
   if (method === "HEAD" && typeof module.GET === "function") return module.GET;
   return typeof module.default === "function" ? module.default : undefined;
 }
 
 async function pastTheLastStep(event, trail) {
-  const response = await staticResponse(event[kExchange], trail.pathname);
+  const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
   if (response.status !== 404) return response;
   const leaf = trail.steps.findLast(({ depth }) => depth === trail.segments.length);
   if (leaf === undefined) return response;
@@ -149,7 +152,7 @@ async function pastTheLastStep(event, trail) {
 
 /** The methods that a module answers by name. */
 function methodsOf(module) {
-  const methods = Object.keys(module).filter((name) => /^[A-Z]+$/.test(name) && typeof module[name] === "function");
+  const methods = [...METHODS].filter((name) => typeof module[name] === "function");
   if (methods.includes("GET") && !methods.includes("HEAD")) methods.push("HEAD");
   return methods.sort();
 }
@@ -177,7 +180,7 @@ function fetchFor(event, next) {
     if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
     const url = new URL(target instanceof Request ? target.url : target, event.url);
     if (url.origin !== event.url.origin) return fetch(target, init);
-    return next(target instanceof Request || init === undefined ? target : new Request(url, init), init ?? {});
+    return next(new Request(target instanceof Request ? target : url, init));
   };
 }
 
@@ -187,7 +190,7 @@ async function reroute(event, trail, depth, target, init) {
     throw new RangeError(`next(): more than ${MAX_REROUTES} re-routes for one request; the last was to ${target}`);
   }
   const given = target instanceof Request ? target.url : String(target);
-  const url = given.includes("://") ? new URL(given) : null;
+  const url = /^[a-z][a-z0-9+.-]*:/i.test(given) ? new URL(given) : null;
   if (url !== null && url.origin !== event.url.origin) {
     throw new TypeError(`next() cannot make outbound calls: ${url.href} is another origin. Use fetch().`);
   }
@@ -196,11 +199,19 @@ async function reroute(event, trail, depth, target, init) {
   const destination = new URL(route.path + (route.query === null ? "" : `?${route.query}`), event.url);
   const request = target instanceof Request
     ? target
-    : new Request(new Request(destination, event.request.clone()), init);
+    : new Request(new Request(destination, inherited(event.request, init)), init);
   const child = event.spawn({ request });
   const { skipDepth } = route;
   const onward = new Trail(route.node, route.path, request.method, { reroutes: trail.reroutes + 1, skipDepth });
   return await runChild(child, onward, 0);
+}
+
+/** What a re-route takes over from the request it comes from. */
+function inherited(request, init) {
+  const method = init?.method?.toUpperCase();
+  // A request for something cannot carry the body that was meant for something else.
+  if (method === "GET" || method === "HEAD") return { headers: request.headers };
+  return request.clone();
 }
 
 /** Runs a step further in. Resolves with what it returns, or with its LiveResponse once that has a first state. */

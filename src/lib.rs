@@ -1,7 +1,7 @@
 //! Liveline: a server for folders of JavaScript route handlers whose answers can stay on the line.
 //!
-//! A request travels through these modules, in this order. Each imports only from those to its right; `ports` alone
-//! looks back, to the engine that it drives:
+//! A request travels through these modules, in this order; `cli` stands before them. Each imports only from those to
+//! its right, but for two: `isolate` reads the router's routes, and `ports` drives the engine.
 //!
 //! ```text
 //!  socket      http        router       isolate        ops         engine        ports        wire

@@ -56,6 +56,13 @@ pub struct Server {
     /// Origin of another site whose pages may join live lines (repeatable)
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// What a handler or a stranger may use up.
+#[derive(Debug, Clone, Parser)]
+pub struct Limits {
     /// How long a client has to join its live line
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub join_timeout: Duration,

@@ -1,43 +1,46 @@
 //! `liveline dev`: serve, and reload on every change.
 
-use std::sync::Arc;
+use tokio::sync::Mutex;
 
 use super::args::Server;
 use super::serve::until_stopped;
 use super::watch::Watch;
 use super::{CliError, report};
-use crate::isolate::Pool;
+use crate::isolate::{Pool, Reloaded};
 use crate::net::Listener;
 use crate::ops::{Diagnostic, Mode};
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let listener = Listener::bind(args.host, args.port).await?;
-    let layout = args.folder.layout()?;
-    let mut watch = Watch::begin([Some(layout.root), layout.public].into_iter().flatten())?;
-    let pool = loop {
-        match Pool::start(args.settings(Mode::Development)?).await {
-            Ok(pool) => break pool,
-            Err(diagnostics) => {
-                report(&format!("{}\nwaiting for a change", errors(&diagnostics)));
-                watch.changed().await;
-            }
-        }
-    };
-    watch.also(pool.files());
-    until_stopped(&args, &listener, &pool, reload_on_change(&pool, watch)).await
+    let settings = args.settings(Mode::Development)?;
+    let folders = [Some(settings.layout.root.clone()), settings.layout.public.clone()];
+    let pool = Pool::new(settings);
+    // First the code as it is, then as it changes; the one watch goes from the one to the other.
+    let watch = Mutex::new(Watch::begin(folders.into_iter().flatten())?);
+    let load = async { first_load(&pool, &mut *watch.lock().await).await };
+    let reload = async { reload_on_change(&pool, &mut *watch.lock().await).await };
+    until_stopped(&args, &listener, &pool, load, reload).await
 }
 
-async fn reload_on_change(pool: &Arc<Pool>, mut watch: Watch) -> Result<(), CliError> {
+/// Loads the code, as soon as it can be loaded.
+async fn first_load(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
+    loop {
+        let loaded = pool.reload().await;
+        watch.also(pool.files());
+        let Err(diagnostics) = loaded else { return Ok(()) };
+        report(&format!("{}\nwaiting for a change", errors(&diagnostics)));
+        watch.changed().await;
+    }
+}
+
+async fn reload_on_change(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
     loop {
         watch.changed().await;
-        match pool.reload().await {
-            Ok(reloaded) => {
-                watch.also(pool.files());
-                report(&format!(
-                    "reloaded in {} ms ({} handlers)",
-                    reloaded.took.as_millis(),
-                    reloaded.handlers
-                ));
+        let reloaded = pool.reload().await;
+        watch.also(pool.files());
+        match reloaded {
+            Ok(Reloaded { took, handlers }) => {
+                report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
             }
             Err(diagnostics) => {
                 report(&format!("reload failed, the old code goes on serving\n{}", errors(&diagnostics)));

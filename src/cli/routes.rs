@@ -36,20 +36,29 @@ pub fn run(args: &Folder) -> Result<(), CliError> {
 /// source, so that listing routes runs nobody's code.
 fn methods(path: &Path) -> String {
     let Ok(source) = std::fs::read_to_string(path) else { return "?".to_owned() };
-    let mut found: Vec<String> = Vec::new();
-    for words in
-        source.split("export ").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_'))
-    {
-        let mut words =
-            words.filter(|word| !word.is_empty() && !["async", "function", "const", "let"].contains(word));
-        let name = words.next().unwrap_or_default();
-        let method = match name {
-            "default" => "*",
-            name if !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase()) => name,
-            _ => continue,
+    let mut found: Vec<&str> = Vec::new();
+    for export in source.split("export ").skip(1).map(str::trim_start) {
+        let names: Vec<&str> = match export.strip_prefix('{') {
+            // `export { handle as GET, other as default }`: what follows `as`, or the name itself.
+            Some(list) => {
+                let items = list.split('}').next().unwrap_or_default().split(',');
+                items.map(|item| item.rsplit(" as ").next().unwrap_or(item).trim()).collect()
+            }
+            None => {
+                let mut words = export.split(|c: char| !c.is_alphanumeric() && c != '_');
+                let keywords = ["", "async", "function", "const", "let"];
+                words.find(|word| !keywords.contains(word)).into_iter().collect()
+            }
         };
-        if !found.iter().any(|known| known == method) {
-            found.push(method.to_owned());
+        let methods = names.into_iter().filter_map(|name| match name {
+            "default" => Some("*"),
+            name if !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase()) => Some(name),
+            _ => None,
+        });
+        for method in methods {
+            if !found.contains(&method) {
+                found.push(method);
+            }
         }
     }
     if found.is_empty() { "-".to_owned() } else { found.join(",") }

@@ -10,26 +10,32 @@ use crate::ops::Mode;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let listener = Listener::bind(args.host, args.port).await?;
-    let pool = Pool::start(args.settings(Mode::Production)?).await?;
-    until_stopped(&args, &listener, &pool, std::future::pending()).await
+    let pool = Pool::new(args.settings(Mode::Production)?);
+    let load = async { Ok(pool.reload().await.map(drop)?) };
+    until_stopped(&args, &listener, &pool, load, std::future::pending()).await
 }
 
-/// Serves until the process is told to stop, then drains. `meanwhile` runs alongside.
+/// Loads the code, then serves until the process is told to stop, then drains. `meanwhile` runs alongside.
 pub async fn until_stopped(
     args: &Server,
     listener: &Listener,
     pool: &Arc<Pool>,
+    load: impl Future<Output = Result<(), CliError>>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
 ) -> Result<(), CliError> {
-    let stop = stop_signal()?;
+    let mut stop = std::pin::pin!(stop_signal()?);
+    tokio::select! {
+        loaded = load => loaded?,
+        () = &mut stop => return Ok(()),
+    }
     print(&format!("listening on http://{}", listener.address()));
     tokio::select! {
         () = listener.accept(pool) => {}
         result = meanwhile => result?,
-        () = stop => {}
+        () = &mut stop => {}
     }
     tracing::info!("stopping: live lines are told to reconnect");
-    pool.drain(args.drain_timeout).await;
+    pool.drain(args.limits.drain_timeout).await;
     Ok(())
 }
 

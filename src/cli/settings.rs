@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::Parser;
 
 use super::CliError;
-use super::args::{Folder, Server};
+use super::args::{self, Folder, Server};
 use crate::engine::{self, Origins};
 use crate::http;
 use crate::isolate::{Limits, Settings};
@@ -25,31 +26,37 @@ impl Folder {
 impl Server {
     /// The server's settings; its live lines run on the current runtime.
     pub fn settings(&self, mode: Mode) -> Result<Settings, CliError> {
-        let lines = engine::Limits {
-            join_window: self.join_timeout,
-            close_grace: CLOSE_GRACE,
-            queue_bytes: bytes(self.max_queue),
-            origins: Origins::new(self.allow_origins.iter().cloned()),
-        };
-        let limits = Limits {
-            answer: self.answer_timeout,
-            cpu: self.cpu_timeout,
-            heap: bytes(self.max_heap),
-            body: bytes(self.max_body),
-            header: bytes(self.max_header),
-            header_read: self.header_timeout,
-            frame: bytes(self.max_frame),
-        };
-        Ok(Settings {
-            layout: self.folder.layout()?,
-            mode,
-            workers: self.workers.into(),
-            limits,
-            hub: Hub::new(lines, tokio::runtime::Handle::current()),
-            sessions: Sessions::default(),
-            serve: http::serve,
-        })
+        let origins = Origins::new(self.allow_origins.iter().cloned());
+        let workers = self.workers.into();
+        Ok(settings(self.folder.layout()?, mode, workers, &self.limits, origins))
     }
+}
+
+/// Settings for one isolate with default limits, to see whether a folder loads.
+pub fn to_check(layout: Layout) -> Settings {
+    let limits = args::Limits::parse_from([""]);
+    settings(layout, Mode::Production, 1, &limits, Origins::default())
+}
+
+fn settings(layout: Layout, mode: Mode, workers: usize, limits: &args::Limits, origins: Origins) -> Settings {
+    let lines = engine::Limits {
+        join_window: limits.join_timeout,
+        close_grace: CLOSE_GRACE,
+        queue_bytes: bytes(limits.max_queue),
+        origins,
+    };
+    let limits = Limits {
+        answer: limits.answer_timeout,
+        cpu: limits.cpu_timeout,
+        heap: bytes(limits.max_heap),
+        body: bytes(limits.max_body),
+        header: bytes(limits.max_header),
+        header_read: limits.header_timeout,
+        frame: bytes(limits.max_frame),
+    };
+    let hub = Hub::new(lines, tokio::runtime::Handle::current());
+    let sessions = Sessions::default();
+    Settings { layout, mode, workers, limits, hub, sessions, serve: http::serve }
 }
 
 fn bytes(size: ByteSize) -> usize {

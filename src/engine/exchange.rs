@@ -1,7 +1,7 @@
 //! One request: from its arrival until it is answered for good, or until its line takes over.
 //!
 //! ```text
-//!             answer/message        turn ends, nothing more to come
+//!             answer/message        turn ends, nothing more to come       body written
 //!  Received ─────────────────▶ Opening ─────────────────────────────▶ Answered ──▶ Ended
 //!                                 │ turn ends, more to come
 //!                                 ▼
@@ -23,6 +23,8 @@ pub struct Exchange<B> {
     holds: u32,
     /// Handlers whose promise has not settled.
     running: u32,
+    /// Bodies that are still being streamed over HTTP.
+    streams: u32,
     /// The response had its last frame.
     done: bool,
 }
@@ -60,6 +62,10 @@ pub enum Input<B> {
     Started,
     /// A handler's promise settled.
     Returned,
+    /// The HTTP answer's body goes on being written.
+    StreamBegan,
+    /// It is written, or its client left.
+    StreamEnded,
     /// The handler threw.
     Failed,
     /// JavaScript has nothing more to run for now.
@@ -72,7 +78,7 @@ pub enum Input<B> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect<B> {
     None,
-    /// Answer over HTTP; nothing follows.
+    /// Answer over HTTP; nothing follows. The exchange is over, unless the answer's body is still streamed.
     Answer(B),
     /// Open a line, answer over HTTP with its address (`None`: 202), then call [`Exchange::opened`].
     Open {
@@ -102,7 +108,7 @@ pub enum Refused {
 
 impl<B> Default for Exchange<B> {
     fn default() -> Self {
-        Exchange { stage: Stage::Received, holds: 0, running: 1, done: false }
+        Exchange { stage: Stage::Received, holds: 0, running: 1, streams: 0, done: false }
     }
 }
 
@@ -132,6 +138,8 @@ impl<B> Exchange<B> {
                 self.done = true;
                 Ok(self.finish_if_complete())
             }
+            // Answered for good: there is nothing left to hold open.
+            Input::Hold if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
             Input::Hold => {
                 self.holds += 1;
                 Ok(Effect::None)
@@ -146,6 +154,17 @@ impl<B> Exchange<B> {
             }
             Input::Returned => {
                 self.running = self.running.saturating_sub(1);
+                Ok(self.finish_if_complete())
+            }
+            Input::StreamBegan => {
+                self.streams += 1;
+                Ok(Effect::None)
+            }
+            Input::StreamEnded => {
+                self.streams = self.streams.saturating_sub(1);
+                if matches!(self.stage, Stage::Answered) && self.streams == 0 {
+                    self.stage = Stage::Ended;
+                }
                 Ok(self.finish_if_complete())
             }
             Input::Failed => Ok(match std::mem::replace(&mut self.stage, Stage::Ended) {
@@ -168,9 +187,9 @@ impl<B> Exchange<B> {
         self.finish_if_complete()
     }
 
-    /// Nothing keeps the exchange: its handlers have returned, its response is done, no promise holds it.
+    /// Nothing keeps the exchange: its handlers have returned, its response is done and written, no promise holds it.
     pub fn is_complete(&self) -> bool {
-        self.running == 0 && self.done && self.holds == 0
+        self.running == 0 && self.done && self.holds == 0 && self.streams == 0
     }
 
     /// HTTP has its answer, or can no longer get one.
@@ -217,19 +236,14 @@ impl<B> Exchange<B> {
     }
 
     fn turn_ended(&mut self) -> Effect<B> {
-        let Stage::Opening { .. } = self.stage else {
-            if matches!(self.stage, Stage::Answered) && self.is_complete() {
-                self.stage = Stage::Ended;
-            }
-            return Effect::None;
-        };
+        let Stage::Opening { .. } = self.stage else { return Effect::None };
         let Stage::Opening { first, queued } = std::mem::replace(&mut self.stage, Stage::Upgrading) else {
             unreachable!("checked just above");
         };
         let more_to_come = !self.done || self.holds > 0 || !queued.is_empty();
         match first {
             Some(answer) if !more_to_come => {
-                self.stage = if self.is_complete() { Stage::Ended } else { Stage::Answered };
+                self.stage = if self.streams == 0 { Stage::Ended } else { Stage::Answered };
                 Effect::Answer(answer)
             }
             first => Effect::Open { first, queued },
@@ -329,13 +343,29 @@ mod tests {
     }
 
     #[test]
-    fn answered_second_frame_is_refused() {
-        let mut exchange = after([answer(true), Input::TurnEnded]);
+    fn answered_for_good_is_over_though_the_handler_runs() {
+        let exchange = after([answer(true), Input::TurnEnded]);
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn answered_streaming_is_over_with_the_stream() {
+        let mut exchange = after([answer(true), Input::StreamBegan, Input::TurnEnded]);
+        assert!(!exchange.is_ended());
         assert_eq!(exchange.handle(frame(true)), Err(Refused::ResponseDone));
         assert_eq!(exchange.handle(Input::Message("m".into())), Err(Refused::Ended));
-        exchange.handle(Input::Returned).unwrap();
-        exchange.handle(Input::TurnEnded).unwrap();
+        assert_eq!(exchange.handle(Input::Hold), Err(Refused::Ended));
+        exchange.handle(Input::StreamEnded).unwrap();
         assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn live_streaming_stays_until_the_stream_ends() {
+        let mut exchange = after([answer(false), Input::StreamBegan, Input::TurnEnded]);
+        exchange.opened(LINE);
+        exchange.handle(Input::Done).unwrap();
+        assert_eq!(exchange.handle(Input::Returned), Ok(Effect::None));
+        assert_eq!(exchange.handle(Input::StreamEnded), Ok(Effect::Finish(LINE)));
     }
 
     #[test]

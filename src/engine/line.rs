@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::value::RawValue;
 
-use super::outbox::{Full, Outbox};
+use super::outbox::{FRAME_COST, Full, Outbox};
 use super::{Close, CloseCode, ExchangeId, Limits, OwnerId, Token, Visitor};
 use crate::wire::{self, Frame, Incoming};
 
@@ -185,7 +185,7 @@ impl Line {
             // A client that speaks is a client that listens, ping or not.
             self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
         }
-        let size = text.len();
+        let size = FRAME_COST + text.len();
         let event = match incoming {
             Incoming::Connect { event_id } => {
                 let opened = wire::opened(&event_id, &self.event_id("opened"));

@@ -240,6 +240,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outbox::FRAME_COST;
     use super::*;
 
     struct World {
@@ -412,7 +413,7 @@ mod tests {
         assert!(world.engine.may_read(id));
         world.engine.receive(id, &text, world.now, &mut world.actions);
         assert!(!world.engine.may_read(id));
-        world.engine.heard(id, text.len(), &mut world.actions);
+        world.engine.heard(id, FRAME_COST + text.len(), &mut world.actions);
         assert!(world.engine.may_read(id));
     }
 

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use crate::wire::Frame;
 
+/// What a frame counts for besides its bytes: even an empty one takes memory.
+pub const FRAME_COST: usize = 128;
+
 /// Frames in order, within a budget of bytes.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -19,10 +22,11 @@ impl Outbox {
     /// Takes a frame unless that would exceed `budget` bytes. A frame into an empty box always fits: its size has
     /// a limit of its own.
     pub fn push(&mut self, frame: Frame, budget: usize) -> Result<(), Full> {
-        if !self.frames.is_empty() && self.bytes + frame.len() > budget {
+        let cost = FRAME_COST + frame.len();
+        if !self.frames.is_empty() && self.bytes + cost > budget {
             return Err(Full);
         }
-        self.bytes += frame.len();
+        self.bytes += cost;
         self.frames.push_back(frame);
         Ok(())
     }
@@ -41,7 +45,7 @@ impl Outbox {
             && let Some(frame) = self.frames.pop_front()
         {
             taken += frame.len();
-            self.bytes -= frame.len();
+            self.bytes -= FRAME_COST + frame.len();
             into.push(frame);
         }
         if self.frames.is_empty() {
@@ -70,11 +74,11 @@ mod tests {
     fn take_keeps_order_and_counts() {
         let mut outbox = Outbox::default();
         for frame in ["a", "b", "c"] {
-            outbox.push(frame.into(), 10).unwrap();
+            outbox.push(frame.into(), 1000).unwrap();
         }
         let mut taken = Vec::new();
         outbox.take(2, &mut taken);
-        assert_eq!((taken.concat_str(), outbox.bytes), ("ab".to_owned(), 1));
+        assert_eq!((taken.concat_str(), outbox.bytes), ("ab".to_owned(), FRAME_COST + 1));
         outbox.take(9, &mut taken);
         assert!(outbox.is_empty() && outbox.bytes == 0);
     }

@@ -48,6 +48,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         // A connection without a request yet can still go to newer code.
         tokio::select! {
             readable = stream.readable() => readable?,
+            () = tokio::time::sleep(worker.settings.limits.header_read) => return Ok(()),
             _ = retiring.wait_for(|retiring| *retiring) => {
                 worker.pass_on(Connection { stream: stream.into_std()?, peer, read });
                 return Ok(());

@@ -63,7 +63,7 @@ async fn file(shared: &Shared, request: &Request<Incoming>) -> Answer {
                 status: head.status,
                 headers: head.headers,
                 extensions: head.extensions,
-                body: AnswerBody::File(body),
+                body: AnswerBody::file(body),
             }
         }
         Err(error) => {

@@ -67,6 +67,8 @@ impl Isolate {
         #[cfg(feature = "v8")]
         v8::V8::set_flags_from_string("--no-osr-from-maglev");
         JsRuntime::init_platform(None);
+        // fetch() over TLS needs one; that there is one already can only mean this one.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
 
     /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
@@ -144,6 +146,7 @@ impl Isolate {
     async fn load_handler(&self, handler: &Handler) -> Result<(), Diagnostic> {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
+        self.loader.take_failure();
         let failed = |error: CoreError| self.loader.take_failure().unwrap_or_else(|| describe(&error));
         let module = {
             // Modules load from files, so this neither waits nor yields.
@@ -251,6 +254,10 @@ impl Isolate {
     /// Ends an exchange from outside: its line closed, its client left, its time is up.
     pub fn end(&self, exchange: ExchangeId, close: &Close) {
         self.with_exchanges(|exchanges| exchanges.gone(exchange));
+        self.tell_closed(exchange, close);
+    }
+
+    fn tell_closed(&self, exchange: ExchangeId, close: &Close) {
         self.enter(|scope, functions| {
             let arguments = [
                 v8::Number::new(scope, exchange.0 as f64).into(),
@@ -296,14 +303,9 @@ impl Isolate {
         self.trips.get()
     }
 
-    /// Fails every exchange.
-    pub fn fail_all(&self, why: &str) {
-        self.with_exchanges(|exchanges| {
-            for id in exchanges.all() {
-                exchanges.fail(id, Diagnostic::new(why));
-            }
-            exchanges.turn_ended();
-        });
+    /// Answers what is unanswered; the isolate will not run again.
+    pub fn give_up(&self) {
+        self.with_exchanges(Exchanges::give_up);
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), CoreError>> {
@@ -336,7 +338,9 @@ impl Isolate {
         if let Some(trip) = self.pulse.take_trip() {
             self.recover(trip);
         }
-        self.with_exchanges(Exchanges::turn_ended);
+        for exchange in self.with_exchanges(Exchanges::turn_ended) {
+            self.tell_closed(exchange, &CloseCode::Done.into());
+        }
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }

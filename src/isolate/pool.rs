@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
 use super::Settings;
-use super::worker::{self, Connection, Handle, Mail};
+use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::engine::{CloseCode, OwnerId};
 use crate::ops::{Diagnostic, Mode};
 use crate::router::{Layer, Routes};
@@ -28,7 +28,6 @@ pub struct Pool {
     spare: Mutex<Option<Handle>>,
     retired: Mutex<VecDeque<Arc<Handle>>>,
     files: Mutex<HashSet<PathBuf>>,
-    handlers: AtomicUsize,
     /// One change of generation at a time.
     changing: tokio::sync::Mutex<()>,
     draining: AtomicBool,
@@ -42,10 +41,10 @@ pub struct Reloaded {
 }
 
 impl Pool {
-    /// Starts the first generation. Fails with every error in the handlers' code.
-    pub async fn start(settings: Settings) -> Result<Arc<Pool>, Vec<Diagnostic>> {
+    /// A pool without code yet: [`Pool::reload`] loads the first generation.
+    pub fn new(settings: Settings) -> Arc<Pool> {
         let runtime = tokio::runtime::Handle::current();
-        let pool = Arc::new_cyclic(|itself| Pool {
+        Arc::new_cyclic(|itself| Pool {
             settings: Arc::new(settings),
             runtime,
             itself: itself.clone(),
@@ -53,15 +52,12 @@ impl Pool {
             spare: Mutex::default(),
             retired: Mutex::default(),
             files: Mutex::default(),
-            handlers: AtomicUsize::new(0),
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
-        });
-        pool.reload().await?;
-        Ok(pool)
+        })
     }
 
-    /// Loads the code anew and lets it serve; on an error the old code goes on serving.
+    /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
         let _changing = self.changing.lock().await;
         let began = Instant::now();
@@ -69,19 +65,7 @@ impl Pool {
             Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
         let routes = Arc::new(routes);
         let handlers = routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
-        let mut workers = Vec::new();
-        let mut loading = Vec::new();
-        for _ in 0..self.settings.workers {
-            let (worker, loaded) = self.begin_load(&routes)?;
-            workers.push(worker);
-            loading.push(loaded);
-        }
-        let mut files = HashSet::new();
-        for loaded in loading {
-            files.extend(finish_load(loaded).await?);
-        }
-        *lock(&self.files) = files;
-        self.handlers.store(handlers, Ordering::Relaxed);
+        let workers = self.load(&routes, self.settings.workers).await?;
         let old = self.current.swap(Arc::new(workers));
         for worker in old.iter() {
             self.retire(worker.clone());
@@ -89,6 +73,35 @@ impl Pool {
         let took = began.elapsed();
         self.prepare_spare();
         Ok(Reloaded { handlers, took })
+    }
+
+    /// Starts `count` workers with the same code, side by side. All of them load, or none goes on.
+    async fn load(&self, routes: &Arc<Routes>, count: usize) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
+        let mut workers = Vec::new();
+        let mut loading = Vec::new();
+        for _ in 0..count {
+            let (worker, loaded) = self.begin_load(routes)?;
+            workers.push(worker);
+            loading.push(loaded);
+        }
+        let mut result = Ok(());
+        let mut files = HashSet::new();
+        for loading in loading {
+            let loaded = loading.await.unwrap_or_else(|_| Loaded {
+                files: HashSet::new(),
+                result: Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]),
+            });
+            files.extend(loaded.files);
+            result = result.and(loaded.result);
+        }
+        // Also of code that does not load: the change that mends it has to be seen.
+        *lock(&self.files) = files;
+        if result.is_err() {
+            for worker in &workers {
+                let _ = worker.mailbox.send(Mail::Stop);
+            }
+        }
+        result.map(|()| workers)
     }
 
     /// Puts a fresh worker in place of one whose isolate was stopped.
@@ -111,10 +124,9 @@ impl Pool {
         let Some(index) = current.iter().position(|worker| worker.owner == owner) else { return Ok(()) };
         let routes =
             Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
-        let (worker, loaded) = self.begin_load(&Arc::new(routes))?;
-        finish_load(loaded).await?;
+        let mut fresh = self.load(&Arc::new(routes), 1).await?;
         let mut workers = Vec::clone(&current);
-        let old = std::mem::replace(&mut workers[index], worker);
+        let old = std::mem::replace(&mut workers[index], fresh.remove(0));
         self.current.store(Arc::new(workers));
         self.retire(old);
         tracing::info!("an isolate was replaced");
@@ -122,12 +134,7 @@ impl Pool {
         Ok(())
     }
 
-    /// How many handler files serve now.
-    pub fn handlers(&self) -> usize {
-        self.handlers.load(Ordering::Relaxed)
-    }
-
-    /// Files that the handlers of the current generation are made of.
+    /// Files that the handlers' code, as last loaded, is made of.
     pub fn files(&self) -> HashSet<PathBuf> {
         lock(&self.files).clone()
     }
@@ -137,11 +144,19 @@ impl Pool {
         if self.draining.load(Ordering::Relaxed) {
             return;
         }
+        let mut mail = Mail::Connection(connection);
         let workers = self.current.load();
-        let free = workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed));
-        if let Some(worker) = free {
-            // A worker that just ended drops the connection, as a server that just restarted would.
-            let _ = worker.mailbox.send(Mail::Connection(connection));
+        let mut by_load: Vec<_> = workers.iter().collect();
+        by_load.sort_by_key(|worker| worker.load.load(Ordering::Relaxed));
+        for worker in by_load {
+            match worker.mailbox.send(mail) {
+                Ok(()) => return,
+                Err(unsent) => {
+                    // It ended: somebody has to take its place, and somebody else the connection.
+                    self.replace(worker.owner);
+                    mail = unsent.0;
+                }
+            }
         }
     }
 
@@ -161,6 +176,8 @@ impl Pool {
             }
             // Close frames still have to be answered.
             while !self.settings.hub.is_empty() {
+                // An answer that was in work may have opened one more.
+                self.settings.hub.cut_all(CloseCode::Restart);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -202,13 +219,7 @@ impl Pool {
     }
 }
 
-type Loading = oneshot::Receiver<Result<HashSet<PathBuf>, Vec<Diagnostic>>>;
-
-async fn finish_load(loading: Loading) -> Result<HashSet<PathBuf>, Vec<Diagnostic>> {
-    loading
-        .await
-        .unwrap_or_else(|_| Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]))
-}
+type Loading = oneshot::Receiver<Loaded>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while the pool is locked")

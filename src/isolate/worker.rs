@@ -37,7 +37,7 @@ pub(super) enum Mail {
     /// Load the handlers and begin to serve.
     Load {
         routes: Arc<Routes>,
-        loaded: oneshot::Sender<Result<HashSet<PathBuf>, Vec<Diagnostic>>>,
+        loaded: oneshot::Sender<Loaded>,
     },
     Connection(Connection),
     Told(Told),
@@ -47,6 +47,12 @@ pub(super) enum Mail {
     Retire,
     /// End now; what is live was told already.
     Stop,
+}
+
+/// How loading went, and which files it read.
+pub(super) struct Loaded {
+    pub files: HashSet<PathBuf>,
+    pub result: Result<(), Vec<Diagnostic>>,
 }
 
 /// The pool's end of a worker.
@@ -109,6 +115,17 @@ impl Worker {
 
     /// Works through the mailbox until the worker has nothing left to do.
     async fn attend(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
+        self.work_through(&mut mail).await;
+        // Connections that were on their way here belong to whoever serves now.
+        mail.close();
+        while let Ok(left) = mail.try_recv() {
+            if let Mail::Connection(connection) = left {
+                self.pass_on(connection);
+            }
+        }
+    }
+
+    async fn work_through(self: &Rc<Self>, mail: &mut mpsc::UnboundedReceiver<Mail>) {
         let mut retired = false;
         while !(retired && self.is_quiet()) {
             let mail = tokio::select! {
@@ -146,12 +163,12 @@ impl Worker {
 
     /// An isolate that was stopped is not trusted with new requests; one that was stopped again has to go.
     fn give_up(&self, trips: u32) {
-        if trips == 1 {
-            if let Some(pool) = self.pool.upgrade() {
-                pool.replace(self.owner);
-            }
-        } else {
-            self.isolate.fail_all("the isolate was stopped twice and is given up");
+        if let Some(pool) = self.pool.upgrade() {
+            pool.replace(self.owner);
+        }
+        if trips > 1 {
+            tracing::error!("an isolate was stopped twice and is given up");
+            self.isolate.give_up();
             let _ = self.mailbox.send(Mail::Stop);
         }
     }
@@ -242,14 +259,15 @@ async fn live(
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
-            let _ = loaded.send(Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]));
+            let result = Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]);
+            let _ = loaded.send(Loaded { files: HashSet::new(), result });
             return;
         }
     };
     let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()) };
     let result = isolate.load(&site).await;
     let failed = result.is_err();
-    let _ = loaded.send(result.map(|()| isolate.files()));
+    let _ = loaded.send(Loaded { files: isolate.files(), result });
     if failed {
         return;
     }

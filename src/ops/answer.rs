@@ -9,7 +9,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use deno_core::{JsBuffer, OpState, op2, v8};
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    UPGRADE,
+};
 use hyper::http::Extensions;
 use hyper::{StatusCode, ext::ReasonPhrase};
 use slab::Slab;
@@ -81,6 +84,16 @@ pub enum AnswerBody {
     /// Chunks from JavaScript. The channel holds one, so a slow client slows its source.
     Stream(mpsc::Receiver<Chunk>),
     File(FileBody),
+}
+
+impl AnswerBody {
+    /// A file's bytes, or none.
+    pub fn file(body: FileBody) -> AnswerBody {
+        match body {
+            FileBody::Empty => AnswerBody::Empty,
+            body => AnswerBody::File(body),
+        }
+    }
 }
 
 /// A part of a streamed body. The end is said, because whoever waits for the client to leave holds a sender, too.
@@ -158,7 +171,7 @@ impl Body for AnswerBody {
 
 /// Streamed bodies that JavaScript still writes to.
 #[derive(Default)]
-pub struct Streams(Slab<mpsc::Sender<Chunk>>);
+pub struct Streams(Slab<(f64, mpsc::Sender<Chunk>)>);
 
 /// Kinds of `op_answer_data`, as `21_encoding.js` numbers them.
 const KIND_JSON: u32 = 1;
@@ -240,7 +253,7 @@ pub fn op_answer_file(
 ) -> Result<(), OpError> {
     let mut answer = head(status, "", headers)?;
     if let Some(body) = state.borrow_mut::<OpenFiles>().take(file) {
-        answer.body = AnswerBody::File(body);
+        answer.body = AnswerBody::file(body);
     }
     give(state, id, answer, done)
 }
@@ -261,7 +274,8 @@ pub fn op_answer_stream(
     let (sender, chunks) = mpsc::channel(1);
     answer.body = AnswerBody::Stream(chunks);
     give(state, id, answer, done)?;
-    Ok(state.borrow_mut::<Streams>().0.insert(sender) as u32)
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::StreamBegan)?;
+    Ok(state.borrow_mut::<Streams>().0.insert((id, sender)) as u32)
 }
 
 /// Writes a chunk; resolves once the next may come. False: the client left.
@@ -271,7 +285,7 @@ pub async fn op_stream_write(
     #[smi] stream: u32,
     #[buffer] chunk: JsBuffer,
 ) -> bool {
-    let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).cloned();
+    let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).map(|(_, sender)| sender.clone());
     let Some(sender) = sender else { return false };
     sender.send(Chunk::Data(Bytes::copy_from_slice(&chunk))).await.is_ok()
 }
@@ -279,23 +293,22 @@ pub async fn op_stream_write(
 /// Resolves when nobody reads the body any more: it came to its end, or the client left.
 #[op2]
 pub async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u32) {
-    let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).cloned();
+    let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).map(|(_, sender)| sender.clone());
     if let Some(sender) = sender {
         sender.closed().await;
     }
 }
 
-/// The body is complete, or failed with `error`. Reentrant: reading an error may run its getters.
+/// The body is complete, or failed with `error`. Says whether that completes the exchange. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
 pub fn op_stream_end<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     state: Rc<RefCell<OpState>>,
     #[smi] stream: u32,
     error: v8::Local<'s, v8::Value>,
-) {
-    let Some(sender) = state.borrow_mut().borrow_mut::<Streams>().0.try_remove(stream as usize) else {
-        return;
-    };
+) -> bool {
+    let removed = state.borrow_mut().borrow_mut::<Streams>().0.try_remove(stream as usize);
+    let Some((id, sender)) = removed else { return true };
     let last = if error.is_null_or_undefined() {
         Chunk::End
     } else {
@@ -305,6 +318,8 @@ pub fn op_stream_end<'s, 'i>(
     };
     // The channel's one place may be taken, and the end comes after what is in it.
     deno_core::unsync::spawn(async move { sender.send(last).await });
+    let mut state = state.borrow_mut();
+    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::StreamEnded).unwrap_or(true)
 }
 
 fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
@@ -323,12 +338,12 @@ fn head(status: u16, reason: &str, headers: &str) -> Result<Answer, OpError> {
     }
     let mut lines = headers.split_terminator('\n');
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-        // Framing is the connection's business (RFC 9112 section 6).
-        if ["connection", "keep-alive", "transfer-encoding", "upgrade"].contains(&name) {
-            continue;
-        }
         let invalid = || OpError::Header(format!("{name}: {value}"));
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
+        // Framing is the connection's business (RFC 9112 section 6).
+        if [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(&header) || header == "keep-alive" {
+            continue;
+        }
         // JavaScript's byte strings: one byte to each UTF-16 unit.
         let bytes: Vec<u8> =
             value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?;

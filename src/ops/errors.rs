@@ -18,9 +18,9 @@ pub enum OpError {
     #[class(type)]
     #[error("invalid response header: {0}")]
     Header(String),
-    #[class(type)]
-    #[error("a response body is a string or a Uint8Array")]
-    Body,
+    #[class("DOMExceptionInvalidStateError")]
+    #[error("{0} can only be set before the answer is sent")]
+    HeadersSent(&'static str),
     #[class(type)]
     #[error("{0}")]
     Route(String),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode, header};
 use slab::Slab;
@@ -43,6 +44,8 @@ pub struct Exchanges {
     next: u64,
     /// Exchanges whose answer may be decided when the running turn ends.
     touched: Vec<ExchangeId>,
+    /// Exchanges that ended while their handlers still run.
+    outlived: Vec<ExchangeId>,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
     pub(super) site: Option<Box<dyn Site>>,
@@ -65,6 +68,8 @@ pub(super) struct Slot {
     pub session: Option<String>,
     /// The session began here, so its cookie has to be set.
     pub session_is_new: bool,
+    /// Set-Cookie headers for the answer, by the cookie's name.
+    pub cookies: Vec<(String, HeaderValue)>,
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Diagnostic>,
 }
@@ -74,8 +79,8 @@ const SLOT_BITS: u32 = 20;
 
 impl Exchanges {
     pub fn new(hub: Hub, owner: OwnerId, sessions: Sessions, mode: Mode, max_body: usize) -> Exchanges {
-        let (slots, touched) = Default::default();
-        Exchanges { slots, next: 0, touched, hub, sessions, site: None, owner, mode, max_body }
+        let (slots, touched, outlived) = Default::default();
+        Exchanges { slots, next: 0, touched, outlived, hub, sessions, site: None, owner, mode, max_body }
     }
 
     /// The folder to serve, known once its handlers load.
@@ -101,6 +106,7 @@ impl Exchanges {
             peer,
             session,
             session_is_new: false,
+            cookies: Vec::new(),
             reply: Some(reply),
             failure: None,
         });
@@ -113,15 +119,24 @@ impl Exchanges {
         self.slots.is_empty()
     }
 
-    /// The requests that have not ended.
-    pub fn all(&self) -> Vec<ExchangeId> {
+    fn all(&self) -> Vec<ExchangeId> {
         self.slots.iter().map(|(_, slot)| slot.id).collect()
     }
 
-    /// Decides the answers of the turn that just ended.
-    pub fn turn_ended(&mut self) {
+    /// Decides the answers of the turn that just ended. Returns exchanges that this ended while their handlers still
+    /// run, which have to be told.
+    pub fn turn_ended(&mut self) -> Vec<ExchangeId> {
         for id in std::mem::take(&mut self.touched) {
             let _ = self.input(id, Input::TurnEnded);
+        }
+        std::mem::take(&mut self.outlived)
+    }
+
+    /// The isolate is given up: unanswered requests get 500. What becomes of its lines is the hub's business.
+    pub fn give_up(&mut self) {
+        for id in self.all() {
+            self.reply(id, Answer::internal_error(None, false));
+            self.gone(id);
         }
     }
 
@@ -153,13 +168,17 @@ impl Exchanges {
     /// Gives one input to an exchange and carries out what follows. Says whether the exchange is complete.
     pub(super) fn input(&mut self, id: ExchangeId, input: Input<Answer>) -> Result<bool, Refused> {
         let slot = self.slot(id).ok_or(Refused::Ended)?;
+        let turn_ended = matches!(input, Input::TurnEnded);
         let effect = slot.exchange.handle(input)?;
         self.carry_out(id, effect);
         let Some(slot) = self.slot(id) else { return Ok(true) };
         let complete = slot.exchange.is_complete();
         if slot.exchange.is_ended() {
             self.slots.remove(slot_of(id));
-        } else if !slot.exchange.is_answered() || complete {
+            if turn_ended && !complete {
+                self.outlived.push(id);
+            }
+        } else if !turn_ended && !slot.exchange.is_answered() {
             self.touched.push(id);
         }
         Ok(complete)
@@ -217,8 +236,17 @@ impl Exchanges {
         {
             self.sessions.set_cookie(&mut answer.headers, &session);
         }
+        let slot = self.slot(id).expect("a reply leaves the slot");
+        for (_, cookie) in slot.cookies.drain(..) {
+            answer.headers.append(header::SET_COOKIE, cookie);
+        }
         // Nobody waits where the client left in the same turn.
         let _ = reply.send(answer);
+    }
+
+    /// Whether HTTP's answer, and with it every header, has left.
+    pub(super) fn is_answered(&mut self, id: ExchangeId) -> bool {
+        self.slot(id).is_none_or(|slot| slot.exchange.is_answered())
     }
 
     pub(super) fn slot(&mut self, id: ExchangeId) -> Option<&mut Slot> {
@@ -253,7 +281,7 @@ fn add_line_headers(headers: &mut HeaderMap, token: Token) {
     headers.insert("x-live-session", value(format!("socket:///{path}{token}?v=2")));
     headers.insert("x-background-messaging-port", value(format!("ws:{path}{token}")));
     // The address is for one visitor, once.
-    headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// One more handler runs for the exchange.
@@ -298,6 +326,26 @@ pub fn op_exchange_fail<'s, 'i>(
 ) {
     let diagnostic = Diagnostic::from_exception(scope, error);
     state.borrow_mut().borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
+}
+
+/// The answer will set a cookie; `cookie` is the header's value.
+#[op2(fast)]
+pub fn op_exchange_cookie(
+    state: &mut OpState,
+    id: f64,
+    #[string] name: &str,
+    #[string] cookie: &str,
+) -> Result<(), OpError> {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    if exchanges.is_answered(exchange_id(id)) {
+        return Err(OpError::HeadersSent("a cookie"));
+    }
+    let value =
+        HeaderValue::from_str(cookie).map_err(|_| OpError::Header(format!("set-cookie: {cookie}")))?;
+    let slot = exchanges.known(id)?;
+    slot.cookies.retain(|(known, _)| known != name);
+    slot.cookies.push((name.to_owned(), value));
+    Ok(())
 }
 
 /// The user navigated away and the handler did not object.

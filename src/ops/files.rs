@@ -6,6 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use deno_core::{OpState, op2};
 use hyper::body::Body as _;
+use hyper::{HeaderMap, Method};
 use serde::Serialize;
 use slab::Slab;
 
@@ -34,19 +35,22 @@ pub struct FileHead {
     file: u32,
 }
 
-/// What `public/` says to a path, given the exchange's method and headers.
+/// What `public/` says to a path; the exchange's conditions and ranges count unless the path is another than its own.
 #[op2]
 #[serde]
 pub async fn op_file_open(
     state: Rc<RefCell<OpState>>,
     id: f64,
     #[string] path: String,
+    #[string] method: String,
+    rerouted: bool,
 ) -> Result<FileHead, OpError> {
     let answer = {
         let mut state = state.borrow_mut();
         let exchanges = state.borrow_mut::<Exchanges>();
         let request = &exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.request;
-        let (method, headers) = (request.method.clone(), request.headers.clone());
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        let headers = if rerouted { HeaderMap::new() } else { request.headers.clone() };
         exchanges.site.as_ref().ok_or(OpError::NoSite)?.file(method, headers, path)
     };
     let (head, body) = answer.await?.into_parts();

@@ -46,6 +46,7 @@ deno_core::extension!(
         crypto::op_crypto_uuid,
         dispatch::op_route,
         errors::op_log_error,
+        exchange::op_exchange_cookie,
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
         exchange::op_exchange_hold,

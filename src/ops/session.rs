@@ -8,6 +8,7 @@ use deno_core::{OpState, op2};
 use hyper::HeaderMap;
 use hyper::header::{COOKIE, SET_COOKIE};
 
+use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
 
 /// The session cookie.
@@ -108,10 +109,12 @@ pub fn op_session_set(
 ) -> Result<(), OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     let sessions = exchanges.sessions.clone();
+    let answered = exchanges.is_answered(exchange_id(id));
     let slot = exchanges.known(id)?;
     let session = match &slot.session {
         Some(session) if slot.session_is_new || sessions.contains(session) => session.clone(),
         // An id that the host did not give out could have been planted.
+        _ if answered => return Err(OpError::HeadersSent("a new session's cookie")),
         _ => {
             let mut bytes = [0; 16];
             getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use hyper_staticfile::{Body, Resolver, ResponseBuilder};
+use hyper_staticfile::{Body, ResolveResult, Resolver, ResponseBuilder};
 
 use hyper::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
@@ -41,6 +41,10 @@ impl PublicFiles {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(not_found()),
             result => result?,
         };
+        let found = match &result {
+            ResolveResult::Found(file) => Some((file.content_type.clone(), file.size)),
+            _ => None,
+        };
         let mut response =
             ResponseBuilder::new().request(&request).build(result).map_err(io::Error::other)?;
         if response.status() == StatusCode::NOT_FOUND || response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -53,12 +57,30 @@ impl PublicFiles {
             response.headers_mut().remove(CONTENT_LENGTH);
             response.headers_mut().remove(CONTENT_RANGE);
         }
+        let status = response.status();
         let headers = response.headers_mut();
+        if let Some((kind, size)) = found {
+            if status == StatusCode::RANGE_NOT_SATISFIABLE {
+                headers.insert(CONTENT_RANGE, header(format!("bytes */{size}")));
+            } else if let Some(kind) = kind.filter(|_| !is_multipart(headers)) {
+                let charset = if kind.starts_with("text/") { ";charset=UTF-8" } else { "" };
+                headers.insert(CONTENT_TYPE, header(kind + charset));
+            }
+        }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         // The ETag decides, so an edited file is seen at once.
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
         Ok(response)
     }
+}
+
+/// Whether the type already says something that only the answer knows: the boundary between ranges.
+fn is_multipart(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"))
+}
+
+fn header(text: String) -> HeaderValue {
+    text.parse().expect("media types and numbers are header values")
 }
 
 /// Whether the client has this version already (RFC 9110 section 13.1.2; weak comparison).

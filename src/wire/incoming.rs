@@ -18,6 +18,9 @@ pub enum Incoming<'a> {
     Reply { request: &'a str, port: u32, kind: &'a str, payload: Option<&'a RawValue> },
 }
 
+/// Reply ports that one message may bring.
+const MAX_PORTS: u32 = 16;
+
 /// Why a client frame was not understood.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -57,6 +60,7 @@ pub fn decode(text: &str) -> Result<Incoming<'_>, DecodeError> {
         return Ok(Incoming::Message { kind, event_id, payload: Some(payload), ports: 0 });
     };
     let Meta { r#type: kind, event_id, ports } = wire.meta;
+    let ports = ports.min(MAX_PORTS);
     Ok(match wire.ping.as_deref() {
         Some("connect") => Incoming::Connect { event_id },
         Some(_) => Incoming::Disconnect,
@@ -114,6 +118,12 @@ mod tests {
     fn decode_undefined_payload_is_none() {
         let text = r#"{".wq":{"type":"tick","eventID":"x"}}"#;
         assert!(matches!(decode(text).unwrap(), Incoming::Message { payload: None, .. }));
+    }
+
+    #[test]
+    fn decode_many_ports_are_few() {
+        let text = r#"{".wq":{"type":"x","eventID":"e","numPorts":4294967295}}"#;
+        assert!(matches!(decode(text).unwrap(), Incoming::Message { ports: MAX_PORTS, .. }));
     }
 
     #[test]
