@@ -126,7 +126,8 @@ function encodeFrame({ body, status, statusText, headers, hasHeaders, type, url,
   return encodeJson(frame, "The response's body");
 }
 
-function encodeRecords(records, prefix) {
+/** Changes of a body or of a live message, as the wire has them; `prefix` is where the observed value stands. */
+export function encodeRecords(records, prefix) {
   const wire = records.map(({ type, key, value, isUpdate, path }) => ({
     type,
     key,

@@ -1,8 +1,8 @@
 // event.client: the handler's end of the line, known as Port A.
 
-import { op_port_close, op_port_message } from "ext:core/ops";
+import { op_port_close, op_port_delta, op_port_message } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/01_errors.js";
-import { encodeJson } from "ext:liveline/21_encoding.js";
+import { encodeJson, encodeRecords } from "ext:liveline/21_encoding.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
 /** Options of a message, flat or in the older nested form. */
@@ -151,10 +151,7 @@ export class ClientPort extends EventTarget {
     op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
     if (live && data !== null && typeof data === "object") {
       const unsubscribe = subscribe(data, (records) => {
-        const wire = records.map(({ type, key, value, isUpdate, path }) => {
-          return { type, key, value, isUpdate, operation: type === "delete" ? "deleteProperty" : "set", path };
-        });
-        op_port_message(exchange.id, `${eventID}.mutate`, eventID, encodeJson(wire, "A change"), false, false, 0);
+        op_port_delta(exchange.id, `${eventID}.mutate`, encodeRecords(records, null));
       });
       exchange.onEnd(unsubscribe);
     }
