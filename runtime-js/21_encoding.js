@@ -161,7 +161,7 @@ function answerResponse(exchange, response, last) {
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;
   const headers = writeHeaders(wireHeaderList(inner));
-  const file = fileOf(response);
+  const file = fileOf(response, exchange);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);

@@ -1,13 +1,10 @@
 // The static layer: what stands past the last step of a route. A file that nobody touches never enters JavaScript.
 
-import { op_file_close, op_file_open, op_file_read } from "ext:core/ops";
+import { op_file_open, op_file_read } from "ext:core/ops";
 import { nativeStream, readHeaders } from "ext:liveline/11_request.js";
 
-/** Native files of Responses made here, by Response. */
+/** Native files of Responses made here, by Response: `{ exchange, file }`. */
 const files = new WeakMap();
-
-/** Closes the files of Responses that nobody used. */
-const unused = new FinalizationRegistry((file) => op_file_close(file));
 
 /**
  * The answer of `public/` to `pathname`: the file, 304, 206, 416 or 404. The request's conditions and ranges are for
@@ -17,15 +14,14 @@ const unused = new FinalizationRegistry((file) => op_file_close(file));
 export async function staticResponse(exchange, pathname, method, rerouted) {
   const { status, headers, file } = await op_file_open(exchange.id, pathname, method, rerouted);
   const bodiless = status === 204 || status === 304;
-  const body = bodiless ? null : nativeStream(() => op_file_read(file));
+  const body = bodiless ? null : nativeStream(() => op_file_read(exchange.id, file));
   const response = new Response(body, { status, headers: readHeaders(headers) });
-  files.set(response, file);
-  // The stream, because it can outlive its Response.
-  unused.register(body ?? response, file);
+  files.set(response, { exchange, file });
   return response;
 }
 
-/** The native file that would be `response`'s body, if nobody read or changed it. */
-export function fileOf(response) {
-  return files.get(response);
+/** The number of the native file that would be `response`'s body in this exchange, if nobody read or changed it. */
+export function fileOf(response, exchange) {
+  const native = files.get(response);
+  return native?.exchange === exchange ? native.file : undefined;
 }

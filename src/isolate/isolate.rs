@@ -40,8 +40,8 @@ pub struct Isolate {
     limits: Limits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
-    /// How often the isolate was stopped.
-    trips: Cell<u32>,
+    /// How often the heap was full.
+    full: Cell<u32>,
     tripped: Notify,
     /// Somebody waits for the last exchange to end.
     announces_idle: Cell<bool>,
@@ -109,7 +109,7 @@ impl Isolate {
             witness,
             limits,
             waker: RefCell::default(),
-            trips: Cell::default(),
+            full: Cell::default(),
             tripped: Notify::new(),
             announces_idle: Cell::default(),
             idle: Notify::new(),
@@ -297,10 +297,14 @@ impl Isolate {
         self.announces_idle.set(true);
     }
 
-    /// Waits until the isolate was stopped by the watchdog or at its heap limit; says how often by now.
-    pub async fn stopped(&self) -> u32 {
+    /// Waits until the isolate was stopped by the watchdog or at its heap limit.
+    pub async fn stopped(&self) {
         self.tripped.notified().await;
-        self.trips.get()
+    }
+
+    /// Whether what fills the heap is not what was stopped: it filled again.
+    pub fn is_spent(&self) -> bool {
+        self.full.get() > 1
     }
 
     /// Answers what is unanswered; the isolate will not run again.
@@ -348,7 +352,9 @@ impl Isolate {
 
     /// The watchdog or the heap limit stopped the turn that just ended. Its exchange fails; the others go on.
     fn recover(&self, trip: Trip) {
-        self.trips.set(self.trips.get() + 1);
+        if trip == Trip::Heap {
+            self.full.set(self.full.get() + 1);
+        }
         self.tripped.notify_one();
         let culprit = {
             let mut runtime = self.runtime.borrow_mut();

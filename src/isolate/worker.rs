@@ -116,6 +116,7 @@ impl Worker {
     /// Works through the mailbox until the worker has nothing left to do.
     async fn attend(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
         self.work_through(&mut mail).await;
+        self.isolate.give_up();
         // Connections that were on their way here belong to whoever serves now.
         mail.close();
         while let Ok(left) = mail.try_recv() {
@@ -127,13 +128,16 @@ impl Worker {
 
     async fn work_through(self: &Rc<Self>, mail: &mut mpsc::UnboundedReceiver<Mail>) {
         let mut retired = false;
-        while !(retired && self.is_quiet()) {
+        while !(retired && (self.is_quiet() || self.isolate.is_spent())) {
             let mail = tokio::select! {
                 mail = mail.recv() => mail,
                 () = self.quieter.notified() => continue,
                 () = self.isolate.idle() => continue,
-                trips = self.isolate.stopped() => {
-                    self.give_up(trips);
+                () = self.isolate.stopped() => {
+                    // It is not trusted with new requests.
+                    if let Some(pool) = self.pool.upgrade() {
+                        pool.replace(self.owner);
+                    }
                     continue;
                 }
             };
@@ -141,9 +145,7 @@ impl Worker {
                 None | Some(Mail::Stop) => return,
                 Some(Mail::Load { .. }) => {}
                 Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
-                Some(Mail::Connection(connection)) => {
-                    tokio::task::spawn_local(self.clone().serve(connection));
-                }
+                Some(Mail::Connection(connection)) => self.take(connection),
                 Some(Mail::Told(told)) => {
                     let line = told.line;
                     let size = self.isolate.deliver(told);
@@ -161,26 +163,17 @@ impl Worker {
         }
     }
 
-    /// An isolate that was stopped is not trusted with new requests; one that was stopped again has to go.
-    fn give_up(&self, trips: u32) {
-        if let Some(pool) = self.pool.upgrade() {
-            pool.replace(self.owner);
-        }
-        if trips > 1 {
-            tracing::error!("an isolate was stopped twice and is given up");
-            self.isolate.give_up();
-            let _ = self.mailbox.send(Mail::Stop);
-        }
-    }
-
-    async fn serve(self: Rc<Self>, connection: Connection) {
-        let serve = self.settings.serve;
-        self.connections.set(self.connections.get() + 1);
-        self.load.fetch_add(1, Ordering::Relaxed);
-        serve(self.clone(), connection).await;
-        self.connections.set(self.connections.get() - 1);
-        self.load.fetch_sub(1, Ordering::Relaxed);
-        self.quieter.notify_one();
+    /// Takes a connection in. It counts from here on, before its task has run.
+    fn take(self: &Rc<Self>, connection: Connection) {
+        let worker = self.clone();
+        worker.connections.set(worker.connections.get() + 1);
+        worker.load.fetch_add(1, Ordering::Relaxed);
+        tokio::task::spawn_local(async move {
+            (worker.settings.serve)(worker.clone(), connection).await;
+            worker.connections.set(worker.connections.get() - 1);
+            worker.load.fetch_sub(1, Ordering::Relaxed);
+            worker.quieter.notify_one();
+        });
     }
 
     fn is_quiet(&self) -> bool {

@@ -19,7 +19,7 @@ use slab::Slab;
 use tokio::sync::mpsc;
 
 use super::exchange::exchange_id;
-use super::files::{FileBody, OpenFiles};
+use super::files::FileBody;
 use super::{Diagnostic, Exchanges, OpError};
 use crate::engine::Input;
 
@@ -252,7 +252,7 @@ pub fn op_answer_file(
     done: bool,
 ) -> Result<(), OpError> {
     let mut answer = head(status, "", headers)?;
-    if let Some(body) = state.borrow_mut::<OpenFiles>().take(file) {
+    if let Some(body) = state.borrow_mut::<Exchanges>().known(id)?.take_file(file) {
         answer.body = AnswerBody::file(body);
     }
     give(state, id, answer, done)

@@ -12,6 +12,7 @@ use hyper::{HeaderMap, StatusCode, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
+use super::files::FileBody;
 use super::{Answer, Diagnostic, OpError, Sessions, Site};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -70,8 +71,17 @@ pub(super) struct Slot {
     pub session_is_new: bool,
     /// Set-Cookie headers for the answer, by the cookie's name.
     pub cookies: Vec<(String, HeaderValue)>,
+    /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
+    pub files: Vec<Option<FileBody>>,
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Diagnostic>,
+}
+
+impl Slot {
+    /// Takes a file's bytes out, unless somebody has.
+    pub fn take_file(&mut self, file: u32) -> Option<FileBody> {
+        self.files.get_mut(file as usize).and_then(Option::take)
+    }
 }
 
 /// Bits of an exchange's number that name its slot; the rest is a sequence, so that a number is not used again.
@@ -107,6 +117,7 @@ impl Exchanges {
             session,
             session_is_new: false,
             cookies: Vec::new(),
+            files: Vec::new(),
             reply: Some(reply),
             failure: None,
         });

@@ -8,7 +8,6 @@ use deno_core::{OpState, op2};
 use hyper::body::Body as _;
 use hyper::{HeaderMap, Method};
 use serde::Serialize;
-use slab::Slab;
 
 use super::exchange::exchange_id;
 use super::request::write_headers;
@@ -18,20 +17,11 @@ use crate::engine::Refused;
 /// A static file's bytes, or those of its ranges.
 pub type FileBody = hyper_staticfile::Body;
 
-/// Files that JavaScript has seen the head of.
-#[derive(Default)]
-pub struct OpenFiles(Slab<Option<FileBody>>);
-
-impl OpenFiles {
-    pub(super) fn take(&mut self, file: u32) -> Option<FileBody> {
-        self.0.try_remove(file as usize).flatten()
-    }
-}
-
 #[derive(Serialize)]
 pub struct FileHead {
     status: u16,
     headers: String,
+    /// The file's place among those of its exchange.
     file: u32,
 }
 
@@ -56,40 +46,27 @@ pub async fn op_file_open(
     let (head, body) = answer.await?.into_parts();
     let (status, headers) = (head.status.as_u16(), write_headers(&head.headers));
     let mut state = state.borrow_mut();
-    let file = state.borrow_mut::<OpenFiles>().0.insert(Some(body)) as u32;
+    let files = &mut state.borrow_mut::<Exchanges>().known(id)?.files;
+    files.push(Some(body));
+    let file = files.len() as u32 - 1;
     Ok(FileHead { status, headers, file })
-}
-
-/// Nobody can read the file any more.
-#[op2(fast)]
-pub fn op_file_close(state: &mut OpState, #[smi] file: u32) {
-    state.borrow_mut::<OpenFiles>().take(file);
 }
 
 /// The next chunk of a file that a handler reads itself; null at its end.
 #[op2]
 #[buffer]
-pub async fn op_file_read(state: Rc<RefCell<OpState>>, #[smi] file: u32) -> Result<Option<Vec<u8>>, OpError> {
-    let body = {
-        let mut state = state.borrow_mut();
-        state.borrow_mut::<OpenFiles>().0.get_mut(file as usize).and_then(Option::take)
-    };
+pub async fn op_file_read(
+    state: Rc<RefCell<OpState>>,
+    id: f64,
+    #[smi] file: u32,
+) -> Result<Option<Vec<u8>>, OpError> {
+    let body = state.borrow_mut().borrow_mut::<Exchanges>().known(id)?.take_file(file);
     let Some(mut body) = body else { return Ok(None) };
-    let chunk = next_chunk(&mut body).await?;
+    let Some(chunk) = next_chunk(&mut body).await? else { return Ok(None) };
     let mut state = state.borrow_mut();
-    let files = state.borrow_mut::<OpenFiles>();
-    match chunk {
-        Some(chunk) => {
-            if let Some(place) = files.0.get_mut(file as usize) {
-                *place = Some(body);
-            }
-            Ok(Some(chunk.into()))
-        }
-        None => {
-            files.take(file);
-            Ok(None)
-        }
-    }
+    let files = &mut state.borrow_mut::<Exchanges>().known(id)?.files;
+    files[file as usize] = Some(body);
+    Ok(Some(chunk.into()))
 }
 
 async fn next_chunk(body: &mut FileBody) -> std::io::Result<Option<Bytes>> {

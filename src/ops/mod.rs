@@ -54,7 +54,6 @@ deno_core::extension!(
         exchange::op_exchange_release,
         exchange::op_exchange_returned,
         exchange::op_exchange_started,
-        files::op_file_close,
         files::op_file_open,
         files::op_file_read,
         port::op_port_close,
@@ -78,7 +77,6 @@ deno_core::extension!(
     options = { exchanges: Exchanges },
     state = |state, options| {
         state.put(options.exchanges);
-        state.put(files::OpenFiles::default());
         state.put(answer::Streams::default());
     },
     // The macro would note the files' paths; the sources have to be in the binary.

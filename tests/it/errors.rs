@@ -1,8 +1,11 @@
 //! What can go wrong in a handler or a request: a defined answer each, a line in the log, and the host lives.
 
+use std::io::Read;
+use std::net::TcpStream;
+
 use serde_json::Value;
 
-use crate::support::{Answer, Host, Site, serve};
+use crate::support::{Answer, Host, PATIENCE, Site, serve};
 
 // -- Handlers that fail -------------------------------------------------------------------------------
 
@@ -397,4 +400,17 @@ fn a_client_that_leaves_before_the_answer_harms_nobody() {
 
     host.log.next("left");
     assert_eq!(host.get("/fine").text(), "fine");
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    let host = Site::new()
+        .file("handler.js", "export default () => 1;")
+        .arg("--header-timeout")
+        .arg("200ms")
+        .serve();
+    let mut silent = TcpStream::connect(host.address()).expect("the host accepts");
+    silent.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+
+    assert_eq!(silent.read(&mut [0; 8]).expect("the end of the stream"), 0);
 }

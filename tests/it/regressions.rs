@@ -1,0 +1,450 @@
+//! Defects that were found and mended: one test each, so that none comes back.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::support::{Host, PATIENCE, Site, executable, observed, on_go, serve};
+
+// -- Requests and methods -----------------------------------------------------------------------------
+
+#[test]
+fn two_loops_at_once_are_both_ended() {
+    let host = Site::new()
+        .file("loop/handler.js", "export default () => { for (;;); }")
+        .file("fine/handler.js", r#"export default () => "fine""#)
+        .arg("--cpu-timeout=200ms")
+        .serve();
+
+    let mut looping = [begin(&host, "/loop"), begin(&host, "/loop")];
+    let heads = looping.each_mut().map(|stream| read_until(stream, "\r\n\r\n"));
+
+    for head in heads {
+        assert!(head.starts_with("HTTP/1.1 500"), "{head}");
+    }
+    for _ in 0..3 {
+        assert_eq!(host.get("/fine").text(), "fine");
+    }
+}
+
+#[test]
+fn a_method_runs_no_export_that_is_not_a_method() {
+    let host = serve(
+        r#"
+        let deleted = false;
+        export function deleteEverything() { deleted = true; return "deleted"; }
+        export const GET = () => ({ deleted });"#,
+    );
+
+    let answer = host.request("deleteEverything", "/").send();
+
+    assert!(matches!(answer.status, 404 | 405), "{answer:?}");
+    assert_eq!(host.get("/").json(), json!({ "deleted": false }));
+}
+
+#[test]
+fn a_request_body_can_be_the_answer() {
+    let host = serve("export const POST = (event) => new Response(event.request.body);");
+    let body: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+
+    let answer = host.request("POST", "/").body(body.clone()).send();
+
+    assert_eq!((answer.status, answer.body.len()), (200, body.len()));
+    assert!(answer.body == body, "the bytes are others");
+}
+
+#[test]
+fn a_reroute_may_carry_a_url_in_its_query() {
+    let host = Site::new()
+        .file("a/handler.js", r#"export default (event, next) => next("/ok?back=http://x/")"#)
+        .file("ok/handler.js", r#"export default (event) => event.url.searchParams.get("back")"#)
+        .serve();
+
+    let answer = host.get("/a");
+
+    assert_eq!((answer.status, answer.text()), (200, "http://x/"));
+}
+
+#[test]
+fn a_handlers_fetch_is_a_get_of_its_own() {
+    let host = Site::new()
+        .file("a/handler.js", r#"export const POST = (event, next, fetch) => fetch("/other")"#)
+        .file("other/handler.js", "export default (event) => event.request.method")
+        .serve();
+
+    let answer = host.request("POST", "/a").body("text").send();
+
+    assert_eq!((answer.status, answer.text()), (200, "GET"));
+}
+
+#[test]
+fn a_post_can_be_rerouted_to_a_file() {
+    let host = Site::new()
+        .file(
+            "app/a/handler.js",
+            r#"export const POST = (event, next) => next("/file.txt", { method: "GET" })"#,
+        )
+        .file("public/file.txt", "static")
+        .serve();
+
+    let answer = host.request("POST", "/a").body("text").send();
+
+    assert_eq!((answer.status, answer.text()), (200, "static"));
+}
+
+// -- Answers ------------------------------------------------------------------------------------------
+
+#[test]
+fn the_signal_is_quiet_while_a_body_flows() {
+    let host = serve(
+        r#"
+        const finish = Promise.withResolvers();
+        export default (event, next) => {
+          if (next.stepname === "finish") return finish.resolve(), "finished";
+          const { signal } = event;
+          signal.addEventListener("abort", () => console.error("aborted"));
+          const encoder = new TextEncoder();
+          const start = async (controller) => {
+            controller.enqueue(encoder.encode("begun;"));
+            await finish.promise;
+            controller.enqueue(encoder.encode(signal.aborted ? "too early;" : "in time;"));
+            controller.close();
+          };
+          return new Response(new ReadableStream({ start }));
+        };"#,
+    );
+
+    let mut stream = begin(&host, "/");
+    read_until(&mut stream, "begun;");
+    host.get("/finish");
+
+    let rest = read_until(&mut stream, ";");
+    assert!(rest.contains("in time;"), "{rest}");
+    host.log.next("aborted");
+}
+
+#[test]
+fn an_empty_generator_is_an_empty_answer() {
+    let answer = serve("export async function* GET() {}").get("/");
+
+    assert_eq!((answer.status, answer.text()), (200, ""));
+}
+
+#[test]
+fn a_live_response_that_rejects_is_a_500() {
+    let host =
+        serve(r#"export default () => LiveResponse.from(Promise.reject(new Error("boom at the source")))"#);
+
+    assert_eq!(host.get("/").status, 500);
+    host.log.next("boom at the source");
+}
+
+#[test]
+fn headers_of_the_connection_are_not_the_handlers() {
+    for (transfer, connection, upgrade) in [
+        ("Transfer-Encoding", "Connection", "Upgrade"),
+        ("transfer-encoding", "connection", "upgrade"),
+        ("TRANSFER-ENCODING", "CONNECTION", "UPGRADE"),
+    ] {
+        let init = format!(
+            r#"{{ headers: {{ "{transfer}": "gzip", "{connection}": "upgrade", "{upgrade}": "h2c", "X-A": "1" }} }}"#
+        );
+        for made in ["Response", "LiveResponse"] {
+            let host = serve(&format!(r#"export default () => new {made}("text", {init})"#));
+
+            let answer = host.get("/");
+
+            assert_eq!((answer.status, answer.text()), (200, "text"), "{made} {transfer}");
+            assert_eq!(answer.header("x-a"), Some("1"), "{made} {transfer}");
+            for name in [transfer, connection, upgrade] {
+                assert_eq!(answer.header(name), None, "{made}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_not_data_can_be_caught() {
+    let host = serve(
+        r#"
+        export default async (event) => {
+          const cyclic = {};
+          cyclic.self = cyclic;
+          try { await event.respondWith(cyclic); } catch { return { caught: true }; }
+        };"#,
+    );
+
+    let answer = host.get("/");
+
+    assert_eq!((answer.status, answer.text()), (200, r#"{"caught":true}"#));
+}
+
+#[test]
+fn a_cookie_set_before_a_message_is_in_the_202() {
+    let host = serve(
+        r#"
+        export default async (event) => {
+          await event.cookies.set("a", "1");
+          event.client.postMessage("first");
+        };"#,
+    );
+
+    let answer = host.get("/");
+
+    assert_eq!(answer.status, 202);
+    assert!(answer.all("set-cookie").iter().any(|cookie| cookie.starts_with("a=1;")), "{answer:?}");
+}
+
+#[test]
+fn a_session_cannot_begin_after_the_answer() {
+    let host = serve(&on_go(
+        r#"
+        event.respondWith("answered", { done: false });
+        await go;
+        return await event.session.set("a", 1).then(() => "kept", (error) => error.name);"#,
+    ));
+
+    let (_, mut line) = host.open("/");
+    line.send("go", Value::Null);
+
+    assert_eq!(line.expect_body(), json!("InvalidStateError"));
+}
+
+// -- Files --------------------------------------------------------------------------------------------
+
+#[test]
+fn every_answer_about_a_file_says_what_it_is() {
+    let host = Site::new().file("app/a/handler.js", "").file("public/digits.txt", "0123456789").serve();
+
+    let head = host.request("HEAD", "/digits.txt").send();
+    let part = host.request("GET", "/digits.txt").header("range", "bytes=2-4").send();
+    let beyond = host.request("GET", "/digits.txt").header("range", "bytes=10-").send();
+
+    for (answer, status) in [(head, 200), (part, 206)] {
+        assert_eq!(answer.status, status);
+        assert!(
+            answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")),
+            "{answer:?}"
+        );
+    }
+    assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */10")));
+}
+
+#[cfg(target_os = "linux")] // It looks into /proc.
+#[test]
+fn files_that_nobody_reads_are_closed() {
+    let host = Site::new()
+        .file(
+            "app/a/handler.js",
+            r#"
+            export default async (event, next) => {
+              const file = await next("/file.txt");
+              // Files are closed with the garbage, of which there has to be some.
+              const garbage = new Array(10_000).fill(0);
+              return { status: file.status, garbage: garbage.length };
+            };"#,
+        )
+        .file("public/file.txt", "static")
+        .serve();
+
+    for _ in 0..300 {
+        assert_eq!(host.get("/a").json(), json!({ "status": 200, "garbage": 10_000 }));
+    }
+
+    let open = open_files_of_the_child();
+    assert!(open < 200, "{open} open files");
+}
+
+// -- The line -----------------------------------------------------------------------------------------
+
+#[test]
+fn a_frame_with_too_many_ports_brings_a_few() {
+    let host = serve(
+        r#"
+        export default (event) => {
+          event.client.addEventListener("x", (e) => event.client.postMessage(e.ports.length));
+          event.waitUntilNavigate();
+          return "fine";
+        };"#,
+    );
+
+    let (_, mut line) = host.open("/");
+    line.send_text(r#"{".wq":{"type":"x","eventID":"e","numPorts":4294967295}}"#);
+
+    let ports = line.expect("message").as_u64().expect("a number");
+    assert!((1..=16).contains(&ports), "{ports}");
+    assert_eq!(host.get("/").text(), "fine");
+}
+
+#[test]
+fn a_shared_live_response_outlives_each_of_its_clients() {
+    let host = serve(
+        r#"
+        let step = 1;
+        const shared = new LiveResponse({ step }, { done: false });
+        export default (event, next) => {
+          if (next.stepname === "step") {
+            shared.replaceWith({ step: ++step }, { done: false });
+            return step;
+          }
+          event.signal.addEventListener("abort", () => console.error("one left"));
+          return shared;
+        };"#,
+    );
+
+    let (_, mut leaving) = host.open("/");
+    let (_, mut staying) = host.open("/");
+    host.get("/step");
+    for line in [&mut leaving, &mut staying] {
+        assert_eq!(line.expect_body(), json!({ "step": 2 }));
+    }
+
+    leaving.close();
+    host.log.next("one left");
+    host.get("/step");
+
+    assert_eq!(staying.expect_body(), json!({ "step": 3 }));
+}
+
+#[test]
+fn a_generator_may_close_its_own_line() {
+    let mut host = serve(&observed(
+        r#"
+        event.client.addEventListener("close", () => seen.push("closed"));
+        return (function* () {
+          yield { n: 1 };
+          event.client.close();
+          yield { n: 2 };
+        })();"#,
+    ));
+
+    host.get("/");
+
+    host.until("/seen", |answer| answer.text().contains("closed"));
+    host.signal("TERM");
+    assert_eq!(host.ended(), Some(0));
+    let log = host.log.end();
+    assert!(!log.to_lowercase().contains("error"), "{log}");
+}
+
+// -- Commands, stops and reloads ----------------------------------------------------------------------
+
+#[test]
+fn a_handler_that_answered_but_never_returns_holds_up_no_end() {
+    let site = Site::new().file(
+        "handler.js",
+        r#"
+        export default (event) => {
+          event.signal.addEventListener("abort", () => console.error("aborted"));
+          event.respondWith("answered");
+          return new Promise(() => {});
+        };"#,
+    );
+    let mut host = site.arg("--drain-timeout=10s").serve();
+
+    assert_eq!(host.get("/").text(), "answered");
+    host.log.next("aborted");
+    host.signal("TERM");
+
+    assert_eq!(host.ended(), Some(0));
+    let log = host.log.end();
+    assert!(!log.contains("gave up"), "{log}");
+}
+
+#[test]
+fn check_does_not_care_for_the_port() {
+    let site = Site::new().file("handler.js", "export default () => 1");
+
+    let checked = site.run_by(&executable(), &[("PORT", "abc")]).run("check");
+
+    assert_eq!(checked.code, Some(0), "{}", checked.output());
+}
+
+#[test]
+fn a_caught_import_hides_no_error() {
+    let site = Site::new()
+        .file("a/handler.js", "await import(\"./missing.js\").catch(() => {});\nexport default () => 1;\n")
+        .file("b/handler.js", "throw new RangeError(\"at load\");\n");
+
+    let checked = site.run("check");
+
+    let said = checked.output();
+    assert_eq!(checked.code, Some(1), "{said}");
+    assert!(said.contains("at load") && said.contains("b/handler.js:1"), "{said}");
+    assert!(!said.contains("missing.js"), "{said}");
+}
+
+#[test]
+fn no_request_fails_during_reloads() {
+    let says = |n: u32| format!("export default () => {n};\n");
+    let host = Site::new().file("handler.js", says(0)).dev();
+
+    thread::scope(|scope| {
+        // Dropped after the last save, and also when the test fails before it.
+        let saving = Arc::new(());
+        for _ in 0..3 {
+            let (saving, host) = (Arc::downgrade(&saving), &host);
+            scope.spawn(move || {
+                while saving.strong_count() > 0 {
+                    let answer = host.get("/");
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                }
+            });
+        }
+        for n in 1..=15 {
+            host.site.write("handler.js", says(n));
+            host.until("/", |answer| answer.text() == n.to_string());
+        }
+    });
+}
+
+#[test]
+fn broken_code_outside_the_folder_is_waited_for() {
+    let project = Site::new()
+        .file("lib/x.js", "export const x = ;")
+        .file("routes/handler.js", r#"import { x } from "../lib/x.js"; export default () => x;"#);
+    let mut host = Site::of(project.path("routes")).begin_dev();
+    host.log.next("waiting for a change");
+
+    project.write("lib/x.js", r#"export const x = "mended";"#);
+
+    host.ready();
+    assert_eq!(host.get("/").text(), "mended");
+}
+
+// -- Helpers ------------------------------------------------------------------------------------------
+
+/// Sends a GET on a connection that stays open, and does not wait for the answer.
+#[track_caller]
+fn begin(host: &Host, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(host.address()).expect("the host accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a written request");
+    stream
+}
+
+/// What comes until this text has come.
+#[track_caller]
+fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut heard = String::new();
+    while !heard.contains(end) {
+        let mut piece = [0; 1024];
+        let length = stream.read(&mut piece).unwrap_or_else(|error| panic!("{error} after {heard:?}"));
+        assert!(length > 0, "closed after {heard:?}");
+        heard += std::str::from_utf8(&piece[..length]).expect("text");
+    }
+    heard
+}
+
+/// How many files are open in the one process that this test has started.
+#[cfg(target_os = "linux")]
+fn open_files_of_the_child() -> usize {
+    let children =
+        std::fs::read_to_string("/proc/thread-self/children").expect("the children of this thread");
+    let child: u32 = children.trim().parse().unwrap_or_else(|_| panic!("not one child: {children:?}"));
+    std::fs::read_dir(format!("/proc/{child}/fd")).expect("the open files of a process").count()
+}
