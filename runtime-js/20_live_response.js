@@ -26,8 +26,6 @@ import { reactive } from "ext:liveline/61_reactive.js";
 
 /** Where frames go as they appear: the host's line, or whoever follows this response. */
 export const kSink = Symbol("sink");
-/** The port of the handler that this response came from, for those who follow it. */
-export const kBackground = Symbol("background");
 
 /** The event that says that a response has a new state, in `data`. */
 export class ReplaceEvent extends Event {
@@ -155,10 +153,6 @@ export class LiveResponse extends EventTarget {
   /** The same as {@link background}. */
   get port() {
     return this.background;
-  }
-
-  get [kBackground]() {
-    return this.#background;
   }
 
   /** The current state, or the first one once there is one. @returns {Promise<Frame>} */
