@@ -131,6 +131,8 @@ export class Exchange {
 
   /** The handler failed: 500, or the line closes with 4002. */
   fail(error) {
+    // A handler that ends because its exchange did is no failure.
+    if (this.#ended && error?.name === "AbortError") return;
     op_exchange_fail(this.id, error);
     this.end(error);
   }

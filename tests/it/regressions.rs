@@ -446,3 +446,21 @@ fn open_files_of_the_child() -> usize {
     let child: u32 = children.trim().parse().unwrap_or_else(|_| panic!("not one child: {children:?}"));
     std::fs::read_dir(format!("/proc/{child}/fd")).expect("the open files of a process").count()
 }
+
+#[test]
+fn a_handler_that_ends_with_its_exchange_is_no_error() {
+    let mut host = serve(
+        r#"export default async (event) => {
+          event.signal.addEventListener("abort", () => console.error("left"));
+          await event.user.confirm("Sure?");
+        }"#,
+    );
+    let (_, line) = host.open("/");
+
+    line.close();
+
+    host.log.next("left");
+    host.signal("TERM");
+    assert_eq!(host.ended(), Some(0));
+    assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
+}
