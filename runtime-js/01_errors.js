@@ -2,6 +2,7 @@
 
 import { core } from "ext:core/mod.js";
 import { op_log_error } from "ext:core/ops";
+import { domException, whoIsTold } from "ext:liveline/02_exceptions.js";
 
 /** Names that Rust errors may carry. An unknown name would surface as `undefined`, so every one is here. */
 const CLASSES = [
@@ -61,15 +62,13 @@ export function installErrors() {
     op_log_error("uncaught error", event.error);
   });
   core.setUnhandledPromiseRejectionHandler((promise, reason) => {
-    const fail = failures.get(promise);
+    const fail = whoIsTold(promise);
     if (fail !== undefined) fail(reason);
     else if (loading !== null) loading.push(reason);
     else op_log_error("unhandled rejection", reason);
     return true;
   });
 }
-
-const failures = new WeakMap();
 
 /** Rejections from before all handlers were loaded. A module that fails to load is among them, and reported anyway. */
 let loading = [];
@@ -78,26 +77,4 @@ let loading = [];
 export function loaded() {
   for (const reason of loading ?? []) op_log_error("unhandled rejection", reason);
   loading = null;
-}
-
-/**
- * Names who is told when `promise` rejects and nobody handles it.
- * @template T
- * @param {Promise<T>} promise
- * @param {(reason: unknown) => void} fail
- * @returns {Promise<T>} the same promise
- */
-export function failingTo(promise, fail) {
-  failures.set(promise, fail);
-  return promise;
-}
-
-/** @returns {DOMException} */
-export function domException(name, message) {
-  return new DOMException(message, name);
-}
-
-/** The error for whatever comes after the end of its exchange or response. */
-export function invalidState(message) {
-  return domException("InvalidStateError", message);
 }

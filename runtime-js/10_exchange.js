@@ -11,7 +11,7 @@ import {
   op_log_error,
   op_request_url,
 } from "ext:core/ops";
-import { domException, invalidState } from "ext:liveline/01_errors.js";
+import { domException, invalidState } from "ext:liveline/02_exceptions.js";
 
 /** Exchanges that outlived the turn in which they began, and may hear from the host. */
 const open = new Map();

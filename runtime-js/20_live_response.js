@@ -4,10 +4,10 @@
 // LiveResponse, a generator, a live program's handle, or a value with a callback that mutates it. Each source puts
 // out frames; a new source supersedes the one before it.
 
-import { failingTo, invalidState } from "ext:liveline/01_errors.js";
-import { responseOf, valueOf } from "ext:liveline/21_encoding.js";
-import { Observer } from "ext:liveline/60_observer.js";
-import { reactive } from "ext:liveline/61_reactive.js";
+import { failingTo, invalidState } from "./02_exceptions.js";
+import { responseOf, valueOf } from "./22_values.js";
+import { Observer } from "./60_observer.js";
+import { reactive } from "./61_reactive.js";
 
 /**
  * One state of a response.

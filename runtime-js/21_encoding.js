@@ -14,12 +14,9 @@ import {
   op_stream_write,
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
+import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { subscribe } from "ext:liveline/60_observer.js";
-
-const EMPTY = 0;
-const JSON_BODY = 1;
-const TEXT_BODY = 2;
 
 /**
  * Sends the frames of a response to the client of `exchange`: the first over HTTP, later ones on the line, and
@@ -107,15 +104,6 @@ const PLAIN = { status: 200, statusText: "", headers: null, hasHeaders: false };
 /** The state of a response whose source had none, such as a generator that yields nothing. */
 const NOTHING = { ...PLAIN, body: null, raw: undefined, concurrent: false };
 
-/** A body on the line: JSON, and nothing that JSON cannot say. */
-export function encodeJson(value, what) {
-  try {
-    return JSON.stringify(value);
-  } catch (error) {
-    throw new TypeError(`${what} cannot be sent as JSON: ${error.message}`, { cause: error });
-  }
-}
-
 function encodeFrame({ body, status, statusText, headers, hasHeaders, type, url, concurrent }) {
   const plain = {};
   if (hasHeaders) {
@@ -191,54 +179,4 @@ async function pump(exchange, source, stream) {
     failure = error;
   }
   if (op_stream_end(stream, failure)) exchange.end();
-}
-
-// -- values and Responses --------------------------------------------------------------------------------------------
-
-/** JSON, text, nothing, or -1 for what `Response` has its own way of sending. */
-function plainKind(body) {
-  if (body === undefined || body === null) return EMPTY;
-  switch (typeof body) {
-    case "string":
-      return TEXT_BODY;
-    case "function":
-    case "symbol":
-      throw new TypeError(`A handler cannot answer with a ${typeof body}.`);
-    case "object":
-      return isPlain(body) ? JSON_BODY : -1;
-    default:
-      return JSON_BODY;
-  }
-}
-
-/** Data, as opposed to bytes, streams and forms. */
-function isPlain(value) {
-  if (value === null || typeof value !== "object") return false;
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null || Array.isArray(value)) return true;
-  return !(ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Blob ||
-    value instanceof ReadableStream || value instanceof FormData || value instanceof URLSearchParams);
-}
-
-/** A Response that carries `body`. */
-export function responseOf(body, { status, statusText, headers }) {
-  const kind = plainKind(body);
-  if (kind === EMPTY) return new Response(null, { status, statusText, headers });
-  if (kind !== JSON_BODY) return new Response(body, { status, statusText, headers });
-  const all = new Headers(headers);
-  if (!all.has("content-type")) all.set("content-type", "application/json");
-  return new Response(encodeJson(body, "The response's body"), { status, statusText, headers: all });
-}
-
-/** The value that a Response's body stands for. */
-export async function valueOf(response) {
-  const type = (response.headers.get("content-type") ?? "").split(";")[0].trim().toLowerCase();
-  if (response.body === null) return null;
-  if (type === "application/json" || type.endsWith("+json")) return await response.json();
-  if (type === "multipart/form-data" || type === "application/x-www-form-urlencoded") {
-    return Object.fromEntries(await response.formData());
-  }
-  if (type.startsWith("text/") || type === "" || /xml$|javascript$/.test(type)) return await response.text();
-  if (/^(image|audio|video|application)\//.test(type)) return await response.blob();
-  return new Uint8Array(await response.arrayBuffer());
 }

@@ -1,8 +1,9 @@
 // event.client: the handler's end of the line, known as Port A.
 
 import { op_port_close, op_port_delta, op_port_message } from "ext:core/ops";
-import { domException, invalidState } from "ext:liveline/01_errors.js";
-import { encodeJson, encodeRecords } from "ext:liveline/21_encoding.js";
+import { domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { encodeRecords } from "ext:liveline/21_encoding.js";
+import { encodeJson } from "ext:liveline/22_values.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
 /** Options of a message, flat or in the older nested form. */

@@ -1,7 +1,7 @@
 // The event that a handler gets: its request, its answer, its client, and what keeps all that open.
 
 import { op_request_peer } from "ext:core/ops";
-import { domException, invalidState } from "ext:liveline/01_errors.js";
+import { domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
 import { Session } from "ext:liveline/13_session.js";

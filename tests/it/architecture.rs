@@ -29,6 +29,9 @@ const COMMAND_LINE: &str = "cli";
 /// The only modules that may name the JavaScript engine.
 const BRIDGES: [&str; 2] = ["isolate", "ops"];
 
+/// Marks a file of `runtime-js/` that runs in browsers too.
+const PORTABLE: &str = " *";
+
 /// What the sans-IO engine has no use for.
 const WORLD: [&str; 10] = [
     "tokio",
@@ -164,9 +167,10 @@ fn every_runtime_file_is_embedded_and_described() {
         .content
         .lines()
         .map(|line| line.split('|').map(str::trim).collect())
-        .filter(|cells: &Vec<_>| cells.len() == 5 && cells[1].ends_with(".js"))
+        .filter(|cells: &Vec<_>| cells.len() == 5 && cells[1].trim_end_matches(PORTABLE).ends_with(".js"))
         .collect();
-    let described: BTreeSet<_> = rows.iter().map(|cells| cells[1].to_owned()).collect();
+    let described: BTreeSet<_> =
+        rows.iter().map(|cells| cells[1].trim_end_matches(PORTABLE).to_owned()).collect();
     let present: BTreeSet<_> =
         scripts().iter().map(|script| script.path["runtime-js/".len()..].to_owned()).collect();
 
@@ -190,6 +194,29 @@ fn every_runtime_file_is_embedded_and_described() {
         }
     }
     expect_none("a file of runtime-js/ is embedded and described", violations);
+}
+
+#[test]
+fn portable_runtime_files_import_only_each_other() {
+    let readme = file("runtime-js/README.md");
+    let names =
+        readme.content.lines().filter_map(|line| line.split('|').nth(1)?.trim().strip_suffix(PORTABLE));
+    let portable: BTreeSet<_> = names.map(str::to_owned).collect();
+    assert!(!portable.is_empty(), "{} marks no file with{PORTABLE}", readme.path);
+    let mut violations = Vec::new();
+    for script in scripts() {
+        let name = &script.path["runtime-js/".len()..];
+        if !portable.contains(name) {
+            continue;
+        }
+        for (line, text) in script.lines() {
+            let Some(source) = text.split(" from ").nth(1).and_then(quoted) else { continue };
+            if !source.strip_prefix("./").is_some_and(|name| portable.contains(name)) {
+                violations.push(format!("{}: imports {source}", script.at(line)));
+            }
+        }
+    }
+    expect_none("what runs in browsers imports only what does, by relative path", violations);
 }
 
 #[test]
