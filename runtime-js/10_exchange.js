@@ -35,10 +35,12 @@ export class Exchange {
   /**
    * @param {number} id the engine's name for it
    * @param {string} method
+   * @param {number} page the page that the answer is wanted in; -1 for the answer itself
    */
-  constructor(id, method) {
+  constructor(id, method, page) {
     this.id = id;
     this.method = method;
+    this.page = page;
     /** What events of this exchange share, made when first used. */
     this.port = null;
     /** The client has joined the line. */

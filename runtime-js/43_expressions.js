@@ -48,12 +48,7 @@ const OPERATE = {
   "%": (a, b) => a % b,
 };
 
-const UNARY = {
-  "!": (a) => !a,
-  "-": (a) => -a,
-  "+": (a) => +a,
-  typeof: (a) => typeof a,
-};
+const UNARY = new Map([["!", (a) => !a], ["-", (a) => -a], ["+", (a) => +a], ["typeof", (a) => typeof a]]);
 
 const LITERALS = new Map([
   ["true", true], ["false", false], ["null", null], ["undefined", undefined], ["NaN", NaN], ["Infinity", Infinity],
@@ -61,6 +56,8 @@ const LITERALS = new Map([
 
 const TOKEN =
   /\s*(?:(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)|([\p{ID_Start}$_][\p{ID_Continue}$]*)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(`)|(===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.(?!\d)|[-+*\/%<>!?:.,()[\]]))/iuy;
+
+const QUOTES = ["'", '"', "`"];
 
 /** Expressions that were read before. */
 const known = new Map();
@@ -92,7 +89,7 @@ export function splitOutside(source, separator) {
     if (quote !== "") {
       if (c === "\\") i++;
       else if (c === quote) quote = "";
-    } else if (c === '"' || c === "'" || c === "`") {
+    } else if (QUOTES.includes(c)) {
       quote = c;
     } else if ("([{".includes(c)) {
       depth++;
@@ -187,7 +184,7 @@ class Parser {
   }
 
   #unary() {
-    const operate = this.#kind === "operator" || this.#text === "typeof" ? own(UNARY, this.#text) : undefined;
+    const operate = UNARY.get(this.#text);
     if (operate === undefined) return this.#chain();
     this.#next();
     const operand = this.#unary();
@@ -295,11 +292,10 @@ class Parser {
         this.#next();
         return (scope) => parts.map(({ text, value }) => `${text}${value(scope)}`).join("") + end;
       } else if (this.#source.startsWith("${", i)) {
-        const inner = splitOutside(this.#source.slice(i + 1), "\0")[0];
-        const close = closing(inner);
+        const close = closing(this.#source, i + 1);
         if (close === -1) break;
-        parts.push({ text: unescaped(this.#source.slice(begin, i)), value: expression(inner.slice(1, close)) });
-        i += close + 1;
+        parts.push({ text: unescaped(this.#source.slice(begin, i)), value: expression(this.#source.slice(i + 2, close)) });
+        i = close;
         begin = i + 1;
       }
     }
@@ -308,17 +304,21 @@ class Parser {
   }
 }
 
-/** Where the brace that `source` begins with is closed; -1 if it is not. */
-function closing(source) {
+/** Where the brace that opens at `open` is closed; -1 if it is not. */
+function closing(source, open) {
   let [depth, quote] = [0, ""];
-  for (let i = 0; i < source.length; i++) {
+  for (let i = open; i < source.length; i++) {
     const c = source[i];
     if (quote !== "") {
       if (c === "\\") i++;
       else if (c === quote) quote = "";
-    } else if (c === '"' || c === "'") quote = c;
-    else if (c === "{") depth++;
-    else if (c === "}" && --depth === 0) return i;
+    } else if (QUOTES.includes(c)) {
+      quote = c;
+    } else if (c === "{") {
+      depth++;
+    } else if (c === "}" && --depth === 0) {
+      return i;
+    }
   }
   return -1;
 }
@@ -359,11 +359,13 @@ function property(value, key) {
   return typeof value === "object" ? own(value, key) : undefined;
 }
 
+const NOUNS = { array: "an array", object: "an object", undefined: "undefined" };
+
 function call(value, name, list) {
   const kind = Array.isArray(value) ? "array" : typeof value;
   const method = own(METHODS, kind)?.get(name);
   if (method === undefined) {
-    const what = value === null || value === undefined ? String(value) : `a ${kind === "object" ? "plain object" : kind}`;
+    const what = value === null ? "null" : NOUNS[kind] ?? `a ${kind}`;
     throw new TypeError(`\`${String(name)}()\` cannot be called on ${what}`);
   }
   return method.apply(value, list);

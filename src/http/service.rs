@@ -4,12 +4,14 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{HeaderName, HeaderValue, VARY};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::Shared;
 use super::upgrade;
 use crate::isolate::CallError;
-use crate::ops::{Answer, AnswerBody, Call, LINE_PATH};
+use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, prefers_html};
+use crate::router::Node;
 
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub async fn answer(
@@ -17,7 +19,7 @@ pub async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
     shared.pending.set(shared.pending.get() + 1);
-    let Answer { status, headers, extensions, body } = route(&shared, request).await;
+    let Answer { status, headers, extensions, body, .. } = route(&shared, request).await;
     shared.pending.set(shared.pending.get() - 1);
     shared.served.set(shared.served.get() + 1);
     let mut response = Response::new(body);
@@ -36,13 +38,17 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
         return Answer::too_large(worker.settings.limits.body);
     }
-    let node = worker.site.routes.resolve(path);
-    if worker.site.routes.node(node).steps.is_empty() {
+    let routes = &worker.site.routes;
+    let node = routes.resolve(path);
+    let Node { steps, page, .. } = routes.node(node);
+    if steps.is_empty() {
         return file(shared, &request).await;
     }
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    match worker.call(Call { parts, body, peer: shared.peer.ip() }, node).await {
+    let wanted = page.filter(|_| is_look(&method) && prefers_html(&parts.headers));
+    let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
+    let mut answer = match worker.call(call, node).await {
         Ok(answer) => answer,
         Err(CallError::TimedOut) => {
             let limit = worker.settings.limits.answer;
@@ -50,7 +56,24 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
             Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
         }
         Err(CallError::Lost) => Answer::internal_error(None, false),
+    };
+    // Files of `public/` are what they are for everybody.
+    let page = page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
+    if let Some(page) = page.and_then(|page| routes.page(page)) {
+        answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+        if is_look(&method) {
+            answer.headers.append(VARY, HeaderValue::from_static("Accept"));
+        }
     }
+    answer
+}
+
+/// Which page belongs to the route, so that a client can tell whether it shows it already.
+const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
+
+/// Whether a request only looks at what is there.
+fn is_look(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
 }
 
 /// A path without handlers: the static file, without entering JavaScript.
@@ -64,6 +87,7 @@ async fn file(shared: &Shared, request: &Request<Incoming>) -> Answer {
                 headers: head.headers,
                 extensions: head.extensions,
                 body: AnswerBody::file(body),
+                line_at: None,
             }
         }
         Err(error) => {

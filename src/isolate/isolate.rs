@@ -196,12 +196,14 @@ impl Isolate {
     /// Runs the handlers for a request. The answer may be there when this returns.
     pub fn dispatch(&self, request: Call, node: NodeId) -> (ExchangeId, oneshot::Receiver<Answer>) {
         let method = request.parts.method.clone();
+        let page = request.page.map_or(-1, u32::cast_signed);
         let (id, answer) = self.with_exchanges(|exchanges| exchanges.begin(request));
         self.enter(|scope, functions| {
             let id = v8::Number::new(scope, id.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
             let method = method_name(scope, &method);
-            call(scope, &functions.dispatch, &[id, node, method]);
+            let page = v8::Integer::new(scope, page).into();
+            call(scope, &functions.dispatch, &[id, node, method, page]);
         });
         (id, answer)
     }

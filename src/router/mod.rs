@@ -31,5 +31,5 @@ pub use layout::{Layout, LayoutError};
 pub use page::{Blank, Page, PageError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};
-pub use scan::ScanError;
+pub use scan::{PAGES, ScanError};
 pub use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use html5ever::serialize::{SerializeOpts, TraversalScope, serialize};
 use html5ever::tendril::TendrilSink;
 use html5ever::{Attribute, LocalName, ParseOpts, QualName, local_name, ns, parse_document};
+use hyper::header::HeaderValue;
 use markup5ever_rcdom::{Handle, Node, NodeData, RcDom, SerializableHandle};
 use serde::Serialize;
 use thiserror::Error;
@@ -20,8 +21,10 @@ use thiserror::Error;
 /// A page of the routes folder.
 #[derive(Debug)]
 pub struct Page {
-    /// The route of its folder, e.g. `/products/-`.
+    /// The route of its folder, e.g. `/products/-`, in ASCII.
     pub id: String,
+    /// The same for HTTP.
+    pub header: HeaderValue,
     /// The real file.
     pub path: PathBuf,
     parsed: OnceLock<Result<Parsed, PageError>>,
@@ -83,7 +86,13 @@ const RENDER: &str = "render";
 
 impl Page {
     pub(super) fn new(pattern: &str, path: PathBuf) -> Page {
-        Page { id: pattern.to_owned(), path, parsed: OnceLock::new() }
+        let ascii = |byte: u8| match byte {
+            b'!'..=b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        };
+        let id: String = pattern.bytes().map(ascii).collect();
+        let header = HeaderValue::from_str(&id).expect("visible ASCII is a header's value");
+        Page { id, header, path, parsed: OnceLock::new() }
     }
 
     /// The page for `runtime-js/45_page.js`, as JSON.
@@ -339,6 +348,11 @@ mod tests {
         let blank = parse(b"<!--\0line--><p><!--\0state--></p>", "/").blank;
         assert!(blank.before.ends_with("<head>"), "{}", blank.before);
         assert!(blank.after.ends_with(&format!("{NO_STATE}</body></html>")), "{}", blank.after);
+    }
+
+    #[test]
+    fn page_id_is_ascii() {
+        assert_eq!(Page::new("/caf\u{e9} 1/-", PathBuf::new()).id, "/caf%C3%A9%201/-");
     }
 
     #[test]

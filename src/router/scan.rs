@@ -17,8 +17,8 @@ use super::tree::Layer;
 /// A handler's extensions; the first that exists is taken.
 const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 
-/// A folder's page; the first that exists is taken.
-const PAGES: [&str; 2] = ["page.html", "index.html"];
+/// The names of a folder's page; the first that exists is taken.
+pub const PAGES: [&str; 2] = ["page.html", "index.html"];
 
 /// A folder of routes, as found on the disk.
 #[derive(Debug, Default)]
