@@ -16,7 +16,7 @@ import {
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { fileOf } from "ext:liveline/40_static.js";
-import { answerPage, isJson, isShown } from "ext:liveline/45_page.js";
+import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
 /**
@@ -158,7 +158,7 @@ function answerResponse(exchange, response, last) {
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
   if (typeof source.body === "string") {
-    if (exchange.page !== -1 && isJson(response.headers) && isShown(status, response.headers)) {
+    if (exchange.page !== -1 && isShown(status, response.headers) && isData(response.headers, source.body)) {
       const head = { status, statusText: statusMessage, headers: response.headers };
       return answerPage(exchange, head, source.body, last);
     }

@@ -22,8 +22,19 @@ export function isShown(status, headers) {
   return headers === null || (!headers.has("location") && (!headers.has("content-type") || isJson(headers)));
 }
 
+/** Whether a Response's text is data. @param {Headers} headers */
+export function isData(headers, text) {
+  if (!isJson(headers)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @param {Headers} headers */
-export function isJson(headers) {
+function isJson(headers) {
   return /^application\/json\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
 }
 

@@ -1,6 +1,8 @@
 //! Pages: what a browser that asks for HTML gets at a route.
 
-use crate::support::{Answer, Host, Site, json};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Host, Site};
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
@@ -11,7 +13,9 @@ const PAGE: &str = r##"<!DOCTYPE html><html><head><title>T</title></head>
 
 /// A page at the root, and a handler there with this body.
 fn at_root(body: &str) -> Site {
-    Site::new().file("page.html", PAGE).file("handler.js", format!("export default async (event, next) => {{ {body} }}"))
+    Site::new()
+        .file("page.html", PAGE)
+        .file("handler.js", format!("export default async (event, next) => {{ {body} }}"))
 }
 
 /// What a browser gets.
@@ -30,7 +34,8 @@ fn assert_page(answer: &Answer) {
 /// The state as the page carries it, before any parsing.
 #[track_caller]
 fn state(answer: &Answer) -> &str {
-    let (_, rest) = answer.text().split_once(r#"<script rel="hydration" type="application/json">"#).expect("a state");
+    let (_, rest) =
+        answer.text().split_once(r#"<script rel="hydration" type="application/json">"#).expect("a state");
     rest.strip_suffix("</script></body></html>").unwrap_or_else(|| panic!("not at the end: {answer:?}"))
 }
 
@@ -43,7 +48,12 @@ fn a_browser_gets_the_page_with_its_state() {
     assert_eq!(answer.status, 200);
     assert_page(&answer);
     let html = answer.text();
-    assert!(html.contains(r#"<head><meta name="liveline-page" content="/"><script src="/app.js"></script><title>"#), "{html}");
+    assert!(
+        html.contains(
+            r#"<head><meta name="liveline-page" content="/"><script src="/app.js"></script><title>"#
+        ),
+        "{html}"
+    );
     assert!(html.contains(r##"<h1 render="#text: data?.title">Tea &amp; &lt;b&gt;</h1>"##), "{html}");
     assert!(html.contains(r#"data-key="0">a</li>"#) && html.contains(r#"data-key="1">b</li>"#), "{html}");
     assert_eq!(state(&answer), r#"{"title":"Tea & \u003cb>","list":["a","b"]}"#);
@@ -122,7 +132,8 @@ fn every_kind_of_data_is_a_state() {
 #[test]
 fn a_state_cannot_leave_its_place() {
     let attack = "</script></title><script>alert(1)</script><!-- \"'><img src=x onerror=alert(1)>";
-    let host = at_root(&format!("const x = {attack:?}; return {{ title: x, list: [x, {{ [x]: x }}] }};")).serve();
+    let host =
+        at_root(&format!("const x = {attack:?}; return {{ title: x, list: [x, {{ [x]: x }}] }};")).serve();
 
     let answer = browse(&host, "/");
 
@@ -130,22 +141,34 @@ fn a_state_cannot_leave_its_place() {
     assert_eq!(html.matches("<script").count(), 2, "the app's and the state's: {html}");
     assert_eq!(html.matches("</script").count(), 2, "{html}");
     assert!(!html.contains("<img"), "{html}");
-    let state: serde_json::Value = serde_json::from_str(state(&answer)).expect("JSON");
+    let state: Value = serde_json::from_str(state(&answer)).expect("JSON");
     assert_eq!(state["title"], json!(attack));
 }
 
 #[test]
 fn answers_with_a_body_of_their_own_pass() {
     for (body, kind, text) in [
-        ("return new Response('<p>mine', { headers: { 'content-type': 'text/html' } });", "text/html", "<p>mine"),
+        (
+            "return new Response('<p>mine', { headers: { 'content-type': 'text/html' } });",
+            "text/html",
+            "<p>mine",
+        ),
         ("return new Response('plain');", "text/plain;charset=UTF-8", "plain"),
-        ("return new Response(new Uint8Array([60]), { headers: { 'content-type': 'image/png' } });", "image/png", "<"),
+        (
+            "return new Response(new Uint8Array([60]), { headers: { 'content-type': 'image/png' } });",
+            "image/png",
+            "<",
+        ),
         (
             "return new LiveResponse('<svg/>', { headers: { 'content-type': 'image/svg+xml' } });",
             "image/svg+xml",
             "<svg/>",
         ),
-        ("return new Response('{', { headers: { 'content-type': 'application/json' } });", "application/json", "{"),
+        (
+            "return new Response('{', { headers: { 'content-type': 'application/json' } });",
+            "application/json",
+            "{",
+        ),
     ] {
         let host = at_root(body).serve();
 
@@ -209,9 +232,9 @@ fn a_first_change_after_the_page_is_a_delta_of_its_state() {
     assert_eq!(state(&answer), r#"{"list":[]}"#);
 
     let mut line = host.join(&answer);
-    line.post("go", &json!(null));
+    line.send("go", json!(null));
 
-    assert_eq!(line.frame().kind, "initial_response.mutate");
+    assert_eq!(line.next_frame().kind, "initial_response.mutate");
 }
 
 #[test]
@@ -226,7 +249,7 @@ fn a_message_first_is_a_202_with_the_page_as_written() {
     assert!(html.contains(r#"<head><meta name="X-Live-Session" content="socket:///.liveline/"#), "{html}");
     assert!(html.contains(r##"<h1 render="#text: data?.title">Wait</h1>"##), "{html}");
     assert!(html.contains(r#"data-status="202">null</script></body></html>"#), "{html}");
-    assert_eq!(host.join(&answer).frame().message, json!({ "progress": 1 }));
+    assert_eq!(host.join(&answer).next_frame().message, json!({ "progress": 1 }));
 }
 
 #[test]
@@ -286,7 +309,9 @@ fn without_a_page_a_browser_gets_json_as_ever() {
 
 #[test]
 fn an_app_script_of_the_page_stays_the_only_one() {
-    for script in [r#"<script type="module" src="/app.mjs"></script>"#, r#"<script defer src="./app.js?v=2"></script>"#] {
+    for script in
+        [r#"<script type="module" src="/app.mjs"></script>"#, r#"<script defer src="./app.js?v=2"></script>"#]
+    {
         let host = Site::new()
             .file("page.html", format!("<head>{script}</head>"))
             .file("handler.js", "export default () => ({});")
@@ -352,7 +377,10 @@ fn a_binding_that_fails_is_logged_once_and_shows_nothing() {
 #[test]
 fn in_dev_a_browser_is_shown_the_error() {
     let host = Site::new()
-        .file("handler.js", "export default () => {\n  const tag = \"<b>\";\n  throw new Error(tag + \" & boom\");\n};\n")
+        .file(
+            "handler.js",
+            "export default () => {\n  const tag = \"<b>\";\n  throw new Error(tag + \" & boom\");\n};\n",
+        )
         .dev();
 
     let answer = browse(&host, "/");
