@@ -12,8 +12,8 @@
 /** Methods that may be called, by what they are called on. */
 const METHODS = {
   string: methodsOf(String.prototype, [
-    "at", "charAt", "concat", "endsWith", "includes", "indexOf", "lastIndexOf", "padEnd", "padStart", "replaceAll", "slice",
-    "split", "startsWith", "substring", "toLowerCase", "toString", "toUpperCase", "trim", "trimEnd", "trimStart",
+    "at", "charAt", "concat", "endsWith", "includes", "indexOf", "lastIndexOf", "padEnd", "padStart", "replaceAll",
+    "slice", "split", "startsWith", "substring", "toLowerCase", "toString", "toUpperCase", "trim", "trimEnd", "trimStart",
   ]),
   number: methodsOf(Number.prototype, ["toFixed", "toLocaleString", "toPrecision", "toString"]),
   boolean: methodsOf(Boolean.prototype, ["toString"]),
@@ -28,8 +28,8 @@ function methodsOf(prototype, names) {
 
 /** Binary operators with how tightly they bind. */
 const BINARY = new Map([
-  ["??", 1], ["||", 2], ["&&", 3], ["==", 4], ["!=", 4], ["===", 4], ["!==", 4], ["<", 5], [">", 5], ["<=", 5], [">=", 5],
-  ["+", 6], ["-", 6], ["*", 7], ["/", 7], ["%", 7],
+  ["??", 1], ["||", 2], ["&&", 3], ["==", 4], ["!=", 4], ["===", 4], ["!==", 4], ["<", 5], [">", 5], ["<=", 5],
+  [">=", 5], ["+", 6], ["-", 6], ["*", 7], ["/", 7], ["%", 7],
 ]);
 
 const OPERATE = {
@@ -54,8 +54,16 @@ const LITERALS = new Map([
   ["true", true], ["false", false], ["null", null], ["undefined", undefined], ["NaN", NaN], ["Infinity", Infinity],
 ]);
 
-const TOKEN =
-  /\s*(?:(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)|([\p{ID_Start}$_][\p{ID_Continue}$]*)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(`)|(===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.(?!\d)|[-+*\/%<>!?:.,()[\]]))/iuy;
+/** What a text falls into, each kind with what it looks like. */
+const TOKENS = {
+  number: /\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+/,
+  name: /[\p{ID_Start}$_][\p{ID_Continue}$]*/u,
+  string: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/,
+  template: /`/,
+  operator: /===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.(?!\d)|[\-+*\/%<>!?:.,()[\]]/,
+};
+const KINDS = Object.entries(TOKENS).map(([kind, { source }]) => `(?<${kind}>${source})`);
+const TOKEN = new RegExp(`\\s*(?:${KINDS.join("|")})`, "uy");
 
 const QUOTES = ["'", '"', "`"];
 
@@ -132,17 +140,7 @@ class Parser {
       return;
     }
     this.#at = TOKEN.lastIndex;
-    const [, number, name, string, backtick, operator] = match;
-    this.#kind = number !== undefined
-      ? "number"
-      : name !== undefined
-      ? "name"
-      : string !== undefined
-      ? "string"
-      : backtick !== undefined
-      ? "template"
-      : "operator";
-    this.#text = number ?? name ?? string ?? backtick ?? operator;
+    [this.#kind, this.#text] = Object.entries(match.groups).find(([, text]) => text !== undefined);
   }
 
   #fail() {
@@ -294,7 +292,8 @@ class Parser {
       } else if (this.#source.startsWith("${", i)) {
         const close = closing(this.#source, i + 1);
         if (close === -1) break;
-        parts.push({ text: unescaped(this.#source.slice(begin, i)), value: expression(this.#source.slice(i + 2, close)) });
+        const value = expression(this.#source.slice(i + 2, close));
+        parts.push({ text: unescaped(this.#source.slice(begin, i)), value });
         i = close;
         begin = i + 1;
       }

@@ -12,10 +12,14 @@ const KEY = "data-key";
 const RAW_TEXT = new Set(["script", "style", "noscript", "iframe", "xmp", "noembed", "noframes", "plaintext"]);
 /** Attributes whose values are code. */
 const CODE = /^(?:on.*|srcdoc)$/i;
-/** Attributes whose values are addresses, and addresses that are code. */
+/** Attributes whose values are addresses. */
 const ADDRESS = /^(?:href|src|action|formaction|data)$/i;
-// deno-lint-ignore no-control-regex
-const SCRIPT_ADDRESS = /^[\x00-\x20]*j[\t\n\r]*a[\t\n\r]*v[\t\n\r]*a[\t\n\r]*s[\t\n\r]*c[\t\n\r]*r[\t\n\r]*i[\t\n\r]*p[\t\n\r]*t[\t\n\r]*:/i;
+
+/** Whether an address is code; browsers pass over spaces and control characters in it. */
+function isScript(address) {
+  // deno-lint-ignore no-control-regex
+  return /^javascript:/i.test(address.replace(/[\x00-\x20]+/g, ""));
+}
 
 /**
  * Tells of errors in bindings, once for each binding as it is written.
@@ -141,11 +145,14 @@ function writerFor(sign, name) {
     case "&":
       if (/^[-\w]+$/.test(name)) return style(name);
   }
-  throw new SyntaxError(`\`${sign}${name}\` is no binding: there are #text, #html, #items, ~attribute, ~?flag, %class and &style.`);
+  const all = "#text, #html, #items, ~attribute, ~?flag, %class and &style";
+  throw new SyntaxError(`\`${sign}${name}\` is no binding: there are ${all}.`);
 }
 
 function attributeName(name) {
-  if (!/^[^\s"'<>/=]+$/.test(name) || name === RENDER || name === KEY) throw new SyntaxError(`\`${name}\` cannot be bound.`);
+  if (!/^[^\s"'<>/=]+$/.test(name) || name === RENDER || name === KEY) {
+    throw new SyntaxError(`\`${name}\` is no attribute that can be bound.`);
+  }
   if (CODE.test(name)) throw new SyntaxError(`\`${name}\` cannot be bound: its value would be code.`);
   return name;
 }
@@ -195,7 +202,7 @@ function attribute(name) {
     });
     return (value) => {
       const text = value === null || value === undefined ? null : textOf(value);
-      if (text !== null && ADDRESS.test(name) && SCRIPT_ADDRESS.test(text)) {
+      if (text !== null && ADDRESS.test(name) && isScript(text)) {
         throw new TypeError("the address is a script, so it is left out");
       }
       write(text);
@@ -236,7 +243,8 @@ function items(spec) {
   const template = parts.length > 1 ? expression(parts.pop()) : null;
   const match = /^\s*(?:\(([^()]*)\)|([\w$]+))\s*\b(of|in)\b([^]*)$/.exec(parts.join("/"));
   const names = (match?.[1] ?? match?.[2] ?? "").split(",").map((name) => name.trim());
-  if (match === null || template === null || !names.every((name) => /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name))) {
+  const areNames = names.every((name) => /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name));
+  if (match === null || template === null || !areNames) {
     throw new SyntaxError("A list is written `#items: (item, index) of list / 'template'`.");
   }
   const source = expression(match[4]);
@@ -337,7 +345,7 @@ class List {
   }
 }
 
-/** The first element of the nearest template of a name: in the element itself, then in those around it, then in the head. */
+/** The first element of a template: in the element itself, else in the nearest one around it, else in the head. */
 function templateOf(element, name) {
   let root = element;
   for (let around = element; around !== null; around = around.parentElement) {
@@ -353,6 +361,7 @@ function templateOf(element, name) {
 
 function templateIn(element, name) {
   for (const child of element.children) {
-    if (child.localName === "template" && child.getAttribute("def") === name) return child.content.firstElementChild ?? undefined;
+    if (child.localName !== "template" || child.getAttribute("def") !== name) continue;
+    return child.content.firstElementChild ?? undefined;
   }
 }

@@ -48,13 +48,12 @@ impl Answer {
         answer
     }
 
-    /// A page; `line_at` says where the address of a line may stand.
-    pub fn page(status: StatusCode, html: String, line_at: Option<usize>) -> Answer {
-        let mut answer = Answer::empty(status);
-        answer.headers.insert(CONTENT_TYPE, HTML);
-        answer.body = AnswerBody::Data(html.into());
-        answer.line_at = line_at;
-        answer
+    /// With a page as its body; `line_at` says where the address of a line may stand.
+    pub fn with_page(mut self, html: String, line_at: Option<usize>) -> Answer {
+        self.headers.insert(CONTENT_TYPE, HTML);
+        self.body = AnswerBody::Data(html.into());
+        self.line_at = line_at;
+        self
     }
 
     /// Says in a page where its line can be joined.
@@ -68,7 +67,7 @@ impl Answer {
     /// The page for a handler that failed, with what may be told of it.
     pub fn error_page(diagnostic: Option<&Diagnostic>) -> Answer {
         let html = diagnostic.map_or_else(|| PLAIN_ERROR_PAGE.to_owned(), Diagnostic::to_html);
-        Answer::page(StatusCode::INTERNAL_SERVER_ERROR, html, None)
+        Answer::empty(StatusCode::INTERNAL_SERVER_ERROR).with_page(html, None)
     }
 
     /// The answer to a body over the limit.

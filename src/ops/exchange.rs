@@ -249,16 +249,18 @@ impl Exchanges {
 
     /// The answer while there is no state to answer with, in the page if one is wanted.
     fn accepted(&mut self, id: ExchangeId) -> Answer {
+        let accepted = Answer::empty(StatusCode::ACCEPTED);
         let page = self.slot(id).and_then(|slot| slot.page);
         match page.zip(self.site.as_ref()).map(|(page, site)| site.blank_page(page)) {
             Some(Ok([before, after])) => {
-                Answer::page(StatusCode::ACCEPTED, [before.as_str(), &after].concat(), Some(before.len()))
+                let line_at = before.len();
+                accepted.with_page(before + &*after, Some(line_at))
             }
             Some(Err(error)) => {
                 tracing::error!("{error}");
-                Answer::empty(StatusCode::ACCEPTED)
+                accepted
             }
-            None => Answer::empty(StatusCode::ACCEPTED),
+            None => accepted,
         }
     }
 

@@ -1,12 +1,11 @@
 //! Answers in pages. Half of `runtime-js/45_page.js`.
 
 use deno_core::{OpState, op2};
-use hyper::StatusCode;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::CONTENT_LENGTH;
 use serde::Serialize;
 
 use super::answer::{give, head};
-use super::{Answer, Exchanges, OpError};
+use super::{Exchanges, OpError};
 
 /// A page as JavaScript gets it.
 #[derive(Debug, Serialize)]
@@ -37,19 +36,9 @@ pub fn op_answer_page(
     #[string] after: &str,
     done: bool,
 ) -> Result<(), OpError> {
-    let Answer { headers, extensions, .. } = head(status, reason, headers)?;
-    let status = StatusCode::from_u16(status).expect("it was read just above");
-    let mut answer = Answer::page(status, [before, after].concat(), Some(before.len()));
-    answer.extensions = extensions;
-    // Those of the data do not hold for the page.
-    let of_data = [CONTENT_LENGTH, CONTENT_TYPE];
-    let mut last = None;
-    for (name, value) in headers {
-        // Further values of a header come without its name.
-        last = name.or(last);
-        if let Some(name) = last.clone().filter(|name| !of_data.contains(name)) {
-            answer.headers.append(name, value);
-        }
-    }
+    let mut answer = head(status, reason, headers)?;
+    // Only the connection knows how long the body is on the wire.
+    answer.headers.remove(CONTENT_LENGTH);
+    let answer = answer.with_page([before, after].concat(), Some(before.len()));
     give(state, id, answer, done)
 }

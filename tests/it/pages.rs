@@ -308,6 +308,38 @@ fn without_a_page_a_browser_gets_json_as_ever() {
 }
 
 #[test]
+fn the_chat_s_markup_is_a_page_and_its_items_are_there() {
+    let markup = r##"<div>
+  Welcome to chat!
+  <ul render="#items: (m) of data?.messageTrail / 'message'">
+    <template def="message" scoped>
+      <li
+        class="chat-message"
+        render="#text: m.event || m.message; ~type: m.user && 'incoming' || 'outgoing';"
+      ></li>
+    </template>
+  </ul>
+  <style scoped>.chat-message[type="incoming"] > b { color: teal }</style>
+</div>"##;
+    let trail = "[{ message: 'Beginning of chat...' }, { message: 'Hi', user: 'Ann' }, { event: 'leaves', user: 'Ann' }]";
+    let host = Site::new()
+        .file("page.html", markup)
+        .file("handler.js", format!("export default () => ({{ messageTrail: {trail} }});"))
+        .serve();
+
+    let answer = browse(&host, "/");
+
+    assert_page(&answer);
+    let html = answer.text();
+    for (key, kind, text) in
+        [(0, "outgoing", "Beginning of chat..."), (1, "incoming", "Hi"), (2, "incoming", "leaves")]
+    {
+        assert!(html.contains(&format!(r#" data-key="{key}" type="{kind}">{text}</li>"#)), "{html}");
+    }
+    assert!(html.contains(r#"[type="incoming"] > b { color: teal }</style>"#), "{html}");
+}
+
+#[test]
 fn an_app_script_of_the_page_stays_the_only_one() {
     for script in
         [r#"<script type="module" src="/app.mjs"></script>"#, r#"<script defer src="./app.js?v=2"></script>"#]
