@@ -141,15 +141,7 @@ impl From<&JsError> for Diagnostic {
     }
 }
 
-const ERROR_STYLE: &str = "\
-    body{margin:0;padding:3rem 1.5rem;background:#fff;color:#1d1d1f;font:16px/1.5 system-ui,sans-serif}\
-    main{max-width:60rem;margin:auto}small{color:#b3261e;font-weight:600}h1{margin:.25em 0 1em;white-space:pre-wrap;\
-    overflow-wrap:anywhere;font-size:1.5rem}p{margin:.25em 0}.place,.frame,pre{font-family:ui-monospace,monospace;font-size:14px}\
-    .frame{color:#6e6e73}pre{padding:1rem;overflow:auto;background:#f5f5f7;border-radius:8px}i{color:#8e8e93;\
-    font-style:normal}b{font-weight:inherit;display:inline-block;min-width:100%;background:#fde8e6}\
-    mark{background:none;color:#b3261e;text-decoration:underline wavy}\
-    @media(prefers-color-scheme:dark){body{background:#1c1c1e;color:#f2f2f7}pre{background:#2c2c2e}b{background:#4a1f1c}\
-    small,mark{color:#ff8a80}}";
+const ERROR_STYLE: &str = include_str!("error_page.css");
 
 /// What stands before a column and what from there on.
 fn split_at_column(text: &str, column: usize) -> (&str, &str) {

@@ -27,7 +27,8 @@ impl Range<'_> {
         let mut parts = text.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        Range { name, quality: weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)) }
+        let valid = |weight: &str| weight.parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
+        Range { name, quality: weight.map_or(1.0, |weight| valid(weight).unwrap_or(0.0)) }
     }
 }
 
@@ -96,6 +97,7 @@ mod tests {
         check("text/html;q=0", false);
         check("text/html;level=1;q=0.2, application/json;q=0.1", true);
         check("text/html;q=much", false);
+        check("text/html;q=nan, application/json;q=0.1", false);
         check("application/json;q=0, text/html;q=0.1", true);
     }
 }

@@ -7,6 +7,8 @@ import { describe, test } from "node:test";
 import { PageElement } from "../../runtime-js/42_document.js";
 import { expression, splitOutside } from "../../runtime-js/43_expressions.js";
 import { reporter, View } from "../../runtime-js/44_binding.js";
+import { Observer } from "../../runtime-js/60_observer.js";
+import { startBinding } from "../../runtime-js/client/binding.js";
 
 const scopeOf = (names, outer = null) => ({ names, outer });
 
@@ -288,5 +290,71 @@ describe("a list", () => {
     assert.ok(!html.includes("<script"), html);
     assert.match(html, /data-key="id:&quot;&gt;&lt;script&gt;"/);
     assert.match(html, /data-key="id:__proto__"/);
+  });
+});
+
+describe("a started binding", () => {
+  /** A document with a list, and how often it was written to. */
+  function documentOf(bindings) {
+    const page = new Page(list("#items: (m) of data / 'm'", li("#text: m")));
+    const listeners = new Set();
+    return {
+      documentElement: page.root,
+      defaultView: {},
+      bindings,
+      addEventListener: (_, listener) => listeners.add(listener),
+      removeEventListener: (_, listener) => listeners.delete(listener),
+      announce: () => listeners.forEach((listener) => listener()),
+      shown: () => [...page.html().matchAll(/<li[^>]*data-key[^>]*>([^<]*)/g)].map(([, text]) => text).join(),
+    };
+  }
+
+  test("renders_once_for_all_changes_of_a_turn_and_stops", async () => {
+    const document = documentOf({ data: ["a"] });
+    const binding = startBinding(document);
+    await null;
+    assert.equal(document.shown(), "a");
+    Observer.proxy(document.bindings.data).push("b");
+    Observer.proxy(document.bindings.data).push("c");
+    assert.equal(document.shown(), "a");
+    await null;
+    assert.equal(document.shown(), "a,b,c");
+    Observer.set(document.bindings, "data", ["d"]);
+    await null;
+    assert.equal(document.shown(), "d");
+    binding.stop();
+    Observer.set(document.bindings, "data", []);
+    await null;
+    assert.equal(document.shown(), "d");
+  });
+
+  test("leaves_the_page_as_it_is_until_there_is_a_state", async () => {
+    const document = documentOf({});
+    startBinding(document);
+    await null;
+    assert.equal(document.shown(), "");
+    document.bindings.data = ["a"];
+    document.announce();
+    await null;
+    assert.equal(document.shown(), "a");
+  });
+
+  test("sees_elements_that_were_added_after_a_refresh", async () => {
+    const document = documentOf({ data: ["a"] });
+    const binding = startBinding(document);
+    const added = new PageElement(["p", [["render", "~title: data.length"]], []], null);
+    document.documentElement.insertBefore(added, null);
+    await null;
+    assert.equal(added.getAttribute("title"), null);
+    binding.refresh();
+    await null;
+    assert.equal(added.getAttribute("title"), "1");
+  });
+
+  test("stands_back_where_the_page_brings_oohtml", async () => {
+    const document = { ...documentOf({ data: ["a"] }), defaultView: { webqit: { oohtml: {} } } };
+    startBinding(document);
+    await null;
+    assert.equal(document.shown(), "");
   });
 });
