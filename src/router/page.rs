@@ -1,7 +1,7 @@
 //! Pages: the HTML that browsers are shown at a route, prepared for a state to be rendered into it.
 //!
 //! A page is parsed once per generation. What no binding can change becomes plain text; only bound elements,
-//! templates and what leads to them stay a tree, so that rendering costs what is bound and not what is written.
+//! templates and what leads to them stay a tree, so that rendering costs what is bound, not what is written.
 
 use std::cell::RefCell;
 use std::fs;
@@ -66,8 +66,8 @@ enum Piece {
     Html(String),
     /// Where something is filled in: [`LINE`] or [`STATE`].
     Place(u8),
-    /// Name, attributes, children. An element that cannot have children has `None`; those of a template are its
-    /// content.
+    /// Name, attributes, children. An element that cannot have children has `None`; those of a template are
+    /// its content.
     Element(String, Vec<(String, String)>, Option<Vec<Piece>>),
 }
 
@@ -75,7 +75,7 @@ enum Piece {
 const LINE: u8 = 0;
 /// The state: last in the body.
 const STATE: u8 = 1;
-/// How the places are marked in the tree: by comments that cannot come from a file, because parsers replace NUL.
+/// The places, marked in the tree by comments that cannot come from a file, because parsers replace NUL.
 const MARKS: [&str; 2] = ["\0line", "\0state"];
 
 /// The state of an answer that has none yet; the status tells it from a state that is `null`.
