@@ -19,6 +19,7 @@ export class ClientEvent {
   #shared;
   #response = null;
   #onResponse = () => {};
+  #onFailure = () => {};
   #returned = false;
   #url = null;
 
@@ -93,7 +94,7 @@ export class ClientEvent {
       this.#response.addEventListener("replace", () => this.#onResponse(this.#response), { once: true });
       this.signal.addEventListener("abort", () => this.#response.disconnect());
     }
-    return this.#response.replaceWith(...args);
+    return LiveResponse.respond(this.#response, args, (error) => this.#fail(error));
   }
 
   /** A redirect as the answer, or as its next state. */
@@ -133,17 +134,21 @@ export class ClientEvent {
   answeredBy(handler) {
     return new Promise((resolve, reject) => {
       this.#onResponse = resolve;
+      this.#onFailure = reject;
       const ran = (async () => await handler())();
       ran.then((value) => {
         this.#returned = true;
         if (this.#response === null) return resolve(value);
         if (value !== undefined && this.#response.readyState !== "done") {
-          this.#response.replaceWith(value).catch((error) => this.#shared.report(error));
+          LiveResponse.respond(this.#response, [value], (error) => this.#fail(error));
         }
-      }, (error) => {
-        if (this.#response === null || this.#response.readyState === "waiting") reject(error);
-        else if (!this.signal.aborted) this.#shared.report(error);
-      });
+      }, (error) => this.#fail(error));
     });
+  }
+
+  /** The request fails, or, where it was answered already, someone else hears of it. */
+  #fail(error) {
+    if (this.#response === null || this.#response.readyState === "waiting") this.#onFailure(error);
+    else if (!this.signal.aborted) this.#shared.report(error);
   }
 }

@@ -1,6 +1,4 @@
-// How a line's frames travel: a WebSocket; server-sent events and POST where there can be none; within the browser.
-
-import { RemotePort } from "../34_remote_port.js";
+// How a line's frames travel: a WebSocket; server-sent events and POST where there can be none.
 
 /** @typedef {import("../34_remote_port.js").Receiver} Receiver */
 /** @typedef {import("../34_remote_port.js").Transport} Transport */
@@ -12,13 +10,12 @@ const NO_SOCKETS_KEY = "liveline:no-sockets";
 
 /**
  * The transport for an address from a response's header, or null where it is none that this page can follow.
- * @param {string} address `socket:///path`, `socket://ws://host/path` or `channel://name`
+ * @param {string} address `socket:///path` or `socket://ws://host/path`
  * @returns {((receiver: Receiver) => Transport) | null}
  */
 export function transportFor(address, base = location.href) {
-  const [, scheme, rest] = /^(socket|channel):\/\/(.+)$/s.exec(address) ?? [];
-  if (scheme === "channel") return (receiver) => openChannel(rest, receiver);
-  if (scheme !== "socket") return null;
+  const [, rest] = /^socket:\/\/(.+)$/s.exec(address) ?? [];
+  if (rest === undefined) return null;
   const url = new URL(rest, base);
   url.protocol = url.protocol.replace("ws", "http");
   if (url.protocol !== "http:" && url.protocol !== "https:") return null;
@@ -169,41 +166,4 @@ export async function readEvents(body, receive) {
       else if (field === "event") event = text;
     }
   }
-}
-
-/** Says over a channel that its sender has closed. */
-const CHANNEL_END = "liveline:end";
-
-/** Another context of this browser, such as the service worker. @param {string} name @param {Receiver} receiver */
-export function openChannel(name, receiver) {
-  const channel = new BroadcastChannel(name);
-  channel.onmessage = ({ data }) => {
-    if (typeof data === "string") return receiver.frame(data);
-    if (data?.[CHANNEL_END] !== true) return;
-    channel.close();
-    receiver.closed(data.code, data.reason, true);
-  };
-  queueMicrotask(() => receiver.opened());
-  return {
-    send: (text) => channel.postMessage(text),
-    close(code, reason) {
-      channel.postMessage({ [CHANNEL_END]: true, code, reason });
-      channel.close();
-    },
-  };
-}
-
-/** Two ports, each the other's far end. @returns {[RemotePort, RemotePort]} */
-export function portPair() {
-  const ends = [];
-  const open = (index) => (receiver) => {
-    ends[index] = receiver;
-    const tell = (call) => queueMicrotask(() => call(ends[1 - index]));
-    queueMicrotask(() => receiver.opened());
-    return {
-      send: (text) => tell((far) => far.frame(text)),
-      close: (code, reason) => tell((far) => far.closed(code, reason, true)),
-    };
-  };
-  return [new RemotePort(open(0)), new RemotePort(open(1))];
 }

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::Shared;
 use super::upgrade;
+use crate::client::BrowserFiles;
 use crate::isolate::CallError;
 use crate::ops::{Answer, AnswerBody, Call, LINE_PATH};
 
@@ -30,6 +31,9 @@ pub async fn answer(
 async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
+    if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
+        return browser_file(shared, &request).await;
+    }
     if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
         return upgrade::join(shared, token, &request);
     }
@@ -50,6 +54,26 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
             Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
         }
         Err(CallError::Lost) => Answer::internal_error(None, false),
+    }
+}
+
+/// What browsers run of the host's own.
+async fn browser_file(shared: &Shared, request: &Request<Incoming>) -> Answer {
+    let files = shared.worker.site.browser.clone();
+    let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
+    // Bundles are made when they are first asked for.
+    let found = tokio::task::spawn_blocking(move || Some(files.find(&path)?.answer(&headers))).await;
+    match found {
+        Ok(Some(response)) => {
+            let (head, body) = response.into_parts();
+            let body = AnswerBody::Data(body);
+            Answer { status: head.status, headers: head.headers, extensions: head.extensions, body }
+        }
+        Ok(None) => Answer::text(StatusCode::NOT_FOUND, "Browsers get no such module.\n"),
+        Err(error) => {
+            tracing::error!("{}: {error}", request.uri().path());
+            Answer::internal_error(None, false)
+        }
     }
 }
 

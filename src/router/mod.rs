@@ -23,9 +23,9 @@ mod reroute;
 mod scan;
 mod tree;
 
-pub use files::PublicFiles;
+pub use files::{PublicFiles, matches_etag};
 pub use layout::{Layout, LayoutError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};
-pub use scan::ScanError;
+pub use scan::{ScanError, is_server_handler};
 pub use tree::{Handler, Layer, Node, NodeId, Routes, Step};
