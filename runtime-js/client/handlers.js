@@ -23,6 +23,8 @@ export function handlersOf(handlers, pastTheLastStep) {
       const openClient = () => {
         const [near, far] = portPair();
         hub.add(far);
+        // Code that hears of the navigation may still say something.
+        controller.signal.addEventListener("abort", () => setTimeout(() => near.close(4001, "navigated away")));
         return near;
       };
       return router.run(new ClientEvent(request, { detail, controller, report, openClient }));

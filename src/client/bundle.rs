@@ -75,7 +75,8 @@ impl Bundle {
         let (parameters, result) = match self {
             Bundle::App => {
                 // A file may be loaded only once, or its state would be there twice.
-                let shared: BTreeSet<_> = Bundle::PARTS.into_iter().flat_map(Bundle::shared).map(variable).collect();
+                let shared: BTreeSet<_> =
+                    Bundle::PARTS.into_iter().flat_map(Bundle::shared).map(variable).collect();
                 let shared: Vec<_> = shared.into_iter().collect();
                 let load = format!(
                     "(part) => import(`{PARTS_FOLDER}${{part}}.js`).then((module) => module.default({{ {} }}))",
@@ -224,8 +225,9 @@ fn function_of(group: &[Module]) -> String {
     let variables: Vec<_> = group.iter().map(|module| variable(module.name)).collect();
     let mut text = format!("const [{}] = (() => {{\n", variables.join(", "));
     let outside = group.iter().flat_map(|module| &module.imports).filter(|import| !is_inside(&import.from));
-    let bindings: BTreeSet<_> =
-        outside.flat_map(|import| import.bindings.iter().map(|binding| (variable(&import.from), binding))).collect();
+    let bindings: BTreeSet<_> = outside
+        .flat_map(|import| import.bindings.iter().map(|binding| (variable(&import.from), binding)))
+        .collect();
     for (from, binding) in bindings {
         text.extend(["const { ", binding, " } = ", &from, ";\n"]);
     }

@@ -20,7 +20,8 @@ const PACKAGES: &str = "@packages";
 const LINKED: &str = "@linked";
 
 /// What stands in a URL's path as it is.
-const PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
+const PATH: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
 /// Finds and compiles the modules of one generation.
 pub struct Modules<'a> {

@@ -24,7 +24,8 @@ pub fn minify(script: String) -> String {
         scope_analysis: false,
         maybe_syntax: None,
     };
-    let parsed = deno_ast::parse_script(parse).unwrap_or_else(|error| panic!("a bundle does not parse: {error}"));
+    let parsed =
+        deno_ast::parse_script(parse).unwrap_or_else(|error| panic!("a bundle does not parse: {error}"));
     let mut program = Program::clone(&parsed.program());
     parsed.globals().with(|marks| {
         resolver(marks.unresolved, marks.top_level, false).process(&mut program);
@@ -40,7 +41,11 @@ pub fn minify(script: String) -> String {
         wr: JsWriter::new(map, "\n", &mut output, None),
     };
     emitter.emit_program(&program).expect("memory can be written to");
-    String::from_utf8(output).expect("the emitter was told to write ASCII").trim_end().trim_end_matches(';').to_owned()
+    String::from_utf8(output)
+        .expect("the emitter was told to write ASCII")
+        .trim_end()
+        .trim_end_matches(';')
+        .to_owned()
 }
 
 /// Names a, b, ... z, A, ... Z, aa, ...
@@ -95,7 +100,7 @@ mod tests {
         let script = "(() => { class Counter { #count = 0; next() { const step = 1; return this.#count += step; } } return Counter; })()";
         assert_eq!(
             minify(script.into()),
-            "(()=>{class a{#a=0;next(){const a=1;return this.#a+=a}}return a})()"
+            "(()=>{class a{#a=0;next(){const a=1;return this.#a+=a;}}return a;})()"
         );
     }
 

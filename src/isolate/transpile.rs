@@ -120,7 +120,9 @@ fn parse(
 #[cfg(not(feature = "ts"))]
 pub fn imports(path: &Path, _code: &str) -> Result<Vec<Import>, Diagnostic> {
     let path = path.display();
-    Err(Diagnostic::new(format!("{path}: this build has no handlers in browsers; build it with the feature `ts`")))
+    Err(Diagnostic::new(format!(
+        "{path}: this build has no handlers in browsers; build it with the feature `ts`"
+    )))
 }
 
 #[cfg(not(feature = "ts"))]

@@ -19,7 +19,8 @@ const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 
 /// Whether a file is a handler of the server by its name.
 pub fn is_server_handler(file: &Path) -> bool {
-    let Some((stem, extension)) = file.file_name().and_then(OsStr::to_str).and_then(|name| name.rsplit_once('.'))
+    let Some((stem, extension)) =
+        file.file_name().and_then(OsStr::to_str).and_then(|name| name.rsplit_once('.'))
     else {
         return false;
     };
