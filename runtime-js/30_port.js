@@ -30,7 +30,8 @@ export class ClientPort extends Port {
   constructor(exchange) {
     super();
     this.#exchange = exchange;
-    if (exchange.joined) this[kReach]("open");
+    if (exchange.ended) this[kReach]("closed");
+    else if (exchange.joined) this[kReach]("open");
     exchange.onEnd(() => this.#finish());
   }
 
@@ -54,6 +55,7 @@ export class ClientPort extends Port {
     if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
     const exchange = this.#exchange;
     if (exchange.ended) return Promise.reject(invalidState("The line is closed, so nobody can answer."));
+    if (!exchange.canJoin) return Promise.reject(exchange.unreachable());
     const eventID = this.#send(data, readOptions(options), 1);
     exchange.hold();
     return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
@@ -80,14 +82,19 @@ export class ClientPort extends Port {
     const exchange = this.#exchange;
     if (exchange.ended) return undefined;
     eventID ??= exchange.nextEventID(type);
+    if (exchange.canJoin) this.#write(data, { type, eventID, live, bubbles, ports });
+    this.#taps?.forEach((tap) => tap.dispatchEvent(new PortMessageEvent(type, { data, eventID })));
+    return eventID;
+  }
+
+  #write(data, { type, eventID, live, bubbles, ports }) {
+    const exchange = this.#exchange;
     const payload = encodeJson(data, `The "${type}" message`);
     exchange.answered = true;
     op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
     if (live && data !== null && typeof data === "object") {
       exchange.onEnd(subscribe(data, (records) => sendDelta(exchange, eventID, records, null)));
     }
-    this.#taps?.forEach((tap) => tap.dispatchEvent(new PortMessageEvent(type, { data, eventID })));
-    return eventID;
   }
 
   /** The far end of this port, for handlers that listen in on what this one says. */
@@ -135,7 +142,6 @@ export class ClientPort extends Port {
   }
 
   #finish() {
-    this.closed(1000, "done", true);
     this.#requests.close();
   }
 }
