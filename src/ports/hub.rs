@@ -167,7 +167,7 @@ impl Hub {
 
     /// The socket is gone.
     pub fn socket_closed(&self, line: LineId, close: Close) {
-        self.input(|engine, _, actions| engine.socket_closed(line, close, actions));
+        self.input(|engine, now, actions| engine.socket_closed(line, close, now, actions));
         self.lock().wakers.remove(&line);
     }
 
