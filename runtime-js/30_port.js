@@ -4,6 +4,7 @@ import { op_port_close, op_port_delta, op_port_message } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { encodeRecords } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
+import { Channels } from "ext:liveline/32_channels.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
 /** Options of a message, flat or in the older nested form. */
@@ -125,6 +126,27 @@ export class ClientPort extends EventTarget {
   /** Answers messages of one type with what `handler` returns. */
   addRequestListener(type, handler, options = undefined) {
     this.addEventListener(type, async (event) => event.respondWith(await handler(event)), options);
+  }
+
+  /**
+   * Lets the client into a channel: it hears what clients say there, and they hear what it says, until `leave()` or
+   * the end of the line. Like a message it makes the exchange live; it does not keep it open.
+   * @param {string} id the channel's name; its messages have the types `<id>:<type>`
+   * @param {import("./32_channels.js").ChannelOptions} [options]
+   * @returns {{ channel: import("./32_channels.js").Channel, leave: () => void }}
+   */
+  enterChannel(id, options = undefined) {
+    return this.#channels().enter(id, options);
+  }
+
+  /** The host is told which channels are listened to; it does not come here with what nobody hears. */
+  addEventListener(type, listener, options = undefined) {
+    super.addEventListener(type, listener, options);
+    if (String(type).includes(":")) this.#channels().listen(String(type));
+  }
+
+  #channels() {
+    return this.#exchange.channels ??= new Channels(this.#exchange);
   }
 
   /** Ends the line normally. */

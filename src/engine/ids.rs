@@ -29,6 +29,14 @@ impl fmt::Display for MemberId {
     }
 }
 
+impl FromStr for MemberId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix("member-").unwrap_or(text).parse().map(MemberId)
+    }
+}
+
 /// The name of a channel, which is also how its messages' types begin: `<channel>:<type>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChannelId(Arc<str>);
