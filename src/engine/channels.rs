@@ -320,7 +320,7 @@ impl Channel {
 
 /// Whether a client may send the type `kind` in a channel: not what the host says in its own name.
 pub(super) fn may_say(kind: &str) -> bool {
-    !is_reserved(kind) && kind != JOINS && kind != LEAVES
+    !kind.is_empty() && !is_reserved(kind) && kind != JOINS && kind != LEAVES
 }
 
 fn overheard(channel: &ChannelId, from: LineId, message: Message, payload: &Payload) -> Event {
