@@ -334,3 +334,131 @@ fn overheard(channel: &ChannelId, from: LineId, message: Message, payload: &Payl
         size,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn json(text: &str) -> Payload {
+        Some(Arc::from(RawValue::from_string(text.to_owned()).unwrap()))
+    }
+
+    fn room() -> ChannelId {
+        "room".parse().unwrap()
+    }
+
+    fn loud() -> Entry {
+        let announcement = Announcement { joins: json("\"joins\""), leaves: json("\"leaves\"") };
+        Entry { announcement: Some(announcement), ..Entry::default() }
+    }
+
+    /// Lines 1 and 2 of session A, line 3 of nobody.
+    fn three() -> Channels {
+        let mut channels = Channels::default();
+        channels.enter(room(), LineId(1), Some("A"), loud());
+        channels.enter(room(), LineId(2), Some("A"), loud());
+        channels.enter(room(), LineId(3), None, loud());
+        channels
+    }
+
+    fn lines(outcome: &Outcome) -> Vec<u64> {
+        outcome.frames.iter().map(|(line, _)| line.0).collect()
+    }
+
+    const HI: Message = Message { kind: "message", event_id: "e", size: 7 };
+
+    #[test]
+    fn enter_is_announced_to_others_once_for_a_session() {
+        let mut channels = three();
+        assert_eq!(channels.size(&room()), 2);
+        let outcome = channels.enter(room(), LineId(4), None, loud());
+        assert_eq!(lines(&outcome), [1, 2, 3]);
+        assert!(outcome.frames[0].1.contains(r#""message":"joins",".wq":{"type":"room:message""#));
+        assert!(lines(&channels.enter(room(), LineId(4), None, loud())).is_empty(), "it is in already");
+        assert!(lines(&channels.enter(room(), LineId(5), Some("A"), loud())).is_empty());
+    }
+
+    #[test]
+    fn leave_is_announced_with_the_last_line() {
+        let mut channels = three();
+        assert!(lines(&channels.leave(&room(), LineId(1))).is_empty());
+        assert_eq!(lines(&channels.leave(&room(), LineId(2))), [3]);
+        assert!(lines(&channels.leave(&room(), LineId(2))).is_empty());
+        channels.leave_all(LineId(3));
+        assert!(channels.is_empty());
+    }
+
+    #[test]
+    fn enter_quietly_is_not_announced() {
+        let mut channels = three();
+        assert!(lines(&channels.enter(room(), LineId(4), None, Entry::default())).is_empty());
+        assert!(lines(&channels.leave(&room(), LineId(4))).is_empty());
+    }
+
+    #[test]
+    fn relay_shares_one_frame_and_spares_the_sender() {
+        let mut channels = three();
+        channels.enter(room(), LineId(4), None, loud());
+        let outcome = channels.relay(&room(), LineId(2), HI, Wording::Same(json("1")));
+        assert_eq!(lines(&outcome), [3, 4]);
+        let bytes = |at: usize| outcome.frames[at].1.as_str().as_ptr();
+        assert_eq!(bytes(0), bytes(1));
+        assert!(lines(&channels.relay(&room(), LineId(9), HI, Wording::Same(None))).is_empty(), "no member");
+    }
+
+    #[test]
+    fn relay_each_reaches_those_it_names() {
+        let channels = three();
+        let members = channels.members(&room(), Some(LineId(3)));
+        assert_eq!(members.iter().map(|member| member.is_self).collect::<Vec<_>>(), [false, true]);
+        let wordings = members.iter().map(|member| (member.id, json("2"))).collect();
+        assert_eq!(lines(&channels.relay(&room(), LineId(3), HI, Wording::Each(wordings))), [1, 2]);
+    }
+
+    #[test]
+    fn listening_handlers_overhear_messages_and_members() {
+        let mut channels = three();
+        channels.listen(&room(), LineId(1), Listening::Channel);
+        for sender in [LineId(1), LineId(3)] {
+            let events = channels.relay(&room(), sender, HI, Wording::Same(json("1"))).events;
+            assert!(
+                matches!(&events[..], [(LineId(1), Event::Overheard { from, size: 7, .. })] if *from == sender)
+            );
+        }
+        let events = channels.leave(&room(), LineId(3)).events;
+        assert!(
+            matches!(&events[..], [(LineId(1), Event::Overheard { kind, size: 0, .. })] if kind == "leaves")
+        );
+    }
+
+    #[test]
+    fn addressed_splits_at_the_last_colon() {
+        let mut channels = Channels::default();
+        channels.enter("a:7".parse().unwrap(), LineId(1), None, loud());
+        let addressed = |line, kind| {
+            channels.addressed(LineId(line), kind).map(|(id, kind)| (id.as_str().to_owned(), kind))
+        };
+        assert_eq!(addressed(1, "a:7:message"), Some(("a:7".to_owned(), "message")));
+        for (line, kind) in [(1, "a:message"), (1, "a:7:b:message"), (1, "message"), (2, "a:7:message")] {
+            assert_eq!(addressed(line, kind), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn passage_follows_the_entry() {
+        let mut channels = three();
+        let entry = Entry { allowed: Some(vec!["message".to_owned()]), decides: true, ..Entry::default() };
+        channels.enter(room(), LineId(4), None, entry);
+        channels.listen(&room(), LineId(4), Listening::Client);
+        let passage =
+            |line, kind| channels.passage(&room(), LineId(line), kind).map(|it| (it.relay, it.heard));
+        assert_eq!(passage(1, "typing"), Some((Relay::Free, false)));
+        assert_eq!(passage(4, "message"), Some((Relay::Asked, true)));
+        assert_eq!(passage(4, "typing"), Some((Relay::Refused, true)));
+        assert_eq!(passage(5, "message"), None);
+    }
+}

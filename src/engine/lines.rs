@@ -664,6 +664,66 @@ mod tests {
         );
     }
 
+    /// A second line in the same world, open.
+    fn second(world: &mut World, token: Token) -> LineId {
+        let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: visitor(), token };
+        let id = world.engine.open(opening, world.now);
+        world.engine.join(token, Carrier::Socket, &visitor(), (None, None)).unwrap();
+        world.engine.receive(id, CONNECT, world.now, &mut world.actions);
+        world.written(id);
+        id
+    }
+
+    fn enter(world: &mut World, id: LineId, entry: Entry) {
+        world.engine.enter(id, "room:7".parse().unwrap(), entry, world.now, &mut world.actions);
+    }
+
+    fn says(world: &mut World, id: LineId, kind: &str) {
+        let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"e"}}}}"#);
+        world.engine.receive(id, &text, world.now, &mut world.actions);
+    }
+
+    #[test]
+    fn entered_message_is_relayed_and_told_to_nobody() {
+        let (mut world, a) = World::open();
+        let b = second(&mut world, Token([8; 16]));
+        enter(&mut world, a, Entry::default());
+        enter(&mut world, b, Entry::default());
+        says(&mut world, a, "room:7:message");
+        assert!(world.written(b)[0].contains(r#""type":"room:7:message","eventID":"e""#));
+        assert!(world.written(a).is_empty() && world.told().is_empty());
+        for kind in ["room:7:response.done", "room:7:x.mutate", "room:7:leaves", "room:7:"] {
+            says(&mut world, a, kind);
+        }
+        assert!(world.written(b).is_empty() && world.told().is_empty());
+    }
+
+    #[test]
+    fn entered_decisions_count_as_unheard() {
+        let (mut world, id) = World::open();
+        enter(&mut world, id, Entry { decides: true, ..Entry::default() });
+        for _ in 0..8 {
+            says(&mut world, id, "room:7:message");
+        }
+        assert_eq!(world.told(), ["message"; 8]);
+        assert!(!world.engine.may_read(id));
+    }
+
+    #[test]
+    fn ending_leaves_its_channels() {
+        let (mut world, a) = World::open();
+        let b = second(&mut world, Token([8; 16]));
+        enter(&mut world, a, Entry::default());
+        let announcement = channels::Announcement { joins: None, leaves: None };
+        enter(&mut world, b, Entry { announcement: Some(announcement), ..Entry::default() });
+        assert_eq!(world.written(a).len(), 1);
+        world.engine.complete(b, world.now, &mut world.actions);
+        world.engine.socket_closed(b, CloseCode::Done.into(), world.now, &mut world.actions);
+        assert_eq!(world.written(a).len(), 1, "it left once");
+        enter(&mut world, b, Entry::default());
+        assert_eq!(world.engine.channel_size(&"room:7".parse().unwrap()), 1);
+    }
+
     #[test]
     fn finished_disowned_keeps_its_own_end() {
         let (mut world, id) = World::open();

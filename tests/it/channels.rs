@@ -488,6 +488,7 @@ fn workers_share_the_channel() {
     let host = site.arg("--workers=2").serve();
     let mut a = enter(&host, "A");
     let isolate_of_a = a.expect("message");
+    assert_eq!(a.expect_body(), Value::Null);
 
     // Each connection that stays open keeps a worker busy, so the other one gets the next.
     let mut busy = Vec::new();
