@@ -4,6 +4,7 @@ import { op_port_close, op_port_message } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { sendDelta } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
+import { Channels } from "ext:liveline/32_channels.js";
 import {
   kPassOn,
   kReach,
@@ -60,6 +61,27 @@ export class ClientPort extends Port {
     const eventID = this.#send(data, readOptions(options), 1);
     exchange.hold();
     return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
+  }
+
+  /**
+   * Lets the client into a channel: it hears what clients say there, and they hear what it says, until `leave()` or
+   * the end of the line. Like a message it makes the exchange live; it does not keep it open.
+   * @param {string} id the channel's name; its messages have the types `<id>:<type>`
+   * @param {import("./32_channels.js").ChannelOptions} [options]
+   * @returns {{ channel: import("./32_channels.js").Channel, leave: () => void }}
+   */
+  enterChannel(id, options = undefined) {
+    return this.#channels().enter(id, options);
+  }
+
+  /** The host is told which channels are listened to; it does not come here with what nobody hears. */
+  addEventListener(type, listener, options = undefined) {
+    super.addEventListener(type, listener, options);
+    if (String(type).includes(":")) this.#channels().listen(String(type));
+  }
+
+  #channels() {
+    return this.#exchange.channels ??= new Channels(this.#exchange);
   }
 
   /** Ends the line normally. */

@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod architecture;
+mod channels;
 mod cli;
 mod errors;
 mod events;
