@@ -228,23 +228,21 @@ fn addresses_of_every_form_lead_to_the_line() {
 fn the_older_header_leads_to_the_line() {
     let upstream =
         serve(&on_go("event.respondWith({ a: 1 }, { done: false }); await go; event.respondWith({ a: 2 });"));
-    let proxy = gateway(
+    let host = gateway(
         &upstream,
         r#"const response = await fetch(upstream);
         const port = response.headers.get("x-background-messaging-port");
-        const path = port.slice("ws:".length);
-        const live = LiveResponse.from(new Response(response.body, {
-          headers: {
-            "content-type": "application/json",
-            "x-live-session": `socket://${upstream.replace("http", "ws")}/${path}`,
-          },
-        }));
+        const older = new Response(response.body, {
+          headers: { "content-type": "application/json", "x-background-messaging-port": port },
+        });
+        Object.defineProperty(older, "url", { value: response.url });
+        const live = LiveResponse.from(older);
         live.background.postMessage(null, { type: "go" });
         await live.readyStateChange("done");
         return live.body;"#,
     );
 
-    assert_eq!(proxy.get("/").json(), json!({ "a": 2 }));
+    assert_eq!(host.get("/").json(), json!({ "a": 2 }));
 }
 
 #[test]
