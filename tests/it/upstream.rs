@@ -72,6 +72,23 @@ fn the_client_gets_addresses_of_its_own_host() {
 }
 
 #[test]
+fn no_later_state_names_the_upstream() {
+    let upstream = serve("export default () => ({ secret: 1 });");
+    let host = gateway(
+        &upstream,
+        r#"event.respondWith({ a: 1 }, { done: false });
+        await new Promise((r) => setTimeout(r, 10));
+        event.respondWith(await fetch(upstream));"#,
+    );
+    let (_, mut line) = host.open("/");
+
+    assert_eq!(line.expect_body(), json!({ "secret": 1 }));
+    line.done();
+
+    assert!(!line.transcript().contains(&upstream.address().to_string()), "{}", line.transcript());
+}
+
+#[test]
 fn a_202_of_an_upstream_waits_for_the_first_state() {
     let upstream = serve(&handler(
         r#"const answer = await event.user.confirm("sure?");
