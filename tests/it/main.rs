@@ -26,6 +26,7 @@ mod reload;
 mod routing;
 mod security;
 mod smoke;
+mod state;
 mod static_files;
 mod staying;
 mod termination;
