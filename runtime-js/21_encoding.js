@@ -17,6 +17,7 @@ import { writeHeaders } from "ext:liveline/11_request.js";
 import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
+import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
 /**
@@ -26,13 +27,20 @@ import { subscribe } from "ext:liveline/60_observer.js";
 export class Responder {
   #exchange;
   #hasReturned;
+  #relay;
+  #stopRelay = null;
   /** Ends the observation of bodies that may still change. */
   #observed = [];
 
-  /** @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source */
-  constructor(exchange, hasReturned = () => true) {
+  /**
+   * @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source
+   * @param {(upstream: RemotePort) => () => void} relay connects the client's line with the one that the states come
+   *   from; returns what ends that
+   */
+  constructor(exchange, hasReturned = () => true, relay = () => () => {}) {
     this.#exchange = exchange;
     this.#hasReturned = hasReturned;
+    this.#relay = relay;
     exchange.onEnd(() => this.#forgetBodies());
   }
 
@@ -62,6 +70,15 @@ export class Responder {
     if (exchange.ended) return;
     if (!exchange.answered) this.frame(NOTHING, true);
     exchange.responseDone();
+  }
+
+  connected(upstream) {
+    this.#stopRelay = this.#relay(upstream);
+  }
+
+  disconnected() {
+    this.#stopRelay?.();
+    this.#stopRelay = null;
   }
 
   failed(error) {
@@ -129,6 +146,9 @@ function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
   const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+  if (exchange.page !== -1 && isShown(head.status, head.headers)) {
+    return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSON.stringify(text) : text, last);
+  }
   if (head.status === 200 && !head.hasHeaders && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
@@ -150,6 +170,10 @@ function answerResponse(exchange, response, last) {
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
   if (typeof source.body === "string") {
+    if (exchange.page !== -1 && isShown(status, response.headers) && isData(response.headers, source.body)) {
+      const head = { status, statusText: statusMessage, headers: response.headers };
+      return answerPage(exchange, head, source.body, last);
+    }
     return op_answer(exchange.id, status, statusMessage, headers, source.body, last);
   }
   if (ArrayBuffer.isView(source.body)) {

@@ -22,10 +22,13 @@ const SOURCES: &[(&str, &str)] = sources![
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",
+    "43_expressions.js",
+    "44_binding.js",
     "60_observer.js",
     "61_reactive.js",
     "80_steps.js",
     "client/app.js",
+    "client/binding.js",
     "client/dialogs.js",
     "client/event.js",
     "client/handlers.js",
@@ -53,7 +56,7 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 1] = [Bundle::Part("handlers")];
+    pub const PARTS: [Bundle; 2] = [Bundle::Part("binding"), Bundle::Part("handlers")];
 
     pub fn name(self) -> &'static str {
         match self {
