@@ -21,4 +21,5 @@ pub mod net;
 pub mod ops;
 pub mod ports;
 pub mod router;
+pub mod storage;
 pub mod wire;
