@@ -56,6 +56,9 @@ pub struct Server {
     /// Origin of another site whose pages may join live lines (repeatable)
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
+    /// File of the database that handlers get from liveline:sql [default: in memory]
+    #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE")]
+    pub database: Option<PathBuf>,
     #[command(flatten)]
     pub limits: Limits,
 }

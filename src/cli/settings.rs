@@ -1,5 +1,6 @@
 //! The arguments checked and resolved into what the server needs.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -13,6 +14,7 @@ use crate::isolate::{Limits, Settings};
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
+use crate::storage::{Databases, Location};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -28,17 +30,25 @@ impl Server {
     pub fn settings(&self, mode: Mode) -> Result<Settings, CliError> {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let workers = self.workers.into();
-        Ok(settings(self.folder.layout()?, mode, workers, &self.limits, origins))
+        let database = self.database.clone();
+        Ok(settings(self.folder.layout()?, mode, workers, &self.limits, origins, database))
     }
 }
 
 /// Settings for one isolate with default limits, to see whether a folder loads.
 pub fn to_check(layout: Layout) -> Settings {
     let limits = args::Limits::parse_from([""]);
-    settings(layout, Mode::Production, 1, &limits, Origins::default())
+    settings(layout, Mode::Production, 1, &limits, Origins::default(), None)
 }
 
-fn settings(layout: Layout, mode: Mode, workers: usize, limits: &args::Limits, origins: Origins) -> Settings {
+fn settings(
+    layout: Layout,
+    mode: Mode,
+    workers: usize,
+    limits: &args::Limits,
+    origins: Origins,
+    database: Option<PathBuf>,
+) -> Settings {
     let lines = engine::Limits {
         join_window: limits.join_timeout,
         close_grace: CLOSE_GRACE,
@@ -56,7 +66,9 @@ fn settings(layout: Layout, mode: Mode, workers: usize, limits: &args::Limits, o
     };
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
     let sessions = Sessions::default();
-    Settings { layout, mode, workers, limits, hub, sessions, serve: http::serve }
+    let (root, public) = (layout.root.clone(), layout.public.clone());
+    let databases = Databases::new(Location { default: database, root, public });
+    Settings { layout, mode, workers, limits, hub, sessions, databases, serve: http::serve }
 }
 
 fn bytes(size: ByteSize) -> usize {

@@ -20,6 +20,8 @@ mod files;
 mod port;
 mod request;
 mod session;
+mod sql;
+mod sql_values;
 
 pub use answer::{Answer, AnswerBody};
 pub use diagnostic::Diagnostic;
@@ -29,6 +31,8 @@ pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
 pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
+
+use crate::storage::Databases;
 
 deno_core::extension!(
     liveline,
@@ -72,11 +76,20 @@ deno_core::extension!(
         session::op_session_entries,
         session::op_session_get,
         session::op_session_set,
+        sql::op_sql_begin,
+        sql::op_sql_close,
+        sql::op_sql_commit,
+        sql::op_sql_exec,
+        sql::op_sql_follow,
+        sql::op_sql_next,
+        sql::op_sql_open,
+        sql::op_sql_query,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
-    options = { exchanges: Exchanges },
+    options = { exchanges: Exchanges, databases: Databases },
     state = |state, options| {
         state.put(options.exchanges);
+        state.put(options.databases);
         state.put(answer::Streams::default());
     },
     // The macro would note the files' paths; the sources have to be in the binary.
@@ -111,6 +124,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
+    "70_sql.js",
     "90_dispatch.js",
     "99_main.js",
 ];

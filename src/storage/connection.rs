@@ -14,7 +14,7 @@ use super::live::ResultSet;
 use super::{Params, SqlError, Value};
 
 /// How long one statement may run.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
+const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a statement waits for another process to finish writing.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
@@ -24,6 +24,9 @@ const STEPS_PER_LOOK: i32 = 10_000;
 
 /// How many statements are kept compiled, with what is known of them.
 const KEPT_STATEMENTS: usize = 256;
+
+/// The table that SQLite keeps the schema in.
+const SCHEMA: &str = "sqlite_master";
 
 /// What a statement did.
 #[derive(Debug)]
@@ -88,6 +91,10 @@ impl Notes {
             }
             AuthAction::Update { table_name, .. } | AuthAction::Delete { table_name } => {
                 self.access.writes.insert(table_name.to_owned());
+            }
+            // Every other change of the schema tells that it writes there.
+            AuthAction::AlterTable { .. } => {
+                self.access.writes.insert(SCHEMA.to_owned());
             }
             AuthAction::Transaction { .. } if self.guarded => {
                 return self.refuse("a transaction begins and ends with transaction(), not in SQL");
@@ -233,23 +240,38 @@ impl Connection {
         if !mem::take(&mut notes.committed) {
             return None;
         }
-        let is_schema = |table: &String| matches!(&**table, "sqlite_master" | "sqlite_temp_master");
-        Some(if written.iter().any(is_schema) { Touched::Everything } else { Touched::Tables(written) })
+        let is_schema = |table: &String| matches!(&**table, SCHEMA | "sqlite_temp_master");
+        drop(notes);
+        if !written.iter().any(is_schema) {
+            return Some(Touched::Tables(written));
+        }
+        self.forget_statements();
+        Some(Touched::Everything)
     }
 
     /// Whether another connection, of whatever process, has committed since the last call.
     pub fn is_changed_elsewhere(&mut self) -> Result<bool, SqlError> {
         let mut statement = self.sqlite.prepare_cached("PRAGMA data_version")?;
         let version = statement.query_row([], |row| row.get(0))?;
-        Ok(mem::replace(&mut self.data_version, version) != version)
+        drop(statement);
+        let is_changed = mem::replace(&mut self.data_version, version) != version;
+        if is_changed {
+            self.forget_statements();
+        }
+        Ok(is_changed)
+    }
+
+    /// Forgets all compiled statements, together with what is known of them: SQLite tells what a statement does
+    /// only when it compiles it.
+    fn forget_statements(&mut self) {
+        self.sqlite.flush_prepared_statement_cache();
+        self.accesses.clear();
     }
 
     /// A compiled statement, and what it has to do with the tables.
     fn prepare(&mut self, sql: &str) -> Result<(rusqlite::CachedStatement<'_>, Arc<Access>), SqlError> {
         if self.accesses.len() >= KEPT_STATEMENTS && !self.accesses.contains_key(sql) {
-            // Together, because SQLite tells what a statement does only when it compiles it.
-            self.sqlite.flush_prepared_statement_cache();
-            self.accesses.clear();
+            self.forget_statements();
         }
         watch(&self.notes);
         let statement = self.sqlite.prepare_cached(sql);
@@ -308,22 +330,30 @@ fn rows_of(
     with_key: bool,
 ) -> Result<ResultSet, SqlError> {
     bind(statement, params).map_err(|error| error.of(sql))?;
-    let names: Vec<_> = statement.column_names().collect();
-    let is_last = |index: &usize| !names[index + 1..].contains(&names[*index]);
-    let shown: Vec<usize> = (0..names.len()).filter(is_last).collect();
-    let columns = shown.iter().map(|index| names[*index].to_owned()).collect();
+    // SQLite may compile the statement again when it starts, and find other columns than before.
+    let mut shown = None;
+    let mut rows = Vec::new();
+    let mut read = statement.raw_query();
+    while let Some(row) = read.next().map_err(|error| limit_or(error).of(sql))? {
+        let shown = shown.get_or_insert_with(|| shown_columns(row.as_ref()));
+        let fields = shown.iter().map(|index| row.get_ref(*index).map(Value::from));
+        rows.push(fields.collect::<Result<_, _>>()?);
+    }
+    drop(read);
+    let shown = shown.unwrap_or_else(|| shown_columns(statement));
+    let columns = shown.iter().filter_map(|index| Some(statement.column_name(*index).ok()?.to_owned()));
+    let columns = columns.collect();
     let is_key = |index: usize| matches!(statement.column_metadata(index), Ok(Some(it)) if it.6);
     let key = match with_key {
         true => (0..shown.len()).filter(|column| is_key(shown[*column])).collect(),
         false => Vec::new(),
     };
-    let mut rows = Vec::new();
-    let mut read = statement.raw_query();
-    while let Some(row) = read.next().map_err(|error| limit_or(error).of(sql))? {
-        let fields = shown.iter().map(|index| row.get_ref(*index).map(Value::from));
-        rows.push(fields.collect::<Result<_, _>>()?);
-    }
     Ok(ResultSet { columns, key, rows })
+}
+
+fn shown_columns(statement: &Statement<'_>) -> Vec<usize> {
+    let names: Vec<_> = statement.column_names().collect();
+    (0..names.len()).filter(|index| !names[index + 1..].contains(&names[*index])).collect()
 }
 
 fn limit_or(error: rusqlite::Error) -> SqlError {
@@ -357,9 +387,8 @@ fn bind(statement: &mut Statement<'_>, params: &Params) -> Result<(), SqlError> 
                     SqlError::new("SQLITE_RANGE", "the statement has a `?`: give its values as an array")
                 })?;
                 let found = values.iter().find(|(given, _)| given == name || *given == name[1..]);
-                let (given, value) = found.ok_or_else(|| {
-                    SqlError::new("SQLITE_RANGE", format!("no value was given for {name}"))
-                })?;
+                let (given, value) = found
+                    .ok_or_else(|| SqlError::new("SQLITE_RANGE", format!("no value was given for {name}")))?;
                 used.insert(given);
                 statement.raw_bind_parameter(index, value)?;
             }

@@ -44,8 +44,11 @@ pub struct Follower {
 
 struct Job {
     gate: Gate,
-    work: Box<dyn FnOnce(Result<&mut Keeper, SqlError>) + Send>,
+    work: Box<Work>,
 }
+
+/// Gets the error instead, where the transaction is over that the job was for.
+type Work = dyn FnOnce(Result<&mut Keeper, SqlError>) + Send;
 
 /// When a job may run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,16 +82,17 @@ impl Database {
         let (jobs, inbox) = mpsc::channel();
         let (opened, result) = mpsc::channel();
         let spawned =
-            std::thread::Builder::new().name("liveline-database".to_owned()).spawn(move || match Keeper::open(
-                path.as_deref(),
-            ) {
-                Ok(keeper) => {
-                    let _ = opened.send(Ok(()));
-                    keeper.work_through(&inbox, path.is_some());
-                }
-                Err(error) => drop(opened.send(Err(at(&path, error)))),
-            });
-        spawned.map_err(|error| SqlError::new("SQLITE_CANTOPEN", format!("no thread could start: {error}")))?;
+            std::thread::Builder::new().name("liveline-database".to_owned()).spawn(
+                move || match Keeper::open(path.as_deref()) {
+                    Ok(keeper) => {
+                        let _ = opened.send(Ok(()));
+                        keeper.work_through(&inbox, path.is_some());
+                    }
+                    Err(error) => drop(opened.send(Err(at(&path, error)))),
+                },
+            );
+        spawned
+            .map_err(|error| SqlError::new("SQLITE_CANTOPEN", format!("no thread could start: {error}")))?;
         result.recv().map_err(|_| SqlError::closed())??;
         Ok(Database { jobs, waiting: Arc::default() })
     }
@@ -117,11 +121,7 @@ impl Database {
     }
 
     /// Follows a query. Waits while a transaction is open.
-    pub async fn follow(
-        &self,
-        sql: String,
-        params: Params,
-    ) -> Result<(Follower, Arc<ResultSet>), SqlError> {
+    pub async fn follow(&self, sql: String, params: Params) -> Result<(Follower, Arc<ResultSet>), SqlError> {
         let database = self.clone();
         self.ask(Gate::Outside, move |keeper| {
             let (id, result) = keeper.live.follow(&mut keeper.connection, sql, params)?;
@@ -162,7 +162,7 @@ impl Transaction {
         self.database.ask(Gate::Inside(self.id), move |keeper| keeper.connection.exec(&sql)).await
     }
 
-    pub async fn commit(self) -> Result<(), SqlError> {
+    pub async fn commit(&self) -> Result<(), SqlError> {
         self.database
             .ask(Gate::Inside(self.id), |keeper| {
                 keeper.open = None;

@@ -108,7 +108,9 @@ mod tests {
         let public = Some(root.join("public"));
         let databases = Databases::new(Location { default: None, root: root.clone(), public });
 
-        for path in ["../a.sqlite", "/a.sqlite", "x/../../a.sqlite", "public/a.sqlite", "plain", "", "no/a.sqlite"] {
+        for path in
+            ["../a.sqlite", "/a.sqlite", "x/../../a.sqlite", "public/a.sqlite", "plain", "", "no/a.sqlite"]
+        {
             assert_eq!(code_of(databases.open(path)), Some("SQLITE_CANTOPEN"), "{path}");
         }
         #[cfg(unix)]

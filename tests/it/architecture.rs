@@ -15,8 +15,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ("net", &["isolate"]),
     ("http", &["router", "isolate", "ops", "engine", "ports", "wire"]),
     ("router", &[]),
-    ("isolate", &["router", "ops", "engine", "ports", "wire"]),
-    ("ops", &["engine", "ports", "wire"]),
+    ("isolate", &["router", "ops", "storage", "engine", "ports", "wire"]),
+    ("ops", &["storage", "engine", "ports", "wire"]),
+    ("storage", &[]),
     ("engine", &["wire"]),
     // It drives the engine, so it is the one that looks back.
     ("ports", &["engine", "wire"]),

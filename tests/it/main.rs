@@ -22,6 +22,7 @@ mod regressions;
 mod reload;
 mod routing;
 mod smoke;
+mod sql;
 mod static_files;
 mod staying;
 mod transcripts;

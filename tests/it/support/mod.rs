@@ -9,6 +9,7 @@
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
 
+mod deltas;
 mod handlers;
 mod host;
 mod http;
@@ -18,6 +19,7 @@ mod site;
 
 use std::time::Duration;
 
+pub use deltas::apply;
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;
 pub use http::Answer;
