@@ -78,23 +78,43 @@ struct Open {
 impl Database {
     /// Opens a file, made if there is none, or a new database in memory.
     pub fn open(path: Option<&Path>) -> Result<Database, SqlError> {
+        Database::open_with(path, |_| Ok(())).map(|(database, ())| database)
+    }
+
+    /// Opens a file or a new database in memory, and does something with it before anybody else can.
+    pub(super) fn open_with<T: Send + 'static>(
+        path: Option<&Path>,
+        first: impl FnOnce(&mut Connection) -> Result<T, SqlError> + Send + 'static,
+    ) -> Result<(Database, T), SqlError> {
         let path = path.map(Path::to_owned);
         let (jobs, inbox) = mpsc::channel();
         let (opened, result) = mpsc::channel();
-        let spawned =
-            std::thread::Builder::new().name("liveline-database".to_owned()).spawn(
-                move || match Keeper::open(path.as_deref()) {
-                    Ok(keeper) => {
-                        let _ = opened.send(Ok(()));
-                        keeper.work_through(&inbox, path.is_some());
-                    }
-                    Err(error) => drop(opened.send(Err(at(&path, error)))),
-                },
-            );
-        spawned
-            .map_err(|error| SqlError::new("SQLITE_CANTOPEN", format!("no thread could start: {error}")))?;
-        result.recv().map_err(|_| SqlError::closed())??;
-        Ok(Database { jobs, waiting: Arc::default() })
+        let work = move || {
+            let begun = Keeper::open(path.as_deref()).and_then(|mut keeper| {
+                let done = first(&mut keeper.connection)?;
+                Ok((keeper, done))
+            });
+            match begun {
+                Ok((keeper, done)) => {
+                    let _ = opened.send(Ok(done));
+                    keeper.work_through(&inbox, path.is_some());
+                }
+                Err(error) => drop(opened.send(Err(at(&path, error)))),
+            }
+        };
+        std::thread::Builder::new().name("liveline-database".to_owned()).spawn(work).map_err(|error| {
+            SqlError::new("SQLITE_CANTOPEN", format!("no thread could start: {error}"))
+        })?;
+        let done = result.recv().map_err(|_| SqlError::closed())??;
+        Ok((Database { jobs, waiting: Arc::default() }, done))
+    }
+
+    /// Does several things as one, with nobody else's between them. Waits while a transaction is open.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, SqlError> + Send + 'static,
+    ) -> Result<T, SqlError> {
+        self.ask(Gate::Outside, move |keeper| work(&mut keeper.connection)).await
     }
 
     /// Runs one statement. Waits while a transaction is open.

@@ -41,6 +41,8 @@ struct Question {
 struct Live {
     access: Arc<Access>,
     result: Arc<ResultSet>,
+    /// What led to the result, and from where.
+    last: Option<(Arc<ResultSet>, Arc<Change>)>,
     /// Something was committed that the result may depend on.
     is_stale: bool,
     followers: BTreeMap<FollowerId, Following>,
@@ -71,7 +73,7 @@ impl LiveQueries {
         } else {
             let (result, access) = connection.select(&question.sql, &question.params)?;
             let result = Arc::new(result);
-            let live = Live { access, result, is_stale: false, followers: BTreeMap::new() };
+            let live = Live { access, result, last: None, is_stale: false, followers: BTreeMap::new() };
             self.queries.insert(question.clone(), live);
         }
         let live = self.queries.get_mut(&question).expect("it is there or was put there");
@@ -130,7 +132,10 @@ impl Live {
             self.access = access;
             self.is_stale = false;
             let result = Arc::new(result);
-            if difference(&self.result, &result).is_some() || self.result.columns != result.columns {
+            if let Some(change) = difference(&self.result, &result) {
+                let before = std::mem::replace(&mut self.result, result);
+                self.last = Some((before, Arc::new(change)));
+            } else if self.result.columns != result.columns {
                 self.result = result;
             }
         }
@@ -140,6 +145,7 @@ impl Live {
     fn tell(&mut self) {
         // Most followers have the same result, so that one change serves them all.
         let mut known: Vec<(Arc<ResultSet>, Option<Arc<Change>>)> = Vec::new();
+        known.extend(self.last.take().map(|(from, change)| (from, Some(change))));
         for following in self.followers.values_mut() {
             if following.waiting.is_none() || Arc::ptr_eq(&following.seen, &self.result) {
                 continue;

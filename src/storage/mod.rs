@@ -7,6 +7,7 @@
 //! | [`Transaction`] | the one transaction that may be open in a database; dropping it rolls back |
 //! | [`Follower`] | a live query as its reader holds it: the result, then what changed |
 //! | [`Change`] | how a result became the next one |
+//! | [`SessionStore`] | what visitors' sessions hold, in memory or in a file |
 //!
 //! ```text
 //!  Database ──job──▶ thread: Connection ──▶ SQLite
@@ -22,6 +23,7 @@ mod databases;
 mod difference;
 mod error;
 mod live;
+mod sessions;
 mod value;
 
 pub use connection::Outcome;
@@ -30,4 +32,5 @@ pub use databases::{Databases, Location};
 pub use difference::Change;
 pub use error::SqlError;
 pub use live::ResultSet;
+pub use sessions::{SessionError, SessionStore, Standing};
 pub use value::{Params, Row, Value};
