@@ -5,6 +5,7 @@ use deno_error::JsError;
 
 use super::Diagnostic;
 use crate::engine::Refused;
+use crate::storage::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -34,11 +35,29 @@ pub enum OpError {
     #[error("the request's body is larger than the limit of {0} bytes")]
     RequestTooLarge(usize),
     #[class("DOMExceptionQuotaExceededError")]
-    #[error("the session would hold more than {0} bytes")]
-    SessionFull(usize),
+    #[error("{0}")]
+    SessionFull(SessionError),
+    #[class(generic)]
+    #[error("{0}")]
+    SessionStore(SessionError),
     #[class(generic)]
     #[error("the file could not be read: {0}")]
     File(#[from] std::io::Error),
+}
+
+impl From<SessionError> for OpError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Full => OpError::SessionFull(error),
+            SessionError::Store(_) => OpError::SessionStore(error),
+        }
+    }
+}
+
+impl From<SqlError> for OpError {
+    fn from(error: SqlError) -> Self {
+        OpError::SessionStore(error.into())
+    }
 }
 
 /// Logs an error that no handler caught and no exchange ends over. Reentrant: reading an error may run its getters.

@@ -13,6 +13,7 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 use super::files::FileBody;
+use super::session::ExchangeSession;
 use super::{Answer, Diagnostic, OpError, Sessions, Site};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -65,10 +66,7 @@ pub(super) struct Slot {
     /// Bytes of the body read so far.
     pub body_read: usize,
     pub peer: IpAddr,
-    /// The session that the request came with, or that began with it.
-    pub session: Option<String>,
-    /// The session began here, so its cookie has to be set.
-    pub session_is_new: bool,
+    pub session: ExchangeSession,
     /// Set-Cookie headers for the answer, by the cookie's name.
     pub cookies: Vec<(String, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
@@ -114,8 +112,7 @@ impl Exchanges {
             body: Some(body),
             body_read: 0,
             peer,
-            session,
-            session_is_new: false,
+            session: ExchangeSession::of(session),
             cookies: Vec::new(),
             files: Vec::new(),
             reply: Some(reply),
@@ -202,7 +199,7 @@ impl Exchanges {
             Effect::Answer(answer) => self.reply(id, answer),
             Effect::Open { first, queued } => {
                 let slot = self.slot(id).expect("the effect came from this slot");
-                let visitor = Visitor { session: slot.session.clone(), address: slot.peer };
+                let visitor = Visitor { session: slot.session.id.clone(), address: slot.peer };
                 let (line, token) = self.hub.open(self.owner, id, visitor);
                 for frame in queued {
                     self.hub.send(line, frame);
@@ -242,14 +239,11 @@ impl Exchanges {
     fn reply(&mut self, id: ExchangeId, mut answer: Answer) {
         let Some(slot) = self.slot(id) else { return };
         let Some(reply) = slot.reply.take() else { return };
-        if slot.session_is_new
-            && let Some(session) = slot.session.clone()
-        {
-            self.sessions.set_cookie(&mut answer.headers, &session);
-        }
-        let slot = self.slot(id).expect("a reply leaves the slot");
         for (_, cookie) in slot.cookies.drain(..) {
             answer.headers.append(header::SET_COOKIE, cookie);
+        }
+        if let Some(session) = slot.session.id.clone().filter(|_| slot.session.sets_cookie) {
+            answer.headers.append(header::SET_COOKIE, self.sessions.cookie(&session));
         }
         // Nobody waits where the client left in the same turn.
         let _ = reply.send(answer);

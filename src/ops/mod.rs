@@ -20,6 +20,8 @@ mod files;
 mod port;
 mod request;
 mod session;
+mod session_cookie;
+mod session_watch;
 mod sql;
 mod sql_values;
 
@@ -71,11 +73,14 @@ deno_core::extension!(
         request::op_request_peer,
         request::op_request_read,
         request::op_request_url,
-        session::op_session_clear,
+        session::op_session_change,
         session::op_session_delete,
         session::op_session_entries,
         session::op_session_get,
+        session::op_session_id,
         session::op_session_set,
+        session::op_session_unwatch,
+        session::op_session_watch,
         sql::op_sql_begin,
         sql::op_sql_close,
         sql::op_sql_commit,
@@ -115,6 +120,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "11_request.js",
     "12_cookies.js",
     "13_session.js",
+    "14_keyval.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",

@@ -102,9 +102,10 @@ impl Database {
                 Err(error) => drop(opened.send(Err(at(&path, error)))),
             }
         };
-        std::thread::Builder::new().name("liveline-database".to_owned()).spawn(work).map_err(|error| {
-            SqlError::new("SQLITE_CANTOPEN", format!("no thread could start: {error}"))
-        })?;
+        std::thread::Builder::new()
+            .name("liveline-database".to_owned())
+            .spawn(work)
+            .map_err(|error| SqlError::new("SQLITE_CANTOPEN", format!("no thread could start: {error}")))?;
         let done = result.recv().map_err(|_| SqlError::closed())??;
         Ok((Database { jobs, waiting: Arc::default() }, done))
     }

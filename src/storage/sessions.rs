@@ -9,13 +9,13 @@ use super::connection::Connection;
 use super::{Database, Params, Row, SqlError, Value};
 
 /// How long a session lives after it was last renewed.
-pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A session that is used is renewed when it has not been for so long.
 const RENEW_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What one session may hold: its keys and values, as JSON.
-pub const MAX_BYTES: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// How many sessions are kept. The one that was renewed first goes first.
 const MAX_SESSIONS: usize = 100_000;
@@ -62,6 +62,9 @@ pub enum SessionError {
 type Time = u64;
 
 impl SessionStore {
+    /// How long a session lives after it was last renewed.
+    pub const LIFETIME: Duration = LIFETIME;
+
     pub fn in_memory() -> SessionStore {
         SessionStore::Memory(Memory::default())
     }
@@ -91,13 +94,15 @@ impl SessionStore {
             _ => Standing::Known,
         };
         match self {
-            SessionStore::Memory(memory) => Ok(memory.lock().get_mut(id).map_or(Standing::Unknown, |session| {
-                let standing = standing(session.renewed);
-                if standing == Standing::Renewed {
-                    session.renewed = now;
-                }
-                standing
-            })),
+            SessionStore::Memory(memory) => {
+                Ok(memory.lock().get_mut(id).map_or(Standing::Unknown, |session| {
+                    let standing = standing(session.renewed);
+                    if standing == Standing::Renewed {
+                        session.renewed = now;
+                    }
+                    standing
+                }))
+            }
             SessionStore::File(database) => {
                 let id = text(id);
                 let rows = database

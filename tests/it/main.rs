@@ -21,6 +21,7 @@ mod moved_binary;
 mod regressions;
 mod reload;
 mod routing;
+mod sessions;
 mod smoke;
 mod sql;
 mod static_files;
