@@ -71,6 +71,7 @@ impl SessionStore {
 
     /// Sessions in a file, and the secret that belongs to them: `fresh` unless the file has one.
     pub fn in_file(path: &Path, fresh: [u8; 32]) -> Result<(SessionStore, Vec<u8>), SqlError> {
+        make_private(path)?;
         let (database, key) = Database::open_with(Some(path), move |connection| {
             connection.exec(SCHEMA)?;
             let fresh = vec![Value::Blob(fresh.to_vec())];
@@ -221,6 +222,16 @@ impl Memory {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
         self.0.lock().expect("nothing panics while sessions are locked")
     }
+}
+
+/// Makes the file, unless it is there, for nobody else's eyes: it holds the key to every session.
+fn make_private(path: &Path) -> Result<(), SqlError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let refused = |error| SqlError::new("SQLITE_CANTOPEN", format!("{}: {error}", path.display()));
+    options.open(path).map(drop).map_err(refused)
 }
 
 /// Sets a value in the file. Says whether there was room for it.

@@ -187,6 +187,11 @@ fn a_restarted_host_knows_the_sessions_of_its_file() {
     let answer = host.request("GET", "/").header("cookie", &cookie).send();
 
     assert_eq!(answer.json(), json!({ "a": 1 }));
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("a file").permissions()) & 0o777,
+        0o600
+    );
 }
 
 #[test]
