@@ -83,7 +83,7 @@ export class Client {
     }
   }
 
-  /** Lets go of the database. Live rows stay as they are. */
+  /** Lets go of the database. Live queries go on to their own end. */
   async close() {
     const opening = this.#opening;
     this.#opening = Promise.reject(new SqlError("the client was closed"));
