@@ -115,8 +115,6 @@ class Membership {
     this.#forget = forget;
     this.handle = Object.freeze({ channel: new Channel(exchange, id, this), leave: () => this.#leave() });
     const { resolveData, authorize, allow = null, presence, announce } = options;
-    // A client that gets one answer cannot be in a channel; its handler can speak in it all the same.
-    if (!exchange.canJoin) return;
     const self = { id: null, data: presence };
     const word = (event) => announce ? encodeJson(this.#word({ event }, self, null, "message"), `"${event}"`) : null;
     op_channel_enter(exchange.id, id, {
@@ -136,7 +134,7 @@ class Membership {
   /** The handler hears what is said in the channel: by `anybody`, or by its own client. */
   listen(anybody) {
     const exchange = this.#exchange;
-    if (exchange.canJoin && !exchange.ended) op_channel_listen(exchange.id, this.#id, anybody);
+    if (!exchange.ended) op_channel_listen(exchange.id, this.#id, anybody);
   }
 
   relay(message, member, size) {
@@ -187,7 +185,7 @@ class Membership {
     this.#left = true;
     this.#forget();
     const exchange = this.#exchange;
-    if (exchange.canJoin && !exchange.ended) op_channel_leave(exchange.id, this.#id);
+    if (!exchange.ended) op_channel_leave(exchange.id, this.#id);
   }
 }
 
@@ -225,6 +223,7 @@ export class Channel extends EventTarget {
 
   /**
    * Speaks to every client in the channel, the handler's own included. They get the type `<channel>:<type>`.
+   * So can a handler whose client takes one answer and cannot be in a channel.
    * @param {unknown} data
    * @param {{ type?: string, eventID?: string }} [options]
    */
