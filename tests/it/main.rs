@@ -19,12 +19,17 @@ mod live_responses;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
+mod pages;
 mod plain_clients;
 mod regressions;
 mod reload;
 mod routing;
+mod security;
 mod smoke;
 mod static_files;
 mod staying;
+mod termination;
 mod transcripts;
 mod upgrade;
+mod upstream;
+mod without_sockets;
