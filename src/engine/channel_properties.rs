@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::wire::Envelope;
 
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
+const HELLO: &str = r#"{"message":1,".wq":{"type":"room:message","eventID":"e"}}"#;
 const CHANNELS: [&str; 2] = ["room", "room:7"];
 const SESSIONS: [Option<&str>; 4] = [None, None, Some("A"), Some("B")];
 
@@ -30,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let line = 0usize..8;
     let both = (line.clone(), 0..CHANNELS.len());
     let step = prop_oneof![
-        4 => (0..SESSIONS.len(), prop::bool::weighted(0.8)).prop_map(|(session, joined)| Step::Open(session, joined)),
+        4 => (0..SESSIONS.len(), prop::bool::weighted(0.8)).prop_map(|(it, joined)| Step::Open(it, joined)),
         8 => both.clone().prop_map(|(line, channel)| Step::Enter(line, channel)),
         3 => both.clone().prop_map(|(line, channel)| Step::Leave(line, channel)),
         10 => both.prop_map(|(line, channel)| Step::Say(line, channel)),
@@ -130,6 +132,18 @@ fn read(engine: &mut Engine, id: LineId, now: Instant) -> Vec<String> {
     names.filter(|name| !name.starts_with("E:0:message") && !name.starts_with("response.done")).collect()
 }
 
+/// A line of a session, whose client joins or not.
+fn open(engine: &mut Engine, number: usize, session: Option<&str>, joined: bool, now: Instant) -> LineId {
+    let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
+    let (owner, exchange, token) = (OwnerId(0), ExchangeId(number as u64), Token([number as u8; 16]));
+    let id = engine.open(Opening { owner, exchange, visitor: visitor.clone(), token }, now);
+    if joined {
+        engine.join(token, Carrier::Socket, &visitor, (None, None)).unwrap();
+        engine.receive(id, CONNECT, now, &mut Vec::new());
+    }
+    id
+}
+
 fn entry() -> Entry {
     Entry { announcement: Some(Announcement { joins: None, leaves: None }), ..Entry::default() }
 }
@@ -149,31 +163,26 @@ proptest! {
         let channels = CHANNELS.map(|name| name.parse::<ChannelId>().unwrap());
 
         for step in steps {
-            let open = |line: usize, known: &[Known]| (!known.is_empty()).then(|| line % known.len());
+            let at = |line: usize, known: &[Known]| (!known.is_empty()).then(|| line % known.len());
             match step {
                 Step::Open(session, joined) => {
                     let session = SESSIONS[session];
-                    let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
-                    let token = Token([known.len() as u8; 16]);
-                    let (owner, exchange) = (OwnerId(0), ExchangeId(known.len() as u64));
-                    let id = engine.open(Opening { owner, exchange, visitor: visitor.clone(), token }, now);
-                    if joined {
-                        engine.join(token, Carrier::Socket, &visitor, (None, None)).unwrap();
-                        engine.receive(id, CONNECT, now, &mut actions);
-                    }
-                    known.push(Known { id, session, joined, over: false, said: 0, entered: Vec::new(), expected: Vec::new() });
+                    let id = open(&mut engine, known.len(), session, joined, now);
+                    let (entered, expected) = Default::default();
+                    known.push(Known { id, session, joined, over: false, said: 0, entered, expected });
                 }
-                Step::Enter(line, channel) => if let Some(line) = open(line, &known) {
+                Step::Enter(line, channel) => if let Some(line) = at(line, &known) {
                     engine.enter(known[line].id, channels[channel].clone(), entry(), now, &mut actions);
                     model.enter(channel, line, &mut known);
                 },
-                Step::Leave(line, channel) => if let Some(line) = open(line, &known) {
+                Step::Leave(line, channel) => if let Some(line) = at(line, &known) {
                     engine.leave(known[line].id, &channels[channel], now, &mut actions);
                     model.leave(channel, line, &mut known);
                 },
-                Step::Say(line, channel) => if let Some(line) = open(line, &known) {
+                Step::Say(line, channel) => if let Some(line) = at(line, &known) {
                     known[line].said += 1;
-                    let (kind, event_id) = (format!("{}:message", CHANNELS[channel]), format!("{line}-{}", known[line].said));
+                    let kind = format!("{}:message", CHANNELS[channel]);
+                    let event_id = format!("{line}-{}", known[line].said);
                     let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"{event_id}"}}}}"#);
                     engine.receive(known[line].id, &text, now, &mut actions);
                     if let Some(member) = model.member(channel, line).filter(|_| known[line].joined) {
@@ -182,27 +191,29 @@ proptest! {
                 },
                 Step::Post(channel) => {
                     let kind = format!("{}:news", CHANNELS[channel]);
-                    let frame = crate::wire::Envelope { kind: &kind, event_id: "n", ..Default::default() }.encode(None);
-                    engine.post(&channels[channel], &frame, now, &mut actions);
+                    let envelope = Envelope { kind: &kind, event_id: "n", ..Default::default() };
+                    engine.post(&channels[channel], &envelope.encode(None), now, &mut actions);
                     model.tell_others(channel, u64::MAX, &format!("{kind} n"), &mut known);
                 }
-                Step::Complete(line) => if let Some(line) = open(line, &known) {
+                Step::Complete(line) => if let Some(line) = at(line, &known) {
                     engine.complete(known[line].id, now, &mut actions);
                     model.end(line, &mut known);
                 },
-                Step::SocketClosed(line) => if let Some(line) = open(line, &known) {
+                Step::SocketClosed(line) => if let Some(line) = at(line, &known) {
                     engine.socket_closed(known[line].id, CloseCode::Abnormal.into(), now, &mut actions);
                     known[line].expected.clear();
                     model.end(line, &mut known);
                 },
-                Step::Cut(line) => if let Some(line) = open(line, &known) {
+                Step::Cut(line) => if let Some(line) = at(line, &known) {
                     if !known[line].over {
                         known[line].expected.clear();
                     }
                     engine.cut(known[line].id, CloseCode::Restart.into(), now, &mut actions);
                     model.end(line, &mut known);
                 },
-                Step::Read(line) => if let Some(line) = open(line, &known).filter(|line| known[*line].joined) {
+                Step::Read(line) => if let Some(line) = at(line, &known)
+                    && known[line].joined
+                {
                     let expected = std::mem::take(&mut known[line].expected);
                     prop_assert_eq!(read(&mut engine, known[line].id, now), expected);
                 },
@@ -220,23 +231,22 @@ proptest! {
 
     /// Members that are too slow are cut, which tells the others, some of whom are too slow in turn.
     #[test]
-    fn channels_with_slow_members_leave_nothing_behind(sessions in prop::collection::vec(0..SESSIONS.len(), 1..20), said in 1usize..20) {
+    fn channels_with_slow_members_leave_nothing_behind(
+        sessions in prop::collection::vec(0..SESSIONS.len(), 1..20),
+        said in 1usize..20,
+    ) {
         let mut engine = engine(700);
         let now = Instant::now();
         let mut actions = Vec::new();
         let room: ChannelId = "room".parse().unwrap();
         let lines: Vec<_> = sessions.iter().enumerate().map(|(number, session)| {
-            let visitor = Visitor { session: SESSIONS[*session].map(str::to_owned), address: [127, 0, 0, 1].into() };
-            let (exchange, token) = (ExchangeId(number as u64), Token([number as u8; 16]));
-            let id = engine.open(Opening { owner: OwnerId(0), exchange, visitor: visitor.clone(), token }, now);
-            engine.join(token, Carrier::Socket, &visitor, (None, None)).unwrap();
-            engine.receive(id, CONNECT, now, &mut actions);
+            let id = open(&mut engine, number, SESSIONS[*session], true, now);
             engine.enter(id, room.clone(), entry(), now, &mut actions);
             id
         }).collect();
 
         for _ in 0..said {
-            engine.receive(lines[0], r#"{"message":1,".wq":{"type":"room:message","eventID":"e"}}"#, now, &mut actions);
+            engine.receive(lines[0], HELLO, now, &mut actions);
             // Only the first line is read.
             for name in read(&mut engine, lines[0], now) {
                 prop_assert!(name.starts_with("room:message"), "{}", name);
