@@ -2,16 +2,20 @@
 
 import { core } from "ext:core/mod.js";
 import {
+  op_exchange_answered,
   op_exchange_done,
   op_exchange_fail,
   op_exchange_hold,
+  op_exchange_lost,
   op_exchange_release,
   op_exchange_returned,
   op_exchange_started,
+  op_exchange_unreachable,
   op_log_error,
   op_request_url,
 } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { LineLostError } from "ext:liveline/33_port_events.js";
 
 /** Exchanges that outlived the turn in which they began, and may hear from the host. */
 const open = new Map();
@@ -35,10 +39,14 @@ export class Exchange {
   /**
    * @param {number} id the engine's name for it
    * @param {string} method
+   * @param {number} page the page that the answer is wanted in; -1 for the answer itself
+   * @param {boolean} canJoin whether the client can join a line; if not it gets the last state alone
    */
-  constructor(id, method) {
+  constructor(id, method, page, canJoin) {
     this.id = id;
     this.method = method;
+    this.page = page;
+    this.canJoin = canJoin;
     /** What events of this exchange share, made when first used. */
     this.port = null;
     /** The client has joined the line. */
@@ -46,12 +54,13 @@ export class Exchange {
     this.user = null;
     this.cookies = null;
     this.session = null;
+    this.channels = null;
     this.#answered = false;
   }
 
-  /** Something was sent, so HTTP's answer is decided. */
+  /** Something was sent, so HTTP's answer is decided. Who enters a channel and says nothing is answered all the same. */
   get answered() {
-    return this.#answered;
+    return this.#answered ||= this.channels !== null && op_exchange_answered(this.id);
   }
 
   set answered(_) {
@@ -68,7 +77,7 @@ export class Exchange {
 
   /** Resolves with `value` when the exchange is `live` or `done`. */
   readyStateChange(state, value) {
-    if (this.#ended || (state === "live" && this.#answered)) return Promise.resolve(value);
+    if (this.#ended || (state === "live" && this.answered)) return Promise.resolve(value);
     return new Promise((resolve) => (this.#waiting ??= []).push({ state, resolve: () => resolve(value) }));
   }
   #waiting = null;
@@ -129,11 +138,27 @@ export class Exchange {
     if (!this.#ended && op_exchange_done(this.id)) this.end();
   }
 
-  /** The handler failed: 500, or the line closes with 4002. */
+  /** The error for a question to a client that cannot answer. */
+  unreachable() {
+    return this.#unreachable ??= domException(
+      "NotSupportedError",
+      "The client of this request takes one answer, so it cannot be asked. Live clients send X-Accept-Live: *.",
+    );
+  }
+  #unreachable = null;
+
+  /** The handler failed: 500, or the line closes with 4002. A lost upstream makes that 502 and 4003. */
   fail(error) {
     // A handler that ends because its exchange did is no failure.
     if (this.#ended && error?.name === "AbortError") return;
+    if (error instanceof LineLostError) {
+      op_exchange_lost(this.id, error.message);
+      this.port?.closed(4003, "the upstream was lost", true);
+      return this.end(error);
+    }
+    if (this.#unreachable !== null && error === this.#unreachable) op_exchange_unreachable(this.id);
     op_exchange_fail(this.id, error);
+    this.port?.closed(4002, "the handler failed", true);
     this.end(error);
   }
 
@@ -142,6 +167,8 @@ export class Exchange {
     if (this.#ended) return;
     this.#ended = true;
     open.delete(this.id);
+    // However it ended, the port tells first, unless it did already.
+    this.port?.closed(1000, "done", true);
     this.#settleWaiting("done");
     if (this.#abort !== null) this.#abort.abort(reason ?? overError());
     const callbacks = this.#onEnd;
@@ -159,6 +186,9 @@ export class Exchange {
 function overError() {
   return domException("AbortError", "The exchange has ended.");
 }
+
+/** The exchange whose turn began last; in its first turn it may not be among the open ones. @type {Exchange | null} */
+let entered = null;
 
 /** An async context, as Deno's async variables extend it: by copying its own properties. */
 class Context {
@@ -178,10 +208,24 @@ export function currentExchangeID() {
  */
 export function inContextOf(exchange, callback) {
   const outer = core.getAsyncContext();
+  const outerExchange = entered;
   core.setAsyncContext(new Context(exchange.id));
+  entered = exchange;
   try {
     return callback();
   } finally {
     core.setAsyncContext(outer);
+    entered = outerExchange;
   }
+}
+
+/**
+ * The exchange that the running code works for: null when that is over, undefined when it is none, as while modules load.
+ * @returns {Exchange | null | undefined}
+ */
+export function currentExchange() {
+  const id = core.getAsyncContext()?.exchange;
+  if (id === undefined) return undefined;
+  const exchange = open.get(id) ?? entered;
+  return exchange?.id === id && !exchange.ended ? exchange : null;
 }

@@ -15,7 +15,9 @@ import {
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
+import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
+import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
 /**
@@ -25,25 +27,32 @@ import { subscribe } from "ext:liveline/60_observer.js";
 export class Responder {
   #exchange;
   #hasReturned;
+  #relay;
+  #stopRelay = null;
   /** Ends the observation of bodies that may still change. */
   #observed = [];
 
-  /** @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source */
-  constructor(exchange, hasReturned = () => true) {
+  /**
+   * @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source
+   * @param {(upstream: RemotePort) => () => void} relay connects the client's line with the one that the states come
+   *   from; returns what ends that
+   */
+  constructor(exchange, hasReturned = () => true, relay = () => () => {}) {
     this.#exchange = exchange;
     this.#hasReturned = hasReturned;
+    this.#relay = relay;
     exchange.onEnd(() => this.#forgetBodies());
   }
 
   /** Whether a Response can go out as it is, its stream unread. */
   takesResponse() {
-    return !this.#exchange.answered;
+    return !this.#exchange.answered || !this.#exchange.canJoin;
   }
 
   frame(frame, last) {
     const exchange = this.#exchange;
     if (exchange.ended) return;
-    if (exchange.answered) {
+    if (exchange.answered && exchange.canJoin) {
       const eventID = exchange.nextEventID("response.replace");
       op_port_frame(exchange.id, eventID, encodeFrame(frame), last);
       if (!frame.concurrent) this.#forgetBodies();
@@ -52,7 +61,7 @@ export class Responder {
       if (frame.raw !== undefined) answerResponse(exchange, frame.raw, last);
       else answerValue(exchange, frame.body, frame, last);
       exchange.answered = true;
-      this.observeFirst(frame.body);
+      this.observeFirst(frame.body, frame, last);
     }
   }
 
@@ -63,21 +72,44 @@ export class Responder {
     exchange.responseDone();
   }
 
+  connected(upstream) {
+    this.#stopRelay = this.#relay(upstream);
+  }
+
+  disconnected() {
+    this.#stopRelay?.();
+    this.#stopRelay = null;
+  }
+
   failed(error) {
     if (this.#hasReturned()) this.#exchange.fail(error);
   }
 
-  /** Follows the body that HTTP carried. */
-  observeFirst(body) {
-    this.#observe(body, "initial_response", null);
+  /** Follows the body that HTTP carried, or will carry where it waits for the last state. */
+  observeFirst(body, head, last) {
+    if (this.#exchange.canJoin) return this.#observe(body, "initial_response", null);
+    this.#forgetBodies();
+    if (!isPlain(body)) return;
+    let changed = false;
+    this.#observed.push(subscribe(body, () => {
+      if (changed) return;
+      changed = true;
+      queueMicrotask(() => {
+        changed = false;
+        if (this.#exchange.ended) return;
+        try {
+          answerValue(this.#exchange, body, head, last);
+        } catch (error) {
+          this.#exchange.fail(error);
+        }
+      });
+    }));
   }
 
   #observe(body, source, prefix) {
     if (!isPlain(body)) return;
-    const { id } = this.#exchange;
-    this.#observed.push(subscribe(body, (records) => {
-      op_port_delta(id, `${source}.mutate`, encodeRecords(records, prefix));
-    }));
+    const exchange = this.#exchange;
+    this.#observed.push(subscribe(body, (records) => sendDelta(exchange, source, records, prefix)));
   }
 
   #forgetBodies() {
@@ -95,7 +127,16 @@ export function answerPlain(exchange, value, returned) {
   else answerValue(exchange, value, PLAIN, true);
   exchange.answered = true;
   returned();
-  if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value);
+  if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value, PLAIN, true);
+}
+
+/** Sends changes of a body or of a live message. Where they cannot be told, the client's copy would be another. */
+export function sendDelta(exchange, source, records, prefix) {
+  try {
+    op_port_delta(exchange.id, `${source}.mutate`, encodeRecords(records, prefix));
+  } catch (error) {
+    exchange.fail(error);
+  }
 }
 
 /** The head of an answer that nobody gave one. */
@@ -104,35 +145,15 @@ const PLAIN = { status: 200, statusText: "", headers: null, hasHeaders: false };
 /** The state of a response whose source had none, such as a generator that yields nothing. */
 const NOTHING = { ...PLAIN, body: null, raw: undefined, concurrent: false };
 
-function encodeFrame({ body, status, statusText, headers, hasHeaders, type, url, concurrent }) {
-  const plain = {};
-  if (hasHeaders) {
-    // Cookies are HTTP's alone.
-    for (const [name, value] of headers) { if (name !== "set-cookie") plain[name] = value; }
-  }
-  const frame = { body: body ?? null, status, statusText, headers: plain, type, url, concurrent };
-  return encodeJson(frame, "The response's body");
-}
-
-/** Changes of a body or of a live message, as the wire has them; `prefix` is where the observed value stands. */
-export function encodeRecords(records, prefix) {
-  const wire = records.map(({ type, key, value, isUpdate, path }) => ({
-    type,
-    key,
-    value,
-    isUpdate,
-    operation: type === "delete" ? "deleteProperty" : "set",
-    path: prefix === null ? path : [prefix, ...path],
-  }));
-  return encodeJson(wire, "A change of the response's body");
-}
-
 // -- HTTP ------------------------------------------------------------------------------------------------------------
 
 function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
   const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+  if (exchange.page !== -1 && isShown(head.status, head.headers)) {
+    return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSON.stringify(text) : text, last);
+  }
   if (head.status === 200 && !head.hasHeaders && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
@@ -154,6 +175,10 @@ function answerResponse(exchange, response, last) {
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
   if (typeof source.body === "string") {
+    if (exchange.page !== -1 && isShown(status, response.headers) && isData(response.headers, source.body)) {
+      const head = { status, statusText: statusMessage, headers: response.headers };
+      return answerPage(exchange, head, source.body, last);
+    }
     return op_answer(exchange.id, status, statusMessage, headers, source.body, last);
   }
   if (ArrayBuffer.isView(source.body)) {

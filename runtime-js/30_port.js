@@ -1,36 +1,20 @@
 // event.client: the handler's end of the line, known as Port A.
 
-import { op_port_close, op_port_delta, op_port_message } from "ext:core/ops";
-import { domException, invalidState } from "ext:liveline/02_exceptions.js";
-import { encodeRecords } from "ext:liveline/21_encoding.js";
+import { op_port_close, op_port_message } from "ext:core/ops";
+import { invalidState } from "ext:liveline/02_exceptions.js";
+import { sendDelta } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
+import { Channels } from "ext:liveline/32_channels.js";
+import {
+  kPassOn,
+  kReach,
+  Port,
+  PortCloseEvent,
+  PortMessageEvent,
+  readOptions,
+  Requests,
+} from "ext:liveline/33_port_events.js";
 import { subscribe } from "ext:liveline/60_observer.js";
-
-/** Options of a message, flat or in the older nested form. */
-function readOptions(options) {
-  const { type = "message", eventID, live = false, bubbles = false } = options?.wqEventOptions ?? options ?? {};
-  if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
-  return { type, eventID, live, bubbles };
-}
-
-/** A message from the other end. */
-export class PortMessageEvent extends MessageEvent {
-  constructor(type, { data, eventID, ports = [], cancelable = true }) {
-    super(type, { data, cancelable });
-    this.eventID = eventID;
-    /** Ports to reply on, where the sender asked for replies. */
-    this.ports = Object.freeze(ports);
-  }
-
-  /** Replies on every port. */
-  respondWith(data) {
-    for (const port of this.ports) port.postMessage(data);
-    return this.ports.length > 0;
-  }
-}
-
-/** How an exchange's line closed. */
-export class PortCloseEvent extends CloseEvent {}
 
 /**
  * @typedef {object} MessageOptions
@@ -40,41 +24,17 @@ export class PortCloseEvent extends CloseEvent {}
  * @property {boolean} [bubbles]
  */
 
-export class ClientPort extends EventTarget {
+export class ClientPort extends Port {
   #exchange;
-  #readyState = "connecting";
-  #waiting = [];
-  /** Requests that wait for replies, and ports of requests from the client, by `<eventID>:<port>`. */
-  #replies = new Map();
+  #requests = new Requests();
   #taps = null;
-  #onmessage = null;
 
   constructor(exchange) {
     super();
     this.#exchange = exchange;
-    if (exchange.joined) this.#readyState = "open";
+    if (exchange.ended) this[kReach]("closed");
+    else if (exchange.joined) this[kReach]("open");
     exchange.onEnd(() => this.#finish());
-  }
-
-  /** `connecting` until the client has spoken, then `open`, at last `closed`. */
-  get readyState() {
-    return this.#readyState;
-  }
-
-  /** Resolves when the port reaches `state`: `open` or `close`. */
-  readyStateChange(state) {
-    if (this.#readyState === "closed" || (state !== "close" && this.#readyState === "open")) return Promise.resolve(this);
-    return new Promise((resolve) => this.#waiting.push({ state, resolve }));
-  }
-
-  get onmessage() {
-    return this.#onmessage;
-  }
-
-  set onmessage(handler) {
-    if (this.#onmessage !== null) this.removeEventListener("message", this.#onmessage);
-    this.#onmessage = typeof handler === "function" ? handler : null;
-    if (this.#onmessage !== null) this.addEventListener("message", this.#onmessage);
   }
 
   /**
@@ -95,35 +55,33 @@ export class ClientPort extends EventTarget {
    */
   postRequest(data, callback = undefined, options = undefined) {
     if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
-    const { promise, resolve, reject } = Promise.withResolvers();
     const exchange = this.#exchange;
     if (exchange.ended) return Promise.reject(invalidState("The line is closed, so nobody can answer."));
     const eventID = this.#send(data, readOptions(options), 1);
-    const address = `${eventID}:0`;
-    const signal = options?.signal;
-    const settle = (finish, value) => {
-      if (!this.#replies.delete(address)) return;
-      signal?.removeEventListener("abort", onAbort);
-      exchange.release();
-      finish(value);
-    };
-    const onAbort = () => settle(reject, signal.reason);
+    if (eventID === null) return Promise.reject(exchange.unreachable());
     exchange.hold();
-    this.#replies.set(address, {
-      receive: (event) => {
-        settle(resolve, event);
-        callback?.(event);
-      },
-      close: () => settle(reject, domException("AbortError", "The client left before it answered.")),
-    });
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener("abort", onAbort);
-    return promise;
+    return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
   }
 
-  /** Answers messages of one type with what `handler` returns. */
-  addRequestListener(type, handler, options = undefined) {
-    this.addEventListener(type, async (event) => event.respondWith(await handler(event)), options);
+  /**
+   * Lets the client into a channel: it hears what clients say there, and they hear what it says, until `leave()` or
+   * the end of the line. Like a message it makes the exchange live; it does not keep it open.
+   * @param {string} id the channel's name; its messages have the types `<id>:<type>`
+   * @param {import("./32_channels.js").ChannelOptions} [options]
+   * @returns {{ channel: import("./32_channels.js").Channel, leave: () => void }}
+   */
+  enterChannel(id, options = undefined) {
+    return this.#channels().enter(id, options);
+  }
+
+  /** The host is told which channels are listened to; it does not come here with what nobody hears. */
+  addEventListener(type, listener, options = undefined) {
+    super.addEventListener(type, listener, options);
+    if (String(type).includes(":")) this.#channels().listen(String(type));
+  }
+
+  #channels() {
+    return this.#exchange.channels ??= new Channels(this.#exchange);
   }
 
   /** Ends the line normally. */
@@ -143,21 +101,38 @@ export class ClientPort extends EventTarget {
     return new Promise((resolve) => this.addEventListener("navigateaway", resolve, { once: true }));
   }
 
+  /** Sends a message and returns its name, or null where the client should answer it and cannot. */
   #send(data, { type, eventID, live, bubbles }, ports) {
     const exchange = this.#exchange;
     if (exchange.ended) return undefined;
     eventID ??= exchange.nextEventID(type);
+    if (this.#isKept(type, data, eventID, ports)) return eventID;
+    if (exchange.canJoin) this.#write(data, { type, eventID, live, bubbles, ports });
+    else if (ports > 0) return null;
+    return eventID;
+  }
+
+  /** Whether a handler that listens in kept a message from going on to the client. */
+  #isKept(type, data, eventID, portCount) {
+    let isKept = false;
+    for (const tap of this.#taps ?? []) {
+      const answer = (value) => this.reply(eventID, 0, "message", structuredClone(value));
+      const ports = Array.from({ length: portCount }, () => new LocalPort(answer));
+      const event = new PortMessageEvent(type, { data, eventID, ports });
+      tap.dispatchEvent(event);
+      isKept ||= event.defaultPrevented || event.isStopped;
+    }
+    return isKept;
+  }
+
+  #write(data, { type, eventID, live, bubbles, ports }) {
+    const exchange = this.#exchange;
     const payload = encodeJson(data, `The "${type}" message`);
     exchange.answered = true;
     op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
     if (live && data !== null && typeof data === "object") {
-      const unsubscribe = subscribe(data, (records) => {
-        op_port_delta(exchange.id, `${eventID}.mutate`, encodeRecords(records, null));
-      });
-      exchange.onEnd(unsubscribe);
+      exchange.onEnd(subscribe(data, (records) => sendDelta(exchange, eventID, records, null)));
     }
-    this.#taps?.forEach((tap) => tap.dispatchEvent(new PortMessageEvent(type, { data, eventID })));
-    return eventID;
   }
 
   /** The far end of this port, for handlers that listen in on what this one says. */
@@ -171,24 +146,28 @@ export class ClientPort extends EventTarget {
 
   /** The client listens. */
   opened() {
-    if (this.#readyState !== "connecting") return;
-    this.#readyState = "open";
-    this.#settleWaiting("open");
+    if (this.readyState === "connecting") this[kReach]("open");
   }
 
   /** A message came. Returns whether a listener prevented its default. */
   receive(type, eventID, data, portCount) {
     const ports = Array.from({ length: portCount }, (_, index) => new ReplyPort(this.#exchange, `${eventID}:${index}`));
+    return this.hear(type, eventID, data, ports);
+  }
+
+  /** The same, with the ports on which it is answered. */
+  hear(type, eventID, data, ports) {
     if (type === "navigate") return this.#navigate(data, eventID);
-    this.dispatchEvent(new PortMessageEvent(type, { data, eventID, ports }));
+    const event = new PortMessageEvent(type, { data, eventID, ports });
+    this.dispatchEvent(event);
+    this[kPassOn](event);
     return false;
   }
 
   /** A reply to one of this port's requests came. */
   reply(request, port, type, data) {
-    const waiting = this.#replies.get(`${request}:${port}`);
-    if (waiting === undefined || data?.[".wq"] !== undefined) return;
-    waiting.receive(new PortMessageEvent(type, { data, eventID: request }));
+    if (data?.[".wq"] !== undefined) return;
+    this.#requests.receive(`${request}:${port}`, new PortMessageEvent(type, { data, eventID: request }));
   }
 
   #navigate(data, eventID) {
@@ -202,22 +181,14 @@ export class ClientPort extends EventTarget {
 
   /** The line is gone. */
   closed(code, reason, wasClean) {
-    if (this.#readyState === "closed") return;
-    this.#readyState = "closed";
+    if (this.readyState === "closed") return;
+    this[kReach]("closed");
     this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));
+    for (const tap of this.#taps ?? []) tap.closed(code, reason, wasClean);
   }
 
   #finish() {
-    this.closed(1000, "done", true);
-    for (const { close } of [...this.#replies.values()]) close();
-    this.#settleWaiting("open");
-    this.#settleWaiting("close");
-  }
-
-  #settleWaiting(state) {
-    const ready = this.#waiting.filter((waiting) => (waiting.state === "close") === (state === "close"));
-    this.#waiting = this.#waiting.filter((waiting) => !ready.includes(waiting));
-    for (const { resolve } of ready) resolve(this);
+    this.#requests.close();
   }
 }
 
@@ -241,22 +212,65 @@ class ReplyPort {
   close() {}
 }
 
-/** Port B inside the server: hears what a handler's client port says, and can speak to that handler. */
-export class BackgroundPort extends EventTarget {
+/** Where a message from within the server is answered. Answers come in a later turn, as those from afar do. */
+class LocalPort {
+  #answer;
+
+  constructor(answer) {
+    this.#answer = answer;
+  }
+
+  postMessage(data) {
+    queueMicrotask(() => this.#answer(data));
+  }
+
+  close() {}
+}
+
+/**
+ * Port B inside the server: hears what a handler's client port says, before the client does, and can speak to that
+ * handler. Like at a line's far end, a listener keeps a message from going on by preventing its default.
+ */
+export class BackgroundPort extends Port {
   #client;
+  #requests = new Requests();
+  #names = 0;
 
   constructor(client) {
     super();
     this.#client = client;
+    this[kReach]("open");
   }
 
   /** Speaks to the handler as its client would. */
   postMessage(data, options = undefined) {
-    const { type, eventID = type } = readOptions(options);
-    this.#client.receive(type, eventID, structuredClone(data), 0);
+    this.#post(data, readOptions(options), []);
+  }
+
+  /** Asks the handler. @returns {Promise<PortMessageEvent>} */
+  postRequest(data, callback = undefined, options = undefined) {
+    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
+    const { type, eventID = `${type}-b${this.#names += 1}` } = readOptions(options);
+    const address = `${eventID}:0`;
+    const receive = (answer) => {
+      this.#requests.receive(address, new PortMessageEvent("message", { data: structuredClone(answer), eventID }));
+    };
+    this.#post(data, { type, eventID }, [new LocalPort(receive)]);
+    return this.#requests.wait(address, callback, options?.signal);
+  }
+
+  #post(data, { type, eventID = type }, ports) {
+    this.#client.hear(type, eventID, structuredClone(data), ports);
   }
 
   close() {
     this.#client.close();
+  }
+
+  /** The line is gone, and with it the conversation. */
+  closed(code, reason, wasClean) {
+    this[kReach]("closed");
+    this.#requests.close();
+    this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));
   }
 }

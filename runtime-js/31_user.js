@@ -1,39 +1,15 @@
-// event.user: the person at the other end: what is known of them, and dialogs with them.
+// event.user: dialogs with the person at the other end.
 
-import { userStore } from "ext:liveline/13_session.js";
-import { KeyVal } from "ext:liveline/14_keyval.js";
-
-/** Values of the user, kept with the session, and questions to them, through whatever the client shows for it. */
-export class User extends KeyVal {
+/**
+ * Asks the user, through whatever the client shows for it. An answer is an event; it stands for its `data` where a
+ * value is asked of it (`answer == true`, `${answer}`, JSON), but as any object it is truthy: `if (answer.data)`.
+ */
+export class User {
   #client;
 
-  /** @param {() => import("./30_port.js").ClientPort} client */
-  constructor(exchange, client) {
-    super("event.user", userStore(exchange), () => exchange.signal);
+  /** @param {() => EventTarget} client */
+  constructor(client) {
     this.#client = client;
-  }
-
-  /**
-   * Whether the user has an id. A callback gets the answer now and whenever it changes; then the result ends that.
-   * @param {(isSignedIn: boolean) => void} [callback]
-   */
-  async isSignedIn(callback = undefined, options = undefined) {
-    const isSignedIn = Boolean(await this.get("id"));
-    if (callback === undefined) return isSignedIn;
-    const stop = options?.once ? () => {} : this.subscribe("id", ({ value }) => callback(Boolean(value)), options);
-    callback(isSignedIn);
-    return stop;
-  }
-
-  /** Requires the user's id, and further keys if the first argument names some. @see KeyVal.require */
-  async signIn(...args) {
-    const more = typeof args[0] === "string" || Array.isArray(args[0]) ? [args.shift()].flat() : [];
-    return await this.require(["id", ...more], ...args);
-  }
-
-  /** Forgets everything about the user. */
-  async signOut() {
-    await this.clear();
   }
 
   /**

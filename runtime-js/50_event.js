@@ -8,7 +8,8 @@ import { Session } from "ext:liveline/13_session.js";
 import { kSink, LiveResponse } from "ext:liveline/20_live_response.js";
 import { Responder } from "ext:liveline/21_encoding.js";
 import { ClientPort } from "ext:liveline/30_port.js";
-import { User } from "ext:liveline/31_user.js";
+import { KnownUser } from "ext:liveline/38_known_user.js";
+import { relay } from "ext:liveline/37_relay.js";
 
 /** For the host: the response that respondWith() has begun, or null. */
 export const kResponse = Symbol("response");
@@ -71,7 +72,7 @@ export class HttpEvent {
 
   /** The person at the client: what is known of them, and dialogs with them. */
   get user() {
-    return this.#exchange.user ??= new User(this.#exchange, () => this.client);
+    return this.#exchange.user ??= new KnownUser(this.#exchange, () => this.client);
   }
 
   get cookies() {
@@ -145,7 +146,8 @@ export class HttpEvent {
 
   /** Keeps the exchange open until the client navigates away or either side closes. */
   waitUntilNavigate() {
-    this.#exchange.hold();
+    // A client that waits for one answer is not going to navigate.
+    if (this.#exchange.canJoin) this.#exchange.hold();
     return new Promise(() => {});
   }
 
@@ -211,9 +213,14 @@ export class HttpEvent {
       const response = LiveResponse.recorder(this.#parent === null ? null : () => this.client.tap());
       this.#response = response;
       exchange.onEnd(() => LiveResponse.stop(response));
-      if (this.#parent === null) response[kSink](new Responder(exchange, () => this.#returned));
+      if (this.#parent === null) response[kSink](this.#responder());
       else response.addEventListener("replace", () => this.#onResponse?.(response), { once: true });
     }
     return LiveResponse.respond(this.#response, args, (error) => exchange.fail(error));
+  }
+
+  #responder() {
+    const connect = (upstream) => relay(this.#exchange, this.client, upstream);
+    return new Responder(this.#exchange, () => this.#returned, connect);
   }
 }

@@ -11,14 +11,28 @@
 //! What a handler sends within one turn of its event loop is collected; the HTTP answer leaves at the end of the
 //! turn. So `respondWith(x); waitUntil(p)` is as live as the other order, and the decision needs no timer.
 //! The first thing sent is what HTTP carries, the rest waits for the line.
+//!
+//! A client that cannot follow a line ([`Reach::Final`]) gets one answer, the last one: `Opening` then holds the newest
+//! state until nothing more can come.
 
 use super::LineId;
 use crate::wire::Frame;
+
+/// How much of an exchange its client can follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// All of it.
+    #[default]
+    Line,
+    /// One HTTP answer.
+    Final,
+}
 
 /// The state of one request. `B` is the HTTP answer, which the engine only passes on.
 #[derive(Debug)]
 pub struct Exchange<B> {
     stage: Stage<B>,
+    reach: Reach,
     /// Promises, callbacks and generators that keep the exchange open.
     holds: u32,
     /// Handlers whose promise has not settled.
@@ -27,6 +41,8 @@ pub struct Exchange<B> {
     streams: u32,
     /// The response had its last frame.
     done: bool,
+    /// Channels that the handler entered for its client. They need a line as much as a message does.
+    channels: usize,
 }
 
 #[derive(Debug)]
@@ -52,6 +68,10 @@ pub enum Input<B> {
     Frame { frame: Frame, done: bool },
     /// A message, request or delta.
     Message(Frame),
+    /// The handler entered a channel for its client.
+    Enter,
+    /// It left one again.
+    Leave,
     /// The response had its last frame already.
     Done,
     /// Something more keeps the exchange open.
@@ -70,6 +90,8 @@ pub enum Input<B> {
     Failed,
     /// JavaScript has nothing more to run for now.
     TurnEnded,
+    /// Nobody waits for a later state: the client gets the one that is held, if any.
+    Settle,
     /// The requester left, time ran out, or the line is gone.
     Gone,
 }
@@ -104,22 +126,30 @@ pub enum Refused {
     Ended,
     #[error("the HTTP answer is already given")]
     NotFirst,
+    #[error("a client can be in {MAX_CHANNELS} channels at a time")]
+    TooManyChannels,
 }
 
-impl<B> Default for Exchange<B> {
-    fn default() -> Self {
-        Exchange { stage: Stage::Received, holds: 0, running: 1, streams: 0, done: false }
-    }
-}
+/// Channels that one exchange may be in.
+const MAX_CHANNELS: usize = 64;
 
 impl<B> Exchange<B> {
+    /// A request whose client can follow as much as `reach` says.
+    pub fn new(reach: Reach) -> Self {
+        Exchange { stage: Stage::Received, reach, holds: 0, running: 1, streams: 0, done: false, channels: 0 }
+    }
+
     /// Takes one input. A refused input changes nothing.
     pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, Refused> {
         if matches!(self.stage, Stage::Ended) {
             return match input {
-                Input::TurnEnded | Input::Gone | Input::Release | Input::Returned | Input::Failed => {
-                    Ok(Effect::None)
-                }
+                Input::TurnEnded
+                | Input::Settle
+                | Input::Gone
+                | Input::Leave
+                | Input::Release
+                | Input::Returned
+                | Input::Failed => Ok(Effect::None),
                 _ => Err(Refused::Ended),
             };
         }
@@ -134,6 +164,16 @@ impl<B> Exchange<B> {
                 Ok(sent)
             }
             Input::Message(frame) => self.send(frame),
+            Input::Enter if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
+            Input::Enter if self.channels == MAX_CHANNELS => Err(Refused::TooManyChannels),
+            Input::Enter => {
+                self.channels += 1;
+                Ok(Effect::None)
+            }
+            Input::Leave => {
+                self.channels = self.channels.saturating_sub(1);
+                Ok(Effect::None)
+            }
             Input::Done => {
                 self.done = true;
                 Ok(self.finish_if_complete())
@@ -173,6 +213,13 @@ impl<B> Exchange<B> {
                 Stage::Upgrading | Stage::Answered | Stage::Ended => Effect::None,
             }),
             Input::TurnEnded => Ok(self.turn_ended()),
+            Input::Settle => Ok(match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Opening { first: Some(answer), .. } => Effect::Answer(answer),
+                stage => {
+                    self.stage = stage;
+                    Effect::None
+                }
+            }),
             Input::Gone => {
                 self.stage = Stage::Ended;
                 Ok(Effect::None)
@@ -211,10 +258,15 @@ impl<B> Exchange<B> {
     }
 
     fn answer(&mut self, answer: B, done: bool) -> Result<Effect<B>, Refused> {
-        if self.done {
+        // The data of a last state may still change while the state is held.
+        let is_held = self.reach == Reach::Final && matches!(self.stage, Stage::Opening { .. });
+        if self.done && !is_held {
             return Err(Refused::ResponseDone);
         }
-        let Stage::Received = self.stage else { return Err(Refused::NotFirst) };
+        match (&self.stage, self.reach) {
+            (Stage::Received, _) | (Stage::Opening { .. }, Reach::Final) => {}
+            _ => return Err(Refused::NotFirst),
+        }
         self.stage = Stage::Opening { first: Some(answer), queued: Vec::new() };
         self.done = done;
         Ok(Effect::None)
@@ -236,11 +288,19 @@ impl<B> Exchange<B> {
     }
 
     fn turn_ended(&mut self) -> Effect<B> {
-        let Stage::Opening { .. } = self.stage else { return Effect::None };
-        let Stage::Opening { first, queued } = std::mem::replace(&mut self.stage, Stage::Upgrading) else {
-            unreachable!("checked just above");
+        let (queued, opens) = match &self.stage {
+            Stage::Opening { queued, .. } => (!queued.is_empty(), true),
+            Stage::Received => (false, self.channels > 0),
+            _ => return Effect::None,
         };
-        let more_to_come = !self.done || self.holds > 0 || !queued.is_empty();
+        let more_to_come = !self.done || self.holds > 0 || self.channels > 0 || queued;
+        if !opens || (more_to_come && self.reach == Reach::Final) {
+            return Effect::None;
+        }
+        let (first, queued) = match std::mem::replace(&mut self.stage, Stage::Upgrading) {
+            Stage::Opening { first, queued } => (first, queued),
+            _ => (None, Vec::new()),
+        };
         match first {
             Some(answer) if !more_to_come => {
                 self.stage = if self.streams == 0 { Stage::Ended } else { Stage::Answered };
@@ -270,7 +330,11 @@ mod tests {
     const LINE: LineId = LineId(7);
 
     fn after(inputs: impl IntoIterator<Item = Input<&'static str>>) -> Subject {
-        let mut exchange = Subject::default();
+        after_reaching(Reach::Line, inputs)
+    }
+
+    fn after_reaching(reach: Reach, inputs: impl IntoIterator<Item = Input<&'static str>>) -> Subject {
+        let mut exchange = Subject::new(reach);
         for input in inputs {
             exchange.handle(input).unwrap();
         }
@@ -307,6 +371,58 @@ mod tests {
         let mut exchange = after([Input::Message("m".into())]);
         let effect = exchange.handle(Input::TurnEnded);
         assert_eq!(effect, Ok(Effect::Open { first: None, queued: vec!["m".into()] }));
+    }
+
+    #[test]
+    fn entered_is_live_and_does_not_hold() {
+        let mut exchange = after([Input::Enter, answer(true), Input::Returned]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+        assert_eq!(exchange.opened(LINE), Effect::Finish(LINE));
+    }
+
+    #[test]
+    fn entered_without_an_answer_is_accepted() {
+        let mut exchange = after([Input::Enter]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Open { first: None, queued: vec![] }));
+    }
+
+    #[test]
+    fn entered_and_left_in_one_turn_is_a_plain_answer() {
+        let mut exchange = after([Input::Enter, Input::Leave, answer(true)]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
+    }
+
+    #[test]
+    fn entered_too_often_is_refused() {
+        let mut exchange = after((0..MAX_CHANNELS).map(|_| Input::Enter));
+        assert_eq!(exchange.handle(Input::Enter), Err(Refused::TooManyChannels));
+        exchange.handle(Input::Leave).unwrap();
+        assert_eq!(exchange.handle(Input::Enter), Ok(Effect::None));
+    }
+
+    #[test]
+    fn final_reach_gets_the_last_state_when_nothing_more_can_come() {
+        let mut exchange = after_reaching(Reach::Final, [answer(false), Input::TurnEnded, Input::Hold]);
+        exchange.handle(Input::Answer { answer: "b", done: true }).unwrap();
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::None), "something holds it");
+        exchange.handle(Input::Release).unwrap();
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("b")));
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn final_reach_settles_with_what_is_held() {
+        let mut exchange = after_reaching(Reach::Final, [answer(false), Input::TurnEnded]);
+        assert_eq!(exchange.handle(Input::Settle), Ok(Effect::Answer("a")));
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn settling_without_a_state_changes_nothing() {
+        let mut exchange = after_reaching(Reach::Final, []);
+        assert_eq!(exchange.handle(Input::Settle), Ok(Effect::None));
+        assert!(!exchange.is_ended());
     }
 
     #[test]

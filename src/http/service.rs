@@ -1,25 +1,45 @@
 //! One request: to a line, to its handlers, or to the static files.
 
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{HeaderName, HeaderValue, VARY};
+use hyper::{Method, Request, Response, StatusCode};
 
-use super::connection::Shared;
-use super::upgrade;
+use super::connection::{Carried, Shared};
+use super::line;
+use crate::client::BrowserFiles;
 use crate::isolate::CallError;
-use crate::ops::{Answer, AnswerBody, Call, LINE_PATH};
+use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, prefers_html};
+use crate::router::Node;
+
+/// The answer is not hyper's to write: the connection carries a line from here on.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection carries a line")]
+pub struct HandedOver;
 
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub async fn answer(
     shared: Rc<Shared>,
     request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, Infallible> {
+) -> Result<Response<AnswerBody>, HandedOver> {
     shared.pending.set(shared.pending.get() + 1);
-    let Answer { status, headers, extensions, body } = route(&shared, request).await;
+    let mut answer = route(&shared, request).await;
     shared.pending.set(shared.pending.get() - 1);
     shared.served.set(shared.served.get() + 1);
+    if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
+        line::carry(&mut answer.headers, format);
+        shared.carried.set(Some(Carried::Events(line, format, first)));
+    }
+    match shared.carried.take() {
+        Some(Carried::Events(line, format, first)) => {
+            let head = [head_of(&answer), first].concat();
+            shared.carried.set(Some(Carried::Events(line, format, head)));
+            return Err(HandedOver);
+        }
+        carried => shared.carried.set(carried),
+    }
+    let Answer { status, headers, extensions, body, .. } = answer;
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -27,22 +47,44 @@ pub async fn answer(
     Ok(response)
 }
 
+/// The head of an answer on the wire (RFC 9112 section 2.1).
+fn head_of(Answer { status, headers, .. }: &Answer) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
 async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
+    if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
+        return browser_file(shared, &request).await;
+    }
     if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
-        return upgrade::join(shared, token, &request);
+        let token = token.to_owned();
+        return line::answer(shared, &token, request).await;
     }
     if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
         return Answer::too_large(worker.settings.limits.body);
     }
-    let node = worker.site.routes.resolve(path);
-    if worker.site.routes.node(node).steps.is_empty() {
+    let routes = &worker.site.routes;
+    let node = routes.resolve(path);
+    let Node { steps, page, .. } = routes.node(node);
+    if steps.is_empty() {
         return file(shared, &request).await;
     }
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    match worker.call(Call { parts, body, peer: shared.peer.ip() }, node).await {
+    let wanted = page.filter(|_| is_look(&method) && prefers_html(&parts.headers));
+    let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
+    let mut answer = match worker.call(call, node).await {
         Ok(answer) => answer,
         Err(CallError::TimedOut) => {
             let limit = worker.settings.limits.answer;
@@ -50,6 +92,49 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
             Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
         }
         Err(CallError::Lost) => Answer::internal_error(None, false),
+    };
+    // Files of `public/` are what they are for everybody.
+    let page = page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
+    if let Some(page) = page.and_then(|page| routes.page(page)) {
+        answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+        if is_look(&method) {
+            answer.headers.append(VARY, HeaderValue::from_static("Accept"));
+        }
+    }
+    answer
+}
+
+/// Which page belongs to the route, so that a client can tell whether it shows it already.
+const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
+
+/// Whether a request only looks at what is there.
+fn is_look(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
+}
+
+/// What browsers run of the host's own.
+async fn browser_file(shared: &Shared, request: &Request<Incoming>) -> Answer {
+    let files = shared.worker.site.browser.clone();
+    let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
+    // Bundles are made when they are first asked for.
+    let found = tokio::task::spawn_blocking(move || Some(files.find(&path)?.answer(&headers))).await;
+    match found {
+        Ok(Some(response)) => {
+            let (head, body) = response.into_parts();
+            let body = AnswerBody::Data(body);
+            Answer {
+                status: head.status,
+                headers: head.headers,
+                extensions: head.extensions,
+                body,
+                line_at: None,
+            }
+        }
+        Ok(None) => Answer::text(StatusCode::NOT_FOUND, "Browsers get no such module.\n"),
+        Err(error) => {
+            tracing::error!("{}: {error}", request.uri().path());
+            Answer::internal_error(None, false)
+        }
     }
 }
 
@@ -64,6 +149,7 @@ async fn file(shared: &Shared, request: &Request<Incoming>) -> Answer {
                 headers: head.headers,
                 extensions: head.extensions,
                 body: AnswerBody::file(body),
+                line_at: None,
             }
         }
         Err(error) => {

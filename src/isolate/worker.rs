@@ -15,6 +15,7 @@ use tokio::task::LocalSet;
 
 use super::site::Site;
 use super::{Isolate, Pool, Settings};
+use crate::client::BrowserFiles;
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges};
 use crate::ports::Told;
@@ -37,6 +38,7 @@ pub(super) enum Mail {
     /// Load the handlers and begin to serve.
     Load {
         routes: Arc<Routes>,
+        browser: Arc<BrowserFiles>,
         loaded: oneshot::Sender<Loaded>,
     },
     Connection(Connection),
@@ -88,7 +90,7 @@ impl Worker {
         }
         // Whoever drops this future no longer waits for the answer.
         let mut guard = Abandon { worker: self, id: Some(id) };
-        match tokio::time::timeout(self.settings.limits.answer, answer).await {
+        match tokio::time::timeout(self.settings.limits.answer, &mut answer).await {
             Ok(Ok(answer)) => {
                 guard.id = None;
                 Ok(answer)
@@ -97,7 +99,10 @@ impl Worker {
                 guard.id = None;
                 Err(CallError::Lost)
             }
-            Err(_) => Err(CallError::TimedOut),
+            Err(_) => {
+                self.isolate.settle(id);
+                answer.try_recv().map_err(|_| CallError::TimedOut)
+            }
         }
     }
 
@@ -120,8 +125,10 @@ impl Worker {
         // Connections that were on their way here belong to whoever serves now.
         mail.close();
         while let Ok(left) = mail.try_recv() {
-            if let Mail::Connection(connection) = left {
-                self.pass_on(connection);
+            match left {
+                Mail::Connection(connection) => self.pass_on(connection),
+                Mail::Told(told) => self.settings.hub.was_heard(&told),
+                _ => {}
             }
         }
     }
@@ -147,11 +154,8 @@ impl Worker {
                 Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
                 Some(Mail::Connection(connection)) => self.take(connection),
                 Some(Mail::Told(told)) => {
-                    let line = told.line;
-                    let size = self.isolate.deliver(told);
-                    if size > 0 {
-                        self.settings.hub.heard(line, size);
-                    }
+                    self.isolate.deliver(&told);
+                    self.settings.hub.was_heard(&told);
                 }
                 Some(Mail::Abandoned(id)) => self.isolate.end(id, &Close::from(CloseCode::GoingAway)),
                 Some(Mail::Retire) => {
@@ -248,7 +252,7 @@ async fn live(
         settings.limits.body,
     );
     let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
-    let Some(Mail::Load { routes, loaded }) = mail.recv().await else { return };
+    let Some(Mail::Load { routes, browser, loaded }) = mail.recv().await else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
@@ -257,10 +261,11 @@ async fn live(
             return;
         }
     };
-    let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()) };
+    let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()), browser };
     let result = isolate.load(&site).await;
     let failed = result.is_err();
-    let _ = loaded.send(Loaded { files: isolate.files(), result });
+    let pages = site.routes.pages().iter().map(|page| page.path.clone());
+    let _ = loaded.send(Loaded { files: isolate.files().into_iter().chain(pages).collect(), result });
     if failed {
         return;
     }

@@ -4,7 +4,7 @@ use deno_core::{op2, v8};
 use deno_error::JsError;
 
 use super::Diagnostic;
-use crate::engine::Refused;
+use crate::engine::{InvalidChannel, Refused};
 use crate::storage::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
@@ -17,6 +17,12 @@ pub enum OpError {
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     #[class(type)]
+    #[error("enterChannel(): {0}")]
+    Channel(#[from] InvalidChannel),
+    #[class(type)]
+    #[error("`{0}` is no member of a channel")]
+    Member(String),
+    #[class(type)]
     #[error("invalid response header: {0}")]
     Header(String),
     #[class("DOMExceptionInvalidStateError")]
@@ -25,6 +31,9 @@ pub enum OpError {
     #[class(type)]
     #[error("{0}")]
     Route(String),
+    #[class(generic)]
+    #[error("{0}")]
+    Page(String),
     #[class(generic)]
     #[error("no folder is being served yet")]
     NoSite,
@@ -40,6 +49,12 @@ pub enum OpError {
     #[class(generic)]
     #[error("{0}")]
     SessionStore(SessionError),
+    #[class("DOMExceptionNetworkError")]
+    #[error("{0} cannot be dialled: {1}")]
+    Dial(String, String),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("more than {0} bytes wait for the upstream to read")]
+    Unsent(usize),
     #[class(generic)]
     #[error("the file could not be read: {0}")]
     File(#[from] std::io::Error),

@@ -12,9 +12,10 @@ use hyper::{HeaderMap, StatusCode, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
+use super::client::{LineStream, as_stream, first_state};
 use super::files::FileBody;
 use super::session::ExchangeSession;
-use super::{Answer, Diagnostic, OpError, Sessions, Site};
+use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -38,6 +39,8 @@ pub struct Call {
     pub parts: Parts,
     pub body: Incoming,
     pub peer: IpAddr,
+    /// The page to show the answer in, by its number, if the client would rather have one.
+    pub page: Option<u32>,
 }
 
 /// The requests that JavaScript may still refer to.
@@ -60,20 +63,31 @@ pub struct Exchanges {
 pub(super) struct Slot {
     id: ExchangeId,
     exchange: Exchange<Answer>,
+    client: Client,
+    /// It fails because it asked a client that cannot be asked.
+    unreachable: bool,
+    /// It fails because a line to another server was lost, and why that was.
+    lost: Option<String>,
     pub request: Parts,
     /// What is left of the body. Taken while a chunk is being read.
     pub body: Option<Incoming>,
     /// Bytes of the body read so far.
     pub body_read: usize,
     pub peer: IpAddr,
+    page: Option<u32>,
     pub session: ExchangeSession,
     /// Set-Cookie headers for the answer, by the cookie's name.
     pub cookies: Vec<(String, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
+    /// What waits for the line to exist.
+    on_line: Vec<OnLine>,
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Diagnostic>,
 }
+
+/// Something to do with a line.
+type OnLine = Box<dyn FnOnce(&Hub, LineId)>;
 
 impl Slot {
     /// Takes a file's bytes out, unless somebody has.
@@ -99,27 +113,39 @@ impl Exchanges {
     /// Takes a request in. Its answer comes through the receiver; a dropped sender means that it was lost.
     pub fn begin(&mut self, call: Call) -> (ExchangeId, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
-        let Call { parts, body, peer } = call;
+        let Call { parts, body, peer, page } = call;
         let session = self.sessions.of(&parts.headers);
+        // Whoever wants the page gets its script, too.
+        let client = if page.is_some() { Client::Live } else { Client::of(&parts) };
         let entry = self.slots.vacant_entry();
         // 2^33 requests later the numbers come round, long after the last use of this one.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
         self.next += 1;
         entry.insert(Slot {
             id,
-            exchange: Exchange::default(),
+            exchange: Exchange::new(client.reach()),
+            client,
+            unreachable: false,
+            lost: None,
             request: parts,
             body: Some(body),
             body_read: 0,
             peer,
+            page,
             session: ExchangeSession::of(session),
             cookies: Vec::new(),
             files: Vec::new(),
+            on_line: Vec::new(),
             reply: Some(reply),
             failure: None,
         });
         self.touched.push(id);
         (id, answer)
+    }
+
+    /// Whether the request's client can join a line.
+    pub fn can_join(&mut self, id: ExchangeId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.client != Client::Plain)
     }
 
     /// Whether no request is left.
@@ -148,6 +174,13 @@ impl Exchanges {
         }
     }
 
+    /// The client waited long enough for a last state: it gets the one that is held. Says whether there was one.
+    pub fn settle(&mut self, id: ExchangeId) -> bool {
+        let waited = self.slot(id).is_some();
+        let _ = self.input(id, Input::Settle);
+        waited && self.slot(id).is_none()
+    }
+
     /// The requester left, time ran out, or the line is gone: nobody waits for this exchange any more.
     pub fn gone(&mut self, id: ExchangeId) {
         let _ = self.input(id, Input::Gone);
@@ -155,6 +188,9 @@ impl Exchanges {
 
     /// The handler closed its line: nothing more is said, and a request without an answer gets an empty one.
     pub(super) fn close(&mut self, id: ExchangeId) {
+        if self.settle(id) {
+            return;
+        }
         if self.slot(id).is_some_and(|slot| !slot.exchange.is_answered()) {
             self.reply(id, Answer::empty(StatusCode::OK));
         }
@@ -170,6 +206,15 @@ impl Exchanges {
         let (method, path) = (&slot.request.method, slot.request.uri.path());
         tracing::error!(target: "liveline::handler", exchange = id.0, "{method} {path}: {diagnostic}");
         slot.failure = Some(diagnostic);
+        let _ = self.input(id, Input::Failed);
+    }
+
+    /// A line to another server was lost, and with it what the handler passes on. Answers 502 or closes the line.
+    fn lost(&mut self, id: ExchangeId, reason: String) {
+        let Some(slot) = self.slot(id) else { return };
+        let (method, path) = (&slot.request.method, slot.request.uri.path());
+        tracing::warn!(target: "liveline::handler", exchange = id.0, "{method} {path}: {reason}");
+        slot.lost = Some(reason);
         let _ = self.input(id, Input::Failed);
     }
 
@@ -196,16 +241,37 @@ impl Exchanges {
         let max_body = self.max_body;
         match effect {
             Effect::None => {}
-            Effect::Answer(answer) => self.reply(id, answer),
+            Effect::Answer(answer) => {
+                let client = self.slot(id).map(|slot| slot.client);
+                let answer = match client {
+                    Some(Client::Stream(format)) => as_stream(answer, format),
+                    _ => answer,
+                };
+                self.reply(id, answer);
+            }
             Effect::Open { first, queued } => {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let visitor = Visitor { session: slot.session.id.clone(), address: slot.peer };
+                let client = slot.client;
+                let on_line = std::mem::take(&mut slot.on_line);
                 let (line, token) = self.hub.open(self.owner, id, visitor);
                 for frame in queued {
                     self.hub.send(line, frame);
                 }
-                let mut answer = first.unwrap_or_else(|| Answer::empty(StatusCode::ACCEPTED));
-                add_line_headers(&mut answer.headers, token);
+                for act in on_line {
+                    act(&self.hub, line);
+                }
+                let mut answer = first.unwrap_or_else(|| self.accepted(id));
+                let address = add_line_headers(&mut answer.headers, token);
+                answer.insert_line(&address);
+                if let Client::Stream(format) = client
+                    && let Some(first) = first_state(&answer, format)
+                {
+                    if answer.status == StatusCode::ACCEPTED {
+                        answer.status = StatusCode::OK;
+                    }
+                    answer.extensions.insert(LineStream { line, format, first });
+                }
                 self.reply(id, answer);
                 let slot = self.slot(id).expect("a reply leaves the slot");
                 let effect = slot.exchange.opened(line);
@@ -215,24 +281,53 @@ impl Exchanges {
             Effect::Finish(line) => self.hub.complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
+                let html = prefers_html(&slot.request.headers);
                 let json = Answer::prefers_json(&slot.request.headers);
                 let too_large = slot.body_read > max_body;
+                let unreachable = slot.unreachable;
+                let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
                 let answer = if too_large {
                     Answer::too_large(max_body)
+                } else if unreachable {
+                    Answer::needs_live_client()
+                } else if lost.is_some() {
+                    Answer::text(StatusCode::BAD_GATEWAY, "The upstream was lost before it answered.\n")
+                } else if html {
+                    Answer::error_page(failure.as_ref())
                 } else {
                     Answer::internal_error(failure.as_ref(), json)
                 };
                 self.reply(id, answer);
             }
             Effect::FailLine(line) => {
-                let failure = self.slot(id).and_then(|slot| slot.failure.take());
-                let close = match failure.filter(|_| self.mode == Mode::Development) {
-                    Some(diagnostic) => Close::because(CloseCode::HandlerFailed, diagnostic.message),
-                    None => CloseCode::HandlerFailed.into(),
+                let (failure, lost) =
+                    self.slot(id).map(|slot| (slot.failure.take(), slot.lost.take())).unwrap_or_default();
+                let code = if lost.is_some() { CloseCode::UpstreamLost } else { CloseCode::HandlerFailed };
+                let told = lost.or(failure.map(|diagnostic| diagnostic.message));
+                let close = match told.filter(|_| self.mode == Mode::Development) {
+                    Some(reason) => Close::because(code, reason),
+                    None => code.into(),
                 };
                 self.hub.finish(line, close);
             }
+        }
+    }
+
+    /// The answer while there is no state to answer with, in the page if one is wanted.
+    fn accepted(&mut self, id: ExchangeId) -> Answer {
+        let accepted = Answer::empty(StatusCode::ACCEPTED);
+        let page = self.slot(id).and_then(|slot| slot.page);
+        match page.zip(self.site.as_ref()).map(|(page, site)| site.blank_page(page)) {
+            Some(Ok([before, after])) => {
+                let line_at = before.len();
+                accepted.with_page(before + &*after, Some(line_at))
+            }
+            Some(Err(error)) => {
+                tracing::error!("{error}");
+                accepted
+            }
+            None => accepted,
         }
     }
 
@@ -267,6 +362,18 @@ impl Exchanges {
         self.slot(id)?.exchange.line()
     }
 
+    /// Does something with the exchange's line: now, or when it opens, if ever.
+    pub(super) fn on_line(&mut self, id: ExchangeId, act: impl FnOnce(&Hub, LineId) + 'static) {
+        match self.line(id) {
+            Some(line) => act(&self.hub, line),
+            None => {
+                if let Some(slot) = self.slot(id) {
+                    slot.on_line.push(Box::new(act));
+                }
+            }
+        }
+    }
+
     pub(super) fn max_body(&self) -> usize {
         self.max_body
     }
@@ -280,13 +387,16 @@ pub(super) fn exchange_id(id: f64) -> ExchangeId {
     ExchangeId(id as u64)
 }
 
-fn add_line_headers(headers: &mut HeaderMap, token: Token) {
-    let value = |text: String| text.parse().expect("a token is hexadecimal");
+/// Says where the line can be joined. Returns what today's header says.
+fn add_line_headers(headers: &mut HeaderMap, token: Token) -> String {
+    let value = |text: &str| text.parse().expect("a token is hexadecimal");
     let path = LINE_PATH.trim_start_matches('/');
-    headers.insert("x-live-session", value(format!("socket:///{path}{token}?v=2")));
-    headers.insert("x-background-messaging-port", value(format!("ws:{path}{token}")));
+    let address = format!("socket:///{path}{token}?v=2");
+    headers.insert("x-live-session", value(&address));
+    headers.insert("x-background-messaging-port", value(&format!("ws:{path}{token}")));
     // The address is for one visitor, once.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    address
 }
 
 /// One more handler runs for the exchange.
@@ -321,6 +431,12 @@ pub fn op_exchange_done(state: &mut OpState, id: f64) -> bool {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Done).unwrap_or(true)
 }
 
+/// Whether HTTP has its answer already, or can no longer get one.
+#[op2(fast)]
+pub fn op_exchange_answered(state: &mut OpState, id: f64) -> bool {
+    state.borrow_mut::<Exchanges>().is_answered(exchange_id(id))
+}
+
 /// The handler failed with `error`. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
 pub fn op_exchange_fail<'s, 'i>(
@@ -331,6 +447,12 @@ pub fn op_exchange_fail<'s, 'i>(
 ) {
     let diagnostic = Diagnostic::from_exception(scope, error);
     state.borrow_mut().borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
+}
+
+/// The line that the handler passes on was lost.
+#[op2(fast)]
+pub fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: String) {
+    state.borrow_mut::<Exchanges>().lost(exchange_id(id), reason);
 }
 
 /// The answer will set a cookie; `cookie` is the header's value.
@@ -351,6 +473,14 @@ pub fn op_exchange_cookie(
     slot.cookies.retain(|(known, _)| known != name);
     slot.cookies.push((name.to_owned(), value));
     Ok(())
+}
+
+/// The handler fails because it asked a client that cannot be asked.
+#[op2(fast)]
+pub fn op_exchange_unreachable(state: &mut OpState, id: f64) {
+    if let Some(slot) = state.borrow_mut::<Exchanges>().slot(exchange_id(id)) {
+        slot.unreachable = true;
+    }
 }
 
 /// The user navigated away and the handler did not object.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Exchanges`] | the requests of one isolate, by the number that JavaScript knows them by |
 //! | [`Answer`] | an HTTP answer on its way out |
+//! | [`Client`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
@@ -11,25 +12,33 @@
 //! are the engine's.
 
 mod answer;
+mod channel;
+mod client;
 mod crypto;
 mod diagnostic;
 mod dispatch;
 mod errors;
 mod exchange;
 mod files;
+mod negotiation;
+mod page;
 mod port;
 mod request;
 mod session;
 mod session_cookie;
 mod session_watch;
+mod socket;
 mod sql;
 mod sql_values;
 
 pub use answer::{Answer, AnswerBody};
+pub use client::{Client, LineStream};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
 pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
+pub use negotiation::prefers_html;
+pub use page::PageSource;
 pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
@@ -48,20 +57,34 @@ deno_core::extension!(
         answer::op_stream_end,
         answer::op_stream_gone,
         answer::op_stream_write,
+        channel::op_channel_enter,
+        channel::op_channel_heard,
+        channel::op_channel_leave,
+        channel::op_channel_listen,
+        channel::op_channel_members,
+        channel::op_channel_post,
+        channel::op_channel_relay,
+        channel::op_channel_relay_each,
+        channel::op_channel_size,
         crypto::op_crypto_random,
         crypto::op_crypto_uuid,
         dispatch::op_route,
         errors::op_log_error,
+        exchange::op_exchange_answered,
         exchange::op_exchange_cookie,
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
         exchange::op_exchange_hold,
+        exchange::op_exchange_lost,
         exchange::op_exchange_navigated,
         exchange::op_exchange_release,
         exchange::op_exchange_returned,
         exchange::op_exchange_started,
+        exchange::op_exchange_unreachable,
         files::op_file_open,
         files::op_file_read,
+        page::op_answer_page,
+        page::op_page_source,
         port::op_port_close,
         port::op_port_delta,
         port::op_port_frame,
@@ -81,6 +104,10 @@ deno_core::extension!(
         session::op_session_set,
         session::op_session_unwatch,
         session::op_session_watch,
+        socket::op_socket_close,
+        socket::op_socket_dial,
+        socket::op_socket_next,
+        socket::op_socket_send,
         sql::op_sql_begin,
         sql::op_sql_close,
         sql::op_sql_commit,
@@ -96,6 +123,7 @@ deno_core::extension!(
         state.put(options.exchanges);
         state.put(options.databases);
         state.put(answer::Streams::default());
+        state.put(socket::Sockets::default());
     },
     // The macro would note the files' paths; the sources have to be in the binary.
     customizer = |extension: &mut deno_core::Extension| {
@@ -116,6 +144,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "00_globals.js",
     "01_errors.js",
     "02_exceptions.js",
+    "03_cookie_text.js",
     "10_exchange.js",
     "11_request.js",
     "12_cookies.js",
@@ -124,13 +153,26 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",
+    "23_frames.js",
     "30_port.js",
     "31_user.js",
+    "32_channels.js",
+    "33_port_events.js",
+    "34_remote_port.js",
+    "35_deltas.js",
+    "36_dial.js",
+    "37_relay.js",
+    "38_known_user.js",
     "40_static.js",
+    "42_document.js",
+    "43_expressions.js",
+    "44_binding.js",
+    "45_page.js",
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
     "70_sql.js",
+    "80_steps.js",
     "90_dispatch.js",
     "99_main.js",
 ];

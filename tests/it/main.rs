@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod architecture;
+mod channels;
 mod cli;
 mod errors;
 mod events;
@@ -18,13 +19,20 @@ mod live_responses;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
+mod pages;
+mod plain_clients;
 mod regressions;
 mod reload;
 mod routing;
+mod security;
 mod sessions;
 mod smoke;
 mod sql;
+mod state;
 mod static_files;
 mod staying;
+mod termination;
 mod transcripts;
 mod upgrade;
+mod upstream;
+mod without_sockets;
