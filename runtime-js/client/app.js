@@ -89,6 +89,10 @@ class App {
       return this.#go(move);
     };
     this.#moves = interceptMoves(go, () => this.#moved());
+    // A page that the browser kept and shows again has lost its lines.
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) go({ url: new URL(location.href), init: {} }).catch(() => {});
+    });
     serveByWorker(manifest.worker);
     this.#embedded = embeddedAnswer();
     const hasMarkup = document.querySelector("[render]") !== null;

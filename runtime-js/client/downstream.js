@@ -12,8 +12,13 @@ const JOIN_PATIENCE_MS = 30_000;
 
 /** Follows a LiveResponse on behalf of one request of the page. */
 export class Downstream {
-  #answer = Promise.withResolvers();
-  #over = Promise.withResolvers();
+  /** What the page gets at once. @type {Promise<Response>} */
+  answer;
+  /** Settles when nothing more will be said. @type {Promise<void>} */
+  over;
+  #resolve;
+  #reject;
+  #finish;
   #report;
   #name = crypto.randomUUID();
   #port = null;
@@ -27,16 +32,8 @@ export class Downstream {
   /** @param {(error: unknown) => void} report */
   constructor(report) {
     this.#report = report;
-  }
-
-  /** @returns {Promise<Response>} what the page gets at once */
-  get answer() {
-    return this.#answer.promise;
-  }
-
-  /** Settles when nothing more will be said. */
-  get over() {
-    return this.#over.promise;
+    this.answer = new Promise((resolve, reject) => [this.#resolve, this.#reject] = [resolve, reject]);
+    this.over = new Promise((resolve) => this.#finish = resolve);
   }
 
   /** The handler's `event.client`. Whoever has it may speak before there is a state, so that the page has to join. */
@@ -68,7 +65,7 @@ export class Downstream {
 
   failed(error) {
     if (this.#isAnswered) this.#report(error);
-    else this.#answer.reject(error);
+    else this.#reject(error);
     this.done();
   }
 
@@ -99,7 +96,7 @@ export class Downstream {
     const port = this.#port = new RemotePort((receiver) => openChannel(this.#name, receiver));
     const patience = setTimeout(() => port.close(1001, "nobody joined"), JOIN_PATIENCE_MS);
     port.readyStateChange("open").then(() => clearTimeout(patience));
-    port.readyStateChange("close").then(() => this.#over.resolve());
+    port.readyStateChange("close").then(() => this.#finish());
     return port;
   }
 
@@ -120,7 +117,7 @@ export class Downstream {
     this.#isAnswered = true;
     const response = responseOf(body, head);
     if (this.#port !== null) response.headers.set("X-Live-Session", `channel://${this.#name}`);
-    this.#answer.resolve(response);
+    this.#resolve(response);
   }
 
   #observe(body, source, prefix) {
@@ -134,7 +131,7 @@ export class Downstream {
   #end() {
     this.#unsubscribe();
     const port = this.#port;
-    if (port === null) return this.#over.resolve();
+    if (port === null) return this.#finish();
     port.postMessage(null, { type: "response.done" });
     // What waits for the page to join must not be lost.
     port.readyStateChange("open").then(() => port.close(1000, "done"));
