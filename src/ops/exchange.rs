@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::client::{LineStream, as_stream, first_state};
 use super::files::FileBody;
+use super::session::ExchangeSession;
 use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -74,17 +75,19 @@ pub(super) struct Slot {
     pub body_read: usize,
     pub peer: IpAddr,
     page: Option<u32>,
-    /// The session that the request came with, or that began with it.
-    pub session: Option<String>,
-    /// The session began here, so its cookie has to be set.
-    pub session_is_new: bool,
+    pub session: ExchangeSession,
     /// Set-Cookie headers for the answer, by the cookie's name.
     pub cookies: Vec<(String, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
+    /// What waits for the line to exist.
+    on_line: Vec<OnLine>,
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Diagnostic>,
 }
+
+/// Something to do with a line.
+type OnLine = Box<dyn FnOnce(&Hub, LineId)>;
 
 impl Slot {
     /// Takes a file's bytes out, unless somebody has.
@@ -129,10 +132,10 @@ impl Exchanges {
             body_read: 0,
             peer,
             page,
-            session,
-            session_is_new: false,
+            session: ExchangeSession::of(session),
             cookies: Vec::new(),
             files: Vec::new(),
+            on_line: Vec::new(),
             reply: Some(reply),
             failure: None,
         });
@@ -248,11 +251,15 @@ impl Exchanges {
             }
             Effect::Open { first, queued } => {
                 let slot = self.slot(id).expect("the effect came from this slot");
-                let visitor = Visitor { session: slot.session.clone(), address: slot.peer };
+                let visitor = Visitor { session: slot.session.id.clone(), address: slot.peer };
                 let client = slot.client;
+                let on_line = std::mem::take(&mut slot.on_line);
                 let (line, token) = self.hub.open(self.owner, id, visitor);
                 for frame in queued {
                     self.hub.send(line, frame);
+                }
+                for act in on_line {
+                    act(&self.hub, line);
                 }
                 let mut answer = first.unwrap_or_else(|| self.accepted(id));
                 let address = add_line_headers(&mut answer.headers, token);
@@ -327,14 +334,11 @@ impl Exchanges {
     fn reply(&mut self, id: ExchangeId, mut answer: Answer) {
         let Some(slot) = self.slot(id) else { return };
         let Some(reply) = slot.reply.take() else { return };
-        if slot.session_is_new
-            && let Some(session) = slot.session.clone()
-        {
-            self.sessions.set_cookie(&mut answer.headers, &session);
-        }
-        let slot = self.slot(id).expect("a reply leaves the slot");
         for (_, cookie) in slot.cookies.drain(..) {
             answer.headers.append(header::SET_COOKIE, cookie);
+        }
+        if let Some(session) = slot.session.id.clone().filter(|_| slot.session.sets_cookie) {
+            answer.headers.append(header::SET_COOKIE, self.sessions.cookie(&session));
         }
         // Nobody waits where the client left in the same turn.
         let _ = reply.send(answer);
@@ -356,6 +360,18 @@ impl Exchanges {
 
     pub(super) fn line(&mut self, id: ExchangeId) -> Option<LineId> {
         self.slot(id)?.exchange.line()
+    }
+
+    /// Does something with the exchange's line: now, or when it opens, if ever.
+    pub(super) fn on_line(&mut self, id: ExchangeId, act: impl FnOnce(&Hub, LineId) + 'static) {
+        match self.line(id) {
+            Some(line) => act(&self.hub, line),
+            None => {
+                if let Some(slot) = self.slot(id) {
+                    slot.on_line.push(Box::new(act));
+                }
+            }
+        }
     }
 
     pub(super) fn max_body(&self) -> usize {
@@ -413,6 +429,12 @@ pub fn op_exchange_release(state: &mut OpState, id: f64) -> bool {
 #[op2(fast)]
 pub fn op_exchange_done(state: &mut OpState, id: f64) -> bool {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Done).unwrap_or(true)
+}
+
+/// Whether HTTP has its answer already, or can no longer get one.
+#[op2(fast)]
+pub fn op_exchange_answered(state: &mut OpState, id: f64) -> bool {
+    state.borrow_mut::<Exchanges>().is_answered(exchange_id(id))
 }
 
 /// The handler failed with `error`. Reentrant: reading an error may run its getters.

@@ -12,6 +12,7 @@
 //! are the engine's.
 
 mod answer;
+mod channel;
 mod client;
 mod crypto;
 mod diagnostic;
@@ -24,7 +25,11 @@ mod page;
 mod port;
 mod request;
 mod session;
+mod session_cookie;
+mod session_watch;
 mod socket;
+mod sql;
+mod sql_values;
 
 pub use answer::{Answer, AnswerBody};
 pub use client::{Client, LineStream};
@@ -38,6 +43,8 @@ pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
+use crate::storage::Databases;
+
 deno_core::extension!(
     liveline,
     deps = [deno_webidl, deno_web, deno_fetch],
@@ -50,10 +57,20 @@ deno_core::extension!(
         answer::op_stream_end,
         answer::op_stream_gone,
         answer::op_stream_write,
+        channel::op_channel_enter,
+        channel::op_channel_heard,
+        channel::op_channel_leave,
+        channel::op_channel_listen,
+        channel::op_channel_members,
+        channel::op_channel_post,
+        channel::op_channel_relay,
+        channel::op_channel_relay_each,
+        channel::op_channel_size,
         crypto::op_crypto_random,
         crypto::op_crypto_uuid,
         dispatch::op_route,
         errors::op_log_error,
+        exchange::op_exchange_answered,
         exchange::op_exchange_cookie,
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
@@ -79,20 +96,32 @@ deno_core::extension!(
         request::op_request_peer,
         request::op_request_read,
         request::op_request_url,
-        session::op_session_clear,
+        session::op_session_change,
         session::op_session_delete,
         session::op_session_entries,
         session::op_session_get,
+        session::op_session_id,
         session::op_session_set,
+        session::op_session_unwatch,
+        session::op_session_watch,
         socket::op_socket_close,
         socket::op_socket_dial,
         socket::op_socket_next,
         socket::op_socket_send,
+        sql::op_sql_begin,
+        sql::op_sql_close,
+        sql::op_sql_commit,
+        sql::op_sql_exec,
+        sql::op_sql_follow,
+        sql::op_sql_next,
+        sql::op_sql_open,
+        sql::op_sql_query,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
-    options = { exchanges: Exchanges },
+    options = { exchanges: Exchanges, databases: Databases },
     state = |state, options| {
         state.put(options.exchanges);
+        state.put(options.databases);
         state.put(answer::Streams::default());
         state.put(socket::Sockets::default());
     },
@@ -120,17 +149,20 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "11_request.js",
     "12_cookies.js",
     "13_session.js",
+    "14_keyval.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",
     "23_frames.js",
     "30_port.js",
     "31_user.js",
+    "32_channels.js",
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",
     "36_dial.js",
     "37_relay.js",
+    "38_dialogs.js",
     "40_static.js",
     "42_document.js",
     "43_expressions.js",
@@ -139,6 +171,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
+    "70_sql.js",
     "80_steps.js",
     "90_dispatch.js",
     "99_main.js",

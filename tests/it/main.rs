@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod architecture;
+mod channels;
 mod cli;
 mod client;
 mod errors;
@@ -25,7 +26,10 @@ mod regressions;
 mod reload;
 mod routing;
 mod security;
+mod sessions;
 mod smoke;
+mod sql;
+mod state;
 mod static_files;
 mod staying;
 mod termination;
