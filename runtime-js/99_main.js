@@ -7,11 +7,13 @@ import { findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort } from "ext:liveline/30_port.js";
 import { Observer } from "ext:liveline/60_observer.js";
+import { live } from "ext:liveline/62_live.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 
 installErrors();
 define("LiveResponse", LiveResponse);
 define("Observer", Observer);
+define(Symbol.for("liveline.live"), live);
 
 /** All handlers are there. */
 function start(nodes) {

@@ -13,6 +13,7 @@
 mod embedded;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
+mod live;
 mod loader;
 mod modules;
 mod pool;

@@ -111,6 +111,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
+    "62_live.js",
     "90_dispatch.js",
     "99_main.js",
 ];

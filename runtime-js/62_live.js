@@ -1,0 +1,1023 @@
+// The runtime of live functions: what compiled code calls (src/isolate/live/), and the State that a call returns.
+//
+// A live function is a program of effects. Each statement is one; it runs in the order of the text, and runs again when
+// something that it read has changed. A change reaches only what stands below the statement that made it, and each
+// effect runs at most once for it. A statement that holds others (a block, a loop) gives up what it holds when it runs
+// again. How a block ends (a return, a break) is kept for each effect, so that when one stops returning, what stands
+// below it begins to run, and the other way round.
+
+import { isObject, MethodCall, nameOf, Observer, proxy, register, unproxy, unregister } from "./60_observer.js";
+
+// -- programs --------------------------------------------------------------------------------------------------------
+
+/** Effects whose code runs right now, the innermost last. */
+const active = [];
+
+/** Who ends the programs that nobody disposes of. */
+let adopt = () => {};
+
+/** For the host: `adopt(dispose)` is called for each program that begins on its own. */
+export function setProgramOwner(adopter) {
+  adopt = adopter;
+}
+
+/** What a call of a live function returns: `value` is what the function returns now. */
+export class State {
+  #program;
+
+  constructor(program) {
+    this.#program = program;
+    Object.defineProperty(this, "value", { value: undefined, enumerable: true, configurable: true });
+  }
+
+  get [Symbol.toStringTag]() {
+    return "LiveProgramHandle";
+  }
+
+  /** Ends the program: nothing of it runs again. */
+  dispose() {
+    this.#program.dispose();
+  }
+
+  /** The same as {@link dispose}. */
+  abort() {
+    this.dispose();
+  }
+}
+
+/** One run of a live function. It is the sink of all observations that its effects make. */
+class Program {
+  held = 0;
+  mutedBy = null;
+  disposed = false;
+  /** Effects that wait for an `await` of theirs. */
+  pending = new Set();
+  /** Objects whose properties were read. @type {Map<object, Watch>} */
+  watches = new Map();
+  /** What has to run again, in the order of the text. */
+  #queue = [];
+  #running = false;
+  #failures = [];
+  #state = new State(this);
+
+  constructor(closure, isAsync) {
+    this.isAsync = isAsync;
+    this.parent = active.at(-1) ?? null;
+    this.depth = this.parent === null ? 0 : this.parent.program.depth + 1;
+    this.root = new Effect(this, null, 0, closure);
+    if (this.parent === null) adopt(() => this.dispose());
+    else this.parent.onStop(() => this.dispose());
+  }
+
+  /** Runs the function. @returns {State | Promise<State>} */
+  start() {
+    const failed = (error) => {
+      this.dispose();
+      throw error;
+    };
+    const started = attempt(() => this.root.run(), failed);
+    return after(started, () => {
+      this.#publish();
+      this.flush();
+      return this.#state;
+    });
+  }
+
+  /** Something that a task depends on has changed. Effects flow down: what stands above the cause is not touched. */
+  enqueue(task) {
+    if (task.queued || task.disposed || this.disposed) return;
+    const cause = active.findLast(({ program }) => program === this);
+    if (cause !== undefined && !task.follows(cause)) return;
+    this.add(task);
+  }
+
+  add(task) {
+    task.queued = true;
+    let low = 0;
+    let high = this.#queue.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compare(this.#queue[middle].path, task.path) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    this.#queue.splice(low, 0, task);
+  }
+
+  /** Runs what has to run again, outer programs first: they may give this one up. */
+  flush() {
+    this.parent?.program.flush();
+    if (this.#running || this.held > 0 || this.disposed) return;
+    this.#running = true;
+    try {
+      for (let task = this.#next(); task !== undefined; task = this.#next()) this.#perform(task);
+    } finally {
+      this.#running = false;
+    }
+    if (this.#queue.length === 0 && this.pending.size === 0) this.#publish();
+    if (this.#failures.length > 0) throw this.#failures.shift();
+  }
+
+  /** The first task that need not wait for an effect before it, or around which it is. */
+  #next() {
+    const isReady = ({ path }) => {
+      for (const { path: other } of this.pending) {
+        if (!contains(other, path) && compare(path, other) > 0) return false;
+        if (contains(path, other)) return false;
+      }
+      return true;
+    };
+    const index = this.#queue.findIndex((task) => task.disposed || isReady(task));
+    if (index === -1) return undefined;
+    const [task] = this.#queue.splice(index, 1);
+    task.queued = false;
+    return task;
+  }
+
+  #perform(task) {
+    if (task.disposed) return;
+    const failed = (error) => this.#failed(task, error);
+    const performed = attempt(() => task.perform(), failed);
+    // What fails after an await has nobody who called it.
+    if (isPromise(performed)) performed.then(() => this.flush());
+  }
+
+  #failed(task, error) {
+    for (let effect = task.effect ?? task; effect.parent !== null; effect = effect.parent) {
+      if (effect.owner.catches?.(effect)) return effect.owner.caught(error);
+    }
+    this.#failures.push(error);
+    return undefined;
+  }
+
+  #publish() {
+    const { completion } = this.root;
+    const value = completion?.type === "return" ? completion.value : undefined;
+    if (this.disposed || Object.is(value, this.#state.value)) return;
+    Observer.defineProperty(this.#state, "value", { value, enumerable: true, configurable: true });
+  }
+
+  /** What follows the properties of an object. */
+  watch(object) {
+    let watch = this.watches.get(object);
+    if (watch === undefined) this.watches.set(object, watch = new Watch(this, object));
+    return watch;
+  }
+
+  dispose() {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.#queue = [];
+    this.root.dispose();
+  }
+}
+
+/** Lists of indexes, from the outermost block to the innermost, are in the order of the text. */
+function compare(a, b) {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return a.length - b.length;
+}
+
+function contains(outer, inner) {
+  return outer.length < inner.length && outer.every((index, depth) => index === inner[depth]);
+}
+
+function isPromise(value) {
+  return typeof value?.then === "function";
+}
+
+/** Goes on with a value, or when it is a promise, with what that becomes. */
+function after(value, next) {
+  return isPromise(value) ? value.then(next) : next(value);
+}
+
+/** Runs something that may fail now or later. */
+function attempt(run, failed) {
+  try {
+    const result = run();
+    return isPromise(result) ? result.then(undefined, failed) : result;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+// -- what effects follow ---------------------------------------------------------------------------------------------
+
+/** Something that changes, and the tasks that run again when it does. */
+class Source {
+  tasks = new Set();
+  #empty;
+
+  constructor(empty = undefined) {
+    this.#empty = empty;
+  }
+
+  remove(task) {
+    this.tasks.delete(task);
+    if (this.tasks.size === 0) this.#empty?.();
+  }
+
+  /** For cells: the variable was assigned. */
+  changed() {
+    if (this.tasks.size === 0) return;
+    const programs = new Set();
+    for (const task of this.tasks) {
+      task.program.enqueue(task);
+      programs.add(task.program);
+    }
+    for (const program of programs) program.flush();
+  }
+}
+
+const ALL = Symbol("all");
+
+/** Listens to one object on behalf of a program. */
+class Watch {
+  /** @type {Map<string | symbol, Source>} */
+  #sources = new Map();
+
+  constructor(program, object) {
+    this.sink = program;
+    this.object = object;
+    register(object, this);
+  }
+
+  /** A property of the object, or all of it. */
+  source(name) {
+    let source = this.#sources.get(name);
+    if (source === undefined) {
+      source = new Source(() => {
+        this.#sources.delete(name);
+        if (this.#sources.size > 0) return;
+        this.sink.watches.delete(this.object);
+        unregister(this.object, this);
+      });
+      this.#sources.set(name, source);
+    }
+    return source;
+  }
+
+  collect(records) {
+    for (const record of records) {
+      if (record instanceof MethodCall) continue;
+      this.#tell(nameOf(record.key));
+      this.#tell(ALL);
+    }
+  }
+
+  #tell(name) {
+    for (const task of this.#sources.get(name)?.tasks ?? []) this.sink.enqueue(task);
+  }
+}
+
+// -- what changes things ---------------------------------------------------------------------------------------------
+
+const ARRAY_MUTATORS = new Set([
+  "copyWithin",
+  "fill",
+  "pop",
+  "push",
+  "reverse",
+  "shift",
+  "sort",
+  "splice",
+  "unshift",
+]);
+/** Functions that change their first argument. */
+const MUTATORS = new Set([
+  Object.assign,
+  Object.defineProperties,
+  Object.defineProperty,
+  Object.setPrototypeOf,
+  Reflect.defineProperty,
+  Reflect.deleteProperty,
+  Reflect.set,
+  Reflect.setPrototypeOf,
+]);
+/** A shallow proxy that is the same for the same object. */
+const SHALLOW = { membrane: Symbol("live") };
+
+/** Makes changes and tells of them. Code that is not live calls these as they are; effects are named as their cause. */
+class Writer {
+  tell(change) {
+    return change();
+  }
+
+  /** A variable was assigned. */
+  wrote(cell, value) {
+    this.tell(() => cell.changed());
+    return value;
+  }
+
+  wroteGlobal(name, value) {
+    this.tell(() => Observer.set(globalThis, name, globalThis[name]));
+    return value;
+  }
+
+  constant() {
+    throw new TypeError("Assignment to constant variable.");
+  }
+
+  set(object, key, value) {
+    return this.tell(() => {
+      // The language has its own words for what has no properties.
+      if (!isObject(object)) object[key] = value;
+      else if (Observer.set(object, key, unproxy(value)) === false) {
+        throw new TypeError(`Cannot assign to read only property '${String(key)}' of object`);
+      }
+      return value;
+    });
+  }
+
+  delete(object, key) {
+    if (!isObject(object)) return delete object[key];
+    if (this.tell(() => Observer.deleteProperty(object, key)) === false) {
+      throw new TypeError(`Cannot delete property '${String(key)}' of object`);
+    }
+    return true;
+  }
+
+  increment(object, key) {
+    return this.set(object, key, step(numeric(object[key]), 1));
+  }
+
+  decrement(object, key) {
+    return this.set(object, key, step(numeric(object[key]), -1));
+  }
+
+  incrementLater(object, key) {
+    const value = numeric(object[key]);
+    this.set(object, key, step(value, 1));
+    return value;
+  }
+
+  decrementLater(object, key) {
+    const value = numeric(object[key]);
+    this.set(object, key, step(value, -1));
+    return value;
+  }
+
+  call(object, key, args) {
+    const method = object[key];
+    if (typeof method !== "function") throw new TypeError(`${String(key)} is not a function`);
+    return this.tell(() => {
+      if (Array.isArray(object) && ARRAY_MUTATORS.has(key) && unproxy(object) === object) {
+        return unproxy(Reflect.apply(proxy(object, SHALLOW)[key], proxy(object, SHALLOW), args));
+      }
+      if (MUTATORS.has(method) && isObject(args[0])) {
+        const [target, ...rest] = args;
+        return unproxy(method(proxy(target, SHALLOW), ...rest));
+      }
+      return Reflect.apply(method, object, args);
+    });
+  }
+}
+
+function numeric(value) {
+  return typeof value === "bigint" ? value : Number(value);
+}
+
+function step(value, by) {
+  return typeof value === "bigint" ? value + BigInt(by) : value + by;
+}
+
+// -- effects ---------------------------------------------------------------------------------------------------------
+
+/**
+ * How a statement ended, where that is not at its end.
+ * @typedef {{ type: "return" | "break" | "continue", label?: string, value?: unknown }} Completion
+ */
+
+/** One statement of a live function while it is in force. Its methods are what the compiled statement calls. */
+class Effect extends Writer {
+  queued = false;
+  disposed = false;
+  /** @type {Completion | undefined} */
+  completion = undefined;
+  #closure;
+  #argument;
+  #sources = new Set();
+  /** What the statement holds: a block, rounds, a try. */
+  #holds = null;
+  #labels = [];
+  #takesBreaks = false;
+  #cleanups = [];
+  /** Counts runs, so that one that goes on after an await knows whether it still is in force. */
+  #run = 0;
+
+  /** @param {object | null} owner what holds this effect */
+  constructor(program, parent, index, closure, owner = null, argument = undefined) {
+    super();
+    this.program = program;
+    this.parent = parent;
+    this.path = parent === null ? [] : [...parent.path, index];
+    this.owner = owner;
+    this.#closure = closure;
+    this.#argument = argument;
+  }
+
+  /** Whether a change that `cause` makes reaches this. */
+  follows(cause) {
+    return compare(this.path, cause.path) > 0 && !contains(cause.path, this.path);
+  }
+
+  tell(change) {
+    if (active.at(-1) === this) return change();
+    active.push(this);
+    try {
+      return change();
+    } finally {
+      active.pop();
+    }
+  }
+
+  /** Runs the statement. Returns a promise where that takes time. */
+  run() {
+    this.#stop();
+    const before = this.#sources;
+    this.#sources = new Set();
+    const run = this.#run += 1;
+    const finish = (completion) => {
+      if (run !== this.#run || this.disposed) return;
+      for (const source of before) if (!this.#sources.has(source)) source.remove(this);
+      this.completion = this.#absorb(completion);
+    };
+    let result;
+    try {
+      result = this.tell(() => this.#closure(this, this.#argument));
+    } catch (error) {
+      finish(undefined);
+      throw error;
+    }
+    if (!isPromise(result)) return finish(result);
+    this.program.pending.add(this);
+    const settled = (completion) => {
+      this.program.pending.delete(this);
+      finish(completion);
+    };
+    return result.then(settled, (error) => {
+      settled(undefined);
+      // Nobody waits for what is no longer in force.
+      if (run === this.#run && !this.disposed) throw error;
+    });
+  }
+
+  /** Runs it again, because something has changed. */
+  perform() {
+    const before = this.completion;
+    return after(this.run(), () => this.#told(before));
+  }
+
+  /** What this holds ends in another way than before. */
+  settle(completion) {
+    const before = this.completion;
+    this.completion = this.#absorb(completion);
+    return this.#told(before);
+  }
+
+  #told(before) {
+    if (this.disposed || (before === undefined && this.completion === undefined)) return undefined;
+    return this.owner?.changed(this, before);
+  }
+
+  #absorb(completion) {
+    if (completion?.type !== "break") return completion;
+    const isOurs = completion.label === undefined ? this.#takesBreaks : this.#labels.includes(completion.label);
+    return isOurs ? undefined : completion;
+  }
+
+  onStop(cleanup) {
+    this.#cleanups.push(cleanup);
+  }
+
+  #stop() {
+    this.#holds?.dispose();
+    this.#holds = null;
+    this.#labels = [];
+    this.#takesBreaks = false;
+    for (const cleanup of this.#cleanups.splice(0)) cleanup();
+  }
+
+  dispose() {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.program.pending.delete(this);
+    this.#stop();
+    for (const source of this.#sources) source.remove(this);
+    this.#sources.clear();
+  }
+
+  // -- reading
+
+  follow(source) {
+    if (this.disposed) return;
+    this.#sources.add(source);
+    source.tasks.add(this);
+  }
+
+  #followProperty(object, name) {
+    if (isObject(object)) this.follow(this.program.watch(unproxy(object)).source(name));
+  }
+
+  read(cell, value) {
+    this.follow(cell);
+    return value;
+  }
+
+  global(name, value) {
+    // What the platform provides is not enumerable, and does not change.
+    if (Object.prototype.propertyIsEnumerable.call(globalThis, name)) this.#followProperty(globalThis, name);
+    return value;
+  }
+
+  get(object, key) {
+    const name = typeof key === "symbol" ? key : String(key);
+    this.#followProperty(object, name);
+    return object[name];
+  }
+
+  /** Everything that an object has. */
+  all(object) {
+    this.#followProperty(object, ALL);
+    return object;
+  }
+
+  call(object, key, args) {
+    if (Array.isArray(object) && !ARRAY_MUTATORS.has(key)) this.all(object);
+    else if (isObject(object) && Object.hasOwn(object, key)) this.#followProperty(object, nameOf(key));
+    return super.call(object, key, args);
+  }
+
+  /** What an array pattern takes its items from. */
+  items(value, count = Infinity) {
+    if (Array.isArray(value)) return value;
+    const items = [];
+    if (count === 0) return items;
+    for (const item of value) if (items.push(item) === count) break;
+    return items;
+  }
+
+  restOfArray(source, except) {
+    return this.#rest(source, [], { except, spread: true });
+  }
+
+  restOfObject(source, except) {
+    return isObject(source) ? this.#rest(source, {}, { except }) : { ...source };
+  }
+
+  #rest(source, copy, options) {
+    const mirroring = Observer.map(source, copy, options);
+    this.onStop(() => mirroring.abort());
+    return copy;
+  }
+
+  // -- control flow
+
+  return(value) {
+    const completion = (value) => ({ type: "return", value });
+    return this.program.isAsync && isPromise(value) ? Promise.resolve(value).then(completion) : completion(value);
+  }
+
+  break(label) {
+    return { type: "break", label };
+  }
+
+  continue(label) {
+    return { type: "continue", label };
+  }
+
+  label(name) {
+    this.#labels.push(name);
+  }
+
+  /** Whether a `continue` is for the loop that this is. */
+  isContinued({ type, label }) {
+    return type === "continue" && (label === undefined || this.#labels.includes(label));
+  }
+
+  #hold(holding) {
+    if (this.disposed) return undefined;
+    this.#holds?.dispose();
+    return this.#holds = holding;
+  }
+
+  block(closures) {
+    return this.#hold(new Block(this, closures))?.proceed(0);
+  }
+
+  switch(closures, start) {
+    this.#takesBreaks = true;
+    return this.#hold(new Block(this, closures))?.proceed(start);
+  }
+
+  try(body, handler, finalizer) {
+    return this.#hold(new Attempt(this, body, handler, finalizer))?.start();
+  }
+
+  /** A loop that the language runs begins. */
+  loop() {
+    this.#takesBreaks = true;
+    this.#hold(new Rounds(this));
+  }
+
+  /** One round of it. Says whether it was the last. */
+  round(closure) {
+    return this.#holds instanceof Rounds ? this.#holds.round(closure) : true;
+  }
+
+  /** It is over. */
+  rounds() {
+    return this.#holds?.completion;
+  }
+
+  each(iterable, closure) {
+    const items = Array.isArray(iterable) ? new Items(unproxy(iterable)) : new Steps(iterable[Symbol.iterator]());
+    return this.#iterate(items, closure);
+  }
+
+  keys(object, closure) {
+    return this.#iterate(new Keys(isObject(object) ? unproxy(object) : Object(object ?? {})), closure);
+  }
+
+  stream(iterable, closure) {
+    const iterator = iterable[Symbol.asyncIterator]?.() ?? iterable[Symbol.iterator]();
+    return this.#iterate(new Steps(iterator, true), closure);
+  }
+
+  #iterate(items, closure) {
+    this.#takesBreaks = true;
+    return this.#hold(new Iteration(this, items, closure))?.start();
+  }
+}
+
+// -- what effects hold -----------------------------------------------------------------------------------------------
+
+/** A list of statements. What stands after one that returns or breaks does not exist. */
+class Block {
+  #effect;
+  #closures;
+  /** @type {Effect[]} */
+  #children = [];
+  #disposed = false;
+
+  constructor(effect, closures) {
+    this.#effect = effect;
+    this.#closures = closures;
+  }
+
+  /** Runs the statements from `index` on. Gives the completion of the block. */
+  proceed(index) {
+    for (; index < this.#closures.length && !this.#disposed; index++) {
+      const child = new Effect(this.#effect.program, this.#effect, index, this.#closures[index], this);
+      this.#children.push(child);
+      const ran = child.run();
+      if (isPromise(ran)) return ran.then(() => child.completion ?? this.proceed(index + 1));
+      if (child.completion !== undefined) return child.completion;
+    }
+    return undefined;
+  }
+
+  changed(child, before) {
+    const at = this.#children.indexOf(child);
+    if (child.completion !== undefined) {
+      for (const below of this.#children.splice(at + 1)) below.dispose();
+      return this.#effect.settle(child.completion);
+    }
+    if (before === undefined) return undefined;
+    return after(this.proceed(child.path.at(-1) + 1), (completion) => {
+      if (!this.#disposed) return this.#effect.settle(completion);
+    });
+  }
+
+  dispose() {
+    this.#disposed = true;
+    for (const child of this.#children) child.dispose();
+  }
+}
+
+/** `try`: what its parts throw, now or when something in them runs again, is caught. */
+class Attempt {
+  #effect;
+  #closures;
+  /** The part that is in force, the body or the handler, and the finalizer. */
+  #part = null;
+  #last = null;
+
+  constructor(effect, ...closures) {
+    this.#effect = effect;
+    this.#closures = closures;
+  }
+
+  start() {
+    return this.#finally(attempt(() => this.#run(0), (error) => this.#handle(error)));
+  }
+
+  #run(index, argument = undefined) {
+    this.#part?.dispose();
+    const part = this.#part = new Effect(this.#effect.program, this.#effect, index, this.#closures[index], this, argument);
+    return after(part.run(), () => part.completion);
+  }
+
+  #handle(error) {
+    if (this.#closures[1] !== undefined) return this.#run(1, error);
+    this.#part.dispose();
+    throw error;
+  }
+
+  /** The finalizer runs whatever happened; how it ends counts more than how the part before it did. */
+  #finally(ended) {
+    if (this.#closures[2] === undefined) return ended;
+    const finish = (give) => {
+      const last = this.#last = new Effect(this.#effect.program, this.#effect, 2, this.#closures[2], this);
+      return after(last.run(), () => last.completion ?? give());
+    };
+    return isPromise(ended)
+      ? ended.then((completion) => finish(() => completion), (error) => finish(() => Promise.reject(error)))
+      : finish(() => ended);
+  }
+
+  /** For the program: whether errors of this child are caught. */
+  catches(child) {
+    return child === this.#part && child.path.at(-1) === 0 && this.#closures[1] !== undefined;
+  }
+
+  caught(error) {
+    this.#last?.dispose();
+    return after(this.#finally(this.#run(1, error)), (completion) => this.#effect.settle(completion));
+  }
+
+  changed() {
+    return this.#effect.settle(this.#last?.completion ?? this.#part.completion);
+  }
+
+  dispose() {
+    this.#part?.dispose();
+    this.#last?.dispose();
+  }
+}
+
+/** The rounds of a loop that the language itself runs: `for (;;)`, `while`, `do`. */
+class Rounds {
+  completion = undefined;
+  #effect;
+  /** @type {Effect[]} */
+  #rounds = [];
+
+  constructor(effect) {
+    this.#effect = effect;
+  }
+
+  round(closure) {
+    const round = new Effect(this.#effect.program, this.#effect, this.#rounds.length, closure, this);
+    this.#rounds.push(round);
+    return after(round.run(), () => this.#ends(round.completion));
+  }
+
+  #ends(completion) {
+    const ends = completion !== undefined && !this.#effect.isContinued(completion);
+    this.completion = ends ? completion : undefined;
+    return ends;
+  }
+
+  changed(round, before) {
+    const ended = before !== undefined && !this.#effect.isContinued(before);
+    if (this.#ends(round.completion)) {
+      for (const later of this.#rounds.splice(this.#rounds.indexOf(round) + 1)) later.dispose();
+      return this.#effect.settle(round.completion);
+    }
+    // The loop left its variables where it ended, so that it has to begin anew.
+    if (ended) this.#effect.program.add(this.#effect);
+    return undefined;
+  }
+
+  dispose() {
+    for (const round of this.#rounds) round.dispose();
+  }
+}
+
+/** A loop over items that may come and go: each keeps its round. */
+class Iteration {
+  #effect;
+  #items;
+  #closure;
+  /** `{ key, item, effect }` of each round, in order. */
+  #rounds = [];
+  #made = 0;
+  #stopped = false;
+  #running = false;
+  #disposed = false;
+  #tasks = [];
+
+  constructor(effect, items, closure) {
+    this.#effect = effect;
+    this.#items = items;
+    this.#closure = closure;
+  }
+
+  start() {
+    if (this.#items.object !== undefined) {
+      const update = new Task(this.#effect, -1, () => this.#update());
+      const extend = new Task(this.#effect, Infinity, () => this.#extend());
+      this.#tasks = [update, extend];
+      const source = this.#effect.program.watch(this.#items.object).source(ALL);
+      source.tasks.add(update);
+      this.#effect.onStop(() => source.remove(update));
+    }
+    return this.#proceed();
+  }
+
+  /** Runs rounds for the items that have none. */
+  #proceed() {
+    this.#running = true;
+    const next = () => {
+      while (!this.#disposed && !this.#stopped) {
+        const step = this.#items.next(this.#rounds);
+        if (isPromise(step)) return step.then((step) => (step.done ? undefined : after(this.#round(step), next)));
+        if (step.done) break;
+        const ran = this.#round(step);
+        if (isPromise(ran)) return ran.then(next);
+      }
+      return undefined;
+    };
+    const finish = () => {
+      this.#running = false;
+      return this.#completion;
+    };
+    return after(next(), finish);
+  }
+
+  #round({ key, value }) {
+    if (this.#disposed) return undefined;
+    const item = { value };
+    const effect = new Effect(this.#effect.program, this.#effect, this.#made, this.#closure, this, item);
+    this.#made += 1;
+    this.#rounds.push({ key, item, effect });
+    return after(effect.run(), () => {
+      this.#stopped = this.#ends(effect.completion);
+    });
+  }
+
+  #ends(completion) {
+    return completion !== undefined && !this.#effect.isContinued(completion);
+  }
+
+  get #completion() {
+    return this.#stopped ? this.#rounds.at(-1)?.effect.completion : undefined;
+  }
+
+  changed(effect) {
+    const at = this.#rounds.findIndex((round) => round.effect === effect);
+    const stopped = this.#stopped;
+    if (this.#ends(effect.completion)) {
+      for (const { effect } of this.#rounds.splice(at + 1)) effect.dispose();
+      this.#stopped = true;
+    } else if (at === this.#rounds.length - 1) {
+      this.#stopped = false;
+    }
+    if (this.#running) return undefined;
+    // What ended the loop does so no more: it goes on where it was.
+    if (stopped && !this.#stopped) return after(this.#proceed(), (completion) => this.#effect.settle(completion));
+    return this.#stopped ? this.#effect.settle(effect.completion) : undefined;
+  }
+
+  /** Items have changed: rounds of those that are gone end, and those of others get their new values. */
+  #update() {
+    const gone = this.#items.gone(this.#rounds);
+    const stopped = gone.includes(this.#rounds.at(-1)) && this.#stopped;
+    for (const { effect } of gone) effect.dispose();
+    this.#rounds = this.#rounds.filter((round) => !gone.includes(round));
+    if (stopped) this.#stopped = false;
+    for (const { key, item } of this.#rounds) {
+      const value = this.#items.value(key);
+      if (!Object.is(value, item.value)) Observer.set(item, "value", value);
+    }
+    if (this.#running || this.#stopped) return;
+    this.#effect.program.add(this.#tasks[1]);
+  }
+
+  #extend() {
+    if (this.#running || this.#stopped) return undefined;
+    const before = this.#effect.completion;
+    return after(this.#proceed(), (completion) => {
+      if (before !== undefined || completion !== undefined) return this.#effect.settle(completion);
+    });
+  }
+
+  dispose() {
+    this.#disposed = true;
+    for (const task of this.#tasks) task.disposed = true;
+    for (const { effect } of this.#rounds) effect.dispose();
+    this.#items.close?.();
+  }
+}
+
+/** Work of a loop that has its place before or after all of the loop's rounds. */
+class Task {
+  queued = false;
+  disposed = false;
+
+  constructor(effect, index, perform) {
+    this.effect = effect;
+    this.program = effect.program;
+    this.path = [...effect.path, index];
+    this.perform = perform;
+  }
+
+  /** Items may be added by what a round does. */
+  follows() {
+    return true;
+  }
+}
+
+/** The items of an array, by index. */
+class Items {
+  constructor(array) {
+    this.object = array;
+  }
+
+  next(rounds) {
+    const key = rounds.length;
+    return { done: key >= this.object.length, key, value: this.object[key] };
+  }
+
+  gone(rounds) {
+    return rounds.slice(this.object.length);
+  }
+
+  value(key) {
+    return this.object[key];
+  }
+}
+
+/** The keys of an object. */
+class Keys {
+  constructor(object) {
+    this.object = object;
+  }
+
+  next(rounds) {
+    const known = new Set(rounds.map(({ key }) => key));
+    for (const key in this.object) if (!known.has(key)) return { done: false, key, value: key };
+    return { done: true };
+  }
+
+  gone(rounds) {
+    const keys = new Set();
+    for (const key in this.object) keys.add(key);
+    return rounds.filter(({ key }) => !keys.has(key));
+  }
+
+  value(key) {
+    return key;
+  }
+}
+
+/** What an iterator gives, each once. */
+class Steps {
+  #iterator;
+  #isAsync;
+  #done = false;
+
+  constructor(iterator, isAsync = false) {
+    this.#iterator = iterator;
+    this.#isAsync = isAsync;
+  }
+
+  next() {
+    if (this.#done) return { done: true };
+    const take = ({ done, value }) => {
+      this.#done = Boolean(done);
+      return { done: this.#done, value };
+    };
+    const step = this.#iterator.next();
+    if (!this.#isAsync) return take(step);
+    return Promise.resolve(step).then(async ({ done, value }) => take({ done, value: await value }));
+  }
+
+  close() {
+    if (this.#done) return;
+    this.#done = true;
+    const closed = this.#iterator.return?.();
+    if (isPromise(closed)) closed.then(undefined, () => {});
+  }
+}
+
+// -- what compiled code calls ----------------------------------------------------------------------------------------
+
+/** The functions for code that is not live, and for what begins a program. */
+class Live extends Writer {
+  /** What stands beside a variable and says that it changed. */
+  cell() {
+    return new Source();
+  }
+
+  run(closure) {
+    return new Program(closure, false).start();
+  }
+
+  runAsync(closure) {
+    return new Program(closure, true).start();
+  }
+}
+
+export const live = new Live();
