@@ -163,8 +163,15 @@ function overError() {
 /** An async context, as Deno's async variables extend it: by copying its own properties. */
 class Context {
   constructor(exchange) {
-    this.exchange = exchange;
+    this.exchange = exchange.id;
+    /** The exchange itself, for those who have to know when it ends. */
+    this.owner = exchange;
   }
+}
+
+/** The exchange whose code is running. @returns {Exchange | null} */
+export function currentExchange() {
+  return core.getAsyncContext()?.owner ?? null;
 }
 
 /**
@@ -173,7 +180,7 @@ class Context {
  */
 export function inContextOf(exchange, callback) {
   const outer = core.getAsyncContext();
-  core.setAsyncContext(new Context(exchange.id));
+  core.setAsyncContext(new Context(exchange));
   try {
     return callback();
   } finally {

@@ -216,17 +216,18 @@ class Source {
     this.tasks.delete(task);
     if (this.tasks.size === 0) this.#empty?.();
   }
+}
 
-  /** For cells: the variable was assigned. */
-  changed() {
-    if (this.tasks.size === 0) return;
-    const programs = new Set();
-    for (const task of this.tasks) {
+/** Cells of variables that were assigned: what follows them runs again, each once. */
+function changed(cells) {
+  const programs = new Set();
+  for (const { tasks } of cells) {
+    for (const task of tasks) {
       task.program.enqueue(task);
       programs.add(task.program);
     }
-    for (const program of programs) program.flush();
   }
+  for (const program of programs) program.flush();
 }
 
 const ALL = Symbol("all");
@@ -305,8 +306,13 @@ class Writer {
 
   /** A variable was assigned. */
   wrote(cell, value) {
-    this.tell(() => cell.changed());
+    this.tell(() => changed([cell]));
     return value;
+  }
+
+  /** Several variables were assigned at once. */
+  wroteAll(...cells) {
+    this.tell(() => changed(cells));
   }
 
   wroteGlobal(name, value) {
@@ -515,6 +521,12 @@ class Effect extends Writer {
     source.tasks.add(this);
   }
 
+  /** Follows all that another effect, and what it holds, follow. */
+  inherit(effect) {
+    for (const source of effect.#sources) this.follow(source);
+    for (const child of effect.#holds?.children ?? []) this.inherit(child);
+  }
+
   #followProperty(object, name) {
     if (isObject(object)) this.follow(this.program.watch(unproxy(object)).source(name));
   }
@@ -654,10 +666,10 @@ class Effect extends Writer {
 
 /** A list of statements. What stands after one that returns or breaks does not exist. */
 class Block {
+  /** @type {Effect[]} */
+  children = [];
   #effect;
   #closures;
-  /** @type {Effect[]} */
-  #children = [];
   #disposed = false;
 
   constructor(effect, closures) {
@@ -669,7 +681,7 @@ class Block {
   proceed(index) {
     for (; index < this.#closures.length && !this.#disposed; index++) {
       const child = new Effect(this.#effect.program, this.#effect, index, this.#closures[index], this);
-      this.#children.push(child);
+      this.children.push(child);
       const ran = child.run();
       if (isPromise(ran)) return ran.then(() => child.completion ?? this.proceed(index + 1));
       if (child.completion !== undefined) return child.completion;
@@ -678,9 +690,9 @@ class Block {
   }
 
   changed(child, before) {
-    const at = this.#children.indexOf(child);
+    const at = this.children.indexOf(child);
     if (child.completion !== undefined) {
-      for (const below of this.#children.splice(at + 1)) below.dispose();
+      for (const below of this.children.splice(at + 1)) below.dispose();
       return this.#effect.settle(child.completion);
     }
     if (before === undefined) return undefined;
@@ -691,7 +703,7 @@ class Block {
 
   dispose() {
     this.#disposed = true;
-    for (const child of this.#children) child.dispose();
+    for (const child of this.children) child.dispose();
   }
 }
 
@@ -719,6 +731,8 @@ class Attempt {
   }
 
   #handle(error) {
+    // The body that failed is tried again when something that it read has changed.
+    this.#effect.inherit(this.#part);
     if (this.#closures[1] !== undefined) return this.#run(1, error);
     this.#part.dispose();
     throw error;
@@ -736,6 +750,10 @@ class Attempt {
       : finish(() => ended);
   }
 
+  get children() {
+    return [this.#part, this.#last].filter((part) => part !== null);
+  }
+
   /** For the program: whether errors of this child are caught. */
   catches(child) {
     return child === this.#part && child.path.at(-1) === 0 && this.#closures[1] !== undefined;
@@ -743,7 +761,7 @@ class Attempt {
 
   caught(error) {
     this.#last?.dispose();
-    return after(this.#finally(this.#run(1, error)), (completion) => this.#effect.settle(completion));
+    return after(this.#finally(this.#handle(error)), (completion) => this.#effect.settle(completion));
   }
 
   changed() {
@@ -759,17 +777,17 @@ class Attempt {
 /** The rounds of a loop that the language itself runs: `for (;;)`, `while`, `do`. */
 class Rounds {
   completion = undefined;
-  #effect;
   /** @type {Effect[]} */
-  #rounds = [];
+  children = [];
+  #effect;
 
   constructor(effect) {
     this.#effect = effect;
   }
 
   round(closure) {
-    const round = new Effect(this.#effect.program, this.#effect, this.#rounds.length, closure, this);
-    this.#rounds.push(round);
+    const round = new Effect(this.#effect.program, this.#effect, this.children.length, closure, this);
+    this.children.push(round);
     return after(round.run(), () => this.#ends(round.completion));
   }
 
@@ -782,7 +800,7 @@ class Rounds {
   changed(round, before) {
     const ended = before !== undefined && !this.#effect.isContinued(before);
     if (this.#ends(round.completion)) {
-      for (const later of this.#rounds.splice(this.#rounds.indexOf(round) + 1)) later.dispose();
+      for (const later of this.children.splice(this.children.indexOf(round) + 1)) later.dispose();
       return this.#effect.settle(round.completion);
     }
     // The loop left its variables where it ended, so that it has to begin anew.
@@ -791,7 +809,7 @@ class Rounds {
   }
 
   dispose() {
-    for (const round of this.#rounds) round.dispose();
+    for (const round of this.children) round.dispose();
   }
 }
 
@@ -824,6 +842,10 @@ class Iteration {
       this.#effect.onStop(() => source.remove(update));
     }
     return this.#proceed();
+  }
+
+  get children() {
+    return this.#rounds.map(({ effect }) => effect);
   }
 
   /** Runs rounds for the items that have none. */

@@ -102,6 +102,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "11_request.js",
     "12_cookies.js",
     "13_session.js",
+    "14_timers.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",

@@ -14,6 +14,7 @@ mod cli;
 mod errors;
 mod events;
 mod examples;
+mod live_functions;
 mod live_responses;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
@@ -24,5 +25,6 @@ mod routing;
 mod smoke;
 mod static_files;
 mod staying;
+mod timers;
 mod transcripts;
 mod upgrade;

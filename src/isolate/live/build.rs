@@ -1,9 +1,10 @@
 //! Pieces of syntax tree.
 
 use deno_ast::swc::ast::{
-    ArrayLit, ArrowExpr, AssignExpr, AssignOp, AssignTarget, BindingIdent, BlockStmt, BlockStmtOrExpr, CallExpr,
-    Callee, ComputedPropName, CondExpr, Expr, ExprOrSpread, ExprStmt, Ident, IdentName, Lit, MemberExpr,
-    MemberProp, Number, Pat, ReturnStmt, SimpleAssignTarget, Stmt, VarDecl, VarDeclKind, VarDeclarator,
+    ArrayLit, ArrowExpr, AssignExpr, AssignOp, AssignTarget, BindingIdent, BlockStmt, BlockStmtOrExpr,
+    CallExpr, Callee, ComputedPropName, CondExpr, Expr, ExprOrSpread, ExprStmt, Ident, IdentName, Lit,
+    MemberExpr, MemberProp, Number, Pat, ReturnStmt, SimpleAssignTarget, Stmt, VarDecl, VarDeclKind,
+    VarDeclarator,
 };
 use deno_ast::swc::atoms::Atom;
 use deno_ast::swc::common::{DUMMY_SP, Span, SyntaxContext};

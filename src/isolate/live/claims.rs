@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use deno_ast::swc::ast::{
     ArrowExpr, BlockStmt, BlockStmtOrExpr, ClassMethod, Constructor, Decl, DefaultDecl, Expr, Function,
-    GetterProp, Lit, MethodKind, MethodProp, Module, ModuleDecl, ModuleItem, Pat, PrivateMethod, SetterProp, Stmt,
+    GetterProp, Lit, MethodKind, MethodProp, Module, ModuleDecl, ModuleItem, Pat, PrivateMethod, SetterProp,
+    Stmt,
 };
 use deno_ast::swc::common::{BytePos, Spanned};
 use deno_ast::swc::ecma_visit::{VisitMut, VisitMutWith};

@@ -5,16 +5,17 @@ use std::collections::{HashMap, HashSet};
 use deno_ast::swc::ast::{
     ArrowExpr, AssignExpr, AssignOp, AssignTarget, AssignTargetPat, BinaryOp, BlockStmt, BlockStmtOrExpr,
     CallExpr, Callee, CatchClause, ClassDecl, ClassProp, Expr, ExprOrSpread, FnDecl, Function, Id, Ident,
-    ImportDecl, ImportDefaultSpecifier, ImportPhase, ImportSpecifier, KeyValueProp, Lit, MemberExpr, MemberProp,
-    Module, ModuleDecl, ModuleItem, OptCall, OptChainBase, OptChainExpr, Param, Pat, PrivateProp, Prop, PropName,
-    SimpleAssignTarget, StaticBlock, Stmt, TaggedTpl, UnaryExpr, UnaryOp, UpdateExpr, UpdateOp, VarDecl, VarDeclKind,
+    ImportDecl, ImportDefaultSpecifier, ImportPhase, ImportSpecifier, KeyValueProp, Lit, MemberExpr,
+    MemberProp, Module, ModuleDecl, ModuleItem, OptCall, OptChainBase, OptChainExpr, Param, Pat, PrivateProp,
+    Prop, PropName, SimpleAssignTarget, StaticBlock, Stmt, TaggedTpl, UnaryExpr, UnaryOp, UpdateExpr,
+    UpdateOp, VarDecl, VarDeclKind,
 };
 use deno_ast::swc::common::{BytePos, DUMMY_SP, Span};
 use deno_ast::swc::ecma_visit::{Visit, VisitMut, VisitMutWith, VisitWith};
 
 use super::bindings::{Bindings, names};
-use super::claims::{arrow_at, function_at};
 use super::build;
+use super::claims::{arrow_at, function_at};
 use super::compile::{LiveError, RUNTIME};
 
 /// What the compiled code names the runtime.
@@ -57,11 +58,7 @@ struct Scope {
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(
-        module: &Module,
-        functions: &'a HashSet<BytePos>,
-        bindings: &'a Bindings,
-    ) -> Compiler<'a> {
+    pub fn new(module: &Module, functions: &'a HashSet<BytePos>, bindings: &'a Bindings) -> Compiler<'a> {
         let mut prefix = PREFIX.to_owned();
         while Prefixed::is_used(module, &prefix) {
             prefix.push('_');
@@ -132,8 +129,7 @@ impl<'a> Compiler<'a> {
         self.scopes.extend(inner);
     }
 
-    /// The cell of a variable. One whose declaration comes later has none yet, but will have.
-    fn cell(&mut self, ident: &Ident) -> Option<Ident> {
+    fn cell(&self, ident: &Ident) -> Option<Ident> {
         self.cells.get(&ident.to_id()).cloned()
     }
 
@@ -316,7 +312,9 @@ impl<'a> Compiler<'a> {
                 let object = self.tested(*member.obj, optional, tests);
                 self.get(span, object, member.prop)
             }
-            OptChainBase::Call(OptCall { callee, args, .. }) => self.link_call(span, *callee, args, optional, tests),
+            OptChainBase::Call(OptCall { callee, args, .. }) => {
+                self.link_call(span, *callee, args, optional, tests)
+            }
         }
     }
 
@@ -466,15 +464,18 @@ impl<'a> Compiler<'a> {
     fn assign_pattern(&mut self, mut pat: AssignTargetPat, mut value: Expr, span: Span) -> Expr {
         value.visit_mut_with(self);
         let whole = self.temp();
-        let mut targets = Targets { compiler: self, after: Vec::new() };
+        let mut targets = Targets { compiler: self, cells: Vec::new(), after: Vec::new() };
         match &mut pat {
             AssignTargetPat::Array(pat) => pat.visit_mut_with(&mut targets),
             AssignTargetPat::Object(pat) => pat.visit_mut_with(&mut targets),
             AssignTargetPat::Invalid(_) => {}
         }
-        let after = targets.after;
+        let Targets { cells, after, .. } = targets;
         let taken = build::assign_to(AssignTarget::Pat(pat), AssignOp::Assign, whole.clone().into(), span);
         let mut steps = vec![build::assign(&whole, AssignOp::Assign, value, span), taken];
+        if !cells.is_empty() {
+            steps.push(self.call(span, "wroteAll", cells));
+        }
         steps.extend(after);
         steps.push(whole.into());
         build::sequence(steps, span)
@@ -604,7 +605,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// The body of a live function: a program that the runtime runs.
-    fn live_body(&mut self, params: Vec<&mut Pat>, stmts: Vec<Stmt>, is_async: bool, span: Span) -> Vec<Stmt> {
+    fn live_body(
+        &mut self,
+        params: Vec<&mut Pat>,
+        stmts: Vec<Stmt>,
+        is_async: bool,
+        span: Span,
+    ) -> Vec<Stmt> {
         let mut parameters = Vec::new();
         let ids: Vec<_> = params.iter().flat_map(|pat| names(pat)).collect();
         for pat in params {
@@ -695,7 +702,8 @@ impl VisitMut for Compiler<'_> {
         let Some(body) = &mut function.body else { return };
         if is_live {
             let params = function.params.iter_mut().map(|param: &mut Param| &mut param.pat).collect();
-            body.stmts = self.live_body(params, std::mem::take(&mut body.stmts), function.is_async, body.span);
+            body.stmts =
+                self.live_body(params, std::mem::take(&mut body.stmts), function.is_async, body.span);
         } else {
             self.within(false, |compiler| function.params.visit_mut_with(compiler));
             let params: Vec<_> = function.params.iter().flat_map(|param| names(&param.pat)).collect();
@@ -800,7 +808,8 @@ impl VisitMut for Compiler<'_> {
 
 /// Puts declarations before the statements, after directives.
 fn insert(stmts: &mut Vec<Stmt>, declarations: Vec<Stmt>) {
-    let is_directive = |stmt: &&Stmt| matches!(stmt, Stmt::Expr(stmt) if matches!(&*stmt.expr, Expr::Lit(Lit::Str(_))));
+    let is_directive =
+        |stmt: &&Stmt| matches!(stmt, Stmt::Expr(stmt) if matches!(&*stmt.expr, Expr::Lit(Lit::Str(_))));
     let at = stmts.iter().take_while(is_directive).count();
     stmts.splice(at..at, declarations);
 }
@@ -827,6 +836,7 @@ fn logical(op: AssignOp) -> Option<BinaryOp> {
 /// The targets of a destructuring assignment: variables are told after it, properties are set after it.
 struct Targets<'c, 'a> {
     compiler: &'c mut Compiler<'a>,
+    cells: Vec<Expr>,
     after: Vec<Expr>,
 }
 
@@ -862,10 +872,7 @@ impl VisitMut for Targets<'_, '_> {
 
 impl Targets<'_, '_> {
     fn name(&mut self, name: &Ident) {
-        if let Some(cell) = self.compiler.cell(name) {
-            let told = self.compiler.call(name.span, "wrote", vec![cell.into(), build::undefined()]);
-            self.after.push(told);
-        }
+        self.cells.extend(self.compiler.cell(name).map(Expr::from));
     }
 }
 

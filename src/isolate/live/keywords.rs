@@ -187,8 +187,20 @@ struct Token {
 
 /// Words after which an expression begins, so that a slash there begins a regular expression.
 const BEFORE_EXPRESSION: [&str; 14] = [
-    "await", "case", "delete", "do", "else", "in", "instanceof", "new", "of", "return", "throw", "typeof",
-    "void", "yield",
+    "await",
+    "case",
+    "delete",
+    "do",
+    "else",
+    "in",
+    "instanceof",
+    "new",
+    "of",
+    "return",
+    "throw",
+    "typeof",
+    "void",
+    "yield",
 ];
 
 /// What an open bracket was opened for.
@@ -393,8 +405,14 @@ mod tests {
             ("const f = live () => 1;", "const f =      () => 1;"),
             ("const f = async live x => x;", "const f = async      x => x;"),
             ("const f = live (a = ')', { b }) => 1;", "const f =      (a = ')', { b }) => 1;"),
-            ("const o = { live m() {}, async live n() {} };", "const o = {      m() {}, async      n() {} };"),
-            ("class A { static live m() {} live [k]() {} live #p() {} live 'q'() {} }", "class A { static      m() {}      [k]() {}      #p() {}      'q'() {} }"),
+            (
+                "const o = { live m() {}, async live n() {} };",
+                "const o = {      m() {}, async      n() {} };",
+            ),
+            (
+                "class A { static live m() {} live [k]() {} live #p() {} live 'q'() {} }",
+                "class A { static      m() {}      [k]() {}      #p() {}      'q'() {} }",
+            ),
             ("live function* g() {}", "     function* g() {}"),
             ("const f = live (x: number): number => x;", "const f =      (x: number): number => x;"),
         ] {
@@ -425,7 +443,9 @@ mod tests {
 
     #[test]
     fn keywords_are_found_after_what_hides_others() {
-        for before in ["a / b;", "`${`}`}`;", "/[/`]/;", "'\\'';", "x++ / 2;", "const it = {} / 1;", "if (a) {} /`/;"] {
+        for before in
+            ["a / b;", "`${`}`}`;", "/[/`]/;", "'\\'';", "x++ / 2;", "const it = {} / 1;", "if (a) {} /`/;"]
+        {
             let source = format!("{before} live function f() {{}}");
             assert_eq!(blanked(&source).1, ["function f() {}"], "{source}");
         }

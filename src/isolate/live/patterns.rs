@@ -1,9 +1,7 @@
 //! Destructuring, taken apart: each variable becomes an assignment of its own, so that it alone runs again when what
 //! it depends on changes.
 
-use deno_ast::swc::ast::{
-    AssignOp, BinaryOp, Expr, Ident, ObjectPatProp, Pat, PropName, RestPat,
-};
+use deno_ast::swc::ast::{AssignOp, BinaryOp, Expr, Ident, ObjectPatProp, Pat, PropName, RestPat};
 use deno_ast::swc::common::{DUMMY_SP, Span, Spanned};
 use deno_ast::swc::ecma_visit::VisitMutWith;
 
@@ -25,7 +23,10 @@ pub enum Taking {
     /// The first items of something that can be iterated.
     Items(usize),
     /// What is left of an object or an array but for these keys.
-    Rest { except: Vec<Expr>, of_array: bool },
+    Rest {
+        except: Vec<Expr>,
+        of_array: bool,
+    },
 }
 
 impl Compiler<'_> {
@@ -35,7 +36,9 @@ impl Compiler<'_> {
     }
 
     fn take(&mut self, pat: Pat, value: Expr, default: Option<Expr>, span: Span, out: &mut Vec<Assignment>) {
-        let mut add = |target, kind| out.push(Assignment { target, value: value.clone(), default: default.clone(), kind, span });
+        let mut add = |target, kind| {
+            out.push(Assignment { target, value: value.clone(), default: default.clone(), kind, span })
+        };
         match pat {
             Pat::Ident(name) => add(name.id, Taking::Whole),
             Pat::Assign(assign) => self.take(*assign.left, value, Some(*assign.right), span, out),
@@ -86,7 +89,14 @@ impl Compiler<'_> {
         }
     }
 
-    fn take_rest(&mut self, rest: RestPat, whole: &Ident, except: Vec<Expr>, of_array: bool, out: &mut Vec<Assignment>) {
+    fn take_rest(
+        &mut self,
+        rest: RestPat,
+        whole: &Ident,
+        except: Vec<Expr>,
+        of_array: bool,
+        out: &mut Vec<Assignment>,
+    ) {
         let span = rest.span;
         let kind = Taking::Rest { except, of_array };
         let value = Expr::from(whole.clone());

@@ -40,7 +40,13 @@ impl Compiler<'_> {
     }
 
     /// The list of a whole function, to which every `var` in it belongs.
-    pub fn function(&mut self, first: Vec<(Pat, Expr)>, stmts: Vec<Stmt>, span: Span, params: &[Id]) -> Vec<Stmt> {
+    pub fn function(
+        &mut self,
+        first: Vec<(Pat, Expr)>,
+        stmts: Vec<Stmt>,
+        span: Span,
+        params: &[Id],
+    ) -> Vec<Stmt> {
         let mut found = Hoisted::default();
         stmts.visit_with(&mut found);
         found.names.retain(|name| !params.contains(&name.to_id()));
@@ -157,7 +163,10 @@ impl Compiler<'_> {
             Stmt::For(stmt) => self.counting(stmt, span),
             Stmt::ForOf(stmt) => {
                 let method = if stmt.is_await { "stream" } else { "each" };
-                self.iterate(Iteration { method, left: stmt.left, right: *stmt.right, body: *stmt.body }, span)
+                self.iterate(
+                    Iteration { method, left: stmt.left, right: *stmt.right, body: *stmt.body },
+                    span,
+                )
             }
             Stmt::ForIn(stmt) => {
                 let (left, right, body) = (stmt.left, *stmt.right, *stmt.body);
@@ -252,11 +261,8 @@ impl Compiler<'_> {
         let span = body.span();
         let closure = self.effect_closure(|compiler| compiler.block(body).stmts);
         let round = self.call(span, "round", vec![closure]);
-        let ended = if awaits {
-            Expr::Await(AwaitExpr { span: DUMMY_SP, arg: Box::new(round) })
-        } else {
-            round
-        };
+        let ended =
+            if awaits { Expr::Await(AwaitExpr { span: DUMMY_SP, arg: Box::new(round) }) } else { round };
         let leave = Stmt::Break(BreakStmt { span: DUMMY_SP, label: None });
         let stmt = IfStmt { span: DUMMY_SP, test: Box::new(ended), cons: Box::new(leave), alt: None };
         Stmt::Block(build::block(vec![stmt.into()]))
