@@ -111,7 +111,7 @@ export class Exchange {
   }
 
   release() {
-    if (!this.#ended && op_exchange_release(this.id)) this.end();
+    if (!this.#ended && op_exchange_release(this.id)) this.#complete();
   }
 
   /** One more handler runs on behalf of this exchange. */
@@ -121,12 +121,23 @@ export class Exchange {
 
   /** A handler's promise has settled. */
   returned() {
-    if (!this.#ended && op_exchange_returned(this.id)) this.end();
+    if (!this.#ended && op_exchange_returned(this.id)) this.#complete();
   }
 
   /** The response had its last frame. */
   responseDone() {
-    if (!this.#ended && op_exchange_done(this.id)) this.end();
+    if (!this.#ended && op_exchange_done(this.id)) this.#complete();
+  }
+
+  /** Whether it ended because everything was done, and not by a failure or from outside. */
+  get completed() {
+    return this.#completed;
+  }
+  #completed = false;
+
+  #complete() {
+    this.#completed = true;
+    this.end();
   }
 
   /** The handler failed: 500, or the line closes with 4002. */

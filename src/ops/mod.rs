@@ -113,6 +113,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "60_observer.js",
     "61_reactive.js",
     "62_live.js",
+    "63_live_blocks.js",
     "90_dispatch.js",
     "99_main.js",
 ];
