@@ -103,3 +103,126 @@ fn transpile(path: &Path, source: String, found: live::Found) -> Result<Script, 
         _ => Err(Diagnostic::new(format!("{}: {}", path.display(), missing("TypeScript and JSX")))),
     }
 }
+
+#[cfg(all(test, feature = "ts"))]
+mod tests {
+    use std::path::Path;
+
+    use super::script;
+    use crate::ops::Diagnostic;
+
+    fn compiled(source: &str) -> String {
+        let script = script(Path::new("/handler.js"), source.to_owned()).expect("it compiles");
+        assert!(script.source_map.is_some(), "nothing was compiled in {source}");
+        script.code
+    }
+
+    fn failure(file: &str, source: &str) -> Diagnostic {
+        script(Path::new(file), source.to_owned()).err().expect("it does not compile")
+    }
+
+    #[track_caller]
+    fn assert_contains(source: &str, parts: &[&str]) {
+        let code = compiled(source);
+        let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in parts {
+            assert!(flat.contains(part), "{part}\nis not in\n{code}");
+        }
+    }
+
+    #[test]
+    fn plain_javascript_stays_as_it_is() {
+        for source in [
+            "export default () => 1;",
+            "const live = 1; live(x)\nfunction f() {}",
+            "const text = 'use live';",
+            "x ? live (y) : z => z",
+            "const t = <p>a live function f</p>;",
+        ] {
+            let unchanged = script(Path::new("/handler.js"), source.to_owned());
+            // JSX is no JavaScript: V8 says so.
+            let Ok(unchanged) = unchanged else { continue };
+            assert_eq!((unchanged.code.as_str(), unchanged.source_map), (source, None));
+        }
+    }
+
+    #[test]
+    fn statements_become_closures_of_a_program() {
+        assert_contains(
+            "export async live function f(a) { const b = a.x; return b; }",
+            &[
+                "import $live from \"liveline:live\"",
+                "export async function f(a) { return $live.runAsync(($live$)=>{",
+                "let b; const $live_b1 = $live.cell();",
+                "return $live$.block([",
+                "$live$.wrote($live_b1, b = $live$.get(a, \"x\"))",
+                "return $live$.return($live$.read($live_b1, b))",
+            ],
+        );
+    }
+
+    #[test]
+    fn only_variables_that_change_and_are_read_live_have_cells() {
+        let code = compiled("let a = 1, b = 2, c = 3; live function f() { log(a, b); } b = 4; c = 5;");
+        assert_eq!(code.matches("$live.cell()").count(), 1, "{code}");
+        assert!(code.contains("$live.wrote($live_b1, b = 4)"), "{code}");
+        assert!(code.contains("c = 5;"), "{code}");
+    }
+
+    #[test]
+    fn writes_are_told_in_ordinary_functions_too() {
+        assert_contains(
+            "live function f() {} function g(o, k) { o.a = 1; o[k] += 2; delete o.b; o.n++; o.l.push(1); o.l?.pop(); o.log(1); Object.assign(o, {}); }",
+            &[
+                "$live.set(o, \"a\", 1)",
+                "$live.delete(o, \"b\")",
+                "$live.incrementLater(o, \"n\")",
+                "$live.call(o.l, \"push\", [ 1 ])",
+                "o.log(1)",
+                "$live.call(Object, \"assign\", [ o, {} ])",
+            ],
+        );
+    }
+
+    #[test]
+    fn names_of_the_module_are_left_free() {
+        assert_contains("const $live = 1; live function f() {}", &["import $live_ from", "$live_.run("]);
+    }
+
+    #[test]
+    fn only_statements_that_await_are_asynchronous() {
+        let code = compiled("async live function f(a) { a.x(); await a.y(); if (a) { await 1; } }");
+        assert_eq!(code.matches("async ($live$)").count(), 2, "{code}");
+    }
+
+    #[test]
+    fn a_directive_for_the_file_is_for_what_it_declares() {
+        let code = compiled(
+            "'use live';\nfunction a() {}\nexport const b = () => [1].map((x) => x);\nfunction* c() {}\n[1].map((x) => x);",
+        );
+        assert_eq!(code.matches("$live.run(").count(), 2, "{code}");
+        assert!(!code.contains("use live"), "{code}");
+    }
+
+    #[test]
+    fn words_that_only_looked_like_keywords_are_given_back() {
+        assert_contains(
+            "live function f() {} const g = (x) => x ? live (y) : z => z;",
+            &["live(y)", "$live.run("],
+        );
+    }
+
+    #[test]
+    fn errors_have_their_place() {
+        for (source, message, line, column) in [
+            ("\nlive function* f() {}", "a generator cannot be live", 2, 1),
+            ("class A {\n  constructor() { 'use live'; }\n}", "a constructor cannot be live", 2, 19),
+            ("live function f() {\n  using a = b;\n}", "`using`", 2, 3),
+        ] {
+            let failure = failure("/handler.js", source);
+            let place = failure.place.as_ref().expect("a place");
+            assert!(failure.message.contains(message), "{failure:?}");
+            assert_eq!((place.line, place.column), (line, column), "{source}");
+        }
+    }
+}

@@ -67,6 +67,7 @@ fn is_directive(source: &str, tokens: &[Token], index: usize) -> bool {
 }
 
 /// The same text with spaces in place of keywords.
+#[cfg(any(feature = "ts", test))]
 pub fn blank(source: &str, keywords: &[Keyword]) -> String {
     let mut text = String::with_capacity(source.len());
     let mut from = 0;
