@@ -1,0 +1,118 @@
+// A person at a browser: windows, what they show, and what goes over their lines.
+
+import { Lines } from "./lines.mjs";
+import { refuseSockets } from "./no_sockets.mjs";
+import { PATIENCE } from "./patience.mjs";
+
+/** How lines are carried. The name is what a test is called by. */
+export const TRANSPORTS = ["WebSocket", "server-sent events"];
+
+/** What Chromium itself says when the proxy refuses the socket; the page cannot prevent it. */
+const REFUSED = /WebSocket connection to .* failed/;
+
+/** One window with cookies and a profile of its own. */
+export class Window {
+  /** Playwright's page. */
+  page;
+  lines = new Lines();
+  /** Errors of the console and of the page. There must be none. */
+  errors = [];
+  #context;
+  #proxy;
+  #url;
+
+  /** Opens a path of a host, and waits until the page was loaded. `watch` is a selector for `texts()`. */
+  static async open(browser, host, path, { transport = TRANSPORTS[0], watch, javaScript = true } = {}) {
+    const window = new Window();
+    window.#context = await browser.newContext({ javaScriptEnabled: javaScript, viewport: { width: 900, height: 760 } });
+    window.page = await window.#context.newPage();
+    window.page.setDefaultTimeout(PATIENCE);
+    window.#noteErrors();
+    if (transport === TRANSPORTS[0]) {
+      window.#noteSockets();
+      window.#url = host.url;
+    } else {
+      window.#proxy = await refuseSockets(host.url, window.lines);
+      window.#url = window.#proxy.url;
+    }
+    await window.page.addInitScript(watchPage, watch);
+    await window.page.goto(window.#url + path, { waitUntil: "load" });
+    return window;
+  }
+
+  /** The address in the browser's bar, from the path on. */
+  get path() {
+    return this.page.url().slice(this.#url.length);
+  }
+
+  /** Waits until the address is this path. */
+  async at(path) {
+    await this.page.waitForURL(this.#url + path);
+  }
+
+  /** Waits until an element shows this text. */
+  async shows(selector, text) {
+    const shown = ([selector, text]) => document.querySelector(selector)?.textContent.trim() === text;
+    try {
+      await this.page.waitForFunction(shown, [selector, text]);
+    } catch (cause) {
+      const now = await this.page.evaluate((it) => document.querySelector(it)?.textContent, selector);
+      throw new Error(`${selector} shows ${JSON.stringify(now)}, not ${JSON.stringify(text)}\n${this}`, { cause });
+    }
+  }
+
+  /** Every text that the watched element has shown in this document. */
+  async texts() {
+    return await this.page.evaluate(() => window.watched.texts);
+  }
+
+  /** Every state that the page was told of in this document. */
+  async states() {
+    return await this.page.evaluate(() => window.watched.states);
+  }
+
+  /** The texts of all elements that match. */
+  async all(selector) {
+    return await this.page.locator(selector).allInnerTexts();
+  }
+
+  async close() {
+    await this.#context.close();
+    this.#proxy?.stop();
+  }
+
+  toString() {
+    return `${this.page.url()}\nerrors: ${this.errors.join("\n")}\nlines:\n${this.lines}`;
+  }
+
+  #noteErrors() {
+    this.page.on("pageerror", (error) => this.errors.push(error.stack));
+    this.page.on("console", (message) => {
+      if (message.type() !== "error" || (this.#proxy && REFUSED.test(message.text()))) return;
+      this.errors.push(`${message.text()} (${message.location().url})`);
+    });
+  }
+
+  #noteSockets() {
+    this.page.on("websocket", (socket) => {
+      const line = this.lines.at(socket.url());
+      socket.on("framereceived", ({ payload }) => line.hear(payload));
+      socket.on("framesent", ({ payload }) => line.say(payload));
+      socket.on("close", () => line.end());
+    });
+  }
+}
+
+/** Runs in the page before everything else: keeps what is gone by the time a test looks. */
+function watchPage(selector) {
+  const texts = [];
+  const states = [];
+  window.watched = { texts, states };
+  const look = () => {
+    const text = document.querySelector(selector)?.textContent.trim();
+    if (text && text !== texts.at(-1)) texts.push(text);
+  };
+  const everything = { subtree: true, childList: true, characterData: true };
+  if (selector) new MutationObserver(look).observe(document, everything);
+  document.addEventListener("liveline:state", (e) => states.push(JSON.parse(JSON.stringify(e.detail.data ?? null))));
+}
