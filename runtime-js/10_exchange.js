@@ -8,6 +8,7 @@ import {
   op_exchange_release,
   op_exchange_returned,
   op_exchange_started,
+  op_exchange_unreachable,
   op_log_error,
   op_request_url,
 } from "ext:core/ops";
@@ -35,10 +36,12 @@ export class Exchange {
   /**
    * @param {number} id the engine's name for it
    * @param {string} method
+   * @param {boolean} canJoin whether the client can join a line; if not it gets the last state alone
    */
-  constructor(id, method) {
+  constructor(id, method, canJoin) {
     this.id = id;
     this.method = method;
+    this.canJoin = canJoin;
     /** What events of this exchange share, made when first used. */
     this.port = null;
     /** The client has joined the line. */
@@ -129,10 +132,20 @@ export class Exchange {
     if (!this.#ended && op_exchange_done(this.id)) this.end();
   }
 
+  /** The error for a question to a client that cannot answer. */
+  unreachable() {
+    return this.#unreachable ??= domException(
+      "NotSupportedError",
+      "The client of this request takes one answer, so it cannot be asked. Live clients send X-Accept-Live: *.",
+    );
+  }
+  #unreachable = null;
+
   /** The handler failed: 500, or the line closes with 4002. */
   fail(error) {
     // A handler that ends because its exchange did is no failure.
     if (this.#ended && error?.name === "AbortError") return;
+    if (error === this.#unreachable) op_exchange_unreachable(this.id);
     op_exchange_fail(this.id, error);
     this.end(error);
   }

@@ -37,13 +37,13 @@ export class Responder {
 
   /** Whether a Response can go out as it is, its stream unread. */
   takesResponse() {
-    return !this.#exchange.answered;
+    return !this.#exchange.answered || !this.#exchange.canJoin;
   }
 
   frame(frame, last) {
     const exchange = this.#exchange;
     if (exchange.ended) return;
-    if (exchange.answered) {
+    if (exchange.answered && exchange.canJoin) {
       const eventID = exchange.nextEventID("response.replace");
       op_port_frame(exchange.id, eventID, encodeFrame(frame), last);
       if (!frame.concurrent) this.#forgetBodies();
@@ -52,7 +52,7 @@ export class Responder {
       if (frame.raw !== undefined) answerResponse(exchange, frame.raw, last);
       else answerValue(exchange, frame.body, frame, last);
       exchange.answered = true;
-      this.observeFirst(frame.body);
+      this.observeFirst(frame.body, frame, last);
     }
   }
 
@@ -67,9 +67,20 @@ export class Responder {
     if (this.#hasReturned()) this.#exchange.fail(error);
   }
 
-  /** Follows the body that HTTP carried. */
-  observeFirst(body) {
-    this.#observe(body, "initial_response", null);
+  /** Follows the body that HTTP carried, or will carry where it waits for the last state. */
+  observeFirst(body, head, last) {
+    if (this.#exchange.canJoin) return this.#observe(body, "initial_response", null);
+    this.#forgetBodies();
+    if (!isPlain(body)) return;
+    let changed = false;
+    this.#observed.push(subscribe(body, () => {
+      if (changed) return;
+      changed = true;
+      queueMicrotask(() => {
+        changed = false;
+        if (!this.#exchange.ended) answerValue(this.#exchange, body, head, last);
+      });
+    }));
   }
 
   #observe(body, source, prefix) {
@@ -95,7 +106,7 @@ export function answerPlain(exchange, value, returned) {
   else answerValue(exchange, value, PLAIN, true);
   exchange.answered = true;
   returned();
-  if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value);
+  if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value, PLAIN, true);
 }
 
 /** The head of an answer that nobody gave one. */

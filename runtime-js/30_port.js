@@ -98,6 +98,7 @@ export class ClientPort extends EventTarget {
     const { promise, resolve, reject } = Promise.withResolvers();
     const exchange = this.#exchange;
     if (exchange.ended) return Promise.reject(invalidState("The line is closed, so nobody can answer."));
+    if (!exchange.canJoin) return Promise.reject(exchange.unreachable());
     const eventID = this.#send(data, readOptions(options), 1);
     const address = `${eventID}:0`;
     const signal = options?.signal;
@@ -147,6 +148,13 @@ export class ClientPort extends EventTarget {
     const exchange = this.#exchange;
     if (exchange.ended) return undefined;
     eventID ??= exchange.nextEventID(type);
+    if (exchange.canJoin) this.#write(data, { type, eventID, live, bubbles, ports });
+    this.#taps?.forEach((tap) => tap.dispatchEvent(new PortMessageEvent(type, { data, eventID })));
+    return eventID;
+  }
+
+  #write(data, { type, eventID, live, bubbles, ports }) {
+    const exchange = this.#exchange;
     const payload = encodeJson(data, `The "${type}" message`);
     exchange.answered = true;
     op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
@@ -156,8 +164,6 @@ export class ClientPort extends EventTarget {
       });
       exchange.onEnd(unsubscribe);
     }
-    this.#taps?.forEach((tap) => tap.dispatchEvent(new PortMessageEvent(type, { data, eventID })));
-    return eventID;
   }
 
   /** The far end of this port, for handlers that listen in on what this one says. */

@@ -145,7 +145,8 @@ export class HttpEvent {
 
   /** Keeps the exchange open until the client navigates away or either side closes. */
   waitUntilNavigate() {
-    this.#exchange.hold();
+    // A client that waits for one answer is not going to navigate.
+    if (this.#exchange.canJoin) this.#exchange.hold();
     return new Promise(() => {});
   }
 

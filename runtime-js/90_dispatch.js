@@ -30,8 +30,8 @@ export function setNodes(tree) {
 }
 
 /** For the host: a request came. */
-export function dispatch(id, node, method) {
-  const exchange = new Exchange(id, method);
+export function dispatch(id, node, method, canJoin) {
+  const exchange = new Exchange(id, method, canJoin);
   inContextOf(exchange, () => {
     const event = new HttpEvent(exchange);
     try {

@@ -11,14 +11,28 @@
 //! What a handler sends within one turn of its event loop is collected; the HTTP answer leaves at the end of the
 //! turn. So `respondWith(x); waitUntil(p)` is as live as the other order, and the decision needs no timer.
 //! The first thing sent is what HTTP carries, the rest waits for the line.
+//!
+//! A client that cannot follow a line ([`Reach::Final`]) gets one answer, the last one: `Opening` then holds the newest
+//! state until nothing more can come.
 
 use super::LineId;
 use crate::wire::Frame;
+
+/// How much of an exchange its client can follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// All of it.
+    #[default]
+    Line,
+    /// One HTTP answer.
+    Final,
+}
 
 /// The state of one request. `B` is the HTTP answer, which the engine only passes on.
 #[derive(Debug)]
 pub struct Exchange<B> {
     stage: Stage<B>,
+    reach: Reach,
     /// Promises, callbacks and generators that keep the exchange open.
     holds: u32,
     /// Handlers whose promise has not settled.
@@ -70,6 +84,8 @@ pub enum Input<B> {
     Failed,
     /// JavaScript has nothing more to run for now.
     TurnEnded,
+    /// Nobody waits for a later state: the client gets the one that is held, if any.
+    Settle,
     /// The requester left, time ran out, or the line is gone.
     Gone,
 }
@@ -106,20 +122,22 @@ pub enum Refused {
     NotFirst,
 }
 
-impl<B> Default for Exchange<B> {
-    fn default() -> Self {
-        Exchange { stage: Stage::Received, holds: 0, running: 1, streams: 0, done: false }
-    }
-}
-
 impl<B> Exchange<B> {
+    /// A request whose client can follow as much as `reach` says.
+    pub fn new(reach: Reach) -> Self {
+        Exchange { stage: Stage::Received, reach, holds: 0, running: 1, streams: 0, done: false }
+    }
+
     /// Takes one input. A refused input changes nothing.
     pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, Refused> {
         if matches!(self.stage, Stage::Ended) {
             return match input {
-                Input::TurnEnded | Input::Gone | Input::Release | Input::Returned | Input::Failed => {
-                    Ok(Effect::None)
-                }
+                Input::TurnEnded
+                | Input::Settle
+                | Input::Gone
+                | Input::Release
+                | Input::Returned
+                | Input::Failed => Ok(Effect::None),
                 _ => Err(Refused::Ended),
             };
         }
@@ -173,6 +191,13 @@ impl<B> Exchange<B> {
                 Stage::Upgrading | Stage::Answered | Stage::Ended => Effect::None,
             }),
             Input::TurnEnded => Ok(self.turn_ended()),
+            Input::Settle => Ok(match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Opening { first: Some(answer), .. } => Effect::Answer(answer),
+                stage => {
+                    self.stage = stage;
+                    Effect::None
+                }
+            }),
             Input::Gone => {
                 self.stage = Stage::Ended;
                 Ok(Effect::None)
@@ -211,10 +236,15 @@ impl<B> Exchange<B> {
     }
 
     fn answer(&mut self, answer: B, done: bool) -> Result<Effect<B>, Refused> {
-        if self.done {
+        // The data of a last state may still change while the state is held.
+        let is_held = self.reach == Reach::Final && matches!(self.stage, Stage::Opening { .. });
+        if self.done && !is_held {
             return Err(Refused::ResponseDone);
         }
-        let Stage::Received = self.stage else { return Err(Refused::NotFirst) };
+        match (&self.stage, self.reach) {
+            (Stage::Received, _) | (Stage::Opening { .. }, Reach::Final) => {}
+            _ => return Err(Refused::NotFirst),
+        }
         self.stage = Stage::Opening { first: Some(answer), queued: Vec::new() };
         self.done = done;
         Ok(Effect::None)
@@ -236,11 +266,14 @@ impl<B> Exchange<B> {
     }
 
     fn turn_ended(&mut self) -> Effect<B> {
-        let Stage::Opening { .. } = self.stage else { return Effect::None };
+        let Stage::Opening { queued, .. } = &self.stage else { return Effect::None };
+        let more_to_come = !self.done || self.holds > 0 || !queued.is_empty();
+        if more_to_come && self.reach == Reach::Final {
+            return Effect::None;
+        }
         let Stage::Opening { first, queued } = std::mem::replace(&mut self.stage, Stage::Upgrading) else {
             unreachable!("checked just above");
         };
-        let more_to_come = !self.done || self.holds > 0 || !queued.is_empty();
         match first {
             Some(answer) if !more_to_come => {
                 self.stage = if self.streams == 0 { Stage::Ended } else { Stage::Answered };
@@ -270,7 +303,11 @@ mod tests {
     const LINE: LineId = LineId(7);
 
     fn after(inputs: impl IntoIterator<Item = Input<&'static str>>) -> Subject {
-        let mut exchange = Subject::default();
+        after_reaching(Reach::Line, inputs)
+    }
+
+    fn after_reaching(reach: Reach, inputs: impl IntoIterator<Item = Input<&'static str>>) -> Subject {
+        let mut exchange = Subject::new(reach);
         for input in inputs {
             exchange.handle(input).unwrap();
         }
@@ -307,6 +344,30 @@ mod tests {
         let mut exchange = after([Input::Message("m".into())]);
         let effect = exchange.handle(Input::TurnEnded);
         assert_eq!(effect, Ok(Effect::Open { first: None, queued: vec!["m".into()] }));
+    }
+
+    #[test]
+    fn final_reach_gets_the_last_state_when_nothing_more_can_come() {
+        let mut exchange = after_reaching(Reach::Final, [answer(false), Input::TurnEnded, Input::Hold]);
+        exchange.handle(Input::Answer { answer: "b", done: true }).unwrap();
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::None), "something holds it");
+        exchange.handle(Input::Release).unwrap();
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("b")));
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn final_reach_settles_with_what_is_held() {
+        let mut exchange = after_reaching(Reach::Final, [answer(false), Input::TurnEnded]);
+        assert_eq!(exchange.handle(Input::Settle), Ok(Effect::Answer("a")));
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn settling_without_a_state_changes_nothing() {
+        let mut exchange = after_reaching(Reach::Final, []);
+        assert_eq!(exchange.handle(Input::Settle), Ok(Effect::None));
+        assert!(!exchange.is_ended());
     }
 
     #[test]

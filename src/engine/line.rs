@@ -26,6 +26,15 @@ pub enum Event {
     Closed(Close),
 }
 
+/// What carries a line to its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// One connection, both ways.
+    Socket,
+    /// A stream of events downward; upward come requests that name the line by its token.
+    Events,
+}
+
 /// What a socket should write next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Take {
@@ -44,6 +53,8 @@ pub(super) struct Line {
     pub owner: OwnerId,
     pub exchange: ExchangeId,
     pub visitor: Visitor,
+    /// What still names the line to its visitor: until a socket takes it, or for as long as its client sends by POST.
+    token: Option<Token>,
     stage: Stage,
     outbox: Outbox,
     /// How the line ends once its outbox is written; set by the handler's side.
@@ -56,7 +67,7 @@ pub(super) struct Line {
 #[derive(Debug)]
 enum Stage {
     /// The address is given out; nobody came yet.
-    Joining { token: Token, until: Instant },
+    Joining { until: Instant },
     /// A socket is here, but its client does not listen yet.
     Handshake { until: Instant },
     /// Both sides talk. A finished line has `until` to be read to its end.
@@ -88,7 +99,8 @@ impl Line {
             owner,
             exchange,
             visitor,
-            stage: Stage::Joining { token, until },
+            token: Some(token),
+            stage: Stage::Joining { until },
             outbox: Outbox::default(),
             ending: None,
             unheard: 0,
@@ -96,29 +108,41 @@ impl Line {
         }
     }
 
-    /// The token that still joins this line.
+    /// The token that still means this line.
     pub fn token(&self) -> Option<Token> {
-        match self.stage {
-            Stage::Joining { token, .. } => Some(token),
-            _ => None,
-        }
+        self.token
+    }
+
+    /// Whether nobody joined yet.
+    pub fn is_joinable(&self) -> bool {
+        matches!(self.stage, Stage::Joining { .. })
     }
 
     /// When the line wants [`Line::expired`] called.
     pub fn deadline(&self) -> Option<Instant> {
         match self.stage {
-            Stage::Joining { until, .. } | Stage::Handshake { until } | Stage::Closing { until, .. } => {
+            Stage::Joining { until } | Stage::Handshake { until } | Stage::Closing { until, .. } => {
                 Some(until)
             }
             Stage::Open { until } => until,
         }
     }
 
-    /// A socket took the line; the token is spent.
-    pub fn join(&mut self) {
-        if let Stage::Joining { until, .. } = self.stage {
+    /// The client is here. A socket spends the token.
+    pub fn join(&mut self, carrier: Carrier) {
+        if let Stage::Joining { until } = self.stage {
             self.stage = Stage::Handshake { until };
         }
+        if carrier == Carrier::Socket {
+            self.token = None;
+        }
+    }
+
+    /// The answer itself carries the line, so its client listens already.
+    pub fn attach(&mut self, now: Instant, limits: &Limits) -> Outcome {
+        let Stage::Joining { .. } = self.stage else { return Outcome::Keep };
+        self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
+        Outcome::Opened(None)
     }
 
     /// The handler's side sends.

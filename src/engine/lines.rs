@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::line::{Line, Outcome};
-use super::{Close, CloseCode, Event, ExchangeId, LineId, Origins, OwnerId, Take, Token, Visitor};
+use super::{Carrier, Close, CloseCode, Event, ExchangeId, LineId, Origins, OwnerId, Take, Token, Visitor};
 use crate::wire::Frame;
 
 /// What a stranger may use up.
@@ -79,25 +79,55 @@ impl Engine {
         id
     }
 
-    /// A client comes with a token. Only the right visitor spends it; any other attempt leaves the line as it was.
+    /// A client comes with a token. Only the right visitor joins; any other attempt leaves the line as it was.
     pub fn join(
         &mut self,
         token: Token,
+        carrier: Carrier,
         visitor: &Visitor,
-        origin: Option<&str>,
-        host: Option<&str>,
+        (origin, host): (Option<&str>, Option<&str>),
     ) -> Result<LineId, JoinError> {
+        let (id, line) = self.claim(token, visitor, (origin, host))?;
+        if !line.is_joinable() {
+            return Err(JoinError::Unknown);
+        }
+        line.join(carrier);
+        if line.token().is_none() {
+            self.tokens.remove(&token);
+        }
+        Ok(id)
+    }
+
+    /// The line that a client who listens to its events sends to.
+    pub fn sender(
+        &mut self,
+        token: Token,
+        visitor: &Visitor,
+        (origin, host): (Option<&str>, Option<&str>),
+    ) -> Result<LineId, JoinError> {
+        let (id, line) = self.claim(token, visitor, (origin, host))?;
+        if line.is_joinable() { Err(JoinError::Unknown) } else { Ok(id) }
+    }
+
+    fn claim(
+        &mut self,
+        token: Token,
+        visitor: &Visitor,
+        (origin, host): (Option<&str>, Option<&str>),
+    ) -> Result<(LineId, &mut Line), JoinError> {
         let id = *self.tokens.get(&token).ok_or(JoinError::Unknown)?;
         if !self.limits.origins.allow(origin, host) {
             return Err(JoinError::Origin);
         }
         let line = self.lines.get_mut(&id).ok_or(JoinError::Unknown)?;
-        if !line.visitor.is_same(visitor) {
-            return Err(JoinError::Visitor);
-        }
-        line.join();
-        self.tokens.remove(&token);
-        Ok(id)
+        if line.visitor.is_same(visitor) { Ok((id, line)) } else { Err(JoinError::Visitor) }
+    }
+
+    /// The HTTP answer carries the line, unless somebody joined it meanwhile.
+    pub fn attach(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) -> bool {
+        let attached = self.lines.get(&id).is_some_and(Line::is_joinable);
+        self.with(id, actions, |line, limits| line.attach(now, limits));
+        attached
     }
 
     /// The handler's side sends a frame.
@@ -273,7 +303,7 @@ mod tests {
 
         fn open() -> (World, LineId) {
             let (mut world, id) = World::new();
-            world.engine.join(TOKEN, &visitor(), None, None).unwrap();
+            world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
             world.engine.receive(id, CONNECT, world.now, &mut world.actions);
             assert_eq!(world.written(id).len(), 1);
             (world, id)
@@ -305,26 +335,55 @@ mod tests {
     #[test]
     fn joining_unknown_token_is_refused() {
         let (mut world, _) = World::new();
-        assert_eq!(world.engine.join(Token([0; 16]), &visitor(), None, None), Err(JoinError::Unknown));
+        assert_eq!(
+            world.engine.join(Token([0; 16]), Carrier::Socket, &visitor(), (None, None)),
+            Err(JoinError::Unknown)
+        );
     }
 
     #[test]
     fn joining_foreign_visitor_leaves_the_token() {
         let (mut world, id) = World::new();
         let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
-        assert_eq!(world.engine.join(TOKEN, &stranger, None, None), Err(JoinError::Visitor));
         assert_eq!(
-            world.engine.join(TOKEN, &visitor(), Some("http://evil"), Some("me")),
+            world.engine.join(TOKEN, Carrier::Socket, &stranger, (None, None)),
+            Err(JoinError::Visitor)
+        );
+        assert_eq!(
+            world.engine.join(TOKEN, Carrier::Socket, &visitor(), (Some("http://evil"), Some("me"))),
             Err(JoinError::Origin)
         );
-        assert_eq!(world.engine.join(TOKEN, &visitor(), None, None), Ok(id));
+        assert_eq!(world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)), Ok(id));
     }
 
     #[test]
     fn joined_second_join_is_refused() {
         let (mut world, _) = World::new();
-        world.engine.join(TOKEN, &visitor(), None, None).unwrap();
-        assert_eq!(world.engine.join(TOKEN, &visitor(), None, None), Err(JoinError::Unknown));
+        world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
+        assert_eq!(
+            world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)),
+            Err(JoinError::Unknown)
+        );
+    }
+
+    #[test]
+    fn joined_by_events_the_token_sends_and_joins_no_more() {
+        let (mut world, id) = World::new();
+        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
+        world.engine.join(TOKEN, Carrier::Events, &visitor(), (None, None)).unwrap();
+        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Ok(id));
+        let again = world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None));
+        assert_eq!(again, Err(JoinError::Unknown));
+        world.engine.socket_closed(id, CloseCode::Abnormal.into(), &mut world.actions);
+        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
+    }
+
+    #[test]
+    fn attached_writes_at_once() {
+        let (mut world, id) = World::new();
+        world.send(id, "one");
+        world.engine.attach(id, world.now, &mut world.actions);
+        assert_eq!(world.written(id), ["one"]);
     }
 
     #[test]
@@ -334,14 +393,17 @@ mod tests {
         world.engine.tick(at, &mut world.actions);
         assert_eq!(world.told(), ["closed 1001"]);
         assert!(world.engine.is_empty());
-        assert_eq!(world.engine.join(TOKEN, &visitor(), None, None), Err(JoinError::Unknown));
+        assert_eq!(
+            world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)),
+            Err(JoinError::Unknown)
+        );
     }
 
     #[test]
     fn handshake_frames_wait_for_the_ping() {
         let (mut world, id) = World::new();
         world.send(id, "one");
-        world.engine.join(TOKEN, &visitor(), None, None).unwrap();
+        world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
         assert!(world.written(id).is_empty());
         world.engine.receive(id, CONNECT, world.now, &mut world.actions);
         let written = world.written(id);

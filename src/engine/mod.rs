@@ -22,8 +22,8 @@ mod properties;
 mod visitor;
 
 pub use close::{Close, CloseCode};
-pub use exchange::{Effect, Exchange, Input, Refused};
+pub use exchange::{Effect, Exchange, Input, Reach, Refused};
 pub use ids::{ExchangeId, LineId, OwnerId, Token};
-pub use line::{Event, Take};
+pub use line::{Carrier, Event, Take};
 pub use lines::{Action, Engine, JoinError, Limits, Opening};
 pub use visitor::{Origins, Visitor};

@@ -89,7 +89,7 @@ proptest! {
                     }
                 }
                 Step::Join(i) => if let Some(i) = at(i, &known) {
-                    let _ = engine.join(known[i].token, &visitor(), None, None);
+                    let _ = engine.join(known[i].token, Carrier::Socket, &visitor(), (None, None));
                 },
                 Step::Connect(i) => if let Some(i) = at(i, &known) {
                     engine.receive(known[i].id, CONNECT, now, &mut actions);
@@ -162,8 +162,11 @@ proptest! {
     }
 
     #[test]
-    fn exchange_any_history_answers_once(inputs in proptest::collection::vec(0u8..9, 0..60)) {
-        let mut exchange = Exchange::<u8>::default();
+    fn exchange_any_history_answers_once(
+        inputs in proptest::collection::vec(0u8..10, 0..60),
+        last_only: bool,
+    ) {
+        let mut exchange = Exchange::<u8>::new(if last_only { Reach::Final } else { Reach::Line });
         let mut engine = Engine::new(limits());
         let (mut answers, mut ends) = (0, 0);
         for (n, input) in inputs.into_iter().enumerate() {
@@ -176,6 +179,7 @@ proptest! {
                 5 => Input::Release,
                 6 => Input::Returned,
                 7 => Input::TurnEnded,
+                8 => Input::Settle,
                 _ => if n % 5 == 0 { Input::Gone } else { Input::Failed },
             };
             let mut effect = exchange.handle(input);

@@ -16,7 +16,8 @@ use tokio::net::TcpStream;
 use super::service;
 use crate::engine::LineId;
 use crate::isolate::{Connection, Worker};
-use crate::ports::websocket;
+use crate::ports::{events, websocket};
+use crate::wire::Format;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
@@ -32,11 +33,19 @@ pub fn serve(worker: Rc<Worker>, connection: Connection) -> Pin<Box<dyn Future<O
 pub(super) struct Shared {
     pub worker: Rc<Worker>,
     pub peer: std::net::SocketAddr,
-    /// The line that the connection upgrades to.
-    pub joined: Cell<Option<LineId>>,
+    /// The line that the connection carries from its next answer on.
+    pub carried: Cell<Option<Carried>>,
     /// Requests that are being answered, and those that were.
     pub pending: Cell<usize>,
     pub served: Cell<usize>,
+}
+
+/// How a connection goes on as a line.
+pub(super) enum Carried {
+    /// As a WebSocket.
+    Socket(LineId),
+    /// As a response that tells the line's events, and how it begins.
+    Events(LineId, Format, Vec<u8>),
 }
 
 async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
@@ -64,7 +73,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     let shared = Rc::new(Shared {
         worker: worker.clone(),
         peer,
-        joined: Cell::new(None),
+        carried: Cell::new(None),
         pending: Cell::new(0),
         served: Cell::new(0),
     });
@@ -85,19 +94,26 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     let parts = http.into_parts();
     let Rewound { read, stream } = parts.io.into_inner();
     let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };
-    served?;
-    if let Some(line) = shared.joined.take() {
+    if let Some(carried) = shared.carried.take() {
+        if matches!(carried, Carried::Socket(_)) {
+            served?;
+        }
         let (hub, max_frame) = (worker.settings.hub.clone(), limits.frame);
-        // The socket leaves this thread's reactor for that of the live lines.
+        // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
         worker.settings.hub.runtime().spawn(async move {
-            match TcpStream::from_std(stream) {
-                Ok(stream) => websocket::serve(hub, line, Rewound { read, stream }, max_frame).await,
-                Err(error) => tracing::warn!("{line}: {error}"),
+            let io = match TcpStream::from_std(stream) {
+                Ok(stream) => Rewound { read, stream },
+                Err(error) => return tracing::warn!("a connection could not carry its line: {error}"),
+            };
+            match carried {
+                Carried::Socket(line) => websocket::serve(hub, line, io, max_frame).await,
+                Carried::Events(line, format, head) => events::serve(hub, line, io, head, format).await,
             }
         });
         return Ok(());
     }
+    served?;
     match idle_since_retiring.flatten() {
         // Where the client closed at the same moment, the next worker sees the end of the stream.
         Some(served) if served == shared.served.get() => {

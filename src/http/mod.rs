@@ -8,6 +8,7 @@
 //! is the worker's.
 
 mod connection;
+mod line;
 mod service;
 mod upgrade;
 

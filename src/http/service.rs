@@ -1,25 +1,42 @@
 //! One request: to a line, to its handlers, or to the static files.
 
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response, StatusCode};
 
-use super::connection::Shared;
-use super::upgrade;
+use super::connection::{Carried, Shared};
+use super::line;
 use crate::isolate::CallError;
-use crate::ops::{Answer, AnswerBody, Call, LINE_PATH};
+use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream};
+
+/// The answer is not hyper's to write: the connection carries a line from here on.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection carries a line")]
+pub struct HandedOver;
 
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub async fn answer(
     shared: Rc<Shared>,
     request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, Infallible> {
+) -> Result<Response<AnswerBody>, HandedOver> {
     shared.pending.set(shared.pending.get() + 1);
-    let Answer { status, headers, extensions, body } = route(&shared, request).await;
+    let mut answer = route(&shared, request).await;
     shared.pending.set(shared.pending.get() - 1);
     shared.served.set(shared.served.get() + 1);
+    if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
+        line::carry(&mut answer.headers, format);
+        shared.carried.set(Some(Carried::Events(line, format, first)));
+    }
+    match shared.carried.take() {
+        Some(Carried::Events(line, format, first)) => {
+            let head = [head_of(&answer), first].concat();
+            shared.carried.set(Some(Carried::Events(line, format, head)));
+            return Err(HandedOver);
+        }
+        carried => shared.carried.set(carried),
+    }
+    let Answer { status, headers, extensions, body } = answer;
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -27,11 +44,26 @@ pub async fn answer(
     Ok(response)
 }
 
+/// The head of an answer on the wire (RFC 9112 section 2.1).
+fn head_of(Answer { status, headers, .. }: &Answer) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
 async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
     if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
-        return upgrade::join(shared, token, &request);
+        let token = token.to_owned();
+        return line::answer(shared, &token, request).await;
     }
     if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
         return Answer::too_large(worker.settings.limits.body);

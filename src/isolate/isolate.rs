@@ -196,12 +196,16 @@ impl Isolate {
     /// Runs the handlers for a request. The answer may be there when this returns.
     pub fn dispatch(&self, request: Call, node: NodeId) -> (ExchangeId, oneshot::Receiver<Answer>) {
         let method = request.parts.method.clone();
-        let (id, answer) = self.with_exchanges(|exchanges| exchanges.begin(request));
+        let (id, answer, can_join) = self.with_exchanges(|exchanges| {
+            let (id, answer) = exchanges.begin(request);
+            (id, answer, exchanges.can_join(id))
+        });
         self.enter(|scope, functions| {
             let id = v8::Number::new(scope, id.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
             let method = method_name(scope, &method);
-            call(scope, &functions.dispatch, &[id, node, method]);
+            let can_join = v8::Boolean::new(scope, can_join).into();
+            call(scope, &functions.dispatch, &[id, node, method, can_join]);
         });
         (id, answer)
     }
@@ -249,6 +253,11 @@ impl Isolate {
                 0
             }
         }
+    }
+
+    /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
+    pub fn settle(&self, exchange: ExchangeId) {
+        self.with_exchanges(|exchanges| exchanges.settle(exchange));
     }
 
     /// Ends an exchange from outside: its line closed, its client left, its time is up.

@@ -88,7 +88,7 @@ impl Worker {
         }
         // Whoever drops this future no longer waits for the answer.
         let mut guard = Abandon { worker: self, id: Some(id) };
-        match tokio::time::timeout(self.settings.limits.answer, answer).await {
+        match tokio::time::timeout(self.settings.limits.answer, &mut answer).await {
             Ok(Ok(answer)) => {
                 guard.id = None;
                 Ok(answer)
@@ -97,7 +97,10 @@ impl Worker {
                 guard.id = None;
                 Err(CallError::Lost)
             }
-            Err(_) => Err(CallError::TimedOut),
+            Err(_) => {
+                self.isolate.settle(id);
+                answer.try_recv().map_err(|_| CallError::TimedOut)
+            }
         }
     }
 

@@ -52,6 +52,15 @@ impl Answer {
         Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 
+    /// The answer where a handler asked the user something and the client cannot show it (RFC 9110 section 15.5.22).
+    pub fn needs_live_client() -> Answer {
+        let text = "The handler has a question for the user, which takes a live client: a browser, or a request with \
+                    `X-Accept-Live: *` that joins the answer's line. `Accept: text/event-stream` works as well.\n";
+        let mut answer = Answer::text(StatusCode::UPGRADE_REQUIRED, text);
+        answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer
+    }
+
     /// The answer for a handler that failed, with what may be told of it.
     pub fn internal_error(diagnostic: Option<&Diagnostic>, json: bool) -> Answer {
         const MESSAGE: &str = "Internal Server Error";

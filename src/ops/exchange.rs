@@ -12,8 +12,9 @@ use hyper::{HeaderMap, StatusCode, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
+use super::client::{LineStream, as_stream, first_state};
 use super::files::FileBody;
-use super::{Answer, Diagnostic, OpError, Sessions, Site};
+use super::{Answer, Client, Diagnostic, OpError, Sessions, Site};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -59,6 +60,9 @@ pub struct Exchanges {
 pub(super) struct Slot {
     id: ExchangeId,
     exchange: Exchange<Answer>,
+    client: Client,
+    /// It fails because it asked a client that cannot be asked.
+    unreachable: bool,
     pub request: Parts,
     /// What is left of the body. Taken while a chunk is being read.
     pub body: Option<Incoming>,
@@ -103,13 +107,16 @@ impl Exchanges {
         let (reply, answer) = oneshot::channel();
         let Call { parts, body, peer } = call;
         let session = self.sessions.of(&parts.headers);
+        let client = Client::of(&parts);
         let entry = self.slots.vacant_entry();
         // 2^33 requests later the numbers come round, long after the last use of this one.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
         self.next += 1;
         entry.insert(Slot {
             id,
-            exchange: Exchange::default(),
+            exchange: Exchange::new(client.reach()),
+            client,
+            unreachable: false,
             request: parts,
             body: Some(body),
             body_read: 0,
@@ -123,6 +130,11 @@ impl Exchanges {
         });
         self.touched.push(id);
         (id, answer)
+    }
+
+    /// Whether the request's client can join a line.
+    pub fn can_join(&mut self, id: ExchangeId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.client != Client::Plain)
     }
 
     /// Whether no request is left.
@@ -151,6 +163,13 @@ impl Exchanges {
         }
     }
 
+    /// The client waited long enough for a last state: it gets the one that is held. Says whether there was one.
+    pub fn settle(&mut self, id: ExchangeId) -> bool {
+        let waited = self.slot(id).is_some();
+        let _ = self.input(id, Input::Settle);
+        waited && self.slot(id).is_none()
+    }
+
     /// The requester left, time ran out, or the line is gone: nobody waits for this exchange any more.
     pub fn gone(&mut self, id: ExchangeId) {
         let _ = self.input(id, Input::Gone);
@@ -158,6 +177,9 @@ impl Exchanges {
 
     /// The handler closed its line: nothing more is said, and a request without an answer gets an empty one.
     pub(super) fn close(&mut self, id: ExchangeId) {
+        if self.settle(id) {
+            return;
+        }
         if self.slot(id).is_some_and(|slot| !slot.exchange.is_answered()) {
             self.reply(id, Answer::empty(StatusCode::OK));
         }
@@ -199,16 +221,32 @@ impl Exchanges {
         let max_body = self.max_body;
         match effect {
             Effect::None => {}
-            Effect::Answer(answer) => self.reply(id, answer),
+            Effect::Answer(answer) => {
+                let client = self.slot(id).map(|slot| slot.client);
+                let answer = match client {
+                    Some(Client::Stream(format)) => as_stream(answer, format),
+                    _ => answer,
+                };
+                self.reply(id, answer);
+            }
             Effect::Open { first, queued } => {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let visitor = Visitor { session: slot.session.clone(), address: slot.peer };
+                let client = slot.client;
                 let (line, token) = self.hub.open(self.owner, id, visitor);
                 for frame in queued {
                     self.hub.send(line, frame);
                 }
                 let mut answer = first.unwrap_or_else(|| Answer::empty(StatusCode::ACCEPTED));
                 add_line_headers(&mut answer.headers, token);
+                if let Client::Stream(format) = client
+                    && let Some(first) = first_state(&answer, format)
+                {
+                    if answer.status == StatusCode::ACCEPTED {
+                        answer.status = StatusCode::OK;
+                    }
+                    answer.extensions.insert(LineStream { line, format, first });
+                }
                 self.reply(id, answer);
                 let slot = self.slot(id).expect("a reply leaves the slot");
                 let effect = slot.exchange.opened(line);
@@ -220,9 +258,12 @@ impl Exchanges {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let json = Answer::prefers_json(&slot.request.headers);
                 let too_large = slot.body_read > max_body;
+                let unreachable = slot.unreachable;
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
                 let answer = if too_large {
                     Answer::too_large(max_body)
+                } else if unreachable {
+                    Answer::needs_live_client()
                 } else {
                     Answer::internal_error(failure.as_ref(), json)
                 };
@@ -357,6 +398,14 @@ pub fn op_exchange_cookie(
     slot.cookies.retain(|(known, _)| known != name);
     slot.cookies.push((name.to_owned(), value));
     Ok(())
+}
+
+/// The handler fails because it asked a client that cannot be asked.
+#[op2(fast)]
+pub fn op_exchange_unreachable(state: &mut OpState, id: f64) {
+    if let Some(slot) = state.borrow_mut::<Exchanges>().slot(exchange_id(id)) {
+        slot.unreachable = true;
+    }
 }
 
 /// The user navigated away and the handler did not object.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Exchanges`] | the requests of one isolate, by the number that JavaScript knows them by |
 //! | [`Answer`] | an HTTP answer on its way out |
+//! | [`Client`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
@@ -11,6 +12,7 @@
 //! are the engine's.
 
 mod answer;
+mod client;
 mod crypto;
 mod diagnostic;
 mod dispatch;
@@ -22,6 +24,7 @@ mod request;
 mod session;
 
 pub use answer::{Answer, AnswerBody};
+pub use client::{Client, LineStream};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
@@ -54,6 +57,7 @@ deno_core::extension!(
         exchange::op_exchange_release,
         exchange::op_exchange_returned,
         exchange::op_exchange_started,
+        exchange::op_exchange_unreachable,
         files::op_file_open,
         files::op_file_read,
         port::op_port_close,

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -10,8 +9,8 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::engine::{
-    Action, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, Opening, OwnerId, Take,
-    Token, Visitor,
+    Action, Carrier, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, Opening,
+    OwnerId, Take, Token, Visitor,
 };
 use crate::wire::Frame;
 
@@ -102,12 +101,21 @@ impl Hub {
     pub fn join(
         &self,
         token: Token,
-        (session, address): (Option<String>, IpAddr),
-        origin: Option<&str>,
-        host: Option<&str>,
+        carrier: Carrier,
+        visitor: &Visitor,
+        (origin, host): (Option<&str>, Option<&str>),
     ) -> Result<LineId, JoinError> {
-        let visitor = Visitor { session, address };
-        self.input(|engine, _, _| engine.join(token, &visitor, origin, host))
+        self.input(|engine, _, _| engine.join(token, carrier, visitor, (origin, host)))
+    }
+
+    /// The line that a client who listens to its events sends to.
+    pub fn sender(
+        &self,
+        token: Token,
+        visitor: &Visitor,
+        (origin, host): (Option<&str>, Option<&str>),
+    ) -> Result<LineId, JoinError> {
+        self.input(|engine, _, _| engine.sender(token, visitor, (origin, host)))
     }
 
     /// Sends a frame on a line.
@@ -142,18 +150,23 @@ impl Hub {
 
     // -- for sockets ---------------------------------------------------------------------------------------------
 
+    /// The HTTP answer carries the line, unless somebody joined it meanwhile.
+    pub(super) fn attach(&self, line: LineId) -> bool {
+        self.input(|engine, now, actions| engine.attach(line, now, actions))
+    }
+
     /// A text frame came from the client.
-    pub(super) fn receive(&self, line: LineId, text: &str) {
+    pub fn receive(&self, line: LineId, text: &str) {
         self.input(|engine, now, actions| engine.receive(line, text, now, actions));
     }
 
     /// The host has to end the line because of what the client did.
-    pub(super) fn cut(&self, line: LineId, code: CloseCode) {
+    pub fn cut(&self, line: LineId, code: CloseCode) {
         self.input(|engine, now, actions| engine.cut(line, code.into(), now, actions));
     }
 
     /// The socket is gone.
-    pub(super) fn socket_closed(&self, line: LineId, close: Close) {
+    pub fn socket_closed(&self, line: LineId, close: Close) {
         self.input(|engine, _, actions| engine.socket_closed(line, close, actions));
         self.lock().wakers.remove(&line);
     }
@@ -190,7 +203,7 @@ impl Hub {
     }
 
     /// Whether the socket should read now; if not, the waker given to [`Hub::poll_take`] says when.
-    pub(super) fn may_read(&self, line: LineId) -> bool {
+    pub fn may_read(&self, line: LineId) -> bool {
         self.lock().engine.may_read(line)
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::http::Request;
 use super::line::Dial;
-use super::{Answer, Line, Log, PATIENCE, Site};
+use super::{Answer, Line, Log, PATIENCE, Site, without_sockets};
 
 /// A running host. Dropping it kills the process; a failing test also shows what the host logged.
 pub struct Host {
@@ -80,7 +80,9 @@ impl Host {
     /// The line of a live answer, after the handshake.
     #[track_caller]
     pub fn join(&self, answer: &Answer) -> Line {
-        let mut line = self.dial(&answer.line_path()).connect().unwrap_or_else(|status| {
+        let dial = self.dial(&answer.line_path());
+        let joined = if without_sockets() { dial.listen() } else { dial.connect() };
+        let mut line = joined.unwrap_or_else(|status| {
             panic!("the line was refused with {status}; the answer was {answer:?}");
         });
         line.handshake();

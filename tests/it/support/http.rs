@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::{EventStream, PATIENCE};
 
 /// A request, to be filled in and sent.
 pub struct Request {
@@ -32,7 +32,14 @@ pub struct Answer {
 
 impl Request {
     pub(super) fn new(address: SocketAddr, method: &str, path: &str) -> Self {
-        Self { address, method: method.into(), path: path.into(), headers: Vec::new(), body: Bytes::new() }
+        let headers = vec![("x-accept-live".into(), "*".into())];
+        Self { address, method: method.into(), path: path.into(), headers, body: Bytes::new() }
+    }
+
+    /// From a client that knows nothing of lines, as curl.
+    pub fn plain(mut self) -> Self {
+        self.headers.retain(|(name, _)| name != "x-accept-live");
+        self
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -47,6 +54,12 @@ impl Request {
 
     pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    /// Sends it, for events that come as they come.
+    #[track_caller]
+    pub fn stream(self) -> EventStream {
+        EventStream::open(self.address, &self.path, &self.headers)
     }
 
     /// Sends it and reads the answer.

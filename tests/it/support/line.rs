@@ -1,4 +1,4 @@
-//! The client's end of a live line: a WebSocket that speaks the envelopes of the gen-2 wire.
+//! The client's end of a live line: the envelopes of the gen-2 wire, over a WebSocket or without one.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
@@ -11,7 +11,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocket, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Error, Message};
 
-use super::PATIENCE;
+use super::http::Request;
+use super::{EventStream, PATIENCE};
 
 /// The event id of the connect ping this client sends.
 const HELLO: &str = "hello-1";
@@ -25,10 +26,20 @@ pub struct Dial {
 
 /// An open line.
 pub struct Line {
-    socket: WebSocket<TcpStream>,
+    carrier: Carrier,
     /// Everything received so far, for the message of a failed test.
     seen: Vec<String>,
     sent: u32,
+}
+
+/// What a line goes over.
+enum Carrier {
+    Socket(WebSocket<TcpStream>),
+    /// Events downward, requests upward.
+    Events {
+        stream: EventStream,
+        up: Dial,
+    },
 }
 
 /// What the host sent: one envelope.
@@ -78,14 +89,35 @@ impl Dial {
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
         let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         match tungstenite::client::client_with_config(request, stream, Some(limits)) {
-            Ok((socket, _)) => Ok(Line { socket, seen: Vec::new(), sent: 0 }),
+            Ok((socket, _)) => Ok(Line::over(Carrier::Socket(socket))),
             Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
     }
+
+    /// Joins without a socket, or returns the status it was refused with.
+    #[track_caller]
+    pub fn listen(self) -> Result<Line, u16> {
+        let request = self.request("GET").header("accept", "text/event-stream");
+        let stream = request.stream();
+        if stream.status != 200 {
+            return Err(stream.status);
+        }
+        Ok(Line::over(Carrier::Events { stream, up: self }))
+    }
+
+    /// A request to the line's address.
+    pub fn request(&self, method: &str) -> Request {
+        let request = Request::new(self.address, method, &self.path);
+        self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+    }
 }
 
 impl Line {
+    fn over(carrier: Carrier) -> Self {
+        Self { carrier, seen: Vec::new(), sent: 0 }
+    }
+
     /// Says hello and waits until the host has answered: from now on frames flow.
     #[track_caller]
     pub fn handshake(&mut self) {
@@ -203,13 +235,21 @@ impl Line {
     /// Sends a text as it is.
     #[track_caller]
     pub fn send_text(&mut self, text: &str) {
-        self.send_message(Message::text(text));
+        match &self.carrier {
+            Carrier::Socket(_) => self.send_message(Message::text(text)),
+            Carrier::Events { up, .. } => {
+                let status = up.request("POST").body(text.to_owned()).send().status;
+                // The host may close while we send; the next event tells how.
+                assert!([204, 400, 404, 413].contains(&status), "{status}: {}", self.transcript());
+            }
+        }
     }
 
     /// Sends any WebSocket message.
     #[track_caller]
     pub fn send_message(&mut self, message: Message) {
-        match self.socket.send(message) {
+        let Carrier::Socket(socket) = &mut self.carrier else { panic!("{message:?} needs a socket") };
+        match socket.send(message) {
             Ok(()) => {}
             // The host may close while we write; the next read tells how.
             Err(Error::Io(_)) => self.seen.push("(a write failed)".into()),
@@ -219,10 +259,17 @@ impl Line {
 
     /// Closes from this side.
     pub fn close(mut self) {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        // What follows does not matter: the socket is dropped.
-        let _ = self.socket.close(Some(frame));
-        let _ = self.socket.flush();
+        match &mut self.carrier {
+            Carrier::Socket(socket) => {
+                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                // What follows does not matter: the socket is dropped.
+                let _ = socket.close(Some(frame));
+                let _ = socket.flush();
+            }
+            Carrier::Events { up, .. } => {
+                up.request("DELETE").send();
+            }
+        }
     }
 
     /// What was received so far.
@@ -237,8 +284,15 @@ impl Line {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "nothing came; {}", self.transcript());
-            self.socket.get_ref().set_read_timeout(Some(left)).expect("a timeout can be set");
-            match self.socket.read() {
+            let socket = match &mut self.carrier {
+                Carrier::Socket(socket) => socket,
+                Carrier::Events { stream, .. } => {
+                    stream.patience(left);
+                    return told(stream.next_event(), &mut self.seen);
+                }
+            };
+            socket.get_ref().set_read_timeout(Some(left)).expect("a timeout can be set");
+            match socket.read() {
                 Ok(Message::Text(text)) => {
                     self.seen.push(text.to_string());
                     let envelope: Value = serde_json::from_str(&text).expect("a frame is JSON");
@@ -262,6 +316,22 @@ impl Line {
             }
         }
     }
+}
+
+/// What an event says: an envelope, or how the line closed.
+fn told(event: Option<super::events::ServerEvent>, seen: &mut Vec<String>) -> Result<Value, u16> {
+    let Some(event) = event else {
+        seen.push("broken: the stream ended".into());
+        return Err(1006);
+    };
+    let data: Value = serde_json::from_str(&event.data).expect("an event's data is JSON");
+    if event.name == "close" {
+        seen.push(format!("close {}", data["code"]));
+        return Err(data["code"].as_u64().and_then(|code| u16::try_from(code).ok()).expect("a code"));
+    }
+    assert!(data.get(".wq").is_some(), "not an envelope: {data}");
+    seen.push(event.data);
+    Ok(data)
 }
 
 /// Reads an envelope; lifecycle pings are not frames.

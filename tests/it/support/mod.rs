@@ -6,9 +6,11 @@
 //! | [`Host`] | the running executable over a site: send requests, read its log, stop it |
 //! | [`Answer`] | one HTTP answer |
 //! | [`Line`] | the client's end of a live line |
+//! | [`EventStream`] | a response that tells server-sent events |
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
 
+mod events;
 mod handlers;
 mod host;
 mod http;
@@ -18,6 +20,7 @@ mod site;
 
 use std::time::Duration;
 
+pub use events::EventStream;
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;
 pub use http::Answer;
@@ -27,6 +30,11 @@ pub use site::{Finished, Site, executable};
 
 /// How long anything may take before the test fails and says what it has seen so far.
 pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Whether lines are joined without a socket: `LIVELINE_TRANSPORT=events` runs every suite that way.
+pub fn without_sockets() -> bool {
+    std::env::var("LIVELINE_TRANSPORT").is_ok_and(|transport| transport == "events")
+}
 
 /// A host that serves one handler at the root: the shape most tests need.
 pub fn serve(handler: &str) -> Host {

@@ -1,0 +1,202 @@
+//! Requests to the address of a line: a socket joins, events are told, and what cannot come by a socket comes by POST.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName,
+    HeaderValue, ORIGIN, RETRY_AFTER, UPGRADE, VARY,
+};
+use hyper::http::HeaderMap;
+use hyper::{Method, Request, StatusCode};
+
+use super::connection::{Carried, Shared};
+use super::upgrade;
+use crate::engine::{Carrier, Close, CloseCode, JoinError, LineId, Token, Visitor};
+use crate::ops::Answer;
+use crate::wire::Format;
+
+/// What may be done with a line's address.
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+
+/// Answers a request to a line's address. Where the answer is a stream, `shared.carried` says so and it has no body.
+pub async fn answer(shared: &Shared, token: &str, request: Request<Incoming>) -> Answer {
+    if upgrade::is_websocket(&request) {
+        return upgrade::join(shared, token, &request);
+    }
+    let caller = Caller::of(shared, request.headers());
+    let method = request.method().clone();
+    let mut answer = match method {
+        Method::GET if wants_events(request.headers()) => listen(shared, token, &caller),
+        Method::GET => needs_socket(),
+        Method::POST => send(shared, token, &caller, request.into_body()).await,
+        Method::DELETE => close(shared, token, &caller, request.uri().query().unwrap_or_default()),
+        Method::OPTIONS => preflight(),
+        _ => {
+            let mut answer =
+                Answer::text(StatusCode::METHOD_NOT_ALLOWED, "Lines know GET, POST and DELETE.\n");
+            answer.headers.insert(ALLOW, METHODS);
+            answer
+        }
+    };
+    allow_origin(&mut answer.headers, caller.origin.as_deref());
+    answer
+}
+
+/// Who asks, and from where.
+pub struct Caller {
+    pub visitor: Visitor,
+    origin: Option<String>,
+    host: Option<String>,
+}
+
+impl Caller {
+    pub fn of(shared: &Shared, headers: &HeaderMap) -> Caller {
+        let text =
+            |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("null").to_owned());
+        let session = shared.worker.settings.sessions.of(headers);
+        let visitor = Visitor { session, address: shared.peer.ip() };
+        Caller { visitor, origin: text(ORIGIN), host: text(HOST) }
+    }
+
+    pub fn origin_and_host(&self) -> (Option<&str>, Option<&str>) {
+        (self.origin.as_deref(), self.host.as_deref())
+    }
+}
+
+pub fn token(text: &str) -> Result<Token, JoinError> {
+    text.parse().map_err(|_| JoinError::Unknown)
+}
+
+/// The answer to whoever may not use a line.
+pub fn refusal(shared: &Shared, error: JoinError) -> Answer {
+    let status = match error {
+        JoinError::Unknown => StatusCode::NOT_FOUND,
+        JoinError::Origin | JoinError::Visitor => StatusCode::FORBIDDEN,
+    };
+    tracing::warn!("a request for a line from {} was refused: {error}", shared.peer.ip());
+    Answer::text(status, format!("{error}\n"))
+}
+
+/// The client listens to the line's events from now on.
+fn listen(shared: &Shared, address: &str, caller: &Caller) -> Answer {
+    let hub = &shared.worker.settings.hub;
+    let joined = token(address)
+        .and_then(|token| hub.join(token, Carrier::Events, &caller.visitor, caller.origin_and_host()));
+    match joined {
+        Ok(line) => {
+            let mut answer = Answer::empty(StatusCode::OK);
+            carry(&mut answer.headers, Format::Envelopes);
+            shared.carried.set(Some(Carried::Events(line, Format::Envelopes, Vec::new())));
+            answer
+        }
+        Err(error) => refusal(shared, error),
+    }
+}
+
+/// The headers of a response that tells a line's events.
+pub fn carry(headers: &mut HeaderMap, format: Format) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    // Proxies that collect responses would hold events back.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+}
+
+/// Takes a client's frames, one a line.
+async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -> Answer {
+    let settings = &shared.worker.settings;
+    let line = match sender(shared, address, caller) {
+        Ok(line) => line,
+        Err(error) => return refusal(shared, error),
+    };
+    if !settings.hub.may_read(line) {
+        let text = "The handler has not heard the messages before; send these again.\n";
+        let mut answer = Answer::text(StatusCode::TOO_MANY_REQUESTS, text);
+        answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return answer;
+    }
+    let Some(bytes) = read(body, settings.limits.body).await else {
+        return Answer::too_large(settings.limits.body);
+    };
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        settings.hub.cut(line, CloseCode::Unsupported);
+        return Answer::text(StatusCode::BAD_REQUEST, "Frames are UTF-8 text.\n");
+    };
+    for frame in text.split('\n').map(str::trim).filter(|frame| !frame.is_empty()) {
+        if frame.len() > settings.limits.frame {
+            settings.hub.cut(line, CloseCode::TooBig);
+            return Answer::too_large(settings.limits.frame);
+        }
+        settings.hub.receive(line, frame);
+    }
+    Answer::empty(StatusCode::NO_CONTENT)
+}
+
+/// The client closes the line.
+fn close(shared: &Shared, address: &str, caller: &Caller, query: &str) -> Answer {
+    let line = match sender(shared, address, caller) {
+        Ok(line) => line,
+        Err(error) => return refusal(shared, error),
+    };
+    let value = |name: &str| {
+        let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+        percent_encoding::percent_decode_str(pair).decode_utf8().ok().map(|text| text.into_owned())
+    };
+    let code =
+        value("code").and_then(|code| code.parse::<u16>().ok()).map_or(CloseCode::Done, CloseCode::from);
+    let reason = value("reason").unwrap_or_default();
+    shared.worker.settings.hub.socket_closed(line, Close::because(code, reason));
+    Answer::empty(StatusCode::NO_CONTENT)
+}
+
+fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<LineId, JoinError> {
+    let hub = &shared.worker.settings.hub;
+    hub.sender(token(address)?, &caller.visitor, caller.origin_and_host())
+}
+
+/// A body of at most `limit` bytes. A client that leaves in the middle has sent nothing.
+async fn read(mut body: Incoming, limit: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(drop).and_then(|frame| frame.into_data().map_err(drop)) else {
+            continue;
+        };
+        if bytes.len() + data.len() > limit {
+            return None;
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Some(bytes)
+}
+
+fn needs_socket() -> Answer {
+    let text = "This is the address of a live line; connect a WebSocket, or ask for text/event-stream.\n";
+    let mut answer = Answer::text(StatusCode::UPGRADE_REQUIRED, text);
+    answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    answer
+}
+
+fn preflight() -> Answer {
+    let mut answer = Answer::empty(StatusCode::NO_CONTENT);
+    answer.headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    answer.headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    answer
+}
+
+/// Lets the page that asked read the answer. Which pages may use a line at all is the engine's decision.
+fn allow_origin(headers: &mut HeaderMap, origin: Option<&str>) {
+    let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) else { return };
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|kind| {
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+    })
+}

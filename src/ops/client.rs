@@ -1,0 +1,101 @@
+//! What a request's client can follow, as far as its headers say. Half of `runtime-js/10_exchange.js`.
+
+use std::borrow::Cow;
+
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+
+use super::{Answer, AnswerBody};
+use crate::engine::{LineId, Reach};
+use crate::wire::Format;
+
+/// How an answer with more to come gets to its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// It joins a line: it said `X-Accept-Live`, or is a browser (Fetch metadata, `Sec-Fetch-Mode`).
+    Live,
+    /// It asked for a stream, so the answer itself tells the events.
+    Stream(Format),
+    /// It understands one answer, the last.
+    Plain,
+}
+
+impl Client {
+    /// Who sent this request.
+    pub fn of(request: &Parts) -> Client {
+        let headers = &request.headers;
+        if request.method != Method::HEAD
+            && let Some(format) = headers.get(ACCEPT).and_then(|accept| stream_in(accept.to_str().ok()?))
+        {
+            return Client::Stream(format);
+        }
+        if headers.contains_key("x-accept-live") || headers.contains_key("sec-fetch-mode") {
+            Client::Live
+        } else {
+            Client::Plain
+        }
+    }
+
+    /// How far its exchange may go.
+    pub fn reach(self) -> Reach {
+        match self {
+            Client::Live | Client::Stream(_) => Reach::Line,
+            Client::Plain => Reach::Final,
+        }
+    }
+}
+
+/// The first stream that an Accept header names. Browsers' navigations name none.
+fn stream_in(accept: &str) -> Option<Format> {
+    accept.split(',').find_map(|kind| match kind.split(';').next()?.trim() {
+        "text/event-stream" => Some(Format::Events),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Format::Lines),
+        _ => None,
+    })
+}
+
+/// The answer goes on as a line; its connection tells the events after `first`.
+#[derive(Debug, Clone)]
+pub struct LineStream {
+    pub line: LineId,
+    pub format: Format,
+    pub first: Vec<u8>,
+}
+
+/// A final answer as a stream that ends at once, or as it was where it is not data.
+pub fn as_stream(mut answer: Answer, format: Format) -> Answer {
+    let Some(first) = first_state(&answer, format) else { return answer };
+    let mut body = first;
+    format.close(1000, "done", &mut body);
+    answer.headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(format.media_type()));
+    answer.body = AnswerBody::Data(body.into());
+    answer
+}
+
+/// An answer's data as a stream's first event. `None` for what is not data; nothing for a 202, which has no state.
+pub fn first_state(answer: &Answer, format: Format) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    if answer.status == StatusCode::ACCEPTED {
+        return Some(out);
+    }
+    if !answer.status.is_success() {
+        return None;
+    }
+    format.state(&json_of(&answer.headers, &answer.body)?, &mut out);
+    Some(out)
+}
+
+fn json_of<'a>(headers: &HeaderMap, body: &'a AnswerBody) -> Option<Cow<'a, str>> {
+    let data = match body {
+        AnswerBody::Empty => return Some("null".into()),
+        AnswerBody::Data(data) => std::str::from_utf8(data).ok()?,
+        AnswerBody::Stream(_) | AnswerBody::File(_) => return None,
+    };
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
+    match kind {
+        "application/json" => Some(data.into()),
+        "text/plain" => Some(serde_json::Value::from(data).to_string().into()),
+        _ => None,
+    }
+}

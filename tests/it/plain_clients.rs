@@ -1,0 +1,284 @@
+//! Clients without a line: one answer, or a stream of events in the answer itself.
+
+use serde_json::{Value, json};
+
+use crate::support::{Host, Site, serve};
+
+const STEPS: &str = r#"
+    export default async function (event) {
+      event.respondWith({ step: 1 }, { done: false });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      event.respondWith({ step: 2 });
+    }"#;
+
+/// The lines of a stream of JSON.
+#[track_caller]
+fn lines(host: &Host, path: &str) -> Vec<Value> {
+    let answer = host.request("GET", path).plain().header("accept", "application/x-ndjson").send();
+    assert_eq!(answer.header("content-type"), Some("application/x-ndjson"), "{answer:?}");
+    answer.text().lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+// -- one answer ---------------------------------------------------------------------------------------
+
+#[test]
+fn a_plain_client_gets_the_last_state() {
+    let answer = serve(STEPS).request("GET", "/").plain().send();
+
+    assert_eq!((answer.status, answer.json()), (200, json!({ "step": 2 })));
+    assert!(!answer.is_live(), "{answer:?}");
+}
+
+#[test]
+fn a_browser_is_no_plain_client() {
+    let answer = serve(STEPS).request("GET", "/").plain().header("sec-fetch-mode", "cors").send();
+
+    assert_eq!(answer.json(), json!({ "step": 1 }));
+    assert!(answer.is_live(), "{answer:?}");
+}
+
+#[test]
+fn a_plain_client_sees_what_changed_in_place() {
+    let host = serve(
+        r#"import { Observer } from "@webqit/observer";
+        export default function (event) {
+          const data = { list: [] };
+          event.waitUntil((async () => {
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            Observer.proxy(data.list).push(1, 2);
+          })());
+          return data;
+        }"#,
+    );
+
+    assert_eq!(host.request("GET", "/").plain().send().json(), json!({ "list": [1, 2] }));
+}
+
+#[test]
+fn a_plain_client_gets_what_a_generator_ends_with() {
+    let host = serve("export default async function* () { yield 1; yield 2; yield { three: 3 }; }");
+
+    assert_eq!(host.request("GET", "/").plain().send().json(), json!({ "three": 3 }));
+}
+
+#[test]
+fn a_plain_client_follows_the_redirect_that_came_last() {
+    let host = serve(
+        r#"export default async function (event) {
+          event.respondWith({ step: 1 }, { done: false });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          event.respondWith(null, { status: 302, headers: { Location: "/done" } });
+        }"#,
+    );
+
+    let answer = host.request("GET", "/").plain().send();
+
+    assert_eq!((answer.status, answer.header("location")), (302, Some("/done")));
+}
+
+#[test]
+fn a_plain_client_does_not_wait_for_a_navigation() {
+    let host = serve("export default function (event) { event.waitUntilNavigate(); return { now: true }; }");
+
+    assert_eq!(host.request("GET", "/").plain().send().json(), json!({ "now": true }));
+}
+
+#[test]
+fn a_message_is_no_answer_for_a_plain_client() {
+    let host = serve(
+        r#"export default async function (event) {
+          event.client.postMessage({ progress: 10 });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          return { done: true };
+        }"#,
+    );
+
+    let answer = host.request("GET", "/").plain().send();
+
+    assert_eq!((answer.status, answer.json()), (200, json!({ "done": true })));
+}
+
+#[test]
+fn a_plain_client_that_is_asked_learns_what_it_takes() {
+    let host = serve(
+        r#"export default async function (event) {
+          const answer = await event.user.confirm("sure?");
+          return { sure: answer.data };
+        }"#,
+    );
+
+    let answer = host.request("GET", "/").plain().send();
+
+    assert_eq!((answer.status, answer.header("upgrade")), (426, Some("websocket")));
+    assert!(answer.text().contains("X-Accept-Live"), "{answer:?}");
+}
+
+#[test]
+fn a_handler_may_do_without_the_answer_of_a_plain_client() {
+    let host = serve(
+        r#"export default async function (event) {
+          try {
+            await event.user.confirm("sure?");
+          } catch (error) {
+            return { asked: error.name };
+          }
+        }"#,
+    );
+
+    assert_eq!(host.request("GET", "/").plain().send().json(), json!({ "asked": "NotSupportedError" }));
+}
+
+#[test]
+fn a_plain_client_of_an_endless_handler_gets_its_state_in_the_end() {
+    let site = Site::new().file(
+        "handler.js",
+        r#"export default function (event) {
+          event.signal.addEventListener("abort", () => console.error("it ended"));
+          event.respondWith({ on: "and on" }, { done: false });
+        }"#,
+    );
+    let host = site.arg("--answer-timeout=200ms").serve();
+
+    let answer = host.request("GET", "/").plain().send();
+
+    assert_eq!((answer.status, answer.json()), (200, json!({ "on": "and on" })));
+    host.log.next("it ended");
+}
+
+#[test]
+fn a_plain_client_gets_the_state_when_the_handler_closes() {
+    let host = serve(
+        r#"export default async function (event) {
+          event.respondWith({ step: 1 }, { done: false });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          event.client.close();
+        }"#,
+    );
+
+    assert_eq!(host.request("GET", "/").plain().send().json(), json!({ "step": 1 }));
+}
+
+#[test]
+fn a_failure_after_a_held_state_is_a_failure() {
+    let host = serve(
+        r#"export default async function (event) {
+          event.respondWith({ step: 1 }, { done: false });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          throw new Error("too bad");
+        }"#,
+    );
+
+    assert_eq!(host.request("GET", "/").plain().send().status, 500);
+}
+
+// -- lines of JSON ------------------------------------------------------------------------------------
+
+#[test]
+fn lines_tell_every_state() {
+    assert_eq!(
+        lines(&serve(STEPS), "/"),
+        [
+            json!({ "event": "state", "data": { "step": 1 } }),
+            json!({ "event": "state", "id": "response.replace-1", "data": { "step": 2 } }),
+            json!({ "event": "done", "data": null }),
+            json!({ "event": "close", "data": { "code": 1000, "reason": "done" } }),
+        ]
+    );
+}
+
+#[test]
+fn lines_tell_a_final_answer() {
+    let told = lines(&serve("export default () => ({ plain: true })"), "/");
+
+    assert_eq!(
+        told,
+        [
+            json!({ "event": "state", "data": { "plain": true } }),
+            json!({ "event": "close", "data": { "code": 1000, "reason": "done" } }),
+        ]
+    );
+}
+
+#[test]
+fn lines_tell_messages_and_changes() {
+    let host = serve(
+        r#"export default function (event) {
+          event.respondWith({ n: 0 }, async ($data) => {
+            event.client.postMessage("hello");
+            $data.n = 1;
+          });
+        }"#,
+    );
+
+    let told = lines(&host, "/");
+
+    let names: Vec<_> = told.iter().map(|line| line["event"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["state", "message", "mutate", "done", "close"]);
+    assert_eq!(told[2]["data"][0]["value"], json!(1));
+}
+
+#[test]
+fn a_message_first_has_no_state() {
+    let host = serve(
+        r#"export default async function (event) {
+          event.client.postMessage({ progress: 10 });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          return { ok: 1 };
+        }"#,
+    );
+
+    let told = lines(&host, "/");
+
+    let names: Vec<_> = told.iter().map(|line| line["event"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["message", "state", "done", "close"]);
+}
+
+#[test]
+fn what_is_not_data_is_answered_as_ever() {
+    let host =
+        serve(r#"export default () => new Response("<p>hi", { headers: { "content-type": "text/html" } })"#);
+
+    let answer = host.request("GET", "/").plain().header("accept", "application/x-ndjson").send();
+
+    assert_eq!((answer.header("content-type"), answer.text()), (Some("text/html"), "<p>hi"));
+}
+
+// -- server-sent events -------------------------------------------------------------------------------
+
+#[test]
+fn an_event_source_hears_every_state() {
+    let host = serve(STEPS);
+
+    let answer = host.request("GET", "/").plain().header("accept", "text/event-stream").send();
+
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    assert_eq!(
+        answer.text(),
+        "event: state\ndata: {\"step\":1}\n\n\
+         event: state\nid: response.replace-1\ndata: {\"step\":2}\n\n\
+         event: done\ndata: null\n\n\
+         event: close\ndata: {\"code\":1000,\"reason\":\"done\"}\n\n"
+    );
+}
+
+#[test]
+fn an_event_source_may_send_to_the_address_of_its_line() {
+    let host = serve(
+        r#"export default async function (event) {
+          const answer = await event.user.confirm("sure?");
+          return { sure: answer.data };
+        }"#,
+    );
+    let mut stream = host.request("GET", "/").header("accept", "text/event-stream").stream();
+    let session = stream.header("x-live-session").expect("the address of the line");
+    let path = session.strip_prefix("socket://").expect("a socket").to_owned();
+    let question = stream.next_event().expect("a question");
+    assert_eq!(question.name, "confirm");
+
+    let reply =
+        json!({ "message": true, ".wq": { "type": format!("{}:0:message", question.id), "eventID": "r" } });
+    assert_eq!(host.request("POST", &path).json(&reply).send().status, 204);
+
+    let state = stream.next_event().expect("a state");
+    assert_eq!((&*state.name, &*state.data), ("state", r#"{"sure":true}"#));
+}
