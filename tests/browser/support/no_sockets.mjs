@@ -44,7 +44,7 @@ function note(lines, incoming, upstream) {
   const line = lines.at(address);
   switch (incoming.method) {
     case "POST":
-      createInterface(incoming).on("line", (text) => text && line.say(text));
+      eachLine(incoming, (text) => text && line.say(text));
       break;
     case "DELETE":
       line.end();
@@ -57,7 +57,7 @@ function note(lines, incoming, upstream) {
 
 function noteEvents(line, answer) {
   let event = { name: "message", data: [] };
-  createInterface(answer).on("line", (text) => {
+  eachLine(answer, (text) => {
     const [, field, value] = /^(\w*): ?(.*)$/.exec(text) ?? [];
     if (field === "event") event.name = value;
     if (field === "data") event.data.push(value);
@@ -65,4 +65,9 @@ function noteEvents(line, answer) {
     if (event.name === "message" && event.data.length > 0) line.hear(event.data.join("\n"));
     event = { name: "message", data: [] };
   });
+}
+
+/** A stream that breaks ends like one that closes: with what came through. */
+function eachLine(stream, hear) {
+  createInterface(stream).on("line", hear).on("error", () => {});
 }
