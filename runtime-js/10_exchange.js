@@ -145,8 +145,9 @@ export class Exchange {
   fail(error) {
     // A handler that ends because its exchange did is no failure.
     if (this.#ended && error?.name === "AbortError") return;
-    if (error === this.#unreachable) op_exchange_unreachable(this.id);
+    if (this.#unreachable !== null && error === this.#unreachable) op_exchange_unreachable(this.id);
     op_exchange_fail(this.id, error);
+    this.port?.closed(4002, "the handler failed", true);
     this.end(error);
   }
 
@@ -155,6 +156,8 @@ export class Exchange {
     if (this.#ended) return;
     this.#ended = true;
     open.delete(this.id);
+    // However it ended, the port tells first, unless it did already.
+    this.port?.closed(1000, "done", true);
     this.#settleWaiting("done");
     if (this.#abort !== null) this.#abort.abort(reason ?? overError());
     const callbacks = this.#onEnd;

@@ -52,7 +52,8 @@ export class ClientPort extends EventTarget {
   constructor(exchange) {
     super();
     this.#exchange = exchange;
-    if (exchange.joined) this.#readyState = "open";
+    if (exchange.ended) this.#readyState = "closed";
+    else if (exchange.joined) this.#readyState = "open";
     exchange.onEnd(() => this.#finish());
   }
 
@@ -214,7 +215,6 @@ export class ClientPort extends EventTarget {
   }
 
   #finish() {
-    this.closed(1000, "done", true);
     for (const { close } of [...this.#replies.values()]) close();
     this.#settleWaiting("open");
     this.#settleWaiting("close");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Frame, serve};
+use crate::support::{Frame, on_go, serve};
 
 #[test]
 fn t1_a_second_step_replaces_the_first() {
@@ -199,6 +199,47 @@ const LISTENS_TO_NAVIGATION: &str = r#"
       event.waitUntilNavigate();
       return {};
     }"#;
+
+#[test]
+fn t8_a_concurrent_frame_keeps_the_state_before_it_alive() {
+    let host = serve(&on_go(
+        r#"
+        const first = { n: 0 };
+        event.respondWith(first, { done: false });
+        await go;
+        event.respondWith({ m: 0 }, { done: false, concurrent: true });
+        Observer.set(first, "n", 1);
+        event.respondWith({ z: 1 }, { done: false });
+        Observer.set(first, "n", 2);
+        event.client.close();"#,
+    ));
+
+    let (answer, mut line) = host.open("/");
+    line.send("go", Value::Null);
+    let (frames, code) = line.rest();
+
+    assert_eq!(answer.text(), r#"{"n":0}"#);
+    let [second, delta, third] = &frames[..] else { panic!("{frames:?}") };
+    assert_eq!((&second.message["body"], &second.message["concurrent"]), (&json!({ "m": 0 }), &json!(true)));
+    assert_eq!((&*delta.kind, &delta.message[0]["value"]), ("initial_response.mutate", &json!(1)));
+    assert_eq!(third.message["body"], json!({ "z": 1 }));
+    assert_eq!(code, 1000);
+}
+
+/// Upstream lets several sockets share a port and closes it with the last. Here an address is good for one client,
+/// so that nobody who learns it later can listen in.
+#[test]
+fn t9_a_second_socket_does_not_get_the_line() {
+    let host = serve(&on_go(r#"event.respondWith({ n: 0 }, { done: false }); await go; return { n: 1 };"#));
+
+    let (answer, mut line) = host.open("/");
+    let second = host.dial(&answer.line_path()).connect();
+
+    assert_eq!(second.err(), Some(404));
+    line.send("go", Value::Null);
+    assert_eq!(line.expect_body(), json!({ "n": 1 }));
+    line.done();
+}
 
 /// Types and payloads: a transcript without its ids.
 fn sequence(frames: &[Frame]) -> Vec<(String, Value)> {

@@ -204,7 +204,7 @@ fn wrong_frames_close_the_line_with_their_code() {
         (Message::binary(vec![1, 2, 3]), 1003),
         (Message::text(long), 1009),
     ] {
-        let (_, mut line) = host.open("/");
+        let mut line = host.open_socket("/");
         line.send_message(message.clone());
         assert_eq!(line.closed(), code, "{message:?}");
     }
@@ -327,7 +327,7 @@ fn a_client_that_does_not_read_is_cut_off() {
 fn a_close_of_the_client_is_answered() {
     let host = serve(STAYS);
 
-    let (_, mut line) = host.open("/");
+    let mut line = host.open_socket("/");
     line.send_message(Message::Close(None));
 
     assert!(matches!(line.closed(), 1000 | 1005), "{}", line.transcript());

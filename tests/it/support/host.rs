@@ -77,6 +77,15 @@ impl Host {
         (answer, line)
     }
 
+    /// A GET whose answer must be live, and its line, over a WebSocket in any case.
+    #[track_caller]
+    pub fn open_socket(&self, path: &str) -> Line {
+        let dial = self.dial(&self.get(path).line_path());
+        let mut line = dial.connect().unwrap_or_else(|status| panic!("{path} was refused with {status}"));
+        line.handshake();
+        line
+    }
+
     /// The line of a live answer, after the handshake.
     #[track_caller]
     pub fn join(&self, answer: &Answer) -> Line {

@@ -1,0 +1,216 @@
+//! Lines of clients that cannot have a socket: events downward, requests upward.
+//!
+//! `LIVELINE_TRANSPORT=events` runs every other suite this way too; here stands what only this way has.
+
+use serde_json::{Value, json};
+
+use crate::support::{Host, Site, on_go, serve};
+
+/// Live until the user navigates away; echoes messages, and logs how it ends.
+const ECHO: &str = r#"
+    export default function (event) {
+      event.client.addEventListener("message", (e) => event.client.postMessage(e.data));
+      event.client.addEventListener("close", (e) => console.error(`closed ${e.code} ${e.reason}.`));
+      event.waitUntilNavigate();
+      return "live";
+    }"#;
+
+fn message(data: Value) -> String {
+    json!({ "message": data, ".wq": { "type": "message", "eventID": "m" } }).to_string()
+}
+
+#[track_caller]
+fn post(host: &Host, path: &str, body: impl Into<String>) -> u16 {
+    host.request("POST", path).body(body.into()).send().status
+}
+
+#[test]
+fn a_whole_conversation_needs_no_socket() {
+    let host = serve(&on_go("event.respondWith({ n: 0 }, { done: false }); await go; return { n: 1 };"));
+    let answer = host.get("/");
+
+    let mut line = host.dial(&answer.line_path()).listen().expect("the line");
+    line.handshake();
+    line.send("go", Value::Null);
+
+    assert_eq!(line.expect_body(), json!({ "n": 1 }));
+    line.done();
+}
+
+#[test]
+fn a_stream_of_events_is_not_kept_by_anybody() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+
+    let stream = host.request("GET", &path).header("accept", "text/event-stream").stream();
+
+    assert_eq!(stream.header("content-type"), Some("text/event-stream"));
+    assert_eq!(stream.header("cache-control"), Some("no-store"));
+    assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+}
+
+#[test]
+fn several_frames_may_come_at_once() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    let status = post(&host, &path, [message(json!(1)), message(json!(2))].join("\n"));
+
+    assert_eq!(status, 204);
+    assert_eq!((line.expect("message"), line.expect("message")), (json!(1), json!(2)));
+}
+
+#[test]
+fn nothing_can_be_sent_before_somebody_listens() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+
+    assert_eq!(post(&host, &path, message(json!(1))), 404);
+    assert!(host.dial(&path).connect().is_ok(), "the address is still good");
+}
+
+#[test]
+fn a_line_with_a_socket_takes_no_requests() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).connect().expect("the line");
+    line.handshake();
+
+    assert_eq!(post(&host, &path, message(json!(1))), 404);
+    assert_eq!(host.request("DELETE", &path).send().status, 404);
+}
+
+#[test]
+fn an_address_is_listened_to_once() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    assert_eq!(host.dial(&path).listen().err(), Some(404));
+    assert_eq!(host.dial(&path).connect().err(), Some(404));
+    // The line itself is not disturbed.
+    line.send("message", json!("still here"));
+    assert_eq!(line.expect("message"), json!("still here"));
+}
+
+#[test]
+fn the_client_may_say_why_it_closes() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    let status = host.request("DELETE", &format!("{path}&code=4100&reason=had%20enough")).send().status;
+
+    assert_eq!(status, 204);
+    host.log.next("closed 4100 had enough.");
+    assert_eq!(post(&host, &path, message(json!(1))), 404);
+}
+
+#[test]
+fn a_client_that_vanishes_is_noticed() {
+    let host = serve(ECHO);
+    let mut line = host.dial(&host.get("/").line_path()).listen().expect("the line");
+    line.handshake();
+
+    drop(line);
+
+    host.log.next("closed 1006 connection lost.");
+}
+
+#[test]
+fn frames_over_the_limit_close_the_line() {
+    let host = Site::new().file("handler.js", ECHO).arg("--max-frame=1KiB").serve();
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    assert_eq!(post(&host, &path, message(json!("x".repeat(2000)))), 413);
+    assert_eq!(line.closed(), 1009);
+}
+
+#[test]
+fn frames_that_are_no_text_close_the_line() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    assert_eq!(host.request("POST", &path).body(vec![0xff, 0xfe]).send().status, 400);
+    assert_eq!(line.closed(), 1003);
+}
+
+#[test]
+fn a_foreign_page_neither_hears_nor_speaks() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+    let foreign = |method: &str| {
+        let request = host.request(method, &path).header("origin", "https://evil.example");
+        request.header("accept", "text/event-stream").send().status
+    };
+
+    assert_eq!(foreign("GET"), 403);
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+    assert_eq!((foreign("POST"), foreign("DELETE")), (403, 403));
+    line.send("message", json!("still here"));
+    assert_eq!(line.expect("message"), json!("still here"));
+}
+
+#[test]
+fn a_page_that_is_allowed_may_read_the_answers() {
+    let host = Site::new().file("handler.js", ECHO).arg("--allow-origin=https://app.example").serve();
+    let path = host.get("/").line_path();
+    let request = |method: &str| host.request(method, &path).header("origin", "https://app.example");
+
+    let preflight = request("OPTIONS").header("access-control-request-method", "POST").send();
+    assert_eq!(preflight.status, 204);
+    assert_eq!(preflight.header("access-control-allow-origin"), Some("https://app.example"));
+    let stream = request("GET").header("accept", "text/event-stream").stream();
+
+    assert_eq!(
+        (stream.status, stream.header("access-control-allow-origin")),
+        (200, Some("https://app.example"))
+    );
+}
+
+#[test]
+fn other_methods_are_told_what_there_is() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+
+    let answer = host.request("PUT", &path).send();
+
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, POST, DELETE")));
+    assert_eq!(host.get(&path).status, 426);
+}
+
+/// Events of a line do not wait for the thread of its handler.
+#[test]
+fn a_spinning_handler_holds_up_no_events() {
+    let site = Site::new()
+        .file("handler.js", ECHO)
+        .file("spin/handler.js", "export default () => { console.error('spinning'); for (;;); }");
+    let root = r#"
+        export default async function (event, next) {
+          if (next.stepname) return await next();
+          event.client.addEventListener("close", (e) => console.error(`closed ${e.code} ${e.reason}.`));
+          event.waitUntilNavigate();
+          return "live";
+        }"#;
+    let host = site.file("handler.js", root).arg("--cpu-timeout=5s").serve();
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(host.get("/spin").status, 500));
+        host.log.next("spinning");
+        // The host closes every line; the handler's thread could not.
+        host.signal("TERM");
+        assert_eq!(line.closed(), 1012);
+    });
+}
