@@ -15,6 +15,7 @@ import {
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
+import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
@@ -85,10 +86,8 @@ export class Responder {
 
   #observe(body, source, prefix) {
     if (!isPlain(body)) return;
-    const { id } = this.#exchange;
-    this.#observed.push(subscribe(body, (records) => {
-      op_port_delta(id, `${source}.mutate`, encodeRecords(records, prefix));
-    }));
+    const exchange = this.#exchange;
+    this.#observed.push(subscribe(body, (records) => sendDelta(exchange, source, records, prefix)));
   }
 
   #forgetBodies() {
@@ -109,34 +108,20 @@ export function answerPlain(exchange, value, returned) {
   if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value, PLAIN, true);
 }
 
+/** Sends changes of a body or of a live message. Where they cannot be told, the client's copy would be another. */
+export function sendDelta(exchange, source, records, prefix) {
+  try {
+    op_port_delta(exchange.id, `${source}.mutate`, encodeRecords(records, prefix));
+  } catch (error) {
+    exchange.fail(error);
+  }
+}
+
 /** The head of an answer that nobody gave one. */
 const PLAIN = { status: 200, statusText: "", headers: null, hasHeaders: false };
 
 /** The state of a response whose source had none, such as a generator that yields nothing. */
 const NOTHING = { ...PLAIN, body: null, raw: undefined, concurrent: false };
-
-function encodeFrame({ body, status, statusText, headers, hasHeaders, type, url, concurrent }) {
-  const plain = {};
-  if (hasHeaders) {
-    // Cookies are HTTP's alone.
-    for (const [name, value] of headers) { if (name !== "set-cookie") plain[name] = value; }
-  }
-  const frame = { body: body ?? null, status, statusText, headers: plain, type, url, concurrent };
-  return encodeJson(frame, "The response's body");
-}
-
-/** Changes of a body or of a live message, as the wire has them; `prefix` is where the observed value stands. */
-export function encodeRecords(records, prefix) {
-  const wire = records.map(({ type, key, value, isUpdate, path }) => ({
-    type,
-    key,
-    value,
-    isUpdate,
-    operation: type === "delete" ? "deleteProperty" : "set",
-    path: prefix === null ? path : [prefix, ...path],
-  }));
-  return encodeJson(wire, "A change of the response's body");
-}
 
 // -- HTTP ------------------------------------------------------------------------------------------------------------
 
