@@ -15,7 +15,7 @@ const FIRST = {
   "/skeleton": ["#header", "Loading..."],
   "/callback": ["#some-prop", "nothing yet"],
   "/generator": ["#yielded", "an object"],
-  "/redirect": ["#step", ""],
+  "/redirect": ["#step", "0"],
   "/done": ["#done", "All the work is finished."],
   "/confirm": ["#answer", "Nothing was asked yet."],
   "/dialogs": ["#greeting", "Nobody was greeted yet."],
