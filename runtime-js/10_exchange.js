@@ -36,11 +36,13 @@ export class Exchange {
   /**
    * @param {number} id the engine's name for it
    * @param {string} method
+   * @param {number} page the page that the answer is wanted in; -1 for the answer itself
    * @param {boolean} canJoin whether the client can join a line; if not it gets the last state alone
    */
-  constructor(id, method, canJoin) {
+  constructor(id, method, page, canJoin) {
     this.id = id;
     this.method = method;
+    this.page = page;
     this.canJoin = canJoin;
     /** What events of this exchange share, made when first used. */
     this.port = null;

@@ -17,6 +17,7 @@ import { writeHeaders } from "ext:liveline/11_request.js";
 import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
+import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
 /**
@@ -129,6 +130,9 @@ function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
   const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+  if (exchange.page !== -1 && isShown(head.status, head.headers)) {
+    return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSON.stringify(text) : text, last);
+  }
   if (head.status === 200 && !head.hasHeaders && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
@@ -150,6 +154,10 @@ function answerResponse(exchange, response, last) {
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
   if (typeof source.body === "string") {
+    if (exchange.page !== -1 && isShown(status, response.headers) && isData(response.headers, source.body)) {
+      const head = { status, statusText: statusMessage, headers: response.headers };
+      return answerPage(exchange, head, source.body, last);
+    }
     return op_answer(exchange.id, status, statusMessage, headers, source.body, last);
   }
   if (ArrayBuffer.isView(source.body)) {

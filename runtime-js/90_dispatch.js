@@ -29,9 +29,9 @@ export function setNodes(tree) {
   });
 }
 
-/** For the host: a request came. */
-export function dispatch(id, node, method, canJoin) {
-  const exchange = new Exchange(id, method, canJoin);
+/** For the host: a request came. `page` is what its answer is wanted in, -1 for none. */
+export function dispatch(id, node, method, page, canJoin) {
+  const exchange = new Exchange(id, method, page, canJoin);
   inContextOf(exchange, () => {
     const event = new HttpEvent(exchange);
     try {

@@ -25,6 +25,9 @@ pub enum OpError {
     #[error("{0}")]
     Route(String),
     #[class(generic)]
+    #[error("{0}")]
+    Page(String),
+    #[class(generic)]
     #[error("no folder is being served yet")]
     NoSite,
     #[class("DOMExceptionNetworkError")]

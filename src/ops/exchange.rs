@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::client::{LineStream, as_stream, first_state};
 use super::files::FileBody;
-use super::{Answer, Client, Diagnostic, OpError, Sessions, Site};
+use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -38,6 +38,8 @@ pub struct Call {
     pub parts: Parts,
     pub body: Incoming,
     pub peer: IpAddr,
+    /// The page to show the answer in, by its number, if the client would rather have one.
+    pub page: Option<u32>,
 }
 
 /// The requests that JavaScript may still refer to.
@@ -69,6 +71,7 @@ pub(super) struct Slot {
     /// Bytes of the body read so far.
     pub body_read: usize,
     pub peer: IpAddr,
+    page: Option<u32>,
     /// The session that the request came with, or that began with it.
     pub session: Option<String>,
     /// The session began here, so its cookie has to be set.
@@ -105,9 +108,10 @@ impl Exchanges {
     /// Takes a request in. Its answer comes through the receiver; a dropped sender means that it was lost.
     pub fn begin(&mut self, call: Call) -> (ExchangeId, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
-        let Call { parts, body, peer } = call;
+        let Call { parts, body, peer, page } = call;
         let session = self.sessions.of(&parts.headers);
-        let client = Client::of(&parts);
+        // Whoever wants the page gets its script, too.
+        let client = if page.is_some() { Client::Live } else { Client::of(&parts) };
         let entry = self.slots.vacant_entry();
         // 2^33 requests later the numbers come round, long after the last use of this one.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
@@ -121,6 +125,7 @@ impl Exchanges {
             body: Some(body),
             body_read: 0,
             peer,
+            page,
             session,
             session_is_new: false,
             cookies: Vec::new(),
@@ -237,8 +242,9 @@ impl Exchanges {
                 for frame in queued {
                     self.hub.send(line, frame);
                 }
-                let mut answer = first.unwrap_or_else(|| Answer::empty(StatusCode::ACCEPTED));
-                add_line_headers(&mut answer.headers, token);
+                let mut answer = first.unwrap_or_else(|| self.accepted(id));
+                let address = add_line_headers(&mut answer.headers, token);
+                answer.insert_line(&address);
                 if let Client::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {
@@ -256,6 +262,7 @@ impl Exchanges {
             Effect::Finish(line) => self.hub.complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
+                let html = prefers_html(&slot.request.headers);
                 let json = Answer::prefers_json(&slot.request.headers);
                 let too_large = slot.body_read > max_body;
                 let unreachable = slot.unreachable;
@@ -264,6 +271,8 @@ impl Exchanges {
                     Answer::too_large(max_body)
                 } else if unreachable {
                     Answer::needs_live_client()
+                } else if html {
+                    Answer::error_page(failure.as_ref())
                 } else {
                     Answer::internal_error(failure.as_ref(), json)
                 };
@@ -277,6 +286,23 @@ impl Exchanges {
                 };
                 self.hub.finish(line, close);
             }
+        }
+    }
+
+    /// The answer while there is no state to answer with, in the page if one is wanted.
+    fn accepted(&mut self, id: ExchangeId) -> Answer {
+        let accepted = Answer::empty(StatusCode::ACCEPTED);
+        let page = self.slot(id).and_then(|slot| slot.page);
+        match page.zip(self.site.as_ref()).map(|(page, site)| site.blank_page(page)) {
+            Some(Ok([before, after])) => {
+                let line_at = before.len();
+                accepted.with_page(before + &*after, Some(line_at))
+            }
+            Some(Err(error)) => {
+                tracing::error!("{error}");
+                accepted
+            }
+            None => accepted,
         }
     }
 
@@ -327,13 +353,16 @@ pub(super) fn exchange_id(id: f64) -> ExchangeId {
     ExchangeId(id as u64)
 }
 
-fn add_line_headers(headers: &mut HeaderMap, token: Token) {
-    let value = |text: String| text.parse().expect("a token is hexadecimal");
+/// Says where the line can be joined. Returns what today's header says.
+fn add_line_headers(headers: &mut HeaderMap, token: Token) -> String {
+    let value = |text: &str| text.parse().expect("a token is hexadecimal");
     let path = LINE_PATH.trim_start_matches('/');
-    headers.insert("x-live-session", value(format!("socket:///{path}{token}?v=2")));
-    headers.insert("x-background-messaging-port", value(format!("ws:{path}{token}")));
+    let address = format!("socket:///{path}{token}?v=2");
+    headers.insert("x-live-session", value(&address));
+    headers.insert("x-background-messaging-port", value(&format!("ws:{path}{token}")));
     // The address is for one visitor, once.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    address
 }
 
 /// One more handler runs for the exchange.

@@ -19,6 +19,8 @@ mod dispatch;
 mod errors;
 mod exchange;
 mod files;
+mod negotiation;
+mod page;
 mod port;
 mod request;
 mod session;
@@ -29,6 +31,8 @@ pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
 pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
+pub use negotiation::prefers_html;
+pub use page::PageSource;
 pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
@@ -60,6 +64,8 @@ deno_core::extension!(
         exchange::op_exchange_unreachable,
         files::op_file_open,
         files::op_file_read,
+        page::op_answer_page,
+        page::op_page_source,
         port::op_port_close,
         port::op_port_delta,
         port::op_port_frame,
@@ -116,6 +122,10 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "34_remote_port.js",
     "35_deltas.js",
     "40_static.js",
+    "42_document.js",
+    "43_expressions.js",
+    "44_binding.js",
+    "45_page.js",
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
