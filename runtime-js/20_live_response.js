@@ -45,6 +45,8 @@ export class ReplaceEvent extends Event {
 
 /** How a Response's line is opened here. @type {(response: Response) => RemotePort | null} */
 let openPort = () => null;
+/** What makes the ports that come with other values. @type {WeakMap<object, () => EventTarget>} */
+const backgrounds = new WeakMap();
 /** Lines of Responses. @type {WeakMap<Response, RemotePort>} */
 const ports = new WeakMap();
 
@@ -76,6 +78,8 @@ const OWN_HEADERS = [
 export class LiveResponse extends EventTarget {
   /** The header that says where a Response's line is. */
   static xHeaderName = LINE_HEADERS[0];
+  /** For the host: all such headers, the one of today first. */
+  static lineHeaders = LINE_HEADERS;
 
   #frame = null;
   #state = "waiting";
@@ -90,6 +94,8 @@ export class LiveResponse extends EventTarget {
   #recorded = null;
   #background = null;
   #backgroundPort = null;
+  /** The line that the current source comes by. */
+  #upstream = null;
 
   /**
    * @param {unknown} [body]
@@ -151,6 +157,12 @@ export class LiveResponse extends EventTarget {
     response.#recorded = [];
     response.#background = background;
     return response;
+  }
+
+  /** For the host: a response of `value` will have what `background` makes as its port. */
+  static withBackground(value, background) {
+    backgrounds.set(value, background);
+    return value;
   }
 
   get [Symbol.toStringTag]() {
@@ -300,10 +312,12 @@ export class LiveResponse extends EventTarget {
 
   /**
    * For the host: sends every frame to `sink`, those kept included. Returns what stops that.
-   * @param {{ frame(frame: Frame, last: boolean): void, done(): void, failed(error: unknown): void }} sink
+   * @param {{ frame(frame: Frame, last: boolean): void, done(): void, failed(error: unknown): void,
+   *   connected?(upstream: RemotePort): void, disconnected?(): void }} sink
    */
   [kSink](sink) {
     this.#sinks.add(sink);
+    if (this.#upstream !== null) sink.connected?.(this.#upstream);
     const recorded = this.#recorded ?? (this.#frame === null ? [] : [{ frame: this.#frame, last: false }]);
     this.#recorded = null;
     for (const { frame, last } of recorded) sink.frame(frame, last);
@@ -357,6 +371,7 @@ export class LiveResponse extends EventTarget {
         if (!source.stopped) return this.#run(source, value, callback, init);
       });
     }
+    if (isTrackable(body)) this.#background ??= backgrounds.get(body) ?? null;
     const kind = LiveResponse.test(body);
     if (callback !== undefined && kind !== "Default") {
       throw new TypeError(`A callback goes with plain data, not with a ${kind}: it gets a reactive copy of the data.`);
@@ -391,6 +406,8 @@ export class LiveResponse extends EventTarget {
         },
         done: resolve,
         failed: reject,
+        connected: (port) => this.#connect(port),
+        disconnected: () => this.#disconnect(),
       });
       source.onStop = () => {
         unfollow();
@@ -414,9 +431,12 @@ export class LiveResponse extends EventTarget {
   #emitResponse(source, response, init) {
     const port = LiveResponse.getPort(response);
     if (port !== null) return this.#followPort(source, response, port, init);
-    const { status, statusText, headers, type, redirected, url } = response;
+    const { status, statusText, type, redirected, url } = response;
+    // A line that nobody can open from here is not one that others should try.
+    const isElsewhere = LiveResponse.hasPort(response);
+    const headers = isElsewhere ? withoutOwn(response.headers) : response.headers;
     const head = { ...init, status, statusText, headers, type, redirected, url };
-    if ([...this.#sinks].some((sink) => sink.takesResponse?.())) {
+    if (!isElsewhere && [...this.#sinks].some((sink) => sink.takesResponse?.())) {
       this.#emit(new StateFrame(undefined, head, response), init.done && !init.nested);
       return undefined;
     }
@@ -427,7 +447,7 @@ export class LiveResponse extends EventTarget {
 
   /** Follows the line that came with a Response: its body, further states, and changes of them. */
   async #followPort(source, response, port, init) {
-    this.#background ??= () => port;
+    this.#connect(port);
     const { status, statusText, type, redirected, url } = response;
     const headers = withoutOwn(response.headers);
     const ended = new Promise((resolve, reject) => {
@@ -484,9 +504,23 @@ export class LiveResponse extends EventTarget {
     }
   }
 
+  /** The current source comes by a line, which whoever follows may care for. */
+  #connect(port) {
+    this.#background ??= () => port;
+    this.#upstream = port;
+    for (const sink of this.#sinks) sink.connected?.(port);
+  }
+
+  #disconnect() {
+    if (this.#upstream === null) return;
+    this.#upstream = null;
+    for (const sink of this.#sinks) sink.disconnected?.();
+  }
+
   #supersede() {
     const source = this.#source;
     this.#source = null;
+    this.#disconnect();
     if (source === null) return;
     source.stopped = true;
     source.controller?.abort();

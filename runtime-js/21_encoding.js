@@ -27,13 +27,20 @@ import { subscribe } from "ext:liveline/60_observer.js";
 export class Responder {
   #exchange;
   #hasReturned;
+  #relay;
+  #stopRelay = null;
   /** Ends the observation of bodies that may still change. */
   #observed = [];
 
-  /** @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source */
-  constructor(exchange, hasReturned = () => true) {
+  /**
+   * @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source
+   * @param {(upstream: RemotePort) => () => void} relay connects the client's line with the one that the states come
+   *   from; returns what ends that
+   */
+  constructor(exchange, hasReturned = () => true, relay = () => () => {}) {
     this.#exchange = exchange;
     this.#hasReturned = hasReturned;
+    this.#relay = relay;
     exchange.onEnd(() => this.#forgetBodies());
   }
 
@@ -63,6 +70,15 @@ export class Responder {
     if (exchange.ended) return;
     if (!exchange.answered) this.frame(NOTHING, true);
     exchange.responseDone();
+  }
+
+  connected(upstream) {
+    this.#stopRelay = this.#relay(upstream);
+  }
+
+  disconnected() {
+    this.#stopRelay?.();
+    this.#stopRelay = null;
   }
 
   failed(error) {

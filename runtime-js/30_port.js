@@ -5,6 +5,7 @@ import { invalidState } from "ext:liveline/02_exceptions.js";
 import { sendDelta } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
 import {
+  kPassOn,
   kReach,
   Port,
   PortCloseEvent,
@@ -115,7 +116,9 @@ export class ClientPort extends Port {
   receive(type, eventID, data, portCount) {
     const ports = Array.from({ length: portCount }, (_, index) => new ReplyPort(this.#exchange, `${eventID}:${index}`));
     if (type === "navigate") return this.#navigate(data, eventID);
-    this.dispatchEvent(new PortMessageEvent(type, { data, eventID, ports }));
+    const event = new PortMessageEvent(type, { data, eventID, ports });
+    this.dispatchEvent(event);
+    this[kPassOn](event);
     return false;
   }
 

@@ -92,12 +92,15 @@ export class LineLostError extends Error {
 
 /** For the host: a port has reached a state. */
 export const kReach = Symbol("reach");
+/** For the host: a message was heard here and may go on to whom the port relays. */
+export const kPassOn = Symbol("pass on");
 
 /** One end of a line. */
 export class Port extends EventTarget {
   #readyState = "connecting";
   #waiting = [];
   #onmessage = null;
+  #relay = null;
 
   /** `connecting` until the other end listens, then `open`, at last `closed`. */
   get readyState() {
@@ -125,6 +128,22 @@ export class Port extends EventTarget {
     if (this.#onmessage !== null) this.removeEventListener("message", this.#onmessage);
     this.#onmessage = typeof handler === "function" ? handler : null;
     if (this.#onmessage !== null) this.addEventListener("message", this.#onmessage);
+  }
+
+  /**
+   * For the host: calls back with each message that no listener kept from going on.
+   * @param {(event: PortMessageEvent, live: boolean) => void} callback
+   * @returns {() => void} what stops that
+   */
+  relayTo(callback) {
+    this.#relay = callback;
+    return () => {
+      if (this.#relay === callback) this.#relay = null;
+    };
+  }
+
+  [kPassOn](event, live = false) {
+    if (!event.defaultPrevented && !event.isStopped) this.#relay?.(event, live);
   }
 
   /** Answers messages of one type with what `handler` returns. */

@@ -2,7 +2,15 @@
 
 import { domException, invalidState } from "./02_exceptions.js";
 import { encodeConnect, encodeEnvelope } from "./23_frames.js";
-import { kReach, Port, PortCloseEvent, PortMessageEvent, readOptions, Requests } from "./33_port_events.js";
+import {
+  kPassOn,
+  kReach,
+  Port,
+  PortCloseEvent,
+  PortMessageEvent,
+  readOptions,
+  Requests,
+} from "./33_port_events.js";
 import { applyRecords } from "./35_deltas.js";
 
 /**
@@ -26,7 +34,6 @@ import { applyRecords } from "./35_deltas.js";
  * @property {(state: object) => void} replace a new state, as the wire has it
  * @property {() => void} done the last state was said
  * @property {(code: number, reason: string) => void} closed
- * @property {(event: PortMessageEvent) => void} [message] a message that no listener prevented from going on
  */
 
 /** What may wait for the line to open, in UTF-16 units. */
@@ -191,20 +198,25 @@ export class RemotePort extends Port {
       return;
     }
     const meta = frame?.[".wq"];
-    if (meta === null || typeof meta !== "object") return this.#dispatch("message", "", frame, 0);
-    const { type = "message", eventID = "", live, numPorts } = meta;
+    if (meta === null || typeof meta !== "object") return this.#hear("message", "", frame, {});
+    const { type = "message", eventID = "", numPorts } = meta;
     if (typeof type !== "string" || typeof eventID !== "string") return;
     if (frame.ping !== undefined) {
       if (frame.ping === "connect") this.#answerPing(eventID);
       return;
     }
     const data = frame.message;
-    if (this.#receiveReply(type, eventID, data, numPorts)) return;
-    if (type.endsWith(".mutate")) this.#mutate(type.slice(0, -".mutate".length), data);
-    else if (type === "response.replace") this.#replace(eventID, data);
-    else if (live === true) this.#bind(eventID, data);
-    if (type === "response.done") this.#follower?.done();
-    if (!OWN_EVENTS.has(type)) this.#dispatch(type, eventID, data, numPorts);
+    if (OWN_EVENTS.has(type) || this.#receiveReply(type, eventID, data, numPorts)) return;
+    this.#hear(type, eventID, data, meta);
+  }
+
+  #hear(type, eventID, data, { numPorts, live }) {
+    const isState = this.#receiveState(type, eventID, data);
+    const isLive = live === true && !isState;
+    if (isLive) this.#bind(eventID, data);
+    const event = new PortMessageEvent(type, { data, eventID, ports: this.#portsOf(eventID, numPorts) });
+    this.#tell(event);
+    if (!isState) this[kPassOn](event, isLive);
   }
 
   #answerPing(eventID) {
@@ -232,6 +244,15 @@ export class RemotePort extends Port {
     return true;
   }
 
+  /** Takes what belongs to the response. Says whether it was that. */
+  #receiveState(type, eventID, data) {
+    if (type.endsWith(".mutate")) this.#mutate(type.slice(0, -".mutate".length), data);
+    else if (type === "response.replace") this.#replace(eventID, data);
+    else if (type === "response.done") this.#follower?.done();
+    else return false;
+    return true;
+  }
+
   #mutate(name, records) {
     const { ref, prefix } = this.#bound.get(name) ?? {};
     const value = ref?.deref();
@@ -245,12 +266,6 @@ export class RemotePort extends Port {
     }
     this.bindState(eventID, state.body, "body");
     this.#follower?.replace(state);
-  }
-
-  #dispatch(type, eventID, data, numPorts) {
-    const event = new PortMessageEvent(type, { data, eventID, ports: this.#portsOf(eventID, numPorts) });
-    this.#tell(event);
-    if (!event.defaultPrevented && !event.isStopped) this.#follower?.message?.(event);
   }
 
   /** Dispatches an event here and at the parent, where preventing its default counts as well. */

@@ -65,6 +65,8 @@ pub(super) struct Slot {
     client: Client,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
+    /// It fails because a line to another server was lost, and why that was.
+    lost: Option<String>,
     pub request: Parts,
     /// What is left of the body. Taken while a chunk is being read.
     pub body: Option<Incoming>,
@@ -121,6 +123,7 @@ impl Exchanges {
             exchange: Exchange::new(client.reach()),
             client,
             unreachable: false,
+            lost: None,
             request: parts,
             body: Some(body),
             body_read: 0,
@@ -203,6 +206,15 @@ impl Exchanges {
         let _ = self.input(id, Input::Failed);
     }
 
+    /// A line to another server was lost, and with it what the handler passes on. Answers 502 or closes the line.
+    fn lost(&mut self, id: ExchangeId, reason: String) {
+        let Some(slot) = self.slot(id) else { return };
+        let (method, path) = (&slot.request.method, slot.request.uri.path());
+        tracing::warn!(target: "liveline::handler", exchange = id.0, "{method} {path}: {reason}");
+        slot.lost = Some(reason);
+        let _ = self.input(id, Input::Failed);
+    }
+
     /// Gives one input to an exchange and carries out what follows. Says whether the exchange is complete.
     pub(super) fn input(&mut self, id: ExchangeId, input: Input<Answer>) -> Result<bool, Refused> {
         let slot = self.slot(id).ok_or(Refused::Ended)?;
@@ -266,11 +278,14 @@ impl Exchanges {
                 let json = Answer::prefers_json(&slot.request.headers);
                 let too_large = slot.body_read > max_body;
                 let unreachable = slot.unreachable;
+                let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
                 let answer = if too_large {
                     Answer::too_large(max_body)
                 } else if unreachable {
                     Answer::needs_live_client()
+                } else if lost.is_some() {
+                    Answer::text(StatusCode::BAD_GATEWAY, "The upstream was lost before it answered.\n")
                 } else if html {
                     Answer::error_page(failure.as_ref())
                 } else {
@@ -279,10 +294,13 @@ impl Exchanges {
                 self.reply(id, answer);
             }
             Effect::FailLine(line) => {
-                let failure = self.slot(id).and_then(|slot| slot.failure.take());
-                let close = match failure.filter(|_| self.mode == Mode::Development) {
-                    Some(diagnostic) => Close::because(CloseCode::HandlerFailed, diagnostic.message),
-                    None => CloseCode::HandlerFailed.into(),
+                let (failure, lost) =
+                    self.slot(id).map(|slot| (slot.failure.take(), slot.lost.take())).unwrap_or_default();
+                let code = if lost.is_some() { CloseCode::UpstreamLost } else { CloseCode::HandlerFailed };
+                let told = lost.or(failure.map(|diagnostic| diagnostic.message));
+                let close = match told.filter(|_| self.mode == Mode::Development) {
+                    Some(reason) => Close::because(code, reason),
+                    None => code.into(),
                 };
                 self.hub.finish(line, close);
             }
@@ -407,6 +425,12 @@ pub fn op_exchange_fail<'s, 'i>(
 ) {
     let diagnostic = Diagnostic::from_exception(scope, error);
     state.borrow_mut().borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
+}
+
+/// The line that the handler passes on was lost.
+#[op2(fast)]
+pub fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: String) {
+    state.borrow_mut::<Exchanges>().lost(exchange_id(id), reason);
 }
 
 /// The answer will set a cookie; `cookie` is the header's value.

@@ -24,6 +24,7 @@ mod page;
 mod port;
 mod request;
 mod session;
+mod socket;
 
 pub use answer::{Answer, AnswerBody};
 pub use client::{Client, LineStream};
@@ -57,6 +58,7 @@ deno_core::extension!(
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
         exchange::op_exchange_hold,
+        exchange::op_exchange_lost,
         exchange::op_exchange_navigated,
         exchange::op_exchange_release,
         exchange::op_exchange_returned,
@@ -82,12 +84,17 @@ deno_core::extension!(
         session::op_session_entries,
         session::op_session_get,
         session::op_session_set,
+        socket::op_socket_close,
+        socket::op_socket_dial,
+        socket::op_socket_next,
+        socket::op_socket_send,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
     options = { exchanges: Exchanges },
     state = |state, options| {
         state.put(options.exchanges);
         state.put(answer::Streams::default());
+        state.put(socket::Sockets::default());
     },
     // The macro would note the files' paths; the sources have to be in the binary.
     customizer = |extension: &mut deno_core::Extension| {
@@ -108,6 +115,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "00_globals.js",
     "01_errors.js",
     "02_exceptions.js",
+    "03_cookie_text.js",
     "10_exchange.js",
     "11_request.js",
     "12_cookies.js",
@@ -121,6 +129,8 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",
+    "36_dial.js",
+    "37_relay.js",
     "40_static.js",
     "42_document.js",
     "43_expressions.js",
@@ -129,6 +139,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
+    "80_steps.js",
     "90_dispatch.js",
     "99_main.js",
 ];

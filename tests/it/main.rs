@@ -30,4 +30,5 @@ mod staying;
 mod termination;
 mod transcripts;
 mod upgrade;
+mod upstream;
 mod without_sockets;
