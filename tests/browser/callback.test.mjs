@@ -5,9 +5,9 @@ import { deltas, DONE } from "./support/lines.mjs";
 example("callback", async ({ open }) => {
   const window = await open("/callback", { watch: "#some-prop" });
 
-  await window.shows("#some-prop", "someOtherValue");
+  await window.showed("someOtherValue");
 
-  assert.deepEqual(await window.texts(), ["nothing yet", "someValue", "someOtherValue"]);
+  assert.deepEqual(window.texts, ["nothing yet", "someValue", "someOtherValue"]);
   // T2
   const set = (value) => ["initial_response.mutate", [{ type: "set", path: ["someProp"], value }]];
   const frames = deltas(await (await window.lines.nth(0)).toEnd());

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { example } from "./support/example.mjs";
 
 example("generator", async ({ open }) => {
-  const window = await open("/generator");
+  const window = await open("/generator", { watch: "#yielded" });
 
-  await window.shows("#yielded", "a Response");
+  await window.showed("a Response");
   await window.shows("#done", "All the work is finished.");
 
   assert.equal(window.path, "/done");
+  assert.deepEqual(window.texts, ["an object", "a Response"]);
   const [first, second] = (await window.lines.nth(0)).heard;
   assert.deepEqual(first.message.body, { yielded: "a Response" });
   assert.deepEqual([second.message.status, second.message.headers], [302, { location: "/done" }]);

@@ -5,9 +5,9 @@ import { deltas } from "./support/lines.mjs";
 example("live", async ({ open }) => {
   const window = await open("/live", { watch: "#progress" });
 
-  await window.shows("#progress", "20");
+  await window.showed("20");
 
-  assert.deepEqual(await window.texts(), ["0", "10", "20"]);
+  assert.deepEqual(window.texts, ["0", "10", "20"]);
   const { heard, ended } = await window.lines.nth(0);
   const set = (value) => ["initial_response.mutate", [{ type: "set", path: ["progress"], value }]];
   assert.deepEqual(deltas(heard.map(({ type, message }) => [type, message])), [set(10), set(20)]);

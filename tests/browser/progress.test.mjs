@@ -5,9 +5,9 @@ import { DONE, replace } from "./support/lines.mjs";
 example("progress", async ({ open }) => {
   const window = await open("/progress", { watch: "#percent" });
 
-  await window.shows("#percent", "100");
+  await window.showed("100");
 
-  assert.deepEqual(await window.texts(), ["0", "25", "50", "75", "100"]);
+  assert.deepEqual(window.texts, ["0", "25", "50", "75", "100"]);
   assert.equal(await window.page.locator("progress").getAttribute("value"), "100");
   const line = await window.lines.nth(0);
   assert.deepEqual(await line.toEnd(), [...[25, 50, 75, 100].map((progress) => replace({ progress })), DONE]);

@@ -5,9 +5,9 @@ import { DONE, replace } from "./support/lines.mjs";
 example("replace", async ({ open }) => {
   const window = await open("/replace", { watch: "#step" });
 
-  await window.shows("#step", "2");
+  await window.showed("2");
 
-  assert.deepEqual(await window.texts(), ["1", "2"]);
+  assert.deepEqual(window.texts, ["1", "2"]);
   const line = await window.lines.nth(0);
   assert.deepEqual(await line.toEnd(), [replace({ step: 2 }), DONE]);
 });

@@ -11,11 +11,11 @@ example("skeleton", async ({ open }) => {
   await window.shows(".rows li:nth-of-type(4)", ROWS[3]);
 
   assert.deepEqual(await window.all(".rows li"), ROWS);
-  assert.deepEqual(await window.texts(), ["Loading...", "Inventory"]);
+  assert.deepEqual(window.texts, ["Loading...", "Inventory"]);
   const frames = await (await window.lines.nth(0)).toEnd();
   assert.deepEqual(frames.pop(), DONE);
   assert.deepEqual([...new Set(frames.map(([type]) => type))], ["initial_response.mutate"]);
   // The page has what the handler built.
-  const last = (await window.states()).at(-1);
+  const last = window.states.at(-1);
   assert.deepEqual(last.content, { header: "Inventory", body: ROWS.map((text) => ({ text })) });
 });

@@ -1,7 +1,7 @@
 // Waiting: for something that happens, never for time.
 
 /** How long anything may take before a test fails and says what it has seen so far, in milliseconds. */
-export const PATIENCE = 15_000;
+export const PATIENCE = 30_000;
 
 /** Something that changes, and those who wait for a certain state of it. */
 export class Changing {

@@ -2,7 +2,7 @@
 
 import { Lines } from "./lines.mjs";
 import { refuseSockets } from "./no_sockets.mjs";
-import { PATIENCE } from "./patience.mjs";
+import { Changing, PATIENCE } from "./patience.mjs";
 
 /** How lines are carried. The name is what a test is called by. */
 export const TRANSPORTS = ["WebSocket", "server-sent events"];
@@ -11,17 +11,21 @@ export const TRANSPORTS = ["WebSocket", "server-sent events"];
 const REFUSED = /WebSocket connection to .* failed/;
 
 /** One window with cookies and a profile of its own. */
-export class Window {
+export class Window extends Changing {
   /** Playwright's page. */
   page;
   lines = new Lines();
+  /** Every text that the watched element has shown, in one document after the other. */
+  texts = [];
+  /** Every state that the page was told of. */
+  states = [];
   /** Errors of the console and of the page. There must be none. */
   errors = [];
   #context;
   #proxy;
   #url;
 
-  /** Opens a path of a host, and waits until the page was loaded. `watch` is a selector for `texts()`. */
+  /** Opens a path of a host, and waits until the page was loaded. `watch` is a selector for `texts`. */
   static async open(browser, host, path, { transport = TRANSPORTS[0], watch, javaScript = true } = {}) {
     const window = new Window();
     window.#context = await browser.newContext({ javaScriptEnabled: javaScript, viewport: { width: 900, height: 760 } });
@@ -35,6 +39,7 @@ export class Window {
       window.#proxy = await refuseSockets(host.url, window.lines);
       window.#url = window.#proxy.url;
     }
+    await window.page.exposeFunction("tellTest", (list, value) => window.#note(list, value));
     await window.page.addInitScript(watchPage, watch);
     await window.page.goto(window.#url + path, { waitUntil: "load" });
     return window;
@@ -61,14 +66,9 @@ export class Window {
     }
   }
 
-  /** Every text that the watched element has shown in this document. */
-  async texts() {
-    return await this.page.evaluate(() => window.watched.texts);
-  }
-
-  /** Every state that the page was told of in this document. */
-  async states() {
-    return await this.page.evaluate(() => window.watched.states);
+  /** Waits until the watched element has shown this text, even if it was for a moment. */
+  async showed(text) {
+    await this.until(() => this.texts.includes(text), () => `"${text}" was not shown, but ${JSON.stringify(this.texts)}`);
   }
 
   /** The texts of all elements that match. */
@@ -83,6 +83,11 @@ export class Window {
 
   toString() {
     return `${this.page.url()}\nerrors: ${this.errors.join("\n")}\nlines:\n${this.lines}`;
+  }
+
+  #note(list, value) {
+    this[list].push(value);
+    this.changed();
   }
 
   #noteErrors() {
@@ -103,16 +108,16 @@ export class Window {
   }
 }
 
-/** Runs in the page before everything else: keeps what is gone by the time a test looks. */
+/** Runs in each document before everything else: tells of what is gone by the time a test looks. */
 function watchPage(selector) {
-  const texts = [];
-  const states = [];
-  window.watched = { texts, states };
+  let last = "";
   const look = () => {
     const text = document.querySelector(selector)?.textContent.trim();
-    if (text && text !== texts.at(-1)) texts.push(text);
+    if (!text || text === last) return;
+    last = text;
+    window.tellTest("texts", text);
   };
   const everything = { subtree: true, childList: true, characterData: true };
   if (selector) new MutationObserver(look).observe(document, everything);
-  document.addEventListener("liveline:state", (e) => states.push(JSON.parse(JSON.stringify(e.detail.data ?? null))));
+  document.addEventListener("liveline:state", (e) => window.tellTest("states", e.detail.data));
 }
