@@ -7,7 +7,7 @@ example("callback", async ({ open }) => {
 
   await window.showed("someOtherValue");
 
-  assert.deepEqual(window.texts, ["nothing yet", "someValue", "someOtherValue"]);
+  window.showedInOrder(["nothing yet", "someValue", "someOtherValue"]);
   // T2
   const set = (value) => ["initial_response.mutate", [{ type: "set", path: ["someProp"], value }]];
   const frames = deltas(await (await window.lines.nth(0)).toEnd());

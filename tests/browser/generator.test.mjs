@@ -8,7 +8,7 @@ example("generator", async ({ open }) => {
   await window.shows("#done", "All the work is finished.");
 
   assert.equal(window.path, "/done");
-  assert.deepEqual(window.texts, ["an object", "a Response"]);
+  window.showedInOrder(["an object", "a Response"]);
   const [first, second] = (await window.lines.nth(0)).heard;
   assert.deepEqual(first.message.body, { yielded: "a Response" });
   assert.deepEqual([second.message.status, second.message.headers], [302, { location: "/done" }]);

@@ -7,7 +7,7 @@ example("live", async ({ open }) => {
 
   await window.showed("20");
 
-  assert.deepEqual(window.texts, ["0", "10", "20"]);
+  window.showedInOrder(["0", "10", "20"]);
   const { heard, ended } = await window.lines.nth(0);
   const set = (value) => ["initial_response.mutate", [{ type: "set", path: ["progress"], value }]];
   assert.deepEqual(deltas(heard.map(({ type, message }) => [type, message])), [set(10), set(20)]);

@@ -7,7 +7,7 @@ example("progress", async ({ open }) => {
 
   await window.showed("100");
 
-  assert.deepEqual(window.texts, ["0", "25", "50", "75", "100"]);
+  window.showedInOrder(["0", "25", "50", "75", "100"]);
   assert.equal(await window.page.locator("progress").getAttribute("value"), "100");
   const line = await window.lines.nth(0);
   assert.deepEqual(await line.toEnd(), [...[25, 50, 75, 100].map((progress) => replace({ progress })), DONE]);

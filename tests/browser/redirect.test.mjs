@@ -9,7 +9,7 @@ example("redirect", async ({ open }) => {
   await window.shows("#done", "All the work is finished.");
 
   assert.equal(window.path, "/done");
-  assert.deepEqual(window.texts, ["0", "1", "2", "All the work is finished."]);
+  window.showedInOrder(["0", "1", "2", "All the work is finished."]);
   // T4
   const line = await window.lines.nth(0);
   const redirect = replace(null, { status: 302, headers: { location: "/done" } });

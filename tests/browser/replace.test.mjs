@@ -7,7 +7,7 @@ example("replace", async ({ open }) => {
 
   await window.showed("2");
 
-  assert.deepEqual(window.texts, ["1", "2"]);
+  window.showedInOrder(["1", "2"]);
   const line = await window.lines.nth(0);
   assert.deepEqual(await line.toEnd(), [replace({ step: 2 }), DONE]);
 });

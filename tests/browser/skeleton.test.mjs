@@ -11,7 +11,7 @@ example("skeleton", async ({ open }) => {
   await window.shows(".rows li:nth-of-type(4)", ROWS[3]);
 
   assert.deepEqual(await window.all(".rows li"), ROWS);
-  assert.deepEqual(window.texts, ["Loading...", "Inventory"]);
+  window.showedInOrder(["Loading...", "Inventory"]);
   const frames = await (await window.lines.nth(0)).toEnd();
   assert.deepEqual(frames.pop(), DONE);
   assert.deepEqual([...new Set(frames.map(([type]) => type))], ["initial_response.mutate"]);

@@ -1,7 +1,8 @@
-// A proxy as companies have them: it passes HTTP on, and refuses every upgrade to a WebSocket.
+// A proxy as companies have them: it passes HTTP on, and refuses every WebSocket of a browser.
 
 import { createServer, request } from "node:http";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { Lines } from "./lines.mjs";
 
@@ -23,8 +24,12 @@ export async function refuseSockets(target, lines) {
     upstream.on("error", () => outgoing.destroy());
     outgoing.on("close", () => upstream.destroy());
   });
-  server.on("upgrade", (incoming, socket) => {
-    socket.end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+  server.on("upgrade", (incoming, socket, first) => {
+    if (incoming.headers.origin !== undefined) {
+      socket.end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    } else {
+      pass(incoming, socket, first, connect(port, hostname));
+    }
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -35,6 +40,17 @@ export async function refuseSockets(target, lines) {
       server.closeAllConnections();
     },
   };
+}
+
+/** A handler that calls its own host does so by the address it was asked at. That is no browser behind a proxy. */
+function pass({ method, url, rawHeaders }, socket, first, upstream) {
+  const headers = rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join("");
+  upstream.write(`${method} ${url} HTTP/1.1\r\n${headers}\r\n`);
+  upstream.write(first);
+  socket.pipe(upstream).pipe(socket);
+  for (const [one, other] of [[socket, upstream], [upstream, socket]]) {
+    one.on("error", () => other.destroy()).on("close", () => other.destroy());
+  }
 }
 
 /** Server-sent events and what is posted back. */

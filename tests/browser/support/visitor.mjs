@@ -1,5 +1,6 @@
 // A person at a browser: windows, what they show, and what goes over their lines.
 
+import assert from "node:assert/strict";
 import { Lines } from "./lines.mjs";
 import { refuseSockets } from "./no_sockets.mjs";
 import { Changing, PATIENCE } from "./patience.mjs";
@@ -64,6 +65,17 @@ export class Window extends Changing {
       const now = await this.page.evaluate((it) => document.querySelector(it)?.textContent, selector);
       throw new Error(`${selector} shows ${JSON.stringify(now)}, not ${JSON.stringify(text)}\n${this}`, { cause });
     }
+  }
+
+  /**
+   * Checks what the watched element has shown: all of these texts in this order, except that frames which arrive
+   * together are shown at once, as the last of them.
+   */
+  showedInOrder(texts) {
+    const order = this.texts.map((text) => texts.indexOf(text));
+    const isInOrder = order.every((place, index) => place > (order[index - 1] ?? -1));
+    const hasEnds = this.texts[0] === texts[0] && this.texts.at(-1) === texts.at(-1);
+    assert.ok(isInOrder && hasEnds, `${JSON.stringify(this.texts)} is not ${JSON.stringify(texts)}`);
   }
 
   /** Waits until the watched element has shown this text, even if it was for a moment. */
