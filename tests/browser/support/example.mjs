@@ -22,7 +22,7 @@ export function example(name, visit) {
 /** A test of pages that is the same on every transport. */
 export function pages(name, tests) {
   suite(name, (run) => {
-    for (const [title, visit] of Object.entries(tests)) it(title, () => run(name, {}, visit));
+    for (const [title, visit] of Object.entries(tests)) it(title, () => run(`${name}-${title}`, {}, visit));
   });
 }
 
