@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod architecture;
+mod channels;
 mod cli;
 mod errors;
 mod events;
@@ -25,6 +26,7 @@ mod reload;
 mod routing;
 mod security;
 mod smoke;
+mod state;
 mod static_files;
 mod staying;
 mod termination;
