@@ -11,6 +11,7 @@ const EXAMPLES = {
   "/confirm": "DELETE: ask the user in the middle of a request",
   "/dialogs": "your own dialogs in place of the browser's",
   "/messages": "messages both ways: the handler sees you type",
+  "/chat": "a channel: everybody in it hears the others",
   "/proxy": "a handler that listens in on another one's line",
   "/typescript": "the same in TypeScript",
 };

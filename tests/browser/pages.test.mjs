@@ -21,6 +21,7 @@ const FIRST = {
   "/dialogs": ["#greeting", "Nobody was greeted yet."],
   "/messages": ["#remark", "You have not typed anything yet."],
   "/proxy": ["#step", "1"],
+  "/chat": ["h1", "Channel chat"],
   "/typescript": ["#fahrenheit", "68"],
 };
 

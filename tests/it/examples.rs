@@ -267,3 +267,30 @@ fn messages() {
     line.navigate("/");
     assert_eq!(line.closed(), 4001);
 }
+
+#[test]
+fn chat() {
+    let host = examples();
+
+    let (_, mut ada) = host.open("/chat");
+    let (_, mut grace) = host.open("/chat");
+    let joined = ada.expect("test-channel:message");
+    grace.send("test-channel:message", json!({ "message": "hello" }));
+
+    assert_eq!(joined, json!({ "event": "joins", "user": "sample name" }));
+    assert_eq!(ada.expect("test-channel:message"), json!({ "message": "hello", "user": "sample name" }));
+    grace.close();
+    assert_eq!(ada.expect("test-channel:message"), json!({ "event": "leaves", "user": "sample name" }));
+}
+
+#[test]
+fn proxy() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/proxy");
+
+    assert_eq!(answer.json(), json!({ "step": 1 }));
+    assert_eq!(line.expect("message"), json!({ "note": "half way" }));
+    assert_eq!(line.expect_body(), json!({ "step": 2 }));
+    line.done();
+}
