@@ -11,8 +11,7 @@ example("messages", async ({ open }) => {
 
   const lengths = line.said.filter(({ type }) => type === "message").map(({ message }) => message.length);
   assert.deepEqual(lengths, [1, 2, 3]);
-  const remarks = line.heard.map(({ message }) => message.message);
-  assert.equal(remarks[2], "You seem to be typing something: 3 characters so far.");
+  await line.hears("message", ({ message }) => message === "You seem to be typing something: 3 characters so far.");
 
   // T6: the line hears of it before the page has changed.
   await window.page.getByRole("link", { name: "Liveline examples" }).click();

@@ -61,7 +61,8 @@ function suite(name, register) {
 async function picture(title, windows) {
   const folder = process.env.LIVELINE_SCREENSHOTS;
   if (!folder) return;
-  for (const [index, { page }] of windows.entries()) {
+  const open = windows.filter(({ page }) => !page.isClosed());
+  for (const [index, { page }] of open.entries()) {
     await page.screenshot({ path: join(folder, `${title.replaceAll(" ", "-")}-${index + 1}.png`), fullPage: true });
   }
 }
