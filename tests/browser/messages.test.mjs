@@ -17,6 +17,5 @@ example("messages", async ({ open }) => {
   await window.page.getByRole("link", { name: "Liveline examples" }).click();
   const { pathname, method } = (await line.says("navigate")).message;
   assert.deepEqual([pathname, method], ["/", "GET"]);
-  await line.toEnd();
   await window.shows("h1", "Liveline examples");
 });

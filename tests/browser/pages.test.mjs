@@ -57,16 +57,18 @@ pages("pages", {
   },
 
   async "without JavaScript every page shows its first state"({ open }) {
+    const window = await open("/", { javaScript: false });
     for (const [path, [selector, text]] of Object.entries(FIRST)) {
-      const { page } = await open(path, { javaScript: false });
-      assert.equal((await page.locator(selector).textContent()).trim(), text, path);
+      await window.goto(path);
+      assert.equal((await window.page.locator(selector).textContent()).trim(), text, path);
     }
   },
 
   async "every page shows its raw state"({ open }) {
+    const window = await open("/hello");
     for (const path of paths) {
-      const { page } = await open(path);
-      await page.locator(".raw-state pre").waitFor();
+      await window.goto(path);
+      await window.page.locator(".raw-state pre").waitFor();
     }
   },
 
@@ -82,11 +84,11 @@ pages("pages", {
 
   async "no page is wider than a telephone"({ open }) {
     // As it is rendered by the server: the example with the redirect stays where it is.
-    const { page } = await open("/", { javaScript: false });
-    await page.setViewportSize({ width: 360, height: 640 });
+    const window = await open("/", { javaScript: false });
+    await window.page.setViewportSize({ width: 360, height: 640 });
     for (const path of ["/", ...paths]) {
-      await page.goto(new URL(path, page.url()).href);
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), path);
+      await window.goto(path);
+      assert.ok(await window.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), path);
     }
   },
 });

@@ -42,8 +42,13 @@ export class Window extends Changing {
     }
     await window.page.exposeFunction("tellTest", (list, value) => window.#note(list, value));
     await window.page.addInitScript(watchPage, watch);
-    await window.page.goto(window.#url + path, { waitUntil: "load" });
+    await window.goto(path);
     return window;
+  }
+
+  /** Loads a path as if it was typed into the browser's bar. */
+  async goto(path) {
+    await this.page.goto(this.#url + path, { waitUntil: "load" });
   }
 
   /** The address in the browser's bar, from the path on. */
