@@ -145,7 +145,7 @@ class App {
 
   /** Whether the browser has to load an answer as a page of its own; then it does. */
   #isForBrowser(answer, request, isFirst) {
-    if (!(answer instanceof Response) || request.method !== "GET" || LiveResponse.hasPort(answer)) return false;
+    if (!(answer instanceof Response) || request.method !== "GET") return false;
     const page = answer.headers.get(PAGE_HEADER);
     const shown = document.querySelector('meta[name="liveline-page"]')?.content;
     const type = answer.headers.get("content-type") ?? "";
