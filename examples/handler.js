@@ -13,6 +13,7 @@ const EXAMPLES = {
   "/messages": "messages both ways: the handler sees you type",
   "/chat": "a channel: everybody in it hears the others",
   "/proxy": "a handler that listens in on another one's line",
+  "/posts": "a database query whose rows stay current",
   "/typescript": "the same in TypeScript",
 };
 

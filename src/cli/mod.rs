@@ -67,6 +67,10 @@ enum CliError {
     Listen(#[from] crate::net::ListenError),
     #[error("the folder cannot be watched: {0}")]
     Watch(#[from] notify::Error),
+    #[error("the sessions cannot be kept: {0}")]
+    Sessions(#[from] crate::storage::SqlError),
+    #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]
+    SessionKey,
     #[error("{0}")]
     Handlers(String),
     #[error("the runtime cannot start: {0}")]

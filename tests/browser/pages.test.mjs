@@ -21,6 +21,7 @@ const FIRST = {
   "/dialogs": ["#greeting", "Nobody was greeted yet."],
   "/messages": ["#remark", "You have not typed anything yet."],
   "/proxy": ["#step", "1"],
+  "/posts": ["#posts span", "Hello, world"],
   "/chat": ["h1", "Channel chat"],
   "/typescript": ["#fahrenheit", "68"],
 };
@@ -60,7 +61,7 @@ pages("pages", {
     const window = await open("/", { javaScript: false });
     for (const [path, [selector, text]] of Object.entries(FIRST)) {
       await window.goto(path);
-      assert.equal((await window.page.locator(selector).textContent()).trim(), text, path);
+      assert.equal((await window.page.locator(selector).first().textContent()).trim(), text, path);
     }
   },
 

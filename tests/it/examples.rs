@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Site};
+use crate::support::{Host, Site, apply};
 
 /// The examples as a person starts them.
 fn examples() -> Host {
@@ -293,4 +293,20 @@ fn proxy() {
     assert_eq!(line.expect("message"), json!({ "note": "half way" }));
     assert_eq!(line.expect_body(), json!({ "step": 2 }));
     line.done();
+}
+
+#[test]
+fn posts() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/posts");
+    let added = host.request("POST", "/posts").json(&json!({ "title": "News" })).send();
+    let mut posts = answer.json();
+    apply(&mut posts, &line.expect("initial_response.mutate"));
+
+    assert_eq!(added.status, 201);
+    assert_eq!(host.get("/posts").json(), posts);
+    assert_eq!(posts["posts"].as_array().expect("posts").len(), 3);
+    assert_eq!(posts["posts"][2]["title"], "News");
+    assert_eq!(host.request("POST", "/posts").json(&json!({ "title": " " })).send().status, 422);
 }
