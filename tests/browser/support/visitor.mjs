@@ -10,6 +10,8 @@ export const TRANSPORTS = ["WebSocket", "server-sent events"];
 
 /** What Chromium itself says when the proxy refuses the socket; the page cannot prevent it. */
 const REFUSED = /WebSocket connection to .* failed/;
+/** The same for what was posted to a line while its last events were on their way. */
+const CROSSED = /the server responded with a status of 404/;
 
 /** One window with cookies and a profile of its own. */
 export class Window extends Changing {
@@ -110,7 +112,7 @@ export class Window extends Changing {
   #noteErrors() {
     this.page.on("pageerror", (error) => this.errors.push(error.stack));
     this.page.on("console", (message) => {
-      if (message.type() !== "error" || (this.#proxy && REFUSED.test(message.text()))) return;
+      if (message.type() !== "error" || (this.#proxy && isOfTransport(message))) return;
       this.errors.push(`${message.text()} (${message.location().url})`);
     });
   }
@@ -123,6 +125,13 @@ export class Window extends Changing {
       socket.on("close", () => line.end());
     });
   }
+}
+
+/** Whether an error is Chromium's own note on a transport that works without sockets. */
+function isOfTransport(message) {
+  const { url } = message.location();
+  const text = message.text();
+  return REFUSED.test(text) || (CROSSED.test(text) && Lines.isLine(new URL(url).pathname));
 }
 
 /** Runs in each document before everything else: tells of what is gone by the time a test looks. */
