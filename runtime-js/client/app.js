@@ -153,7 +153,7 @@ class App {
       location.assign(answer.headers.get("location"));
       return true;
     }
-    if (!(answer instanceof Response) || request.method !== "GET" || LiveResponse.hasPort(answer)) return false;
+    if (!(answer instanceof Response) || request.method !== "GET") return false;
     const page = answer.headers.get(PAGE_HEADER);
     const shown = document.querySelector('meta[name="liveline-page"]')?.content;
     const type = answer.headers.get("content-type") ?? "";

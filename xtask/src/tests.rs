@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use crate::checkout::{Build, Checkout, complete, show};
 use crate::engine::{self, Choice, Engine};
-use crate::failure::{Outcome, While};
-use crate::machine::{Machine, find_program};
+use crate::failure::{Outcome, While, fail};
+use crate::machine::{Machine, Surroundings, find_program};
 use crate::quickjs;
 
 /// Runs every test, or with arguments only the full `cargo test`.
@@ -22,6 +22,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     step("without a JavaScript engine", cargo_test(checkout, &Build::without_engine()).arg("--workspace"))?;
     full(checkout, &choice, &[])?;
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
+    browser_tests(checkout)?;
     match choice.engine {
         Engine::V8 { .. } => smoke_of_quickjs(checkout, &choice),
         // The full run was with QuickJS, and V8's library cannot be had.
@@ -59,6 +60,34 @@ fn scripts_in(folder: &Path) -> Outcome<Vec<PathBuf>> {
     }
     scripts.sort();
     Ok(scripts)
+}
+
+/// The examples' pages in Chromium, served by the liveline that the full run has built.
+fn browser_tests(checkout: &Checkout) -> Outcome {
+    const NAME: &str = "browser tests";
+    if Machine.variable("LIVELINE_SKIP_BROWSER").is_some() {
+        return skip(NAME, "LIVELINE_SKIP_BROWSER is set");
+    }
+    let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
+        return fail(
+            "the browser tests need node and npm on the PATH: install Node.js 20 or later, \
+             or set LIVELINE_SKIP_BROWSER=1 to do without them",
+        );
+    };
+    let folder = checkout.root.join("tests/browser");
+    let mut install = Command::new(npm);
+    install.arg("ci").current_dir(&folder);
+    if find_program("chromium").is_some() {
+        // The other browser is a big download.
+        install.arg("--omit=optional");
+    }
+    step("installing what drives the browser", &mut install)?;
+    let mut run = Command::new(node);
+    run.arg("run.mjs").current_dir(&folder);
+    if Machine.variable("LIVELINE_BIN").is_none() {
+        run.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));
+    }
+    step(NAME, &mut run)
 }
 
 /// The integration binary of the chosen engine drives a liveline that was built with the other one.
