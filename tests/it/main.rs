@@ -11,6 +11,7 @@ mod support;
 mod answers;
 mod architecture;
 mod cli;
+mod docs;
 mod errors;
 mod events;
 mod examples;
