@@ -10,7 +10,7 @@
 //! | `> navigate /path` | the user goes there |
 //! | `> leave` | the client closes the line |
 //! | `> {...}` | a frame as it is; the client says no hello of its own |
-//! | `< TYPE [JSON]` | a frame, of type `reply` where it answers the client; members not shown do not matter |
+//! | `< TYPE [JSON]` | a frame, `reply` where it answers the client; members not shown do not matter |
 //! | `< {...}` | a frame as it is; likewise |
 //! | `< close CODE` | the host closes the line |
 //!

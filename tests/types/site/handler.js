@@ -1,0 +1,50 @@
+// Tells which members the public objects have: names only, those of the platform's own classes left out.
+
+/** Classes of the platform that public classes extend. */
+const PLATFORM = [Object, Function, EventTarget, Event, MessageEvent, CloseEvent].map((of) => of.prototype);
+
+function members(object) {
+  const names = new Set();
+  for (let at = object; at !== null && !PLATFORM.includes(at); at = Object.getPrototypeOf(at)) {
+    for (const name of Object.getOwnPropertyNames(at)) names.add(name);
+  }
+  for (const name of ["constructor", "isTrusted", "length", "name", "prototype"]) names.delete(name);
+  return [...names].sort();
+}
+
+function firstRecord() {
+  const target = {};
+  const records = [];
+  Observer.observe(target, "key", (record) => records.push(record));
+  Observer.set(target, "key", 1);
+  return records[0];
+}
+
+export default async function (event, next, fetch) {
+  const live = LiveResponse.from({ a: 1 }, { done: false });
+  const replaced = new Promise((resolve) => live.addEventListener("replace", resolve, { once: true }));
+  live.replaceWith({ a: 2 }, { done: false });
+  const report = {
+    AsyncGenerator: members(live.toGenerator()),
+    Cookies: members(event.cookies),
+    ClientPort: members(event.client),
+    Descriptor: members(firstRecord()),
+    Frame: members(await live.now()),
+    HttpEvent: members(event),
+    KeyVal: members(event.session),
+    LiveProgramHandle: members(live.toLiveProgramHandle()),
+    LiveResponse: members(live),
+    "typeof LiveResponse": members(LiveResponse),
+    Next: members(next),
+    "typeof Observer": members(Observer),
+    ReplaceEvent: members(await replaced),
+    RequestDetail: members(event.detail),
+    StepContext: members(this),
+    User: members(event.user),
+  };
+  event.waitUntilNavigate();
+  event.client.addEventListener("probe", (e) => {
+    e.respondWith({ ...report, PortMessageEvent: members(e), ReplyPort: members(e.ports[0]) });
+  });
+  return "ask by a message of type `probe`";
+}

@@ -1,0 +1,33 @@
+// What the declarations say, read by TypeScript's own compiler.
+
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import ts from "typescript";
+
+/**
+ * The names of the members of classes, interfaces and, as `typeof NAME`, of constants and constructors. What is
+ * inherited from the platform's own classes is left out, as are members that a symbol names.
+ * @param {string} folder
+ * @param {string[]} names
+ * @returns {Record<string, string[]>}
+ */
+export function declaredMembers(folder, names) {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".d.ts")).map((name) => join(folder, name));
+  const options = { lib: ["lib.esnext.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"], types: [] };
+  const program = ts.createProgram(files, { ...options, target: ts.ScriptTarget.ESNext });
+  const checker = program.getTypeChecker();
+  const symbols = new Map();
+  for (const file of files.map((name) => program.getSourceFile(name))) {
+    const module = checker.getSymbolAtLocation(file);
+    for (const symbol of module === undefined ? [] : checker.getExportsOfModule(module)) symbols.set(symbol.name, symbol);
+  }
+  const isOurs = (member) => !member.declarations?.every((it) => program.isSourceFileDefaultLibrary(it.getSourceFile()));
+  return Object.fromEntries(names.map((name) => {
+    const [, isValue, symbolName] = /^(typeof )?(.+)$/.exec(name);
+    const symbol = symbols.get(symbolName);
+    if (symbol === undefined) return [name, ["(not declared)"]];
+    const type = isValue ? checker.getTypeOfSymbol(symbol) : checker.getDeclaredTypeOfSymbol(symbol);
+    const members = checker.getPropertiesOfType(type).filter(isOurs).map((member) => member.name);
+    return [name, members.filter((member) => !member.startsWith("__@") && member !== "prototype").sort()];
+  }));
+}
