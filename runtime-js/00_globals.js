@@ -43,7 +43,6 @@ const LAZY = {
   "ext:deno_fetch/21_formdata.js": ["FormData"],
   "ext:deno_fetch/23_request.js": ["Request"],
   "ext:deno_fetch/23_response.js": ["Response"],
-  "ext:deno_fetch/26_fetch.js": ["fetch"],
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
 };
 

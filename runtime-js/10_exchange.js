@@ -5,6 +5,7 @@ import {
   op_exchange_done,
   op_exchange_fail,
   op_exchange_hold,
+  op_exchange_lost,
   op_exchange_release,
   op_exchange_returned,
   op_exchange_started,
@@ -13,6 +14,7 @@ import {
   op_request_url,
 } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { LineLostError } from "ext:liveline/33_port_events.js";
 
 /** Exchanges that outlived the turn in which they began, and may hear from the host. */
 const open = new Map();
@@ -36,11 +38,13 @@ export class Exchange {
   /**
    * @param {number} id the engine's name for it
    * @param {string} method
+   * @param {number} page the page that the answer is wanted in; -1 for the answer itself
    * @param {boolean} canJoin whether the client can join a line; if not it gets the last state alone
    */
-  constructor(id, method, canJoin) {
+  constructor(id, method, page, canJoin) {
     this.id = id;
     this.method = method;
+    this.page = page;
     this.canJoin = canJoin;
     /** What events of this exchange share, made when first used. */
     this.port = null;
@@ -141,10 +145,15 @@ export class Exchange {
   }
   #unreachable = null;
 
-  /** The handler failed: 500, or the line closes with 4002. */
+  /** The handler failed: 500, or the line closes with 4002. A lost upstream makes that 502 and 4003. */
   fail(error) {
     // A handler that ends because its exchange did is no failure.
     if (this.#ended && error?.name === "AbortError") return;
+    if (error instanceof LineLostError) {
+      op_exchange_lost(this.id, error.message);
+      this.port?.closed(4003, "the upstream was lost", true);
+      return this.end(error);
+    }
     if (this.#unreachable !== null && error === this.#unreachable) op_exchange_unreachable(this.id);
     op_exchange_fail(this.id, error);
     this.port?.closed(4002, "the handler failed", true);
@@ -176,6 +185,9 @@ function overError() {
   return domException("AbortError", "The exchange has ended.");
 }
 
+/** The exchange whose turn began last; in its first turn it may not be among the open ones. @type {Exchange | null} */
+let entered = null;
+
 /** An async context, as Deno's async variables extend it: by copying its own properties. */
 class Context {
   constructor(exchange) {
@@ -189,10 +201,24 @@ class Context {
  */
 export function inContextOf(exchange, callback) {
   const outer = core.getAsyncContext();
+  const outerExchange = entered;
   core.setAsyncContext(new Context(exchange.id));
+  entered = exchange;
   try {
     return callback();
   } finally {
     core.setAsyncContext(outer);
+    entered = outerExchange;
   }
+}
+
+/**
+ * The exchange that the running code works for: null when that is over, undefined when it is none, as while modules load.
+ * @returns {Exchange | null | undefined}
+ */
+export function currentExchange() {
+  const id = core.getAsyncContext()?.exchange;
+  if (id === undefined) return undefined;
+  const exchange = open.get(id) ?? entered;
+  return exchange?.id === id && !exchange.ended ? exchange : null;
 }

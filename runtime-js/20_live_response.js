@@ -6,7 +6,8 @@
 
 import { failingTo, invalidState } from "./02_exceptions.js";
 import { responseOf, valueOf } from "./22_values.js";
-import { Observer } from "./60_observer.js";
+import { LineLostError } from "./33_port_events.js";
+import { announce, Observer } from "./60_observer.js";
 import { reactive } from "./61_reactive.js";
 
 /**
@@ -42,7 +43,44 @@ export class ReplaceEvent extends Event {
   }
 }
 
+/** How a Response's line is opened here. @type {(response: Response) => RemotePort | null} */
+let openPort = () => null;
+/** What makes the ports that come with other values. @type {WeakMap<object, () => EventTarget>} */
+const backgrounds = new WeakMap();
+/** Lines of Responses. @type {WeakMap<Response, RemotePort>} */
+const ports = new WeakMap();
+
+/**
+ * For each environment: says how the line of a Response is opened. Null: it has none.
+ * @param {(response: Response) => import("./34_remote_port.js").RemotePort | null} opener
+ */
+export function setPortOpener(opener) {
+  openPort = opener;
+}
+
+/** How a line closes when all is well: done, the other end leaves, the user navigates away. */
+const GOOD_ENDS = new Set([1000, 1001, 4001]);
+
+/** Headers that say where a Response's line is, of this time and of an older one. */
+const LINE_HEADERS = ["X-Live-Session", "X-Background-Messaging-Port"];
+
+/** Headers that say how the upstream sent this body to us, or are between it and us alone. */
+const OWN_HEADERS = [
+  "connection",
+  "content-encoding",
+  "content-length",
+  "keep-alive",
+  "set-cookie",
+  "transfer-encoding",
+  ...LINE_HEADERS,
+];
+
 export class LiveResponse extends EventTarget {
+  /** The header that says where a Response's line is. */
+  static xHeaderName = LINE_HEADERS[0];
+  /** For the host: all such headers, the one of today first. */
+  static lineHeaders = LINE_HEADERS;
+
   #frame = null;
   #state = "waiting";
   /** Aborts the work of the current source. */
@@ -56,6 +94,8 @@ export class LiveResponse extends EventTarget {
   #recorded = null;
   #background = null;
   #backgroundPort = null;
+  /** The line that the current source comes by. */
+  #upstream = null;
 
   /**
    * @param {unknown} [body]
@@ -65,12 +105,38 @@ export class LiveResponse extends EventTarget {
     super();
     if (args.length === 0) return;
     readArguments(args);
-    ignoreRejection(this.#replace(args));
+    this.#replace(args).catch((error) => {
+      // A line that is lost says nothing any more.
+      if (error instanceof LineLostError) this.#reach("done");
+    });
   }
 
   /** A LiveResponse for anything; safe to `await` or not. */
   static from(source, ...rest) {
     return new LiveResponse(source, ...rest);
+  }
+
+  /** Whether a response has a line. */
+  static hasPort(response) {
+    if (response instanceof LiveResponse) return response.#background !== null;
+    if (!(response instanceof Response)) return false;
+    return ports.has(response) || LINE_HEADERS.some((name) => response.headers.has(name));
+  }
+
+  /** The far end's port of a response, or null. */
+  static getPort(response) {
+    if (response instanceof LiveResponse) return response.background;
+    if (!ports.has(response)) {
+      const port = openPort(response);
+      if (port !== null) ports.set(response, port);
+    }
+    return ports.get(response) ?? null;
+  }
+
+  /** Gives a Response a line that was opened by other means. */
+  static attachPort(response, port) {
+    ports.set(response, port);
+    return response;
   }
 
   /** What kind of source `value` is. */
@@ -91,6 +157,12 @@ export class LiveResponse extends EventTarget {
     response.#recorded = [];
     response.#background = background;
     return response;
+  }
+
+  /** For the host: a response of `value` will have what `background` makes as its port. */
+  static withBackground(value, background) {
+    backgrounds.set(value, background);
+    return value;
   }
 
   get [Symbol.toStringTag]() {
@@ -240,10 +312,12 @@ export class LiveResponse extends EventTarget {
 
   /**
    * For the host: sends every frame to `sink`, those kept included. Returns what stops that.
-   * @param {{ frame(frame: Frame, last: boolean): void, done(): void, failed(error: unknown): void }} sink
+   * @param {{ frame(frame: Frame, last: boolean): void, done(): void, failed(error: unknown): void,
+   *   connected?(upstream: RemotePort): void, disconnected?(): void }} sink
    */
   [kSink](sink) {
     this.#sinks.add(sink);
+    if (this.#upstream !== null) sink.connected?.(this.#upstream);
     const recorded = this.#recorded ?? (this.#frame === null ? [] : [{ frame: this.#frame, last: false }]);
     this.#recorded = null;
     for (const { frame, last } of recorded) sink.frame(frame, last);
@@ -297,6 +371,7 @@ export class LiveResponse extends EventTarget {
         if (!source.stopped) return this.#run(source, value, callback, init);
       });
     }
+    if (isTrackable(body)) this.#background ??= backgrounds.get(body) ?? null;
     const kind = LiveResponse.test(body);
     if (callback !== undefined && kind !== "Default") {
       throw new TypeError(`A callback goes with plain data, not with a ${kind}: it gets a reactive copy of the data.`);
@@ -331,6 +406,8 @@ export class LiveResponse extends EventTarget {
         },
         done: resolve,
         failed: reject,
+        connected: (port) => this.#connect(port),
+        disconnected: () => this.#disconnect(),
       });
       source.onStop = () => {
         unfollow();
@@ -352,15 +429,50 @@ export class LiveResponse extends EventTarget {
   }
 
   #emitResponse(source, response, init) {
-    const { status, statusText, headers, type, redirected, url } = response;
+    const port = LiveResponse.getPort(response);
+    if (port !== null) return this.#followPort(source, response, port, init);
+    const { status, statusText, type, redirected, url } = response;
+    // A line that nobody can open from here is not one that others should try.
+    const isElsewhere = LiveResponse.hasPort(response);
+    const headers = isElsewhere ? withoutOwn(response.headers) : response.headers;
     const head = { ...init, status, statusText, headers, type, redirected, url };
-    if ([...this.#sinks].some((sink) => sink.takesResponse?.())) {
+    if (!isElsewhere && [...this.#sinks].some((sink) => sink.takesResponse?.())) {
       this.#emit(new StateFrame(undefined, head, response), init.done && !init.nested);
       return undefined;
     }
     return valueOf(response).then((body) => {
       if (!source.stopped) this.#emit(frameOf(body, head), init.done && !init.nested);
     });
+  }
+
+  /** Follows the line that came with a Response: its body, further states, and changes of them. */
+  async #followPort(source, response, port, init) {
+    this.#connect(port);
+    const { status, statusText, type, redirected, url } = response;
+    const headers = withoutOwn(response.headers);
+    const ended = new Promise((resolve, reject) => {
+      const unfollow = port.follow({
+        replace: (state) => this.#emit(frameOf(state.body, { ...init, ...headOf(state) }), false),
+        done: resolve,
+        closed: (code, reason) => GOOD_ENDS.has(code) ? resolve() : reject(new LineLostError(code, reason)),
+      });
+      source.onStop = () => {
+        unfollow();
+        resolve();
+      };
+    });
+    // Whoever waits for it comes later.
+    ignoreRejection(ended);
+    const reading = valueOf(response);
+    port.holdUntil(reading);
+    const body = await reading;
+    if (source.stopped) return;
+    // A 202 with nothing in it says that the first state will come over the line.
+    if (status !== 202 || (body !== null && body !== "")) {
+      port.bindState("initial_response", body);
+      this.#emit(frameOf(body, { ...init, status, statusText, headers, type, redirected, url }), false);
+    }
+    await ended;
   }
 
   async #drain(source, generator, init) {
@@ -392,9 +504,23 @@ export class LiveResponse extends EventTarget {
     }
   }
 
+  /** The current source comes by a line, which whoever follows may care for. */
+  #connect(port) {
+    this.#background ??= () => port;
+    this.#upstream = port;
+    for (const sink of this.#sinks) sink.connected?.(port);
+  }
+
+  #disconnect() {
+    if (this.#upstream === null) return;
+    this.#upstream = null;
+    for (const sink of this.#sinks) sink.disconnected?.();
+  }
+
   #supersede() {
     const source = this.#source;
     this.#source = null;
+    this.#disconnect();
     if (source === null) return;
     source.stopped = true;
     source.controller?.abort();
@@ -407,10 +533,12 @@ export class LiveResponse extends EventTarget {
     // A frame that a follower cannot send was never said.
     for (const sink of this.#sinks) sink.frame(frame, last);
     if (this.#sinks.size === 0) this.#recorded?.push({ frame, last });
+    const former = this.#frame;
     this.#frame = frame;
     if (last) this.#closing = true;
     if (this.#state === "waiting") this.#reach("live");
     this.dispatchEvent(new ReplaceEvent(frame));
+    announce(this, () => ({ body: former?.body, status: former?.status, headers: former?.headers }));
   }
 
   #finish() {
@@ -476,6 +604,33 @@ function readArguments([body, ...rest]) {
     throw new RangeError(`The status of a response is a number from 200 to 599, not ${String(status)}`);
   }
   return [body, callback, { status, statusText, headers, done, concurrent, type, redirected, url, nested: false }];
+}
+
+/** The headers of a state that came from elsewhere. */
+function withoutOwn(headers) {
+  const kept = new Headers(headers);
+  for (const name of OWN_HEADERS) kept.delete(name);
+  return kept;
+}
+
+/** The head of a state as the wire has it, which may be anything. */
+function headOf({ status, statusText, headers, type, url, concurrent }) {
+  const kept = new Headers();
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    try {
+      kept.set(name, String(value));
+    } catch {
+      // No header that anyone could send.
+    }
+  }
+  return {
+    status: Number.isInteger(status) && status >= 200 && status <= 599 ? status : 200,
+    statusText: typeof statusText === "string" ? statusText : "",
+    headers: withoutOwn(kept),
+    type: typeof type === "string" ? type : undefined,
+    url: typeof url === "string" ? url : undefined,
+    concurrent: concurrent === true,
+  };
 }
 
 function frameOf(body, init) {

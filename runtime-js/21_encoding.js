@@ -15,7 +15,9 @@ import {
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
+import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
+import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
 /**
@@ -25,13 +27,20 @@ import { subscribe } from "ext:liveline/60_observer.js";
 export class Responder {
   #exchange;
   #hasReturned;
+  #relay;
+  #stopRelay = null;
   /** Ends the observation of bodies that may still change. */
   #observed = [];
 
-  /** @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source */
-  constructor(exchange, hasReturned = () => true) {
+  /**
+   * @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source
+   * @param {(upstream: RemotePort) => () => void} relay connects the client's line with the one that the states come
+   *   from; returns what ends that
+   */
+  constructor(exchange, hasReturned = () => true, relay = () => () => {}) {
     this.#exchange = exchange;
     this.#hasReturned = hasReturned;
+    this.#relay = relay;
     exchange.onEnd(() => this.#forgetBodies());
   }
 
@@ -63,6 +72,15 @@ export class Responder {
     exchange.responseDone();
   }
 
+  connected(upstream) {
+    this.#stopRelay = this.#relay(upstream);
+  }
+
+  disconnected() {
+    this.#stopRelay?.();
+    this.#stopRelay = null;
+  }
+
   failed(error) {
     if (this.#hasReturned()) this.#exchange.fail(error);
   }
@@ -85,10 +103,8 @@ export class Responder {
 
   #observe(body, source, prefix) {
     if (!isPlain(body)) return;
-    const { id } = this.#exchange;
-    this.#observed.push(subscribe(body, (records) => {
-      op_port_delta(id, `${source}.mutate`, encodeRecords(records, prefix));
-    }));
+    const exchange = this.#exchange;
+    this.#observed.push(subscribe(body, (records) => sendDelta(exchange, source, records, prefix)));
   }
 
   #forgetBodies() {
@@ -109,34 +125,20 @@ export function answerPlain(exchange, value, returned) {
   if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value, PLAIN, true);
 }
 
+/** Sends changes of a body or of a live message. Where they cannot be told, the client's copy would be another. */
+export function sendDelta(exchange, source, records, prefix) {
+  try {
+    op_port_delta(exchange.id, `${source}.mutate`, encodeRecords(records, prefix));
+  } catch (error) {
+    exchange.fail(error);
+  }
+}
+
 /** The head of an answer that nobody gave one. */
 const PLAIN = { status: 200, statusText: "", headers: null, hasHeaders: false };
 
 /** The state of a response whose source had none, such as a generator that yields nothing. */
 const NOTHING = { ...PLAIN, body: null, raw: undefined, concurrent: false };
-
-function encodeFrame({ body, status, statusText, headers, hasHeaders, type, url, concurrent }) {
-  const plain = {};
-  if (hasHeaders) {
-    // Cookies are HTTP's alone.
-    for (const [name, value] of headers) { if (name !== "set-cookie") plain[name] = value; }
-  }
-  const frame = { body: body ?? null, status, statusText, headers: plain, type, url, concurrent };
-  return encodeJson(frame, "The response's body");
-}
-
-/** Changes of a body or of a live message, as the wire has them; `prefix` is where the observed value stands. */
-export function encodeRecords(records, prefix) {
-  const wire = records.map(({ type, key, value, isUpdate, path }) => ({
-    type,
-    key,
-    value,
-    isUpdate,
-    operation: type === "delete" ? "deleteProperty" : "set",
-    path: prefix === null ? path : [prefix, ...path],
-  }));
-  return encodeJson(wire, "A change of the response's body");
-}
 
 // -- HTTP ------------------------------------------------------------------------------------------------------------
 
@@ -144,6 +146,9 @@ function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
   const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+  if (exchange.page !== -1 && isShown(head.status, head.headers)) {
+    return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSON.stringify(text) : text, last);
+  }
   if (head.status === 200 && !head.hasHeaders && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
@@ -165,6 +170,10 @@ function answerResponse(exchange, response, last) {
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
   if (typeof source.body === "string") {
+    if (exchange.page !== -1 && isShown(status, response.headers) && isData(response.headers, source.body)) {
+      const head = { status, statusText: statusMessage, headers: response.headers };
+      return answerPage(exchange, head, source.body, last);
+    }
     return op_answer(exchange.id, status, statusMessage, headers, source.body, last);
   }
   if (ArrayBuffer.isView(source.body)) {

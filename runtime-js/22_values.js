@@ -4,13 +4,30 @@ export const EMPTY = 0;
 export const JSON_BODY = 1;
 export const TEXT_BODY = 2;
 
-/** A body on the line: JSON, and nothing that JSON cannot say. */
-export function encodeJson(value, what) {
+/** A body on the line: JSON, and nothing that JSON cannot say. An error names the place, `place` being the value's. */
+export function encodeJson(value, what, place = "$") {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    throw new TypeError(`${what} cannot be sent as JSON: ${error.message}`, { cause: error });
+    const culprit = findCulprit(value, place, new Map());
+    throw new TypeError(`${what} cannot be sent as JSON: ${culprit ?? error.message}`, { cause: error });
   }
+}
+
+/** Says where JSON fails, or null where it is not for a BigInt or a cycle. */
+function findCulprit(value, path, above) {
+  if (typeof value === "bigint") return `${path} is a BigInt; send it as a string.`;
+  if (value === null || typeof value !== "object" || typeof value.toJSON === "function") return null;
+  if (above.has(value)) return `${path} leads back to ${above.get(value)}, a circular structure.`;
+  // What is nested deeper than this has no path that anyone would read.
+  if (above.size > 256) return null;
+  above.set(value, path);
+  for (const key of Object.keys(value)) {
+    const culprit = findCulprit(value[key], `${path}.${key}`, above);
+    if (culprit !== null) return culprit;
+  }
+  above.delete(value);
+  return null;
 }
 
 /** JSON, text, nothing, or -1 for what `Response` has its own way of sending. */

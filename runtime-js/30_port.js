@@ -1,36 +1,19 @@
 // event.client: the handler's end of the line, known as Port A.
 
-import { op_port_close, op_port_delta, op_port_message } from "ext:core/ops";
-import { domException, invalidState } from "ext:liveline/02_exceptions.js";
-import { encodeRecords } from "ext:liveline/21_encoding.js";
+import { op_port_close, op_port_message } from "ext:core/ops";
+import { invalidState } from "ext:liveline/02_exceptions.js";
+import { sendDelta } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
+import {
+  kPassOn,
+  kReach,
+  Port,
+  PortCloseEvent,
+  PortMessageEvent,
+  readOptions,
+  Requests,
+} from "ext:liveline/33_port_events.js";
 import { subscribe } from "ext:liveline/60_observer.js";
-
-/** Options of a message, flat or in the older nested form. */
-function readOptions(options) {
-  const { type = "message", eventID, live = false, bubbles = false } = options?.wqEventOptions ?? options ?? {};
-  if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
-  return { type, eventID, live, bubbles };
-}
-
-/** A message from the other end. */
-export class PortMessageEvent extends MessageEvent {
-  constructor(type, { data, eventID, ports = [], cancelable = true }) {
-    super(type, { data, cancelable });
-    this.eventID = eventID;
-    /** Ports to reply on, where the sender asked for replies. */
-    this.ports = Object.freeze(ports);
-  }
-
-  /** Replies on every port. */
-  respondWith(data) {
-    for (const port of this.ports) port.postMessage(data);
-    return this.ports.length > 0;
-  }
-}
-
-/** How an exchange's line closed. */
-export class PortCloseEvent extends CloseEvent {}
 
 /**
  * @typedef {object} MessageOptions
@@ -40,42 +23,17 @@ export class PortCloseEvent extends CloseEvent {}
  * @property {boolean} [bubbles]
  */
 
-export class ClientPort extends EventTarget {
+export class ClientPort extends Port {
   #exchange;
-  #readyState = "connecting";
-  #waiting = [];
-  /** Requests that wait for replies, and ports of requests from the client, by `<eventID>:<port>`. */
-  #replies = new Map();
+  #requests = new Requests();
   #taps = null;
-  #onmessage = null;
 
   constructor(exchange) {
     super();
     this.#exchange = exchange;
-    if (exchange.ended) this.#readyState = "closed";
-    else if (exchange.joined) this.#readyState = "open";
+    if (exchange.ended) this[kReach]("closed");
+    else if (exchange.joined) this[kReach]("open");
     exchange.onEnd(() => this.#finish());
-  }
-
-  /** `connecting` until the client has spoken, then `open`, at last `closed`. */
-  get readyState() {
-    return this.#readyState;
-  }
-
-  /** Resolves when the port reaches `state`: `open` or `close`. */
-  readyStateChange(state) {
-    if (this.#readyState === "closed" || (state !== "close" && this.#readyState === "open")) return Promise.resolve(this);
-    return new Promise((resolve) => this.#waiting.push({ state, resolve }));
-  }
-
-  get onmessage() {
-    return this.#onmessage;
-  }
-
-  set onmessage(handler) {
-    if (this.#onmessage !== null) this.removeEventListener("message", this.#onmessage);
-    this.#onmessage = typeof handler === "function" ? handler : null;
-    if (this.#onmessage !== null) this.addEventListener("message", this.#onmessage);
   }
 
   /**
@@ -96,36 +54,12 @@ export class ClientPort extends EventTarget {
    */
   postRequest(data, callback = undefined, options = undefined) {
     if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
-    const { promise, resolve, reject } = Promise.withResolvers();
     const exchange = this.#exchange;
     if (exchange.ended) return Promise.reject(invalidState("The line is closed, so nobody can answer."));
     if (!exchange.canJoin) return Promise.reject(exchange.unreachable());
     const eventID = this.#send(data, readOptions(options), 1);
-    const address = `${eventID}:0`;
-    const signal = options?.signal;
-    const settle = (finish, value) => {
-      if (!this.#replies.delete(address)) return;
-      signal?.removeEventListener("abort", onAbort);
-      exchange.release();
-      finish(value);
-    };
-    const onAbort = () => settle(reject, signal.reason);
     exchange.hold();
-    this.#replies.set(address, {
-      receive: (event) => {
-        settle(resolve, event);
-        callback?.(event);
-      },
-      close: () => settle(reject, domException("AbortError", "The client left before it answered.")),
-    });
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener("abort", onAbort);
-    return promise;
-  }
-
-  /** Answers messages of one type with what `handler` returns. */
-  addRequestListener(type, handler, options = undefined) {
-    this.addEventListener(type, async (event) => event.respondWith(await handler(event)), options);
+    return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
   }
 
   /** Ends the line normally. */
@@ -160,10 +94,7 @@ export class ClientPort extends EventTarget {
     exchange.answered = true;
     op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
     if (live && data !== null && typeof data === "object") {
-      const unsubscribe = subscribe(data, (records) => {
-        op_port_delta(exchange.id, `${eventID}.mutate`, encodeRecords(records, null));
-      });
-      exchange.onEnd(unsubscribe);
+      exchange.onEnd(subscribe(data, (records) => sendDelta(exchange, eventID, records, null)));
     }
   }
 
@@ -178,24 +109,23 @@ export class ClientPort extends EventTarget {
 
   /** The client listens. */
   opened() {
-    if (this.#readyState !== "connecting") return;
-    this.#readyState = "open";
-    this.#settleWaiting("open");
+    if (this.readyState === "connecting") this[kReach]("open");
   }
 
   /** A message came. Returns whether a listener prevented its default. */
   receive(type, eventID, data, portCount) {
     const ports = Array.from({ length: portCount }, (_, index) => new ReplyPort(this.#exchange, `${eventID}:${index}`));
     if (type === "navigate") return this.#navigate(data, eventID);
-    this.dispatchEvent(new PortMessageEvent(type, { data, eventID, ports }));
+    const event = new PortMessageEvent(type, { data, eventID, ports });
+    this.dispatchEvent(event);
+    this[kPassOn](event);
     return false;
   }
 
   /** A reply to one of this port's requests came. */
   reply(request, port, type, data) {
-    const waiting = this.#replies.get(`${request}:${port}`);
-    if (waiting === undefined || data?.[".wq"] !== undefined) return;
-    waiting.receive(new PortMessageEvent(type, { data, eventID: request }));
+    if (data?.[".wq"] !== undefined) return;
+    this.#requests.receive(`${request}:${port}`, new PortMessageEvent(type, { data, eventID: request }));
   }
 
   #navigate(data, eventID) {
@@ -209,21 +139,13 @@ export class ClientPort extends EventTarget {
 
   /** The line is gone. */
   closed(code, reason, wasClean) {
-    if (this.#readyState === "closed") return;
-    this.#readyState = "closed";
+    if (this.readyState === "closed") return;
+    this[kReach]("closed");
     this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));
   }
 
   #finish() {
-    for (const { close } of [...this.#replies.values()]) close();
-    this.#settleWaiting("open");
-    this.#settleWaiting("close");
-  }
-
-  #settleWaiting(state) {
-    const ready = this.#waiting.filter((waiting) => (waiting.state === "close") === (state === "close"));
-    this.#waiting = this.#waiting.filter((waiting) => !ready.includes(waiting));
-    for (const { resolve } of ready) resolve(this);
+    this.#requests.close();
   }
 }
 

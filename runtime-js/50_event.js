@@ -9,6 +9,7 @@ import { kSink, LiveResponse } from "ext:liveline/20_live_response.js";
 import { Responder } from "ext:liveline/21_encoding.js";
 import { ClientPort } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
+import { relay } from "ext:liveline/37_relay.js";
 
 /** For the host: the response that respondWith() has begun, or null. */
 export const kResponse = Symbol("response");
@@ -212,9 +213,14 @@ export class HttpEvent {
       const response = LiveResponse.recorder(this.#parent === null ? null : () => this.client.tap());
       this.#response = response;
       exchange.onEnd(() => LiveResponse.stop(response));
-      if (this.#parent === null) response[kSink](new Responder(exchange, () => this.#returned));
+      if (this.#parent === null) response[kSink](this.#responder());
       else response.addEventListener("replace", () => this.#onResponse?.(response), { once: true });
     }
     return LiveResponse.respond(this.#response, args, (error) => exchange.fail(error));
+  }
+
+  #responder() {
+    const connect = (upstream) => relay(this.#exchange, this.client, upstream);
+    return new Responder(this.#exchange, () => this.#returned, connect);
   }
 }

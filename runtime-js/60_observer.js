@@ -398,6 +398,17 @@ export function emit(target, records) {
   else for (const { sink } of listeners) touched.add(sink);
 }
 
+/** For the host: properties of `target` are others now by themselves; `before` gives their former values. */
+export function announce(target, before) {
+  if (listenersOf(target) === null) return;
+  const previous = before();
+  const changed = Object.keys(previous).filter((key) => !Object.is(previous[key], target[key]));
+  emit(target, changed.map((key) => {
+    const rest = { value: target[key], isUpdate: true, oldValue: previous[key], related: changed };
+    return Object.assign(new Descriptor("set", target, key, rest), { status: true });
+  }));
+}
+
 /** Tells every sink, whatever the others throw. */
 function flush(sinks) {
   let failed = false;

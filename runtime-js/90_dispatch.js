@@ -29,9 +29,9 @@ export function setNodes(tree) {
   });
 }
 
-/** For the host: a request came. */
-export function dispatch(id, node, method, canJoin) {
-  const exchange = new Exchange(id, method, canJoin);
+/** For the host: a request came. `page` is what its answer is wanted in, -1 for none. */
+export function dispatch(id, node, method, page, canJoin) {
+  const exchange = new Exchange(id, method, page, canJoin);
   inContextOf(exchange, () => {
     const event = new HttpEvent(exchange);
     try {
@@ -65,11 +65,11 @@ function finish(event, value) {
   }
 }
 
-/** Whether a handler's result is all there is: data, or a Response. */
+/** Whether a handler's result is all there is: data, or a Response without a line. */
 function isFinal(value) {
   if (value === null || typeof value !== "object") return true;
   const kind = LiveResponse.test(value);
-  return kind === "Default" || kind === "Response";
+  return kind === "Default" || (kind === "Response" && !LiveResponse.hasPort(value));
 }
 
 /** A path and the steps along it. */
@@ -214,11 +214,17 @@ function inherited(request, init) {
   return request.clone();
 }
 
+/** Data from a step further in comes with a port, too, which has little to tell. */
+function withBackground(child, value) {
+  const isObject = value !== null && typeof value === "object" && !(value instanceof LiveResponse);
+  return isObject ? LiveResponse.withBackground(value, () => child.client.tap()) : value;
+}
+
 /** Runs a step further in. Resolves with what it returns, or with its LiveResponse once that has a first state. */
 function runChild(child, trail, index) {
   const exchange = child[kExchange];
   const result = walk(child, trail, index);
-  if (typeof result?.then !== "function" && child[kResponse] === null) return result;
+  if (typeof result?.then !== "function" && child[kResponse] === null) return withBackground(child, result);
   exchange.started();
   return new Promise((resolve, reject) => {
     let resolved = false;
@@ -231,7 +237,7 @@ function runChild(child, trail, index) {
     Promise.resolve(result).then(
       (value) => {
         if (child[kResponse] === null) {
-          resolveOnce(value);
+          resolveOnce(withBackground(child, value));
         } else {
           HttpEvent.returned(child, value);
           resolveOnce(child[kResponse]);

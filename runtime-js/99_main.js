@@ -6,6 +6,7 @@ import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort } from "ext:liveline/30_port.js";
+import "ext:liveline/36_dial.js";
 import { Observer } from "ext:liveline/60_observer.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 

@@ -9,6 +9,8 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use tokio::sync::Notify;
 
+use crate::router::PAGES;
+
 /// How long to wait for more changes of the same save. Editors write a file in several steps.
 const SETTLE: Duration = Duration::from_millis(20);
 
@@ -64,13 +66,17 @@ impl Watch {
     }
 }
 
-/// Whether a path inside the served folders can hold code or a folder of code.
+/// Whether a path inside the served folders can hold code, a page, or a folder of those.
 fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
-    let Some(inside) = roots.iter().find_map(|root| path.strip_prefix(root).ok()) else { return false };
+    // The innermost: the folder of static files may lie in the other.
+    let inside =
+        roots.iter().enumerate().rev().find_map(|(i, root)| Some((i, path.strip_prefix(root).ok()?)));
+    let Some((root, inside)) = inside else { return false };
     let hidden = inside.components().any(|part| {
         let name = part.as_os_str().to_string_lossy();
         name.starts_with('.') || name == "node_modules"
     });
     let code = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
-    !hidden && path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known))
+    let page = root == 0 && PAGES.iter().any(|page| path.ends_with(page));
+    !hidden && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))
 }

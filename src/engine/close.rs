@@ -28,6 +28,8 @@ pub enum CloseCode {
     Navigated,
     /// 4002: the handler threw.
     HandlerFailed,
+    /// 4003: the line to another server, which the handler passed on, was lost. Reconnect.
+    UpstreamLost,
     /// 4008: the client read too slowly and its queue outgrew its budget. Reconnect.
     TooSlow,
     /// Any other code, as the client sent it.
@@ -48,6 +50,7 @@ impl CloseCode {
             Self::Restart => 1012,
             Self::Navigated => 4001,
             Self::HandlerFailed => 4002,
+            Self::UpstreamLost => 4003,
             Self::TooSlow => 4008,
             Self::Other(number) => number,
         }
@@ -66,6 +69,7 @@ impl CloseCode {
             Self::Restart => "server restarting",
             Self::Navigated => "navigated away",
             Self::HandlerFailed => "the handler failed",
+            Self::UpstreamLost => "the upstream was lost",
             Self::TooSlow => "client too slow",
             Self::Other(_) => "",
         }
@@ -85,6 +89,7 @@ impl From<u16> for CloseCode {
             1012 => Self::Restart,
             4001 => Self::Navigated,
             4002 => Self::HandlerFailed,
+            4003 => Self::UpstreamLost,
             4008 => Self::TooSlow,
             other => Self::Other(other),
         }
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn number_round_trips() {
-        for number in [1000, 1001, 1003, 1006, 1008, 1009, 1011, 1012, 3000, 4001, 4002, 4008, 4999] {
+        for number in [1000, 1001, 1003, 1006, 1008, 1009, 1011, 1012, 3000, 4001, 4002, 4003, 4008, 4999] {
             assert_eq!(CloseCode::from(number).number(), number);
         }
     }

@@ -3,12 +3,14 @@
 use std::rc::Rc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{HeaderName, HeaderValue, VARY};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::line;
 use crate::isolate::CallError;
-use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream};
+use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, prefers_html};
+use crate::router::Node;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +38,7 @@ pub async fn answer(
         }
         carried => shared.carried.set(carried),
     }
-    let Answer { status, headers, extensions, body } = answer;
+    let Answer { status, headers, extensions, body, .. } = answer;
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -68,13 +70,17 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
         return Answer::too_large(worker.settings.limits.body);
     }
-    let node = worker.site.routes.resolve(path);
-    if worker.site.routes.node(node).steps.is_empty() {
+    let routes = &worker.site.routes;
+    let node = routes.resolve(path);
+    let Node { steps, page, .. } = routes.node(node);
+    if steps.is_empty() {
         return file(shared, &request).await;
     }
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    match worker.call(Call { parts, body, peer: shared.peer.ip() }, node).await {
+    let wanted = page.filter(|_| is_look(&method) && prefers_html(&parts.headers));
+    let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
+    let mut answer = match worker.call(call, node).await {
         Ok(answer) => answer,
         Err(CallError::TimedOut) => {
             let limit = worker.settings.limits.answer;
@@ -82,7 +88,24 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
             Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
         }
         Err(CallError::Lost) => Answer::internal_error(None, false),
+    };
+    // Files of `public/` are what they are for everybody.
+    let page = page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
+    if let Some(page) = page.and_then(|page| routes.page(page)) {
+        answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+        if is_look(&method) {
+            answer.headers.append(VARY, HeaderValue::from_static("Accept"));
+        }
     }
+    answer
+}
+
+/// Which page belongs to the route, so that a client can tell whether it shows it already.
+const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
+
+/// Whether a request only looks at what is there.
+fn is_look(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
 }
 
 /// A path without handlers: the static file, without entering JavaScript.
@@ -96,6 +119,7 @@ async fn file(shared: &Shared, request: &Request<Incoming>) -> Answer {
                 headers: head.headers,
                 extensions: head.extensions,
                 body: AnswerBody::file(body),
+                line_at: None,
             }
         }
         Err(error) => {

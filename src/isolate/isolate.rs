@@ -196,6 +196,7 @@ impl Isolate {
     /// Runs the handlers for a request. The answer may be there when this returns.
     pub fn dispatch(&self, request: Call, node: NodeId) -> (ExchangeId, oneshot::Receiver<Answer>) {
         let method = request.parts.method.clone();
+        let page = request.page.map_or(-1, u32::cast_signed);
         let (id, answer, can_join) = self.with_exchanges(|exchanges| {
             let (id, answer) = exchanges.begin(request);
             (id, answer, exchanges.can_join(id))
@@ -204,8 +205,9 @@ impl Isolate {
             let id = v8::Number::new(scope, id.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
             let method = method_name(scope, &method);
+            let page = v8::Integer::new(scope, page).into();
             let can_join = v8::Boolean::new(scope, can_join).into();
-            call(scope, &functions.dispatch, &[id, node, method, can_join]);
+            call(scope, &functions.dispatch, &[id, node, method, page, can_join]);
         });
         (id, answer)
     }

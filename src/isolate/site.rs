@@ -5,13 +5,19 @@ use std::sync::Arc;
 use hyper::{HeaderMap, Method};
 
 use crate::ops;
-use crate::router::{PublicFiles, Routes, reroute};
+use crate::router::{Page, PageId, PublicFiles, Routes, reroute};
 
 /// The routes of one generation, and the static files past them.
 #[derive(Clone)]
 pub struct Site {
     pub routes: Arc<Routes>,
     pub files: PublicFiles,
+}
+
+impl Site {
+    fn known_page(&self, page: u32) -> Result<&Page, String> {
+        self.routes.page(PageId(page)).ok_or_else(|| format!("there is no page {page}"))
+    }
 }
 
 impl ops::Site for Site {
@@ -25,5 +31,16 @@ impl ops::Site for Site {
     fn file(&self, method: Method, headers: HeaderMap, path: String) -> ops::FileAnswer {
         let files = self.files.clone();
         Box::pin(async move { files.answer(&method, &headers, &path).await })
+    }
+
+    fn page(&self, page: u32) -> Result<ops::PageSource, String> {
+        let page = self.known_page(page)?;
+        let template = page.template().map_err(ToString::to_string)?.to_owned();
+        Ok(ops::PageSource { file: page.path.display().to_string(), template })
+    }
+
+    fn blank_page(&self, page: u32) -> Result<[String; 2], String> {
+        let blank = self.known_page(page)?.blank().map_err(ToString::to_string)?;
+        Ok([blank.before.clone(), blank.after.clone()])
     }
 }

@@ -66,33 +66,88 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Watches an isolate from a thread of its own, and stops it when one entry into JavaScript lasts longer than
-/// `limit`. Ends when the pulse is dropped.
+/// Watches the isolate of the calling thread from a thread of its own, and stops it when one entry into JavaScript
+/// uses up `limit`. Ends when the pulse is dropped.
 pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, limit: Duration) {
     let pulse = Arc::downgrade(pulse);
+    let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, limit));
+    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, limit));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }
 }
 
-fn keep_watch(pulse: &Weak<Pulse>, stopper: &Stopper, limit: Duration) {
+fn keep_watch(pulse: &Weak<Pulse>, stopper: &Stopper, clock: &Clock, limit: Duration) {
     let interval = (limit / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
     let mut seen = 0;
-    let mut since = Instant::now();
+    let mut since = clock.now();
     while let Some(pulse) = pulse.upgrade() {
         let beats = pulse.beats.load(Ordering::Relaxed);
         let running = beats % 2 == 1;
         if beats != seen || !running {
-            (seen, since) = (beats, Instant::now());
-        } else if since.elapsed() >= limit {
+            (seen, since) = (beats, clock.now());
+        } else if clock.now().used_since(&since) >= limit {
             pulse.trip(Trip::Cpu);
             stopper.stop();
-            since = Instant::now();
+            since = clock.now();
         }
         drop(pulse);
         std::thread::sleep(interval);
+    }
+}
+
+/// How long a thread has run. On a busy machine that is less than the time that has passed, and a handler is not to
+/// blame for the difference.
+struct Clock {
+    /// Where Linux tells it.
+    #[cfg(target_os = "linux")]
+    account: Option<std::path::PathBuf>,
+}
+
+struct Reading {
+    at: Instant,
+    /// The thread's own time, where it can be told.
+    used: Option<Duration>,
+}
+
+/// A thread that does not run at all, because it waits inside the engine, is stopped after this many limits.
+const WAITING_LIMITS: u32 = 10;
+
+impl Clock {
+    fn of_this_thread() -> Clock {
+        Clock {
+            #[cfg(target_os = "linux")]
+            account: std::fs::read_link("/proc/thread-self")
+                .ok()
+                .map(|thread| std::path::Path::new("/proc").join(thread).join("schedstat")),
+        }
+    }
+
+    fn now(&self) -> Reading {
+        Reading { at: Instant::now(), used: self.used() }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn used(&self) -> Option<Duration> {
+        let account = std::fs::read_to_string(self.account.as_ref()?).ok()?;
+        // Kernels that keep no account say 0.
+        account.split(' ').next()?.parse().ok().filter(|used| *used > 0).map(Duration::from_nanos)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn used(&self) -> Option<Duration> {
+        None
+    }
+}
+
+impl Reading {
+    fn used_since(&self, before: &Reading) -> Duration {
+        let passed = self.at - before.at;
+        match (self.used, before.used) {
+            (Some(now), Some(then)) => now.saturating_sub(then).max(passed / WAITING_LIMITS),
+            _ => passed,
+        }
     }
 }
 

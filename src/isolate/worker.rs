@@ -263,7 +263,8 @@ async fn live(
     let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()) };
     let result = isolate.load(&site).await;
     let failed = result.is_err();
-    let _ = loaded.send(Loaded { files: isolate.files(), result });
+    let pages = site.routes.pages().iter().map(|page| page.path.clone());
+    let _ = loaded.send(Loaded { files: isolate.files().into_iter().chain(pages).collect(), result });
     if failed {
         return;
     }

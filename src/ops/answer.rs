@@ -29,13 +29,15 @@ pub struct Answer {
     pub headers: HeaderMap,
     pub extensions: Extensions,
     pub body: AnswerBody,
+    /// Where in the body the address of a line stands, if there is one: in a page.
+    pub line_at: Option<usize>,
 }
 
 impl Answer {
     /// An answer without a body or a type.
     pub fn empty(status: StatusCode) -> Answer {
         let (headers, extensions) = Default::default();
-        Answer { status, headers, extensions, body: AnswerBody::Empty }
+        Answer { status, headers, extensions, body: AnswerBody::Empty, line_at: None }
     }
 
     /// A plain sentence.
@@ -44,6 +46,28 @@ impl Answer {
         answer.headers.insert(CONTENT_TYPE, TEXT);
         answer.body = AnswerBody::Data(text.into().into());
         answer
+    }
+
+    /// With a page as its body; `line_at` says where the address of a line may stand.
+    pub fn with_page(mut self, html: String, line_at: Option<usize>) -> Answer {
+        self.headers.insert(CONTENT_TYPE, HTML);
+        self.body = AnswerBody::Data(html.into());
+        self.line_at = line_at;
+        self
+    }
+
+    /// Says in a page where its line can be joined.
+    pub fn insert_line(&mut self, address: &str) {
+        if let (Some(at), AnswerBody::Data(html)) = (self.line_at.take(), &self.body) {
+            let meta = format!(r#"<meta name="X-Live-Session" content="{address}">"#);
+            self.body = AnswerBody::Data([&html[..at], meta.as_bytes(), &html[at..]].concat().into());
+        }
+    }
+
+    /// The page for a handler that failed, with what may be told of it.
+    pub fn error_page(diagnostic: Option<&Diagnostic>) -> Answer {
+        let html = diagnostic.map_or_else(|| PLAIN_ERROR_PAGE.to_owned(), Diagnostic::to_html);
+        Answer::empty(StatusCode::INTERNAL_SERVER_ERROR).with_page(html, None)
     }
 
     /// The answer to a body over the limit.
@@ -85,6 +109,10 @@ impl Answer {
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=UTF-8");
+
+const PLAIN_ERROR_PAGE: &str = "<!DOCTYPE html><html lang=\"en\"><title>Internal Server Error</title>\
+    <h1>Internal Server Error</h1><p>Something went wrong here. Please try again later.</p></html>\n";
 
 /// The body of an answer, as hyper takes it.
 pub enum AnswerBody {
@@ -331,13 +359,13 @@ pub fn op_stream_end<'s, 'i>(
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::StreamEnded).unwrap_or(true)
 }
 
-fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
+pub(super) fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Answer { answer, done })?;
     Ok(())
 }
 
 /// Reads a head; `headers` has a line for each name and each value.
-fn head(status: u16, reason: &str, headers: &str) -> Result<Answer, OpError> {
+pub(super) fn head(status: u16, reason: &str, headers: &str) -> Result<Answer, OpError> {
     let status = StatusCode::from_u16(status).map_err(|_| OpError::Header(format!("status {status}")))?;
     let mut answer = Answer::empty(status);
     if !reason.is_empty()

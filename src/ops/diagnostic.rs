@@ -1,6 +1,6 @@
 //! Errors of handlers, as the person who wrote the handler wants to read them.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use deno_core::error::JsError;
@@ -62,6 +62,42 @@ impl Diagnostic {
         json
     }
 
+    /// The same as a page: message, place, and the source around it.
+    pub fn to_html(&self) -> String {
+        let mut details = String::new();
+        if let Some(place) = &self.place {
+            let _ = write!(details, "<p class=\"place\">{}</p>", escaped(&place.to_string()));
+            let _ = write!(details, "<pre>{}</pre>", self.surroundings().unwrap_or_default());
+        }
+        for frame in &self.stack {
+            let _ = write!(details, "<p class=\"frame\">{}</p>", escaped(frame));
+        }
+        let message = escaped(&self.message);
+        format!(
+            "<!DOCTYPE html><html lang=\"en\"><title>{message}</title><style>{ERROR_STYLE}</style>\
+             <main><small>500 Internal Server Error</small><h1>{message}</h1>{details}</main></html>\n"
+        )
+    }
+
+    /// The source line between its neighbours, as HTML.
+    fn surroundings(&self) -> Option<String> {
+        const NEIGHBOURS: usize = 4;
+        let Place { file, line, column } = self.place.as_ref()?;
+        let source = std::fs::read_to_string(file).ok()?;
+        let first = line.saturating_sub(NEIGHBOURS).max(1);
+        let mut html = String::new();
+        for (text, number) in source.lines().zip(1..).skip(first - 1).take(line + NEIGHBOURS + 1 - first) {
+            let _ = if number == *line {
+                let (before, rest) = split_at_column(text, *column);
+                let (before, rest) = (escaped(before), escaped(rest));
+                writeln!(html, "<b><i>{number:>5}</i>  {before}<mark>{rest}</mark></b>")
+            } else {
+                writeln!(html, "<i>{number:>5}</i>  {}", escaped(text))
+            };
+        }
+        Some(html)
+    }
+
     fn source_line(&self) -> Option<String> {
         let Place { file, line, .. } = self.place.as_ref()?;
         let source = std::fs::read_to_string(file).ok()?;
@@ -103,6 +139,19 @@ impl From<&JsError> for Diagnostic {
         });
         Diagnostic { message, place, stack: stack.collect() }
     }
+}
+
+const ERROR_STYLE: &str = include_str!("error_page.css");
+
+/// What stands before a column and what from there on.
+fn split_at_column(text: &str, column: usize) -> (&str, &str) {
+    let at = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    text.split_at(at)
+}
+
+/// Text as HTML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn file_of(name: &str) -> Option<PathBuf> {

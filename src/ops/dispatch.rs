@@ -8,7 +8,7 @@ use hyper::{HeaderMap, Method, Response};
 use serde::Serialize;
 
 use super::files::FileBody;
-use super::{Exchanges, OpError};
+use super::{Exchanges, OpError, PageSource};
 
 /// Where `next(url)` goes.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,12 @@ pub trait Site {
 
     /// What the static layer answers to a path.
     fn file(&self, method: Method, headers: HeaderMap, path: String) -> FileAnswer;
+
+    /// A page to render a state into. The error is a sentence.
+    fn page(&self, page: u32) -> Result<PageSource, String>;
+
+    /// A page without a state: up to where the address of a line may stand, and the rest.
+    fn blank_page(&self, page: u32) -> Result<[String; 2], String>;
 }
 
 /// Resolves a re-route.

@@ -25,6 +25,9 @@ pub enum OpError {
     #[error("{0}")]
     Route(String),
     #[class(generic)]
+    #[error("{0}")]
+    Page(String),
+    #[class(generic)]
     #[error("no folder is being served yet")]
     NoSite,
     #[class("DOMExceptionNetworkError")]
@@ -36,6 +39,12 @@ pub enum OpError {
     #[class("DOMExceptionQuotaExceededError")]
     #[error("the session would hold more than {0} bytes")]
     SessionFull(usize),
+    #[class("DOMExceptionNetworkError")]
+    #[error("{0} cannot be dialled: {1}")]
+    Dial(String, String),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("more than {0} bytes wait for the upstream to read")]
+    Unsent(usize),
     #[class(generic)]
     #[error("the file could not be read: {0}")]
     File(#[from] std::io::Error),

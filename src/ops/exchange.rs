@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::client::{LineStream, as_stream, first_state};
 use super::files::FileBody;
-use super::{Answer, Client, Diagnostic, OpError, Sessions, Site};
+use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -38,6 +38,8 @@ pub struct Call {
     pub parts: Parts,
     pub body: Incoming,
     pub peer: IpAddr,
+    /// The page to show the answer in, by its number, if the client would rather have one.
+    pub page: Option<u32>,
 }
 
 /// The requests that JavaScript may still refer to.
@@ -63,12 +65,15 @@ pub(super) struct Slot {
     client: Client,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
+    /// It fails because a line to another server was lost, and why that was.
+    lost: Option<String>,
     pub request: Parts,
     /// What is left of the body. Taken while a chunk is being read.
     pub body: Option<Incoming>,
     /// Bytes of the body read so far.
     pub body_read: usize,
     pub peer: IpAddr,
+    page: Option<u32>,
     /// The session that the request came with, or that began with it.
     pub session: Option<String>,
     /// The session began here, so its cookie has to be set.
@@ -105,9 +110,10 @@ impl Exchanges {
     /// Takes a request in. Its answer comes through the receiver; a dropped sender means that it was lost.
     pub fn begin(&mut self, call: Call) -> (ExchangeId, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
-        let Call { parts, body, peer } = call;
+        let Call { parts, body, peer, page } = call;
         let session = self.sessions.of(&parts.headers);
-        let client = Client::of(&parts);
+        // Whoever wants the page gets its script, too.
+        let client = if page.is_some() { Client::Live } else { Client::of(&parts) };
         let entry = self.slots.vacant_entry();
         // 2^33 requests later the numbers come round, long after the last use of this one.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
@@ -117,10 +123,12 @@ impl Exchanges {
             exchange: Exchange::new(client.reach()),
             client,
             unreachable: false,
+            lost: None,
             request: parts,
             body: Some(body),
             body_read: 0,
             peer,
+            page,
             session,
             session_is_new: false,
             cookies: Vec::new(),
@@ -198,6 +206,15 @@ impl Exchanges {
         let _ = self.input(id, Input::Failed);
     }
 
+    /// A line to another server was lost, and with it what the handler passes on. Answers 502 or closes the line.
+    fn lost(&mut self, id: ExchangeId, reason: String) {
+        let Some(slot) = self.slot(id) else { return };
+        let (method, path) = (&slot.request.method, slot.request.uri.path());
+        tracing::warn!(target: "liveline::handler", exchange = id.0, "{method} {path}: {reason}");
+        slot.lost = Some(reason);
+        let _ = self.input(id, Input::Failed);
+    }
+
     /// Gives one input to an exchange and carries out what follows. Says whether the exchange is complete.
     pub(super) fn input(&mut self, id: ExchangeId, input: Input<Answer>) -> Result<bool, Refused> {
         let slot = self.slot(id).ok_or(Refused::Ended)?;
@@ -237,8 +254,9 @@ impl Exchanges {
                 for frame in queued {
                     self.hub.send(line, frame);
                 }
-                let mut answer = first.unwrap_or_else(|| Answer::empty(StatusCode::ACCEPTED));
-                add_line_headers(&mut answer.headers, token);
+                let mut answer = first.unwrap_or_else(|| self.accepted(id));
+                let address = add_line_headers(&mut answer.headers, token);
+                answer.insert_line(&address);
                 if let Client::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {
@@ -256,27 +274,53 @@ impl Exchanges {
             Effect::Finish(line) => self.hub.complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
+                let html = prefers_html(&slot.request.headers);
                 let json = Answer::prefers_json(&slot.request.headers);
                 let too_large = slot.body_read > max_body;
                 let unreachable = slot.unreachable;
+                let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
                 let answer = if too_large {
                     Answer::too_large(max_body)
                 } else if unreachable {
                     Answer::needs_live_client()
+                } else if lost.is_some() {
+                    Answer::text(StatusCode::BAD_GATEWAY, "The upstream was lost before it answered.\n")
+                } else if html {
+                    Answer::error_page(failure.as_ref())
                 } else {
                     Answer::internal_error(failure.as_ref(), json)
                 };
                 self.reply(id, answer);
             }
             Effect::FailLine(line) => {
-                let failure = self.slot(id).and_then(|slot| slot.failure.take());
-                let close = match failure.filter(|_| self.mode == Mode::Development) {
-                    Some(diagnostic) => Close::because(CloseCode::HandlerFailed, diagnostic.message),
-                    None => CloseCode::HandlerFailed.into(),
+                let (failure, lost) =
+                    self.slot(id).map(|slot| (slot.failure.take(), slot.lost.take())).unwrap_or_default();
+                let code = if lost.is_some() { CloseCode::UpstreamLost } else { CloseCode::HandlerFailed };
+                let told = lost.or(failure.map(|diagnostic| diagnostic.message));
+                let close = match told.filter(|_| self.mode == Mode::Development) {
+                    Some(reason) => Close::because(code, reason),
+                    None => code.into(),
                 };
                 self.hub.finish(line, close);
             }
+        }
+    }
+
+    /// The answer while there is no state to answer with, in the page if one is wanted.
+    fn accepted(&mut self, id: ExchangeId) -> Answer {
+        let accepted = Answer::empty(StatusCode::ACCEPTED);
+        let page = self.slot(id).and_then(|slot| slot.page);
+        match page.zip(self.site.as_ref()).map(|(page, site)| site.blank_page(page)) {
+            Some(Ok([before, after])) => {
+                let line_at = before.len();
+                accepted.with_page(before + &*after, Some(line_at))
+            }
+            Some(Err(error)) => {
+                tracing::error!("{error}");
+                accepted
+            }
+            None => accepted,
         }
     }
 
@@ -327,13 +371,16 @@ pub(super) fn exchange_id(id: f64) -> ExchangeId {
     ExchangeId(id as u64)
 }
 
-fn add_line_headers(headers: &mut HeaderMap, token: Token) {
-    let value = |text: String| text.parse().expect("a token is hexadecimal");
+/// Says where the line can be joined. Returns what today's header says.
+fn add_line_headers(headers: &mut HeaderMap, token: Token) -> String {
+    let value = |text: &str| text.parse().expect("a token is hexadecimal");
     let path = LINE_PATH.trim_start_matches('/');
-    headers.insert("x-live-session", value(format!("socket:///{path}{token}?v=2")));
-    headers.insert("x-background-messaging-port", value(format!("ws:{path}{token}")));
+    let address = format!("socket:///{path}{token}?v=2");
+    headers.insert("x-live-session", value(&address));
+    headers.insert("x-background-messaging-port", value(&format!("ws:{path}{token}")));
     // The address is for one visitor, once.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    address
 }
 
 /// One more handler runs for the exchange.
@@ -378,6 +425,12 @@ pub fn op_exchange_fail<'s, 'i>(
 ) {
     let diagnostic = Diagnostic::from_exception(scope, error);
     state.borrow_mut().borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
+}
+
+/// The line that the handler passes on was lost.
+#[op2(fast)]
+pub fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: String) {
+    state.borrow_mut::<Exchanges>().lost(exchange_id(id), reason);
 }
 
 /// The answer will set a cookie; `cookie` is the header's value.

@@ -19,9 +19,12 @@ mod dispatch;
 mod errors;
 mod exchange;
 mod files;
+mod negotiation;
+mod page;
 mod port;
 mod request;
 mod session;
+mod socket;
 
 pub use answer::{Answer, AnswerBody};
 pub use client::{Client, LineStream};
@@ -29,6 +32,8 @@ pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
 pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
+pub use negotiation::prefers_html;
+pub use page::PageSource;
 pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
@@ -53,6 +58,7 @@ deno_core::extension!(
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
         exchange::op_exchange_hold,
+        exchange::op_exchange_lost,
         exchange::op_exchange_navigated,
         exchange::op_exchange_release,
         exchange::op_exchange_returned,
@@ -60,6 +66,8 @@ deno_core::extension!(
         exchange::op_exchange_unreachable,
         files::op_file_open,
         files::op_file_read,
+        page::op_answer_page,
+        page::op_page_source,
         port::op_port_close,
         port::op_port_delta,
         port::op_port_frame,
@@ -76,12 +84,17 @@ deno_core::extension!(
         session::op_session_entries,
         session::op_session_get,
         session::op_session_set,
+        socket::op_socket_close,
+        socket::op_socket_dial,
+        socket::op_socket_next,
+        socket::op_socket_send,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
     options = { exchanges: Exchanges },
     state = |state, options| {
         state.put(options.exchanges);
         state.put(answer::Streams::default());
+        state.put(socket::Sockets::default());
     },
     // The macro would note the files' paths; the sources have to be in the binary.
     customizer = |extension: &mut deno_core::Extension| {
@@ -109,9 +122,19 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",
+    "23_frames.js",
     "30_port.js",
     "31_user.js",
+    "33_port_events.js",
+    "34_remote_port.js",
+    "35_deltas.js",
+    "36_dial.js",
+    "37_relay.js",
     "40_static.js",
+    "42_document.js",
+    "43_expressions.js",
+    "44_binding.js",
+    "45_page.js",
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",

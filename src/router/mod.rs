@@ -5,6 +5,7 @@
 //! | [`Layout`] | which folder holds the routes, and which the static files | `layout.rs` |
 //! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
 //! | [`Handler`], [`Node`], [`Step`] | a file; where a path can end; a handler asked on the way | `tree.rs` |
+//! | [`Page`] | the HTML that browsers are shown at a route | `page.rs` |
 //! | [`PublicFiles`] | what stands past the last step: `public/` | `files.rs` |
 //! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
 //!
@@ -14,10 +15,12 @@
 //!
 //! A folder is one URL segment and the folder `-` is any one segment. The root handler is asked
 //! first, for every path; each handler below it is asked when the one above delegates. Methods,
-//! static files and JavaScript are other modules' business: nothing here opens a handler's file.
+//! static files and JavaScript are other modules' business: nothing here opens a handler's file. A page is read and
+//! parsed when a browser first asks for it.
 
 mod files;
 mod layout;
+mod page;
 mod path;
 mod reroute;
 mod scan;
@@ -25,7 +28,8 @@ mod tree;
 
 pub use files::PublicFiles;
 pub use layout::{Layout, LayoutError};
+pub use page::{Blank, Page, PageError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};
-pub use scan::ScanError;
-pub use tree::{Handler, Layer, Node, NodeId, Routes, Step};
+pub use scan::{PAGES, ScanError};
+pub use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

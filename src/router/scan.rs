@@ -17,6 +17,9 @@ use super::tree::Layer;
 /// A handler's extensions; the first that exists is taken.
 const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 
+/// The names of a folder's page; the first that exists is taken.
+pub const PAGES: [&str; 2] = ["page.html", "index.html"];
+
 /// A folder of routes, as found on the disk.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
@@ -24,6 +27,8 @@ pub(super) struct Folder {
     pub(super) name: String,
     /// At most one file per layer, in the order of [`Layer`].
     pub(super) handlers: Vec<(Layer, PathBuf)>,
+    /// What browsers are shown here, and below where there is no other.
+    pub(super) page: Option<PathBuf>,
     /// Sorted by name.
     pub(super) folders: Vec<Folder>,
 }
@@ -60,6 +65,7 @@ impl Scan<'_> {
     fn folder(&mut self, name: String, real: PathBuf) -> Result<Folder, ScanError> {
         let listing = Listing::read(&real)?;
         let handlers = listing.handlers(&real)?;
+        let page = listing.page().map(|file| canonical(&real.join(file))).transpose()?;
         self.trail.push(real);
         let mut folders = Vec::new();
         for (name, path) in listing.folders {
@@ -71,7 +77,7 @@ impl Scan<'_> {
             folders.push(self.folder(name, real)?);
         }
         self.trail.pop();
-        Ok(Folder { name, handlers, folders })
+        Ok(Folder { name, handlers, page, folders })
     }
 }
 
@@ -111,6 +117,10 @@ impl Listing {
             .filter_map(|(layer, file)| Some((layer, file?)))
             .map(|(layer, file)| Ok((layer, canonical(&folder.join(file))?)))
             .collect()
+    }
+
+    fn page(&self) -> Option<&'static str> {
+        PAGES.into_iter().find(|file| self.files.contains(OsStr::new(file)))
     }
 
     fn first(&self, stem: &str) -> Option<String> {
@@ -230,6 +240,15 @@ mod tests {
     fn scan_project_only_app_holds_routes() {
         let dir = project(&["handler.js", "app/handler.js", "lib/handler.js", "public/x/handler.js"]);
         assert_eq!(found(&dir), ["server app/handler.js"]);
+    }
+
+    #[test]
+    fn scan_page_html_hides_index_html() {
+        let dir = project(&["page.html", "index.html", "a/index.html", "b/other.html"]);
+        let root = scan(&Layout::find(dir.path(), None).unwrap()).unwrap();
+        let named = |folder: &Folder| folder.page.as_ref().map(|page| page.file_name().unwrap().to_owned());
+        let named: Vec<_> = [&root].into_iter().chain(&root.folders).map(named).collect();
+        assert_eq!(named, [Some("page.html".into()), Some("index.html".into()), None]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::layout::Layout;
+use super::page::Page;
 use super::path::{decoded, is_name, segments};
 use super::scan::{self, Folder, ScanError};
 
@@ -42,6 +43,10 @@ pub struct Handler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(pub u32);
 
+/// The index of a [`Page`] in [`Routes::pages`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PageId(pub u32);
+
 /// A place in the tree that a path can end at, or fall off from.
 #[derive(Debug)]
 pub struct Node {
@@ -49,6 +54,8 @@ pub struct Node {
     pub pattern: String,
     /// The server handlers to ask, in order: the root's first, this folder's own last.
     pub steps: Vec<Step>,
+    /// What browsers are shown here: the page of this folder, or else of the nearest one above.
+    pub page: Option<PageId>,
     /// Whether the last step is this folder's own.
     answers: bool,
     /// Sorted by name.
@@ -71,6 +78,7 @@ pub struct Routes {
     handlers: Vec<Handler>,
     /// The root is the first and always there.
     nodes: Vec<Node>,
+    pages: Vec<Page>,
 }
 
 impl Routes {
@@ -87,6 +95,16 @@ impl Routes {
     /// Every place a path can end at, in the same order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Every page, also of folders where no request ends.
+    pub fn pages(&self) -> &[Page] {
+        &self.pages
+    }
+
+    /// One of [`Routes::pages`].
+    pub fn page(&self, id: PageId) -> Option<&Page> {
+        self.pages.get(id.0 as usize)
     }
 
     /// The node that [`resolve`](Routes::resolve) found.
@@ -144,8 +162,19 @@ impl Routes {
     }
 
     /// Adds the handlers of `folder` and of all below it, and a node for each folder that serves.
-    fn add(&mut self, folder: &Folder, pattern: &str, depth: u32, above: &[Step]) -> Option<NodeId> {
+    fn add(
+        &mut self,
+        folder: &Folder,
+        pattern: &str,
+        depth: u32,
+        (above, page): (&[Step], Option<PageId>),
+    ) -> Option<NodeId> {
         let mut steps = above.to_vec();
+        let page = folder.page.as_ref().map_or(page, |path| {
+            let id = PageId(index(self.pages.len()));
+            self.pages.push(Page::new(pattern, path.clone()));
+            Some(id)
+        });
         for (layer, path) in &folder.handlers {
             let id = index(self.handlers.len());
             if *layer == Layer::Server {
@@ -164,12 +193,13 @@ impl Routes {
             pattern: pattern.to_owned(),
             answers: steps.len() > above.len(),
             steps: steps.clone(),
+            page,
             literals: Vec::new(),
             wildcard: None,
         });
         for child in &folder.folders {
             let pattern = format!("{}/{}", pattern.trim_end_matches('/'), child.name);
-            let Some(below) = self.add(child, &pattern, depth + 1, &steps) else { continue };
+            let Some(below) = self.add(child, &pattern, depth + 1, (&steps, page)) else { continue };
             if child.name == WILDCARD {
                 self.nodes[at].wildcard = Some(below);
             } else {
@@ -189,8 +219,8 @@ impl Routes {
 
 impl From<&Folder> for Routes {
     fn from(root: &Folder) -> Routes {
-        let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new() };
-        routes.add(root, "/", 0, &[]);
+        let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new() };
+        routes.add(root, "/", 0, (&[], None));
         routes
     }
 }
@@ -316,6 +346,23 @@ pub(super) mod tests {
         assert_eq!(asked(&routes, "/b"), [("/", 0), ("/b", 1)]);
         let nodes: Vec<_> = routes.nodes().iter().map(|node| node.pattern.as_str()).collect();
         assert_eq!(nodes, ["/", "/b"]);
+    }
+
+    #[test]
+    fn resolve_page_is_the_nearest_one_upwards() {
+        let mut root = Folder::default();
+        for pattern in ["/", "/a", "/a/b/c", "/d"] {
+            place(&mut root, pattern, Layer::Server);
+        }
+        root.folders[0].page = Some("a/page.html".into());
+        let routes = Routes::from(&root);
+        let page = |path| {
+            let page = routes.node(routes.resolve(path)).page?;
+            routes.page(page).map(|page| page.id.as_str())
+        };
+        assert_eq!(page("/a"), Some("/a"));
+        assert_eq!(page("/a/b/c"), Some("/a"));
+        assert_eq!((page("/"), page("/d")), (None, None));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod live_responses;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
+mod pages;
 mod plain_clients;
 mod regressions;
 mod reload;
@@ -30,4 +31,5 @@ mod staying;
 mod termination;
 mod transcripts;
 mod upgrade;
+mod upstream;
 mod without_sockets;

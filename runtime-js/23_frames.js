@@ -1,0 +1,42 @@
+// Frames of a line as text: envelopes, states of a response, and changes of what was sent.
+
+import { encodeJson } from "./22_values.js";
+
+/** One text frame. A `data` of undefined leaves the key out, which is how the wire says it. */
+export function encodeEnvelope(data, { type, eventID, live = false, bubbles = false, numPorts = 0 }) {
+  return encodeJson({ message: data, ".wq": { type, eventID, live, bubbles, numPorts } }, `The "${type}" message`);
+}
+
+/** What a client says to tell that it listens. */
+export function encodeConnect(eventID) {
+  return JSON.stringify({ ".wq": { type: "message", eventID, numPorts: 1 }, ping: "connect" });
+}
+
+/** A state of a response, as the payload of `response.replace`. */
+export function encodeFrame({ body, status, statusText, headers, hasHeaders, type, url, concurrent }) {
+  const plain = {};
+  if (hasHeaders) {
+    // Cookies are HTTP's alone.
+    for (const [name, value] of headers) { if (name !== "set-cookie") plain[name] = value; }
+  }
+  const frame = { body: body ?? null, status, statusText, headers: plain, type, url, concurrent };
+  return encodeJson(frame, "The response's body");
+}
+
+/** Changes of a body or of a live message, as the wire has them; `prefix` is where the observed value stands. */
+export function encodeRecords(records, prefix) {
+  const wire = records.map(({ type, key, value, isUpdate, path }) => ({
+    type,
+    key,
+    value,
+    isUpdate,
+    operation: type === "delete" ? "deleteProperty" : "set",
+    path: prefix === null ? path : [prefix, ...path],
+  }));
+  try {
+    return JSON.stringify(wire);
+  } catch (error) {
+    for (const { value, path } of wire) encodeJson(value, "A change", ["$", ...path].join("."));
+    throw error;
+  }
+}

@@ -1,0 +1,198 @@
+// What the two ends of a line have in common: events, options, states, and requests that wait for replies.
+
+import { domException } from "./02_exceptions.js";
+
+/** Options of a message, flat or in the older nested form. */
+export function readOptions(options) {
+  const { type = "message", eventID, live = false, bubbles = false } = options?.wqEventOptions ?? options ?? {};
+  if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
+  return { type, eventID, live, bubbles };
+}
+
+/** A message from the other end. Where a value is asked of it, it stands for its data. */
+export class PortMessageEvent extends Event {
+  #stopped = false;
+
+  constructor(type, { data, eventID, ports = [], cancelable = true }) {
+    super(type, { cancelable });
+    this.data = data;
+    this.eventID = eventID;
+    /** Ports to reply on, where the sender asked for replies. */
+    this.ports = Object.freeze(ports);
+  }
+
+  /** Replies on every port. */
+  respondWith(data) {
+    for (const port of this.ports) port.postMessage(data);
+    return this.ports.length > 0;
+  }
+
+  /** Whether a listener kept the event from going further. */
+  get isStopped() {
+    return this.#stopped;
+  }
+
+  stopPropagation() {
+    this.#stopped = true;
+    super.stopPropagation();
+  }
+
+  stopImmediatePropagation() {
+    this.#stopped = true;
+    super.stopImmediatePropagation();
+  }
+
+  /** The same message for another target. */
+  copy() {
+    const { type, data, eventID, ports } = this;
+    return new PortMessageEvent(type, { data, eventID, ports: [...ports] });
+  }
+
+  [Symbol.toPrimitive](hint) {
+    const { data } = this;
+    if (hint === "number") return Number(data);
+    return hint === "string" || (data !== null && typeof data === "object") ? String(data) : data;
+  }
+
+  toJSON() {
+    return this.data;
+  }
+}
+
+/** Node has no CloseEvent; what is used of it is this. */
+class PlainCloseEvent extends Event {
+  constructor(type, { code = 0, reason = "", wasClean = false } = {}) {
+    super(type);
+    Object.assign(this, { code, reason, wasClean });
+  }
+}
+
+/** How a line closed. */
+export class PortCloseEvent extends (globalThis.CloseEvent ?? PlainCloseEvent) {
+  get isStopped() {
+    return false;
+  }
+
+  /** The same for another target. */
+  copy() {
+    const { type, code, reason, wasClean } = this;
+    return new PortCloseEvent(type, { code, reason, wasClean });
+  }
+}
+
+/** The line to a response's source broke before the source had said all. */
+export class LineLostError extends Error {
+  constructor(code, reason) {
+    super(`The line to the upstream closed with ${code}${reason === "" ? "" : ` (${reason})`} before it was done.`);
+    this.name = "LineLostError";
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** For the host: a port has reached a state. */
+export const kReach = Symbol("reach");
+/** For the host: a message was heard here and may go on to whom the port relays. */
+export const kPassOn = Symbol("pass on");
+
+/** One end of a line. */
+export class Port extends EventTarget {
+  #readyState = "connecting";
+  #waiting = [];
+  #onmessage = null;
+  #relay = null;
+
+  /** `connecting` until the other end listens, then `open`, at last `closed`. */
+  get readyState() {
+    return this.#readyState;
+  }
+
+  /** Resolves when the port reaches `state`: `open` or `close`. */
+  readyStateChange(state) {
+    if (this.#readyState === "closed" || (state !== "close" && this.#readyState === "open")) return Promise.resolve(this);
+    return new Promise((resolve) => this.#waiting.push({ state, resolve }));
+  }
+
+  [kReach](state) {
+    this.#readyState = state;
+    const ready = this.#waiting.filter((waiting) => state === "closed" || waiting.state !== "close");
+    this.#waiting = this.#waiting.filter((waiting) => !ready.includes(waiting));
+    for (const { resolve } of ready) resolve(this);
+  }
+
+  get onmessage() {
+    return this.#onmessage;
+  }
+
+  set onmessage(handler) {
+    if (this.#onmessage !== null) this.removeEventListener("message", this.#onmessage);
+    this.#onmessage = typeof handler === "function" ? handler : null;
+    if (this.#onmessage !== null) this.addEventListener("message", this.#onmessage);
+  }
+
+  /**
+   * For the host: calls back with each message that no listener kept from going on.
+   * @param {(event: PortMessageEvent, live: boolean) => void} callback
+   * @returns {() => void} what stops that
+   */
+  relayTo(callback) {
+    this.#relay = callback;
+    return () => {
+      if (this.#relay === callback) this.#relay = null;
+    };
+  }
+
+  [kPassOn](event, live = false) {
+    if (!event.defaultPrevented && !event.isStopped) this.#relay?.(event, live);
+  }
+
+  /** Answers messages of one type with what `handler` returns. */
+  addRequestListener(type, handler, options = undefined) {
+    this.addEventListener(type, async (event) => event.respondWith(await handler(event)), options);
+  }
+}
+
+/** Requests that wait for their first reply, by the address `<eventID>:<port>` of the reply. */
+export class Requests {
+  #waiting = new Map();
+
+  /**
+   * @param {((event: PortMessageEvent) => void) | undefined} callback gets the reply, too
+   * @param {() => void} [settled] called when the wait is over, however it ends
+   * @returns {Promise<PortMessageEvent>}
+   */
+  wait(address, callback, signal, settled = () => {}) {
+    return new Promise((resolve, reject) => {
+      const settle = (finish, value) => {
+        if (!this.#waiting.delete(address)) return;
+        signal?.removeEventListener("abort", onAbort);
+        settled();
+        finish(value);
+      };
+      const onAbort = () => settle(reject, signal.reason);
+      this.#waiting.set(address, {
+        receive: (event) => {
+          settle(resolve, event);
+          callback?.(event);
+        },
+        close: () => settle(reject, domException("AbortError", "The line closed before the other end answered.")),
+      });
+      if (signal?.aborted) onAbort();
+      else signal?.addEventListener("abort", onAbort);
+    });
+  }
+
+  has(address) {
+    return this.#waiting.has(address);
+  }
+
+  /** A reply came; one that nobody waits for is dropped. */
+  receive(address, event) {
+    this.#waiting.get(address)?.receive(event);
+  }
+
+  /** Nobody will answer any more. */
+  close() {
+    for (const { close } of [...this.#waiting.values()]) close();
+  }
+}

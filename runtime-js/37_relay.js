@@ -1,0 +1,35 @@
+// A handler that passes on the live response of another server: what is said on either line is said on the other.
+
+/**
+ * Connects the line to the client with the line to the upstream. States and deltas take their own way, through the
+ * response. A listener that prevents the default of a message, or stops its propagation, keeps it from going on.
+ * @param {import("./10_exchange.js").Exchange} exchange
+ * @param {import("./30_port.js").ClientPort} client
+ * @param {import("./34_remote_port.js").RemotePort} upstream
+ * @returns {() => void} what ends that
+ */
+export function relay(exchange, client, upstream) {
+  const over = new AbortController();
+  upstream.addEventListener("close", () => over.abort(), { once: true });
+  const connect = (from, to) => from.relayTo((event, live) => {
+    try {
+      pass(event, to, { type: event.type, live, signal: over.signal }, fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
+  const fail = (error) => {
+    // Questions that nobody waits for any more have no answer, which harms nobody.
+    if (error?.name !== "AbortError" && error?.name !== "InvalidStateError") exchange.fail(error);
+  };
+  const stops = [connect(upstream, client), connect(client, upstream)];
+  return () => {
+    over.abort();
+    for (const stop of stops) stop();
+  };
+}
+
+function pass({ data, ports }, to, options, fail) {
+  if (ports.length === 0) return to.postMessage(data, options);
+  to.postRequest(data, options).then((answer) => ports[0].postMessage(answer.data)).catch(fail);
+}

@@ -1,0 +1,135 @@
+// The document that a page is on the server: as small as the bindings of 44_binding.js need it. What none of them
+// changes is text.
+
+/**
+ * A part of a page: HTML, a place, or an element's name, attributes and children; `null` for those of an element that
+ * cannot have any.
+ * @typedef {string | number | [string, [string, string][], Piece[] | null]} Piece
+ */
+
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\u00a0": "&nbsp;" };
+
+function escaped(text) {
+  return text.replace(/[&<>"\u00a0]/g, (c) => ESCAPES[c]);
+}
+
+/** Elements whose first line break the parser drops. */
+const DROPS_BREAK = new Set(["pre", "textarea", "listing"]);
+
+/** As much of a DOM element as the bindings use. */
+export class PageElement {
+  #source;
+  #attributes;
+  /** Elements, HTML and places; `null` where there cannot be any. */
+  #nodes;
+
+  /** @param {Piece} source an element's */
+  constructor(source, parentElement) {
+    const [name, attributes, children] = source;
+    this.localName = name;
+    this.parentElement = parentElement;
+    this.#source = source;
+    this.#attributes = new Map(attributes);
+    this.#nodes = children?.map((child) => Array.isArray(child) ? new PageElement(child, this) : child) ?? null;
+  }
+
+  /** A template's are its content's. */
+  get children() {
+    return this.localName === "template" ? [] : this.#elements();
+  }
+
+  #elements() {
+    return this.#nodes?.filter((node) => node instanceof PageElement) ?? [];
+  }
+
+  get content() {
+    return { firstElementChild: this.#elements()[0] ?? null };
+  }
+
+  getAttribute(name) {
+    return this.#attributes.get(name) ?? null;
+  }
+
+  hasAttribute(name) {
+    return this.#attributes.has(name);
+  }
+
+  setAttribute(name, value) {
+    this.#attributes.set(name, value);
+  }
+
+  removeAttribute(name) {
+    this.#attributes.delete(name);
+  }
+
+  get classList() {
+    return {
+      toggle: (name, on) => {
+        const names = new Set((this.getAttribute("class") ?? "").split(/\s+/).filter((name) => name !== ""));
+        if (on === names.has(name)) return;
+        if (on) names.add(name);
+        else names.delete(name);
+        this.setAttribute("class", [...names].join(" "));
+      },
+    };
+  }
+
+  get style() {
+    return {
+      setProperty: (name, value) => {
+        // What could be more than one declaration is none.
+        if (value === "" || /[;{}\\]|\/\*/.test(value)) return;
+        const rest = (this.getAttribute("style") ?? "").replace(/\s*;?\s*$/, "");
+        this.setAttribute("style", `${rest === "" ? "" : `${rest}; `}${name}: ${value}`);
+      },
+    };
+  }
+
+  set textContent(text) {
+    this.#fill(escaped(text));
+  }
+
+  set innerHTML(markup) {
+    this.#fill(markup);
+  }
+
+  #fill(html) {
+    if (this.#nodes !== null) this.#nodes = [html];
+  }
+
+  insertBefore(element, reference) {
+    if (element.parentElement !== null) element.remove();
+    const at = reference === null ? this.#nodes.length : this.#nodes.indexOf(reference);
+    this.#nodes.splice(at, 0, element);
+    element.parentElement = this;
+  }
+
+  remove() {
+    const siblings = this.parentElement.#nodes;
+    siblings.splice(siblings.indexOf(this), 1);
+    this.parentElement = null;
+  }
+
+  cloneNode() {
+    return new PageElement(this.#source, null);
+  }
+
+  write(writer) {
+    let tag = `<${this.localName}`;
+    for (const [name, value] of this.#attributes) tag += ` ${name}="${escaped(value)}"`;
+    writer.text(`${tag}>`);
+    if (this.#nodes === null) return;
+    const [first] = this.#nodes;
+    if (DROPS_BREAK.has(this.localName) && typeof first === "string" && first.startsWith("\n")) writer.text("\n");
+    this.writeContent(writer);
+    writer.text(`</${this.localName}>`);
+  }
+
+  writeContent(writer) {
+    for (const node of this.#nodes) {
+      if (typeof node === "string") writer.text(node);
+      else if (typeof node === "number") writer.place(node);
+      else node.write(writer);
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// The built-in binding in a browser: renders `document.bindings` whenever it changes.
+
+import { reporter, View } from "../44_binding.js";
+import { observe, subtree } from "../60_observer.js";
+
+/**
+ * Renders `document.bindings` into the elements with `render` attributes, now and after every change. Several changes
+ * in one turn are one rendering. Where the page brings OOHTML, that is left to it.
+ * @param {Document} document whose `bindings` are there; nothing is rendered before they have `data`
+ * @returns {{ refresh(): void, stop(): void }} `refresh` also takes in elements that were added to the document since
+ */
+export function startBinding(document) {
+  if (document.defaultView?.webqit?.oohtml !== undefined) return { refresh() {}, stop() {} };
+  const report = reporter((binding, error) => console.error(`${binding}: ${error.message}`));
+  let view = new View(document.documentElement, report);
+  let due = false;
+  const update = () => {
+    due = false;
+    if (Object.hasOwn(document.bindings, "data")) view.update({ names: document.bindings, outer: null });
+  };
+  const schedule = () => {
+    if (due) return;
+    due = true;
+    queueMicrotask(update);
+  };
+  const observation = observe(document.bindings, subtree(), schedule);
+  // The app may also have put a whole new state there, which nothing can observe.
+  document.addEventListener("liveline:state", schedule);
+  schedule();
+  return {
+    refresh() {
+      view = new View(document.documentElement, report);
+      schedule();
+    },
+    stop() {
+      observation.abort();
+      document.removeEventListener("liveline:state", schedule);
+    },
+  };
+}
