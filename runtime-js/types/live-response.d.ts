@@ -1,6 +1,6 @@
 /** Responses whose state is replaced as long as their source has more to say. */
 
-import type { Port } from "./port.js";
+import type { Port, RemotePort } from "./port.js";
 
 /** Of a state. */
 export interface StateInit {
@@ -68,6 +68,15 @@ export class LiveResponse<Body = any> extends EventTarget {
   /** What kind of source a value is. */
   static test(value: unknown): "LiveResponse" | "LiveProgramHandle" | "Response" | "Generator" | "Default";
 
+  /** The header that says where a Response's line is. */
+  static readonly xHeaderName: string;
+  /** Whether a response has a line. */
+  static hasPort(response: Response | LiveResponse): boolean;
+  /** The port of a response, or null. */
+  static getPort(response: Response | LiveResponse): Port | RemotePort | null;
+  /** Gives a Response a line that was opened by other means. */
+  static attachPort(response: Response, port: Port): Response;
+
   /** `waiting` for the first state, `live` while more may come, `done` after the last. */
   readonly readyState: "waiting" | "live" | "done";
   /** The current state's value; not a stream. */
@@ -82,10 +91,10 @@ export class LiveResponse<Body = any> extends EventTarget {
   readonly concurrent: boolean;
   /** Always true: the value is read already. */
   readonly bodyUsed: true;
-  /** Port B: the far end of this response, where its handler talks. */
-  readonly background: Port | null;
+  /** Port B: the far end of this response. One of this server's own handlers has a `Port`, without requests. */
+  readonly background: Port | RemotePort | null;
   /** The same as `background`. */
-  readonly port: Port | null;
+  readonly port: Port | RemotePort | null;
 
   /** The current state, or the first one once there is one. */
   now(): Promise<Frame<Body>>;

@@ -28,6 +28,13 @@ export interface PortMessageEvent<Data = any> extends Event {
   readonly ports: readonly ReplyPort[];
   /** Replies on every port. Says whether there was one. */
   respondWith(data: unknown): boolean;
+  /** Whether a listener stopped it from going further. */
+  readonly isStopped: boolean;
+  /** The same message for another target. */
+  copy(): PortMessageEvent<Data>;
+  /** Its data: where a value is asked of it, it stands for that. */
+  toJSON(): Data;
+  [Symbol.toPrimitive](hint: string): unknown;
 }
 
 /** How a line closed. */
@@ -101,4 +108,12 @@ export interface ClientPort extends RequestPort {
   navigatedIn(): Promise<PortMessageEvent<Navigation>>;
   /** Resolves when the user navigates away. */
   navigatedAway(): Promise<PortMessageEvent<Navigation>>;
+}
+
+/** The port of another server's live response, or of another page: the far end of a line, known as Port B. */
+export interface RemotePort extends RequestPort {
+  /** Ends the line. */
+  close(code?: number, reason?: string): void;
+  /** Where every event of this port is dispatched, too. */
+  parent: EventTarget | null;
 }

@@ -3,12 +3,16 @@
 /** Classes of the platform that public classes extend. */
 const PLATFORM = [Object, Function, EventTarget, Event, MessageEvent, CloseEvent].map((of) => of.prototype);
 
+/** What they have in common with every class, function or event. */
+const NOT_COUNTED = ["isTrusted", "length", "name", "prototype"]
+  .concat([Object, EventTarget, Event].flatMap((of) => Object.getOwnPropertyNames(of.prototype)));
+
 function members(object) {
   const names = new Set();
   for (let at = object; at !== null && !PLATFORM.includes(at); at = Object.getPrototypeOf(at)) {
     for (const name of Object.getOwnPropertyNames(at)) names.add(name);
   }
-  for (const name of ["constructor", "isTrusted", "length", "name", "prototype"]) names.delete(name);
+  for (const name of NOT_COUNTED) names.delete(name);
   return [...names].sort();
 }
 
@@ -20,12 +24,14 @@ function firstRecord() {
   return records[0];
 }
 
-export default async function (event, next, fetch) {
+export default async function (event, next) {
+  if (event.url.searchParams.has("far")) return new LiveResponse("far", { done: false });
+  const far = LiveResponse.from(await fetch(new URL("/?far", event.url)));
+  const inner = LiveResponse.from(await next());
   const live = LiveResponse.from({ a: 1 }, { done: false });
   const replaced = new Promise((resolve) => live.addEventListener("replace", resolve, { once: true }));
   live.replaceWith({ a: 2 }, { done: false });
   const report = {
-    AsyncGenerator: members(live.toGenerator()),
     Cookies: members(event.cookies),
     ClientPort: members(event.client),
     Descriptor: members(firstRecord()),
@@ -37,6 +43,8 @@ export default async function (event, next, fetch) {
     "typeof LiveResponse": members(LiveResponse),
     Next: members(next),
     "typeof Observer": members(Observer),
+    Port: members(inner.background),
+    RemotePort: members(far.background),
     ReplaceEvent: members(await replaced),
     RequestDetail: members(event.detail),
     StepContext: members(this),

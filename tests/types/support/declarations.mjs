@@ -4,12 +4,15 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 
+/** What every class has, and what targets of events declare anew to say more about the events. */
+const NOT_COUNTED = new Set(["prototype", ...Object.getOwnPropertyNames(EventTarget.prototype)]);
+
 /**
- * The names of the members of classes, interfaces and, as `typeof NAME`, of constants and constructors. What is
- * inherited from the platform's own classes is left out, as are members that a symbol names.
+ * The members of classes, interfaces and, as `typeof NAME`, of constants and constructors. What is inherited from the
+ * platform's own classes is left out, as are members that a symbol names.
  * @param {string} folder
  * @param {string[]} names
- * @returns {Record<string, string[]>}
+ * @returns {{ name: string, isOptional: boolean }[]} `CLASS.member` each
  */
 export function declaredMembers(folder, names) {
   const files = readdirSync(folder).filter((name) => name.endsWith(".d.ts")).map((name) => join(folder, name));
@@ -21,13 +24,17 @@ export function declaredMembers(folder, names) {
     const module = checker.getSymbolAtLocation(file);
     for (const symbol of module === undefined ? [] : checker.getExportsOfModule(module)) symbols.set(symbol.name, symbol);
   }
-  const isOurs = (member) => !member.declarations?.every((it) => program.isSourceFileDefaultLibrary(it.getSourceFile()));
-  return Object.fromEntries(names.map((name) => {
+  return names.flatMap((name) => {
     const [, isValue, symbolName] = /^(typeof )?(.+)$/.exec(name);
     const symbol = symbols.get(symbolName);
-    if (symbol === undefined) return [name, ["(not declared)"]];
+    if (symbol === undefined) return [];
     const type = isValue ? checker.getTypeOfSymbol(symbol) : checker.getDeclaredTypeOfSymbol(symbol);
-    const members = checker.getPropertiesOfType(type).filter(isOurs).map((member) => member.name);
-    return [name, members.filter((member) => !member.startsWith("__@") && member !== "prototype").sort()];
-  }));
+    const isPlatform = (member) => member.declarations?.every((it) => program.isSourceFileDefaultLibrary(it.getSourceFile()));
+    const members = checker.getPropertiesOfType(type).filter((member) => {
+      return !isPlatform(member) && !member.name.startsWith("__@") && !NOT_COUNTED.has(member.name);
+    });
+    return members.map(({ name: member, flags }) => {
+      return { name: `${name}.${member}`, isOptional: (flags & ts.SymbolFlags.Optional) !== 0 };
+    });
+  });
 }
