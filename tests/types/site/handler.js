@@ -1,18 +1,21 @@
 // Tells which members the public objects have: names only, those of the platform's own classes left out.
 
 /** Classes of the platform that public classes extend. */
-const PLATFORM = [Object, Function, EventTarget, Event, MessageEvent, CloseEvent].map((of) => of.prototype);
+const PLATFORM = [Object, Function, EventTarget, Event, MessageEvent, CloseEvent];
 
-/** What they have in common with every class, function or event. */
-const NOT_COUNTED = ["isTrusted", "length", "name", "prototype"]
-  .concat([Object, EventTarget, Event].flatMap((of) => Object.getOwnPropertyNames(of.prototype)));
-
+/** The names of an object's members, without those of the platform, even where they are overridden. */
 function members(object) {
+  const isPlatform = (prototype) => PLATFORM.some((of) => of.prototype === prototype);
   const names = new Set();
-  for (let at = object; at !== null && !PLATFORM.includes(at); at = Object.getPrototypeOf(at)) {
+  for (let at = object; at !== null && !isPlatform(at); at = Object.getPrototypeOf(at)) {
     for (const name of Object.getOwnPropertyNames(at)) names.add(name);
   }
-  for (const name of NOT_COUNTED) names.delete(name);
+  for (const of of [Object, EventTarget, Event].filter((of) => object instanceof of)) {
+    for (const name of Object.getOwnPropertyNames(of.prototype)) names.delete(name);
+  }
+  for (const name of ["isTrusted", ...typeof object === "function" ? ["length", "name", "prototype"] : []]) {
+    names.delete(name);
+  }
   return [...names].sort();
 }
 
