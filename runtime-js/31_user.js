@@ -4,7 +4,7 @@
 export class User {
   #client;
 
-  /** @param {() => import("./30_port.js").ClientPort} client */
+  /** @param {() => EventTarget} client */
   constructor(client) {
     this.#client = client;
   }

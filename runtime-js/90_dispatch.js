@@ -6,6 +6,7 @@ import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { answerPlain } from "ext:liveline/21_encoding.js";
 import { staticResponse } from "ext:liveline/40_static.js";
 import { HttpEvent, kExchange, kResponse } from "ext:liveline/50_event.js";
+import { handlerFor, methodsOf, StepContext } from "ext:liveline/80_steps.js";
 
 /** Re-routes within one request before it counts as a loop. */
 const MAX_REROUTES = 32;
@@ -90,29 +91,6 @@ class Trail {
   #segments = null;
 }
 
-/** What `this` is in a handler. */
-class StepContext {
-  #trail;
-  #depth;
-
-  constructor(trail, depth, dirname) {
-    this.#trail = trail;
-    this.#depth = depth;
-    /** The folder of the handler, as a route: `/products/-`. */
-    this.dirname = dirname;
-  }
-
-  /** The path up to here. */
-  get pathname() {
-    return `/${this.#trail.segments.slice(0, this.#depth).join("/")}`;
-  }
-
-  /** The last segment up to here. */
-  get stepname() {
-    return this.#trail.segments[this.#depth - 1];
-  }
-}
-
 /** Runs the next step, from `index` on, that has a handler for the method; past the last one, the static layer. */
 function walk(event, trail, index) {
   for (; index < trail.steps.length; index++) {
@@ -122,20 +100,9 @@ function walk(event, trail, index) {
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
     const next = nextFor(event, trail, index, depth);
-    return handler.call(new StepContext(trail, depth, dirname), event, next, fetchFor(event, next));
+    return handler.call(new StepContext(trail.segments.slice(0, depth), dirname), event, next, fetchFor(event, next));
   }
   return pastTheLastStep(event, trail);
-}
-
-/** Methods that may be answered by an export of their name. Other exports are nobody's business. */
-const METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"]);
-
-/** The export that answers `method`: its own, GET's where only the headers are asked for, or the default. */
-function handlerFor(module, method) {
-  const named = METHODS.has(method) ? module[method] : undefined;
-  if (typeof named === "function") return named;
-  if (method === "HEAD" && typeof module.GET === "function") return module.GET;
-  return typeof module.default === "function" ? module.default : undefined;
 }
 
 async function pastTheLastStep(event, trail) {
@@ -148,13 +115,6 @@ async function pastTheLastStep(event, trail) {
     return response;
   }
   return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: allowed.join(", ") } });
-}
-
-/** The methods that a module answers by name. */
-function methodsOf(module) {
-  const methods = [...METHODS].filter((name) => typeof module[name] === "function");
-  if (methods.includes("GET") && !methods.includes("HEAD")) methods.push("HEAD");
-  return methods.sort();
 }
 
 /** The function that a handler calls to delegate, with what is left of the path. */

@@ -1,15 +1,17 @@
 //! Liveline: a server for folders of JavaScript route handlers whose answers can stay on the line.
 //!
 //! A request travels through these modules, in this order; `cli` stands before them. Each imports only from those to
-//! its right, but for two: `isolate` reads the router's routes, and `ports` drives the engine.
+//! its right, but for two: `isolate` and `client` read the router's routes, and `ports` drives the engine.
 //!
 //! ```text
-//!  socket      http        router       isolate        ops         engine        ports        wire
-//!  net/   ->   http/  ->   router/  ->  isolate/  ->   ops/   ->   engine/  ->   ports/  ->   wire/  -> socket
+//!  socket      http        router       isolate      for browsers   ops         engine        ports        wire
+//!  net/   ->   http/  ->   router/  ->  isolate/  ->  client/  ->  ops/   ->   engine/  ->   ports/  ->   wire/  -> socket
 //! ```
 
 #[cfg(feature = "js")]
 pub mod cli;
+#[cfg(feature = "js")]
+pub mod client;
 pub mod engine;
 #[cfg(feature = "js")]
 pub mod http;

@@ -8,6 +8,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::line;
+use crate::client::BrowserFiles;
 use crate::isolate::CallError;
 use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, prefers_html};
 use crate::router::Node;
@@ -63,6 +64,9 @@ fn head_of(Answer { status, headers, .. }: &Answer) -> Vec<u8> {
 async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
+    if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
+        return browser_file(shared, &request).await;
+    }
     if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
         let token = token.to_owned();
         return line::answer(shared, &token, request).await;
@@ -106,6 +110,32 @@ const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
 /// Whether a request only looks at what is there.
 fn is_look(method: &Method) -> bool {
     *method == Method::GET || *method == Method::HEAD
+}
+
+/// What browsers run of the host's own.
+async fn browser_file(shared: &Shared, request: &Request<Incoming>) -> Answer {
+    let files = shared.worker.site.browser.clone();
+    let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
+    // Bundles are made when they are first asked for.
+    let found = tokio::task::spawn_blocking(move || Some(files.find(&path)?.answer(&headers))).await;
+    match found {
+        Ok(Some(response)) => {
+            let (head, body) = response.into_parts();
+            let body = AnswerBody::Data(body);
+            Answer {
+                status: head.status,
+                headers: head.headers,
+                extensions: head.extensions,
+                body,
+                line_at: None,
+            }
+        }
+        Ok(None) => Answer::text(StatusCode::NOT_FOUND, "Browsers get no such module.\n"),
+        Err(error) => {
+            tracing::error!("{}: {error}", request.uri().path());
+            Answer::internal_error(None, false)
+        }
+    }
 }
 
 /// A path without handlers: the static file, without entering JavaScript.

@@ -44,7 +44,7 @@ impl Loader {
         requested: &RequestedModuleType,
     ) -> Result<ModuleSource, Diagnostic> {
         let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, url, None));
-        if let Some(source) = own_source(url) {
+        if let Some((_, source)) = own_source(url) {
             return module(ModuleType::JavaScript, ModuleSourceCode::String(source.to_owned().into()));
         }
         let importing = |message: String| match referrer
@@ -126,7 +126,7 @@ fn path_of(url: &ModuleSpecifier) -> Option<PathBuf> {
 }
 
 /// Where a file names a specifier, so that the error can show it.
-fn find_import(file: &Path, specifier: &str) -> Option<(usize, usize)> {
+pub(super) fn find_import(file: &Path, specifier: &str) -> Option<(usize, usize)> {
     let source = std::fs::read_to_string(file).ok()?;
     ['"', '\''].iter().find_map(|quote| {
         let quoted = format!("{quote}{specifier}{quote}");

@@ -40,9 +40,20 @@ pub struct Modules {
 
 impl Default for Modules {
     fn default() -> Self {
+        Modules::with_conditions(&["import", "default"])
+    }
+}
+
+impl Modules {
+    /// Packages as browsers get them.
+    pub fn for_browsers() -> Modules {
+        Modules::with_conditions(&["browser", "import", "default"])
+    }
+
+    fn with_conditions(conditions: &[&str]) -> Modules {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let packages = Resolver::new(ResolveOptions {
-            condition_names: names(&["import", "default"]),
+            condition_names: names(conditions),
             main_fields: names(&["module", "main"]),
             extensions: names(&[".js", ".mjs", ".json"]),
             builtin_modules: false,
@@ -50,9 +61,7 @@ impl Default for Modules {
         });
         Modules { packages }
     }
-}
 
-impl Modules {
     /// What `specifier` means in the module `referrer`.
     pub fn resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, ResolveError> {
         if let Some((name, _)) = OWN.iter().find(|(name, _)| *name == specifier) {
@@ -89,10 +98,10 @@ impl Modules {
     }
 }
 
-/// The source of one of the host's own modules.
-pub fn own_source(url: &ModuleSpecifier) -> Option<&'static str> {
+/// The name and the source of one of the host's own modules.
+pub fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
-    OWN.iter().find(|(own, _)| *own == name).map(|(_, source)| *source)
+    OWN.iter().find(|(own, _)| *own == name).copied()
 }
 
 /// Whether a file of a package is CommonJS, which cannot be imported. Packages say so by extension, or not at all.

@@ -10,7 +10,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
 use super::Settings;
+use super::browser::BrowserTools;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
+use crate::client::BrowserFiles;
 use crate::engine::{CloseCode, OwnerId};
 use crate::ops::{Diagnostic, Mode};
 use crate::router::{Layer, Routes};
@@ -77,15 +79,17 @@ impl Pool {
 
     /// Starts `count` workers with the same code, side by side. All of them load, or none goes on.
     async fn load(&self, routes: &Arc<Routes>, count: usize) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
+        let (browser, mut files) =
+            BrowserFiles::build(&self.settings.layout, routes, Arc::new(BrowserTools::default()));
+        let browser = browser.map(Arc::new).inspect_err(|_| *lock(&self.files) = files.clone())?;
         let mut workers = Vec::new();
         let mut loading = Vec::new();
         for _ in 0..count {
-            let (worker, loaded) = self.begin_load(routes)?;
+            let (worker, loaded) = self.begin_load(routes, &browser)?;
             workers.push(worker);
             loading.push(loaded);
         }
         let mut result = Ok(());
-        let mut files = HashSet::new();
         for loading in loading {
             let loaded = loading.await.unwrap_or_else(|_| Loaded {
                 files: HashSet::new(),
@@ -186,7 +190,11 @@ impl Pool {
         }
     }
 
-    fn begin_load(&self, routes: &Arc<Routes>) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
+    fn begin_load(
+        &self,
+        routes: &Arc<Routes>,
+        browser: &Arc<BrowserFiles>,
+    ) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
         let spare = lock(&self.spare).take();
         let worker = match spare {
             Some(worker) => worker,
@@ -195,7 +203,7 @@ impl Pool {
             })?,
         };
         let (loaded, loading) = oneshot::channel();
-        let _ = worker.mailbox.send(Mail::Load { routes: routes.clone(), loaded });
+        let _ = worker.mailbox.send(Mail::Load { routes: routes.clone(), browser: browser.clone(), loaded });
         Ok((Arc::new(worker), loading))
     }
 

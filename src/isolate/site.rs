@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::{HeaderMap, Method};
 
+use crate::client::BrowserFiles;
 use crate::ops;
 use crate::router::{Page, PageId, PublicFiles, Routes, reroute};
 
@@ -12,6 +13,8 @@ use crate::router::{Page, PageId, PublicFiles, Routes, reroute};
 pub struct Site {
     pub routes: Arc<Routes>,
     pub files: PublicFiles,
+    /// What browsers get of this generation.
+    pub browser: Arc<BrowserFiles>,
 }
 
 impl Site {

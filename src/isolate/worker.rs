@@ -15,6 +15,7 @@ use tokio::task::LocalSet;
 
 use super::site::Site;
 use super::{Isolate, Pool, Settings};
+use crate::client::BrowserFiles;
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges};
 use crate::ports::Told;
@@ -37,6 +38,7 @@ pub(super) enum Mail {
     /// Load the handlers and begin to serve.
     Load {
         routes: Arc<Routes>,
+        browser: Arc<BrowserFiles>,
         loaded: oneshot::Sender<Loaded>,
     },
     Connection(Connection),
@@ -251,7 +253,7 @@ async fn live(
         settings.limits.body,
     );
     let isolate = Isolate::new(settings.limits.clone(), exchanges);
-    let Some(Mail::Load { routes, loaded }) = mail.recv().await else { return };
+    let Some(Mail::Load { routes, browser, loaded }) = mail.recv().await else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
@@ -260,7 +262,7 @@ async fn live(
             return;
         }
     };
-    let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()) };
+    let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()), browser };
     let result = isolate.load(&site).await;
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());

@@ -115,6 +115,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "00_globals.js",
     "01_errors.js",
     "02_exceptions.js",
+    "03_cookie_text.js",
     "10_exchange.js",
     "11_request.js",
     "12_cookies.js",
@@ -138,6 +139,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
+    "80_steps.js",
     "90_dispatch.js",
     "99_main.js",
 ];

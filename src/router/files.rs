@@ -50,7 +50,7 @@ impl PublicFiles {
         if response.status() == StatusCode::NOT_FOUND || response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(not_found());
         }
-        let unchanged = response.headers().get(ETAG).is_some_and(|tag| matches(request.headers(), tag));
+        let unchanged = response.headers().get(ETAG).is_some_and(|tag| matches_etag(request.headers(), tag));
         if unchanged {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = Body::Empty;
@@ -84,7 +84,7 @@ fn header(text: String) -> HeaderValue {
 }
 
 /// Whether the client has this version already (RFC 9110 section 13.1.2; weak comparison).
-fn matches(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+pub fn matches_etag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let Ok(tag) = tag.to_str().map(opaque) else { return false };
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());

@@ -26,10 +26,10 @@ mod reroute;
 mod scan;
 mod tree;
 
-pub use files::PublicFiles;
+pub use files::{PublicFiles, matches_etag};
 pub use layout::{Layout, LayoutError};
 pub use page::{Blank, Page, PageError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};
-pub use scan::{PAGES, ScanError};
+pub use scan::{PAGES, ScanError, is_server_handler};
 pub use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

@@ -20,6 +20,16 @@ const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 /// The names of a folder's page; the first that exists is taken.
 pub const PAGES: [&str; 2] = ["page.html", "index.html"];
 
+/// Whether a file is a handler of the server by its name.
+pub fn is_server_handler(file: &Path) -> bool {
+    let Some((stem, extension)) =
+        file.file_name().and_then(OsStr::to_str).and_then(|name| name.rsplit_once('.'))
+    else {
+        return false;
+    };
+    ["handler", "handler.server"].contains(&stem) && EXTENSIONS.contains(&extension)
+}
+
 /// A folder of routes, as found on the disk.
 #[derive(Debug, Default)]
 pub(super) struct Folder {

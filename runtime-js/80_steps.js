@@ -1,0 +1,41 @@
+// What a step of a route is: a handler module, the function in it that answers a method, and its `this`.
+
+/** Methods that may be answered by an export of their name. Other exports are nobody's business. */
+const METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"]);
+
+/** The export that answers `method`: its own, GET's where only the headers are asked for, or the default. */
+export function handlerFor(module, method) {
+  const named = METHODS.has(method) ? module[method] : undefined;
+  if (typeof named === "function") return named;
+  if (method === "HEAD" && typeof module.GET === "function") return module.GET;
+  return typeof module.default === "function" ? module.default : undefined;
+}
+
+/** The methods that a module answers by name. */
+export function methodsOf(module) {
+  const methods = [...METHODS].filter((name) => typeof module[name] === "function");
+  if (methods.includes("GET") && !methods.includes("HEAD")) methods.push("HEAD");
+  return methods.sort();
+}
+
+/** What `this` is in a handler. */
+export class StepContext {
+  #segments;
+
+  /** @param {string[]} segments of the path, up to here */
+  constructor(segments, dirname) {
+    this.#segments = segments;
+    /** The folder of the handler, as a route: `/products/-`. */
+    this.dirname = dirname;
+  }
+
+  /** The path up to here. */
+  get pathname() {
+    return `/${this.#segments.join("/")}`;
+  }
+
+  /** The last segment up to here. */
+  get stepname() {
+    return this.#segments.at(-1);
+  }
+}

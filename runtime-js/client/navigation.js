@@ -1,0 +1,93 @@
+// Which clicks, submissions and moves through the history are the app's, and what request each stands for.
+
+/** On a link or form: the browser deals with it. */
+const LEAVE_ALONE = "webflo-no-intercept";
+
+/** What only the host answers. */
+const HOST_PATH = "/.liveline/";
+
+/**
+ * What the app is asked to do.
+ * @typedef {object} Move
+ * @property {URL} url
+ * @property {RequestInit} init
+ */
+
+/** Whether a URL belongs to this app. */
+export function isInApp(url, here) {
+  return url.origin === here.origin && !url.pathname.startsWith(HOST_PATH);
+}
+
+/** Whether going from one URL to the other only moves within the page. */
+export function isWithinPage(url, here) {
+  const isSame = url.origin === here.origin && url.pathname === here.pathname && url.search === here.search;
+  return isSame && url.href.includes("#") && url.hash !== here.hash;
+}
+
+/**
+ * The URL that a click on a link leads to, or null where the click is the browser's.
+ * @param {MouseEvent} event
+ * @param {URL} here
+ */
+export function linkTarget(event, here) {
+  const hasModifier = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (event.defaultPrevented || event.button !== 0 || hasModifier) return null;
+  const link = event.composedPath().find((element) => element.localName === "a" && element.hasAttribute("href"));
+  if (link === undefined || link.hasAttribute("download") || link.hasAttribute(LEAVE_ALONE)) return null;
+  if (!isThisWindow(link.getAttribute("target"))) return null;
+  const url = new URL(link.getAttribute("href"), link.baseURI ?? here);
+  return isInApp(url, here) ? url : null;
+}
+
+function isThisWindow(target) {
+  return target === null || target === "" || target === "_self" || target.startsWith("_webflo:");
+}
+
+/**
+ * The request that a form stands for, or null where it is the browser's. The attributes of the button that was
+ * pressed come first. Any method may be named, not only those that HTML knows.
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement | null} submitter
+ * @param {URL} here
+ * @returns {Move | null}
+ */
+export function formMove(form, submitter, here) {
+  const attribute = (name) => submitter?.getAttribute(`form${name}`) ?? form.getAttribute(name);
+  if (form.hasAttribute(LEAVE_ALONE) || !isThisWindow(attribute("target"))) return null;
+  const method = (attribute("method") || "get").toUpperCase();
+  const url = new URL(attribute("action") || here.href, form.baseURI ?? here);
+  if (method === "DIALOG" || !isInApp(url, here)) return null;
+  const data = new FormData(form, submitter);
+  if (method !== "GET") {
+    const isMultipart = attribute("enctype")?.toLowerCase() === "multipart/form-data" || hasFile(data);
+    return { url, init: { method, body: isMultipart ? data : textOfFields(data) } };
+  }
+  url.search = textOfFields(data).toString();
+  url.hash = "";
+  return { url, init: {} };
+}
+
+function hasFile(data) {
+  return [...data.values()].some((value) => typeof value !== "string" && value.size > 0);
+}
+
+/** A form's fields as HTML sends them by default: a file is only its name. */
+function textOfFields(data) {
+  const fields = new URLSearchParams();
+  for (const [name, value] of data) fields.append(name, typeof value === "string" ? value : value.name);
+  return fields;
+}
+
+/**
+ * The request that an event of the Navigation API stands for, or null where it is the browser's.
+ * @param {NavigateEvent} event
+ * @param {URL} here
+ * @returns {Move | null}
+ */
+export function navigateMove(event, here) {
+  if (!event.canIntercept || event.hashChange || event.downloadRequest !== null) return null;
+  if (event.navigationType === "reload" || event.sourceElement?.hasAttribute?.(LEAVE_ALONE)) return null;
+  const url = new URL(event.destination.url);
+  if (!isInApp(url, here)) return null;
+  return { url, init: event.formData === null ? {} : { method: "POST", body: event.formData } };
+}

@@ -1,0 +1,108 @@
+//! One text for browsers.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+
+use crate::router::matches_etag;
+
+/// A text with its type and a tag of its content.
+pub struct Asset {
+    kind: &'static str,
+    body: Bytes,
+    etag: HeaderValue,
+    gzip: OnceLock<Bytes>,
+    extra: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Asset {
+    pub fn script(text: String) -> Asset {
+        Asset::new("text/javascript;charset=UTF-8", text)
+    }
+
+    pub fn json(text: String) -> Asset {
+        Asset::new("application/json", text)
+    }
+
+    fn new(kind: &'static str, text: String) -> Asset {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        // Weak: the compressed form has the same tag.
+        let etag = format!("W/\"{:016x}\"", hasher.finish());
+        let etag = HeaderValue::from_str(&etag).expect("hexadecimal digits are a header's value");
+        Asset { kind, body: text.into(), etag, gzip: OnceLock::new(), extra: None }
+    }
+
+    /// The same with one header more.
+    pub fn with(mut self, name: HeaderName, value: &'static str) -> Asset {
+        self.extra = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// The answer to a GET with these headers: the text, or that it is unchanged.
+    pub fn answer(&self, headers: &HeaderMap) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        let head = response.headers_mut();
+        head.insert(ETAG, self.etag.clone());
+        // The tag decides, so that new code is seen at once.
+        head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        head.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if matches_etag(headers, &self.etag) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        head.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        head.extend(self.extra.clone());
+        if accepts_gzip(headers) {
+            head.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            *response.body_mut() = self.compressed();
+        } else {
+            *response.body_mut() = self.body.clone();
+        }
+        response
+    }
+
+    fn compressed(&self) -> Bytes {
+        let compress = || {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&self.body).expect("memory can be written to");
+            encoder.finish().expect("memory can be written to").into()
+        };
+        self.gzip.get_or_init(compress).clone()
+    }
+}
+
+/// Whether `gzip` is among the encodings, and not as one to be avoided.
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        is_gzip && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_taken_unless_weighted_zero() {
+        let accepts = |value: &'static str| {
+            accepts_gzip(&HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(value))]))
+        };
+        assert!(accepts("br, GZIP;q=0.5"));
+        assert!(!accepts("br, gzip;q=0"));
+        assert!(!accepts("identity"));
+    }
+}

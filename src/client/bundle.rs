@@ -1,0 +1,271 @@
+//! Makes one script of the files in `runtime-js/` that browsers run.
+//!
+//! Each file becomes a function that returns its exports; files that import each other share one. This reads text, not
+//! syntax: it relies on the house style, in which a top-level `import` or `export` begins a line.
+
+use std::collections::BTreeSet;
+
+macro_rules! sources {
+    ($($file:literal),* $(,)?) => {
+        &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/", $file)))),*]
+    };
+}
+
+/// The files that browsers run, with their sources.
+const SOURCES: &[(&str, &str)] = sources![
+    "02_exceptions.js",
+    "03_cookie_text.js",
+    "20_live_response.js",
+    "22_values.js",
+    "23_frames.js",
+    "31_user.js",
+    "33_port_events.js",
+    "34_remote_port.js",
+    "35_deltas.js",
+    "60_observer.js",
+    "61_reactive.js",
+    "80_steps.js",
+    "client/app.js",
+    "client/dialogs.js",
+    "client/event.js",
+    "client/handlers.js",
+    "client/history.js",
+    "client/hub.js",
+    "client/local_ports.js",
+    "client/navigation.js",
+    "client/state.js",
+    "client/steps.js",
+    "client/storage.js",
+    "client/transport.js",
+    "client/worker.js",
+];
+
+/// A script made of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bundle {
+    /// The page's app: a function of the manifest.
+    App,
+    /// A part of the app that not every page needs: a function of those files of the app that it shares.
+    Part(&'static str),
+    /// The service worker's runtime: a function of the handlers.
+    Worker,
+}
+
+impl Bundle {
+    /// The parts, with the names by which the app asks for them.
+    pub const PARTS: [Bundle; 1] = [Bundle::Part("handlers")];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Bundle::App => "app",
+            Bundle::Part(name) => name,
+            Bundle::Worker => "worker",
+        }
+    }
+
+    fn entry(self) -> String {
+        format!("client/{}.js", self.name())
+    }
+
+    /// The bundle as an expression whose value is that function.
+    pub fn script(self) -> String {
+        let entry = self.entry();
+        let groups = self.groups();
+        let body: String = groups.iter().map(|group| function_of(group)).collect();
+        let (parameters, result) = match self {
+            Bundle::App => {
+                // A file may be loaded only once, or its state would be there twice.
+                let shared: BTreeSet<_> =
+                    Bundle::PARTS.into_iter().flat_map(Bundle::shared).map(variable).collect();
+                let shared: Vec<_> = shared.into_iter().collect();
+                let load = format!(
+                    "(part) => import(`{PARTS_FOLDER}${{part}}.js`).then((module) => module.default({{ {} }}))",
+                    shared.join(", ")
+                );
+                (String::new(), format!("(manifest) => {}.start(manifest, {load})", variable(&entry)))
+            }
+            Bundle::Part(_) => {
+                let shared: Vec<_> = self.shared().into_iter().map(variable).collect();
+                (format!("{{ {} }}", shared.join(", ")), variable(&entry))
+            }
+            Bundle::Worker => (String::new(), format!("{}.start", variable(&entry))),
+        };
+        match self {
+            // A module is strict already.
+            Bundle::Part(_) => format!("(({parameters}) => {{\n{body}return {result};\n}})"),
+            _ => format!("(() => {{\n\"use strict\";\n{body}return {result};\n}})()"),
+        }
+    }
+
+    fn groups(self) -> Vec<Vec<Module>> {
+        let mut bundler = Bundler::default();
+        if let Bundle::Part(_) = self {
+            bundler.seen.extend(app_files());
+        }
+        bundler.visit(&self.entry());
+        bundler.groups
+    }
+
+    /// The files of the app that this part imports.
+    fn shared(self) -> BTreeSet<&'static str> {
+        let imports = self.groups().into_iter().flatten().flat_map(|module| module.imports);
+        let imports: BTreeSet<_> = imports.map(|import| import.from).collect();
+        app_files().filter(|file| imports.contains(*file)).collect()
+    }
+}
+
+/// Where the app finds its parts.
+pub const PARTS_FOLDER: &str = "/.liveline/app/";
+
+fn app_files() -> impl Iterator<Item = &'static str> {
+    Bundle::App.groups().into_iter().flatten().map(|module| module.name)
+}
+
+/// A file without its imports and exports.
+struct Module {
+    name: &'static str,
+    imports: Vec<ImportLine>,
+    /// `name` or `exported: name`.
+    exports: Vec<String>,
+    body: String,
+}
+
+struct ImportLine {
+    /// As a destructuring pattern: `name` or `exported: name`.
+    bindings: Vec<String>,
+    from: String,
+}
+
+/// Sorts files so that each comes after what it imports.
+#[derive(Default)]
+struct Bundler {
+    seen: BTreeSet<&'static str>,
+    /// Files on the way from the entry to the one being read, each with those that go into its function.
+    open: Vec<(&'static str, Vec<Module>)>,
+    groups: Vec<Vec<Module>>,
+}
+
+impl Bundler {
+    fn visit(&mut self, path: &str) {
+        let (name, source) =
+            SOURCES.iter().find(|(name, _)| *name == path).unwrap_or_else(|| panic!("no source {path}"));
+        if !self.seen.insert(name) {
+            return;
+        }
+        let module = Module::read(name, source);
+        self.open.push((name, Vec::new()));
+        let imported: Vec<_> = module.imports.iter().map(|import| import.from.clone()).collect();
+        for from in &imported {
+            self.visit(from);
+        }
+        let (_, mut group) = self.open.pop().expect("it was opened above");
+        group.push(module);
+        // One that imports this file and is imported by it takes it into its function.
+        let around = self.open.iter_mut().find(|(open, _)| imported.iter().any(|from| from == open));
+        match around {
+            Some((_, outer)) => outer.extend(group),
+            None => self.groups.push(group),
+        }
+    }
+}
+
+impl Module {
+    fn read(name: &'static str, source: &str) -> Module {
+        let mut module = Module { name, imports: Vec::new(), exports: Vec::new(), body: String::new() };
+        let mut lines = source.lines();
+        while let Some(line) = lines.next() {
+            if line.starts_with("import ") || line.starts_with("export {") {
+                let mut statement = line.to_owned();
+                while !statement.ends_with(';') {
+                    statement.push_str(lines.next().unwrap_or(";"));
+                }
+                module.take_list(&statement);
+            } else if let Some(name) = line.strip_prefix("export default ") {
+                module.exports.push(format!("default: {}", name.trim_end_matches(';')));
+            } else if let Some(declaration) = line.strip_prefix("export ") {
+                let keywords = ["async", "class", "const", "function", "function*", "let"];
+                let mut words = declaration.split(|c: char| !c.is_alphanumeric() && !"_$*".contains(c));
+                let name = words.find(|word| !keywords.contains(word)).unwrap_or_default();
+                module.exports.push(name.to_owned());
+                module.body.extend([declaration, "\n"]);
+            } else {
+                module.body.extend([line, "\n"]);
+            }
+        }
+        module
+    }
+
+    /// `import { a, b as c } from "./file.js";` or `export { a, b as c };`
+    fn take_list(&mut self, statement: &str) {
+        let (_, rest) = statement.split_once('{').unwrap_or_else(|| panic!("{}: {statement}", self.name));
+        let (list, rest) = rest.split_once('}').unwrap_or_else(|| panic!("{}: {statement}", self.name));
+        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        if statement.starts_with("export") {
+            self.exports.extend(names.map(|name| match name.split_once(" as ") {
+                Some((inner, outer)) => format!("{outer}: {inner}"),
+                None => name.to_owned(),
+            }));
+        } else {
+            let bindings = names.map(|name| name.replace(" as ", ": ")).collect();
+            let from = rest.split('"').nth(1).unwrap_or_else(|| panic!("{}: {statement}", self.name));
+            let from = if let Some(above) = from.strip_prefix("../") {
+                above.to_owned()
+            } else {
+                let folder = self.name.rsplit_once('/').map_or("", |(folder, _)| folder);
+                format!("{folder}/{}", from.trim_start_matches("./")).trim_start_matches('/').to_owned()
+            };
+            self.imports.push(ImportLine { bindings, from });
+        }
+    }
+}
+
+/// One function for files that import each other: `const [m61, m60] = (() => { ... return [{ ... }, { ... }]; })();`
+fn function_of(group: &[Module]) -> String {
+    let is_inside = |path: &str| group.iter().any(|module| module.name == path);
+    let variables: Vec<_> = group.iter().map(|module| variable(module.name)).collect();
+    let mut text = format!("const [{}] = (() => {{\n", variables.join(", "));
+    let outside = group.iter().flat_map(|module| &module.imports).filter(|import| !is_inside(&import.from));
+    let bindings: BTreeSet<_> = outside
+        .flat_map(|import| import.bindings.iter().map(|binding| (variable(&import.from), binding)))
+        .collect();
+    for (from, binding) in bindings {
+        text.extend(["const { ", binding, " } = ", &from, ";\n"]);
+    }
+    text.extend(group.iter().map(|module| module.body.as_str()));
+    let exports = group.iter().map(|module| format!("{{ {} }}", module.exports.join(", ")));
+    text.extend(["return [", &exports.collect::<Vec<_>>().join(", "), "];\n})();\n"]);
+    text
+}
+
+/// The name under which the others know a file.
+fn variable(path: &str) -> String {
+    let name = path.trim_end_matches(".js").replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    format!("_{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bundle_files_come_after_what_they_import() {
+        let script = Bundle::App.script();
+        let place = |name: &str| script.find(&format!("{name}] = ")).unwrap_or_else(|| panic!("no {name}"));
+        assert!(place("_22_values") < place("_20_live_response"));
+        assert!(place("_20_live_response") < place("_client_hub"));
+        assert!(place("_client_hub") < place("_client_app"));
+    }
+
+    #[test]
+    fn bundle_files_that_import_each_other_share_a_function() {
+        let script = Bundle::App.script();
+        assert!(script.contains("const [_61_reactive, _60_observer] = "), "{script}");
+    }
+
+    #[test]
+    fn bundle_nothing_of_modules_is_left() {
+        let script = Bundle::App.script();
+        let left = script.lines().find(|line| line.starts_with("import ") || line.starts_with("export "));
+        assert_eq!(left, None);
+    }
+}

@@ -1,0 +1,41 @@
+//! What this module needs of a JavaScript compiler and resolver. Text in, text out.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::ops::Diagnostic;
+
+/// The host's JavaScript tools.
+pub trait Toolchain: Send + Sync {
+    /// A script that does the same in fewer bytes, or the same script.
+    fn minify(&self, script: String) -> String;
+
+    /// A module as JavaScript, and what it imports.
+    fn compile(&self, file: &Path, source: String) -> Result<Compiled, Diagnostic>;
+
+    /// What a specifier in a module means.
+    fn resolve(&self, specifier: &str, from: &Path) -> Result<Target, Diagnostic>;
+}
+
+/// A module that browsers can read, once its imports lead somewhere.
+pub struct Compiled {
+    pub code: String,
+    /// In the order of the code.
+    pub imports: Vec<Import>,
+}
+
+/// A specifier in a module's code.
+pub struct Import {
+    pub specifier: String,
+    /// Where the literal stands in the code, quotes included.
+    pub range: Range<usize>,
+}
+
+/// What a specifier leads to.
+pub enum Target {
+    File(PathBuf),
+    /// A module of the host: its name and its source.
+    Own(&'static str, &'static str),
+    /// What browsers load as it is written.
+    Kept,
+}

@@ -1,0 +1,69 @@
+//! The JavaScript tools that `client` needs, made of those that isolates have.
+
+use std::path::Path;
+
+use deno_core::ModuleSpecifier;
+
+use super::loader::find_import;
+use super::modules::{Modules, is_common_js, own_source};
+use super::transpile;
+use crate::client::{Compiled, Target, Toolchain};
+use crate::ops::Diagnostic;
+
+/// Compiles and resolves as browsers need it.
+pub struct BrowserTools {
+    modules: Modules,
+}
+
+impl Default for BrowserTools {
+    fn default() -> Self {
+        BrowserTools { modules: Modules::for_browsers() }
+    }
+}
+
+impl Toolchain for BrowserTools {
+    #[cfg(feature = "ts")]
+    fn minify(&self, script: String) -> String {
+        super::minify::minify(script)
+    }
+
+    #[cfg(not(feature = "ts"))]
+    fn minify(&self, script: String) -> String {
+        script
+    }
+
+    fn compile(&self, file: &Path, source: String) -> Result<Compiled, Diagnostic> {
+        if is_common_js(file, &source) {
+            let file = file.display();
+            return Err(Diagnostic::new(format!("{file} is CommonJS, and browsers import ES modules")));
+        }
+        let code = if transpile::is_needed(file) { transpile::transpile(file, source)?.code } else { source };
+        let imports = transpile::imports(file, &code)?;
+        Ok(Compiled { code, imports })
+    }
+
+    fn resolve(&self, specifier: &str, from: &Path) -> Result<Target, Diagnostic> {
+        let place = |message: String| match find_import(from, specifier) {
+            Some((line, column)) => Diagnostic::at(message, from, line, column),
+            None => Diagnostic::new(message),
+        };
+        let web = ["http:", "https:", "data:", "blob:"];
+        if web.iter().any(|scheme| specifier.starts_with(scheme)) {
+            return Ok(Target::Kept);
+        }
+        let referrer = ModuleSpecifier::from_file_path(from)
+            .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", from.display())))?;
+        let url = self
+            .modules
+            .resolve(specifier, referrer.as_str())
+            .map_err(|error| place(format!("TypeError: {error}")))?;
+        if url.scheme() == "file" {
+            return url.to_file_path().map(Target::File).map_err(|()| place(format!("{url} is not a file")));
+        }
+        match own_source(&url) {
+            // What only the server has would fail in the browser, where it is harder to see why.
+            Some((name, source)) if name.starts_with("@webqit/") => Ok(Target::Own(name, source)),
+            _ => Err(place(format!("cannot import \"{specifier}\": only the server has it"))),
+        }
+    }
+}

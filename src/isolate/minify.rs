@@ -1,0 +1,111 @@
+//! Scripts for browsers, in fewer bytes.
+
+use deno_ast::swc::ast::{Id, Pass, PrivateName, Program};
+use deno_ast::swc::atoms::Atom;
+use deno_ast::swc::codegen::text_writer::JsWriter;
+use deno_ast::swc::codegen::{Config, Emitter};
+use deno_ast::swc::common::SourceMap;
+use deno_ast::swc::common::sync::Lrc;
+use deno_ast::swc::ecma_visit::{VisitMut, VisitMutWith};
+use deno_ast::{MediaType, ModuleSpecifier, ParseParams};
+use swc_ecma_transforms_base::rename::{Renamer, renamer};
+use swc_ecma_transforms_base::resolver;
+
+/// The same script with short names and without comments and space.
+///
+/// # Panics
+/// When it is no script. Ours are, and tests say so.
+pub fn minify(script: String) -> String {
+    let parse = ParseParams {
+        specifier: ModuleSpecifier::parse("liveline:app.js").expect("a valid URL"),
+        text: script.into(),
+        media_type: MediaType::JavaScript,
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    };
+    let parsed =
+        deno_ast::parse_script(parse).unwrap_or_else(|error| panic!("a bundle does not parse: {error}"));
+    let mut program = Program::clone(&parsed.program());
+    parsed.globals().with(|marks| {
+        resolver(marks.unresolved, marks.top_level, false).process(&mut program);
+        renamer(Default::default(), ShortNames).process(&mut program);
+        program.visit_mut_with(&mut ShortPrivateNames::default());
+    });
+    let mut output = Vec::new();
+    let map: Lrc<SourceMap> = Lrc::default();
+    let mut emitter = Emitter {
+        cfg: Config::default().with_minify(true).with_ascii_only(true),
+        comments: None,
+        cm: map.clone(),
+        wr: JsWriter::new(map, "\n", &mut output, None),
+    };
+    emitter.emit_program(&program).expect("memory can be written to");
+    String::from_utf8(output)
+        .expect("the emitter was told to write ASCII")
+        .trim_end()
+        .trim_end_matches(';')
+        .to_owned()
+}
+
+/// Names a, b, ... z, A, ... Z, aa, ...
+fn short(mut number: usize) -> Atom {
+    const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut name = String::new();
+    loop {
+        name.push(char::from(LETTERS[number % LETTERS.len()]));
+        number /= LETTERS.len();
+        if number == 0 {
+            return name.into();
+        }
+        number -= 1;
+    }
+}
+
+/// Renames variables, each scope by itself.
+struct ShortNames;
+
+impl Renamer for ShortNames {
+    type Target = Atom;
+    const RESET_N: bool = false;
+    const MANGLE: bool = true;
+
+    fn new_name_for(&self, _: &Id, number: &mut usize) -> Atom {
+        let name = short(*number);
+        *number += 1;
+        name
+    }
+}
+
+/// Renames private members; the same name is the same everywhere.
+#[derive(Default)]
+struct ShortPrivateNames(Vec<Atom>);
+
+impl VisitMut for ShortPrivateNames {
+    fn visit_mut_private_name(&mut self, name: &mut PrivateName) {
+        let number = self.0.iter().position(|known| *known == name.name).unwrap_or_else(|| {
+            self.0.push(name.name.clone());
+            self.0.len() - 1
+        });
+        name.name = short(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minify_variables_and_private_members_are_short() {
+        let script = "(() => { class Counter { #count = 0; next() { const step = 1; return this.#count += step; } } return Counter; })()";
+        assert_eq!(
+            minify(script.into()),
+            "(()=>{class a{#a=0;next(){const a=1;return this.#a+=a;}}return a;})()"
+        );
+    }
+
+    #[test]
+    fn minify_names_do_not_hide_globals() {
+        assert_eq!(minify("((first) => a + first)(1)".into()), "(b=>a+b)(1)");
+    }
+}
