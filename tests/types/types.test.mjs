@@ -2,10 +2,13 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { declaredMembers } from "./support/declarations.mjs";
-import { askHandler, startHost } from "./support/host.mjs";
+import { askHandler, executable, startHost } from "./support/host.mjs";
 
 /** Members that only the host calls. They are no part of what handlers may use. */
 const FOR_THE_HOST = new Set([
@@ -16,13 +19,33 @@ const FOR_THE_HOST = new Set([
     .map((name) => `typeof LiveResponse.${name}`),
 ]);
 
+/** A handler as the documentation shows it. */
+const PROJECT = `
+  import Observer from "@webqit/observer";
+  import type { Handler } from "@webqit/webflo";
+  export const GET: Handler = async (event, next) => {
+    if (next.stepname) return await next();
+    const answer = await event.user.confirm("Sure?");
+    // @ts-expect-error: the answer is true or false
+    if (answer.data === "yes") return;
+    return new LiveResponse(Observer.proxy({ ok: answer.data }));
+  };
+`;
+
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 test("handlers type-check, and mistakes in them do not", () => {
+  typeCheck(here("."));
+});
+
+test("what `liveline types` writes is all that a project needs", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "liveline-types-"));
   try {
-    execFileSync(process.execPath, [here("node_modules/typescript/bin/tsc"), "-p", here(".")], { encoding: "utf8" });
-  } catch (error) {
-    assert.fail(error.stdout || error.message);
+    await writeFile(join(folder, "handler.ts"), PROJECT);
+    execFileSync(executable(), ["types", folder]);
+    typeCheck(join(folder, "jsconfig.json"));
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });
 
@@ -40,3 +63,12 @@ test("every member that the host gives is declared, and the other way round", as
   const missing = declared.filter(({ name, isOptional }) => !isOptional && !actual.includes(name));
   assert.deepEqual(missing, [], "the host does not have what runtime-js/types/ declares");
 });
+
+/** Runs the compiler over a project. */
+function typeCheck(project) {
+  try {
+    execFileSync(process.execPath, [here("node_modules/typescript/bin/tsc"), "-p", project], { encoding: "utf8" });
+  } catch (error) {
+    assert.fail(error.stdout || error.message);
+  }
+}

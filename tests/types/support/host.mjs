@@ -7,11 +7,16 @@ import { createInterface } from "node:readline";
 /** Longer than anything here takes. */
 const PATIENCE_MS = 15_000;
 
+/** The path of the executable under test. */
+export function executable() {
+  const path = process.env.LIVELINE_BIN;
+  if (!path) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask test` does this");
+  return path;
+}
+
 /** `liveline serve` on a folder, ready to answer. */
 export async function startHost(folder) {
-  const executable = process.env.LIVELINE_BIN;
-  if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask test` does this");
-  const child = spawn(executable, ["serve", folder, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(executable(), ["serve", folder, "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface(child.stdout)) {
     const [, url] = /^listening on (.+)$/.exec(line) ?? [];
     if (url === undefined) continue;
