@@ -22,6 +22,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     step("without a JavaScript engine", cargo_test(checkout, &Build::without_engine()).arg("--workspace"))?;
     full(checkout, &choice, &[])?;
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
+    type_tests(checkout)?;
     match choice.engine {
         Engine::V8 { .. } => smoke_of_quickjs(checkout, &choice),
         // The full run was with QuickJS, and V8's library cannot be had.
@@ -59,6 +60,22 @@ fn scripts_in(folder: &Path) -> Outcome<Vec<PathBuf>> {
     }
     scripts.sort();
     Ok(scripts)
+}
+
+/// The declarations of `runtime-js/types/`, held against the liveline that the full run has built.
+fn type_tests(checkout: &Checkout) -> Outcome {
+    const NAME: &str = "types";
+    let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
+        return skip(NAME, "there is no node or no npm on the PATH");
+    };
+    let folder = checkout.root.join("tests/types");
+    step("installing the TypeScript compiler", Command::new(npm).arg("ci").current_dir(&folder))?;
+    let mut run = Command::new(node);
+    run.args(["--test", "types.test.mjs"]).current_dir(&folder);
+    if std::env::var_os("LIVELINE_BIN").is_none() {
+        run.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));
+    }
+    step(NAME, &mut run)
 }
 
 /// The integration binary of the chosen engine drives a liveline that was built with the other one.
