@@ -2,6 +2,7 @@
 
 import { core } from "ext:core/mod.js";
 import {
+  op_exchange_answered,
   op_exchange_done,
   op_exchange_fail,
   op_exchange_hold,
@@ -53,12 +54,13 @@ export class Exchange {
     this.user = null;
     this.cookies = null;
     this.session = null;
+    this.channels = null;
     this.#answered = false;
   }
 
-  /** Something was sent, so HTTP's answer is decided. */
+  /** Something was sent, so HTTP's answer is decided. Who enters a channel and says nothing is answered all the same. */
   get answered() {
-    return this.#answered;
+    return this.#answered ||= this.channels !== null && op_exchange_answered(this.id);
   }
 
   set answered(_) {
@@ -75,7 +77,7 @@ export class Exchange {
 
   /** Resolves with `value` when the exchange is `live` or `done`. */
   readyStateChange(state, value) {
-    if (this.#ended || (state === "live" && this.#answered)) return Promise.resolve(value);
+    if (this.#ended || (state === "live" && this.answered)) return Promise.resolve(value);
     return new Promise((resolve) => (this.#waiting ??= []).push({ state, resolve: () => resolve(value) }));
   }
   #waiting = null;

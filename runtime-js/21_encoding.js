@@ -96,7 +96,12 @@ export class Responder {
       changed = true;
       queueMicrotask(() => {
         changed = false;
-        if (!this.#exchange.ended) answerValue(this.#exchange, body, head, last);
+        if (this.#exchange.ended) return;
+        try {
+          answerValue(this.#exchange, body, head, last);
+        } catch (error) {
+          this.#exchange.fail(error);
+        }
       });
     }));
   }

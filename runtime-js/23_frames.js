@@ -13,13 +13,14 @@ export function encodeConnect(eventID) {
 }
 
 /** A state of a response, as the payload of `response.replace`. */
-export function encodeFrame({ body, status, statusText, headers, hasHeaders, type, url, concurrent }) {
+export function encodeFrame({ body, status, statusText, headers, hasHeaders, type, concurrent }) {
   const plain = {};
   if (hasHeaders) {
     // Cookies are HTTP's alone.
     for (const [name, value] of headers) { if (name !== "set-cookie") plain[name] = value; }
   }
-  const frame = { body: body ?? null, status, statusText, headers: plain, type, url, concurrent };
+  // Where a state was fetched from is the server's business; to its client it comes from the client's own request.
+  const frame = { body: body ?? null, status, statusText, headers: plain, type, url: null, concurrent };
   return encodeJson(frame, "The response's body");
 }
 

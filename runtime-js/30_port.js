@@ -4,6 +4,7 @@ import { op_port_close, op_port_message } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { sendDelta } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
+import { Channels } from "ext:liveline/32_channels.js";
 import {
   kPassOn,
   kReach,
@@ -56,10 +57,31 @@ export class ClientPort extends Port {
     if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
     const exchange = this.#exchange;
     if (exchange.ended) return Promise.reject(invalidState("The line is closed, so nobody can answer."));
-    if (!exchange.canJoin) return Promise.reject(exchange.unreachable());
     const eventID = this.#send(data, readOptions(options), 1);
+    if (eventID === null) return Promise.reject(exchange.unreachable());
     exchange.hold();
     return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
+  }
+
+  /**
+   * Lets the client into a channel: it hears what clients say there, and they hear what it says, until `leave()` or
+   * the end of the line. Like a message it makes the exchange live; it does not keep it open.
+   * @param {string} id the channel's name; its messages have the types `<id>:<type>`
+   * @param {import("./32_channels.js").ChannelOptions} [options]
+   * @returns {{ channel: import("./32_channels.js").Channel, leave: () => void }}
+   */
+  enterChannel(id, options = undefined) {
+    return this.#channels().enter(id, options);
+  }
+
+  /** The host is told which channels are listened to; it does not come here with what nobody hears. */
+  addEventListener(type, listener, options = undefined) {
+    super.addEventListener(type, listener, options);
+    if (String(type).includes(":")) this.#channels().listen(String(type));
+  }
+
+  #channels() {
+    return this.#exchange.channels ??= new Channels(this.#exchange);
   }
 
   /** Ends the line normally. */
@@ -79,13 +101,28 @@ export class ClientPort extends Port {
     return new Promise((resolve) => this.addEventListener("navigateaway", resolve, { once: true }));
   }
 
+  /** Sends a message and returns its name, or null where the client should answer it and cannot. */
   #send(data, { type, eventID, live, bubbles }, ports) {
     const exchange = this.#exchange;
     if (exchange.ended) return undefined;
     eventID ??= exchange.nextEventID(type);
+    if (this.#isKept(type, data, eventID, ports)) return eventID;
     if (exchange.canJoin) this.#write(data, { type, eventID, live, bubbles, ports });
-    this.#taps?.forEach((tap) => tap.dispatchEvent(new PortMessageEvent(type, { data, eventID })));
+    else if (ports > 0) return null;
     return eventID;
+  }
+
+  /** Whether a handler that listens in kept a message from going on to the client. */
+  #isKept(type, data, eventID, portCount) {
+    let isKept = false;
+    for (const tap of this.#taps ?? []) {
+      const answer = (value) => this.reply(eventID, 0, "message", structuredClone(value));
+      const ports = Array.from({ length: portCount }, () => new LocalPort(answer));
+      const event = new PortMessageEvent(type, { data, eventID, ports });
+      tap.dispatchEvent(event);
+      isKept ||= event.defaultPrevented || event.isStopped;
+    }
+    return isKept;
   }
 
   #write(data, { type, eventID, live, bubbles, ports }) {
@@ -115,6 +152,11 @@ export class ClientPort extends Port {
   /** A message came. Returns whether a listener prevented its default. */
   receive(type, eventID, data, portCount) {
     const ports = Array.from({ length: portCount }, (_, index) => new ReplyPort(this.#exchange, `${eventID}:${index}`));
+    return this.hear(type, eventID, data, ports);
+  }
+
+  /** The same, with the ports on which it is answered. */
+  hear(type, eventID, data, ports) {
     if (type === "navigate") return this.#navigate(data, eventID);
     const event = new PortMessageEvent(type, { data, eventID, ports });
     this.dispatchEvent(event);
@@ -142,6 +184,7 @@ export class ClientPort extends Port {
     if (this.readyState === "closed") return;
     this[kReach]("closed");
     this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));
+    for (const tap of this.#taps ?? []) tap.closed(code, reason, wasClean);
   }
 
   #finish() {
@@ -169,22 +212,65 @@ class ReplyPort {
   close() {}
 }
 
-/** Port B inside the server: hears what a handler's client port says, and can speak to that handler. */
-export class BackgroundPort extends EventTarget {
+/** Where a message from within the server is answered. Answers come in a later turn, as those from afar do. */
+class LocalPort {
+  #answer;
+
+  constructor(answer) {
+    this.#answer = answer;
+  }
+
+  postMessage(data) {
+    queueMicrotask(() => this.#answer(data));
+  }
+
+  close() {}
+}
+
+/**
+ * Port B inside the server: hears what a handler's client port says, before the client does, and can speak to that
+ * handler. Like at a line's far end, a listener keeps a message from going on by preventing its default.
+ */
+export class BackgroundPort extends Port {
   #client;
+  #requests = new Requests();
+  #names = 0;
 
   constructor(client) {
     super();
     this.#client = client;
+    this[kReach]("open");
   }
 
   /** Speaks to the handler as its client would. */
   postMessage(data, options = undefined) {
-    const { type, eventID = type } = readOptions(options);
-    this.#client.receive(type, eventID, structuredClone(data), 0);
+    this.#post(data, readOptions(options), []);
+  }
+
+  /** Asks the handler. @returns {Promise<PortMessageEvent>} */
+  postRequest(data, callback = undefined, options = undefined) {
+    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
+    const { type, eventID = `${type}-b${this.#names += 1}` } = readOptions(options);
+    const address = `${eventID}:0`;
+    const receive = (answer) => {
+      this.#requests.receive(address, new PortMessageEvent("message", { data: structuredClone(answer), eventID }));
+    };
+    this.#post(data, { type, eventID }, [new LocalPort(receive)]);
+    return this.#requests.wait(address, callback, options?.signal);
+  }
+
+  #post(data, { type, eventID = type }, ports) {
+    this.#client.hear(type, eventID, structuredClone(data), ports);
   }
 
   close() {
     this.#client.close();
+  }
+
+  /** The line is gone, and with it the conversation. */
+  closed(code, reason, wasClean) {
+    this[kReach]("closed");
+    this.#requests.close();
+    this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));
   }
 }

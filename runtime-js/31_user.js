@@ -1,6 +1,9 @@
 // event.user: dialogs with the person at the other end.
 
-/** Asks the user, through whatever the client shows for it. */
+/**
+ * Asks the user, through whatever the client shows for it. An answer is an event; it stands for its `data` where a
+ * value is asked of it (`answer == true`, `${answer}`, JSON), but as any object it is truthy: `if (answer.data)`.
+ */
 export class User {
   #client;
 

@@ -25,6 +25,7 @@ function opened(id) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
   exchange.joined = true;
+  exchange.answered = true;
   inContextOf(exchange, () => exchange.port?.opened());
 }
 
@@ -59,6 +60,22 @@ function reply(id, request, port, type, json) {
   inContextOf(exchange, () => exchange.port?.reply(request, port, type, data));
 }
 
+/** The client said something in a channel, and the handler decides who hears what. */
+function relay(id, channel, type, eventID, json, member, size) {
+  const exchange = findExchange(id);
+  if (exchange === undefined) return;
+  const data = json === null ? undefined : JSON.parse(json);
+  inContextOf(exchange, () => exchange.channels?.relay(channel, { type, data, eventID }, member, size));
+}
+
+/** Somebody said something in a channel that the handler listens to. */
+function overhear(id, channel, type, eventID, json) {
+  const exchange = findExchange(id);
+  if (exchange === undefined) return;
+  const data = json === null ? undefined : JSON.parse(json);
+  inContextOf(exchange, () => exchange.channels?.overhear(channel, { type, data, eventID }));
+}
+
 /** The exchange is over from outside: the line closed, the client left, or time ran out. */
 function closed(id, code, reason) {
   const exchange = findExchange(id);
@@ -70,7 +87,7 @@ function closed(id, code, reason) {
 }
 
 // The host takes this before any other code runs.
-globalThis.__liveline = { addHandler, closed, dispatch, opened, receive, reply, start };
+globalThis.__liveline = { addHandler, closed, dispatch, opened, overhear, receive, relay, reply, start };
 
 // Nothing of the embedding is left where handlers could reach it.
 delete globalThis.__bootstrap;

@@ -41,6 +41,8 @@ pub struct Exchange<B> {
     streams: u32,
     /// The response had its last frame.
     done: bool,
+    /// Channels that the handler entered for its client. They need a line as much as a message does.
+    channels: usize,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,10 @@ pub enum Input<B> {
     Frame { frame: Frame, done: bool },
     /// A message, request or delta.
     Message(Frame),
+    /// The handler entered a channel for its client.
+    Enter,
+    /// It left one again.
+    Leave,
     /// The response had its last frame already.
     Done,
     /// Something more keeps the exchange open.
@@ -120,12 +126,17 @@ pub enum Refused {
     Ended,
     #[error("the HTTP answer is already given")]
     NotFirst,
+    #[error("a client can be in {MAX_CHANNELS} channels at a time")]
+    TooManyChannels,
 }
+
+/// Channels that one exchange may be in.
+const MAX_CHANNELS: usize = 64;
 
 impl<B> Exchange<B> {
     /// A request whose client can follow as much as `reach` says.
     pub fn new(reach: Reach) -> Self {
-        Exchange { stage: Stage::Received, reach, holds: 0, running: 1, streams: 0, done: false }
+        Exchange { stage: Stage::Received, reach, holds: 0, running: 1, streams: 0, done: false, channels: 0 }
     }
 
     /// Takes one input. A refused input changes nothing.
@@ -135,6 +146,7 @@ impl<B> Exchange<B> {
                 Input::TurnEnded
                 | Input::Settle
                 | Input::Gone
+                | Input::Leave
                 | Input::Release
                 | Input::Returned
                 | Input::Failed => Ok(Effect::None),
@@ -152,6 +164,16 @@ impl<B> Exchange<B> {
                 Ok(sent)
             }
             Input::Message(frame) => self.send(frame),
+            Input::Enter if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
+            Input::Enter if self.channels == MAX_CHANNELS => Err(Refused::TooManyChannels),
+            Input::Enter => {
+                self.channels += 1;
+                Ok(Effect::None)
+            }
+            Input::Leave => {
+                self.channels = self.channels.saturating_sub(1);
+                Ok(Effect::None)
+            }
             Input::Done => {
                 self.done = true;
                 Ok(self.finish_if_complete())
@@ -266,13 +288,18 @@ impl<B> Exchange<B> {
     }
 
     fn turn_ended(&mut self) -> Effect<B> {
-        let Stage::Opening { queued, .. } = &self.stage else { return Effect::None };
-        let more_to_come = !self.done || self.holds > 0 || !queued.is_empty();
-        if more_to_come && self.reach == Reach::Final {
+        let (queued, opens) = match &self.stage {
+            Stage::Opening { queued, .. } => (!queued.is_empty(), true),
+            Stage::Received => (false, self.channels > 0),
+            _ => return Effect::None,
+        };
+        let more_to_come = !self.done || self.holds > 0 || self.channels > 0 || queued;
+        if !opens || (more_to_come && self.reach == Reach::Final) {
             return Effect::None;
         }
-        let Stage::Opening { first, queued } = std::mem::replace(&mut self.stage, Stage::Upgrading) else {
-            unreachable!("checked just above");
+        let (first, queued) = match std::mem::replace(&mut self.stage, Stage::Upgrading) {
+            Stage::Opening { first, queued } => (first, queued),
+            _ => (None, Vec::new()),
         };
         match first {
             Some(answer) if !more_to_come => {
@@ -344,6 +371,34 @@ mod tests {
         let mut exchange = after([Input::Message("m".into())]);
         let effect = exchange.handle(Input::TurnEnded);
         assert_eq!(effect, Ok(Effect::Open { first: None, queued: vec!["m".into()] }));
+    }
+
+    #[test]
+    fn entered_is_live_and_does_not_hold() {
+        let mut exchange = after([Input::Enter, answer(true), Input::Returned]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+        assert_eq!(exchange.opened(LINE), Effect::Finish(LINE));
+    }
+
+    #[test]
+    fn entered_without_an_answer_is_accepted() {
+        let mut exchange = after([Input::Enter]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Open { first: None, queued: vec![] }));
+    }
+
+    #[test]
+    fn entered_and_left_in_one_turn_is_a_plain_answer() {
+        let mut exchange = after([Input::Enter, Input::Leave, answer(true)]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
+    }
+
+    #[test]
+    fn entered_too_often_is_refused() {
+        let mut exchange = after((0..MAX_CHANNELS).map(|_| Input::Enter));
+        assert_eq!(exchange.handle(Input::Enter), Err(Refused::TooManyChannels));
+        exchange.handle(Input::Leave).unwrap();
+        assert_eq!(exchange.handle(Input::Enter), Ok(Effect::None));
     }
 
     #[test]

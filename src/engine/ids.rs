@@ -1,7 +1,9 @@
 //! Names of things. Each is its own type, so that none can stand where another is meant.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A request in its isolate. Fits the 53 bits that a JavaScript number holds exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +18,64 @@ impl fmt::Display for LineId {
         write!(f, "line-{}", self.0)
     }
 }
+
+/// Somebody in a channel, as the others know them. Never used twice in the life of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberId(pub u64);
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "member-{}", self.0)
+    }
+}
+
+impl FromStr for MemberId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix("member-").unwrap_or(text).parse().map(MemberId)
+    }
+}
+
+/// The name of a channel, which is also how its messages' types begin: `<channel>:<type>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelId(Arc<str>);
+
+/// Every message of a channel carries its name.
+const MAX_CHANNEL_NAME: usize = 256;
+
+impl ChannelId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ChannelId {
+    type Err = InvalidChannel;
+
+    fn from_str(name: &str) -> Result<Self, InvalidChannel> {
+        // The first would make a type that no client may send, the second one whose channel is another.
+        let misread = name.starts_with("response.") || name.ends_with(':');
+        if name.is_empty() || name.len() > MAX_CHANNEL_NAME || misread {
+            return Err(InvalidChannel);
+        }
+        Ok(ChannelId(name.into()))
+    }
+}
+
+/// So that a map of channels can be asked by a part of a message's type.
+impl Borrow<str> for ChannelId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text cannot name a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a channel's name is a string of 1 to {MAX_CHANNEL_NAME} bytes that does not end with `:` or begin with `response.`"
+)]
+pub struct InvalidChannel;
 
 /// Who hears of a line's events: an isolate's mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +134,16 @@ mod tests {
     fn token_bad_text_is_refused() {
         for text in ["", "00", &"g".repeat(32), &"é".repeat(16)] {
             assert_eq!(text.parse::<Token>(), Err(InvalidToken));
+        }
+    }
+
+    #[test]
+    fn channel_bad_name_is_refused() {
+        for name in ["", "room:", ":", "response.x", &"x".repeat(257)] {
+            assert_eq!(name.parse::<ChannelId>(), Err(InvalidChannel));
+        }
+        for name in ["room", "room:7", " ", "\u{e4}"] {
+            assert_eq!(name.parse::<ChannelId>().unwrap().as_str(), name);
         }
     }
 }

@@ -5,12 +5,13 @@
 //!     └─────────────────┴── window over ─────────────┴── client does not read ───────┴─────▶ (removed)
 //! ```
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::value::RawValue;
 
 use super::outbox::{FRAME_COST, Full, Outbox};
-use super::{Close, CloseCode, ExchangeId, Limits, OwnerId, Token, Visitor};
+use super::{ChannelId, Close, CloseCode, ExchangeId, Limits, LineId, MemberId, OwnerId, Token, Visitor};
 use crate::wire::{self, Frame, Incoming};
 
 /// What the handler's side hears of its line.
@@ -19,11 +20,44 @@ pub enum Event {
     /// The client joined and listens.
     Opened,
     /// A client message. `size` is what the owner reports back once it was handled.
-    Message { kind: String, event_id: String, payload: Option<Box<RawValue>>, ports: u32, size: usize },
+    Message { kind: String, event_id: String, payload: Payload, ports: u32, size: usize },
     /// An answer to the handler's own request.
-    Reply { request: String, port: u32, kind: String, payload: Option<Box<RawValue>>, size: usize },
+    Reply { request: String, port: u32, kind: String, payload: Payload, size: usize },
+    /// The client says something in a channel, and the handler decides who hears what. The owner answers with
+    /// [`Engine::relay`](super::Engine::relay) or not, and reports `size` back when it has decided.
+    Relay {
+        channel: ChannelId,
+        kind: String,
+        event_id: String,
+        payload: Payload,
+        member: MemberId,
+        size: usize,
+    },
+    /// Something was said in a channel that the handler listens to. `size` is reported back to the line `from`.
+    Overheard {
+        channel: ChannelId,
+        kind: String,
+        event_id: String,
+        payload: Payload,
+        from: LineId,
+        size: usize,
+    },
     /// The line is gone; nothing follows.
     Closed(Close),
+}
+
+/// JSON text, shared by all who get it. `None` is `undefined`.
+pub type Payload = Option<Arc<RawValue>>;
+
+/// What a client said, as it came.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub kind: String,
+    pub event_id: String,
+    pub payload: Payload,
+    pub ports: u32,
+    /// What it counts for until it is handled.
+    pub size: usize,
 }
 
 /// What carries a line to its client.
@@ -83,10 +117,8 @@ pub(super) enum Outcome {
     Keep,
     /// The socket has something to write.
     Wake,
-    /// Tell the owner.
-    Tell(Event),
-    /// The line opened, perhaps with an event already; let the socket write.
-    Opened(Option<Event>),
+    /// The line opened; let the socket write.
+    Opened,
     /// The line is cut: tell the owner and let the socket write.
     Cut(Close),
     /// Forget the line; tell the owner if it still cares.
@@ -142,7 +174,7 @@ impl Line {
     pub fn attach(&mut self, now: Instant, limits: &Limits) -> Outcome {
         let Stage::Joining { .. } = self.stage else { return Outcome::Keep };
         self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
-        Outcome::Opened(None)
+        Outcome::Opened
     }
 
     /// The handler's side sends.
@@ -196,48 +228,45 @@ impl Line {
         }
     }
 
-    /// A text frame came from the client.
-    pub fn receive(&mut self, text: &str, now: Instant, limits: &Limits) -> Outcome {
+    /// A text frame came from the client. What it says to the handler comes back beside the outcome.
+    pub fn receive(&mut self, text: &str, now: Instant, limits: &Limits) -> (Outcome, Option<Said>) {
         if matches!(self.stage, Stage::Closing { .. } | Stage::Joining { .. }) {
-            return Outcome::Keep;
+            return (Outcome::Keep, None);
         }
         let Ok(incoming) = wire::decode(text) else {
-            return self.cut(CloseCode::Unsupported.into(), now, limits);
+            return (self.cut(CloseCode::Unsupported.into(), now, limits), None);
         };
         let opens = matches!(self.stage, Stage::Handshake { .. });
         if opens {
             // A client that speaks is a client that listens, ping or not.
             self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
         }
-        let size = FRAME_COST + text.len();
-        let event = match incoming {
+        let said = match incoming {
             Incoming::Connect { event_id } => {
                 let opened = wire::opened(&event_id, &self.event_id("opened"));
-                return match self.outbox.push_front(opened, limits.queue_bytes) {
-                    Ok(()) if opens => Outcome::Opened(None),
+                let outcome = match self.outbox.push_front(opened, limits.queue_bytes) {
+                    Ok(()) if opens => Outcome::Opened,
                     Ok(()) => Outcome::Wake,
                     Err(Full) => self.cut(CloseCode::Policy.into(), now, limits),
                 };
+                return (outcome, None);
             }
             Incoming::Disconnect => None,
-            Incoming::Reply { request, port, kind, payload } => {
-                let (request, kind) = (request.to_owned(), kind.to_owned());
-                Some(Event::Reply { request, port, kind, payload: payload.map(RawValue::to_owned), size })
-            }
-            Incoming::Message { kind, event_id, payload, ports } => (!is_reserved(&kind)).then(|| {
-                let (kind, event_id) = (kind.into_owned(), event_id.into_owned());
-                Event::Message { kind, event_id, payload: payload.map(RawValue::to_owned), ports, size }
+            Incoming::Message { kind, event_id, payload, ports } => Some(Said {
+                kind: kind.into_owned(),
+                event_id: event_id.into_owned(),
+                payload: payload.map(|payload| payload.to_owned().into()),
+                ports,
+                size: FRAME_COST + text.len(),
             }),
         };
-        let event = event.filter(|_| self.ending.is_none());
-        if event.is_some() {
-            self.unheard += size;
-        }
-        match event {
-            event if opens => Outcome::Opened(event),
-            Some(event) => Outcome::Tell(event),
-            None => Outcome::Keep,
-        }
+        let outcome = if opens { Outcome::Opened } else { Outcome::Keep };
+        (outcome, said.filter(|_| self.ending.is_none()))
+    }
+
+    /// The owner is told `size` bytes of what the client said.
+    pub fn told(&mut self, size: usize) {
+        self.unheard += size;
     }
 
     /// The owner handled `size` bytes of client messages. Says whether the socket may read again.
@@ -299,6 +328,6 @@ impl Line {
 }
 
 /// Types that only the host may send: a client that could raise them in a handler could fake the host.
-fn is_reserved(kind: &str) -> bool {
+pub(super) fn is_reserved(kind: &str) -> bool {
     kind.starts_with("response.") || kind.ends_with(".mutate") || matches!(kind, "open" | "close" | "error")
 }

@@ -3,9 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use super::line::{Line, Outcome};
-use super::{Carrier, Close, CloseCode, Event, ExchangeId, LineId, Origins, OwnerId, Take, Token, Visitor};
-use crate::wire::Frame;
+use super::channels::{self, Channels, Passage, Relay, may_say};
+use super::line::{Line, Outcome, Said, is_reserved};
+use super::{
+    Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message, Origins,
+    OwnerId, Presence, Take, Token, Visitor, Wording,
+};
+use crate::wire::{self, Frame};
 
 /// What a stranger may use up.
 #[derive(Debug, Clone)]
@@ -58,13 +62,16 @@ pub struct Engine {
     lines: HashMap<LineId, Line>,
     tokens: HashMap<Token, LineId>,
     deadlines: BTreeSet<(Instant, LineId)>,
+    channels: Channels,
+    /// Lines that are over and have still to leave their channels.
+    departing: Vec<LineId>,
     next: u64,
 }
 
 impl Engine {
     pub fn new(limits: Limits) -> Engine {
-        let (lines, tokens, deadlines) = Default::default();
-        Engine { limits, lines, tokens, deadlines, next: 0 }
+        let (lines, tokens, deadlines, channels, departing) = Default::default();
+        Engine { limits, lines, tokens, deadlines, channels, departing, next: 0 }
     }
 
     /// A line for an exchange that goes live. Its client may join until the window is over.
@@ -126,28 +133,28 @@ impl Engine {
     /// The HTTP answer carries the line, unless somebody joined it meanwhile.
     pub fn attach(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) -> bool {
         let attached = self.lines.get(&id).is_some_and(Line::is_joinable);
-        self.with(id, actions, |line, limits| line.attach(now, limits));
+        self.with(id, now, actions, |line, limits| line.attach(now, limits));
         attached
     }
 
     /// The handler's side sends a frame.
     pub fn send(&mut self, id: LineId, frame: Frame, now: Instant, actions: &mut Vec<Action>) {
-        self.with(id, actions, |line, limits| line.send(frame, now, limits));
+        self.with(id, now, actions, |line, limits| line.send(frame, now, limits));
     }
 
     /// The handler's side is finished: write what waits, then close.
     pub fn finish(&mut self, id: LineId, close: Close, now: Instant, actions: &mut Vec<Action>) {
-        self.with(id, actions, |line, limits| line.finish(close, now, limits));
+        self.with(id, now, actions, |line, limits| line.finish(close, now, limits));
     }
 
     /// The handler has said all: the client is told so, then the line closes normally.
     pub fn complete(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) {
-        self.with(id, actions, |line, limits| line.complete(now, limits));
+        self.with(id, now, actions, |line, limits| line.complete(now, limits));
     }
 
     /// The host ends the line at once.
     pub fn cut(&mut self, id: LineId, close: Close, now: Instant, actions: &mut Vec<Action>) {
-        self.with(id, actions, |line, limits| line.cut(close, now, limits));
+        self.with(id, now, actions, |line, limits| line.cut(close, now, limits));
     }
 
     /// The host ends every line at once.
@@ -167,17 +174,25 @@ impl Engine {
 
     /// A text frame came from the client.
     pub fn receive(&mut self, id: LineId, text: &str, now: Instant, actions: &mut Vec<Action>) {
-        self.with(id, actions, |line, limits| line.receive(text, now, limits));
+        let mut said = None;
+        self.with(id, now, actions, |line, limits| {
+            let outcome;
+            (outcome, said) = line.receive(text, now, limits);
+            outcome
+        });
+        if let Some(said) = said {
+            self.said(id, said, now, actions);
+        }
     }
 
     /// The owner handled `size` bytes of the client's messages.
     pub fn heard(&mut self, id: LineId, size: usize, actions: &mut Vec<Action>) {
-        self.with(id, actions, |line, limits| line.heard(size, limits));
+        self.apply(id, actions, |line, limits| line.heard(size, limits));
     }
 
     /// The socket is gone, `close` says how.
-    pub fn socket_closed(&mut self, id: LineId, close: Close, actions: &mut Vec<Action>) {
-        self.with(id, actions, |line, _| line.socket_closed(close));
+    pub fn socket_closed(&mut self, id: LineId, close: Close, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, now, actions, |line, _| line.socket_closed(close));
     }
 
     /// What the socket should write next, about `bytes` of it, into `into`.
@@ -210,17 +225,159 @@ impl Engine {
         while let Some(&(at, id)) = self.deadlines.first()
             && at <= now
         {
-            self.with(id, actions, |line, _| line.expired());
+            self.with(id, now, actions, |line, _| line.expired());
         }
     }
 
     /// Whether there are no lines, in any stage.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.lines.is_empty() && self.channels.is_empty()
+    }
+
+    // -- channels ------------------------------------------------------------------------------------------------
+
+    /// The line's handler lets its client into a channel. A client that is in it already stays as it is.
+    pub fn enter(
+        &mut self,
+        id: LineId,
+        channel: ChannelId,
+        entry: Entry,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(line) = self.lines.get(&id).filter(|line| !line.is_ending()) else { return };
+        let outcome = self.channels.enter(channel, id, line.visitor.session.as_deref(), entry);
+        self.spread(outcome, now, actions);
+    }
+
+    /// The line leaves a channel.
+    pub fn leave(&mut self, id: LineId, channel: &ChannelId, now: Instant, actions: &mut Vec<Action>) {
+        let outcome = self.channels.leave(channel, id);
+        self.spread(outcome, now, actions);
+    }
+
+    /// The line's handler listens from now on.
+    pub fn listen(&mut self, id: LineId, channel: &ChannelId, to: Listening) {
+        self.channels.listen(channel, id, to);
+    }
+
+    /// The line's handler has decided what the others hear of its client's message.
+    pub fn relay(
+        &mut self,
+        id: LineId,
+        channel: &ChannelId,
+        message: Message,
+        wording: Wording,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        let outcome = self.channels.relay(channel, id, message, wording);
+        self.spread(outcome, now, actions);
+    }
+
+    /// A handler speaks to every client in a channel.
+    pub fn post(&mut self, channel: &ChannelId, frame: &Frame, now: Instant, actions: &mut Vec<Action>) {
+        let outcome = self.channels.post(channel, frame);
+        self.spread(outcome, now, actions);
+    }
+
+    /// Who is in a channel, as `line` sees them.
+    pub fn members(&self, channel: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
+        self.channels.members(channel, line)
+    }
+
+    /// How many members a channel has.
+    pub fn channel_size(&self, channel: &ChannelId) -> usize {
+        self.channels.size(channel)
+    }
+
+    /// A client said something: to the others in a channel, to its handler, or in answer to a question.
+    fn said(&mut self, id: LineId, said: Said, now: Instant, actions: &mut Vec<Action>) {
+        let Said { kind, event_id, payload, ports, size } = said;
+        if let Some((channel, subtype)) = self.channels.addressed(id, &kind) {
+            if is_reserved(&kind) || !may_say(subtype) {
+                return;
+            }
+            let Some(Passage { member, relay, heard }) = self.channels.passage(&channel, id, subtype) else {
+                return;
+            };
+            let message = Message { kind: subtype, event_id: &event_id, size };
+            match relay {
+                Relay::Refused => {}
+                Relay::Free => {
+                    self.relay(id, &channel, message, Wording::Same(payload.clone()), now, actions);
+                }
+                Relay::Asked => {
+                    let (kind, event_id, payload) = (subtype.to_owned(), event_id.clone(), payload.clone());
+                    let event = Event::Relay { channel, kind, event_id, payload, member, size };
+                    self.tell(id, event, size, actions);
+                }
+            }
+            if !heard {
+                return;
+            }
+        } else if let Some((request, port, kind)) = wire::reply_address(&kind) {
+            let (request, kind) = (request.to_owned(), kind.to_owned());
+            return self.tell(id, Event::Reply { request, port, kind, payload, size }, size, actions);
+        }
+        if !is_reserved(&kind) {
+            self.tell(id, Event::Message { kind, event_id, payload, ports, size }, size, actions);
+        }
+    }
+
+    /// Tells a line's owner what its client said, which counts until it is handled.
+    fn tell(&mut self, id: LineId, event: Event, size: usize, actions: &mut Vec<Action>) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.told(size);
+        actions.push(Action::Tell { owner: line.owner, exchange: line.exchange, line: id, event });
+    }
+
+    /// Carries out what follows from an input of a channel.
+    fn spread(&mut self, outcome: channels::Outcome, now: Instant, actions: &mut Vec<Action>) {
+        self.pass_on(outcome, now, actions);
+        self.depart(now, actions);
+    }
+
+    fn pass_on(&mut self, outcome: channels::Outcome, now: Instant, actions: &mut Vec<Action>) {
+        for (id, frame) in outcome.frames {
+            self.apply(id, actions, |line, limits| line.send(frame, now, limits));
+        }
+        for (id, event) in outcome.events {
+            // Whoever speaks waits for those who listen.
+            if let Event::Overheard { from, size, .. } = &event
+                && let Some(line) = self.lines.get_mut(from)
+            {
+                line.told(*size);
+            }
+            self.tell(id, event, 0, actions);
+        }
+    }
+
+    /// Lines that are over leave their channels. Telling the others may be the end of the next line.
+    fn depart(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        while let Some(id) = self.departing.pop() {
+            for outcome in self.channels.leave_all(id) {
+                self.pass_on(outcome, now, actions);
+            }
+        }
+    }
+
+    // -- one line ------------------------------------------------------------------------------------------------
+
+    /// Runs one input on one line, and what follows from it for others.
+    fn with(
+        &mut self,
+        id: LineId,
+        now: Instant,
+        actions: &mut Vec<Action>,
+        input: impl FnOnce(&mut Line, &Limits) -> Outcome,
+    ) {
+        self.apply(id, actions, input);
+        self.depart(now, actions);
     }
 
     /// Runs one input on one line and settles what follows from it: deadlines, tokens, actions.
-    fn with(
+    fn apply(
         &mut self,
         id: LineId,
         actions: &mut Vec<Action>,
@@ -231,16 +388,14 @@ impl Engine {
         let outcome = input(line, &self.limits);
         let after = line.deadline();
         let (owner, exchange) = (line.owner, line.exchange);
+        if (line.is_ending() || matches!(outcome, Outcome::Remove(_))) && self.channels.contains(id) {
+            self.departing.push(id);
+        }
         let tell = |event| Action::Tell { owner, exchange, line: id, event };
         match outcome {
             Outcome::Keep => {}
             Outcome::Wake => actions.push(Action::Wake(id)),
-            Outcome::Tell(event) => actions.push(tell(event)),
-            Outcome::Opened(event) => {
-                actions.push(tell(Event::Opened));
-                actions.extend(event.map(tell));
-                actions.push(Action::Wake(id));
-            }
+            Outcome::Opened => actions.extend([tell(Event::Opened), Action::Wake(id)]),
             Outcome::Cut(close) => actions.extend([tell(Event::Closed(close)), Action::Wake(id)]),
             Outcome::Remove(close) => {
                 if let Some(token) = line.token() {
@@ -326,6 +481,9 @@ mod tests {
                 }
                 Action::Tell { event: Event::Message { kind, .. }, .. } => Some(kind),
                 Action::Tell { event: Event::Reply { request, .. }, .. } => Some(request),
+                Action::Tell { event: Event::Relay { kind, .. } | Event::Overheard { kind, .. }, .. } => {
+                    Some(kind)
+                }
                 Action::Tell { event: Event::Opened, .. } | Action::Wake(_) => None,
             });
             events.collect()
@@ -374,7 +532,7 @@ mod tests {
         assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Ok(id));
         let again = world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None));
         assert_eq!(again, Err(JoinError::Unknown));
-        world.engine.socket_closed(id, CloseCode::Abnormal.into(), &mut world.actions);
+        world.engine.socket_closed(id, CloseCode::Abnormal.into(), world.now, &mut world.actions);
         assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
     }
 
@@ -423,7 +581,7 @@ mod tests {
             Take::Idle,
             "the close was given out"
         );
-        world.engine.socket_closed(id, CloseCode::Done.into(), &mut world.actions);
+        world.engine.socket_closed(id, CloseCode::Done.into(), world.now, &mut world.actions);
         assert!(world.told().is_empty(), "the handler knows that it finished");
         assert!(world.engine.is_empty());
     }
@@ -482,7 +640,7 @@ mod tests {
     #[test]
     fn open_socket_lost_tells() {
         let (mut world, id) = World::open();
-        world.engine.socket_closed(id, CloseCode::Abnormal.into(), &mut world.actions);
+        world.engine.socket_closed(id, CloseCode::Abnormal.into(), world.now, &mut world.actions);
         assert_eq!(world.told(), ["closed 1006"]);
         assert!(world.engine.is_empty());
     }
@@ -504,6 +662,66 @@ mod tests {
             world.engine.take(id, 9, world.now, &mut Vec::new()),
             Take::Close(CloseCode::IsolateLost.into())
         );
+    }
+
+    /// A second line in the same world, open.
+    fn second(world: &mut World, token: Token) -> LineId {
+        let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: visitor(), token };
+        let id = world.engine.open(opening, world.now);
+        world.engine.join(token, Carrier::Socket, &visitor(), (None, None)).unwrap();
+        world.engine.receive(id, CONNECT, world.now, &mut world.actions);
+        world.written(id);
+        id
+    }
+
+    fn enter(world: &mut World, id: LineId, entry: Entry) {
+        world.engine.enter(id, "room:7".parse().unwrap(), entry, world.now, &mut world.actions);
+    }
+
+    fn says(world: &mut World, id: LineId, kind: &str) {
+        let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"e"}}}}"#);
+        world.engine.receive(id, &text, world.now, &mut world.actions);
+    }
+
+    #[test]
+    fn entered_message_is_relayed_and_told_to_nobody() {
+        let (mut world, a) = World::open();
+        let b = second(&mut world, Token([8; 16]));
+        enter(&mut world, a, Entry::default());
+        enter(&mut world, b, Entry::default());
+        says(&mut world, a, "room:7:message");
+        assert!(world.written(b)[0].contains(r#""type":"room:7:message","eventID":"e""#));
+        assert!(world.written(a).is_empty() && world.told().is_empty());
+        for kind in ["room:7:response.done", "room:7:x.mutate", "room:7:leaves", "room:7:"] {
+            says(&mut world, a, kind);
+        }
+        assert!(world.written(b).is_empty() && world.told().is_empty());
+    }
+
+    #[test]
+    fn entered_decisions_count_as_unheard() {
+        let (mut world, id) = World::open();
+        enter(&mut world, id, Entry { decides: true, ..Entry::default() });
+        for _ in 0..8 {
+            says(&mut world, id, "room:7:message");
+        }
+        assert_eq!(world.told(), ["message"; 8]);
+        assert!(!world.engine.may_read(id));
+    }
+
+    #[test]
+    fn ending_leaves_its_channels() {
+        let (mut world, a) = World::open();
+        let b = second(&mut world, Token([8; 16]));
+        enter(&mut world, a, Entry::default());
+        let announcement = channels::Announcement { joins: None, leaves: None };
+        enter(&mut world, b, Entry { announcement: Some(announcement), ..Entry::default() });
+        assert_eq!(world.written(a).len(), 1);
+        world.engine.complete(b, world.now, &mut world.actions);
+        world.engine.socket_closed(b, CloseCode::Done.into(), world.now, &mut world.actions);
+        assert_eq!(world.written(a).len(), 1, "it left once");
+        enter(&mut world, b, Entry::default());
+        assert_eq!(world.engine.channel_size(&"room:7".parse().unwrap()), 1);
     }
 
     #[test]

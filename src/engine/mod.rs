@@ -5,12 +5,14 @@
 //! | [`Exchange`] | one request until it is answered, or until its line takes over |
 //! | [`Engine`] | all live lines: who may join, what waits to be sent, when each ends |
 //! | [`Action`] | what the engine asks its driver to do |
+//! | [`Entry`] | how a line takes part in a channel: lines whose clients hear each other |
 //! | [`Close`] | the one table of close codes |
 //!
 //! **Invariant: sans-IO.** No socket, task, lock, random number or clock in here. Inputs are method calls, the
 //! time is an argument, and what has to happen outside comes back as [`Action`]s. That makes every history
 //! replayable, which the property tests rely on.
 
+mod channels;
 mod close;
 mod exchange;
 mod ids;
@@ -21,9 +23,10 @@ mod outbox;
 mod properties;
 mod visitor;
 
+pub use channels::{Announcement, Entry, Listening, Message, Presence, Wording};
 pub use close::{Close, CloseCode};
 pub use exchange::{Effect, Exchange, Input, Reach, Refused};
-pub use ids::{ExchangeId, LineId, OwnerId, Token};
-pub use line::{Carrier, Event, Take};
+pub use ids::{ChannelId, ExchangeId, InvalidChannel, LineId, MemberId, OwnerId, Token};
+pub use line::{Carrier, Event, Payload, Take};
 pub use lines::{Action, Engine, JoinError, Limits, Opening};
 pub use visitor::{Origins, Visitor};

@@ -116,7 +116,7 @@ proptest! {
                     engine.heard(known[i].id, 7, &mut actions);
                 },
                 Step::SocketClosed(i) => if let Some(i) = at(i, &known) {
-                    engine.socket_closed(known[i].id, CloseCode::Abnormal.into(), &mut actions);
+                    engine.socket_closed(known[i].id, CloseCode::Abnormal.into(), now, &mut actions);
                 },
                 Step::Write(i) => if let Some(i) = at(i, &known) {
                     let mut frames = Vec::new();
@@ -155,7 +155,7 @@ proptest! {
 
         // Whatever happened: once every socket is gone and time has passed, nothing is left.
         for line in &known {
-            engine.socket_closed(line.id, CloseCode::Abnormal.into(), &mut actions);
+            engine.socket_closed(line.id, CloseCode::Abnormal.into(), now, &mut actions);
         }
         engine.tick(now + Duration::from_secs(3600), &mut actions);
         prop_assert!(engine.is_empty() && engine.next_deadline().is_none());

@@ -53,7 +53,9 @@ struct Functions {
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
     opened: v8::Global<v8::Function>,
+    overhear: v8::Global<v8::Function>,
     receive: v8::Global<v8::Function>,
+    relay: v8::Global<v8::Function>,
     reply: v8::Global<v8::Function>,
     start: v8::Global<v8::Function>,
 }
@@ -212,48 +214,59 @@ impl Isolate {
         (id, answer)
     }
 
-    /// Delivers what happened on a line. Returns how many bytes of a client's message that consumed.
-    pub fn deliver(&self, told: Told) -> usize {
-        let exchange = told.exchange;
-        let id = exchange.0 as f64;
-        match told.event {
-            Event::Opened => {
-                self.enter(|scope, functions| {
-                    let id = v8::Number::new(scope, id).into();
-                    call(scope, &functions.opened, &[id]);
-                });
-                0
-            }
-            Event::Message { kind, event_id, payload, ports, size } => {
+    /// Delivers what happened on a line.
+    pub fn deliver(&self, told: &Told) {
+        let id = told.exchange.0 as f64;
+        match &told.event {
+            Event::Opened => self.enter(|scope, functions| {
+                let id = v8::Number::new(scope, id).into();
+                call(scope, &functions.opened, &[id]);
+            }),
+            Event::Message { kind, event_id, payload, ports, .. } => self.enter(|scope, functions| {
+                let arguments = [
+                    v8::Number::new(scope, id).into(),
+                    string(scope, kind),
+                    string(scope, event_id),
+                    json_or_null(scope, payload.as_deref()),
+                    v8::Integer::new_from_unsigned(scope, *ports).into(),
+                ];
+                call(scope, &functions.receive, &arguments);
+            }),
+            Event::Reply { request, port, kind, payload, .. } => self.enter(|scope, functions| {
+                let arguments = [
+                    v8::Number::new(scope, id).into(),
+                    string(scope, request),
+                    v8::Integer::new_from_unsigned(scope, *port).into(),
+                    string(scope, kind),
+                    json_or_null(scope, payload.as_deref()),
+                ];
+                call(scope, &functions.reply, &arguments);
+            }),
+            Event::Relay { channel, kind, event_id, payload, member, size } => {
                 self.enter(|scope, functions| {
                     let arguments = [
                         v8::Number::new(scope, id).into(),
-                        string(scope, &kind),
-                        string(scope, &event_id),
+                        string(scope, channel.as_str()),
+                        string(scope, kind),
+                        string(scope, event_id),
                         json_or_null(scope, payload.as_deref()),
-                        v8::Integer::new_from_unsigned(scope, ports).into(),
+                        string(scope, &member.to_string()),
+                        v8::Number::new(scope, *size as f64).into(),
                     ];
-                    call(scope, &functions.receive, &arguments);
+                    call(scope, &functions.relay, &arguments);
                 });
-                size
             }
-            Event::Reply { request, port, kind, payload, size } => {
-                self.enter(|scope, functions| {
-                    let arguments = [
-                        v8::Number::new(scope, id).into(),
-                        string(scope, &request),
-                        v8::Integer::new_from_unsigned(scope, port).into(),
-                        string(scope, &kind),
-                        json_or_null(scope, payload.as_deref()),
-                    ];
-                    call(scope, &functions.reply, &arguments);
-                });
-                size
-            }
-            Event::Closed(close) => {
-                self.end(exchange, &close);
-                0
-            }
+            Event::Overheard { channel, kind, event_id, payload, .. } => self.enter(|scope, functions| {
+                let arguments = [
+                    v8::Number::new(scope, id).into(),
+                    string(scope, channel.as_str()),
+                    string(scope, kind),
+                    string(scope, event_id),
+                    json_or_null(scope, payload.as_deref()),
+                ];
+                call(scope, &functions.overhear, &arguments);
+            }),
+            Event::Closed(close) => self.end(told.exchange, close),
         }
     }
 
@@ -427,6 +440,8 @@ impl Functions {
             dispatch: function("dispatch"),
             receive: function("receive"),
             opened: function("opened"),
+            overhear: function("overhear"),
+            relay: function("relay"),
             reply: function("reply"),
             start: function("start"),
         }

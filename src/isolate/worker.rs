@@ -125,8 +125,10 @@ impl Worker {
         // Connections that were on their way here belong to whoever serves now.
         mail.close();
         while let Ok(left) = mail.try_recv() {
-            if let Mail::Connection(connection) = left {
-                self.pass_on(connection);
+            match left {
+                Mail::Connection(connection) => self.pass_on(connection),
+                Mail::Told(told) => self.settings.hub.was_heard(&told),
+                _ => {}
             }
         }
     }
@@ -152,11 +154,8 @@ impl Worker {
                 Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
                 Some(Mail::Connection(connection)) => self.take(connection),
                 Some(Mail::Told(told)) => {
-                    let line = told.line;
-                    let size = self.isolate.deliver(told);
-                    if size > 0 {
-                        self.settings.hub.heard(line, size);
-                    }
+                    self.isolate.deliver(&told);
+                    self.settings.hub.was_heard(&told);
                 }
                 Some(Mail::Abandoned(id)) => self.isolate.end(id, &Close::from(CloseCode::GoingAway)),
                 Some(Mail::Retire) => {

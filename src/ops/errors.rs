@@ -4,7 +4,7 @@ use deno_core::{op2, v8};
 use deno_error::JsError;
 
 use super::Diagnostic;
-use crate::engine::Refused;
+use crate::engine::{InvalidChannel, Refused};
 
 /// An op could not do what JavaScript asked.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -15,6 +15,12 @@ pub enum OpError {
     #[class(type)]
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    #[class(type)]
+    #[error("enterChannel(): {0}")]
+    Channel(#[from] InvalidChannel),
+    #[class(type)]
+    #[error("`{0}` is no member of a channel")]
+    Member(String),
     #[class(type)]
     #[error("invalid response header: {0}")]
     Header(String),

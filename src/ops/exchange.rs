@@ -82,9 +82,14 @@ pub(super) struct Slot {
     pub cookies: Vec<(String, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
+    /// What waits for the line to exist.
+    on_line: Vec<OnLine>,
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Diagnostic>,
 }
+
+/// Something to do with a line.
+type OnLine = Box<dyn FnOnce(&Hub, LineId)>;
 
 impl Slot {
     /// Takes a file's bytes out, unless somebody has.
@@ -133,6 +138,7 @@ impl Exchanges {
             session_is_new: false,
             cookies: Vec::new(),
             files: Vec::new(),
+            on_line: Vec::new(),
             reply: Some(reply),
             failure: None,
         });
@@ -250,9 +256,13 @@ impl Exchanges {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let visitor = Visitor { session: slot.session.clone(), address: slot.peer };
                 let client = slot.client;
+                let on_line = std::mem::take(&mut slot.on_line);
                 let (line, token) = self.hub.open(self.owner, id, visitor);
                 for frame in queued {
                     self.hub.send(line, frame);
+                }
+                for act in on_line {
+                    act(&self.hub, line);
                 }
                 let mut answer = first.unwrap_or_else(|| self.accepted(id));
                 let address = add_line_headers(&mut answer.headers, token);
@@ -358,6 +368,18 @@ impl Exchanges {
         self.slot(id)?.exchange.line()
     }
 
+    /// Does something with the exchange's line: now, or when it opens, if ever.
+    pub(super) fn on_line(&mut self, id: ExchangeId, act: impl FnOnce(&Hub, LineId) + 'static) {
+        match self.line(id) {
+            Some(line) => act(&self.hub, line),
+            None => {
+                if let Some(slot) = self.slot(id) {
+                    slot.on_line.push(Box::new(act));
+                }
+            }
+        }
+    }
+
     pub(super) fn max_body(&self) -> usize {
         self.max_body
     }
@@ -413,6 +435,12 @@ pub fn op_exchange_release(state: &mut OpState, id: f64) -> bool {
 #[op2(fast)]
 pub fn op_exchange_done(state: &mut OpState, id: f64) -> bool {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Done).unwrap_or(true)
+}
+
+/// Whether HTTP has its answer already, or can no longer get one.
+#[op2(fast)]
+pub fn op_exchange_answered(state: &mut OpState, id: f64) -> bool {
+    state.borrow_mut::<Exchanges>().is_answered(exchange_id(id))
 }
 
 /// The handler failed with `error`. Reentrant: reading an error may run its getters.

@@ -12,6 +12,7 @@
 //! are the engine's.
 
 mod answer;
+mod channel;
 mod client;
 mod crypto;
 mod diagnostic;
@@ -50,10 +51,20 @@ deno_core::extension!(
         answer::op_stream_end,
         answer::op_stream_gone,
         answer::op_stream_write,
+        channel::op_channel_enter,
+        channel::op_channel_heard,
+        channel::op_channel_leave,
+        channel::op_channel_listen,
+        channel::op_channel_members,
+        channel::op_channel_post,
+        channel::op_channel_relay,
+        channel::op_channel_relay_each,
+        channel::op_channel_size,
         crypto::op_crypto_random,
         crypto::op_crypto_uuid,
         dispatch::op_route,
         errors::op_log_error,
+        exchange::op_exchange_answered,
         exchange::op_exchange_cookie,
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
@@ -126,6 +137,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "23_frames.js",
     "30_port.js",
     "31_user.js",
+    "32_channels.js",
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",

@@ -9,8 +9,8 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::engine::{
-    Action, Carrier, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, Opening,
-    OwnerId, Take, Token, Visitor,
+    Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
+    LineId, Listening, Message, Opening, OwnerId, Presence, Take, Token, Visitor, Wording,
 };
 use crate::wire::Frame;
 
@@ -20,6 +20,18 @@ pub struct Told {
     pub exchange: ExchangeId,
     pub line: LineId,
     pub event: Event,
+}
+
+impl Told {
+    /// Whose account is relieved, and of how many bytes, when the owner has handled this.
+    fn heard(&self) -> Option<(LineId, usize)> {
+        match self.event {
+            Event::Message { size, .. } | Event::Reply { size, .. } => Some((self.line, size)),
+            Event::Overheard { from, size, .. } => Some((from, size)),
+            // The owner says so itself when it has decided.
+            Event::Relay { .. } | Event::Opened | Event::Closed(_) => None,
+        }
+    }
 }
 
 /// Takes what happened on an owner's lines. Called with the engine unlocked; must not block.
@@ -133,6 +145,13 @@ impl Hub {
         self.input(|engine, now, actions| engine.finish(line, close.into(), now, actions));
     }
 
+    /// An owner has handled, or will never handle, what it was told.
+    pub fn was_heard(&self, told: &Told) {
+        if let Some((line, size)) = told.heard() {
+            self.heard(line, size);
+        }
+    }
+
     /// Closes every line at once.
     pub fn cut_all(&self, code: CloseCode) {
         self.input(|engine, now, actions| engine.cut_all(code, now, actions));
@@ -141,6 +160,43 @@ impl Hub {
     /// An owner handled `size` bytes of a client's messages.
     pub fn heard(&self, line: LineId, size: usize) {
         self.input(|engine, _, actions| engine.heard(line, size, actions));
+    }
+
+    // -- channels ------------------------------------------------------------------------------------------------
+
+    /// Lets a line's client into a channel.
+    pub fn enter(&self, line: LineId, channel: ChannelId, entry: Entry) {
+        self.input(|engine, now, actions| engine.enter(line, channel, entry, now, actions));
+    }
+
+    /// A line's client leaves a channel.
+    pub fn leave(&self, line: LineId, channel: &ChannelId) {
+        self.input(|engine, now, actions| engine.leave(line, channel, now, actions));
+    }
+
+    /// A line's handler listens from now on.
+    pub fn listen(&self, line: LineId, channel: &ChannelId, to: Listening) {
+        self.lock().engine.listen(line, channel, to);
+    }
+
+    /// The others in a channel hear what a line's client said, as its handler decided.
+    pub fn relay(&self, line: LineId, channel: &ChannelId, message: Message, wording: Wording) {
+        self.input(|engine, now, actions| engine.relay(line, channel, message, wording, now, actions));
+    }
+
+    /// Sends a frame to every client in a channel.
+    pub fn post(&self, channel: &ChannelId, frame: &Frame) {
+        self.input(|engine, now, actions| engine.post(channel, frame, now, actions));
+    }
+
+    /// Who is in a channel, as `line` sees them.
+    pub fn members(&self, channel: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
+        self.lock().engine.members(channel, line)
+    }
+
+    /// How many members a channel has.
+    pub fn channel_size(&self, channel: &ChannelId) -> usize {
+        self.lock().engine.channel_size(channel)
     }
 
     /// Whether no line lives.
@@ -167,7 +223,7 @@ impl Hub {
 
     /// The socket is gone.
     pub fn socket_closed(&self, line: LineId, close: Close) {
-        self.input(|engine, _, actions| engine.socket_closed(line, close, actions));
+        self.input(|engine, now, actions| engine.socket_closed(line, close, now, actions));
         self.lock().wakers.remove(&line);
     }
 
@@ -233,8 +289,10 @@ impl Hub {
         };
         for (owner, told) in told {
             let mailbox = self.mailboxes().get(&owner).cloned();
-            if let Some(mailbox) = mailbox {
-                mailbox(told);
+            match mailbox {
+                Some(mailbox) => mailbox(told),
+                // Nobody is left to handle it, so nobody waits for that.
+                None => self.was_heard(&told),
             }
         }
         result

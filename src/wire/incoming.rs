@@ -12,10 +12,8 @@ pub enum Incoming<'a> {
     Connect { event_id: Cow<'a, str> },
     /// `ping: "disconnect"`: a sub-channel is no longer needed.
     Disconnect,
-    /// An event for the handler.
+    /// An event for the handler. Its type may be an address: of a reply port, or of a channel.
     Message { kind: Cow<'a, str>, event_id: Cow<'a, str>, payload: Option<&'a RawValue>, ports: u32 },
-    /// An answer on reply port `port` of the host's own message `request`.
-    Reply { request: &'a str, port: u32, kind: &'a str, payload: Option<&'a RawValue> },
 }
 
 /// Reply ports that one message may bring.
@@ -64,19 +62,13 @@ pub fn decode(text: &str) -> Result<Incoming<'_>, DecodeError> {
     Ok(match wire.ping.as_deref() {
         Some("connect") => Incoming::Connect { event_id },
         Some(_) => Incoming::Disconnect,
-        None => match kind {
-            Cow::Borrowed(borrowed) if reply_address(borrowed).is_some() => {
-                let (request, port, kind) = reply_address(borrowed).expect("just checked");
-                Incoming::Reply { request, port, kind, payload: wire.message }
-            }
-            kind => Incoming::Message { kind, event_id, payload: wire.message, ports },
-        },
+        None => Incoming::Message { kind, event_id, payload: wire.message, ports },
     })
 }
 
-/// Splits `<eventID>:<port>:<type>`, the address of a reply port. Channel types (`<channel>:<type>`) have one
-/// colon, or no number in the middle.
-fn reply_address(kind: &str) -> Option<(&str, u32, &str)> {
+/// Splits `<eventID>:<port>:<type>`, the type of an answer on reply port `port` of the host's message `eventID`.
+/// A channel whose name ends in a number has types of the same form (`room:7:message`); who is in it knows.
+pub fn reply_address(kind: &str) -> Option<(&str, u32, &str)> {
     let mut parts = kind.rsplitn(3, ':');
     let (inner, port, request) = (parts.next()?, parts.next()?, parts.next()?);
     Some((request, port.parse().ok()?, inner))
@@ -102,15 +94,17 @@ mod tests {
     #[test]
     fn decode_reply_names_request_and_port() {
         let text = r#"{"message":true,".wq":{"type":"confirm-5:0:message","eventID":"x"}}"#;
-        let Incoming::Reply { request, port, kind, payload } = decode(text).unwrap() else { panic!() };
+        let Incoming::Message { kind, payload, .. } = decode(text).unwrap() else { panic!() };
+        let (request, port, kind) = reply_address(&kind).unwrap();
         assert_eq!((request, port, kind, payload.unwrap().get()), ("confirm-5", 0, "message", "true"));
     }
 
     #[test]
-    fn decode_channel_type_is_a_message() {
+    fn decode_channel_type_is_no_reply() {
         for kind in ["room:message", "room:a:b"] {
             let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"x"}}}}"#);
             assert!(matches!(decode(&text).unwrap(), Incoming::Message { kind: k, .. } if k == kind));
+            assert_eq!(reply_address(kind), None);
         }
     }
 

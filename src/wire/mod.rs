@@ -14,5 +14,5 @@ mod incoming;
 mod outgoing;
 
 pub use events::Format;
-pub use incoming::{DecodeError, Incoming, decode};
+pub use incoming::{DecodeError, Incoming, decode, reply_address};
 pub use outgoing::{Envelope, Frame, opened, response_done};

@@ -194,3 +194,42 @@ fn an_intermediate_handler_hears_what_passes() {
         answer.json()["heard"].as_array().is_some_and(|h| h.contains(&json!({ "step": 2 })))
     });
 }
+
+#[test]
+fn an_intermediate_handler_answers_and_asks_as_the_client_would() {
+    let site = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            import { LiveResponse } from "@webqit/webflo";
+            export default async function (event, next) {
+              const live = LiveResponse.from(await next());
+              live.background.addEventListener("confirm", (e) => {
+                e.preventDefault();
+                e.ports[0].postMessage("yes, " + e.data.message);
+              });
+              const { data } = await live.background.postRequest(2, { type: "double" });
+              live.background.postMessage(data, { type: "go" });
+              return live;
+            }"#,
+        )
+        .file(
+            "work/handler.js",
+            r#"
+            export default async function (event) {
+              event.client.addRequestListener("double", (e) => e.data * 2);
+              const go = new Promise((r) => event.client.addEventListener("go", r));
+              event.respondWith({ step: 1 }, { done: false });
+              const { data } = await go;
+              const answer = await event.user.confirm("sure?");
+              event.respondWith({ data, answer: answer.data });
+            }"#,
+        );
+    let host = site.serve();
+
+    let (answer, mut line) = host.open("/work");
+
+    assert_eq!(answer.text(), r#"{"step":1}"#);
+    assert_eq!(line.expect_body(), json!({ "data": 4, "answer": "yes, sure?" }));
+    line.done();
+}

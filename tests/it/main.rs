@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod architecture;
+mod channels;
 mod cli;
 mod docs;
 mod errors;
@@ -26,6 +27,7 @@ mod reload;
 mod routing;
 mod security;
 mod smoke;
+mod state;
 mod static_files;
 mod staying;
 mod termination;

@@ -1,5 +1,9 @@
 //! Live responses of other servers: a handler follows them, talks to them, and passes them on as its own.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread::{self, JoinHandle};
+
 use serde_json::json;
 
 use crate::support::{Host, Site, handler, observed, on_go, serve};
@@ -65,6 +69,23 @@ fn the_client_gets_addresses_of_its_own_host() {
         assert_eq!(line.expect_body(), json!({ "a": 2 }), "{body}");
         line.done();
     }
+}
+
+#[test]
+fn no_later_state_names_the_upstream() {
+    let upstream = serve("export default () => ({ secret: 1 });");
+    let host = gateway(
+        &upstream,
+        r#"event.respondWith({ a: 1 }, { done: false });
+        await new Promise((r) => setTimeout(r, 10));
+        event.respondWith(await fetch(upstream));"#,
+    );
+    let (_, mut line) = host.open("/");
+
+    assert_eq!(line.expect_body(), json!({ "secret": 1 }));
+    line.done();
+
+    assert!(!line.transcript().contains(&upstream.address().to_string()), "{}", line.transcript());
 }
 
 #[test]
@@ -228,23 +249,21 @@ fn addresses_of_every_form_lead_to_the_line() {
 fn the_older_header_leads_to_the_line() {
     let upstream =
         serve(&on_go("event.respondWith({ a: 1 }, { done: false }); await go; event.respondWith({ a: 2 });"));
-    let proxy = gateway(
+    let host = gateway(
         &upstream,
         r#"const response = await fetch(upstream);
         const port = response.headers.get("x-background-messaging-port");
-        const path = port.slice("ws:".length);
-        const live = LiveResponse.from(new Response(response.body, {
-          headers: {
-            "content-type": "application/json",
-            "x-live-session": `socket://${upstream.replace("http", "ws")}/${path}`,
-          },
-        }));
+        const older = new Response(response.body, {
+          headers: { "content-type": "application/json", "x-background-messaging-port": port },
+        });
+        Object.defineProperty(older, "url", { value: response.url });
+        const live = LiveResponse.from(older);
         live.background.postMessage(null, { type: "go" });
         await live.readyStateChange("done");
         return live.body;"#,
     );
 
-    assert_eq!(proxy.get("/").json(), json!({ "a": 2 }));
+    assert_eq!(host.get("/").json(), json!({ "a": 2 }));
 }
 
 #[test]
@@ -440,4 +459,87 @@ fn data_of_an_inner_handler_comes_with_a_port() {
         assert_eq!((answer.status, answer.json()), (200, json!({ "a": expected })));
         assert!(!answer.is_live());
     }
+}
+
+#[test]
+fn a_line_over_tls_is_tried_over_tls() {
+    let upstream = serve("export default () => 1;");
+    let host = gateway(
+        &upstream,
+        r#"const live = LiveResponse.from(new Response("{}", {
+          headers: { "x-live-session": `socket://${upstream.replace("http", "wss")}/x` },
+        }));
+        const { code, reason } = await new Promise((r) => live.background.addEventListener("close", r));
+        return { code, reason };"#,
+    );
+
+    let closed = host.get("/").json();
+
+    assert_eq!(closed["code"], 1006);
+    let reason = closed["reason"].as_str().expect("a reason");
+    assert!(reason.contains("InvalidContentType"), "the plain host is not understood as TLS: {reason}");
+}
+
+/// A server that answers each connection with the next of `answers`, and gives the heads of the requests.
+fn scripted(answers: Vec<String>) -> (SocketAddr, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the address of a listener");
+    let heads = thread::spawn(move || {
+        let serve_one = |answer: String| {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+            let head: Vec<_> =
+                lines.map(|line| line.expect("a line")).take_while(|line| !line.is_empty()).collect();
+            stream.write_all(answer.as_bytes()).expect("the client reads");
+            head.join("\n").to_lowercase()
+        };
+        answers.into_iter().map(serve_one).collect()
+    });
+    (address, heads)
+}
+
+fn live_answer(session: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nSet-Cookie: given=1; HttpOnly\r\n\
+         X-Live-Session: {session}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+    )
+}
+
+const REFUSAL: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+const FETCH_AS_SOMEBODY: &str = r#"
+    const headers = { cookie: "own=2", authorization: "Bearer 3" };
+    const live = LiveResponse.from(await fetch(upstream, { headers }));
+    await live.readyStateChange("done");
+    return { done: true };"#;
+
+#[track_caller]
+fn fetch_as_somebody(upstream: SocketAddr) {
+    let host = serve(&handler(&format!("const upstream = 'http://{upstream}'; {FETCH_AS_SOMEBODY}")));
+    assert_eq!(host.get("/").json(), json!({ "done": true }));
+}
+
+#[test]
+fn a_line_of_the_same_origin_gets_what_the_handler_said_of_itself() {
+    let (upstream, heads) = scripted(vec![live_answer("socket:///line?v=2"), REFUSAL.into()]);
+
+    fetch_as_somebody(upstream);
+
+    let heads = heads.join().expect("both requests came");
+    assert!(heads[0].contains("x-accept-live: *"), "{}", heads[0]);
+    assert!(heads[1].starts_with("get /line?v=2 "), "{}", heads[1]);
+    assert!(heads[1].contains("cookie: own=2; given=1"), "{}", heads[1]);
+    assert!(heads[1].contains("authorization: bearer 3"), "{}", heads[1]);
+}
+
+#[test]
+fn a_line_of_another_origin_gets_no_credentials() {
+    let (elsewhere, joins) = scripted(vec![REFUSAL.into()]);
+    let (upstream, _) = scripted(vec![live_answer(&format!("socket://ws://{elsewhere}/line"))]);
+
+    fetch_as_somebody(upstream);
+
+    let joins = joins.join().expect("the line was dialled");
+    assert!(joins[0].starts_with("get /line "), "{}", joins[0]);
+    assert!(!joins[0].contains("cookie:") && !joins[0].contains("authorization:"), "{}", joins[0]);
 }

@@ -1,0 +1,464 @@
+//! Channels: lines whose clients hear each other. Who is in, who hears what; sending is the registry's.
+//!
+//! ```text
+//!  channel ──▶ members: a visitor with a session, or one line without ──▶ seats: the member's lines
+//! ```
+//!
+//! A member hears what the others say, on each of its lines, and nothing that it said itself. The others hear that it
+//! joins with its first line and that it leaves with its last.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::line::is_reserved;
+use super::{ChannelId, Event, LineId, MemberId, Payload};
+use crate::wire::{Envelope, Frame};
+
+/// How a line takes part in a channel; what its handler decides.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// What the others hear when its member joins and leaves. `None`: they hear nothing of either.
+    pub announcement: Option<Announcement>,
+    /// What the others may know of the member.
+    pub presence: Payload,
+    /// The types that the client may send; any if `None`.
+    pub allowed: Option<Vec<String>>,
+    /// The handler decides over each message of its client: [`Event::Relay`].
+    pub decides: bool,
+}
+
+/// What others hear of a member's coming and going.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    pub joins: Payload,
+    pub leaves: Payload,
+}
+
+/// What a handler listens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listening {
+    /// What its own client says in the channel.
+    Client,
+    /// What anybody says in the channel.
+    Channel,
+}
+
+/// A message of a client in a channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// Its type without the channel: `message`, `typing`.
+    pub kind: &'a str,
+    pub event_id: &'a str,
+    /// What it counts for where a handler listens.
+    pub size: usize,
+}
+
+/// What the others hear of a message.
+#[derive(Debug, Clone)]
+pub enum Wording {
+    /// All the same: it is encoded once.
+    Same(Payload),
+    /// Each member its own; who is not listed hears nothing.
+    Each(Vec<(MemberId, Payload)>),
+}
+
+/// Somebody in a channel.
+#[derive(Debug, Clone)]
+pub struct Presence {
+    pub id: MemberId,
+    pub data: Payload,
+    pub is_self: bool,
+}
+
+/// Types that tell of members, so a client cannot send them.
+const JOINS: &str = "joins";
+const LEAVES: &str = "leaves";
+
+/// What follows from an input: frames for clients, events for handlers that listen.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub frames: Vec<(LineId, Frame)>,
+    pub events: Vec<(LineId, Event)>,
+}
+
+/// What becomes of a client's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Passage {
+    pub member: MemberId,
+    pub relay: Relay,
+    /// The client's own handler hears it, too.
+    pub heard: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relay {
+    Refused,
+    Asked,
+    Free,
+}
+
+/// All channels, and which of them each line is in.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    channels: HashMap<ChannelId, Channel>,
+    entered: HashMap<LineId, Vec<ChannelId>>,
+    next_member: u64,
+}
+
+#[derive(Debug, Default)]
+struct Channel {
+    members: BTreeMap<MemberId, Member>,
+    by_line: HashMap<LineId, MemberId>,
+    by_session: HashMap<String, MemberId>,
+}
+
+#[derive(Debug)]
+struct Member {
+    session: Option<String>,
+    /// In the order in which they were taken; never empty.
+    seats: Vec<Seat>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    line: LineId,
+    entry: Entry,
+    hears_client: bool,
+    hears_channel: bool,
+}
+
+impl Channels {
+    /// A line enters; lines of one `session` are one member. A line that is in already stays as it is.
+    pub fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: Entry) -> Outcome {
+        let channel = self.channels.entry(id.clone()).or_default();
+        if channel.by_line.contains_key(&line) {
+            return Outcome::default();
+        }
+        self.entered.entry(line).or_default().push(id.clone());
+        let announcement = entry.announcement.clone();
+        let seat = Seat { line, entry, hears_client: false, hears_channel: false };
+        let known = session.and_then(|session| channel.by_session.get(session).copied());
+        if let Some(member) = known {
+            channel.by_line.insert(line, member);
+            channel.members.get_mut(&member).expect("sessions name members").seats.push(seat);
+            return Outcome::default();
+        }
+        let member = MemberId(self.next_member);
+        self.next_member += 1;
+        channel.by_line.insert(line, member);
+        let session = session.map(str::to_owned);
+        if let Some(session) = session.clone() {
+            channel.by_session.insert(session, member);
+        }
+        channel.members.insert(member, Member { session, seats: vec![seat] });
+        channel.announce(&id, JOINS, (line, member), announcement.map(|it| it.joins))
+    }
+
+    /// A line leaves one channel.
+    pub fn leave(&mut self, id: &ChannelId, line: LineId) -> Outcome {
+        let Some(channel) = self.channels.get_mut(id.as_str()) else { return Outcome::default() };
+        let Some(member) = channel.by_line.remove(&line) else { return Outcome::default() };
+        if let Some(entered) = self.entered.get_mut(&line) {
+            entered.retain(|other| other != id);
+            if entered.is_empty() {
+                self.entered.remove(&line);
+            }
+        }
+        let known = channel.members.get_mut(&member).expect("lines name members");
+        let at = known.seats.iter().position(|seat| seat.line == line).expect("a member knows its lines");
+        let seat = known.seats.remove(at);
+        if !known.seats.is_empty() {
+            return Outcome::default();
+        }
+        if let Some(Member { session: Some(session), .. }) = channel.members.remove(&member) {
+            channel.by_session.remove(&session);
+        }
+        let outcome =
+            channel.announce(id, LEAVES, (line, member), seat.entry.announcement.map(|it| it.leaves));
+        if channel.members.is_empty() {
+            self.channels.remove(id.as_str());
+        }
+        outcome
+    }
+
+    /// A line is over: it leaves every channel.
+    pub fn leave_all(&mut self, line: LineId) -> Vec<Outcome> {
+        let entered = self.entered.remove(&line).unwrap_or_default();
+        entered.iter().map(|id| self.leave(id, line)).collect()
+    }
+
+    /// Whether the line is in any channel.
+    pub fn contains(&self, line: LineId) -> bool {
+        self.entered.contains_key(&line)
+    }
+
+    /// A line's handler begins to listen.
+    pub fn listen(&mut self, id: &ChannelId, line: LineId, to: Listening) {
+        let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
+        let Some(member) = channel.by_line.get(&line) else { return };
+        let seats = channel.members.get_mut(member).into_iter().flat_map(|member| &mut member.seats);
+        for seat in seats.filter(|seat| seat.line == line) {
+            match to {
+                Listening::Client => seat.hears_client = true,
+                Listening::Channel => seat.hears_channel = true,
+            }
+        }
+    }
+
+    /// Reads a message's type as one of a channel that the line is in.
+    pub fn addressed<'a>(&self, line: LineId, kind: &'a str) -> Option<(ChannelId, &'a str)> {
+        let (channel, kind) = kind.rsplit_once(':')?;
+        let id = self.entered.get(&line)?.iter().find(|id| id.as_str() == channel)?;
+        Some((id.clone(), kind))
+    }
+
+    /// What becomes of a message of type `kind` that the line's client says in a channel.
+    pub fn passage(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<Passage> {
+        let (member, seat) = self.channels.get(id.as_str())?.seat(line)?;
+        let may = seat.entry.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|it| it == kind));
+        let relay = match seat.entry.decides {
+            _ if !may => Relay::Refused,
+            true => Relay::Asked,
+            false => Relay::Free,
+        };
+        Some(Passage { member, relay, heard: seat.hears_client })
+    }
+
+    /// The others hear what the line's client said.
+    pub fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Wording) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Some(channel) = self.channels.get(id.as_str()) else { return outcome };
+        let Some(sender) = channel.by_line.get(&line) else { return outcome };
+        let Message { kind, event_id, .. } = message;
+        let wire_kind = format!("{}:{kind}", id.as_str());
+        let envelope = Envelope { kind: &wire_kind, event_id, ..Default::default() };
+        let targets: Vec<_> = match wording {
+            Wording::Same(payload) => {
+                let frame = envelope.encode(payload.as_deref());
+                channel.members.iter().map(|(id, it)| (*id, it, frame.clone(), payload.clone())).collect()
+            }
+            Wording::Each(wordings) => {
+                let known = wordings.into_iter().filter_map(|(id, payload)| {
+                    Some((id, channel.members.get(&id)?, envelope.encode(payload.as_deref()), payload))
+                });
+                known.collect()
+            }
+        };
+        for (member_id, member, frame, payload) in targets {
+            for seat in &member.seats {
+                if member_id != *sender {
+                    outcome.frames.push((seat.line, frame.clone()));
+                }
+                if seat.hears_channel {
+                    outcome.events.push((seat.line, overheard(id, line, message, &payload)));
+                }
+            }
+        }
+        outcome
+    }
+
+    /// A handler speaks to every client in a channel.
+    pub fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
+        let members = self.channels.get(id.as_str()).into_iter().flat_map(|channel| channel.members.values());
+        let seats = members.flat_map(|member| &member.seats);
+        Outcome { frames: seats.map(|seat| (seat.line, frame.clone())).collect(), events: Vec::new() }
+    }
+
+    /// Who is in a channel, as a line sees them.
+    pub fn members(&self, id: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
+        let Some(channel) = self.channels.get(id.as_str()) else { return Vec::new() };
+        let own = line.and_then(|line| channel.by_line.get(&line));
+        let presence = |(id, member): (&MemberId, &Member)| {
+            let data = member.seats.first().and_then(|seat| seat.entry.presence.clone());
+            Presence { id: *id, data, is_self: Some(id) == own }
+        };
+        channel.members.iter().map(presence).collect()
+    }
+
+    /// How many members a channel has.
+    pub fn size(&self, id: &ChannelId) -> usize {
+        self.channels.get(id.as_str()).map_or(0, |channel| channel.members.len())
+    }
+
+    /// Whether nobody is in any channel.
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty() && self.entered.is_empty()
+    }
+}
+
+impl Channel {
+    fn seat(&self, line: LineId) -> Option<(MemberId, &Seat)> {
+        let member = *self.by_line.get(&line)?;
+        let seat = self.members.get(&member)?.seats.iter().find(|seat| seat.line == line)?;
+        Some((member, seat))
+    }
+
+    /// Tells all but `member` that it joined or left, if it wants that known.
+    fn announce(
+        &self,
+        id: &ChannelId,
+        what: &str,
+        (line, member): (LineId, MemberId),
+        payload: Option<Payload>,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Some(payload) = payload else { return outcome };
+        let event_id = format!("{what}-{}", member.0);
+        let kind = format!("{}:message", id.as_str());
+        let frame =
+            Envelope { kind: &kind, event_id: &event_id, ..Default::default() }.encode(payload.as_deref());
+        let others = self.members.iter().filter(|(id, _)| **id != member);
+        for seat in others.flat_map(|(_, other)| &other.seats) {
+            outcome.frames.push((seat.line, frame.clone()));
+            if seat.hears_channel {
+                let message = Message { kind: what, event_id: &event_id, size: 0 };
+                outcome.events.push((seat.line, overheard(id, line, message, &payload)));
+            }
+        }
+        outcome
+    }
+}
+
+/// Whether a client may send the type `kind` in a channel: not what the host says in its own name.
+pub(super) fn may_say(kind: &str) -> bool {
+    !kind.is_empty() && !is_reserved(kind) && kind != JOINS && kind != LEAVES
+}
+
+fn overheard(channel: &ChannelId, from: LineId, message: Message, payload: &Payload) -> Event {
+    let Message { kind, event_id, size } = message;
+    Event::Overheard {
+        channel: channel.clone(),
+        kind: kind.to_owned(),
+        event_id: event_id.to_owned(),
+        payload: payload.clone(),
+        from,
+        size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn json(text: &str) -> Payload {
+        Some(Arc::from(RawValue::from_string(text.to_owned()).unwrap()))
+    }
+
+    fn room() -> ChannelId {
+        "room".parse().unwrap()
+    }
+
+    fn loud() -> Entry {
+        let announcement = Announcement { joins: json("\"joins\""), leaves: json("\"leaves\"") };
+        Entry { announcement: Some(announcement), ..Entry::default() }
+    }
+
+    /// Lines 1 and 2 of session A, line 3 of nobody.
+    fn three() -> Channels {
+        let mut channels = Channels::default();
+        channels.enter(room(), LineId(1), Some("A"), loud());
+        channels.enter(room(), LineId(2), Some("A"), loud());
+        channels.enter(room(), LineId(3), None, loud());
+        channels
+    }
+
+    fn lines(outcome: &Outcome) -> Vec<u64> {
+        outcome.frames.iter().map(|(line, _)| line.0).collect()
+    }
+
+    const HI: Message = Message { kind: "message", event_id: "e", size: 7 };
+
+    #[test]
+    fn enter_is_announced_to_others_once_for_a_session() {
+        let mut channels = three();
+        assert_eq!(channels.size(&room()), 2);
+        let outcome = channels.enter(room(), LineId(4), None, loud());
+        assert_eq!(lines(&outcome), [1, 2, 3]);
+        assert!(outcome.frames[0].1.contains(r#""message":"joins",".wq":{"type":"room:message""#));
+        assert!(lines(&channels.enter(room(), LineId(4), None, loud())).is_empty(), "it is in already");
+        assert!(lines(&channels.enter(room(), LineId(5), Some("A"), loud())).is_empty());
+    }
+
+    #[test]
+    fn leave_is_announced_with_the_last_line() {
+        let mut channels = three();
+        assert!(lines(&channels.leave(&room(), LineId(1))).is_empty());
+        assert_eq!(lines(&channels.leave(&room(), LineId(2))), [3]);
+        assert!(lines(&channels.leave(&room(), LineId(2))).is_empty());
+        channels.leave_all(LineId(3));
+        assert!(channels.is_empty());
+    }
+
+    #[test]
+    fn enter_quietly_is_not_announced() {
+        let mut channels = three();
+        assert!(lines(&channels.enter(room(), LineId(4), None, Entry::default())).is_empty());
+        assert!(lines(&channels.leave(&room(), LineId(4))).is_empty());
+    }
+
+    #[test]
+    fn relay_shares_one_frame_and_spares_the_sender() {
+        let mut channels = three();
+        channels.enter(room(), LineId(4), None, loud());
+        let outcome = channels.relay(&room(), LineId(2), HI, Wording::Same(json("1")));
+        assert_eq!(lines(&outcome), [3, 4]);
+        let bytes = |at: usize| outcome.frames[at].1.as_str().as_ptr();
+        assert_eq!(bytes(0), bytes(1));
+        assert!(lines(&channels.relay(&room(), LineId(9), HI, Wording::Same(None))).is_empty(), "no member");
+    }
+
+    #[test]
+    fn relay_each_reaches_those_it_names() {
+        let channels = three();
+        let members = channels.members(&room(), Some(LineId(3)));
+        assert_eq!(members.iter().map(|member| member.is_self).collect::<Vec<_>>(), [false, true]);
+        let wordings = members.iter().map(|member| (member.id, json("2"))).collect();
+        assert_eq!(lines(&channels.relay(&room(), LineId(3), HI, Wording::Each(wordings))), [1, 2]);
+    }
+
+    #[test]
+    fn listening_handlers_overhear_messages_and_members() {
+        let mut channels = three();
+        channels.listen(&room(), LineId(1), Listening::Channel);
+        for sender in [LineId(1), LineId(3)] {
+            let events = channels.relay(&room(), sender, HI, Wording::Same(json("1"))).events;
+            assert!(
+                matches!(&events[..], [(LineId(1), Event::Overheard { from, size: 7, .. })] if *from == sender)
+            );
+        }
+        let events = channels.leave(&room(), LineId(3)).events;
+        assert!(
+            matches!(&events[..], [(LineId(1), Event::Overheard { kind, size: 0, .. })] if kind == "leaves")
+        );
+    }
+
+    #[test]
+    fn addressed_splits_at_the_last_colon() {
+        let mut channels = Channels::default();
+        channels.enter("a:7".parse().unwrap(), LineId(1), None, loud());
+        let addressed = |line, kind| {
+            channels.addressed(LineId(line), kind).map(|(id, kind)| (id.as_str().to_owned(), kind))
+        };
+        assert_eq!(addressed(1, "a:7:message"), Some(("a:7".to_owned(), "message")));
+        for (line, kind) in [(1, "a:message"), (1, "a:7:b:message"), (1, "message"), (2, "a:7:message")] {
+            assert_eq!(addressed(line, kind), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn passage_follows_the_entry() {
+        let mut channels = three();
+        let entry = Entry { allowed: Some(vec!["message".to_owned()]), decides: true, ..Entry::default() };
+        channels.enter(room(), LineId(4), None, entry);
+        channels.listen(&room(), LineId(4), Listening::Client);
+        let passage =
+            |line, kind| channels.passage(&room(), LineId(line), kind).map(|it| (it.relay, it.heard));
+        assert_eq!(passage(1, "typing"), Some((Relay::Free, false)));
+        assert_eq!(passage(4, "message"), Some((Relay::Asked, true)));
+        assert_eq!(passage(4, "typing"), Some((Relay::Refused, true)));
+        assert_eq!(passage(5, "message"), None);
+    }
+}
