@@ -1,11 +1,14 @@
 /** What `/app.js` adds to a page. */
 
-import type { RequestPort } from "./port.js";
+import type { HandlerFetch, HttpEvent, Next, StepContext } from "./event.js";
+import type { Port, RemotePort } from "./port.js";
 
 /** Every line that is open in this page, as one port: what is posted goes to all, what comes on any is heard. */
-export interface Hub extends RequestPort, Iterable<RequestPort> {
+export interface Hub extends Omit<Port, "postRequest" | "close">, Iterable<RemotePort> {
   /** How many conversations are alive. */
   readonly length: number;
+  /** Ends every conversation. */
+  close(code?: number, reason?: string): void;
 }
 
 /** Where the page is; the Observer tells of changes. */
@@ -32,6 +35,33 @@ export interface AppNavigator {
   /** Whether the server is asked. */
   readonly remotely: boolean;
 }
+
+/** A handler in `handler.client.js` or `handler.worker.js`. */
+export type ClientHandler = (this: StepContext, event: ClientEvent, next: Next, fetch: HandlerFetch) => unknown;
+
+/** What such a handler gets. Cookies are those that scripts may see, the session is the tab's. */
+export interface ClientEvent extends Pick<HttpEvent, SharedMembers> {
+  /** The line to the page: what is posted here is heard at `app.background`. */
+  readonly client: RemotePort;
+  readonly detail: any;
+  spawn(request?: Request): ClientEvent;
+  /** Gives up on the request. */
+  abort(reason?: unknown): void;
+}
+
+type SharedMembers =
+  | "type"
+  | "request"
+  | "url"
+  | "user"
+  | "cookies"
+  | "session"
+  | "signal"
+  | "readyState"
+  | "respondWith"
+  | "redirect"
+  | "waitUntil"
+  | "waitUntilNavigate";
 
 /** `window.webqit.app`. */
 export interface App {

@@ -5,6 +5,7 @@
 import { LiveResponse as LiveResponseClass } from "./live-response.js";
 import { Observer as ObserverObject } from "./observer.js";
 
+export * from "./channel.js";
 export * from "./client.js";
 export * from "./event.js";
 export * from "./live-response.js";

@@ -1,6 +1,6 @@
 /** Responses whose state is replaced as long as their source has more to say. */
 
-import type { Port, RemotePort } from "./port.js";
+import type { Port } from "./port.js";
 
 /** Of a state. */
 export interface StateInit {
@@ -73,7 +73,7 @@ export class LiveResponse<Body = any> extends EventTarget {
   /** Whether a response has a line. */
   static hasPort(response: Response | LiveResponse): boolean;
   /** The port of a response, or null. */
-  static getPort(response: Response | LiveResponse): Port | RemotePort | null;
+  static getPort(response: Response | LiveResponse): Port | null;
   /** Gives a Response a line that was opened by other means. */
   static attachPort(response: Response, port: Port): Response;
 
@@ -91,10 +91,10 @@ export class LiveResponse<Body = any> extends EventTarget {
   readonly concurrent: boolean;
   /** Always true: the value is read already. */
   readonly bodyUsed: true;
-  /** Port B: the far end of this response. One of this server's own handlers has a `Port`, without requests. */
-  readonly background: Port | RemotePort | null;
+  /** Port B: the far end of this response, where its handler talks. */
+  readonly background: Port | null;
   /** The same as `background`. */
-  readonly port: Port | RemotePort | null;
+  readonly port: Port | null;
 
   /** The current state, or the first one once there is one. */
   now(): Promise<Frame<Body>>;

@@ -1,5 +1,7 @@
 /** The two ends of a line. */
 
+import type { ChannelOptions, Membership } from "./channel.js";
+
 export interface MessageOptions {
   /** The type of the event at the receiver; `message` by default. */
   type?: string;
@@ -64,26 +66,13 @@ type Options = boolean | AddEventListenerOptions;
 
 /** One end of a line. */
 export interface Port extends EventTarget {
-  /** Sends a message. Before the line is open, it waits. */
-  postMessage(data: unknown, options?: MessageOptions | NestedMessageOptions): void;
-  /** Ends the line normally. */
-  close(): void;
-
-  addEventListener(type: "close", listener: (event: PortCloseEvent) => unknown, options?: Options): void;
-  addEventListener<Data = any>(
-    type: string,
-    listener: ((event: PortMessageEvent<Data>) => unknown) | EventListenerObject | null,
-    options?: Options,
-  ): void;
-}
-
-/** A port that can ask. */
-export interface RequestPort extends Port {
   /** `connecting` until the other end listens, then `open`, at last `closed`. */
   readonly readyState: "connecting" | "open" | "closed";
   /** Resolves when the port reaches the state. */
   readyStateChange(state: "open" | "close"): Promise<this>;
   onmessage: ((event: PortMessageEvent) => unknown) | null;
+  /** Sends a message. Before the line is open, it waits. */
+  postMessage(data: unknown, options?: MessageOptions | NestedMessageOptions): void;
   /**
    * Sends a message that asks for an answer. Resolves with the first reply; rejects with `AbortError` when the other
    * end leaves first, and with `NotSupportedError` when it cannot answer.
@@ -100,20 +89,29 @@ export interface RequestPort extends Port {
     handler: (event: PortMessageEvent<Data>) => unknown,
     options?: Options,
   ): void;
+  /** Ends the line. */
+  close(): void;
+
+  addEventListener(type: "close", listener: (event: PortCloseEvent) => unknown, options?: Options): void;
+  addEventListener<Data = any>(
+    type: string,
+    listener: ((event: PortMessageEvent<Data>) => unknown) | EventListenerObject | null,
+    options?: Options,
+  ): void;
 }
 
 /** The handler's end of a line, known as Port A. */
-export interface ClientPort extends RequestPort {
+export interface ClientPort extends Port {
+  /** Lets this client and the others in the channel hear each other, until `leave()` or the end of the exchange. */
+  enterChannel<Presence = any>(id: string, options?: ChannelOptions<Presence>): Membership;
   /** Resolves when the user navigates to this page again. */
   navigatedIn(): Promise<PortMessageEvent<Navigation>>;
   /** Resolves when the user navigates away. */
   navigatedAway(): Promise<PortMessageEvent<Navigation>>;
 }
 
-/** The port of another server's live response, or of another page: the far end of a line, known as Port B. */
-export interface RemotePort extends RequestPort {
-  /** Ends the line. */
+/** The port of another server's live response: the far end of a line, known as Port B. */
+export interface RemotePort extends Port {
+  /** Ends the line; the other end gets the code and the reason. */
   close(code?: number, reason?: string): void;
-  /** Where every event of this port is dispatched, too. */
-  parent: EventTarget | null;
 }

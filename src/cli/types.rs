@@ -15,6 +15,7 @@ macro_rules! declarations {
 
 /// Every file of `runtime-js/types/`.
 const DECLARATIONS: &[(&str, &str)] = declarations![
+    "channel.d.ts",
     "client.d.ts",
     "event.d.ts",
     "index.d.ts",

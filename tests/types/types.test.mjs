@@ -7,14 +7,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { ClientEvent } from "../../runtime-js/client/event.js";
+import { Hub } from "../../runtime-js/client/hub.js";
+import { members } from "./site/members.js";
 import { declaredMembers } from "./support/declarations.mjs";
 import { askHandler, executable, startHost } from "./support/host.mjs";
 
 /** Members that only the host calls. They are no part of what handlers may use. */
 const FOR_THE_HOST = new Set([
-  ...["closed", "opened", "receive", "relayTo", "reply", "tap"].map((name) => `ClientPort.${name}`),
+  ...["closed", "hear", "opened", "receive", "relayTo", "reply", "tap"].map((name) => `ClientPort.${name}`),
   ...["hasHeaders", "raw"].map((name) => `Frame.${name}`),
-  ...["bindState", "follow", "holdUntil", "relayTo"].map((name) => `RemotePort.${name}`),
+  ...["closed", "relayTo"].map((name) => `Port.${name}`),
+  ...["bindState", "follow", "holdUntil", "parent", "relayTo"].map((name) => `RemotePort.${name}`),
+  ...["add", "relayTo"].map((name) => `Hub.${name}`),
+  "ClientEvent.answeredBy",
   ...["failureOf", "isClosed", "lineHeaders", "recorder", "respond", "stop", "upstreamOf", "withBackground"]
     .map((name) => `typeof LiveResponse.${name}`),
 ]);
@@ -53,7 +59,7 @@ test("every member that the host gives is declared, and the other way round", as
   const host = await startHost(here("site"));
   t.after(() => host.stop());
 
-  const report = await askHandler(host.url, "probe");
+  const report = { ...await askHandler(host.url, "probe"), ...inBrowsers() };
   const actual = Object.entries(report).flatMap(([of, names]) => names.map((name) => `${of}.${name}`));
   const declared = declaredMembers(here("../../runtime-js/types/"), Object.keys(report));
 
@@ -63,6 +69,12 @@ test("every member that the host gives is declared, and the other way round", as
   const missing = declared.filter(({ name, isOptional }) => !isOptional && !actual.includes(name));
   assert.deepEqual(missing, [], "the host does not have what runtime-js/types/ declares");
 });
+
+/** Members of what pages have. It runs here as far as it needs no page. */
+function inBrowsers() {
+  const event = new ClientEvent(new Request("http://localhost/"), { controller: new AbortController() });
+  return { ClientEvent: members(event), Hub: members(new Hub()) };
+}
 
 /** Runs the compiler over a project. */
 function typeCheck(project) {

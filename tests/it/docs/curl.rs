@@ -2,10 +2,12 @@
 //!
 //! A header or a line of output may hold `...`: a word that ends so stands for any word.
 
+use std::collections::BTreeMap;
+
 use crate::support::{Answer, Host};
 
 /// Cookies as a `-c` option keeps them.
-pub type Jar = Vec<String>;
+pub type Jar = BTreeMap<String, String>;
 
 #[derive(Default)]
 pub struct Curl {
@@ -78,20 +80,19 @@ impl Curl {
             request = request.header(name, value);
         }
         if self.sends_cookies && !jar.is_empty() {
-            request = request.header("cookie", &jar.join("; "));
+            let cookies: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header("cookie", &cookies.join("; "));
         }
         if let Some(body) = self.body {
             request = request.body(body);
         }
         let answer = request.send();
         if self.keeps_cookies {
-            jar.extend(
-                answer
-                    .all("set-cookie")
-                    .iter()
-                    .filter_map(|cookie| cookie.split(';').next())
-                    .map(str::to_owned),
-            );
+            for cookie in answer.all("set-cookie") {
+                let (name, rest) = cookie.split_once('=').unwrap_or((cookie, ""));
+                let value = rest.split(';').next().unwrap_or_default();
+                jar.insert(name.to_owned(), value.to_owned());
+            }
         }
         Printed { answer, head: self.head }
     }

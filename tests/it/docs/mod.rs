@@ -67,7 +67,7 @@ fn serve(document: &str, section: &Section) -> Option<Host> {
 
 /// Sends the block's commands one after the other.
 fn show_console(host: &Host, fence: &Fence, place: &str) {
-    let mut jar = Vec::new();
+    let mut jar = curl::Jar::new();
     for (command, output) in fence.commands().filter(|(command, _)| command.starts_with("curl ")) {
         let curl = Curl::parse(&command).unwrap_or_else(|error| panic!("{place}: `{command}`: {error}"));
         curl.send(host, &mut jar).expect_printed(output, &format!("{place}: `{command}`"));

@@ -100,6 +100,16 @@ export function messages(event: HttpEvent) {
   event.client.postMessage({ message: "hi" }, { type: "room:message" });
 }
 
+export function chat(event: HttpEvent) {
+  const { channel, leave } = event.client.enterChannel("test-channel", {
+    resolveData: (message) => ({ ...message, user: "sample name" }),
+    authorize: ({ data }) => data.message !== "spam",
+    presence: { user: "sample name" },
+  });
+  channel.addEventListener<Reply>("message", (e) => console.log(e.data.message, channel.members()[0].isSelf));
+  event.client.addEventListener("leave", leave);
+}
+
 export async function stored(event: HttpEvent) {
   const visits = (await event.session.get<number>("visits") ?? 0) + 1;
   await event.session.set("visits", visits);
@@ -114,10 +124,3 @@ export const watched: Handler = function (event) {
   Observer.observe(data, Observer.subtree(), (records) => console.log(records.length));
   return { data, route: this.dirname };
 };
-
-// In a page.
-window.webqit.app.background.addEventListener("prompt", (e) => {
-  e.preventDefault();
-  e.ports[0].postMessage("my answer");
-});
-document.addEventListener("liveline:state", (e) => console.log(e.detail.data));

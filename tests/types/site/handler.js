@@ -1,23 +1,6 @@
-// Tells which members the public objects have: names only, those of the platform's own classes left out.
+// Tells which members the public objects have.
 
-/** Classes of the platform that public classes extend. */
-const PLATFORM = [Object, Function, EventTarget, Event, MessageEvent, CloseEvent];
-
-/** The names of an object's members, without those of the platform, even where they are overridden. */
-function members(object) {
-  const isPlatform = (prototype) => PLATFORM.some((of) => of.prototype === prototype);
-  const names = new Set();
-  for (let at = object; at !== null && !isPlatform(at); at = Object.getPrototypeOf(at)) {
-    for (const name of Object.getOwnPropertyNames(at)) names.add(name);
-  }
-  for (const of of [Object, EventTarget, Event].filter((of) => object instanceof of)) {
-    for (const name of Object.getOwnPropertyNames(of.prototype)) names.delete(name);
-  }
-  for (const name of ["isTrusted", ...typeof object === "function" ? ["length", "name", "prototype"] : []]) {
-    names.delete(name);
-  }
-  return [...names].sort();
-}
+import { members } from "./members.js";
 
 function firstRecord() {
   const target = {};
@@ -34,7 +17,10 @@ export default async function (event, next) {
   const live = LiveResponse.from({ a: 1 }, { done: false });
   const replaced = new Promise((resolve) => live.addEventListener("replace", resolve, { once: true }));
   live.replaceWith({ a: 2 }, { done: false });
+  const membership = event.client.enterChannel("channel");
   const report = {
+    Channel: members(membership.channel),
+    Membership: members(membership),
     Cookies: members(event.cookies),
     ClientPort: members(event.client),
     Descriptor: members(firstRecord()),
