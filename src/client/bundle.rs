@@ -22,10 +22,13 @@ const SOURCES: &[(&str, &str)] = sources![
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",
+    "43_expressions.js",
+    "44_binding.js",
     "60_observer.js",
     "61_reactive.js",
     "80_steps.js",
     "client/app.js",
+    "client/binding.js",
     "client/dialogs.js",
     "client/event.js",
     "client/handlers.js",
@@ -45,7 +48,7 @@ const SOURCES: &[(&str, &str)] = sources![
 pub enum Bundle {
     /// The page's app: a function of the manifest.
     App,
-    /// A part of the app that not every page needs: a function of those files of the app that it shares.
+    /// A part of the app that not every page needs: a function of the files of the app that parts share.
     Part(&'static str),
     /// The service worker's runtime: a function of the handlers.
     Worker,
@@ -53,7 +56,7 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 1] = [Bundle::Part("handlers")];
+    pub const PARTS: [Bundle; 2] = [Bundle::Part("binding"), Bundle::Part("handlers")];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -75,20 +78,21 @@ impl Bundle {
         let (parameters, result) = match self {
             Bundle::App => {
                 // A file may be loaded only once, or its state would be there twice.
-                let shared: BTreeSet<_> =
-                    Bundle::PARTS.into_iter().flat_map(Bundle::shared).map(variable).collect();
-                let shared: Vec<_> = shared.into_iter().collect();
+                let shared: Vec<_> = shared_files().into_iter().map(variable).collect();
                 let load = format!(
-                    "(part) => import(`{PARTS_FOLDER}${{part}}.js`).then((module) => module.default({{ {} }}))",
+                    "(part) => import(`{PARTS_FOLDER}${{part}}.js`).then((module) => module.default({}))",
                     shared.join(", ")
                 );
-                (String::new(), format!("(manifest) => {}.start(manifest, {load})", variable(&entry)))
+                (
+                    String::new(),
+                    format!("(manifest) => {}(manifest, {load})", Module::named(&entry).member("start")),
+                )
             }
             Bundle::Part(_) => {
-                let shared: Vec<_> = self.shared().into_iter().map(variable).collect();
-                (format!("{{ {} }}", shared.join(", ")), variable(&entry))
+                let shared: Vec<_> = shared_files().into_iter().map(variable).collect();
+                (shared.join(", "), object_of(&Module::named(&entry)))
             }
-            Bundle::Worker => (String::new(), format!("{}.start", variable(&entry))),
+            Bundle::Worker => (String::new(), Module::named(&entry).member("start")),
         };
         match self {
             // A module is strict already.
@@ -105,17 +109,24 @@ impl Bundle {
         bundler.visit(&self.entry());
         bundler.groups
     }
-
-    /// The files of the app that this part imports.
-    fn shared(self) -> BTreeSet<&'static str> {
-        let imports = self.groups().into_iter().flatten().flat_map(|module| module.imports);
-        let imports: BTreeSet<_> = imports.map(|import| import.from).collect();
-        app_files().filter(|file| imports.contains(*file)).collect()
-    }
 }
 
 /// Where the app finds its parts.
 pub const PARTS_FOLDER: &str = "/.liveline/app/";
+
+/// The files of the app that parts import.
+fn shared_files() -> BTreeSet<&'static str> {
+    let modules = Bundle::PARTS.into_iter().flat_map(Bundle::groups).flatten();
+    let imports: BTreeSet<_> = modules.flat_map(|module| module.imports).map(|import| import.from).collect();
+    app_files().filter(|file| imports.contains(*file)).collect()
+}
+
+/// All exports of a file, by name.
+fn object_of(module: &Module) -> String {
+    let members =
+        module.exports.iter().map(|Name { exported, .. }| format!("{exported}: {}", module.member(exported)));
+    format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+}
 
 fn app_files() -> impl Iterator<Item = &'static str> {
     Bundle::App.groups().into_iter().flatten().map(|module| module.name)
@@ -125,15 +136,35 @@ fn app_files() -> impl Iterator<Item = &'static str> {
 struct Module {
     name: &'static str,
     imports: Vec<ImportLine>,
-    /// `name` or `exported: name`.
-    exports: Vec<String>,
+    exports: Vec<Name>,
     body: String,
 }
 
 struct ImportLine {
-    /// As a destructuring pattern: `name` or `exported: name`.
-    bindings: Vec<String>,
+    names: Vec<Name>,
     from: String,
+}
+
+/// What is known inside and outside of a file, maybe by two names.
+struct Name {
+    exported: String,
+    local: String,
+}
+
+impl Name {
+    fn new(exported: &str, local: &str) -> Name {
+        Name { exported: exported.trim().to_owned(), local: local.trim().to_owned() }
+    }
+}
+
+impl ImportLine {
+    /// A constant for each name.
+    fn declarations(&self) -> impl Iterator<Item = String> {
+        let module = Module::named(&self.from);
+        self.names
+            .iter()
+            .map(move |Name { exported, local }| format!("const {local} = {};\n", module.member(exported)))
+    }
 }
 
 /// Sorts files so that each comes after what it imports.
@@ -147,13 +178,11 @@ struct Bundler {
 
 impl Bundler {
     fn visit(&mut self, path: &str) {
-        let (name, source) =
-            SOURCES.iter().find(|(name, _)| *name == path).unwrap_or_else(|| panic!("no source {path}"));
-        if !self.seen.insert(name) {
+        let module = Module::named(path);
+        if !self.seen.insert(module.name) {
             return;
         }
-        let module = Module::read(name, source);
-        self.open.push((name, Vec::new()));
+        self.open.push((module.name, Vec::new()));
         let imported: Vec<_> = module.imports.iter().map(|import| import.from.clone()).collect();
         for from in &imported {
             self.visit(from);
@@ -170,6 +199,20 @@ impl Bundler {
 }
 
 impl Module {
+    fn named(path: &str) -> Module {
+        let found = SOURCES.iter().find(|(name, _)| *name == path);
+        let (name, source) =
+            found.unwrap_or_else(|| panic!("{path} is not in SOURCES of src/client/bundle.rs"));
+        Module::read(name, source)
+    }
+
+    /// What the others say for one of its exports.
+    fn member(&self, exported: &str) -> String {
+        let place = self.exports.iter().position(|export| export.exported == exported);
+        let place = place.unwrap_or_else(|| panic!("{} exports no {exported}", self.name));
+        format!("{}[{place}]", variable(self.name))
+    }
+
     fn read(name: &'static str, source: &str) -> Module {
         let mut module = Module { name, imports: Vec::new(), exports: Vec::new(), body: String::new() };
         let mut lines = source.lines();
@@ -181,12 +224,12 @@ impl Module {
                 }
                 module.take_list(&statement);
             } else if let Some(name) = line.strip_prefix("export default ") {
-                module.exports.push(format!("default: {}", name.trim_end_matches(';')));
+                module.exports.push(Name::new("default", name.trim_end_matches(';')));
             } else if let Some(declaration) = line.strip_prefix("export ") {
                 let keywords = ["async", "class", "const", "function", "function*", "let"];
                 let mut words = declaration.split(|c: char| !c.is_alphanumeric() && !"_$*".contains(c));
                 let name = words.find(|word| !keywords.contains(word)).unwrap_or_default();
-                module.exports.push(name.to_owned());
+                module.exports.push(Name::new(name, name));
                 module.body.extend([declaration, "\n"]);
             } else {
                 module.body.extend([line, "\n"]);
@@ -199,14 +242,12 @@ impl Module {
     fn take_list(&mut self, statement: &str) {
         let (_, rest) = statement.split_once('{').unwrap_or_else(|| panic!("{}: {statement}", self.name));
         let (list, rest) = rest.split_once('}').unwrap_or_else(|| panic!("{}: {statement}", self.name));
-        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let pairs = items.map(|item| item.split_once(" as ").unwrap_or((item, item)));
         if statement.starts_with("export") {
-            self.exports.extend(names.map(|name| match name.split_once(" as ") {
-                Some((inner, outer)) => format!("{outer}: {inner}"),
-                None => name.to_owned(),
-            }));
+            self.exports.extend(pairs.map(|(local, exported)| Name::new(exported, local)));
         } else {
-            let bindings = names.map(|name| name.replace(" as ", ": ")).collect();
+            let names = pairs.map(|(exported, local)| Name::new(exported, local)).collect();
             let from = rest.split('"').nth(1).unwrap_or_else(|| panic!("{}: {statement}", self.name));
             let from = if let Some(above) = from.strip_prefix("../") {
                 above.to_owned()
@@ -214,25 +255,25 @@ impl Module {
                 let folder = self.name.rsplit_once('/').map_or("", |(folder, _)| folder);
                 format!("{folder}/{}", from.trim_start_matches("./")).trim_start_matches('/').to_owned()
             };
-            self.imports.push(ImportLine { bindings, from });
+            self.imports.push(ImportLine { names, from });
         }
     }
 }
 
-/// One function for files that import each other: `const [m61, m60] = (() => { ... return [{ ... }, { ... }]; })();`
+/// One function for files that import each other: `const [_61, _60] = (() => { ... return [[...], [...]]; })();`. The
+/// exports of a file are a list, so that their names take no space.
 fn function_of(group: &[Module]) -> String {
     let is_inside = |path: &str| group.iter().any(|module| module.name == path);
     let variables: Vec<_> = group.iter().map(|module| variable(module.name)).collect();
     let mut text = format!("const [{}] = (() => {{\n", variables.join(", "));
     let outside = group.iter().flat_map(|module| &module.imports).filter(|import| !is_inside(&import.from));
-    let bindings: BTreeSet<_> = outside
-        .flat_map(|import| import.bindings.iter().map(|binding| (variable(&import.from), binding)))
-        .collect();
-    for (from, binding) in bindings {
-        text.extend(["const { ", binding, " } = ", &from, ";\n"]);
-    }
+    let declarations: BTreeSet<_> = outside.flat_map(ImportLine::declarations).collect();
+    text.extend(declarations);
     text.extend(group.iter().map(|module| module.body.as_str()));
-    let exports = group.iter().map(|module| format!("{{ {} }}", module.exports.join(", ")));
+    let exports = group.iter().map(|module| {
+        let locals: Vec<_> = module.exports.iter().map(|export| export.local.as_str()).collect();
+        format!("[{}]", locals.join(", "))
+    });
     text.extend(["return [", &exports.collect::<Vec<_>>().join(", "), "];\n})();\n"]);
     text
 }

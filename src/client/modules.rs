@@ -95,8 +95,8 @@ impl<'a> Modules<'a> {
             Target::File(target) => {
                 let target = target.canonicalize().unwrap_or(target);
                 if let Some(reason) = self.refusal(&target) {
-                    let file = file.display();
-                    return Err(Diagnostic::new(format!("{file}: cannot import \"{specifier}\": {reason}")));
+                    let message = format!("cannot import \"{specifier}\": {reason}");
+                    return Err(Diagnostic::at_import(message, file, specifier));
                 }
                 Ok(Some(self.url_of(&target)))
             }

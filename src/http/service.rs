@@ -122,13 +122,8 @@ async fn browser_file(shared: &Shared, request: &Request<Incoming>) -> Answer {
         Ok(Some(response)) => {
             let (head, body) = response.into_parts();
             let body = AnswerBody::Data(body);
-            Answer {
-                status: head.status,
-                headers: head.headers,
-                extensions: head.extensions,
-                body,
-                line_at: None,
-            }
+            let (status, headers, extensions) = (head.status, head.headers, head.extensions);
+            Answer { status, headers, extensions, body, line_at: None }
         }
         Ok(None) => Answer::text(StatusCode::NOT_FOUND, "Browsers get no such module.\n"),
         Err(error) => {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use deno_core::ModuleSpecifier;
 
-use super::loader::find_import;
 use super::modules::{Modules, is_common_js, own_source};
 use super::transpile;
 use crate::client::{Compiled, Target, Toolchain};
@@ -43,10 +42,7 @@ impl Toolchain for BrowserTools {
     }
 
     fn resolve(&self, specifier: &str, from: &Path) -> Result<Target, Diagnostic> {
-        let place = |message: String| match find_import(from, specifier) {
-            Some((line, column)) => Diagnostic::at(message, from, line, column),
-            None => Diagnostic::new(message),
-        };
+        let place = |message: String| Diagnostic::at_import(message, from, specifier);
         let web = ["http:", "https:", "data:", "blob:"];
         if web.iter().any(|scheme| specifier.starts_with(scheme)) {
             return Ok(Target::Kept);
@@ -58,7 +54,10 @@ impl Toolchain for BrowserTools {
             .resolve(specifier, referrer.as_str())
             .map_err(|error| place(format!("TypeError: {error}")))?;
         if url.scheme() == "file" {
-            return url.to_file_path().map(Target::File).map_err(|()| place(format!("{url} is not a file")));
+            let file = url.to_file_path().ok().filter(|file| file.is_file());
+            return file
+                .map(Target::File)
+                .ok_or_else(|| place(format!("cannot import \"{specifier}\": there is no such file")));
         }
         match own_source(&url) {
             // What only the server has would fail in the browser, where it is harder to see why.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use deno_core::error::ModuleLoaderError;
 use deno_core::{
@@ -93,11 +93,9 @@ impl ModuleLoader for Loader {
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
         self.modules.resolve(specifier, referrer).map_err(|error| {
             let file = ModuleSpecifier::parse(referrer).ok().and_then(|url| path_of(&url));
-            let place = file.and_then(|file| {
-                let (line, column) = find_import(&file, specifier)?;
-                Some(Diagnostic::at(format!("TypeError: {error}"), file, line, column))
-            });
-            *self.failure.borrow_mut() = place;
+            let place =
+                file.map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
+            *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
             JsErrorBox::from_err(error)
         })
     }
@@ -123,13 +121,4 @@ impl ModuleLoader for Loader {
 
 fn path_of(url: &ModuleSpecifier) -> Option<PathBuf> {
     url.to_file_path().ok()
-}
-
-/// Where a file names a specifier, so that the error can show it.
-pub(super) fn find_import(file: &Path, specifier: &str) -> Option<(usize, usize)> {
-    let source = std::fs::read_to_string(file).ok()?;
-    ['"', '\''].iter().find_map(|quote| {
-        let quoted = format!("{quote}{specifier}{quote}");
-        source.lines().zip(1..).find_map(|(text, line)| Some((line, text.find(&quoted)? + 1)))
-    })
 }

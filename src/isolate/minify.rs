@@ -1,6 +1,6 @@
 //! Scripts for browsers, in fewer bytes.
 
-use deno_ast::swc::ast::{Id, Pass, PrivateName, Program};
+use deno_ast::swc::ast::{Decl, Id, Pass, PrivateName, Program, Stmt, VarDecl, VarDeclKind};
 use deno_ast::swc::atoms::Atom;
 use deno_ast::swc::codegen::text_writer::JsWriter;
 use deno_ast::swc::codegen::{Config, Emitter};
@@ -31,6 +31,7 @@ pub fn minify(script: String) -> String {
         resolver(marks.unresolved, marks.top_level, false).process(&mut program);
         renamer(Default::default(), ShortNames).process(&mut program);
         program.visit_mut_with(&mut ShortPrivateNames::default());
+        program.visit_mut_with(&mut OneDeclaration);
     });
     let mut output = Vec::new();
     let map: Lrc<SourceMap> = Lrc::default();
@@ -91,6 +92,28 @@ impl VisitMut for ShortPrivateNames {
     }
 }
 
+/// `const a = 1; let b;` becomes `let a=1,b`.
+struct OneDeclaration;
+
+impl VisitMut for OneDeclaration {
+    fn visit_mut_var_decl(&mut self, declaration: &mut VarDecl) {
+        // Nothing is assigned to a constant, or the script would not have run.
+        declaration.kind = VarDeclKind::Let;
+        declaration.visit_mut_children_with(self);
+    }
+
+    fn visit_mut_stmts(&mut self, statements: &mut Vec<Stmt>) {
+        statements.visit_mut_children_with(self);
+        statements.dedup_by(|next, before| match (next, before) {
+            (Stmt::Decl(Decl::Var(next)), Stmt::Decl(Decl::Var(before))) => {
+                before.decls.append(&mut next.decls);
+                true
+            }
+            _ => false,
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +123,7 @@ mod tests {
         let script = "(() => { class Counter { #count = 0; next() { const step = 1; return this.#count += step; } } return Counter; })()";
         assert_eq!(
             minify(script.into()),
-            "(()=>{class a{#a=0;next(){const a=1;return this.#a+=a;}}return a;})()"
+            "(()=>{class a{#a=0;next(){let a=1;return this.#a+=a;}}return a;})()"
         );
     }
 

@@ -42,6 +42,19 @@ impl Diagnostic {
         Diagnostic { message: message.into(), place, stack: Vec::new() }
     }
 
+    /// For errors about what a file imports, at the place where it does, if that can be found.
+    pub fn at_import(message: impl Into<String>, file: &Path, specifier: &str) -> Diagnostic {
+        let source = std::fs::read_to_string(file).unwrap_or_default();
+        let place = ['"', '\''].iter().find_map(|quote| {
+            let quoted = format!("{quote}{specifier}{quote}");
+            source.lines().zip(1..).find_map(|(text, line)| Some((line, text.find(&quoted)? + 1)))
+        });
+        match place {
+            Some((line, column)) => Diagnostic::at(message, file, line, column),
+            None => Diagnostic::new(message),
+        }
+    }
+
     /// What a JavaScript value says when it was thrown. Positions are those of the sources, not of transpiled code.
     pub fn from_exception<'s, 'i>(
         scope: &mut v8::PinScope<'s, 'i>,

@@ -12,6 +12,7 @@ mod answers;
 mod architecture;
 mod channels;
 mod cli;
+mod client;
 mod docs;
 mod errors;
 mod events;

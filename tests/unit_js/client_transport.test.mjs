@@ -1,0 +1,247 @@
+// How a line travels: sockets, and the way round them, with stand-ins for the browser's own.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { Hub } from "../../runtime-js/client/hub.js";
+import { answerDialogs } from "../../runtime-js/client/dialogs.js";
+import { portPair } from "../../runtime-js/client/local_ports.js";
+import { openSocketOrEvents, readEvents, transportFor } from "../../runtime-js/client/transport.js";
+
+const URL_OF_LINE = "http://app.example/.liveline/0?v=2";
+
+/** Remembers what the transport tells, and lets a test wait for it. */
+function listener() {
+  const told = [];
+  let wake = () => {};
+  const note = (...what) => {
+    told.push(what);
+    wake();
+  };
+  return {
+    told,
+    receiver: {
+      opened: () => note("opened"),
+      frame: (text) => note("frame", text),
+      closed: (...how) => note("closed", ...how),
+    },
+    async until(count) {
+      while (told.length < count) await new Promise((resolve) => wake = resolve);
+      return told;
+    },
+  };
+}
+
+/** A browser in which sockets behave as `socket` says, and whose server answers requests. */
+function world({ socket, events = [], storage = new Map(), status = 200 }) {
+  const requests = [];
+  const timers = new Map();
+  const sockets = [];
+  return {
+    requests,
+    sockets,
+    elapse: () => [...timers.values()].forEach((call) => call()),
+    storage: { getItem: (key) => storage.get(key) ?? null, setItem: (key, value) => storage.set(key, value) },
+    setTimeout(call) {
+      const id = timers.size + 1;
+      timers.set(id, call);
+      return id;
+    },
+    clearTimeout: (id) => timers.delete(id),
+    WebSocket: class {
+      constructor(url) {
+        this.url = url;
+        this.sent = [];
+        sockets.push(this);
+        socket?.(this);
+      }
+      send(text) {
+        this.sent.push(text);
+      }
+      close(code, reason) {
+        this.closedWith = [code, reason];
+      }
+    },
+    async fetch(url, { method = "GET", body, signal } = {}) {
+      requests.push([method, url, body]);
+      if (method !== "GET") return new Response(null, { status: status === 200 ? 204 : status });
+      const stream = new ReadableStream({
+        start(controller) {
+          for (const event of events) controller.enqueue(new TextEncoder().encode(event));
+          signal.addEventListener("abort", () => controller.error(signal.reason));
+        },
+      });
+      return new Response(stream, { status });
+    },
+  };
+}
+
+const refuse = (socket) => queueMicrotask(() => socket.onclose({ code: 1006, reason: "", wasClean: false }));
+
+describe("an address", () => {
+  test("is_followed_where_this_page_can", () => {
+    for (const address of ["socket:///.liveline/0?v=2", "socket://ws://api.example/0", "socket://wss://api.example/0"]) {
+      assert.equal(typeof transportFor(address, "http://app.example/"), "function", address);
+    }
+    for (const address of ["tcp://x", "socket://", "socket://ftp://x/y"]) {
+      assert.equal(transportFor(address, "http://app.example/"), null, address);
+    }
+  });
+});
+
+describe("a line over a socket", () => {
+  test("carries_frames_both_ways_and_closes_with_its_code", () => {
+    const { told, receiver } = listener();
+    const browser = world({});
+    const line = openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    const [socket] = browser.sockets;
+    assert.equal(socket.url, "ws://app.example/.liveline/0?v=2");
+    socket.onopen();
+    line.send("up");
+    socket.onmessage({ data: "down" });
+    socket.onclose({ code: 4001, reason: "gone", wasClean: true });
+    assert.deepEqual(socket.sent, ["up"]);
+    assert.deepEqual(told, [["opened"], ["frame", "down"], ["closed", 4001, "gone", true]]);
+    assert.deepEqual(browser.requests, []);
+  });
+
+  test("that_is_closed_here_says_nothing_more", () => {
+    const { told, receiver } = listener();
+    const browser = world({});
+    const line = openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    browser.sockets[0].onopen();
+    line.close(4001, "gone");
+    browser.sockets[0].onclose({ code: 4001, reason: "gone", wasClean: true });
+    assert.deepEqual(browser.sockets[0].closedWith, [4001, "gone"]);
+    assert.deepEqual(told, [["opened"]]);
+  });
+});
+
+describe("a line without sockets", () => {
+  const events = ['data: {"a":1}\n\n', "data: tw", "o\r\n\r\n", 'event: close\ndata: {"code":1000,"reason":"done"}\n\n'];
+
+  test("takes_events_when_the_socket_fails_before_it_opened", async () => {
+    const { receiver, until } = listener();
+    const browser = world({ socket: refuse, events });
+    openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    assert.deepEqual(await until(4), [
+      ["opened"],
+      ["frame", '{"a":1}'],
+      ["frame", "two"],
+      ["closed", 1000, "done", true],
+    ]);
+    assert.equal(browser.sockets.length, 1);
+  });
+
+  test("takes_events_when_a_policy_forbids_sockets_or_they_do_not_open_in_time", async () => {
+    const forbidden = world({ socket: () => { throw new Error("policy"); }, events });
+    const first = listener();
+    openSocketOrEvents(URL_OF_LINE, first.receiver, forbidden);
+    await first.until(4);
+    const silent = world({ events });
+    const second = listener();
+    openSocketOrEvents(URL_OF_LINE, second.receiver, silent);
+    silent.elapse();
+    await second.until(4);
+    assert.ok(silent.sockets[0].closedWith);
+  });
+
+  test("is_remembered_for_the_tab_only_when_it_worked", async () => {
+    const storage = new Map();
+    const broken = world({ socket: refuse, storage, status: 404 });
+    const first = listener();
+    openSocketOrEvents(URL_OF_LINE, first.receiver, broken);
+    assert.deepEqual(await first.until(1), [["closed", 1006, "", false]]);
+    assert.equal(storage.size, 0);
+    const second = listener();
+    openSocketOrEvents(URL_OF_LINE, second.receiver, world({ socket: refuse, events, storage }));
+    await second.until(4);
+    const third = listener();
+    const browser = world({ events, storage });
+    openSocketOrEvents(URL_OF_LINE, third.receiver, browser);
+    await third.until(4);
+    assert.equal(browser.sockets.length, 0);
+  });
+
+  test("sends_by_POST_in_order_and_what_waits_together", async () => {
+    const { receiver, until } = listener();
+    const browser = world({ socket: refuse });
+    const line = openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    await until(1);
+    line.send("1");
+    line.send("2");
+    line.send("3");
+    while (browser.requests.length < 3) await null;
+    assert.deepEqual(browser.requests.slice(1), [["POST", URL_OF_LINE, "1"], ["POST", URL_OF_LINE, "2\n3"]]);
+  });
+
+  test("is_closed_by_DELETE", async () => {
+    const { told, receiver, until } = listener();
+    const browser = world({ socket: refuse });
+    const line = openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    await until(1);
+    line.close(4001, "gone on");
+    assert.deepEqual(browser.requests.at(-1), ["DELETE", `${URL_OF_LINE}&code=4001&reason=gone%20on`, undefined]);
+    assert.deepEqual(told, [["opened"]]);
+  });
+});
+
+describe("server-sent events", () => {
+  test("are_read_whatever_the_chunks_and_line_ends", async () => {
+    const text = ": comment\r\nevent: x\r\ndata: 1\r\ndata:2\r\n\r\ndata\n\nid: 7\n\ndata: \u00e9\n\n";
+    const bytes = new TextEncoder().encode(text);
+    for (const size of [1, 2, 3, 7, bytes.length]) {
+      const body = new ReadableStream({
+        start(controller) {
+          for (let at = 0; at < bytes.length; at += size) controller.enqueue(bytes.slice(at, at + size));
+          controller.close();
+        },
+      });
+      const read = [];
+      await readEvents(body, (event) => read.push(event));
+      assert.deepEqual(read, [
+        { event: "x", data: "1\n2" },
+        { event: "message", data: "" },
+        { event: "message", data: "\u00e9" },
+      ], `chunks of ${size}`);
+    }
+  });
+});
+
+describe("app.background", () => {
+  test("hears_every_line_and_speaks_on_all", async () => {
+    const hub = new Hub();
+    const pairs = [portPair(), portPair()];
+    for (const [, far] of pairs) hub.add(far);
+    assert.equal(hub.length, 2);
+    await hub.readyStateChange("open");
+    const heard = [];
+    hub.addEventListener("note", (event) => heard.push(event.data));
+    const answers = pairs.map(([near]) => new Promise((resolve) => near.addEventListener("hello", resolve)));
+    pairs[0][0].postMessage(1, { type: "note" });
+    pairs[1][0].postMessage(2, { type: "note" });
+    hub.postMessage("all", { type: "hello" });
+    assert.deepEqual((await Promise.all(answers)).map(({ data }) => data), ["all", "all"]);
+    assert.deepEqual(heard, [1, 2]);
+    for (const [near] of pairs) near.close();
+    await hub.readyStateChange("close");
+    assert.equal(hub.length, 0);
+  });
+
+  test("shows_dialogs_unless_someone_else_does", async () => {
+    const hub = new Hub();
+    const [near, far] = portPair();
+    hub.add(far);
+    const shown = [];
+    answerDialogs(hub, { confirm: (text) => shown.push(text) > 0 });
+    const answer = await near.postRequest({ message: "Sure?", details: "Really?" }, { type: "confirm" });
+    assert.equal(answer.data, true);
+    assert.deepEqual(shown, ["Sure?\r\nReally?"]);
+    hub.addEventListener("confirm", (event) => {
+      event.preventDefault();
+      event.ports[0].postMessage(false);
+    });
+    assert.equal((await near.postRequest({ message: "Again?" }, { type: "confirm" })).data, false);
+    assert.equal(shown.length, 1);
+  });
+});
