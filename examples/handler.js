@@ -5,6 +5,7 @@ const EXAMPLES = {
   "/replace": "a live response that is replaced by a timer",
   "/redirect": "POST: work first, then send the user on",
   "/confirm": "DELETE: ask the user in the middle of a request",
+  "/posts": "a database query whose rows stay current",
   "/typescript": "the same in TypeScript",
 };
 

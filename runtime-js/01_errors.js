@@ -43,6 +43,13 @@ const DOM_EXCEPTIONS = {
   DOMExceptionTimeoutError: "TimeoutError",
 };
 
+/** What a database did not do. `code` is SQLite's name for it, `sql` the statement, `offset` where in it or -1. */
+export class SqlError extends Error {
+  get name() {
+    return "SqlError";
+  }
+}
+
 /** Registers the classes and the handlers of last resort. Called once, while the isolate starts. */
 export function installErrors() {
   for (const name of CLASSES) {
@@ -55,6 +62,7 @@ export function installErrors() {
   for (const [name, domName] of Object.entries(DOM_EXCEPTIONS)) {
     core.registerErrorBuilder(name, (message) => domException(domName, message));
   }
+  core.registerErrorClass("SqlError", SqlError);
   core.setReportExceptionCallback((error) => op_log_error("uncaught error", error));
   globalThis.addEventListener("error", (event) => {
     // Without this the engine would take the error for the end of the isolate.

@@ -197,6 +197,11 @@ class Context {
   }
 }
 
+/** The number of the exchange whose code runs now; undefined outside of any. */
+export function currentExchangeID() {
+  return core.getAsyncContext()?.exchange;
+}
+
 /**
  * Runs `callback` so that everything it starts, timers included, is known to belong to the exchange.
  * The host reads the context's `exchange` when it has to end a handler that never yields.

@@ -2,58 +2,39 @@
 
 import { op_exchange_cookie, op_request_header } from "ext:core/ops";
 import { parseCookies, serializeCookie } from "ext:liveline/03_cookie_text.js";
+import { KeyVal } from "ext:liveline/14_keyval.js";
 
-/** An asynchronous map over cookies, so that it can stand wherever stored values can. */
-export class Cookies {
-  #exchange;
-  #values;
-
+/** Values are strings; `set()` also takes {@link import("./03_cookie_text.js").CookieOptions}. Only before the answer. */
+export class Cookies extends KeyVal {
   constructor(exchange) {
-    this.#exchange = exchange;
-    this.#values = parseCookies(op_request_header(exchange.id, "cookie") ?? "");
+    super("event.cookies", storeOf(exchange), () => exchange.signal);
   }
+}
 
-  async get(name) {
-    return this.#values.get(name);
-  }
-
-  async has(name) {
-    return this.#values.has(name);
-  }
-
-  /** Before the answer only. @param {string} name @param {string | import("./03_cookie_text.js").CookieOptions} value */
-  async set(name, value) {
-    const options = typeof value === "object" && value !== null ? value : { value };
-    op_exchange_cookie(this.#exchange.id, name, serializeCookie(name, options));
-    this.#values.set(name, String(options.value));
-  }
-
-  async delete(name) {
-    op_exchange_cookie(this.#exchange.id, name, serializeCookie(name, { value: "", maxAge: 0 }));
-    return this.#values.delete(name);
-  }
-
-  async clear() {
-    for (const name of [...this.#values.keys()]) await this.delete(name);
-  }
-
-  async keys() {
-    return [...this.#values.keys()];
-  }
-
-  async values() {
-    return [...this.#values.values()];
-  }
-
-  async entries() {
-    return [...this.#values.entries()];
-  }
-
-  async count() {
-    return this.#values.size;
-  }
-
-  async json() {
-    return Object.fromEntries(this.#values);
-  }
+/** @returns {import("./14_keyval.js").Store} */
+function storeOf({ id }) {
+  const values = parseCookies(op_request_header(id, "cookie") ?? "");
+  const watching = new Set();
+  const tell = (change) => [...watching].forEach((callback) => callback(change));
+  return {
+    get: (name) => values.get(name),
+    set(name, given) {
+      const options = typeof given === "object" && given !== null ? given : { value: given };
+      const value = String(options.value);
+      op_exchange_cookie(id, name, serializeCookie(name, options));
+      values.set(name, value);
+      tell({ type: "set", key: name, value });
+    },
+    delete(name) {
+      op_exchange_cookie(id, name, serializeCookie(name, { value: "", maxAge: 0 }));
+      const wasThere = values.delete(name);
+      if (wasThere) tell({ type: "delete", key: name, value: undefined });
+      return wasThere;
+    },
+    entries: () => [...values],
+    watch(callback) {
+      watching.add(callback);
+      return () => watching.delete(callback);
+    },
+  };
 }

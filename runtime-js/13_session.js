@@ -1,58 +1,81 @@
 // event.session: values that stay with a visitor from request to request, kept by the host.
 
-import { op_session_clear, op_session_delete, op_session_entries, op_session_get, op_session_set } from "ext:core/ops";
+import {
+  op_log_error,
+  op_session_change,
+  op_session_delete,
+  op_session_entries,
+  op_session_get,
+  op_session_id,
+  op_session_set,
+  op_session_unwatch,
+  op_session_watch,
+} from "ext:core/ops";
+import { KeyVal } from "ext:liveline/14_keyval.js";
 
-/** An asynchronous map. The session begins, and its cookie is set, with the first value. */
-export class Session {
+/** What the keys of each part of a session begin with. */
+const SESSION = "session/";
+const USER = "user/";
+
+/** The session begins, and its cookie is set, with the first value. */
+export class Session extends KeyVal {
   #exchange;
 
   constructor(exchange) {
+    super("event.session", partOf(exchange, SESSION), () => exchange.signal);
     this.#exchange = exchange;
   }
 
-  async get(key) {
-    const json = op_session_get(this.#exchange.id, key);
-    return json === null ? undefined : JSON.parse(json);
+  /** The session's id; null where there is none yet. */
+  get sessionID() {
+    return op_session_id(this.#exchange.id);
   }
+}
 
-  async has(key) {
-    return op_session_get(this.#exchange.id, key) !== null;
-  }
+/** For event.user: what is known of the user is kept with the session, under keys of its own. */
+export function userStore(exchange) {
+  return partOf(exchange, USER);
+}
 
-  async set(key, value) {
-    const json = JSON.stringify(value);
-    if (json === undefined) return await this.delete(key);
-    op_session_set(this.#exchange.id, key, json);
-  }
-
-  async delete(key) {
-    return op_session_delete(this.#exchange.id, key);
-  }
-
-  async clear() {
-    op_session_clear(this.#exchange.id);
-  }
-
-  async keys() {
-    return (await this.entries()).map(([key]) => key);
-  }
-
-  async values() {
-    return (await this.entries()).map(([, value]) => value);
-  }
-
-  async entries() {
-    const flat = op_session_entries(this.#exchange.id);
-    const entries = [];
-    for (let i = 0; i < flat.length; i += 2) entries.push([flat[i], JSON.parse(flat[i + 1])]);
-    return entries;
-  }
-
-  async count() {
-    return (await this.entries()).length;
-  }
-
-  async json() {
-    return Object.fromEntries(await this.entries());
-  }
+/** @returns {import("./14_keyval.js").Store} */
+function partOf({ id }, prefix) {
+  return {
+    async get(key) {
+      const json = await op_session_get(id, prefix + key);
+      return json === null ? undefined : JSON.parse(json);
+    },
+    async set(key, value) {
+      const json = JSON.stringify(value);
+      if (json === undefined) throw new TypeError(`"${key}" cannot be stored: a ${typeof value} has no JSON.`);
+      await op_session_set(id, prefix + key, json);
+    },
+    delete: (key) => op_session_delete(id, prefix + key),
+    async entries() {
+      const flat = await op_session_entries(id, prefix);
+      const entries = [];
+      for (let i = 0; i < flat.length; i += 2) entries.push([flat[i].slice(prefix.length), JSON.parse(flat[i + 1])]);
+      return entries;
+    },
+    watch(tell) {
+      let watching = null;
+      let stopped = false;
+      const follow = async () => {
+        watching = await op_session_watch(id);
+        if (stopped) return op_session_unwatch(watching);
+        for (let change; (change = await op_session_change(watching)) !== null;) {
+          const [key, json] = change;
+          if (stopped || !key.startsWith(prefix)) continue;
+          const type = json === null ? "delete" : "set";
+          tell({ type, key: key.slice(prefix.length), value: json === null ? undefined : JSON.parse(json) });
+        }
+      };
+      follow().catch((error) => {
+        if (!stopped) op_log_error("subscribing to the session", error);
+      });
+      return () => {
+        stopped = true;
+        if (watching !== null) op_session_unwatch(watching);
+      };
+    },
+  };
 }

@@ -1,38 +1,54 @@
-// event.user: dialogs with the person at the other end.
+// event.user: the person at the other end: what is known of them, and dialogs with them.
 
-/**
- * Asks the user, through whatever the client shows for it. An answer is an event; it stands for its `data` where a
- * value is asked of it (`answer == true`, `${answer}`, JSON), but as any object it is truthy: `if (answer.data)`.
- */
-export class User {
-  #client;
+import { userStore } from "ext:liveline/13_session.js";
+import { KeyVal } from "ext:liveline/14_keyval.js";
+import { Dialogs } from "ext:liveline/38_dialogs.js";
 
-  /** @param {() => EventTarget} client */
-  constructor(client) {
-    this.#client = client;
+/** Values of the user, kept with the session, and questions to them, through whatever the client shows for it. */
+export class User extends KeyVal {
+  #dialogs;
+
+  /** @param {() => import("./30_port.js").ClientPort} client */
+  constructor(exchange, client) {
+    super("event.user", userStore(exchange), () => exchange.signal);
+    this.#dialogs = new Dialogs(client);
   }
 
   /**
-   * A yes-or-no question. The answer's `data` is true or false.
-   * @param {{ message: string, details?: string } | string} question
+   * Whether the user has an id. A callback gets the answer now and whenever it changes; then the result ends that.
+   * @param {(isSignedIn: boolean) => void} [callback]
    */
-  confirm(question, callback = undefined, options = undefined) {
-    return this.#ask("confirm", question, callback, options);
+  async isSignedIn(callback = undefined, options = undefined) {
+    const isSignedIn = Boolean(await this.get("id"));
+    if (callback === undefined) return isSignedIn;
+    const stop = options?.once ? () => {} : this.subscribe("id", ({ value }) => callback(Boolean(value)), options);
+    callback(isSignedIn);
+    return stop;
   }
 
-  /** A question with a free answer, which is the answer's `data`. */
-  prompt(question, callback = undefined, options = undefined) {
-    return this.#ask("prompt", question, callback, options);
+  /** Requires the user's id, and further keys if the first argument names some. @see KeyVal.require */
+  async signIn(...args) {
+    const more = typeof args[0] === "string" || Array.isArray(args[0]) ? [args.shift()].flat() : [];
+    return await this.require(["id", ...more], ...args);
   }
 
-  /** Something to take note of; settles when the user did. */
-  alert(message, callback = undefined, options = undefined) {
-    return this.#ask("alert", message, callback, options);
+  /** Forgets everything about the user. */
+  async signOut() {
+    await this.clear();
   }
 
-  #ask(type, question, callback, options) {
-    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
-    const data = typeof question === "string" ? { message: question } : question;
-    return this.#client().postRequest(data, callback, { ...options, type });
+  /** @see Dialogs.confirm */
+  confirm(...args) {
+    return this.#dialogs.confirm(...args);
+  }
+
+  /** @see Dialogs.prompt */
+  prompt(...args) {
+    return this.#dialogs.prompt(...args);
+  }
+
+  /** @see Dialogs.alert */
+  alert(...args) {
+    return this.#dialogs.alert(...args);
   }
 }

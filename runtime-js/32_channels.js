@@ -15,7 +15,7 @@ import {
 } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { encodeJson } from "ext:liveline/22_values.js";
-import { PortMessageEvent } from "ext:liveline/33_port_events.js";
+import { PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
 
 /**
  * Somebody in a channel: a visitor with a session and all their pages in it, or one page of a visitor without.
@@ -54,7 +54,7 @@ export class Channels {
     if (known !== undefined) return known.handle;
     const exchange = this.#exchange;
     if (exchange.ended) throw invalidState("enterChannel() after the end: the exchange has already ended.");
-    const membership = new Membership(exchange, id, readOptions(options), () => this.#memberships.delete(id));
+    const membership = new Membership(exchange, id, readChannelOptions(options), () => this.#memberships.delete(id));
     this.#memberships.set(id, membership);
     if (this.#listened.has(id)) membership.listen(false);
     return membership.handle;
@@ -84,7 +84,7 @@ export class Channels {
   }
 }
 
-function readOptions(options) {
+function readChannelOptions(options) {
   const { resolveData, authorize, allow, presence, announce = true } = options ?? {};
   for (const [name, value] of Object.entries({ resolveData, authorize })) {
     if (value !== undefined && typeof value !== "function") {
@@ -115,8 +115,6 @@ class Membership {
     this.#forget = forget;
     this.handle = Object.freeze({ channel: new Channel(exchange, id, this), leave: () => this.#leave() });
     const { resolveData, authorize, allow = null, presence, announce } = options;
-    // A client that gets one answer cannot be in a channel; its handler can speak in it all the same.
-    if (!exchange.canJoin) return;
     const self = { id: null, data: presence };
     const word = (event) => announce ? encodeJson(this.#word({ event }, self, null, "message"), `"${event}"`) : null;
     op_channel_enter(exchange.id, id, {
@@ -136,7 +134,7 @@ class Membership {
   /** The handler hears what is said in the channel: by `anybody`, or by its own client. */
   listen(anybody) {
     const exchange = this.#exchange;
-    if (exchange.canJoin && !exchange.ended) op_channel_listen(exchange.id, this.#id, anybody);
+    if (!exchange.ended) op_channel_listen(exchange.id, this.#id, anybody);
   }
 
   relay(message, member, size) {
@@ -187,7 +185,7 @@ class Membership {
     this.#left = true;
     this.#forget();
     const exchange = this.#exchange;
-    if (exchange.canJoin && !exchange.ended) op_channel_leave(exchange.id, this.#id);
+    if (!exchange.ended) op_channel_leave(exchange.id, this.#id);
   }
 }
 
@@ -225,14 +223,13 @@ export class Channel extends EventTarget {
 
   /**
    * Speaks to every client in the channel, the handler's own included. They get the type `<channel>:<type>`.
+   * So can a handler whose client takes one answer and cannot be in a channel.
    * @param {unknown} data
    * @param {{ type?: string, eventID?: string }} [options]
    */
   postMessage(data, options = undefined) {
-    const { type = "message", eventID } = options?.wqEventOptions ?? options ?? {};
-    if (typeof type !== "string" || type === "" || type.includes(":")) {
-      throw new TypeError("The type of a message in a channel is a non-empty string without a colon.");
-    }
+    const { type, eventID } = readOptions(options);
+    if (type.includes(":")) throw new TypeError("The type of a message in a channel has no colon.");
     if (this.#membership.left) throw invalidState(`The handler has left the channel ${this.#id}.`);
     const exchange = this.#exchange;
     if (exchange.ended) return;

@@ -70,9 +70,9 @@ export class HttpEvent {
     return this.#exchange.port ??= new ClientPort(this.#exchange);
   }
 
-  /** Dialogs with the person at the client. */
+  /** The person at the client: what is known of them, and dialogs with them. */
   get user() {
-    return this.#exchange.user ??= new User(() => this.client);
+    return this.#exchange.user ??= new User(this.#exchange, () => this.client);
   }
 
   get cookies() {

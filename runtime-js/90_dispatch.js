@@ -2,6 +2,7 @@
 
 import { op_request_path, op_route } from "ext:core/ops";
 import { Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
+import { Answered } from "ext:liveline/14_keyval.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { answerPlain } from "ext:liveline/21_encoding.js";
 import { staticResponse } from "ext:liveline/40_static.js";
@@ -38,12 +39,12 @@ export function dispatch(id, node, method, page, canJoin) {
     try {
       const result = walk(event, new Trail(node, op_request_path(id), method), 0);
       if (typeof result?.then === "function" && !(result instanceof LiveResponse)) {
-        result.then((value) => finish(event, value), (error) => exchange.fail(error));
+        result.then((value) => finish(event, value), (error) => thrown(event, error));
       } else {
         finish(event, result);
       }
     } catch (error) {
-      exchange.fail(error);
+      thrown(event, error);
     }
   });
   keepExchange(exchange);
@@ -64,6 +65,12 @@ function finish(event, value) {
   } catch (error) {
     exchange.fail(error);
   }
+}
+
+/** The first handler threw. */
+function thrown(event, error) {
+  if (error instanceof Answered) finish(event, error.response);
+  else event[kExchange].fail(error);
 }
 
 /** Whether a handler's result is all there is: data, or a Response without a line. */

@@ -8,11 +8,14 @@ import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort } from "ext:liveline/30_port.js";
 import "ext:liveline/36_dial.js";
 import { Observer } from "ext:liveline/60_observer.js";
+import { Client, client, openDatabase, SqlError } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 
 installErrors();
 define("LiveResponse", LiveResponse);
 define("Observer", Observer);
+// Where the module liveline:sql finds it.
+define(Symbol.for("liveline:sql"), { client, Client, openDatabase, SqlError });
 
 /** All handlers are there. */
 function start(nodes) {

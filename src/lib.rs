@@ -1,11 +1,12 @@
 //! Liveline: a server for folders of JavaScript route handlers whose answers can stay on the line.
 //!
 //! A request travels through these modules, in this order; `cli` stands before them. Each imports only from those to
-//! its right, but for two: `isolate` and `client` read the router's routes, and `ports` drives the engine.
+//! its right, but for two: `isolate` and `client` read the router's routes, and `ports` drives the engine. `storage`
+//! imports none.
 //!
 //! ```text
-//!  socket      http        router       isolate      for browsers   ops         engine        ports        wire
-//!  net/   ->   http/  ->   router/  ->  isolate/  ->  client/  ->  ops/   ->   engine/  ->   ports/  ->   wire/  -> socket
+//!  socket      http        router       isolate      for browsers   ops        SQLite        engine        ports        wire
+//!  net/   ->   http/  ->   router/  ->  isolate/  ->  client/  ->  ops/  ->  storage/  ->  engine/  ->   ports/  ->   wire/  -> socket
 //! ```
 
 #[cfg(feature = "js")]
@@ -23,4 +24,5 @@ pub mod net;
 pub mod ops;
 pub mod ports;
 pub mod router;
+pub mod storage;
 pub mod wire;

@@ -2,7 +2,7 @@
 
 import { domException } from "../02_exceptions.js";
 import { LiveResponse } from "../20_live_response.js";
-import { User } from "../31_user.js";
+import { Dialogs } from "../38_dialogs.js";
 import { PageCookies, TabSession } from "./storage.js";
 
 /**
@@ -58,7 +58,7 @@ export class ClientEvent {
 
   /** Dialogs with the person at the page. */
   get user() {
-    return this.#shared.user ??= new User(() => this.client);
+    return this.#shared.user ??= new Dialogs(() => this.client);
   }
 
   /** The cookies that scripts may see. */

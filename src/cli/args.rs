@@ -64,6 +64,18 @@ pub struct Server {
     /// Origin of another site whose pages may join live lines (repeatable)
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
+    /// File of the database that handlers get from liveline:sql [default: in memory]
+    #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE")]
+    pub database: Option<PathBuf>,
+    /// Where sessions are kept: memory, or the path of a file
+    #[arg(long, value_name = "PATH", default_value = "memory", env = "LIVELINE_SESSION_STORE")]
+    pub session_store: PathBuf,
+    /// Secret that session cookies are signed with, 16 bytes at least [default: the file's own, or a new one]
+    #[arg(long, value_name = "SECRET", env = "SESSION_KEY", hide_env_values = true)]
+    pub session_key: Option<String>,
+    /// Keep cookies of sessions from travelling without TLS
+    #[arg(long)]
+    pub secure_cookies: bool,
     #[command(flatten)]
     pub limits: Limits,
 }

@@ -71,6 +71,10 @@ enum CliError {
     Watch(#[from] notify::Error),
     #[error("cannot write `{}`: {source}", .path.display())]
     Write { path: std::path::PathBuf, source: std::io::Error },
+    #[error("the sessions cannot be kept: {0}")]
+    Sessions(#[from] crate::storage::SqlError),
+    #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]
+    SessionKey,
     #[error("{0}")]
     Handlers(String),
     #[error("the runtime cannot start: {0}")]

@@ -1,5 +1,6 @@
 //! The arguments checked and resolved into what the server needs.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -13,9 +14,13 @@ use crate::isolate::{Limits, Settings};
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
+use crate::storage::{Databases, Location, SessionStore};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// A key that is shorter could be guessed.
+const MIN_SESSION_KEY: usize = 16;
 
 impl Folder {
     pub fn layout(&self) -> Result<Layout, CliError> {
@@ -28,17 +33,44 @@ impl Server {
     pub fn settings(&self, mode: Mode) -> Result<Settings, CliError> {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let workers = self.workers.into();
-        Ok(settings(self.folder.layout()?, mode, workers, &self.limits, origins))
+        let database = self.database.clone();
+        let layout = self.folder.layout()?;
+        let sessions = self.sessions()?;
+        Ok(settings(layout, mode, workers, &self.limits, origins, database, sessions))
+    }
+
+    fn sessions(&self) -> Result<Sessions, CliError> {
+        let fresh = random_key();
+        let (store, own) = if self.session_store.as_os_str() == "memory" {
+            (SessionStore::in_memory(), fresh.to_vec())
+        } else {
+            SessionStore::in_file(&self.session_store, fresh)?
+        };
+        let key = match &self.session_key {
+            Some(key) if key.len() < MIN_SESSION_KEY => return Err(CliError::SessionKey),
+            Some(key) => key.as_bytes(),
+            None => &own,
+        };
+        Ok(Sessions::new(store, key, self.secure_cookies))
     }
 }
 
 /// Settings for one isolate with default limits, to see whether a folder loads.
 pub fn to_check(layout: Layout) -> Settings {
     let limits = args::Limits::parse_from([""]);
-    settings(layout, Mode::Production, 1, &limits, Origins::default())
+    let sessions = Sessions::new(SessionStore::in_memory(), &random_key(), false);
+    settings(layout, Mode::Production, 1, &limits, Origins::default(), None, sessions)
 }
 
-fn settings(layout: Layout, mode: Mode, workers: usize, limits: &args::Limits, origins: Origins) -> Settings {
+fn settings(
+    layout: Layout,
+    mode: Mode,
+    workers: usize,
+    limits: &args::Limits,
+    origins: Origins,
+    database: Option<PathBuf>,
+    sessions: Sessions,
+) -> Settings {
     let lines = engine::Limits {
         join_window: limits.join_timeout,
         close_grace: CLOSE_GRACE,
@@ -55,8 +87,15 @@ fn settings(layout: Layout, mode: Mode, workers: usize, limits: &args::Limits, o
         frame: bytes(limits.max_frame),
     };
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
-    let sessions = Sessions::default();
-    Settings { layout, mode, workers, limits, hub, sessions, serve: http::serve }
+    let (root, public) = (layout.root.clone(), layout.public.clone());
+    let databases = Databases::new(Location { default: database, root, public });
+    Settings { layout, mode, workers, limits, hub, sessions, databases, serve: http::serve }
+}
+
+fn random_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).expect("the operating system gives random bytes");
+    key
 }
 
 fn bytes(size: ByteSize) -> usize {

@@ -165,6 +165,8 @@ impl<B> Exchange<B> {
             }
             Input::Message(frame) => self.send(frame),
             Input::Enter if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
+            // Its client cannot be in one; there will be no line to carry it.
+            Input::Enter if self.reach == Reach::Final => Ok(Effect::None),
             Input::Enter if self.channels == MAX_CHANNELS => Err(Refused::TooManyChannels),
             Input::Enter => {
                 self.channels += 1;
@@ -390,6 +392,12 @@ mod tests {
     #[test]
     fn entered_and_left_in_one_turn_is_a_plain_answer() {
         let mut exchange = after([Input::Enter, Input::Leave, answer(true)]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
+    }
+
+    #[test]
+    fn final_reach_enters_nothing() {
+        let mut exchange = after_reaching(Reach::Final, [Input::Enter, answer(true), Input::Returned]);
         assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
     }
 

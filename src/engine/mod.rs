@@ -12,6 +12,8 @@
 //! time is an argument, and what has to happen outside comes back as [`Action`]s. That makes every history
 //! replayable, which the property tests rely on.
 
+#[cfg(test)]
+mod channel_properties;
 mod channels;
 mod close;
 mod exchange;

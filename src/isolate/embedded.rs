@@ -8,6 +8,7 @@ use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
 
 use crate::ops::{self, Exchanges};
+use crate::storage::Databases;
 
 mod scripts {
     include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
@@ -23,7 +24,7 @@ deno_core::extension!(
 );
 
 /// The extensions of an isolate, in the order in which they depend on each other.
-pub fn extensions(exchanges: Exchanges) -> Vec<Extension> {
+pub fn extensions(exchanges: Exchanges, databases: Databases) -> Vec<Extension> {
     let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
     // Handlers are the operator's own code: they may reach what the process may.
     let permissions = PermissionsContainer::allow_all(parser);
@@ -37,7 +38,7 @@ pub fn extensions(exchanges: Exchanges) -> Vec<Extension> {
         embedded(deno_web::deno_web::init(BlobStore::default_arc(), None, false, broadcast)),
         liveline_permissions::init(permissions),
         embedded(deno_fetch::deno_fetch::init(fetch)),
-        ops::liveline::init(exchanges),
+        ops::liveline::init(exchanges, databases),
     ]
 }
 

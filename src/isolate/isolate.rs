@@ -23,6 +23,7 @@ use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges};
 use crate::ports::Told;
 use crate::router::{Handler, Layer, NodeId};
+use crate::storage::Databases;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
@@ -74,11 +75,11 @@ impl Isolate {
     }
 
     /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
-    pub fn new(limits: Limits, exchanges: Exchanges) -> Result<Isolate, CoreError> {
+    pub fn new(limits: Limits, exchanges: Exchanges, databases: Databases) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::default());
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: embedded::extensions(exchanges),
+            extensions: embedded::extensions(exchanges, databases),
             residual_lazy_js_sources: embedded::SCRIPTS,
             create_params: Some(v8::CreateParams::default().heap_limits(0, limits.heap)),
             ..Default::default()

@@ -12,6 +12,12 @@ const OWN: [(&str, &str); 3] = [
     ("@webqit/observer", OBSERVER),
 ];
 
+/// Modules that are only known by the host's own scheme: `liveline:sql`.
+const HOST: [(&str, &str); 1] = [(
+    "sql",
+    "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
+)];
+
 const OBSERVER: &str = "const { Observer } = globalThis;
 export { Observer, Observer as default };
 export const {
@@ -101,7 +107,7 @@ impl Modules {
 /// The name and the source of one of the host's own modules.
 pub fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
-    OWN.iter().find(|(own, _)| *own == name).copied()
+    OWN.iter().chain(&HOST).find(|(own, _)| *own == name).copied()
 }
 
 /// Whether a file of a package is CommonJS, which cannot be imported. Packages say so by extension, or not at all.

@@ -6,6 +6,7 @@ use super::worker::Serve;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
+use crate::storage::Databases;
 
 /// The server as configured.
 pub struct Settings {
@@ -16,6 +17,7 @@ pub struct Settings {
     pub limits: Limits,
     pub hub: Hub,
     pub sessions: Sessions,
+    pub databases: Databases,
     /// How a worker serves a connection.
     pub serve: Serve,
 }

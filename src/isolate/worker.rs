@@ -251,7 +251,7 @@ async fn live(
         settings.mode,
         settings.limits.body,
     );
-    let isolate = Isolate::new(settings.limits.clone(), exchanges);
+    let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
     let Some(Mail::Load { routes, browser, loaded }) = mail.recv().await else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,

@@ -5,6 +5,7 @@ use deno_error::JsError;
 
 use super::Diagnostic;
 use crate::engine::{InvalidChannel, Refused};
+use crate::storage::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -43,8 +44,11 @@ pub enum OpError {
     #[error("the request's body is larger than the limit of {0} bytes")]
     RequestTooLarge(usize),
     #[class("DOMExceptionQuotaExceededError")]
-    #[error("the session would hold more than {0} bytes")]
-    SessionFull(usize),
+    #[error("{0}")]
+    SessionFull(SessionError),
+    #[class(generic)]
+    #[error("{0}")]
+    SessionStore(SessionError),
     #[class("DOMExceptionNetworkError")]
     #[error("{0} cannot be dialled: {1}")]
     Dial(String, String),
@@ -54,6 +58,21 @@ pub enum OpError {
     #[class(generic)]
     #[error("the file could not be read: {0}")]
     File(#[from] std::io::Error),
+}
+
+impl From<SessionError> for OpError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Full => OpError::SessionFull(error),
+            SessionError::Store(_) => OpError::SessionStore(error),
+        }
+    }
+}
+
+impl From<SqlError> for OpError {
+    fn from(error: SqlError) -> Self {
+        OpError::SessionStore(error.into())
+    }
 }
 
 /// Logs an error that no handler caught and no exchange ends over. Reentrant: reading an error may run its getters.

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::client::{LineStream, as_stream, first_state};
 use super::files::FileBody;
+use super::session::ExchangeSession;
 use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -74,10 +75,7 @@ pub(super) struct Slot {
     pub body_read: usize,
     pub peer: IpAddr,
     page: Option<u32>,
-    /// The session that the request came with, or that began with it.
-    pub session: Option<String>,
-    /// The session began here, so its cookie has to be set.
-    pub session_is_new: bool,
+    pub session: ExchangeSession,
     /// Set-Cookie headers for the answer, by the cookie's name.
     pub cookies: Vec<(String, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
@@ -134,8 +132,7 @@ impl Exchanges {
             body_read: 0,
             peer,
             page,
-            session,
-            session_is_new: false,
+            session: ExchangeSession::of(session),
             cookies: Vec::new(),
             files: Vec::new(),
             on_line: Vec::new(),
@@ -254,7 +251,7 @@ impl Exchanges {
             }
             Effect::Open { first, queued } => {
                 let slot = self.slot(id).expect("the effect came from this slot");
-                let visitor = Visitor { session: slot.session.clone(), address: slot.peer };
+                let visitor = Visitor { session: slot.session.id.clone(), address: slot.peer };
                 let client = slot.client;
                 let on_line = std::mem::take(&mut slot.on_line);
                 let (line, token) = self.hub.open(self.owner, id, visitor);
@@ -337,14 +334,11 @@ impl Exchanges {
     fn reply(&mut self, id: ExchangeId, mut answer: Answer) {
         let Some(slot) = self.slot(id) else { return };
         let Some(reply) = slot.reply.take() else { return };
-        if slot.session_is_new
-            && let Some(session) = slot.session.clone()
-        {
-            self.sessions.set_cookie(&mut answer.headers, &session);
-        }
-        let slot = self.slot(id).expect("a reply leaves the slot");
         for (_, cookie) in slot.cookies.drain(..) {
             answer.headers.append(header::SET_COOKIE, cookie);
+        }
+        if let Some(session) = slot.session.id.clone().filter(|_| slot.session.sets_cookie) {
+            answer.headers.append(header::SET_COOKIE, self.sessions.cookie(&session));
         }
         // Nobody waits where the client left in the same turn.
         let _ = reply.send(answer);

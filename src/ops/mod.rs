@@ -25,7 +25,11 @@ mod page;
 mod port;
 mod request;
 mod session;
+mod session_cookie;
+mod session_watch;
 mod socket;
+mod sql;
+mod sql_values;
 
 pub use answer::{Answer, AnswerBody};
 pub use client::{Client, LineStream};
@@ -38,6 +42,8 @@ pub use page::PageSource;
 pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
+
+use crate::storage::Databases;
 
 deno_core::extension!(
     liveline,
@@ -90,20 +96,32 @@ deno_core::extension!(
         request::op_request_peer,
         request::op_request_read,
         request::op_request_url,
-        session::op_session_clear,
+        session::op_session_change,
         session::op_session_delete,
         session::op_session_entries,
         session::op_session_get,
+        session::op_session_id,
         session::op_session_set,
+        session::op_session_unwatch,
+        session::op_session_watch,
         socket::op_socket_close,
         socket::op_socket_dial,
         socket::op_socket_next,
         socket::op_socket_send,
+        sql::op_sql_begin,
+        sql::op_sql_close,
+        sql::op_sql_commit,
+        sql::op_sql_exec,
+        sql::op_sql_follow,
+        sql::op_sql_next,
+        sql::op_sql_open,
+        sql::op_sql_query,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
-    options = { exchanges: Exchanges },
+    options = { exchanges: Exchanges, databases: Databases },
     state = |state, options| {
         state.put(options.exchanges);
+        state.put(options.databases);
         state.put(answer::Streams::default());
         state.put(socket::Sockets::default());
     },
@@ -131,6 +149,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "11_request.js",
     "12_cookies.js",
     "13_session.js",
+    "14_keyval.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",
@@ -143,6 +162,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "35_deltas.js",
     "36_dial.js",
     "37_relay.js",
+    "38_dialogs.js",
     "40_static.js",
     "42_document.js",
     "43_expressions.js",
@@ -151,6 +171,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
+    "70_sql.js",
     "80_steps.js",
     "90_dispatch.js",
     "99_main.js",

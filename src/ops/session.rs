@@ -1,160 +1,217 @@
 //! Sessions: values that stay with a visitor. Half of `runtime-js/13_session.js`.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use deno_core::{OpState, op2};
+use deno_core::{OpState, Resource, ResourceId, op2};
 use hyper::HeaderMap;
-use hyper::header::{COOKIE, SET_COOKIE};
+use hyper::header::HeaderValue;
+use tokio::sync::{Mutex, mpsc};
 
 use super::exchange::exchange_id;
+use super::session_cookie::Signer;
+use super::session_watch::{SessionChange, Watch, Watchers};
 use super::{Exchanges, OpError};
+use crate::storage::{SessionStore, Standing};
 
-/// The session cookie.
-const COOKIE_NAME: &str = "__sessid";
-
-/// How long a session lives after its last use.
-const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// What one session may hold.
-const MAX_BYTES: usize = 64 * 1024;
-
-/// How many sessions are kept; the one unused for longest goes first.
-const MAX_SESSIONS: usize = 100_000;
-
-/// All sessions, in memory. Clones share them, so they outlive every isolate.
-#[derive(Clone, Default)]
-pub struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
-
-struct Session {
-    values: BTreeMap<String, String>,
-    used: Instant,
+/// All sessions: what they hold, whose they are, and who listens. Clones share them.
+#[derive(Clone)]
+pub struct Sessions {
+    store: SessionStore,
+    signer: Arc<Signer>,
+    watchers: Watchers,
 }
 
 impl Sessions {
-    /// The session id that a request came with.
+    /// Sessions whose cookies are signed with `key`.
+    pub fn new(store: SessionStore, key: &[u8], is_secure: bool) -> Sessions {
+        let signer = Signer::new(key, SessionStore::LIFETIME.as_secs(), is_secure);
+        Sessions { store, signer: Arc::new(signer), watchers: Watchers::default() }
+    }
+
+    /// The session id that a request came with, if this server gave it out.
     pub fn of(&self, headers: &HeaderMap) -> Option<String> {
-        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs =
-            cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, id)| id.to_owned())
+        self.signer.read(headers)
     }
 
-    /// Tells the client its session.
-    pub fn set_cookie(&self, headers: &mut HeaderMap, id: &str) {
-        let max_age = LIFETIME.as_secs();
-        let cookie = format!("{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}");
-        headers.append(SET_COOKIE, cookie.parse().expect("session ids are hexadecimal"));
+    /// The header that tells a client its session.
+    pub fn cookie(&self, id: &str) -> HeaderValue {
+        self.signer.write(id)
     }
+}
 
-    fn get(&self, id: &str, key: &str) -> Option<String> {
-        let mut sessions = self.lock();
-        let session = sessions.get_mut(id)?;
-        session.used = Instant::now();
-        session.values.get(key).cloned()
+/// The session of an exchange, as far as it is known.
+#[derive(Default)]
+pub struct ExchangeSession {
+    /// The id that the request came with, or that was made for it.
+    pub id: Option<String>,
+    /// The id stands for a session.
+    is_open: bool,
+    /// The answer sets the cookie: the session began here, or was renewed.
+    pub sets_cookie: bool,
+}
+
+impl ExchangeSession {
+    pub fn of(id: Option<String>) -> ExchangeSession {
+        ExchangeSession { id, ..ExchangeSession::default() }
     }
+}
 
-    fn set(&self, id: &str, key: String, json: String) -> Result<(), OpError> {
-        let mut sessions = self.lock();
-        if sessions.len() >= MAX_SESSIONS && !sessions.contains_key(id) {
-            let now = Instant::now();
-            sessions.retain(|_, session| now.duration_since(session.used) < LIFETIME);
-            let oldest = sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, _)| id.clone());
-            if let Some(oldest) = oldest.filter(|_| sessions.len() >= MAX_SESSIONS) {
-                sessions.remove(&oldest);
-            }
+type State = Rc<RefCell<OpState>>;
+
+fn sessions(state: &State) -> Sessions {
+    state.borrow().borrow::<Exchanges>().sessions.clone()
+}
+
+/// The id of the exchange's session, if it has one that is known.
+async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
+    let (id, is_answered) = {
+        let mut state = state.borrow_mut();
+        let exchanges = state.borrow_mut::<Exchanges>();
+        let is_answered = exchanges.is_answered(exchange_id(exchange));
+        let session = &exchanges.known(exchange)?.session;
+        match &session.id {
+            Some(id) if !session.is_open => (id.clone(), is_answered),
+            id => return Ok(id.clone()),
         }
-        let empty = || Session { values: BTreeMap::new(), used: Instant::now() };
-        let session = sessions.entry(id.to_owned()).or_insert_with(empty);
-        session.used = Instant::now();
-        let others = session.values.iter().filter(|(other, _)| **other != key);
-        let size: usize = others.map(|(key, json)| key.len() + json.len()).sum();
-        if size + key.len() + json.len() > MAX_BYTES {
-            return Err(OpError::SessionFull(MAX_BYTES));
-        }
-        session.values.insert(key, json);
-        Ok(())
+    };
+    let standing = sessions(state).store.touch(&id, now(), !is_answered).await?;
+    let mut state = state.borrow_mut();
+    let session = &mut state.borrow_mut::<Exchanges>().known(exchange)?.session;
+    if session.is_open {
+        // Somebody else was faster, and may have begun a new one.
+        return Ok(session.id.clone());
     }
+    session.is_open = standing != Standing::Unknown;
+    session.sets_cookie |= standing == Standing::Renewed;
+    Ok(session.id.clone().filter(|_| session.is_open))
+}
 
-    fn contains(&self, id: &str) -> bool {
-        self.lock().get(id).is_some_and(|session| session.used.elapsed() < LIFETIME)
+/// The id of the exchange's session. A visitor without one that is known gets a new one.
+async fn begun(state: &State, exchange: f64) -> Result<String, OpError> {
+    if let Some(id) = known(state, exchange).await? {
+        return Ok(id);
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        self.0.lock().expect("nothing panics while sessions are locked")
+    let mut state = state.borrow_mut();
+    let exchanges = state.borrow_mut::<Exchanges>();
+    if exchanges.is_answered(exchange_id(exchange)) {
+        return Err(OpError::HeadersSent("a new session's cookie"));
     }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    let id = format!("{:032x}", u128::from_be_bytes(bytes));
+    exchanges.known(exchange)?.session =
+        ExchangeSession { id: Some(id.clone()), is_open: true, sets_cookie: true };
+    Ok(id)
 }
 
 /// One value as JSON; null where there is none.
 #[op2]
 #[string]
-pub fn op_session_get(
-    state: &mut OpState,
-    id: f64,
+pub async fn op_session_get(
+    state: Rc<RefCell<OpState>>,
+    exchange: f64,
     #[string] key: String,
 ) -> Result<Option<String>, OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let sessions = exchanges.sessions.clone();
-    Ok(exchanges.known(id)?.session.as_ref().and_then(|session| sessions.get(session, &key)))
+    let Some(id) = known(&state, exchange).await? else { return Ok(None) };
+    Ok(sessions(&state).store.get(&id, &key).await?)
 }
 
-/// Sets a value. A visitor without a session that the host knows gets a new one.
-#[op2(fast)]
-pub fn op_session_set(
-    state: &mut OpState,
-    id: f64,
+/// Sets a value.
+#[op2]
+pub async fn op_session_set(
+    state: Rc<RefCell<OpState>>,
+    exchange: f64,
     #[string] key: String,
     #[string] json: String,
 ) -> Result<(), OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let sessions = exchanges.sessions.clone();
-    let answered = exchanges.is_answered(exchange_id(id));
-    let slot = exchanges.known(id)?;
-    let session = match &slot.session {
-        Some(session) if slot.session_is_new || sessions.contains(session) => session.clone(),
-        // An id that the host did not give out could have been planted.
-        _ if answered => return Err(OpError::HeadersSent("a new session's cookie")),
-        _ => {
-            let mut bytes = [0; 16];
-            getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-            let session = format!("{:032x}", u128::from_be_bytes(bytes));
-            slot.session = Some(session.clone());
-            slot.session_is_new = true;
-            session
-        }
-    };
-    sessions.set(&session, key, json)
-}
-
-/// Removes a value. Says whether there was one.
-#[op2(fast)]
-pub fn op_session_delete(state: &mut OpState, id: f64, #[string] key: String) -> Result<bool, OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let sessions = exchanges.sessions.clone();
-    let Some(session) = &exchanges.known(id)?.session else { return Ok(false) };
-    Ok(sessions.lock().get_mut(session).is_some_and(|session| session.values.remove(&key).is_some()))
-}
-
-/// Removes all values.
-#[op2(fast)]
-pub fn op_session_clear(state: &mut OpState, id: f64) -> Result<(), OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let sessions = exchanges.sessions.clone();
-    if let Some(session) = &exchanges.known(id)?.session {
-        sessions.lock().remove(session);
-    }
+    let id = begun(&state, exchange).await?;
+    let sessions = sessions(&state);
+    sessions.store.set(&id, &key, &json, now()).await?;
+    sessions.watchers.tell(&id, &key, Some(&json));
     Ok(())
 }
 
-/// All values: key, JSON, key, JSON.
+/// Removes a value. Says whether there was one.
+#[op2]
+pub async fn op_session_delete(
+    state: Rc<RefCell<OpState>>,
+    exchange: f64,
+    #[string] key: String,
+) -> Result<bool, OpError> {
+    let Some(id) = known(&state, exchange).await? else { return Ok(false) };
+    let sessions = sessions(&state);
+    let was_there = sessions.store.delete(&id, &key).await?;
+    if was_there {
+        sessions.watchers.tell(&id, &key, None);
+    }
+    Ok(was_there)
+}
+
+/// The values whose keys begin with `prefix`: key, JSON, key, JSON.
 #[op2]
 #[serde]
-pub fn op_session_entries(state: &mut OpState, id: f64) -> Result<Vec<String>, OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let sessions = exchanges.sessions.clone();
-    let Some(session) = &exchanges.known(id)?.session else { return Ok(Vec::new()) };
-    let sessions = sessions.lock();
-    let values = sessions.get(session).into_iter().flat_map(|session| &session.values);
-    Ok(values.flat_map(|(key, json)| [key.clone(), json.clone()]).collect())
+pub async fn op_session_entries(
+    state: Rc<RefCell<OpState>>,
+    exchange: f64,
+    #[string] prefix: String,
+) -> Result<Vec<String>, OpError> {
+    let Some(id) = known(&state, exchange).await? else { return Ok(Vec::new()) };
+    let entries = sessions(&state).store.entries(&id, &prefix).await?;
+    Ok(entries.into_iter().flat_map(|(key, json)| [key, json]).collect())
+}
+
+/// The id of the visitor's session; null without one.
+#[op2]
+#[string]
+pub fn op_session_id(state: &mut OpState, exchange: f64) -> Result<Option<String>, OpError> {
+    Ok(state.borrow_mut::<Exchanges>().known(exchange)?.session.id.clone())
+}
+
+struct Watching {
+    changes: Mutex<mpsc::Receiver<SessionChange>>,
+    watch: RefCell<Option<Watch>>,
+}
+
+impl Resource for Watching {
+    fn name(&self) -> Cow<'_, str> {
+        "sessionChanges".into()
+    }
+}
+
+/// Subscribes to the session's changes, begun if there is none.
+#[op2]
+#[smi]
+pub async fn op_session_watch(state: Rc<RefCell<OpState>>, exchange: f64) -> Result<ResourceId, OpError> {
+    let id = begun(&state, exchange).await?;
+    let (watch, changes) = sessions(&state).watchers.watch(&id);
+    let watching = Watching { changes: Mutex::new(changes), watch: RefCell::new(Some(watch)) };
+    Ok(state.borrow_mut().resource_table.add(watching))
+}
+
+/// The next change: the key, and its JSON or null. Null when the subscription is over.
+#[op2]
+#[serde]
+pub async fn op_session_change(
+    state: Rc<RefCell<OpState>>,
+    #[smi] watching: ResourceId,
+) -> Option<(String, Option<String>)> {
+    let watching = state.borrow().resource_table.get::<Watching>(watching).ok()?;
+    let change = watching.changes.lock().await.recv().await?;
+    Some((change.key, change.json))
+}
+
+#[op2(fast)]
+pub fn op_session_unwatch(state: &mut OpState, #[smi] watching: ResourceId) {
+    // Whoever waits for the next change still holds the rest of it.
+    if let Ok(watching) = state.resource_table.take::<Watching>(watching) {
+        drop(watching.watch.take());
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

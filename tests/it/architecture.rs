@@ -13,9 +13,10 @@ const MODULES: &[(&str, &[&str])] = &[
     ("net", &["isolate"]),
     ("http", &["router", "isolate", "client", "ops", "engine", "ports", "wire"]),
     ("router", &[]),
-    ("isolate", &["router", "client", "ops", "engine", "ports", "wire"]),
+    ("isolate", &["router", "client", "ops", "storage", "engine", "ports", "wire"]),
     ("client", &["router", "ops"]),
-    ("ops", &["engine", "ports", "wire"]),
+    ("ops", &["storage", "engine", "ports", "wire"]),
+    ("storage", &[]),
     ("engine", &["wire"]),
     // It drives the engine, so it is the one that looks back.
     ("ports", &["engine", "wire"]),

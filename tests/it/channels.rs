@@ -271,6 +271,24 @@ fn without_resolve_data_a_message_passes_as_it_is() {
 }
 
 #[test]
+fn messages_do_not_wait_for_javascript() {
+    let spin = "event.client.addEventListener('spin', () => { console.error('spinning'); for (;;); });";
+    let site = Site::new().file("handler.js", chat("announce: false, allow: ['message']", spin));
+    let host = site.arg("--cpu-timeout=3s").arg("--workers=1").serve();
+    // Over sockets: a message by POST needs its isolate as any request does.
+    let mut a = tab(&host, "A");
+    let mut b = tab(&host, "B");
+    let mut c = tab(&host, "C");
+
+    c.send("spin", Value::Null);
+    host.log.next("spinning");
+    a.send("room:message", json!("meanwhile"));
+
+    assert_eq!(b.expect("room:message"), json!("meanwhile"));
+    assert!(!host.log.text().contains("without yielding"), "the loop had ended already");
+}
+
+#[test]
 fn a_channel_may_end_in_a_number() {
     let host = serve(
         r#"

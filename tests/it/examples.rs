@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Site};
+use crate::support::{Host, Site, apply};
 
 /// The examples as a person starts them.
 fn examples() -> Host {
@@ -42,7 +42,9 @@ fn every_readme_shows_its_handler() {
         let readme = fs::read_to_string(folder.join("README.md")).expect("a README");
         let files = fs::read_dir(&folder).expect("an example").flatten().map(|file| file.path());
         let handler = files
-            .filter(|path| path.file_stem().is_some_and(|stem| stem == "handler"))
+            .filter(|path| {
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("handler."))
+            })
             .map(|path| fs::read_to_string(path).expect("a handler"))
             .next()
             .expect("a handler");
@@ -150,4 +152,20 @@ fn typescript() {
     assert_eq!(host.get("/typescript?celsius=21").json(), json!({ "celsius": 21, "fahrenheit": 69.8 }));
     let wrong = host.get("/typescript?celsius=warm");
     assert_eq!((wrong.status, wrong.text()), (400, "celsius must be a number"));
+}
+
+#[test]
+fn posts() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/posts");
+    let added = host.request("POST", "/posts").json(&json!({ "title": "News" })).send();
+    let mut posts = answer.json();
+    apply(&mut posts, &line.expect("initial_response.mutate"));
+
+    assert_eq!(added.status, 201);
+    assert_eq!(host.get("/posts").json(), posts);
+    assert_eq!(posts["posts"].as_array().expect("posts").len(), 3);
+    assert_eq!(posts["posts"][2]["title"], "News");
+    assert_eq!(host.request("POST", "/posts").json(&json!({ "title": " " })).send().status, 422);
 }

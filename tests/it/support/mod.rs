@@ -10,6 +10,7 @@
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
 
+mod deltas;
 mod events;
 mod handlers;
 mod host;
@@ -20,6 +21,7 @@ mod site;
 
 use std::time::Duration;
 
+pub use deltas::apply;
 pub use events::EventStream;
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;

@@ -1,0 +1,404 @@
+//! SQLite itself: one connection, what its statements read and write, and what they may not do.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Batch, OpenFlags, Statement};
+
+use super::live::ResultSet;
+use super::{Params, SqlError, Value};
+
+/// How long one statement may run.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a statement waits for another process to finish writing.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many steps of SQLite's machine go by between two looks at the clock: some microseconds.
+const STEPS_PER_LOOK: i32 = 10_000;
+
+/// How many statements are kept compiled, with what is known of them.
+const KEPT_STATEMENTS: usize = 256;
+
+/// The table that SQLite keeps the schema in.
+const SCHEMA: &str = "sqlite_master";
+
+/// What a statement did.
+#[derive(Debug)]
+pub struct Outcome {
+    pub result: ResultSet,
+    /// Rows that were inserted, updated or deleted.
+    pub changes: u64,
+    /// The row that the statement inserted last, if it inserted any.
+    pub last_insert_rowid: Option<i64>,
+}
+
+/// Which tables' rows, or which parts of the schema, were written.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Touched {
+    Tables(HashSet<String>),
+    Everything,
+}
+
+/// One connection. Everything here blocks.
+pub struct Connection {
+    sqlite: rusqlite::Connection,
+    notes: Arc<Mutex<Notes>>,
+    accesses: HashMap<String, Arc<Access>>,
+    data_version: i64,
+}
+
+/// What one statement has to do with the tables.
+#[derive(Debug, Default)]
+pub struct Access {
+    pub reads: HashSet<String>,
+    writes: HashSet<String>,
+    inserts: bool,
+}
+
+/// What SQLite's callbacks tell.
+#[derive(Default)]
+struct Notes {
+    /// Of the statement being compiled.
+    access: Access,
+    /// Anything was compiled.
+    compiled: bool,
+    /// Why the statement being compiled was refused.
+    refused: Option<&'static str>,
+    /// Callers' own words are being compiled, not ours or SQLite's.
+    guarded: bool,
+    in_transaction: bool,
+    /// Written since the last commit was noted.
+    written: HashSet<String>,
+    committed: bool,
+}
+
+impl Notes {
+    fn authorize(&mut self, AuthContext { action, accessor, .. }: AuthContext<'_>) -> Authorization {
+        self.compiled = true;
+        match action {
+            AuthAction::Read { table_name, .. } => {
+                self.access.reads.insert(table_name.to_owned());
+            }
+            AuthAction::Insert { table_name } => {
+                self.access.writes.insert(table_name.to_owned());
+                self.access.inserts |= accessor.is_none() && !table_name.starts_with("sqlite_");
+            }
+            AuthAction::Update { table_name, .. } | AuthAction::Delete { table_name } => {
+                self.access.writes.insert(table_name.to_owned());
+            }
+            // Every other change of the schema tells that it writes there.
+            AuthAction::AlterTable { .. } => {
+                self.access.writes.insert(SCHEMA.to_owned());
+            }
+            AuthAction::Transaction { .. } if self.guarded => {
+                return self.refuse("a transaction begins and ends with transaction(), not in SQL");
+            }
+            AuthAction::Savepoint { .. } if self.guarded && !self.in_transaction => {
+                return self.refuse("savepoints are for transactions: use transaction()");
+            }
+            AuthAction::Attach { filename } if self.guarded && !filename.is_empty() => {
+                return self.refuse("a database cannot attach another: use openDatabase()");
+            }
+            _ => {}
+        }
+        Authorization::Allow
+    }
+
+    fn refuse(&mut self, why: &'static str) -> Authorization {
+        self.refused = Some(why);
+        Authorization::Deny
+    }
+}
+
+impl Connection {
+    /// Opens a file, made if there is none, or a new database in memory.
+    pub fn open(path: Option<&Path>) -> Result<Connection, SqlError> {
+        let mut sqlite = match path {
+            Some(path) => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+                rusqlite::Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?
+            }
+            None => rusqlite::Connection::open_in_memory()?,
+        };
+        sqlite.busy_timeout(BUSY_LIMIT)?;
+        sqlite.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
+        sqlite.execute_batch("PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")?;
+        if path.is_some() {
+            // Readers of other processes and our writes do not wait for each other.
+            sqlite.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+        }
+        let notes = Arc::new(Mutex::new(Notes::default()));
+        let (compiling, updating, committing, rolling) =
+            (notes.clone(), notes.clone(), notes.clone(), notes.clone());
+        sqlite.authorizer(Some(move |context: AuthContext<'_>| lock(&compiling).authorize(context)))?;
+        // What the authorizer does not tell of: rows that foreign keys delete.
+        sqlite.update_hook(Some(move |_, _: &str, table: &str, _| {
+            let written = &mut lock(&updating).written;
+            if !written.contains(table) {
+                written.insert(table.to_owned());
+            }
+        }))?;
+        sqlite.commit_hook(Some(move || {
+            lock(&committing).committed = true;
+            false
+        }))?;
+        sqlite.rollback_hook(Some(move || lock(&rolling).written.clear()))?;
+        let mut connection = Connection { sqlite, notes, accesses: HashMap::new(), data_version: 0 };
+        connection.is_changed_elsewhere()?;
+        Ok(connection)
+    }
+
+    /// Runs one statement.
+    pub fn run(&mut self, sql: &str, params: &Params) -> Result<Outcome, SqlError> {
+        self.limit_time()?;
+        let before = self.sqlite.total_changes();
+        let (mut statement, access) = self.prepare(sql)?;
+        let result = rows_of(&mut statement, params, sql, false)?;
+        drop(statement);
+        let changes = if self.sqlite.total_changes() == before { 0 } else { self.sqlite.changes() };
+        let last_insert_rowid = (access.inserts && changes > 0).then(|| self.sqlite.last_insert_rowid());
+        lock(&self.notes).written.extend(access.writes.iter().cloned());
+        Ok(Outcome { result, changes, last_insert_rowid })
+    }
+
+    /// Runs a statement that only reads; also says what it read.
+    pub fn select(&mut self, sql: &str, params: &Params) -> Result<(ResultSet, Arc<Access>), SqlError> {
+        self.limit_time()?;
+        let (mut statement, access) = self.prepare(sql)?;
+        if !statement.readonly() {
+            return Err(SqlError::misuse("only a statement that reads can be live").of(sql));
+        }
+        Ok((rows_of(&mut statement, params, sql, true)?, access))
+    }
+
+    /// Runs any number of statements, without parameters and results.
+    pub fn exec(&mut self, sql: &str) -> Result<(), SqlError> {
+        self.limit_time()?;
+        let mut batch = Batch::new(&self.sqlite, sql);
+        loop {
+            watch(&self.notes);
+            let statement = batch.next();
+            let mut notes = unwatch(&self.notes);
+            let statement = statement.map_err(|error| refusal(notes.refused.take(), error, sql))?;
+            let Some(mut statement) = statement else { return Ok(()) };
+            if statement.parameter_count() > 0 {
+                return Err(SqlError::misuse("exec() takes no parameters; query() does").of(sql));
+            }
+            let writes = mem::take(&mut notes.access.writes);
+            drop(notes);
+            let mut rows = statement.raw_query();
+            while rows.next().map_err(|error| SqlError::from(error).of(sql))?.is_some() {}
+            lock(&self.notes).written.extend(writes);
+        }
+    }
+
+    pub fn begin(&mut self) -> Result<(), SqlError> {
+        self.limit_time()?;
+        // Immediate, so that two processes cannot both read first and then fail to write.
+        self.sqlite.execute_batch("BEGIN IMMEDIATE")?;
+        lock(&self.notes).in_transaction = true;
+        Ok(())
+    }
+
+    pub fn commit(&mut self) -> Result<(), SqlError> {
+        self.limit_time()?;
+        let committed = self.sqlite.execute_batch("COMMIT");
+        if committed.is_err() {
+            self.rollback();
+        }
+        lock(&self.notes).in_transaction = false;
+        Ok(committed?)
+    }
+
+    pub fn rollback(&mut self) {
+        lock(&self.notes).in_transaction = false;
+        if !self.sqlite.is_autocommit()
+            && let Err(error) = self.sqlite.execute_batch("ROLLBACK")
+        {
+            tracing::error!("a transaction could not be rolled back: {error}");
+        }
+    }
+
+    /// Whether the transaction that was begun is still open: an error may have rolled it back.
+    pub fn is_in_transaction(&self) -> bool {
+        !self.sqlite.is_autocommit()
+    }
+
+    /// What was committed here since the last call.
+    pub fn take_touched(&mut self) -> Option<Touched> {
+        if self.is_in_transaction() {
+            return None;
+        }
+        let mut notes = lock(&self.notes);
+        let written = mem::take(&mut notes.written);
+        if !mem::take(&mut notes.committed) {
+            return None;
+        }
+        let is_schema = |table: &String| matches!(&**table, SCHEMA | "sqlite_temp_master");
+        drop(notes);
+        if !written.iter().any(is_schema) {
+            return Some(Touched::Tables(written));
+        }
+        self.forget_statements();
+        Some(Touched::Everything)
+    }
+
+    /// Whether another connection, of whatever process, has committed since the last call.
+    pub fn is_changed_elsewhere(&mut self) -> Result<bool, SqlError> {
+        let mut statement = self.sqlite.prepare_cached("PRAGMA data_version")?;
+        let version = statement.query_row([], |row| row.get(0))?;
+        drop(statement);
+        let is_changed = mem::replace(&mut self.data_version, version) != version;
+        if is_changed {
+            self.forget_statements();
+        }
+        Ok(is_changed)
+    }
+
+    /// Forgets all compiled statements, together with what is known of them: SQLite tells what a statement does
+    /// only when it compiles it.
+    fn forget_statements(&mut self) {
+        self.sqlite.flush_prepared_statement_cache();
+        self.accesses.clear();
+    }
+
+    /// A compiled statement, and what it has to do with the tables.
+    fn prepare(&mut self, sql: &str) -> Result<(rusqlite::CachedStatement<'_>, Arc<Access>), SqlError> {
+        if self.accesses.len() >= KEPT_STATEMENTS && !self.accesses.contains_key(sql) {
+            self.forget_statements();
+        }
+        watch(&self.notes);
+        let statement = self.sqlite.prepare_cached(sql);
+        let mut notes = unwatch(&self.notes);
+        let statement = statement.map_err(|error| refusal(notes.refused.take(), error, sql))?;
+        if notes.compiled {
+            let access = Arc::new(mem::take(&mut notes.access));
+            self.accesses.insert(sql.to_owned(), access);
+        }
+        drop(notes);
+        if statement.column_count() == 0 && statement.expanded_sql().is_none_or(|sql| sql.is_empty()) {
+            return Err(SqlError::misuse("there is no statement").of(sql));
+        }
+        let access = self.accesses.get(sql).cloned().unwrap_or_default();
+        Ok((statement, access))
+    }
+
+    fn limit_time(&mut self) -> Result<(), SqlError> {
+        let deadline = Instant::now() + STATEMENT_LIMIT;
+        Ok(self.sqlite.progress_handler(STEPS_PER_LOOK, Some(move || Instant::now() > deadline))?)
+    }
+}
+
+/// From here on callers' words are compiled.
+fn watch(notes: &Mutex<Notes>) {
+    let mut notes = lock(notes);
+    notes.access = Access::default();
+    notes.compiled = false;
+    notes.refused = None;
+    notes.guarded = true;
+}
+
+fn unwatch(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
+    let mut notes = lock(notes);
+    notes.guarded = false;
+    notes
+}
+
+fn lock(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
+    notes.lock().expect("nothing panics while notes are taken")
+}
+
+fn refusal(refused: Option<&'static str>, error: rusqlite::Error, sql: &str) -> SqlError {
+    match refused {
+        Some(why) => SqlError::new("SQLITE_AUTH", why),
+        None => SqlError::from(error),
+    }
+    .of(sql)
+}
+
+/// Binds the parameters and reads every row. Of columns with the same name the last counts, as in an object.
+fn rows_of(
+    statement: &mut Statement<'_>,
+    params: &Params,
+    sql: &str,
+    with_key: bool,
+) -> Result<ResultSet, SqlError> {
+    bind(statement, params).map_err(|error| error.of(sql))?;
+    // SQLite may compile the statement again when it starts, and find other columns than before.
+    let mut shown = None;
+    let mut rows = Vec::new();
+    let mut read = statement.raw_query();
+    while let Some(row) = read.next().map_err(|error| limit_or(error).of(sql))? {
+        let shown = shown.get_or_insert_with(|| shown_columns(row.as_ref()));
+        let fields = shown.iter().map(|index| row.get_ref(*index).map(Value::from));
+        rows.push(fields.collect::<Result<_, _>>()?);
+    }
+    drop(read);
+    let shown = shown.unwrap_or_else(|| shown_columns(statement));
+    let columns = shown.iter().filter_map(|index| Some(statement.column_name(*index).ok()?.to_owned()));
+    let columns = columns.collect();
+    let is_key = |index: usize| matches!(statement.column_metadata(index), Ok(Some(it)) if it.6);
+    let key = match with_key {
+        true => (0..shown.len()).filter(|column| is_key(shown[*column])).collect(),
+        false => Vec::new(),
+    };
+    Ok(ResultSet { columns, key, rows })
+}
+
+fn shown_columns(statement: &Statement<'_>) -> Vec<usize> {
+    let names: Vec<_> = statement.column_names().collect();
+    (0..names.len()).filter(|index| !names[index + 1..].contains(&names[*index])).collect()
+}
+
+fn limit_or(error: rusqlite::Error) -> SqlError {
+    let mut error = SqlError::from(error);
+    if error.code == "SQLITE_INTERRUPT" {
+        error.message = format!("the statement ran for {STATEMENT_LIMIT:?} and was stopped");
+    }
+    error
+}
+
+fn bind(statement: &mut Statement<'_>, params: &Params) -> Result<(), SqlError> {
+    let count = statement.parameter_count();
+    match params {
+        Params::Positional(values) => {
+            if values.len() != count {
+                let given = values.len();
+                return Err(SqlError::new(
+                    "SQLITE_RANGE",
+                    format!("the statement has {count} parameters, and {given} values were given"),
+                ));
+            }
+            for (value, index) in values.iter().zip(1..) {
+                statement.raw_bind_parameter(index, value)?;
+            }
+        }
+        Params::Named(values) => {
+            let mut used = HashSet::new();
+            for index in 1..=count {
+                let name = statement.parameter_name(index).filter(|name| !name.starts_with('?'));
+                let name = name.ok_or_else(|| {
+                    SqlError::new("SQLITE_RANGE", "the statement has a `?`: give its values as an array")
+                })?;
+                let found = values.iter().find(|(given, _)| given == name || *given == name[1..]);
+                let (given, value) = found
+                    .ok_or_else(|| SqlError::new("SQLITE_RANGE", format!("no value was given for {name}")))?;
+                used.insert(given);
+                statement.raw_bind_parameter(index, value)?;
+            }
+            if let Some((unknown, _)) = values.iter().find(|(given, _)| !used.contains(given)) {
+                return Err(SqlError::new(
+                    "SQLITE_RANGE",
+                    format!("the statement has no parameter named `{unknown}`"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,606 @@
+//! `liveline:sql`: statements, their values and errors, transactions, and rows that keep following the database.
+
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use crate::support::{Host, Line, Site, apply};
+
+/// Runs the statement in the request's body, with whatever else the body gives to `query()`.
+const RUN: &str = r#"
+    import { client, SqlError } from "liveline:sql";
+    export async function POST({ request }) {
+      const { sql, params, exec } = await request.json();
+      try {
+        if (exec !== undefined) return await client.exec(exec) ?? null;
+        return await client.query(sql, params);
+      } catch (error) {
+        const { name, code, message, offset } = error;
+        return { error: name, code, message, offset, typed: error instanceof SqlError };
+      }
+    }"#;
+
+/// Answers with the query in the URL, live.
+const LIVE: &str = r#"
+    import { client } from "liveline:sql";
+    export async function GET(event) {
+      const { rows } = await client.query(event.url.searchParams.get("q"), { live: true, signal: event.signal });
+      event.waitUntilNavigate();
+      return { rows };
+    }"#;
+
+const SCHEMA: &str = "
+    CREATE TABLE authors (id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE posts (
+      id INTEGER PRIMARY KEY, title TEXT, score REAL, author REFERENCES authors ON DELETE CASCADE
+    );
+    INSERT INTO authors VALUES (1, 'Ada'), (2, 'Bob'), (3, 'Cy');
+    INSERT INTO posts VALUES (1, 'one', 1, 1), (2, 'two', 2, 1), (3, 'three', 3, 2);";
+
+fn site() -> Site {
+    Site::new().file("app/run/handler.js", RUN).file("app/live/handler.js", LIVE)
+}
+
+/// A host with some posts by some authors.
+fn posts() -> Host {
+    let host = site().serve();
+    exec(&host, SCHEMA);
+    host
+}
+
+#[track_caller]
+fn query(host: &Host, sql: &str, params: Value) -> Value {
+    let answer = host.request("POST", "/run").json(&json!({ "sql": sql, "params": params })).send();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+#[track_caller]
+fn exec(host: &Host, sql: &str) {
+    let answer = host.request("POST", "/run").json(&json!({ "exec": sql })).send();
+    assert_eq!((answer.status, answer.text()), (200, ""));
+}
+
+#[track_caller]
+fn rows(host: &Host, sql: &str) -> Value {
+    query(host, sql, Value::Null)["rows"].take()
+}
+
+/// A handler at the root whose result is the body's.
+fn answer_of(body: &str) -> Value {
+    let handler = format!(
+        r#"import {{ client, Client, openDatabase, SqlError }} from "liveline:sql";
+        export default async function (event) {{ {body} }}"#
+    );
+    Site::new().file("app/handler.js", handler).serve().get("/").json()
+}
+
+// -- Statements ---------------------------------------------------------------------------------------
+
+#[test]
+fn a_query_gives_rows_columns_and_what_it_changed() {
+    let host = posts();
+
+    let found = query(&host, "SELECT id, title FROM posts WHERE score > ? ORDER BY id", json!([1]));
+    let inserted = query(
+        &host,
+        "INSERT INTO posts (title, author) VALUES (:title, :author)",
+        json!({ "title": "new", ":author": 1 }),
+    );
+    let updated = query(&host, "UPDATE posts SET score = 0", json!([]));
+
+    assert_eq!(
+        found,
+        json!({
+            "rows": [{ "id": 2, "title": "two" }, { "id": 3, "title": "three" }],
+            "columns": ["id", "title"],
+            "changes": 0,
+            "lastInsertRowid": null
+        })
+    );
+    assert_eq!(inserted, json!({ "rows": [], "columns": [], "changes": 1, "lastInsertRowid": 4 }));
+    assert_eq!((&updated["changes"], &updated["lastInsertRowid"]), (&json!(4), &Value::Null));
+}
+
+#[test]
+fn parameters_are_values_and_never_sql() {
+    let host = posts();
+    let hostile = "x'); DROP TABLE posts; --";
+
+    query(&host, "INSERT INTO posts (title) VALUES (?)", json!([hostile]));
+
+    assert_eq!(rows(&host, "SELECT title FROM posts WHERE id = 4"), json!([{ "title": hostile }]));
+    // Nor does a second statement hide behind the first.
+    let two = query(&host, "SELECT 1; DROP TABLE posts", Value::Null);
+    assert_eq!((&two["code"], &two["typed"]), (&json!("SQLITE_MISUSE"), &json!(true)));
+    assert_eq!(rows(&host, "SELECT count(*) AS n FROM posts"), json!([{ "n": 4 }]));
+}
+
+#[test]
+fn every_type_comes_back_as_it_went() {
+    let got = answer_of(
+        r#"
+        const given = [1, 1.5, 2n ** 60n, -5n, "t\u00e9xt", null, true, new Date(0), new Uint8Array([1, 2, 255])];
+        const marks = given.map((_, i) => `? AS c${i}, typeof(?${i + 1}) AS t${i}`).map((m, i) => m.replace("?", `?${i + 1}`));
+        const { rows: [row] } = await client.query(`SELECT ${marks}`, given);
+        return given.map((_, i) => {
+          const value = row[`c${i}`];
+          const shown = typeof value === "bigint" ? `${value}n` : value instanceof Uint8Array ? [...value] : value;
+          return [row[`t${i}`], shown];
+        });"#,
+    );
+
+    assert_eq!(
+        got,
+        json!([
+            ["integer", 1],
+            ["real", 1.5],
+            ["integer", "1152921504606846976n"],
+            ["integer", -5],
+            ["text", "t\u{e9}xt"],
+            ["null", null],
+            ["integer", 1],
+            ["text", "1970-01-01T00:00:00.000Z"],
+            ["blob", [1, 2, 255]]
+        ])
+    );
+}
+
+#[test]
+fn what_no_database_holds_is_a_type_error_that_names_it() {
+    let got = answer_of(
+        r#"
+        const errors = [];
+        for (const params of [[undefined], [{}], [2n ** 64n], [() => 1], "text"]) {
+          await client.query("SELECT ?", params).catch((error) => errors.push(`${error.name}: ${error.message}`));
+        }
+        return errors;"#,
+    );
+
+    let errors = got.as_array().expect("errors");
+    assert_eq!(errors.len(), 5, "{got}");
+    for error in errors {
+        assert!(error.as_str().is_some_and(|error| error.starts_with("TypeError: ")), "{error}");
+    }
+    assert!(errors[0].as_str().is_some_and(|error| error.contains("parameter 1 is undefined")), "{got}");
+}
+
+#[test]
+fn a_column_may_have_any_name() {
+    let got = answer_of(
+        r#"
+        const { rows } = await client.query(`SELECT 1 AS "__proto__", 2 AS a, 3 AS a`);
+        return [Object.keys(rows[0]), rows[0].a, ({}).polluted, Object.getPrototypeOf(rows[0]) === Object.prototype];"#,
+    );
+
+    assert_eq!(got, json!([["__proto__", "a"], 3, null, true]));
+}
+
+#[test]
+fn errors_have_sqlites_code_and_the_place() {
+    let host = posts();
+    exec(&host, "CREATE UNIQUE INDEX titles ON posts (title)");
+    let error = |sql: &str, params: Value| query(&host, sql, params);
+
+    let syntax = error("SELECT *\n  FORM posts", Value::Null);
+    assert_eq!((&syntax["error"], &syntax["code"]), (&json!("SqlError"), &json!("SQLITE_ERROR")));
+    assert_eq!(syntax["offset"], 11);
+    let message = syntax["message"].as_str().expect("a message");
+    assert!(message.contains("at character 12") && message.contains("SELECT * FORM posts"), "{message}");
+
+    for (sql, params, code) in [
+        ("INSERT INTO posts (title) VALUES ('one')", json!([]), "SQLITE_CONSTRAINT_UNIQUE"),
+        ("INSERT INTO posts (id) VALUES (1)", json!([]), "SQLITE_CONSTRAINT_PRIMARYKEY"),
+        ("INSERT INTO posts (author) VALUES (77)", json!([]), "SQLITE_CONSTRAINT_FOREIGNKEY"),
+        ("SELECT ?, ?", json!([1]), "SQLITE_RANGE"),
+        ("SELECT :a", json!({ "b": 1 }), "SQLITE_RANGE"),
+        ("SELECT :a", json!({ "a": 1, "b": 1 }), "SQLITE_RANGE"),
+        ("", json!([]), "SQLITE_MISUSE"),
+        ("-- nothing", json!([]), "SQLITE_MISUSE"),
+        ("BEGIN", json!([]), "SQLITE_AUTH"),
+        ("COMMIT", json!([]), "SQLITE_AUTH"),
+        ("SAVEPOINT a", json!([]), "SQLITE_AUTH"),
+        ("ATTACH 'other.sqlite' AS other", json!([]), "SQLITE_AUTH"),
+    ] {
+        assert_eq!(error(sql, params)["code"], code, "{sql}");
+    }
+    // Nothing of it stands in anybody's way.
+    assert_eq!(rows(&host, "SELECT count(*) AS n FROM posts"), json!([{ "n": 3 }]));
+    exec(&host, "VACUUM");
+}
+
+#[test]
+fn an_endless_statement_is_stopped_and_keeps_nobody_from_their_requests() {
+    let host = posts();
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+
+    let stopped = std::thread::scope(|scope| {
+        let running = scope.spawn(|| query(&host, endless, Value::Null));
+        // The isolate serves others meanwhile.
+        assert_eq!(host.get("/elsewhere").status, 404);
+        running.join().expect("an answer")
+    });
+
+    assert_eq!(stopped["code"], "SQLITE_INTERRUPT");
+    assert_eq!(rows(&host, "SELECT 1 AS a"), json!([{ "a": 1 }]));
+}
+
+// -- Transactions -------------------------------------------------------------------------------------
+
+#[test]
+fn a_transaction_is_all_or_nothing() {
+    let got = answer_of(
+        r#"
+        await client.exec("CREATE TABLE t (n)");
+        const all = async () => (await client.query("SELECT n FROM t")).rows.map(({ n }) => n);
+        const insert = (tx, n) => tx.query("INSERT INTO t VALUES (?)", [n]);
+        const result = await client.transaction(async (tx) => {
+          await insert(tx, 1);
+          await tx.exec("SAVEPOINT a; INSERT INTO t VALUES (2); ROLLBACK TO a");
+          // Whoever asks outside waits for the end.
+          all().then((seen) => globalThis.seen = seen);
+          await insert(tx, 3);
+          return "done";
+        });
+        let thrown;
+        let kept;
+        try {
+          await client.transaction(async (tx) => {
+            kept = tx;
+            await insert(tx, 4);
+            throw new RangeError("no");
+          });
+        } catch (error) {
+          thrown = error.name;
+        }
+        const late = await insert(kept, 5).catch((error) => error.code);
+        const sync = await client.transaction((tx) => (insert(tx, 6), "sync"));
+        return [result, await all(), globalThis.seen, thrown, late, sync];"#,
+    );
+
+    assert_eq!(got, json!(["done", [1, 3, 6], [1, 3], "RangeError", "SQLITE_MISUSE", "sync"]));
+}
+
+#[test]
+fn a_failed_statement_leaves_the_transaction_to_its_callback() {
+    let got = answer_of(
+        r#"
+        await client.exec("CREATE TABLE t (n UNIQUE)");
+        const codes = [];
+        await client.transaction(async (tx) => {
+          await tx.query("INSERT INTO t VALUES (1)");
+          await tx.query("INSERT INTO t VALUES (1)").catch((error) => codes.push(error.code));
+        });
+        // This conflict takes the whole transaction with it; what follows may not run outside of it.
+        await client.transaction(async (tx) => {
+          await tx.query("INSERT INTO t VALUES (2)");
+          await tx.query("INSERT OR ROLLBACK INTO t VALUES (1)").catch((error) => codes.push(error.code));
+          await tx.query("INSERT INTO t VALUES (3)").catch((error) => codes.push(error.code));
+        }).catch((error) => codes.push(error.code));
+        return [codes, (await client.query("SELECT n FROM t")).rows];"#,
+    );
+
+    let unique = "SQLITE_CONSTRAINT_UNIQUE";
+    assert_eq!(got, json!([[unique, unique, "SQLITE_ABORT", "SQLITE_ABORT"], [{ "n": 1 }]]));
+}
+
+// -- Where databases are ------------------------------------------------------------------------------
+
+#[test]
+fn further_databases_are_files_of_the_project() {
+    let handler = r#"
+        import { Client, openDatabase } from "liveline:sql";
+        export default async function (event) {
+          const one = await openDatabase("data/notes.sqlite");
+          const same = new Client("./data/../data/notes.sqlite");
+          const again = new Client("./data/notes.sqlite");
+          await one.exec("CREATE TABLE IF NOT EXISTS notes (n); INSERT INTO notes VALUES (1)");
+          const private_ = await openDatabase(":memory:");
+          const errors = [];
+          for (const path of ["../out.sqlite", "/tmp/out.sqlite", "public/out.sqlite"]) {
+            await openDatabase(path).catch((error) => errors.push(error.code));
+          }
+          await same.query("SELECT 1").catch((error) => errors.push(error.code));
+          await private_.query("SELECT * FROM notes").catch((error) => errors.push(error.code));
+          const found = (await again.query("SELECT count(*) AS n FROM notes")).rows;
+          await one.close();
+          await one.query("SELECT 1").catch((error) => errors.push(error.name));
+          return { errors, found };
+        }"#;
+    let host = Site::new()
+        .file("app/handler.js", handler)
+        .file("public/index.txt", "")
+        .file("data/readme.txt", "")
+        .serve();
+
+    let answer = host.get("/").json();
+
+    let refused = "SQLITE_CANTOPEN";
+    let errors = json!([refused, refused, refused, refused, "SQLITE_ERROR", "SqlError"]);
+    assert_eq!(answer, json!({ "errors": errors, "found": [{ "n": 1 }] }));
+    assert!(host.site.path("data/notes.sqlite").is_file());
+}
+
+#[test]
+fn the_default_database_may_be_a_file_that_outlives_the_host() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data.sqlite");
+    let serve = || site().arg("--database").arg(path.to_str().expect("a path")).serve();
+
+    exec(&serve(), SCHEMA);
+
+    assert_eq!(rows(&serve(), "SELECT count(*) AS n FROM posts"), json!([{ "n": 3 }]));
+}
+
+#[test]
+fn a_reload_keeps_what_is_in_memory() {
+    let host = site().dev();
+    exec(&host, SCHEMA);
+    let (answer, mut line) = host.open("/live?q=SELECT%20*%20FROM%20authors");
+
+    host.site.write("app/live/handler.js", format!("{LIVE} // changed"));
+    host.log.next("reloaded");
+    query(&host, "UPDATE authors SET name = 'Al' WHERE id = 1", Value::Null);
+
+    // The old generation's line goes on as well.
+    let mut copy = answer.json();
+    apply(&mut copy, &line.expect("initial_response.mutate"));
+    assert_eq!(copy["rows"], rows(&host, "SELECT * FROM authors"));
+    assert_eq!(copy["rows"][0]["name"], "Al");
+}
+
+#[test]
+fn workers_share_the_database() {
+    let live = format!("{LIVE}\nconst me = crypto.randomUUID(); export const POST = () => me;");
+    let host = site().file("app/live/handler.js", live).arg("--workers").arg("2").serve();
+    exec(&host, SCHEMA);
+    let who = || host.request("POST", "/live").send().text().to_owned();
+
+    let first = who();
+    let (answer, mut line) = host.open("/live?q=SELECT%20count(*)%20AS%20n%20FROM%20posts");
+    // Connections go to the worker with the fewest.
+    let busy = TcpStream::connect(host.address()).expect("the host accepts");
+    let second = (0..1000).map(|_| who()).find(|who| *who != first);
+    query(&host, "DELETE FROM posts WHERE id = 1", Value::Null);
+
+    assert!(second.is_some(), "one worker answers everything");
+    let mut copy = answer.json();
+    apply(&mut copy, &line.expect("initial_response.mutate"));
+    assert_eq!(copy, json!({ "rows": [{ "n": 2 }] }));
+    drop(busy);
+}
+
+// -- Live rows ----------------------------------------------------------------------------------------
+
+/// A live query's answer as a client keeps it.
+struct Copy {
+    body: Value,
+    line: Line,
+}
+
+impl Copy {
+    #[track_caller]
+    fn of(host: &Host, sql: &str) -> Copy {
+        let encoded = percent_encoding::utf8_percent_encode(sql, percent_encoding::NON_ALPHANUMERIC);
+        let (answer, line) = host.open(&format!("/live?q={encoded}"));
+        Copy { body: answer.json(), line }
+    }
+
+    /// Applies the next change; returns `[type, path, value]` of its records.
+    #[track_caller]
+    fn follow(&mut self) -> Value {
+        let records = self.line.expect("initial_response.mutate");
+        apply(&mut self.body, &records);
+        let brief = |record: &Value| json!([record["type"], record["path"], record["value"]]);
+        records.as_array().expect("records").iter().map(brief).collect()
+    }
+}
+
+#[test]
+fn what_changes_is_what_travels() {
+    let host = posts();
+    let mut copy = Copy::of(&host, "SELECT id, title FROM posts ORDER BY id");
+
+    query(&host, "INSERT INTO posts (title) VALUES ('four')", Value::Null);
+    let inserted = copy.follow();
+    query(&host, "UPDATE posts SET title = 'zwei' WHERE id = 2", Value::Null);
+    let updated = copy.follow();
+    query(&host, "DELETE FROM posts WHERE id = 3", Value::Null);
+    let deleted = copy.follow();
+
+    let four = json!({ "id": 4, "title": "four" });
+    assert_eq!(inserted, json!([["set", ["rows", "3"], four], ["set", ["rows", "length"], 4]]));
+    assert_eq!(updated, json!([["set", ["rows", "1", "title"], "zwei"]]));
+    assert_eq!(deleted, json!([["set", ["rows", "2"], four], ["set", ["rows", "length"], 3]]));
+    assert_eq!(copy.body["rows"], rows(&host, "SELECT id, title FROM posts ORDER BY id"));
+}
+
+#[test]
+fn writes_that_no_hook_tells_of_are_seen() {
+    let host = posts();
+    exec(
+        &host,
+        "CREATE TABLE pairs (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID; INSERT INTO pairs VALUES (1, 1)",
+    );
+    let mut truncated = Copy::of(&host, "SELECT title FROM posts");
+    let mut pairs = Copy::of(&host, "SELECT * FROM pairs");
+    let mut cascaded = Copy::of(&host, "SELECT count(*) AS n FROM posts");
+    let mut view = Copy::of(&host, "SELECT * FROM (SELECT name FROM authors) LIMIT 9");
+
+    query(&host, "DELETE FROM authors WHERE id = 1", Value::Null);
+    cascaded.follow();
+    view.follow();
+    truncated.follow();
+    query(&host, "DELETE FROM posts", Value::Null);
+    truncated.follow();
+    query(&host, "INSERT INTO pairs VALUES (1, 2)", Value::Null);
+    pairs.follow();
+
+    assert_eq!(cascaded.body, json!({ "rows": [{ "n": 1 }] }));
+    assert_eq!(view.body, json!({ "rows": [{ "name": "Bob" }, { "name": "Cy" }] }));
+    assert_eq!(truncated.body, json!({ "rows": [] }));
+    assert_eq!(pairs.body, json!({ "rows": [{ "a": 1, "b": 1 }, { "a": 1, "b": 2 }] }));
+}
+
+#[test]
+fn a_schema_that_changes_is_followed() {
+    let host = posts();
+    let mut copy = Copy::of(&host, "SELECT * FROM authors WHERE id = 1");
+
+    exec(&host, "ALTER TABLE authors ADD COLUMN born INTEGER DEFAULT 1815");
+    copy.follow();
+
+    assert_eq!(copy.body, json!({ "rows": [{ "id": 1, "name": "Ada", "born": 1815 }] }));
+    exec(&host, "DROP TABLE posts; DROP TABLE authors");
+    assert_eq!(copy.line.closed(), 4002);
+}
+
+#[test]
+fn a_transaction_is_one_change_and_a_rollback_none() {
+    let handler = r#"
+        import { client } from "liveline:sql";
+        export async function POST({ request }) {
+          const fails = await request.json();
+          return await client.transaction(async (tx) => {
+            for (let i = 0; i < 5; i++) await tx.query("INSERT INTO posts (title) VALUES ('x')");
+            if (fails) throw new Error("no");
+            return null;
+          }).catch(() => null);
+        }"#;
+    let host = site().file("app/many/handler.js", handler).serve();
+    exec(&host, SCHEMA);
+    let mut copy = Copy::of(&host, "SELECT id FROM posts");
+
+    host.request("POST", "/many").json(&json!(true)).send();
+    host.request("POST", "/many").json(&json!(false)).send();
+
+    // Five places and the length, in one frame; the rollback left none.
+    assert_eq!(copy.follow().as_array().expect("records").len(), 6);
+    assert_eq!(copy.body["rows"].as_array().expect("rows").len(), 8);
+}
+
+#[test]
+fn writes_of_another_process_are_seen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data.sqlite");
+    let host = site().arg("--database").arg(path.to_str().expect("a path")).serve();
+    exec(&host, SCHEMA);
+    let mut copy = Copy::of(&host, "SELECT title FROM posts WHERE id = 1");
+
+    let other = rusqlite::Connection::open(&path).expect("the same file");
+    other.busy_timeout(crate::support::PATIENCE).expect("a timeout");
+    other.execute("UPDATE posts SET title = 'elsewhere' WHERE id = 1", []).expect("an update");
+
+    assert_eq!(copy.follow(), json!([["set", ["rows", "0", "title"], "elsewhere"]]));
+}
+
+#[test]
+fn a_live_query_ends_with_its_signal() {
+    let host = Site::new()
+        .file(
+            "app/handler.js",
+            r#"
+            import { client } from "liveline:sql";
+            await client.exec("CREATE TABLE t (n)");
+            export default async function (event) {
+              const stop = new AbortController();
+              const sql = "SELECT n FROM t";
+              const [stopped, followed] = await Promise.all([
+                client.query(sql, { live: true, signal: stop.signal }),
+                client.query(sql, { live: true }),
+              ]);
+              stop.abort();
+              const grown = new Promise((resolve) => Observer.observe(followed.rows, resolve));
+              await client.query("INSERT INTO t VALUES (1)");
+              await grown;
+              const late = await client.query(sql, { live: true, signal: stop.signal }).catch((error) => error.name);
+              return [stopped.rows.length, followed.rows.length, late];
+            }"#,
+        )
+        .serve();
+
+    assert_eq!(host.get("/").json(), json!([0, 1, "AbortError"]));
+}
+
+#[test]
+fn only_what_reads_can_be_live() {
+    let got = answer_of(
+        r#"
+        await client.exec("CREATE TABLE t (n)");
+        const codes = [];
+        const live = { live: true };
+        await client.query("INSERT INTO t VALUES (1)", live).catch((error) => codes.push(error.code));
+        await client.query("SELECT n FROM nowhere", live).catch((error) => codes.push(error.code));
+        await client.transaction((tx) => tx.query("SELECT n FROM t", live)).catch((error) => codes.push(error.name));
+        return [codes, (await client.query("SELECT n FROM t")).rows];"#,
+    );
+
+    assert_eq!(got, json!([["SQLITE_MISUSE", "SQLITE_ERROR", "TypeError"], []]));
+}
+
+/// What every query below finds once the last write of a random history is there, and not before.
+const END: &str = "~END";
+
+const FOLLOWED: [&str; 5] = [
+    "SELECT * FROM posts",
+    "SELECT * FROM posts WHERE score >= 0 ORDER BY score DESC, id LIMIT 8",
+    "SELECT p.id, p.title, a.name, p.score FROM posts p JOIN authors a ON a.id = p.author ORDER BY p.title, p.id",
+    "SELECT a.name, count(*) AS n, max(p.title) AS last FROM posts p JOIN authors a ON a.id = p.author \
+     GROUP BY a.id ORDER BY n DESC, a.id",
+    "SELECT title FROM posts ORDER BY title",
+];
+
+#[test]
+fn every_copy_equals_a_fresh_query_after_a_random_history() {
+    let host = posts();
+    let mut copies = FOLLOWED.map(|sql| Copy::of(&host, sql));
+    let mut state = 20_261_121_u64;
+    let mut random = |below: u64| {
+        // Knuth's generator: the same history in every run.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+
+    for _ in 0..120 {
+        let (id, author, score) = (random(20) + 1, random(3) + 1, random(10) as i64 - 2);
+        let title = ["a", "b", "c", "d"][random(4) as usize];
+        let sql = match random(8) {
+            0..=2 => format!(
+                "INSERT INTO posts (title, score, author) VALUES ('{title}', {score}, {author}), ('{title}', {id}, {author})"
+            ),
+            3 => format!("INSERT OR REPLACE INTO posts VALUES ({id}, '{title}', {score}, {author})"),
+            4 => format!("UPDATE posts SET title = '{title}', score = {score} WHERE id = {id}"),
+            5 => format!("UPDATE posts SET score = score + 1 WHERE author = {author}"),
+            6 => format!("UPDATE authors SET name = name || '{title}' WHERE id = {author}"),
+            _ => format!("DELETE FROM posts WHERE id % 5 = {}", id % 5),
+        };
+        assert_eq!(query(&host, &sql, Value::Null)["error"], Value::Null, "{sql}");
+    }
+    query(&host, "INSERT INTO posts (title, score, author) VALUES (?, 1000, 1)", json!([END]));
+
+    for (copy, sql) in copies.iter_mut().zip(FOLLOWED) {
+        while !copy.body.to_string().contains(END) {
+            copy.follow();
+        }
+        assert_eq!(copy.body["rows"], rows(&host, sql), "{sql}");
+    }
+}
+
+#[test]
+fn a_thousand_rows_take_one_more_in_no_time() {
+    let host = posts();
+    exec(
+        &host,
+        "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 1006)
+         INSERT INTO posts SELECT i, 'post ' || i, i, 1 FROM n",
+    );
+    let mut copy = Copy::of(&host, "SELECT * FROM posts ORDER BY id");
+
+    for n in 0..100 {
+        query(&host, "INSERT INTO posts (title) VALUES (?)", json!([n]));
+        // One place and the length, however many rows there are.
+        assert_eq!(copy.follow().as_array().expect("records").len(), 2);
+    }
+
+    assert_eq!(copy.body["rows"].as_array().expect("rows").len(), 1100);
+}
