@@ -1,7 +1,8 @@
 /** What `/app.js` adds to a page. */
 
-import type { HandlerFetch, HttpEvent, Next, StepContext } from "./event.js";
+import type { Dialogs, HandlerFetch, HttpEvent, Next, StepContext } from "./event.js";
 import type { Port, RemotePort } from "./port.js";
+import type { CookieOptions, KeyVal } from "./storage.js";
 
 /** Every line that is open in this page, as one port: what is posted goes to all, what comes on any is heard. */
 export interface Hub extends Omit<Port, "postRequest" | "close">, Iterable<RemotePort> {
@@ -43,19 +44,25 @@ export type ClientHandler = (this: StepContext, event: ClientEvent, next: Next, 
 export interface ClientEvent extends Pick<HttpEvent, SharedMembers> {
   /** The line to the page: what is posted here is heard at `app.background`. */
   readonly client: RemotePort;
+  readonly user: Dialogs;
+  readonly cookies: ClientMap<string, string | CookieOptions>;
+  readonly session: ClientMap<any>;
   readonly detail: any;
   spawn(request?: Request): ClientEvent;
   /** Gives up on the request. */
   abort(reason?: unknown): void;
 }
 
+/** What a page may read and write itself. */
+type ClientMap<Stored, Given = Stored> = Omit<
+  KeyVal<Stored, Given>,
+  "patch" | "subscribe" | "require" | "defineHandler"
+>;
+
 type SharedMembers =
   | "type"
   | "request"
   | "url"
-  | "user"
-  | "cookies"
-  | "session"
   | "signal"
   | "readyState"
   | "respondWith"

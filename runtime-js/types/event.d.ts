@@ -2,7 +2,7 @@
 
 import type { StateCallback, StateInit } from "./live-response.js";
 import type { ClientPort, PortMessageEvent, RequestOptions } from "./port.js";
-import type { Cookies, KeyVal } from "./storage.js";
+import type { Cookies, KeyVal, RequireOptions, Session, Stop, SubscribeOptions } from "./storage.js";
 
 /** A handler: an export named `GET`, `POST`, ..., or `default`. */
 export type Handler = (this: StepContext, event: HttpEvent, next: Next, fetch: HandlerFetch) => unknown;
@@ -49,7 +49,7 @@ export interface HttpEvent {
   readonly user: User;
   readonly cookies: Cookies;
   /** Values that stay with the visitor. */
-  readonly session: KeyVal;
+  readonly session: Session;
   readonly detail: RequestDetail;
   /** Aborts when the exchange is over, however it ends. */
   readonly signal: AbortSignal;
@@ -82,8 +82,27 @@ export type Question = string | { message: string; details?: string; [more: stri
 type Asked<Answer> = Promise<PortMessageEvent<Answer>>;
 type OnAnswer<Answer> = (answer: PortMessageEvent<Answer>) => unknown;
 
-/** Asks the user. The answer is the `data` of what the promise resolves with. */
-export interface User {
+/** The person at the other end. Answers to questions are the `data` of what the promise resolves with. */
+export interface User extends KeyVal, Dialogs {
+  /** Whether the user has an id. */
+  isSignedIn(): Promise<boolean>;
+  /** The same, now and whenever it changes. */
+  isSignedIn(callback: (isSignedIn: boolean) => unknown, options?: SubscribeOptions): Promise<Stop>;
+  /** Requires the user's id, and further keys if some are named. */
+  signIn(options?: RequireOptions): Promise<any[]>;
+  signIn(keys: string | string[], options?: RequireOptions): Promise<any[]>;
+  signIn<Result>(callback: (id: any) => Result, options?: RequireOptions): Promise<Awaited<Result>>;
+  signIn<Result>(
+    keys: string | string[],
+    callback: (...values: any[]) => Result,
+    options?: RequireOptions,
+  ): Promise<Awaited<Result>>;
+  /** Forgets everything about the user. */
+  signOut(): Promise<void>;
+}
+
+/** Questions to the user. */
+export interface Dialogs {
   confirm(question: Question, options?: RequestOptions): Asked<boolean>;
   confirm(question: Question, callback: OnAnswer<boolean>, options?: RequestOptions): Asked<boolean>;
   prompt<Answer = string | null>(question: Question, options?: RequestOptions): Asked<Answer>;

@@ -1,19 +1,64 @@
 /** What stays with a visitor. */
 
-/** An asynchronous map of JSON values. */
-export interface KeyVal {
-  get<Value = any>(key: string): Promise<Value | undefined>;
+/** A value that was set or deleted. */
+export interface Change<Value = any> {
+  readonly type: "set" | "delete";
+  readonly key: string;
+  /** `undefined` for deletions. */
+  readonly value: Value | undefined;
+}
+
+type Watcher<Value> = (change: Change<Value>) => unknown;
+
+/** Ends a subscription. */
+export type Stop = () => void;
+
+export interface SubscribeOptions {
+  once?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface RequireOptions {
+  /** Null counts as missing. */
+  noNulls?: boolean;
+}
+
+/** An asynchronous map of JSON values; `Given` is what `set()` takes. */
+export interface KeyVal<Stored = any, Given = Stored> {
+  get<Value extends Stored = Stored>(key: string): Promise<Value | undefined>;
   has(key: string): Promise<boolean>;
   /** `undefined` deletes. */
-  set(key: string, value: unknown): Promise<void>;
+  set(key: string, value: Given | undefined): Promise<void>;
   /** Says whether there was such a value. */
   delete(key: string): Promise<boolean>;
   clear(): Promise<void>;
   keys(): Promise<string[]>;
-  values(): Promise<any[]>;
-  entries(): Promise<[string, any][]>;
+  values(): Promise<Stored[]>;
+  entries(): Promise<[string, Stored][]>;
   count(): Promise<number>;
-  json(): Promise<Record<string, any>>;
+  /** All values as one object. */
+  json(): Promise<Record<string, Stored>>;
+  /** Sets each value of an object; with `replace`, deletes all others. */
+  patch(values: Record<string, Given | undefined>, options?: { replace?: boolean }): Promise<void>;
+  /** Calls back when a value changes, whoever changes it, until the exchange ends. */
+  subscribe(key: string, callback: Watcher<Stored>, options?: SubscribeOptions): Stop;
+  subscribe(callback: Watcher<Stored>, options?: SubscribeOptions): Stop;
+  /** Where to send the user, or how to find the value or the answer, where `require()` misses a key. */
+  defineHandler(key: string, handler: string | URL | ((values: this) => unknown)): void;
+  /** Values that have to be there. */
+  require(key: string, options?: RequireOptions): Promise<Stored>;
+  require(keys: string[], options?: RequireOptions): Promise<Stored[]>;
+  require<Result>(
+    keys: string | string[],
+    callback: (...values: Stored[]) => Result,
+    options?: RequireOptions,
+  ): Promise<Awaited<Result>>;
+}
+
+/** Values that stay with a visitor, kept by the server. */
+export interface Session extends KeyVal {
+  /** Null before the first value is set. */
+  readonly sessionID: string | null;
 }
 
 export interface CookieOptions {
@@ -30,17 +75,5 @@ export interface CookieOptions {
   sameSite?: "Strict" | "Lax" | "None";
 }
 
-/** The cookies of the request, and those that the answer will set. */
-export interface Cookies {
-  get(name: string): Promise<string | undefined>;
-  has(name: string): Promise<boolean>;
-  /** Before the answer only. */
-  set(name: string, value: string | CookieOptions): Promise<void>;
-  delete(name: string): Promise<boolean>;
-  clear(): Promise<void>;
-  keys(): Promise<string[]>;
-  values(): Promise<string[]>;
-  entries(): Promise<[string, string][]>;
-  count(): Promise<number>;
-  json(): Promise<Record<string, string>>;
-}
+/** The cookies of the request, and those that the answer will set; before the answer only. */
+export interface Cookies extends KeyVal<string, string | CookieOptions> {}

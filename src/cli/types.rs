@@ -22,6 +22,7 @@ const DECLARATIONS: &[(&str, &str)] = declarations![
     "live-response.d.ts",
     "observer.d.ts",
     "port.d.ts",
+    "sql.d.ts",
     "storage.d.ts",
 ];
 

@@ -1,5 +1,6 @@
 // The seed's handlers, as a person would write them in TypeScript. They have to type-check as they stand.
 
+import { client } from "liveline:sql";
 import Observer from "@webqit/observer";
 import { LiveResponse, type Handler, type HttpEvent, type Next } from "@webqit/webflo";
 
@@ -108,6 +109,24 @@ export function chat(event: HttpEvent) {
   });
   channel.addEventListener<Reply>("message", (e) => console.log(e.data.message, channel.members()[0].isSelf));
   event.client.addEventListener("leave", leave);
+}
+
+export async function posts(event: HttpEvent) {
+  const result = await client.query<{ title: string }>("SELECT * FROM posts WHERE date_created > '2023-01-01'", {
+    live: true,
+    signal: event.signal,
+  });
+  event.waitUntilNavigate();
+  return { posts: result.rows, first: result.rows[0]?.title.length };
+}
+
+export async function account(event: HttpEvent) {
+  event.user.defineHandler("id", "/login");
+  const stop = await event.user.isSignedIn((isSignedIn) => console.log(isSignedIn));
+  event.session.subscribe("visits", ({ type, value }) => console.log(type, value), { signal: event.signal });
+  const [id] = await event.user.signIn();
+  stop();
+  return await event.user.require(["id", "name"], (id, name) => `${id} ${name}`) + id;
 }
 
 export async function stored(event: HttpEvent) {

@@ -1,5 +1,6 @@
 // Tells which members the public objects have.
 
+import { client } from "liveline:sql";
 import { members } from "./members.js";
 
 function firstRecord() {
@@ -19,6 +20,9 @@ export default async function (event, next) {
   live.replaceWith({ a: 2 }, { done: false });
   const membership = event.client.enterChannel("channel");
   const report = {
+    Client: members(client),
+    Result: members(await client.query("SELECT 1")),
+    Transaction: await client.transaction(members),
     Channel: members(membership.channel),
     Membership: members(membership),
     Cookies: members(event.cookies),
@@ -26,7 +30,6 @@ export default async function (event, next) {
     Descriptor: members(firstRecord()),
     Frame: members(await live.now()),
     HttpEvent: members(event),
-    KeyVal: members(event.session),
     LiveProgramHandle: members(live.toLiveProgramHandle()),
     LiveResponse: members(live),
     "typeof LiveResponse": members(LiveResponse),
@@ -36,6 +39,7 @@ export default async function (event, next) {
     RemotePort: members(far.background),
     ReplaceEvent: members(await replaced),
     RequestDetail: members(event.detail),
+    Session: members(event.session),
     StepContext: members(this),
     User: members(event.user),
   };

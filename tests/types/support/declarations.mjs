@@ -20,16 +20,20 @@ export function declaredMembers(folder, names) {
   const program = ts.createProgram(files, { ...options, target: ts.ScriptTarget.ESNext });
   const checker = program.getTypeChecker();
   const symbols = new Map();
-  for (const file of files.map((name) => program.getSourceFile(name))) {
-    const module = checker.getSymbolAtLocation(file);
-    for (const symbol of module === undefined ? [] : checker.getExportsOfModule(module)) symbols.set(symbol.name, symbol);
+  const modules = files.map((name) => checker.getSymbolAtLocation(program.getSourceFile(name)));
+  for (const module of [...modules, ...checker.getAmbientModules()]) {
+    // A file that declares a module by its name is none itself.
+    if (module === undefined) continue;
+    for (const symbol of checker.getExportsOfModule(module)) symbols.set(symbol.name, symbol);
   }
   return names.flatMap((name) => {
     const [, isValue, symbolName] = /^(typeof )?(.+)$/.exec(name);
     const symbol = symbols.get(symbolName);
     if (symbol === undefined) return [];
     const type = isValue ? checker.getTypeOfSymbol(symbol) : checker.getDeclaredTypeOfSymbol(symbol);
-    const isPlatform = (member) => member.declarations?.every((it) => program.isSourceFileDefaultLibrary(it.getSourceFile()));
+    const isPlatform = ({ declarations }) => {
+      return declarations?.every((declaration) => program.isSourceFileDefaultLibrary(declaration.getSourceFile()));
+    };
     const members = checker.getPropertiesOfType(type).filter((member) => {
       return !isPlatform(member) && !member.name.startsWith("__@") && !NOT_COUNTED.has(member.name);
     });
