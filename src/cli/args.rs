@@ -29,6 +29,8 @@ pub enum Command {
     Routes(Folder),
     /// Load every handler of a folder and report every error
     Check(Folder),
+    /// Write the types of everything handlers can use, for editors and the TypeScript compiler
+    Types(Types),
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -38,6 +40,12 @@ pub struct Folder {
     /// Folder of static files [default: DIR/public if there is one]
     #[arg(long, value_name = "DIR")]
     pub public: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Types {
+    /// A routes folder, or a project with app/ and public/
+    pub dir: PathBuf,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args.rs` | the arguments as typed |
 //! | `settings.rs` | the arguments checked and resolved |
-//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs` | one subcommand each |
+//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs` | one subcommand each |
 //! | `watch.rs` | changes on disk, for `dev` |
 
 mod args;
@@ -14,6 +14,7 @@ mod log;
 mod routes;
 mod serve;
 mod settings;
+mod types;
 mod watch;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
             args::Command::Dev(args) => dev::run(args).await,
             args::Command::Routes(args) => routes::run(&args),
             args::Command::Check(args) => check::run(args).await,
+            args::Command::Types(args) => types::run(&args),
         }
     });
     // Whatever still blocks a thread must not keep the process.
@@ -67,6 +69,8 @@ enum CliError {
     Listen(#[from] crate::net::ListenError),
     #[error("the folder cannot be watched: {0}")]
     Watch(#[from] notify::Error),
+    #[error("cannot write `{}`: {source}", .path.display())]
+    Write { path: std::path::PathBuf, source: std::io::Error },
     #[error("the sessions cannot be kept: {0}")]
     Sessions(#[from] crate::storage::SqlError),
     #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]

@@ -8,8 +8,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::Site;
-
 /// Every module of the crate and what it may import, in the order of the picture in `src/lib.rs`.
 const MODULES: &[(&str, &[&str])] = &[
     ("net", &["isolate"]),
@@ -332,27 +330,6 @@ fn nothing_names_a_machine() {
     expect_none("the repository means the same on every machine", violations);
 }
 
-#[test]
-fn the_readme_works_as_shown() {
-    let readme = file("README.md");
-    let fences = fences(&readme.content);
-    let handlers = fences.iter().filter_map(|fence| Some((fence.title()?, fence)));
-    let site = handlers.fold(Site::new(), |site, (title, fence)| {
-        let path = title.strip_prefix("routes/");
-        let path = path.unwrap_or_else(|| panic!("README.md:{}: {title} is not in routes/", fence.line));
-        site.file(path, &fence.content)
-    });
-    let checked = site.run("check");
-    assert_eq!(checked.code, Some(0), "README.md shows handlers that do not load: {}", checked.output());
-
-    let answers: Vec<_> = fences.iter().flat_map(Fence::shown_answers).collect();
-    assert!(!answers.is_empty(), "README.md shows no `$ curl` and what it prints");
-    let host = site.serve();
-    for (path, shown) in answers {
-        assert_eq!(host.get(&path).text().trim(), shown, "README.md shows another answer to {path}");
-    }
-}
-
 // --- rules
 
 fn imports_of(module: &str) -> Option<Vec<&'static str>> {
@@ -495,48 +472,6 @@ fn named_after<'t>(prefix: &'t str, text: &'t str) -> impl Iterator<Item = &'t s
 
 fn quoted(text: &str) -> Option<&str> {
     text.split('"').nth(1)
-}
-
-/// A fenced block of a Markdown file.
-struct Fence {
-    /// What follows the opening backticks.
-    info: String,
-    content: String,
-    line: usize,
-}
-
-impl Fence {
-    /// The file it shows: ```` ```js title="routes/handler.js" ````.
-    fn title(&self) -> Option<&str> {
-        self.info.split_once("title=").and_then(|(_, title)| quoted(title))
-    }
-
-    /// The path that each `$ curl` asks for, and the last line that it prints.
-    fn shown_answers(&self) -> impl Iterator<Item = (String, &str)> {
-        self.content.split("$ ").filter_map(|shown| {
-            let (command, output) = shown.strip_prefix("curl ")?.split_once('\n')?;
-            let (_, path) = command.split_once("://")?.1.split_once('/')?;
-            Some((format!("/{}", path.trim_end_matches(['\'', '"', ' '])), output.trim().lines().last()?))
-        })
-    }
-}
-
-fn fences(markdown: &str) -> Vec<Fence> {
-    let mut fences: Vec<Fence> = Vec::new();
-    let mut inside = false;
-    for (text, line) in markdown.lines().zip(1..) {
-        match text.strip_prefix("```") {
-            Some(info) if !inside => fences.push(Fence { info: info.into(), content: String::new(), line }),
-            None if inside => {
-                let fence = fences.last_mut().expect("a fence was opened");
-                fence.content.extend([text, "\n"]);
-            }
-            None => continue,
-            Some(_) => {}
-        }
-        inside = inside != text.starts_with("```");
-    }
-    fences
 }
 
 // --- files

@@ -1,5 +1,6 @@
 //! The command line: what each command prints and how it ends.
 
+use std::fs;
 use std::net::TcpListener;
 
 use crate::support::{Finished, Site, serve};
@@ -61,6 +62,36 @@ fn check_shows_every_error_with_its_place() {
     assert!(said.contains("throw new RangeError(\"at load\");"), "{said}");
     assert!(said.lines().filter(|line| line.trim_start().starts_with("--> ")).count() == 2, "{said}");
     assert!(said.lines().filter(|line| line.trim_end().ends_with('^')).count() == 2, "{said}");
+}
+
+#[test]
+fn types_writes_every_declaration_and_a_config() {
+    let site = Site::new().file("handler.js", FINE);
+
+    let written = site.run("types");
+
+    assert_eq!(written.code, Some(0), "{}", written.output());
+    let config = fs::read_to_string(site.path("jsconfig.json")).expect("jsconfig.json");
+    assert!(config.contains(".liveline/types/index.d.ts"), "{config}");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/types");
+    for file in fs::read_dir(folder).expect("runtime-js/types/").flatten() {
+        let copy = site.path(".liveline/types").join(file.file_name());
+        assert_eq!(fs::read(&copy).ok(), fs::read(file.path()).ok(), "{}", copy.display());
+    }
+    // The host is not confused by them.
+    assert_eq!(site.run("check").stdout.trim(), "ok: 1 handlers");
+}
+
+#[test]
+fn types_leaves_a_config_as_it_is() {
+    let site = Site::new().file("handler.ts", FINE).file("tsconfig.json", "{}");
+
+    let written = site.run("types");
+
+    assert_eq!(written.code, Some(0), "{}", written.output());
+    assert_eq!(fs::read_to_string(site.path("tsconfig.json")).expect("tsconfig.json"), "{}");
+    assert!(!site.path("jsconfig.json").exists());
+    assert!(written.stdout.contains("@webqit/webflo"), "{}", written.output());
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod architecture;
 mod channels;
 mod cli;
 mod client;
+mod docs;
 mod errors;
 mod events;
 mod examples;

@@ -21,7 +21,9 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
     step("without a JavaScript engine", cargo_test(checkout, &Build::without_engine()).arg("--workspace"))?;
     full(checkout, &choice, &[])?;
+    without_sockets(checkout, &choice)?;
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
+    type_tests(checkout)?;
     browser_tests(checkout)?;
     match choice.engine {
         Engine::V8 { .. } => smoke_of_quickjs(checkout, &choice),
@@ -32,6 +34,12 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
 
 fn full(checkout: &Checkout, choice: &Choice, arguments: &[&str]) -> Outcome {
     step("with the chosen engine", cargo_test(checkout, &choice.build(checkout)?).args(arguments))
+}
+
+/// The integration binary again, its clients joining lines without sockets.
+fn without_sockets(checkout: &Checkout, choice: &Choice) -> Outcome {
+    let mut cargo = cargo_test(checkout, &choice.build(checkout)?);
+    step("without sockets", cargo.env("LIVELINE_TRANSPORT", "events").args(["--test", "it"]))
 }
 
 /// The host's JavaScript that runs without the host: every script directly in the folder.
@@ -62,6 +70,18 @@ fn scripts_in(folder: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(scripts)
 }
 
+/// The declarations of `runtime-js/types/`, held against the liveline that the full run has built.
+fn type_tests(checkout: &Checkout) -> Outcome {
+    let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
+        return skip("types", "there is no node or no npm on the PATH");
+    };
+    let folder = checkout.root.join("tests/types");
+    step("installing the TypeScript compiler", Command::new(npm).arg("ci").current_dir(&folder))?;
+    let mut run = Command::new(node);
+    run.args(["--test", "types.test.mjs"]).current_dir(&folder);
+    step("types", with_liveline(&mut run, checkout))
+}
+
 /// The examples' pages in Chromium, served by the liveline that the full run has built.
 fn browser_tests(checkout: &Checkout) -> Outcome {
     const NAME: &str = "browser tests";
@@ -84,10 +104,15 @@ fn browser_tests(checkout: &Checkout) -> Outcome {
     step("installing what drives the browser", &mut install)?;
     let mut run = Command::new(node);
     run.arg("run.mjs").current_dir(&folder);
-    if Machine.variable("LIVELINE_BIN").is_none() {
-        run.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));
+    step(NAME, with_liveline(&mut run, checkout))
+}
+
+/// Tells a script which liveline to start, unless the caller did.
+fn with_liveline<'a>(command: &'a mut Command, checkout: &Checkout) -> &'a mut Command {
+    if std::env::var_os("LIVELINE_BIN").is_none() {
+        command.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));
     }
-    step(NAME, &mut run)
+    command
 }
 
 /// The integration binary of the chosen engine drives a liveline that was built with the other one.

@@ -86,10 +86,13 @@ impl Host {
         line
     }
 
-    /// The line of a live answer, after the handshake.
+    /// The line of a live answer, after the handshake. The cookies that came with the answer are kept, as browsers do.
     #[track_caller]
     pub fn join(&self, answer: &Answer) -> Line {
+        let cookies = answer.all("set-cookie").into_iter().filter_map(|cookie| cookie.split(';').next());
+        let cookies: Vec<_> = cookies.collect();
         let dial = self.dial(&answer.line_path());
+        let dial = if cookies.is_empty() { dial } else { dial.header("cookie", &cookies.join("; ")) };
         let joined = if without_sockets() { dial.listen() } else { dial.connect() };
         let mut line = joined.unwrap_or_else(|status| {
             panic!("the line was refused with {status}; the answer was {answer:?}");

@@ -279,7 +279,7 @@ impl Line {
 
     /// The next envelope, or the code the line was closed with (1006: it broke).
     #[track_caller]
-    fn receive(&mut self) -> Result<Value, u16> {
+    pub fn receive(&mut self) -> Result<Value, u16> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -1,0 +1,19 @@
+/**
+ * Everything that a handler can use: what `@webqit/webflo` and `@webqit/fetch-plus` give, and the globals.
+ */
+
+import { LiveResponse as LiveResponseClass } from "./live-response.js";
+import { Observer as ObserverObject } from "./observer.js";
+
+export * from "./channel.js";
+export * from "./client.js";
+export * from "./event.js";
+export * from "./live-response.js";
+export * from "./port.js";
+export * from "./storage.js";
+
+declare global {
+  const LiveResponse: typeof LiveResponseClass;
+  type LiveResponse<Body = any> = LiveResponseClass<Body>;
+  const Observer: typeof ObserverObject;
+}

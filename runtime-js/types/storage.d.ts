@@ -1,0 +1,79 @@
+/** What stays with a visitor. */
+
+/** A value that was set or deleted. */
+export interface Change<Value = any> {
+  readonly type: "set" | "delete";
+  readonly key: string;
+  /** `undefined` for deletions. */
+  readonly value: Value | undefined;
+}
+
+type Watcher<Value> = (change: Change<Value>) => unknown;
+
+/** Ends a subscription. */
+export type Stop = () => void;
+
+export interface SubscribeOptions {
+  once?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface RequireOptions {
+  /** Null counts as missing. */
+  noNulls?: boolean;
+}
+
+/** An asynchronous map of JSON values; `Given` is what `set()` takes. */
+export interface KeyVal<Stored = any, Given = Stored> {
+  get<Value extends Stored = Stored>(key: string): Promise<Value | undefined>;
+  has(key: string): Promise<boolean>;
+  /** `undefined` deletes. */
+  set(key: string, value: Given | undefined): Promise<void>;
+  /** Says whether there was such a value. */
+  delete(key: string): Promise<boolean>;
+  clear(): Promise<void>;
+  keys(): Promise<string[]>;
+  values(): Promise<Stored[]>;
+  entries(): Promise<[string, Stored][]>;
+  count(): Promise<number>;
+  /** All values as one object. */
+  json(): Promise<Record<string, Stored>>;
+  /** Sets each value of an object; with `replace`, deletes all others. */
+  patch(values: Record<string, Given | undefined>, options?: { replace?: boolean }): Promise<void>;
+  /** Calls back when a value changes, whoever changes it, until the exchange ends. */
+  subscribe(key: string, callback: Watcher<Stored>, options?: SubscribeOptions): Stop;
+  subscribe(callback: Watcher<Stored>, options?: SubscribeOptions): Stop;
+  /** Where to send the user, or how to find the value or the answer, where `require()` misses a key. */
+  defineHandler(key: string, handler: string | URL | ((values: this) => unknown)): void;
+  /** Values that have to be there. */
+  require(key: string, options?: RequireOptions): Promise<Stored>;
+  require(keys: string[], options?: RequireOptions): Promise<Stored[]>;
+  require<Result>(
+    keys: string | string[],
+    callback: (...values: Stored[]) => Result,
+    options?: RequireOptions,
+  ): Promise<Awaited<Result>>;
+}
+
+/** Values that stay with a visitor, kept by the server. */
+export interface Session extends KeyVal {
+  /** Null before the first value is set. */
+  readonly sessionID: string | null;
+}
+
+export interface CookieOptions {
+  value: string;
+  /** `/` by default. */
+  path?: string;
+  domain?: string;
+  /** In seconds. */
+  maxAge?: number;
+  expires?: Date | string;
+  httpOnly?: boolean;
+  secure?: boolean;
+  /** `Lax` by default. */
+  sameSite?: "Strict" | "Lax" | "None";
+}
+
+/** The cookies of the request, and those that the answer will set; before the answer only. */
+export interface Cookies extends KeyVal<string, string | CookieOptions> {}

@@ -1,0 +1,79 @@
+//! What the documents show, done: handlers load, commands print what stands there, and lines tell it.
+//!
+//! A section of a document, from one `## ` heading to the next, is a site of its own:
+//!
+//! | fenced block | what is done with it |
+//! |---|---|
+//! | ```` ```js title="routes/PATH" ```` | a file of the site, as `title="public/PATH"` is; it must load |
+//! | ```` ```console ```` | every `$ curl ...` is sent, and has to print what follows; see `curl.rs` |
+//! | ```` ```frames ```` | a conversation over a line; see `frames.rs` |
+
+mod curl;
+mod fences;
+mod frames;
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Host, Site};
+use curl::Curl;
+use fences::{Fence, Section, sections};
+
+#[test]
+fn the_readme_works_as_shown() {
+    works_as_shown("README.md");
+}
+
+#[test]
+fn every_document_works_as_shown() {
+    for document in fs::read_dir(root().join("docs")).expect("docs/").flatten() {
+        works_as_shown(&format!("docs/{}", document.file_name().to_string_lossy()));
+    }
+}
+
+#[track_caller]
+fn works_as_shown(document: &str) {
+    let markdown = fs::read_to_string(root().join(document)).unwrap_or_else(|it| panic!("{document}: {it}"));
+    for section in sections(&markdown) {
+        let Some(host) = serve(document, &section) else { continue };
+        for fence in &section.fences {
+            let place = format!("{document}:{}", fence.line);
+            match fence.language() {
+                "console" => show_console(&host, fence, &place),
+                "frames" => frames::play(&host, &fence.content, &place),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The section's files, loaded and served; `None` where it has none.
+fn serve(document: &str, section: &Section) -> Option<Host> {
+    let files: Vec<_> = section.fences.iter().filter_map(|fence| Some((fence.title()?, fence))).collect();
+    if files.is_empty() {
+        return None;
+    }
+    let site = files.into_iter().fold(Site::new(), |site, (title, fence)| {
+        let path = title.strip_prefix("routes/").or(Some(title).filter(|title| title.starts_with("public/")));
+        let path =
+            path.unwrap_or_else(|| panic!("{document}:{}: {title} is in no folder of a site", fence.line));
+        site.file(path, &fence.content)
+    });
+    let checked = site.run("check");
+    let heading = &section.heading;
+    assert_eq!(checked.code, Some(0), "{document}, {heading:?}: handlers do not load: {}", checked.output());
+    Some(site.serve())
+}
+
+/// Sends the block's commands one after the other.
+fn show_console(host: &Host, fence: &Fence, place: &str) {
+    let mut jar = curl::Jar::new();
+    for (command, output) in fence.commands().filter(|(command, _)| command.starts_with("curl ")) {
+        let curl = Curl::parse(&command).unwrap_or_else(|error| panic!("{place}: `{command}`: {error}"));
+        curl.send(host, &mut jar).expect_printed(output, &format!("{place}: `{command}`"));
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,86 @@
+// The declarations of runtime-js/types, held against the host and against the compiler.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { ClientEvent } from "../../runtime-js/client/event.js";
+import { Hub } from "../../runtime-js/client/hub.js";
+import { members } from "./site/members.js";
+import { declaredMembers } from "./support/declarations.mjs";
+import { askHandler, executable, startHost } from "./support/host.mjs";
+
+/** Members that only the host calls. They are no part of what handlers may use. */
+const FOR_THE_HOST = new Set([
+  ...["closed", "hear", "opened", "receive", "relayTo", "reply", "tap"].map((name) => `ClientPort.${name}`),
+  ...["hasHeaders", "raw"].map((name) => `Frame.${name}`),
+  ...["closed", "relayTo"].map((name) => `Port.${name}`),
+  ...["bindState", "follow", "holdUntil", "parent", "relayTo"].map((name) => `RemotePort.${name}`),
+  ...["add", "relayTo"].map((name) => `Hub.${name}`),
+  "ClientEvent.answeredBy",
+  ...["failureOf", "isClosed", "lineHeaders", "recorder", "respond", "stop", "upstreamOf", "withBackground"]
+    .map((name) => `typeof LiveResponse.${name}`),
+]);
+
+/** A handler as the documentation shows it. */
+const PROJECT = `
+  import Observer from "@webqit/observer";
+  import type { Handler } from "@webqit/webflo";
+  export const GET: Handler = async (event, next) => {
+    if (next.stepname) return await next();
+    const answer = await event.user.confirm("Sure?");
+    // @ts-expect-error: the answer is true or false
+    if (answer.data === "yes") return;
+    return new LiveResponse(Observer.proxy({ ok: answer.data }));
+  };
+`;
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+test("handlers type-check, and mistakes in them do not", () => {
+  typeCheck(here("."));
+});
+
+test("what `liveline types` writes is all that a project needs", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "liveline-types-"));
+  try {
+    await writeFile(join(folder, "handler.ts"), PROJECT);
+    execFileSync(executable(), ["types", folder]);
+    typeCheck(join(folder, "jsconfig.json"));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("every member that the host gives is declared, and the other way round", async (t) => {
+  const host = await startHost(here("site"));
+  t.after(() => host.stop());
+
+  const report = { ...await askHandler(host.url, "probe"), ...inBrowsers() };
+  const actual = Object.entries(report).flatMap(([of, names]) => names.map((name) => `${of}.${name}`));
+  const declared = declaredMembers(here("../../runtime-js/types/"), Object.keys(report));
+
+  const known = new Set([...declared.map(({ name }) => name), ...FOR_THE_HOST]);
+  const undeclared = actual.filter((name) => !known.has(name));
+  assert.deepEqual(undeclared, [], "runtime-js/types/ does not declare what the host has");
+  const missing = declared.filter(({ name, isOptional }) => !isOptional && !actual.includes(name));
+  assert.deepEqual(missing, [], "the host does not have what runtime-js/types/ declares");
+});
+
+/** Members of what pages have. It runs here as far as it needs no page. */
+function inBrowsers() {
+  const event = new ClientEvent(new Request("http://localhost/"), { controller: new AbortController() });
+  return { ClientEvent: members(event), Hub: members(new Hub()) };
+}
+
+/** Runs the compiler over a project. */
+function typeCheck(project) {
+  try {
+    execFileSync(process.execPath, [here("node_modules/typescript/bin/tsc"), "-p", project], { encoding: "utf8" });
+  } catch (error) {
+    assert.fail(error.stdout || error.message);
+  }
+}
