@@ -16,6 +16,7 @@ mod client;
 mod errors;
 mod events;
 mod examples;
+mod live_functions;
 mod live_responses;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
@@ -33,6 +34,7 @@ mod state;
 mod static_files;
 mod staying;
 mod termination;
+mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;
