@@ -6,6 +6,7 @@ const EXAMPLES = {
   "/skeleton": "state that mutates in place: a skeleton that fills",
   "/callback": "a callback whose plain assignments travel",
   "/generator": "values, Responses and a redirect from one generator",
+  "/live": "a live function: it goes on after it has returned",
   "/redirect": "POST: work first, then send the user on",
   "/done": "where the redirects lead",
   "/confirm": "DELETE: ask the user in the middle of a request",

@@ -15,6 +15,7 @@ const FIRST = {
   "/skeleton": ["#header", "Loading..."],
   "/callback": ["#some-prop", "nothing yet"],
   "/generator": ["#yielded", "an object"],
+  "/live": ["#progress", "0"],
   "/redirect": ["#step", "0"],
   "/done": ["#done", "All the work is finished."],
   "/confirm": ["#answer", "Nothing was asked yet."],

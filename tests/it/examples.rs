@@ -310,3 +310,18 @@ fn posts() {
     assert_eq!(posts["posts"][2]["title"], "News");
     assert_eq!(host.request("POST", "/posts").json(&json!({ "title": " " })).send().status, 422);
 }
+
+#[test]
+fn live() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/live");
+
+    assert_eq!(answer.json(), json!({ "progress": 0 }));
+    for progress in [10, 20] {
+        let records = line.expect("initial_response.mutate");
+        assert_eq!((&records[0]["path"], &records[0]["value"]), (&json!(["progress"]), &json!(progress)));
+    }
+    line.navigate("/");
+    assert_eq!(line.closed(), 4001);
+}

@@ -51,9 +51,10 @@ class Line extends Changing {
     this.#address = address;
   }
 
-  /** Notes a frame of the host. */
+  /** Notes a frame of the host. The last one is as good as the end: browsers do not tell how a page's sockets ended. */
   hear(text) {
     this.#note(this.heard, text);
+    if (this.heard.at(-1)?.type === DONE[0]) this.end();
   }
 
   /** Notes a frame of the client. */
