@@ -57,8 +57,6 @@ const EVENTS = [
   "PromiseRejectionEvent",
 ];
 
-const TIMERS = ["clearInterval", "clearTimeout", "setInterval", "setTimeout"];
-
 function installGlobals() {
   stubTelemetry();
   const events = core.loadExtScript("ext:deno_web/02_event.js");
@@ -69,9 +67,6 @@ function installGlobals() {
   Object.setPrototypeOf(globalThis, events.EventTarget.prototype);
   const { brand } = core.loadExtScript("ext:deno_webidl/00_webidl.js");
   globalThis[brand] = brand;
-
-  const timers = core.loadExtScript("ext:deno_web/02_timers.js");
-  for (const name of TIMERS) define(name, timers[name]);
 
   for (const [specifier, names] of Object.entries(LAZY)) {
     for (const name of names) defineLazy(name, () => core.loadExtScript(specifier)[name]);

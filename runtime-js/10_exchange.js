@@ -120,7 +120,7 @@ export class Exchange {
   }
 
   release() {
-    if (!this.#ended && op_exchange_release(this.id)) this.end();
+    if (!this.#ended && op_exchange_release(this.id)) this.#complete();
   }
 
   /** One more handler runs on behalf of this exchange. */
@@ -130,12 +130,23 @@ export class Exchange {
 
   /** A handler's promise has settled. */
   returned() {
-    if (!this.#ended && op_exchange_returned(this.id)) this.end();
+    if (!this.#ended && op_exchange_returned(this.id)) this.#complete();
   }
 
   /** The response had its last frame. */
   responseDone() {
-    if (!this.#ended && op_exchange_done(this.id)) this.end();
+    if (!this.#ended && op_exchange_done(this.id)) this.#complete();
+  }
+
+  /** Whether it ended because everything was done, and not by a failure or from outside. */
+  get completed() {
+    return this.#completed;
+  }
+  #completed = false;
+
+  #complete() {
+    this.#completed = true;
+    this.end();
   }
 
   /** The error for a question to a client that cannot answer. */
@@ -187,19 +198,18 @@ function overError() {
   return domException("AbortError", "The exchange has ended.");
 }
 
-/** The exchange whose turn began last; in its first turn it may not be among the open ones. @type {Exchange | null} */
-let entered = null;
-
 /** An async context, as Deno's async variables extend it: by copying its own properties. */
 class Context {
   constructor(exchange) {
-    this.exchange = exchange;
+    this.exchange = exchange.id;
+    /** The exchange itself, for those who have to know when it ends. */
+    this.owner = exchange;
   }
 }
 
-/** The number of the exchange whose code runs now; undefined outside of any. */
-export function currentExchangeID() {
-  return core.getAsyncContext()?.exchange;
+/** The exchange whose code is running, ended or not; undefined outside of any, as while modules load. */
+export function currentExchange() {
+  return core.getAsyncContext()?.owner;
 }
 
 /**
@@ -208,24 +218,10 @@ export function currentExchangeID() {
  */
 export function inContextOf(exchange, callback) {
   const outer = core.getAsyncContext();
-  const outerExchange = entered;
-  core.setAsyncContext(new Context(exchange.id));
-  entered = exchange;
+  core.setAsyncContext(new Context(exchange));
   try {
     return callback();
   } finally {
     core.setAsyncContext(outer);
-    entered = outerExchange;
   }
-}
-
-/**
- * The exchange that the running code works for: null when that is over, undefined when it is none, as while modules load.
- * @returns {Exchange | null | undefined}
- */
-export function currentExchange() {
-  const id = core.getAsyncContext()?.exchange;
-  if (id === undefined) return undefined;
-  const exchange = open.get(id) ?? entered;
-  return exchange?.id === id && !exchange.ended ? exchange : null;
 }

@@ -45,7 +45,7 @@ function identityOf(response, headers, asked) {
 function openLine(response) {
   const url = lineOf(response);
   const exchange = currentExchange();
-  if (url === null || exchange === null) return null;
+  if (url === null || exchange?.ended) return null;
   const isSameOrigin = url.origin.replace(/^ws/, "http") === new URL(response.url || "null:").origin;
   const identity = isSameOrigin ? identities.get(response) ?? ANYBODY : ANYBODY;
   const port = new RemotePort((receiver) => dial(url.href, identity, receiver));

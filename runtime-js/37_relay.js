@@ -3,12 +3,12 @@
 /**
  * Connects the line to the client with the line to the upstream. States and deltas take their own way, through the
  * response. A listener that prevents the default of a message, or stops its propagation, keeps it from going on.
- * @param {import("./10_exchange.js").Exchange} exchange
- * @param {import("./30_port.js").ClientPort} client
+ * @param {Pick<import("./33_port_events.js").Port, "relayTo">} client
  * @param {import("./34_remote_port.js").RemotePort} upstream
+ * @param {(error: unknown) => void} report who hears of what cannot be passed on
  * @returns {() => void} what ends that
  */
-export function relay(exchange, client, upstream) {
+export function relay(client, upstream, report) {
   const over = new AbortController();
   upstream.addEventListener("close", () => over.abort(), { once: true });
   const connect = (from, to) => from.relayTo((event, live) => {
@@ -20,7 +20,7 @@ export function relay(exchange, client, upstream) {
   });
   const fail = (error) => {
     // Questions that nobody waits for any more have no answer, which harms nobody.
-    if (error?.name !== "AbortError" && error?.name !== "InvalidStateError") exchange.fail(error);
+    if (error?.name !== "AbortError" && error?.name !== "InvalidStateError") report(error);
   };
   const stops = [connect(upstream, client), connect(client, upstream)];
   return () => {

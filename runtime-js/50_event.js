@@ -220,7 +220,7 @@ export class HttpEvent {
   }
 
   #responder() {
-    const connect = (upstream) => relay(this.#exchange, this.client, upstream);
+    const connect = (upstream) => relay(this.client, upstream, (error) => this.#exchange.fail(error));
     return new Responder(this.#exchange, () => this.#returned, connect);
   }
 }

@@ -12,7 +12,7 @@ import {
   op_sql_query,
 } from "ext:core/ops";
 import { SqlError } from "ext:liveline/01_errors.js";
-import { currentExchangeID, findExchange } from "ext:liveline/10_exchange.js";
+import { currentExchange } from "ext:liveline/10_exchange.js";
 import { batch, set } from "ext:liveline/60_observer.js";
 
 export { SqlError };
@@ -49,12 +49,11 @@ export class Client {
   async query(sql, params = undefined, options = undefined) {
     if (options === undefined && isOptions(params)) [params, options] = [params.params, params];
     const { live = false, signal } = options ?? {};
-    // The exchange is known by its number before the first wait, and by itself after it.
-    const exchangeID = currentExchangeID();
+    const exchange = currentExchange();
     signal?.throwIfAborted();
     const values = bindable(params ?? options?.params);
     const handle = await this.#open();
-    if (live) return await follow(handle, String(sql), values, signal, exchangeID);
+    if (live) return await follow(handle, String(sql), values, signal, exchange);
     const result = await op_sql_query(handle, String(sql), values);
     signal?.throwIfAborted();
     return result;
@@ -161,16 +160,15 @@ function storable(value) {
 
 // -- live rows -------------------------------------------------------------------------------------------------------
 
-async function follow(handle, sql, params, signal, exchangeID) {
+async function follow(handle, sql, params, signal, exchange) {
   const { follower, rows, columns } = await op_sql_follow(handle, sql, params);
-  const exchange = exchangeID === undefined ? undefined : findExchange(exchangeID);
   let stopped = false;
   const stop = () => {
     stopped = true;
     signal?.removeEventListener("abort", stop);
     op_sql_close(follower);
   };
-  if (signal?.aborted || (exchangeID !== undefined && exchange === undefined)) {
+  if (signal?.aborted || exchange?.ended) {
     stop();
     signal?.throwIfAborted();
   } else {

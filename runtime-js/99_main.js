@@ -3,17 +3,21 @@
 import { op_exchange_navigated } from "ext:core/ops";
 import { define } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
-import { findExchange, inContextOf } from "ext:liveline/10_exchange.js";
+import { currentExchange, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
+import "ext:liveline/15_timers.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort } from "ext:liveline/30_port.js";
 import "ext:liveline/36_dial.js";
 import { Observer } from "ext:liveline/60_observer.js";
+import { live, setProgramOwner } from "ext:liveline/62_live.js";
 import { Client, client, openDatabase, SqlError } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 
 installErrors();
 define("LiveResponse", LiveResponse);
 define("Observer", Observer);
+define(Symbol.for("liveline.live"), live);
+setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
 // Where the module liveline:sql finds it.
 define(Symbol.for("liveline:sql"), { client, Client, openDatabase, SqlError });
 

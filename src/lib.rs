@@ -5,8 +5,8 @@
 //! imports none.
 //!
 //! ```text
-//!  socket      http        router       isolate      for browsers   ops        SQLite        engine        ports        wire
-//!  net/   ->   http/  ->   router/  ->  isolate/  ->  client/  ->  ops/  ->  storage/  ->  engine/  ->   ports/  ->   wire/  -> socket
+//!  socket    http      router     isolate     browsers    ops    SQLite      engine     ports     wire
+//!  net/  ->  http/ ->  router/ -> isolate/ -> client/ ->  ops/ -> storage/ -> engine/ -> ports/ -> wire/ -> socket
 //! ```
 
 #[cfg(feature = "js")]

@@ -9,3 +9,8 @@ export async function DELETE(event, next) {
 
   return Response.json({ ok: true });
 }
+
+/** What the page shows before anything was asked. */
+export function GET() {
+  return { ok: false };
+}

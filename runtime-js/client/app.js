@@ -89,6 +89,10 @@ class App {
       return this.#go(move);
     };
     this.#moves = interceptMoves(go, () => this.#moved());
+    // A page that the browser kept and shows again has lost its lines.
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) go({ url: new URL(location.href), init: {} }).catch(() => {});
+    });
     serveByWorker(manifest.worker);
     this.#embedded = embeddedAnswer();
     const hasMarkup = document.querySelector("[render]") !== null;
@@ -145,7 +149,11 @@ class App {
 
   /** Whether the browser has to load an answer as a page of its own; then it does. */
   #isForBrowser(answer, request, isFirst) {
-    if (!(answer instanceof Response) || request.method !== "GET" || LiveResponse.hasPort(answer)) return false;
+    if (answer instanceof Response && answer.headers.has("X-Redirect-Code")) {
+      location.assign(answer.headers.get("location"));
+      return true;
+    }
+    if (!(answer instanceof Response) || request.method !== "GET") return false;
     const page = answer.headers.get(PAGE_HEADER);
     const shown = document.querySelector('meta[name="liveline-page"]')?.content;
     const type = answer.headers.get("content-type") ?? "";
@@ -221,6 +229,8 @@ function withOwnHeaders(headers) {
   const all = new Headers(headers);
   if (!all.has("accept")) all.set("Accept", "application/json");
   all.set("X-Accept-Live", "*");
+  // A page may not read where other origins lead.
+  all.set("X-Redirect-Policy", "manual-when-cross-origin");
   return all;
 }
 

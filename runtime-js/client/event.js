@@ -56,6 +56,11 @@ export class ClientEvent {
     return this.#shared.client ??= this.#shared.openClient();
   }
 
+  /** For the service worker: whether the handler has taken its line. */
+  get hasClient() {
+    return this.#shared.client !== undefined;
+  }
+
   /** Dialogs with the person at the page. */
   get user() {
     return this.#shared.user ??= new Dialogs(() => this.client);

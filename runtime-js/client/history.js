@@ -22,20 +22,17 @@ class ModernHistory {
 
   /** Asks for a URL, in a new entry of the history unless it is the page's own. */
   request({ url, init }, isReplacing) {
-    const result = Promise.withResolvers();
     const isSame = url.href === location.href;
-    this.#own = { init, result };
-    try {
+    return new Promise((resolve, reject) => {
+      this.#own = { init, resolve, reject };
       const { committed, finished } = navigation.navigate(url.href, {
         history: isReplacing || isSame ? "replace" : "push",
       });
-      committed.catch(result.reject);
+      this.#own = null;
+      committed.catch(reject);
       // A redirect interrupts the navigation that led to it; what counts is how the request went.
       finished.catch(() => {});
-    } finally {
-      this.#own = null;
-    }
-    return result.promise;
+    });
   }
 
   /** Puts another URL in the place of the page's. */
@@ -51,7 +48,7 @@ class ModernHistory {
     const here = new URL(location.href);
     const move = navigateMove(event, here);
     if (move === null) {
-      own?.result.resolve();
+      own?.resolve();
       return;
     }
     const init = own?.init ?? move.init;
@@ -60,7 +57,7 @@ class ModernHistory {
       focusReset: "after-transition",
       handler: async () => {
         const gone = this.#go({ url: move.url, init });
-        if (own !== null) gone.then(own.result.resolve, own.result.reject);
+        if (own !== null) gone.then(own.resolve, own.reject);
         await gone;
       },
     });

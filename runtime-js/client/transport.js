@@ -1,5 +1,7 @@
 // How a line's frames travel: a WebSocket; server-sent events and POST where there can be none.
 
+import { openChannel } from "./channel.js";
+
 /** @typedef {import("../34_remote_port.js").Receiver} Receiver */
 /** @typedef {import("../34_remote_port.js").Transport} Transport */
 
@@ -10,11 +12,12 @@ const NO_SOCKETS_KEY = "liveline:no-sockets";
 
 /**
  * The transport for an address from a response's header, or null where it is none that this page can follow.
- * @param {string} address `socket:///path` or `socket://ws://host/path`
+ * @param {string} address `socket:///path`, `socket://ws://host/path` or `channel://name`
  * @returns {((receiver: Receiver) => Transport) | null}
  */
 export function transportFor(address, base = location.href) {
-  const [, rest] = /^socket:\/\/(.+)$/s.exec(address) ?? [];
+  const [, scheme, rest] = /^(channel|socket):\/\/(.+)$/s.exec(address) ?? [];
+  if (scheme === "channel") return (receiver) => openChannel(rest, receiver);
   if (rest === undefined) return null;
   const url = new URL(rest, base);
   url.protocol = url.protocol.replace("ws", "http");

@@ -1,10 +1,12 @@
 // The service worker: handlers between the page and the server.
 
-import { LiveResponse } from "../20_live_response.js";
-import { responseOf } from "../22_values.js";
+import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
+import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
+import { Downstream } from "./downstream.js";
 import { ClientEvent } from "./event.js";
 import { Router, StepTree } from "./steps.js";
+import { transportFor } from "./transport.js";
 
 globalThis.LiveResponse = LiveResponse;
 globalThis.Observer = Observer;
@@ -14,25 +16,36 @@ const HOST_PATHS = /^\/(?:\.liveline\/|app\.m?js$)/;
 
 /** @param {[string, object][]} handlers pattern and module of each */
 export function start(handlers) {
+  setPortOpener((response) => {
+    const open = transportFor(response.headers.get("X-Live-Session") ?? "", response.url);
+    return open === null ? null : new RemotePort(open);
+  });
   const tree = new StepTree(handlers.map(([pattern, module]) => [pattern, () => module]));
   const router = new Router(tree, ({ request, signal }) => fetch(request.clone(), { signal }));
   addEventListener("install", () => skipWaiting());
   addEventListener("activate", (event) => event.waitUntil(clients.claim()));
   addEventListener("fetch", (event) => {
-    const url = new URL(event.request.url);
+    const { origin, pathname } = new URL(event.request.url);
     // A page is the server's to render.
-    const isOurs = url.origin === location.origin && event.request.mode !== "navigate" && !HOST_PATHS.test(url.pathname);
-    if (isOurs && tree.resolve(url.pathname).length > 0) event.respondWith(answer(router, event));
+    const isOurs = origin === location.origin && event.request.mode !== "navigate" && !HOST_PATHS.test(pathname);
+    if (isOurs && tree.resolve(pathname).length > 0) event.respondWith(answer(router, event));
   });
 }
 
-async function answer(router, event) {
-  const controller = new AbortController();
-  event.request.signal.addEventListener("abort", () => controller.abort());
+async function answer(router, fetchEvent) {
   const report = (error) => console.error(error);
-  const result = await router.run(new ClientEvent(event.request, { detail: { event }, controller, report }));
-  if (result instanceof Response) return result;
-  const live = LiveResponse.from(result);
-  const { body, status, statusText, headers } = await live.now();
-  return responseOf(body, { status, statusText, headers });
+  const controller = new AbortController();
+  const downstream = new Downstream(report);
+  const openClient = () => downstream.openClient();
+  const event = new ClientEvent(fetchEvent.request, { detail: { event: fetchEvent }, controller, report, openClient });
+  const ran = router.run(event).then((result) => {
+    // What nobody looked into goes on as it is, and the page follows the server's line itself.
+    if (result instanceof Response && !event.hasClient) return result;
+    LiveResponse.from(result)[kSink](downstream);
+    return downstream.answer;
+  });
+  downstream.over.then(() => controller.abort());
+  // The browser keeps the worker for as long as it knows that there is something to do.
+  fetchEvent.waitUntil(ran.then((response) => response.headers.has("X-Live-Session") ? downstream.over : null, () => {}));
+  return await Promise.race([ran, downstream.answer]);
 }

@@ -9,6 +9,7 @@
 
 mod connection;
 mod line;
+mod redirect;
 mod service;
 mod upgrade;
 

@@ -8,6 +8,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::line;
+use super::redirect::Told;
 use crate::client::BrowserFiles;
 use crate::isolate::CallError;
 use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, prefers_html};
@@ -82,6 +83,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     }
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let told = Told::asked(&parts.headers);
     let wanted = page.filter(|_| is_look(&method) && prefers_html(&parts.headers));
     let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
     let mut answer = match worker.call(call, node).await {
@@ -93,6 +95,9 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
         }
         Err(CallError::Lost) => Answer::internal_error(None, false),
     };
+    if let Some(told) = told {
+        told.apply(&mut answer);
+    }
     // Files of `public/` are what they are for everybody.
     let page = page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
     if let Some(page) = page.and_then(|page| routes.page(page)) {

@@ -36,7 +36,7 @@ impl Toolchain for BrowserTools {
             let file = file.display();
             return Err(Diagnostic::new(format!("{file} is CommonJS, and browsers import ES modules")));
         }
-        let code = if transpile::is_needed(file) { transpile::transpile(file, source)?.code } else { source };
+        let code = transpile::script(file, source)?.code;
         let imports = transpile::imports(file, &code)?;
         Ok(Compiled { code, imports })
     }

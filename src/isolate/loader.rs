@@ -75,12 +75,11 @@ impl Loader {
                 "cannot import {path}: it is CommonJS, and handlers import ES modules"
             )));
         }
-        if !transpile::is_needed(&path) {
-            return module(ModuleType::JavaScript, ModuleSourceCode::String(source.into()));
+        let script = transpile::script(&path, source)?;
+        if let Some(source_map) = script.source_map {
+            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
         }
-        let transpiled = transpile::transpile(&path, source)?;
-        self.source_maps.borrow_mut().insert(url.to_string(), transpiled.source_map);
-        module(ModuleType::JavaScript, ModuleSourceCode::String(transpiled.code.into()))
+        module(ModuleType::JavaScript, ModuleSourceCode::String(script.code.into()))
     }
 }
 

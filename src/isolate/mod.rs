@@ -14,6 +14,7 @@ mod browser;
 mod embedded;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
+mod live;
 mod loader;
 #[cfg(feature = "ts")]
 mod minify;

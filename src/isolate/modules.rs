@@ -6,10 +6,12 @@ use deno_core::ModuleSpecifier;
 use oxc_resolver::{ResolveOptions, Resolver};
 
 /// Packages that the host itself provides, with the source of each as a module.
-const OWN: [(&str, &str); 3] = [
+const OWN: [(&str, &str); 4] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
     ("@webqit/fetch-plus", "export const { LiveResponse } = globalThis;"),
     ("@webqit/observer", OBSERVER),
+    // What compiled live functions call; see `live`.
+    ("live", "export default globalThis[Symbol.for(\"liveline.live\")];"),
 ];
 
 /// Modules that are only known by the host's own scheme: `liveline:sql`.

@@ -220,6 +220,48 @@ fn portable_runtime_files_import_only_each_other() {
 }
 
 #[test]
+fn every_file_for_browsers_is_bundled_and_described() {
+    let bundle = file("src/client/bundle.rs");
+    let bundled: BTreeSet<_> =
+        bundle.between("= sources![", "];").filter_map(|(_, code)| quoted(code)).map(str::to_owned).collect();
+    let readme = file("runtime-js/README.md");
+    let cells = |line: &str| line.split('|').nth(1).map(|cell| cell.trim().to_owned());
+    let named: BTreeSet<_> = readme.content.lines().filter_map(cells).collect();
+    let card = file("runtime-js/client/README.md");
+    let described: BTreeSet<_> = card.content.lines().filter_map(cells).collect();
+    let portable = named.iter().filter_map(|name| Some(name.strip_suffix(PORTABLE)?.to_owned()));
+    let mut clients = files_under("runtime-js/client/");
+    clients.retain(|file| file.path.ends_with(".js"));
+    let client_names = clients.iter().map(|file| file.path["runtime-js/".len()..].to_owned());
+
+    let mut violations = Vec::new();
+    let mut present = BTreeSet::new();
+    for name in portable.chain(client_names) {
+        if !bundled.contains(&name) {
+            violations.push(format!("runtime-js/{name}: not in SOURCES of src/client/bundle.rs"));
+        }
+        if name.strip_prefix("client/").is_some_and(|name| !described.contains(name)) {
+            violations.push(format!("runtime-js/{name}: not in the table of {}", card.path));
+        }
+        present.insert(name);
+    }
+    violations.extend(bundled.difference(&present).map(|name| {
+        format!("{}: {name} is neither of client/ nor marked{PORTABLE} in {}", bundle.path, readme.path)
+    }));
+    for script in &clients {
+        for (line, text) in script.lines() {
+            let Some(source) = text.split(" from ").nth(1).and_then(quoted) else { continue };
+            let known = source.strip_prefix("../").map(str::to_owned);
+            let known = known.or_else(|| Some(format!("client/{}", source.strip_prefix("./")?)));
+            if !known.is_some_and(|name| bundled.contains(&name)) {
+                violations.push(format!("{}: imports {source}", script.at(line)));
+            }
+        }
+    }
+    expect_none("a file that browsers run is bundled and described, and imports only such files", violations);
+}
+
+#[test]
 fn runtime_js_is_ascii() {
     let mut violations = Vec::new();
     for file in files_under("runtime-js/").iter().filter(|file| !file.path.ends_with(".md")) {

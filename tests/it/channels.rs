@@ -5,7 +5,7 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Frame, Host, Line, Site, serve};
+use crate::support::{Answer, Frame, Host, Line, Site, serve, session_cookie};
 
 /// The seed's chat: the room is in the query, the name of the visitor too.
 const CHAT: &str = r#"
@@ -40,10 +40,17 @@ fn enter(host: &Host, user: &str) -> Line {
     host.open(&format!("/?user={user}")).1
 }
 
+/// What sessions are signed with where visitors have one.
+const SESSION_KEY: &str = "the key of these tests";
+
+fn serve_sessions(handler: &str) -> Host {
+    Site::new().file("handler.js", handler).arg("--session-key").arg(SESSION_KEY).serve()
+}
+
 /// A page of the visitor with this session.
 #[track_caller]
 fn tab(host: &Host, user: &str) -> Line {
-    let cookie = format!("__sessid=session-of-{user}");
+    let cookie = session_cookie(SESSION_KEY, &format!("session-of-{user}"));
     let answer = host.request("GET", &format!("/?user={user}")).header("cookie", &cookie).send();
     let mut line = host.dial(&answer.line_path()).header("cookie", &cookie).connect().expect("the line");
     line.handshake();
@@ -71,7 +78,7 @@ fn leaves(user: &str) -> Value {
 
 #[test]
 fn t7_a_chat() {
-    let host = serve(CHAT);
+    let host = serve_sessions(CHAT);
 
     let mut a = tab(&host, "A");
     let mut b1 = tab(&host, "B");
@@ -227,7 +234,7 @@ fn a_plain_client_is_no_member_but_its_handler_can_speak() {
 
 #[test]
 fn members_are_listed() {
-    let host = serve(&chat(
+    let host = serve_sessions(&chat(
         "presence: { name: user }",
         "event.client.addEventListener('who', () => event.client.postMessage([channel.size, channel.members()]));",
     ));

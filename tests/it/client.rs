@@ -241,3 +241,19 @@ fn a_post_to_the_scripts_address_is_for_the_handlers() {
     let host = Site::new().file("handler.js", "export function POST() { return 'mine'; }\n").serve();
     assert_eq!(host.request("POST", "/app.js").send().text(), "mine");
 }
+
+#[test]
+fn a_page_is_told_of_a_redirect_to_another_host() {
+    let host = Site::new()
+        .file("away/handler.js", "export default (event) => event.redirect('https://other.example/x');\n")
+        .file("near/handler.js", "export default (event) => event.redirect('/away', 303);\n")
+        .serve();
+    let ask =
+        |path: &str| host.request("GET", path).header("x-redirect-policy", "manual-when-cross-origin").send();
+    let away = ask("/away");
+    assert_eq!((away.status, away.header("x-redirect-code")), (200, Some("302")));
+    assert_eq!(away.header("location"), Some("https://other.example/x"));
+    let near = ask("/near");
+    assert_eq!((near.status, near.header("x-redirect-code")), (303, None));
+    assert_eq!(host.get("/away").status, 302);
+}

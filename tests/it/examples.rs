@@ -16,39 +16,65 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// The name of every example.
+/// The name of every example. `public` holds what all their pages share.
 fn names() -> Vec<String> {
     let entries =
         fs::read_dir(folder()).expect("the examples").flatten().filter(|entry| entry.path().is_dir());
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().expect("a name")).collect();
+    let names = entries.map(|entry| entry.file_name().into_string().expect("a name"));
+    let mut names: Vec<_> = names.filter(|name| name != "public").collect();
     names.sort();
     names
+}
+
+/// The handlers in a folder, without those of its subfolders.
+fn handlers(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).expect("an example").flatten().map(|file| file.path());
+    files.filter(|path| file_name(path).starts_with("handler.")).collect()
+}
+
+/// How many handlers the host has, in a folder and below it. Those of browsers are not its own.
+fn count_handlers(folder: &Path) -> usize {
+    let of_browsers =
+        |path: &PathBuf| file_name(path).contains(".client.") || file_name(path).contains(".worker.");
+    let own = handlers(folder).iter().filter(|path| !of_browsers(path)).count();
+    let below = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
+    own + below.filter(|path| path.is_dir()).map(|path| count_handlers(&path)).sum::<usize>()
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).expect("a name")
 }
 
 #[test]
 fn the_root_lists_every_example() {
     let listed = examples().get("/").json();
 
+    let listed = listed["examples"].as_array().expect("a list").iter();
     let mut listed: Vec<_> =
-        listed.as_object().expect("a list").keys().map(|path| path[1..].to_owned()).collect();
+        listed.map(|example| example["path"].as_str().expect("a path")[1..].to_owned()).collect();
     listed.sort();
     assert_eq!(listed, names());
 }
 
 #[test]
-fn every_readme_shows_its_handler() {
+fn every_readme_shows_its_handlers() {
     for name in names() {
         let folder = folder().join(&name);
         let readme = fs::read_to_string(folder.join("README.md")).expect("a README");
-        let files = fs::read_dir(&folder).expect("an example").flatten().map(|file| file.path());
-        let handler = files
-            .filter(|path| {
-                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("handler."))
-            })
-            .map(|path| fs::read_to_string(path).expect("a handler"))
-            .next()
-            .expect("a handler");
-        assert!(readme.contains(&handler), "examples/{name}/README.md does not show its handler as it is");
+        let handlers = handlers(&folder);
+        assert!(!handlers.is_empty(), "examples/{name} has no handler");
+        for handler in handlers {
+            let content = fs::read_to_string(&handler).expect("a handler");
+            let file = file_name(&handler);
+            assert!(readme.contains(&content), "examples/{name}/README.md does not show {file} as it is");
+        }
+    }
+}
+
+#[test]
+fn every_example_has_a_page() {
+    for name in names() {
+        assert!(folder().join(&name).join("page.html").is_file(), "examples/{name} has no page.html");
     }
 }
 
@@ -57,8 +83,7 @@ fn all_of_them_load() {
     let checked = Site::of(folder()).run("check");
 
     assert_eq!(checked.code, Some(0), "{}", checked.output());
-    // The root's handler is one more.
-    assert_eq!(checked.stdout.trim(), format!("ok: {} handlers", names().len() + 1));
+    assert_eq!(checked.stdout.trim(), format!("ok: {} handlers", count_handlers(&folder())));
 }
 
 #[test]
@@ -121,8 +146,9 @@ fn redirect() {
     assert_eq!((&last["body"], &last["status"]), (&Value::Null, &json!(302)));
     assert_eq!(last["headers"], json!({ "location": "/done" }));
     line.done();
-    // It is for POST only.
-    assert_eq!(host.get("/redirect").status, 405);
+    // The page's own state; other methods are not for this route.
+    assert_eq!(host.get("/redirect").json(), json!({ "step": 0 }));
+    assert_eq!(host.request("PUT", "/redirect").send().status, 405);
 }
 
 #[test]
@@ -152,6 +178,121 @@ fn typescript() {
     assert_eq!(host.get("/typescript?celsius=21").json(), json!({ "celsius": 21, "fahrenheit": 69.8 }));
     let wrong = host.get("/typescript?celsius=warm");
     assert_eq!((wrong.status, wrong.text()), (400, "celsius must be a number"));
+}
+
+#[test]
+fn done() {
+    assert_eq!(examples().get("/done").json(), json!({ "done": "All the work is finished." }));
+}
+
+#[test]
+fn skeleton() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/skeleton");
+
+    assert_eq!(answer.json()["content"], json!({ "header": "Loading...", "body": [] }));
+    let header = line.expect("initial_response.mutate");
+    assert_eq!(header[0]["path"], json!(["content", "header"]));
+    assert_eq!(header[0]["value"], "Inventory");
+    for rows in [
+        ["Inventory 1: 12 chairs", "Inventory 2: 3 tables"],
+        ["Inventory 3: 40 lamps", "Inventory 4: 1 piano"],
+    ] {
+        let pushed = line.expect("initial_response.mutate");
+        let texts =
+            pushed.as_array().expect("records").iter().filter_map(|record| record["value"]["text"].as_str());
+        assert_eq!(texts.collect::<Vec<_>>(), rows);
+    }
+    line.done();
+}
+
+#[test]
+fn callback() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/callback");
+
+    assert_eq!(answer.json(), json!({ "someProp": "nothing yet" }));
+    for value in ["someValue", "someOtherValue"] {
+        let records = line.expect("initial_response.mutate");
+        assert_eq!((&records[0]["path"], &records[0]["value"]), (&json!(["someProp"]), &json!(value)));
+    }
+    line.done();
+}
+
+#[test]
+fn generator() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/generator");
+
+    assert_eq!(answer.json(), json!({ "yielded": "an object" }));
+    assert_eq!(line.expect_body(), json!({ "yielded": "a Response" }));
+    let last = line.expect("response.replace");
+    assert_eq!((&last["status"], &last["headers"]), (&json!(302), &json!({ "location": "/done" })));
+    line.done();
+}
+
+#[test]
+fn dialogs() {
+    let host = examples();
+
+    let answer = host.request("POST", "/dialogs").send();
+    let mut line = host.join(&answer);
+    let name = line.next_frame();
+    line.reply(&name, json!("Ada"));
+    let sure = line.next_frame();
+    line.reply(&sure, json!(true));
+
+    assert_eq!((name.kind, name.message), ("prompt".into(), json!({ "message": "What is your name?" })));
+    assert_eq!((sure.kind, sure.message), ("confirm".into(), json!({ "message": "Shall we greet Ada?" })));
+    assert_eq!(line.expect_body(), json!({ "greeting": "Hello, Ada!" }));
+    line.done();
+}
+
+#[test]
+fn messages() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/messages");
+    line.send("message", json!({ "length": 3 }));
+
+    assert_eq!(answer.json(), json!({ "remark": "You have not typed anything yet." }));
+    assert_eq!(
+        line.expect("message"),
+        json!({ "message": "You seem to be typing something: 3 characters so far." })
+    );
+    assert_eq!(line.expect("message"), json!({ "message": "You stopped." }));
+    line.navigate("/");
+    assert_eq!(line.closed(), 4001);
+}
+
+#[test]
+fn chat() {
+    let host = examples();
+
+    let (_, mut ada) = host.open("/chat");
+    let (_, mut grace) = host.open("/chat");
+    let joined = ada.expect("test-channel:message");
+    grace.send("test-channel:message", json!({ "message": "hello" }));
+
+    assert_eq!(joined, json!({ "event": "joins", "user": "sample name" }));
+    assert_eq!(ada.expect("test-channel:message"), json!({ "message": "hello", "user": "sample name" }));
+    grace.close();
+    assert_eq!(ada.expect("test-channel:message"), json!({ "event": "leaves", "user": "sample name" }));
+}
+
+#[test]
+fn proxy() {
+    let host = examples();
+
+    let (answer, mut line) = host.open("/proxy");
+
+    assert_eq!(answer.json(), json!({ "step": 1 }));
+    assert_eq!(line.expect("message"), json!({ "note": "half way" }));
+    assert_eq!(line.expect_body(), json!({ "step": 2 }));
+    line.done();
 }
 
 #[test]

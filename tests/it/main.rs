@@ -17,6 +17,7 @@ mod docs;
 mod errors;
 mod events;
 mod examples;
+mod live_functions;
 mod live_responses;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
@@ -34,6 +35,7 @@ mod state;
 mod static_files;
 mod staying;
 mod termination;
+mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;

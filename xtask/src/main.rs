@@ -39,7 +39,8 @@ usage: cargo xtask COMMAND
                     the benchmark's floor: a bare epoll server that parses as little as it can
 
 RUSTY_V8_ARCHIVE=FILE names the V8 library; LIVELINE_ENGINE=v8|quickjs settles the engine.
-LIVELINE_BIN=FILE makes `bench` measure that executable instead of building one.";
+LIVELINE_BIN=FILE makes `bench` measure that executable instead of building one.
+LIVELINE_SKIP_BROWSER=1 makes `test` leave out the tests that need node, npm and Chromium.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

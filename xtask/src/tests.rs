@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use crate::checkout::{Build, Checkout, complete, show};
 use crate::engine::{self, Choice, Engine};
-use crate::failure::{Outcome, While};
-use crate::machine::{Machine, find_program};
+use crate::failure::{Outcome, While, fail};
+use crate::machine::{Machine, Surroundings, find_program};
 use crate::quickjs;
 
 /// Runs every test, or with arguments only the full `cargo test`.
@@ -21,8 +21,10 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
     step("without a JavaScript engine", cargo_test(checkout, &Build::without_engine()).arg("--workspace"))?;
     full(checkout, &choice, &[])?;
+    without_sockets(checkout, &choice)?;
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
     type_tests(checkout)?;
+    browser_tests(checkout)?;
     match choice.engine {
         Engine::V8 { .. } => smoke_of_quickjs(checkout, &choice),
         // The full run was with QuickJS, and V8's library cannot be had.
@@ -32,6 +34,12 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
 
 fn full(checkout: &Checkout, choice: &Choice, arguments: &[&str]) -> Outcome {
     step("with the chosen engine", cargo_test(checkout, &choice.build(checkout)?).args(arguments))
+}
+
+/// The integration binary again, its clients joining lines without sockets.
+fn without_sockets(checkout: &Checkout, choice: &Choice) -> Outcome {
+    let mut cargo = cargo_test(checkout, &choice.build(checkout)?);
+    step("without sockets", cargo.env("LIVELINE_TRANSPORT", "events").args(["--test", "it"]))
 }
 
 /// The host's JavaScript that runs without the host: every script directly in the folder.
@@ -64,18 +72,47 @@ fn scripts_in(folder: &Path) -> Outcome<Vec<PathBuf>> {
 
 /// The declarations of `runtime-js/types/`, held against the liveline that the full run has built.
 fn type_tests(checkout: &Checkout) -> Outcome {
-    const NAME: &str = "types";
     let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
-        return skip(NAME, "there is no node or no npm on the PATH");
+        return skip("types", "there is no node or no npm on the PATH");
     };
     let folder = checkout.root.join("tests/types");
     step("installing the TypeScript compiler", Command::new(npm).arg("ci").current_dir(&folder))?;
     let mut run = Command::new(node);
     run.args(["--test", "types.test.mjs"]).current_dir(&folder);
-    if std::env::var_os("LIVELINE_BIN").is_none() {
-        run.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));
+    step("types", with_liveline(&mut run, checkout))
+}
+
+/// The examples' pages in Chromium, served by the liveline that the full run has built.
+fn browser_tests(checkout: &Checkout) -> Outcome {
+    const NAME: &str = "browser tests";
+    if Machine.variable("LIVELINE_SKIP_BROWSER").is_some() {
+        return skip(NAME, "LIVELINE_SKIP_BROWSER is set");
     }
-    step(NAME, &mut run)
+    let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
+        return fail(
+            "the browser tests need node and npm on the PATH: install Node.js 20 or later, \
+             or set LIVELINE_SKIP_BROWSER=1 to do without them",
+        );
+    };
+    let folder = checkout.root.join("tests/browser");
+    let mut install = Command::new(npm);
+    install.arg("ci").current_dir(&folder);
+    if find_program("chromium").is_some() {
+        // The other browser is a big download.
+        install.arg("--omit=optional");
+    }
+    step("installing what drives the browser", &mut install)?;
+    let mut run = Command::new(node);
+    run.arg("run.mjs").current_dir(&folder);
+    step(NAME, with_liveline(&mut run, checkout))
+}
+
+/// Tells a script which liveline to start, unless the caller did.
+fn with_liveline<'a>(command: &'a mut Command, checkout: &Checkout) -> &'a mut Command {
+    if std::env::var_os("LIVELINE_BIN").is_none() {
+        command.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));
+    }
+    command
 }
 
 /// The integration binary of the chosen engine drives a liveline that was built with the other one.

@@ -17,6 +17,7 @@ mod host;
 mod http;
 mod line;
 mod log;
+mod session;
 mod site;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use host::Host;
 pub use http::Answer;
 pub use line::{Event, Frame, Line};
 pub use log::Log;
+pub use session::session_cookie;
 pub use site::{Finished, Site, executable};
 
 /// How long anything may take before the test fails and says what it has seen so far.

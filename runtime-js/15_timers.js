@@ -1,0 +1,71 @@
+// Timers belong to the exchange whose code started them, and end with it. Those of modules run on.
+//
+// When all of an exchange is done, nothing waits for its timers, and they are cleared. When it ends otherwise, because
+// its client left or a handler failed, code may still be waiting in a timeout: that one fires, so that the code sees the
+// aborted signal and runs its `finally`. Intervals are cleared, and no other timer starts.
+
+import { core } from "ext:core/mod.js";
+import { define } from "ext:liveline/00_globals.js";
+import { currentExchange } from "ext:liveline/10_exchange.js";
+
+const {
+  clearTimeout: cancel,
+  setInterval: repeat,
+  setTimeout: start,
+} = core.loadExtScript("ext:deno_web/02_timers.js");
+
+/** The timers of each exchange, made with its first, and whether they repeat. @type {WeakMap<Exchange, Timers>} */
+const started = new WeakMap();
+/** The timers that a timer is among. @type {Map<number, Timers>} */
+const owned = new Map();
+
+/** @typedef {Map<number, boolean>} Timers */
+
+function setTimeout(callback, delay = 0, ...args) {
+  const exchange = currentExchange();
+  if (exchange === undefined || typeof callback !== "function") return own(exchange, start(callback, delay, ...args), false);
+  const id = start(() => {
+    disown(id);
+    Reflect.apply(callback, globalThis, args);
+  }, delay);
+  return own(exchange, id, false);
+}
+
+function setInterval(callback, delay = 0, ...args) {
+  return own(currentExchange(), repeat(callback, delay, ...args), true);
+}
+
+function clearTimeout(id = 0) {
+  cancel(id);
+  disown(Number(id));
+}
+
+function own(exchange, id, repeats) {
+  if (exchange === undefined) return id;
+  if (exchange.ended) {
+    cancel(id);
+    return id;
+  }
+  let timers = started.get(exchange);
+  if (timers === undefined) {
+    started.set(exchange, timers = new Map());
+    exchange.onEnd(() => clear(exchange, timers));
+  }
+  timers.set(id, repeats);
+  owned.set(id, timers);
+  return id;
+}
+
+function clear(exchange, timers) {
+  for (const [id, repeats] of timers) if (repeats || exchange.completed) clearTimeout(id);
+}
+
+function disown(id) {
+  owned.get(id)?.delete(id);
+  owned.delete(id);
+}
+
+define("clearInterval", clearTimeout);
+define("clearTimeout", clearTimeout);
+define("setInterval", setInterval);
+define("setTimeout", setTimeout);

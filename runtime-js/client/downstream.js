@@ -1,0 +1,139 @@
+// What a service worker's handler says to the page: the answer, and what follows it over a channel.
+
+import { responseOf } from "../22_values.js";
+import { encodeRecords } from "../23_frames.js";
+import { RemotePort } from "../34_remote_port.js";
+import { relay } from "../37_relay.js";
+import { subscribe } from "../61_reactive.js";
+import { openChannel } from "./channel.js";
+
+/** How long a page has to join. */
+const JOIN_PATIENCE_MS = 30_000;
+
+/** Follows a LiveResponse on behalf of one request of the page. */
+export class Downstream {
+  /** What the page gets at once. @type {Promise<Response>} */
+  answer;
+  /** Settles when nothing more will be said. @type {Promise<void>} */
+  over;
+  #resolve;
+  #reject;
+  #finish;
+  #report;
+  #name = crypto.randomUUID();
+  #port = null;
+  #state = null;
+  #isAnswered = false;
+  #isDone = false;
+  #count = 0;
+  #unsubscribe = () => {};
+  #stopRelay = () => {};
+
+  /** @param {(error: unknown) => void} report */
+  constructor(report) {
+    this.#report = report;
+    this.answer = new Promise((resolve, reject) => [this.#resolve, this.#reject] = [resolve, reject]);
+    this.over = new Promise((resolve) => this.#finish = resolve);
+  }
+
+  /** The handler's `event.client`. Whoever has it may speak before there is a state, so that the page has to join. */
+  openClient() {
+    const port = this.#open();
+    setTimeout(() => this.#answerEarly());
+    return port;
+  }
+
+  // -- as a sink of a LiveResponse ---------------------------------------------------------------------------------
+
+  frame(frame) {
+    this.#state = frame;
+    // In a turn it is known whether this was all.
+    if (!this.#isAnswered) return void setTimeout(() => this.#answerState());
+    const { body, status, statusText, headers, type, url, concurrent } = frame;
+    this.#count += 1;
+    const eventID = `response.replace-${this.#count}`;
+    const state = { body: body ?? null, status, statusText, headers: Object.fromEntries(headers), type, url, concurrent };
+    this.#open().postMessage(state, { type: "response.replace", eventID });
+    this.#observe(body, eventID, "body");
+  }
+
+  done() {
+    this.#isDone = true;
+    if (this.#isAnswered) this.#end();
+    else setTimeout(() => this.#answerState());
+  }
+
+  failed(error) {
+    if (this.#isAnswered) this.#report(error);
+    else this.#reject(error);
+    this.done();
+  }
+
+  connected(upstream) {
+    const port = this.#open();
+    const client = {
+      relayTo: (callback) => port.relayTo(callback),
+      postMessage: (...message) => {
+        this.#answerEarly();
+        port.postMessage(...message);
+      },
+      postRequest: (...request) => {
+        this.#answerEarly();
+        return port.postRequest(...request);
+      },
+    };
+    this.#stopRelay = relay(client, upstream, this.#report);
+  }
+
+  disconnected() {
+    this.#stopRelay();
+  }
+
+  // -- to the page -------------------------------------------------------------------------------------------------
+
+  #open() {
+    if (this.#port !== null) return this.#port;
+    const port = this.#port = new RemotePort((receiver) => openChannel(this.#name, receiver));
+    const patience = setTimeout(() => port.close(1001, "nobody joined"), JOIN_PATIENCE_MS);
+    port.readyStateChange("open").then(() => clearTimeout(patience));
+    port.readyStateChange("close").then(() => this.#finish());
+    return port;
+  }
+
+  #answerEarly() {
+    if (!this.#isAnswered) this.#respond(null, { status: 202, statusText: "Accepted", headers: {} });
+  }
+
+  #answerState() {
+    if (this.#isAnswered) return;
+    if (!this.#isDone) this.#open();
+    const { body, status, statusText, headers } = this.#state ?? { status: 200 };
+    this.#respond(body, { status, statusText, headers });
+    this.#observe(body, "initial_response", null);
+    if (this.#isDone) this.#end();
+  }
+
+  #respond(body, head) {
+    this.#isAnswered = true;
+    const response = responseOf(body, head);
+    if (this.#port !== null) response.headers.set("X-Live-Session", `channel://${this.#name}`);
+    this.#resolve(response);
+  }
+
+  #observe(body, source, prefix) {
+    this.#unsubscribe();
+    if (body === null || typeof body !== "object" || this.#port === null) return;
+    this.#unsubscribe = subscribe(body, (records) => {
+      this.#port.postMessage(JSON.parse(encodeRecords(records, prefix)), { type: `${source}.mutate` });
+    });
+  }
+
+  #end() {
+    this.#unsubscribe();
+    const port = this.#port;
+    if (port === null) return this.#finish();
+    port.postMessage(null, { type: "response.done" });
+    // What waits for the page to join must not be lost.
+    port.readyStateChange("open").then(() => port.close(1000, "done"));
+  }
+}

@@ -1,0 +1,25 @@
+// Runs the test files, several at a time, in one Chromium. Arguments choose files by their names: `node run.mjs chat`.
+
+import { readdirSync } from "node:fs";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { fileURLToPath } from "node:url";
+import { share } from "./support/browser.mjs";
+
+const FILES_AT_ONCE = 4;
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const chosen = process.argv.slice(2);
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith(".test.mjs"))
+  .filter((name) => chosen.length === 0 || chosen.some((part) => name.includes(part)))
+  .map((name) => folder + name);
+
+const browser = await share();
+process.env.LIVELINE_BROWSER = browser.wsEndpoint();
+const tests = run({ files, concurrency: FILES_AT_ONCE });
+tests.on("test:fail", () => {
+  process.exitCode = 1;
+});
+tests.on("end", () => browser.close());
+tests.compose(new spec()).pipe(process.stdout);

@@ -1,0 +1,52 @@
+// The executable under test, running.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Changing } from "./patience.mjs";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** `liveline dev` on a folder of the repository, ready to answer. */
+export async function startHost(folder) {
+  const executable = process.env.LIVELINE_BIN;
+  if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask test` does this");
+  const host = new Host(spawn(executable, ["dev", folder, "--port", "0"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] }));
+  const ready = await host.says("listening on ");
+  host.url = ready.slice("listening on ".length);
+  return host;
+}
+
+class Host extends Changing {
+  /** Where it listens. */
+  url;
+  /** Every line of both outputs. */
+  lines = [];
+  #process;
+
+  constructor(process) {
+    super();
+    this.#process = process;
+    for (const output of [process.stdout, process.stderr]) {
+      createInterface(output).on("line", (line) => {
+        this.lines.push(line);
+        this.changed();
+      });
+    }
+  }
+
+  /** The first line with this text. */
+  says(text) {
+    return this.until(
+      () => this.lines.find((line) => line.includes(text)),
+      () => `the host never said "${text}"; it said:\n${this.lines.join("\n")}`,
+    );
+  }
+
+  async stop() {
+    if (this.#process.exitCode !== null) return;
+    this.#process.kill();
+    await once(this.#process, "exit");
+  }
+}

@@ -1,0 +1,149 @@
+// A person at a browser: windows, what they show, and what goes over their lines.
+
+import assert from "node:assert/strict";
+import { Lines } from "./lines.mjs";
+import { refuseSockets } from "./no_sockets.mjs";
+import { Changing, PATIENCE } from "./patience.mjs";
+
+/** How lines are carried. The name is what a test is called by. */
+export const TRANSPORTS = ["WebSocket", "server-sent events"];
+
+/** What Chromium itself says when the proxy refuses the socket; the page cannot prevent it. */
+const REFUSED = /WebSocket connection to .* failed/;
+/** The same for what was posted to a line while its last events were on their way. */
+const CROSSED = /the server responded with a status of 404/;
+
+/** One window with cookies and a profile of its own. */
+export class Window extends Changing {
+  /** Playwright's page. */
+  page;
+  lines = new Lines();
+  /** Every text that the watched element has shown, in one document after the other. */
+  texts = [];
+  /** Every state that the page was told of. */
+  states = [];
+  /** Errors of the console and of the page. There must be none. */
+  errors = [];
+  #context;
+  #proxy;
+  #url;
+
+  /** Opens a path of a host, and waits until the page was loaded. `watch` is a selector for `texts`. */
+  static async open(browser, host, path, { transport = TRANSPORTS[0], watch, javaScript = true } = {}) {
+    const window = new Window();
+    window.#context = await browser.newContext({ javaScriptEnabled: javaScript, viewport: { width: 900, height: 760 } });
+    window.page = await window.#context.newPage();
+    window.page.setDefaultTimeout(PATIENCE);
+    window.#noteErrors();
+    if (transport === TRANSPORTS[0]) {
+      window.#noteSockets();
+      window.#url = host.url;
+    } else {
+      window.#proxy = await refuseSockets(host.url, window.lines);
+      window.#url = window.#proxy.url;
+    }
+    await window.page.exposeFunction("tellTest", (list, value) => window.#note(list, value));
+    await window.page.addInitScript(watchPage, watch);
+    await window.goto(path);
+    return window;
+  }
+
+  /** Loads a path as if it was typed into the browser's bar. */
+  async goto(path) {
+    await this.page.goto(this.#url + path, { waitUntil: "load" });
+  }
+
+  /** The address in the browser's bar, from the path on. */
+  get path() {
+    return this.page.url().slice(this.#url.length);
+  }
+
+  /** Waits until the address is this path. */
+  async at(path) {
+    await this.page.waitForURL(this.#url + path);
+  }
+
+  /** Waits until an element shows this text. */
+  async shows(selector, text) {
+    const shown = ([selector, text]) => document.querySelector(selector)?.textContent.trim() === text;
+    try {
+      await this.page.waitForFunction(shown, [selector, text]);
+    } catch (cause) {
+      const now = await this.page.evaluate((it) => document.querySelector(it)?.textContent, selector);
+      throw new Error(`${selector} shows ${JSON.stringify(now)}, not ${JSON.stringify(text)}\n${this}`, { cause });
+    }
+  }
+
+  /**
+   * Checks what the watched element has shown: all of these texts in this order, except that frames which arrive
+   * together are shown at once, as the last of them.
+   */
+  showedInOrder(texts) {
+    const order = this.texts.map((text) => texts.indexOf(text));
+    const isInOrder = order.every((place, index) => place > (order[index - 1] ?? -1));
+    const hasEnds = this.texts[0] === texts[0] && this.texts.at(-1) === texts.at(-1);
+    assert.ok(isInOrder && hasEnds, `${JSON.stringify(this.texts)} is not ${JSON.stringify(texts)}`);
+  }
+
+  /** Waits until the watched element has shown this text, even if it was for a moment. */
+  async showed(text) {
+    await this.until(() => this.texts.includes(text), () => `"${text}" was not shown, but ${JSON.stringify(this.texts)}`);
+  }
+
+  /** The texts of all elements that match. */
+  async all(selector) {
+    return await this.page.locator(selector).allInnerTexts();
+  }
+
+  async close() {
+    await this.#context.close();
+    this.#proxy?.stop();
+  }
+
+  toString() {
+    return `${this.page.url()}\nerrors: ${this.errors.join("\n")}\nlines:\n${this.lines}`;
+  }
+
+  #note(list, value) {
+    this[list].push(value);
+    this.changed();
+  }
+
+  #noteErrors() {
+    this.page.on("pageerror", (error) => this.errors.push(error.stack));
+    this.page.on("console", (message) => {
+      if (message.type() !== "error" || (this.#proxy && isOfTransport(message))) return;
+      this.errors.push(`${message.text()} (${message.location().url})`);
+    });
+  }
+
+  #noteSockets() {
+    this.page.on("websocket", (socket) => {
+      const line = this.lines.at(socket.url());
+      socket.on("framereceived", ({ payload }) => line.hear(payload));
+      socket.on("framesent", ({ payload }) => line.say(payload));
+      socket.on("close", () => line.end());
+    });
+  }
+}
+
+/** Whether an error is Chromium's own note on a transport that works without sockets. */
+function isOfTransport(message) {
+  const { url } = message.location();
+  const text = message.text();
+  return REFUSED.test(text) || (CROSSED.test(text) && Lines.isLine(new URL(url).pathname));
+}
+
+/** Runs in each document before everything else: tells of what is gone by the time a test looks. */
+function watchPage(selector) {
+  let last = "";
+  const look = () => {
+    const text = document.querySelector(selector)?.textContent.trim();
+    if (!text || text === last) return;
+    last = text;
+    window.tellTest("texts", text);
+  };
+  const everything = { subtree: true, childList: true, characterData: true };
+  if (selector) new MutationObserver(look).observe(document, everything);
+  document.addEventListener("liveline:state", (e) => window.tellTest("states", e.detail.data));
+}
