@@ -53,6 +53,8 @@ export interface LiveProgramHandle<Value = any> {
   readonly value: Value;
   /** Ends the program. */
   abort(): void;
+  /** The same, where a live function made it. */
+  dispose?(): void;
 }
 
 /**

@@ -20,7 +20,7 @@ const FOR_THE_HOST = new Set([
   ...["closed", "relayTo"].map((name) => `Port.${name}`),
   ...["bindState", "follow", "holdUntil", "parent", "relayTo"].map((name) => `RemotePort.${name}`),
   ...["add", "relayTo"].map((name) => `Hub.${name}`),
-  "ClientEvent.answeredBy",
+  ...["answeredBy", "hasClient"].map((name) => `ClientEvent.${name}`),
   ...["failureOf", "isClosed", "lineHeaders", "recorder", "respond", "stop", "upstreamOf", "withBackground"]
     .map((name) => `typeof LiveResponse.${name}`),
 ]);
