@@ -153,11 +153,11 @@ class App {
       location.assign(answer.headers.get("location"));
       return true;
     }
-    if (!(answer instanceof Response) || request.method !== "GET" || LiveResponse.hasPort(answer)) return false;
+    if (!(answer instanceof Response) || request.method !== "GET") return false;
     const page = answer.headers.get(PAGE_HEADER);
     const shown = document.querySelector('meta[name="liveline-page"]')?.content;
     const type = answer.headers.get("content-type") ?? "";
-    const isState = page !== null || type === "" || /[/+]json\b/.test(type);
+    const isState = page !== null || type === "" || /[/+]json\b/.test(type) || LiveResponse.hasPort(answer);
     if (isState && (page === null || shown === undefined || page === shown)) return false;
     // The page that is there is all there is.
     if (isFirst) return true;
