@@ -157,7 +157,7 @@ class App {
     const page = answer.headers.get(PAGE_HEADER);
     const shown = document.querySelector('meta[name="liveline-page"]')?.content;
     const type = answer.headers.get("content-type") ?? "";
-    const isState = page !== null || type === "" || /[/+]json\b/.test(type);
+    const isState = page !== null || type === "" || /[/+]json\b/.test(type) || LiveResponse.hasPort(answer);
     if (isState && (page === null || shown === undefined || page === shown)) return false;
     // The page that is there is all there is.
     if (isFirst) return true;

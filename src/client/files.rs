@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::asset::Asset;
 use super::bundle::{Bundle, PARTS_FOLDER};
-use super::modules::{self, Modules};
+use super::modules::{self, Assets, Modules};
 use super::toolchain::Toolchain;
 use crate::ops::Diagnostic;
 use crate::router::{Layer, Layout, Routes};
@@ -26,8 +26,11 @@ export const { LiveResponse, Observer, webqit: { app } } = globalThis;
 export default app;
 ";
 
-/// The files for browsers, by path; each is made when it is first asked for.
-pub struct BrowserFiles(BTreeMap<String, LazyLock<Asset, Box<dyn FnOnce() -> Asset + Send>>>);
+/// The files for browsers, by path.
+pub struct BrowserFiles(BTreeMap<String, Made>);
+
+/// Made when it is first asked for.
+type Made = LazyLock<Asset, Box<dyn FnOnce() -> Asset + Send>>;
 
 impl BrowserFiles {
     /// Compiles the client and worker handlers and what they import. Also says which files were read, of code that
@@ -55,7 +58,7 @@ impl BrowserFiles {
         tools: Arc<dyn Toolchain>,
         client: &[(&str, String)],
         worker: &[(&str, String)],
-        modules: BTreeMap<String, Asset>,
+        modules: Assets,
     ) -> BrowserFiles {
         let mut files = BrowserFiles(BTreeMap::new());
         for (place, asset) in modules {

@@ -23,6 +23,9 @@ const LINKED: &str = "@linked";
 const PATH: AsciiSet =
     NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
+/// Modules by their place below [`FOLDER`].
+pub type Assets = BTreeMap<String, Asset>;
+
 /// Finds and compiles the modules of one generation.
 pub struct Modules<'a> {
     layout: &'a Layout,
@@ -30,7 +33,7 @@ pub struct Modules<'a> {
     /// Where each file is served, below [`FOLDER`].
     places: HashMap<PathBuf, String>,
     waiting: VecDeque<PathBuf>,
-    assets: BTreeMap<String, Asset>,
+    assets: Assets,
     failures: Vec<Diagnostic>,
 }
 
@@ -58,7 +61,7 @@ impl<'a> Modules<'a> {
     }
 
     /// The modules by their place, or every error; and every file that was read.
-    pub fn finish(self) -> (Result<BTreeMap<String, Asset>, Vec<Diagnostic>>, HashSet<PathBuf>) {
+    pub fn finish(self) -> (Result<Assets, Vec<Diagnostic>>, HashSet<PathBuf>) {
         let assets = if self.failures.is_empty() { Ok(self.assets) } else { Err(self.failures) };
         (assets, self.places.into_keys().collect())
     }

@@ -12,6 +12,7 @@ mod answers;
 mod architecture;
 mod channels;
 mod cli;
+#[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
 mod docs;
 mod errors;
