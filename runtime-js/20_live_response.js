@@ -49,6 +49,8 @@ let openPort = () => null;
 const backgrounds = new WeakMap();
 /** Lines of Responses. @type {WeakMap<Response, RemotePort>} */
 const ports = new WeakMap();
+/** What these lines say: a body is read once, however many follow the Response. @type {WeakMap<Response, LiveResponse>} */
+const lines = new WeakMap();
 
 /**
  * For each environment: says how the line of a Response is opened. Null: it has none.
@@ -418,8 +420,9 @@ export class LiveResponse extends EventTarget {
 
   #followHandle(source, handle, init) {
     this.#emit(frameOf(handle.value, { ...init, done: false }), false);
-    return new Promise((resolve) => {
-      const watch = Observer.observe(handle, "value", (record) => this.#emit(frameOf(record.value, init), false));
+    return new Promise((resolve, reject) => {
+      const say = ({ value }) => this.#emitLate(frameOf(value, init), reject);
+      const watch = Observer.observe(handle, "value", say);
       source.onStop = () => {
         watch.abort();
         (handle.abort ?? handle.dispose)?.call(handle);
@@ -430,7 +433,15 @@ export class LiveResponse extends EventTarget {
 
   #emitResponse(source, response, init) {
     const port = LiveResponse.getPort(response);
-    if (port !== null) return this.#followPort(source, response, port, init);
+    if (port !== null) {
+      if (!lines.has(response)) {
+        const line = new LiveResponse();
+        lines.set(response, line);
+        ignoreRejection(line.replaceWith(response));
+      }
+      const line = lines.get(response);
+      return line === this ? this.#followPort(source, response, port, init) : this.#follow(source, line, init);
+    }
     const { status, statusText, type, redirected, url } = response;
     // A line that nobody can open from here is not one that others should try.
     const isElsewhere = LiveResponse.hasPort(response);
@@ -452,7 +463,7 @@ export class LiveResponse extends EventTarget {
     const headers = withoutOwn(response.headers);
     const ended = new Promise((resolve, reject) => {
       const unfollow = port.follow({
-        replace: (state) => this.#emit(frameOf(state.body, { ...init, ...headOf(state) }), false),
+        replace: (state) => this.#emitLate(frameOf(state.body, { ...init, ...headOf(state) }), reject),
         done: resolve,
         closed: (code, reason) => GOOD_ENDS.has(code) ? resolve() : reject(new LineLostError(code, reason)),
       });
@@ -539,6 +550,15 @@ export class LiveResponse extends EventTarget {
     if (this.#state === "waiting") this.#reach("live");
     this.dispatchEvent(new ReplaceEvent(frame));
     announce(this, () => ({ body: former?.body, status: former?.status, headers: former?.headers }));
+  }
+
+  /** The same for a frame that comes when nobody waits for it: its failure is told to `fail`. */
+  #emitLate(frame, fail) {
+    try {
+      this.#emit(frame, false);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #finish() {

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, PATIENCE, Site, executable, observed, on_go, serve};
+use crate::support::{Host, PATIENCE, Site, executable, handler, observed, on_go, serve};
 
 // -- Requests and methods -----------------------------------------------------------------------------
 
@@ -326,6 +326,107 @@ fn a_generator_may_close_its_own_line() {
     assert_eq!(host.ended(), Some(0));
     let log = host.log.end();
     assert!(!log.to_lowercase().contains("error"), "{log}");
+}
+
+#[test]
+fn whoever_hears_an_upstream_and_throws_does_not_break_its_line() {
+    let upstream = serve(&handler(
+        r#"const data = { n: 0 };
+        event.client.addRequestListener("add", (e) => (Observer.set(data, "n", data.n + 1), data.n));
+        event.respondWith(data, { done: false });"#,
+    ));
+    let host = serve(&handler(&format!(
+        r#"const live = LiveResponse.from(await fetch("http://{}"));
+        await live.readyStateChange("live");
+        Observer.observe(live.body, "n", () => {{ throw new Error("the observer's"); }});
+        const options = {{ type: "add" }};
+        await live.background.postRequest(0, () => {{ throw new Error("the callback's"); }}, options);
+        return (await live.background.postRequest(0, options)).data;"#,
+        upstream.address()
+    )));
+
+    assert_eq!(host.get("/").json(), json!(2));
+
+    host.log.next("the observer's");
+    host.log.next("the callback's");
+}
+
+#[test]
+fn a_response_can_be_passed_on_after_its_line_was_looked_into() {
+    let upstream =
+        serve(&on_go("event.respondWith({ a: 1 }, { done: false }); await go; event.respondWith({ a: 2 });"));
+    let host = serve(&handler(&format!(
+        r#"const response = await fetch("http://{}");
+        const twice = [LiveResponse.from(response), LiveResponse.from(response)];
+        const done = Promise.all(twice.map((live) => live.readyStateChange("done")));
+        event.waitUntil(done.then(() => console.error(JSON.stringify(twice.map(({{ body }}) => body)))));
+        return response;"#,
+        upstream.address()
+    )));
+
+    let (answer, mut line) = host.open("/");
+
+    assert_eq!(answer.json(), json!({ "a": 1 }));
+    line.send("go", json!(null));
+    assert_eq!(line.expect_body(), json!({ "a": 2 }));
+    line.done();
+    host.log.next(r#"[{"a":2},{"a":2}]"#);
+}
+
+#[test]
+fn a_live_value_that_cannot_be_sent_ends_the_line() {
+    let host = serve(
+        r#"export default live function (event) {
+          let n = 1;
+          event.client.addEventListener("go", () => n = 2n);
+          return { n };
+        }"#,
+    );
+    let (_, mut line) = host.open("/");
+
+    line.send("go", json!(null));
+
+    assert_eq!(line.closed(), 4002);
+    host.log.next("$.body.n is a BigInt");
+}
+
+#[test]
+fn no_step_of_a_path_answers_after_it_has_returned() {
+    let host = Site::new()
+        .file("handler.js", "export default (event, next) => next();")
+        .file(
+            "step/handler.js",
+            r#"export default (event) => {
+              event.waitUntil(Promise.resolve().then(() => event.respondWith("late")));
+              return "in time";
+            };"#,
+        )
+        .serve();
+
+    assert_eq!(host.get("/step").text(), "in time");
+
+    host.log.next("the handler has already answered by returning");
+}
+
+#[test]
+fn work_that_ends_with_its_exchange_is_no_error() {
+    let mut host = serve(
+        r#"export default (event) => {
+          event.waitUntil(new Promise((_, reject) => {
+            event.signal.addEventListener("abort", () => reject(event.signal.reason));
+          }));
+          event.client.addEventListener("close", () => console.error("left"));
+          return "here";
+        }"#,
+    );
+    let (_, line) = host.open("/");
+
+    line.close();
+
+    host.log.next("left");
+    host.signal("TERM");
+    assert_eq!(host.ended(), Some(0));
+    assert!(!host.log.text().contains("AbortError"), "{}", host.log.text());
 }
 
 // -- Commands, stops and reloads ----------------------------------------------------------------------
