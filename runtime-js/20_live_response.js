@@ -342,7 +342,7 @@ export class LiveResponse extends EventTarget {
     }
     this.#supersede();
     this.#failure = null;
-    const source = { controller: null, stopped: false, onStop: null };
+    const source = newSource();
     this.#source = source;
     let work;
     try {
@@ -404,7 +404,8 @@ export class LiveResponse extends EventTarget {
     return new Promise((resolve, reject) => {
       const unfollow = upstream[kSink]({
         frame: (frame, last) => {
-          if (!source.stopped) this.#emit(frame, last && init.done && !init.nested);
+          if (source.stopped) return;
+          this.#emit(init.concurrent ? concurrentWith(frame) : frame, last && init.done && !init.nested);
         },
         done: resolve,
         failed: reject,
@@ -419,11 +420,24 @@ export class LiveResponse extends EventTarget {
   }
 
   #followHandle(source, handle, init) {
-    this.#emit(frameOf(handle.value, { ...init, done: false }), false);
+    const nested = { ...init, done: false, nested: true };
     return new Promise((resolve, reject) => {
-      const say = ({ value }) => this.#emitLate(frameOf(value, init), reject);
-      const watch = Observer.observe(handle, "value", say);
+      let current = null;
+      // A value may be a source itself, such as a Response.
+      const say = (value) => {
+        if (current !== null) this.#stop(current);
+        const now = current = newSource();
+        const failed = (error) => now.stopped || reject(error);
+        try {
+          this.#run(now, value, undefined, nested)?.catch(failed);
+        } catch (error) {
+          failed(error);
+        }
+      };
+      say(handle.value);
+      const watch = Observer.observe(handle, "value", (record) => say(record.value));
       source.onStop = () => {
+        this.#stop(current);
         watch.abort();
         (handle.abort ?? handle.dispose)?.call(handle);
         resolve();
@@ -531,8 +545,11 @@ export class LiveResponse extends EventTarget {
   #supersede() {
     const source = this.#source;
     this.#source = null;
+    if (source !== null) this.#stop(source);
+  }
+
+  #stop(source) {
     this.#disconnect();
-    if (source === null) return;
     source.stopped = true;
     source.controller?.abort();
     source.onStop?.();
@@ -651,6 +668,16 @@ function headOf({ status, statusText, headers, type, url, concurrent }) {
     url: typeof url === "string" ? url : undefined,
     concurrent: concurrent === true,
   };
+}
+
+/** What is known of a source at work: what aborts its callback, and what ends it. */
+function newSource() {
+  return { controller: null, stopped: false, onStop: null };
+}
+
+/** The same state, next to the one before it. */
+function concurrentWith(frame) {
+  return new StateFrame(frame.body, { ...frame, headers: frame.headers, concurrent: true }, frame.raw);
 }
 
 function frameOf(body, init) {

@@ -429,6 +429,52 @@ fn work_that_ends_with_its_exchange_is_no_error() {
     assert!(!host.log.text().contains("AbortError"), "{}", host.log.text());
 }
 
+#[test]
+fn a_live_function_may_return_what_another_handler_answered() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            "export default async live function (event, next) { if (next.stepname) return await next(); }",
+        )
+        .file("response/handler.js", r#"export default () => Response.json({ a: 1 }, { status: 201 })"#)
+        .file(
+            "live/handler.js",
+            r#"export default async (event) => {
+              event.respondWith({ n: 1 }, { done: false });
+              await event.client.readyStateChange("open");
+              event.respondWith({ n: 2 });
+            }"#,
+        )
+        .serve();
+
+    let (answer, line) = host.open("/response");
+    assert_eq!((answer.status, answer.json()), (201, json!({ "a": 1 })));
+    line.close();
+
+    let (answer, mut line) = host.open("/live");
+    assert_eq!(answer.json(), json!({ "n": 1 }));
+    assert_eq!(line.expect_body(), json!({ "n": 2 }));
+}
+
+#[test]
+fn every_source_can_be_concurrent_with_the_state_before() {
+    for source in ["LiveResponse.from({ m: 0 })", "Response.json({ m: 0 })", "[{ m: 0 }].values()"] {
+        let host = serve(&on_go(&format!(
+            r#"const first = {{ n: 0 }};
+            event.respondWith(first, {{ done: false }});
+            event.respondWith({source}, {{ done: false, concurrent: true }});
+            await go;
+            Observer.set(first, "n", 1);
+            event.client.close();"#
+        )));
+        let (_, mut line) = host.open("/");
+
+        assert_eq!(line.expect("response.replace")["concurrent"], json!(true), "{source}");
+        line.send("go", json!(null));
+        assert_eq!(line.expect("initial_response.mutate")[0]["value"], json!(1), "{source}");
+    }
+}
+
 // -- Commands, stops and reloads ----------------------------------------------------------------------
 
 #[test]
