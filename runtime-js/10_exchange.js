@@ -160,8 +160,8 @@ export class Exchange {
 
   /** The handler failed: 500, or the line closes with 4002. A lost upstream makes that 502 and 4003. */
   fail(error) {
-    // A handler that ends because its exchange did is no failure.
-    if (this.#ended && error?.name === "AbortError") return;
+    if (this.#isKnown(error)) return;
+    this.#failure = { error };
     if (error instanceof LineLostError) {
       op_exchange_lost(this.id, error.message);
       this.port?.closed(4003, "the upstream was lost", true);
@@ -172,6 +172,12 @@ export class Exchange {
     this.port?.closed(4002, "the handler failed", true);
     this.end(error);
   }
+
+  /** Whether a failure is only what the end brings about, or was told before. */
+  #isKnown(error) {
+    return (this.#ended && error?.name === "AbortError") || (this.#failure !== null && error === this.#failure.error);
+  }
+  #failure = null;
 
   /** The exchange is over: whoever waits for it learns so. */
   end(reason = undefined) {

@@ -49,6 +49,8 @@ let openPort = () => null;
 const backgrounds = new WeakMap();
 /** Lines of Responses. @type {WeakMap<Response, RemotePort>} */
 const ports = new WeakMap();
+/** What these lines say: a body is read once, however many follow the Response. @type {WeakMap<Response, LiveResponse>} */
+const lines = new WeakMap();
 
 /**
  * For each environment: says how the line of a Response is opened. Null: it has none.
@@ -340,7 +342,7 @@ export class LiveResponse extends EventTarget {
     }
     this.#supersede();
     this.#failure = null;
-    const source = { controller: null, stopped: false, onStop: null };
+    const source = newSource();
     this.#source = source;
     let work;
     try {
@@ -402,7 +404,8 @@ export class LiveResponse extends EventTarget {
     return new Promise((resolve, reject) => {
       const unfollow = upstream[kSink]({
         frame: (frame, last) => {
-          if (!source.stopped) this.#emit(frame, last && init.done && !init.nested);
+          if (source.stopped) return;
+          this.#emit(init.concurrent ? concurrentWith(frame) : frame, last && init.done && !init.nested);
         },
         done: resolve,
         failed: reject,
@@ -417,10 +420,24 @@ export class LiveResponse extends EventTarget {
   }
 
   #followHandle(source, handle, init) {
-    this.#emit(frameOf(handle.value, { ...init, done: false }), false);
-    return new Promise((resolve) => {
-      const watch = Observer.observe(handle, "value", (record) => this.#emit(frameOf(record.value, init), false));
+    const nested = { ...init, done: false, nested: true };
+    return new Promise((resolve, reject) => {
+      let current = null;
+      // A value may be a source itself, such as a Response.
+      const say = (value) => {
+        if (current !== null) this.#stop(current);
+        const now = current = newSource();
+        const failed = (error) => now.stopped || reject(error);
+        try {
+          this.#run(now, value, undefined, nested)?.catch(failed);
+        } catch (error) {
+          failed(error);
+        }
+      };
+      say(handle.value);
+      const watch = Observer.observe(handle, "value", (record) => say(record.value));
       source.onStop = () => {
+        this.#stop(current);
         watch.abort();
         (handle.abort ?? handle.dispose)?.call(handle);
         resolve();
@@ -430,7 +447,15 @@ export class LiveResponse extends EventTarget {
 
   #emitResponse(source, response, init) {
     const port = LiveResponse.getPort(response);
-    if (port !== null) return this.#followPort(source, response, port, init);
+    if (port !== null) {
+      if (!lines.has(response)) {
+        const line = new LiveResponse();
+        lines.set(response, line);
+        ignoreRejection(line.replaceWith(response));
+      }
+      const line = lines.get(response);
+      return line === this ? this.#followPort(source, response, port, init) : this.#follow(source, line, init);
+    }
     const { status, statusText, type, redirected, url } = response;
     // A line that nobody can open from here is not one that others should try.
     const isElsewhere = LiveResponse.hasPort(response);
@@ -452,7 +477,7 @@ export class LiveResponse extends EventTarget {
     const headers = withoutOwn(response.headers);
     const ended = new Promise((resolve, reject) => {
       const unfollow = port.follow({
-        replace: (state) => this.#emit(frameOf(state.body, { ...init, ...headOf(state) }), false),
+        replace: (state) => this.#emitLate(frameOf(state.body, { ...init, ...headOf(state) }), reject),
         done: resolve,
         closed: (code, reason) => GOOD_ENDS.has(code) ? resolve() : reject(new LineLostError(code, reason)),
       });
@@ -520,8 +545,11 @@ export class LiveResponse extends EventTarget {
   #supersede() {
     const source = this.#source;
     this.#source = null;
+    if (source !== null) this.#stop(source);
+  }
+
+  #stop(source) {
     this.#disconnect();
-    if (source === null) return;
     source.stopped = true;
     source.controller?.abort();
     source.onStop?.();
@@ -539,6 +567,15 @@ export class LiveResponse extends EventTarget {
     if (this.#state === "waiting") this.#reach("live");
     this.dispatchEvent(new ReplaceEvent(frame));
     announce(this, () => ({ body: former?.body, status: former?.status, headers: former?.headers }));
+  }
+
+  /** The same for a frame that comes when nobody waits for it: its failure is told to `fail`. */
+  #emitLate(frame, fail) {
+    try {
+      this.#emit(frame, false);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #finish() {
@@ -633,6 +670,16 @@ function headOf({ status, statusText, headers, type, url, concurrent }) {
     url: typeof url === "string" ? url : undefined,
     concurrent: concurrent === true,
   };
+}
+
+/** What is known of a source at work: what aborts its callback, and what ends it. */
+function newSource() {
+  return { controller: null, stopped: false, onStop: null };
+}
+
+/** The same state, next to the one before it. */
+function concurrentWith(frame) {
+  return new StateFrame(frame.body, { ...frame, headers: frame.headers, concurrent: true }, frame.raw);
 }
 
 function frameOf(body, init) {

@@ -162,7 +162,7 @@ export class Requests {
    * @returns {Promise<PortMessageEvent>}
    */
   wait(address, callback, signal, settled = () => {}) {
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       const settle = (finish, value) => {
         if (!this.#waiting.delete(address)) return;
         signal?.removeEventListener("abort", onAbort);
@@ -171,15 +171,15 @@ export class Requests {
       };
       const onAbort = () => settle(reject, signal.reason);
       this.#waiting.set(address, {
-        receive: (event) => {
-          settle(resolve, event);
-          callback?.(event);
-        },
+        receive: (event) => settle(resolve, event),
         close: () => settle(reject, domException("AbortError", "The line closed before the other end answered.")),
       });
       if (signal?.aborted) onAbort();
       else signal?.addEventListener("abort", onAbort);
     });
+    // What a callback throws is its own, and no reason for the line to break.
+    if (callback !== undefined) answer.then(callback, () => {});
+    return answer;
   }
 
   has(address) {

@@ -73,7 +73,16 @@ export class RemotePort extends Port {
         this.#isConnected = true;
         this.#greet();
       },
-      frame: (text) => this.#receive(text),
+      frame: (text) => {
+        try {
+          this.#receive(text);
+        } catch (error) {
+          // Whoever observes what came may fail; the line has more to say.
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      },
       closed: (code, reason, wasClean) => this.#closed(code, reason, wasClean),
     });
     this.#greet();

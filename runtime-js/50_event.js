@@ -1,6 +1,6 @@
 // The event that a handler gets: its request, its answer, its client, and what keeps all that open.
 
-import { op_request_peer } from "ext:core/ops";
+import { op_log_error, op_request_peer } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
@@ -139,7 +139,8 @@ export class HttpEvent {
     exchange.hold();
     const release = () => exchange.release();
     return Promise.resolve(promise).then(release, (error) => {
-      console.error("The promise given to waitUntil() rejected:", error);
+      // What ends because the exchange did is no failure.
+      if (!exchange.ended || error?.name !== "AbortError") op_log_error("the promise given to waitUntil()", error);
       release();
     });
   }
@@ -197,7 +198,7 @@ export class HttpEvent {
     if (failure !== null && event.#parent === null) event.#exchange.fail(failure.error);
   }
 
-  /** The handler returned data that was answered without a LiveResponse. */
+  /** The handler returned, and its result went its way without a LiveResponse. */
   static returnedPlainly(event) {
     event.#returned = true;
   }

@@ -191,7 +191,10 @@ function withBackground(child, value) {
 function runChild(child, trail, index) {
   const exchange = child[kExchange];
   const result = walk(child, trail, index);
-  if (typeof result?.then !== "function" && child[kResponse] === null) return withBackground(child, result);
+  if (typeof result?.then !== "function" && child[kResponse] === null) {
+    HttpEvent.returnedPlainly(child);
+    return withBackground(child, result);
+  }
   exchange.started();
   return new Promise((resolve, reject) => {
     let resolved = false;
@@ -204,6 +207,7 @@ function runChild(child, trail, index) {
     Promise.resolve(result).then(
       (value) => {
         if (child[kResponse] === null) {
+          HttpEvent.returnedPlainly(child);
           resolveOnce(withBackground(child, value));
         } else {
           HttpEvent.returned(child, value);

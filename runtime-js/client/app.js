@@ -7,6 +7,7 @@ import { Observer } from "../60_observer.js";
 import { answerDialogs } from "./dialogs.js";
 import { interceptMoves } from "./history.js";
 import { Hub } from "./hub.js";
+import { pageAt } from "./navigation.js";
 import { PageState } from "./state.js";
 import { transportFor } from "./transport.js";
 
@@ -68,15 +69,12 @@ class App {
    * @returns {Promise<void>} settles when the first state is shown
    */
   navigate(url, init = {}) {
-    return this.#request({ url: new URL(url, location.href), init }, false);
+    return this.#request({ url: pageAt(url, location.href), init }, false);
   }
 
   /** @param {import("./navigation.js").Move} move */
   async #request(move, isReplacing) {
-    if (move.url.origin !== location.origin) {
-      location.assign(move.url);
-      return;
-    }
+    if (move.url.origin !== location.origin) return location.assign(move.url);
     await this.#moves.request(move, isReplacing);
   }
 
@@ -150,7 +148,7 @@ class App {
   /** Whether the browser has to load an answer as a page of its own; then it does. */
   #isForBrowser(answer, request, isFirst) {
     if (answer instanceof Response && answer.headers.has("X-Redirect-Code")) {
-      location.assign(answer.headers.get("location"));
+      location.assign(pageAt(answer.headers.get("location"), answer.url));
       return true;
     }
     if (!(answer instanceof Response) || request.method !== "GET") return false;
@@ -202,9 +200,13 @@ class App {
       this.#failed(new Error(`More than ${MAX_REDIRECTS} redirects; the last was to ${target}`), this.#controller);
       return;
     }
-    const url = new URL(target, location.href);
-    Observer.set(this.navigator, "redirecting", url.href);
-    this.#request({ url, init: {} }, true).catch(() => {});
+    try {
+      const url = pageAt(target, location.href);
+      Observer.set(this.navigator, "redirecting", url.href);
+      this.#request({ url, init: {} }, true).catch(() => {});
+    } catch (error) {
+      this.#failed(error, this.#controller);
+    }
   }
 
   /** Errors are never silent: the navigator has them, and the document hears of them. */

@@ -2,6 +2,7 @@
 
 import { responseOf } from "../22_values.js";
 import { encodeRecords } from "../23_frames.js";
+import { LineLostError } from "../33_port_events.js";
 import { RemotePort } from "../34_remote_port.js";
 import { relay } from "../37_relay.js";
 import { subscribe } from "../61_reactive.js";
@@ -26,7 +27,8 @@ export class Downstream {
   #isAnswered = false;
   #isDone = false;
   #count = 0;
-  #unsubscribe = () => {};
+  /** Ends the observation of bodies that may still change. */
+  #observed = [];
   #stopRelay = () => {};
 
   /** @param {(error: unknown) => void} report */
@@ -54,6 +56,7 @@ export class Downstream {
     const eventID = `response.replace-${this.#count}`;
     const state = { body: body ?? null, status, statusText, headers: Object.fromEntries(headers), type, url, concurrent };
     this.#open().postMessage(state, { type: "response.replace", eventID });
+    if (!concurrent) this.#forgetBodies();
     this.#observe(body, eventID, "body");
   }
 
@@ -66,7 +69,9 @@ export class Downstream {
   failed(error) {
     if (this.#isAnswered) this.#report(error);
     else this.#reject(error);
-    this.done();
+    this.#isAnswered = true;
+    if (error instanceof LineLostError) this.#end(4003, "the upstream was lost");
+    else this.#end(4002, "the handler failed");
   }
 
   connected(upstream) {
@@ -121,19 +126,22 @@ export class Downstream {
   }
 
   #observe(body, source, prefix) {
-    this.#unsubscribe();
     if (body === null || typeof body !== "object" || this.#port === null) return;
-    this.#unsubscribe = subscribe(body, (records) => {
+    this.#observed.push(subscribe(body, (records) => {
       this.#port.postMessage(JSON.parse(encodeRecords(records, prefix)), { type: `${source}.mutate` });
-    });
+    }));
   }
 
-  #end() {
-    this.#unsubscribe();
+  #forgetBodies() {
+    for (const unsubscribe of this.#observed.splice(0)) unsubscribe();
+  }
+
+  #end(code = 1000, reason = "done") {
+    this.#forgetBodies();
     const port = this.#port;
     if (port === null) return this.#finish();
-    port.postMessage(null, { type: "response.done" });
+    if (code === 1000) port.postMessage(null, { type: "response.done" });
     // What waits for the page to join must not be lost.
-    port.readyStateChange("open").then(() => port.close(1000, "done"));
+    port.readyStateChange("open").then(() => port.close(code, reason));
   }
 }

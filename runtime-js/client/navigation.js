@@ -13,6 +13,13 @@ const HOST_PATH = "/.liveline/";
  * @property {RequestInit} init
  */
 
+/** The URL of a page. What is code is none, whoever sends the user there. */
+export function pageAt(address, base) {
+  const url = new URL(address, base);
+  if (url.protocol === "javascript:") throw new TypeError(`There is no page at ${url.href}: it is code.`);
+  return url;
+}
+
 /** Whether a URL belongs to this app. */
 export function isInApp(url, here) {
   return url.origin === here.origin && !url.pathname.startsWith(HOST_PATH);

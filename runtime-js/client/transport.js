@@ -7,6 +7,8 @@ import { openChannel } from "./channel.js";
 
 /** How long a socket may take to open before the other way is tried. */
 const SOCKET_PATIENCE_MS = 5_000;
+/** How long a handler gets that has not heard what was said before. */
+const BUSY_MS = 1_000;
 /** Remembers for this tab that sockets do not get through. */
 const NO_SOCKETS_KEY = "liveline:no-sockets";
 
@@ -96,12 +98,14 @@ function openSocket(url, receiver, { WebSocket, setTimeout, clearTimeout }, fail
 }
 
 /** Down: one streamed answer of server-sent events. Up: POST, one at a time so that nothing overtakes. */
-function openEvents(url, receiver, { fetch }) {
+function openEvents(url, receiver, { fetch, setTimeout }) {
   const controller = new AbortController();
+  const queue = [];
   let isOver = false;
   const end = (code, reason, wasClean) => {
     if (isOver) return;
     isOver = true;
+    queue.length = 0;
     controller.abort();
     receiver.closed(code, reason, wasClean);
   };
@@ -121,27 +125,35 @@ function openEvents(url, receiver, { fetch }) {
     lost();
   })().catch(lost);
 
-  const queue = [];
-  let isSending = false;
+  /** What is under way, if anything is. */
+  let sending = null;
   const drain = async () => {
-    isSending = true;
-    while (queue.length > 0 && !isOver) {
-      const body = queue.splice(0).join("\n");
-      const response = await fetch(url, { method: "POST", body });
-      if (!response.ok) return lost();
+    while (queue.length > 0) {
+      const texts = queue.splice(0);
+      const { ok, status } = await fetch(url, { method: "POST", body: texts.join("\n") });
+      if (status === 429) {
+        queue.unshift(...texts);
+        await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+      } else if (!ok) {
+        return lost();
+      }
     }
-    isSending = false;
+    sending = null;
   };
   return {
     send(text) {
       queue.push(text);
-      if (!isSending) drain().catch(lost);
+      sending ??= drain().catch(lost);
     },
     close(code, reason) {
       isOver = true;
       const query = `${url.includes("?") ? "&" : "?"}code=${code}&reason=${encodeURIComponent(reason)}`;
       // The page may be about to go; the far end notices a client that vanished in any case.
-      fetch(url + query, { method: "DELETE", keepalive: true }).catch(() => {}).finally(() => controller.abort());
+      const leave = () => {
+        fetch(url + query, { method: "DELETE", keepalive: true }).catch(() => {}).finally(() => controller.abort());
+      };
+      if (sending === null) leave();
+      else sending.then(leave);
     },
   };
 }

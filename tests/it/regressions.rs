@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, PATIENCE, Site, executable, observed, on_go, serve};
+use crate::support::{Host, PATIENCE, Site, executable, handler, observed, on_go, serve};
 
 // -- Requests and methods -----------------------------------------------------------------------------
 
@@ -326,6 +326,153 @@ fn a_generator_may_close_its_own_line() {
     assert_eq!(host.ended(), Some(0));
     let log = host.log.end();
     assert!(!log.to_lowercase().contains("error"), "{log}");
+}
+
+#[test]
+fn whoever_hears_an_upstream_and_throws_does_not_break_its_line() {
+    let upstream = serve(&handler(
+        r#"const data = { n: 0 };
+        event.client.addRequestListener("add", (e) => (Observer.set(data, "n", data.n + 1), data.n));
+        event.respondWith(data, { done: false });"#,
+    ));
+    let host = serve(&handler(&format!(
+        r#"const live = LiveResponse.from(await fetch("http://{}"));
+        await live.readyStateChange("live");
+        Observer.observe(live.body, "n", () => {{ throw new Error("the observer's"); }});
+        const options = {{ type: "add" }};
+        await live.background.postRequest(0, () => {{ throw new Error("the callback's"); }}, options);
+        return (await live.background.postRequest(0, options)).data;"#,
+        upstream.address()
+    )));
+
+    assert_eq!(host.get("/").json(), json!(2));
+
+    host.log.next("the observer's");
+    host.log.next("the callback's");
+}
+
+#[test]
+fn a_response_can_be_passed_on_after_its_line_was_looked_into() {
+    let upstream =
+        serve(&on_go("event.respondWith({ a: 1 }, { done: false }); await go; event.respondWith({ a: 2 });"));
+    let host = serve(&handler(&format!(
+        r#"const response = await fetch("http://{}");
+        const twice = [LiveResponse.from(response), LiveResponse.from(response)];
+        const done = Promise.all(twice.map((live) => live.readyStateChange("done")));
+        event.waitUntil(done.then(() => console.error(JSON.stringify(twice.map(({{ body }}) => body)))));
+        return response;"#,
+        upstream.address()
+    )));
+
+    let (answer, mut line) = host.open("/");
+
+    assert_eq!(answer.json(), json!({ "a": 1 }));
+    line.send("go", json!(null));
+    assert_eq!(line.expect_body(), json!({ "a": 2 }));
+    line.done();
+    host.log.next(r#"[{"a":2},{"a":2}]"#);
+}
+
+#[test]
+fn a_live_value_that_cannot_be_sent_ends_the_line() {
+    let host = serve(
+        r#"export default live function (event) {
+          let n = 1;
+          event.client.addEventListener("go", () => n = 2n);
+          return { n };
+        }"#,
+    );
+    let (_, mut line) = host.open("/");
+
+    line.send("go", json!(null));
+
+    assert_eq!(line.closed(), 4002);
+    host.log.next("$.body.n is a BigInt");
+}
+
+#[test]
+fn no_step_of_a_path_answers_after_it_has_returned() {
+    let host = Site::new()
+        .file("handler.js", "export default (event, next) => next();")
+        .file(
+            "step/handler.js",
+            r#"export default (event) => {
+              event.waitUntil(Promise.resolve().then(() => event.respondWith("late")));
+              return "in time";
+            };"#,
+        )
+        .serve();
+
+    assert_eq!(host.get("/step").text(), "in time");
+
+    host.log.next("the handler has already answered by returning");
+}
+
+#[test]
+fn work_that_ends_with_its_exchange_is_no_error() {
+    let mut host = serve(
+        r#"export default (event) => {
+          event.waitUntil(new Promise((_, reject) => {
+            event.signal.addEventListener("abort", () => reject(event.signal.reason));
+          }));
+          event.client.addEventListener("close", () => console.error("left"));
+          return "here";
+        }"#,
+    );
+    let (_, line) = host.open("/");
+
+    line.close();
+
+    host.log.next("left");
+    host.signal("TERM");
+    assert_eq!(host.ended(), Some(0));
+    assert!(!host.log.text().contains("AbortError"), "{}", host.log.text());
+}
+
+#[test]
+fn a_live_function_may_return_what_another_handler_answered() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            "export default async live function (event, next) { if (next.stepname) return await next(); }",
+        )
+        .file("response/handler.js", r#"export default () => Response.json({ a: 1 }, { status: 201 })"#)
+        .file(
+            "live/handler.js",
+            r#"export default async (event) => {
+              event.respondWith({ n: 1 }, { done: false });
+              await event.client.readyStateChange("open");
+              event.respondWith({ n: 2 });
+            }"#,
+        )
+        .serve();
+
+    let (answer, line) = host.open("/response");
+    assert_eq!((answer.status, answer.json()), (201, json!({ "a": 1 })));
+    line.close();
+
+    let (answer, mut line) = host.open("/live");
+    assert_eq!(answer.json(), json!({ "n": 1 }));
+    assert_eq!(line.expect_body(), json!({ "n": 2 }));
+}
+
+#[test]
+fn every_source_can_be_concurrent_with_the_state_before() {
+    for source in ["LiveResponse.from({ m: 0 })", "Response.json({ m: 0 })", "[{ m: 0 }].values()"] {
+        let host = serve(&on_go(&format!(
+            r#"const first = {{ n: 0 }};
+            event.respondWith(first, {{ done: false }});
+            event.respondWith({source}, {{ done: false, concurrent: true }});
+            await go;
+            Observer.set(first, "n", 1);
+            event.client.close();"#
+        )));
+        let (_, mut line) = host.open("/");
+
+        assert_eq!(line.expect("response.replace")["concurrent"], json!(true), "{source}");
+        line.send("go", json!(null));
+        assert_eq!(line.expect("initial_response.mutate")[0]["value"], json!(1), "{source}");
+    }
 }
 
 // -- Commands, stops and reloads ----------------------------------------------------------------------

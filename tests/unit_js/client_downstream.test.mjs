@@ -59,6 +59,34 @@ describe("a worker's answer", () => {
     assert.deepEqual(page.body, { last: true });
   });
 
+  test("goes_on_with_an_earlier_state_next_to_a_concurrent_one", async () => {
+    const source = LiveResponse.from({ n: 0 }, { done: false });
+    const first = source.body;
+    const page = LiveResponse.from(await follow(source).answer);
+    await page.readyStateChange("live");
+    const copy = page.body;
+    source.replaceWith({ m: 0 }, { done: false, concurrent: true });
+    await until(page, (body) => body.m === 0);
+    const changed = new Promise((resolve) => Observer.observe(copy, "n", ({ value }) => resolve(value)));
+    Observer.set(first, "n", 1);
+    assert.equal(await changed, 1);
+    source.replaceWith({});
+    await page.readyStateChange("done");
+  });
+
+  test("ends_with_the_code_of_its_failure", async () => {
+    const source = LiveResponse.from({ n: 0 }, { done: false });
+    const errors = [];
+    const downstream = new Downstream((error) => errors.push(error.message));
+    source[kSink](downstream);
+    const response = await downstream.answer;
+    const port = LiveResponse.getPort(response);
+    const closed = new Promise((resolve) => port.addEventListener("close", resolve));
+    await port.readyStateChange("open");
+    await source.replaceWith(Promise.reject(new Error("broken"))).catch(() => {});
+    assert.deepEqual([(await closed).code, errors], [4002, ["broken"]]);
+  });
+
   test("comes_early_where_the_handler_speaks_first", async () => {
     const downstream = new Downstream((error) => { throw error; });
     const client = downstream.openClient();

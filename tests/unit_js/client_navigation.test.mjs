@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { formMove, isWithinPage, linkTarget, navigateMove } from "../../runtime-js/client/navigation.js";
+import { formMove, isWithinPage, linkTarget, navigateMove, pageAt } from "../../runtime-js/client/navigation.js";
 
 const HERE = new URL("http://app.example/a/b?q=1");
 
@@ -135,5 +135,15 @@ describe("a move through the history", () => {
       { sourceElement: element("a", { "webflo-no-intercept": "" }) },
     ];
     for (const changes of left) assert.equal(navigateMove(event(changes), HERE), null);
+  });
+});
+
+describe("a redirect", () => {
+  test("leads_to_pages_and_to_no_code", () => {
+    assert.equal(pageAt("../x", HERE).href, "http://app.example/x");
+    assert.equal(pageAt("https://elsewhere.example/", HERE).hostname, "elsewhere.example");
+    for (const code of ["javascript:alert(1)", " JAVA\nSCRIPT:alert(1)", "javascript://elsewhere.example/%0aalert(1)"]) {
+      assert.throws(() => pageAt(code, HERE), /it is code/);
+    }
   });
 });

@@ -175,6 +175,41 @@ describe("a line without sockets", () => {
     assert.deepEqual(browser.requests.slice(1), [["POST", URL_OF_LINE, "1"], ["POST", URL_OF_LINE, "2\n3"]]);
   });
 
+  test("sends_again_what_a_busy_handler_could_not_take", async () => {
+    const { told, receiver, until } = listener();
+    const browser = world({ socket: refuse });
+    const { fetch } = browser;
+    let isBusy = true;
+    browser.fetch = async (url, init) => {
+      const response = await fetch(url, init);
+      return init.method === "POST" && isBusy ? new Response(null, { status: 429 }) : response;
+    };
+    const line = openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    await until(1);
+    line.send("1");
+    while (browser.requests.length < 2) await null;
+    line.send("2");
+    for (let turn = 0; turn < 10; turn++) await null;
+    isBusy = false;
+    browser.elapse();
+    while (browser.requests.length < 3) await null;
+    assert.deepEqual(browser.requests.slice(1), [["POST", URL_OF_LINE, "1"], ["POST", URL_OF_LINE, "1\n2"]]);
+    assert.deepEqual(told, [["opened"]]);
+  });
+
+  test("says_all_before_it_closes", async () => {
+    const { receiver, until } = listener();
+    const browser = world({ socket: refuse });
+    const line = openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    await until(1);
+    line.send("1");
+    line.send("2");
+    line.close(1000, "");
+    while (browser.requests.length < 4) await null;
+    const methods = browser.requests.slice(1).map(([method, , body]) => [method, body]);
+    assert.deepEqual(methods, [["POST", "1"], ["POST", "2"], ["DELETE", undefined]]);
+  });
+
   test("is_closed_by_DELETE", async () => {
     const { told, receiver, until } = listener();
     const browser = world({ socket: refuse });
