@@ -47,6 +47,8 @@ struct Shared {
     runtime: tokio::runtime::Handle,
     /// The earliest deadline may have changed.
     deadline_moved: Notify,
+    /// Some line may be read again.
+    woken: Notify,
 }
 
 struct State {
@@ -74,6 +76,7 @@ impl Hub {
             mailboxes: Mutex::default(),
             runtime: runtime.clone(),
             deadline_moved: Notify::new(),
+            woken: Notify::new(),
         };
         let hub = Hub(Arc::new(shared));
         runtime.spawn(hub.clone().keep_time());
@@ -159,7 +162,7 @@ impl Hub {
 
     /// An owner handled `size` bytes of a client's messages.
     pub fn heard(&self, line: LineId, size: usize) {
-        self.input(|engine, _, actions| engine.heard(line, size, actions));
+        self.input(|engine, now, actions| engine.heard(line, size, now, actions));
     }
 
     // -- channels ------------------------------------------------------------------------------------------------
@@ -263,6 +266,17 @@ impl Hub {
         self.lock().engine.may_read(line)
     }
 
+    /// Waits until the handler has caught up with the line's client, or the line is no more.
+    pub async fn readable(&self, line: LineId) {
+        loop {
+            let woken = self.0.woken.notified();
+            if self.may_read(line) {
+                return;
+            }
+            woken.await;
+        }
+    }
+
     // -- the driver ----------------------------------------------------------------------------------------------
 
     /// Runs one input and carries out what follows.
@@ -275,6 +289,7 @@ impl Hub {
             for action in actions.drain(..) {
                 match action {
                     Action::Wake(line) => {
+                        self.0.woken.notify_waiters();
                         if let Some(waker) = wakers.remove(&line) {
                             waker.wake();
                         }
