@@ -243,6 +243,7 @@ impl Engine {
 
     /// Whether there are no lines, in any stage.
     pub fn is_empty(&self) -> bool {
+        debug_assert!(!self.lines.is_empty() || self.tokens.is_empty(), "every token means a line");
         self.lines.is_empty() && self.channels.is_empty()
     }
 
