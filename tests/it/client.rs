@@ -165,7 +165,7 @@ fn what_the_server_keeps_cannot_be_imported() {
             .file("app/a/handler.server.ts", "export default () => 1;\n")
             .file("app/a/style.css", "")
             .file("secret.js", "export const SECRET = 1;\n")
-            .file("app/a/handler.client.js", &format!("// first line\n{code}\nexport default () => 1;\n"))
+            .file("app/a/handler.client.js", format!("// first line\n{code}\nexport default () => 1;\n"))
             .run("check");
         assert_eq!(checked.code, Some(1), "{code}: {}", checked.output());
         assert!(checked.stderr.contains(reason), "{code}: {}", checked.output());
