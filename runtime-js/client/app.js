@@ -46,7 +46,9 @@ class App {
     this.#load = load;
     if (manifest.client.length > 0) {
       const past = (event) => this.#askServer(event);
-      this.#handlers = load("handlers").then(({ handlersOf }) => handlersOf(manifest.client, past));
+      const liveFunctions = manifest.live ? load("live").then((part) => part.provideLiveFunctions()) : null;
+      this.#handlers = Promise.all([load("handlers"), liveFunctions])
+        .then(([{ handlersOf }]) => handlersOf(manifest.client, past));
     }
     setPortOpener((response) => this.#openPort(response));
     answerDialogs(this.background);
@@ -120,6 +122,8 @@ class App {
         : await handlers.run(request, this.background, { detail: { isFirst }, controller, report });
       if (controller.signal.aborted || this.#isForBrowser(answer, request, isFirst)) return;
       const live = answer instanceof LiveResponse ? answer : LiveResponse.from(answer);
+      // A generator or a live function has nobody left to speak to.
+      if (live !== answer) controller.signal.addEventListener("abort", () => live.disconnect());
       const hasState = await firstState(live, report);
       if (controller.signal.aborted) return;
       this.#arrived(answer, url);
@@ -289,11 +293,12 @@ async function serveByWorker(hasHandlers) {
  * @typedef {object} Manifest
  * @property {[string, string][]} client pattern and module of each client handler
  * @property {boolean} worker whether there are handlers for the service worker
+ * @property {boolean} [live] whether any of them has a live function
  */
 
 /**
  * Loads a part of the app that not every page needs.
- * @typedef {(part: "binding" | "handlers") => Promise<object>} Load
+ * @typedef {(part: "binding" | "handlers" | "live") => Promise<object>} Load
  */
 
 /** @param {Manifest} manifest @param {Load} load */
