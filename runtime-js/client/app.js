@@ -161,7 +161,9 @@ class App {
     const page = answer.headers.get(PAGE_HEADER);
     const shown = document.querySelector('meta[name="liveline-page"]')?.content;
     const type = answer.headers.get("content-type") ?? "";
-    const isState = page !== null || type === "" || /[/+]json\b/.test(type) || LiveResponse.hasPort(answer);
+    const isData = page !== null || type === "" || /[/+]json\b/.test(type) || LiveResponse.hasPort(answer);
+    // A page that nothing answers has no state that could be fetched.
+    const isState = isData && answer.status !== 405;
     if (isState && (page === null || shown === undefined || page === shown)) return false;
     // The page that is there is all there is.
     if (isFirst) return true;
