@@ -264,7 +264,8 @@ function embeddedAnswer() {
   const headers = new Headers({ "Content-Type": "application/json" });
   if (line !== null) headers.set(LINE_HEADER, line.content);
   const url = new URL(location.href);
-  return { url: url.href, response: new Response(state?.textContent || "null", { headers }) };
+  const status = Number(state?.dataset.status ?? 200);
+  return { url: url.href, response: new Response(state?.textContent || "null", { status, headers }) };
 }
 
 /** A URL as handlers of `navigate` get it. */
