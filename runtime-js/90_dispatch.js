@@ -14,7 +14,14 @@ const MAX_REROUTES = 32;
 
 /** Module namespaces of the handlers, by id. @type {Map<number, { module: object, dirname: string }>} */
 const handlers = new Map();
-/** The handlers asked for a path that ends at a node, root first. @type {{ handler: number, depth: number }[][]} */
+/**
+ * Where a path can end.
+ * @typedef {object} Node
+ * @property {{ handler: number, depth: number }[]} steps the handlers asked for it, root first
+ * @property {number} ownPage how many segments lead to a folder that has a page of its own; -1 for others
+ */
+
+/** @type {Node[]} */
 let nodes = [];
 
 /** For the host: one handler file was loaded. */
@@ -22,12 +29,12 @@ export function addHandler(id, dirname, module) {
   handlers.set(id, { module, dirname });
 }
 
-/** For the host: the tree of steps, as `[handler, depth, handler, depth]` for each node. */
+/** For the host: the tree of steps, as `[ownPage, handler, depth, handler, depth]` for each node. */
 export function setNodes(tree) {
-  nodes = tree.map((flat) => {
+  nodes = tree.map(([ownPage, ...flat]) => {
     const steps = [];
     for (let i = 0; i < flat.length; i += 2) steps.push({ handler: flat[i], depth: flat[i + 1] });
-    return steps;
+    return { steps, ownPage };
   });
 }
 
@@ -85,7 +92,8 @@ class Trail {
   constructor(node, pathname, method, { reroutes = 0, skipDepth = -1 } = {}) {
     this.pathname = pathname;
     this.method = method;
-    this.steps = nodes[node];
+    this.steps = nodes[node].steps;
+    this.ownPage = nodes[node].ownPage;
     /** How often the request was re-routed to come here. */
     this.reroutes = reroutes;
     /** Steps up to this depth ran already. */
@@ -115,6 +123,9 @@ function walk(event, trail, index) {
 async function pastTheLastStep(event, trail) {
   const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
   if (response.status !== 404) return response;
+  // A page for which no handler has a state is shown without.
+  const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.segments.length;
+  if (isPage) return Response.json(null);
   const leaf = trail.steps.findLast(({ depth }) => depth === trail.segments.length);
   if (leaf === undefined) return response;
   const allowed = methodsOf(handlers.get(leaf.handler).module);
