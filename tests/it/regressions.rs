@@ -630,8 +630,9 @@ fn a_handler_that_ends_with_its_exchange_is_no_error() {
 #[test]
 fn nothing_is_left_of_a_thousand_conversations() {
     const EACH: usize = 100;
-    let host =
-        Site::new().file("app/handler.js", CONVERSATIONS).file("app/version/handler.js", VERSION).dev();
+    let site = Site::new().file("app/handler.js", CONVERSATIONS).file("app/version/handler.js", VERSION);
+    // Some clients never come to their lines.
+    let host = site.arg("--join-timeout=3s").dev();
     host.until("/version", |answer| answer.text() == "1");
     let files = open_files_of_the_child();
 
