@@ -6,14 +6,12 @@ const began = performance.now();
 function show(data) {
   const { state, steps } = panel();
   state.textContent = JSON.stringify(data, null, 2) ?? "nothing yet";
-  const text = JSON.stringify(data) ?? "nothing yet";
-  if (steps.lastElementChild?.dataset.text === text) return;
+  if (data === undefined) return;
   const step = document.createElement("li");
-  step.dataset.text = text;
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   step.innerHTML = "<time></time><code></code>";
   step.querySelector("time").textContent = `${seconds} s`;
-  step.querySelector("code").textContent = text;
+  step.querySelector("code").textContent = JSON.stringify(data);
   steps.append(step);
   if (steps.childElementCount > KEPT) steps.firstElementChild.remove();
 }
