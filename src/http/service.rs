@@ -25,7 +25,11 @@ pub async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, HandedOver> {
     shared.pending.set(shared.pending.get() + 1);
-    let mut answer = route(&shared, request).await;
+    let wants_html = is_look(request.method()) && prefers_html(request.headers());
+    let mut answer = route(&shared, request, wants_html).await;
+    if wants_html && answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty) {
+        answer = answer.with_not_found_page();
+    }
     shared.pending.set(shared.pending.get() - 1);
     shared.served.set(shared.served.get() + 1);
     if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
@@ -62,7 +66,7 @@ fn head_of(Answer { status, headers, .. }: &Answer) -> Vec<u8> {
     head
 }
 
-async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
+async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
     if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -78,7 +82,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     let routes = &worker.site.routes;
     let node = routes.resolve(path);
     let Node { steps, page, own_page, .. } = routes.node(node);
-    let wanted = page.filter(|_| is_look(request.method()) && prefers_html(request.headers()));
+    let wanted = page.filter(|_| wants_html);
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
         return file(shared, &request).await;

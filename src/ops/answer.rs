@@ -18,6 +18,7 @@ use hyper::{StatusCode, ext::ReasonPhrase};
 use slab::Slab;
 use tokio::sync::mpsc;
 
+use super::diagnostic::ERROR_HEAD;
 use super::exchange::exchange_id;
 use super::files::FileBody;
 use super::{Diagnostic, Exchanges, OpError};
@@ -66,8 +67,14 @@ impl Answer {
 
     /// The page for a handler that failed, with what may be told of it.
     pub fn error_page(diagnostic: Option<&Diagnostic>) -> Answer {
-        let html = diagnostic.map_or_else(|| PLAIN_ERROR_PAGE.to_owned(), Diagnostic::to_html);
-        Answer::empty(StatusCode::INTERNAL_SERVER_ERROR).with_page(html, None)
+        const STATUS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+        let plain = || plain_page(STATUS, "Something went wrong here. Please try again later.");
+        Answer::empty(STATUS).with_page(diagnostic.map_or_else(plain, Diagnostic::to_html), None)
+    }
+
+    /// With a page that says so, for people: browsers have nothing to show for an empty body.
+    pub fn with_not_found_page(self) -> Answer {
+        self.with_page(plain_page(StatusCode::NOT_FOUND, "There is no such page here."), None)
     }
 
     /// The answer to a body over the limit.
@@ -111,8 +118,15 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=UTF-8");
 
-const PLAIN_ERROR_PAGE: &str = "<!DOCTYPE html><html lang=\"en\"><title>Internal Server Error</title>\
-    <h1>Internal Server Error</h1><p>Something went wrong here. Please try again later.</p></html>\n";
+/// A page that says no more than this.
+fn plain_page(status: StatusCode, text: &str) -> String {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let code = status.as_u16();
+    format!(
+        "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{reason}</title>\
+         <main><small>{code}</small><h1>{reason}</h1><p>{text}</p></main></html>\n"
+    )
+}
 
 /// The body of an answer, as hyper takes it.
 pub enum AnswerBody {

@@ -87,7 +87,7 @@ impl Diagnostic {
         }
         let message = escaped(&self.message);
         format!(
-            "<!DOCTYPE html><html lang=\"en\"><title>{message}</title><style>{ERROR_STYLE}</style>\
+            "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{message}</title>\
              <main><small>500 Internal Server Error</small><h1>{message}</h1>{details}</main></html>\n"
         )
     }
@@ -154,7 +154,12 @@ impl From<&JsError> for Diagnostic {
     }
 }
 
-const ERROR_STYLE: &str = include_str!("error_page.css");
+/// What stands first in pages that say what went wrong.
+pub(super) const ERROR_HEAD: &str = concat!(
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>",
+    include_str!("error_page.css"),
+    "</style>"
+);
 
 /// What stands before a column and what from there on.
 fn split_at_column(text: &str, column: usize) -> (&str, &str) {

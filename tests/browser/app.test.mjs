@@ -78,6 +78,22 @@ site("app", {
     await window.shows("#seen", "one app");
   },
 
+  async "a page that brings OOHTML is bound by it"({ open }) {
+    const window = await open("/");
+    const script = new URL("node_modules/@webqit/oohtml/dist/main.js", import.meta.url);
+    const body = await readFile(script, "utf8");
+    await window.page.route("**/oohtml.js", (route) => route.fulfill({ contentType: "text/javascript", body }));
+    await window.goto("/oohtml");
+
+    // Only OOHTML knows these braces.
+    await window.shows("#braces", "one");
+    await window.says("go");
+    await window.shows("#braces", "two");
+    await window.shows("#value", "two");
+    await window.page.locator("li", { hasText: "2" }).waitFor();
+    assert.deepEqual(await window.all("li"), ["1", "2"]);
+  },
+
   async "a page that only runs scripts of its own site is live"({ open }) {
     const window = await open("/csp");
     await window.shows("#value", "first");

@@ -51,7 +51,7 @@ site("lines", {
   // T10
   async "what a page does to its copy of the state stays there"({ open }) {
     const window = await open("/edits");
-    await window.shows("#value", "of the server");
+    await window.until(() => window.states.length > 0, () => `no state came\n${window}`);
 
     await window.page.evaluate(() => {
       Observer.set(document.bindings.data, "value", "of the page");

@@ -74,6 +74,12 @@ pages("pages", {
     }
   },
 
+  async "a page tells how its state came there"({ open }) {
+    const window = await open("/steps");
+    await window.shows("#step", "2");
+    assert.deepEqual(await window.all(".raw-state li code"), ['{"step":1}', '{"step":2}']);
+  },
+
   async "dark pages are dark"({ open }) {
     const { page } = await open("/steps");
     const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

@@ -476,6 +476,22 @@ fn in_dev_a_browser_is_shown_the_error() {
 }
 
 #[test]
+fn a_browser_is_shown_that_there_is_nothing() {
+    let host = Site::new()
+        .file("app/handler.js", "export default (event, next) => next();")
+        .file("public/there.txt", "there")
+        .serve();
+
+    let answer = browse(&host, "/nowhere");
+
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.header("content-type"), Some("text/html;charset=UTF-8"));
+    assert!(answer.text().contains("<h1>Not Found</h1><p>There is no such page here.</p>"), "{answer:?}");
+    let program = host.get("/nowhere");
+    assert_eq!((program.status, program.body.len()), (404, 0));
+}
+
+#[test]
 fn in_serve_a_browser_is_shown_that_there_was_one() {
     let host = at_root("throw new Error('secret boom');").serve();
 

@@ -90,8 +90,9 @@ export class Window extends Changing {
     await this.until(() => this.texts.includes(text), () => `"${text}" was not shown, but ${JSON.stringify(this.texts)}`);
   }
 
-  /** Says something on every line of the page. */
+  /** Says something on every line of the page, once there is one. */
   async says(type, data = null) {
+    await this.page.waitForFunction(() => window.webqit.app.background.length > 0);
     await this.page.evaluate(([data, type]) => window.webqit.app.background.postMessage(data, { type }), [data, type]);
   }
 
