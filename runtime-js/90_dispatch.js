@@ -3,9 +3,10 @@
 import { op_request_path, op_route } from "ext:core/ops";
 import { Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
-import { LiveResponse } from "ext:liveline/20_live_response.js";
+import { LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
 import { answerPlain } from "ext:liveline/21_encoding.js";
 import { staticResponse } from "ext:liveline/40_static.js";
+import { kTap } from "ext:liveline/30_port.js";
 import { HttpEvent, kExchange, kResponse } from "ext:liveline/50_event.js";
 import { handlerFor, methodsOf, StepContext } from "ext:liveline/80_steps.js";
 
@@ -184,7 +185,7 @@ function inherited(request, init) {
 /** Data from a step further in comes with a port, too, which has little to tell. */
 function withBackground(child, value) {
   const isObject = value !== null && typeof value === "object" && !(value instanceof LiveResponse);
-  return isObject ? LiveResponse.withBackground(value, () => child.client.tap()) : value;
+  return isObject ? setBackground(value, () => child.client[kTap]()) : value;
 }
 
 /** Runs a step further in. Resolves with what it returns, or with its LiveResponse once that has a first state. */

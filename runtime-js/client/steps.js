@@ -1,6 +1,7 @@
 // Which client handlers are asked for a path, and what they get: the same rules as on the server.
 
 import { handlerFor, StepContext } from "../80_steps.js";
+import { kAnsweredBy } from "./event.js";
 
 /** The folder that stands for any one segment. */
 const WILDCARD = "-";
@@ -105,7 +106,7 @@ export class Router {
       if (handler === undefined) continue;
       const next = this.#nextFor(event, trail, index, depth);
       const context = new StepContext(segmentsOf(trail.pathname).slice(0, depth), dirname);
-      return await event.answeredBy(() => handler.call(context, event, next, fetchFor(event, next)));
+      return await event[kAnsweredBy](() => handler.call(context, event, next, fetchFor(event, next)));
     }
     return await this.#pastTheLastStep(event);
   }
