@@ -635,7 +635,9 @@ function readArguments([body, ...rest]) {
     else if (argument !== null && typeof argument === "object") init = argument;
     else if (argument !== undefined) throw new TypeError(`replaceWith() takes a callback or an init, not ${argument}`);
   }
-  const { status = 200, statusText = "", headers, done = true, concurrent = false, type, redirected, url } = init;
+  const { statusText = "", headers, done = true, concurrent = false, type, redirected, url } = init;
+  // A place to go to without a word on why is a redirect.
+  const status = init.status ?? (headers !== undefined && new Headers(headers).has("location") ? 302 : 200);
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`The status of a response is a number from 200 to 599, not ${String(status)}`);
   }

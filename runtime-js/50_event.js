@@ -7,6 +7,7 @@ import { Cookies } from "ext:liveline/12_cookies.js";
 import { Session } from "ext:liveline/13_session.js";
 import { failureOf, isClosed, kSink, recorder, respond, stop } from "ext:liveline/20_live_response.js";
 import { Responder } from "ext:liveline/21_encoding.js";
+import { redirectTo } from "ext:liveline/22_values.js";
 import { ClientPort, kTap } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
 import { relay } from "ext:liveline/37_relay.js";
@@ -124,10 +125,7 @@ export class HttpEvent {
 
   /** A redirect as the answer, or, on a live line, as its next state. */
   redirect(url, init = 302) {
-    const { status = 302, headers, ...rest } = typeof init === "number" ? { status: init } : init;
-    const all = new Headers(headers);
-    all.set("Location", String(url));
-    return this.respondWith(null, { ...rest, status, headers: all });
+    return this.respondWith(null, redirectTo(url, init));
   }
 
   /**

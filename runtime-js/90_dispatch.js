@@ -8,14 +8,18 @@ import { answerPlain } from "ext:liveline/21_encoding.js";
 import { staticResponse } from "ext:liveline/40_static.js";
 import { kTap } from "ext:liveline/30_port.js";
 import { HttpEvent, kExchange, kResponse } from "ext:liveline/50_event.js";
-import { handlerFor, methodsOf, StepContext } from "ext:liveline/80_steps.js";
-
-/** Re-routes within one request before it counts as a loop. */
-const MAX_REROUTES = 32;
+import { fetchFor, handlerFor, inherited, MAX_REROUTES, methodsOf, StepContext } from "ext:liveline/80_steps.js";
 
 /** Module namespaces of the handlers, by id. @type {Map<number, { module: object, dirname: string }>} */
 const handlers = new Map();
-/** The handlers asked for a path that ends at a node, root first. @type {{ handler: number, depth: number }[][]} */
+/**
+ * Where a path can end.
+ * @typedef {object} Node
+ * @property {{ handler: number, depth: number }[]} steps the handlers asked for it, root first
+ * @property {number} ownPage how many segments lead to a folder that has a page of its own; -1 for others
+ */
+
+/** @type {Node[]} */
 let nodes = [];
 
 /** For the host: one handler file was loaded. */
@@ -23,12 +27,12 @@ export function addHandler(id, dirname, module) {
   handlers.set(id, { module, dirname });
 }
 
-/** For the host: the tree of steps, as `[handler, depth, handler, depth]` for each node. */
+/** For the host: the tree of steps, as `[ownPage, handler, depth, handler, depth]` for each node. */
 export function setNodes(tree) {
-  nodes = tree.map((flat) => {
+  nodes = tree.map(([ownPage, ...flat]) => {
     const steps = [];
     for (let i = 0; i < flat.length; i += 2) steps.push({ handler: flat[i], depth: flat[i + 1] });
-    return steps;
+    return { steps, ownPage };
   });
 }
 
@@ -86,7 +90,8 @@ class Trail {
   constructor(node, pathname, method, { reroutes = 0, skipDepth = -1 } = {}) {
     this.pathname = pathname;
     this.method = method;
-    this.steps = nodes[node];
+    this.steps = nodes[node].steps;
+    this.ownPage = nodes[node].ownPage;
     /** How often the request was re-routed to come here. */
     this.reroutes = reroutes;
     /** Steps up to this depth ran already. */
@@ -116,6 +121,9 @@ function walk(event, trail, index) {
 async function pastTheLastStep(event, trail) {
   const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
   if (response.status !== 404) return response;
+  // A page for which no handler has a state is shown without.
+  const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.segments.length;
+  if (isPage) return Response.json(null);
   const leaf = trail.steps.findLast(({ depth }) => depth === trail.segments.length);
   if (leaf === undefined) return response;
   const allowed = methodsOf(handlers.get(leaf.handler).module);
@@ -142,16 +150,6 @@ function isTarget(value) {
   return value instanceof URL || value instanceof Request;
 }
 
-/** The third argument of a handler: the network for other origins, this server's own routes for the rest. */
-function fetchFor(event, next) {
-  return (target, init) => {
-    if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
-    const url = new URL(target instanceof Request ? target.url : target, event.url);
-    if (url.origin !== event.url.origin) return fetch(target, init);
-    return next(new Request(target instanceof Request ? target : url, init));
-  };
-}
-
 /** Runs the routes again for another path of this server. */
 async function reroute(event, trail, depth, target, init) {
   if (trail.reroutes >= MAX_REROUTES) {
@@ -172,14 +170,6 @@ async function reroute(event, trail, depth, target, init) {
   const { skipDepth } = route;
   const onward = new Trail(route.node, route.path, request.method, { reroutes: trail.reroutes + 1, skipDepth });
   return await runChild(child, onward, 0);
-}
-
-/** What a re-route takes over from the request it comes from. */
-function inherited(request, init) {
-  const method = init?.method?.toUpperCase();
-  // A request for something cannot carry the body that was meant for something else.
-  if (method === "GET" || method === "HEAD") return { headers: request.headers };
-  return request.clone();
 }
 
 /** Data from a step further in comes with a port, too, which has little to tell. */

@@ -9,8 +9,3 @@ export async function DELETE(event, next) {
 
   return Response.json({ ok: true });
 }
-
-/** What the page shows before anything was asked. */
-export function GET() {
-  return { ok: false };
-}

@@ -5,5 +5,5 @@ export default async function* (event) {
   await new Promise((r) => setTimeout(r, 700));
   yield Response.json({ yielded: 'a Response' });
   await new Promise((r) => setTimeout(r, 700));
-  yield new LiveResponse(null, { status: 302, headers: { Location: '/done' } });
+  yield new LiveResponse(null, { headers: { Location: '/done' } });
 }

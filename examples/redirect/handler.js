@@ -11,8 +11,3 @@ export async function POST(event, next) {
   // Redirect
   event.respondWith(null, { status: 302, headers: { Location: '/done' } });
 }
-
-/** What the page shows before the work. */
-export function GET() {
-  return { step: 0 };
-}

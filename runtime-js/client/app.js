@@ -47,7 +47,9 @@ class App {
     this.#load = load;
     if (manifest.client.length > 0) {
       const past = (event) => this.#askServer(event);
-      this.#handlers = load("handlers").then(({ handlersOf }) => handlersOf(manifest.client, past));
+      const liveFunctions = manifest.live ? load("live").then((part) => part.provideLiveFunctions()) : null;
+      this.#handlers = Promise.all([load("handlers"), liveFunctions])
+        .then(([{ handlersOf }]) => handlersOf(manifest.client, past));
     }
     setPortOpener((response) => this.#openPort(response));
     answerDialogs(this.background);
@@ -118,6 +120,8 @@ class App {
         : await handlers.run(request, this.background, { detail: { isFirst }, controller, report });
       if (controller.signal.aborted || this.#isForBrowser(answer, request, isFirst)) return;
       const live = answer instanceof LiveResponse ? answer : LiveResponse.from(answer);
+      // A generator or a live function has nobody left to speak to.
+      if (live !== answer) controller.signal.addEventListener("abort", () => live.disconnect());
       const hasState = await firstState(live, report);
       if (controller.signal.aborted) return;
       this.#arrived(answer, url);
@@ -155,7 +159,9 @@ class App {
     const page = answer.headers.get(PAGE_HEADER);
     const shown = document.querySelector('meta[name="liveline-page"]')?.content;
     const type = answer.headers.get("content-type") ?? "";
-    const isState = page !== null || type === "" || /[/+]json\b/.test(type) || LiveResponse.hasPort(answer);
+    const isData = page !== null || type === "" || /[/+]json\b/.test(type) || LiveResponse.hasPort(answer);
+    // A page that nothing answers has no state that could be fetched.
+    const isState = isData && answer.status !== 405;
     if (isState && (page === null || shown === undefined || page === shown)) return false;
     // The page that is there is all there is.
     if (isFirst) return true;
@@ -260,7 +266,8 @@ function embeddedAnswer() {
   const headers = new Headers({ "Content-Type": "application/json" });
   if (line !== null) headers.set(LINE_HEADER, line.content);
   const url = new URL(location.href);
-  return { url: url.href, response: new Response(state?.textContent || "null", { headers }) };
+  const status = Number(state?.dataset.status ?? 200);
+  return { url: url.href, response: new Response(state?.textContent || "null", { status, headers }) };
 }
 
 /** A URL as handlers of `navigate` get it. */
@@ -291,11 +298,12 @@ async function serveByWorker(hasHandlers) {
  * @typedef {object} Manifest
  * @property {[string, string][]} client pattern and module of each client handler
  * @property {boolean} worker whether there are handlers for the service worker
+ * @property {boolean} [live] whether any of them has a live function
  */
 
 /**
  * Loads a part of the app that not every page needs.
- * @typedef {(part: "binding" | "handlers") => Promise<object>} Load
+ * @typedef {(part: "binding" | "handlers" | "live") => Promise<object>} Load
  */
 
 /** @param {Manifest} manifest @param {Load} load */

@@ -2,6 +2,7 @@
 
 import { domException } from "../02_exceptions.js";
 import { LiveResponse, respond } from "../20_live_response.js";
+import { redirectTo } from "../22_values.js";
 import { Dialogs } from "../38_dialogs.js";
 import { PageCookies, TabSession } from "./storage.js";
 
@@ -108,10 +109,7 @@ export class ClientEvent {
 
   /** A redirect as the answer, or as its next state. */
   redirect(url, init = 302) {
-    const { status = 302, headers, ...rest } = typeof init === "number" ? { status: init } : init;
-    const all = new Headers(headers);
-    all.set("Location", String(url));
-    return this.respondWith(null, { ...rest, status, headers: all });
+    return this.respondWith(null, redirectTo(url, init));
   }
 
   /** Tells where `promise` goes wrong. In a page nothing ends before the user goes on. */

@@ -5,11 +5,13 @@ import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
 import { Downstream } from "./downstream.js";
 import { ClientEvent, kHasClient } from "./event.js";
+import { provideLiveFunctions } from "./live.js";
 import { Router, StepTree } from "./steps.js";
 import { transportFor } from "./transport.js";
 
 globalThis.LiveResponse = LiveResponse;
 globalThis.Observer = Observer;
+provideLiveFunctions();
 
 /** What only the host answers. */
 const HOST_PATHS = /^\/(?:\.liveline\/|app\.m?js$)/;
@@ -41,7 +43,10 @@ async function answer(router, fetchEvent) {
   const ran = router.run(event).then((result) => {
     // What nobody looked into goes on as it is, and the page follows the server's line itself.
     if (result instanceof Response && !event[kHasClient]) return result;
-    LiveResponse.from(result)[kSink](downstream);
+    const live = LiveResponse.from(result);
+    live[kSink](downstream);
+    // A generator or a live function has nobody left to speak to.
+    downstream.over.then(() => live.disconnect());
     return downstream.answer;
   });
   downstream.over.then(() => controller.abort());

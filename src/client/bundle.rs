@@ -27,6 +27,8 @@ const SOURCES: &[(&str, &str)] = sources![
     "44_binding.js",
     "60_observer.js",
     "61_reactive.js",
+    "62_live.js",
+    "63_live_blocks.js",
     "80_steps.js",
     "client/app.js",
     "client/binding.js",
@@ -37,6 +39,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/handlers.js",
     "client/history.js",
     "client/hub.js",
+    "client/live.js",
     "client/local_ports.js",
     "client/navigation.js",
     "client/state.js",
@@ -59,7 +62,7 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 2] = [Bundle::Part("binding"), Bundle::Part("handlers")];
+    pub const PARTS: [Bundle; 3] = [Bundle::Part("binding"), Bundle::Part("handlers"), Bundle::Part("live")];
 
     pub fn name(self) -> &'static str {
         match self {

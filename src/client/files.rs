@@ -61,10 +61,14 @@ impl BrowserFiles {
         modules: Assets,
     ) -> BrowserFiles {
         let mut files = BrowserFiles(BTreeMap::new());
+        let has_live_functions = modules.contains_key(&modules::own_place("live"));
         for (place, asset) in modules {
             files.add(format!("{}{place}", modules::FOLDER), || asset);
         }
-        let manifest = json!({ "client": client, "worker": !worker.is_empty() });
+        let mut manifest = json!({ "client": client, "worker": !worker.is_empty() });
+        if has_live_functions {
+            manifest["live"] = true.into();
+        }
         let app = tools.clone();
         files.add(APP, move || Asset::script(format!("{}({manifest});\n", minified(&*app, Bundle::App))));
         files.add(APP_MODULE, || Asset::script(APP_MODULE_SOURCE.to_owned()));

@@ -90,7 +90,7 @@ impl<'a> Modules<'a> {
         match self.tools.resolve(specifier, file)? {
             Target::Kept => Ok(None),
             Target::Own(name, source) => {
-                let place = format!("{OWN}/{name}.js");
+                let place = own_place(name);
                 let url = url(&place);
                 self.assets.entry(place).or_insert_with(|| Asset::script(source.to_owned()));
                 Ok(Some(url))
@@ -146,6 +146,11 @@ impl<'a> Modules<'a> {
             }
         }
     }
+}
+
+/// Where one of the host's own modules is served, below [`FOLDER`].
+pub fn own_place(name: &str) -> String {
+    format!("{OWN}/{name}.js")
 }
 
 /// The name that an encoded path stands for.

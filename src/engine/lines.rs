@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::channels::{self, Channels, Passage, Relay, may_say};
+use super::ended::Ended;
 use super::line::{Line, Outcome, Said, is_reserved};
 use super::{
     Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message, Origins,
@@ -49,6 +50,9 @@ pub enum JoinError {
     /// Never given out, joined before, or too late.
     #[error("no such line, or it was joined already")]
     Unknown,
+    /// It was the visitor's, until a moment ago.
+    #[error("the line has just ended")]
+    Ended,
     #[error("this page's origin may not join lines of this server")]
     Origin,
     #[error("the line belongs to another visitor")]
@@ -65,13 +69,14 @@ pub struct Engine {
     channels: Channels,
     /// Lines that are over and have still to leave their channels.
     departing: Vec<LineId>,
+    ended: Ended,
     next: u64,
 }
 
 impl Engine {
     pub fn new(limits: Limits) -> Engine {
-        let (lines, tokens, deadlines, channels, departing) = Default::default();
-        Engine { limits, lines, tokens, deadlines, channels, departing, next: 0 }
+        let (lines, tokens, deadlines, channels, departing, ended) = Default::default();
+        Engine { limits, lines, tokens, deadlines, channels, departing, ended, next: 0 }
     }
 
     /// A line for an exchange that goes live. Its client may join until the window is over.
@@ -112,6 +117,11 @@ impl Engine {
         visitor: &Visitor,
         (origin, host): (Option<&str>, Option<&str>),
     ) -> Result<LineId, JoinError> {
+        if self.ended.visitor(&token).is_some_and(|known| known.is_same(visitor))
+            && self.limits.origins.allow(origin, host)
+        {
+            return Err(JoinError::Ended);
+        }
         let (id, line) = self.claim(token, visitor, (origin, host))?;
         if line.is_joinable() { Err(JoinError::Unknown) } else { Ok(id) }
     }
@@ -186,8 +196,8 @@ impl Engine {
     }
 
     /// The owner handled `size` bytes of the client's messages.
-    pub fn heard(&mut self, id: LineId, size: usize, actions: &mut Vec<Action>) {
-        self.apply(id, actions, |line, limits| line.heard(size, limits));
+    pub fn heard(&mut self, id: LineId, size: usize, now: Instant, actions: &mut Vec<Action>) {
+        self.apply(id, now, actions, |line, limits| line.heard(size, limits));
     }
 
     /// The socket is gone, `close` says how.
@@ -205,9 +215,9 @@ impl Engine {
         take
     }
 
-    /// Whether the socket should read now.
+    /// Whether the socket should read now. Of a line that is gone nobody is behind.
     pub fn may_read(&self, id: LineId) -> bool {
-        self.lines.get(&id).is_some_and(|line| line.may_read(&self.limits))
+        self.lines.get(&id).is_none_or(|line| line.may_read(&self.limits))
     }
 
     /// Whether the line lives, in any stage.
@@ -217,11 +227,13 @@ impl Engine {
 
     /// The earliest time at which [`Engine::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        let line = self.deadlines.first().map(|(at, _)| *at);
+        line.into_iter().chain(self.ended.deadline()).min()
     }
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        self.ended.forget(now);
         while let Some(&(at, id)) = self.deadlines.first()
             && at <= now
         {
@@ -231,6 +243,7 @@ impl Engine {
 
     /// Whether there are no lines, in any stage.
     pub fn is_empty(&self) -> bool {
+        debug_assert!(!self.lines.is_empty() || self.tokens.is_empty(), "every token means a line");
         self.lines.is_empty() && self.channels.is_empty()
     }
 
@@ -340,7 +353,7 @@ impl Engine {
 
     fn pass_on(&mut self, outcome: channels::Outcome, now: Instant, actions: &mut Vec<Action>) {
         for (id, frame) in outcome.frames {
-            self.apply(id, actions, |line, limits| line.send(frame, now, limits));
+            self.apply(id, now, actions, |line, limits| line.send(frame, now, limits));
         }
         for (id, event) in outcome.events {
             // Whoever speaks waits for those who listen.
@@ -372,7 +385,7 @@ impl Engine {
         actions: &mut Vec<Action>,
         input: impl FnOnce(&mut Line, &Limits) -> Outcome,
     ) {
-        self.apply(id, actions, input);
+        self.apply(id, now, actions, input);
         self.depart(now, actions);
     }
 
@@ -380,6 +393,7 @@ impl Engine {
     fn apply(
         &mut self,
         id: LineId,
+        now: Instant,
         actions: &mut Vec<Action>,
         input: impl FnOnce(&mut Line, &Limits) -> Outcome,
     ) {
@@ -400,6 +414,9 @@ impl Engine {
             Outcome::Remove(close) => {
                 if let Some(token) = line.token() {
                     self.tokens.remove(&token);
+                    if !line.is_joinable() {
+                        self.ended.remember(token, line.visitor.clone(), now + self.limits.close_grace);
+                    }
                 }
                 self.lines.remove(&id);
                 actions.extend(close.map(|close| tell(Event::Closed(close))));
@@ -500,6 +517,27 @@ mod tests {
     }
 
     #[test]
+    fn sending_after_the_end_is_told_so_for_a_while() {
+        let (mut world, id) = World::new();
+        world.engine.join(TOKEN, Carrier::Events, &visitor(), (None, None)).unwrap();
+        world.engine.socket_closed(id, CloseCode::Abnormal.into(), world.now, &mut world.actions);
+        let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
+        let mut sender =
+            |visitor: &Visitor, origin| world.engine.sender(TOKEN, visitor, (origin, Some("here")));
+        assert_eq!(sender(&visitor(), None), Err(JoinError::Ended));
+        assert_eq!(sender(&visitor(), Some("http://there")), Err(JoinError::Unknown));
+        assert_eq!(sender(&stranger, None), Err(JoinError::Unknown));
+        assert_eq!(
+            world.engine.join(TOKEN, Carrier::Events, &visitor(), (None, None)),
+            Err(JoinError::Unknown)
+        );
+        let later = world.engine.next_deadline().unwrap();
+        world.engine.tick(later, &mut world.actions);
+        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
+        assert_eq!(world.engine.next_deadline(), None);
+    }
+
+    #[test]
     fn joining_foreign_visitor_leaves_the_token() {
         let (mut world, id) = World::new();
         let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
@@ -533,7 +571,7 @@ mod tests {
         let again = world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None));
         assert_eq!(again, Err(JoinError::Unknown));
         world.engine.socket_closed(id, CloseCode::Abnormal.into(), world.now, &mut world.actions);
-        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
+        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Ended));
     }
 
     #[test]
@@ -633,7 +671,7 @@ mod tests {
         assert!(world.engine.may_read(id));
         world.engine.receive(id, &text, world.now, &mut world.actions);
         assert!(!world.engine.may_read(id));
-        world.engine.heard(id, FRAME_COST + text.len(), &mut world.actions);
+        world.engine.heard(id, FRAME_COST + text.len(), world.now, &mut world.actions);
         assert!(world.engine.may_read(id));
     }
 

@@ -16,6 +16,7 @@
 mod channel_properties;
 mod channels;
 mod close;
+mod ended;
 mod exchange;
 mod ids;
 mod line;

@@ -113,7 +113,7 @@ proptest! {
                     engine.cut(known[i].id, CloseCode::Restart.into(), now, &mut actions);
                 },
                 Step::Heard(i) => if let Some(i) = at(i, &known) {
-                    engine.heard(known[i].id, 7, &mut actions);
+                    engine.heard(known[i].id, 7, now, &mut actions);
                 },
                 Step::SocketClosed(i) => if let Some(i) = at(i, &known) {
                     engine.socket_closed(known[i].id, CloseCode::Abnormal.into(), now, &mut actions);

@@ -7,10 +7,11 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName,
-    HeaderValue, ORIGIN, RETRY_AFTER, UPGRADE, VARY,
+    HeaderValue, ORIGIN, UPGRADE, VARY,
 };
 use hyper::http::HeaderMap;
 use hyper::{Method, Request, StatusCode};
+use tokio::time::timeout;
 
 use super::connection::{Carried, Shared};
 use super::upgrade;
@@ -75,6 +76,8 @@ pub fn refusal(shared: &Shared, error: JoinError) -> Answer {
     let status = match error {
         JoinError::Unknown => StatusCode::NOT_FOUND,
         JoinError::Origin | JoinError::Visitor => StatusCode::FORBIDDEN,
+        // It crossed the end on its way; nobody did anything wrong.
+        JoinError::Ended => return Answer::empty(StatusCode::NO_CONTENT),
     };
     tracing::warn!("a request for a line from {} was refused: {error}", shared.peer.ip());
     Answer::text(status, format!("{error}\n"))
@@ -112,14 +115,11 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
         Ok(line) => line,
         Err(error) => return refusal(shared, error),
     };
-    if !settings.hub.may_read(line) {
-        let text = "The handler has not heard the messages before; send these again.\n";
-        let mut answer = Answer::text(StatusCode::TOO_MANY_REQUESTS, text);
-        answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        return answer;
-    }
-    let Some(bytes) = read(body, settings.limits.body).await else {
-        return Answer::too_large(settings.limits.body);
+    let (limit, patience) = (settings.limits.body, settings.limits.answer);
+    let bytes = match timeout(patience, read(body, limit)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(refused)) => return refused,
+        Err(_) => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
         settings.hub.cut(line, CloseCode::Unsupported);
@@ -130,6 +130,8 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
             settings.hub.cut(line, CloseCode::TooBig);
             return Answer::too_large(settings.limits.frame);
         }
+        // As a socket that is not read: its client waits for the handler.
+        settings.hub.readable(line).await;
         settings.hub.receive(line, frame);
     }
     Answer::empty(StatusCode::NO_CONTENT)
@@ -157,19 +159,19 @@ fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<LineId, Joi
     hub.sender(token(address)?, &caller.visitor, caller.origin_and_host())
 }
 
-/// A body of at most `limit` bytes. A client that leaves in the middle has sent nothing.
-async fn read(mut body: Incoming, limit: usize) -> Option<Vec<u8>> {
+/// A body of at most `limit` bytes. One that breaks off says nothing: its last frame may be half of one.
+async fn read(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Answer> {
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let Ok(data) = frame.map_err(drop).and_then(|frame| frame.into_data().map_err(drop)) else {
-            continue;
-        };
+        let broken = |_| Answer::text(StatusCode::BAD_REQUEST, "The frames broke off.\n");
+        // What is no data is a trailer.
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         if bytes.len() + data.len() > limit {
-            return None;
+            return Err(Answer::too_large(limit));
         }
         bytes.extend_from_slice(&data);
     }
-    Some(bytes)
+    Ok(bytes)
 }
 
 fn needs_socket() -> Answer {

@@ -12,7 +12,7 @@ use super::redirect::Told;
 use crate::client::BrowserFiles;
 use crate::isolate::CallError;
 use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, prefers_html};
-use crate::router::Node;
+use crate::router::{Node, segments};
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
@@ -77,14 +77,15 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     }
     let routes = &worker.site.routes;
     let node = routes.resolve(path);
-    let Node { steps, page, .. } = routes.node(node);
-    if steps.is_empty() {
+    let Node { steps, page, own_page, .. } = routes.node(node);
+    let wanted = page.filter(|_| is_look(request.method()) && prefers_html(request.headers()));
+    let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
+    if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
         return file(shared, &request).await;
     }
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let told = Told::asked(&parts.headers);
-    let wanted = page.filter(|_| is_look(&method) && prefers_html(&parts.headers));
     let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
     let mut answer = match worker.call(call, node).await {
         Ok(answer) => answer,

@@ -61,7 +61,9 @@ impl Toolchain for BrowserTools {
         }
         match own_source(&url) {
             // What only the server has would fail in the browser, where it is harder to see why.
-            Some((name, source)) if name.starts_with("@webqit/") => Ok(Target::Own(name, source)),
+            Some((name, source)) if name.starts_with("@webqit/") || name == "live" => {
+                Ok(Target::Own(name, source))
+            }
             _ => Err(place(format!("cannot import \"{specifier}\": only the server has it"))),
         }
     }

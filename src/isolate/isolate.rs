@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::iter;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -134,9 +135,10 @@ impl Isolate {
         }
         self.enter(|scope, functions| {
             let nodes = routes.nodes().iter().map(|node| {
-                let numbers = node.steps.iter().flat_map(|step| [step.handler, step.depth]);
-                let numbers: Vec<_> =
-                    numbers.map(|n| v8::Integer::new_from_unsigned(scope, n).into()).collect();
+                let own_page = node.own_page.map_or(-1, u32::cast_signed);
+                let steps = node.steps.iter().flat_map(|step| [step.handler, step.depth]);
+                let numbers = iter::once(own_page).chain(steps.map(u32::cast_signed));
+                let numbers: Vec<_> = numbers.map(|n| v8::Integer::new(scope, n).into()).collect();
                 v8::Array::new_with_elements(scope, &numbers).into()
             });
             let nodes: Vec<_> = nodes.collect();

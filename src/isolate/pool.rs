@@ -63,9 +63,7 @@ impl Pool {
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
         let _changing = self.changing.lock().await;
         let began = Instant::now();
-        let routes =
-            Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
-        let routes = Arc::new(routes);
+        let routes = self.scan()?;
         let handlers = routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
         let workers = self.load(&routes, self.settings.workers).await?;
         let old = self.current.swap(Arc::new(workers));
@@ -77,10 +75,17 @@ impl Pool {
         Ok(Reloaded { handlers, took })
     }
 
+    fn scan(&self) -> Result<Arc<Routes>, Vec<Diagnostic>> {
+        let scan = || Routes::scan(&self.settings.layout);
+        let routes = tokio::task::block_in_place(scan);
+        Ok(Arc::new(routes.map_err(|error| vec![Diagnostic::new(error.to_string())])?))
+    }
+
     /// Starts `count` workers with the same code, side by side. All of them load, or none goes on.
     async fn load(&self, routes: &Arc<Routes>, count: usize) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
-        let (browser, mut files) =
-            BrowserFiles::build(&self.settings.layout, routes, Arc::new(BrowserTools::default()));
+        // Reads and compiles, which is not for a thread that live lines need.
+        let build = || BrowserFiles::build(&self.settings.layout, routes, Arc::new(BrowserTools::default()));
+        let (browser, mut files) = tokio::task::block_in_place(build);
         let browser = browser.map(Arc::new).inspect_err(|_| *lock(&self.files) = files.clone())?;
         let mut workers = Vec::new();
         let mut loading = Vec::new();
@@ -126,9 +131,7 @@ impl Pool {
         let _changing = self.changing.lock().await;
         let current = self.current.load_full();
         let Some(index) = current.iter().position(|worker| worker.owner == owner) else { return Ok(()) };
-        let routes =
-            Routes::scan(&self.settings.layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
-        let mut fresh = self.load(&Arc::new(routes), 1).await?;
+        let mut fresh = self.load(&self.scan()?, 1).await?;
         let mut workers = Vec::clone(&current);
         let old = std::mem::replace(&mut workers[index], fresh.remove(0));
         self.current.store(Arc::new(workers));

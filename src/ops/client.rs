@@ -69,14 +69,23 @@ pub fn as_stream(mut answer: Answer, format: Format) -> Answer {
     let mut body = first;
     format.close(1000, "done", &mut body);
     answer.headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(format.media_type()));
+    answer.status = status_of_stream(answer.status);
     answer.body = AnswerBody::Data(body.into());
     answer
+}
+
+/// The status of a stream that begins with an answer. Not one that says there is nothing: here is the stream.
+pub fn status_of_stream(status: StatusCode) -> StatusCode {
+    match status {
+        StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => StatusCode::OK,
+        status => status,
+    }
 }
 
 /// An answer's data as a stream's first event. `None` for what is not data; nothing for a 202, which has no state.
 pub fn first_state(answer: &Answer, format: Format) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    if answer.status == StatusCode::ACCEPTED {
+    if answer.status == StatusCode::ACCEPTED && matches!(answer.body, AnswerBody::Empty) {
         return Some(out);
     }
     if !answer.status.is_success() {

@@ -12,7 +12,7 @@ use hyper::{HeaderMap, StatusCode, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
-use super::client::{LineStream, as_stream, first_state};
+use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::files::FileBody;
 use super::session::ExchangeSession;
 use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
@@ -267,9 +267,7 @@ impl Exchanges {
                 if let Client::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {
-                    if answer.status == StatusCode::ACCEPTED {
-                        answer.status = StatusCode::OK;
-                    }
+                    answer.status = status_of_stream(answer.status);
                     answer.extensions.insert(LineStream { line, format, first });
                 }
                 self.reply(id, answer);

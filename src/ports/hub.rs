@@ -47,6 +47,8 @@ struct Shared {
     runtime: tokio::runtime::Handle,
     /// The earliest deadline may have changed.
     deadline_moved: Notify,
+    /// Some line may be read again.
+    woken: Notify,
 }
 
 struct State {
@@ -74,6 +76,7 @@ impl Hub {
             mailboxes: Mutex::default(),
             runtime: runtime.clone(),
             deadline_moved: Notify::new(),
+            woken: Notify::new(),
         };
         let hub = Hub(Arc::new(shared));
         runtime.spawn(hub.clone().keep_time());
@@ -159,7 +162,7 @@ impl Hub {
 
     /// An owner handled `size` bytes of a client's messages.
     pub fn heard(&self, line: LineId, size: usize) {
-        self.input(|engine, _, actions| engine.heard(line, size, actions));
+        self.input(|engine, now, actions| engine.heard(line, size, now, actions));
     }
 
     // -- channels ------------------------------------------------------------------------------------------------
@@ -258,9 +261,20 @@ impl Hub {
         .await;
     }
 
-    /// Whether the socket should read now; if not, the waker given to [`Hub::poll_take`] says when.
+    /// Whether the socket should read now; if not, the waker given to `poll_take` says when.
     pub fn may_read(&self, line: LineId) -> bool {
         self.lock().engine.may_read(line)
+    }
+
+    /// Waits until the handler has caught up with the line's client, or the line is no more.
+    pub async fn readable(&self, line: LineId) {
+        loop {
+            let woken = self.0.woken.notified();
+            if self.may_read(line) {
+                return;
+            }
+            woken.await;
+        }
     }
 
     // -- the driver ----------------------------------------------------------------------------------------------
@@ -275,6 +289,7 @@ impl Hub {
             for action in actions.drain(..) {
                 match action {
                     Action::Wake(line) => {
+                        self.0.woken.notify_waiters();
                         if let Some(waker) = wakers.remove(&line) {
                             waker.wake();
                         }
@@ -333,5 +348,106 @@ impl Hub {
 
     fn mailboxes(&self) -> MutexGuard<'_, HashMap<OwnerId, Mailbox>> {
         self.0.mailboxes.lock().expect("the map is only read and written")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, duplex};
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::engine::Origins;
+    use crate::ports::{events, websocket};
+    use crate::wire::Format;
+
+    const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
+
+    const FRAME: &str = r#"{"message":"some length",".wq":{"type":"message","eventID":"e"}}"#;
+
+    fn visitor() -> Visitor {
+        Visitor { session: None, address: [127, 0, 0, 1].into() }
+    }
+
+    /// Every way to be carried, with every way to end: by the client, by the handler, by the host, by the clock.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_left_of_lines_however_they_end() {
+        let soon = Duration::from_millis(100);
+        let limits =
+            Limits { join_window: soon, close_grace: soon, queue_bytes: 4096, origins: Origins::default() };
+        let hub = Hub::new(limits, tokio::runtime::Handle::current());
+        let (owner, leaving) = (hub.register(|_| {}), hub.register(|_| {}));
+        let mut tasks = JoinSet::new();
+        let mut silent = Vec::new();
+        for n in 0..3000 {
+            let (carrier, end) = (n % 4, n / 4 % 8);
+            let of = if end == 0 { leaving } else { owner };
+            let (line, token) = hub.open(of, ExchangeId(n), visitor());
+            let (mut client, io) = duplex(64);
+            let join = |carrier| hub.join(token, carrier, &visitor(), (None, None)).expect("a new line");
+            match carrier {
+                0 => drop(tasks.spawn(websocket::serve(hub.clone(), join(Carrier::Socket), io, 1024))),
+                1 => {
+                    let line = join(Carrier::Events);
+                    tasks.spawn(events::serve(hub.clone(), line, io, Vec::new(), Format::Envelopes));
+                }
+                2 => drop(tasks.spawn(events::serve(hub.clone(), line, io, Vec::new(), Format::Lines))),
+                // Nobody joins.
+                _ => {}
+            }
+            hub.receive(line, CONNECT);
+            hub.enter(line, "room".parse().expect("a name"), Entry::default());
+            match end {
+                0 => silent.push(client),
+                1 => drop(client),
+                2 => {
+                    hub.complete(line);
+                    tasks.spawn(async move { drop(client.read_to_end(&mut Vec::new()).await) });
+                }
+                3 => {
+                    hub.complete(line);
+                    silent.push(client);
+                }
+                4 => {
+                    (0..100).for_each(|_| hub.send(line, FRAME.into()));
+                    silent.push(client);
+                }
+                5 => {
+                    hub.cut(line, CloseCode::Restart);
+                    silent.push(client);
+                }
+                6 => {
+                    hub.socket_closed(line, CloseCode::Done.into());
+                    silent.push(client);
+                }
+                _ => {
+                    hub.receive(line, "not JSON");
+                    // Nobody spoke for a line whose answer carries it, so nothing ends it but its client.
+                    silent.extend(Some(client).filter(|_| carrier != 2));
+                }
+            }
+            if n % 100 == 0 {
+                // Some of it happens while the others begin.
+                tokio::task::yield_now().await;
+            }
+        }
+        hub.unregister(leaving, CloseCode::IsolateLost);
+
+        let is_over = async {
+            while let Some(task) = tasks.join_next().await {
+                task.expect("no task panics");
+            }
+            while !hub.is_empty() || hub.lock().engine.next_deadline().is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // Clients that are silent are still there: they hold nothing.
+        tokio::time::timeout(Duration::from_secs(20), is_over).await.expect("everything ends");
+
+        assert!(hub.lock().wakers.is_empty());
+        assert_eq!(hub.channel_size(&"room".parse().expect("a name")), 0);
+        drop(silent);
     }
 }

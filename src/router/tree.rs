@@ -1,8 +1,8 @@
 //! The tree of routes, and the walk from a path to the handlers it asks.
 //!
 //! Built once from what `scan.rs` found and never changed. A node exists for every folder that has
-//! a server handler, in itself or below; all that a request needs is worked out beforehand, so that
-//! resolving a path allocates nothing.
+//! a server handler or a page, in itself or below; all that a request needs is worked out beforehand,
+//! so that resolving a path allocates nothing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -56,6 +56,8 @@ pub struct Node {
     pub steps: Vec<Step>,
     /// What browsers are shown here: the page of this folder, or else of the nearest one above.
     pub page: Option<PageId>,
+    /// Where that page is this folder's own: how many segments a path has that ends here.
+    pub own_page: Option<u32>,
     /// Whether the last step is this folder's own.
     answers: bool,
     /// Sorted by name.
@@ -194,6 +196,7 @@ impl Routes {
             answers: steps.len() > above.len(),
             steps: steps.clone(),
             page,
+            own_page: folder.page.is_some().then_some(depth),
             literals: Vec::new(),
             wildcard: None,
         });
@@ -208,7 +211,8 @@ impl Routes {
         }
 
         let node = &self.nodes[at];
-        if !node.answers && node.literals.is_empty() && node.wildcard.is_none() && depth > 0 {
+        let serves = node.answers || node.own_page.is_some();
+        if !serves && node.literals.is_empty() && node.wildcard.is_none() && depth > 0 {
             // Whatever was below has gone the same way, so this node is the last.
             self.nodes.pop();
             return None;
@@ -363,6 +367,26 @@ pub(super) mod tests {
         assert_eq!(page("/a"), Some("/a"));
         assert_eq!(page("/a/b/c"), Some("/a"));
         assert_eq!((page("/"), page("/d")), (None, None));
+    }
+
+    #[test]
+    fn resolve_page_alone_is_reached_where_no_handler_is_asked_instead() {
+        let mut root = Folder::default();
+        for pattern in ["/a", "/b/-", "/b/c", "/-/x"] {
+            place(&mut root, pattern, Layer::Server);
+        }
+        let page = |name: &str| Folder {
+            name: name.to_owned(),
+            page: Some("page.html".into()),
+            ..Folder::default()
+        };
+        root.folders[2].folders.push(page("d"));
+        root.folders.push(page("e"));
+        let routes = Routes::from(&root);
+        let own_page = |path| routes.node(routes.resolve(path)).own_page;
+        assert_eq!((own_page("/e"), own_page("/b/d"), own_page("/a")), (Some(1), None, None));
+        assert_eq!(asked(&routes, "/b/d"), [("/b/-", 2)]);
+        assert_eq!(asked(&routes, "/e/x"), [("/-/x", 2)]);
     }
 
     #[test]

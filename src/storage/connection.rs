@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::{Batch, OpenFlags, Statement};
+use rusqlite::{Batch, OpenFlags, Statement, ffi};
 
 use super::live::ResultSet;
 use super::{Params, SqlError, Value};
@@ -102,7 +102,12 @@ impl Notes {
             AuthAction::Savepoint { .. } if self.guarded && !self.in_transaction => {
                 return self.refuse("savepoints are for transactions: use transaction()");
             }
-            AuthAction::Attach { filename } if self.guarded && !filename.is_empty() => {
+            // Also while a statement runs: VACUUM INTO attaches its file then. VACUUM itself attaches "".
+            AuthAction::Attach { filename } if !filename.is_empty() => {
+                return self.refuse("a database cannot attach another: use openDatabase()");
+            }
+            // The name of the file is not known yet, where an expression or a parameter says it.
+            AuthAction::Unknown { code: ffi::SQLITE_ATTACH, .. } => {
                 return self.refuse("a database cannot attach another: use openDatabase()");
             }
             _ => {}

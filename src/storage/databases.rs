@@ -76,7 +76,11 @@ impl Location {
         let folder = whole.parent().unwrap_or(&self.root);
         let folder = folder.canonicalize().map_err(|error| refuse(&format!("its folder: {error}")))?;
         let file = folder.join(name);
-        let file = file.canonicalize().unwrap_or(file);
+        let file = match file.canonicalize() {
+            Ok(file) => file,
+            Err(_) if file.is_symlink() => return Err(refuse("it is a link that leads nowhere")),
+            Err(_) => file,
+        };
         if !file.starts_with(&self.root) {
             return Err(refuse("its path leaves the project"));
         }
@@ -117,6 +121,10 @@ mod tests {
         {
             std::os::unix::fs::symlink(outside.path(), root.join("away")).expect("a link");
             assert_eq!(code_of(databases.open("away/a.sqlite")), Some("SQLITE_CANTOPEN"));
+            let target = outside.path().join("not-yet.sqlite");
+            std::os::unix::fs::symlink(&target, root.join("link.sqlite")).expect("a link");
+            assert_eq!(code_of(databases.open("link.sqlite")), Some("SQLITE_CANTOPEN"));
+            assert!(!target.exists(), "SQLite follows links to files that are not there yet");
         }
         assert_eq!(code_of(databases.open("./a.sqlite")), None);
         assert!(root.join("a.sqlite").is_file());

@@ -8,6 +8,9 @@ import { share } from "./support/browser.mjs";
 
 const FILES_AT_ONCE = 4;
 
+/** How long one file may take, in milliseconds, before it is ended as failed. */
+const LONGEST = 180_000;
+
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const chosen = process.argv.slice(2);
 const files = readdirSync(folder)
@@ -17,7 +20,7 @@ const files = readdirSync(folder)
 
 const browser = await share();
 process.env.LIVELINE_BROWSER = browser.wsEndpoint();
-const tests = run({ files, concurrency: FILES_AT_ONCE });
+const tests = run({ files, concurrency: FILES_AT_ONCE, timeout: LONGEST });
 tests.on("test:fail", () => {
   process.exitCode = 1;
 });

@@ -62,7 +62,7 @@ fn the_script_comes_as_a_module_too() {
     let module = host.get("/app.mjs");
     assert_eq!(module.header("content-type"), Some("text/javascript;charset=UTF-8"));
     assert!(module.text().contains("import \"/app.js\""), "{module:?}");
-    for part in ["binding", "handlers", "worker"] {
+    for part in ["binding", "handlers", "live", "worker"] {
         let part = host.get(&format!("/.liveline/app/{part}.js"));
         assert!(part.text().starts_with("export default "), "{part:?}");
     }
@@ -95,6 +95,18 @@ fn a_client_handler_is_served_with_what_it_imports() {
     assert_eq!(host.get("/.liveline/client/tax.js").status, 200);
     let own = host.get("/.liveline/client/@liveline/@webqit/observer.js");
     assert!(own.text().contains("globalThis"), "{own:?}");
+}
+
+#[test]
+fn live_functions_of_client_handlers_are_compiled_and_announced() {
+    let host = Site::new()
+        .file("app/handler.client.js", "export default live function () { return { n: 1 }; }\n")
+        .serve();
+    let handler = host.get("/.liveline/client/handler.client.js");
+    assert!(!handler.text().contains("live function"), "{handler:?}");
+    assert!(handler.text().contains("from \"/.liveline/client/@liveline/live.js\""), "{handler:?}");
+    assert!(host.get("/.liveline/client/@liveline/live.js").text().contains("liveline.live"));
+    assert!(manifest(&host).contains("\"live\":true"), "{}", manifest(&host));
 }
 
 #[test]
@@ -165,7 +177,7 @@ fn what_the_server_keeps_cannot_be_imported() {
             .file("app/a/handler.server.ts", "export default () => 1;\n")
             .file("app/a/style.css", "")
             .file("secret.js", "export const SECRET = 1;\n")
-            .file("app/a/handler.client.js", &format!("// first line\n{code}\nexport default () => 1;\n"))
+            .file("app/a/handler.client.js", format!("// first line\n{code}\nexport default () => 1;\n"))
             .run("check");
         assert_eq!(checked.code, Some(1), "{code}: {}", checked.output());
         assert!(checked.stderr.contains(reason), "{code}: {}", checked.output());

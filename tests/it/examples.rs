@@ -146,9 +146,8 @@ fn redirect() {
     assert_eq!((&last["body"], &last["status"]), (&Value::Null, &json!(302)));
     assert_eq!(last["headers"], json!({ "location": "/done" }));
     line.done();
-    // The page's own state; other methods are not for this route.
-    assert_eq!(host.get("/redirect").json(), json!({ "step": 0 }));
-    assert_eq!(host.request("PUT", "/redirect").send().status, 405);
+    // Other methods are not for this route.
+    assert_eq!(host.get("/redirect").status, 405);
 }
 
 #[test]

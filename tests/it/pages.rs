@@ -308,6 +308,56 @@ fn without_a_page_a_browser_gets_json_as_ever() {
 }
 
 #[test]
+fn a_page_that_no_handler_answers_is_shown_without_a_state() {
+    let host = Site::new()
+        .file("app/handler.js", "export default (event, next) => next();")
+        .file("app/post/handler.js", "export const POST = () => ({ title: 'posted' });")
+        .file("app/post/page.html", PAGE)
+        .file("app/alone/index.html", PAGE)
+        .file("app/bare/handler.js", "export const POST = () => 1;")
+        .file("app/file/page.html", PAGE)
+        .file("public/file/index.html", "from public")
+        .serve();
+
+    for path in ["/post", "/post/", "/alone"] {
+        let answer = browse(&host, path);
+        assert_eq!((answer.status, state(&answer)), (200, "null"), "{path}");
+        assert_page(&answer);
+        assert!(answer.text().contains(r##"<h1 render="#text: data?.title"></h1>"##), "{answer:?}");
+        assert_eq!(answer.header("x-live-session"), None);
+    }
+    assert_eq!(browse(&host, "/file/").text(), "from public");
+    assert_eq!(browse(&host, "/bare").status, 405);
+    for nowhere in ["/alone/below", "/nowhere"] {
+        assert_eq!(browse(&host, nowhere).status, 404, "{nowhere}");
+    }
+    // Programs get what there is for them.
+    assert_eq!((host.get("/post").status, host.get("/alone").status), (405, 404));
+    assert_eq!(host.request("POST", "/post").send().json(), json!({ "title": "posted" }));
+}
+
+#[test]
+fn a_page_needs_no_handler_anywhere() {
+    let host = Site::new()
+        .file("app/page.html", PAGE)
+        .file("app/handler.client.js", "export default () => 1;")
+        .file("app/a/b/page.html", PAGE)
+        .serve();
+
+    for path in ["/", "/a/b"] {
+        let answer = browse(&host, path);
+        assert_eq!((answer.status, state(&answer)), (200, "null"), "{path}");
+        assert_eq!(answer.header("x-live-page"), Some(path));
+        let head = host.request("HEAD", path).header("accept", BROWSER).send();
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+    }
+    for nowhere in ["/a", "/a/b/c", "/b"] {
+        assert_eq!(browse(&host, nowhere).status, 404, "{nowhere}");
+    }
+    assert_eq!((host.get("/").status, host.get("/a/b").status), (404, 404));
+}
+
+#[test]
 fn the_chat_s_markup_is_a_page_and_its_items_are_there() {
     let markup = r##"<div>
   Welcome to chat!

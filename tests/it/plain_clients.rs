@@ -29,6 +29,28 @@ fn a_plain_client_gets_the_last_state() {
     assert!(!answer.is_live(), "{answer:?}");
 }
 
+/// A status that says there is nothing would end the answer before the stream.
+#[test]
+fn a_stream_begins_with_whatever_the_first_state_is() {
+    let host = serve(
+        r#"export default async function (event) {
+          const status = Number(event.url.searchParams.get("status"));
+          if (event.url.searchParams.has("final")) return new Response("queued", { status });
+          event.respondWith(null, { status, done: false });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          return { step: 2 };
+        }"#,
+    );
+
+    for status in [204, 205] {
+        let told = lines(&host, &format!("/?status={status}"));
+        assert!(told.contains(&json!({ "event": "state", "data": null })), "{told:?}");
+        assert!(told.iter().any(|line| line["data"] == json!({ "step": 2 })), "{told:?}");
+    }
+    let told = lines(&host, "/?status=202&final=");
+    assert_eq!(told[0], json!({ "event": "state", "data": "queued" }));
+}
+
 #[test]
 fn a_browser_is_no_plain_client() {
     let answer = serve(STEPS).request("GET", "/").plain().header("sec-fetch-mode", "cors").send();

@@ -588,10 +588,22 @@ fn read_until(stream: &mut TcpStream, end: &str) -> String {
 /// How many files are open in the one process that this test has started.
 #[cfg(target_os = "linux")]
 fn open_files_of_the_child() -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", child())).expect("the open files of a process").count()
+}
+
+/// How many isolates it has, by the names of their threads.
+#[cfg(target_os = "linux")]
+fn isolates_of_the_child() -> usize {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", child())).expect("the threads of a process");
+    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("liveline-isola")).count()
+}
+
+#[cfg(target_os = "linux")]
+fn child() -> u32 {
     let children =
         std::fs::read_to_string("/proc/thread-self/children").expect("the children of this thread");
-    let child: u32 = children.trim().parse().unwrap_or_else(|_| panic!("not one child: {children:?}"));
-    std::fs::read_dir(format!("/proc/{child}/fd")).expect("the open files of a process").count()
+    children.trim().parse().unwrap_or_else(|_| panic!("not one child: {children:?}"))
 }
 
 #[test]
@@ -610,4 +622,97 @@ fn a_handler_that_ends_with_its_exchange_is_no_error() {
     host.signal("TERM");
     assert_eq!(host.ended(), Some(0));
     assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
+}
+
+/// Conversations of every kind that end in every way. The generation that held them ends only when no exchange and no
+/// connection of it is left, and with it go its threads.
+#[cfg(target_os = "linux")] // It looks into /proc.
+#[test]
+fn nothing_is_left_of_a_thousand_conversations() {
+    const EACH: usize = 100;
+    let host =
+        Site::new().file("app/handler.js", CONVERSATIONS).file("app/version/handler.js", VERSION).dev();
+    host.until("/version", |answer| answer.text() == "1");
+    let files = open_files_of_the_child();
+
+    let kinds = ["returns", "stays", "throws", "room", "rows", "session", "transaction", "asks"];
+    thread::scope(|scope| {
+        for kind in kinds {
+            let host = &host;
+            scope.spawn(move || (0..EACH).for_each(|n| converse(host, kind, n)));
+        }
+        let host = &host;
+        scope.spawn(move || {
+            for _ in 0..EACH {
+                // A stream that nobody reads, and one whose client leaves at once.
+                let accept = ("accept".to_owned(), "application/x-ndjson".to_owned());
+                drop(host.request("GET", "/stays").header(&accept.0, &accept.1).stream());
+                drop(begin(host, "/endless"));
+            }
+        });
+    });
+
+    host.until("/room-size", |answer| answer.text() == "0");
+    host.site.write("app/version/handler.js", VERSION.replace('1', "2"));
+    host.until("/version", |answer| answer.text() == "2");
+    // The one that serves, and the one that waits for the next reload.
+    host.until("/version", |_| isolates_of_the_child() == 2);
+    host.until("/version", |_| open_files_of_the_child() <= files + 8);
+}
+
+const VERSION: &str = "export default () => '1';";
+
+const CONVERSATIONS: &str = r#"
+    import { client as database } from "liveline:sql";
+    await database.exec("CREATE TABLE IF NOT EXISTS t (n)");
+    export default async function (event, next) {
+      const { client } = event;
+      switch (next.stepname) {
+        case "version": return await next();
+        case "returns": event.respondWith(1, { done: false }); await null; return 2;
+        case "stays": event.waitUntilNavigate(); return { stays: true };
+        case "throws":
+          event.respondWith(1, { done: false });
+          await new Promise((resolve) => client.addEventListener("open", resolve));
+          throw new Error("on purpose");
+        case "room": client.enterChannel("room"); return "in";
+        case "room-size": {
+          const { channel, leave } = client.enterChannel("room");
+          const { size } = channel;
+          leave();
+          return String(size);
+        }
+        case "rows": return await database.query("SELECT * FROM t", { live: true });
+        case "session":
+          await event.session.set("n", 1);
+          event.session.subscribe("n", () => {});
+          event.waitUntilNavigate();
+          return "kept";
+        case "transaction":
+          event.respondWith(1, { done: false });
+          return await database.transaction(async (tx) => {
+            await tx.query("INSERT INTO t VALUES (1)");
+            throw new Error("on purpose");
+          });
+        case "asks": return await event.user.confirm("Sure?");
+        case "endless": return new Response(new ReadableStream({
+          pull: (controller) => controller.enqueue(new Uint8Array(1000)),
+        }));
+      }
+    }"#;
+
+/// Begins a conversation, and leaves it in one of several ways.
+#[cfg(target_os = "linux")]
+fn converse(host: &Host, kind: &str, n: usize) {
+    let answer = host.get(&format!("/{kind}"));
+    if !answer.is_live() {
+        return;
+    }
+    match n % 4 {
+        0 => host.join(&answer).close(),
+        1 => drop(host.join(&answer)),
+        2 => drop(host.dial(&answer.line_path()).connect()),
+        // Its client says that it goes before it has come.
+        _ => assert!(host.request("DELETE", &answer.line_path()).send().status >= 400),
+    }
 }

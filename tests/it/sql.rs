@@ -201,6 +201,9 @@ fn errors_have_sqlites_code_and_the_place() {
         ("COMMIT", json!([]), "SQLITE_AUTH"),
         ("SAVEPOINT a", json!([]), "SQLITE_AUTH"),
         ("ATTACH 'other.sqlite' AS other", json!([]), "SQLITE_AUTH"),
+        ("ATTACH ? AS other", json!(["other.sqlite"]), "SQLITE_AUTH"),
+        ("ATTACH 'other' || '.sqlite' AS other", json!([]), "SQLITE_AUTH"),
+        ("VACUUM INTO 'other.sqlite'", json!([]), "SQLITE_AUTH"),
     ] {
         assert_eq!(error(sql, params)["code"], code, "{sql}");
     }

@@ -123,6 +123,23 @@ fn t4_a_redirect_follows_the_work() {
     assert_eq!(code, 1000);
 }
 
+/// The seed's generators yield `new LiveResponse(null, { headers: { Location: '/' } })`.
+#[test]
+fn a_location_without_a_status_is_a_redirect() {
+    let host = serve(
+        r#"export default async function* () {
+          yield { step: 1 };
+          yield new LiveResponse(null, { headers: { Location: '/' } });
+        }"#,
+    );
+
+    let (_, mut line) = host.open("/");
+
+    let state = line.expect("response.replace");
+    assert_eq!((&state["status"], &state["headers"]), (&json!(302), &json!({ "location": "/" })));
+    line.done();
+}
+
 #[test]
 fn t5_a_message_comes_before_the_answer() {
     let host = serve(

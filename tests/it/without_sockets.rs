@@ -2,12 +2,12 @@
 //!
 //! `LIVELINE_TRANSPORT=events` runs every other suite this way too; here stands what only this way has.
 
-use std::io::Write;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Site, on_go, serve};
+use crate::support::{Host, PATIENCE, Site, on_go, serve};
 
 /// Live until the user navigates away; echoes messages, and logs how it ends.
 const ECHO: &str = r#"
@@ -110,7 +110,89 @@ fn the_client_may_say_why_it_closes() {
 
     assert_eq!(status, 204);
     host.log.next("closed 4100 had enough.");
-    assert_eq!(post(&host, &path, message(json!(1))), 404);
+}
+
+#[test]
+fn what_crosses_the_end_of_the_line_is_no_error() {
+    let host = serve(&on_go("event.respondWith({ n: 0 }, { done: false }); await go; return { n: 1 };"));
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+    line.send("go", Value::Null);
+    line.expect_body();
+    line.done();
+
+    assert_eq!(post(&host, &path, message(json!(1))), 204);
+    assert_eq!(host.request("DELETE", &path).send().status, 204);
+    let foreign =
+        host.request("POST", &path).header("origin", "https://evil.example").body(message(json!(1)));
+    assert_eq!(foreign.send().status, 404);
+    assert_eq!(host.dial(&path).listen().err(), Some(404), "it is over all the same");
+}
+
+#[test]
+fn frames_that_break_off_say_nothing() {
+    let host = serve(ECHO);
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    let mut half = TcpStream::connect(host.address()).expect("the host accepts");
+    let body = [message(json!("first")), message(json!("second"))].join("\n");
+    let head = format!("POST {path} HTTP/1.1\r\nhost: here\r\ncontent-length: {}\r\n\r\n", body.len());
+    half.write_all(head.as_bytes()).expect("the host reads");
+    half.write_all(&body.as_bytes()[..body.len() - 5]).expect("the host reads");
+    half.shutdown(Shutdown::Both).expect("a connection can end");
+    drop(half);
+
+    line.send("message", json!("third"));
+    assert_eq!(line.expect("message"), json!("third"));
+}
+
+#[test]
+fn frames_that_do_not_come_hold_nothing() {
+    let host = Site::new().file("handler.js", ECHO).arg("--answer-timeout=200ms").serve();
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    let mut slow = TcpStream::connect(host.address()).expect("the host accepts");
+    let head = format!("POST {path} HTTP/1.1\r\nhost: here\r\ncontent-length: 10\r\n\r\n");
+    slow.write_all(head.as_bytes()).expect("the host reads");
+    slow.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).expect("an answer");
+
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    line.send("message", json!("still here"));
+    assert_eq!(line.expect("message"), json!("still here"));
+}
+
+/// A handler that is behind slows its client down, and does not lose it.
+#[test]
+fn a_client_waits_for_a_handler_that_is_behind() {
+    let handler = r#"
+        export default function (event) {
+          event.client.addEventListener("message", (e) => {
+            const until = Date.now() + 20;
+            while (Date.now() < until);
+            if (e.data === "last") event.client.postMessage("heard all");
+          });
+          event.waitUntilNavigate();
+          return "live";
+        }"#;
+    let host = Site::new().file("handler.js", handler).arg("--max-queue=4KiB").serve();
+    let path = host.get("/").line_path();
+    let mut line = host.dial(&path).listen().expect("the line");
+    line.handshake();
+
+    for _ in 0..3 {
+        let body = vec![message(json!("x".repeat(500))); 10].join("\n");
+        assert_eq!(post(&host, &path, body), 204);
+    }
+    assert_eq!(post(&host, &path, message(json!("last"))), 204);
+
+    assert_eq!(line.expect("message"), json!("heard all"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ import { TRANSPORTS, Window } from "./visitor.mjs";
  * `host`. Afterwards no window may have had an error in its console.
  */
 export function example(name, visit) {
-  suite(name, (run) => {
+  suite(name, "examples", (run) => {
     for (const transport of TRANSPORTS) {
       it(`over ${transport}`, () => run(`${name}-${transport}`, { transport }, visit));
     }
@@ -20,17 +20,22 @@ export function example(name, visit) {
 }
 
 /** A test of pages that is the same on every transport. */
-export function pages(name, tests) {
-  suite(name, (run) => {
+export function pages(name, tests, folder = "examples") {
+  suite(name, folder, (run) => {
     for (const [title, visit] of Object.entries(tests)) it(title, () => run(`${name}-${title}`, {}, visit));
   });
 }
 
-function suite(name, register) {
+/** The same for the pages of `site/`, which show nothing to people. */
+export function site(name, tests) {
+  pages(name, tests, "tests/browser/site");
+}
+
+function suite(name, folder, register) {
   describe(name, { concurrency: true }, () => {
     let browser, host;
     before(async () => {
-      [browser, host] = await Promise.all([connect(), startHost("examples")]);
+      [browser, host] = await Promise.all([connect(), startHost(folder)]);
     });
     after(async () => {
       await Promise.all([browser?.close(), host?.stop()]);

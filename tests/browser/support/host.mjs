@@ -13,9 +13,14 @@ export async function startHost(folder) {
   const executable = process.env.LIVELINE_BIN;
   if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask test` does this");
   const host = new Host(spawn(executable, ["dev", folder, "--port", "0"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] }));
-  const ready = await host.says("listening on ");
-  host.url = ready.slice("listening on ".length);
-  return host;
+  try {
+    const ready = await host.says("listening on ");
+    host.url = ready.slice("listening on ".length);
+    return host;
+  } catch (error) {
+    await host.stop();
+    throw error;
+  }
 }
 
 class Host extends Changing {
@@ -45,7 +50,7 @@ class Host extends Changing {
   }
 
   async stop() {
-    if (this.#process.exitCode !== null) return;
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#process.kill();
     await once(this.#process, "exit");
   }

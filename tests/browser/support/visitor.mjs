@@ -48,9 +48,9 @@ export class Window extends Changing {
     return window;
   }
 
-  /** Loads a path as if it was typed into the browser's bar. */
+  /** Loads a path as if it was typed into the browser's bar. Gives the answer. */
   async goto(path) {
-    await this.page.goto(this.#url + path, { waitUntil: "load" });
+    return await this.page.goto(this.#url + path, { waitUntil: "load" });
   }
 
   /** The address in the browser's bar, from the path on. */
@@ -88,6 +88,11 @@ export class Window extends Changing {
   /** Waits until the watched element has shown this text, even if it was for a moment. */
   async showed(text) {
     await this.until(() => this.texts.includes(text), () => `"${text}" was not shown, but ${JSON.stringify(this.texts)}`);
+  }
+
+  /** Says something on every line of the page. */
+  async says(type, data = null) {
+    await this.page.evaluate(([data, type]) => window.webqit.app.background.postMessage(data, { type }), [data, type]);
   }
 
   /** The texts of all elements that match. */
