@@ -53,7 +53,7 @@ let openPort = () => null;
 const backgrounds = new WeakMap();
 /** Lines of Responses. @type {WeakMap<Response, RemotePort>} */
 const ports = new WeakMap();
-/** What these lines say: a body is read once, however many follow the Response. @type {WeakMap<Response, LiveResponse>} */
+/** What these lines say, read once for all who follow a Response. @type {WeakMap<Response, LiveResponse>} */
 const lines = new WeakMap();
 
 /**
