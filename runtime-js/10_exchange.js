@@ -15,7 +15,7 @@ import {
   op_request_url,
 } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
-import { LineLostError } from "ext:liveline/33_port_events.js";
+import { kClosed, LineLostError } from "ext:liveline/33_port_events.js";
 
 /** Exchanges that outlived the turn in which they began, and may hear from the host. */
 const open = new Map();
@@ -164,12 +164,12 @@ export class Exchange {
     this.#failure = { error };
     if (error instanceof LineLostError) {
       op_exchange_lost(this.id, error.message);
-      this.port?.closed(4003, "the upstream was lost", true);
+      this.port?.[kClosed](4003, "the upstream was lost", true);
       return this.end(error);
     }
     if (this.#unreachable !== null && error === this.#unreachable) op_exchange_unreachable(this.id);
     op_exchange_fail(this.id, error);
-    this.port?.closed(4002, "the handler failed", true);
+    this.port?.[kClosed](4002, "the handler failed", true);
     this.end(error);
   }
 
@@ -185,7 +185,7 @@ export class Exchange {
     this.#ended = true;
     open.delete(this.id);
     // However it ended, the port tells first, unless it did already.
-    this.port?.closed(1000, "done", true);
+    this.port?.[kClosed](1000, "done", true);
     this.#settleWaiting("done");
     if (this.#abort !== null) this.#abort.abort(reason ?? overError());
     const callbacks = this.#onEnd;

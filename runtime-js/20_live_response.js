@@ -6,7 +6,7 @@
 
 import { failingTo, invalidState } from "./02_exceptions.js";
 import { responseOf, valueOf } from "./22_values.js";
-import { LineLostError } from "./33_port_events.js";
+import { kBind, kFollow, kHold, LineLostError } from "./33_port_events.js";
 import { announce, Observer } from "./60_observer.js";
 import { reactive } from "./61_reactive.js";
 
@@ -25,6 +25,10 @@ import { reactive } from "./61_reactive.js";
  * @property {boolean} bodyUsed
  */
 
+/** The Response that a frame's state is, where it can go out unread. */
+export const kRaw = Symbol("raw");
+/** Whether a frame was given headers; most were not, and a Headers object costs more than the state. */
+export const kHasHeaders = Symbol("has headers");
 /** Where frames go as they appear: the host's line, or whoever follows this response. */
 export const kSink = Symbol("sink");
 
@@ -49,7 +53,7 @@ let openPort = () => null;
 const backgrounds = new WeakMap();
 /** Lines of Responses. @type {WeakMap<Response, RemotePort>} */
 const ports = new WeakMap();
-/** What these lines say: a body is read once, however many follow the Response. @type {WeakMap<Response, LiveResponse>} */
+/** What these lines say, read once for all who follow a Response. @type {WeakMap<Response, LiveResponse>} */
 const lines = new WeakMap();
 
 /**
@@ -64,7 +68,7 @@ export function setPortOpener(opener) {
 const GOOD_ENDS = new Set([1000, 1001, 4001]);
 
 /** Headers that say where a Response's line is, of this time and of an older one. */
-const LINE_HEADERS = ["X-Live-Session", "X-Background-Messaging-Port"];
+export const LINE_HEADERS = ["X-Live-Session", "X-Background-Messaging-Port"];
 
 /** Headers that say how the upstream sent this body to us, or are between it and us alone. */
 const OWN_HEADERS = [
@@ -77,11 +81,28 @@ const OWN_HEADERS = [
   ...LINE_HEADERS,
 ];
 
+/** A response without a source yet, which keeps every frame until someone follows it. @returns {LiveResponse} */
+let recorder;
+/** replaceWith() whose failure, where nobody handles it, is told to `fail`: `(response, args, fail)`. */
+let respond;
+/** Why the current source of a response failed, as `{ error }`, or null. */
+let failureOf;
+/** Whether the last state of a response is known. */
+let isClosed;
+/** The exchange of a response is over, so no source of it has anyone to talk to. */
+let stop;
+// For the host alone: nobody reaches these through a LiveResponse.
+export { failureOf, isClosed, recorder, respond, stop };
+
+/** For the host: a response of `value` will have what `make` makes as its port. */
+export function setBackground(value, make) {
+  backgrounds.set(value, make);
+  return value;
+}
+
 export class LiveResponse extends EventTarget {
   /** The header that says where a Response's line is. */
   static xHeaderName = LINE_HEADERS[0];
-  /** For the host: all such headers, the one of today first. */
-  static lineHeaders = LINE_HEADERS;
 
   #frame = null;
   #state = "waiting";
@@ -92,7 +113,7 @@ export class LiveResponse extends EventTarget {
   #sinks = new Set();
   /** `{ error }` where the last source failed and no other took its place. */
   #failure = null;
-  /** Frames that came before anyone followed; only kept where {@link LiveResponse.recorder} made the response. */
+  /** Frames that came before anyone followed; only kept where {@link recorder} made the response. */
   #recorded = null;
   #background = null;
   #backgroundPort = null;
@@ -150,21 +171,22 @@ export class LiveResponse extends EventTarget {
     return "Default";
   }
 
-  /**
-   * For the host: a response without a source yet, which keeps every frame until someone follows it.
-   * @returns {LiveResponse}
-   */
-  static recorder(background) {
-    const response = new LiveResponse();
-    response.#recorded = [];
-    response.#background = background;
-    return response;
-  }
-
-  /** For the host: a response of `value` will have what `background` makes as its port. */
-  static withBackground(value, background) {
-    backgrounds.set(value, background);
-    return value;
+  static {
+    recorder = (background) => {
+      const response = new LiveResponse();
+      response.#recorded = [];
+      response.#background = background;
+      return response;
+    };
+    respond = (response, args, fail) => failingTo(response.#replace(args), fail);
+    failureOf = (response) => response.#failure;
+    isClosed = (response) => response.#closing;
+    stop = (response) => {
+      response.#supersede();
+      response.#sinks.clear();
+      response.#closing = true;
+      response.#reach("done");
+    };
   }
 
   get [Symbol.toStringTag]() {
@@ -273,7 +295,7 @@ export class LiveResponse extends EventTarget {
 
   /** The current (or first) state as a plain Response. */
   async toResponse() {
-    const { body, status, statusText, headers, raw } = await this.now();
+    const { body, status, statusText, headers, [kRaw]: raw } = await this.now();
     if (raw !== undefined) return raw;
     return responseOf(body, { status, statusText, headers });
   }
@@ -476,7 +498,7 @@ export class LiveResponse extends EventTarget {
     const { status, statusText, type, redirected, url } = response;
     const headers = withoutOwn(response.headers);
     const ended = new Promise((resolve, reject) => {
-      const unfollow = port.follow({
+      const unfollow = port[kFollow]({
         replace: (state) => this.#emitLate(frameOf(state.body, { ...init, ...headOf(state) }), reject),
         done: resolve,
         closed: (code, reason) => GOOD_ENDS.has(code) ? resolve() : reject(new LineLostError(code, reason)),
@@ -489,12 +511,12 @@ export class LiveResponse extends EventTarget {
     // Whoever waits for it comes later.
     ignoreRejection(ended);
     const reading = valueOf(response);
-    port.holdUntil(reading);
+    port[kHold](reading);
     const body = await reading;
     if (source.stopped) return;
     // A 202 with nothing in it says that the first state will come over the line.
     if (status !== 202 || (body !== null && body !== "")) {
-      port.bindState("initial_response", body);
+      port[kBind]("initial_response", body);
       this.#emit(frameOf(body, { ...init, status, statusText, headers, type, redirected, url }), false);
     }
     await ended;
@@ -602,29 +624,6 @@ export class LiveResponse extends EventTarget {
     this.#failure = { error };
     for (const sink of this.#sinks) sink.failed(error);
   }
-
-  /** For the host: why the current source failed, as `{ error }`, or null. */
-  static failureOf(response) {
-    return response.#failure;
-  }
-
-  /** For the host: whether the last state is known. */
-  static isClosed(response) {
-    return response.#closing;
-  }
-
-  /** For the host: the exchange is over, so no source has anyone to talk to. */
-  static stop(response) {
-    response.#supersede();
-    response.#sinks.clear();
-    response.#closing = true;
-    response.#reach("done");
-  }
-
-  /** For the host: replaceWith() whose failure, where nobody handles it, is told to `fail`. */
-  static respond(response, args, fail) {
-    return failingTo(response.#replace(args), fail);
-  }
 }
 
 /** @returns {[unknown, Function | undefined, object]} */
@@ -679,7 +678,7 @@ function newSource() {
 
 /** The same state, next to the one before it. */
 function concurrentWith(frame) {
-  return new StateFrame(frame.body, { ...frame, headers: frame.headers, concurrent: true }, frame.raw);
+  return new StateFrame(frame.body, { ...frame, headers: frame.headers, concurrent: true }, frame[kRaw]);
 }
 
 function frameOf(body, init) {
@@ -699,8 +698,7 @@ class StateFrame {
     this.redirected = redirected ?? false;
     this.url = url ?? null;
     this.concurrent = concurrent;
-    /** The Response that is the state, where it can go out unread. */
-    this.raw = raw;
+    this[kRaw] = raw;
   }
 
   get ok() {
@@ -711,8 +709,7 @@ class StateFrame {
     return true;
   }
 
-  /** Whether {@link headers} were given; most states have none, and a Headers object costs more than the state. */
-  get hasHeaders() {
+  get [kHasHeaders]() {
     return this.#headers !== undefined;
   }
 

@@ -14,6 +14,7 @@ import {
   op_stream_write,
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
+import { kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
 import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
@@ -58,7 +59,7 @@ export class Responder {
       if (!frame.concurrent) this.#forgetBodies();
       this.#observe(frame.body, eventID, "body");
     } else {
-      if (frame.raw !== undefined) answerResponse(exchange, frame.raw, last);
+      if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], last);
       else answerValue(exchange, frame.body, frame, last);
       exchange.answered = true;
       this.observeFirst(frame.body, frame, last);
@@ -140,10 +141,10 @@ export function sendDelta(exchange, source, records, prefix) {
 }
 
 /** The head of an answer that nobody gave one. */
-const PLAIN = { status: 200, statusText: "", headers: null, hasHeaders: false };
+const PLAIN = { status: 200, statusText: "", headers: null, [kHasHeaders]: false };
 
 /** The state of a response whose source had none, such as a generator that yields nothing. */
-const NOTHING = { ...PLAIN, body: null, raw: undefined, concurrent: false };
+const NOTHING = { ...PLAIN, body: null, [kRaw]: undefined, concurrent: false };
 
 // -- HTTP ------------------------------------------------------------------------------------------------------------
 
@@ -154,7 +155,7 @@ function answerValue(exchange, body, head, last) {
   if (exchange.page !== -1 && isShown(head.status, head.headers)) {
     return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSON.stringify(text) : text, last);
   }
-  if (head.status === 200 && !head.hasHeaders && head.statusText === "") {
+  if (head.status === 200 && !head[kHasHeaders] && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
   let headers = head.headers === null ? "" : writeHeaders(head.headers);

@@ -77,3 +77,11 @@ export async function valueOf(response) {
   if (/^(image|audio|video|application)\//.test(type)) return await response.blob();
   return new Uint8Array(await response.arrayBuffer());
 }
+
+/** The init of a response that leads to `url`, from a status or an init. */
+export function redirectTo(url, init) {
+  const { status = 302, headers, ...rest } = typeof init === "number" ? { status: init } : init;
+  const all = new Headers(headers);
+  all.set("Location", String(url));
+  return { ...rest, status, headers: all };
+}

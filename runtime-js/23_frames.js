@@ -1,5 +1,6 @@
 // Frames of a line as text: envelopes, states of a response, and changes of what was sent.
 
+import { kHasHeaders } from "./20_live_response.js";
 import { encodeJson } from "./22_values.js";
 
 /** One text frame. A `data` of undefined leaves the key out, which is how the wire says it. */
@@ -13,7 +14,7 @@ export function encodeConnect(eventID) {
 }
 
 /** A state of a response, as the payload of `response.replace`. */
-export function encodeFrame({ body, status, statusText, headers, hasHeaders, type, concurrent }) {
+export function encodeFrame({ body, status, statusText, headers, [kHasHeaders]: hasHeaders, type, concurrent }) {
   const plain = {};
   if (hasHeaders) {
     // Cookies are HTTP's alone.

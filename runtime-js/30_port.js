@@ -6,6 +6,7 @@ import { sendDelta } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
 import { Channels } from "ext:liveline/32_channels.js";
 import {
+  kClosed,
   kPassOn,
   kReach,
   Port,
@@ -23,6 +24,17 @@ import { subscribe } from "ext:liveline/60_observer.js";
  * @property {boolean} [live] later changes of the data travel as deltas
  * @property {boolean} [bubbles]
  */
+
+/** Makes the far end of a client port, for handlers that listen in on what it says. */
+export const kTap = Symbol("tap");
+/** Tells a client port that the client listens. */
+export const kOpened = Symbol("opened");
+/** Tells a client port of a message. */
+export const kReceive = Symbol("receive");
+/** Tells a client port of a reply to one of its requests. */
+export const kReply = Symbol("reply");
+/** Tells a client port of a message with the ports on which it is answered. */
+const kHear = Symbol("hear");
 
 export class ClientPort extends Port {
   #exchange;
@@ -116,7 +128,7 @@ export class ClientPort extends Port {
   #isKept(type, data, eventID, portCount) {
     let isKept = false;
     for (const tap of this.#taps ?? []) {
-      const answer = (value) => this.reply(eventID, 0, "message", structuredClone(value));
+      const answer = (value) => this[kReply](eventID, 0, "message", structuredClone(value));
       const ports = Array.from({ length: portCount }, () => new LocalPort(answer));
       const event = new PortMessageEvent(type, { data, eventID, ports });
       tap.dispatchEvent(event);
@@ -136,7 +148,7 @@ export class ClientPort extends Port {
   }
 
   /** The far end of this port, for handlers that listen in on what this one says. */
-  tap() {
+  [kTap]() {
     const tap = new BackgroundPort(this);
     (this.#taps ??= []).push(tap);
     return tap;
@@ -145,18 +157,18 @@ export class ClientPort extends Port {
   // -- what the host tells -----------------------------------------------------------------------------------------
 
   /** The client listens. */
-  opened() {
+  [kOpened]() {
     if (this.readyState === "connecting") this[kReach]("open");
   }
 
   /** A message came. Returns whether a listener prevented its default. */
-  receive(type, eventID, data, portCount) {
+  [kReceive](type, eventID, data, portCount) {
     const ports = Array.from({ length: portCount }, (_, index) => new ReplyPort(this.#exchange, `${eventID}:${index}`));
-    return this.hear(type, eventID, data, ports);
+    return this[kHear](type, eventID, data, ports);
   }
 
   /** The same, with the ports on which it is answered. */
-  hear(type, eventID, data, ports) {
+  [kHear](type, eventID, data, ports) {
     if (type === "navigate") return this.#navigate(data, eventID);
     const event = new PortMessageEvent(type, { data, eventID, ports });
     this.dispatchEvent(event);
@@ -165,7 +177,7 @@ export class ClientPort extends Port {
   }
 
   /** A reply to one of this port's requests came. */
-  reply(request, port, type, data) {
+  [kReply](request, port, type, data) {
     if (data?.[".wq"] !== undefined) return;
     this.#requests.receive(`${request}:${port}`, new PortMessageEvent(type, { data, eventID: request }));
   }
@@ -180,11 +192,11 @@ export class ClientPort extends Port {
   }
 
   /** The line is gone. */
-  closed(code, reason, wasClean) {
+  [kClosed](code, reason, wasClean) {
     if (this.readyState === "closed") return;
     this[kReach]("closed");
     this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));
-    for (const tap of this.#taps ?? []) tap.closed(code, reason, wasClean);
+    for (const tap of this.#taps ?? []) tap[kClosed](code, reason, wasClean);
   }
 
   #finish() {
@@ -260,7 +272,7 @@ export class BackgroundPort extends Port {
   }
 
   #post(data, { type, eventID = type }, ports) {
-    this.#client.hear(type, eventID, structuredClone(data), ports);
+    this.#client[kHear](type, eventID, structuredClone(data), ports);
   }
 
   close() {
@@ -268,7 +280,7 @@ export class BackgroundPort extends Port {
   }
 
   /** The line is gone, and with it the conversation. */
-  closed(code, reason, wasClean) {
+  [kClosed](code, reason, wasClean) {
     this[kReach]("closed");
     this.#requests.close();
     this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));

@@ -95,6 +95,17 @@ export const kReach = Symbol("reach");
 /** For the host: a message was heard here and may go on to whom the port relays. */
 export const kPassOn = Symbol("pass on");
 
+/** For the host: {@link Port} passes its messages on. */
+export const kRelay = Symbol("relay");
+/** For the host: the line of a port is gone. */
+export const kClosed = Symbol("closed");
+/** For a LiveResponse: follows the states that come with a port. */
+export const kFollow = Symbol("follow");
+/** For a LiveResponse: binds a state to the changes that come with a port. */
+export const kBind = Symbol("bind");
+/** For a LiveResponse: holds up what comes with a port. */
+export const kHold = Symbol("hold");
+
 /** One end of a line. */
 export class Port extends EventTarget {
   #readyState = "connecting";
@@ -135,7 +146,7 @@ export class Port extends EventTarget {
    * @param {(event: PortMessageEvent, live: boolean) => void} callback
    * @returns {() => void} what stops that
    */
-  relayTo(callback) {
+  [kRelay](callback) {
     this.#relay = callback;
     return () => {
       if (this.#relay === callback) this.#relay = null;

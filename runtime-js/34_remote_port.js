@@ -3,6 +3,9 @@
 import { domException, invalidState } from "./02_exceptions.js";
 import { encodeConnect, encodeEnvelope } from "./23_frames.js";
 import {
+  kBind,
+  kFollow,
+  kHold,
   kPassOn,
   kReach,
   Port,
@@ -89,7 +92,7 @@ export class RemotePort extends Port {
   }
 
   /** Does not tell the other end to begin before `promise` has settled, so that nothing comes too early. */
-  holdUntil(promise) {
+  [kHold](promise) {
     const go = () => {
       if (this.#ready !== held) return;
       this.#ready = null;
@@ -125,7 +128,7 @@ export class RemotePort extends Port {
   // -- for LiveResponse --------------------------------------------------------------------------------------------
 
   /** @param {Follower} follower @returns {() => void} what stops it */
-  follow(follower) {
+  [kFollow](follower) {
     this.#follower = follower;
     return () => {
       if (this.#follower === follower) this.#follower = null;
@@ -137,7 +140,7 @@ export class RemotePort extends Port {
    * @param {string} name `initial_response`, or the message's that carried it
    * @param {string | null} [prefix] where the body stands in what was sent
    */
-  bindState(name, body, prefix = null) {
+  [kBind](name, body, prefix = null) {
     this.#bind(name, body, { prefix, isState: true });
   }
 
@@ -273,7 +276,7 @@ export class RemotePort extends Port {
     if (state.concurrent !== true) {
       for (const [name, { isState }] of this.#bound) if (isState) this.#bound.delete(name);
     }
-    this.bindState(eventID, state.body, "body");
+    this[kBind](eventID, state.body, "body");
     this.#follower?.replace(state);
   }
 

@@ -4,7 +4,7 @@ import { core } from "ext:core/mod.js";
 import { op_socket_close, op_socket_dial, op_socket_next, op_socket_send } from "ext:core/ops";
 import { define } from "ext:liveline/00_globals.js";
 import { currentExchange } from "ext:liveline/10_exchange.js";
-import { LiveResponse, setPortOpener } from "ext:liveline/20_live_response.js";
+import { LINE_HEADERS, LiveResponse, setPortOpener } from "ext:liveline/20_live_response.js";
 import { RemotePort } from "ext:liveline/34_remote_port.js";
 
 /** As whom a response was fetched: its line is for the same visitor. @type {WeakMap<Response, Identity>} */
@@ -55,7 +55,7 @@ function openLine(response) {
 
 /** Where a response's line is, or null. */
 function lineOf(response) {
-  const [today, older] = LiveResponse.lineHeaders.map((name) => response.headers.get(name));
+  const [today, older] = LINE_HEADERS.map((name) => response.headers.get(name));
   const address = today?.startsWith("socket://")
     ? today.slice("socket://".length)
     : older?.startsWith("ws:")

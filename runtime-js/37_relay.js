@@ -1,9 +1,11 @@
 // A handler that passes on the live response of another server: what is said on either line is said on the other.
 
+import { kRelay } from "./33_port_events.js";
+
 /**
  * Connects the line to the client with the line to the upstream. States and deltas take their own way, through the
  * response. A listener that prevents the default of a message, or stops its propagation, keeps it from going on.
- * @param {Pick<import("./33_port_events.js").Port, "relayTo">} client
+ * @param {Pick<import("./33_port_events.js").Port, typeof kRelay>} client
  * @param {import("./34_remote_port.js").RemotePort} upstream
  * @param {(error: unknown) => void} report who hears of what cannot be passed on
  * @returns {() => void} what ends that
@@ -11,7 +13,7 @@
 export function relay(client, upstream, report) {
   const over = new AbortController();
   upstream.addEventListener("close", () => over.abort(), { once: true });
-  const connect = (from, to) => from.relayTo((event, live) => {
+  const connect = (from, to) => from[kRelay]((event, live) => {
     try {
       pass(event, to, { type: event.type, live, signal: over.signal }, fail);
     } catch (error) {

@@ -5,9 +5,10 @@ import { domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
 import { Session } from "ext:liveline/13_session.js";
-import { kSink, LiveResponse } from "ext:liveline/20_live_response.js";
+import { failureOf, isClosed, kSink, recorder, respond, stop } from "ext:liveline/20_live_response.js";
 import { Responder } from "ext:liveline/21_encoding.js";
-import { ClientPort } from "ext:liveline/30_port.js";
+import { redirectTo } from "ext:liveline/22_values.js";
+import { ClientPort, kTap } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
 import { relay } from "ext:liveline/37_relay.js";
 
@@ -124,10 +125,7 @@ export class HttpEvent {
 
   /** A redirect as the answer, or, on a live line, as its next state. */
   redirect(url, init = 302) {
-    const { status = 302, headers, ...rest } = typeof init === "number" ? { status: init } : init;
-    const all = new Headers(headers);
-    all.set("Location", String(url));
-    return this.respondWith(null, { ...rest, status, headers: all });
+    return this.respondWith(null, redirectTo(url, init));
   }
 
   /**
@@ -186,7 +184,7 @@ export class HttpEvent {
   static returned(event, value) {
     const used = event.#response !== null;
     if (value !== undefined || !used) {
-      if (used && LiveResponse.isClosed(event.#response)) {
+      if (used && isClosed(event.#response)) {
         if (value !== undefined) console.warn("The handler's result is ignored: its response was already done.");
       } else {
         event.#respond([value]);
@@ -194,7 +192,7 @@ export class HttpEvent {
     }
     event.#returned = true;
     // A source that failed before, and that nothing took the place of, was the handler's last word.
-    const failure = used ? LiveResponse.failureOf(event.#response) : null;
+    const failure = used ? failureOf(event.#response) : null;
     if (failure !== null && event.#parent === null) event.#exchange.fail(failure.error);
   }
 
@@ -211,13 +209,13 @@ export class HttpEvent {
   #respond(args) {
     const exchange = this.#exchange;
     if (this.#response === null) {
-      const response = LiveResponse.recorder(this.#parent === null ? null : () => this.client.tap());
+      const response = recorder(this.#parent === null ? null : () => this.client[kTap]());
       this.#response = response;
-      exchange.onEnd(() => LiveResponse.stop(response));
+      exchange.onEnd(() => stop(response));
       if (this.#parent === null) response[kSink](this.#responder());
       else response.addEventListener("replace", () => this.#onResponse?.(response), { once: true });
     }
-    return LiveResponse.respond(this.#response, args, (error) => exchange.fail(error));
+    return respond(this.#response, args, (error) => exchange.fail(error));
   }
 
   #responder() {

@@ -1,4 +1,5 @@
-// What a step of a route is: a handler module, the function in it that answers a method, and its `this`.
+// What a step of a route is: a handler module, the function in it that answers a method, its `this`, and what it has
+// to go on to other routes.
 
 /** Methods that may be answered by an export of their name. Other exports are nobody's business. */
 const METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"]);
@@ -16,6 +17,27 @@ export function methodsOf(module) {
   const methods = [...METHODS].filter((name) => typeof module[name] === "function");
   if (methods.includes("GET") && !methods.includes("HEAD")) methods.push("HEAD");
   return methods.sort();
+}
+
+/** Re-routes within one request before it counts as a loop. */
+export const MAX_REROUTES = 32;
+
+/** What a re-route takes over from the request it comes from. */
+export function inherited(request, init) {
+  const method = init?.method?.toUpperCase();
+  // A request for something cannot carry the body that was meant for something else.
+  if (method === "GET" || method === "HEAD") return { headers: request.headers };
+  return request.clone();
+}
+
+/** The third argument of a handler: the network for other origins, the routes for the rest. */
+export function fetchFor(event, next) {
+  return (target, init) => {
+    if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
+    const url = new URL(target instanceof Request ? target.url : target, event.url);
+    if (url.origin !== event.url.origin) return fetch(target, init);
+    return next(new Request(target instanceof Request ? target : url, init));
+  };
 }
 
 /** What `this` is in a handler. */

@@ -3,14 +3,12 @@
 import { op_request_path, op_route } from "ext:core/ops";
 import { Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
-import { LiveResponse } from "ext:liveline/20_live_response.js";
+import { LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
 import { answerPlain } from "ext:liveline/21_encoding.js";
 import { staticResponse } from "ext:liveline/40_static.js";
+import { kTap } from "ext:liveline/30_port.js";
 import { HttpEvent, kExchange, kResponse } from "ext:liveline/50_event.js";
-import { handlerFor, methodsOf, StepContext } from "ext:liveline/80_steps.js";
-
-/** Re-routes within one request before it counts as a loop. */
-const MAX_REROUTES = 32;
+import { fetchFor, handlerFor, inherited, MAX_REROUTES, methodsOf, StepContext } from "ext:liveline/80_steps.js";
 
 /** Module namespaces of the handlers, by id. @type {Map<number, { module: object, dirname: string }>} */
 const handlers = new Map();
@@ -152,16 +150,6 @@ function isTarget(value) {
   return value instanceof URL || value instanceof Request;
 }
 
-/** The third argument of a handler: the network for other origins, this server's own routes for the rest. */
-function fetchFor(event, next) {
-  return (target, init) => {
-    if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
-    const url = new URL(target instanceof Request ? target.url : target, event.url);
-    if (url.origin !== event.url.origin) return fetch(target, init);
-    return next(new Request(target instanceof Request ? target : url, init));
-  };
-}
-
 /** Runs the routes again for another path of this server. */
 async function reroute(event, trail, depth, target, init) {
   if (trail.reroutes >= MAX_REROUTES) {
@@ -184,18 +172,10 @@ async function reroute(event, trail, depth, target, init) {
   return await runChild(child, onward, 0);
 }
 
-/** What a re-route takes over from the request it comes from. */
-function inherited(request, init) {
-  const method = init?.method?.toUpperCase();
-  // A request for something cannot carry the body that was meant for something else.
-  if (method === "GET" || method === "HEAD") return { headers: request.headers };
-  return request.clone();
-}
-
 /** Data from a step further in comes with a port, too, which has little to tell. */
 function withBackground(child, value) {
   const isObject = value !== null && typeof value === "object" && !(value instanceof LiveResponse);
-  return isObject ? LiveResponse.withBackground(value, () => child.client.tap()) : value;
+  return isObject ? setBackground(value, () => child.client[kTap]()) : value;
 }
 
 /** Runs a step further in. Resolves with what it returns, or with its LiveResponse once that has a first state. */

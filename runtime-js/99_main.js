@@ -6,7 +6,8 @@ import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import "ext:liveline/15_timers.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
-import { ClientPort } from "ext:liveline/30_port.js";
+import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
+import { kClosed } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
 import { Observer } from "ext:liveline/60_observer.js";
 import { live, setProgramOwner } from "ext:liveline/62_live.js";
@@ -33,7 +34,7 @@ function opened(id) {
   if (exchange === undefined) return;
   exchange.joined = true;
   exchange.answered = true;
-  inContextOf(exchange, () => exchange.port?.opened());
+  inContextOf(exchange, () => exchange.port?.[kOpened]());
 }
 
 /** A message came on the line of an exchange. */
@@ -43,7 +44,7 @@ function receive(id, type, eventID, json, ports) {
   const data = json === null ? undefined : JSON.parse(json);
   inContextOf(exchange, () => {
     exchange.port ??= new ClientPort(exchange);
-    const prevented = exchange.port.receive(type, eventID, data, ports);
+    const prevented = exchange.port[kReceive](type, eventID, data, ports);
     if (type !== "navigate") return;
     if (prevented) {
       console.info("The user navigated away; the handler keeps the line. It has to call event.client.close().");
@@ -52,7 +53,7 @@ function receive(id, type, eventID, json, ports) {
       setTimeout(() => {
         if (exchange.ended) return;
         op_exchange_navigated(id);
-        exchange.port.closed(4001, "navigated away", true);
+        exchange.port[kClosed](4001, "navigated away", true);
         exchange.end();
       }, 0);
     }
@@ -64,7 +65,7 @@ function reply(id, request, port, type, json) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
   const data = json === null ? undefined : JSON.parse(json);
-  inContextOf(exchange, () => exchange.port?.reply(request, port, type, data));
+  inContextOf(exchange, () => exchange.port?.[kReply](request, port, type, data));
 }
 
 /** The client said something in a channel, and the handler decides who hears what. */
@@ -88,7 +89,7 @@ function closed(id, code, reason) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
   inContextOf(exchange, () => {
-    exchange.port?.closed(code, reason, code !== 1006);
+    exchange.port?.[kClosed](code, reason, code !== 1006);
     exchange.end();
   });
 }

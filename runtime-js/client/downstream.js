@@ -2,7 +2,7 @@
 
 import { responseOf } from "../22_values.js";
 import { encodeRecords } from "../23_frames.js";
-import { LineLostError } from "../33_port_events.js";
+import { kRelay, LineLostError } from "../33_port_events.js";
 import { RemotePort } from "../34_remote_port.js";
 import { relay } from "../37_relay.js";
 import { subscribe } from "../61_reactive.js";
@@ -77,7 +77,7 @@ export class Downstream {
   connected(upstream) {
     const port = this.#open();
     const client = {
-      relayTo: (callback) => port.relayTo(callback),
+      [kRelay]: (callback) => port[kRelay](callback),
       postMessage: (...message) => {
         this.#answerEarly();
         port.postMessage(...message);

@@ -1,7 +1,8 @@
 // The event that a handler gets in a browser: the page's, or the service worker's.
 
 import { domException } from "../02_exceptions.js";
-import { LiveResponse } from "../20_live_response.js";
+import { LiveResponse, respond } from "../20_live_response.js";
+import { redirectTo } from "../22_values.js";
 import { Dialogs } from "../38_dialogs.js";
 import { PageCookies, TabSession } from "./storage.js";
 
@@ -13,6 +14,11 @@ import { PageCookies, TabSession } from "./storage.js";
  * @property {() => import("../34_remote_port.js").RemotePort} openClient this layer's end of a line downstream
  * @property {(error: unknown) => void} report who hears of errors after the answer
  */
+
+/** For the router: what a handler answers. */
+export const kAnsweredBy = Symbol("answered by");
+/** For the service worker: whether the handler has taken its line. */
+export const kHasClient = Symbol("has client");
 
 export class ClientEvent {
   #request;
@@ -56,8 +62,7 @@ export class ClientEvent {
     return this.#shared.client ??= this.#shared.openClient();
   }
 
-  /** For the service worker: whether the handler has taken its line. */
-  get hasClient() {
+  get [kHasClient]() {
     return this.#shared.client !== undefined;
   }
 
@@ -99,15 +104,12 @@ export class ClientEvent {
       this.#response.addEventListener("replace", () => this.#onResponse(this.#response), { once: true });
       this.signal.addEventListener("abort", () => this.#response.disconnect());
     }
-    return LiveResponse.respond(this.#response, args, (error) => this.#fail(error));
+    return respond(this.#response, args, (error) => this.#fail(error));
   }
 
   /** A redirect as the answer, or as its next state. */
   redirect(url, init = 302) {
-    const { status = 302, headers, ...rest } = typeof init === "number" ? { status: init } : init;
-    const all = new Headers(headers);
-    all.set("Location", String(url));
-    return this.respondWith(null, { ...rest, status, headers: all });
+    return this.respondWith(null, redirectTo(url, init));
   }
 
   /** Tells where `promise` goes wrong. In a page nothing ends before the user goes on. */
@@ -136,7 +138,7 @@ export class ClientEvent {
    * Runs a handler. Resolves with what it returns, or with the response that `respondWith()` began, as soon as that
    * has a first state; the handler may then go on.
    */
-  answeredBy(handler) {
+  [kAnsweredBy](handler) {
     return new Promise((resolve, reject) => {
       this.#onResponse = resolve;
       this.#onFailure = reject;
@@ -145,7 +147,7 @@ export class ClientEvent {
         this.#returned = true;
         if (this.#response === null) return resolve(value);
         if (value !== undefined && this.#response.readyState !== "done") {
-          LiveResponse.respond(this.#response, [value], (error) => this.#fail(error));
+          respond(this.#response, [value], (error) => this.#fail(error));
         }
       }, (error) => this.#fail(error));
     });

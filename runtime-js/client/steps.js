@@ -1,11 +1,10 @@
 // Which client handlers are asked for a path, and what they get: the same rules as on the server.
 
-import { handlerFor, StepContext } from "../80_steps.js";
+import { fetchFor, handlerFor, inherited, MAX_REROUTES, StepContext } from "../80_steps.js";
+import { kAnsweredBy } from "./event.js";
 
 /** The folder that stands for any one segment. */
 const WILDCARD = "-";
-/** Re-routes within one request before it counts as a loop. */
-const MAX_REROUTES = 32;
 
 /** The segments of a path, escapes untouched. */
 function segmentsOf(pathname) {
@@ -105,7 +104,7 @@ export class Router {
       if (handler === undefined) continue;
       const next = this.#nextFor(event, trail, index, depth);
       const context = new StepContext(segmentsOf(trail.pathname).slice(0, depth), dirname);
-      return await event.answeredBy(() => handler.call(context, event, next, fetchFor(event, next)));
+      return await event[kAnsweredBy](() => handler.call(context, event, next, fetchFor(event, next)));
     }
     return await this.#pastTheLastStep(event);
   }
@@ -145,22 +144,4 @@ export class Router {
     const onward = { pathname, steps: this.#tree.resolve(pathname), reroutes: trail.reroutes + 1, skipDepth };
     return await this.#walk(event.spawn(request), onward, 0);
   }
-}
-
-/** What a re-route takes over from the request it comes from. */
-function inherited(request, init) {
-  const method = init?.method?.toUpperCase();
-  // A request for something cannot carry the body that was meant for something else.
-  if (method === "GET" || method === "HEAD") return { headers: request.headers };
-  return request.clone();
-}
-
-/** The third argument of a handler: the network for other origins, the routes for the rest. */
-function fetchFor(event, next) {
-  return (target, init) => {
-    if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
-    const url = new URL(target instanceof Request ? target.url : target, event.url);
-    if (url.origin !== event.url.origin) return fetch(target, init);
-    return next(new Request(target instanceof Request ? target : url, init));
-  };
 }

@@ -4,7 +4,7 @@ import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
 import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
 import { Downstream } from "./downstream.js";
-import { ClientEvent } from "./event.js";
+import { ClientEvent, kHasClient } from "./event.js";
 import { provideLiveFunctions } from "./live.js";
 import { Router, StepTree } from "./steps.js";
 import { transportFor } from "./transport.js";
@@ -42,7 +42,7 @@ async function answer(router, fetchEvent) {
   const event = new ClientEvent(fetchEvent.request, { detail: { event: fetchEvent }, controller, report, openClient });
   const ran = router.run(event).then((result) => {
     // What nobody looked into goes on as it is, and the page follows the server's line itself.
-    if (result instanceof Response && !event.hasClient) return result;
+    if (result instanceof Response && !event[kHasClient]) return result;
     const live = LiveResponse.from(result);
     live[kSink](downstream);
     // A generator or a live function has nobody left to speak to.

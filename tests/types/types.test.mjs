@@ -14,16 +14,7 @@ import { declaredMembers } from "./support/declarations.mjs";
 import { askHandler, executable, startHost } from "./support/host.mjs";
 
 /** Members that only the host calls. They are no part of what handlers may use. */
-const FOR_THE_HOST = new Set([
-  ...["closed", "hear", "opened", "receive", "relayTo", "reply", "tap"].map((name) => `ClientPort.${name}`),
-  ...["hasHeaders", "raw"].map((name) => `Frame.${name}`),
-  ...["closed", "relayTo"].map((name) => `Port.${name}`),
-  ...["bindState", "follow", "holdUntil", "parent", "relayTo"].map((name) => `RemotePort.${name}`),
-  ...["add", "relayTo"].map((name) => `Hub.${name}`),
-  ...["answeredBy", "hasClient"].map((name) => `ClientEvent.${name}`),
-  ...["failureOf", "isClosed", "lineHeaders", "recorder", "respond", "stop", "upstreamOf", "withBackground"]
-    .map((name) => `typeof LiveResponse.${name}`),
-]);
+const FOR_THE_HOST = new Set(["Hub.add", "RemotePort.parent"]);
 
 /** A handler as the documentation shows it. */
 const PROJECT = `

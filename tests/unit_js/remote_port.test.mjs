@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LiveResponse, setPortOpener } from "../../runtime-js/20_live_response.js";
+import { failureOf, LiveResponse, setPortOpener } from "../../runtime-js/20_live_response.js";
+import { kHold } from "../../runtime-js/33_port_events.js";
 import { Observer } from "../../runtime-js/60_observer.js";
 import { heard, line, openLine } from "./support/transport.mjs";
 
@@ -47,7 +48,7 @@ describe("handshake", () => {
   test("the_greeting_waits_for_what_it_is_held_for", async () => {
     const { port, host } = line();
     let go;
-    port.holdUntil(new Promise((resolve) => go = resolve));
+    port[kHold](new Promise((resolve) => go = resolve));
     host.receiver.opened();
     assert.deepEqual(host.sent, []);
     go();
@@ -283,7 +284,7 @@ describe("LiveResponse", () => {
       host.open();
       host.close(code);
       await live.readyStateChange("done");
-      assert.equal(LiveResponse.failureOf(live), null);
+      assert.equal(failureOf(live), null);
     }
   });
 
@@ -297,7 +298,7 @@ describe("LiveResponse", () => {
     await live.readyStateChange("done");
     await copy.readyStateChange("done");
     for (const response of [live, copy]) {
-      const { error } = LiveResponse.failureOf(response);
+      const { error } = failureOf(response);
       assert.deepEqual([error.name, error.code, error.reason], ["LineLostError", 4002, "the handler failed"]);
     }
   });
