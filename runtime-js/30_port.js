@@ -96,6 +96,12 @@ export class ClientPort extends Port {
     return this.#exchange.channels ??= new Channels(this.#exchange);
   }
 
+  /** As for every port; but a client that takes one answer never opens it, so nobody waits for that. */
+  readyStateChange(state) {
+    if (state !== "close" && !this.#exchange.canJoin) return Promise.resolve(this);
+    return super.readyStateChange(state);
+  }
+
   /** Ends the line normally. */
   close() {
     if (this.#exchange.ended) return;

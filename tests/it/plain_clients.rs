@@ -151,6 +151,19 @@ fn a_handler_may_do_without_the_answer_of_a_plain_client() {
 }
 
 #[test]
+fn nobody_waits_for_a_plain_client_to_open() {
+    let host = serve(
+        r#"export default async function (event) {
+          event.respondWith({ step: 1 }, { done: false });
+          await event.client.readyStateChange("open");
+          event.respondWith({ step: 2 });
+        }"#,
+    );
+
+    assert_eq!(host.request("GET", "/").plain().send().json(), json!({ "step": 2 }));
+}
+
+#[test]
 fn a_plain_client_of_an_endless_handler_gets_its_state_in_the_end() {
     let site = Site::new().file(
         "handler.js",
