@@ -56,6 +56,22 @@ fn the_root_lists_every_example() {
     assert_eq!(listed, names());
 }
 
+/// Without this header curl waits for the last state.
+#[test]
+fn every_readme_that_shows_a_line_asks_for_one() {
+    for name in names() {
+        let readme = fs::read_to_string(folder().join(&name).join("README.md")).expect("a README");
+        for command in readme.split("$ curl").skip(1) {
+            let output = command.split("```").next().unwrap_or_default();
+            let (line, answer) = output.split_once('\n').expect("what curl prints");
+            assert!(
+                !answer.contains("x-live-session") || line.to_lowercase().contains("x-accept-live: *"),
+                "examples/{name}/README.md shows a live answer to curl{line}"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_readme_shows_its_handlers() {
     for name in names() {
