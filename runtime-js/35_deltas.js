@@ -2,8 +2,8 @@
 
 import { Observer } from "./60_observer.js";
 
-/** Methods that may be called on an array because a record says so. */
-const ARRAY_METHODS = new Set([
+/** Methods that change an array; records may say that one was called. */
+export const ARRAY_METHODS = new Set([
   "copyWithin",
   "fill",
   "pop",

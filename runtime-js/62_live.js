@@ -6,6 +6,7 @@
 // again. How a block ends (a return, a break) is kept for each effect, so that when one stops returning, what stands
 // below it begins to run, and the other way round.
 
+import { ARRAY_METHODS } from "./35_deltas.js";
 import { isObject, MethodCall, nameOf, Observer, proxy, register, unproxy, unregister } from "./60_observer.js";
 import { Attempt, Block, Items, Iteration, Keys, Rounds, Steps } from "./63_live_blocks.js";
 
@@ -274,17 +275,6 @@ class Watch {
 
 // -- what changes things ---------------------------------------------------------------------------------------------
 
-const ARRAY_MUTATORS = new Set([
-  "copyWithin",
-  "fill",
-  "pop",
-  "push",
-  "reverse",
-  "shift",
-  "sort",
-  "splice",
-  "unshift",
-]);
 /** Functions that change their first argument. */
 const MUTATORS = new Set([
   Object.assign,
@@ -368,7 +358,7 @@ class Writer {
     const method = object[key];
     if (typeof method !== "function") throw new TypeError(`${String(key)} is not a function`);
     return this.tell(() => {
-      if (Array.isArray(object) && ARRAY_MUTATORS.has(key) && unproxy(object) === object) {
+      if (Array.isArray(object) && ARRAY_METHODS.has(key) && unproxy(object) === object) {
         return unproxy(Reflect.apply(proxy(object, SHALLOW)[key], proxy(object, SHALLOW), args));
       }
       if (MUTATORS.has(method) && isObject(args[0])) {
@@ -556,7 +546,7 @@ export class Effect extends Writer {
   }
 
   call(object, key, args) {
-    if (Array.isArray(object) && !ARRAY_MUTATORS.has(key)) this.all(object);
+    if (Array.isArray(object) && !ARRAY_METHODS.has(key)) this.all(object);
     else if (isObject(object) && Object.hasOwn(object, key)) this.#followProperty(object, nameOf(key));
     return super.call(object, key, args);
   }

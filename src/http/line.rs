@@ -79,7 +79,8 @@ pub fn refusal(shared: &Shared, error: JoinError) -> Answer {
         // It crossed the end on its way; nobody did anything wrong.
         JoinError::Ended => return Answer::empty(StatusCode::NO_CONTENT),
     };
-    tracing::warn!("a request for a line from {} was refused: {error}", shared.peer.ip());
+    // The answer says it to whoever asked; a stranger must not be able to fill the log.
+    tracing::debug!("a request for a line from {} was refused: {error}", shared.peer.ip());
     Answer::text(status, format!("{error}\n"))
 }
 

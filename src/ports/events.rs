@@ -42,14 +42,15 @@ async fn tell(
     format: Format,
 ) -> Close {
     let mut out = head;
-    let mut frames = Vec::new();
     loop {
         if write.write_all(&out).await.is_err() || write.flush().await.is_err() {
             return CloseCode::Abnormal.into();
         }
-        out.clear();
+        // An idle line keeps no buffer.
+        out = Vec::new();
+        let mut frames = Vec::new();
         match poll_fn(|cx| hub.poll_take(line, BATCH_BYTES, &mut frames, cx)).await {
-            Take::Frames => frames.drain(..).for_each(|frame| format.frame(&frame, &mut out)),
+            Take::Frames => frames.iter().for_each(|frame| format.frame(frame, &mut out)),
             Take::Close(close) => {
                 format.close(close.code.number(), &close.reason, &mut out);
                 // Whether the client still reads this makes no difference to the line.

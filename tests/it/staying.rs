@@ -86,32 +86,6 @@ fn a_body_that_waits_is_observed() {
 }
 
 #[test]
-fn a_concurrent_frame_keeps_the_body_before_it_alive() {
-    let host = serve(&on_go(
-        r#"
-        const first = { n: 0 };
-        event.respondWith(first, { done: false });
-        await go;
-        event.respondWith({ m: 0 }, { done: false, concurrent: true });
-        Observer.set(first, "n", 1);
-        event.respondWith({ z: 0 }, { done: false });
-        Observer.set(first, "n", 2);
-        event.respondWith("last");"#,
-    ));
-
-    let (_, mut line) = host.open("/");
-    line.send("go", Value::Null);
-
-    let second = line.expect("response.replace");
-    assert_eq!((&second["body"], &second["concurrent"]), (&json!({ "m": 0 }), &json!(true)));
-    assert_eq!(line.expect("initial_response.mutate")[0]["value"], 1);
-    assert_eq!(line.expect_body(), json!({ "z": 0 }));
-    // The third frame was not concurrent: what changes in the first is no news any more.
-    assert_eq!(line.expect_body(), json!("last"));
-    line.done();
-}
-
-#[test]
 fn wait_until_navigate_keeps_the_line_until_navigation() {
     let host = serve(
         r#"
