@@ -42,7 +42,9 @@ pub async fn answer(shared: &Shared, token: &str, request: Request<Incoming>) ->
             answer
         }
     };
-    allow_origin(&mut answer.headers, caller.origin.as_deref());
+    if answer.status != StatusCode::FORBIDDEN {
+        allow_origin(&mut answer.headers, caller.origin.as_deref());
+    }
     answer
 }
 

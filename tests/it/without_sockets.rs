@@ -234,7 +234,9 @@ fn a_foreign_page_neither_hears_nor_speaks() {
     let path = host.get("/").line_path();
     let foreign = |method: &str| {
         let request = host.request(method, &path).header("origin", "https://evil.example");
-        request.header("accept", "text/event-stream").send().status
+        let answer = request.header("accept", "text/event-stream").send();
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{answer:?}");
+        answer.status
     };
 
     assert_eq!(foreign("GET"), 403);
