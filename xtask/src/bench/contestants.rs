@@ -140,7 +140,9 @@ pub fn make(workshop: &Workshop<'_>, name: &'static str) -> Outcome<Contestant> 
         UWS => node(Dialect::WebSocket, &["@rjweb/uws@1.5.0"]),
         SOCKET_IO => node(Dialect::SocketIo, &["socket.io@4.8.4"]),
         FASTIFY => node(Dialect::WebSocket, &["fastify@5.12.8", "@fastify/websocket@11.3.6"]),
-        HONO => node(Dialect::WebSocket, &["hono@4", "@hono/node-server@1", "@hono/node-ws@1"]),
+        HONO => {
+            node(Dialect::WebSocket, &["hono@4.13.19", "@hono/node-server@1.19.11", "@hono/node-ws@1.3.1"])
+        }
         NCHAN => nchan(workshop).map(|(version, launch)| contestant(version, Dialect::Events, launch)),
         other => fail(format!("there is no contestant {other}")),
     }

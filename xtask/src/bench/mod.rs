@@ -16,12 +16,16 @@
 mod client;
 mod contestants;
 mod cores;
+mod echo;
+mod events;
+mod fanout;
 mod floor;
 mod idle;
 mod load;
 mod metric;
 mod plan;
 mod report;
+mod rounds;
 mod server;
 mod stats;
 mod workshop;
@@ -81,6 +85,9 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
 
 fn measure(group: &str, workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     match group {
+        "echo" => echo::measure(workshop),
+        "fanout" => fanout::measure(workshop),
+        "events" => events::measure(workshop),
         "idle" => idle::measure(workshop),
         other => fail(format!("there is no group {other}")),
     }

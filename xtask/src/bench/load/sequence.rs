@@ -1,6 +1,7 @@
 //! Finds what was lost, came twice or came out of order, from the numbers of one sender's messages.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::AddAssign;
 
 /// One receiver's view of one sender, whose numbers count from 1.
@@ -42,6 +43,13 @@ impl Sequence {
 impl Faults {
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lost, duplicated, disordered } = self;
+        write!(formatter, "{lost} lost, {duplicated} twice, {disordered} out of order")
     }
 }
 
