@@ -54,5 +54,5 @@ app.ws("/room", {
 });
 app.ws("/*", { ...socket, message: (client, message, isBinary) => client.send(message, isBinary) });
 app.listen("127.0.0.1", 0, (token) => {
-  console.log(`listening on http://127.0.0.1:${uWS.us_socket_local_port(token)}`);
+  console.log(`listening on http://127.0.0.1:${uWS.getSocketPort(token)}`);
 });

@@ -20,7 +20,6 @@ pub const FLOOR: &str = "floor";
 pub const LIVELINE: &str = "liveline";
 /// We, spoken to over WebSockets without a line.
 pub const RAW: &str = "liveline-raw";
-/// Our file watcher at work: the same program, started for development.
 pub const BUN: &str = "bun";
 pub const DENO: &str = "deno";
 pub const NODE: &str = "node";
@@ -148,14 +147,19 @@ pub fn make(workshop: &Workshop<'_>, name: &'static str) -> Outcome<Contestant> 
     }
 }
 
+/// The optimised program, or for a smoke run the one that is tested.
 fn liveline(workshop: &Workshop<'_>) -> Outcome<PathBuf> {
-    match env::var_os("LIVELINE_BIN") {
-        Some(program) => Ok(workshop.checkout.caller.join(program)),
-        None => {
-            let choice = engine::choose(workshop.checkout, &Machine)?;
-            run::build_release(workshop.checkout, &choice.build(workshop.checkout)?)
-        }
+    if let Some(program) = env::var_os("LIVELINE_BIN") {
+        return Ok(workshop.checkout.caller.join(program));
     }
+    let checkout = workshop.checkout;
+    let build = engine::choose(checkout, &Machine)?.build(checkout)?;
+    if !workshop.plan.smoke {
+        return run::build_release(checkout, &build);
+    }
+    let mut cargo = checkout.cargo("build");
+    complete(build.apply(&mut cargo).args(["--quiet", "--bin", "liveline"]))?;
+    Ok(checkout.liveline(&checkout.target, "debug"))
 }
 
 /// nginx with the nchan module, as a process of its own over a configuration of its own.

@@ -21,7 +21,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     for window in [1, 16] {
         println!("\necho: {CONNECTIONS} connections, each with {window} messages of {SIZE} bytes on the way");
         let figures = ["messages per CPU second", "messages/s"];
-        let [thrift, rate] = interleaved(workshop, &contestants, figures, |contestant| {
+        let [thrift, rate] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
             let server = Server::start_pinned(&contestant.launch)?;
             let mut echo = Echo::open(contestant, &server, CONNECTIONS, window)?;
             echo.run(workshop.plan.warmup)?;

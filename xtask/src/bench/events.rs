@@ -15,7 +15,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     let contestants = workshop.gather(&[LIVELINE, NCHAN])?;
     println!("\nevents: 1 to {MANY}, saturated");
     let figures = ["deliveries per CPU second", "deliveries/s"];
-    let [thrift, _] = interleaved(workshop, &contestants, figures, |contestant| {
+    let [thrift, _] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
         saturated(workshop, contestant, &contestant.announcer(), &contestant.events(), MANY)
     })?;
     let mut growths = Vec::new();

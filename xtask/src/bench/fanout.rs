@@ -30,7 +30,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     println!("\nfanout: 1 to {MANY}, {SIZE} bytes, saturated");
     let contestants = workshop.gather(&[LIVELINE, BUN, UWS, WS, SOCKET_IO])?;
     let figures = ["deliveries per CPU second", "deliveries/s"];
-    let [thrift, rate] = interleaved(workshop, &contestants, figures, |contestant| {
+    let [thrift, rate] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
         saturated(workshop, contestant, &contestant.room(), &contestant.room(), MANY)
     })?;
     let metric = |id, against, gate, goal| Metric {
@@ -60,7 +60,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     for (id, per_second) in [("W5", 100), ("W5 at a fifth", 20)] {
         println!("\nfanout: 1 to {MORE}, {per_second} messages/s");
         let figures = ["ms p99 to the last", "ms p50 to the last"];
-        let [slow, _] = interleaved(workshop, &contestants, figures, |contestant| {
+        let [slow, _] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
             let server = Server::start_pinned(&contestant.launch)?;
             let pace = Pace::Every(Duration::from_secs(1) / per_second);
             let mut fanout = Fanout::open(&contestant.room(), &contestant.room(), &server, MORE)?;

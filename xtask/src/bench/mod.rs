@@ -6,32 +6,51 @@
 //! | `contestants`, `workshop` | who takes part; how each is installed, started and spoken to |
 //! | `server`, `cores` | one running server, its CPU time and memory; who runs on which core |
 //! | `load` | our own loader: live lines, WebSockets, events, requests |
-//! | `idle` | M1 M2 M3 |
+//! | `start` | C1 C2 C3: cold start, a new isolate, reload |
+//! | `http`, `wrk`, `client` | H1 H2 H3 H4: rates and latencies of requests |
+//! | `echo` | W1: messages that JavaScript says back |
+//! | `fanout` | W3 W4 W5: one speaks, many hear |
+//! | `events` | S1: the same as server-sent events |
+//! | `connect` | L1 L2: how soon a line speaks |
+//! | `hostile` | R5 R6: what the healthy notice of the others |
+//! | `resident`, `idle` | H5; M1 M2 M3: memory |
+//! | `rounds` | everyone once, and again |
 //! | `metric`, `stats`, `report` | values and what they are held against; medians of ratios; tables |
+//! | `chart` | the same as pictures |
+//! | `smoke` | a run that checks, and measures nothing |
 //! | `floor` | the bare epoll server |
 //!
 //! A figure is the median of per-round ratios: neighbours in one round share the machine's mood, and absolute rates
 //! on a shared machine say little. The first figure is what the server's CPU time buys, which a loader cannot limit.
 
+mod chart;
 mod client;
+mod connect;
 mod contestants;
 mod cores;
 mod echo;
 mod events;
 mod fanout;
 mod floor;
+mod hostile;
+mod http;
 mod idle;
 mod load;
 mod metric;
 mod plan;
 mod report;
+mod resident;
 mod rounds;
 mod server;
+mod smoke;
+mod start;
 mod stats;
 mod workshop;
+mod wrk;
 
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use crate::checkout::Checkout;
@@ -56,6 +75,9 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
     cores::raise_file_limit()?;
     let workshop = Workshop::open(checkout, &plan)?;
+    if plan.smoke {
+        return smoke::run(&workshop);
+    }
     println!("machine: {}", report::machine());
     let (mut metrics, mut failed) = (Vec::new(), Vec::new());
     for group in &plan.groups {
@@ -77,17 +99,37 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
         let text = format!("{:#}\n", report::json(&metrics, &versions));
         fs::write(file, text).while_doing(format_args!("writing {}", file.display()))?;
     }
+    if let Some(folder) = &plan.chart {
+        draw(&metrics, folder)?;
+    }
     match failed.as_slice() {
         [] => Ok(()),
         failed => fail(format!("not measured: {}", failed.join(", "))),
     }
 }
 
+/// Writes `ID-N.svg` for each metric; ids come more than once.
+fn draw(metrics: &[Metric], folder: &Path) -> Outcome {
+    fs::create_dir_all(folder).while_doing(format_args!("creating {}", folder.display()))?;
+    for (index, metric) in metrics.iter().enumerate() {
+        let Some(svg) = chart::svg(metric) else { continue };
+        let place = metrics[..index].iter().filter(|other| other.id == metric.id).count() + 1;
+        let file = folder.join(format!("{}-{place}.svg", metric.id.to_lowercase().replace(' ', "-")));
+        fs::write(&file, svg).while_doing(format_args!("writing {}", file.display()))?;
+    }
+    Ok(())
+}
+
 fn measure(group: &str, workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     match group {
+        "start" => start::measure(workshop),
+        "http" => http::measure(workshop),
         "echo" => echo::measure(workshop),
         "fanout" => fanout::measure(workshop),
         "events" => events::measure(workshop),
+        "connect" => connect::measure(workshop),
+        "hostile" => hostile::measure(workshop),
+        "resident" => resident::measure(workshop),
         "idle" => idle::measure(workshop),
         other => fail(format!("there is no group {other}")),
     }

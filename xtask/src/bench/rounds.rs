@@ -3,13 +3,12 @@
 use super::contestants::{Contestant, LIVELINE};
 use super::metric::Series;
 use super::report::number;
-use super::workshop::Workshop;
 use crate::failure::{Outcome, While};
 
 /// Takes `N` figures of every contestant in every round. A contestant that fails is out from then on; without
 /// ourselves there is nothing to compare.
 pub fn interleaved<const N: usize>(
-    workshop: &Workshop<'_>,
+    rounds: usize,
     contestants: &[Contestant],
     figures: [&str; N],
     sample: impl Fn(&Contestant) -> Outcome<[f64; N]>,
@@ -17,7 +16,7 @@ pub fn interleaved<const N: usize>(
     let blank = || contestants.iter().map(|one| Series { name: one.name, values: Vec::new() }).collect();
     let mut all: [Vec<Series>; N] = std::array::from_fn(|_| blank());
     let mut out = vec![false; contestants.len()];
-    for round in 1..=workshop.plan.rounds {
+    for round in 1..=rounds {
         for (index, contestant) in contestants.iter().enumerate() {
             if out[index] {
                 continue;

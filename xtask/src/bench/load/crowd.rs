@@ -19,6 +19,7 @@ const SOURCES: usize = 200;
 /// Connections that are opened at the same time; servers' backlogs are longer.
 const OPENING: usize = 100;
 const BUFFER: usize = 256 * 1024;
+const LITTLE_ROOM: usize = 4096;
 /// How long nothing may happen while connections are opened.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -156,9 +157,16 @@ impl Crowd {
         }
     }
 
-    /// Never reads again from a connection, which stays open.
-    pub fn deafen(&mut self, index: usize) {
-        self.members[index].deaf = true;
+    /// Never reads again from a connection, and leaves little room for what may still come.
+    pub fn deafen(&mut self, index: usize) -> Outcome {
+        let member = &mut self.members[index];
+        member.deaf = true;
+        match &member.socket {
+            Some(socket) => {
+                SockRef::from(socket).set_recv_buffer_size(LITTLE_ROOM).while_doing("making deaf")
+            }
+            None => Ok(()),
+        }
     }
 
     /// Handles what happens until a time, and keeps on while there is anything.
@@ -198,10 +206,13 @@ impl Crowd {
             if member.socket.is_none() {
                 continue;
             }
-            let mut result = Ok(());
-            if event.is_readable() && !member.deaf {
-                result = member.read(&mut self.buffer, index, on);
-            }
+            let result = match member.deaf {
+                false if event.is_readable() => member.read(&mut self.buffer, index, on),
+                true if event.is_read_closed() || event.is_error() => {
+                    Err("cut off while it read nothing".to_owned())
+                }
+                _ => Ok(()),
+            };
             let result = result.and_then(|()| member.reconnect(self.server, &self.poll, index));
             let result = result.and_then(|()| member.flush().map_err(|error| error.to_string()));
             self.pings += std::mem::take(&mut member.pings);
