@@ -47,6 +47,11 @@ impl Contestant {
         !is_ours(self.name) && self.name != FLOOR
     }
 
+    /// Whether it collects its garbage when it is asked for `/gc`.
+    pub fn collects(&self) -> bool {
+        self.name == WS || self.name == BUN
+    }
+
     /// How to be one of those who say what they want to hear.
     pub fn echo(&self) -> Way {
         match self.name {

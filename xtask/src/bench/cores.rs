@@ -2,9 +2,11 @@
 
 use std::sync::OnceLock;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::failure::{Outcome, While};
 
@@ -37,6 +39,12 @@ impl Drop for OnLoaderCore {
             let _ = sched_setaffinity(None, before);
         }
     }
+}
+
+/// The CPU time of this thread so far.
+pub fn own_cpu() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 /// Lets this process and the servers it starts have as many sockets as the system allows.

@@ -6,7 +6,7 @@ use super::contestants::{BUN, Contestant, DENO, FASTIFY, HONO, LIVELINE, RAW, UW
 use super::cores::OnLoaderCore;
 use super::load::{Crowd, Faults, Happening, Mouth, Sequence, Stamp};
 use super::metric::{Against, Bar, Better, Metric};
-use super::rounds::{interleaved, ours};
+use super::rounds::{SATURATED, business, interleaved, ours, saturated};
 use super::server::Server;
 use super::workshop::Workshop;
 use crate::failure::{Outcome, fail};
@@ -20,18 +20,15 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     let mut metrics = Vec::new();
     for window in [1, 16] {
         println!("\necho: {CONNECTIONS} connections, each with {window} messages of {SIZE} bytes on the way");
-        let figures = ["messages per CPU second", "messages/s"];
-        let [thrift, rate] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
-            let server = Server::start_pinned(&contestant.launch)?;
-            let mut echo = Echo::open(contestant, &server, CONNECTIONS, window)?;
-            echo.run(workshop.plan.warmup)?;
-            let (before, heard, start) = (server.cpu()?, echo.heard, Instant::now());
-            echo.run(workshop.plan.duration)?;
-            let (cpu, took) = (server.cpu()?.saturating_sub(before), start.elapsed());
-            let count = (echo.heard - heard) as f64;
-            echo.finish()?;
-            Ok([count / cpu.as_secs_f64(), count / took.as_secs_f64()])
-        })?;
+        let [thrift, rate, loader] =
+            interleaved(workshop.plan.rounds, &contestants, SATURATED, |contestant| {
+                let server = Server::start_pinned(&contestant.launch)?;
+                let mut echo = Echo::open(contestant, &server, CONNECTIONS, window)?;
+                echo.run(workshop.plan.warmup)?;
+                let figures = saturated(&server, workshop.plan.duration, |duration| echo.run(duration))?;
+                echo.finish()?;
+                Ok(figures)
+            })?;
         let title = format!("JS echo, {CONNECTIONS} connections, {window} on the way");
         metrics.push(Metric {
             id: "W1",
@@ -51,7 +48,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
             ours: ours(&rate, RAW),
             series: rate,
             bar: None,
-            notes: Vec::new(),
+            notes: business(&loader),
         });
     }
     Ok(metrics)
@@ -61,7 +58,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
 pub struct Echo {
     crowd: Crowd,
     voices: Vec<Voice>,
-    pub heard: u64,
+    heard: u64,
 }
 
 #[derive(Default)]
@@ -95,10 +92,12 @@ impl Echo {
         Ok(Self { crowd, voices, heard: 0 })
     }
 
-    pub fn run(&mut self, duration: Duration) -> Outcome {
+    /// Goes on for a while; returns how many have come back in all.
+    pub fn run(&mut self, duration: Duration) -> Outcome<u64> {
         let _core = OnLoaderCore::enter();
         self.listen(Instant::now() + duration, true)?;
-        self.healthy()
+        self.healthy()?;
+        Ok(self.heard)
     }
 
     /// Waits for what is on the way, and checks that everything came back once and in order.

@@ -1,11 +1,11 @@
 //! S1: the room as server-sent events, beside nginx with nchan.
 
 use super::contestants::{LIVELINE, NCHAN};
-use super::fanout::saturated;
+use super::fanout::full_speed;
 use super::idle;
 use super::load::Crowd;
 use super::metric::{Against, Bar, Better, Metric};
-use super::rounds::interleaved;
+use super::rounds::{SATURATED, business, interleaved};
 use super::server::Server;
 use super::workshop::Workshop;
 use crate::failure::Outcome;
@@ -14,9 +14,8 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     const MANY: usize = 1000;
     let contestants = workshop.gather(&[LIVELINE, NCHAN])?;
     println!("\nevents: 1 to {MANY}, saturated");
-    let figures = ["deliveries per CPU second", "deliveries/s"];
-    let [thrift, _] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
-        saturated(workshop, contestant, &contestant.announcer(), &contestant.events(), MANY)
+    let [thrift, _, loader] = interleaved(workshop.plan.rounds, &contestants, SATURATED, |contestant| {
+        full_speed(workshop, contestant, &contestant.announcer(), &contestant.events(), MANY)
     })?;
     let mut growths = Vec::new();
     for contestant in &contestants {
@@ -33,7 +32,11 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
             ours: LIVELINE,
             series: thrift,
             bar: Some(Bar { against: Against::One(NCHAN), gate: 0.7, goal: 1.0 }),
-            notes: vec!["nchan gets a POST for each message, we a frame on a line".to_owned()],
+            notes: [
+                business(&loader),
+                vec!["nchan gets a POST for each message, we a frame on a line".to_owned()],
+            ]
+            .concat(),
         },
         Metric {
             id: "S1 memory",

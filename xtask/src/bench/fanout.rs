@@ -1,12 +1,13 @@
 //! W3, W4, W5: one speaks, many hear.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::contestants::{BUN, Contestant, LIVELINE, SOCKET_IO, UWS, WS};
 use super::cores::OnLoaderCore;
 use super::load::{Crowd, Faults, Happening, Mouth, Sequence, Stamp, Way};
 use super::metric::{Against, Bar, Better, Metric};
-use super::rounds::interleaved;
+use super::rounds::{SATURATED, business, interleaved, saturated};
 use super::server::Server;
 use super::stats::percentile;
 use super::workshop::Workshop;
@@ -29,9 +30,8 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     const MANY: usize = 1000;
     println!("\nfanout: 1 to {MANY}, {SIZE} bytes, saturated");
     let contestants = workshop.gather(&[LIVELINE, BUN, UWS, WS, SOCKET_IO])?;
-    let figures = ["deliveries per CPU second", "deliveries/s"];
-    let [thrift, rate] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
-        saturated(workshop, contestant, &contestant.room(), &contestant.room(), MANY)
+    let [thrift, rate, loader] = interleaved(workshop.plan.rounds, &contestants, SATURATED, |contestant| {
+        full_speed(workshop, contestant, &contestant.room(), &contestant.room(), MANY)
     })?;
     let metric = |id, against, gate, goal| Metric {
         id,
@@ -52,7 +52,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
         ours: LIVELINE,
         series: rate,
         bar: None,
-        notes: vec!["the loader may be the limit of this one".to_owned()],
+        notes: business(&loader),
     });
 
     const MORE: usize = 5000;
@@ -86,23 +86,21 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     Ok(metrics)
 }
 
-/// Deliveries per CPU second and per second.
-pub fn saturated(
+/// Deliveries, with messages on the way all the time.
+pub fn full_speed(
     workshop: &Workshop<'_>,
     contestant: &Contestant,
     speaker: &Way,
     listener: &Way,
     listeners: usize,
-) -> Outcome<[f64; 2]> {
+) -> Outcome<[f64; 3]> {
     let server = Server::start_pinned(&contestant.launch)?;
     let mut fanout = Fanout::open(speaker, listener, &server, listeners)?;
     fanout.run(Pace::Saturated, workshop.plan.warmup)?;
-    let (before, heard, start) = (server.cpu()?, fanout.heard, Instant::now());
-    fanout.run(Pace::Saturated, workshop.plan.duration)?;
-    let (cpu, took) = (server.cpu()?.saturating_sub(before), start.elapsed());
-    let count = (fanout.heard - heard) as f64;
+    let duration = workshop.plan.duration;
+    let figures = saturated(&server, duration, |duration| fanout.run(Pace::Saturated, duration))?;
     fanout.finish()?;
-    Ok([count / cpu.as_secs_f64(), count / took.as_secs_f64()])
+    Ok(figures)
 }
 
 /// A speaker, and those who hear it.
@@ -110,9 +108,9 @@ pub struct Fanout {
     crowd: Crowd,
     listeners: Vec<Sequence>,
     said: u64,
-    pub heard: u64,
+    heard: u64,
     /// How many have heard each message that not all have heard; the first is number `done + 1`.
-    open: std::collections::VecDeque<usize>,
+    open: VecDeque<usize>,
     done: u64,
     /// For each message that all have heard, how long after it was due the last one did, in ms.
     pub last_heard: Vec<f64>,
@@ -131,14 +129,15 @@ impl Fanout {
             listeners: (0..listeners).map(|_| Sequence::default()).collect(),
             said: 0,
             heard: 0,
-            open: std::collections::VecDeque::new(),
+            open: VecDeque::new(),
             done: 0,
             last_heard: Vec::new(),
             start: Instant::now(),
         })
     }
 
-    pub fn run(&mut self, pace: Pace, duration: Duration) -> Outcome {
+    /// Goes on for a while, and on a schedule waits until all have heard what was said; returns how many deliveries there were in all.
+    pub fn run(&mut self, pace: Pace, duration: Duration) -> Outcome<u64> {
         let _core = OnLoaderCore::enter();
         let start = Instant::now();
         let end = start + duration;
@@ -162,20 +161,29 @@ impl Fanout {
             };
             self.listen(patience)?;
         }
-        self.healthy()
+        if let Pace::Every(_) = pace {
+            self.drain()?;
+        }
+        self.healthy()?;
+        Ok(self.heard)
     }
 
     /// Waits for what is on the way, and checks that everybody heard everything once and in order.
     pub fn finish(mut self) -> Outcome<u64> {
-        let deadline = Instant::now() + DRAIN;
-        while self.done < self.said && Instant::now() < deadline {
-            self.listen(Duration::from_millis(10))?;
-        }
+        self.drain()?;
         self.healthy()?;
         let mut faults = Faults::default();
         self.listeners.iter().for_each(|listener| faults += listener.close(self.said));
         let wanted = self.said * self.listeners.len() as u64;
         if faults.is_none() { Ok(wanted) } else { fail(format!("of {wanted} deliveries: {faults}")) }
+    }
+
+    fn drain(&mut self) -> Outcome {
+        let deadline = Instant::now() + DRAIN;
+        while self.done < self.said && Instant::now() < deadline {
+            self.listen(Duration::from_millis(10))?;
+        }
+        Ok(())
     }
 
     fn say(&mut self, due: Instant) {

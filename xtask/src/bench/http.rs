@@ -19,6 +19,9 @@ use crate::failure::{Outcome, While, fail};
 
 /// Connections of the loader at half of the maximum.
 const CONNECTIONS: usize = 64;
+const DRAIN: Duration = Duration::from_secs(10);
+/// The longest wait between two looks at the clock.
+const BREATH: Duration = Duration::from_millis(20);
 /// No more rounds than these for the other kinds of requests.
 const FEWER: usize = 3;
 
@@ -196,12 +199,14 @@ pub fn at_rate(
     let mut free = (0..connections).map(|_| crowd.begin(&way)).collect::<Outcome<Vec<_>>>()?;
     let mut asked: Vec<Option<Instant>> = vec![None; connections];
     let mut waiting: VecDeque<Instant> = VecDeque::new();
-    let mut latencies = Vec::new();
+    let (mut planned, mut latencies) = (0, Vec::new());
     let (start, interval) = (Instant::now(), Duration::from_secs_f64(1.0 / per_second));
     let (mut due, end) = (start, start + duration);
-    while Instant::now() < end {
-        while due <= Instant::now() {
+    // What was due is answered, too, however late.
+    while Instant::now() < end || (latencies.len() < planned && Instant::now() < end + DRAIN) {
+        while due <= Instant::now() && due < end {
             waiting.push_back(due);
+            planned += 1;
             due += interval;
         }
         while let (Some(_), false) = (waiting.front(), free.is_empty()) {
@@ -209,7 +214,8 @@ pub fn at_rate(
             asked[index] = Some(moment);
             crowd.say(index, "");
         }
-        let patience = due.min(end).saturating_duration_since(Instant::now());
+        let pause = if due < end { due } else { end + DRAIN };
+        let patience = pause.saturating_duration_since(Instant::now()).min(BREATH);
         // epoll counts in milliseconds; a shorter wait is spun away, on a core of our own.
         let patience = if patience < Duration::from_millis(1) { Duration::ZERO } else { patience };
         crowd.turn(patience, &mut |index: usize, happening: Happening<'_>, _: &mut Mouth<'_>| {
@@ -220,7 +226,8 @@ pub fn at_rate(
         })?;
     }
     match crowd.ended {
-        0 => Ok(latencies),
+        0 if latencies.len() == planned => Ok(latencies),
+        0 => fail(format!("{} of {planned} requests were not answered", planned - latencies.len())),
         ended => fail(format!("{ended} connections ended: {}", crowd.last_end)),
     }
 }

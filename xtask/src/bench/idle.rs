@@ -1,10 +1,11 @@
 //! M1, M2, M3: what it costs to hold connections on which nothing happens.
 //!
 //! Memory is a slope over several counts of connections in one process, so that what the process needs anyway does
-//! not count. Before each reading nothing happens for a while.
+//! not count. Before each reading nothing happens for a while, and peers that can be told to collect their garbage are.
 
 use std::time::{Duration, Instant};
 
+use super::client::Connection;
 use super::contestants::{BUN, Contestant, LIVELINE, RAW, UWS, WS};
 use super::cores::OnLoaderCore;
 use super::load::{Crowd, Happening, Way};
@@ -12,7 +13,7 @@ use super::metric::{Against, Bar, Better, Metric, Series};
 use super::server::{Memory, Server};
 use super::stats::line;
 use super::workshop::Workshop;
-use crate::failure::{Outcome, fail};
+use crate::failure::{Outcome, While, fail};
 
 const STEPS: [usize; 5] = [1000, 2000, 5000, 10_000, 15_000];
 const QUIET: Duration = Duration::from_secs(5);
@@ -58,6 +59,11 @@ pub fn grow(contestant: &Contestant, way: &Way, server: &Server, crowd: &mut Cro
         crowd.run(Instant::now() + QUIET, &mut |_, _, _| {})?;
         if crowd.ended > 0 {
             return fail(format!("{} of {step} idle connections ended: {}", crowd.ended, crowd.last_end));
+        }
+        if contestant.collects() {
+            let collected =
+                Connection::open(server.port).and_then(|mut connection| connection.get_path("/gc"));
+            collected.while_doing("asking for a collection")?;
         }
         let memory = server.memory()?;
         println!("  {step:>6} connections: RSS {:.1} MB", memory.resident / 1e6);

@@ -9,14 +9,16 @@ use super::contestants::is_ours;
 use super::metric::{Against, Better, Metric};
 use super::stats::{Spread, spread};
 
-/// The machine, in one line.
+/// The machine, in one line; where others use it, too, figures are noisy.
 pub fn machine() -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let model = model.map_or("unknown CPU", |(_, name)| name);
-    format!("{cores} cores, {model}, Linux {}", kernel.trim())
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
+    format!("{cores} cores, {model}, Linux {}, load average {load}", kernel.trim())
 }
 
 /// One metric as a table.
