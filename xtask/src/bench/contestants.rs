@@ -20,6 +20,8 @@ pub const FLOOR: &str = "floor";
 pub const LIVELINE: &str = "liveline";
 /// We, spoken to over WebSockets without a line.
 pub const RAW: &str = "liveline-raw";
+/// We, spoken to over lines that can be resumed.
+pub const NUMBERED: &str = "liveline-v1";
 pub const BUN: &str = "bun";
 pub const DENO: &str = "deno";
 pub const NODE: &str = "node";
@@ -39,7 +41,7 @@ pub struct Contestant {
 }
 
 pub fn is_ours(name: &str) -> bool {
-    name == LIVELINE || name == RAW
+    name == LIVELINE || name == NUMBERED || name == RAW
 }
 
 impl Contestant {
@@ -120,11 +122,15 @@ pub fn make(workshop: &Workshop<'_>, name: &'static str) -> Outcome<Contestant> 
             let launch = workshop.launch(name, program, &["bench", "floor-server"]);
             Ok(contestant("bare epoll".to_owned(), Dialect::Http, launch))
         }
-        LIVELINE | RAW => {
+        LIVELINE | NUMBERED | RAW => {
             let program = liveline(workshop)?;
             let routes = workshop.script("routes");
             let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
-            let dialect = if name == RAW { Dialect::WebSocket } else { Dialect::Line };
+            let dialect = match name {
+                RAW => Dialect::WebSocket,
+                NUMBERED => Dialect::NumberedLine,
+                _ => Dialect::Line,
+            };
             Ok(contestant(version(&program)?, dialect, workshop.launch(name, program, &arguments)))
         }
         BUN => {

@@ -12,6 +12,7 @@ use crate::failure::{Outcome, While};
 
 pub const SERVER: usize = 0;
 pub const LOADER: usize = 1;
+const OTHER_FILES: usize = 500;
 
 /// Whether there is a core for each.
 pub fn several() -> bool {
@@ -45,6 +46,12 @@ impl Drop for OnLoaderCore {
 pub fn own_cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// How many connections a server can have here, with room for its other files.
+pub fn most_connections() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| (limit as usize).saturating_sub(OTHER_FILES))
 }
 
 /// Lets this process and the servers it starts have as many sockets as the system allows.

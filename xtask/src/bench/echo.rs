@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::contestants::{BUN, Contestant, DENO, FASTIFY, HONO, LIVELINE, RAW, UWS, WS};
+use super::contestants::{BUN, Contestant, DENO, FASTIFY, HONO, LIVELINE, NUMBERED, RAW, UWS, WS};
 use super::cores::OnLoaderCore;
 use super::load::{Crowd, Faults, Happening, Mouth, Sequence, Stamp};
 use super::metric::{Against, Bar, Better, Metric};
@@ -16,7 +16,7 @@ const SIZE: usize = 100;
 const DRAIN: Duration = Duration::from_secs(5);
 
 pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
-    let contestants = workshop.gather(&[LIVELINE, RAW, BUN, DENO, UWS, WS, FASTIFY, HONO])?;
+    let contestants = workshop.gather(&[LIVELINE, NUMBERED, RAW, BUN, DENO, UWS, WS, FASTIFY, HONO])?;
     let mut metrics = Vec::new();
     for window in [1, 16] {
         println!("\necho: {CONNECTIONS} connections, each with {window} messages of {SIZE} bytes on the way");

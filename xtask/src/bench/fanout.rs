@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::contestants::{BUN, Contestant, LIVELINE, SOCKET_IO, UWS, WS};
+use super::contestants::{BUN, Contestant, LIVELINE, NUMBERED, SOCKET_IO, UWS, WS};
 use super::cores::OnLoaderCore;
 use super::load::{Crowd, Faults, Happening, Mouth, Sequence, Stamp, Way};
 use super::metric::{Against, Bar, Better, Metric};
@@ -29,7 +29,7 @@ pub enum Pace {
 pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     const MANY: usize = 1000;
     println!("\nfanout: 1 to {MANY}, {SIZE} bytes, saturated");
-    let contestants = workshop.gather(&[LIVELINE, BUN, UWS, WS, SOCKET_IO])?;
+    let contestants = workshop.gather(&[LIVELINE, NUMBERED, BUN, UWS, WS, SOCKET_IO])?;
     let [thrift, rate, loader] = interleaved(workshop.plan.rounds, &contestants, SATURATED, |contestant| {
         full_speed(workshop, contestant, &contestant.room(), &contestant.room(), MANY)
     })?;

@@ -10,6 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::client::Connection;
 use super::contestants::{Contestant, LIVELINE};
+use super::cores;
 use super::fanout::{Fanout, Pace};
 use super::http::at_rate;
 use super::load::{Crowd, Dialect, Way};
@@ -68,7 +69,8 @@ impl Healthy {
 
 /// R5.
 fn crowded(workshop: &Workshop<'_>, liveline: &Contestant) -> Outcome<[Metric; 2]> {
-    println!("\nhostile: {SLOW} slow clients and {DEAF} that never read");
+    let slow = SLOW.min(cores::most_connections() - DEAF);
+    println!("\nhostile: {slow} slow clients and {DEAF} that never read");
     let rounds = (workshop.plan.rounds.min(3), workshop.plan.duration);
     let server = Server::start_pinned(&liveline.launch)?;
     let mut room = Fanout::open(&liveline.room(), &liveline.room(), &server, LISTENERS)?;
@@ -76,7 +78,7 @@ fn crowded(workshop: &Workshop<'_>, liveline: &Contestant) -> Outcome<[Metric; 2
     let quiet = Healthy::measure(&server, &mut room, rounds)?;
     let (ready, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let (hostile, told) = thread::scope(|scope| {
-        let attack = scope.spawn(|| attack(server.port, &ready, &stop));
+        let attack = scope.spawn(|| attack(server.port, slow, &ready, &stop));
         while !ready.load(Ordering::Acquire) && !attack.is_finished() {
             thread::sleep(Duration::from_millis(10));
         }
@@ -130,13 +132,13 @@ fn held(
 }
 
 /// Slow clients and deaf ones, until they are told to stop; says what became of them.
-fn attack(port: u16, ready: &AtomicBool, stop: &AtomicBool) -> Outcome<String> {
+fn attack(port: u16, count: usize, ready: &AtomicBool, stop: &AtomicBool) -> Outcome<String> {
     let flood = Way::new(Dialect::Line, "/flood", "flood:message");
     let mut deaf = Crowd::new(port)?;
     deaf.grow(1 + DEAF, &flood)?;
     (1..=DEAF).try_for_each(|index| deaf.deafen(index))?;
     let mut slow = Vec::new();
-    for index in 0..SLOW {
+    for index in 0..count {
         slow.push(dial(port, index).while_doing(format_args!("opening slow client {index}"))?);
     }
     ready.store(true, Ordering::Release);
@@ -144,9 +146,9 @@ fn attack(port: u16, ready: &AtomicBool, stop: &AtomicBool) -> Outcome<String> {
     let (start, mut flooded) = (Instant::now(), Instant::now());
     let text = "x".repeat(FLOOD);
     while !stop.load(Ordering::Acquire) {
-        let due = (start.elapsed().as_secs_f64() / DRIBBLE.as_secs_f64() * SLOW as f64) as usize;
+        let due = (start.elapsed().as_secs_f64() / DRIBBLE.as_secs_f64() * count as f64) as usize;
         while next < due {
-            refused += usize::from(!dribble(&mut slow[next % SLOW]));
+            refused += usize::from(!dribble(&mut slow[next % count]));
             next += 1;
         }
         if flooded.elapsed() >= FLOOD_EVERY {
@@ -157,7 +159,7 @@ fn attack(port: u16, ready: &AtomicBool, stop: &AtomicBool) -> Outcome<String> {
     }
     let gone = slow.iter().filter(|socket| socket.is_none()).count();
     Ok(format!(
-        "{gone} of {SLOW} slow clients were cut off ({refused} bytes refused); {} of {DEAF} deaf lines were",
+        "{gone} of {count} slow clients were cut off ({refused} bytes refused); {} of {DEAF} deaf lines were",
         deaf.ended
     ))
 }

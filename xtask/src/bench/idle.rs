@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
-use super::contestants::{BUN, Contestant, LIVELINE, RAW, UWS, WS};
-use super::cores::OnLoaderCore;
+use super::contestants::{BUN, Contestant, LIVELINE, NUMBERED, RAW, UWS, WS};
+use super::cores::{self, OnLoaderCore};
 use super::load::{Crowd, Happening, Way};
 use super::metric::{Against, Bar, Better, Metric, Series};
 use super::server::{Memory, Server};
@@ -29,10 +29,10 @@ pub struct Growth {
 pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     let mut growths = Vec::new();
     let mut metrics = Vec::new();
-    for contestant in workshop.gather(&[LIVELINE, RAW, WS, BUN, UWS])? {
+    for contestant in workshop.gather(&[LIVELINE, NUMBERED, RAW, WS, BUN, UWS])? {
         let server = Server::start_pinned(&contestant.launch)?;
         let mut crowd = Crowd::new(server.port)?;
-        println!("idle: {}, up to {} connections", contestant.name, STEPS[STEPS.len() - 1]);
+        println!("\nidle: {}", contestant.name);
         match grow(&contestant, &contestant.idle(), &server, &mut crowd) {
             Ok(growth) => growths.push(growth),
             Err(failure) if contestant.name == LIVELINE => return Err(failure),
@@ -54,7 +54,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
 pub fn grow(contestant: &Contestant, way: &Way, server: &Server, crowd: &mut Crowd) -> Outcome<Growth> {
     let _core = OnLoaderCore::enter();
     let mut readings = Vec::new();
-    for step in STEPS {
+    for step in STEPS.into_iter().filter(|step| *step <= cores::most_connections()) {
         crowd.grow(step, way)?;
         crowd.run(Instant::now() + QUIET, &mut |_, _, _| {})?;
         if crowd.ended > 0 {
@@ -101,7 +101,7 @@ impl Growth {
 }
 
 fn sockets(growths: &[Growth]) -> Metric {
-    let growths: Vec<_> = growths.iter().filter(|one| one.name != LIVELINE).collect();
+    let growths: Vec<_> = growths.iter().filter(|one| one.name != LIVELINE && one.name != NUMBERED).collect();
     Metric {
         id: "M1",
         title: "marginal RSS of an idle raw WebSocket".to_owned(),
@@ -123,7 +123,11 @@ fn lines(growths: &[Growth]) -> Metric {
         ours: LIVELINE,
         series: growths.iter().map(Growth::series).collect(),
         bar: Some(Bar { against: Against::Absolute, gate: 4096.0, goal: 2048.0 }),
-        notes: growths.iter().filter(|one| one.name == LIVELINE).map(Growth::note).collect(),
+        notes: growths
+            .iter()
+            .filter(|one| one.name == LIVELINE || one.name == NUMBERED)
+            .map(Growth::note)
+            .collect(),
     }
 }
 

@@ -5,11 +5,16 @@ use super::head::Head;
 
 /// The event id of a live line's first ping.
 const HELLO: &str = "E";
+const NUMBERED: &str = "liveline.v1";
+/// Numbered frames that are confirmed together.
+const CONFIRMED: u64 = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Dialect {
     /// A live line: a GET, then a WebSocket to the address it answers with, then a ping.
     Line,
+    /// The same under the subprotocol `liveline.v1`: frames are numbered, and what came is confirmed.
+    NumberedLine,
     WebSocket,
     /// Socket.IO 5 over Engine.IO 4, without its long polling.
     SocketIo,
@@ -70,7 +75,7 @@ impl Way {
         let ask =
             |accept: &str| format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{accept}\r\n\r\n").into_bytes();
         match self.dialect {
-            Dialect::Line => into.extend(ask("x-accept-live: *")),
+            Dialect::Line | Dialect::NumberedLine => into.extend(ask("x-accept-live: *")),
             Dialect::Events => into.extend(ask("accept: text/event-stream")),
             Dialect::Http => return Phase::Open,
             Dialect::WebSocket | Dialect::SocketIo => return upgrade(path, "", into),
@@ -80,16 +85,22 @@ impl Way {
 
     /// What the line's own socket says at once.
     pub fn join(&self, path: &str, cookies: &str, into: &mut Vec<u8>) -> Phase {
-        upgrade(path, cookies, into)
+        let cookie = if cookies.is_empty() { String::new() } else { format!("cookie: {cookies}\r\n") };
+        match self.dialect {
+            Dialect::NumberedLine => {
+                upgrade(path, &format!("{cookie}sec-websocket-protocol: {NUMBERED}\r\n"), into)
+            }
+            _ => upgrade(path, &cookie, into),
+        }
     }
 
     /// Appends a message; `number` tells it from the others of this connection.
     pub fn say(&self, text: &str, number: u64, into: &mut Vec<u8>) {
         let (kind, path) = (&self.kind, &self.path);
         match self.dialect {
-            Dialect::Line => {
+            Dialect::Line | Dialect::NumberedLine => {
                 let meta = format!(r#"{{"type":"{kind}","eventID":"m{number}"}}"#);
-                frames::write(TEXT, format!(r#"{{"message":"{text}",".wq":{meta}}}"#).as_bytes(), into);
+                self.envelope(number + 1, &format!(r#"{{"message":"{text}",".wq":{meta}}}"#), into);
             }
             Dialect::WebSocket => frames::write(TEXT, text.as_bytes(), into),
             Dialect::SocketIo => frames::write(TEXT, format!(r#"42["{kind}","{text}"]"#).as_bytes(), into),
@@ -110,6 +121,14 @@ impl Way {
         }
     }
 
+    /// Appends an envelope; the first of a connection is its ping.
+    fn envelope(&self, number: u64, text: &str, into: &mut Vec<u8>) {
+        match self.dialect {
+            Dialect::NumberedLine => frames::write(TEXT, format!("{number} {text}").as_bytes(), into),
+            _ => frames::write(TEXT, text.as_bytes(), into),
+        }
+    }
+
     /// Reads one thing from the beginning of the bytes; what has to be said at once goes into `answers`.
     pub fn step<'a>(&self, phase: Phase, bytes: &'a [u8], answers: &mut Vec<u8>) -> Result<Step<'a>, String> {
         match (phase, self.dialect) {
@@ -125,7 +144,7 @@ impl Way {
         let Head { status, length, .. } = head;
         match (phase, self.dialect, status) {
             (Phase::Asking, Dialect::Events, 200) => Ok(Step::Phase(Phase::Open, length)),
-            (Phase::Asking, Dialect::Line, 200 | 202) => {
+            (Phase::Asking, Dialect::Line | Dialect::NumberedLine, 200 | 202) => {
                 let Some(line) = head.get("x-live-session") else {
                     return Err(format!("{}: its answer names no line", self.path));
                 };
@@ -136,11 +155,16 @@ impl Way {
             }
             (Phase::Upgrading, Dialect::WebSocket, 101) => Ok(Step::Phase(Phase::Open, length)),
             (Phase::Upgrading, Dialect::SocketIo, 101) => Ok(Step::Phase(Phase::Greeting, length)),
-            (Phase::Upgrading, Dialect::Line, 101) => {
+            (Phase::Upgrading, Dialect::NumberedLine, 101)
+                if head.get("sec-websocket-protocol") != Some(NUMBERED) =>
+            {
+                Err(format!("the host does not speak {NUMBERED}"))
+            }
+            (Phase::Upgrading, Dialect::Line | Dialect::NumberedLine, 101) => {
                 let hello = format!(
                     r#"{{".wq":{{"type":"message","eventID":"{HELLO}","numPorts":1}},"ping":"connect"}}"#
                 );
-                frames::write(TEXT, hello.as_bytes(), answers);
+                self.envelope(1, &hello, answers);
                 Ok(Step::Phase(Phase::Greeting, length))
             }
             _ => Err(format!("{} is answered with status {status}", self.path)),
@@ -164,23 +188,45 @@ impl Way {
                 }
                 Dialect::SocketIo if payload.starts_with(b"0") => frames::write(TEXT, b"40", answers),
                 Dialect::SocketIo if payload.starts_with(b"2") => frames::write(TEXT, b"3", answers),
-                Dialect::Line if phase == Phase::Greeting => {
+                Dialect::NumberedLine if payload.first().is_some_and(u8::is_ascii_lowercase) => {
+                    // The welcome names the token of the next connection: its arrival is confirmed.
+                    if payload.starts_with(b"w") {
+                        frames::write(TEXT, b"a0", answers);
+                    }
+                }
+                Dialect::Line | Dialect::NumberedLine if phase == Phase::Greeting => {
+                    confirm(self.dialect, payload, answers);
                     if contains(payload, format!(r#""{HELLO}:0:message""#).as_bytes()) {
                         return Ok(Step::Phase(Phase::Open, length));
                     }
                 }
-                _ => return Ok(Step::Message(payload, length)),
+                _ => {
+                    confirm(self.dialect, payload, answers);
+                    return Ok(Step::Message(payload, length));
+                }
             },
         }
         Ok(Step::Skip(length))
     }
 }
 
-fn upgrade(path: &str, cookies: &str, into: &mut Vec<u8>) -> Phase {
-    let cookie = if cookies.is_empty() { String::new() } else { format!("cookie: {cookies}\r\n") };
+/// Says that numbered frames have come: the first at once, so that an idle line is quits, then one in so many.
+fn confirm(dialect: Dialect, payload: &[u8], answers: &mut Vec<u8>) {
+    if dialect != Dialect::NumberedLine {
+        return;
+    }
+    let digits = payload.iter().take_while(|byte| byte.is_ascii_digit());
+    let number = digits.fold(0, |sum: u64, digit| sum * 10 + u64::from(digit - b'0'));
+    if number == 1 || number.is_multiple_of(CONFIRMED) {
+        frames::write(TEXT, format!("a{number}").as_bytes(), answers);
+    }
+}
+
+/// `fields` are whole lines of the head.
+fn upgrade(path: &str, fields: &str, into: &mut Vec<u8>) -> Phase {
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{cookie}\r\n"
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
     );
     into.extend_from_slice(request.as_bytes());
     Phase::Upgrading
@@ -248,6 +294,18 @@ mod tests {
         let reply = br#"{"message":{"isOpen":true},".wq":{"type":"E:0:message"}}"#;
         let frame = [&[0x81, reply.len() as u8], &reply[..]].concat();
         assert_eq!(step(&way, Phase::Greeting, &frame).0, Step::Phase(Phase::Open, frame.len()));
+    }
+
+    #[test]
+    fn step_numbered_line_confirms_its_welcome_and_one_frame_in_so_many() {
+        let way = Way::new(Dialect::NumberedLine, "/echo", "message");
+        let frame = |text: &str| [&[0x81, text.len() as u8], text.as_bytes()].concat();
+        let said = |text: &str| step(&way, Phase::Open, &frame(text)).1;
+        let mut confirmed = Vec::new();
+        frames::write(TEXT, b"a32", &mut confirmed);
+        assert_eq!((said("32 {}"), said("31 {}")), (confirmed, Vec::new()));
+        assert!(contains(&said(r#"w{"token":"ab"}"#), b"a0"));
+        assert!(way.step(Phase::Upgrading, b"HTTP/1.1 101 Switching\r\n\r\n", &mut Vec::new()).is_err());
     }
 
     #[test]
