@@ -5,6 +5,7 @@ import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
 import { Downstream } from "./downstream.js";
 import { ClientEvent, kHasClient } from "./event.js";
+import { openEvents } from "./events.js";
 import { provideLiveFunctions } from "./live.js";
 import { Router, StepTree } from "./steps.js";
 import { transportFor } from "./transport.js";
@@ -19,7 +20,7 @@ const HOST_PATHS = /^\/(?:\.liveline\/|app\.m?js$)/;
 /** @param {[string, object][]} handlers pattern and module of each */
 export function start(handlers) {
   setPortOpener((response) => {
-    const open = transportFor(response.headers.get("X-Live-Session") ?? "", response.url);
+    const open = transportFor(response.headers.get("X-Live-Session") ?? "", response.url, async () => ({ openEvents }));
     return open === null ? null : new RemotePort(open);
   });
   const tree = new StepTree(handlers.map(([pattern, module]) => [pattern, () => module]));
