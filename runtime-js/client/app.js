@@ -21,6 +21,11 @@ const PAGE_HEADER = "X-Live-Page";
 /** The code of a line that was not closed. */
 const LOST = 1006;
 
+/** A line that ends sooner is no reason to ask again at once. */
+const SHORT_LIFE_MS = 60_000;
+/** The longest pause between two questions whether anybody answers. */
+const MAX_PAUSE_MS = 8_000;
+
 /** What a state with a `Location` means to a browser. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const MAX_REDIRECTS = 20;
@@ -48,6 +53,8 @@ class App {
   /** What pages were got with, and the signals of their navigations. @type {WeakMap<Response, AbortSignal>} */
   #pages = new WeakMap();
   #redirects = 0;
+  /** At most how long to wait before a lost page is asked for. */
+  #pause = 0;
 
   /** @param {Manifest} manifest @param {Load} load */
   constructor(manifest, load) {
@@ -244,26 +251,35 @@ class App {
 
   #openPort(response) {
     const address = response.headers.get(LINE_HEADER);
-    const load = () => this.#load("events");
-    const open = address === null ? null : transportFor(address, response.url || location.href, load);
+    const open = address === null ? null : transportFor(address, response.url || location.href, this.#load);
     if (open === null) return null;
     const port = this.background.add(new RemotePort(open));
-    let isSaid = false;
-    port.addEventListener("response.done", () => isSaid = true);
-    port.addEventListener("close", ({ code }) => {
-      const signal = this.#pages.get(response);
-      if (code === LOST && !isSaid && signal !== undefined) this.#reload(signal).catch(() => {});
-    });
+    const signal = this.#pages.get(response);
+    if (signal !== undefined) this.#keep(port, signal);
     return port;
   }
 
-  /** What is shown will not change any more: asks for it again, as soon as anybody answers. */
+  /** Where the line of what is shown is lost for good, asks for the page again. */
+  #keep(port, signal) {
+    const start = Date.now();
+    let isSaid = false;
+    port.addEventListener("response.done", () => isSaid = true);
+    port.addEventListener("close", ({ code }) => {
+      if (code !== LOST || isSaid) return;
+      // A line that never lasts must not make its handler run all the time.
+      if (Date.now() - start > SHORT_LIFE_MS) this.#pause = 0;
+      this.#reload(signal).catch(() => {});
+    });
+  }
+
   async #reload(signal) {
-    for (let pause = 0; !signal.aborted; pause = Math.min(pause + 1_000, 5_000)) {
-      await new Promise((resolve) => setTimeout(resolve, pause * Math.random()));
+    while (!signal.aborted) {
+      const pause = this.#pause * Math.random();
+      this.#pause = Math.min(2 * this.#pause + 500, MAX_PAUSE_MS);
+      await new Promise((resolve) => setTimeout(resolve, pause));
       // Not the page itself: each request for it runs its handler.
-      const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => ({ ok: false }));
-      if (signal.aborted || !answer.ok) continue;
+      const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
+      if (signal.aborted || !answer?.ok) continue;
       await this.#go({ url: new URL(location.href), init: {} });
       return tellOfLine("reloaded");
     }
@@ -341,7 +357,7 @@ async function serveByWorker(hasHandlers) {
 
 /**
  * Loads a part of the app that not every page needs.
- * @typedef {(part: "binding" | "events" | "handlers" | "live") => Promise<object>} Load
+ * @typedef {(part: "binding" | "events" | "handlers" | "live" | "sockets") => Promise<object>} Load
  */
 
 /** @param {Manifest} manifest @param {Load} load */

@@ -3,9 +3,6 @@
 
 import { domException } from "../02_exceptions.js";
 
-/** The subprotocol that a client asks for and a host picks. */
-export const PROTOCOL = "liveline.v1";
-
 /** What may wait for a connection, in UTF-16 units. */
 const MAX_QUEUE = 1 << 20;
 /** What may come before it is confirmed: frames, UTF-16 units, and milliseconds since the first of them. */
@@ -17,8 +14,8 @@ const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 /** How long a connection may take until the host has welcomed it. */
 const WELCOME_MS = 5_000;
-/** How long a host may be silent that has something to confirm; it does so with its pings at the latest. */
-const SILENCE_MS = 60_000;
+/** After so many of the host's pings nothing is on the way any more. */
+const MISSED_PINGS = 2.4;
 /** How long a host waits of which it is not known. */
 const WINDOW_MS = 30_000;
 
@@ -40,6 +37,8 @@ export class ResumableLine {
   #out;
   #random;
   #window = WINDOW_MS;
+  /** How long the host may be silent. */
+  #silence = Infinity;
   /** Numbers of the last envelopes each way. */
   #received = 0;
   #sent = 0;
@@ -144,7 +143,7 @@ export class ResumableLine {
     if (kind === "w") return this.#welcomed(JSON.parse(text.slice(1)), now);
     if (!this.#isOn) return this.lost(now);
     if (kind === "a") this.#forget(Number(text.slice(1)));
-    this.#patienceAt = this.#unconfirmed.length > 0 ? now + SILENCE_MS : Infinity;
+    this.#patienceAt = now + this.#silence;
     const end = text.indexOf(" ");
     const number = Number(text.slice(0, end));
     // What is known, and control frames that are not.
@@ -160,7 +159,7 @@ export class ResumableLine {
   }
 
   /** Sends an envelope, now or on the next connection. */
-  send(text, now) {
+  send(text) {
     if (this.#isOver || this.#ending !== null) return;
     if (!this.#isOn && this.#size + text.length > MAX_QUEUE) {
       throw domException("QuotaExceededError", `More than ${MAX_QUEUE} characters wait for the line to come back.`);
@@ -169,9 +168,7 @@ export class ResumableLine {
     const frame = `${this.#sent} ${text}`;
     this.#unconfirmed.push(frame);
     this.#size += frame.length;
-    if (!this.#isOn) return;
-    this.#patienceAt = Math.min(this.#patienceAt, now + SILENCE_MS);
-    this.#out.write(frame);
+    if (this.#isOn) this.#out.write(frame);
   }
 
   /** Ends the line. Where there is no connection, the host hears all of it on the next one. */
@@ -181,14 +178,15 @@ export class ResumableLine {
     if (this.#isOn) this.#out.hangUp(code, reason);
   }
 
-  #welcomed({ token, window, received, lost }, now) {
+  #welcomed({ token, window, ping = Infinity, received, lost }, now) {
     this.#url.pathname = this.#url.pathname.replace(/[^/]*$/, token);
     this.#window = window;
+    this.#silence = MISSED_PINGS * ping;
     this.#isOn = true;
     this.#mayJump = lost;
     this.#overAt = Infinity;
     this.#forget(received);
-    this.#patienceAt = this.#unconfirmed.length > 0 ? now + SILENCE_MS : Infinity;
+    this.#patienceAt = now + this.#silence;
     this.#confirm();
     for (const frame of this.#unconfirmed) this.#out.write(frame);
     if (this.#ending !== null) return this.#out.hangUp(...this.#ending);

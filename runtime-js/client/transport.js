@@ -1,11 +1,13 @@
-// How a line's frames travel: a WebSocket after the other, or one without resumption where the host knows no other;
+// How a line's frames travel: one WebSocket after the other, or a single one if the host does not resume lines;
 // server-sent events and POST where there can be none.
 
 import { openChannel } from "./channel.js";
-import { PROTOCOL, ResumableLine } from "./resume.js";
 
 /** @typedef {import("../34_remote_port.js").Receiver} Receiver */
 /** @typedef {import("../34_remote_port.js").Transport} Transport */
+
+/** The subprotocol of hosts that resume lines. */
+export const PROTOCOL = "liveline.v1";
 
 /** How long a socket may take to open before the other way is tried. */
 const SOCKET_PATIENCE_MS = 5_000;
@@ -16,17 +18,17 @@ const NO_SOCKETS_KEY = "liveline:no-sockets";
  * The transport for an address from a response's header, or null where it is none that this page can follow.
  * @param {string} address `socket:///path`, `socket://ws://host/path` or `channel://name`
  * @param {string} base
- * @param {() => Promise<{ openEvents: typeof import("./events.js").openEvents }>} loadEvents
+ * @param {(part: "events" | "sockets") => Promise<object>} load gets what not every line needs
  * @returns {((receiver: Receiver) => Transport) | null}
  */
-export function transportFor(address, base, loadEvents) {
+export function transportFor(address, base, load) {
   const [, scheme, rest] = /^(channel|socket):\/\/(.+)$/s.exec(address) ?? [];
   if (scheme === "channel") return (receiver) => openChannel(rest, receiver);
   if (rest === undefined) return null;
   const url = new URL(rest, base);
   url.protocol = url.protocol.replace("ws", "http");
   if (url.protocol !== "http:" && url.protocol !== "https:") return null;
-  return (receiver) => openSocketOrEvents(url.href, receiver, { ...pageWorld(), loadEvents });
+  return (receiver) => openSocketOrEvents(url.href, receiver, { ...pageWorld(), load });
 }
 
 /** What the transports take from the browser; tests bring their own. */
@@ -56,7 +58,7 @@ export function tellOfLine(state, missed = false) {
  * @returns {Transport}
  */
 export function openSocketOrEvents(url, receiver, world) {
-  const { storage, loadEvents, tell } = world;
+  const { storage, load, tell } = world;
   const closed = (code, reason, wasClean) => {
     if (code === 1006) tell("lost");
     receiver.closed(code, reason, wasClean);
@@ -70,7 +72,7 @@ export function openSocketOrEvents(url, receiver, world) {
       receiver.opened();
     };
     try {
-      const { openEvents } = await loadEvents();
+      const { openEvents } = await load("events");
       if (!isOver) current = openEvents(url, { ...receiver, opened, closed }, world);
     } catch {
       closed(1006, "", false);
@@ -89,9 +91,10 @@ export function openSocketOrEvents(url, receiver, world) {
 
 /** @param {() => void} failed called instead of `receiver.closed` when the socket never opened */
 function openSocket(url, receiver, world, failed) {
-  const { WebSocket, setTimeout, clearTimeout } = world;
+  const { WebSocket, setTimeout, clearTimeout, load } = world;
   let socket;
   let isOver = false;
+  /** The line, once it may go from this socket to the next. */
   let line = null;
   const giveUp = () => {
     if (isOver) return;
@@ -108,13 +111,23 @@ function openSocket(url, receiver, world, failed) {
     queueMicrotask(giveUp);
     return { send() {}, close: () => isOver = true };
   }
+  const part = load("sockets").catch(() => null);
   let isOpen = false;
-  socket.onopen = () => {
+  socket.onopen = async () => {
     if (isOver) return;
     isOpen = true;
     clearTimeout(patience);
-    if (socket.protocol === PROTOCOL) line = keepLine(url, socket, receiver, world);
-    else receiver.opened();
+    if (socket.protocol !== PROTOCOL) return receiver.opened();
+    const early = [];
+    socket.onmessage = socket.onclose = (event) => early.push(event);
+    const loaded = await part;
+    if (isOver) return;
+    if (loaded === null) {
+      socket.close();
+      return receiver.closed(1006, "", false);
+    }
+    line = loaded.keepLine(url, socket, receiver, world);
+    for (const event of early) socket[`on${event.type}`](event);
   };
   socket.onmessage = ({ data }) => {
     if (!isOver && typeof data === "string") receiver.frame(data);
@@ -135,73 +148,7 @@ function openSocket(url, receiver, world, failed) {
   };
 }
 
-/** Browsers send no other codes. */
-function hangUp(socket, code, reason) {
+/** Closes a socket; browsers send no other codes. */
+export function hangUp(socket, code, reason) {
   socket.close(code === 1000 || code >= 3000 ? code : 1000, reason);
-}
-
-/**
- * A line that goes from one socket to the next.
- * @param {string} url
- * @param {WebSocket} socket the first, which is open
- * @param {Receiver} receiver
- * @returns {Transport}
- */
-function keepLine(url, socket, receiver, { WebSocket, fetch, setTimeout, clearTimeout, now, network, tell }) {
-  let timer;
-  /** Sockets that are given up. To close one while the host knows no other would close the line. */
-  const stale = [];
-  const input = (act) => {
-    act(now());
-    clearTimeout(timer);
-    if (line.isOver) {
-      network.removeEventListener("online", wake);
-      for (const old of [...stale, socket]) old.close();
-    } else if (line.due < Infinity) {
-      timer = setTimeout(() => input((time) => line.tick(time)), line.due - now());
-    }
-  };
-  const wake = () => input((time) => line.online(time));
-
-  const follow = (next, url) => {
-    socket = next;
-    let isOpen = url === null;
-    socket.onopen = () => isOpen = true;
-    socket.onmessage = ({ data }) => {
-      if (socket !== next || typeof data !== "string") return;
-      for (const old of stale.splice(0)) old.close();
-      input((time) => line.heard(data, time));
-    };
-    socket.onclose = async ({ code, reason, wasClean }) => {
-      if (socket !== next) return;
-      // A socket does not tell why it was refused.
-      const isGone = code === 1006 && !isOpen && await isMissing(url);
-      if (socket !== next) return;
-      if (isGone || code !== 1006) end(code, reason, wasClean);
-      else input((time) => line.lost(time));
-    };
-  };
-  const isMissing = (url) => fetch(url, { cache: "no-store" }).then(({ status }) => status === 404, () => false);
-  const end = (...how) => input(() => line.closed(...how));
-
-  const line = new ResumableLine(url, {
-    connect(url) {
-      stale.push(socket);
-      follow(new WebSocket(url.replace(/^http/, "ws"), [PROTOCOL]), url);
-    },
-    write: (text) => socket.send(text),
-    hangUp: (code, reason) => hangUp(socket, code, reason),
-    opened: receiver.opened,
-    deliver: receiver.frame,
-    away: () => tell("away"),
-    resumed: (missed) => tell("resumed", missed),
-    closed: receiver.closed,
-  }, now());
-  follow(socket, null);
-  input(() => {});
-  network.addEventListener("online", wake);
-  return {
-    send: (text) => input((time) => line.send(text, time)),
-    close: (code, reason) => input(() => line.close(code, reason)),
-  };
 }

@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Hub } from "../../runtime-js/client/hub.js";
 import { answerDialogs } from "../../runtime-js/client/dialogs.js";
+import { openEvents, readEvents } from "../../runtime-js/client/events.js";
+import { Hub } from "../../runtime-js/client/hub.js";
 import { portPair } from "../../runtime-js/client/local_ports.js";
-import { openSocketOrEvents, readEvents, transportFor } from "../../runtime-js/client/transport.js";
+import { keepLine } from "../../runtime-js/client/sockets.js";
+import { openSocketOrEvents, PROTOCOL, transportFor } from "../../runtime-js/client/transport.js";
 
 const URL_OF_LINE = "http://app.example/.liveline/0?v=2";
 
@@ -32,14 +34,27 @@ function listener() {
   };
 }
 
+/** What the app loads when it needs it. */
+const PARTS = { events: { openEvents }, sockets: { keepLine } };
+
 /** A browser in which sockets behave as `socket` says, and whose server answers requests. */
-function world({ socket, events = [], storage = new Map(), status = 200 }) {
+function world({ socket, events = [], storage = new Map(), status = 200, load = async (part) => PARTS[part] }) {
   const requests = [];
   const timers = new Map();
   const sockets = [];
+  const states = [];
   return {
     requests,
     sockets,
+    /** What the document was told of lines. */
+    states,
+    tell: (...told) => states.push(told),
+    load,
+    time: 0,
+    now() {
+      return this.time;
+    },
+    network: new EventTarget(),
     elapse: () => [...timers.values()].forEach((call) => call()),
     storage: { getItem: (key) => storage.get(key) ?? null, setItem: (key, value) => storage.set(key, value) },
     setTimeout(call) {
@@ -49,8 +64,10 @@ function world({ socket, events = [], storage = new Map(), status = 200 }) {
     },
     clearTimeout: (id) => timers.delete(id),
     WebSocket: class {
-      constructor(url) {
+      constructor(url, protocols) {
         this.url = url;
+        this.asked = protocols;
+        this.protocol = "";
         this.sent = [];
         sockets.push(this);
         socket?.(this);
