@@ -135,8 +135,10 @@ export class ModelHost {
       const isLost = this.#buffer.length < this.#sent - last;
       const [token, window, received] = [this.#token, this.#window, this.#received];
       this.#write(`w${JSON.stringify({ token, window, ping: PING_MS, received, lost: isLost })}`);
+      // It may also say what the client has.
+      const from = this.#dice.pick([0, last]);
       for (const { number, text } of this.#buffer) {
-        if (number > last) this.#write(`${number} ${text}`);
+        if (number > from) this.#write(`${number} ${text}`);
       }
       if (this.#ending !== null) this.#hangUp();
     });
