@@ -15,7 +15,7 @@ use super::http::Request;
 use super::{EventStream, PATIENCE};
 
 /// The event id of the connect ping this client sends.
-const HELLO: &str = "hello-1";
+pub(super) const HELLO: &str = "hello-1";
 
 /// A WebSocket to be opened.
 pub struct Dial {
@@ -335,7 +335,7 @@ fn told(event: Option<super::events::ServerEvent>, seen: &mut Vec<String>) -> Re
 }
 
 /// Reads an envelope; lifecycle pings are not frames.
-fn frame(envelope: &Value) -> Option<Frame> {
+pub(super) fn frame(envelope: &Value) -> Option<Frame> {
     if envelope.get("ping").is_some() {
         return None;
     }
