@@ -24,7 +24,7 @@ const LOST = 1006;
 /** A line that ends sooner is no reason to ask again at once. */
 const SHORT_LIFE_MS = 60_000;
 /** The longest pause between two questions whether anybody answers. */
-const MAX_PAUSE_MS = 8_000;
+const MAX_PAUSE_MS = 30_000;
 
 /** What a state with a `Location` means to a browser. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);

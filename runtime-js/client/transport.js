@@ -6,8 +6,10 @@ import { openChannel } from "./channel.js";
 /** @typedef {import("../34_remote_port.js").Receiver} Receiver */
 /** @typedef {import("../34_remote_port.js").Transport} Transport */
 
-/** The subprotocol of hosts that resume lines. */
+/** The subprotocol by which lines are resumed. */
 export const PROTOCOL = "liveline.v1";
+/** Addresses of hosts that know it. A browser fails a socket whose host picks none of the protocols it was asked for. */
+const RESUMABLE = /\/\.liveline\/\w+$/;
 
 /** How long a socket may take to open before the other way is tried. */
 const SOCKET_PATIENCE_MS = 5_000;
@@ -92,6 +94,7 @@ export function openSocketOrEvents(url, receiver, world) {
 /** @param {() => void} failed called instead of `receiver.closed` when the socket never opened */
 function openSocket(url, receiver, world, failed) {
   const { WebSocket, setTimeout, clearTimeout, load } = world;
+  const isResumable = RESUMABLE.test(new URL(url).pathname);
   let socket;
   let isOver = false;
   /** The line, once it may go from this socket to the next. */
@@ -105,13 +108,13 @@ function openSocket(url, receiver, world, failed) {
   };
   const patience = setTimeout(giveUp, SOCKET_PATIENCE_MS);
   try {
-    socket = new WebSocket(url.replace(/^http/, "ws"), [PROTOCOL]);
+    socket = new WebSocket(url.replace(/^http/, "ws"), isResumable ? [PROTOCOL] : []);
   } catch {
     // A policy of the page forbids it. Whoever opens has to have the transport before it changes.
     queueMicrotask(giveUp);
     return { send() {}, close: () => isOver = true };
   }
-  const part = load("sockets").catch(() => null);
+  const part = isResumable && load("sockets").catch(() => null);
   let isOpen = false;
   socket.onopen = async () => {
     if (isOver) return;

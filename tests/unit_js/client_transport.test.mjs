@@ -192,6 +192,18 @@ describe("a line that a host resumes", () => {
     assert.deepEqual(browser.requests, []);
   });
 
+  test("is_not_asked_for_of_other_hosts_because_browsers_fail_where_none_is_picked", () => {
+    const { told, receiver } = listener();
+    const browser = world({ load: () => assert.fail("nothing is to be loaded") });
+    openSocketOrEvents("http://api.example/ports/0?v=2", receiver, browser);
+    browser.sockets[0].onopen();
+    browser.sockets[0].onmessage({ data: "1 as it is" });
+    browser.sockets[0].onclose(broken);
+    assert.deepEqual(browser.sockets[0].asked, []);
+    assert.deepEqual(told, [["opened"], ["frame", "1 as it is"], ["closed", 1006, "", false]]);
+    assert.deepEqual(browser.states, [["lost"]]);
+  });
+
   test("keeps_what_comes_before_its_part_is_loaded", async () => {
     let arrive;
     const part = new Promise((resolve) => arrive = resolve);
