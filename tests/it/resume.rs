@@ -317,6 +317,50 @@ fn the_last_words_and_the_code_wait_for_the_client() {
 }
 
 #[test]
+fn a_client_hears_something_at_each_ping_even_if_it_is_not_silent() {
+    let host = Site::new().file("handler.js", LISTENER).arg("--ping-interval=100ms").serve();
+    let mut line = connect(&host, &host.get("/").line_path()).expect("a line to join");
+    assert_eq!(welcome(&mut line).ping, Some(100));
+    line.send_text("a0");
+    line.send_text(HELLO);
+    envelope(&mut line, 1);
+    for _ in 0..5 {
+        assert_eq!(line.receive_text().as_deref(), Ok("a1"));
+        line.send_text("a1");
+    }
+    let quiet = Site::new().file("handler.js", LISTENER).arg("--ping-interval=0s").serve();
+    let mut line = connect(&quiet, &quiet.get("/").line_path()).expect("a line to join");
+    assert_eq!(welcome(&mut line).ping, None);
+}
+
+#[test]
+fn a_question_is_answered_on_the_next_connection() {
+    let host =
+        serve("export default async (event) => ({ answer: (await event.user.confirm('Sure?')).data });");
+    let proxy = FaultProxy::start(host.address(), 1);
+    let mut line = join(&host, &proxy);
+    let question = next(&mut line);
+    assert_eq!(question.kind, "confirm");
+    proxy.cut();
+    line.send(&format!("{}:0:message", question.id), &json!(true));
+    assert_eq!(next_of(&mut line, "response.replace")["body"], json!({ "answer": true }));
+    assert_eq!(line.resumed, 1);
+}
+
+#[test]
+fn a_client_that_comes_too_late_hears_that_the_line_is_over() {
+    let host = Site::new().file("handler.js", LISTENER).arg("--resume-window=200ms").serve();
+    let proxy = FaultProxy::start(host.address(), 1);
+    let mut line = join(&host, &proxy);
+    line.send("say", &json!("a"));
+    assert_eq!(next_of(&mut line, "message"), json!("a"));
+    proxy.down();
+    host.log.next("closed with 1006");
+    proxy.up();
+    assert!(matches!(line.next_event(), Event::Closed(1006)));
+}
+
+#[test]
 fn another_visitor_cannot_go_on_with_a_line() {
     let host = Site::new()
         .file("handler.js", "export default async (event) => { await event.session.set('a', 1); event.waitUntilNavigate(); return 1; };")
