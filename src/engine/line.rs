@@ -332,19 +332,11 @@ impl Line {
             self.stage = Stage::Handshake { until };
         }
         self.carrier = Some(carrier);
-        if carrier != Carrier::Events {
-            self.token = None;
-        }
+        let before = if carrier == Carrier::Events { None } else { self.token.take() };
         if let Carrier::Resumable(token) = carrier {
             self.outbox.keep();
-            self.resume = Some(Box::new(Resume {
-                token,
-                before: None,
-                received: 0,
-                told: 0,
-                welcome: true,
-                lost: false,
-            }));
+            self.resume =
+                Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: false }));
         }
         let seat = self.sit(id, now, limits);
         (seat, if self.resume.is_some() { Outcome::Wake } else { Outcome::Keep })
@@ -376,10 +368,11 @@ impl Line {
             resume.lost = true;
             self.freshness = Freshness::Stale;
         }
+        // Whoever comes with the one before does not have the newest, or another connection does: it stays.
         if presented == resume.token {
             resume.before = Some(presented);
+            resume.token = fresh;
         }
-        resume.token = fresh;
         resume.welcome = true;
         resume.told = resume.received;
         let grace = || now + limits.close_grace;
@@ -653,12 +646,13 @@ impl Line {
                 let welcome = Welcome {
                     token: resume.token.to_string(),
                     window: limits.resume_window.as_millis() as u64,
+                    ping: self.pulse.as_ref().map(|_| limits.ping_interval.as_millis() as u64),
                     received: resume.received,
                     lost: std::mem::take(&mut resume.lost),
                 };
                 resume.told = resume.received;
                 into.push(Outgoing::Control(welcome.text()));
-            } else if owes_ack || (is_due && resume.received > resume.told) {
+            } else if owes_ack || is_due {
                 resume.told = resume.received;
                 into.push(Outgoing::Control(wire::ack(resume.received)));
             }
@@ -717,8 +711,9 @@ impl Line {
                 }
                 let Some(pulse) = &mut self.pulse else { return Outcome::Keep };
                 let quiet_until = pulse.heard + limits.ping_interval;
-                // Who was heard lately need not be asked.
-                pulse.is_due = self.carrier == Some(Carrier::Events) || quiet_until <= now;
+                // Who was heard lately need not be asked, but who does not see pings has to hear something.
+                let counts_on_it = self.carrier == Some(Carrier::Events) || self.resume.is_some();
+                pulse.is_due = counts_on_it || quiet_until <= now;
                 pulse.next = if pulse.is_due { now + limits.ping_interval } else { quiet_until };
                 return if pulse.is_due { Outcome::Wake } else { Outcome::Keep };
             }
