@@ -279,6 +279,24 @@ impl Channels {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.members.len())
     }
 
+    /// How many channels there are, and how many members they have together.
+    pub fn totals(&self) -> (usize, usize) {
+        (self.channels.len(), self.channels.values().map(|channel| channel.members.len()).sum())
+    }
+
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        let mut largest: Vec<(usize, &ChannelId)> = Vec::new();
+        for (id, channel) in &self.channels {
+            let at = largest.partition_point(|(members, _)| *members >= channel.members.len());
+            if at < count {
+                largest.truncate(count - 1);
+                largest.insert(at, (channel.members.len(), id));
+            }
+        }
+        largest.into_iter().map(|(members, id)| (id.clone(), members)).collect()
+    }
+
     /// Whether nobody is in any channel.
     pub fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.entered.is_empty()

@@ -96,6 +96,9 @@ pub(super) struct Line {
     /// Bytes the client sent and the handler has not consumed.
     unheard: usize,
     next_event: u32,
+    pub began: Instant,
+    pub frames_in: u32,
+    pub frames_out: u32,
 }
 
 #[derive(Debug)]
@@ -126,7 +129,13 @@ pub(super) enum Outcome {
 }
 
 impl Line {
-    pub fn new(owner: OwnerId, exchange: ExchangeId, visitor: Visitor, token: Token, until: Instant) -> Line {
+    pub fn new(
+        owner: OwnerId,
+        exchange: ExchangeId,
+        visitor: Visitor,
+        token: Token,
+        (began, until): (Instant, Instant),
+    ) -> Line {
         Line {
             owner,
             exchange,
@@ -137,6 +146,9 @@ impl Line {
             ending: None,
             unheard: 0,
             next_event: 0,
+            began,
+            frames_in: 0,
+            frames_out: 0,
         }
     }
 
@@ -148,6 +160,21 @@ impl Line {
     /// Whether nobody joined yet.
     pub fn is_joinable(&self) -> bool {
         matches!(self.stage, Stage::Joining { .. })
+    }
+
+    /// Whether the client listens.
+    pub fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open { .. })
+    }
+
+    /// Bytes that wait to be written.
+    pub fn queued(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    /// How the line ends, where that is decided.
+    pub fn ending(&self) -> Option<&Close> {
+        self.ending.as_ref()
     }
 
     /// When the line wants [`Line::expired`] called.

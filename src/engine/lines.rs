@@ -7,8 +7,8 @@ use super::channels::{self, Channels, Passage, Relay, may_say};
 use super::ended::Ended;
 use super::line::{Line, Outcome, Said, is_reserved};
 use super::{
-    Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message, Origins,
-    OwnerId, Presence, Take, Token, Visitor, Wording,
+    Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message, Obituary,
+    Origins, OwnerId, Presence, Stats, Take, Token, Visitor, Wording,
 };
 use crate::wire::{self, Frame};
 
@@ -42,6 +42,8 @@ pub enum Action {
     Wake(LineId),
     /// Put the event into the owner's mailbox.
     Tell { owner: OwnerId, exchange: ExchangeId, line: LineId, event: Event },
+    /// The line is over; for the log.
+    Bury(Obituary),
 }
 
 /// Why a socket may not join.
@@ -70,13 +72,15 @@ pub struct Engine {
     /// Lines that are over and have still to leave their channels.
     departing: Vec<LineId>,
     ended: Ended,
+    /// What has happened; how things stand is counted when asked.
+    history: Stats,
     next: u64,
 }
 
 impl Engine {
     pub fn new(limits: Limits) -> Engine {
-        let (lines, tokens, deadlines, channels, departing, ended) = Default::default();
-        Engine { limits, lines, tokens, deadlines, channels, departing, ended, next: 0 }
+        let (lines, tokens, deadlines, channels, departing, ended, history) = Default::default();
+        Engine { limits, lines, tokens, deadlines, channels, departing, ended, history, next: 0 }
     }
 
     /// A line for an exchange that goes live. Its client may join until the window is over.
@@ -85,7 +89,8 @@ impl Engine {
         let id = LineId(self.next);
         self.next += 1;
         let until = now + self.limits.join_window;
-        self.lines.insert(id, Line::new(owner, exchange, visitor, token, until));
+        self.lines.insert(id, Line::new(owner, exchange, visitor, token, (now, until)));
+        self.history.opened += 1;
         self.tokens.insert(token, id);
         self.deadlines.insert((until, id));
         id
@@ -185,6 +190,11 @@ impl Engine {
     /// A text frame came from the client.
     pub fn receive(&mut self, id: LineId, text: &str, now: Instant, actions: &mut Vec<Action>) {
         let mut said = None;
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.frames_in += 1;
+            self.history.frames_in += 1;
+            self.history.bytes_in += text.len() as u64;
+        }
         self.with(id, now, actions, |line, limits| {
             let outcome;
             (outcome, said) = line.receive(text, now, limits);
@@ -209,7 +219,11 @@ impl Engine {
     pub fn take(&mut self, id: LineId, bytes: usize, now: Instant, into: &mut Vec<Frame>) -> Take {
         let Some(line) = self.lines.get_mut(&id) else { return Take::Gone };
         let before = line.deadline();
+        let taken = into.len();
         let take = line.take(bytes, now, &self.limits, into);
+        line.frames_out += (into.len() - taken) as u32;
+        self.history.frames_out += (into.len() - taken) as u64;
+        self.history.bytes_out += into[taken..].iter().map(|frame| frame.len() as u64).sum::<u64>();
         let after = line.deadline();
         self.reschedule(id, before, after);
         take
@@ -239,6 +253,24 @@ impl Engine {
         {
             self.with(id, now, actions, |line, _| line.expired());
         }
+    }
+
+    /// How things stand, and what has happened since the start.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.history.clone();
+        for line in self.lines.values() {
+            stats.open += u64::from(line.is_open());
+            stats.joining += u64::from(!line.is_open() && !line.is_ending());
+            stats.queued_bytes += line.queued() as u64;
+        }
+        let (channels, members) = self.channels.totals();
+        (stats.channels, stats.members) = (channels as u64, members as u64);
+        stats
+    }
+
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        self.channels.largest(count)
     }
 
     /// Whether there are no lines, in any stage.
@@ -418,6 +450,18 @@ impl Engine {
                         self.ended.remember(token, line.visitor.clone(), now + self.limits.close_grace);
                     }
                 }
+                let known = line.ending().or(close.as_ref()).cloned();
+                let obituary = Obituary {
+                    line: id,
+                    owner,
+                    exchange,
+                    close: known.unwrap_or_else(|| CloseCode::Abnormal.into()),
+                    lasted: now.saturating_duration_since(line.began),
+                    frames_in: line.frames_in,
+                    frames_out: line.frames_out,
+                };
+                *self.history.closed.entry(obituary.close.code.number()).or_default() += 1;
+                actions.push(Action::Bury(obituary));
                 self.lines.remove(&id);
                 actions.extend(close.map(|close| tell(Event::Closed(close))));
                 actions.push(Action::Wake(id));
@@ -501,7 +545,7 @@ mod tests {
                 Action::Tell { event: Event::Relay { kind, .. } | Event::Overheard { kind, .. }, .. } => {
                     Some(kind)
                 }
-                Action::Tell { event: Event::Opened, .. } | Action::Wake(_) => None,
+                Action::Tell { event: Event::Opened, .. } | Action::Wake(_) | Action::Bury(_) => None,
             });
             events.collect()
         }

@@ -7,6 +7,7 @@
 //! | [`Action`] | what the engine asks its driver to do |
 //! | [`Entry`] | how a line takes part in a channel: lines whose clients hear each other |
 //! | [`Close`] | the one table of close codes |
+//! | [`Stats`] | what there is, and what has happened |
 //!
 //! **Invariant: sans-IO.** No socket, task, lock, random number or clock in here. Inputs are method calls, the
 //! time is an argument, and what has to happen outside comes back as [`Action`]s. That makes every history
@@ -24,6 +25,7 @@ mod lines;
 mod outbox;
 #[cfg(test)]
 mod properties;
+mod stats;
 mod visitor;
 
 pub use channels::{Announcement, Entry, Listening, Message, Presence, Wording};
@@ -32,4 +34,5 @@ pub use exchange::{Effect, Exchange, Input, Reach, Refused};
 pub use ids::{ChannelId, ExchangeId, InvalidChannel, LineId, MemberId, OwnerId, Token};
 pub use line::{Carrier, Event, Payload, Take};
 pub use lines::{Action, Engine, JoinError, Limits, Opening};
+pub use stats::{Obituary, Stats};
 pub use visitor::{Origins, Visitor};

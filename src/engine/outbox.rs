@@ -54,6 +54,11 @@ impl Outbox {
         }
     }
 
+    /// Bytes that wait, with what each frame counts for.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }

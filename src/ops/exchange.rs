@@ -97,7 +97,7 @@ impl Slot {
 }
 
 /// Bits of an exchange's number that name its slot; the rest is a sequence, so that a number is not used again.
-const SLOT_BITS: u32 = 20;
+const SLOT_BITS: u32 = ExchangeId::PLACE_BITS;
 
 impl Exchanges {
     pub fn new(hub: Hub, owner: OwnerId, sessions: Sessions, mode: Mode, max_body: usize) -> Exchanges {

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::engine::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
-    LineId, Listening, Message, Opening, OwnerId, Presence, Take, Token, Visitor, Wording,
+    LineId, Listening, Message, Obituary, Opening, OwnerId, Presence, Stats, Take, Token, Visitor, Wording,
 };
 use crate::wire::Frame;
 
@@ -202,6 +202,16 @@ impl Hub {
         self.lock().engine.channel_size(channel)
     }
 
+    /// How things stand, and what has happened since the start.
+    pub fn stats(&self) -> Stats {
+        self.lock().engine.stats()
+    }
+
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        self.lock().engine.largest_channels(count)
+    }
+
     /// Whether no line lives.
     pub fn is_empty(&self) -> bool {
         self.lock().engine.is_empty()
@@ -282,6 +292,7 @@ impl Hub {
     /// Runs one input and carries out what follows.
     fn input<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
         let mut told = Vec::new();
+        let mut buried = Vec::new();
         let result = {
             let mut state = self.lock();
             let State { engine, wakers, actions, .. } = &mut *state;
@@ -297,11 +308,13 @@ impl Hub {
                     Action::Tell { owner, exchange, line, event } => {
                         told.push((owner, Told { exchange, line, event }));
                     }
+                    Action::Bury(obituary) => buried.push(obituary),
                 }
             }
             self.rearm(&mut state);
             result
         };
+        buried.iter().for_each(note_end);
         for (owner, told) in told {
             let mailbox = self.mailboxes().get(&owner).cloned();
             match mailbox {
@@ -349,6 +362,16 @@ impl Hub {
     fn mailboxes(&self) -> MutexGuard<'_, HashMap<OwnerId, Mailbox>> {
         self.0.mailboxes.lock().expect("the map is only read and written")
     }
+}
+
+/// Notes in the log how a line ended.
+fn note_end(obituary: &Obituary) {
+    let Obituary { line, owner, exchange, close, lasted, frames_in, frames_out } = obituary;
+    let (code, reason) = (close.code.number(), &*close.reason);
+    tracing::debug!(
+        exchange = %exchange.of(*owner), %line, code, reason, duration_ms = lasted.as_millis() as u64, frames_in,
+        frames_out, "{line} ended: {code}"
+    );
 }
 
 #[cfg(test)]
