@@ -5,8 +5,8 @@
 //! imports none.
 //!
 //! ```text
-//!  socket    http      router     isolate     browsers    ops    SQLite      figures     engine     ports     wire
-//!  net/  ->  http/ ->  router/ -> isolate/ -> client/ ->  ops/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/ -> socket
+//!  socket  http      router     isolate     browsers   ops    SQLite      figures    engine     ports     wire
+//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
 //! ```
 
 #[cfg(feature = "js")]

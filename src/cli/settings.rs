@@ -11,6 +11,7 @@ use super::args::{self, Folder, Server};
 use crate::engine::{self, Origins};
 use crate::http;
 use crate::isolate::{Limits, Settings};
+use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
@@ -18,6 +19,9 @@ use crate::storage::{Databases, Location, SessionStore};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// What runs the handlers.
+const ENGINE: &str = if cfg!(feature = "v8") { "v8" } else { "quickjs" };
 
 /// A key that is shorter could be guessed.
 const MIN_SESSION_KEY: usize = 16;
@@ -36,7 +40,11 @@ impl Server {
         let database = self.database.clone();
         let layout = self.folder.layout()?;
         let sessions = self.sessions()?;
-        Ok(settings(layout, mode, workers, &self.limits, origins, database, sessions))
+        let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
+        if mode == Mode::Development || self.metrics.is_some() {
+            settings.observer = Some(Observer::new(settings.hub.clone(), ENGINE));
+        }
+        Ok(settings)
     }
 
     fn sessions(&self) -> Result<Sessions, CliError> {
@@ -89,7 +97,7 @@ fn settings(
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
     let (root, public) = (layout.root.clone(), layout.public.clone());
     let databases = Databases::new(Location { default: database, root, public });
-    Settings { layout, mode, workers, limits, hub, sessions, databases, serve: http::serve }
+    Settings { layout, mode, workers, limits, hub, sessions, databases, observer: None, serve: http::serve }
 }
 
 fn random_key() -> [u8; 32] {

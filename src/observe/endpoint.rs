@@ -48,7 +48,7 @@ impl Endpoint {
     }
 
     /// Serves for as long as the future is polled.
-    pub async fn serve(&self, observer: &Observer) {
+    pub async fn serve(&self, observer: &Observer) -> Infallible {
         let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let place = free.clone().acquire_owned().await.expect("nobody closes it");
@@ -141,7 +141,9 @@ mod tests {
             headers.insert(HOST, host.parse().unwrap());
             is_ours(&headers)
         };
-        for host in ["localhost", "LOCALHOST:3000", "127.0.0.1:1", "[::1]:3000", "192.0.2.7", "a.localhost:80"] {
+        for host in
+            ["localhost", "LOCALHOST:3000", "127.0.0.1:1", "[::1]:3000", "192.0.2.7", "a.localhost:80"]
+        {
             assert!(ours(host), "{host}");
         }
         for host in ["example.org", "localhost.example.org:3000", "127.0.0.1.example.org", ""] {

@@ -17,8 +17,10 @@ impl Format {
     /// The format that an `Accept` header asks for.
     pub fn accepted(accept: &str) -> Format {
         let mut kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
-        match kinds.find(|kind| ["application/openmetrics-text", "text/plain"].contains(kind)) {
-            Some("text/plain") => Format::Plain,
+        let known = ["application/openmetrics-text", "text/plain", "text/html"];
+        match kinds.find(|kind| known.contains(kind)) {
+            // Browsers show it.
+            Some("text/plain" | "text/html") => Format::Plain,
             _ => Format::OpenMetrics,
         }
     }
@@ -88,13 +90,7 @@ impl Exposition {
         put(text, format_args!("{name}_sum {sum}\n{name}_count {total}\n"));
     }
 
-    fn family(
-        &mut self,
-        kind: &str,
-        name: &'static str,
-        suffix: &'static str,
-        help: &str,
-    ) -> Family<'_> {
+    fn family(&mut self, kind: &str, name: &'static str, suffix: &'static str, help: &str) -> Family<'_> {
         // The older format knows families by the names of their samples.
         let known_by = if self.format == Format::OpenMetrics { "" } else { suffix };
         put(&mut self.text, format_args!("# TYPE {name}{known_by} {kind}\n"));
@@ -167,10 +163,13 @@ mod tests {
 
     #[test]
     fn accept_chooses_the_first_format_it_names() {
-        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
-        for accept in [prometheus, "*/*", "", "text/html, */*"] {
+        let prometheus =
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+        for accept in [prometheus, "*/*", ""] {
             assert_eq!(Format::accepted(accept), Format::OpenMetrics, "{accept}");
         }
-        assert_eq!(Format::accepted("text/plain;version=0.0.4"), Format::Plain);
+        for accept in ["text/plain;version=0.0.4", "text/html,application/xml;q=0.9,*/*;q=0.8"] {
+            assert_eq!(Format::accepted(accept), Format::Plain, "{accept}");
+        }
     }
 }

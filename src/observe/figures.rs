@@ -16,10 +16,8 @@ const CHANNELS: usize = 10;
 /// All figures as text.
 pub fn write(moment: &Moment, hub: &Hub, format: Format) -> String {
     let mut out = Exposition::new(format);
-    out.info("liveline_build", "What runs here.").sample(
-        &[("version", &env!("CARGO_PKG_VERSION")), ("engine", &moment.engine)],
-        1,
-    );
+    out.info("liveline_build", "What runs here.")
+        .sample(&[("version", &env!("CARGO_PKG_VERSION")), ("engine", &moment.engine)], 1);
     lines(&mut out, &hub.stats());
     channels(&mut out, hub);
     requests(&mut out, moment);

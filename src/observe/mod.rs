@@ -18,6 +18,12 @@ mod observer;
 mod process;
 mod request_id;
 
+/// What handlers say, in the log: their errors, and what they print where the log is for programs.
+pub const HANDLER: &str = "liveline::handler";
+pub const CONSOLE: &str = "liveline::console";
+/// One line for each answered request, where it was asked for.
+pub const ACCESS: &str = "liveline::access";
+
 pub use endpoint::{Endpoint, PATH, is_ours};
 pub use meter::{Heap, Meter, Place};
 pub use observer::Observer;

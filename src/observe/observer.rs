@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use super::figures::write;
 use super::exposition::Format;
+use super::figures::write;
 use super::meter::{AnswerSums, Figures};
 use super::{Meter, Place};
 use crate::ports::Hub;
