@@ -49,9 +49,9 @@ pub fn heading(address: impl Display, figures: &Figures) -> String {
     format!("liveline {} ({}) at {address}, up {up}", visible(version), visible(engine))
 }
 
-/// Everything there is to show.
+/// Everything that there is to show.
 pub fn sections(reading: &Reading) -> Vec<Section> {
-    vec![
+    let all = vec![
         Section { title: "lines", rows: lines(reading) },
         Section { title: "requests", rows: requests(reading) },
         Section { title: "frames", rows: frames(reading) },
@@ -59,7 +59,8 @@ pub fn sections(reading: &Reading) -> Vec<Section> {
         Section { title: "closed", rows: closed(reading) },
         Section { title: "channels", rows: channels(reading) },
         Section { title: "isolates", rows: isolates(reading) },
-    ]
+    ];
+    all.into_iter().filter(|section| !section.rows.is_empty()).collect()
 }
 
 fn lines(reading: &Reading) -> Vec<Row> {

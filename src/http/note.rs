@@ -49,14 +49,14 @@ impl Note {
         }
         let Some(entry) = self.entry else { return };
         let Entry { method, path, request } = *entry;
-        let exchange = self.exchange.map(|id| id.of(shared.worker.owner).to_string());
+        let exchange = self.exchange.map(|id| id.of(shared.worker.owner));
         let status = answer.status.as_u16();
         tracing::info!(
             target: ACCESS,
-            exchange,
+            exchange = exchange.map(tracing::field::display),
             %method,
             path,
-            request,
+            request = request.map(tracing::field::display),
             status,
             duration_us = took.as_micros() as u64,
             bytes = answer.body.size_hint().exact(),

@@ -32,14 +32,16 @@ pub async fn answer(
     let mut note = Note::of(&shared, &request);
     let figures = Figures::asked(&shared, &request);
     let mut answer = route(&shared, request, wants_html, &mut note).await;
-    if answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty) {
-        answer = match figures.and_then(|figures| figures.answer(&shared)) {
-            Some(figures) => figures,
-            None if wants_html => answer.with_not_found_page(),
-            None => answer,
-        };
+    let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
+    if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(&shared)) {
+        // Whoever looks is not counted.
+        answer = shown;
+    } else {
+        if is_nothing && wants_html {
+            answer = answer.with_not_found_page();
+        }
+        note.answered(&shared, &mut answer);
     }
-    note.answered(&shared, &mut answer);
     shared.pending.set(shared.pending.get() - 1);
     shared.served.set(shared.served.get() + 1);
     if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
