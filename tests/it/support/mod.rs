@@ -7,11 +7,13 @@
 //! | [`Answer`] | one HTTP answer |
 //! | [`Line`] | the client's end of a live line |
 //! | [`EventStream`] | a response that tells server-sent events |
+//! | [`Figures`] | what `/metrics` shows |
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
 
 mod deltas;
 mod events;
+mod figures;
 mod handlers;
 mod host;
 mod http;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 pub use deltas::apply;
 pub use events::EventStream;
+pub use figures::Figures;
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;
 pub use http::Answer;
