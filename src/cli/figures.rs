@@ -50,7 +50,9 @@ pub enum FiguresError {
     Refused(String),
     #[error("{0} cannot be reached: {1}")]
     Unreachable(String, std::io::Error),
-    #[error("{0} did not answer within {PATIENCE:?}")]
+    #[error(
+        "{0} did not answer within {PATIENCE:?}; does the site answer at /metrics itself? Then give --metrics"
+    )]
     Late(String),
     #[error("{0} did not answer as it should: {1}")]
     Broken(String, Box<dyn std::error::Error + Send + Sync>),

@@ -41,8 +41,10 @@ pub(super) use about;
 /// The exchange whose code is running, from the async context that `10_exchange.js` sets.
 pub fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
     let data = scope.get_continuation_preserved_embedder_data();
+    // Outside of exchanges it is undefined, which has no properties to ask for.
+    let data = v8::Local::<v8::Object>::try_from(data).ok()?;
     let key = v8::String::new(scope, "exchange")?.into();
-    let id = data.to_object(scope)?.get(scope, key)?;
+    let id = data.get(scope, key)?;
     id.is_number().then(|| ExchangeId(id.number_value(scope).unwrap_or_default() as u64))
 }
 

@@ -79,7 +79,7 @@ fn the_build_and_the_process_are_described() {
 #[test]
 fn requests_are_counted_by_class_and_time() {
     let host = watched(
-        r#"export default ({ url }) => new Response("", { status: Number(url.searchParams.get("status")) })"#,
+        r#"export default ({ url }) => new Response(null, { status: Number(url.searchParams.get("status")) })"#,
     );
 
     for status in [200, 204, 301, 404, 404, 503] {
@@ -138,9 +138,8 @@ fn lines_are_counted_by_how_they_ended() {
     // Of its own numbers a client has thousands.
     host.open("/").1.close_with(4711);
 
-    let ended = until(&host, |figures| figures.find(CLOSED, &[("code", "other")]).is_some());
-    let ended = |code| ended.get(CLOSED, &[("code", code)]);
-    assert_eq!((ended("1000"), ended("1003"), ended("other")), (1.0, 1.0, 1.0));
+    let codes = ["1000", "1003", "other"];
+    until(&host, |figures| codes.iter().all(|code| figures.find(CLOSED, &[("code", code)]) == Some(1.0)));
 }
 
 #[test]
@@ -213,10 +212,11 @@ fn every_isolate_tells_its_heap_and_its_lag() {
         .samples
         .iter()
         .filter(|((name, _), _)| name == "liveline_isolate_heap_limit_bytes")
-        .map(|((_, labels), limit)| (labels["worker"].clone(), *limit))
-        .map(|(worker, limit)| (worker, limit as u64 >> 20))
+        // The engine adds room for what it has just made.
+        .filter(|(_, limit)| (300..400).contains(&(**limit as u64 >> 20)))
+        .map(|((_, labels), _)| &*labels["worker"])
         .collect();
-    assert_eq!(workers, BTreeSet::from([("0".to_owned(), 300), ("1".to_owned(), 300)]));
+    assert_eq!(workers, BTreeSet::from(["0", "1"]), "{figures:#?}");
     let lags = figures.samples.keys().filter(|(name, _)| name == "liveline_event_loop_lag_seconds");
     assert_eq!(lags.count(), 2);
 }
@@ -295,18 +295,6 @@ fn row(table: &str, section: &str, name: &str) -> Option<String> {
 
 #[test]
 fn top_shows_what_goes_on() {
-    let host = Site::new().file("handler.js", talkative()).dev();
-    let (_, mut line) = host.open("/");
-    line.send("say", json!("one"));
-    line.expect("message");
-
-    for url in [format!("http://{}/metrics", host.address()), host.address().to_string()] {
-        // The handler answers at /metrics, too.
-        let top = Finished::of(&["top", &url, "--once"]);
-        assert_eq!(top.code, Some(1), "{}", top.output());
-        assert!(top.stderr.contains("--metrics"), "{}", top.output());
-    }
-
     let host = watched(&talkative());
     let (_, mut line) = host.open("/");
     line.send("say", json!("one"));
@@ -321,6 +309,20 @@ fn top_shows_what_goes_on() {
     assert!(row(&top.stdout, "requests", "p99").is_some_and(|p99| p99.ends_with(" ms")), "{}", top.stdout);
     assert!(row(&top.stdout, "isolates", "lag").is_some(), "{}", top.stdout);
     assert!(!top.stdout.contains('\u{1b}'), "{}", top.stdout);
+}
+
+#[test]
+fn top_takes_the_address_of_a_site_in_development() {
+    let site = Site::new().file("products/handler.js", "export default () => 1").dev();
+    for url in [format!("http://{}/metrics", site.address()), site.address().to_string()] {
+        let top = Finished::of(&["top", &url, "--once"]);
+        assert_eq!(top.code, Some(0), "{}", top.output());
+    }
+
+    let own = Site::new().file("handler.js", "export default () => 1").dev();
+    let top = Finished::of(&["top", &own.address().to_string(), "--once"]);
+    assert_eq!(top.code, Some(1), "{}", top.output());
+    assert!(top.stderr.contains("has no figures") && top.stderr.contains("--metrics"), "{}", top.output());
 }
 
 #[test]
@@ -468,13 +470,13 @@ fn printed_text_stays_as_it_was_for_people() {
 #[test]
 fn the_log_keeps_secrets() {
     const KEY: &str = "a key of sixteen bytes or more";
-    let site = Site::new().file("handler.js", talkative()).arg("--metrics=0");
+    let site = Site::new().file("talk/handler.js", talkative()).arg("--metrics=0");
     let site = site.file("boom/handler.js", "export const POST = () => { throw new Error('boom') }");
     let site = site.arg("--session-key").arg(KEY).arg("--log-format=json").arg("--access-log");
     let host = site.arg("--log=liveline=trace").serve();
     let cookie = session_cookie(KEY, "0123456789abcdef0123456789abcdef");
 
-    let answer = host.request("GET", "/?password=query-secret").header("cookie", &cookie).send();
+    let answer = host.request("GET", "/talk?password=query-secret").header("cookie", &cookie).send();
     let token = answer.line_path().split(['?', '/']).nth(2).expect("a token").to_owned();
     // A stranger, then the visitor.
     assert_eq!(host.dial(&answer.line_path()).connect().err(), Some(403));
