@@ -45,7 +45,8 @@ pub enum FiguresError {
     #[error("figures are read over plain HTTP only; `{0}` asks for more")]
     Scheme(String),
     #[error(
-        "nothing listens on {0}: start `liveline dev`, or `liveline serve` with --metrics, and give its address"
+        "nothing listens on {0}: start `liveline dev`, or `liveline serve` with --metrics, and give its \
+         address"
     )]
     Refused(String),
     #[error("{0} cannot be reached: {1}")]
@@ -57,8 +58,8 @@ pub enum FiguresError {
     #[error("{0} did not answer as it should: {1}")]
     Broken(String, Box<dyn std::error::Error + Send + Sync>),
     #[error(
-        "{0} has no figures (it answered {1}): `liveline serve` has them at an address of their own, given with \
-         --metrics, and `liveline dev` where its site has nothing else at /metrics"
+        "{0} has no figures (it answered {1}): `liveline serve` has them at an address of their own, given \
+         with --metrics, and `liveline dev` where its site has nothing else at /metrics"
     )]
     None(Uri, u16),
 }
@@ -193,7 +194,8 @@ mod tests {
     #[test]
     fn samples_are_read_with_their_labels() {
         let figures = Figures::parse(
-            "# TYPE a counter\na_total 3\nb{x=\"1\",y=\"say \\\"hi\\\" \\\\ \\n}\"} 0.5\nb{x=\"2\"} 1\nbroken{x=\"\n# EOF\n",
+            "# TYPE a counter\na_total 3\nb{x=\"1\",y=\"say \\\"hi\\\" \\\\ \\n}\"} 0.5\n\
+             b{x=\"2\"} 1\nbroken{x=\"\n# EOF\n",
         );
         assert_eq!((figures.sum("a_total"), figures.sum("b"), figures.sum("c")), (3.0, 1.5, 0.0));
         assert_eq!(figures.with("b", "x", "2"), 1.0);

@@ -10,7 +10,7 @@ use super::CliError;
 use super::args::{self, Folder, Server};
 use crate::engine::{self, Origins};
 use crate::http;
-use crate::isolate::{Limits, Settings};
+use crate::isolate::{Isolate, Limits, Settings};
 use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
@@ -19,9 +19,6 @@ use crate::storage::{Databases, Location, SessionStore};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
-
-/// What runs the handlers.
-const ENGINE: &str = if cfg!(feature = "v8") { "v8" } else { "quickjs" };
 
 /// A key that is shorter could be guessed.
 const MIN_SESSION_KEY: usize = 16;
@@ -42,7 +39,7 @@ impl Server {
         let sessions = self.sessions()?;
         let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
         if mode == Mode::Development || self.metrics.is_some() {
-            settings.observer = Some(Observer::new(settings.hub.clone(), ENGINE));
+            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE));
         }
         Ok(settings)
     }

@@ -64,6 +64,9 @@ struct Functions {
 }
 
 impl Isolate {
+    /// The engine that this was built with.
+    pub const ENGINE: &str = if cfg!(feature = "v8") { "v8" } else { "quickjs" };
+
     /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
     /// did, because V8 protects its memory by thread.
     pub fn init_engine() {

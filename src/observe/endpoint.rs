@@ -90,8 +90,8 @@ impl Observer {
         if here.is_loopback() && !is_ours(headers) {
             return sentence(
                 StatusCode::FORBIDDEN,
-                "Figures are served here to this machine only: ask for localhost or an address, or choose another \
-                 address with --metrics.\n",
+                "Figures are served here to this machine only: ask for localhost or an address, or choose \
+                 another address with --metrics.\n",
             );
         }
         if *method != Method::GET && *method != Method::HEAD {

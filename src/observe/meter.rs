@@ -182,7 +182,7 @@ impl Lag {
 
     fn note(&self, late: Duration) {
         self.probes.add(1);
-        if self.probes.get() % PROBES_REMEMBERED == 0 {
+        if self.probes.get().is_multiple_of(PROBES_REMEMBERED) {
             self.before.set(self.worst.get());
             self.worst.set(0);
         }

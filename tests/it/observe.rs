@@ -79,7 +79,9 @@ fn the_build_and_the_process_are_described() {
 #[test]
 fn requests_are_counted_by_class_and_time() {
     let host = watched(
-        r#"export default ({ url }) => new Response(null, { status: Number(url.searchParams.get("status")) })"#,
+        r#"export default ({ url }) => {
+          return new Response(null, { status: Number(url.searchParams.get("status")) });
+        }"#,
     );
 
     for status in [200, 204, 301, 404, 404, 503] {
