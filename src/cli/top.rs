@@ -22,11 +22,9 @@ use super::{CliError, print};
 /// How often the server is asked.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Columns of a section's names, and of a value.
-const NAME: usize = 12;
-const VALUE: usize = 12;
-/// From this width on, sections stand in two columns.
-const HALF: usize = 58;
+/// How wide a section is on the screen, and how many stand side by side where there is room.
+const SECTION: usize = 40;
+const SIDE_BY_SIDE: usize = 3;
 
 pub async fn run(args: Top) -> Result<(), CliError> {
     let source = Source::new(&args.url)?;
@@ -122,14 +120,14 @@ impl Screen {
         });
         let (taken, now) = &self.now;
         let before = self.before.as_ref().map(|(at, figures)| (figures, taken.duration_since(*at)));
-        let columns = if width >= 2 * HALF { 2 } else { 1 };
+        let columns = (width / SECTION).clamp(1, SIDE_BY_SIDE);
         let sections = sections(&Reading { now, before });
         for pair in sections.chunks(columns) {
             let rows = pair.iter().map(|section| section.rows.len()).max().unwrap_or_default();
             for at in 0..=rows {
                 let mut line = Line::new(width);
                 for (column, section) in pair.iter().enumerate() {
-                    line = line.fill_to(column * HALF);
+                    line = line.fill_to(column * SECTION);
                     line = match (at.checked_sub(1), section.rows.get(at.wrapping_sub(1))) {
                         (None, _) => line.put(Tone::Title, section.title),
                         (_, Some(row)) => line.row(row),
@@ -196,9 +194,13 @@ impl Line {
 
     fn row(self, row: &Row) -> Line {
         let tone = if row.alarming { Tone::Alarm } else { Tone::Plain };
-        let rate = row.rate.as_deref().unwrap_or_default();
-        let (name, value) = (format!("  {:NAME$}", row.name), format!("{:>VALUE$}", row.value));
-        self.put(Tone::Quiet, &name).put(tone, &value).put(Tone::Quiet, &format!("  {rate:>16}"))
+        // A long name takes the room of the rate, which it has none of.
+        let line = self.put(Tone::Quiet, &format!("  {:12}", row.name));
+        let line = line.put(tone, &format!("{:>11}", row.value));
+        match &row.rate {
+            Some(rate) => line.put(Tone::Quiet, &format!("{rate:>14}")),
+            None => line,
+        }
     }
 
     fn write(self, out: &mut impl std::io::Write) -> std::io::Result<()> {

@@ -7,6 +7,7 @@
 //! A member hears what the others say, on each of its lines, and nothing that it said itself. The others hear that it
 //! joins with its first line and that it leaves with its last.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::line::is_reserved;
@@ -286,15 +287,16 @@ impl Channels {
 
     /// The `count` channels with the most members, the largest first.
     pub fn largest(&self, count: usize) -> Vec<(ChannelId, usize)> {
-        let mut largest: Vec<(usize, &ChannelId)> = Vec::new();
+        let mut largest: Vec<(Reverse<usize>, &ChannelId)> = Vec::new();
         for (id, channel) in &self.channels {
-            let at = largest.partition_point(|(members, _)| *members >= channel.members.len());
+            let place = (Reverse(channel.members.len()), id);
+            let at = largest.partition_point(|known| *known < place);
             if at < count {
                 largest.truncate(count - 1);
-                largest.insert(at, (channel.members.len(), id));
+                largest.insert(at, place);
             }
         }
-        largest.into_iter().map(|(members, id)| (id.clone(), members)).collect()
+        largest.into_iter().map(|(Reverse(members), id)| (id.clone(), members)).collect()
     }
 
     /// Whether nobody is in any channel.
