@@ -59,7 +59,7 @@ fn lines(out: &mut Exposition, stats: &Stats) {
 fn by_known_code(closed: &BTreeMap<u16, u64>) -> BTreeMap<String, u64> {
     let mut by_code = BTreeMap::new();
     for (&code, count) in closed {
-        let known = matches!(code, 1002 | 1013) || !matches!(CloseCode::from(code), CloseCode::Other(_));
+        let known = code == 1002 || !matches!(CloseCode::from(code), CloseCode::Other(_));
         let name = if known { code.to_string() } else { "other".into() };
         *by_code.entry(name).or_default() += count;
     }
