@@ -15,11 +15,13 @@ use tokio::sync::oneshot;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::files::FileBody;
 use super::head::Head;
+use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
+use crate::observe::{HANDLER, RequestId};
 use crate::ports::Hub;
 
 /// Where live lines are joined: this path and the token.
@@ -106,7 +108,7 @@ impl Slot {
 }
 
 /// Bits of an exchange's number that name its slot; the rest is a sequence, so that a number is not used again.
-const SLOT_BITS: u32 = 20;
+const SLOT_BITS: u32 = ExchangeId::PLACE_BITS;
 
 impl Exchanges {
     pub fn new(hub: Hub, owner: OwnerId, sessions: Sessions, mode: Mode, max_body: usize) -> Exchanges {
@@ -214,23 +216,23 @@ impl Exchanges {
 
     /// The handler failed. Answers 500 or closes the line; says so once in the log.
     pub fn fail(&mut self, id: ExchangeId, diagnostic: Diagnostic) {
-        let Some(slot) = self.slot(id) else {
-            tracing::error!(target: "liveline::handler", "after the end of the exchange: {diagnostic}");
+        let context = self.context(Some(id));
+        let (Some(method), Some(path)) = (&context.method, &context.path) else {
+            about!(error, HANDLER, context, "after the end of the exchange: {diagnostic}");
             return;
         };
-        let head = slot.request.parts();
-        let (method, path) = (&head.method, head.uri.path());
-        tracing::error!(target: "liveline::handler", exchange = id.0, "{method} {path}: {diagnostic}");
+        about!(error, HANDLER, context, "{method} {path}: {diagnostic}");
+        let slot = self.slot(id).expect("it has a method and a path");
         slot.failure = Some(Box::new(diagnostic));
         let _ = self.input(id, Input::Failed);
     }
 
     /// A line to another server was lost, and with it what the handler passes on. Answers 502 or closes the line.
     fn lost(&mut self, id: ExchangeId, reason: String) {
-        let Some(slot) = self.slot(id) else { return };
-        let head = slot.request.parts();
-        let (method, path) = (&head.method, head.uri.path());
-        tracing::warn!(target: "liveline::handler", exchange = id.0, "{method} {path}: {reason}");
+        let context = self.context(Some(id));
+        let (Some(method), Some(path)) = (&context.method, &context.path) else { return };
+        about!(warn, HANDLER, context, "{method} {path}: {reason}");
+        let slot = self.slot(id).expect("it has a method and a path");
         slot.lost = Some(reason);
         let _ = self.input(id, Input::Failed);
     }
@@ -385,6 +387,23 @@ impl Exchanges {
     /// The slot of an op's argument.
     pub(super) fn known(&mut self, id: f64) -> Result<&mut Slot, Refused> {
         self.slot(exchange_id(id)).ok_or(Refused::Ended)
+    }
+
+    /// What the log says of an exchange; of one that has ended only its name.
+    pub(super) fn context(&mut self, id: Option<ExchangeId>) -> Context {
+        let exchange = id.map(|id| id.of(self.owner).to_string());
+        let Some(slot) = id.and_then(|id| self.slot(id)) else {
+            return Context { exchange, ..Context::default() };
+        };
+        let line = slot.exchange.line();
+        let head = slot.request.parts();
+        Context {
+            exchange,
+            method: Some(head.method.clone()),
+            path: Some(head.uri.path().to_owned()),
+            request: RequestId::of(&head.headers).map(|id| id.to_string()),
+            line,
+        }
     }
 
     /// Whether the client is behind with what was sent last.
