@@ -9,7 +9,7 @@ use crate::net::Listener;
 use crate::ops::Mode;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
-    let listener = Listener::bind(args.host, args.port).await?;
+    let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
     let pool = Pool::new(args.settings(Mode::Production)?);
     let load = async { Ok(pool.reload().await.map(drop)?) };
     until_stopped(&args, &listener, &pool, load, std::future::pending()).await
@@ -28,9 +28,10 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         () = &mut stop => return Ok(()),
     }
+    let doors = args.doors();
     print(&format!("listening on http://{}", listener.address()));
     tokio::select! {
-        () = listener.accept(pool) => {}
+        () = listener.accept(pool, &doors) => {}
         result = meanwhile => result?,
         () = &mut stop => {}
     }

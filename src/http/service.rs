@@ -8,7 +8,9 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::line;
+use super::observed::ObservedBody;
 use super::redirect::Told;
+use super::strict::{self, Refusal};
 use crate::client::BrowserFiles;
 use crate::isolate::CallError;
 use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, prefers_html};
@@ -22,11 +24,15 @@ pub struct HandedOver;
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub async fn answer(
     shared: Rc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, HandedOver> {
+    mut request: Request<Incoming>,
+) -> Result<Response<ObservedBody>, HandedOver> {
+    shared.pace.asked();
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
-    let mut answer = route(&shared, request, wants_html).await;
+    let mut answer = match check(&shared, &mut request) {
+        Ok(()) => route(&shared, request, wants_html).await,
+        Err(refusal) => refusal.answer(),
+    };
     if wants_html && answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty) {
         answer = answer.with_not_found_page();
     }
@@ -45,11 +51,19 @@ pub async fn answer(
         carried => shared.carried.set(carried),
     }
     let Answer { status, headers, extensions, body, .. } = answer;
-    let mut response = Response::new(body);
+    let mut response = Response::new(ObservedBody { body, shared });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     *response.extensions_mut() = extensions;
     Ok(response)
+}
+
+/// Whether a request may be served. hyper hands one on only when the one before is answered.
+fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
+    if shared.framing.borrow().refuses(shared.served.get()) {
+        return Err(Refusal::Ambiguous);
+    }
+    strict::check(request)
 }
 
 /// The head of an answer on the wire (RFC 9112 section 2.1).
@@ -69,6 +83,9 @@ fn head_of(Answer { status, headers, .. }: &Answer) -> Vec<u8> {
 async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
+    if strict::is_of_server(&request) {
+        return Answer::empty(StatusCode::NO_CONTENT);
+    }
     if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
         return browser_file(shared, &request).await;
     }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::Incoming;
@@ -15,7 +16,7 @@ use tokio::sync::oneshot;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::files::FileBody;
 use super::session::ExchangeSession;
-use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
+use super::{Answer, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -57,6 +58,7 @@ pub struct Exchanges {
     owner: OwnerId,
     mode: Mode,
     max_body: usize,
+    body_patience: Duration,
 }
 
 /// One request and what belongs to it.
@@ -73,6 +75,10 @@ pub(super) struct Slot {
     pub body: Option<Incoming>,
     /// Bytes of the body read so far.
     pub body_read: usize,
+    /// What is left of the patience with a client that keeps the body's reader waiting.
+    pub body_patience: Option<Box<Patience>>,
+    /// The body did not come as it should have.
+    pub body_fault: Option<BodyFault>,
     pub peer: IpAddr,
     page: Option<u32>,
     pub session: ExchangeSession,
@@ -84,6 +90,29 @@ pub(super) struct Slot {
     on_line: Vec<OnLine>,
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Diagnostic>,
+}
+
+/// Why a body has no end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum BodyFault {
+    /// It broke off, or its chunks cannot be read.
+    Broken,
+    /// It came too slowly.
+    Late,
+}
+
+impl BodyFault {
+    /// The answer where the handler does not say anything else.
+    fn answer(self) -> Answer {
+        match self {
+            BodyFault::Broken => {
+                Answer::text(StatusCode::BAD_REQUEST, "The request's body could not be read.\n")
+            }
+            BodyFault::Late => {
+                Answer::text(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n")
+            }
+        }
+    }
 }
 
 /// Something to do with a line.
@@ -100,9 +129,29 @@ impl Slot {
 const SLOT_BITS: u32 = 20;
 
 impl Exchanges {
-    pub fn new(hub: Hub, owner: OwnerId, sessions: Sessions, mode: Mode, max_body: usize) -> Exchanges {
+    pub fn new(
+        hub: Hub,
+        owner: OwnerId,
+        sessions: Sessions,
+        mode: Mode,
+        max_body: usize,
+        body_patience: Duration,
+    ) -> Exchanges {
         let (slots, touched, outlived) = Default::default();
-        Exchanges { slots, next: 0, touched, outlived, hub, sessions, site: None, owner, mode, max_body }
+        let site = None;
+        Exchanges {
+            slots,
+            next: 0,
+            touched,
+            outlived,
+            hub,
+            sessions,
+            site,
+            owner,
+            mode,
+            max_body,
+            body_patience,
+        }
     }
 
     /// The folder to serve, known once its handlers load.
@@ -130,6 +179,8 @@ impl Exchanges {
             request: parts,
             body: Some(body),
             body_read: 0,
+            body_patience: None,
+            body_fault: None,
             peer,
             page,
             session: ExchangeSession::of(session),
@@ -282,11 +333,14 @@ impl Exchanges {
                 let html = prefers_html(&slot.request.headers);
                 let json = Answer::prefers_json(&slot.request.headers);
                 let too_large = slot.body_read > max_body;
+                let body_fault = slot.body_fault;
                 let unreachable = slot.unreachable;
                 let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
                 let answer = if too_large {
                     Answer::too_large(max_body)
+                } else if let Some(fault) = body_fault {
+                    fault.answer()
                 } else if unreachable {
                     Answer::needs_live_client()
                 } else if lost.is_some() {
@@ -374,6 +428,11 @@ impl Exchanges {
 
     pub(super) fn max_body(&self) -> usize {
         self.max_body
+    }
+
+    /// How long a client may keep a body's reader waiting.
+    pub(super) fn body_patience(&self) -> Duration {
+        self.body_patience
     }
 }
 

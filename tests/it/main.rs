@@ -20,6 +20,7 @@ mod events;
 mod examples;
 mod live_functions;
 mod live_responses;
+mod malformed;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
