@@ -1,6 +1,6 @@
 //! What a request has to be before anything is done for it (RFC 9112 sections 3, 6 and 7), beyond what hyper sees to.
 
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
 use crate::ops::Answer;
@@ -31,9 +31,7 @@ impl Refusal {
     }
 
     pub fn answer(self) -> Answer {
-        let mut answer = Answer::text(self.status(), format!("{self}\n"));
-        answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        answer
+        Answer::text(self.status(), format!("{self}\n")).last()
     }
 }
 

@@ -61,7 +61,7 @@ impl Listener {
                 Ok((stream, peer)) => match doors.admit(peer.ip()) {
                     Ok(place) => admitted(stream, peer, Box::new(place)),
                     Err(reason) => {
-                        turn_away(&stream);
+                        turn_away(stream);
                         if let Some(count) = refused.happened(Instant::now()) {
                             tracing::warn!(
                                 "{count} connections refused, the last from {}: {reason}",
@@ -94,9 +94,10 @@ fn admitted(stream: TcpStream, peer: SocketAddr, place: Place) -> io::Result<Con
 }
 
 /// Says why, as far as that can be done without waiting, and closes.
-fn turn_away(stream: &TcpStream) {
+fn turn_away(stream: TcpStream) {
+    use io::Write;
     // A fresh socket takes so few bytes at once. If not, the client sees it closed.
-    let _ = stream.try_write(TURNED_AWAY);
+    let _ = stream.into_std().and_then(|mut stream| stream.write_all(TURNED_AWAY));
 }
 
 /// Lets the system notice peers that are gone: those that do not acknowledge what they get, or whose window stays

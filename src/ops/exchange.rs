@@ -104,14 +104,11 @@ pub(super) enum BodyFault {
 impl BodyFault {
     /// The answer where the handler does not say anything else.
     fn answer(self) -> Answer {
-        match self {
-            BodyFault::Broken => {
-                Answer::text(StatusCode::BAD_REQUEST, "The request's body could not be read.\n")
-            }
-            BodyFault::Late => {
-                Answer::text(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n")
-            }
-        }
+        let (status, text) = match self {
+            BodyFault::Broken => (StatusCode::BAD_REQUEST, "The request's body could not be read.\n"),
+            BodyFault::Late => (StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n"),
+        };
+        Answer::text(status, text).last()
     }
 }
 
