@@ -69,8 +69,13 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     if read.is_empty() {
         // A connection without a request yet can still go to newer code.
         tokio::select! {
+            // Where the host was busy, what came meanwhile came in time.
+            biased;
             readable = stream.readable() => readable?,
-            () = tokio::time::sleep(worker.settings.limits.header_read) => return Ok(()),
+            () = tokio::time::sleep(worker.settings.limits.header_read) => {
+                tracing::debug!("{}: the client said nothing", peer.ip());
+                return Ok(());
+            }
             _ = retiring.wait_for(|retiring| *retiring) => {
                 worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
                 return Ok(());
@@ -100,6 +105,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     let mut look = pin!(tokio::time::sleep_until(shared.pace.look(began).unwrap_or(began).into()));
     let served = loop {
         tokio::select! {
+            biased;
             served = poll_fn(|cx| http.poll_without_shutdown(cx)) => break served,
             _ = retiring.wait_for(|retiring| *retiring), if idle_since_retiring.is_none() => {
                 idle_since_retiring = Some((shared.pending.get() == 0).then(|| shared.served.get()));
