@@ -124,9 +124,12 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     let Rewound { read, stream, place } = parts.io.into_inner().stream;
     if let Some(late) = late {
         tracing::debug!("{}: the client is late: {late:?}", peer.ip());
-        if late == Late::Head {
-            // It is short, and nothing else is on its way: what the system does not take at once is not worth waiting for.
-            let _ = stream.try_write(TOO_SLOW);
+        match late {
+            Late::Idle => {}
+            // It is short, and nothing else is on its way: what the system does not take at once is not waited for.
+            Late::Head => drop(stream.try_write(TOO_SLOW)),
+            // Closed in order, the system would keep what nobody reads.
+            Late::Reading => socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?,
         }
         return Ok(());
     }

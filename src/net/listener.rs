@@ -19,6 +19,10 @@ const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: clo
 /// How long a connection is silent before the system asks whether its peer is still there.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 
+/// How much of what a connection has yet to send the system takes in advance; by itself it takes megabytes.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 * 1024;
+
 /// A bound address.
 pub struct Listener {
     listener: TcpListener,
@@ -43,7 +47,7 @@ impl Listener {
             _ => ListenError::Other { address, source },
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
-        notice_the_dead(&listener, patience).map_err(failed)?;
+        prepare(&listener, patience).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Listener { listener, address })
     }
@@ -100,13 +104,17 @@ fn turn_away(stream: TcpStream) {
     let _ = stream.into_std().and_then(|mut stream| stream.write_all(TURNED_AWAY));
 }
 
-/// Lets the system notice peers that are gone: those that do not acknowledge what they get, or whose window stays
-/// shut, for `patience`, and those that do not answer to probes. Accepted sockets inherit it.
-fn notice_the_dead(listener: &TcpListener, patience: Duration) -> io::Result<()> {
+/// What the system does for every connection; accepted sockets inherit it. It gives up peers that do not acknowledge
+/// what they get, or whose window stays shut, for `patience`, and those that do not answer to probes. And it keeps
+/// little of what they have not taken: the rest waits where it is counted.
+fn prepare(listener: &TcpListener, patience: Duration) -> io::Result<()> {
     let socket = socket2::SockRef::from(listener);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_AFTER / 4))?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(patience))?;
+    {
+        socket.set_tcp_user_timeout(Some(patience))?;
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    }
     #[cfg(not(target_os = "linux"))]
     let _ = patience;
     Ok(())
@@ -117,7 +125,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn accepted_sockets_notice_the_dead() {
+    async fn accepted_sockets_are_prepared() {
         let patience = Duration::from_secs(7);
         let host = IpAddr::from([127, 0, 0, 1]);
         let listener = Listener::bind(host, 0, patience).await.expect("a free port");
@@ -128,6 +136,7 @@ mod tests {
         let socket = socket2::SockRef::from(&stream);
         assert!(socket.keepalive().expect("an option"));
         assert_eq!(socket.tcp_keepalive_time().expect("an option"), PROBE_AFTER);
+        assert_eq!(socket.tcp_notsent_lowat().expect("an option"), UNSENT_BYTES);
         assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(patience));
     }
 }

@@ -99,12 +99,14 @@ pub(super) enum BodyFault {
     Broken,
     /// It came too slowly.
     Late,
+    TooLarge,
 }
 
 impl BodyFault {
     /// The answer where the handler does not say anything else.
-    fn answer(self) -> Answer {
+    fn answer(self, max_body: usize) -> Answer {
         let (status, text) = match self {
+            BodyFault::TooLarge => return Answer::too_large(max_body),
             BodyFault::Broken => (StatusCode::BAD_REQUEST, "The request's body could not be read.\n"),
             BodyFault::Late => (StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n"),
         };
@@ -252,7 +254,12 @@ impl Exchanges {
             return;
         };
         let (method, path) = (&slot.request.method, slot.request.uri.path());
-        tracing::error!(target: "liveline::handler", exchange = id.0, "{method} {path}: {diagnostic}");
+        if slot.body_fault.is_some() {
+            // Its client's doing: a stranger must not be able to fill the log.
+            tracing::debug!(target: "liveline::handler", exchange = id.0, "{method} {path}: {diagnostic}");
+        } else {
+            tracing::error!(target: "liveline::handler", exchange = id.0, "{method} {path}: {diagnostic}");
+        }
         slot.failure = Some(diagnostic);
         let _ = self.input(id, Input::Failed);
     }
@@ -329,15 +336,12 @@ impl Exchanges {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let html = prefers_html(&slot.request.headers);
                 let json = Answer::prefers_json(&slot.request.headers);
-                let too_large = slot.body_read > max_body;
                 let body_fault = slot.body_fault;
                 let unreachable = slot.unreachable;
                 let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
-                let answer = if too_large {
-                    Answer::too_large(max_body)
-                } else if let Some(fault) = body_fault {
-                    fault.answer()
+                let answer = if let Some(fault) = body_fault {
+                    fault.answer(max_body)
                 } else if unreachable {
                     Answer::needs_live_client()
                 } else if lost.is_some() {

@@ -102,6 +102,7 @@ pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Opt
     slot.body_patience = patience.is_spent().then(|| Box::new(patience));
     slot.body_read += data.len();
     if slot.body_read > limit {
+        slot.body_fault = Some(BodyFault::TooLarge);
         return Err(OpError::RequestTooLarge(limit));
     }
     slot.body = Some(body);

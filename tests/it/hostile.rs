@@ -84,6 +84,8 @@ fn many_hang(text: &str, said: &str) {
         assert!(heard.starts_with(said) && heard.is_empty() == said.is_empty(), "{heard:?} after {text:?}");
     }
     is_well(&host);
+    // Nor can they fill the log.
+    assert_eq!(host.log.text(), "");
 }
 
 #[test]
@@ -261,7 +263,7 @@ fn memory_of_answers_that_nobody_reads_comes_back() {
 /// Slow is not gone: who reads a little now and then gets all of it.
 #[test]
 fn an_answer_that_is_read_slowly_is_sent_to_its_end() {
-    let host = with(&["--write-timeout=200ms"]);
+    let host = with(&["--write-timeout=2s"]);
     let mut stream = connect(&host);
     say(&stream, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 

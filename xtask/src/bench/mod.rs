@@ -20,7 +20,7 @@ mod floor;
 mod reload;
 mod report;
 mod rounds;
-mod server;
+pub mod server;
 mod stats;
 mod wrk;
 
