@@ -91,3 +91,65 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pace(since: Instant) -> Pace {
+        let write = RefCell::new(Patience::new(5 * SECOND));
+        Pace { head: 2 * SECOND, idle: 10 * SECOND, phase: Cell::new(Phase::Head(since)), write }
+    }
+
+    #[test]
+    fn a_head_has_one_limit_however_often_bytes_come() {
+        let start = Instant::now();
+        let pace = pace(start);
+
+        pace.read();
+        assert_eq!(pace.look(start + SECOND), Ok(start + 2 * SECOND));
+        pace.read();
+        assert_eq!(pace.look(start + 2 * SECOND), Err(Late::Head));
+    }
+
+    #[test]
+    fn the_host_may_take_its_time_to_answer() {
+        let start = Instant::now();
+        let pace = pace(start);
+
+        pace.asked();
+        pace.read();
+        assert_eq!(pace.look(start + 100 * SECOND), Ok(start + 102 * SECOND));
+    }
+
+    #[test]
+    fn between_requests_another_limit_counts_and_no_look_is_too_late_for_a_head() {
+        let start = Instant::now();
+        let pace = pace(start);
+        pace.asked();
+        pace.answered();
+
+        // A head may begin right after the look, and then has two seconds.
+        let next = pace.look(start + SECOND).expect("it is early");
+        assert_eq!(next, start + 3 * SECOND);
+        assert_eq!(pace.look(Instant::now() + 10 * SECOND), Err(Late::Idle));
+        pace.read();
+        assert_eq!(pace.look(Instant::now() + 2 * SECOND), Err(Late::Head));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_read_counts_before_anything_else() {
+        let start = Instant::now();
+        let pace = pace(start);
+        pace.asked();
+        pace.wrote(Some(100_000));
+        pace.wrote(None);
+        pace.answered();
+
+        assert_eq!(pace.look(Instant::now() + 6 * SECOND), Err(Late::Reading));
+        pace.wrote(Some(100_000));
+        assert!(pace.look(Instant::now() + 6 * SECOND).is_ok());
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, PATIENCE, Site, handler, on_go, without_sockets};
+use crate::support::{Answer, Finished, Host, PATIENCE, Site, handler, on_go, without_sockets};
 
 /// How many hostile clients there are at a time.
 const MANY: usize = 200;
@@ -418,3 +418,32 @@ const ECHO: &str = r#"
     event.client.addEventListener("say", (e) => event.client.postMessage(e.data));
     event.waitUntilNavigate();
     return {};"#;
+
+/// `docs/limits.md` says what the options do by themselves.
+#[test]
+fn every_limit_is_documented_with_its_default() {
+    let document =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.md")).expect("a file");
+    let rows: Vec<_> =
+        document.lines().filter(|line| line.starts_with('|') && line.contains("`--")).collect();
+    let help = Finished::of(&["serve", "--help"]).stdout;
+    let limits = help.split("\n      --").filter(|option| {
+        ["-timeout", "max-"]
+            .iter()
+            .any(|part| option.split(' ').next().is_some_and(|name| name.contains(part)))
+    });
+
+    for option in limits {
+        let name = option.split(' ').next().expect("a name");
+        // Shutting down is nothing that a stranger causes.
+        if name == "drain-timeout" {
+            continue;
+        }
+        let row = rows.iter().find(|row| row.contains(&format!("`--{name}`")));
+        let row = row.unwrap_or_else(|| panic!("docs/limits.md does not name --{name}"));
+        let default =
+            option.split_once("[default: ").and_then(|(_, rest)| rest.split(']').next()).expect("a default");
+        assert!(row.contains(&format!("| {default} |")) || name == "max-connections", "{row}: {default}");
+    }
+    assert!(rows.len() >= 12, "{rows:?}");
+}
