@@ -3,7 +3,7 @@
 use hyper::header::{HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
-use crate::ops::Answer;
+use crate::ops::{Answer, LINE_PATH};
 
 /// Why a request is answered without being served. Its connection ends with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +14,8 @@ pub enum Refusal {
     Host,
     #[error("A request's target is a path, or an address of http: without a user.")]
     Target,
+    #[error("A request's path leads down: it has no segment `.` or `..`, and no backslash.")]
+    Path,
     #[error("A body is chunked once.")]
     ChunkedTwice,
     #[error("The only transfer coding that is understood is `chunked`.")]
@@ -90,8 +92,31 @@ fn is_host(text: &[u8]) -> bool {
     rest.strip_prefix(b":").map_or(rest.is_empty(), is_port)
 }
 
+/// Whether a path is read in another way by whoever resolves it: `..` leads up, and URLs of browsers take `\` for `/`.
+/// The router goes by segments as they are sent, and handlers see the address resolved; both must mean the same.
+fn is_resolved(path: &str) -> bool {
+    if memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_none() {
+        return true;
+    }
+    let without_dot = |segment: &mut &[u8]| match *segment {
+        [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => {
+            *segment = rest;
+            true
+        }
+        _ => false,
+    };
+    path.as_bytes().split(|&it| it == b'/').all(|mut segment| {
+        let dots = without_dot(&mut segment) && (segment.is_empty() || without_dot(&mut segment));
+        !(dots && segment.is_empty()) && !segment.contains(&b'\\')
+    })
+}
+
 /// Checks what is asked for. Returns its host where that stands here, which then counts (RFC 9112 section 3.2.2).
 fn check_target(uri: &Uri, method: &Method) -> Result<Option<HeaderValue>, Refusal> {
+    // The host's own addresses are compared as they are, and lead nowhere else.
+    if !uri.path().starts_with(LINE_PATH) && !is_resolved(uri.path()) {
+        return Err(Refusal::Path);
+    }
     let Some(authority) = uri.authority() else {
         let is_path = uri.path().starts_with('/') || (*method == Method::OPTIONS && uri.path() == "*");
         return if is_path { Ok(None) } else { Err(Refusal::Target) };
@@ -118,6 +143,20 @@ mod tests {
             "x\\",
         ] {
             assert!(!is_host(host.as_bytes()), "{host}");
+        }
+    }
+
+    #[test]
+    fn paths_lead_down() {
+        for path in
+            ["/", "/a.b", "/...", "/.a", "/..a/b..", "/%2e%2e%2e", "/.liveline/x", "/a%2f..", "/%5c", "*"]
+        {
+            assert!(is_resolved(path), "{path}");
+        }
+        for path in
+            ["/.", "/..", "/a/../b", "/a/./b", "/%2e", "/.%2E/a", "/%2e%2e", "/a\\b", "/\\..\\a", "/.\\"]
+        {
+            assert!(!is_resolved(path), "{path}");
         }
     }
 }

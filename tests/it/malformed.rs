@@ -184,6 +184,39 @@ fn a_request_names_one_host() {
     nothing_was_smuggled(&host);
 }
 
+/// The router and the handlers must not read a path in two ways: a guard would look at the one and miss the other.
+#[test]
+fn a_path_that_leads_up_passes_no_guard() {
+    let guard = r#"export default (event, next) => event.url.pathname.startsWith("/admin") ? "no" : next();"#;
+    let site = Site::new().file("handler.js", guard);
+    let host = site.file("admin/handler.js", "export default () => 'secret';").serve();
+
+    for path in [
+        "/admin/../x",
+        "/admin/%2e%2e/x",
+        "/admin/.%2E",
+        "/admin/..",
+        "/x/../admin",
+        "/admin\\..\\x",
+        "/./admin",
+    ] {
+        refused(&host, 400, path, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    }
+    assert_eq!(host.get("/admin/x").text(), "no");
+}
+
+/// What is no dot segment is the handler's, as it was sent.
+#[test]
+fn an_escape_stays_what_it_is() {
+    let host = serve("export default (event) => event.url.pathname;");
+
+    for path in ["/a%2fb", "/a%2Fb", "/%zz", "/%00", "/%0d%0aX:1", "/a%2f..%2fb", "/...", "//a", "/%5c.."] {
+        let answer =
+            host.raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+        assert!(answer.ends_with(&format!("\r\n\r\n{path}")), "{path}: {answer}");
+    }
+}
+
 /// RFC 9112 section 3.2.2: the request's target counts, whatever the header says.
 #[test]
 fn an_absolute_target_wins_over_the_host_header() {
