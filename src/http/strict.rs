@@ -106,8 +106,11 @@ fn is_resolved(path: &str) -> bool {
         _ => false,
     };
     path.as_bytes().split(|&it| it == b'/').all(|mut segment| {
+        if segment.contains(&b'\\') {
+            return false;
+        }
         let dots = without_dot(&mut segment) && (segment.is_empty() || without_dot(&mut segment));
-        !(dots && segment.is_empty()) && !segment.contains(&b'\\')
+        !(dots && segment.is_empty())
     })
 }
 
