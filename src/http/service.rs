@@ -10,7 +10,9 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use super::connection::{Carried, Shared};
 use super::line;
 use super::note::Note;
+use super::observed::ObservedBody;
 use super::redirect::Told;
+use super::strict::{self, Refusal};
 use crate::client::BrowserFiles;
 use crate::isolate::CallError;
 use crate::observe;
@@ -25,13 +27,17 @@ pub struct HandedOver;
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub async fn answer(
     shared: Rc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, HandedOver> {
+    mut request: Request<Incoming>,
+) -> Result<Response<ObservedBody>, HandedOver> {
+    shared.pace.asked();
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
     let mut note = Note::of(&shared, &request);
     let figures = Figures::asked(&shared, &request);
-    let mut answer = route(&shared, request, wants_html, &mut note).await;
+    let mut answer = match check(&shared, &mut request) {
+        Ok(()) => route(&shared, request, wants_html, &mut note).await,
+        Err(refusal) => refusal.answer(),
+    };
     let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
     if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(&shared)) {
         // Whoever looks is not counted.
@@ -58,11 +64,19 @@ pub async fn answer(
         carried => shared.carried.set(carried),
     }
     let Answer { status, headers, extensions, body, .. } = answer;
-    let mut response = Response::new(body);
+    let mut response = Response::new(ObservedBody { body, shared });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     *response.extensions_mut() = extensions;
     Ok(response)
+}
+
+/// Whether a request may be served. hyper hands one on only when the one before is answered.
+fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
+    if shared.framing.borrow().refuses(shared.served.get()) {
+        return Err(Refusal::Ambiguous);
+    }
+    strict::check(request)
 }
 
 /// The head of an answer on the wire (RFC 9112 section 2.1).
@@ -103,6 +117,9 @@ impl Figures {
 async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool, note: &mut Note) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
+    if strict::is_of_server(&request) {
+        return Answer::empty(StatusCode::NO_CONTENT);
+    }
     if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
         return browser_file(shared, &request).await;
     }

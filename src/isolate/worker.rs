@@ -29,7 +29,12 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// What was read from the stream already.
     pub read: Bytes,
+    /// Travels with the stream, also when that becomes a line.
+    pub place: Admitted,
 }
+
+/// A connection's place among those that the listener admits. It is given up when this is dropped.
+pub type Admitted = Box<dyn std::fmt::Debug + Send>;
 
 /// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
 pub type Serve = fn(Rc<Worker>, Connection) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -263,6 +268,7 @@ async fn live(
         settings.sessions.clone(),
         settings.mode,
         settings.limits.body,
+        settings.limits.body_read,
     );
     let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
     let Some(Mail::Load { routes, browser, place, loaded }) = mail.recv().await else { return };

@@ -82,7 +82,13 @@ impl Answer {
     /// The answer to a body over the limit.
     pub fn too_large(limit: usize) -> Answer {
         let text = format!("The request's body is larger than the limit of {limit} bytes.\n");
-        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text)
+        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text).last()
+    }
+
+    /// Says that its connection ends with it.
+    pub fn last(mut self) -> Answer {
+        self.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        self
     }
 
     /// The answer where a handler asked the user something and the client cannot show it (RFC 9110 section 15.5.22).

@@ -6,6 +6,7 @@
 //! | [`Answer`] | an HTTP answer on its way out |
 //! | [`Client`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
+//! | [`Patience`] | how long a client may keep the host waiting |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
@@ -24,6 +25,7 @@ mod head;
 mod log;
 mod negotiation;
 mod page;
+mod patience;
 mod port;
 mod request;
 mod session;
@@ -42,6 +44,7 @@ pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
 pub use log::current_exchange;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
+pub use patience::Patience;
 pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};

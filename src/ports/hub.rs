@@ -637,7 +637,8 @@ mod tests {
                 let joined = joined.expect("a new line");
                 let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
                 let (stream, _) = far.expect("it listens");
-                let connection = Connection { stream, read: Bytes::new(), head: Vec::new(), framing };
+                let connection =
+                    Connection { stream, read: Bytes::new(), head: Vec::new(), framing, place: Box::new(()) };
                 tasks.spawn(socket::serve(&hub, joined, connection));
                 client = Some(near.expect("it listens"));
                 seat = Some(joined);
