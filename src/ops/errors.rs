@@ -53,7 +53,7 @@ pub enum OpError {
     #[error("{0} cannot be dialled: {1}")]
     Dial(String, String),
     #[class("DOMExceptionQuotaExceededError")]
-    #[error("more than {0} bytes wait for the upstream to read")]
+    #[error("more than {0} bytes wait for the other side to read")]
     Unsent(usize),
     #[class(generic)]
     #[error("the file could not be read: {0}")]

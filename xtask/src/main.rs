@@ -8,8 +8,9 @@
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
-//! | `run`, `tests`, `bench` | the commands |
+//! | `run`, `tests`, `autobahn`, `bench` | the commands |
 
+mod autobahn;
 #[cfg(target_os = "linux")]
 mod bench;
 mod checkout;
@@ -33,13 +34,15 @@ usage: cargo xtask COMMAND
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
   engine            say which JavaScript engine is built, and why
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
+  autobahn [client|server] [--cases 1.*,2.*]
+                    the Autobahn testsuite (Python 2.7) against our WebSockets
   bench http [--rounds N] [--seconds N] [--warmup N] [--only NAME,...]
                     compare liveline with bun, deno and Node
   bench floor-server [--port N]
                     the benchmark's floor: a bare epoll server that parses as little as it can
 
 RUSTY_V8_ARCHIVE=FILE names the V8 library; LIVELINE_ENGINE=v8|quickjs settles the engine.
-LIVELINE_BIN=FILE makes `bench` measure that executable instead of building one.
+LIVELINE_BIN=FILE makes `autobahn` and `bench` take that executable instead of building one.
 LIVELINE_SKIP_BROWSER=1 makes `test` leave out the tests that need node, npm and Chromium.";
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["run", rest @ ..] => run::run(&Checkout::find()?, rest),
         ["test", rest @ ..] => tests::test(&Checkout::find()?, rest),
         ["cargo", command, rest @ ..] => run::cargo(&Checkout::find()?, command, rest),
+        ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);
             Ok(())
