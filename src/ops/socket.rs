@@ -12,7 +12,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use serde::Serialize;
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error;
@@ -30,6 +30,8 @@ use crate::engine::{Close, CloseCode};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the other side has to answer a close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// How long the other side has to read what was sent before a close frame.
+const LINGER: Duration = Duration::from_secs(30);
 /// The largest message that the other side may send: a state of a response comes in one.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// What may wait for JavaScript, in bytes and in messages; beyond it the socket is not read.
@@ -50,15 +52,18 @@ pub struct Sockets {
 
 struct Socket {
     outgoing: mpsc::UnboundedSender<Message>,
-    unsent: Rc<Unsent>,
+    outbox: Rc<Outbox>,
     incoming: Mutex<mpsc::Receiver<SocketEvent>>,
     unread: Rc<Semaphore>,
 }
 
-/// The bytes that wait for the other side to read, and how many may.
-struct Unsent {
-    bytes: Cell<usize>,
+/// What is known of a socket's outgoing messages.
+struct Outbox {
+    /// The bytes that wait for the other side to read, and how many may.
+    unsent: Cell<usize>,
     limit: usize,
+    /// A close frame was ordered.
+    closing: Notify,
 }
 
 /// What happened on a socket.
@@ -83,13 +88,29 @@ pub enum SocketEvent {
         /// What the other side said; where there was no close frame, what went wrong.
         reason: String,
         was_clean: bool,
+        /// What the other side has still to be told, after the answers to what it said before: it broke a rule.
+        #[serde(skip)]
+        goodbye: Option<Status>,
     },
 }
 
 impl SocketEvent {
     /// The end of a connection that did not close as it should.
     fn lost(why: impl Into<String>) -> SocketEvent {
-        SocketEvent::Closed { code: CloseCode::Abnormal.number(), reason: why.into(), was_clean: false }
+        let code = CloseCode::Abnormal.number();
+        SocketEvent::Closed { code, reason: why.into(), was_clean: false, goodbye: None }
+    }
+
+    /// The end of a connection on which nothing more can be read (RFC 6455 section 7.4.1).
+    fn broken(error: &Error) -> SocketEvent {
+        let goodbye = match error {
+            Error::Protocol(_) => Some(Status::Protocol),
+            Error::Utf8(_) => Some(Status::Invalid),
+            Error::Capacity(_) => Some(Status::Size),
+            _ => None,
+        };
+        let (code, reason) = (CloseCode::Abnormal.number(), error.to_string());
+        SocketEvent::Closed { code, reason, was_clean: false, goodbye }
     }
 
     /// How much of the budget of unread bytes it takes.
@@ -123,10 +144,10 @@ pub fn op_socket_dial(
     }
     let (outgoing, orders) = mpsc::unbounded_channel();
     let (events, incoming) = mpsc::channel(UNREAD_MESSAGES);
-    let unsent = Rc::new(Unsent { bytes: Cell::new(0), limit: max_unsent as usize });
+    let outbox = Rc::new(Outbox { unsent: Cell::new(0), limit: max_unsent as usize, closing: Notify::new() });
     let unread = Rc::new(Semaphore::new(MAX_UNREAD));
-    deno_core::unsync::spawn(carry(request, orders, unsent.clone(), Told { events, unread: unread.clone() }));
-    let socket = Socket { outgoing, unsent, incoming: Mutex::new(incoming), unread };
+    deno_core::unsync::spawn(carry(request, orders, outbox.clone(), Told { events, unread: unread.clone() }));
+    let socket = Socket { outgoing, outbox, incoming: Mutex::new(incoming), unread };
     let sockets = state.borrow_mut::<Sockets>();
     sockets.next += 1;
     sockets.open.insert(sockets.next, Rc::new(socket));
@@ -140,7 +161,10 @@ pub async fn op_socket_next(state: Rc<RefCell<OpState>>, #[smi] number: u32) -> 
     let socket = state.borrow().borrow::<Sockets>().open.get(&number).cloned()?;
     let event = socket.incoming.lock().await.recv().await?;
     socket.unread.add_permits(event.size());
-    if matches!(event, SocketEvent::Closed { .. }) {
+    if let SocketEvent::Closed { goodbye, .. } = event {
+        if let Some(code) = goodbye {
+            let _ = socket.outgoing.send(Message::Close(Some(CloseFrame { code, reason: "".into() })));
+        }
         state.borrow_mut().borrow_mut::<Sockets>().open.remove(&number);
     }
     Some(event)
@@ -172,15 +196,15 @@ fn send(
     length: usize,
     message: impl FnOnce() -> Message,
 ) -> Result<(), OpError> {
-    let Some(Socket { outgoing, unsent, .. }) = state.borrow::<Sockets>().open.get(&socket).map(|s| &**s)
+    let Some(Socket { outgoing, outbox, .. }) = state.borrow::<Sockets>().open.get(&socket).map(|s| &**s)
     else {
         return Ok(());
     };
-    let bytes = unsent.bytes.get() + length;
-    if bytes > unsent.limit {
-        return Err(OpError::Unsent(unsent.limit));
+    let unsent = outbox.unsent.get() + length;
+    if unsent > outbox.limit {
+        return Err(OpError::Unsent(outbox.limit));
     }
-    unsent.bytes.set(bytes);
+    outbox.unsent.set(unsent);
     // Where the connection is gone, the next event says so.
     let _ = outgoing.send(message());
     Ok(())
@@ -189,7 +213,7 @@ fn send(
 /// How many bytes wait for the other side to read.
 #[op2(fast)]
 pub fn op_socket_unsent(state: &mut OpState, #[smi] socket: u32) -> f64 {
-    state.borrow::<Sockets>().open.get(&socket).map_or(0., |socket| socket.unsent.bytes.get() as f64)
+    state.borrow::<Sockets>().open.get(&socket).map_or(0., |socket| socket.outbox.unsent.get() as f64)
 }
 
 /// Closes the socket after what waits was sent. A `code` of 0 is none. The `closed` event is still to come.
@@ -201,6 +225,7 @@ pub fn op_socket_close(state: &mut OpState, #[smi] socket: u32, #[smi] code: u16
         CloseFrame { code: code.into(), reason: reason.as_ref().into() }
     });
     let _ = socket.outgoing.send(Message::Close(frame));
+    socket.outbox.closing.notify_one();
 }
 
 /// The way to JavaScript.
@@ -222,72 +247,66 @@ impl Told {
 }
 
 /// Connects, and carries messages both ways until either side is gone.
-async fn carry(request: Request, orders: mpsc::UnboundedReceiver<Message>, unsent: Rc<Unsent>, told: Told) {
+async fn carry(request: Request, orders: mpsc::UnboundedReceiver<Message>, outbox: Rc<Outbox>, told: Told) {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
-    let closed = match timeout(CONNECT_TIMEOUT, connect_async_with_config(request, Some(config), true)).await
-    {
+    let connected = tokio::select! {
+        connected = timeout(CONNECT_TIMEOUT, connect_async_with_config(request, Some(config), true)) => connected,
+        () = outbox.closing.notified() => {
+            told.tell(SocketEvent::lost("closed before it was open")).await;
+            return;
+        }
+    };
+    match connected {
         Ok(Ok((socket, response))) => {
             let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
             let protocol = protocol.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
-            if !told.tell(SocketEvent::Opened { protocol }).await {
-                return;
+            if told.tell(SocketEvent::Opened { protocol }).await {
+                converse(socket, orders, &outbox, &told).await;
             }
-            converse(socket, orders, unsent, &told).await
         }
-        Ok(Err(error)) => SocketEvent::lost(format!("no connection: {error}")),
-        Err(_) => SocketEvent::lost("no connection in time"),
-    };
-    // Whoever dialled may have no more interest.
-    told.tell(closed).await;
+        Ok(Err(error)) => drop(told.tell(SocketEvent::lost(format!("no connection: {error}"))).await),
+        Err(_) => drop(told.tell(SocketEvent::lost("no connection in time")).await),
+    }
 }
 
 async fn converse(
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     orders: mpsc::UnboundedReceiver<Message>,
-    unsent: Rc<Unsent>,
+    outbox: &Outbox,
     told: &Told,
-) -> SocketEvent {
-    let (mut sink, stream) = socket.split();
+) {
+    let (sink, stream) = socket.split();
     let mut reading = pin!(read(stream, told));
-    let ended = tokio::select! {
-        ended = &mut reading => ended,
-        // What the other side still says before it answers the close frame is nobody's business but its own.
-        () = write(&mut sink, orders, unsent) => timeout(CLOSE_GRACE, reading)
-            .await
-            .unwrap_or(Ended::Closed(SocketEvent::lost("the other side did not answer the close frame"))),
+    let mut writing = pin!(write(sink, orders, outbox));
+    let unread = async {
+        outbox.closing.notified().await;
+        tokio::time::sleep(LINGER).await;
     };
-    match ended {
-        Ended::Closed(closed) => closed,
-        Ended::Broken(error) => {
-            if let Some(code) = violation(&error) {
-                let frame = CloseFrame { code, reason: "".into() };
-                // It may be gone already.
-                let _ = timeout(CLOSE_GRACE, sink.send(Message::Close(Some(frame)))).await;
-            }
-            SocketEvent::lost(error.to_string())
+    let (closed, is_writing) = tokio::select! {
+        closed = &mut reading => (closed, true),
+        () = &mut writing => {
+            // What the other side still says before it answers the close frame is nobody's business but its own.
+            let silence = SocketEvent::lost("the other side did not answer the close frame");
+            (timeout(CLOSE_GRACE, reading).await.unwrap_or(silence), false)
         }
-    }
-}
-
-/// What the other side is told of an error, if it was its own (RFC 6455 section 7.4.1).
-fn violation(error: &Error) -> Option<Status> {
-    match error {
-        Error::Protocol(_) => Some(Status::Protocol),
-        Error::Utf8(_) => Some(Status::Invalid),
-        Error::Capacity(_) => Some(Status::Size),
-        _ => None,
+        () = unread => (SocketEvent::lost("the other side did not read what was left"), false),
+    };
+    let has_goodbye = matches!(closed, SocketEvent::Closed { goodbye: Some(_), .. });
+    // Whoever dialled may have no more interest.
+    if told.tell(closed).await && has_goodbye && is_writing {
+        let _ = timeout(CLOSE_GRACE, writing).await;
     }
 }
 
 /// Writes what is ordered, up to a close frame.
 async fn write(
-    sink: &mut (impl Sink<Message, Error = Error> + Unpin),
+    mut sink: impl Sink<Message, Error = Error> + Unpin,
     mut orders: mpsc::UnboundedReceiver<Message>,
-    unsent: Rc<Unsent>,
+    outbox: &Outbox,
 ) {
     // An isolate that ends takes its orders along.
     while let Some(message) = orders.recv().await {
@@ -297,19 +316,13 @@ async fn write(
         if sent.is_err() || is_last {
             return;
         }
-        unsent.bytes.set(unsent.bytes.get() - length);
+        outbox.unsent.set(outbox.unsent.get() - length);
     }
     let _ = sink.close().await;
 }
 
-/// How reading came to its end.
-enum Ended {
-    Closed(SocketEvent),
-    Broken(Error),
-}
-
 /// Reads messages as fast as JavaScript takes them.
-async fn read(mut stream: impl Stream<Item = Result<Message, Error>> + Unpin, told: &Told) -> Ended {
+async fn read(mut stream: impl Stream<Item = Result<Message, Error>> + Unpin, told: &Told) -> SocketEvent {
     loop {
         let event = match stream.next().await {
             Some(Ok(Message::Text(text))) => SocketEvent::Text { data: text.as_str().to_owned() },
@@ -323,14 +336,14 @@ async fn read(mut stream: impl Stream<Item = Result<Message, Error>> + Unpin, to
                     .map_or((NO_STATUS, String::new()), |CloseFrame { code, reason }| {
                         (u16::from(code), reason.as_str().to_owned())
                     });
-                return Ended::Closed(SocketEvent::Closed { code, reason, was_clean: true });
+                return SocketEvent::Closed { code, reason, was_clean: true, goodbye: None };
             }
             Some(Ok(_)) => continue,
-            Some(Err(error)) => return Ended::Broken(error),
-            None => return Ended::Closed(SocketEvent::lost("the connection was lost")),
+            Some(Err(error)) => return SocketEvent::broken(&error),
+            None => return SocketEvent::lost("the connection was lost"),
         };
         if !told.tell(event).await {
-            return Ended::Closed(SocketEvent::lost("nobody reads any more"));
+            return SocketEvent::lost("nobody reads any more");
         }
     }
 }
