@@ -12,6 +12,7 @@ import {
 import { define } from "ext:liveline/00_globals.js";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { currentExchange } from "ext:liveline/10_exchange.js";
+import { kClosed } from "ext:liveline/33_port_events.js";
 
 const { defineEventHandler } = core.loadExtScript("ext:deno_web/02_event.js");
 
@@ -32,16 +33,12 @@ const MAX_REASON = 123;
 /** A subprotocol's name is a token (RFC 9110 section 5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** For the host: makes a socket without an address, which {@link kCarry} gives something to speak through. */
+/** For the host: in place of an address, makes a socket that {@link kCarry} opens. */
 export const kUnaddressed = Symbol("unaddressed");
-/** For the host: what carries a socket's words from now on. */
+/** For the host: a socket is open, and this carries its words from now on. */
 export const kCarry = Symbol("carry");
-/** For the host: a socket can be spoken through. */
-export const kOpened = Symbol("opened");
 /** For the host: a message came, as text or as bytes. */
 export const kHeard = Symbol("heard");
-/** For the host: a socket is over. */
-export const kOver = Symbol("over");
 
 /**
  * What carries a socket's words.
@@ -82,10 +79,10 @@ export class WebSocket extends EventTarget {
     const socket = op_socket_dial(href, names, "", "", MAX_UNSENT);
     this.#carrier = new Dialled(socket);
     listen(socket, {
-      opened: ({ protocol }) => this[kOpened](protocol),
+      opened: ({ protocol }) => this.#opened(protocol),
       text: ({ data }) => this[kHeard](data),
       binary: ({ data }) => this[kHeard](data.buffer),
-      closed: ({ code, reason, wasClean }) => this[kOver](code, reason, wasClean),
+      closed: ({ code, reason, wasClean }) => this[kClosed](code, reason, wasClean),
     });
     exchange?.onEnd(() => this.#abandon());
   }
@@ -149,6 +146,13 @@ export class WebSocket extends EventTarget {
     this.#readyState = CLOSING;
   }
 
+  #opened(protocol) {
+    if (this.#readyState !== CONNECTING) return;
+    this.#readyState = OPEN;
+    this.#protocol = protocol;
+    this.dispatchEvent(new Event("open"));
+  }
+
   /** Sends a message, or does what comes after all of them, in order: a Blob has to be read first. */
   #say(message) {
     if (this.#behind !== null) this.#behind.push(message);
@@ -181,7 +185,7 @@ export class WebSocket extends EventTarget {
   #fail(reason) {
     this.#readyState = CLOSING;
     this.#carrier.close(0, "");
-    queueMicrotask(() => this[kOver](1006, reason, false));
+    queueMicrotask(() => this[kClosed](1006, reason, false));
   }
 
   /** The exchange that opened the socket has ended. */
@@ -189,20 +193,14 @@ export class WebSocket extends EventTarget {
     if (this.#readyState === CLOSED) return;
     const reason = "the exchange that opened this socket has ended";
     this.#carrier.close(1001, reason);
-    this[kOver](1001, reason, true);
+    this[kClosed](1001, reason, true);
   }
 
   // -- for what carries it ---------------------------------------------------------------------------------------------
 
   [kCarry](carrier) {
     this.#carrier = carrier;
-  }
-
-  [kOpened](protocol) {
-    if (this.#readyState !== CONNECTING) return;
     this.#readyState = OPEN;
-    this.#protocol = protocol;
-    this.dispatchEvent(new Event("open"));
   }
 
   [kHeard](message) {
@@ -211,7 +209,7 @@ export class WebSocket extends EventTarget {
     this.dispatchEvent(new MessageEvent("message", { data, origin: this.#origin }));
   }
 
-  [kOver](code, reason, wasClean) {
+  [kClosed](code, reason, wasClean) {
     if (this.#readyState === CLOSED) return;
     this.#readyState = CLOSED;
     if (!wasClean) this.dispatchEvent(new ErrorEvent("error", { message: reason, error: new Error(reason) }));

@@ -92,6 +92,13 @@ impl Answer {
         answer
     }
 
+    /// The answer where a handler serves a WebSocket and the request asks for none.
+    pub fn needs_websocket() -> Answer {
+        let mut answer = Answer::text(StatusCode::UPGRADE_REQUIRED, "A WebSocket is served here; connect one.\n");
+        answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer
+    }
+
     /// The answer for a handler that failed, with what may be told of it.
     pub fn internal_error(diagnostic: Option<&Diagnostic>, json: bool) -> Answer {
         const MESSAGE: &str = "Internal Server Error";

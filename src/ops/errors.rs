@@ -23,6 +23,9 @@ pub enum OpError {
     #[error("`{0}` is no member of a channel")]
     Member(String),
     #[class(type)]
+    #[error("the client did not offer the subprotocol `{0}`")]
+    Protocol(String),
+    #[class(type)]
     #[error("invalid response header: {0}")]
     Header(String),
     #[class("DOMExceptionInvalidStateError")]

@@ -63,7 +63,7 @@ pub struct Exchanges {
 pub(super) struct Slot {
     id: ExchangeId,
     exchange: Exchange<Answer>,
-    client: Client,
+    pub client: Client,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
     /// It fails because a line to another server was lost, and why that was.
@@ -145,7 +145,7 @@ impl Exchanges {
 
     /// Whether the request's client can join a line.
     pub fn can_join(&mut self, id: ExchangeId) -> bool {
-        self.slot(id).is_some_and(|slot| slot.client != Client::Plain)
+        self.slot(id).is_some_and(|slot| !matches!(slot.client, Client::Plain | Client::Socket))
     }
 
     /// Whether no request is left.
