@@ -94,7 +94,8 @@ impl Answer {
 
     /// The answer where a handler serves a WebSocket and the request asks for none.
     pub fn needs_websocket() -> Answer {
-        let mut answer = Answer::text(StatusCode::UPGRADE_REQUIRED, "A WebSocket is served here; connect one.\n");
+        let mut answer =
+            Answer::text(StatusCode::UPGRADE_REQUIRED, "A WebSocket is served here; connect one.\n");
         answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         answer
     }

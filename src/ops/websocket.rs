@@ -16,11 +16,7 @@ pub struct SocketLine(pub LineId);
 
 /// Answers with a WebSocket, or with 426 where the request asks for none. Says whether there is one.
 #[op2(fast)]
-pub fn op_answer_socket(
-    state: &mut OpState,
-    id: f64,
-    #[string] headers: &str,
-) -> Result<bool, OpError> {
+pub fn op_answer_socket(state: &mut OpState, id: f64, #[string] headers: &str) -> Result<bool, OpError> {
     let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
     answer.headers.remove(CONTENT_LENGTH);
     let slot = state.borrow_mut::<Exchanges>().known(id)?;
@@ -70,7 +66,10 @@ pub fn op_websocket_bytes(state: &mut OpState, id: f64, #[anybuffer] bytes: &[u8
 #[op2(fast)]
 pub fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
     let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.line(exchange_id(id)).map_or(0., |line| { let _ = line; 0. })
+    exchanges.line(exchange_id(id)).map_or(0., |line| {
+        let _ = line;
+        0.
+    })
 }
 
 /// Closes the socket once all is sent. The exchange is over.
