@@ -12,6 +12,7 @@ import {
   op_exchange_started,
   op_exchange_unreachable,
   op_log_error,
+  op_port_refresh,
   op_request_url,
 } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
@@ -115,6 +116,40 @@ export class Exchange {
     else (this.#onEnd ??= []).push(callback);
   }
 
+  // -- a client that reads slowly ----------------------------------------------------------------------------------
+
+  /** Calls `callback` when the client needs in full what it follows. @returns {() => void} what stops that */
+  onRefresh(callback) {
+    this.#refreshers ??= new Set();
+    this.#refreshers.add(callback);
+    return () => this.#refreshers.delete(callback);
+  }
+  #refreshers = null;
+
+  /** Resolves when the client has caught up, or will not. */
+  whenDrained() {
+    if (this.#ended) return Promise.resolve();
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+  #drained = null;
+
+  /** What waited for the client is written. Changes that it missed meanwhile are made up for by states in full. */
+  drained(stale) {
+    if (stale) {
+      op_port_refresh(this.id);
+      for (const refresh of this.#refreshers ?? []) {
+        try {
+          refresh();
+        } catch (error) {
+          return this.fail(error);
+        }
+      }
+    }
+    this.#drained?.resolve();
+    this.#drained = null;
+  }
+
   /** Keeps the exchange open until {@link release}. */
   hold() {
     if (this.#ended) throw invalidState("Event lifecycle already complete: the exchange has ended.");
@@ -200,6 +235,7 @@ export class Exchange {
     // However it ended, the port tells first, unless it did already.
     this.#tellClosed(1000, "done", true);
     this.#settleWaiting("done");
+    this.#drained?.resolve();
     if (this.#abort !== null) this.#abort.abort(reason ?? overError());
     const callbacks = this.#onEnd;
     this.#onEnd = null;

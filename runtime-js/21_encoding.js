@@ -9,6 +9,7 @@ import {
   op_answer_stream,
   op_port_delta,
   op_port_frame,
+  op_port_state,
   op_stream_end,
   op_stream_gone,
   op_stream_write,
@@ -33,6 +34,9 @@ export class Responder {
   #stopRelay = null;
   /** Ends the observation of bodies that may still change. */
   #observed = [];
+  /** The newest state, for a client that missed what led to it. */
+  #newest = null;
+  #stopRefresh = null;
 
   /**
    * @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source
@@ -59,6 +63,7 @@ export class Responder {
       op_port_frame(exchange.id, eventID, encodeFrame(frame), last);
       if (!frame.concurrent) this.#forgetBodies();
       this.#observe(frame.body, eventID, "body");
+      this.#isNewest(frame);
     } else {
       if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], last);
       else answerValue(exchange, frame.body, frame, last);
@@ -89,7 +94,10 @@ export class Responder {
 
   /** Follows the body that HTTP carried, or will carry where it waits for the last state. */
   observeFirst(body, head, last) {
-    if (this.#exchange.canJoin) return this.#observe(body, "initial_response", null);
+    if (this.#exchange.canJoin) {
+      if (isPlain(body)) this.#isNewest({ ...PLAIN, type: "basic", concurrent: false, ...head, body });
+      return this.#observe(body, "initial_response", null);
+    }
     this.#forgetBodies();
     if (!isPlain(body)) return;
     let changed = false;
@@ -118,6 +126,20 @@ export class Responder {
     for (const unsubscribe of this.#observed) unsubscribe();
     this.#observed.length = 0;
   }
+
+  #isNewest(frame) {
+    this.#newest = frame;
+    this.#stopRefresh ??= this.#exchange.onRefresh(() => this.#refresh());
+  }
+
+  /** Says the newest state again, as it is now. */
+  #refresh() {
+    const exchange = this.#exchange;
+    const eventID = exchange.nextEventID("response.replace");
+    op_port_state(exchange.id, eventID, encodeFrame(this.#newest));
+    this.#forgetBodies();
+    this.#observe(this.#newest.body, eventID, "body");
+  }
 }
 
 /**
@@ -139,6 +161,25 @@ export function sendDelta(exchange, source, records, prefix) {
   } catch (error) {
     exchange.fail(error);
   }
+}
+
+/** Sends the changes of a live message until the exchange ends. */
+export function follow(exchange, eventID, data) {
+  const known = new Set(Object.keys(data));
+  exchange.onEnd(subscribe(data, (records) => {
+    for (const { path } of records) known.add(path[0]);
+    sendDelta(exchange, eventID, records, null);
+  }));
+  exchange.onRefresh(() => {
+    const set = ([key, value]) => ({ type: "set", key, value, isUpdate: true, path: [key] });
+    const gone = [...known].filter((key) => key !== "length" && !Object.hasOwn(data, key));
+    const records = [
+      ...gone.map((key) => ({ type: "delete", key, path: [key] })),
+      ...Object.entries(data).map(set),
+      ...(Array.isArray(data) ? [set(["length", data.length])] : []),
+    ];
+    sendDelta(exchange, eventID, records, null);
+  });
 }
 
 /** The head of an answer that nobody gave one. */

@@ -2,7 +2,7 @@
 
 import { op_port_close, op_port_message } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
-import { sendDelta } from "ext:liveline/21_encoding.js";
+import { follow } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
 import { Channels } from "ext:liveline/32_channels.js";
 import {
@@ -15,7 +15,6 @@ import {
   readOptions,
   Requests,
 } from "ext:liveline/33_port_events.js";
-import { subscribe } from "ext:liveline/60_observer.js";
 
 /**
  * @typedef {object} MessageOptions
@@ -40,6 +39,8 @@ export class ClientPort extends Port {
   #exchange;
   #requests = new Requests();
   #taps = null;
+  /** The client is far behind with what was sent last. */
+  #isCongested = false;
 
   constructor(exchange) {
     super();
@@ -53,9 +54,11 @@ export class ClientPort extends Port {
    * Sends a message. Before anything else was sent it makes the HTTP answer a 202, which tells the client to join.
    * @param {unknown} data
    * @param {MessageOptions} [options]
+   * @returns {Promise<void> | undefined} something to wait for, where the client is far behind
    */
   postMessage(data, options = undefined) {
     this.#send(data, readOptions(options), 0);
+    if (this.#isCongested) return this.#exchange.whenDrained();
   }
 
   /**
@@ -147,10 +150,8 @@ export class ClientPort extends Port {
     const exchange = this.#exchange;
     const payload = encodeJson(data, `The "${type}" message`);
     exchange.answered = true;
-    op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
-    if (live && data !== null && typeof data === "object") {
-      exchange.onEnd(subscribe(data, (records) => sendDelta(exchange, eventID, records, null)));
-    }
+    this.#isCongested = op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
+    if (live && data !== null && typeof data === "object") follow(exchange, eventID, data);
   }
 
   /** The far end of this port, for handlers that listen in on what this one says. */

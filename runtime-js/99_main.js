@@ -85,6 +85,12 @@ function overhear(id, channel, type, eventID, json) {
   inContextOf(exchange, () => exchange.channels?.overhear(channel, { type, data, eventID }));
 }
 
+/** What waited for a client that reads slowly is written; perhaps it missed changes. */
+function drained(id, stale) {
+  const exchange = findExchange(id);
+  if (exchange !== undefined) inContextOf(exchange, () => exchange.drained(stale));
+}
+
 /** The exchange is over from outside: the line closed, the client left, or time ran out. */
 function closed(id, code, reason) {
   const exchange = findExchange(id);
@@ -93,7 +99,19 @@ function closed(id, code, reason) {
 }
 
 // The host takes this before any other code runs.
-globalThis.__liveline = { addHandler, closed, dispatch, heard, opened, overhear, receive, relay, reply, start };
+globalThis.__liveline = {
+  addHandler,
+  closed,
+  dispatch,
+  drained,
+  heard,
+  opened,
+  overhear,
+  receive,
+  relay,
+  reply,
+  start,
+};
 
 // Nothing of the embedding is left where handlers could reach it.
 delete globalThis.__bootstrap;

@@ -2,6 +2,7 @@
 
 import { whoIsTold } from "../02_exceptions.js";
 import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
+import { LineLostError } from "../33_port_events.js";
 import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
 import { answerDialogs } from "./dialogs.js";
@@ -9,12 +10,21 @@ import { interceptMoves } from "./history.js";
 import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
 import { PageState } from "./state.js";
-import { transportFor } from "./transport.js";
+import { tellOfLine, transportFor } from "./transport.js";
 
+const APP = "/app.js";
 const WORKER = "/.liveline/worker.js";
 const LINE_HEADER = "X-Live-Session";
 /** The page that shows a route's state, so that the app sees when a route has another one. */
 const PAGE_HEADER = "X-Live-Page";
+
+/** The code of a line that was not closed. */
+const LOST = 1006;
+
+/** A line that ends sooner is no reason to ask again at once. */
+const SHORT_LIFE_MS = 60_000;
+/** The longest pause between two questions whether anybody answers. */
+const MAX_PAUSE_MS = 30_000;
 
 /** What a state with a `Location` means to a browser. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -40,7 +50,11 @@ class App {
   #controller = new AbortController();
   /** The answer that the page came with. */
   #embedded = null;
+  /** What pages were got with, and the signals of their navigations. @type {WeakMap<Response, AbortSignal>} */
+  #pages = new WeakMap();
   #redirects = 0;
+  /** At most how long to wait before a lost page is asked for. */
+  #pause = 0;
 
   /** @param {Manifest} manifest @param {Load} load */
   constructor(manifest, load) {
@@ -111,7 +125,11 @@ class App {
     this.#say({ ...partsOf(url), method });
     this.#controller.abort();
     const controller = this.#controller = new AbortController();
-    const report = (error) => this.#failed(error, controller);
+    const report = (error) => {
+      // Where a page's line is lost, it is asked for again.
+      const isMended = method === "GET" && error instanceof LineLostError && error.code === LOST;
+      if (!isMended) this.#failed(error, controller);
+    };
     Observer.set(this.navigator, { ...AT_REST, requesting: url.href, method });
     try {
       const handlers = await this.#handlers;
@@ -141,6 +159,12 @@ class App {
 
   /** Past the last client handler: the answer that the page came with, or the server's. */
   async #askServer({ request, signal }) {
+    const response = await this.#answer(request, signal);
+    if (request.method === "GET") this.#pages.set(response, signal);
+    return response;
+  }
+
+  async #answer(request, signal) {
     const embedded = this.#embedded;
     this.#embedded = null;
     if (embedded !== null && request.method === "GET" && embedded.url === request.url) return embedded.response;
@@ -227,8 +251,38 @@ class App {
 
   #openPort(response) {
     const address = response.headers.get(LINE_HEADER);
-    const open = address === null ? null : transportFor(address, response.url || location.href);
-    return open === null ? null : this.background.add(new RemotePort(open));
+    const open = address === null ? null : transportFor(address, response.url || location.href, this.#load);
+    if (open === null) return null;
+    const port = this.background.add(new RemotePort(open));
+    const signal = this.#pages.get(response);
+    if (signal !== undefined) this.#keep(port, signal);
+    return port;
+  }
+
+  /** Where the line of what is shown is lost for good, asks for the page again. */
+  #keep(port, signal) {
+    const start = Date.now();
+    let isSaid = false;
+    port.addEventListener("response.done", () => isSaid = true);
+    port.addEventListener("close", ({ code }) => {
+      if (code !== LOST || isSaid) return;
+      // A line that never lasts must not make its handler run all the time.
+      if (Date.now() - start > SHORT_LIFE_MS) this.#pause = 0;
+      this.#reload(signal).catch(() => {});
+    });
+  }
+
+  async #reload(signal) {
+    while (!signal.aborted) {
+      const pause = this.#pause * Math.random();
+      this.#pause = Math.min(2 * this.#pause + 500, MAX_PAUSE_MS);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      // Not the page itself: each request for it runs its handler.
+      const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
+      if (signal.aborted || !answer?.ok) continue;
+      await this.#go({ url: new URL(location.href), init: {} });
+      return tellOfLine("reloaded");
+    }
   }
 }
 
@@ -303,7 +357,7 @@ async function serveByWorker(hasHandlers) {
 
 /**
  * Loads a part of the app that not every page needs.
- * @typedef {(part: "binding" | "handlers" | "live") => Promise<object>} Load
+ * @typedef {(part: "binding" | "events" | "handlers" | "live" | "sockets") => Promise<object>} Load
  */
 
 /** @param {Manifest} manifest @param {Load} load */

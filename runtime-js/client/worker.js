@@ -5,7 +5,9 @@ import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
 import { Downstream } from "./downstream.js";
 import { ClientEvent, kHasClient } from "./event.js";
+import { openEvents } from "./events.js";
 import { provideLiveFunctions } from "./live.js";
+import { keepLine } from "./sockets.js";
 import { Router, StepTree } from "./steps.js";
 import { transportFor } from "./transport.js";
 
@@ -13,13 +15,16 @@ globalThis.LiveResponse = LiveResponse;
 globalThis.Observer = Observer;
 provideLiveFunctions();
 
+/** A worker loads nothing later. */
+const PARTS = { events: { openEvents }, sockets: { keepLine } };
 /** What only the host answers. */
 const HOST_PATHS = /^\/(?:\.liveline\/|app\.m?js$)/;
 
 /** @param {[string, object][]} handlers pattern and module of each */
 export function start(handlers) {
   setPortOpener((response) => {
-    const open = transportFor(response.headers.get("X-Live-Session") ?? "", response.url);
+    const address = response.headers.get("X-Live-Session") ?? "";
+    const open = transportFor(address, response.url, async (part) => PARTS[part]);
     return open === null ? null : new RemotePort(open);
   });
   const tree = new StepTree(handlers.map(([pattern, module]) => [pattern, () => module]));

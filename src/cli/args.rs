@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 /// Runs a folder of JavaScript route handlers whose answers can stay on the line.
@@ -86,6 +86,15 @@ pub struct Limits {
     /// How long a client has to join its live line
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub join_timeout: Duration,
+    /// How long a live line waits for a client that lost its connection and can come again
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub resume_window: Duration,
+    /// How long a live client may be silent before it is pinged; 0s turns that off
+    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = humantime::parse_duration)]
+    pub ping_interval: Duration,
+    /// How long a live client may be silent before it counts as gone
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub ping_timeout: Duration,
     /// How long a handler may take to answer before the client gets 504
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub answer_timeout: Duration,
@@ -113,4 +122,31 @@ pub struct Limits {
     /// Bytes that may wait in each direction of a live line
     #[arg(long, value_name = "SIZE", default_value = "1MiB")]
     pub max_queue: ByteSize,
+    /// What happens to messages for a live client that reads too slowly: close its line with 1013, or drop some
+    #[arg(long, value_name = "POLICY", value_enum, default_value = "close")]
+    pub overflow: Overflow,
+    /// Live lines that one session may have at a time
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_lines_per_session: usize,
+    /// Live lines that one address may have at a time
+    #[arg(long, value_name = "N", default_value_t = 8192)]
+    pub max_lines_per_address: usize,
+}
+
+/// See [`crate::engine::Overflow`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Overflow {
+    Close,
+    DropOldest,
+    DropNewest,
+}
+
+impl From<Overflow> for crate::engine::Overflow {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Close => Self::Close,
+            Overflow::DropOldest => Self::DropOldest,
+            Overflow::DropNewest => Self::DropNewest,
+        }
+    }
 }

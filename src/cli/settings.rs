@@ -74,7 +74,13 @@ fn settings(
     let lines = engine::Limits {
         join_window: limits.join_timeout,
         close_grace: CLOSE_GRACE,
+        resume_window: limits.resume_window,
+        ping_interval: limits.ping_interval,
+        ping_timeout: limits.ping_timeout,
         queue_bytes: bytes(limits.max_queue),
+        overflow: limits.overflow.into(),
+        lines_per_session: limits.max_lines_per_session,
+        lines_per_address: limits.max_lines_per_address,
         origins,
     };
     let limits = Limits {

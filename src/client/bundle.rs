@@ -36,12 +36,15 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/dialogs.js",
     "client/downstream.js",
     "client/event.js",
+    "client/events.js",
     "client/handlers.js",
     "client/history.js",
     "client/hub.js",
     "client/live.js",
     "client/local_ports.js",
     "client/navigation.js",
+    "client/resume.js",
+    "client/sockets.js",
     "client/state.js",
     "client/steps.js",
     "client/storage.js",
@@ -62,7 +65,13 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 3] = [Bundle::Part("binding"), Bundle::Part("handlers"), Bundle::Part("live")];
+    pub const PARTS: [Bundle; 5] = [
+        Bundle::Part("binding"),
+        Bundle::Part("events"),
+        Bundle::Part("handlers"),
+        Bundle::Part("live"),
+        Bundle::Part("sockets"),
+    ];
 
     pub fn name(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! Random histories of lines in channels, against a model that is too simple to be wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proptest::prelude::*;
 
@@ -123,9 +123,10 @@ impl Model {
 /// Types and ids of all frames that a line's client reads now.
 fn read(engine: &mut Engine, id: LineId, now: Instant) -> Vec<String> {
     let mut frames = Vec::new();
-    while engine.take(id, 1000, now, &mut frames) == Take::Frames {}
-    let names = frames.iter().map(|frame| {
-        let envelope: serde_json::Value = serde_json::from_str(frame).unwrap();
+    while engine.take(engine.seat_now(id), 1000, now, &mut frames) == Take::Some {}
+    let names = frames.iter().map(|outgoing| {
+        let Outgoing::Frame(frame) = outgoing else { panic!("nothing else is sent") };
+        let envelope: serde_json::Value = serde_json::from_str(frame.as_str()).unwrap();
         let name = |key: &str| envelope[".wq"][key].as_str().unwrap().to_owned();
         format!("{} {}", name("type"), name("eventID"))
     });
@@ -136,10 +137,10 @@ fn read(engine: &mut Engine, id: LineId, now: Instant) -> Vec<String> {
 fn open(engine: &mut Engine, number: usize, session: Option<&str>, joined: bool, now: Instant) -> LineId {
     let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
     let (owner, exchange, token) = (OwnerId(0), ExchangeId(number as u64), Token([number as u8; 16]));
-    let id = engine.open(Opening { owner, exchange, visitor: visitor.clone(), token }, now);
+    let id = engine.open(Opening { owner, exchange, visitor: visitor.clone(), token }, now).unwrap();
     if joined {
-        engine.join(token, Carrier::Socket, &visitor, (None, None)).unwrap();
-        engine.receive(id, CONNECT, now, &mut Vec::new());
+        engine.join(token, Carrier::Socket, &visitor, (None, None), now, &mut Vec::new()).unwrap();
+        engine.receive(engine.seat_now(id), CONNECT, now, &mut Vec::new());
     }
     id
 }
@@ -149,9 +150,7 @@ fn entry() -> Entry {
 }
 
 fn engine(queue_bytes: usize) -> Engine {
-    let origins = Origins::default();
-    let (join_window, close_grace) = (Duration::from_secs(30), Duration::from_secs(5));
-    Engine::new(Limits { join_window, close_grace, queue_bytes, origins })
+    Engine::new(Limits { queue_bytes, ..Limits::for_tests() }, Instant::now())
 }
 
 proptest! {
@@ -184,7 +183,7 @@ proptest! {
                     let kind = format!("{}:message", CHANNELS[channel]);
                     let event_id = format!("{line}-{}", known[line].said);
                     let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"{event_id}"}}}}"#);
-                    engine.receive(known[line].id, &text, now, &mut actions);
+                    engine.receive(engine.seat_now(known[line].id), &text, now, &mut actions);
                     if let Some(member) = model.member(channel, line).filter(|_| known[line].joined) {
                         model.tell_others(channel, member, &format!("{kind} {event_id}"), &mut known);
                     }
@@ -200,7 +199,7 @@ proptest! {
                     model.end(line, &mut known);
                 },
                 Step::SocketClosed(line) => if let Some(line) = at(line, &known) {
-                    engine.socket_closed(known[line].id, CloseCode::Abnormal.into(), now, &mut actions);
+                    engine.socket_closed(engine.seat_now(known[line].id), CloseCode::Abnormal.into(), now, &mut actions);
                     known[line].expected.clear();
                     model.end(line, &mut known);
                 },
@@ -224,7 +223,7 @@ proptest! {
         }
 
         for line in &known {
-            engine.socket_closed(line.id, CloseCode::Abnormal.into(), now, &mut actions);
+            engine.socket_closed(engine.seat_now(line.id), CloseCode::Abnormal.into(), now, &mut actions);
         }
         prop_assert!(engine.is_empty(), "nothing is left when all lines are gone");
     }
@@ -246,7 +245,7 @@ proptest! {
         }).collect();
 
         for _ in 0..said {
-            engine.receive(lines[0], HELLO, now, &mut actions);
+            engine.receive(engine.seat_now(lines[0]), HELLO, now, &mut actions);
             // Only the first line is read.
             for name in read(&mut engine, lines[0], now) {
                 prop_assert!(name.starts_with("room:message"), "{}", name);
@@ -258,7 +257,7 @@ proptest! {
         }).collect();
         prop_assert_eq!(told.iter().collect::<BTreeSet<_>>().len(), told.len(), "a line ends once");
         for line in lines {
-            engine.socket_closed(line, CloseCode::Abnormal.into(), now, &mut actions);
+            engine.socket_closed(engine.seat_now(line), CloseCode::Abnormal.into(), now, &mut actions);
         }
         prop_assert!(engine.is_empty());
     }

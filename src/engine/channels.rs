@@ -279,6 +279,12 @@ impl Channels {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.members.len())
     }
 
+    /// How many channels there are, and how many members in all of them.
+    pub fn count(&self) -> (u64, u64) {
+        let members = self.channels.values().map(|channel| channel.members.len()).sum::<usize>();
+        (self.channels.len() as u64, members as u64)
+    }
+
     /// Whether nobody is in any channel.
     pub fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.entered.is_empty()
@@ -377,7 +383,7 @@ mod tests {
         assert_eq!(channels.size(&room()), 2);
         let outcome = channels.enter(room(), LineId(4), None, loud());
         assert_eq!(lines(&outcome), [1, 2, 3]);
-        assert!(outcome.frames[0].1.contains(r#""message":"joins",".wq":{"type":"room:message""#));
+        assert!(outcome.frames[0].1.as_str().contains(r#""message":"joins",".wq":{"type":"room:message""#));
         assert!(lines(&channels.enter(room(), LineId(4), None, loud())).is_empty(), "it is in already");
         assert!(lines(&channels.enter(room(), LineId(5), Some("A"), loud())).is_empty());
     }

@@ -24,14 +24,14 @@ pub enum CloseCode {
     IsolateLost,
     /// 1012: the server restarts. Reconnect.
     Restart,
+    /// 1013: the client read too slowly and its queue outgrew its budget. Reconnect.
+    TooSlow,
     /// 4001: the user navigated away and the handler did not object.
     Navigated,
     /// 4002: the handler threw.
     HandlerFailed,
     /// 4003: the line to another server, which the handler passed on, was lost. Reconnect.
     UpstreamLost,
-    /// 4008: the client read too slowly and its queue outgrew its budget. Reconnect.
-    TooSlow,
     /// Any other code, as the client sent it.
     Other(u16),
 }
@@ -48,10 +48,10 @@ impl CloseCode {
             Self::TooBig => 1009,
             Self::IsolateLost => 1011,
             Self::Restart => 1012,
+            Self::TooSlow => 1013,
             Self::Navigated => 4001,
             Self::HandlerFailed => 4002,
             Self::UpstreamLost => 4003,
-            Self::TooSlow => 4008,
             Self::Other(number) => number,
         }
     }
@@ -87,10 +87,10 @@ impl From<u16> for CloseCode {
             1009 => Self::TooBig,
             1011 => Self::IsolateLost,
             1012 => Self::Restart,
+            1013 => Self::TooSlow,
             4001 => Self::Navigated,
             4002 => Self::HandlerFailed,
             4003 => Self::UpstreamLost,
-            4008 => Self::TooSlow,
             other => Self::Other(other),
         }
     }
@@ -124,7 +124,9 @@ mod tests {
 
     #[test]
     fn number_round_trips() {
-        for number in [1000, 1001, 1003, 1006, 1008, 1009, 1011, 1012, 3000, 4001, 4002, 4003, 4008, 4999] {
+        for number in
+            [1000, 1001, 1003, 1006, 1008, 1009, 1011, 1012, 1013, 3000, 4001, 4002, 4003, 4008, 4999]
+        {
             assert_eq!(CloseCode::from(number).number(), number);
         }
     }

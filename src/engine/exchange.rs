@@ -15,8 +15,7 @@
 //! A client that cannot follow a line ([`Reach::Final`]) gets one answer, the last one: `Opening` then holds the newest
 //! state until nothing more can come.
 
-use super::LineId;
-use crate::wire::Frame;
+use super::{LineId, Parcel};
 
 /// How much of an exchange its client can follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,7 +50,7 @@ enum Stage<B> {
     /// `first` is `None` where a message came first: HTTP then says 202 Accepted.
     Opening {
         first: Option<B>,
-        queued: Vec<Frame>,
+        queued: Vec<Parcel>,
     },
     Upgrading,
     Live(LineId),
@@ -67,9 +66,9 @@ pub enum Input<B> {
     /// HTTP's answer is a socket without envelopes, whatever else its client could follow.
     Upgrade(B),
     /// A later frame of the response.
-    Frame { frame: Frame, done: bool },
+    Frame { frame: Parcel, done: bool },
     /// A message, request or delta.
-    Message(Frame),
+    Message(Parcel),
     /// The handler entered a channel for its client.
     Enter,
     /// It left one again.
@@ -107,10 +106,10 @@ pub enum Effect<B> {
     /// Open a line, answer over HTTP with its address (`None`: 202), then call [`Exchange::opened`].
     Open {
         first: Option<B>,
-        queued: Vec<Frame>,
+        queued: Vec<Parcel>,
     },
     /// Send on the line.
-    Send(LineId, Frame),
+    Send(LineId, Parcel),
     /// All is said: close the line normally once it is written out.
     Finish(LineId),
     /// Answer 500.
@@ -283,7 +282,7 @@ impl<B> Exchange<B> {
         Ok(Effect::None)
     }
 
-    fn send(&mut self, frame: Frame) -> Result<Effect<B>, Refused> {
+    fn send(&mut self, frame: Parcel) -> Result<Effect<B>, Refused> {
         match &mut self.stage {
             Stage::Received => {
                 self.stage = Stage::Opening { first: None, queued: vec![frame] };

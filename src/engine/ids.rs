@@ -13,6 +13,21 @@ pub struct ExchangeId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LineId(pub(super) u64);
 
+impl LineId {
+    /// The `serial`th line of the process, which stands at `index`.
+    pub(super) fn new(serial: u64, index: usize) -> LineId {
+        LineId(serial << INDEX_BITS | index as u64)
+    }
+
+    /// Where it stands among the lines that live.
+    pub fn index(self) -> usize {
+        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
+    }
+}
+
+/// Lines that can live at a time take so many bits of a name; the rest counts them.
+const INDEX_BITS: u32 = 24;
+
 impl fmt::Display for LineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line-{}", self.0)

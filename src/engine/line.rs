@@ -1,18 +1,26 @@
-//! One live line: from the moment its address is given out until its socket is gone.
+//! One live line: from the moment its address is given out until it is over.
 //!
 //! ```text
 //!  Joining ──join──▶ Handshake ──client listens──▶ Open ──finished and written──▶ Closing ──▶ (removed)
-//!     └─────────────────┴── window over ─────────────┴── client does not read ───────┴─────▶ (removed)
+//!     │                  │ ▲                       │ ▲                               │
+//!     │                  │ └──── comes again ──────┤ │                               │
+//!     │                  └──────▶ Away ◀── lost ───┘ └── (from Away, too)            │
+//!     └── window over ────────── window over ──────────── client does not read ──────┴──▶ (removed)
 //! ```
+//!
+//! Only lines of the subprotocol `liveline.v1` go away and come again; of the others a lost connection is the end.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::value::RawValue;
 
-use super::outbox::{FRAME_COST, Full, Outbox};
-use super::{ChannelId, Close, CloseCode, ExchangeId, Limits, LineId, MemberId, OwnerId, Token, Visitor};
-use crate::wire::{self, Frame, Incoming};
+use super::outbox::{Class, FRAME_COST, Outbox, Parcel};
+use super::wheel::Filed;
+use super::{
+    ChannelId, Close, CloseCode, ExchangeId, Limits, LineId, MemberId, Overflow, OwnerId, Token, Visitor,
+};
+use crate::wire::{self, Frame, Incoming, Numbered, Welcome};
 
 /// What the handler's side hears of its line.
 #[derive(Debug)]
@@ -42,6 +50,11 @@ pub enum Event {
         from: LineId,
         size: usize,
     },
+    /// What a raw socket's client sent, as it is.
+    Data { frame: Frame, size: usize },
+    /// What waited for a slow client is written. `stale`: changes were dropped meanwhile, so that it needs the current
+    /// states in full; the owner says with [`Engine::refreshed`](super::Engine::refreshed) when it begins to send them.
+    Drained { stale: bool },
     /// The line is gone; nothing follows.
     Closed(Close),
 }
@@ -65,8 +78,19 @@ pub(super) struct Said {
 pub enum Carrier {
     /// One connection, both ways.
     Socket,
+    /// The same with numbered frames, so that the client may come again with this fresh token.
+    Resumable(Token),
     /// A stream of events downward; upward come requests that name the line by its token.
     Events,
+    /// A socket without envelopes: the handler's own protocol.
+    Raw,
+}
+
+/// One connection of a line. The one before has nothing more to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    pub line: LineId,
+    pub(super) number: u32,
 }
 
 /// What a socket should write next.
@@ -74,12 +98,35 @@ pub enum Carrier {
 pub enum Take {
     /// Nothing for now.
     Idle,
-    /// The frames given out.
-    Frames,
+    /// What was given out.
+    Some,
     /// Write this close frame and wait for the other side's.
     Close(Close),
-    /// The line is gone: drop the socket.
+    /// The connection has no line any more: drop it.
     Gone,
+}
+
+impl Outgoing {
+    /// Bytes of payload.
+    pub fn len(&self) -> usize {
+        match self {
+            Outgoing::Frame(frame) | Outgoing::Numbered(_, frame) => frame.len(),
+            Outgoing::Control(text) => text.len(),
+            Outgoing::Ping => 0,
+        }
+    }
+}
+
+/// One thing for a socket to write.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    Frame(Frame),
+    /// A frame with its number.
+    Numbered(u64, Frame),
+    /// A frame of the subprotocol itself.
+    Control(String),
+    /// A sign of life is wanted.
+    Ping,
 }
 
 #[derive(Debug)]
@@ -87,6 +134,8 @@ pub(super) struct Line {
     pub owner: OwnerId,
     pub exchange: ExchangeId,
     pub visitor: Visitor,
+    /// Where the wheel has filed it.
+    pub filed: Filed,
     /// What still names the line to its visitor: until a socket takes it, or for as long as its client sends by POST.
     token: Option<Token>,
     stage: Stage,
@@ -96,6 +145,23 @@ pub(super) struct Line {
     /// Bytes the client sent and the handler has not consumed.
     unheard: usize,
     next_event: u32,
+    /// How many connections it has had.
+    seats: u32,
+    carrier: Option<Carrier>,
+    freshness: Freshness,
+    /// Its owner was told that it waits, or will want to know when nothing does.
+    is_congested: bool,
+    pulse: Option<Pulse>,
+    resume: Option<Box<Resume>>,
+    pub tally: Tally,
+}
+
+/// What happened to a line's frames since somebody asked.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub dropped: u32,
+    pub coalesced: u32,
+    pub pings: u32,
 }
 
 #[derive(Debug)]
@@ -106,9 +172,50 @@ enum Stage {
     Handshake { until: Instant },
     /// Both sides talk. A finished line has `until` to be read to its end.
     Open { until: Option<Instant> },
+    /// The connection was lost; the client may come again. `listens`: it was open.
+    Away { until: Instant, listens: bool },
     /// The close frame is the last thing to write; then the client has `until` to answer it.
     Closing { unwritten: Option<Close>, until: Instant },
 }
+
+/// Whether the client's copies of states are what the handler's are, once all that waits has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    Fresh,
+    /// Changes were dropped.
+    Stale,
+    /// And the owner was asked for the states in full.
+    Asked,
+}
+
+/// Signs of life of an open line's client.
+#[derive(Debug)]
+struct Pulse {
+    /// When the client was heard last.
+    heard: Instant,
+    /// When to ask for the next sign.
+    next: Instant,
+    is_due: bool,
+}
+
+/// What a client needs that comes again.
+#[derive(Debug)]
+struct Resume {
+    /// Names the line to its visitor, as the newest welcome said.
+    token: Token,
+    /// The one before, until the client shows that it has the newest.
+    before: Option<Token>,
+    /// The number of the last frame that came from the client, and the last that it was told of.
+    received: u64,
+    told: u64,
+    /// The welcome has still to be said on this connection.
+    welcome: bool,
+    /// Frames that the client never got are gone.
+    lost: bool,
+}
+
+/// So many frames may come before the client is told that they did.
+const ACK_EVERY: u64 = 16;
 
 /// What the registry does with the line after an input.
 #[derive(Debug)]
@@ -119,6 +226,8 @@ pub(super) enum Outcome {
     Wake,
     /// The line opened; let the socket write.
     Opened,
+    /// What waited is written; tell the owner.
+    Drained { stale: bool },
     /// The line is cut: tell the owner and let the socket write.
     Cut(Close),
     /// Forget the line; tell the owner if it still cares.
@@ -131,18 +240,42 @@ impl Line {
             owner,
             exchange,
             visitor,
+            filed: 0,
             token: Some(token),
             stage: Stage::Joining { until },
             outbox: Outbox::default(),
             ending: None,
             unheard: 0,
             next_event: 0,
+            seats: 0,
+            carrier: None,
+            freshness: Freshness::Fresh,
+            is_congested: false,
+            pulse: None,
+            resume: None,
+            tally: Tally::default(),
         }
     }
 
-    /// The token that still means this line.
-    pub fn token(&self) -> Option<Token> {
-        self.token
+    /// The tokens that mean this line.
+    pub fn tokens(&self) -> [Option<Token>; 3] {
+        let resume = self.resume.as_deref();
+        [self.token, resume.map(|resume| resume.token), resume.and_then(|resume| resume.before)]
+    }
+
+    /// Its connection now.
+    pub fn current_seat(&self, id: LineId) -> Seat {
+        Seat { line: id, number: self.seats }
+    }
+
+    /// How the handler's side or the host ends it.
+    pub fn ending(&self) -> Option<&Close> {
+        self.ending.as_ref()
+    }
+
+    /// The token by which a client that listens to events sends.
+    pub fn sender_token(&self) -> Option<Token> {
+        self.token.filter(|_| !self.is_joinable())
     }
 
     /// Whether nobody joined yet.
@@ -150,50 +283,207 @@ impl Line {
         matches!(self.stage, Stage::Joining { .. })
     }
 
-    /// When the line wants [`Line::expired`] called.
-    pub fn deadline(&self) -> Option<Instant> {
+    /// Whether a client that comes again may have it.
+    pub fn is_resumable(&self) -> bool {
+        self.resume.is_some()
+    }
+
+    /// Where the line stands, for statistics.
+    pub fn standing(&self) -> Standing {
         match self.stage {
-            Stage::Joining { until } | Stage::Handshake { until } | Stage::Closing { until, .. } => {
-                Some(until)
+            Stage::Joining { .. } => Standing::Joining,
+            Stage::Away { .. } => Standing::Away,
+            Stage::Handshake { .. } | Stage::Open { .. } | Stage::Closing { .. } => Standing::Open,
+        }
+    }
+
+    /// Bytes that wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.outbox.waiting()
+    }
+
+    /// Whether `seat` is its connection now.
+    pub fn is_at(&self, seat: Seat) -> bool {
+        self.seats == seat.number && !matches!(self.stage, Stage::Away { .. })
+    }
+
+    /// When the line wants [`Line::expired`] called.
+    pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        match self.stage {
+            Stage::Joining { until }
+            | Stage::Handshake { until }
+            | Stage::Away { until, .. }
+            | Stage::Closing { until, .. } => Some(until),
+            Stage::Open { until: Some(until) } => Some(until),
+            Stage::Open { until: None } => {
+                let pulse = self.pulse.as_ref()?;
+                Some(if self.is_heard() {
+                    pulse.next.min(pulse.heard + limits.ping_timeout)
+                } else {
+                    pulse.next
+                })
             }
-            Stage::Open { until } => until,
         }
     }
 
     /// The client is here. A socket spends the token.
-    pub fn join(&mut self, carrier: Carrier) {
+    pub fn join(&mut self, id: LineId, carrier: Carrier, now: Instant, limits: &Limits) -> (Seat, Outcome) {
         if let Stage::Joining { until } = self.stage {
             self.stage = Stage::Handshake { until };
         }
-        if carrier == Carrier::Socket {
+        self.carrier = Some(carrier);
+        if carrier != Carrier::Events {
             self.token = None;
         }
+        if let Carrier::Resumable(token) = carrier {
+            self.outbox.keep();
+            self.resume = Some(Box::new(Resume {
+                token,
+                before: None,
+                received: 0,
+                told: 0,
+                welcome: true,
+                lost: false,
+            }));
+        }
+        let seat = self.sit(id, now, limits);
+        (seat, if self.resume.is_some() { Outcome::Wake } else { Outcome::Keep })
     }
 
     /// The answer itself carries the line, so its client listens already.
-    pub fn attach(&mut self, now: Instant, limits: &Limits) -> Outcome {
-        let Stage::Joining { .. } = self.stage else { return Outcome::Keep };
+    pub fn attach(&mut self, id: LineId, carrier: Carrier, now: Instant, limits: &Limits) -> (Seat, Outcome) {
+        self.carrier = Some(carrier);
+        if carrier != Carrier::Events {
+            self.token = None;
+        }
         self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
-        Outcome::Opened
+        (self.sit(id, now, limits), Outcome::Opened)
+    }
+
+    /// The client comes again: it has everything up to `after`. It may be sooner here than the loss of its last
+    /// connection was noticed; that one has nothing more to say.
+    pub fn resume(
+        &mut self,
+        id: LineId,
+        (presented, fresh): (Token, Token),
+        after: u64,
+        now: Instant,
+        limits: &Limits,
+    ) -> Option<(Seat, Outcome)> {
+        let resume = self.resume.as_mut()?;
+        let Ok(is_complete) = self.outbox.rewind(after) else { return None };
+        if !is_complete {
+            resume.lost = true;
+            self.freshness = Freshness::Stale;
+        }
+        if presented == resume.token {
+            resume.before = Some(presented);
+        }
+        resume.token = fresh;
+        resume.welcome = true;
+        resume.told = resume.received;
+        let grace = || now + limits.close_grace;
+        self.stage = match &self.stage {
+            Stage::Away { listens: false, .. } | Stage::Handshake { .. } | Stage::Joining { .. } => {
+                Stage::Handshake { until: now + limits.join_window }
+            }
+            _ => Stage::Open { until: self.ending.is_some().then(grace) },
+        };
+        Some((self.sit(id, now, limits), Outcome::Wake))
+    }
+
+    fn sit(&mut self, id: LineId, now: Instant, limits: &Limits) -> Seat {
+        self.seats += 1;
+        if !limits.ping_interval.is_zero() {
+            self.pulse = Some(Pulse { heard: now, next: now + limits.ping_interval, is_due: false });
+        }
+        self.current_seat(id)
+    }
+
+    /// Whether its client gives signs of life. Who listens to events cannot.
+    fn is_heard(&self) -> bool {
+        self.carrier != Some(Carrier::Events)
     }
 
     /// The handler's side sends.
-    pub fn send(&mut self, frame: Frame, now: Instant, limits: &Limits) -> Outcome {
+    pub fn send(&mut self, parcel: Parcel, now: Instant, limits: &Limits) -> Outcome {
         if self.is_ending() {
             return Outcome::Keep;
         }
-        match self.outbox.push(frame, limits.queue_bytes) {
-            Ok(()) => self.wake_if_open(),
-            Err(Full) => self.cut(CloseCode::TooSlow.into(), now, limits),
+        let budget = limits.queue_bytes;
+        if parcel.class == Class::Delta {
+            if self.freshness != Freshness::Fresh {
+                self.tally.coalesced += 1;
+                return Outcome::Keep;
+            }
+            // The other half is for what cannot be made up for.
+            if !self.outbox.fits(parcel.cost(), budget / 2) {
+                self.coalesce();
+                self.tally.coalesced += 1;
+                return Outcome::Keep;
+            }
+        } else if parcel.class == Class::State && !self.outbox.fits(parcel.cost(), budget / 2) {
+            self.coalesce();
+        }
+        if parcel.class != Class::Vital && !self.outbox.fits(parcel.cost(), budget) {
+            if matches!(self.stage, Stage::Away { .. }) {
+                self.outrun();
+                self.tally.dropped += 1;
+                return Outcome::Keep;
+            }
+            match limits.overflow {
+                Overflow::Close => return self.cut(CloseCode::TooSlow.into(), now, limits),
+                Overflow::DropNewest if parcel.class == Class::Message => {
+                    self.tally.dropped += 1;
+                    return Outcome::Keep;
+                }
+                Overflow::DropOldest | Overflow::DropNewest => {
+                    while !self.outbox.fits(parcel.cost(), budget) && self.outbox.drop_oldest_message() {
+                        self.tally.dropped += 1;
+                    }
+                }
+            }
+        }
+        self.outbox.push(parcel);
+        self.is_congested |= self.outbox.waiting() > budget / 2;
+        self.wake_if_open()
+    }
+
+    /// Whether the handler had better wait for [`Event::Drained`].
+    pub fn is_congested(&self) -> bool {
+        self.is_congested
+    }
+
+    /// Drops what a full state makes superfluous, and remembers that one is owed.
+    fn coalesce(&mut self) {
+        self.tally.coalesced += self.outbox.drop_new(&[Class::Delta, Class::State]) as u32;
+        self.freshness = Freshness::Stale;
+        self.is_congested = true;
+    }
+
+    /// Nobody reads for too long: what waits is forgotten, and the client will be told so.
+    fn outrun(&mut self) {
+        self.tally.dropped += self.outbox.outrun() as u32;
+        self.freshness = Freshness::Stale;
+        self.is_congested = true;
+        if let Some(resume) = &mut self.resume {
+            resume.lost = true;
+        }
+    }
+
+    /// The owner sends the states in full from here on.
+    pub fn refreshed(&mut self) {
+        if self.freshness == Freshness::Asked {
+            self.freshness = Freshness::Fresh;
         }
     }
 
     /// The handler has said all: tell the client, then close normally.
     pub fn complete(&mut self, now: Instant, limits: &Limits) -> Outcome {
-        if !self.is_ending() {
-            // Without this frame the client could not tell the end from a loss, so it has no budget.
+        if !self.is_ending() && self.carrier != Some(Carrier::Raw) {
+            // Without this frame the client could not tell the end from a loss.
             let done = wire::response_done(&self.event_id("response.done"));
-            let _ = self.outbox.push(done, usize::MAX);
+            self.outbox.push(Parcel::new(Class::Vital, done));
         }
         self.finish(CloseCode::Done.into(), now, limits)
     }
@@ -217,7 +507,7 @@ impl Line {
             Stage::Closing { .. } => Outcome::Keep,
             // What waits is on its way, and has its time limit.
             Stage::Open { .. } if told => Outcome::Keep,
-            Stage::Joining { .. } => Outcome::Remove((!told).then_some(close)),
+            Stage::Joining { .. } | Stage::Away { .. } => Outcome::Remove((!told).then_some(close)),
             Stage::Handshake { .. } | Stage::Open { .. } => {
                 self.outbox = Outbox::default();
                 self.ending = Some(close.clone());
@@ -228,11 +518,25 @@ impl Line {
         }
     }
 
+    /// The client gave a sign of life.
+    pub fn alive(&mut self, now: Instant) {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.heard = now;
+        }
+    }
+
     /// A text frame came from the client. What it says to the handler comes back beside the outcome.
     pub fn receive(&mut self, text: &str, now: Instant, limits: &Limits) -> (Outcome, Option<Said>) {
-        if matches!(self.stage, Stage::Closing { .. } | Stage::Joining { .. }) {
+        if matches!(self.stage, Stage::Closing { .. } | Stage::Joining { .. } | Stage::Away { .. }) {
             return (Outcome::Keep, None);
         }
+        self.alive(now);
+        let text = match self.unpack(text) {
+            Ok(Some(envelope)) => envelope,
+            Ok(None) => return (Outcome::Keep, None),
+            Err(Unpacked::Refused) => return (self.cut(CloseCode::Unsupported.into(), now, limits), None),
+            Err(Unpacked::Gap) => return (self.lost(now, limits), None),
+        };
         let Ok(incoming) = wire::decode(text) else {
             return (self.cut(CloseCode::Unsupported.into(), now, limits), None);
         };
@@ -244,12 +548,11 @@ impl Line {
         let said = match incoming {
             Incoming::Connect { event_id } => {
                 let opened = wire::opened(&event_id, &self.event_id("opened"));
-                let outcome = match self.outbox.push_front(opened, limits.queue_bytes) {
-                    Ok(()) if opens => Outcome::Opened,
-                    Ok(()) => Outcome::Wake,
-                    Err(Full) => self.cut(CloseCode::Policy.into(), now, limits),
-                };
-                return (outcome, None);
+                if !self.outbox.fits(FRAME_COST + opened.len(), limits.queue_bytes) {
+                    return (self.cut(CloseCode::Policy.into(), now, limits), None);
+                }
+                self.outbox.push_first(Parcel::new(Class::Vital, opened));
+                return (if opens { Outcome::Opened } else { Outcome::Wake }, None);
             }
             Incoming::Disconnect => None,
             Incoming::Message { kind, event_id, payload, ports } => Some(Said {
@@ -260,8 +563,42 @@ impl Line {
                 size: FRAME_COST + text.len(),
             }),
         };
-        let outcome = if opens { Outcome::Opened } else { Outcome::Keep };
+        let outcome = match opens {
+            true => Outcome::Opened,
+            false if self.owes_ack() => Outcome::Wake,
+            false => Outcome::Keep,
+        };
         (outcome, said.filter(|_| self.ending.is_none()))
+    }
+
+    /// The envelope in a frame; none if there is nothing new in it.
+    fn unpack<'a>(&mut self, text: &'a str) -> Result<Option<&'a str>, Unpacked> {
+        let Some(resume) = &mut self.resume else { return Ok(Some(text)) };
+        // Whoever speaks on a connection has read its welcome.
+        resume.before = None;
+        match Numbered::read(text).map_err(|_| Unpacked::Refused)? {
+            Numbered::Ack(number) => {
+                self.outbox.acknowledge(number).map_err(|_| Unpacked::Refused)?;
+                Ok(None)
+            }
+            Numbered::Frame(number, _) if number <= resume.received => Ok(None),
+            Numbered::Frame(number, envelope) if number == resume.received + 1 => {
+                resume.received = number;
+                Ok(Some(envelope))
+            }
+            Numbered::Frame(..) => Err(Unpacked::Gap),
+        }
+    }
+
+    fn owes_ack(&self) -> bool {
+        self.resume.as_ref().is_some_and(|resume| resume.received - resume.told >= ACK_EVERY)
+    }
+
+    /// What a raw socket's client sent.
+    pub fn receive_raw(&mut self, frame: Frame, now: Instant) -> Option<Event> {
+        self.alive(now);
+        let takes = matches!(self.stage, Stage::Open { .. }) && self.ending.is_none();
+        takes.then(|| Event::Data { size: FRAME_COST + frame.len(), frame })
     }
 
     /// The owner is told `size` bytes of what the client said.
@@ -282,33 +619,117 @@ impl Line {
     }
 
     /// Gives out what should be written next, about `bytes` of it.
-    pub fn take(&mut self, bytes: usize, now: Instant, limits: &Limits, into: &mut Vec<Frame>) -> Take {
+    pub fn take(&mut self, bytes: usize, now: Instant, limits: &Limits, into: &mut Vec<Outgoing>) -> Take {
+        let said = into.len();
+        self.take_controls(limits, into);
         match self.stage {
-            Stage::Joining { .. } | Stage::Handshake { .. } => Take::Idle,
-            Stage::Open { .. } if !self.outbox.is_empty() => {
-                self.outbox.take(bytes, into);
-                Take::Frames
-            }
-            Stage::Open { .. } => match &self.ending {
-                None => Take::Idle,
-                Some(close) => {
-                    let close = close.clone();
+            Stage::Open { .. } if self.outbox.has_more() => self.outbox.take(bytes, into),
+            Stage::Open { .. } if into.len() == said => {
+                if let Some(close) = self.ending.clone() {
                     self.stage = Stage::Closing { unwritten: None, until: now + limits.close_grace };
-                    Take::Close(close)
+                    return Take::Close(close);
                 }
-            },
-            Stage::Closing { ref mut unwritten, .. } => unwritten.take().map_or(Take::Idle, Take::Close),
+            }
+            Stage::Closing { ref mut unwritten, .. } => {
+                if let Some(close) = unwritten.take() {
+                    return Take::Close(close);
+                }
+            }
+            _ => {}
+        }
+        if into.len() > said { Take::Some } else { Take::Idle }
+    }
+
+    fn take_controls(&mut self, limits: &Limits, into: &mut Vec<Outgoing>) {
+        if matches!(self.stage, Stage::Joining { .. } | Stage::Away { .. } | Stage::Closing { .. }) {
+            return;
+        }
+        let is_due = self.pulse.as_mut().is_some_and(|pulse| std::mem::take(&mut pulse.is_due));
+        let owes_ack = self.owes_ack();
+        if let Some(resume) = &mut self.resume {
+            if std::mem::take(&mut resume.welcome) {
+                let welcome = Welcome {
+                    token: resume.token.to_string(),
+                    window: limits.resume_window.as_millis() as u64,
+                    received: resume.received,
+                    lost: std::mem::take(&mut resume.lost),
+                };
+                resume.told = resume.received;
+                into.push(Outgoing::Control(welcome.text()));
+            } else if owes_ack || (is_due && resume.received > resume.told) {
+                resume.told = resume.received;
+                into.push(Outgoing::Control(wire::ack(resume.received)));
+            }
+        }
+        if is_due {
+            self.tally.pings += 1;
+            into.push(Outgoing::Ping);
         }
     }
 
-    /// The socket is gone.
-    pub fn socket_closed(&mut self, close: Close) -> Outcome {
+    /// The socket has written what it took. Says so to an owner who waits for that.
+    pub fn written(&mut self) -> Outcome {
+        let is_drained =
+            self.is_congested && !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
+        if !is_drained || self.is_ending() {
+            return Outcome::Keep;
+        }
+        self.is_congested = false;
+        let stale = self.freshness == Freshness::Stale;
+        if stale {
+            self.freshness = Freshness::Asked;
+        }
+        Outcome::Drained { stale }
+    }
+
+    /// The connection is gone.
+    pub fn socket_closed(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        if close.code == CloseCode::Abnormal && self.resume.is_some() {
+            return self.lost(now, limits);
+        }
         Outcome::Remove(self.ending.is_none().then_some(close))
     }
 
+    /// The connection broke, or is not to be trusted any more.
+    fn lost(&mut self, now: Instant, limits: &Limits) -> Outcome {
+        if self.resume.is_none() {
+            return Outcome::Remove(self.ending.is_none().then(|| CloseCode::Abnormal.into()));
+        }
+        let listens = match self.stage {
+            Stage::Away { .. } => return Outcome::Keep,
+            Stage::Handshake { .. } => false,
+            _ => true,
+        };
+        self.stage = Stage::Away { until: now + limits.resume_window, listens };
+        Outcome::Wake
+    }
+
     /// The deadline of the current stage has passed.
-    pub fn expired(&mut self) -> Outcome {
-        let close = Close { code: CloseCode::GoingAway, reason: "nobody joined in time".into() };
+    pub fn expired(&mut self, now: Instant, limits: &Limits) -> Outcome {
+        let code = match &mut self.stage {
+            Stage::Away { .. } => CloseCode::Abnormal,
+            Stage::Open { until: None } => {
+                let is_dead = self.is_heard()
+                    && self.pulse.as_ref().is_some_and(|pulse| pulse.heard + limits.ping_timeout <= now);
+                if is_dead {
+                    return self.lost(now, limits);
+                }
+                let Some(pulse) = &mut self.pulse else { return Outcome::Keep };
+                let quiet_until = pulse.heard + limits.ping_interval;
+                // Who was heard lately need not be asked.
+                pulse.is_due = self.carrier == Some(Carrier::Events) || quiet_until <= now;
+                pulse.next = if pulse.is_due { now + limits.ping_interval } else { quiet_until };
+                return if pulse.is_due { Outcome::Wake } else { Outcome::Keep };
+            }
+            // It may only be out of reach.
+            Stage::Open { .. } | Stage::Closing { .. } if self.resume.is_some() => {
+                return self.lost(now, limits);
+            }
+            _ => CloseCode::GoingAway,
+        };
+        let reason =
+            if code == CloseCode::Abnormal { code.default_reason() } else { "nobody joined in time" };
+        let close = Close { code, reason: reason.into() };
         Outcome::Remove(self.ending.is_none().then_some(close))
     }
 
@@ -325,6 +746,22 @@ impl Line {
         self.next_event += 1;
         format!("{kind}-h{}", self.next_event)
     }
+}
+
+/// Where a line stands, as statistics count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Joining,
+    Open,
+    Away,
+}
+
+/// Why a numbered frame was not taken.
+enum Unpacked {
+    /// It is none.
+    Refused,
+    /// One before it is missing.
+    Gap,
 }
 
 /// Types that only the host may send: a client that could raise them in a handler could fake the host.

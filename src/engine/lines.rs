@@ -1,14 +1,19 @@
 //! All live lines of the process.
 
-use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use std::collections::HashMap;
+
+use slab::Slab;
+
 use super::channels::{self, Channels, Passage, Relay, may_say};
+use super::crowd::Crowd;
 use super::ended::Ended;
-use super::line::{Line, Outcome, Said, is_reserved};
+use super::line::{Line, Outcome, Said, Standing, is_reserved};
+use super::wheel::Wheel;
 use super::{
-    Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message, Origins,
-    OwnerId, Presence, Take, Token, Visitor, Wording,
+    Carrier, ChannelId, Class, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message,
+    Origins, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token, Visitor, Wording,
 };
 use crate::wire::{self, Frame};
 
@@ -19,10 +24,52 @@ pub struct Limits {
     pub join_window: Duration,
     /// How long a client has to read the rest of a finished line, and then to answer the close frame.
     pub close_grace: Duration,
+    /// How long a line waits for a client that lost its connection and can come again.
+    pub resume_window: Duration,
+    /// After so long without a sign of life a client is asked for one. Zero: never.
+    pub ping_interval: Duration,
+    /// After so long without one it is gone.
+    pub ping_timeout: Duration,
     /// Bytes that may wait in each direction of a line.
     pub queue_bytes: usize,
+    /// What happens to messages for a client that reads too slowly.
+    pub overflow: Overflow,
+    /// Lines that one session may have at a time.
+    pub lines_per_session: usize,
+    /// Lines that one address may have at a time.
+    pub lines_per_address: usize,
     /// Pages that may join from a browser, besides the server's own.
     pub origins: Origins,
+}
+
+#[cfg(test)]
+impl Limits {
+    /// Those of the command line, but for heartbeats, which the tests turn on where they want some.
+    pub(crate) fn for_tests() -> Limits {
+        Limits {
+            join_window: Duration::from_secs(30),
+            close_grace: Duration::from_secs(5),
+            resume_window: Duration::from_secs(30),
+            ping_interval: Duration::ZERO,
+            ping_timeout: Duration::from_secs(60),
+            queue_bytes: 1 << 20,
+            overflow: Overflow::Close,
+            lines_per_session: 1000,
+            lines_per_address: 1000,
+            origins: Origins::default(),
+        }
+    }
+}
+
+/// What happens when more messages wait for a client than its queue may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The line closes with 1013.
+    Close,
+    /// The oldest messages that wait are dropped.
+    DropOldest,
+    /// The new message is dropped.
+    DropNewest,
 }
 
 /// What is known when a line is opened.
@@ -59,36 +106,63 @@ pub enum JoinError {
     Visitor,
 }
 
+/// The visitor has as many lines as one may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many live lines are open for this visitor")]
+pub struct TooManyLines;
+
 /// The registry of lines. See the module's invariant: time comes in as an argument, work goes out as actions.
 #[derive(Debug)]
 pub struct Engine {
     limits: Limits,
-    lines: HashMap<LineId, Line>,
+    lines: Slab<(LineId, Line)>,
     tokens: HashMap<Token, LineId>,
-    deadlines: BTreeSet<(Instant, LineId)>,
+    wheel: Wheel,
     channels: Channels,
+    crowd: Crowd,
     /// Lines that are over and have still to leave their channels.
     departing: Vec<LineId>,
     ended: Ended,
     next: u64,
+    stats: Stats,
 }
 
 impl Engine {
-    pub fn new(limits: Limits) -> Engine {
-        let (lines, tokens, deadlines, channels, departing, ended) = Default::default();
-        Engine { limits, lines, tokens, deadlines, channels, departing, ended, next: 0 }
+    /// An engine without lines. `now` is the earliest time that it will hear of.
+    pub fn new(limits: Limits, now: Instant) -> Engine {
+        let crowd = Crowd::new(limits.lines_per_session, limits.lines_per_address);
+        let (lines, tokens, channels, departing, ended) = Default::default();
+        let stats = Stats::default();
+        Engine {
+            limits,
+            lines,
+            tokens,
+            wheel: Wheel::new(now),
+            channels,
+            crowd,
+            departing,
+            ended,
+            next: 0,
+            stats,
+        }
     }
 
     /// A line for an exchange that goes live. Its client may join until the window is over.
-    pub fn open(&mut self, opening: Opening, now: Instant) -> LineId {
+    pub fn open(&mut self, opening: Opening, now: Instant) -> Result<LineId, TooManyLines> {
         let Opening { owner, exchange, visitor, token } = opening;
-        let id = LineId(self.next);
+        if !self.crowd.admit(&visitor) {
+            return Err(TooManyLines);
+        }
+        let entry = self.lines.vacant_entry();
+        let id = LineId::new(self.next, entry.key());
         self.next += 1;
         let until = now + self.limits.join_window;
-        self.lines.insert(id, Line::new(owner, exchange, visitor, token, until));
+        let mut line = Line::new(owner, exchange, visitor, token, until);
+        self.wheel.file(id, until, &mut line.filed);
+        entry.insert((id, line));
         self.tokens.insert(token, id);
-        self.deadlines.insert((until, id));
-        id
+        self.stats.opened += 1;
+        Ok(id)
     }
 
     /// A client comes with a token. Only the right visitor joins; any other attempt leaves the line as it was.
@@ -98,16 +172,53 @@ impl Engine {
         carrier: Carrier,
         visitor: &Visitor,
         (origin, host): (Option<&str>, Option<&str>),
-    ) -> Result<LineId, JoinError> {
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) -> Result<Seat, JoinError> {
         let (id, line) = self.claim(token, visitor, (origin, host))?;
         if !line.is_joinable() {
             return Err(JoinError::Unknown);
         }
-        line.join(carrier);
-        if line.token().is_none() {
-            self.tokens.remove(&token);
+        self.seat(id, now, actions, |line, limits| Some(line.join(id, carrier, now, limits)))
+    }
+
+    /// A client comes again after a loss, with the token of its last welcome and the number of the last frame it has.
+    pub fn resume(
+        &mut self,
+        (token, fresh): (Token, Token),
+        after: u64,
+        visitor: &Visitor,
+        (origin, host): (Option<&str>, Option<&str>),
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) -> Result<Seat, JoinError> {
+        let (id, line) = self.claim(token, visitor, (origin, host))?;
+        if !line.is_resumable() {
+            return Err(JoinError::Unknown);
         }
-        Ok(id)
+        let seat =
+            self.seat(id, now, actions, |line, limits| line.resume(id, (token, fresh), after, now, limits))?;
+        self.stats.resumed += 1;
+        Ok(seat)
+    }
+
+    /// Runs what gives a line a new connection.
+    fn seat(
+        &mut self,
+        id: LineId,
+        now: Instant,
+        actions: &mut Vec<Action>,
+        sit: impl FnOnce(&mut Line, &Limits) -> Option<(Seat, Outcome)>,
+    ) -> Result<Seat, JoinError> {
+        let mut seat = Err(JoinError::Unknown);
+        self.with(id, now, actions, |line, limits| match sit(line, limits) {
+            Some((taken, outcome)) => {
+                seat = Ok(taken);
+                outcome
+            }
+            None => Outcome::Keep,
+        });
+        seat
     }
 
     /// The line that a client who listens to its events sends to.
@@ -116,14 +227,14 @@ impl Engine {
         token: Token,
         visitor: &Visitor,
         (origin, host): (Option<&str>, Option<&str>),
-    ) -> Result<LineId, JoinError> {
+    ) -> Result<Seat, JoinError> {
         if self.ended.visitor(&token).is_some_and(|known| known.is_same(visitor))
             && self.limits.origins.allow(origin, host)
         {
             return Err(JoinError::Ended);
         }
         let (id, line) = self.claim(token, visitor, (origin, host))?;
-        if line.is_joinable() { Err(JoinError::Unknown) } else { Ok(id) }
+        if line.sender_token() == Some(token) { Ok(line.current_seat(id)) } else { Err(JoinError::Unknown) }
     }
 
     fn claim(
@@ -136,20 +247,37 @@ impl Engine {
         if !self.limits.origins.allow(origin, host) {
             return Err(JoinError::Origin);
         }
-        let line = self.lines.get_mut(&id).ok_or(JoinError::Unknown)?;
+        let line = self.line_mut(id).ok_or(JoinError::Unknown)?;
         if line.visitor.is_same(visitor) { Ok((id, line)) } else { Err(JoinError::Visitor) }
     }
 
     /// The HTTP answer carries the line, unless somebody joined it meanwhile.
-    pub fn attach(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) -> bool {
-        let attached = self.lines.get(&id).is_some_and(Line::is_joinable);
-        self.with(id, now, actions, |line, limits| line.attach(now, limits));
-        attached
+    pub fn attach(
+        &mut self,
+        id: LineId,
+        carrier: Carrier,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) -> Option<Seat> {
+        self.line(id).filter(|line| line.is_joinable())?;
+        self.seat(id, now, actions, |line, limits| Some(line.attach(id, carrier, now, limits))).ok()
     }
 
     /// The handler's side sends a frame.
-    pub fn send(&mut self, id: LineId, frame: Frame, now: Instant, actions: &mut Vec<Action>) {
-        self.with(id, now, actions, |line, limits| line.send(frame, now, limits));
+    pub fn send(&mut self, id: LineId, parcel: Parcel, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, now, actions, |line, limits| line.send(parcel, now, limits));
+    }
+
+    /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`].
+    pub fn is_congested(&self, id: LineId) -> bool {
+        self.line(id).is_some_and(Line::is_congested)
+    }
+
+    /// The handler's side sends the states in full from here on, as [`Event::Drained`] asked for.
+    pub fn refreshed(&mut self, id: LineId) {
+        if let Some(line) = self.line_mut(id) {
+            line.refreshed();
+        }
     }
 
     /// The handler's side is finished: write what waits, then close.
@@ -169,30 +297,108 @@ impl Engine {
 
     /// The host ends every line at once.
     pub fn cut_all(&mut self, code: CloseCode, now: Instant, actions: &mut Vec<Action>) {
-        for id in self.lines.keys().copied().collect::<Vec<_>>() {
+        for id in self.ids(|_| true) {
             self.cut(id, code.into(), now, actions);
         }
     }
 
     /// An owner is gone: its lines end at once, but for those that it had finished.
     pub fn disown(&mut self, owner: OwnerId, code: CloseCode, now: Instant, actions: &mut Vec<Action>) {
-        let unfinished = self.lines.iter().filter(|(_, line)| line.owner == owner && !line.is_ending());
-        for id in unfinished.map(|(id, _)| *id).collect::<Vec<_>>() {
+        for id in self.ids(|line| line.owner == owner && !line.is_ending()) {
             self.cut(id, code.into(), now, actions);
         }
     }
 
+    fn ids(&self, which: impl Fn(&Line) -> bool) -> Vec<LineId> {
+        self.lines.iter().filter(|(_, (_, line))| which(line)).map(|(_, (id, _))| *id).collect()
+    }
+
+    // -- connections ---------------------------------------------------------------------------------------------
+
     /// A text frame came from the client.
-    pub fn receive(&mut self, id: LineId, text: &str, now: Instant, actions: &mut Vec<Action>) {
+    pub fn receive(&mut self, seat: Seat, text: &str, now: Instant, actions: &mut Vec<Action>) {
+        if !self.is_current(seat) {
+            return;
+        }
+        self.stats.frames_in += 1;
+        self.stats.bytes_in += text.len() as u64;
         let mut said = None;
-        self.with(id, now, actions, |line, limits| {
+        self.with(seat.line, now, actions, |line, limits| {
             let outcome;
             (outcome, said) = line.receive(text, now, limits);
             outcome
         });
         if let Some(said) = said {
-            self.said(id, said, now, actions);
+            self.said(seat.line, said, now, actions);
         }
+    }
+
+    /// A message came on a raw socket.
+    pub fn receive_raw(&mut self, seat: Seat, frame: Frame, now: Instant, actions: &mut Vec<Action>) {
+        if !self.is_current(seat) {
+            return;
+        }
+        self.stats.frames_in += 1;
+        self.stats.bytes_in += frame.len() as u64;
+        if let Some(event) = self.line_mut(seat.line).and_then(|line| line.receive_raw(frame, now))
+            && let Event::Data { size, .. } = event
+        {
+            self.tell(seat.line, event, size, actions);
+        }
+    }
+
+    /// The client gave a sign of life that says nothing.
+    pub fn alive(&mut self, seat: Seat, now: Instant) {
+        if let Some(line) = self.line_mut(seat.line).filter(|line| line.is_at(seat)) {
+            line.alive(now);
+        }
+    }
+
+    /// The connection's client broke the rules.
+    pub fn cut_at(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
+        if self.is_current(seat) {
+            self.cut(seat.line, close, now, actions);
+        }
+    }
+
+    /// The connection is gone, `close` says how.
+    pub fn socket_closed(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
+        if self.is_current(seat) {
+            self.with(seat.line, now, actions, |line, limits| line.socket_closed(close, now, limits));
+        }
+    }
+
+    /// What the connection should write next, about `bytes` of it, into `into`.
+    pub fn take(&mut self, seat: Seat, bytes: usize, now: Instant, into: &mut Vec<Outgoing>) -> Take {
+        let Engine { lines, limits, wheel, stats, .. } = self;
+        let Some((id, line)) =
+            lines.get_mut(seat.line.index()).filter(|(id, line)| *id == seat.line && line.is_at(seat))
+        else {
+            return Take::Gone;
+        };
+        let said = into.len();
+        let take = line.take(bytes, now, limits, into);
+        if matches!(take, Take::Close(_))
+            && let Some(at) = line.deadline(limits)
+        {
+            wheel.file(*id, at, &mut line.filed);
+        }
+        stats.frames_out += (into.len() - said) as u64;
+        stats.bytes_out += into[said..].iter().map(Outgoing::len).sum::<usize>() as u64;
+        stats.pings += u64::from(std::mem::take(&mut line.tally.pings));
+        take
+    }
+
+    /// The connection has written all that it took.
+    pub fn written(&mut self, seat: Seat, now: Instant, actions: &mut Vec<Action>) {
+        if self.is_current(seat) {
+            self.with(seat.line, now, actions, |line, _| line.written());
+        }
+    }
+
+    /// Whether the connection should read now. Of a line that is gone nobody is behind.
+    pub fn may_read(&self, seat: Seat) -> bool {
+        self.line(seat.line).is_none_or(|line| line.may_read(&self.limits))
     }
 
     /// The owner handled `size` bytes of the client's messages.
@@ -200,51 +406,77 @@ impl Engine {
         self.apply(id, now, actions, |line, limits| line.heard(size, limits));
     }
 
-    /// The socket is gone, `close` says how.
-    pub fn socket_closed(&mut self, id: LineId, close: Close, now: Instant, actions: &mut Vec<Action>) {
-        self.with(id, now, actions, |line, _| line.socket_closed(close));
+    fn is_current(&self, seat: Seat) -> bool {
+        self.line(seat.line).is_some_and(|line| line.is_at(seat))
     }
 
-    /// What the socket should write next, about `bytes` of it, into `into`.
-    pub fn take(&mut self, id: LineId, bytes: usize, now: Instant, into: &mut Vec<Frame>) -> Take {
-        let Some(line) = self.lines.get_mut(&id) else { return Take::Gone };
-        let before = line.deadline();
-        let take = line.take(bytes, now, &self.limits, into);
-        let after = line.deadline();
-        self.reschedule(id, before, after);
-        take
-    }
-
-    /// Whether the socket should read now. Of a line that is gone nobody is behind.
-    pub fn may_read(&self, id: LineId) -> bool {
-        self.lines.get(&id).is_none_or(|line| line.may_read(&self.limits))
-    }
-
-    /// Whether the line lives, in any stage.
-    pub fn contains(&self, id: LineId) -> bool {
-        self.lines.contains_key(&id)
-    }
+    // -- time, and what all lines are --------------------------------------------------------------------------
 
     /// The earliest time at which [`Engine::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let line = self.deadlines.first().map(|(at, _)| *at);
-        line.into_iter().chain(self.ended.deadline()).min()
+        self.wheel.next().into_iter().chain(self.ended.deadline()).min()
     }
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.ended.forget(now);
-        while let Some(&(at, id)) = self.deadlines.first()
-            && at <= now
-        {
-            self.with(id, now, actions, |line, _| line.expired());
+        while let Some((filed, due)) = self.wheel.due(now) {
+            for id in due {
+                self.look_at(id, filed, now, actions);
+            }
         }
+    }
+
+    /// A line's bucket has come.
+    fn look_at(&mut self, id: LineId, bucket: u64, now: Instant, actions: &mut Vec<Action>) {
+        let Engine { lines, limits, wheel, .. } = self;
+        let Some((_, line)) =
+            lines.get_mut(id.index()).filter(|(known, line)| *known == id && line.filed == bucket)
+        else {
+            return;
+        };
+        line.filed = 0;
+        match line.deadline(limits) {
+            Some(at) if at <= now => self.with(id, now, actions, |line, limits| line.expired(now, limits)),
+            Some(at) => wheel.file(id, at, &mut line.filed),
+            None => {}
+        }
+    }
+
+    /// What all lines together are and did.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        for (_, (_, line)) in &self.lines {
+            match line.standing() {
+                Standing::Joining => stats.joining += 1,
+                Standing::Open => stats.open += 1,
+                Standing::Away => stats.away += 1,
+            }
+            stats.queued_bytes += line.waiting() as u64;
+        }
+        (stats.channels, stats.members) = self.channels.count();
+        stats
     }
 
     /// Whether there are no lines, in any stage.
     pub fn is_empty(&self) -> bool {
         debug_assert!(!self.lines.is_empty() || self.tokens.is_empty(), "every token means a line");
+        debug_assert!(!self.lines.is_empty() || self.crowd.is_empty(), "everybody who counts has a line");
         self.lines.is_empty() && self.channels.is_empty()
+    }
+
+    /// The connection of a line, or what would be its next.
+    #[cfg(test)]
+    pub(super) fn seat_now(&self, id: LineId) -> Seat {
+        self.line(id).map_or(Seat { line: id, number: 0 }, |line| line.current_seat(id))
+    }
+
+    fn line(&self, id: LineId) -> Option<&Line> {
+        self.lines.get(id.index()).filter(|(known, _)| *known == id).map(|(_, line)| line)
+    }
+
+    fn line_mut(&mut self, id: LineId) -> Option<&mut Line> {
+        self.lines.get_mut(id.index()).filter(|(known, _)| *known == id).map(|(_, line)| line)
     }
 
     // -- channels ------------------------------------------------------------------------------------------------
@@ -258,7 +490,11 @@ impl Engine {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
-        let Some(line) = self.lines.get(&id).filter(|line| !line.is_ending()) else { return };
+        let Some((_, line)) =
+            self.lines.get(id.index()).filter(|(known, line)| *known == id && !line.is_ending())
+        else {
+            return;
+        };
         let outcome = self.channels.enter(channel, id, line.visitor.session.as_deref(), entry);
         self.spread(outcome, now, actions);
     }
@@ -340,7 +576,7 @@ impl Engine {
 
     /// Tells a line's owner what its client said, which counts until it is handled.
     fn tell(&mut self, id: LineId, event: Event, size: usize, actions: &mut Vec<Action>) {
-        let Some(line) = self.lines.get_mut(&id) else { return };
+        let Some(line) = self.line_mut(id) else { return };
         line.told(size);
         actions.push(Action::Tell { owner: line.owner, exchange: line.exchange, line: id, event });
     }
@@ -353,12 +589,13 @@ impl Engine {
 
     fn pass_on(&mut self, outcome: channels::Outcome, now: Instant, actions: &mut Vec<Action>) {
         for (id, frame) in outcome.frames {
-            self.apply(id, now, actions, |line, limits| line.send(frame, now, limits));
+            let parcel = Parcel { frame, class: Class::Message };
+            self.apply(id, now, actions, |line, limits| line.send(parcel, now, limits));
         }
         for (id, event) in outcome.events {
             // Whoever speaks waits for those who listen.
             if let Event::Overheard { from, size, .. } = &event
-                && let Some(line) = self.lines.get_mut(from)
+                && let Some(line) = self.line_mut(*from)
             {
                 line.told(*size);
             }
@@ -397,10 +634,21 @@ impl Engine {
         actions: &mut Vec<Action>,
         input: impl FnOnce(&mut Line, &Limits) -> Outcome,
     ) {
-        let Some(line) = self.lines.get_mut(&id) else { return };
-        let before = line.deadline();
-        let outcome = input(line, &self.limits);
-        let after = line.deadline();
+        let Engine { lines, limits, tokens, wheel, stats, .. } = self;
+        let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else { return };
+        let before = line.tokens();
+        let outcome = input(line, limits);
+        if line.tokens() != before {
+            for token in before.iter().flatten() {
+                tokens.remove(token);
+            }
+            tokens.extend(line.tokens().into_iter().flatten().map(|token| (token, id)));
+        }
+        if let Some(at) = line.deadline(limits) {
+            wheel.file(id, at, &mut line.filed);
+        }
+        stats.dropped += u64::from(std::mem::take(&mut line.tally.dropped));
+        stats.coalesced += u64::from(std::mem::take(&mut line.tally.coalesced));
         let (owner, exchange) = (line.owner, line.exchange);
         if (line.is_ending() || matches!(outcome, Outcome::Remove(_))) && self.channels.contains(id) {
             self.departing.push(id);
@@ -410,366 +658,30 @@ impl Engine {
             Outcome::Keep => {}
             Outcome::Wake => actions.push(Action::Wake(id)),
             Outcome::Opened => actions.extend([tell(Event::Opened), Action::Wake(id)]),
+            Outcome::Drained { stale } => actions.push(tell(Event::Drained { stale })),
             Outcome::Cut(close) => actions.extend([tell(Event::Closed(close)), Action::Wake(id)]),
             Outcome::Remove(close) => {
-                if let Some(token) = line.token() {
-                    self.tokens.remove(&token);
-                    if !line.is_joinable() {
-                        self.ended.remember(token, line.visitor.clone(), now + self.limits.close_grace);
-                    }
-                }
-                self.lines.remove(&id);
+                self.remove(id, close.as_ref(), now);
                 actions.extend(close.map(|close| tell(Event::Closed(close))));
                 actions.push(Action::Wake(id));
-                return self.reschedule(id, before, None);
             }
         }
-        self.reschedule(id, before, after);
     }
 
-    fn reschedule(&mut self, id: LineId, before: Option<Instant>, after: Option<Instant>) {
-        if before == after {
-            return;
+    /// Forgets a line. `close` is how it ended if its owner did not end it.
+    fn remove(&mut self, id: LineId, close: Option<&Close>, now: Instant) {
+        let (_, line) = self.lines.remove(id.index());
+        for token in line.tokens().iter().flatten() {
+            self.tokens.remove(token);
         }
-        if let Some(at) = before {
-            self.deadlines.remove(&(at, id));
-        }
-        if let Some(at) = after {
-            self.deadlines.insert((at, id));
+        self.crowd.leave(&line.visitor);
+        let code = close.or(line.ending()).map_or(CloseCode::Abnormal, |close| close.code);
+        self.stats.closed(code);
+        if let Some(token) = line.sender_token() {
+            self.ended.remember(token, line.visitor, now + self.limits.close_grace);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::outbox::FRAME_COST;
-    use super::*;
-
-    struct World {
-        engine: Engine,
-        now: Instant,
-        actions: Vec<Action>,
-    }
-
-    const TOKEN: Token = Token([9; 16]);
-    const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
-
-    fn visitor() -> Visitor {
-        Visitor { session: None, address: [127, 0, 0, 1].into() }
-    }
-
-    impl World {
-        fn new() -> (World, LineId) {
-            let limits = Limits {
-                join_window: Duration::from_secs(30),
-                close_grace: Duration::from_secs(5),
-                queue_bytes: 1000,
-                origins: Origins::default(),
-            };
-            let mut world = World { engine: Engine::new(limits), now: Instant::now(), actions: Vec::new() };
-            let opening =
-                Opening { owner: OwnerId(1), exchange: ExchangeId(2), visitor: visitor(), token: TOKEN };
-            let id = world.engine.open(opening, world.now);
-            (world, id)
-        }
-
-        fn open() -> (World, LineId) {
-            let (mut world, id) = World::new();
-            world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
-            world.engine.receive(id, CONNECT, world.now, &mut world.actions);
-            assert_eq!(world.written(id).len(), 1);
-            (world, id)
-        }
-
-        fn send(&mut self, id: LineId, text: &str) {
-            self.engine.send(id, text.into(), self.now, &mut self.actions);
-        }
-
-        fn written(&mut self, id: LineId) -> Vec<String> {
-            let mut frames = Vec::new();
-            while self.engine.take(id, 100, self.now, &mut frames) == Take::Frames {}
-            frames.iter().map(|frame| frame.as_str().to_owned()).collect()
-        }
-
-        fn told(&mut self) -> Vec<String> {
-            let events = self.actions.drain(..).filter_map(|action| match action {
-                Action::Tell { event: Event::Closed(close), .. } => {
-                    Some(format!("closed {}", close.code.number()))
-                }
-                Action::Tell { event: Event::Message { kind, .. }, .. } => Some(kind),
-                Action::Tell { event: Event::Reply { request, .. }, .. } => Some(request),
-                Action::Tell { event: Event::Relay { kind, .. } | Event::Overheard { kind, .. }, .. } => {
-                    Some(kind)
-                }
-                Action::Tell { event: Event::Opened, .. } | Action::Wake(_) => None,
-            });
-            events.collect()
-        }
-    }
-
-    #[test]
-    fn joining_unknown_token_is_refused() {
-        let (mut world, _) = World::new();
-        assert_eq!(
-            world.engine.join(Token([0; 16]), Carrier::Socket, &visitor(), (None, None)),
-            Err(JoinError::Unknown)
-        );
-    }
-
-    #[test]
-    fn sending_after_the_end_is_told_so_for_a_while() {
-        let (mut world, id) = World::new();
-        world.engine.join(TOKEN, Carrier::Events, &visitor(), (None, None)).unwrap();
-        world.engine.socket_closed(id, CloseCode::Abnormal.into(), world.now, &mut world.actions);
-        let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
-        let mut sender =
-            |visitor: &Visitor, origin| world.engine.sender(TOKEN, visitor, (origin, Some("here")));
-        assert_eq!(sender(&visitor(), None), Err(JoinError::Ended));
-        assert_eq!(sender(&visitor(), Some("http://there")), Err(JoinError::Unknown));
-        assert_eq!(sender(&stranger, None), Err(JoinError::Unknown));
-        assert_eq!(
-            world.engine.join(TOKEN, Carrier::Events, &visitor(), (None, None)),
-            Err(JoinError::Unknown)
-        );
-        let later = world.engine.next_deadline().unwrap();
-        world.engine.tick(later, &mut world.actions);
-        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
-        assert_eq!(world.engine.next_deadline(), None);
-    }
-
-    #[test]
-    fn joining_foreign_visitor_leaves_the_token() {
-        let (mut world, id) = World::new();
-        let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
-        assert_eq!(
-            world.engine.join(TOKEN, Carrier::Socket, &stranger, (None, None)),
-            Err(JoinError::Visitor)
-        );
-        assert_eq!(
-            world.engine.join(TOKEN, Carrier::Socket, &visitor(), (Some("http://evil"), Some("me"))),
-            Err(JoinError::Origin)
-        );
-        assert_eq!(world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)), Ok(id));
-    }
-
-    #[test]
-    fn joined_second_join_is_refused() {
-        let (mut world, _) = World::new();
-        world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
-        assert_eq!(
-            world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)),
-            Err(JoinError::Unknown)
-        );
-    }
-
-    #[test]
-    fn joined_by_events_the_token_sends_and_joins_no_more() {
-        let (mut world, id) = World::new();
-        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
-        world.engine.join(TOKEN, Carrier::Events, &visitor(), (None, None)).unwrap();
-        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Ok(id));
-        let again = world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None));
-        assert_eq!(again, Err(JoinError::Unknown));
-        world.engine.socket_closed(id, CloseCode::Abnormal.into(), world.now, &mut world.actions);
-        assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Ended));
-    }
-
-    #[test]
-    fn attached_writes_at_once() {
-        let (mut world, id) = World::new();
-        world.send(id, "one");
-        world.engine.attach(id, world.now, &mut world.actions);
-        assert_eq!(world.written(id), ["one"]);
-    }
-
-    #[test]
-    fn joining_window_over_tells_and_removes() {
-        let (mut world, _) = World::new();
-        let at = world.engine.next_deadline().unwrap();
-        world.engine.tick(at, &mut world.actions);
-        assert_eq!(world.told(), ["closed 1001"]);
-        assert!(world.engine.is_empty());
-        assert_eq!(
-            world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)),
-            Err(JoinError::Unknown)
-        );
-    }
-
-    #[test]
-    fn handshake_frames_wait_for_the_ping() {
-        let (mut world, id) = World::new();
-        world.send(id, "one");
-        world.engine.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
-        assert!(world.written(id).is_empty());
-        world.engine.receive(id, CONNECT, world.now, &mut world.actions);
-        let written = world.written(id);
-        assert!(written[0].contains("E:0:message"), "the ping's answer comes first: {written:?}");
-        assert_eq!(written[1], "one");
-    }
-
-    #[test]
-    fn open_complete_writes_done_then_closes() {
-        let (mut world, id) = World::open();
-        world.send(id, "last");
-        world.engine.complete(id, world.now, &mut world.actions);
-        let written = world.written(id);
-        assert!(written[0] == "last" && written[1].contains("response.done"));
-        assert_eq!(
-            world.engine.take(id, 9, world.now, &mut Vec::new()),
-            Take::Idle,
-            "the close was given out"
-        );
-        world.engine.socket_closed(id, CloseCode::Done.into(), world.now, &mut world.actions);
-        assert!(world.told().is_empty(), "the handler knows that it finished");
-        assert!(world.engine.is_empty());
-    }
-
-    #[test]
-    fn open_finish_unread_is_removed_after_the_grace() {
-        let (mut world, id) = World::open();
-        world.engine.finish(id, CloseCode::Done.into(), world.now, &mut world.actions);
-        let at = world.engine.next_deadline().unwrap();
-        world.engine.tick(at, &mut world.actions);
-        assert_eq!(world.engine.take(id, 9, world.now, &mut Vec::new()), Take::Gone);
-    }
-
-    #[test]
-    fn open_overfull_queue_closes_too_slow() {
-        let (mut world, id) = World::open();
-        for _ in 0..11 {
-            world.send(id, &"x".repeat(100));
-        }
-        assert_eq!(world.told(), ["closed 4008"]);
-        assert_eq!(
-            world.engine.take(id, 9, world.now, &mut Vec::new()),
-            Take::Close(CloseCode::TooSlow.into())
-        );
-    }
-
-    #[test]
-    fn open_garbage_closes_unsupported() {
-        let (mut world, id) = World::open();
-        world.engine.receive(id, "garbage", world.now, &mut world.actions);
-        assert_eq!(world.told(), ["closed 1003"]);
-    }
-
-    #[test]
-    fn open_reserved_type_is_not_told() {
-        let (mut world, id) = World::open();
-        for kind in ["response.done", "x.mutate", "close"] {
-            let text = format!(r#"{{"message":[],".wq":{{"type":"{kind}","eventID":"e"}}}}"#);
-            world.engine.receive(id, &text, world.now, &mut world.actions);
-        }
-        assert!(world.told().is_empty());
-    }
-
-    #[test]
-    fn open_unheard_messages_stop_reading() {
-        let (mut world, id) = World::open();
-        let text = format!("\"{}\"", "x".repeat(600));
-        world.engine.receive(id, &text, world.now, &mut world.actions);
-        assert!(world.engine.may_read(id));
-        world.engine.receive(id, &text, world.now, &mut world.actions);
-        assert!(!world.engine.may_read(id));
-        world.engine.heard(id, FRAME_COST + text.len(), world.now, &mut world.actions);
-        assert!(world.engine.may_read(id));
-    }
-
-    #[test]
-    fn open_socket_lost_tells() {
-        let (mut world, id) = World::open();
-        world.engine.socket_closed(id, CloseCode::Abnormal.into(), world.now, &mut world.actions);
-        assert_eq!(world.told(), ["closed 1006"]);
-        assert!(world.engine.is_empty());
-    }
-
-    #[test]
-    fn open_cut_all_tells() {
-        let (mut world, _) = World::open();
-        world.engine.cut_all(CloseCode::Restart, world.now, &mut world.actions);
-        assert_eq!(world.told(), ["closed 1012"]);
-    }
-
-    #[test]
-    fn open_disowned_by_its_owner_is_cut() {
-        let (mut world, id) = World::open();
-        world.engine.disown(OwnerId(2), CloseCode::IsolateLost, world.now, &mut world.actions);
-        assert_eq!(world.engine.take(id, 9, world.now, &mut Vec::new()), Take::Idle);
-        world.engine.disown(OwnerId(1), CloseCode::IsolateLost, world.now, &mut world.actions);
-        assert_eq!(
-            world.engine.take(id, 9, world.now, &mut Vec::new()),
-            Take::Close(CloseCode::IsolateLost.into())
-        );
-    }
-
-    /// A second line in the same world, open.
-    fn second(world: &mut World, token: Token) -> LineId {
-        let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: visitor(), token };
-        let id = world.engine.open(opening, world.now);
-        world.engine.join(token, Carrier::Socket, &visitor(), (None, None)).unwrap();
-        world.engine.receive(id, CONNECT, world.now, &mut world.actions);
-        world.written(id);
-        id
-    }
-
-    fn enter(world: &mut World, id: LineId, entry: Entry) {
-        world.engine.enter(id, "room:7".parse().unwrap(), entry, world.now, &mut world.actions);
-    }
-
-    fn says(world: &mut World, id: LineId, kind: &str) {
-        let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"e"}}}}"#);
-        world.engine.receive(id, &text, world.now, &mut world.actions);
-    }
-
-    #[test]
-    fn entered_message_is_relayed_and_told_to_nobody() {
-        let (mut world, a) = World::open();
-        let b = second(&mut world, Token([8; 16]));
-        enter(&mut world, a, Entry::default());
-        enter(&mut world, b, Entry::default());
-        says(&mut world, a, "room:7:message");
-        assert!(world.written(b)[0].contains(r#""type":"room:7:message","eventID":"e""#));
-        assert!(world.written(a).is_empty() && world.told().is_empty());
-        for kind in ["room:7:response.done", "room:7:x.mutate", "room:7:leaves", "room:7:"] {
-            says(&mut world, a, kind);
-        }
-        assert!(world.written(b).is_empty() && world.told().is_empty());
-    }
-
-    #[test]
-    fn entered_decisions_count_as_unheard() {
-        let (mut world, id) = World::open();
-        enter(&mut world, id, Entry { decides: true, ..Entry::default() });
-        for _ in 0..8 {
-            says(&mut world, id, "room:7:message");
-        }
-        assert_eq!(world.told(), ["message"; 8]);
-        assert!(!world.engine.may_read(id));
-    }
-
-    #[test]
-    fn ending_leaves_its_channels() {
-        let (mut world, a) = World::open();
-        let b = second(&mut world, Token([8; 16]));
-        enter(&mut world, a, Entry::default());
-        let announcement = channels::Announcement { joins: None, leaves: None };
-        enter(&mut world, b, Entry { announcement: Some(announcement), ..Entry::default() });
-        assert_eq!(world.written(a).len(), 1);
-        world.engine.complete(b, world.now, &mut world.actions);
-        world.engine.socket_closed(b, CloseCode::Done.into(), world.now, &mut world.actions);
-        assert_eq!(world.written(a).len(), 1, "it left once");
-        enter(&mut world, b, Entry::default());
-        assert_eq!(world.engine.channel_size(&"room:7".parse().unwrap()), 1);
-    }
-
-    #[test]
-    fn finished_disowned_keeps_its_own_end() {
-        let (mut world, id) = World::open();
-        world.engine.finish(id, CloseCode::Navigated.into(), world.now, &mut world.actions);
-        world.engine.disown(OwnerId(1), CloseCode::IsolateLost, world.now, &mut world.actions);
-        assert_eq!(
-            world.engine.take(id, 9, world.now, &mut Vec::new()),
-            Take::Close(CloseCode::Navigated.into())
-        );
-    }
-}
+mod tests;

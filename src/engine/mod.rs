@@ -5,6 +5,8 @@
 //! | [`Exchange`] | one request until it is answered, or until its line takes over |
 //! | [`Engine`] | all live lines: who may join, what waits to be sent, when each ends |
 //! | [`Action`] | what the engine asks its driver to do |
+//! | [`Seat`] | one connection of a line, which may have several, one after the other |
+//! | [`Parcel`] | a frame, and what may become of it while its client is slow |
 //! | [`Entry`] | how a line takes part in a channel: lines whose clients hear each other |
 //! | [`Close`] | the one table of close codes |
 //!
@@ -16,6 +18,7 @@
 mod channel_properties;
 mod channels;
 mod close;
+mod crowd;
 mod ended;
 mod exchange;
 mod ids;
@@ -24,12 +27,16 @@ mod lines;
 mod outbox;
 #[cfg(test)]
 mod properties;
+mod stats;
 mod visitor;
+mod wheel;
 
 pub use channels::{Announcement, Entry, Listening, Message, Presence, Wording};
 pub use close::{Close, CloseCode};
 pub use exchange::{Effect, Exchange, Input, Reach, Refused};
 pub use ids::{ChannelId, ExchangeId, InvalidChannel, LineId, MemberId, OwnerId, Token};
-pub use line::{Carrier, Event, Payload, Take};
-pub use lines::{Action, Engine, JoinError, Limits, Opening};
+pub use line::{Carrier, Event, Outgoing, Payload, Seat, Take};
+pub use lines::{Action, Engine, JoinError, Limits, Opening, Overflow, TooManyLines};
+pub use outbox::{Class, Parcel};
+pub use stats::Stats;
 pub use visitor::{Origins, Visitor};

@@ -13,12 +13,7 @@ fn visitor() -> Visitor {
 }
 
 fn limits() -> Limits {
-    Limits {
-        join_window: Duration::from_secs(30),
-        close_grace: Duration::from_secs(5),
-        queue_bytes: 64,
-        origins: Origins::default(),
-    }
+    Limits { queue_bytes: 64, ..Limits::for_tests() }
 }
 
 /// One step in the life of a few lines.
@@ -71,8 +66,8 @@ struct Known {
 proptest! {
     #[test]
     fn lines_any_history_keeps_order_and_ends_once(steps in steps()) {
-        let mut engine = Engine::new(limits());
         let mut now = Instant::now();
+        let mut engine = Engine::new(limits(), now);
         let mut known: Vec<Known> = Vec::new();
         let mut actions = Vec::new();
 
@@ -83,27 +78,27 @@ proptest! {
                     let token = Token([known.len() as u8; 16]);
                     let exchange = ExchangeId(known.len() as u64);
                     let opening = Opening { owner: OwnerId(0), exchange, visitor: visitor(), token };
-                    let id = engine.open(opening, now);
+                    let id = engine.open(opening, now).unwrap();
                     if known.len() < 200 {
                         known.push(Known { id, token, sent: 0, read: 0, told_closed: 0, finished: false, gone: false });
                     }
                 }
                 Step::Join(i) => if let Some(i) = at(i, &known) {
-                    let _ = engine.join(known[i].token, Carrier::Socket, &visitor(), (None, None));
+                    let _ = engine.join(known[i].token, Carrier::Socket, &visitor(), (None, None), now, &mut actions);
                 },
                 Step::Connect(i) => if let Some(i) = at(i, &known) {
-                    engine.receive(known[i].id, CONNECT, now, &mut actions);
+                    engine.receive(engine.seat_now(known[i].id), CONNECT, now, &mut actions);
                 },
                 Step::Say(i) => if let Some(i) = at(i, &known) {
-                    engine.receive(known[i].id, "\"hello\"", now, &mut actions);
+                    engine.receive(engine.seat_now(known[i].id), "\"hello\"", now, &mut actions);
                 },
                 Step::Garbage(i) => if let Some(i) = at(i, &known) {
-                    engine.receive(known[i].id, "{", now, &mut actions);
+                    engine.receive(engine.seat_now(known[i].id), "{", now, &mut actions);
                 },
                 Step::Send(i) => if let Some(i) = at(i, &known) {
                     let frame = format!("#{}", known[i].sent);
                     known[i].sent += 1;
-                    engine.send(known[i].id, frame.into(), now, &mut actions);
+                    engine.send(known[i].id, Parcel::new(Class::Message, frame), now, &mut actions);
                 },
                 Step::Finish(i) => if let Some(i) = at(i, &known) {
                     known[i].finished = true;
@@ -116,15 +111,17 @@ proptest! {
                     engine.heard(known[i].id, 7, now, &mut actions);
                 },
                 Step::SocketClosed(i) => if let Some(i) = at(i, &known) {
-                    engine.socket_closed(known[i].id, CloseCode::Abnormal.into(), now, &mut actions);
+                    engine.socket_closed(engine.seat_now(known[i].id), CloseCode::Abnormal.into(), now, &mut actions);
                 },
                 Step::Write(i) => if let Some(i) = at(i, &known) {
                     let mut frames = Vec::new();
-                    if engine.take(known[i].id, 8, now, &mut frames) == Take::Gone {
+                    if engine.take(engine.seat_now(known[i].id), 8, now, &mut frames) == Take::Gone {
                         known[i].gone = true;
                     }
                     for frame in &frames {
-                        if let Some(number) = frame.as_str().strip_prefix('#') {
+                        if let Outgoing::Frame(frame) = frame
+                            && let Some(number) = frame.as_str().strip_prefix('#')
+                        {
                             let number: u32 = number.parse().unwrap();
                             prop_assert!(number >= known[i].read, "frames leave in order");
                             known[i].read = number + 1;
@@ -148,14 +145,14 @@ proptest! {
                 }
             }
             for line in known.iter().filter(|line| line.gone) {
-                let take = engine.take(line.id, 8, now, &mut Vec::new());
+                let take = engine.take(engine.seat_now(line.id), 8, now, &mut Vec::new());
                 prop_assert_eq!(take, Take::Gone, "a line that is gone stays gone");
             }
         }
 
         // Whatever happened: once every socket is gone and time has passed, nothing is left.
         for line in &known {
-            engine.socket_closed(line.id, CloseCode::Abnormal.into(), now, &mut actions);
+            engine.socket_closed(engine.seat_now(line.id), CloseCode::Abnormal.into(), now, &mut actions);
         }
         engine.tick(now + Duration::from_secs(3600), &mut actions);
         prop_assert!(engine.is_empty() && engine.next_deadline().is_none());
@@ -167,13 +164,13 @@ proptest! {
         last_only: bool,
     ) {
         let mut exchange = Exchange::<u8>::new(if last_only { Reach::Final } else { Reach::Line });
-        let mut engine = Engine::new(limits());
+        let mut engine = Engine::new(limits(), Instant::now());
         let (mut answers, mut ends) = (0, 0);
         for (n, input) in inputs.into_iter().enumerate() {
             let input = match input {
                 0 => Input::Answer { answer: 1, done: n % 2 == 0 },
-                1 => Input::Frame { frame: "f".into(), done: n % 3 == 0 },
-                2 => Input::Message("m".into()),
+                1 => Input::Frame { frame: Parcel::new(Class::State, "f"), done: n % 3 == 0 },
+                2 => Input::Message(Parcel::new(Class::Message, "m")),
                 3 => Input::Done,
                 4 => Input::Hold,
                 5 => Input::Release,
@@ -187,7 +184,7 @@ proptest! {
                 answers += 1;
                 let (owner, exchange_id, token) = (OwnerId(0), ExchangeId(0), Token([0; 16]));
                 let opening = Opening { owner, exchange: exchange_id, visitor: visitor(), token };
-                effect = Ok(exchange.opened(engine.open(opening, Instant::now())));
+                effect = Ok(exchange.opened(engine.open(opening, Instant::now()).unwrap()));
             }
             match effect {
                 Ok(Effect::Answer(_) | Effect::FailAnswer) => answers += 1,

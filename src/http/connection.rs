@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::service;
-use crate::engine::LineId;
+use crate::engine::{Carrier, LineId, Seat};
 use crate::isolate::{Connection, Worker};
-use crate::ports::{events, websocket};
+use crate::ports::socket::{self, Framing};
 use crate::wire::Format;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
@@ -42,10 +42,12 @@ pub(super) struct Shared {
 
 /// How a connection goes on as a line.
 pub(super) enum Carried {
-    /// As a WebSocket.
-    Socket(LineId),
-    /// As a response that tells the line's events, and how it begins.
-    Events(LineId, Format, Vec<u8>),
+    /// As a WebSocket that has joined it.
+    Socket(Seat),
+    /// As a response that tells the events of a line that was joined, and how it begins.
+    Events(Seat, Vec<u8>),
+    /// As the answer that opened it, in this format, and how it begins.
+    Answer(LineId, Format, Vec<u8>),
 }
 
 async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
@@ -98,17 +100,24 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         if matches!(carried, Carried::Socket(_)) {
             served?;
         }
-        let (hub, max_frame) = (worker.settings.hub.clone(), limits.frame);
+        let (hub, limit) = (worker.settings.hub.clone(), limits.frame);
         // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
         worker.settings.hub.runtime().spawn(async move {
-            let io = match TcpStream::from_std(stream) {
-                Ok(stream) => Rewound { read, stream },
-                Err(error) => return tracing::warn!("a connection could not carry its line: {error}"),
+            let (seat, framing, head) = match carried {
+                Carried::Socket(seat) => (Some(seat), Framing::WebSocket { limit }, Vec::new()),
+                Carried::Events(seat, head) => (Some(seat), Framing::Events(Format::Envelopes), head),
+                Carried::Answer(line, format, head) => {
+                    (hub.attach(line, Carrier::Events), Framing::Events(format), head)
+                }
             };
-            match carried {
-                Carried::Socket(line) => websocket::serve(hub, line, io, max_frame).await,
-                Carried::Events(line, format, head) => events::serve(hub, line, io, head, format).await,
+            // Somebody may have joined an answer's line meanwhile.
+            let Some(seat) = seat else { return };
+            match TcpStream::from_std(stream) {
+                Ok(stream) => {
+                    socket::serve(&hub, seat, socket::Connection { stream, read, head, framing }).await
+                }
+                Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
             }
         });
         return Ok(());

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::connection::{Carried, Shared};
 use super::upgrade;
-use crate::engine::{Carrier, Close, CloseCode, JoinError, LineId, Token, Visitor};
+use crate::engine::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
 use crate::ops::Answer;
 use crate::wire::Format;
 
@@ -92,10 +92,10 @@ fn listen(shared: &Shared, address: &str, caller: &Caller) -> Answer {
     let joined = token(address)
         .and_then(|token| hub.join(token, Carrier::Events, &caller.visitor, caller.origin_and_host()));
     match joined {
-        Ok(line) => {
+        Ok(seat) => {
             let mut answer = Answer::empty(StatusCode::OK);
             carry(&mut answer.headers, Format::Envelopes);
-            shared.carried.set(Some(Carried::Events(line, Format::Envelopes, Vec::new())));
+            shared.carried.set(Some(Carried::Events(seat, Vec::new())));
             answer
         }
         Err(error) => refusal(shared, error),
@@ -114,8 +114,8 @@ pub fn carry(headers: &mut HeaderMap, format: Format) {
 /// Takes a client's frames, one a line.
 async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -> Answer {
     let settings = &shared.worker.settings;
-    let line = match sender(shared, address, caller) {
-        Ok(line) => line,
+    let seat = match sender(shared, address, caller) {
+        Ok(seat) => seat,
         Err(error) => return refusal(shared, error),
     };
     let (limit, patience) = (settings.limits.body, settings.limits.answer);
@@ -125,25 +125,25 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
         Err(_) => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        settings.hub.cut(line, CloseCode::Unsupported);
+        settings.hub.cut(seat, CloseCode::Unsupported);
         return Answer::text(StatusCode::BAD_REQUEST, "Frames are UTF-8 text.\n");
     };
     for frame in text.split('\n').map(str::trim).filter(|frame| !frame.is_empty()) {
         if frame.len() > settings.limits.frame {
-            settings.hub.cut(line, CloseCode::TooBig);
+            settings.hub.cut(seat, CloseCode::TooBig);
             return Answer::too_large(settings.limits.frame);
         }
         // As a socket that is not read: its client waits for the handler.
-        settings.hub.readable(line).await;
-        settings.hub.receive(line, frame);
+        settings.hub.readable(seat).await;
+        settings.hub.receive_text(seat, frame);
     }
     Answer::empty(StatusCode::NO_CONTENT)
 }
 
 /// The client closes the line.
 fn close(shared: &Shared, address: &str, caller: &Caller, query: &str) -> Answer {
-    let line = match sender(shared, address, caller) {
-        Ok(line) => line,
+    let seat = match sender(shared, address, caller) {
+        Ok(seat) => seat,
         Err(error) => return refusal(shared, error),
     };
     let value = |name: &str| {
@@ -153,11 +153,11 @@ fn close(shared: &Shared, address: &str, caller: &Caller, query: &str) -> Answer
     let code =
         value("code").and_then(|code| code.parse::<u16>().ok()).map_or(CloseCode::Done, CloseCode::from);
     let reason = value("reason").unwrap_or_default();
-    shared.worker.settings.hub.socket_closed(line, Close::because(code, reason));
+    shared.worker.settings.hub.socket_closed(seat, Close::because(code, reason));
     Answer::empty(StatusCode::NO_CONTENT)
 }
 
-fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<LineId, JoinError> {
+fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<Seat, JoinError> {
     let hub = &shared.worker.settings.hub;
     hub.sender(token(address)?, &caller.visitor, caller.origin_and_host())
 }

@@ -34,12 +34,13 @@ pub async fn answer(
     shared.served.set(shared.served.get() + 1);
     if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
         line::carry(&mut answer.headers, format);
-        shared.carried.set(Some(Carried::Events(line, format, first)));
+        let head = [head_of(&answer), first].concat();
+        shared.carried.set(Some(Carried::Answer(line, format, head)));
+        return Err(HandedOver);
     }
     match shared.carried.take() {
-        Some(Carried::Events(line, format, first)) => {
-            let head = [head_of(&answer), first].concat();
-            shared.carried.set(Some(Carried::Events(line, format, head)));
+        Some(Carried::Events(seat, _)) => {
+            shared.carried.set(Some(Carried::Events(seat, head_of(&answer))));
             return Err(HandedOver);
         }
         carried => shared.carried.set(carried),

@@ -54,6 +54,7 @@ struct Functions {
     add_handler: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
+    drained: v8::Global<v8::Function>,
     opened: v8::Global<v8::Function>,
     overhear: v8::Global<v8::Function>,
     receive: v8::Global<v8::Function>,
@@ -78,6 +79,7 @@ impl Isolate {
     /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
     pub fn new(limits: Limits, exchanges: Exchanges, databases: Databases) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::default());
+        let hub = exchanges.hub();
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
             extensions: embedded::extensions(exchanges, databases),
@@ -94,7 +96,8 @@ impl Isolate {
             #[cfg(feature = "v8")]
             witness.clone(),
         );
-        watchdog::watch(&pulse, stopper.clone(), limits.cpu);
+        // What a handler said is not to wait until it has counted to a billion.
+        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || hub.flush());
         let tripped = pulse.clone();
         runtime.add_near_heap_limit_callback(move |current, _| {
             tripped.trip(Trip::Heap);
@@ -269,6 +272,12 @@ impl Isolate {
                 ];
                 call(scope, &functions.overhear, &arguments);
             }),
+            Event::Drained { stale } => self.enter(|scope, functions| {
+                let arguments = [v8::Number::new(scope, id).into(), v8::Boolean::new(scope, *stale).into()];
+                call(scope, &functions.drained, &arguments);
+            }),
+            // No handler has a raw socket.
+            Event::Data { .. } => {}
             Event::Closed(close) => self.end(told.exchange, close),
         }
     }
@@ -372,6 +381,8 @@ impl Isolate {
         for exchange in self.with_exchanges(Exchanges::turn_ended) {
             self.tell_closed(exchange, &CloseCode::Done.into());
         }
+        // What the turn said on lines leaves together.
+        self.with_exchanges(|exchanges| exchanges.hub()).flush();
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }
@@ -441,6 +452,7 @@ impl Functions {
             add_handler: function("addHandler"),
             closed: function("closed"),
             dispatch: function("dispatch"),
+            drained: function("drained"),
             receive: function("receive"),
             opened: function("opened"),
             overhear: function("overhear"),

@@ -68,17 +68,19 @@ impl Drop for Running<'_> {
 
 /// Watches the isolate of the calling thread from a thread of its own, and stops it when one entry into JavaScript
 /// uses up `limit`. Ends when the pulse is dropped.
-pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, limit: Duration) {
+///
+/// Until then `meanwhile` is called now and then, for what a turn's end would do.
+pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, limit: Duration, meanwhile: impl Fn() + Send + 'static) {
     let pulse = Arc::downgrade(pulse);
     let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, limit));
+    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, limit, &meanwhile));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }
 }
 
-fn keep_watch(pulse: &Weak<Pulse>, stopper: &Stopper, clock: &Clock, limit: Duration) {
+fn keep_watch(pulse: &Weak<Pulse>, stopper: &Stopper, clock: &Clock, limit: Duration, meanwhile: &dyn Fn()) {
     let interval = (limit / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
     let mut seen = 0;
     let mut since = clock.now();
@@ -91,6 +93,8 @@ fn keep_watch(pulse: &Weak<Pulse>, stopper: &Stopper, clock: &Clock, limit: Dura
             pulse.trip(Trip::Cpu);
             stopper.stop();
             since = clock.now();
+        } else {
+            meanwhile();
         }
         drop(pulse);
         std::thread::sleep(interval);

@@ -100,6 +100,12 @@ impl Answer {
         answer
     }
 
+    /// The answer for a visitor who has as many lines as one may have.
+    pub fn too_many_lines() -> Answer {
+        let text = "Too many live lines are open for you. Close some, or try again later.\n";
+        Answer::text(StatusCode::TOO_MANY_REQUESTS, text)
+    }
+
     /// The answer for a handler that failed, with what may be told of it.
     pub fn internal_error(diagnostic: Option<&Diagnostic>, json: bool) -> Answer {
         const MESSAGE: &str = "Internal Server Error";

@@ -82,6 +82,8 @@ pub(super) struct Slot {
     pub files: Vec<Option<FileBody>>,
     /// What waits for the line to exist.
     on_line: Vec<OnLine>,
+    /// The client is behind with what was sent last.
+    is_congested: bool,
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Diagnostic>,
 }
@@ -136,6 +138,7 @@ impl Exchanges {
             cookies: Vec::new(),
             files: Vec::new(),
             on_line: Vec::new(),
+            is_congested: false,
             reply: Some(reply),
             failure: None,
         });
@@ -146,6 +149,11 @@ impl Exchanges {
     /// Whether the request's client can join a line.
     pub fn can_join(&mut self, id: ExchangeId) -> bool {
         self.slot(id).is_some_and(|slot| !matches!(slot.client, Client::Plain | Client::Socket))
+    }
+
+    /// The lines of the process.
+    pub fn hub(&self) -> Hub {
+        self.hub.clone()
     }
 
     /// Whether no request is left.
@@ -254,9 +262,17 @@ impl Exchanges {
                 let visitor = Visitor { session: slot.session.id.clone(), address: slot.peer };
                 let client = slot.client;
                 let on_line = std::mem::take(&mut slot.on_line);
-                let (line, token) = self.hub.open(self.owner, id, visitor);
-                for frame in queued {
-                    self.hub.send(line, frame);
+                let (line, token) = match self.hub.open(self.owner, id, visitor) {
+                    Ok(opened) => opened,
+                    Err(error) => {
+                        tracing::debug!("a line for exchange {} was refused: {error}", id.0);
+                        self.reply(id, Answer::too_many_lines());
+                        self.outlived.push(id);
+                        return self.gone(id);
+                    }
+                };
+                for parcel in queued {
+                    self.hub.send(line, parcel);
                 }
                 for act in on_line {
                     act(&self.hub, line);
@@ -275,7 +291,12 @@ impl Exchanges {
                 let effect = slot.exchange.opened(line);
                 self.carry_out(id, effect);
             }
-            Effect::Send(line, frame) => self.hub.send(line, frame),
+            Effect::Send(line, parcel) => {
+                let is_congested = self.hub.send(line, parcel);
+                if let Some(slot) = self.slot(id) {
+                    slot.is_congested = is_congested;
+                }
+            }
             Effect::Finish(line) => self.hub.complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
@@ -354,6 +375,11 @@ impl Exchanges {
     /// The slot of an op's argument.
     pub(super) fn known(&mut self, id: f64) -> Result<&mut Slot, Refused> {
         self.slot(exchange_id(id)).ok_or(Refused::Ended)
+    }
+
+    /// Whether the client is behind with what was sent last.
+    pub(super) fn is_congested(&mut self, id: ExchangeId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.is_congested)
     }
 
     pub(super) fn line(&mut self, id: ExchangeId) -> Option<LineId> {

@@ -91,6 +91,8 @@ deno_core::extension!(
         port::op_port_delta,
         port::op_port_frame,
         port::op_port_message,
+        port::op_port_refresh,
+        port::op_port_state,
         request::op_request_has_body,
         request::op_request_header,
         request::op_request_headers,

@@ -1,16 +1,17 @@
 //! The engine's driver.
 
 use std::collections::HashMap;
-use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::socket::Socket;
 use crate::engine::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
-    LineId, Listening, Message, Opening, OwnerId, Presence, Take, Token, Visitor, Wording,
+    LineId, Listening, Message, Opening, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token,
+    TooManyLines, Visitor, Wording,
 };
 use crate::wire::Frame;
 
@@ -26,10 +27,12 @@ impl Told {
     /// Whose account is relieved, and of how many bytes, when the owner has handled this.
     fn heard(&self) -> Option<(LineId, usize)> {
         match self.event {
-            Event::Message { size, .. } | Event::Reply { size, .. } => Some((self.line, size)),
+            Event::Message { size, .. } | Event::Reply { size, .. } | Event::Data { size, .. } => {
+                Some((self.line, size))
+            }
             Event::Overheard { from, size, .. } => Some((from, size)),
             // The owner says so itself when it has decided.
-            Event::Relay { .. } | Event::Opened | Event::Closed(_) => None,
+            Event::Relay { .. } | Event::Opened | Event::Drained { .. } | Event::Closed(_) => None,
         }
     }
 }
@@ -47,13 +50,17 @@ struct Shared {
     runtime: tokio::runtime::Handle,
     /// The earliest deadline may have changed.
     deadline_moved: Notify,
-    /// Some line may be read again.
+    /// Some line may be read again, for those who wait without a socket.
     woken: Notify,
+    waiting: AtomicUsize,
 }
 
 struct State {
     engine: Engine,
-    wakers: HashMap<LineId, Waker>,
+    /// The connections of lines, by the line's index.
+    sockets: Vec<Option<Arc<Socket>>>,
+    /// Lines that have something to write since somebody wrote.
+    unwritten: Vec<LineId>,
     /// Kept for its capacity.
     actions: Vec<Action>,
     next_owner: u32,
@@ -61,12 +68,19 @@ struct State {
     armed: Option<Instant>,
 }
 
+/// So many lines are written to by whoever made them speak; more are left to the runtime.
+const FLUSH_HERE: usize = 8;
+
+/// So many lines are written to by one task.
+const FLUSH_CHUNK: usize = 512;
+
 impl Hub {
     /// A hub whose sockets and timers run on `runtime`.
     pub fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
         let state = State {
-            engine: Engine::new(limits),
-            wakers: HashMap::new(),
+            engine: Engine::new(limits, Instant::now()),
+            sockets: Vec::new(),
+            unwritten: Vec::new(),
             actions: Vec::new(),
             next_owner: 0,
             armed: None,
@@ -77,6 +91,7 @@ impl Hub {
             runtime: runtime.clone(),
             deadline_moved: Notify::new(),
             woken: Notify::new(),
+            waiting: AtomicUsize::new(0),
         };
         let hub = Hub(Arc::new(shared));
         runtime.spawn(hub.clone().keep_time());
@@ -104,12 +119,16 @@ impl Hub {
     }
 
     /// A line for an exchange that goes live, and the token that joins it.
-    pub fn open(&self, owner: OwnerId, exchange: ExchangeId, visitor: Visitor) -> (LineId, Token) {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        let token = Token(bytes);
-        let line = self.input(|engine, now, _| engine.open(Opening { owner, exchange, visitor, token }, now));
-        (line, token)
+    pub fn open(
+        &self,
+        owner: OwnerId,
+        exchange: ExchangeId,
+        visitor: Visitor,
+    ) -> Result<(LineId, Token), TooManyLines> {
+        let token = fresh_token();
+        let opening = Opening { owner, exchange, visitor, token };
+        let line = self.input(|engine, now, _| engine.open(opening, now))?;
+        Ok((line, token))
     }
 
     /// A client wants to join with `token`. `session` and `address` say who it is, the rest where it comes from.
@@ -118,9 +137,31 @@ impl Hub {
         token: Token,
         carrier: Carrier,
         visitor: &Visitor,
-        (origin, host): (Option<&str>, Option<&str>),
-    ) -> Result<LineId, JoinError> {
-        self.input(|engine, _, _| engine.join(token, carrier, visitor, (origin, host)))
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<Seat, JoinError> {
+        self.input(|engine, now, actions| engine.join(token, carrier, visitor, from, now, actions))
+    }
+
+    /// The same, by a socket whose client may come again when it was lost.
+    pub fn join_resumable(
+        &self,
+        token: Token,
+        visitor: &Visitor,
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<Seat, JoinError> {
+        self.join(token, Carrier::Resumable(fresh_token()), visitor, from)
+    }
+
+    /// A client comes again, which has everything up to the frame with the number `after`.
+    pub fn resume(
+        &self,
+        token: Token,
+        after: u64,
+        visitor: &Visitor,
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<Seat, JoinError> {
+        let tokens = (token, fresh_token());
+        self.input(|engine, now, actions| engine.resume(tokens, after, visitor, from, now, actions))
     }
 
     /// The line that a client who listens to its events sends to.
@@ -128,24 +169,38 @@ impl Hub {
         &self,
         token: Token,
         visitor: &Visitor,
-        (origin, host): (Option<&str>, Option<&str>),
-    ) -> Result<LineId, JoinError> {
-        self.input(|engine, _, _| engine.sender(token, visitor, (origin, host)))
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<Seat, JoinError> {
+        self.input(|engine, _, _| engine.sender(token, visitor, from))
     }
 
-    /// Sends a frame on a line.
-    pub fn send(&self, line: LineId, frame: Frame) {
-        self.input(|engine, now, actions| engine.send(line, frame, now, actions));
+    /// The HTTP answer carries the line, unless somebody joined it meanwhile.
+    pub fn attach(&self, line: LineId, carrier: Carrier) -> Option<Seat> {
+        self.input(|engine, now, actions| engine.attach(line, carrier, now, actions))
+    }
+
+    /// Sends a frame on a line, with the turn's end ([`Hub::flush`]). Says whether the line's client is behind: then the
+    /// owner will hear [`Event::Drained`].
+    pub fn send(&self, line: LineId, parcel: Parcel) -> bool {
+        self.say(|engine, now, actions| {
+            engine.send(line, parcel, now, actions);
+            engine.is_congested(line)
+        })
+    }
+
+    /// The owner begins to send the states in full.
+    pub fn refreshed(&self, line: LineId) {
+        self.lock().engine.refreshed(line);
     }
 
     /// The handler has said all: tells the client, then closes the line normally.
     pub fn complete(&self, line: LineId) {
-        self.input(|engine, now, actions| engine.complete(line, now, actions));
+        self.say(|engine, now, actions| engine.complete(line, now, actions));
     }
 
     /// Closes a line once everything sent is written.
     pub fn finish(&self, line: LineId, close: impl Into<Close>) {
-        self.input(|engine, now, actions| engine.finish(line, close.into(), now, actions));
+        self.say(|engine, now, actions| engine.finish(line, close.into(), now, actions));
     }
 
     /// An owner has handled, or will never handle, what it was told.
@@ -169,12 +224,12 @@ impl Hub {
 
     /// Lets a line's client into a channel.
     pub fn enter(&self, line: LineId, channel: ChannelId, entry: Entry) {
-        self.input(|engine, now, actions| engine.enter(line, channel, entry, now, actions));
+        self.say(|engine, now, actions| engine.enter(line, channel, entry, now, actions));
     }
 
     /// A line's client leaves a channel.
     pub fn leave(&self, line: LineId, channel: &ChannelId) {
-        self.input(|engine, now, actions| engine.leave(line, channel, now, actions));
+        self.say(|engine, now, actions| engine.leave(line, channel, now, actions));
     }
 
     /// A line's handler listens from now on.
@@ -184,12 +239,12 @@ impl Hub {
 
     /// The others in a channel hear what a line's client said, as its handler decided.
     pub fn relay(&self, line: LineId, channel: &ChannelId, message: Message, wording: Wording) {
-        self.input(|engine, now, actions| engine.relay(line, channel, message, wording, now, actions));
+        self.say(|engine, now, actions| engine.relay(line, channel, message, wording, now, actions));
     }
 
     /// Sends a frame to every client in a channel.
     pub fn post(&self, channel: &ChannelId, frame: &Frame) {
-        self.input(|engine, now, actions| engine.post(channel, frame, now, actions));
+        self.say(|engine, now, actions| engine.post(channel, frame, now, actions));
     }
 
     /// Who is in a channel, as `line` sees them.
@@ -207,70 +262,88 @@ impl Hub {
         self.lock().engine.is_empty()
     }
 
-    // -- for sockets ---------------------------------------------------------------------------------------------
-
-    /// The HTTP answer carries the line, unless somebody joined it meanwhile.
-    pub(super) fn attach(&self, line: LineId) -> bool {
-        self.input(|engine, now, actions| engine.attach(line, now, actions))
+    /// What all lines together are and did.
+    pub fn stats(&self) -> Stats {
+        self.lock().engine.stats()
     }
 
-    /// A text frame came from the client.
-    pub fn receive(&self, line: LineId, text: &str) {
-        self.input(|engine, now, actions| engine.receive(line, text, now, actions));
+    // -- for sockets ---------------------------------------------------------------------------------------------
+
+    /// A connection begins to carry its line.
+    pub(super) fn seated(&self, socket: &Arc<Socket>) {
+        let mut state = self.lock();
+        let index = socket.seat.line.index();
+        if state.sockets.len() <= index {
+            state.sockets.resize(index + 1, None);
+        }
+        let before = state.sockets[index].replace(socket.clone());
+        drop(state);
+        if let Some(before) = before {
+            before.replaced();
+        }
+    }
+
+    /// A connection is gone.
+    pub(super) fn unseated(&self, socket: &Arc<Socket>, close: Close) {
+        self.socket_closed(socket.seat, close);
+        let mut state = self.lock();
+        let index = socket.seat.line.index();
+        if state.sockets[index].as_ref().is_some_and(|known| Arc::ptr_eq(known, socket)) {
+            state.sockets[index] = None;
+        }
+    }
+
+    /// The client's end says something: all of what it said at a time, in one go.
+    pub(super) fn receive<R>(&self, seat: Seat, input: impl FnOnce(&mut Client) -> R) -> R {
+        self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
+    }
+
+    /// A text frame came from the client by another way than a socket.
+    pub fn receive_text(&self, seat: Seat, text: &str) {
+        self.receive(seat, |client| client.text(text));
     }
 
     /// The host has to end the line because of what the client did.
-    pub fn cut(&self, line: LineId, code: CloseCode) {
-        self.input(|engine, now, actions| engine.cut(line, code.into(), now, actions));
+    pub fn cut(&self, seat: Seat, code: CloseCode) {
+        self.receive(seat, |client| client.cut(code));
     }
 
-    /// The socket is gone.
-    pub fn socket_closed(&self, line: LineId, close: Close) {
-        self.input(|engine, now, actions| engine.socket_closed(line, close, now, actions));
-        self.lock().wakers.remove(&line);
+    /// The client has closed its connection, or lost it.
+    pub fn socket_closed(&self, seat: Seat, close: Close) {
+        self.input(|engine, now, actions| engine.socket_closed(seat, close, now, actions));
     }
 
-    /// What to write next. Wakes the task when there is more, or when reading may go on.
-    pub(super) fn poll_take(
-        &self,
-        line: LineId,
-        bytes: usize,
-        into: &mut Vec<Frame>,
-        cx: &Context,
-    ) -> Poll<Take> {
-        let mut state = self.lock();
-        let take = state.engine.take(line, bytes, Instant::now(), into);
-        self.rearm(&mut state);
-        if take == Take::Idle {
-            state.wakers.insert(line, cx.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(take)
-    }
-
-    /// Waits until the line is no more.
-    pub(super) async fn gone(&self, line: LineId) {
-        poll_fn(|cx| {
+    /// What a connection should write next. Where there is nothing, it has written all.
+    pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
+        let mut told = Vec::new();
+        let take = {
             let mut state = self.lock();
-            if !state.engine.contains(line) {
-                return Poll::Ready(());
+            let now = Instant::now();
+            let take = state.engine.take(seat, bytes, now, into);
+            if take == Take::Idle {
+                let State { engine, actions, .. } = &mut *state;
+                engine.written(seat, now, actions);
+                self.sort_out(&mut state, &mut told);
             }
-            state.wakers.insert(line, cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
+            self.rearm(&mut state);
+            take
+        };
+        self.tell(told);
+        take
     }
 
-    /// Whether the socket should read now; if not, the waker given to `poll_take` says when.
-    pub fn may_read(&self, line: LineId) -> bool {
-        self.lock().engine.may_read(line)
+    /// Whether the connection should read now; if not, it is flushed when it may.
+    pub fn may_read(&self, seat: Seat) -> bool {
+        self.lock().engine.may_read(seat)
     }
 
     /// Waits until the handler has caught up with the line's client, or the line is no more.
-    pub async fn readable(&self, line: LineId) {
+    pub async fn readable(&self, seat: Seat) {
+        self.0.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.0.waiting);
         loop {
             let woken = self.0.woken.notified();
-            if self.may_read(line) {
+            if self.may_read(seat) {
                 return;
             }
             woken.await;
@@ -279,38 +352,87 @@ impl Hub {
 
     // -- the driver ----------------------------------------------------------------------------------------------
 
-    /// Runs one input and carries out what follows.
+    /// Runs one input, carries out what follows, and writes.
     fn input<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
+        let result = self.say(input);
+        self.flush();
+        result
+    }
+
+    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`].
+    fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
         let mut told = Vec::new();
         let result = {
             let mut state = self.lock();
-            let State { engine, wakers, actions, .. } = &mut *state;
+            let State { engine, actions, .. } = &mut *state;
             let result = input(engine, Instant::now(), actions);
-            for action in actions.drain(..) {
-                match action {
-                    Action::Wake(line) => {
-                        self.0.woken.notify_waiters();
-                        if let Some(waker) = wakers.remove(&line) {
-                            waker.wake();
-                        }
-                    }
-                    Action::Tell { owner, exchange, line, event } => {
-                        told.push((owner, Told { exchange, line, event }));
-                    }
-                }
-            }
+            self.sort_out(&mut state, &mut told);
             self.rearm(&mut state);
             result
         };
-        for (owner, told) in told {
-            let mailbox = self.mailboxes().get(&owner).cloned();
-            match mailbox {
-                Some(mailbox) => mailbox(told),
-                // Nobody is left to handle it, so nobody waits for that.
-                None => self.was_heard(&told),
+        self.tell(told);
+        result
+    }
+
+    fn sort_out(&self, state: &mut State, told: &mut Vec<(OwnerId, Told)>) {
+        for action in state.actions.drain(..) {
+            match action {
+                Action::Wake(line) => {
+                    if state.unwritten.last() != Some(&line) {
+                        state.unwritten.push(line);
+                    }
+                }
+                Action::Tell { owner, exchange, line, event } => {
+                    told.push((owner, Told { exchange, line, event }));
+                }
             }
         }
-        result
+    }
+
+    fn tell(&self, told: Vec<(OwnerId, Told)>) {
+        let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
+        for (owner, told) in told {
+            if known.as_ref().is_none_or(|(known, _)| *known != owner) {
+                known = Some((owner, self.mailboxes().get(&owner).cloned()));
+            }
+            match &known {
+                Some((_, Some(mailbox))) => mailbox(told),
+                // Nobody is left to handle it, so nobody waits for that.
+                _ => self.was_heard(&told),
+            }
+        }
+    }
+
+    /// Writes what lines have to say: here if they are few, else on the runtime, where it holds up nobody's handler.
+    pub fn flush(&self) {
+        let sockets: Vec<Arc<Socket>> = {
+            let mut state = self.lock();
+            if state.unwritten.is_empty() {
+                return;
+            }
+            let mut lines = std::mem::take(&mut state.unwritten);
+            lines.sort_unstable();
+            lines.dedup();
+            let socket = |line: &LineId| {
+                let socket = state.sockets.get(line.index())?.as_ref()?;
+                (socket.seat.line == *line).then(|| socket.clone())
+            };
+            let sockets = lines.iter().filter_map(socket).collect();
+            lines.clear();
+            state.unwritten = lines;
+            sockets
+        };
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
+            self.0.woken.notify_waiters();
+        }
+        if sockets.len() <= FLUSH_HERE {
+            return sockets.iter().for_each(|socket| socket.flush());
+        }
+        let mut sockets = sockets.into_iter();
+        while sockets.len() > 0 {
+            let chunk: Vec<_> = sockets.by_ref().take(FLUSH_CHUNK).collect();
+            self.0.runtime.spawn(async move { chunk.iter().for_each(|socket| socket.flush()) });
+        }
     }
 
     /// Tells the timer if it would sleep too long.
@@ -351,16 +473,69 @@ impl Hub {
     }
 }
 
+/// A client's end of a line while it speaks.
+pub(super) struct Client<'a> {
+    engine: &'a mut Engine,
+    seat: Seat,
+    now: Instant,
+    actions: &'a mut Vec<Action>,
+}
+
+impl Client<'_> {
+    /// An envelope came.
+    pub fn text(&mut self, text: &str) {
+        self.engine.receive(self.seat, text, self.now, self.actions);
+    }
+
+    /// A raw message came.
+    pub fn raw(&mut self, frame: Frame) {
+        self.engine.receive_raw(self.seat, frame, self.now, self.actions);
+    }
+
+    /// A sign of life came.
+    pub fn alive(&mut self) {
+        self.engine.alive(self.seat, self.now);
+    }
+
+    /// It has to be told off.
+    pub fn cut(&mut self, code: CloseCode) {
+        self.close(code.into());
+    }
+
+    /// The same, in other words.
+    pub fn close(&mut self, close: Close) {
+        self.engine.cut_at(self.seat, close, self.now, self.actions);
+    }
+}
+
+/// Somebody waits in [`Hub::readable`].
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The right to join a line.
+fn fresh_token() -> Token {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    Token(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use tokio::io::{AsyncReadExt, duplex};
+    use bytes::Bytes;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::task::JoinSet;
 
     use super::*;
-    use crate::engine::Origins;
-    use crate::ports::{events, websocket};
+    use crate::engine::Class;
+    use crate::ports::socket::{self, Connection, Framing};
     use crate::wire::Format;
 
     const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
@@ -375,65 +550,101 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn nothing_is_left_of_lines_however_they_end() {
         let soon = Duration::from_millis(100);
-        let limits =
-            Limits { join_window: soon, close_grace: soon, queue_bytes: 4096, origins: Origins::default() };
+        let limits = Limits {
+            join_window: soon,
+            close_grace: soon,
+            resume_window: soon,
+            ping_interval: soon,
+            ping_timeout: 2 * soon,
+            queue_bytes: 4096,
+            lines_per_address: 9999,
+            ..Limits::for_tests()
+        };
         let hub = Hub::new(limits, tokio::runtime::Handle::current());
         let (owner, leaving) = (hub.register(|_| {}), hub.register(|_| {}));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
         let mut tasks = JoinSet::new();
         let mut silent = Vec::new();
         for n in 0..3000 {
-            let (carrier, end) = (n % 4, n / 4 % 8);
+            let (carrier, end) = (n % 5, n / 5 % 8);
             let of = if end == 0 { leaving } else { owner };
-            let (line, token) = hub.open(of, ExchangeId(n), visitor());
-            let (mut client, io) = duplex(64);
-            let join = |carrier| hub.join(token, carrier, &visitor(), (None, None)).expect("a new line");
-            match carrier {
-                0 => drop(tasks.spawn(websocket::serve(hub.clone(), join(Carrier::Socket), io, 1024))),
-                1 => {
-                    let line = join(Carrier::Events);
-                    tasks.spawn(events::serve(hub.clone(), line, io, Vec::new(), Format::Envelopes));
-                }
-                2 => drop(tasks.spawn(events::serve(hub.clone(), line, io, Vec::new(), Format::Lines))),
+            let (line, token) = hub.open(of, ExchangeId(n), visitor()).expect("there is room");
+            let mut seat = None;
+            let mut client = None;
+            let joined = match carrier {
+                0 => Some((
+                    hub.join(token, Carrier::Socket, &visitor(), (None, None)),
+                    Framing::WebSocket { limit: 1024 },
+                )),
+                1 => Some((
+                    hub.join_resumable(token, &visitor(), (None, None)),
+                    Framing::WebSocket { limit: 1024 },
+                )),
+                2 => Some((
+                    hub.join(token, Carrier::Events, &visitor(), (None, None)),
+                    Framing::Events(Format::Envelopes),
+                )),
+                3 => Some((
+                    Ok(hub.attach(line, Carrier::Events).expect("a new line")),
+                    Framing::Events(Format::Lines),
+                )),
                 // Nobody joins.
-                _ => {}
+                _ => None,
+            };
+            if let Some((joined, framing)) = joined {
+                let joined = joined.expect("a new line");
+                let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+                let (stream, _) = far.expect("it listens");
+                let connection = Connection { stream, read: Bytes::new(), head: Vec::new(), framing };
+                tasks.spawn(socket::serve(&hub, joined, connection));
+                client = Some(near.expect("it listens"));
+                seat = Some(joined);
+                hub.receive_text(joined, if carrier == 1 { "1 \"hello\"" } else { CONNECT });
             }
-            hub.receive(line, CONNECT);
             hub.enter(line, "room".parse().expect("a name"), Entry::default());
             match end {
-                0 => silent.push(client),
+                0 => silent.extend(client),
                 1 => drop(client),
                 2 => {
                     hub.complete(line);
-                    tasks.spawn(async move { drop(client.read_to_end(&mut Vec::new()).await) });
+                    if let Some(mut client) = client {
+                        tasks.spawn(async move { drop(client.read_to_end(&mut Vec::new()).await) });
+                    }
                 }
                 3 => {
                     hub.complete(line);
-                    silent.push(client);
+                    silent.extend(client);
                 }
                 4 => {
-                    (0..100).for_each(|_| hub.send(line, FRAME.into()));
-                    silent.push(client);
+                    for _ in 0..100 {
+                        hub.send(line, Parcel::new(Class::Message, FRAME));
+                    }
+                    silent.extend(client);
                 }
                 5 => {
-                    hub.cut(line, CloseCode::Restart);
-                    silent.push(client);
+                    hub.finish(line, CloseCode::Restart);
+                    silent.extend(client);
                 }
                 6 => {
-                    hub.socket_closed(line, CloseCode::Done.into());
-                    silent.push(client);
+                    seat.into_iter().for_each(|seat| hub.socket_closed(seat, CloseCode::Done.into()));
+                    silent.extend(client);
                 }
                 _ => {
-                    hub.receive(line, "not JSON");
-                    // Nobody spoke for a line whose answer carries it, so nothing ends it but its client.
-                    silent.extend(Some(client).filter(|_| carrier != 2));
+                    seat.into_iter().for_each(|seat| hub.receive_text(seat, "not JSON"));
+                    silent.extend(client);
                 }
             }
             if n % 100 == 0 {
                 // Some of it happens while the others begin.
+                hub.flush();
                 tokio::task::yield_now().await;
             }
         }
+        hub.flush();
         hub.unregister(leaving, CloseCode::IsolateLost);
+        // Events cannot be answered, so nothing ends a silent client's but the handler.
+        hub.cut_all(CloseCode::Restart);
 
         let is_over = async {
             while let Some(task) = tasks.join_next().await {
@@ -446,7 +657,7 @@ mod tests {
         // Clients that are silent are still there: they hold nothing.
         tokio::time::timeout(Duration::from_secs(20), is_over).await.expect("everything ends");
 
-        assert!(hub.lock().wakers.is_empty());
+        assert!(hub.lock().sockets.iter().all(Option::is_none));
         assert_eq!(hub.channel_size(&"room".parse().expect("a name")), 0);
         drop(silent);
     }

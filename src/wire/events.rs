@@ -59,6 +59,14 @@ impl Format {
         self.write("state", None, json, out);
     }
 
+    /// Writes what clients ignore, so that connections that say nothing are not taken for dead.
+    pub fn ping(self, out: &mut Vec<u8>) {
+        match self {
+            Format::Envelopes | Format::Events => out.extend_from_slice(b":\n\n"),
+            Format::Lines => out.push(b'\n'),
+        }
+    }
+
     /// Writes how the line ended.
     pub fn close(self, code: u16, reason: &str, out: &mut Vec<u8>) {
         self.write("close", None, &serde_json::json!({ "code": code, "reason": reason }).to_string(), out);

@@ -4,15 +4,20 @@
 //! |---|---|
 //! | [`Envelope`] | what a host frame says before it is encoded |
 //! | [`Incoming`] | a decoded client frame |
+//! | [`Numbered`] | a frame of `liveline.v1`, whose clients can come again |
 //! | [`Format`] | frames as server-sent events or lines of JSON |
+//! | [`websocket`] | frames as a WebSocket carries them |
 //!
 //! Pure functions over text: no I/O, no clock, nothing of the rest of the crate. The format is the
 //! second generation of Webflo's protocol: `{"message": payload, ".wq": {"type", "eventID", …}}`.
 
 mod events;
 mod incoming;
+mod numbered;
 mod outgoing;
+pub mod websocket;
 
 pub use events::Format;
 pub use incoming::{DecodeError, Incoming, decode, reply_address};
+pub use numbered::{Numbered, PROTOCOL, Welcome, ack};
 pub use outgoing::{Envelope, Frame, opened, response_done};

@@ -1,11 +1,55 @@
 //! Frames the host sends.
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// One encoded text frame. Cloning shares the bytes, so a frame is encoded once for any number of lines.
-pub type Frame = Utf8Bytes;
+/// One encoded message. Cloning shares the bytes, so it is encoded once for any number of lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    Text(Utf8Bytes),
+    /// Only raw sockets send these.
+    Binary(Bytes),
+}
+
+impl Frame {
+    /// The text; nothing if it is binary.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Frame::Text(text) => text.as_str(),
+            Frame::Binary(_) => "",
+        }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Frame::Text(text) => text.as_bytes(),
+            Frame::Binary(bytes) => bytes,
+        }
+    }
+
+    /// Bytes of payload.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<&str> for Frame {
+    fn from(text: &str) -> Frame {
+        Frame::Text(text.into())
+    }
+}
+
+impl From<String> for Frame {
+    fn from(text: String) -> Frame {
+        Frame::Text(text.into())
+    }
+}
 
 /// What a frame says besides its payload.
 #[derive(Debug, Clone, Copy, Default)]

@@ -62,7 +62,7 @@ fn the_script_comes_as_a_module_too() {
     let module = host.get("/app.mjs");
     assert_eq!(module.header("content-type"), Some("text/javascript;charset=UTF-8"));
     assert!(module.text().contains("import \"/app.js\""), "{module:?}");
-    for part in ["binding", "handlers", "live", "worker"] {
+    for part in ["binding", "events", "handlers", "live", "sockets", "worker"] {
         let part = host.get(&format!("/.liveline/app/{part}.js"));
         assert!(part.text().starts_with("export default "), "{part:?}");
     }

@@ -27,6 +27,7 @@ mod pages;
 mod plain_clients;
 mod regressions;
 mod reload;
+mod resume;
 mod routing;
 mod security;
 mod sessions;

@@ -328,7 +328,7 @@ fn a_client_that_does_not_read_is_cut_off() {
     host.log.next("flooded");
     let (frames, code) = line.rest();
 
-    assert_eq!(code, 4008);
+    assert_eq!(code, 1013);
     assert!(frames.len() < 2000, "{} frames came through", frames.len());
     // Others are served as before.
     host.open("/");

@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Hub } from "../../runtime-js/client/hub.js";
 import { answerDialogs } from "../../runtime-js/client/dialogs.js";
+import { openEvents, readEvents } from "../../runtime-js/client/events.js";
+import { Hub } from "../../runtime-js/client/hub.js";
 import { portPair } from "../../runtime-js/client/local_ports.js";
-import { openSocketOrEvents, readEvents, transportFor } from "../../runtime-js/client/transport.js";
+import { keepLine } from "../../runtime-js/client/sockets.js";
+import { openSocketOrEvents, PROTOCOL, transportFor } from "../../runtime-js/client/transport.js";
 
 const URL_OF_LINE = "http://app.example/.liveline/0?v=2";
 
@@ -32,25 +34,43 @@ function listener() {
   };
 }
 
+/** What the app loads when it needs it. */
+const PARTS = { events: { openEvents }, sockets: { keepLine } };
+
 /** A browser in which sockets behave as `socket` says, and whose server answers requests. */
-function world({ socket, events = [], storage = new Map(), status = 200 }) {
+function world({ socket, events = [], storage = new Map(), status = 200, load = async (part) => PARTS[part] }) {
   const requests = [];
   const timers = new Map();
   const sockets = [];
-  return {
+  const states = [];
+  let timerCount = 0;
+  const browser = {
     requests,
     sockets,
-    elapse: () => [...timers.values()].forEach((call) => call()),
+    /** What the document was told of lines. */
+    states,
+    tell: (...told) => states.push(told),
+    load,
+    time: 0,
+    now: () => browser.time,
+    network: new EventTarget(),
+    elapse() {
+      const due = [...timers.values()];
+      timers.clear();
+      for (const call of due) call();
+    },
     storage: { getItem: (key) => storage.get(key) ?? null, setItem: (key, value) => storage.set(key, value) },
     setTimeout(call) {
-      const id = timers.size + 1;
-      timers.set(id, call);
-      return id;
+      timerCount += 1;
+      timers.set(timerCount, call);
+      return timerCount;
     },
     clearTimeout: (id) => timers.delete(id),
     WebSocket: class {
-      constructor(url) {
+      constructor(url, protocols) {
         this.url = url;
+        this.asked = protocols;
+        this.protocol = "";
         this.sent = [];
         sockets.push(this);
         socket?.(this);
@@ -68,12 +88,13 @@ function world({ socket, events = [], storage = new Map(), status = 200 }) {
       const stream = new ReadableStream({
         start(controller) {
           for (const event of events) controller.enqueue(new TextEncoder().encode(event));
-          signal.addEventListener("abort", () => controller.error(signal.reason));
+          signal?.addEventListener("abort", () => controller.error(signal.reason));
         },
       });
       return new Response(stream, { status });
     },
   };
+  return browser;
 }
 
 const refuse = (socket) => queueMicrotask(() => socket.onclose({ code: 1006, reason: "", wasClean: false }));
@@ -114,6 +135,154 @@ describe("a line over a socket", () => {
     browser.sockets[0].onclose({ code: 4001, reason: "gone", wasClean: true });
     assert.deepEqual(browser.sockets[0].closedWith, [4001, "gone"]);
     assert.deepEqual(told, [["opened"]]);
+  });
+});
+
+describe("a line that a host resumes", () => {
+  const welcome = (token, more = {}) => ({
+    type: "message",
+    data: `w${JSON.stringify({ token, window: 30_000, received: 0, lost: false, ...more })}`,
+  });
+  const turns = async () => {
+    for (let turn = 0; turn < 10; turn++) await null;
+  };
+  const broken = { type: "close", code: 1006, reason: "", wasClean: false };
+
+  /** Opens a line whose first socket is welcomed. */
+  async function open(options = {}) {
+    const { told, receiver } = listener();
+    const browser = world(options);
+    const line = openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    await opens(browser);
+    await turns();
+    browser.sockets[0].onmessage(welcome("t1"));
+    return { told, browser, line };
+  }
+
+  function opens(browser) {
+    const socket = browser.sockets.at(-1);
+    socket.protocol = PROTOCOL;
+    return socket.onopen();
+  }
+
+  /** Time passes, and what is due happens. */
+  function elapse(browser) {
+    browser.time += 5_000;
+    browser.elapse();
+  }
+
+  test("is_asked_for_and_goes_on_with_the_next_socket", async () => {
+    const { told, browser, line } = await open();
+    assert.deepEqual(browser.sockets[0].asked, ["liveline.v1"]);
+    line.send("up");
+    browser.sockets[0].onmessage({ type: "message", data: "1 down" });
+    browser.sockets[0].onclose(broken);
+    line.send("more");
+    elapse(browser);
+    const [first, second] = browser.sockets;
+    assert.deepEqual(first.sent, ["a0", "1 up"]);
+    assert.equal(second.url, "ws://app.example/.liveline/t1?v=2&after=1");
+    opens(browser);
+    second.onmessage(welcome("t2", { received: 1 }));
+    second.onmessage({ type: "message", data: "2 again" });
+    second.onclose({ type: "close", code: 1000, reason: "done", wasClean: true });
+    assert.deepEqual(second.sent, ["a1", "2 more"]);
+    assert.deepEqual(told, [["opened"], ["frame", "down"], ["frame", "again"], ["closed", 1000, "done", true]]);
+    assert.deepEqual(browser.states, [["away"], ["resumed", false]]);
+    assert.deepEqual(browser.requests, []);
+  });
+
+  test("is_not_asked_for_of_other_hosts_because_browsers_fail_where_none_is_picked", () => {
+    const { told, receiver } = listener();
+    const browser = world({ load: () => assert.fail("nothing is to be loaded") });
+    openSocketOrEvents("http://api.example/ports/0?v=2", receiver, browser);
+    browser.sockets[0].onopen();
+    browser.sockets[0].onmessage({ data: "1 as it is" });
+    browser.sockets[0].onclose(broken);
+    assert.deepEqual(browser.sockets[0].asked, []);
+    assert.deepEqual(told, [["opened"], ["frame", "1 as it is"], ["closed", 1006, "", false]]);
+    assert.deepEqual(browser.states, [["lost"]]);
+  });
+
+  test("keeps_what_comes_before_its_part_is_loaded", async () => {
+    let arrive;
+    const part = new Promise((resolve) => arrive = resolve);
+    const { told, receiver } = listener();
+    const browser = world({ load: () => part });
+    openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    opens(browser);
+    const [socket] = browser.sockets;
+    socket.onmessage(welcome("t1"));
+    socket.onmessage({ type: "message", data: "1 early" });
+    socket.onclose({ type: "close", code: 1000, reason: "", wasClean: true });
+    assert.deepEqual(told, []);
+    arrive(PARTS.sockets);
+    await turns();
+    assert.deepEqual(told, [["opened"], ["frame", "early"], ["closed", 1000, "", true]]);
+  });
+
+  test("is_lost_when_its_part_cannot_be_loaded", async () => {
+    const { told, receiver } = listener();
+    const browser = world({ load: async () => { throw new Error("no network"); } });
+    openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    await opens(browser);
+    assert.deepEqual(told, [["closed", 1006, "", false]]);
+    assert.deepEqual(browser.states, [["lost"]]);
+    assert.ok(browser.sockets[0].closedWith);
+  });
+
+  test("is_closed_before_its_part_is_loaded", async () => {
+    const { told, receiver } = listener();
+    const browser = world({});
+    const line = openSocketOrEvents(URL_OF_LINE, receiver, browser);
+    opens(browser);
+    line.close(4001, "gone");
+    await turns();
+    assert.deepEqual(browser.sockets[0].closedWith, [4001, "gone"]);
+    assert.deepEqual(told, []);
+  });
+
+  test("is_lost_at_once_when_the_host_knows_no_such_line", async () => {
+    const { told, browser } = await open({ status: 404 });
+    browser.sockets[0].onclose(broken);
+    elapse(browser);
+    browser.sockets[1].onclose(broken);
+    await turns();
+    assert.deepEqual(browser.requests, [["GET", "http://app.example/.liveline/t1?v=2&after=0", undefined]]);
+    assert.deepEqual(told, [["opened"], ["closed", 1006, "", false]]);
+    assert.deepEqual(browser.states, [["away"], ["lost"]]);
+  });
+
+  test("is_tried_again_when_the_host_cannot_be_asked", async () => {
+    const { told, browser } = await open({ status: 426 });
+    browser.sockets[0].onclose(broken);
+    elapse(browser);
+    browser.sockets[1].onclose(broken);
+    await turns();
+    browser.network.dispatchEvent(new Event("online"));
+    assert.equal(browser.sockets.length, 3);
+    assert.deepEqual(told, [["opened"]]);
+  });
+
+  test("leaves_a_dead_socket_alone_until_the_host_has_welcomed_the_next", async () => {
+    const { browser } = await open();
+    browser.sockets[0].onmessage({ type: "message", data: "5 gap" });
+    elapse(browser);
+    opens(browser);
+    const [dead, next] = browser.sockets;
+    assert.equal(dead.closedWith, undefined);
+    dead.onmessage({ type: "message", data: "1 late" });
+    next.onmessage(welcome("t2"));
+    assert.ok(dead.closedWith);
+    assert.deepEqual(next.sent, ["a0"]);
+  });
+
+  test("asks_for_no_network_once_it_is_over", async () => {
+    const { browser } = await open();
+    browser.sockets[0].onclose({ type: "close", code: 1000, reason: "", wasClean: true });
+    browser.network.dispatchEvent(new Event("online"));
+    elapse(browser);
+    assert.equal(browser.sockets.length, 1);
   });
 });
 

@@ -36,8 +36,11 @@ usage: cargo xtask COMMAND
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
   autobahn [client|server] [--cases 1.*,2.*]
                     the Autobahn testsuite (Python 2.7) against our WebSockets
-  bench http [--rounds N] [--seconds N] [--warmup N] [--only NAME,...]
-                    compare liveline with bun, deno and Node
+  bench [GROUP...]  compare liveline with its peers: start, http, echo, fanout, events, connect, hostile,
+                    resident, idle; without a name all of them, in half an hour
+                    --rounds N, --seconds N, --warmup N: how much of it; --only NAME,...: whom
+                    --json FILE, --chart DIR: the figures for machines, and as pictures
+                    --smoke: a minute's run that checks that every message comes, and measures nothing
   bench floor-server [--port N]
                     the benchmark's floor: a bare epoll server that parses as little as it can
 
@@ -68,9 +71,9 @@ fn dispatch(arguments: &[String]) -> Outcome {
             Ok(())
         }
         #[cfg(target_os = "linux")]
-        ["bench", "http", rest @ ..] => bench::http(&Checkout::find()?, rest),
-        #[cfg(target_os = "linux")]
         ["bench", "floor-server", rest @ ..] => bench::floor_server(rest),
+        #[cfg(target_os = "linux")]
+        ["bench", rest @ ..] => bench::bench(&Checkout::find()?, rest),
         #[cfg(not(target_os = "linux"))]
         ["bench", ..] => fail("the benchmarks read /proc and pin with taskset: run them on Linux"),
         ["help" | "--help" | "-h"] => {

@@ -25,6 +25,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
     type_tests(checkout)?;
     browser_tests(checkout)?;
+    smoke_of_the_bench(checkout)?;
     match choice.engine {
         Engine::V8 { .. } => smoke_of_quickjs(checkout, &choice),
         // The full run was with QuickJS, and V8's library cannot be had.
@@ -105,6 +106,17 @@ fn browser_tests(checkout: &Checkout) -> Outcome {
     let mut run = Command::new(node);
     run.arg("run.mjs").current_dir(&folder);
     step(NAME, with_liveline(&mut run, checkout))
+}
+
+/// The benchmarks' loader against the liveline that the full run has built: everything comes once and in order.
+fn smoke_of_the_bench(checkout: &Checkout) -> Outcome {
+    const NAME: &str = "smoke of the bench";
+    if cfg!(not(target_os = "linux")) {
+        return skip(NAME, "the benchmarks run on Linux");
+    }
+    let xtask = std::env::current_exe().while_doing("looking for xtask's own executable")?;
+    let mut run = Command::new(xtask);
+    step(NAME, with_liveline(run.args(["bench", "--smoke"]), checkout))
 }
 
 /// Tells a script which liveline to start, unless the caller did.

@@ -10,6 +10,9 @@
 //! | `> navigate /path` | the user goes there |
 //! | `> leave` | the client closes the line |
 //! | `> {...}` | a frame as it is; the client says no hello of its own |
+//! | `> join PROTOCOL` | the client joins the line by this subprotocol; from now on frames are shown as they are |
+//! | `> lose` | it loses its connection |
+//! | `> resume after NUMBER` | it connects again, with the token of the last welcome |
 //! | `< TYPE [JSON]` | a frame, `reply` where it answers the client; members not shown do not matter |
 //! | `< {...}` | a frame as it is; likewise |
 //! | `< close CODE` | the host closes the line |
@@ -20,7 +23,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Event, Frame, Host, Line};
+use crate::support::{Answer, Event, Frame, Host, Line, PROTOCOL};
 
 /// The event id of the client's requests for replies.
 const ASKED: &str = "asked-1";
@@ -52,12 +55,20 @@ struct Client {
     line: Option<Line>,
     /// The last frame that asked for a reply.
     question: Option<Frame>,
+    /// The client has joined by a subprotocol; the address of its next connection.
+    next: Option<String>,
 }
 
 impl Client {
     #[track_caller]
     fn does(&mut self, host: &Host, what: &str, payload: &str, place: &str) {
-        if what.starts_with('{') {
+        if what == "join" || what == "resume" {
+            self.line = Some(self.connect(host, payload, place));
+        } else if what == "lose" {
+            self.line = None;
+        } else if self.next.is_some() {
+            self.bare_line(host).send_text(format!("{what} {payload}").trim());
+        } else if what.starts_with('{') {
             self.bare_line(host).send_text(what);
         } else if what.chars().all(|it| it.is_ascii_uppercase()) {
             let (path, body) = split(payload);
@@ -84,7 +95,9 @@ impl Client {
 
     #[track_caller]
     fn sees(&mut self, host: &Host, what: &str, payload: &str, place: &str) {
-        if what.starts_with('{') {
+        if self.next.is_some() && what != "close" {
+            self.sees_numbered(host, what, payload, place);
+        } else if what.starts_with('{') {
             let told = self.bare_line(host).receive();
             let told = told.unwrap_or_else(|code| panic!("{place}: it closed with {code}"));
             assert!(holds(&told, &value(what, place)), "{place} came as\n{told}");
@@ -96,6 +109,39 @@ impl Client {
         } else {
             self.sees_frame(host, what, payload, place);
         }
+    }
+
+    /// A frame of a subprotocol: a letter or a number, and JSON.
+    #[track_caller]
+    fn sees_numbered(&mut self, host: &Host, what: &str, payload: &str, place: &str) {
+        let told = self.bare_line(host).receive_text();
+        let told = told.unwrap_or_else(|code| panic!("{place}: it closed with {code}"));
+        let (mark, json) = told.split_at(told.find('{').unwrap_or(told.len()));
+        // The welcome has no space before its JSON.
+        let shown = format!("{what} {payload}");
+        let (shown_mark, shown) = shown.trim().split_at(shown.find('{').unwrap_or(shown.trim().len()));
+        assert_eq!(mark, shown_mark, "{place} came as\n{told}");
+        if shown.is_empty() {
+            return;
+        }
+        let envelope = value(json, place);
+        assert!(holds(&envelope, &value(shown, place)), "{place} came as\n{told}");
+        if let Some(token) = envelope["token"].as_str() {
+            self.next = Some(format!("/.liveline/{token}?v=2"));
+        }
+    }
+
+    /// Connects by the subprotocol, which `join` names, or again `after` a number.
+    #[track_caller]
+    fn connect(&mut self, host: &Host, payload: &str, place: &str) -> Line {
+        let (protocol, path) = match (&self.next, payload.strip_prefix("after ")) {
+            (Some(next), Some(number)) => (PROTOCOL, format!("{next}&after={number}")),
+            (None, None) => (payload, self.answer.as_ref().expect("a request comes first").line_path()),
+            _ => panic!("{place}: first `join`, then `resume`"),
+        };
+        self.next.get_or_insert_with(|| path.clone());
+        let joined = host.dial(&path).header("sec-websocket-protocol", protocol).connect();
+        joined.unwrap_or_else(|status| panic!("{place}: it was refused with {status}"))
     }
 
     #[track_caller]

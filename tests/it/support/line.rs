@@ -16,7 +16,7 @@ use super::http::Request;
 use super::{EventStream, PATIENCE};
 
 /// The event id of the connect ping this client sends.
-const HELLO: &str = "hello-1";
+pub(super) const HELLO: &str = "hello-1";
 
 /// A WebSocket to be opened.
 pub struct Dial {
@@ -287,24 +287,31 @@ impl Line {
     /// The next envelope, or the code the line was closed with (1006: it broke).
     #[track_caller]
     pub fn receive(&mut self) -> Result<Value, u16> {
+        if let Carrier::Events { stream, .. } = &mut self.carrier {
+            stream.patience(PATIENCE);
+            return told(stream.next_event(), &mut self.seen);
+        }
+        let text = self.receive_text()?;
+        let envelope: Value = serde_json::from_str(&text).expect("a frame is JSON");
+        assert!(envelope.get(".wq").is_some(), "not an envelope: {text}");
+        Ok(envelope)
+    }
+
+    /// The next text on a socket as it is, or the code it was closed with (1006: it broke).
+    #[track_caller]
+    pub fn receive_text(&mut self) -> Result<String, u16> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "nothing came; {}", self.transcript());
-            let socket = match &mut self.carrier {
-                Carrier::Socket(socket) => socket,
-                Carrier::Events { stream, .. } => {
-                    stream.patience(left);
-                    return told(stream.next_event(), &mut self.seen);
-                }
+            let Carrier::Socket(socket) = &mut self.carrier else {
+                panic!("frames as they are need a socket")
             };
             socket.get_ref().set_read_timeout(Some(left)).expect("a timeout can be set");
             match socket.read() {
                 Ok(Message::Text(text)) => {
                     self.seen.push(text.to_string());
-                    let envelope: Value = serde_json::from_str(&text).expect("a frame is JSON");
-                    assert!(envelope.get(".wq").is_some(), "not an envelope: {text}");
-                    return Ok(envelope);
+                    return Ok(text.to_string());
                 }
                 Ok(Message::Close(close)) => {
                     let code = close.map_or(1005, |close| u16::from(close.code));
@@ -342,7 +349,7 @@ fn told(event: Option<super::events::ServerEvent>, seen: &mut Vec<String>) -> Re
 }
 
 /// Reads an envelope; lifecycle pings are not frames.
-fn frame(envelope: &Value) -> Option<Frame> {
+pub(super) fn frame(envelope: &Value) -> Option<Frame> {
     if envelope.get("ping").is_some() {
         return None;
     }

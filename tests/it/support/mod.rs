@@ -6,17 +6,22 @@
 //! | [`Host`] | the running executable over a site: send requests, read its log, stop it |
 //! | [`Answer`] | one HTTP answer |
 //! | [`Line`] | the client's end of a live line |
+//! | [`ResumingLine`] | the same of `liveline.v1`, which outlives its connections |
+//! | [`FaultProxy`] | a network that loses things |
 //! | [`EventStream`] | a response that tells server-sent events |
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
 
 mod deltas;
+mod dice;
 mod events;
+mod fault_proxy;
 mod handlers;
 mod host;
 mod http;
 mod line;
 mod log;
+mod resuming_line;
 mod session;
 mod site;
 
@@ -24,11 +29,13 @@ use std::time::Duration;
 
 pub use deltas::apply;
 pub use events::EventStream;
+pub use fault_proxy::{Fault, FaultProxy};
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;
 pub use http::Answer;
 pub use line::{Event, Frame, Line};
 pub use log::Log;
+pub use resuming_line::{PROTOCOL, ResumingLine};
 pub use session::session_cookie;
 pub use site::{Finished, Site, executable};
 

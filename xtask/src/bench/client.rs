@@ -1,4 +1,4 @@
-//! A raw HTTP/1.1 connection that asks for the route again and again.
+//! A plain HTTP/1.1 connection that asks and waits.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -36,8 +36,12 @@ impl Connection {
 
     /// Asks for the route and waits for the whole answer.
     pub fn get(&mut self) -> io::Result<Answer> {
+        self.get_path(ROUTE)
+    }
+
+    pub fn get_path(&mut self, path: &str) -> io::Result<Answer> {
         let (name, value) = HEADER;
-        let request = format!("GET {ROUTE} HTTP/1.1\r\nhost: 127.0.0.1\r\n{name}: {value}\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{name}: {value}\r\n\r\n");
         self.stream.get_mut().write_all(request.as_bytes())?;
         read_answer(&mut self.stream)
     }

@@ -1,189 +1,207 @@
-//! Who takes part: liveline, its peers and the floor. Peers are installed into the target folder.
+//! Who takes part, and how each is started and spoken to.
 
 use std::env;
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::server::{Launch, Server};
-use super::{BODY, client::Connection};
-use crate::checkout::{Checkout, complete};
+use super::load::{Dialect, Way};
+use super::server::{Launch, Ready};
+use super::workshop::Workshop;
+use crate::checkout::complete;
 use crate::engine;
 use crate::failure::{Outcome, While, fail};
-use crate::machine::{Machine, find_program};
+use crate::machine::{Machine, apt_install, find_program, may_use_apt};
 use crate::run;
 
-const BUN: &str = "1.4.5";
-const DENO: &str = "2.9.6";
-
-/// The name of the one that the others are compared with.
-pub const LIVELINE: &str = "liveline";
-/// The name of the bare server below everybody.
 pub const FLOOR: &str = "floor";
-pub const BUN_NAME: &str = "bun";
+/// We, spoken to over live lines.
+pub const LIVELINE: &str = "liveline";
+/// We, spoken to over WebSockets without a line.
+pub const RAW: &str = "liveline-raw";
+/// We, spoken to over lines that can be resumed.
+pub const NUMBERED: &str = "liveline-v1";
+pub const BUN: &str = "bun";
+pub const DENO: &str = "deno";
+pub const NODE: &str = "node";
+pub const WS: &str = "ws";
+pub const UWS: &str = "uws";
+pub const SOCKET_IO: &str = "socket.io";
+pub const FASTIFY: &str = "fastify";
+pub const HONO: &str = "hono";
+pub const NCHAN: &str = "nchan";
 
+#[derive(Clone)]
 pub struct Contestant {
     pub name: &'static str,
     pub version: String,
     pub launch: Launch,
+    dialect: Dialect,
+}
+
+pub fn is_ours(name: &str) -> bool {
+    name == LIVELINE || name == NUMBERED || name == RAW
 }
 
 impl Contestant {
-    /// Whether this is another runtime, and not ourselves or the floor.
     pub fn is_peer(&self) -> bool {
-        is_peer(self.name)
+        !is_ours(self.name) && self.name != FLOOR
+    }
+
+    /// Whether it collects its garbage when it is asked for `/gc`.
+    pub fn collects(&self) -> bool {
+        self.name == WS || self.name == BUN
+    }
+
+    /// How to be one of those who say what they want to hear.
+    pub fn echo(&self) -> Way {
+        match self.name {
+            RAW => Way::new(self.dialect, "/raw", ""),
+            SOCKET_IO => Way::new(self.dialect, SOCKET_IO_PATH, "echo"),
+            _ => Way::new(self.dialect, "/echo", "message"),
+        }
+    }
+
+    /// How to hear, and with a socket also to speak, in the room.
+    pub fn room(&self) -> Way {
+        match self.name {
+            SOCKET_IO => Way::new(self.dialect, SOCKET_IO_PATH, "room"),
+            _ => Way::new(self.dialect, "/room", "room:message"),
+        }
+    }
+
+    /// How to wait.
+    pub fn idle(&self) -> Way {
+        match self.name {
+            RAW => Way::new(self.dialect, "/raw", ""),
+            SOCKET_IO => Way::new(self.dialect, SOCKET_IO_PATH, ""),
+            _ => Way::new(self.dialect, "/idle", "message"),
+        }
+    }
+
+    /// How to hear the room as server-sent events.
+    pub fn events(&self) -> Way {
+        Way::new(Dialect::Events, if self.name == NCHAN { "/sub" } else { "/room" }, "")
+    }
+
+    /// How to speak to those who hear events.
+    pub fn announcer(&self) -> Way {
+        match self.name {
+            NCHAN => Way::new(Dialect::Http, "/pub", ""),
+            _ => self.room(),
+        }
     }
 }
 
-pub fn is_peer(name: &str) -> bool {
-    name != LIVELINE && name != FLOOR
+const SOCKET_IO_PATH: &str = "/socket.io/?EIO=4&transport=websocket";
+
+/// Makes one; a peer that cannot be had is a failure that says why.
+pub fn make(workshop: &Workshop<'_>, name: &'static str) -> Outcome<Contestant> {
+    let contestant =
+        |version: String, dialect: Dialect, launch: Launch| Contestant { name, version, launch, dialect };
+    let node = |dialect: Dialect, packages: &[&str]| {
+        let Some(program) = find_program("node") else { return fail("there is no node on the PATH") };
+        let mut launch =
+            workshop.launch(name, program, &["--expose-gc", &workshop.script(&format!("{name}.js"))]);
+        let mut versions = Vec::new();
+        if !packages.is_empty() {
+            let modules = workshop.npm(name, packages)?;
+            launch.variables.push(("NODE_PATH".to_owned(), modules.display().to_string()));
+            versions.extend(
+                packages.iter().filter_map(|package| package.rsplit_once('@')).map(|(_, version)| version),
+            );
+        }
+        let own = version(&launch.program)?;
+        let version = versions.first().map_or(own.clone(), |first| format!("{first} on node {own}"));
+        Ok(contestant(version, dialect, launch))
+    };
+    match name {
+        FLOOR => {
+            let program = env::current_exe().while_doing("looking for xtask's own executable")?;
+            let launch = workshop.launch(name, program, &["bench", "floor-server"]);
+            Ok(contestant("bare epoll".to_owned(), Dialect::Http, launch))
+        }
+        LIVELINE | NUMBERED | RAW => {
+            let program = liveline(workshop)?;
+            let routes = workshop.script("routes");
+            let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
+            let dialect = match name {
+                RAW => Dialect::WebSocket,
+                NUMBERED => Dialect::NumberedLine,
+                _ => Dialect::Line,
+            };
+            Ok(contestant(version(&program)?, dialect, workshop.launch(name, program, &arguments)))
+        }
+        BUN => {
+            let program = workshop.npm_program("bun@1.4.5", "@oven", "bin/bun")?;
+            let launch = workshop.launch(name, program, &[&workshop.script("bun.js")]);
+            Ok(contestant(version(&launch.program)?, Dialect::WebSocket, launch))
+        }
+        DENO => {
+            let program = workshop.npm_program("deno@2.9.6", "@deno", "deno")?;
+            let arguments =
+                ["run", "--quiet", "--no-config", "--no-lock", "--allow-net", &workshop.script("deno.js")];
+            let launch = workshop.launch(name, program, &arguments);
+            Ok(contestant(version(&launch.program)?, Dialect::WebSocket, launch))
+        }
+        NODE => node(Dialect::Http, &[]),
+        WS => node(Dialect::WebSocket, &["ws@8.23.0"]),
+        UWS => node(Dialect::WebSocket, &["@rjweb/uws@1.5.0"]),
+        SOCKET_IO => node(Dialect::SocketIo, &["socket.io@4.8.4"]),
+        FASTIFY => node(Dialect::WebSocket, &["fastify@5.12.8", "@fastify/websocket@11.3.6"]),
+        HONO => {
+            node(Dialect::WebSocket, &["hono@4.13.19", "@hono/node-server@1.19.11", "@hono/node-ws@1.3.1"])
+        }
+        NCHAN => nchan(workshop).map(|(version, launch)| contestant(version, Dialect::Events, launch)),
+        other => fail(format!("there is no contestant {other}")),
+    }
 }
 
-/// Builds and installs the contestants, and checks that all give the same answer.
-/// A peer that cannot be had is left out; without liveline or the floor there is nothing to compare.
-pub fn gather(checkout: &Checkout, only: &[String]) -> Outcome<Vec<Contestant>> {
-    let workshop = Workshop::open(checkout)?;
-    let recipes: [(&'static str, &dyn Fn() -> Outcome<Contestant>); 5] = [
-        (FLOOR, &|| workshop.floor()),
-        (LIVELINE, &|| workshop.liveline()),
-        (BUN_NAME, &|| workshop.bun()),
-        ("deno", &|| workshop.deno()),
-        ("node", &|| workshop.node()),
-    ];
-    if let Some(unknown) = only.iter().find(|name| recipes.iter().all(|(known, _)| known != name)) {
-        return fail(format!("--only {unknown}: the contestants are floor, liveline, bun, deno, node"));
+/// The optimised program, or for a smoke run the one that is tested.
+fn liveline(workshop: &Workshop<'_>) -> Outcome<PathBuf> {
+    if let Some(program) = env::var_os("LIVELINE_BIN") {
+        return Ok(workshop.checkout.caller.join(program));
     }
-    let mut contestants = Vec::new();
-    for (name, make) in recipes {
-        if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
-            continue;
-        }
-        match make().and_then(check_answer) {
-            Ok(contestant) => contestants.push(contestant),
-            Err(failure) if is_peer(name) => println!("{name} takes no part: {failure}"),
-            Err(failure) => return fail(format!("{name}: {failure}")),
-        }
+    let checkout = workshop.checkout;
+    let build = engine::choose(checkout, &Machine)?.build(checkout)?;
+    if !workshop.plan.smoke {
+        return run::build_release(checkout, &build);
     }
-    Ok(contestants)
+    let mut cargo = checkout.cargo("build");
+    complete(build.apply(&mut cargo).args(["--quiet", "--bin", "liveline"]))?;
+    Ok(checkout.liveline(&checkout.target, "debug"))
 }
 
-/// Nobody wins by answering less.
-fn check_answer(contestant: Contestant) -> Outcome<Contestant> {
-    let server = Server::start(&contestant.launch, None)?;
-    let answer = Connection::open(server.port).and_then(|mut connection| connection.get());
-    let answer = answer.while_doing("asking for the route")?;
-    let missing =
-        ["date", "content-length", "content-type"].into_iter().find(|name| answer.header(name).is_none());
-    match missing {
-        Some(name) => fail(format!("its answer has no {name} header")),
-        None if answer.status != 200 || answer.body != BODY => {
-            fail(format!("it answers {} `{}` where `{BODY}` is wanted", answer.status, answer.body))
-        }
-        None => Ok(contestant),
+/// nginx with the nchan module, as a process of its own over a configuration of its own.
+fn nchan(workshop: &Workshop<'_>) -> Outcome<(String, Launch)> {
+    const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
+    const HOW: &str = "install it (Debian, Ubuntu: sudo apt-get install nginx libnginx-mod-nchan)";
+    if !Path::new(MODULE).is_file() && may_use_apt() {
+        apt_install(&["nginx", "libnginx-mod-nchan"])?;
     }
-}
-
-/// Where contestants are made.
-struct Workshop<'a> {
-    checkout: &'a Checkout,
-    scripts: PathBuf,
-    folder: PathBuf,
-}
-
-impl<'a> Workshop<'a> {
-    fn open(checkout: &'a Checkout) -> Outcome<Self> {
-        let folder = checkout.target.join("bench");
-        fs::create_dir_all(&folder).while_doing(format_args!("creating {}", folder.display()))?;
-        Ok(Self { checkout, scripts: checkout.root.join("xtask/bench"), folder })
-    }
-
-    fn contestant(
-        &self,
-        name: &'static str,
-        version: String,
-        program: PathBuf,
-        arguments: &[&str],
-    ) -> Contestant {
-        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Contestant {
-            name,
-            version,
-            launch: Launch { program, arguments, log: self.folder.join(format!("{name}.log")) },
-        }
-    }
-
-    /// The floor is this program itself, but optimised.
-    fn floor(&self) -> Outcome<Contestant> {
-        complete(self.checkout.cargo("build").args(["--quiet", "--release", "--package", "xtask"]))?;
-        let program = self.checkout.target.join("release/xtask");
-        Ok(self.contestant(FLOOR, "bare epoll".to_owned(), program, &["bench", "floor-server"]))
-    }
-
-    fn liveline(&self) -> Outcome<Contestant> {
-        let program = match env::var_os("LIVELINE_BIN") {
-            Some(program) => self.checkout.caller.join(program),
-            None => {
-                let choice = engine::choose(self.checkout, &Machine)?;
-                println!("{choice}");
-                run::build_release(self.checkout, &choice.build(self.checkout)?)?
-            }
-        };
-        let routes = self.scripts.join("routes").display().to_string();
-        let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
-        Ok(self.contestant(LIVELINE, version(&program)?, program, &arguments))
-    }
-
-    fn bun(&self) -> Outcome<Contestant> {
-        let program = self.npm("bun", BUN, "@oven", "bin/bun")?;
-        Ok(self.contestant(BUN_NAME, version(&program)?, program, &[&self.script("bun.js")]))
-    }
-
-    fn deno(&self) -> Outcome<Contestant> {
-        let program = self.npm("deno", DENO, "@deno", "deno")?;
-        let arguments =
-            ["run", "--quiet", "--no-config", "--no-lock", "--allow-net", &self.script("deno.js")];
-        Ok(self.contestant("deno", version(&program)?, program, &arguments))
-    }
-
-    fn node(&self) -> Outcome<Contestant> {
-        match find_program("node") {
-            Some(program) => {
-                Ok(self.contestant("node", version(&program)?, program, &[&self.script("node.js")]))
-            }
-            None => fail("there is no node on the PATH"),
-        }
-    }
-
-    fn script(&self, name: &str) -> String {
-        self.scripts.join(name).display().to_string()
-    }
-
-    /// Installs a package whose platform packages (`scope/PLATFORM`) carry the program itself, which is what we
-    /// measure: the program that npm links is a script in front of it. Each has a folder of its own, so that npm does
-    /// not remove the other.
-    fn npm(&self, package: &str, version: &str, scope: &str, program: &str) -> Outcome<PathBuf> {
-        let folder = self.folder.join(format!("{package}-{version}"));
-        let scope = folder.join("node_modules").join(scope);
-        if !scope.is_dir() {
-            println!("installing {package} {version} from npm into {}", folder.display());
-            fs::create_dir_all(&folder).while_doing(format_args!("creating {}", folder.display()))?;
-            let mut npm = Command::new("npm");
-            npm.args([
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--ignore-scripts",
-                "--loglevel=error",
-                "--prefix",
-            ]);
-            complete(npm.arg(&folder).arg(format!("{package}@{version}")).stdout(Stdio::null()))?;
-        }
-        let platforms = fs::read_dir(&scope).while_doing(format_args!("reading {}", scope.display()))?;
-        match platforms.flatten().map(|platform| platform.path().join(program)).find(|file| file.is_file()) {
-            Some(program) => Ok(program),
-            None => fail(format!("{} holds no program for this platform", scope.display())),
-        }
-    }
+    let nginx = find_program("nginx")
+        .or_else(|| Some(PathBuf::from("/usr/sbin/nginx")).filter(|file| file.is_file()));
+    let (Some(nginx), true) = (nginx, Path::new(MODULE).is_file()) else {
+        return fail(format!("there is no nginx with nchan: {HOW}"));
+    };
+    let folder = workshop.folder.join(NCHAN);
+    fs::create_dir_all(&folder).while_doing(format_args!("creating {}", folder.display()))?;
+    // nginx cannot pick a port by itself.
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
+    let port = port.while_doing("looking for a free port")?.port();
+    let template = workshop.script("nchan.conf");
+    let template = fs::read_to_string(&template).while_doing(format_args!("reading {template}"))?;
+    let config = template.replace("MODULE", MODULE).replace("PORT", &port.to_string());
+    let file = folder.join("nginx.conf");
+    fs::write(&file, config).while_doing(format_args!("writing {}", file.display()))?;
+    let (prefix, file) = (folder.display().to_string(), file.display().to_string());
+    let errors = folder.join("error.log").display().to_string();
+    let mut launch = workshop.launch(NCHAN, nginx, &["-p", &prefix, "-c", &file, "-e", &errors]);
+    launch.ready = Ready::Accepts(port);
+    let package = Command::new("dpkg-query").args(["-W", "-f", "${Version}", "libnginx-mod-nchan"]).output();
+    let version = package.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    Ok((version.unwrap_or_else(|_| "unknown".to_owned()), launch))
 }
 
 /// The version that a program reports.
@@ -198,6 +216,12 @@ fn version_in(text: &str) -> String {
     let is_version =
         |word: &&str| word.trim_start_matches('v').starts_with(|first: char| first.is_ascii_digit());
     text.split_whitespace().find(is_version).unwrap_or("unknown").trim_start_matches('v').to_owned()
+}
+
+/// This program, but optimised: as the floor and the loader it must not be what is measured.
+pub fn build_optimised(checkout: &crate::checkout::Checkout) -> Outcome<PathBuf> {
+    complete(checkout.cargo("build").args(["--quiet", "--release", "--package", "xtask"]))?;
+    Ok(checkout.target.join("release/xtask"))
 }
 
 #[cfg(test)]

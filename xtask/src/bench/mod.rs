@@ -1,33 +1,63 @@
-//! `cargo xtask bench`: liveline against bun, deno and Node on one route, and against a floor.
+//! `cargo xtask bench`: liveline against its peers, and against a floor.
 //!
 //! | module | owns |
 //! |---|---|
-//! | `contestants` | who takes part, and how each is installed and started |
-//! | `server` | one running server: its port, its CPU time, its end |
-//! | `client` | a keep-alive connection that asks for the route |
-//! | `wrk` | the load generator and its report |
-//! | `rounds`, `cold_start`, `reload` | the three measurements |
-//! | `stats`, `report` | medians of ratios; the tables |
+//! | `plan` | the arguments: which groups of metrics, how many rounds |
+//! | `contestants`, `workshop` | who takes part; how each is installed, started and spoken to |
+//! | `server`, `cores` | one running server, its CPU time and memory; who runs on which core |
+//! | `load` | our own loader: live lines, WebSockets, events, requests |
+//! | `start` | C1 C2 C3: cold start, a new isolate, reload |
+//! | `http`, `wrk`, `client` | H1 H2 H3 H4: rates and latencies of requests |
+//! | `echo` | W1: messages that JavaScript says back |
+//! | `fanout` | W3 W4 W5: one speaks, many hear |
+//! | `events` | S1: the same as server-sent events |
+//! | `connect` | L1 L2: how soon a line speaks |
+//! | `hostile` | R5 R6: what the healthy notice of the others |
+//! | `resident`, `idle` | H5; M1 M2 M3: memory |
+//! | `rounds` | everyone once, and again |
+//! | `metric`, `stats`, `report` | values and what they are held against; medians of ratios; tables |
+//! | `chart` | the same as pictures |
+//! | `smoke` | a run that checks, and measures nothing |
 //! | `floor` | the bare epoll server |
 //!
 //! A figure is the median of per-round ratios: neighbours in one round share the machine's mood, and absolute rates
-//! on a shared machine say little.
+//! on a shared machine say little. The first figure is what the server's CPU time buys, which a loader cannot limit.
 
+mod chart;
 mod client;
-mod cold_start;
+mod connect;
 mod contestants;
+mod cores;
+mod echo;
+mod events;
+mod fanout;
 mod floor;
-mod reload;
+mod hostile;
+mod http;
+mod idle;
+mod load;
+mod metric;
+mod plan;
 mod report;
+mod resident;
 mod rounds;
 mod server;
+mod smoke;
+mod start;
 mod stats;
+mod workshop;
 mod wrk;
 
-use std::time::Duration;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 
 use crate::checkout::Checkout;
 use crate::failure::{Outcome, While, fail};
+use metric::Metric;
+use plan::Plan;
+use workshop::Workshop;
 
 /// What every contestant serves: the handler reads the path and one header, and answers with both.
 const ROUTE: &str = "/hello";
@@ -35,46 +65,74 @@ const HEADER: (&str, &str) = ("x-name", "bench");
 /// The scripts start with generation 0; the reload benchmark counts it up.
 const BODY: &str = "0 /hello bench";
 
-/// How much is measured.
-struct Plan {
-    rounds: usize,
-    duration: Duration,
-    warmup: Duration,
-    /// Names of the contestants; empty means all.
-    only: Vec<String>,
-}
-
-impl Plan {
-    fn parse(arguments: &[&str]) -> Outcome<Self> {
-        let (mut rounds, mut seconds, mut warmup, mut only) = (7, 8, 3, Vec::new());
-        for pair in arguments.chunks(2) {
-            let [option, value] = pair else { return fail(format!("{} needs a value", pair[0])) };
-            let number = || value.parse::<u32>().while_doing(format_args!("{option} {value}"));
-            match *option {
-                "--rounds" => rounds = number()?.max(1),
-                "--seconds" => seconds = number()?.max(1),
-                "--warmup" => warmup = number()?,
-                "--only" => only = value.split(',').map(str::to_owned).collect(),
-                _ => return fail(format!("bench http: unknown option {option}")),
+/// Measures and prints the tables.
+pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
+    let plan = Plan::parse(checkout, arguments)?;
+    if cfg!(debug_assertions) && !plan.smoke {
+        let optimised = contestants::build_optimised(checkout)?;
+        return Err(Command::new(optimised).arg("bench").args(arguments).exec())
+            .while_doing("starting the bench");
+    }
+    cores::raise_file_limit()?;
+    let workshop = Workshop::open(checkout, &plan)?;
+    if plan.smoke {
+        return smoke::run(&workshop);
+    }
+    println!("machine: {}", report::machine());
+    let (mut metrics, mut failed) = (Vec::new(), Vec::new());
+    for group in &plan.groups {
+        match measure(group, &workshop) {
+            Ok(measured) => {
+                measured.iter().for_each(report::print);
+                metrics.extend(measured);
+            }
+            Err(failure) => {
+                println!("\n{group}: not measured: {failure}");
+                failed.push(*group);
             }
         }
-        let long = |seconds: u32| Duration::from_secs(seconds.into());
-        Ok(Self { rounds: rounds as usize, duration: long(seconds), warmup: long(warmup), only })
+    }
+    let versions = workshop.versions();
+    let shown = versions.iter().map(|(name, version)| format!("{name} {version}"));
+    println!("\nversions: {}", shown.collect::<Vec<_>>().join(", "));
+    if let Some(file) = &plan.json {
+        let text = format!("{:#}\n", report::json(&metrics, &versions));
+        fs::write(file, text).while_doing(format_args!("writing {}", file.display()))?;
+    }
+    if let Some(folder) = &plan.chart {
+        draw(&metrics, folder)?;
+    }
+    match failed.as_slice() {
+        [] => Ok(()),
+        failed => fail(format!("not measured: {}", failed.join(", "))),
     }
 }
 
-/// Measures and prints the tables.
-pub fn http(checkout: &Checkout, arguments: &[&str]) -> Outcome {
-    let plan = Plan::parse(arguments)?;
-    let wrk = wrk::Wrk::find()?;
-    let contestants = contestants::gather(checkout, &plan.only)?;
-    report::machine(&wrk, &contestants);
-    let rounds = rounds::measure(&contestants, &wrk, &plan)?;
-    let cold_starts = cold_start::measure(&contestants)?;
-    let reloads = reload::measure(checkout, &contestants)?;
-    report::rates(&rounds);
-    report::figures(&rounds, &cold_starts, &reloads);
+/// Writes `ID-N.svg` for each metric; ids come more than once.
+fn draw(metrics: &[Metric], folder: &Path) -> Outcome {
+    fs::create_dir_all(folder).while_doing(format_args!("creating {}", folder.display()))?;
+    for (index, metric) in metrics.iter().enumerate() {
+        let Some(svg) = chart::svg(metric) else { continue };
+        let place = metrics[..index].iter().filter(|other| other.id == metric.id).count() + 1;
+        let file = folder.join(format!("{}-{place}.svg", metric.id.to_lowercase().replace(' ', "-")));
+        fs::write(&file, svg).while_doing(format_args!("writing {}", file.display()))?;
+    }
     Ok(())
+}
+
+fn measure(group: &str, workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    match group {
+        "start" => start::measure(workshop),
+        "http" => http::measure(workshop),
+        "echo" => echo::measure(workshop),
+        "fanout" => fanout::measure(workshop),
+        "events" => events::measure(workshop),
+        "connect" => connect::measure(workshop),
+        "hostile" => hostile::measure(workshop),
+        "resident" => resident::measure(workshop),
+        "idle" => idle::measure(workshop),
+        other => fail(format!("there is no group {other}")),
+    }
 }
 
 /// Runs the floor until it is killed.

@@ -1,148 +1,148 @@
-//! The tables.
+//! The tables for people, and the same for machines.
 
 use std::fs;
 use std::thread;
 
-use super::cold_start::ColdStarts;
-use super::contestants::{BUN_NAME, Contestant, FLOOR, LIVELINE, is_peer};
-use super::reload::Reloads;
-use super::rounds::Rates;
-use super::stats::{Spread, percentile, ratios, spread};
-use super::wrk::Wrk;
+use serde_json::{Value, json};
 
-/// The machine and everyone's version.
-pub fn machine(wrk: &Wrk, contestants: &[Contestant]) {
+use super::contestants::is_ours;
+use super::metric::{Against, Better, Metric};
+use super::stats::{Spread, spread};
+
+/// The machine, in one line; where others use it, too, figures are noisy.
+pub fn machine() -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    println!(
-        "machine: {cores} cores, {}, Linux {}",
-        model.map_or("unknown CPU", |(_, name)| name),
-        kernel.trim()
-    );
-    let versions = contestants.iter().map(|one| format!("{} {}", one.name, one.version));
-    println!("versions: wrk {}, {}\n", wrk.version(), versions.collect::<Vec<_>>().join(", "));
+    let model = model.map_or("unknown CPU", |(_, name)| name);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
+    format!("{cores} cores, {model}, Linux {}, load average {load}", kernel.trim())
 }
 
-/// Everyone's rates.
-pub fn rates(all: &[Rates]) {
-    println!(
-        "\n| contestant | requests/s, median (spread) | CPU us per request | to the floor | both cores free |"
-    );
-    println!("|---|---|---|---|---|");
-    let floor = find(all, FLOOR);
-    for one in all {
-        let to_floor = floor.and_then(|floor| spread(&ratios(&one.per_second, &floor.per_second)));
+/// One metric as a table.
+pub fn print(metric: &Metric) {
+    let better = match metric.better {
+        Better::More => "more is better",
+        Better::Less => "less is better",
+    };
+    println!("\n{}: {} ({}; {better})\n", metric.id, metric.title, metric.unit);
+    println!("| contestant | median (spread) | {} / it |", metric.ours);
+    println!("|---|---|---|");
+    for series in &metric.series {
+        let ratio = match series.name == metric.ours {
+            true => String::new(),
+            false => shown(metric.ratio(series)),
+        };
+        println!("| {} | {} | {ratio} |", series.name, shown(spread(&series.values)));
+    }
+    if let Some(bar) = &metric.bar {
+        let against = match (bar.against, metric.rival()) {
+            (Against::Absolute, _) => "as it is".to_owned(),
+            (_, Some(rival)) => format!("against {}", rival.name),
+            (Against::One(name), None) => format!("against {name}"),
+            (Against::Best, None) => "against the best peer".to_owned(),
+        };
+        let judged = |limit: f64| match metric.verdict() {
+            Some(Spread { median, .. }) if metric.meets(median, limit) => "met",
+            Some(_) => "missed",
+            None => "not judged",
+        };
         println!(
-            "| {} | {} | {} | {} | {:.0} |",
-            one.name,
-            shown(spread(&one.per_second), 0),
-            shown(spread(&one.cpu_micros), 2),
-            shown(to_floor, 2),
-            one.unpinned
+            "\n{against}: {}; gate {} {}, goal {} {}",
+            shown(metric.verdict()),
+            number(bar.gate),
+            judged(bar.gate),
+            number(bar.goal),
+            judged(bar.goal)
         );
     }
+    metric.notes.iter().for_each(|note| println!("{note}"));
 }
 
-/// The figures that have a gate. Ratios: of rates, more is better; of times, less.
-pub fn figures(rounds: &[Rates], starts: &[ColdStarts], reloads: &[Reloads]) {
-    println!("\n| figure | measured | gate | goal |");
-    println!("|---|---|---|---|");
-    let liveline = find(rounds, LIVELINE);
-    let floor = find(rounds, FLOOR);
-    for (kind, value) in KINDS {
-        let h1 = liveline.zip(floor).and_then(|(us, floor)| over(&value(us), &value(floor)));
-        row(
-            &format!("H1: {kind}, our JS route / bare epoll floor (not our own native route)"),
-            shown(h1, 2),
-            "0.70",
-            "0.90",
-        );
-    }
-    for (kind, value) in KINDS {
-        let peers = rounds.iter().filter(|one| is_peer(one.name));
-        let best = peers.max_by(|a, b| by_median(&value(a), &value(b)));
-        let h2 = liveline.zip(best).and_then(|(us, best)| over(&value(us), &value(best)));
-        row(
-            &format!("H2: {kind}, our JS route / best peer ({})", name(best.map(|b| b.name))),
-            shown(h2, 2),
-            "1.0",
-            "1.25",
-        );
-    }
-
-    let ours = starts.iter().find(|one| one.name == LIVELINE);
-    let fastest =
-        starts.iter().filter(|one| is_peer(one.name)).min_by(|a, b| by_median(&a.millis, &b.millis));
-    for one in starts {
-        row(&format!("C1: {}, exec to first 200, ms", one.name), shown(spread(&one.millis), 1), "", "");
-    }
-    let c1 = ours.zip(fastest).and_then(|(us, fastest)| over(&us.millis, &fastest.millis));
-    row(&format!("C1: ours / fastest peer ({})", name(fastest.map(|f| f.name))), shown(c1, 2), "1.0", "0.5");
-
-    for one in reloads {
-        row(
-            &format!("C3: {}, save to new code, median; p95, ms", one.name),
-            median_and_p95(&one.millis),
-            "",
-            "",
-        );
-    }
-    let p95 = |name: &str| percentile(&reloads.iter().find(|one| one.name == name)?.millis, 0.95);
-    let c3 = p95(LIVELINE).zip(p95(BUN_NAME)).map(|(us, bun)| format!("{:.2}", us / bun));
-    row("C3: our p95 / bun --hot", c3.unwrap_or_else(|| MISSING.to_owned()), "1.0", "0.4");
+/// Everything for machines.
+pub fn json(metrics: &[Metric], versions: &[(&'static str, String)]) -> Value {
+    let versions: serde_json::Map<_, _> =
+        versions.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
+    let metrics: Vec<_> = metrics.iter().map(metric).collect();
+    json!({ "machine": machine(), "versions": versions, "metrics": metrics })
 }
 
-/// Both say how many requests are had: the rate, and what wrk cannot limit.
-const KINDS: [(&str, PerRound); 2] = [("rate", rate), ("requests per CPU time", thrift)];
-
-/// A value for each round.
-type PerRound = fn(&Rates) -> Vec<f64>;
-
-fn rate(one: &Rates) -> Vec<f64> {
-    one.per_second.clone()
+fn metric(metric: &Metric) -> Value {
+    let series = metric.series.iter().map(|series| {
+        let ratio = metric.ratio(series).filter(|_| !is_ours(series.name));
+        json!({
+            "name": series.name,
+            "values": series.values,
+            "median": spread(&series.values).map(|spread| spread.median),
+            "ratio": ratio.map(|ratio| json!([ratio.low, ratio.median, ratio.high])),
+        })
+    });
+    let verdict = metric.verdict().map(|spread| spread.median);
+    let bar = metric.bar.as_ref().map(|bar| {
+        json!({
+            "against": metric.rival().map(|rival| rival.name),
+            "gate": bar.gate,
+            "goal": bar.goal,
+            "measured": verdict,
+            "gate_met": verdict.map(|value| metric.meets(value, bar.gate)),
+            "goal_met": verdict.map(|value| metric.meets(value, bar.goal)),
+        })
+    });
+    json!({
+        "id": metric.id,
+        "title": metric.title,
+        "unit": metric.unit,
+        "better": if metric.better == Better::More { "more" } else { "less" },
+        "ours": metric.ours,
+        "series": series.collect::<Vec<_>>(),
+        "bar": bar,
+        "notes": metric.notes,
+    })
 }
 
-fn thrift(one: &Rates) -> Vec<f64> {
-    one.cpu_micros.iter().map(|micros| 1.0 / micros).collect()
-}
-
-const MISSING: &str = "not measured";
-
-fn row(figure: &str, measured: String, gate: &str, goal: &str) {
-    println!("| {figure} | {measured} | {gate} | {goal} |");
-}
-
-fn find<'a>(all: &'a [Rates], name: &str) -> Option<&'a Rates> {
-    all.iter().find(|one| one.name == name)
-}
-
-fn over(of: &[f64], to: &[f64]) -> Option<Spread> {
-    spread(&ratios(of, to))
-}
-
-fn by_median(a: &[f64], b: &[f64]) -> std::cmp::Ordering {
-    let median = |values| spread(values).map_or(f64::NAN, |spread| spread.median);
-    median(a).total_cmp(&median(b))
-}
-
-fn name(peer: Option<&'static str>) -> &'static str {
-    peer.unwrap_or("none")
-}
-
-fn shown(spread: Option<Spread>, digits: usize) -> String {
+fn shown(spread: Option<Spread>) -> String {
     match spread {
+        Some(Spread { median, low, high }) if low == high => number(median),
         Some(Spread { median, low, high }) => {
-            format!("{median:.digits$} ({low:.digits$} to {high:.digits$})")
+            format!("{} ({} to {})", number(median), number(low), number(high))
         }
-        None => MISSING.to_owned(),
+        None => "not measured".to_owned(),
     }
 }
 
-fn median_and_p95(millis: &[f64]) -> String {
-    match (spread(millis), percentile(millis, 0.95)) {
-        (Some(Spread { median, .. }), Some(p95)) => format!("{median:.1}; {p95:.1}"),
-        _ => MISSING.to_owned(),
+/// Three digits that matter, and thousands apart.
+pub fn number(value: f64) -> String {
+    let digits = match value.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 0.095 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.digits$}");
+    let (whole, rest) =
+        text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) && grouped != "-" {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    rest.map_or(grouped.clone(), |rest| format!("{grouped}.{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_shows_what_matters() {
+        assert_eq!(number(1_234_567.8), "1,234,568");
+        assert_eq!(number(12.34), "12.3");
+        assert_eq!(number(1.2), "1.20");
+        assert_eq!(number(0.0123), "0.012");
+        assert_eq!(number(-123.0), "-123");
     }
 }

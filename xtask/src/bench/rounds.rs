@@ -1,63 +1,82 @@
-//! The rates: interleaved rounds of every contestant, and one round without pinning.
+//! Interleaved rounds: everyone once, and again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Plan;
-use super::contestants::Contestant;
+use super::contestants::{Contestant, LIVELINE};
+use super::cores;
+use super::metric::Series;
+use super::report::number;
 use super::server::Server;
-use super::wrk::Wrk;
+use super::stats::spread;
 use crate::failure::{Outcome, While};
 
-const SERVER_CORE: u32 = 0;
-const WRK_CORE: u32 = 1;
-
-/// Everything measured about one contestant; one value per round.
-pub struct Rates {
-    pub name: &'static str,
-    pub per_second: Vec<f64>,
-    /// CPU time of the server per request, in microseconds.
-    pub cpu_micros: Vec<f64>,
-    /// One round with both cores free for all.
-    pub unpinned: f64,
-}
-
-pub fn measure(contestants: &[Contestant], wrk: &Wrk, plan: &Plan) -> Outcome<Vec<Rates>> {
-    let blank =
-        |one: &Contestant| Rates { name: one.name, per_second: vec![], cpu_micros: vec![], unpinned: 0.0 };
-    let mut rates: Vec<Rates> = contestants.iter().map(blank).collect();
-    for round in 1..=plan.rounds {
-        for (contestant, rates) in contestants.iter().zip(&mut rates) {
-            let sample = sample(contestant, wrk, plan, true)?;
-            println!(
-                "round {round}: {:<8} {:>8.0} requests/s, {:>5.2} us CPU per request",
-                contestant.name, sample.per_second, sample.cpu_micros
-            );
-            rates.per_second.push(sample.per_second);
-            rates.cpu_micros.push(sample.cpu_micros);
+/// Takes `N` figures of every contestant in every round. A contestant that fails is out from then on; without
+/// ourselves there is nothing to compare.
+pub fn interleaved<const N: usize>(
+    rounds: usize,
+    contestants: &[Contestant],
+    figures: [&str; N],
+    sample: impl Fn(&Contestant) -> Outcome<[f64; N]>,
+) -> Outcome<[Vec<Series>; N]> {
+    let blank = || contestants.iter().map(|one| Series { name: one.name, values: Vec::new() }).collect();
+    let mut all: [Vec<Series>; N] = std::array::from_fn(|_| blank());
+    let mut out = vec![false; contestants.len()];
+    for round in 1..=rounds {
+        for (index, contestant) in contestants.iter().enumerate() {
+            if out[index] {
+                continue;
+            }
+            match sample(contestant) {
+                Ok(values) => {
+                    let shown =
+                        figures.iter().zip(values).map(|(name, value)| format!("{} {name}", number(value)));
+                    println!(
+                        "  round {round}: {:<12} {}",
+                        contestant.name,
+                        shown.collect::<Vec<_>>().join(", ")
+                    );
+                    all.iter_mut().zip(values).for_each(|(series, value)| series[index].values.push(value));
+                }
+                Err(failure) if contestant.name == LIVELINE => return Err(failure).while_doing(LIVELINE),
+                Err(failure) => {
+                    println!("  {}: not available: {failure}", contestant.name);
+                    all.iter_mut().for_each(|series| series[index].values.clear());
+                    out[index] = true;
+                }
+            }
         }
     }
-    for (contestant, rates) in contestants.iter().zip(&mut rates) {
-        rates.unpinned = sample(contestant, wrk, plan, false)?.per_second;
-        println!("unpinned: {:<8} {:>7.0} requests/s", contestant.name, rates.unpinned);
-    }
-    Ok(rates)
+    Ok(all)
 }
 
-struct Sample {
-    per_second: f64,
-    cpu_micros: f64,
+/// What a stretch under full load comes to.
+pub const SATURATED: [&str; 3] = ["per CPU second", "per second", "% of a core for the loader"];
+
+/// Runs a load for a while; `run` returns how many operations it has seen in all.
+pub fn saturated(
+    server: &Server,
+    duration: Duration,
+    mut run: impl FnMut(Duration) -> Outcome<u64>,
+) -> Outcome<[f64; 3]> {
+    let seen = run(Duration::ZERO)?;
+    let (before, own, start) = (server.cpu()?, cores::own_cpu(), Instant::now());
+    let count = (run(duration)? - seen) as f64;
+    let (cpu, own) = (server.cpu()?.saturating_sub(before), cores::own_cpu().saturating_sub(own));
+    let took = start.elapsed().as_secs_f64();
+    Ok([count / cpu.as_secs_f64(), count / took, own.as_secs_f64() / took * 100.0])
 }
 
-/// A fresh process each time: how it happens to lie in memory is part of the noise to average out.
-fn sample(contestant: &Contestant, wrk: &Wrk, plan: &Plan, pin: bool) -> Outcome<Sample> {
-    let core = |core| pin.then_some(core);
-    let server = Server::start(&contestant.launch, core(SERVER_CORE))?;
-    let load = |duration| wrk.load(server.port, duration, core(WRK_CORE)).while_doing(contestant.name);
-    if plan.warmup > Duration::ZERO {
-        load(plan.warmup)?;
+/// Says how busy the loader was: where it had its core full, it was the limit, and not the server.
+pub fn business(loader: &[Series]) -> Vec<String> {
+    let shown =
+        loader.iter().filter_map(|one| Some(format!("{} {:.0} %", one.name, spread(&one.values)?.median)));
+    vec![format!("the loader's share of its core: {}", shown.collect::<Vec<_>>().join(", "))]
+}
+
+/// The best of our own ways that was measured.
+pub fn ours(series: &[Series], first: &'static str) -> &'static str {
+    match series.iter().find(|one| one.name == first) {
+        Some(one) if !one.values.is_empty() => first,
+        _ => LIVELINE,
     }
-    let before = server.cpu()?;
-    let load = load(plan.duration)?;
-    let cpu = server.cpu()?.saturating_sub(before);
-    Ok(Sample { per_second: load.per_second, cpu_micros: cpu.as_secs_f64() * 1e6 / load.requests as f64 })
 }

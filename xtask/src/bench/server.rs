@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -9,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
+use super::cores;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::find_program;
 
@@ -23,7 +25,18 @@ const READY: &str = "listening on http://127.0.0.1:";
 pub struct Launch {
     pub program: PathBuf,
     pub arguments: Vec<String>,
+    pub variables: Vec<(String, String)>,
+    pub ready: Ready,
     pub log: PathBuf,
+}
+
+/// How a server tells that it listens.
+#[derive(Clone, Copy)]
+pub enum Ready {
+    /// It prints a line with its port.
+    Says,
+    /// It accepts at the port it was told.
+    Accepts(u16),
 }
 
 pub struct Server {
@@ -32,26 +45,44 @@ pub struct Server {
     started: Instant,
 }
 
+/// What a process occupies, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Memory {
+    pub resident: f64,
+    /// Pages shared with other processes count in part.
+    pub proportional: f64,
+}
+
 impl Server {
-    /// Starts a server and waits until it says that it listens.
-    pub fn start(launch: &Launch, core: Option<u32>) -> Outcome<Self> {
+    /// Starts a server and waits until it listens.
+    pub fn start(launch: &Launch, core: Option<usize>) -> Outcome<Self> {
         let log = File::create(&launch.log).while_doing(format_args!("creating {}", launch.log.display()))?;
         let mut command = pinned(&launch.program, core);
-        command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command.args(&launch.arguments).envs(launch.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let started = Instant::now();
         let child = command.spawn().while_doing(format_args!("starting {}", launch.program.display()))?;
         // From here on the child is killed whatever happens.
         let mut server = Self { child, port: 0, started };
-        match server.await_port() {
+        let port = match launch.ready {
+            Ready::Says => server.await_port(),
+            Ready::Accepts(port) => await_accept(port),
+        };
+        match port {
             Some(port) => server.port = port,
             None => {
                 let (program, log) = (launch.program.display(), launch.log.display());
                 return fail(format!(
-                    "{program} ended, or ran for {PATIENCE:?}, without printing `{READY}PORT`; its errors are in {log}"
+                    "{program} ended, or listened to nobody for {PATIENCE:?}; its errors are in {log}"
                 ));
             }
         }
         Ok(server)
+    }
+
+    /// Starts a server on the core that servers have for themselves.
+    pub fn start_pinned(launch: &Launch) -> Outcome<Self> {
+        Self::start(launch, Some(cores::SERVER))
     }
 
     fn await_port(&mut self) -> Option<u16> {
@@ -80,12 +111,24 @@ impl Server {
 
     /// The CPU time of all threads so far.
     pub fn cpu(&self) -> Outcome<Duration> {
-        let file = format!("/proc/{}/stat", self.child.id());
-        let text = fs::read_to_string(&file).while_doing(format_args!("reading {file}"))?;
+        let text = self.proc("stat")?;
         match cpu_ticks(&text) {
             Some(ticks) => Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)),
-            None => fail(format!("{file} is not in the known format")),
+            None => fail("/proc/PID/stat is not in the known format"),
         }
+    }
+
+    pub fn memory(&self) -> Outcome<Memory> {
+        let (status, rollup) = (self.proc("status")?, self.proc("smaps_rollup")?);
+        match (kilobytes(&status, "VmRSS:"), kilobytes(&rollup, "Pss:")) {
+            (Some(resident), Some(proportional)) => Ok(Memory { resident, proportional }),
+            _ => fail("/proc/PID/status or smaps_rollup is not in the known format"),
+        }
+    }
+
+    fn proc(&self, name: &str) -> Outcome<String> {
+        let file = format!("/proc/{}/{name}", self.child.id());
+        fs::read_to_string(&file).while_doing(format_args!("reading {file}"))
     }
 }
 
@@ -97,6 +140,17 @@ impl Drop for Server {
     }
 }
 
+fn await_accept(port: u16) -> Option<u16> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Some(port);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    None
+}
+
 /// User and system time: fields 14 and 15, counted behind the name, which may contain anything.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
@@ -104,10 +158,16 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(times.next()?.ok()? + times.next()?.ok()?)
 }
 
+/// A line such as `VmRSS:  1024 kB`, in bytes.
+fn kilobytes(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? * 1024.0)
+}
+
 /// A command that runs on one core only, where there is one to choose and a program to choose it.
-pub fn pinned(program: &Path, core: Option<u32>) -> Command {
+pub fn pinned(program: &Path, core: Option<usize>) -> Command {
     match (core, find_program("taskset")) {
-        (Some(core), Some(taskset)) => {
+        (Some(core), Some(taskset)) if cores::several() => {
             let mut command = Command::new(taskset);
             command.arg("-c").arg(core.to_string()).arg(program);
             command
@@ -130,5 +190,12 @@ mod tests {
     fn cpu_ticks_foreign_text_is_none() {
         assert_eq!(cpu_ticks("nothing"), None);
         assert_eq!(cpu_ticks("1 (a) S 1"), None);
+    }
+
+    #[test]
+    fn kilobytes_finds_its_line() {
+        let status = "Name:\tx\nVmRSS:\t    1024 kB\nRssAnon:\t 1 kB\n";
+        assert_eq!(kilobytes(status, "VmRSS:"), Some(1_048_576.0));
+        assert_eq!(kilobytes(status, "Pss:"), None);
     }
 }

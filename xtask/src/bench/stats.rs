@@ -30,6 +30,16 @@ pub fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
     of.iter().zip(to).map(|(of, to)| of / to).collect()
 }
 
+/// The line of least squares through points: its slope, and where it begins.
+pub fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let count = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    let slope = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>() / spread;
+    slope.is_finite().then_some((slope, y - slope * x))
+}
+
 fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -61,6 +71,17 @@ mod tests {
         let values: Vec<f64> = (1..=20).rev().map(f64::from).collect();
         assert_eq!(percentile(&values, 0.95), Some(19.0));
         assert_eq!(percentile(&values, 0.5), Some(10.0));
+    }
+
+    #[test]
+    fn line_is_slope_and_intercept() {
+        assert_eq!(line(&[(0.0, 10.0), (2.0, 14.0), (4.0, 18.0)]), Some((2.0, 10.0)));
+    }
+
+    #[test]
+    fn line_through_one_point_is_none() {
+        assert_eq!(line(&[(1.0, 12.0)]), None);
+        assert_eq!(line(&[]), None);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! wrk, the load generator: where it is, how it is called, what it reports.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use super::{HEADER, ROUTE};
+use super::HEADER;
+use super::cores;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{apt_install, find_program, may_use_apt};
 
@@ -12,6 +12,13 @@ const CONNECTIONS: &str = "64";
 
 pub struct Wrk {
     program: PathBuf,
+}
+
+/// What is asked for.
+pub struct Request {
+    pub path: &'static str,
+    /// A Lua script that says more.
+    pub script: Option<String>,
 }
 
 /// What one run of wrk counted.
@@ -32,21 +39,16 @@ impl Wrk {
         }
     }
 
-    /// wrk prints its version with a usage text.
-    pub fn version(&self) -> String {
-        let output = Command::new(&self.program).arg("--version").output();
-        let text =
-            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        text.split_whitespace().nth(1).unwrap_or("unknown").to_owned()
-    }
-
-    /// Saturates a server; `core` is where wrk itself runs.
-    pub fn load(&self, port: u16, duration: Duration, core: Option<u32>) -> Outcome<Load> {
-        let mut command = super::server::pinned(&self.program, core);
-        command.args(["-t1", "-c", CONNECTIONS, "-d"]).arg(format!("{}s", duration.as_secs()));
+    /// Saturates a server, which runs on the other core or, unpinned, wherever it likes.
+    pub fn load(&self, port: u16, request: &Request, duration: Duration, pin: bool) -> Outcome<Load> {
+        let mut command = super::server::pinned(&self.program, pin.then_some(cores::LOADER));
+        command.args(["-t1", "-c", CONNECTIONS, "-d"]).arg(format!("{}s", duration.as_secs().max(1)));
         command.arg("-H").arg(format!("{}: {}", HEADER.0, HEADER.1));
-        let output =
-            command.arg(format!("http://127.0.0.1:{port}{ROUTE}")).output().while_doing("starting wrk")?;
+        if let Some(script) = &request.script {
+            command.arg("-s").arg(script);
+        }
+        let url = format!("http://127.0.0.1:{port}{}", request.path);
+        let output = command.arg(url).output().while_doing("starting wrk")?;
         let report = String::from_utf8_lossy(&output.stdout);
         parse(&report).while_doing(format_args!("reading wrk's report:\n{report}"))
     }

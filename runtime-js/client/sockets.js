@@ -1,0 +1,72 @@
+// A line that goes from one socket to the next. Part of the page where it has a line.
+
+import { ResumableLine } from "./resume.js";
+import { hangUp, PROTOCOL } from "./transport.js";
+
+/** @typedef {import("../34_remote_port.js").Receiver} Receiver */
+/** @typedef {import("../34_remote_port.js").Transport} Transport */
+
+/**
+ * @param {string} url the line's address, with http(s)
+ * @param {WebSocket} socket the first, which is open
+ * @param {Receiver} receiver
+ * @returns {Transport}
+ */
+export function keepLine(url, socket, receiver, { WebSocket, fetch, setTimeout, clearTimeout, now, network, tell }) {
+  let timer;
+  /** Sockets that are given up. To close one while the host knows no other would close the line. */
+  const stale = [];
+  const input = (act) => {
+    act(now());
+    clearTimeout(timer);
+    if (line.isOver) {
+      network.removeEventListener("online", wake);
+      for (const old of [...stale, socket]) old.close();
+    } else if (line.due < Infinity) {
+      timer = setTimeout(() => input((time) => line.tick(time)), line.due - now());
+    }
+  };
+  const wake = () => input((time) => line.online(time));
+
+  const follow = (next, url) => {
+    socket = next;
+    let isOpen = url === null;
+    socket.onopen = () => isOpen = true;
+    socket.onmessage = ({ data }) => {
+      if (socket !== next || typeof data !== "string") return;
+      for (const old of stale.splice(0)) old.close();
+      input((time) => line.heard(data, time));
+    };
+    socket.onclose = async ({ code, reason, wasClean }) => {
+      if (socket !== next) return;
+      // A socket does not tell why it was refused.
+      const isGone = code === 1006 && !isOpen && await isMissing(url);
+      if (socket !== next) return;
+      if (isGone || code !== 1006) end(code, reason, wasClean);
+      else input((time) => line.lost(time));
+    };
+  };
+  const isMissing = (url) => fetch(url, { cache: "no-store" }).then(({ status }) => status === 404, () => false);
+  const end = (...how) => input(() => line.closed(...how));
+
+  const line = new ResumableLine(url, {
+    connect(url) {
+      stale.push(socket);
+      follow(new WebSocket(url.replace(/^http/, "ws"), [PROTOCOL]), url);
+    },
+    write: (text) => socket.send(text),
+    hangUp: (code, reason) => hangUp(socket, code, reason),
+    opened: receiver.opened,
+    deliver: receiver.frame,
+    away: () => tell("away"),
+    resumed: (missed) => tell("resumed", missed),
+    closed: receiver.closed,
+  }, now());
+  follow(socket, null);
+  input(() => {});
+  network.addEventListener("online", wake);
+  return {
+    send: (text) => line.send(text),
+    close: (code, reason) => input(() => line.close(code, reason)),
+  };
+}

@@ -1,0 +1,494 @@
+//! The frames of a WebSocket as a server reads and writes them (RFC 6455 section 5). No I/O: bytes in, bytes out.
+//!
+//! A [`Decoder`] holds bytes only while a frame or a fragmented message is incomplete, so an idle line costs nothing.
+
+use std::ops::ControlFlow;
+
+/// What a client sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+    /// To be answered with a pong of the same bytes.
+    Ping(&'a [u8]),
+    Pong,
+    /// Its close frame: the code, if it gave one, and the reason.
+    Close(Option<u16>, &'a str),
+}
+
+/// How a client broke the rules, and the code that its line closes with (RFC 6455 section 7.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    #[error("the frame breaks the protocol: {0}")]
+    Protocol(&'static str),
+    #[error("text must be UTF-8")]
+    NotUtf8,
+    #[error("frame too large")]
+    TooBig,
+}
+
+impl Violation {
+    /// The close code that tells the client.
+    pub fn code(self) -> u16 {
+        match self {
+            Violation::Protocol(_) => 1002,
+            Violation::NotUtf8 => 1007,
+            Violation::TooBig => 1009,
+        }
+    }
+}
+
+/// Reads one client's frames.
+#[derive(Debug)]
+pub struct Decoder {
+    /// Messages may be this long, in bytes.
+    limit: usize,
+    partial: Option<Box<Partial>>,
+}
+
+/// What has come of a frame or of a message that is not complete.
+#[derive(Debug, Default)]
+struct Partial {
+    /// The bytes of a frame whose end is missing.
+    frame: Vec<u8>,
+    message: Option<Fragments>,
+}
+
+/// What has come of a fragmented message.
+#[derive(Debug)]
+struct Fragments {
+    kind: Opcode,
+    bytes: Vec<u8>,
+    /// Of text, so much is known to be UTF-8.
+    checked: usize,
+}
+
+impl Fragments {
+    fn begin(kind: Opcode, payload: &[u8]) -> Result<Fragments, Violation> {
+        let mut begun = Fragments { kind, bytes: payload.to_vec(), checked: 0 };
+        begun.check()?;
+        Ok(begun)
+    }
+
+    fn add(&mut self, payload: &[u8], limit: usize) -> Result<(), Violation> {
+        if self.bytes.len() + payload.len() > limit {
+            return Err(Violation::TooBig);
+        }
+        self.bytes.extend_from_slice(payload);
+        self.check()
+    }
+
+    /// Text that no further bytes can make right is refused at once. What was checked is not looked at again.
+    fn check(&mut self) -> Result<(), Violation> {
+        if self.kind != Opcode::Text {
+            return Ok(());
+        }
+        match std::str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
+            Err(_) => return Err(Violation::NotUtf8),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opcode {
+    Continuation,
+    Text,
+    Binary,
+    Close,
+    Ping,
+    Pong,
+}
+
+impl Opcode {
+    fn from_bits(bits: u8) -> Result<Opcode, Violation> {
+        match bits {
+            0 => Ok(Opcode::Continuation),
+            1 => Ok(Opcode::Text),
+            2 => Ok(Opcode::Binary),
+            8 => Ok(Opcode::Close),
+            9 => Ok(Opcode::Ping),
+            10 => Ok(Opcode::Pong),
+            _ => Err(Violation::Protocol("an unknown opcode")),
+        }
+    }
+
+    fn is_control(self) -> bool {
+        matches!(self, Opcode::Close | Opcode::Ping | Opcode::Pong)
+    }
+}
+
+/// The first bytes of a frame.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    is_final: bool,
+    opcode: Opcode,
+    mask: [u8; 4],
+    /// Bytes before the payload.
+    size: usize,
+    payload: usize,
+}
+
+impl Header {
+    /// Reads a header; `None` if its end is missing.
+    fn read(bytes: &[u8], limit: usize) -> Result<Option<Header>, Violation> {
+        let [first, second, rest @ ..] = bytes else { return Ok(None) };
+        if first & 0x70 != 0 {
+            return Err(Violation::Protocol("a reserved bit is set"));
+        }
+        if second & 0x80 == 0 {
+            return Err(Violation::Protocol("a client's frames are masked"));
+        }
+        let is_final = first & 0x80 != 0;
+        let opcode = Opcode::from_bits(first & 0x0f)?;
+        let short = second & 0x7f;
+        if opcode.is_control() && (!is_final || short > 125) {
+            return Err(Violation::Protocol("a control frame is whole and short"));
+        }
+        let (length, extra) = match short {
+            126 => match rest.first_chunk() {
+                Some(length) => (u64::from(u16::from_be_bytes(*length)), 2),
+                None => return Ok(None),
+            },
+            127 => match rest.first_chunk() {
+                Some(length) => (u64::from_be_bytes(*length), 8),
+                None => return Ok(None),
+            },
+            short => (u64::from(short), 0),
+        };
+        if length > limit as u64 && !opcode.is_control() {
+            return Err(Violation::TooBig);
+        }
+        let Some(mask) = rest[extra..].first_chunk() else { return Ok(None) };
+        Ok(Some(Header { is_final, opcode, mask: *mask, size: 2 + extra + 4, payload: length as usize }))
+    }
+
+    /// Bytes of the whole frame.
+    fn total(&self) -> usize {
+        self.size + self.payload
+    }
+}
+
+impl Decoder {
+    /// A decoder for a new connection; `limit` is the length of the longest message it takes.
+    pub fn new(limit: usize) -> Decoder {
+        Decoder { limit, partial: None }
+    }
+
+    /// Whether a frame or a message has begun that is not complete.
+    pub fn is_waiting(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    /// Takes in what came, and gives each complete message to `each` until that breaks. The bytes are changed where
+    /// they stand. After an error nothing more can be read from this client.
+    pub fn feed(
+        &mut self,
+        mut input: &mut [u8],
+        mut each: impl FnMut(Received<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Violation> {
+        while !input.is_empty() {
+            let waiting = self.partial.as_ref().is_some_and(|partial| !partial.frame.is_empty());
+            let done = if waiting {
+                let taken = self.complete(input)?;
+                input = &mut input[taken..];
+                let Some((header, mut frame)) = self.completed()? else { continue };
+                self.frame(header, &mut frame[header.size..], &mut each)?
+            } else {
+                match Header::read(input, self.limit)? {
+                    Some(header) if header.total() <= input.len() => {
+                        let (frame, rest) = input.split_at_mut(header.total());
+                        input = rest;
+                        self.frame(header, &mut frame[header.size..], &mut each)?
+                    }
+                    _ => {
+                        self.partial.get_or_insert_default().frame.extend_from_slice(input);
+                        return Ok(());
+                    }
+                }
+            };
+            if done.is_break() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to the begun frame what belongs to it; says how much that was.
+    fn complete(&mut self, input: &[u8]) -> Result<usize, Violation> {
+        let frame = &mut self.partial.get_or_insert_default().frame;
+        let missing = match Header::read(frame, self.limit)? {
+            Some(header) => header.total() - frame.len(),
+            // Byte by byte until the header is whole.
+            None => 1,
+        };
+        let taken = missing.min(input.len());
+        frame.extend_from_slice(&input[..taken]);
+        Ok(taken)
+    }
+
+    /// Takes the begun frame out, if it is complete.
+    fn completed(&mut self) -> Result<Option<(Header, Vec<u8>)>, Violation> {
+        let Some(partial) = &mut self.partial else { return Ok(None) };
+        let Some(header) = Header::read(&partial.frame, self.limit)? else { return Ok(None) };
+        if partial.frame.len() < header.total() {
+            return Ok(None);
+        }
+        let frame = std::mem::take(&mut partial.frame);
+        if partial.message.is_none() {
+            self.partial = None;
+        }
+        Ok(Some((header, frame)))
+    }
+
+    fn frame(
+        &mut self,
+        header: Header,
+        payload: &mut [u8],
+        each: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Violation> {
+        unmask(payload, header.mask);
+        let begun = self.partial.as_mut().and_then(|partial| partial.message.as_mut());
+        match (header.opcode, begun) {
+            (Opcode::Ping, _) => Ok(each(Received::Ping(payload))),
+            (Opcode::Pong, _) => Ok(each(Received::Pong)),
+            (Opcode::Close, _) => {
+                let (code, reason) = close(payload)?;
+                let _ = each(Received::Close(code, reason));
+                Ok(ControlFlow::Break(()))
+            }
+            (Opcode::Continuation, None) => Err(Violation::Protocol("nothing to continue")),
+            (Opcode::Continuation, Some(fragments)) => {
+                fragments.add(payload, self.limit)?;
+                if !header.is_final {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                // The frame that ends it was complete, so nothing else waits.
+                let message = self.partial.take().and_then(|partial| partial.message);
+                let Fragments { kind, bytes, .. } =
+                    message.ok_or(Violation::Protocol("nothing to continue"))?;
+                whole(kind, &bytes, each)
+            }
+            (_, Some(_)) => Err(Violation::Protocol("the message before is not complete")),
+            (kind, None) if header.is_final => whole(kind, payload, each),
+            (kind, None) => {
+                let begun = Fragments::begin(kind, payload)?;
+                self.partial.get_or_insert_default().message = Some(begun);
+                Ok(ControlFlow::Continue(()))
+            }
+        }
+    }
+}
+
+fn whole(
+    kind: Opcode,
+    message: &[u8],
+    each: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Violation> {
+    if kind == Opcode::Binary {
+        return Ok(each(Received::Binary(message)));
+    }
+    let text = std::str::from_utf8(message).map_err(|_| Violation::NotUtf8)?;
+    Ok(each(Received::Text(text)))
+}
+
+/// Reads a close frame's payload (RFC 6455 sections 5.5.1 and 7.4).
+fn close(payload: &[u8]) -> Result<(Option<u16>, &str), Violation> {
+    let (code, reason) = match payload {
+        [] => return Ok((None, "")),
+        [_] => return Err(Violation::Protocol("half a close code")),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+    };
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::Protocol("no code that may be sent"));
+    }
+    let reason = std::str::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
+    Ok((Some(code), reason))
+}
+
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let wide = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
+    let mut chunks = payload.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        let chunk: &mut [u8; 8] = chunk.try_into().expect("chunks of eight");
+        *chunk = (u64::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
+    }
+    for (byte, mask) in chunks.into_remainder().iter_mut().zip(mask.into_iter().cycle()) {
+        *byte ^= mask;
+    }
+}
+
+// -- out -------------------------------------------------------------------------------------------------------------
+
+/// Kinds of frames that a server sends, as their first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    Text = 0x81,
+    Binary = 0x82,
+    Close = 0x88,
+    Ping = 0x89,
+    Pong = 0x8a,
+}
+
+/// Writes the header of an unmasked frame with `length` bytes of payload.
+pub fn header(kind: Kind, length: usize, out: &mut Vec<u8>) {
+    out.push(kind as u8);
+    match length {
+        0..=125 => out.push(length as u8),
+        126..=0xffff => {
+            out.push(126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        _ => {
+            out.push(127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+}
+
+/// Writes a whole frame.
+pub fn frame(kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
+    header(kind, payload.len(), out);
+    out.extend_from_slice(payload);
+}
+
+/// Writes a close frame. A code that may not be sent leaves it empty.
+pub fn close_frame(code: u16, reason: &str, out: &mut Vec<u8>) {
+    if matches!(code, 1005 | 1006 | 1015) {
+        return frame(Kind::Close, &[], out);
+    }
+    let reason = &reason[..reason.floor_char_boundary(123)];
+    header(Kind::Close, 2 + reason.len(), out);
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(reason.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
+
+    /// A client's frame.
+    fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        header(Kind::Text, payload.len(), &mut bytes);
+        bytes[0] = first;
+        bytes[1] |= 0x80;
+        bytes.extend(MASK);
+        bytes.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ MASK[at % 4]));
+        bytes
+    }
+
+    /// What a decoder says of these bytes, given to it in pieces of `piece`.
+    fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), Violation>) {
+        let mut decoder = Decoder::new(1000);
+        let mut said = Vec::new();
+        for piece in bytes.chunks(piece) {
+            let result = decoder.feed(&mut piece.to_vec(), |received| {
+                said.push(format!("{received:?}"));
+                ControlFlow::Continue(())
+            });
+            if result.is_err() {
+                return (said, result);
+            }
+        }
+        (said, Ok(()))
+    }
+
+    #[test]
+    fn feed_whole_frames_in_any_pieces() {
+        let bytes = [
+            masked(0x81, "hé".as_bytes()),
+            masked(0x82, &[7; 300]),
+            masked(0x89, b"ping"),
+            masked(0x8a, b""),
+        ]
+        .concat();
+        let whole = read(&bytes, bytes.len());
+        assert_eq!(whole.1, Ok(()));
+        assert_eq!(whole.0.len(), 4);
+        assert_eq!(whole.0[0], "Text(\"hé\")");
+        for piece in [1, 2, 3, 7, 100] {
+            assert_eq!(read(&bytes, piece), whole, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn feed_fragments_with_a_ping_between() {
+        let bytes = [masked(0x01, b"on"), masked(0x89, b"?"), masked(0x00, b""), masked(0x80, b"e")].concat();
+        for piece in [1, 5, bytes.len()] {
+            assert_eq!(read(&bytes, piece).0, ["Ping([63])", "Text(\"one\")"]);
+        }
+    }
+
+    #[test]
+    fn feed_complete_messages_leave_nothing_behind() {
+        let mut decoder = Decoder::new(1000);
+        let mut bytes = [masked(0x01, b"a"), masked(0x80, b"b")].concat();
+        decoder.feed(&mut bytes, |_| ControlFlow::Continue(())).unwrap();
+        assert!(!decoder.is_waiting());
+    }
+
+    #[test]
+    fn feed_broken_rules_are_told_apart() {
+        let protocol = |bytes: Vec<u8>| assert_eq!(read(&bytes, 1000).1.unwrap_err().code(), 1002);
+        protocol(vec![0x81, 0x01, b'a']);
+        protocol(masked(0xc1, b"a"));
+        protocol(masked(0x83, b"a"));
+        protocol(masked(0x80, b"a"));
+        protocol([masked(0x01, b"a"), masked(0x81, b"b")].concat());
+        protocol(masked(0x09, b"a"));
+        protocol(masked(0x89, &[0; 126]));
+        protocol(masked(0x88, &[3]));
+        protocol(masked(0x88, &1006u16.to_be_bytes()));
+        assert_eq!(read(&masked(0x81, &[0xff]), 99).1, Err(Violation::NotUtf8));
+        assert_eq!(read(&masked(0x88, &[3, 232, 0xff]), 99).1, Err(Violation::NotUtf8));
+        assert_eq!(read(&masked(0x01, &[0xff]), 99).1, Err(Violation::NotUtf8), "before it is complete");
+        assert_eq!(read(&masked(0x81, &[0; 1001]), 99).1, Err(Violation::TooBig));
+        let parts = [masked(0x01, &[b'a'; 600]), masked(0x80, &[b'a'; 600])].concat();
+        assert_eq!(read(&parts, 5000).1, Err(Violation::TooBig));
+    }
+
+    #[test]
+    fn feed_close_ends_it() {
+        let bytes = [masked(0x88, b"\x03\xe8bye"), masked(0x81, b"more")].concat();
+        assert_eq!(read(&bytes, bytes.len()).0, ["Close(Some(1000), \"bye\")"]);
+        assert_eq!(read(&masked(0x88, b""), 9).0, ["Close(None, \"\")"]);
+    }
+
+    #[test]
+    fn feed_a_length_that_was_only_claimed_costs_nothing() {
+        let mut decoder = Decoder::new(1 << 40);
+        let mut claim = [vec![0x82, 0xff], (1u64 << 39).to_be_bytes().to_vec(), MASK.to_vec()].concat();
+        decoder.feed(&mut claim, |_| ControlFlow::Continue(())).unwrap();
+        assert!(decoder.partial.unwrap().frame.capacity() < 100);
+    }
+
+    #[test]
+    fn close_frame_is_short() {
+        let mut out = Vec::new();
+        close_frame(1000, &"ä".repeat(100), &mut out);
+        assert_eq!(out.len(), 2 + 2 + 122);
+        out.clear();
+        close_frame(1006, "lost", &mut out);
+        assert_eq!(out, [0x88, 0]);
+    }
+
+    proptest! {
+        /// However the bytes are cut, and whatever they are, the decoder says the same and never panics.
+        #[test]
+        fn feed_pieces_do_not_matter(
+            frames in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..200)), 0..8),
+            piece in 1usize..64,
+        ) {
+            let bytes: Vec<u8> = frames.iter().flat_map(|(first, payload)| masked(*first, payload)).collect();
+            prop_assert_eq!(read(&bytes, piece.max(1)), read(&bytes, bytes.len().max(1)));
+        }
+    }
+}

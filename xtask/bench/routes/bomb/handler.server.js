@@ -1,0 +1,5 @@
+// Fills the heap.
+export function GET() {
+  const heap = [];
+  for (;;) heap.push(new Array(1000).fill(heap.length));
+}

@@ -1,0 +1,4 @@
+// Never yields.
+export function GET() {
+  for (;;);
+}

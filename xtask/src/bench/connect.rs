@@ -1,0 +1,123 @@
+//! L1, L2: how soon a line speaks, how many can be opened, and how often the handler runs for that.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::client::Connection;
+use super::contestants::{BUN, Contestant, DENO, LIVELINE, RAW, UWS, WS};
+use super::cores::OnLoaderCore;
+use super::load::{Crowd, Dialect, Happening, Mouth, Way};
+use super::metric::{Against, Bar, Better, Metric, Series};
+use super::rounds::interleaved;
+use super::server::Server;
+use super::stats::percentile;
+use super::workshop::Workshop;
+use crate::failure::{Outcome, While, fail};
+
+/// Connections one after the other.
+const TRIES: usize = 300;
+/// Connections as fast as they can be had.
+const STORM: usize = 2000;
+const VIEWS: usize = 200;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let contestants = workshop.gather(&[LIVELINE, RAW, BUN, UWS, WS, DENO])?;
+    println!("\nconnect: {TRIES} connections one after the other");
+    let rounds = workshop.plan.rounds;
+    let [median, p99] =
+        interleaved(rounds, &contestants, ["us to the first message", "us p99"], |contestant| {
+            let server = Server::start_pinned(&contestant.launch)?;
+            let times = first_messages(contestant, &server, TRIES)?;
+            let at = |share| percentile(&times, share).unwrap_or(f64::NAN);
+            Ok([at(0.5), at(0.99)])
+        })?;
+    println!("\nconnect: {STORM} connections at once");
+    let [storm] = interleaved(rounds, &contestants, ["connections per CPU second"], |contestant| {
+        let server = Server::start_pinned(&contestant.launch)?;
+        let _core = OnLoaderCore::enter();
+        let before = server.cpu()?;
+        Crowd::new(server.port)?.grow(STORM, &contestant.idle())?;
+        Ok([STORM as f64 / server.cpu()?.saturating_sub(before).as_secs_f64()])
+    })?;
+    let raw = median.iter().find(|series| series.name == RAW && !series.values.is_empty());
+    let mut metrics = vec![
+        Metric {
+            id: "L1",
+            title: "first byte of the answer to the first live message; others: connect, and a message there and back"
+                .to_owned(),
+            unit: "us, median",
+            better: Better::Less,
+            ours: LIVELINE,
+            bar: Some(Bar { against: Against::One(raw.map_or(BUN, |raw| raw.name)), gate: 1.3, goal: 1.1 }),
+            series: median.clone(),
+            notes: p99.iter().filter_map(|one| Some(format!("{}: p99 {:.0} us", one.name, one.values.first()?))).collect(),
+        },
+        Metric {
+            id: "L1 storm",
+            title: format!("{STORM} connections at once; a line is a request and a socket"),
+            unit: "connections per server CPU second",
+            better: Better::More,
+            ours: LIVELINE,
+            series: storm,
+            bar: None,
+            notes: Vec::new(),
+        },
+    ];
+    if let Some(liveline) = contestants.iter().find(|one| one.name == LIVELINE) {
+        let server = Server::start_pinned(&liveline.launch)?;
+        let runs = runs_per_view(&server, VIEWS)?;
+        metrics.push(Metric {
+            id: "L2",
+            title: format!("handler runs per live view, of {VIEWS}"),
+            unit: "runs",
+            better: Better::Less,
+            ours: LIVELINE,
+            series: vec![Series { name: LIVELINE, values: vec![runs] }],
+            bar: Some(Bar { against: Against::Absolute, gate: 1.0, goal: 1.0 }),
+            notes: Vec::new(),
+        });
+    }
+    Ok(metrics)
+}
+
+/// Microseconds until each connection, opened when the one before was done, has its first message.
+fn first_messages(contestant: &Contestant, server: &Server, tries: usize) -> Outcome<Vec<f64>> {
+    let _core = OnLoaderCore::enter();
+    let is_line = contestant.name == LIVELINE;
+    let way = if is_line { Way::new(Dialect::Line, "/greet", "message") } else { contestant.echo() };
+    let way = Rc::new(way);
+    let mut crowd = Crowd::new(server.port)?;
+    let mut times = Vec::new();
+    for _ in 0..tries {
+        let deadline = Instant::now() + PATIENCE;
+        let mut start = Instant::now();
+        let done = times.len();
+        crowd.begin(&way)?;
+        while times.len() == done && crowd.ended == 0 && Instant::now() < deadline {
+            crowd.turn(
+                PATIENCE,
+                &mut |_, happening: Happening<'_>, mouth: &mut Mouth<'_>| match happening {
+                    Happening::Answered => start = Instant::now(),
+                    Happening::Opened if !is_line => mouth.say("#hello"),
+                    Happening::Message(_) => times.push(start.elapsed().as_secs_f64() * 1e6),
+                    Happening::Opened | Happening::Ended => {}
+                },
+            )?;
+        }
+        if times.len() == done {
+            return fail(format!("connection {} got no message: {}", done + 1, crowd.last_end));
+        }
+    }
+    Ok(times)
+}
+
+/// Opens so many live views and asks the route how often its handler ran for them.
+pub fn runs_per_view(server: &Server, views: usize) -> Outcome<f64> {
+    let mut crowd = Crowd::new(server.port)?;
+    crowd.grow(views, &Way::new(Dialect::Line, "/views", "message"))?;
+    let answer = Connection::open(server.port).and_then(|mut connection| connection.get_path("/views?runs"));
+    let runs: f64 =
+        answer.while_doing("asking how often the handler ran")?.body.parse().while_doing("reading that")?;
+    Ok(runs / views as f64)
+}

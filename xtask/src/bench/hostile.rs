@@ -1,0 +1,241 @@
+//! R5, R6: what the healthy notice of slow clients, of those who never read, and of handlers that run away.
+
+use std::io::{ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+
+use super::client::Connection;
+use super::contestants::{Contestant, LIVELINE};
+use super::cores;
+use super::fanout::{Fanout, Pace};
+use super::http::at_rate;
+use super::load::{Crowd, Dialect, Way};
+use super::metric::{Against, Bar, Better, Metric, Series};
+use super::server::Server;
+use super::stats::percentile;
+use super::workshop::Workshop;
+use crate::failure::{Outcome, While, fail};
+
+/// Clients that take for ever to say what they want, and how often each says a byte more.
+const SLOW: usize = 10_000;
+const DRIBBLE: Duration = Duration::from_secs(2);
+/// Lines that never read what they get.
+const DEAF: usize = 100;
+const FLOOD: usize = 64 * 1024;
+const FLOOD_EVERY: Duration = Duration::from_millis(50);
+
+/// The healthy: a room, and requests.
+const LISTENERS: usize = 50;
+const SAID_EVERY: Duration = Duration::from_millis(10);
+const REQUESTS_PER_SECOND: f64 = 1000.0;
+const REQUESTERS: usize = 16;
+
+const QUIET: &str = "quiet";
+const HOSTILE: &str = "hostile";
+
+pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let mut metrics = Vec::new();
+    for liveline in workshop.gather(&[LIVELINE])? {
+        metrics.extend(crowded(workshop, &liveline)?);
+        metrics.extend(run_away(workshop, &liveline)?);
+    }
+    Ok(metrics)
+}
+
+/// p99 in ms of the room's last listener, and of requests.
+struct Healthy {
+    room: Vec<f64>,
+    requests: Vec<f64>,
+}
+
+impl Healthy {
+    fn measure(server: &Server, room: &mut Fanout, plan: (usize, Duration)) -> Outcome<Self> {
+        let mut all = Self { room: Vec::new(), requests: Vec::new() };
+        let p99 = |values: &[f64]| percentile(values, 0.99).unwrap_or(f64::NAN);
+        for _ in 0..plan.0 {
+            room.last_heard.clear();
+            room.run(Pace::Every(SAID_EVERY), plan.1)?;
+            all.room.push(p99(&room.last_heard));
+            let requests = at_rate(server, REQUESTS_PER_SECOND, REQUESTERS, plan.1)?;
+            all.requests.push(p99(&requests) / 1e3);
+        }
+        Ok(all)
+    }
+}
+
+/// R5.
+fn crowded(workshop: &Workshop<'_>, liveline: &Contestant) -> Outcome<[Metric; 2]> {
+    let slow = SLOW.min(cores::most_connections() - DEAF);
+    println!("\nhostile: {slow} slow clients and {DEAF} that never read");
+    let rounds = (workshop.plan.rounds.min(3), workshop.plan.duration);
+    let server = Server::start_pinned(&liveline.launch)?;
+    let mut room = Fanout::open(&liveline.room(), &liveline.room(), &server, LISTENERS)?;
+    room.run(Pace::Every(SAID_EVERY), workshop.plan.warmup)?;
+    let quiet = Healthy::measure(&server, &mut room, rounds)?;
+    let (ready, stop) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (hostile, told) = thread::scope(|scope| {
+        let attack = scope.spawn(|| attack(server.port, slow, &ready, &stop));
+        while !ready.load(Ordering::Acquire) && !attack.is_finished() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let hostile = Healthy::measure(&server, &mut room, rounds);
+        stop.store(true, Ordering::Release);
+        let told = attack.join().map_err(|_| "the hostile thread panicked");
+        Ok((hostile?, told.while_doing("attacking")??))
+    })?;
+    room.finish()?;
+    Ok([
+        held(
+            "R5",
+            "p99 of a room's last listener beside hostile clients",
+            quiet.room,
+            hostile.room,
+            vec![told],
+            2.0,
+            1.2,
+        ),
+        held(
+            "R5",
+            "p99 of requests beside hostile clients",
+            quiet.requests,
+            hostile.requests,
+            Vec::new(),
+            2.0,
+            1.2,
+        ),
+    ])
+}
+
+fn held(
+    id: &'static str,
+    title: &str,
+    quiet: Vec<f64>,
+    hostile: Vec<f64>,
+    notes: Vec<String>,
+    gate: f64,
+    goal: f64,
+) -> Metric {
+    Metric {
+        id,
+        title: title.to_owned(),
+        unit: "ms",
+        better: Better::Less,
+        ours: HOSTILE,
+        series: vec![Series { name: HOSTILE, values: hostile }, Series { name: QUIET, values: quiet }],
+        bar: Some(Bar { against: Against::One(QUIET), gate, goal }),
+        notes,
+    }
+}
+
+/// Slow clients and deaf ones, until they are told to stop; says what became of them.
+fn attack(port: u16, count: usize, ready: &AtomicBool, stop: &AtomicBool) -> Outcome<String> {
+    let flood = Way::new(Dialect::Line, "/flood", "flood:message");
+    let mut deaf = Crowd::new(port)?;
+    deaf.grow(1 + DEAF, &flood)?;
+    (1..=DEAF).try_for_each(|index| deaf.deafen(index))?;
+    let mut slow = Vec::new();
+    for index in 0..count {
+        slow.push(dial(port, index).while_doing(format_args!("opening slow client {index}"))?);
+    }
+    ready.store(true, Ordering::Release);
+    let (mut next, mut refused) = (0, 0);
+    let (start, mut flooded) = (Instant::now(), Instant::now());
+    let text = "x".repeat(FLOOD);
+    while !stop.load(Ordering::Acquire) {
+        let due = (start.elapsed().as_secs_f64() / DRIBBLE.as_secs_f64() * count as f64) as usize;
+        while next < due {
+            refused += usize::from(!dribble(&mut slow[next % count]));
+            next += 1;
+        }
+        if flooded.elapsed() >= FLOOD_EVERY {
+            flooded = Instant::now();
+            deaf.say(0, &text);
+        }
+        deaf.turn(Duration::from_millis(2), &mut |_, _, _| {})?;
+    }
+    let gone = slow.iter().filter(|socket| socket.is_none()).count();
+    Ok(format!(
+        "{gone} of {count} slow clients were cut off ({refused} bytes refused); {} of {DEAF} deaf lines were",
+        deaf.ended
+    ))
+}
+
+/// A client that has begun to say what it wants.
+fn dial(port: u16, index: usize) -> std::io::Result<Option<TcpStream>> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    let source = Ipv4Addr::new(127, 0, 2, 1 + (index % 200) as u8);
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(b"GET /hello HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ")?;
+    stream.set_nonblocking(true)?;
+    Ok(Some(stream))
+}
+
+/// One byte more; false when nobody wants it.
+fn dribble(client: &mut Option<TcpStream>) -> bool {
+    let Some(socket) = client else { return false };
+    match socket.write(b"x") {
+        Ok(_) => true,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => true,
+        Err(_) => {
+            *client = None;
+            false
+        }
+    }
+}
+
+/// R6.
+fn run_away(workshop: &Workshop<'_>, liveline: &Contestant) -> Outcome<Vec<Metric>> {
+    let rounds = workshop.plan.rounds.min(3);
+    let duration = workshop.plan.duration.max(Duration::from_secs(3));
+    let mut metrics = Vec::new();
+    for (title, path) in [("an endless loop", "/spin"), ("a heap bomb", "/bomb")] {
+        println!("hostile: {title} in a handler");
+        let (mut ends, mut quiet, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let server = Server::start(&liveline.launch, None)?;
+            let mut room = Fanout::open(&liveline.room(), &liveline.room(), &server, LISTENERS)?;
+            room.run(Pace::Every(SAID_EVERY), duration)?;
+            let p99 = |room: &Fanout| percentile(&room.last_heard, 0.99).unwrap_or(f64::NAN);
+            quiet.push(p99(&room));
+            room.last_heard.clear();
+            let took = thread::scope(|scope| {
+                let asked = scope.spawn(|| ended(server.port, path));
+                let heard = room.run(Pace::Every(SAID_EVERY), duration);
+                let took = asked.join().map_err(|_| "the asking thread panicked");
+                heard.and(took.while_doing("asking")?)
+            })?;
+            ends.push(took.as_secs_f64() * 1e3);
+            beside.push(p99(&room));
+            room.finish()?;
+        }
+        metrics.push(Metric {
+            id: "R6",
+            title: format!("time to end {title} in a handler"),
+            unit: "ms",
+            better: Better::Less,
+            ours: LIVELINE,
+            series: vec![Series { name: LIVELINE, values: ends }],
+            bar: Some(Bar { against: Against::Absolute, gate: 1000.0, goal: 100.0 }),
+            notes: Vec::new(),
+        });
+        let title = format!("p99 of a room's last listener beside {title}");
+        metrics.push(held("R6", &title, quiet, beside, Vec::new(), 3.0, 1.5));
+    }
+    Ok(metrics)
+}
+
+/// How long a handler that runs away took until it was answered for.
+fn ended(port: u16, path: &str) -> Outcome<Duration> {
+    let start = Instant::now();
+    let answer = Connection::open(port).and_then(|mut connection| connection.get_path(path));
+    match answer.while_doing(path)?.status {
+        500 => Ok(start.elapsed()),
+        other => fail(format!("{path} is answered with {other} where 500 is wanted")),
+    }
+}

@@ -1,0 +1,161 @@
+//! M1, M2, M3: what it costs to hold connections on which nothing happens.
+//!
+//! Memory is a slope over several counts of connections in one process, so that what the process needs anyway does
+//! not count. Before each reading nothing happens for a while, and peers that can be told to collect their garbage are.
+
+use std::time::{Duration, Instant};
+
+use super::client::Connection;
+use super::contestants::{BUN, Contestant, LIVELINE, NUMBERED, RAW, UWS, WS};
+use super::cores::{self, OnLoaderCore};
+use super::load::{Crowd, Happening, Way};
+use super::metric::{Against, Bar, Better, Metric, Series};
+use super::server::{Memory, Server};
+use super::stats::line;
+use super::workshop::Workshop;
+use crate::failure::{Outcome, While, fail};
+
+const STEPS: [usize; 5] = [1000, 2000, 5000, 10_000, 15_000];
+const QUIET: Duration = Duration::from_secs(5);
+/// Long enough for two pings every 25 seconds.
+const HOLD: Duration = Duration::from_secs(50);
+
+/// What a contestant's memory did while connections were added.
+pub struct Growth {
+    pub name: &'static str,
+    readings: Vec<(usize, Memory)>,
+}
+
+pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let mut growths = Vec::new();
+    let mut metrics = Vec::new();
+    for contestant in workshop.gather(&[LIVELINE, NUMBERED, RAW, WS, BUN, UWS])? {
+        let server = Server::start_pinned(&contestant.launch)?;
+        let mut crowd = Crowd::new(server.port)?;
+        println!("\nidle: {}", contestant.name);
+        match grow(&contestant, &contestant.idle(), &server, &mut crowd) {
+            Ok(growth) => growths.push(growth),
+            Err(failure) if contestant.name == LIVELINE => return Err(failure),
+            Err(failure) => {
+                println!("{}: not available: {failure}", contestant.name);
+                continue;
+            }
+        }
+        if contestant.name == LIVELINE {
+            metrics.push(hold(&server, &mut crowd)?);
+        }
+    }
+    metrics.insert(0, sockets(&growths));
+    metrics.insert(1, lines(&growths));
+    Ok(metrics)
+}
+
+/// Adds connections and reads the memory after each step.
+pub fn grow(contestant: &Contestant, way: &Way, server: &Server, crowd: &mut Crowd) -> Outcome<Growth> {
+    let _core = OnLoaderCore::enter();
+    let mut readings = Vec::new();
+    for step in STEPS.into_iter().filter(|step| *step <= cores::most_connections()) {
+        crowd.grow(step, way)?;
+        crowd.run(Instant::now() + QUIET, &mut |_, _, _| {})?;
+        if crowd.ended > 0 {
+            return fail(format!("{} of {step} idle connections ended: {}", crowd.ended, crowd.last_end));
+        }
+        if contestant.collects() {
+            let collected =
+                Connection::open(server.port).and_then(|mut connection| connection.get_path("/gc"));
+            collected.while_doing("asking for a collection")?;
+        }
+        let memory = server.memory()?;
+        println!("  {step:>6} connections: RSS {:.1} MB", memory.resident / 1e6);
+        readings.push((step, memory));
+    }
+    Ok(Growth { name: contestant.name, readings })
+}
+
+impl Growth {
+    /// Bytes for each connection, and what the process needs anyway.
+    pub fn resident(&self) -> Option<(f64, f64)> {
+        self.fitted(|memory| memory.resident)
+    }
+
+    fn fitted(&self, of: fn(&Memory) -> f64) -> Option<(f64, f64)> {
+        line(&self.readings.iter().map(|(count, memory)| (*count as f64, of(memory))).collect::<Vec<_>>())
+    }
+
+    pub fn series(&self) -> Series {
+        Series { name: self.name, values: self.resident().map(|(slope, _)| slope).into_iter().collect() }
+    }
+
+    pub fn note(&self) -> String {
+        let readings =
+            self.readings.iter().map(|(count, memory)| format!("{count}: {:.1}", memory.resident / 1e6));
+        let (_, intercept) = self.resident().unwrap_or((f64::NAN, f64::NAN));
+        let (pss, _) = self.fitted(|memory| memory.proportional).unwrap_or((f64::NAN, f64::NAN));
+        format!(
+            "{}: RSS in MB at {}; intercept {:.1} MB; slope of Pss {pss:.0} bytes",
+            self.name,
+            readings.collect::<Vec<_>>().join(", "),
+            intercept / 1e6
+        )
+    }
+}
+
+fn sockets(growths: &[Growth]) -> Metric {
+    let growths: Vec<_> = growths.iter().filter(|one| one.name != LIVELINE && one.name != NUMBERED).collect();
+    Metric {
+        id: "M1",
+        title: "marginal RSS of an idle raw WebSocket".to_owned(),
+        unit: "bytes",
+        better: Better::Less,
+        ours: RAW,
+        series: growths.iter().map(|one| one.series()).collect(),
+        bar: Some(Bar { against: Against::One(WS), gate: 0.6, goal: 0.15 }),
+        notes: growths.iter().map(|one| one.note()).chain(["the goal is also 1.2 KB".to_owned()]).collect(),
+    }
+}
+
+fn lines(growths: &[Growth]) -> Metric {
+    Metric {
+        id: "M2",
+        title: "marginal RSS of an idle live line with a suspended handler".to_owned(),
+        unit: "bytes",
+        better: Better::Less,
+        ours: LIVELINE,
+        series: growths.iter().map(Growth::series).collect(),
+        bar: Some(Bar { against: Against::Absolute, gate: 4096.0, goal: 2048.0 }),
+        notes: growths
+            .iter()
+            .filter(|one| one.name == LIVELINE || one.name == NUMBERED)
+            .map(Growth::note)
+            .collect(),
+    }
+}
+
+fn hold(server: &Server, crowd: &mut Crowd) -> Outcome<Metric> {
+    let _core = OnLoaderCore::enter();
+    println!("  holding {} lines for {HOLD:?}", crowd.len());
+    let mut heard = 0;
+    let (start, before) = (Instant::now(), server.cpu()?);
+    crowd.run(start + HOLD, &mut |_, happening, _| {
+        heard += u32::from(matches!(happening, Happening::Message(_)))
+    })?;
+    if crowd.ended > 0 {
+        return fail(format!("{} idle lines ended: {}", crowd.ended, crowd.last_end));
+    }
+    let (cpu, held) = (server.cpu()?.saturating_sub(before).as_secs_f64(), start.elapsed().as_secs_f64());
+    let micros = cpu * 1e6 / held / crowd.len() as f64;
+    Ok(Metric {
+        id: "M3",
+        title: format!("CPU to hold {} idle lines", crowd.len()),
+        unit: "us of CPU per line and second",
+        better: Better::Less,
+        ours: LIVELINE,
+        series: vec![Series { name: LIVELINE, values: vec![micros] }],
+        bar: Some(Bar { against: Against::Absolute, gate: 0.01 * 1e6 / crowd.len() as f64, goal: 0.5 }),
+        notes: vec![format!(
+            "{:.2} % of a core over {held:.0} s; {} control frames and {heard} messages came",
+            cpu / held * 100.0,
+            crowd.pings
+        )],
+    })
+}

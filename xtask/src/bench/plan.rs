@@ -1,0 +1,114 @@
+//! What is measured, and how much of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::checkout::Checkout;
+use crate::failure::{Outcome, While, fail};
+
+/// The names of the groups, in the order they run.
+pub const GROUPS: [&str; 9] =
+    ["start", "http", "echo", "fanout", "events", "connect", "hostile", "resident", "idle"];
+
+pub struct Plan {
+    pub groups: Vec<&'static str>,
+    pub rounds: usize,
+    pub duration: Duration,
+    pub warmup: Duration,
+    /// Names of the contestants; empty means all.
+    pub only: Vec<String>,
+    pub json: Option<PathBuf>,
+    pub chart: Option<PathBuf>,
+    /// Tiny counts, our own contestant, and correctness instead of figures.
+    pub smoke: bool,
+}
+
+impl Plan {
+    pub fn parse(checkout: &Checkout, arguments: &[&str]) -> Outcome<Self> {
+        let mut plan = Self {
+            groups: Vec::new(),
+            rounds: 0,
+            duration: Duration::ZERO,
+            warmup: Duration::ZERO,
+            only: Vec::new(),
+            json: None,
+            chart: None,
+            smoke: false,
+        };
+        let (mut rounds, mut seconds, mut warmup) = (None, None, None);
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            if let Some(group) = GROUPS.into_iter().find(|group| group == argument) {
+                plan.groups.push(group);
+                continue;
+            }
+            if *argument == "--smoke" {
+                plan.smoke = true;
+                continue;
+            }
+            let mut value = || match arguments.next() {
+                Some(value) => Ok(*value),
+                None => fail(format!("{argument} needs a value")),
+            };
+            let number = |text: &str| text.parse::<u32>().while_doing(format_args!("{argument} {text}"));
+            match *argument {
+                "--rounds" => rounds = Some(number(value()?)?.max(1)),
+                "--seconds" => seconds = Some(number(value()?)?.max(1)),
+                "--warmup" => warmup = Some(number(value()?)?),
+                "--only" => plan.only = value()?.split(',').map(str::to_owned).collect(),
+                "--json" => plan.json = Some(checkout.caller.join(value()?)),
+                "--chart" => plan.chart = Some(checkout.caller.join(value()?)),
+                other => {
+                    let groups = GROUPS.join(", ");
+                    return fail(format!("bench: unknown option or group {other}; the groups are {groups}"));
+                }
+            }
+        }
+        // All of it has to fit into half an hour; what was asked for by name gets the full method.
+        let (all_rounds, all_seconds, all_warmup) =
+            if plan.groups.is_empty() { (5, 3, 1) } else { (7, 8, 3) };
+        if plan.groups.is_empty() {
+            plan.groups = GROUPS.to_vec();
+        }
+        plan.rounds = rounds.unwrap_or(all_rounds) as usize;
+        plan.duration = Duration::from_secs(seconds.unwrap_or(all_seconds).into());
+        plan.warmup = Duration::from_secs(warmup.unwrap_or(all_warmup).into());
+        Ok(plan)
+    }
+
+    /// Whether a contestant was asked for.
+    pub fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|wanted| wanted == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Outcome<Plan> {
+        let folder = PathBuf::from("/somewhere");
+        let checkout = Checkout { root: folder.clone(), target: folder.clone(), caller: folder };
+        Plan::parse(&checkout, arguments)
+    }
+
+    #[test]
+    fn parse_nothing_is_everything_in_short_rounds() {
+        let plan = parse(&[]).expect("a plan");
+        assert_eq!((plan.groups.len(), plan.rounds, plan.duration.as_secs()), (GROUPS.len(), 5, 3));
+    }
+
+    #[test]
+    fn parse_named_groups_get_long_rounds_and_what_was_said() {
+        let plan = parse(&["idle", "http", "--rounds", "2", "--json", "out.json"]).expect("a plan");
+        assert_eq!((&plan.groups[..], plan.rounds, plan.duration.as_secs()), (&["idle", "http"][..], 2, 8));
+        assert_eq!(plan.json, Some(PathBuf::from("/somewhere/out.json")));
+    }
+
+    #[test]
+    fn parse_unknown_names_and_lost_values_are_errors() {
+        assert!(parse(&["htpp"]).is_err());
+        assert!(parse(&["--rounds"]).is_err());
+        assert!(parse(&["--rounds", "many"]).is_err());
+    }
+}

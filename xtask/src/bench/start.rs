@@ -1,0 +1,224 @@
+//! C1, C2, C3: how soon code answers: a process, an isolate in place of a stopped one, a saved file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::Connection;
+use super::contestants::{BUN, Contestant, DENO, LIVELINE, NODE};
+use super::load::Crowd;
+use super::metric::{Against, Bar, Better, Metric, Series};
+use super::server::{Launch, Server};
+use super::stats::percentile;
+use super::workshop::Workshop;
+use crate::failure::{Outcome, While, fail};
+
+const STARTS: usize = 11;
+const STOPS: usize = 5;
+const SAVES: u32 = 20;
+/// Lines that are open while files are saved.
+const LINES: usize = 200;
+/// Between two questions: short against what is measured, and leaves the machine to the server.
+const POLL: Duration = Duration::from_micros(500);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let contestants = workshop.gather(&[LIVELINE, BUN, DENO, NODE])?;
+    let mut metrics = vec![cold_starts(&contestants)?];
+    if let Some(liveline) = contestants.iter().find(|one| one.name == LIVELINE) {
+        metrics.push(after_a_stop(liveline)?);
+    }
+    metrics.extend(reloads(workshop, &contestants)?);
+    Ok(metrics)
+}
+
+/// Starts everyone in turn, again and again.
+fn cold_starts(contestants: &[Contestant]) -> Outcome<Metric> {
+    println!("\nstart: {STARTS} cold starts each");
+    let blank = |one: &Contestant| Series { name: one.name, values: Vec::new() };
+    let mut series: Vec<Series> = contestants.iter().map(blank).collect();
+    for _ in 0..STARTS {
+        for (contestant, series) in contestants.iter().zip(&mut series) {
+            let took = Server::start(&contestant.launch, None).and_then(|server| server.first_answer());
+            series.values.push(took.while_doing(contestant.name)?.as_secs_f64() * 1e3);
+        }
+    }
+    Ok(Metric {
+        id: "C1",
+        title: "exec to the first 200".to_owned(),
+        unit: "ms",
+        better: Better::Less,
+        ours: LIVELINE,
+        series,
+        bar: Some(Bar { against: Against::Best, gate: 1.0, goal: 0.5 }),
+        notes: Vec::new(),
+    })
+}
+
+/// C2 as it can be seen from outside: a handler that never yields is stopped, and a new isolate takes over.
+fn after_a_stop(liveline: &Contestant) -> Outcome<Metric> {
+    println!("start: {STOPS} isolates in place of stopped ones");
+    let server = Server::start(&liveline.launch, None)?;
+    server.first_answer()?;
+    let mut values = Vec::new();
+    for _ in 0..STOPS {
+        let stopped = Connection::open(server.port).and_then(|mut connection| connection.get_path("/spin"));
+        let status = stopped.while_doing("asking for the handler that never yields")?.status;
+        if status != 500 {
+            return fail(format!("the handler that never yields was answered with {status}"));
+        }
+        let start = Instant::now();
+        let next = Connection::open(server.port).and_then(|mut connection| connection.get());
+        match next.while_doing("asking the new isolate")?.status {
+            200 => values.push(start.elapsed().as_secs_f64() * 1e3),
+            other => return fail(format!("the isolate after a stop answers {other}")),
+        }
+    }
+    Ok(Metric {
+        id: "C2",
+        title: "from the 500 of a stopped handler to the next answer".to_owned(),
+        unit: "ms",
+        better: Better::Less,
+        ours: LIVELINE,
+        series: vec![Series { name: LIVELINE, values }],
+        bar: Some(Bar { against: Against::Absolute, gate: 10.0, goal: 2.0 }),
+        notes: Vec::new(),
+    })
+}
+
+/// C3: from saving a file to the first answer by the new code, for `liveline dev` and `bun --hot`.
+fn reloads(workshop: &Workshop<'_>, contestants: &[Contestant]) -> Outcome<Vec<Metric>> {
+    let (mut series, mut notes, mut lost) = (Vec::new(), Vec::new(), None);
+    for contestant in contestants {
+        let Some(subject) = Subject::prepare(workshop, contestant)? else { continue };
+        println!("start: {SAVES} saves with {}", contestant.name);
+        match subject.reload(contestant) {
+            Ok((millis, dropped)) => {
+                let at = |share| percentile(&millis, share).unwrap_or(f64::NAN);
+                notes.push(format!("{}: median {:.1} ms", contestant.name, at(0.5)));
+                series.push(Series { name: contestant.name, values: vec![at(0.95)] });
+                lost = dropped.or(lost);
+            }
+            Err(failure) if contestant.is_peer() => println!("{}: {failure}", contestant.name),
+            Err(failure) => return Err(failure).while_doing(contestant.name),
+        }
+    }
+    let mut metrics = vec![Metric {
+        id: "C3",
+        title: format!("a saved file to new code answering, p95 of {SAVES}"),
+        unit: "ms",
+        better: Better::Less,
+        ours: LIVELINE,
+        series,
+        bar: Some(Bar { against: Against::One(BUN), gate: 1.0, goal: 0.4 }),
+        notes,
+    }];
+    if let Some(lost) = lost {
+        metrics.push(Metric {
+            id: "C3 lines",
+            title: format!("of {LINES} live lines, dropped by {SAVES} saves"),
+            unit: "lines",
+            better: Better::Less,
+            ours: LIVELINE,
+            series: vec![Series { name: LIVELINE, values: vec![lost as f64] }],
+            bar: Some(Bar { against: Against::Absolute, gate: 0.0, goal: 0.0 }),
+            notes: Vec::new(),
+        });
+    }
+    Ok(metrics)
+}
+
+/// A server that watches a script of its own.
+struct Subject {
+    launch: Launch,
+    script: PathBuf,
+    source: String,
+}
+
+impl Subject {
+    /// None for a contestant without hot reload of its own.
+    fn prepare(workshop: &Workshop<'_>, contestant: &Contestant) -> Outcome<Option<Self>> {
+        let (scripts, arguments) = match contestant.name {
+            LIVELINE => (
+                &["routes/hello/handler.server.js", "routes/idle/handler.server.js"][..],
+                &["dev", "routes", "--host", "127.0.0.1", "--port", "0"][..],
+            ),
+            BUN => (&["bun.js"][..], &["--hot", "--no-clear-screen", "bun.js"][..]),
+            _ => return Ok(None),
+        };
+        let folder = workshop.folder.join("reload").join(contestant.name);
+        for script in scripts {
+            let copy = folder.join(script);
+            let parent = copy.parent().unwrap_or(&folder);
+            fs::create_dir_all(parent).while_doing(format_args!("creating {}", parent.display()))?;
+            fs::copy(workshop.script(script), &copy)
+                .while_doing(format_args!("writing {}", copy.display()))?;
+        }
+        let script = folder.join(scripts[0]);
+        let source = read(&script)?;
+        let in_folder = |argument: &&str| match *argument {
+            "routes" | "bun.js" => folder.join(argument).display().to_string(),
+            other => other.to_owned(),
+        };
+        let arguments = arguments.iter().map(in_folder).collect();
+        Ok(Some(Self { launch: Launch { arguments, ..contestant.launch.clone() }, script, source }))
+    }
+
+    fn save(&self, generation: u32) -> Outcome {
+        let text = self.source.replace("const generation = 0;", &format!("const generation = {generation};"));
+        fs::write(&self.script, text).while_doing(format_args!("writing {}", self.script.display()))
+    }
+
+    /// The times in milliseconds, and how many of our lines were lost meanwhile.
+    fn reload(&self, contestant: &Contestant) -> Outcome<(Vec<f64>, Option<usize>)> {
+        let server = Server::start(&self.launch, None)?;
+        server.first_answer()?;
+        let mut lines = Crowd::new(server.port)?;
+        if !contestant.is_peer() {
+            lines.grow(LINES, &contestant.idle())?;
+        }
+        let mut connection = None;
+        let mut millis = Vec::new();
+        for generation in 1..=SAVES {
+            // Unequal pauses, so that no timer of the server is always met in the same phase.
+            let pause = Duration::from_millis(200 + u64::from(generation * 37 % 100));
+            lines.run(Instant::now() + pause, &mut |_, _, _| {})?;
+            let saved = Instant::now();
+            self.save(generation)?;
+            while !answered_by(generation, &mut connection, server.port) {
+                if saved.elapsed() > PATIENCE {
+                    return fail(format!(
+                        "save {generation} was not answered by new code within {PATIENCE:?}"
+                    ));
+                }
+                thread::sleep(POLL);
+            }
+            millis.push(saved.elapsed().as_secs_f64() * 1e3);
+        }
+        lines.run(Instant::now() + Duration::from_millis(300), &mut |_, _, _| {})?;
+        Ok((millis, (!contestant.is_peer()).then_some(lines.ended)))
+    }
+}
+
+fn read(file: &Path) -> Outcome<String> {
+    fs::read_to_string(file).while_doing(format_args!("reading {}", file.display()))
+}
+
+/// Asks once; a connection that the server gave up while it reloaded is opened again by the next question.
+fn answered_by(generation: u32, connection: &mut Option<Connection>, port: u16) -> bool {
+    let mut asked = match connection.take() {
+        Some(open) => open,
+        None => match Connection::open(port) {
+            Ok(open) => open,
+            Err(_) => return false,
+        },
+    };
+    match asked.get() {
+        Ok(answer) => {
+            *connection = Some(asked);
+            answer.status == 200 && answer.body.starts_with(&format!("{generation} "))
+        }
+        Err(_) => false,
+    }
+}
