@@ -230,11 +230,16 @@ export function answerSocket(exchange, response) {
   exchange.answered = true;
 }
 
-/** For the host: messages came, as `[exchange, message, exchange, message]`. */
-export function heard(messages) {
-  for (let i = 0; i < messages.length; i += 2) {
+/**
+ * For the host: messages came, as `[exchange, message, exchange, message]`. What is not taken within `turn` milliseconds
+ * the host brings again.
+ */
+export function heard(messages, turn) {
+  const end = Date.now() + turn;
+  for (let i = 0; i < messages.length && (i === 0 || Date.now() <= end); i += 2) {
     // Each message has a turn of its own, as far as promises can tell.
     if (i > 0) core.runMicrotasks();
+    messages.taken = i / 2 + 1;
     const exchange = findExchange(messages[i]);
     if (exchange?.socket) inContextOf(exchange, () => hear(exchange.socket, messages[i + 1]));
   }

@@ -148,6 +148,8 @@ pub(super) struct Line {
     /// How many connections it has had.
     seats: u32,
     carrier: Option<Carrier>,
+    /// The owner of a raw line hears its client.
+    is_accepted: bool,
     freshness: Freshness,
     /// Its owner was told that it waits, or will want to know when nothing does.
     is_congested: bool,
@@ -249,6 +251,7 @@ impl Line {
             next_event: 0,
             seats: 0,
             carrier: None,
+            is_accepted: false,
             freshness: Freshness::Fresh,
             is_congested: false,
             pulse: None,
@@ -613,9 +616,15 @@ impl Line {
         if was_over && self.may_read(limits) { Outcome::Wake } else { Outcome::Keep }
     }
 
-    /// Whether the socket should read: not while the handler is too far behind.
+    /// The owner hears a raw line's client from now on.
+    pub fn accept(&mut self) -> Outcome {
+        self.is_accepted = true;
+        self.wake_if_open()
+    }
+
+    /// Whether the socket should read: not while the handler is too far behind, or does not listen yet.
     pub fn may_read(&self, limits: &Limits) -> bool {
-        self.unheard <= limits.queue_bytes
+        self.unheard <= limits.queue_bytes && (self.is_accepted || self.carrier != Some(Carrier::Raw))
     }
 
     /// Gives out what should be written next, about `bytes` of it.

@@ -268,6 +268,21 @@ impl Engine {
         self.with(id, now, actions, |line, limits| line.send(parcel, now, limits));
     }
 
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, now, actions, |line, _| line.accept());
+    }
+
+    /// How many bytes wait to be written.
+    pub fn waiting(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::waiting)
+    }
+
+    /// Whether pages of an origin may use lines.
+    pub fn allows(&self, (origin, host): (Option<&str>, Option<&str>)) -> bool {
+        self.limits.origins.allow(origin, host)
+    }
+
     /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`].
     pub fn is_congested(&self, id: LineId) -> bool {
         self.line(id).is_some_and(Line::is_congested)

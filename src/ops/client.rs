@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap, UPGRADE};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
@@ -53,11 +53,14 @@ impl Client {
 
 /// Whether a request asks for a WebSocket (RFC 6455 section 4.2.1).
 pub fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
-    let lists = |name, wanted: &str| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(wanted))
-    };
+    let lists = |name, wanted: &str| lists(headers, name, |word| word.eq_ignore_ascii_case(wanted));
     method == Method::GET && lists(CONNECTION, "upgrade") && lists(UPGRADE, "websocket")
+}
+
+/// Whether a header's list has such a word.
+pub fn lists(headers: &HeaderMap, name: HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|word| is_wanted(word.trim()))
 }
 
 /// The first stream that an Accept header names. Browsers' navigations name none.

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::files::FileBody;
 use super::session::ExchangeSession;
+use super::websocket::SocketLine;
 use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -278,8 +279,12 @@ impl Exchanges {
                     act(&self.hub, line);
                 }
                 let mut answer = first.unwrap_or_else(|| self.accepted(id));
-                let address = add_line_headers(&mut answer.headers, token);
-                answer.insert_line(&address);
+                if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+                    answer.extensions.insert(SocketLine(line));
+                } else {
+                    let address = add_line_headers(&mut answer.headers, token);
+                    answer.insert_line(&address);
+                }
                 if let Client::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {

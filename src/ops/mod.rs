@@ -33,7 +33,7 @@ mod sql_values;
 mod websocket;
 
 pub use answer::{Answer, AnswerBody};
-pub use client::{Client, LineStream, asks_for_websocket};
+pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;

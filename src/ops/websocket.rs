@@ -1,14 +1,15 @@
 //! WebSockets that handlers serve. Half of `runtime-js/17_websocket_pair.js`.
 
+use bytes::Bytes;
 use deno_core::{OpState, op2};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_LENGTH, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use hyper::http::request::Parts;
+use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
 use super::answer::{give, head};
 use super::exchange::exchange_id;
-use super::{Answer, Client, Exchanges, OpError};
-use crate::engine::{Close, CloseCode, Input, LineId};
+use super::{Answer, Client, Exchanges, OpError, lists};
+use crate::engine::{Class, Close, CloseCode, Input, LineId, Parcel};
+use crate::wire::Frame;
 
 /// The answer is a WebSocket, which this line carries.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,7 @@ pub fn op_answer_socket(state: &mut OpState, id: f64, #[string] headers: &str) -
         return Ok(false);
     }
     if let Some(protocol) = answer.headers.get(SEC_WEBSOCKET_PROTOCOL)
-        && !offers(&slot.request, protocol)
+        && !lists(&slot.request.headers, SEC_WEBSOCKET_PROTOCOL, |offered| protocol == offered)
     {
         return Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()));
     }
@@ -34,42 +35,39 @@ pub fn op_answer_socket(state: &mut OpState, id: f64, #[string] headers: &str) -
     Ok(exchanges.line(id).is_some())
 }
 
-/// Whether a client offers to speak a subprotocol.
-fn offers(request: &Parts, protocol: &HeaderValue) -> bool {
-    let offered = request.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let mut names = offered.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
-    names.any(|name| name.trim_ascii() == protocol.as_bytes())
-}
-
 /// The handler hears the client from now on.
 #[op2(fast)]
 pub fn op_websocket_accept(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
-        let _ = line;
+        exchanges.hub.accept(line);
     }
 }
 
 /// Sends a text message.
 #[op2(fast)]
 pub fn op_websocket_text(state: &mut OpState, id: f64, #[string] text: String) {
-    let _ = state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(text.as_str().into()));
+    send(state, id, Frame::Text(text.into()));
 }
 
 /// Sends a binary message.
 #[op2]
 pub fn op_websocket_bytes(state: &mut OpState, id: f64, #[anybuffer] bytes: &[u8]) {
-    let _ = (state, id, bytes);
+    send(state, id, Frame::Binary(Bytes::copy_from_slice(bytes)));
+}
+
+fn send(state: &mut OpState, id: f64, frame: Frame) {
+    // Nobody hears what comes after the end.
+    let _ = state
+        .borrow_mut::<Exchanges>()
+        .input(exchange_id(id), Input::Message(Parcel::new(Class::Message, frame)));
 }
 
 /// How many bytes wait for the client to read.
 #[op2(fast)]
 pub fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
     let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.line(exchange_id(id)).map_or(0., |line| {
-        let _ = line;
-        0.
-    })
+    exchanges.line(exchange_id(id)).map_or(0., |line| exchanges.hub.waiting(line) as f64)
 }
 
 /// Closes the socket once all is sent. The exchange is over.

@@ -24,6 +24,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// Whether it is a raw socket's message.
+    pub fn is_message(&self) -> bool {
+        matches!(self.event, Event::Data { .. })
+    }
+
     /// Whose account is relieved, and of how many bytes, when the owner has handled this.
     fn heard(&self) -> Option<(LineId, usize)> {
         match self.event {
@@ -188,6 +193,21 @@ impl Hub {
         })
     }
 
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&self, line: LineId) {
+        self.say(|engine, now, actions| engine.accept(line, now, actions));
+    }
+
+    /// How many bytes wait for a line's client to read.
+    pub fn waiting(&self, line: LineId) -> usize {
+        self.lock().engine.waiting(line)
+    }
+
+    /// Whether pages of an origin may use lines of this server.
+    pub fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
+        self.lock().engine.allows(from)
+    }
+
     /// The owner begins to send the states in full.
     pub fn refreshed(&self, line: LineId) {
         self.lock().engine.refreshed(line);
@@ -208,6 +228,15 @@ impl Hub {
         if let Some((line, size)) = told.heard() {
             self.heard(line, size);
         }
+    }
+
+    /// An owner has handled all of these.
+    pub fn were_heard(&self, told: &[Told]) {
+        self.input(|engine, now, actions| {
+            for (line, size) in told.iter().filter_map(Told::heard) {
+                engine.heard(line, size, now, actions);
+            }
+        });
     }
 
     /// Closes every line at once.

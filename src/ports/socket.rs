@@ -395,7 +395,7 @@ impl Carrying {
                         pings.push(0);
                     }
                     Received::Pong => client.alive(),
-                    Received::Close(code, reason) => closed = Some(closed_by_client(code, reason)),
+                    Received::Close(code, reason) => closed = Some(closed_by_client(code, reason, is_raw)),
                 }
                 if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
@@ -423,9 +423,11 @@ impl Carrying {
     }
 }
 
-fn closed_by_client(code: Option<u16>, reason: &str) -> Close {
+fn closed_by_client(code: Option<u16>, reason: &str, is_raw: bool) -> Close {
     match code {
         Some(code) => Close::because(CloseCode::from(code), reason.to_owned()),
+        // The web's number for none (RFC 6455 section 7.1.5).
+        None if is_raw => Close::because(CloseCode::Other(1005), String::new()),
         None => CloseCode::Done.into(),
     }
 }
