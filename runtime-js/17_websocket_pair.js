@@ -25,8 +25,10 @@ class Goodbye {
   }
 }
 
-/** The other end of `end` has said something. @type {(end: PairedSocket, word: Word) => void} */
+/** The client that has the other end of `end` said something. @type {(end: PairedSocket, word: Word) => void} */
 let hear;
+/** The other end of `end`, next door, said something. @type {(end: PairedSocket, word: Word) => void} */
+let hearLater;
 /** The client of `exchange` gets an end, if it asked for one. @type {(end, exchange, headers: string) => void} */
 let give;
 /** Makes two ends of one line. @type {() => [PairedSocket, PairedSocket]} */
@@ -82,6 +84,11 @@ class PairedSocket extends WebSocket {
       else end.#take(word);
     };
 
+    hearLater = (end, word) => {
+      if (end.#held !== null) end.#held.push(word);
+      else queueMicrotask(() => end.#take(word));
+    };
+
     pair = () => {
       const ends = [new PairedSocket(kUnaddressed), new PairedSocket(kUnaddressed)];
       ends.forEach((end, index) => {
@@ -121,22 +128,18 @@ class Neighbour {
     this.#end = end;
   }
 
-  #say(word) {
-    queueMicrotask(() => hear(this.#end, word));
-  }
-
   text(text) {
-    this.#say(text);
+    hearLater(this.#end, text);
   }
 
   bytes(bytes) {
     // The sender may change them afterwards.
     const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(bytes) ? bytes : new Uint8Array(bytes);
-    this.#say(buffer.slice(byteOffset, byteOffset + byteLength));
+    hearLater(this.#end, buffer.slice(byteOffset, byteOffset + byteLength));
   }
 
   close(code, reason) {
-    this.#say(new Goodbye(code, reason));
+    hearLater(this.#end, new Goodbye(code, reason));
   }
 
   unsent() {
