@@ -150,6 +150,8 @@ pub(super) struct Line {
     carrier: Option<Carrier>,
     /// The owner of a raw line hears its client.
     is_accepted: bool,
+    /// A raw line's client broke the rules after messages that the owner has still to hear.
+    broken: Option<Close>,
     freshness: Freshness,
     /// Its owner was told that it waits, or will want to know when nothing does.
     is_congested: bool,
@@ -252,6 +254,7 @@ impl Line {
             seats: 0,
             carrier: None,
             is_accepted: false,
+            broken: None,
             freshness: Freshness::Fresh,
             is_congested: false,
             pulse: None,
@@ -521,6 +524,15 @@ impl Line {
         }
     }
 
+    /// The client broke the rules. A raw one gets the answers to what it said before.
+    pub fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        if self.carrier == Some(Carrier::Raw) && self.unheard > 0 && !self.is_ending() {
+            self.broken = Some(close);
+            return Outcome::Keep;
+        }
+        self.cut(close, now, limits)
+    }
+
     /// The client gave a sign of life.
     pub fn alive(&mut self, now: Instant) {
         if let Some(pulse) = &mut self.pulse {
@@ -610,9 +622,14 @@ impl Line {
     }
 
     /// The owner handled `size` bytes of client messages. Says whether the socket may read again.
-    pub fn heard(&mut self, size: usize, limits: &Limits) -> Outcome {
+    pub fn heard(&mut self, size: usize, now: Instant, limits: &Limits) -> Outcome {
         let was_over = self.unheard > limits.queue_bytes;
         self.unheard = self.unheard.saturating_sub(size);
+        if self.unheard == 0
+            && let Some(close) = self.broken.take()
+        {
+            return self.cut(close, now, limits);
+        }
         if was_over && self.may_read(limits) { Outcome::Wake } else { Outcome::Keep }
     }
 

@@ -372,7 +372,7 @@ impl Engine {
     /// The connection's client broke the rules.
     pub fn cut_at(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.cut(seat.line, close, now, actions);
+            self.with(seat.line, now, actions, |line, limits| line.break_off(close, now, limits));
         }
     }
 
@@ -418,7 +418,7 @@ impl Engine {
 
     /// The owner handled `size` bytes of the client's messages.
     pub fn heard(&mut self, id: LineId, size: usize, now: Instant, actions: &mut Vec<Action>) {
-        self.apply(id, now, actions, |line, limits| line.heard(size, limits));
+        self.apply(id, now, actions, |line, limits| line.heard(size, now, limits));
     }
 
     fn is_current(&self, seat: Seat) -> bool {

@@ -250,6 +250,11 @@ fn serve(liveline: &Path, checkout: &Checkout, reports: &Path) -> Outcome<(Runni
         "127.0.0.1",
         "--port",
         "0",
+        // The largest messages of the suite.
+        "--max-frame",
+        "16MiB",
+        "--max-queue",
+        "64MiB",
     ]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_in(reports, "liveline.log")?);
     let child = command.spawn().while_doing(format_args!("starting {}", liveline.display()))?;
