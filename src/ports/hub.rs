@@ -327,6 +327,21 @@ impl Hub {
         self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
     }
 
+    /// The same, with what the connection itself answers, before the owner hears anything.
+    pub(super) fn receive_and_answer<R>(
+        &self,
+        seat: Seat,
+        input: impl FnOnce(&mut Client) -> R,
+        answer: impl FnOnce(&R),
+    ) -> R {
+        let (result, told) =
+            self.run(|engine, now, actions| input(&mut Client { engine, seat, now, actions }));
+        answer(&result);
+        self.tell(told);
+        self.flush();
+        result
+    }
+
     /// A text frame came from the client by another way than a socket.
     pub fn receive_text(&self, seat: Seat, text: &str) {
         self.receive(seat, |client| client.text(text));
@@ -390,17 +405,23 @@ impl Hub {
 
     /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`].
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let mut told = Vec::new();
-        let result = {
-            let mut state = self.lock();
-            let State { engine, actions, .. } = &mut *state;
-            let result = input(engine, Instant::now(), actions);
-            self.sort_out(&mut state, &mut told);
-            self.rearm(&mut state);
-            result
-        };
+        let (result, told) = self.run(input);
         self.tell(told);
         result
+    }
+
+    /// Runs one input. What the owners have to be told of it comes back.
+    fn run<R>(
+        &self,
+        input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R,
+    ) -> (R, Vec<(OwnerId, Told)>) {
+        let mut told = Vec::new();
+        let mut state = self.lock();
+        let State { engine, actions, .. } = &mut *state;
+        let result = input(engine, Instant::now(), actions);
+        self.sort_out(&mut state, &mut told);
+        self.rearm(&mut state);
+        (result, told)
     }
 
     fn sort_out(&self, state: &mut State, told: &mut Vec<(OwnerId, Told)>) {

@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use socket2::SockRef;
 use futures_util::task::AtomicWaker;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Hub;
+use super::hub::Client;
 use crate::engine::{Close, CloseCode, Outgoing, Seat, Take};
 use crate::wire::websocket::{self, Decoder, Kind, Received, Violation};
 use crate::wire::{Format, Frame};
@@ -193,7 +194,10 @@ impl Socket {
     }
 
     /// Answers a client's frames at once, unless something else waits to go out.
-    fn answer(&self, bytes: Vec<u8>) {
+    fn answer(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut writer = self.writer();
         let rest = match (writer.flow, &mut writer.rest) {
             (Flow::Flowing, rest @ None) => rest,
@@ -201,10 +205,10 @@ impl Socket {
             _ => return,
         };
         let mut at = 0;
-        match write(&self.write, &bytes, None, &mut at) {
+        match write(&self.write, bytes, None, &mut at) {
             Ok(true) => {}
             Ok(false) => {
-                *rest = Some(Box::new(Rest { bytes, tail: None, at }));
+                *rest = Some(Box::new(Rest { bytes: bytes.to_vec(), tail: None, at }));
                 writer.flow = Flow::Blocked;
             }
             Err(_) => writer.flow = Flow::Over,
@@ -387,10 +391,10 @@ impl Carrying {
     fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
         let Socket { hub, seat, framing, .. } = &*self.socket;
         let Input::Frames(decoder) = &mut self.input else { return None };
-        let (mut answers, mut closed) = (Vec::new(), None);
         let is_raw = matches!(framing, Framing::Raw { .. });
-        let result = hub.receive(*seat, |client| {
-            decoder.feed(bytes, |received| {
+        let receive = |client: &mut Client| {
+            let (mut answers, mut closed) = (Vec::new(), None);
+            let result = decoder.feed(bytes, |received| {
                 match received {
                     Received::Text(text) if is_raw => client.raw(text.into()),
                     Received::Binary(bytes) if is_raw => {
@@ -403,17 +407,18 @@ impl Carrying {
                         websocket::frame(Kind::Pong, payload, &mut answers);
                     }
                     Received::Pong => client.alive(),
-                    Received::Close(code, reason) => closed = Some(closed_by_client(code, reason, is_raw)),
+                    Received::Close(code, reason) => {
+                        let close = closed_by_client(code, reason, is_raw);
+                        websocket::close_frame(close.code.number(), &close.reason, &mut answers);
+                        closed = Some(close);
+                    }
                 }
                 if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
-        });
-        if let Some(close) = &closed {
-            websocket::close_frame(close.code.number(), &close.reason, &mut answers);
-        }
-        if !answers.is_empty() {
-            self.socket.answer(answers);
-        }
+            });
+            (result, closed, answers)
+        };
+        let (result, closed, _) =
+            hub.receive_and_answer(*seat, receive, |(_, _, answers)| self.socket.answer(answers));
         if let Err(violation) = result {
             self.break_off(violation);
         }
