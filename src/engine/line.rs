@@ -153,8 +153,8 @@ pub(super) struct Line {
     /// A raw line's client broke the rules after messages that the owner has still to hear.
     broken: Option<Close>,
     freshness: Freshness,
-    /// Its owner was told that it waits, or will want to know when nothing does.
-    is_congested: bool,
+    /// Its owner waits until nothing else does.
+    is_awaited: bool,
     pulse: Option<Pulse>,
     resume: Option<Box<Resume>>,
     pub tally: Tally,
@@ -256,7 +256,7 @@ impl Line {
             is_accepted: false,
             broken: None,
             freshness: Freshness::Fresh,
-            is_congested: false,
+            is_awaited: false,
             pulse: None,
             resume: None,
             tally: Tally::default(),
@@ -338,19 +338,11 @@ impl Line {
             self.stage = Stage::Handshake { until };
         }
         self.carrier = Some(carrier);
-        if carrier != Carrier::Events {
-            self.token = None;
-        }
+        let before = if carrier == Carrier::Events { None } else { self.token.take() };
         if let Carrier::Resumable(token) = carrier {
             self.outbox.keep();
-            self.resume = Some(Box::new(Resume {
-                token,
-                before: None,
-                received: 0,
-                told: 0,
-                welcome: true,
-                lost: false,
-            }));
+            self.resume =
+                Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: false }));
         }
         let seat = self.sit(id, now, limits);
         (seat, if self.resume.is_some() { Outcome::Wake } else { Outcome::Keep })
@@ -382,10 +374,11 @@ impl Line {
             resume.lost = true;
             self.freshness = Freshness::Stale;
         }
+        // Whoever comes with the one before does not have the newest, or another connection does: it stays.
         if presented == resume.token {
             resume.before = Some(presented);
+            resume.token = fresh;
         }
-        resume.token = fresh;
         resume.welcome = true;
         resume.told = resume.received;
         let grace = || now + limits.close_grace;
@@ -451,27 +444,29 @@ impl Line {
             }
         }
         self.outbox.push(parcel);
-        self.is_congested |= self.outbox.waiting() > budget / 2;
         self.wake_if_open()
     }
 
-    /// Whether the handler had better wait for [`Event::Drained`].
-    pub fn is_congested(&self) -> bool {
-        self.is_congested
+    /// Whether so much waits that the handler had better wait, too.
+    pub fn is_congested(&self, limits: &Limits) -> bool {
+        self.outbox.waiting() > limits.queue_bytes / 2
+    }
+
+    /// The handler waits for [`Event::Drained`].
+    pub fn is_awaited(&mut self) {
+        self.is_awaited = true;
     }
 
     /// Drops what a full state makes superfluous, and remembers that one is owed.
     fn coalesce(&mut self) {
         self.tally.coalesced += self.outbox.drop_new(&[Class::Delta, Class::State]) as u32;
         self.freshness = Freshness::Stale;
-        self.is_congested = true;
     }
 
     /// Nobody reads for too long: what waits is forgotten, and the client will be told so.
     fn outrun(&mut self) {
         self.tally.dropped += self.outbox.outrun() as u32;
         self.freshness = Freshness::Stale;
-        self.is_congested = true;
         if let Some(resume) = &mut self.resume {
             resume.lost = true;
         }
@@ -677,12 +672,13 @@ impl Line {
                 let welcome = Welcome {
                     token: resume.token.to_string(),
                     window: limits.resume_window.as_millis() as u64,
+                    ping: self.pulse.as_ref().map(|_| limits.ping_interval.as_millis() as u64),
                     received: resume.received,
                     lost: std::mem::take(&mut resume.lost),
                 };
                 resume.told = resume.received;
                 into.push(Outgoing::Control(welcome.text()));
-            } else if owes_ack || (is_due && resume.received > resume.told) {
+            } else if owes_ack || is_due {
                 resume.told = resume.received;
                 into.push(Outgoing::Control(wire::ack(resume.received)));
             }
@@ -695,13 +691,12 @@ impl Line {
 
     /// The socket has written what it took. Says so to an owner who waits for that.
     pub fn written(&mut self) -> Outcome {
-        let is_drained =
-            self.is_congested && !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
-        if !is_drained || self.is_ending() {
+        let stale = self.freshness == Freshness::Stale;
+        let is_drained = !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
+        if !is_drained || self.is_ending() || !(stale || self.is_awaited) {
             return Outcome::Keep;
         }
-        self.is_congested = false;
-        let stale = self.freshness == Freshness::Stale;
+        self.is_awaited = false;
         if stale {
             self.freshness = Freshness::Asked;
         }
@@ -742,8 +737,9 @@ impl Line {
                 }
                 let Some(pulse) = &mut self.pulse else { return Outcome::Keep };
                 let quiet_until = pulse.heard + limits.ping_interval;
-                // Who was heard lately need not be asked.
-                pulse.is_due = self.carrier == Some(Carrier::Events) || quiet_until <= now;
+                // Who was heard lately need not be asked, but who does not see pings has to hear something.
+                let counts_on_it = self.carrier == Some(Carrier::Events) || self.resume.is_some();
+                pulse.is_due = counts_on_it || quiet_until <= now;
                 pulse.next = if pulse.is_due { now + limits.ping_interval } else { quiet_until };
                 return if pulse.is_due { Outcome::Wake } else { Outcome::Keep };
             }

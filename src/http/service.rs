@@ -105,7 +105,7 @@ async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool) ->
         }
         match Handshake::read(request.headers()) {
             Ok(read) => handshake = Some(read),
-            Err(refused) => return refused,
+            Err(error) => return error.into(),
         }
     }
     let (parts, body) = request.into_parts();

@@ -20,17 +20,11 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Reads what a request says, or makes the answer to one that is no handshake.
-    pub fn read(headers: &HeaderMap) -> Result<Handshake, Answer> {
-        let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
-            let text = "A WebSocket handshake needs Sec-WebSocket-Key.\n";
-            return Err(Answer::text(StatusCode::BAD_REQUEST, text));
-        };
+    /// Reads what a request says.
+    pub fn read(headers: &HeaderMap) -> Result<Handshake, NoHandshake> {
+        let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(NoHandshake::Key)?;
         if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            let text = "Only WebSocket version 13 is spoken here.\n";
-            let mut answer = Answer::text(StatusCode::BAD_REQUEST, text);
-            answer.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            return Err(answer);
+            return Err(NoHandshake::Version);
         }
         let accept = derive_accept_key(key.as_bytes()).parse().expect("base64 is a header value");
         Ok(Handshake { accept })
@@ -44,12 +38,31 @@ impl Handshake {
     }
 }
 
+/// Why a request is no handshake.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub enum NoHandshake {
+    #[error("A WebSocket handshake needs Sec-WebSocket-Key.")]
+    Key,
+    #[error("Only WebSocket version 13 is spoken here.")]
+    Version,
+}
+
+impl From<NoHandshake> for Answer {
+    fn from(error: NoHandshake) -> Answer {
+        let mut answer = Answer::text(StatusCode::BAD_REQUEST, format!("{error}\n"));
+        if matches!(error, NoHandshake::Version) {
+            answer.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        answer
+    }
+}
+
 /// Answers a request for a line: 101 for the visitor that it belongs to, once.
 pub fn join<B>(shared: &Shared, token: &str, request: &Request<B>) -> Answer {
     let headers = request.headers();
     let handshake = match Handshake::read(headers) {
         Ok(handshake) => handshake,
-        Err(refused) => return refused,
+        Err(error) => return error.into(),
     };
     let caller = Caller::of(shared, headers);
     let hub = &shared.worker.settings.hub;

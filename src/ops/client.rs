@@ -54,7 +54,7 @@ impl Client {
 /// Whether a request asks for a WebSocket (RFC 6455 section 4.2.1).
 pub fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
     let lists = |name, wanted: &str| lists(headers, name, |word| word.eq_ignore_ascii_case(wanted));
-    method == Method::GET && lists(CONNECTION, "upgrade") && lists(UPGRADE, "websocket")
+    method == Method::GET && lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade")
 }
 
 /// Whether a header's list has such a word.

@@ -26,12 +26,12 @@ pub fn op_answer_socket(state: &mut OpState, id: f64, #[string] headers: &str) -
         return Ok(false);
     }
     if let Some(protocol) = answer.headers.get(SEC_WEBSOCKET_PROTOCOL)
-        && !lists(&slot.request.headers, SEC_WEBSOCKET_PROTOCOL, |offered| protocol == offered)
+        && !lists(&slot.request.parts().headers, SEC_WEBSOCKET_PROTOCOL, |offered| protocol == offered)
     {
         return Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()));
     }
     let (exchanges, id) = (state.borrow_mut::<Exchanges>(), exchange_id(id));
-    exchanges.input(id, Input::Upgrade(answer))?;
+    exchanges.input(id, Input::Upgrade(Box::new(answer)))?;
     Ok(exchanges.line(id).is_some())
 }
 

@@ -66,12 +66,17 @@ struct State {
     sockets: Vec<Option<Arc<Socket>>>,
     /// Lines that have something to write since somebody wrote.
     unwritten: Vec<LineId>,
+    /// Inputs since then.
+    unflushed: usize,
     /// Kept for its capacity.
     actions: Vec<Action>,
     next_owner: u32,
     /// The deadline that the timer sleeps for.
     armed: Option<Instant>,
 }
+
+/// After so many inputs what they said is written, turn or not.
+const MUCH: usize = 64;
 
 /// So many lines are written to by whoever made them speak; more are left to the runtime.
 const FLUSH_HERE: usize = 8;
@@ -86,6 +91,7 @@ impl Hub {
             engine: Engine::new(limits, Instant::now()),
             sockets: Vec::new(),
             unwritten: Vec::new(),
+            unflushed: 0,
             actions: Vec::new(),
             next_owner: 0,
             armed: None,
@@ -187,10 +193,16 @@ impl Hub {
     /// Sends a frame on a line, with the turn's end ([`Hub::flush`]). Says whether the line's client is behind: then the
     /// owner will hear [`Event::Drained`].
     pub fn send(&self, line: LineId, parcel: Parcel) -> bool {
-        self.say(|engine, now, actions| {
+        let is_congested = self.say(|engine, now, actions| {
             engine.send(line, parcel, now, actions);
             engine.is_congested(line)
-        })
+        });
+        if !is_congested {
+            return false;
+        }
+        // Perhaps only the turn is long, and not the client slow.
+        self.flush();
+        self.lock().engine.waits(line)
     }
 
     /// The owner of a raw line hears its client from now on.
@@ -334,7 +346,7 @@ impl Hub {
         input: impl FnOnce(&mut Client) -> R,
         answer: impl FnOnce(&R),
     ) -> R {
-        let (result, told) =
+        let (result, told, _) =
             self.run(|engine, now, actions| input(&mut Client { engine, seat, now, actions }));
         answer(&result);
         self.tell(told);
@@ -403,25 +415,30 @@ impl Hub {
         result
     }
 
-    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`].
+    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
+    /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let (result, told) = self.run(input);
+        let (result, told, is_much) = self.run(input);
         self.tell(told);
+        if is_much {
+            self.flush();
+        }
         result
     }
 
-    /// Runs one input. What the owners have to be told of it comes back.
+    /// Runs one input. What the owners have to be told of it comes back, and whether it is time to write.
     fn run<R>(
         &self,
         input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R,
-    ) -> (R, Vec<(OwnerId, Told)>) {
+    ) -> (R, Vec<(OwnerId, Told)>, bool) {
         let mut told = Vec::new();
         let mut state = self.lock();
         let State { engine, actions, .. } = &mut *state;
         let result = input(engine, Instant::now(), actions);
         self.sort_out(&mut state, &mut told);
         self.rearm(&mut state);
-        (result, told)
+        state.unflushed += 1;
+        (result, told, state.unflushed > MUCH)
     }
 
     fn sort_out(&self, state: &mut State, told: &mut Vec<(OwnerId, Told)>) {
@@ -457,6 +474,7 @@ impl Hub {
     pub fn flush(&self) {
         let sockets: Vec<Arc<Socket>> = {
             let mut state = self.lock();
+            state.unflushed = 0;
             if state.unwritten.is_empty() {
                 return;
             }

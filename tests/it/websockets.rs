@@ -707,7 +707,7 @@ fn a_socket_stays_with_the_code_that_opened_it() {
     };
     let host = Site::new().file("handler.js", version(1)).dev();
     let mut old = connect(&host);
-    let mut ask = |socket: &mut WebSocket<TcpStream>| {
+    let ask = |socket: &mut WebSocket<TcpStream>| {
         socket.send(Message::text("which?")).expect("a host");
         next(socket)
     };

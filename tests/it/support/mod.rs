@@ -35,7 +35,7 @@ pub use host::Host;
 pub use http::Answer;
 pub use line::{Event, Frame, Line};
 pub use log::Log;
-pub use resuming_line::{PROTOCOL, ResumingLine};
+pub use resuming_line::{PROTOCOL, ResumingLine, Welcome};
 pub use session::session_cookie;
 pub use site::{Finished, Site, executable};
 
