@@ -148,6 +148,10 @@ pub(super) struct Line {
     /// How many connections it has had.
     seats: u32,
     carrier: Option<Carrier>,
+    /// The owner of a raw line hears its client.
+    is_accepted: bool,
+    /// A raw line's client broke the rules after messages that the owner has still to hear.
+    broken: Option<Close>,
     freshness: Freshness,
     /// Its owner waits until nothing else does.
     is_awaited: bool,
@@ -260,6 +264,8 @@ impl Line {
             next_event: 0,
             seats: 0,
             carrier: None,
+            is_accepted: false,
+            broken: None,
             freshness: Freshness::Fresh,
             is_awaited: false,
             pulse: None,
@@ -525,6 +531,15 @@ impl Line {
         }
     }
 
+    /// The client broke the rules. A raw one gets the answers to what it said before.
+    pub fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        if self.carrier == Some(Carrier::Raw) && self.unheard > 0 && !self.is_ending() {
+            self.broken = Some(close);
+            return Outcome::Keep;
+        }
+        self.cut(close, now, limits)
+    }
+
     /// The client gave a sign of life.
     pub fn alive(&mut self, now: Instant) {
         if let Some(pulse) = &mut self.pulse {
@@ -614,15 +629,26 @@ impl Line {
     }
 
     /// The owner handled `size` bytes of client messages. Says whether the socket may read again.
-    pub fn heard(&mut self, size: usize, limits: &Limits) -> Outcome {
+    pub fn heard(&mut self, size: usize, now: Instant, limits: &Limits) -> Outcome {
         let was_over = self.unheard > limits.queue_bytes;
         self.unheard = self.unheard.saturating_sub(size);
+        if self.unheard == 0
+            && let Some(close) = self.broken.take()
+        {
+            return self.cut(close, now, limits);
+        }
         if was_over && self.may_read(limits) { Outcome::Wake } else { Outcome::Keep }
     }
 
-    /// Whether the socket should read: not while the handler is too far behind.
+    /// The owner hears a raw line's client from now on.
+    pub fn accept(&mut self) -> Outcome {
+        self.is_accepted = true;
+        self.wake_if_open()
+    }
+
+    /// Whether the socket should read: not while the handler is too far behind, or does not listen yet.
     pub fn may_read(&self, limits: &Limits) -> bool {
-        self.unheard <= limits.queue_bytes
+        self.unheard <= limits.queue_bytes && (self.is_accepted || self.carrier != Some(Carrier::Raw))
     }
 
     /// Gives out what should be written next, about `bytes` of it.

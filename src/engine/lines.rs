@@ -270,6 +270,21 @@ impl Engine {
         self.with(id, now, actions, |line, limits| line.send(parcel, now, limits));
     }
 
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, now, actions, |line, _| line.accept());
+    }
+
+    /// How many bytes wait to be written.
+    pub fn waiting(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::waiting)
+    }
+
+    /// Whether pages of an origin may use lines.
+    pub fn allows(&self, (origin, host): (Option<&str>, Option<&str>)) -> bool {
+        self.limits.origins.allow(origin, host)
+    }
+
     /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`], or of its end.
     pub fn is_congested(&self, id: LineId) -> bool {
         self.line(id).is_none_or(|line| line.is_congested(&self.limits))
@@ -374,7 +389,7 @@ impl Engine {
     /// The connection's client broke the rules.
     pub fn cut_at(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.cut(seat.line, close, now, actions);
+            self.with(seat.line, now, actions, |line, limits| line.break_off(close, now, limits));
         }
     }
 
@@ -421,7 +436,7 @@ impl Engine {
 
     /// The owner handled `size` bytes of the client's messages.
     pub fn heard(&mut self, id: LineId, size: usize, now: Instant, actions: &mut Vec<Action>) {
-        self.apply(id, now, actions, |line, limits| line.heard(size, limits));
+        self.apply(id, now, actions, |line, limits| line.heard(size, now, limits));
     }
 
     fn is_current(&self, seat: Seat) -> bool {

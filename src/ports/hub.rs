@@ -24,6 +24,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// Whether it is a raw socket's message.
+    pub fn is_message(&self) -> bool {
+        matches!(self.event, Event::Data { .. })
+    }
+
     /// Whose account is relieved, and of how many bytes, when the owner has handled this.
     fn heard(&self) -> Option<(LineId, usize)> {
         match self.event {
@@ -206,6 +211,21 @@ impl Hub {
         self.lock().engine.waits(line)
     }
 
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&self, line: LineId) {
+        self.say(|engine, now, actions| engine.accept(line, now, actions));
+    }
+
+    /// How many bytes wait for a line's client to read.
+    pub fn waiting(&self, line: LineId) -> usize {
+        self.lock().engine.waiting(line)
+    }
+
+    /// Whether pages of an origin may use lines of this server.
+    pub fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
+        self.lock().engine.allows(from)
+    }
+
     /// The owner begins to send the states in full.
     pub fn refreshed(&self, line: LineId) {
         self.lock().engine.refreshed(line);
@@ -226,6 +246,15 @@ impl Hub {
         if let Some((line, size)) = told.heard() {
             self.heard(line, size);
         }
+    }
+
+    /// An owner has handled all of these.
+    pub fn were_heard(&self, told: &[Told]) {
+        self.input(|engine, now, actions| {
+            for (line, size) in told.iter().filter_map(Told::heard) {
+                engine.heard(line, size, now, actions);
+            }
+        });
     }
 
     /// Closes every line at once.
@@ -321,6 +350,21 @@ impl Hub {
         self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
     }
 
+    /// The same, with what the connection itself answers, before the owner hears anything.
+    pub(super) fn receive_and_answer<R>(
+        &self,
+        seat: Seat,
+        input: impl FnOnce(&mut Client) -> R,
+        answer: impl FnOnce(&R),
+    ) -> R {
+        let (result, told, _) =
+            self.run(|engine, now, actions| input(&mut Client { engine, seat, now, actions }));
+        answer(&result);
+        self.tell(told);
+        self.flush();
+        result
+    }
+
     /// A text frame came from the client by another way than a socket.
     pub fn receive_text(&self, seat: Seat, text: &str) {
         self.receive(seat, |client| client.text(text));
@@ -385,23 +429,24 @@ impl Hub {
     /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
     /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let mut news = News::default();
-        let is_much;
-        let result = {
-            let mut state = self.lock();
-            let State { engine, actions, .. } = &mut *state;
-            let result = input(engine, Instant::now(), actions);
-            self.sort_out(&mut state, &mut news);
-            self.rearm(&mut state);
-            state.unflushed += 1;
-            is_much = state.unflushed > MUCH;
-            result
-        };
+        let (result, news, is_much) = self.run(input);
         self.tell(news);
         if is_much {
             self.flush();
         }
         result
+    }
+
+    /// Runs one input. What the owners have to be told of it comes back, and whether it is time to write.
+    fn run<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> (R, News, bool) {
+        let mut news = News::default();
+        let mut state = self.lock();
+        let State { engine, actions, .. } = &mut *state;
+        let result = input(engine, Instant::now(), actions);
+        self.sort_out(&mut state, &mut news);
+        self.rearm(&mut state);
+        state.unflushed += 1;
+        (result, news, state.unflushed > MUCH)
     }
 
     fn sort_out(&self, state: &mut State, news: &mut News) {
