@@ -136,7 +136,8 @@ impl Fanout {
         })
     }
 
-    /// Goes on for a while, and on a schedule waits until all have heard what was said; returns how many deliveries there were in all.
+    /// Goes on for a while, and on a schedule waits until all have heard what was said; returns how many
+    /// deliveries there were in all.
     pub fn run(&mut self, pace: Pace, duration: Duration) -> Outcome<u64> {
         let _core = OnLoaderCore::enter();
         let start = Instant::now();

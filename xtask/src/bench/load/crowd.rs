@@ -1,7 +1,7 @@
 //! Many connections to one server, driven by one thread.
 //!
-//! What was read is not kept: a connection that waits costs the loader little. Sources are 127.0.1.1 and following, because one address has only some
-//! 28,000 ports, and so that a server's limits for one address meet no crowd.
+//! What was read is not kept: a connection that waits costs the loader little. Sources are 127.0.1.1 and following,
+//! because one address has only some 28,000 ports, and so that a server's limits for one address meet no crowd.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
