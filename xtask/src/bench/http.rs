@@ -190,7 +190,8 @@ fn half(workshop: &Workshop<'_>, wrk: &Wrk, contestants: &[Contestant], rates: &
     })
 }
 
-/// Asks for the route on a schedule that waits for nobody; latencies count from when a request was due, in us.
+/// Asks for the route on a schedule that waits for nobody; latencies count from when a request was due, in
+/// us.
 pub fn at_rate(
     server: &Server,
     per_second: f64,
@@ -220,8 +221,6 @@ pub fn at_rate(
         }
         let pause = if due < end { due } else { end + DRAIN };
         let patience = pause.saturating_duration_since(Instant::now()).min(BREATH);
-        // epoll counts in milliseconds; a shorter wait is spun away, on a core of our own.
-        let patience = if patience < Duration::from_millis(1) { Duration::ZERO } else { patience };
         crowd.turn(patience, &mut |index: usize, happening: Happening<'_>, _: &mut Mouth<'_>| {
             if let (Happening::Message(_), Some(moment)) = (happening, asked[index].take()) {
                 latencies.push(moment.elapsed().as_secs_f64() * 1e6);

@@ -1,8 +1,8 @@
 //! M1, M2, M3: what it costs to hold connections on which nothing happens.
 //!
-//! Memory is a slope over several counts of connections in one process, so that what the process needs anyway does
-//! not count. Before each reading nothing happens for a while, and peers that can be told to collect their garbage
-//! do so.
+//! Memory is a slope over several counts of connections in one process, so that what the process needs anyway
+//! does not count. Before each reading nothing happens for a while, and peers that can be told to collect
+//! their garbage do so.
 
 use std::time::{Duration, Instant};
 

@@ -20,8 +20,9 @@
 //! | `smoke` | a run that checks, and measures nothing |
 //! | `floor` | the bare epoll server |
 //!
-//! A figure is the median of per-round ratios: neighbours in one round share the machine's mood, and absolute rates
-//! on a shared machine say little. The first figure is what the server's CPU time buys, which a loader cannot limit.
+//! A figure is the median of per-round ratios: neighbours in one round share the machine's mood, and absolute
+//! rates on a shared machine say little. The first figure is what the server's CPU time buys, which a loader
+//! cannot limit.
 
 mod chart;
 mod client;

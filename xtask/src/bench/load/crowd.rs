@@ -1,7 +1,8 @@
 //! Many connections to one server, driven by one thread.
 //!
-//! What was read is not kept: a connection that waits costs the loader little. Sources are 127.0.1.1 and following,
-//! because one address has only some 28,000 ports, and so that a server's limits for one address meet no crowd.
+//! What was read is not kept: a connection that waits costs the loader little. Sources are 127.0.1.1 and
+//! following, because one address has only some 28,000 ports, and so that a server's limits for one address
+//! meet no crowd.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -190,6 +191,8 @@ impl Crowd {
         patience: Duration,
         on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
     ) -> Outcome<usize> {
+        // epoll counts in milliseconds, and rounds up: what is left is spun away, on a core of our own.
+        let patience = Duration::from_millis(patience.as_millis() as u64);
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         match self.poll.poll(&mut events, Some(patience)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {

@@ -210,7 +210,8 @@ impl Way {
     }
 }
 
-/// Says that numbered frames have come: the first at once, so that an idle line is quits, then one in so many.
+/// Says that numbered frames have come: the first at once, so that an idle line is quits, then one in so
+/// many.
 fn confirm(dialect: Dialect, payload: &[u8], answers: &mut Vec<u8>) {
     if dialect != Dialect::NumberedLine {
         return;
