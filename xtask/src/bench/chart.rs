@@ -16,6 +16,7 @@ const TOP: f64 = 58.0;
 const ROW: f64 = 28.0;
 const BAR: f64 = 18.0;
 
+const NAMESPACE: &str = "http://www.w3.org/2000/svg";
 const STYLE: &str = "\
 text{font:13px system-ui,sans-serif;fill:#24292f}\
 .title{font-weight:600;font-size:15px}\
@@ -52,7 +53,7 @@ pub fn svg(metric: &Metric) -> Option<String> {
     let height = bottom + if limits.is_empty() { 12.0 } else { 26.0 };
     let label = escape(&format!("{}: {}", metric.id, metric.title));
     let mut svg = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">"#
+        r#"<svg xmlns="{NAMESPACE}" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">"#
     );
     // Writing into a string cannot fail, here and below.
     let _ = write!(svg, "<style>{STYLE}</style>");

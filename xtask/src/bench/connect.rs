@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
-use super::contestants::{BUN, Contestant, DENO, LIVELINE, RAW, UWS, WS};
+use super::contestants::{BUN, Contestant, DENO, LIVELINE, NUMBERED, RAW, UWS, WS};
 use super::cores::OnLoaderCore;
 use super::load::{Crowd, Dialect, Happening, Mouth, Way};
 use super::metric::{Against, Bar, Better, Metric, Series};
-use super::rounds::interleaved;
+use super::rounds::{interleaved, ours};
 use super::server::Server;
 use super::stats::{percentile, spread};
 use super::workshop::Workshop;
@@ -65,21 +65,29 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
             notes: Vec::new(),
         },
     ];
-    if let Some(liveline) = contestants.iter().find(|one| one.name == LIVELINE) {
-        let server = Server::start_pinned(&liveline.launch)?;
-        let runs = runs_per_view(&server, VIEWS)?;
-        metrics.push(Metric {
-            id: "L2",
-            title: format!("handler runs per live view, of {VIEWS}"),
-            unit: "runs",
-            better: Better::Less,
-            ours: LIVELINE,
-            series: vec![Series { name: LIVELINE, values: vec![runs] }],
-            bar: Some(Bar { against: Against::Absolute, gate: 1.0, goal: 1.0 }),
-            notes: Vec::new(),
-        });
-    }
+    metrics.push(views(workshop)?);
     Ok(metrics)
+}
+
+/// L2.
+fn views(workshop: &Workshop<'_>) -> Outcome<Metric> {
+    let contestants = workshop.gather(&[LIVELINE, NUMBERED])?;
+    let [series] = interleaved(1, &contestants, ["runs"], |contestant| {
+        let server = Server::start_pinned(&contestant.launch)?;
+        runs_per_view(contestant, &server, VIEWS).map(|runs| [runs])
+    })?;
+    Ok(Metric {
+        id: "L2",
+        title: format!(
+            "handler runs per live view, of {VIEWS}; with {NUMBERED}, also after each was cut off"
+        ),
+        unit: "runs",
+        better: Better::Less,
+        ours: ours(&series, NUMBERED),
+        series,
+        bar: Some(Bar { against: Against::Absolute, gate: 1.0, goal: 1.0 }),
+        notes: Vec::new(),
+    })
 }
 
 /// Microseconds until each connection, opened when the one before was done, has its first message.
@@ -113,10 +121,21 @@ fn first_messages(contestant: &Contestant, server: &Server, tries: usize) -> Out
     Ok(times)
 }
 
-/// Opens so many live views and asks the route how often its handler ran for them.
-pub fn runs_per_view(server: &Server, views: usize) -> Outcome<f64> {
+/// Opens so many live views, cuts off and resumes each of those that can be, and asks the route how often its
+/// handler ran for them.
+pub fn runs_per_view(contestant: &Contestant, server: &Server, views: usize) -> Outcome<f64> {
     let mut crowd = Crowd::new(server.port)?;
-    crowd.grow(views, &Way::new(Dialect::Line, "/views", "message"))?;
+    crowd.grow(views, &contestant.views())?;
+    if contestant.name == NUMBERED {
+        (0..views).try_for_each(|index| crowd.resume(index))?;
+        let deadline = Instant::now() + PATIENCE;
+        while crowd.open < views && crowd.ended == 0 && Instant::now() < deadline {
+            crowd.turn(PATIENCE, &mut |_, _, _| {})?;
+        }
+        if crowd.open < views {
+            return fail(format!("{} of {views} views were resumed: {}", crowd.open, crowd.last_end));
+        }
+    }
     let answer = Connection::open(server.port).and_then(|mut connection| connection.get_path("/views?runs"));
     let runs: f64 =
         answer.while_doing("asking how often the handler ran")?.body.parse().while_doing("reading that")?;

@@ -80,6 +80,11 @@ impl Contestant {
         }
     }
 
+    /// How to be a view that counts.
+    pub fn views(&self) -> Way {
+        Way::new(self.dialect, "/views", "message")
+    }
+
     /// How to hear the room as server-sent events.
     pub fn events(&self) -> Way {
         Way::new(Dialect::Events, if self.name == NCHAN { "/sub" } else { "/room" }, "")

@@ -13,7 +13,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::dialect::{Phase, Step, Way};
+use super::dialect::{Phase, Step, Talk, Way};
 use crate::failure::{Outcome, While, fail};
 
 const SOURCES: usize = 200;
@@ -45,7 +45,7 @@ struct Member {
     phase: Phase,
     /// The beginning of something that has not come completely.
     unread: Vec<u8>,
-    unsent: Vec<u8>,
+    talk: Talk,
     said: u64,
     pings: u64,
     source: Ipv4Addr,
@@ -105,13 +105,13 @@ impl Crowd {
             way: Rc::clone(way),
             phase: Phase::Open,
             unread: Vec::new(),
-            unsent: Vec::new(),
+            talk: Talk::default(),
             said: 0,
             pings: 0,
             source: Ipv4Addr::new(127, 0, 1, 1 + place as u8),
             deaf: false,
         };
-        member.phase = way.begin(&mut member.unsent);
+        member.phase = way.begin(&mut member.talk);
         member.connect(self.server, &self.poll, index).while_doing("connecting")?;
         if member.phase == Phase::Open {
             self.open += 1;
@@ -156,6 +156,16 @@ impl Crowd {
         if let Err(error) = member.flush() {
             self.end(index, error.to_string());
         }
+    }
+
+    /// Cuts a numbered line off, and comes back at once.
+    pub fn resume(&mut self, index: usize) -> Outcome {
+        let member = &mut self.members[index];
+        self.open -= usize::from(member.socket.is_some() && member.phase == Phase::Open);
+        member.hang_up();
+        member.unread.clear();
+        member.phase = member.way.resume(&mut member.talk);
+        member.connect(self.server, &self.poll, index).while_doing("connecting again")
     }
 
     /// Never reads again from a connection, and leaves little room for what may still come.
@@ -243,7 +253,7 @@ impl Crowd {
 
 impl Member {
     fn mouth(&mut self) -> Mouth<'_> {
-        Mouth { way: &self.way, said: &mut self.said, unsent: &mut self.unsent }
+        Mouth { way: &self.way, said: &mut self.said, unsent: &mut self.talk.unsent }
     }
 
     fn connect(&mut self, to: SocketAddr, poll: &Poll, index: usize) -> io::Result<()> {
@@ -306,7 +316,7 @@ impl Member {
         }
         let mut used = 0;
         while used < bytes.len() {
-            match way.step(self.phase, &bytes[used..], &mut self.unsent)? {
+            match way.step(self.phase, &bytes[used..], &mut self.talk)? {
                 Step::Wait => break,
                 Step::Skip(length) => used += length,
                 Step::Ping(length) => {
@@ -324,8 +334,8 @@ impl Member {
                         on(index, Happening::Opened, &mut self.mouth());
                     }
                 }
-                Step::Join { path, cookies } => {
-                    self.phase = way.join(&path, &cookies, &mut self.unsent);
+                Step::Join(path) => {
+                    self.phase = way.join(&path, &mut self.talk);
                     self.hang_up();
                     return Ok(bytes.len());
                 }
@@ -352,10 +362,11 @@ impl Member {
 
     fn flush(&mut self) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
-        while !self.unsent.is_empty() {
-            match socket.write(&self.unsent) {
-                Ok(count) if count == self.unsent.len() => self.unsent.clear(),
-                Ok(count) => drop(self.unsent.drain(..count)),
+        let unsent = &mut self.talk.unsent;
+        while !unsent.is_empty() {
+            match socket.write(unsent) {
+                Ok(count) if count == unsent.len() => unsent.clear(),
+                Ok(count) => drop(unsent.drain(..count)),
                 // The rest goes out when the socket says so.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
