@@ -17,7 +17,7 @@ use crate::failure::{Outcome, While, fail};
 /// Connections one after the other.
 const TRIES: usize = 300;
 /// Connections as fast as they can be had.
-const STORM: usize = 2000;
+const STORM: usize = 5000;
 const VIEWS: usize = 200;
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -3,7 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `plan` | the arguments: which groups of metrics, how many rounds |
-//! | `contestants`, `workshop` | who takes part; how each is installed, started and spoken to |
+//! | `contestants`, `workshop`, `nchan` | who takes part; how each is installed, started and spoken to |
 //! | `server`, `cores` | one running server, its CPU time and memory; who runs on which core |
 //! | `load` | our own loader: live lines, WebSockets, events, requests |
 //! | `start` | C1 C2 C3: cold start, a new isolate, reload |
@@ -38,6 +38,7 @@ mod http;
 mod idle;
 mod load;
 mod metric;
+mod nchan;
 mod plan;
 mod report;
 mod resident;
