@@ -57,6 +57,7 @@ use std::process::Command;
 
 use crate::checkout::Checkout;
 use crate::failure::{Outcome, While, fail};
+use contestants::LIVELINE;
 use metric::Metric;
 use plan::Plan;
 use workshop::Workshop;
@@ -93,6 +94,11 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
                 failed.push(*group);
             }
         }
+    }
+    if plan.wants(LIVELINE) {
+        let lost =
+            metrics.iter().filter(|metric| metric.ours == LIVELINE && metric.series(LIVELINE).is_none());
+        failed.extend(lost.map(|metric| metric.id));
     }
     let versions = workshop.versions();
     let shown = versions.iter().map(|(name, version)| format!("{name} {version}"));
