@@ -42,7 +42,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     });
     let tail = |one: &Series| Some(format!("{}: p99 {:.0} us", one.name, spread(&one.values)?.median));
     let raw = median.iter().find(|series| series.name == RAW && !series.values.is_empty());
-    let mut metrics = vec![
+    Ok(vec![
         Metric {
             id: "L1",
             title: "first byte of the answer to the first live message; others: connect and one echo"
@@ -64,19 +64,17 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
             bar: None,
             notes: Vec::new(),
         },
-    ];
-    metrics.push(views(workshop)?);
-    Ok(metrics)
+    ])
 }
 
 /// L2.
-fn views(workshop: &Workshop<'_>) -> Outcome<Metric> {
+pub fn views(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     let contestants = workshop.gather(&[LIVELINE, NUMBERED])?;
     let [series] = interleaved(1, &contestants, ["runs"], |contestant| {
         let server = Server::start_pinned(&contestant.launch)?;
         runs_per_view(contestant, &server, VIEWS).map(|runs| [runs])
     });
-    Ok(Metric {
+    Ok(vec![Metric {
         id: "L2",
         title: format!(
             "handler runs per live view, of {VIEWS}; with {NUMBERED}, also after each was cut off"
@@ -87,7 +85,7 @@ fn views(workshop: &Workshop<'_>) -> Outcome<Metric> {
         series,
         bar: Some(Bar { against: Against::Absolute, gate: 1.0, goal: 1.0 }),
         notes: Vec::new(),
-    })
+    }])
 }
 
 /// Microseconds until each connection, opened when the one before was done, has its first message.

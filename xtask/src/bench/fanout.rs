@@ -26,7 +26,8 @@ pub enum Pace {
     Every(Duration),
 }
 
-pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+/// W3, W4.
+pub fn saturated_room(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     const MANY: usize = 1000;
     println!("\nfanout: 1 to {MANY}, {SIZE} bytes, saturated");
     let contestants = workshop.gather(&[LIVELINE, NUMBERED, BUN, UWS, WS, SOCKET_IO])?;
@@ -55,7 +56,13 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
         notes: business(&loader),
     });
 
+    Ok(metrics)
+}
+
+/// W5.
+pub fn large_room(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     const MORE: usize = 5000;
+    let mut metrics = Vec::new();
     let contestants = workshop.gather(&[LIVELINE, BUN, UWS])?;
     for (id, per_second) in [("W5", 100), ("W5 at a fifth", 20)] {
         println!("\nfanout: 1 to {MORE}, {per_second} messages/s");

@@ -83,8 +83,10 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
     println!("machine: {}", report::machine());
     let (mut metrics, mut failed) = (Vec::new(), Vec::new());
-    for group in &plan.groups {
-        match measure(group, &workshop) {
+    for (group, part) in
+        plan.groups.iter().flat_map(|group| parts(group).iter().map(move |part| (group, part)))
+    {
+        match part(&workshop) {
             Ok(measured) => {
                 measured.iter().for_each(report::print);
                 metrics.extend(measured);
@@ -128,18 +130,21 @@ fn draw(metrics: &[Metric], folder: &Path) -> Outcome {
     Ok(())
 }
 
-fn measure(group: &str, workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+type Part = fn(&Workshop<'_>) -> Outcome<Vec<Metric>>;
+
+/// What a group measures; each part stands for itself.
+fn parts(group: &str) -> &'static [Part] {
     match group {
-        "start" => start::measure(workshop),
-        "http" => http::measure(workshop),
-        "echo" => echo::measure(workshop),
-        "fanout" => fanout::measure(workshop),
-        "events" => events::measure(workshop),
-        "connect" => connect::measure(workshop),
-        "hostile" => hostile::measure(workshop),
-        "resident" => resident::measure(workshop),
-        "idle" => idle::measure(workshop),
-        other => fail(format!("there is no group {other}")),
+        "start" => &[start::cold_starts, start::after_a_stop, start::reloads],
+        "http" => &[http::measure],
+        "echo" => &[echo::measure],
+        "fanout" => &[fanout::saturated_room, fanout::large_room],
+        "events" => &[events::measure],
+        "connect" => &[connect::measure, connect::views],
+        "hostile" => &[hostile::crowded, hostile::run_away],
+        "resident" => &[resident::measure],
+        "idle" => &[idle::measure],
+        _ => &[],
     }
 }
 
