@@ -25,6 +25,8 @@ const SLOW: usize = 10_000;
 const DRIBBLE: Duration = Duration::from_secs(2);
 /// Lines that never read what they get.
 const DEAF: usize = 100;
+/// How long they listen at last, to hear how they ended.
+const HEARING: Duration = Duration::from_secs(2);
 const FLOOD: usize = 64 * 1024;
 const FLOOD_EVERY: Duration = Duration::from_millis(50);
 
@@ -128,7 +130,7 @@ fn attack(port: u16, count: usize, ready: &AtomicBool, stop: &AtomicBool) -> Out
     let flood = Way::new(Dialect::Line, "/flood", "flood:message");
     let mut deaf = Crowd::new(port)?;
     deaf.grow(1 + DEAF, &flood)?;
-    (1..=DEAF).try_for_each(|index| deaf.deafen(index))?;
+    (1..=DEAF).for_each(|index| deaf.deafen(index));
     let mut slow = Vec::new();
     for index in 0..count {
         slow.push(dial(port, index).while_doing(format_args!("opening slow client {index}"))?);
@@ -149,10 +151,12 @@ fn attack(port: u16, count: usize, ready: &AtomicBool, stop: &AtomicBool) -> Out
         }
         deaf.turn(Duration::from_millis(2), &mut |_, _, _| {})?;
     }
+    (1..=DEAF).try_for_each(|index| deaf.listen_again(index))?;
+    deaf.run(Instant::now() + HEARING, &mut |_, _, _| {})?;
     let gone = slow.iter().filter(|socket| socket.is_none()).count();
     Ok(format!(
-        "{gone} of {count} slow clients were cut off ({refused} bytes refused); {} of {DEAF} deaf lines were",
-        deaf.ended
+        "{gone} of {count} slow clients were cut off ({refused} bytes refused); {} of {DEAF} deaf lines ({})",
+        deaf.ended, deaf.last_end
     ))
 }
 

@@ -20,7 +20,7 @@ const SOURCES: usize = 200;
 /// Connections that are opened at the same time; servers' backlogs are longer.
 const OPENING: usize = 100;
 const BUFFER: usize = 256 * 1024;
-const LITTLE_ROOM: usize = 4096;
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// How long nothing may happen while connections are opened.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -168,13 +168,19 @@ impl Crowd {
         member.connect(self.server, &self.poll, index).while_doing("connecting again")
     }
 
-    /// Never reads again from a connection, and leaves little room for what may still come.
-    pub fn deafen(&mut self, index: usize) -> Outcome {
+    /// Reads nothing more from a connection.
+    pub fn deafen(&mut self, index: usize) {
+        self.members[index].deaf = true;
+    }
+
+    /// Reads again from a connection that was made deaf: only so can it hear that it was cut off.
+    pub fn listen_again(&mut self, index: usize) -> Outcome {
         let member = &mut self.members[index];
-        member.deaf = true;
-        match &member.socket {
+        member.deaf = false;
+        match &mut member.socket {
+            // What is there already is told once more.
             Some(socket) => {
-                SockRef::from(socket).set_recv_buffer_size(LITTLE_ROOM).while_doing("making deaf")
+                self.poll.registry().reregister(socket, Token(index), INTEREST).while_doing("listening")
             }
             None => Ok(()),
         }
@@ -266,7 +272,7 @@ impl Member {
             _ => {}
         }
         let mut stream = TcpStream::from_std(socket.into());
-        poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(&mut stream, Token(index), INTEREST)?;
         self.socket = Some(stream);
         Ok(())
     }
