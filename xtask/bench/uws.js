@@ -1,7 +1,7 @@
 // The benchmark's routes for uWebSockets.js.
 const uWS = require("@rjweb/uws");
 
-const list = () => Array.from({ length: 24 }, (_, id) => ({ id, title: `Entry ${id} of the list`, on: true }));
+const list = () => Array.from({ length: 24 }, (_, id) => ({ id, title: `Entry ${id} of a list`, on: true }));
 
 function answer(response, type, body, headers = []) {
   response.writeHeader("content-type", type);
@@ -33,7 +33,9 @@ app.get("/params/*", (response, request) => {
 });
 app.get("/headers", (response, request) => {
   const headers = [];
-  for (let index = 1; index <= 8; index++) headers.push([`x-out-${index}`, request.getHeader(`x-in-${index}`)]);
+  for (let index = 1; index <= 8; index++) {
+    headers.push([`x-out-${index}`, request.getHeader(`x-in-${index}`)]);
+  }
   answer(response, TEXT, "headers", headers);
 });
 app.post("/post", (response) => {
