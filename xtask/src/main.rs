@@ -1,6 +1,6 @@
 //! The project's own commands: `cargo xtask run`, `cargo xtask test` and a few more (see [`USAGE`]).
 //!
-//! Uses the standard library alone, so that it compiles in seconds on a machine that has nothing but cargo.
+//! Compiles in seconds on a machine that has nothing but cargo: only the benchmarks, on Linux, use libraries.
 //!
 //! | module | owns |
 //! |---|---|
