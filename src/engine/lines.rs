@@ -392,7 +392,7 @@ impl Engine {
     /// The connection has written all that it took.
     pub fn written(&mut self, seat: Seat, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.with(seat.line, now, actions, |line, _| line.written());
+            self.with(seat.line, now, actions, |line, limits| line.written(limits));
         }
     }
 
