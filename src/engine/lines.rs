@@ -406,7 +406,8 @@ impl Engine {
         self.apply(id, now, actions, |line, limits| line.heard(size, limits));
     }
 
-    fn is_current(&self, seat: Seat) -> bool {
+    /// Whether the connection carries its line now.
+    pub fn is_current(&self, seat: Seat) -> bool {
         self.line(seat.line).is_some_and(|line| line.is_at(seat))
     }
 
@@ -469,6 +470,12 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn seat_now(&self, id: LineId) -> Seat {
         self.line(id).map_or(Seat { line: id, number: 0 }, |line| line.current_seat(id))
+    }
+
+    /// Bytes that a line keeps for its client.
+    #[cfg(test)]
+    pub(super) fn kept(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::kept)
     }
 
     fn line(&self, id: LineId) -> Option<&Line> {

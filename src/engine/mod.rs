@@ -27,6 +27,8 @@ mod lines;
 mod outbox;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod resume_properties;
 mod stats;
 mod visitor;
 mod wheel;

@@ -115,8 +115,8 @@ fn unconfirmed_frames_stay_within_the_queue() {
                 pair.world.engine.refreshed(pair.id);
                 pair.send(Class::State, &message("S"));
             }
-            let (_, line) = &pair.world.engine.lines[pair.id.index()];
-            assert!(line.kept() <= 1000, "{} bytes", line.kept());
+            let kept = pair.world.engine.kept(pair.id);
+            assert!(kept <= 1000, "{kept} bytes");
         }
         assert!(pair.taken().is_empty() && pair.world.told().is_empty());
         pair.raw("a5");
