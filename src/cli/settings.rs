@@ -10,7 +10,8 @@ use super::CliError;
 use super::args::{self, Folder, Server};
 use crate::engine::{self, Origins};
 use crate::http;
-use crate::isolate::{Limits, Settings};
+use crate::isolate::{Isolate, Limits, Settings};
+use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
@@ -36,7 +37,11 @@ impl Server {
         let database = self.database.clone();
         let layout = self.folder.layout()?;
         let sessions = self.sessions()?;
-        Ok(settings(layout, mode, workers, &self.limits, origins, database, sessions))
+        let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
+        if mode == Mode::Development || self.metrics.is_some() {
+            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE));
+        }
+        Ok(settings)
     }
 
     fn sessions(&self) -> Result<Sessions, CliError> {
@@ -95,7 +100,7 @@ fn settings(
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
     let (root, public) = (layout.root.clone(), layout.public.clone());
     let databases = Databases::new(Location { default: database, root, public });
-    Settings { layout, mode, workers, limits, hub, sessions, databases, serve: http::serve }
+    Settings { layout, mode, workers, limits, hub, sessions, databases, observer: None, serve: http::serve }
 }
 
 fn random_key() -> [u8; 32] {

@@ -149,19 +149,23 @@ pub(super) struct Line {
     seats: u32,
     carrier: Option<Carrier>,
     freshness: Freshness,
-    /// Its owner was told that it waits, or will want to know when nothing does.
-    is_congested: bool,
+    /// Its owner waits until nothing else does.
+    is_awaited: bool,
     pulse: Option<Pulse>,
     resume: Option<Box<Resume>>,
     pub tally: Tally,
+    pub began: Instant,
 }
 
-/// What happened to a line's frames since somebody asked.
+/// What happened to a line's frames: since somebody asked, or since it began.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub dropped: u32,
     pub coalesced: u32,
     pub pings: u32,
+    /// Since it began.
+    pub frames_in: u32,
+    pub frames_out: u32,
 }
 
 #[derive(Debug)]
@@ -235,7 +239,14 @@ pub(super) enum Outcome {
 }
 
 impl Line {
-    pub fn new(owner: OwnerId, exchange: ExchangeId, visitor: Visitor, token: Token, until: Instant) -> Line {
+    /// A line that began now and may be joined until then.
+    pub fn new(
+        owner: OwnerId,
+        exchange: ExchangeId,
+        visitor: Visitor,
+        token: Token,
+        (began, until): (Instant, Instant),
+    ) -> Line {
         Line {
             owner,
             exchange,
@@ -250,10 +261,11 @@ impl Line {
             seats: 0,
             carrier: None,
             freshness: Freshness::Fresh,
-            is_congested: false,
+            is_awaited: false,
             pulse: None,
             resume: None,
             tally: Tally::default(),
+            began,
         }
     }
 
@@ -338,19 +350,11 @@ impl Line {
             self.stage = Stage::Handshake { until };
         }
         self.carrier = Some(carrier);
-        if carrier != Carrier::Events {
-            self.token = None;
-        }
+        let before = if carrier == Carrier::Events { None } else { self.token.take() };
         if let Carrier::Resumable(token) = carrier {
             self.outbox.keep();
-            self.resume = Some(Box::new(Resume {
-                token,
-                before: None,
-                received: 0,
-                told: 0,
-                welcome: true,
-                lost: None,
-            }));
+            self.resume =
+                Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: None }));
         }
         let seat = self.sit(id, now, limits);
         (seat, if self.resume.is_some() { Outcome::Wake } else { Outcome::Keep })
@@ -383,12 +387,12 @@ impl Line {
         } else if resume.lost.is_none() {
             resume.lost = Some(self.outbox.acknowledged());
             self.freshness = Freshness::Stale;
-            self.is_congested = true;
         }
+        // Whoever comes with the one before does not have the newest, or another connection does: it stays.
         if presented == resume.token {
             resume.before = Some(presented);
+            resume.token = fresh;
         }
-        resume.token = fresh;
         resume.welcome = true;
         resume.told = resume.received;
         let grace = || now + limits.close_grace;
@@ -458,7 +462,6 @@ impl Line {
             }
         }
         self.outbox.push(parcel);
-        self.is_congested |= self.outbox.bytes() > budget / 2;
         self.wake_if_open()
     }
 
@@ -467,29 +470,31 @@ impl Line {
         if class == Class::State {
             self.tally.coalesced += 1;
             self.freshness = Freshness::Stale;
-            self.is_congested = true;
         } else {
             self.tally.dropped += 1;
         }
     }
 
-    /// Whether the handler had better wait for [`Event::Drained`].
-    pub fn is_congested(&self) -> bool {
-        self.is_congested
+    /// Whether so much waits, to be written or to be confirmed, that the handler had better wait, too.
+    pub fn is_congested(&self, limits: &Limits) -> bool {
+        self.outbox.bytes() > limits.queue_bytes / 2
+    }
+
+    /// The handler waits for [`Event::Drained`].
+    pub fn is_awaited(&mut self) {
+        self.is_awaited = true;
     }
 
     /// Drops what a full state makes superfluous, and remembers that one is owed.
     fn coalesce(&mut self) {
         self.tally.coalesced += self.outbox.drop_new(&[Class::Delta, Class::State]) as u32;
         self.freshness = Freshness::Stale;
-        self.is_congested = true;
     }
 
     /// Nobody reads for too long: what waits is forgotten, and the client will be told so.
     fn outrun(&mut self) {
         self.tally.dropped += self.outbox.outrun() as u32;
         self.freshness = Freshness::Stale;
-        self.is_congested = true;
         if let Some(resume) = &mut self.resume {
             resume.lost = Some(self.outbox.acknowledged());
         }
@@ -558,7 +563,9 @@ impl Line {
         let text = match self.unpack(text) {
             Ok(Some(envelope)) => envelope,
             // There may be room now for what waits for it.
-            Ok(None) if self.is_congested => return (Outcome::Wake, None),
+            Ok(None) if self.is_awaited || self.freshness == Freshness::Stale => {
+                return (Outcome::Wake, None);
+            }
             Ok(None) => return (Outcome::Keep, None),
             Err(Unpacked::Refused) => return (self.cut(CloseCode::Unsupported.into(), now, limits), None),
             Err(Unpacked::Gap) => return (self.lost(now, limits), None),
@@ -680,12 +687,13 @@ impl Line {
                 let welcome = Welcome {
                     token: resume.token.to_string(),
                     window: limits.resume_window.as_millis() as u64,
+                    ping: self.pulse.as_ref().map(|_| limits.ping_interval.as_millis() as u64),
                     received: resume.received,
                     lost: resume.lost.is_some(),
                 };
                 resume.told = resume.received;
                 into.push(Outgoing::Control(welcome.text()));
-            } else if owes_ack || (is_due && resume.received > resume.told) {
+            } else if owes_ack || is_due {
                 resume.told = resume.received;
                 into.push(Outgoing::Control(wire::ack(resume.received)));
             }
@@ -696,15 +704,15 @@ impl Line {
         }
     }
 
-    /// The socket has written what it took. Says so to an owner who waits for that, once there is room again.
+    /// The socket has written what it took. Says so to an owner who waits for that, once there is room.
     pub fn written(&mut self, limits: &Limits) -> Outcome {
-        let has_room = !self.outbox.has_more() && self.outbox.bytes() <= limits.queue_bytes / 2;
-        let is_open = matches!(self.stage, Stage::Open { .. });
-        if !(self.is_congested && has_room && is_open) || self.is_ending() {
+        let stale = self.freshness == Freshness::Stale;
+        let is_drained = !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
+        let is_waited_for = stale || self.is_awaited;
+        if !is_drained || self.is_ending() || !is_waited_for || self.is_congested(limits) {
             return Outcome::Keep;
         }
-        self.is_congested = false;
-        let stale = self.freshness == Freshness::Stale;
+        self.is_awaited = false;
         if stale {
             self.freshness = Freshness::Asked;
         }
@@ -751,8 +759,9 @@ impl Line {
                     // It may be full of life, but nobody looks.
                     pulse.heard = now;
                 }
-                // Who was heard lately need not be asked.
-                pulse.is_due = self.carrier == Some(Carrier::Events) || quiet_until <= now;
+                // Who was heard lately need not be asked, but who does not see pings has to hear something.
+                let counts_on_it = self.carrier == Some(Carrier::Events) || self.resume.is_some();
+                pulse.is_due = counts_on_it || quiet_until <= now;
                 pulse.next = if pulse.is_due { now + limits.ping_interval } else { quiet_until };
                 return if pulse.is_due { Outcome::Wake } else { Outcome::Keep };
             }

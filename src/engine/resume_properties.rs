@@ -345,13 +345,8 @@ impl Sim {
         if self.client.end.is_some() {
             return Ok(());
         }
-        let Some(known) = self.client.token else {
-            // It lost its first connection before anything came, and cannot come again.
-            if !self.client.is_connected {
-                self.client.end = Some(None);
-            }
-            return Ok(());
-        };
+        // The first token is good until a welcome says another.
+        let known = self.client.token.unwrap_or(token(0));
         if let Some(old) = self.link.take() {
             self.ghosts.push(old.seat);
         }

@@ -9,6 +9,7 @@
 
 mod connection;
 mod line;
+mod note;
 mod redirect;
 mod service;
 mod upgrade;

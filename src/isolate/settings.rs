@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::worker::Serve;
+use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
@@ -18,6 +19,8 @@ pub struct Settings {
     pub hub: Hub,
     pub sessions: Sessions,
     pub databases: Databases,
+    /// Where workers count, if somebody may ask.
+    pub observer: Option<Observer>,
     /// How a worker serves a connection.
     pub serve: Serve,
 }

@@ -21,8 +21,10 @@ use tokio::sync::mpsc;
 use super::diagnostic::ERROR_HEAD;
 use super::exchange::exchange_id;
 use super::files::FileBody;
+use super::log::about;
 use super::{Diagnostic, Exchanges, OpError};
 use crate::engine::Input;
+use crate::observe::HANDLER;
 
 /// An HTTP answer without its connection.
 pub struct Answer {
@@ -370,7 +372,9 @@ pub fn op_stream_end<'s, 'i>(
         Chunk::End
     } else {
         let diagnostic = Diagnostic::from_exception(scope, error);
-        tracing::error!(target: "liveline::handler", "a response's stream failed: {diagnostic}");
+        let mut state = state.borrow_mut();
+        let context = state.borrow_mut::<Exchanges>().context(Some(exchange_id(id)));
+        about!(error, HANDLER, context, "a response's stream failed: {diagnostic}");
         Chunk::Failed
     };
     // The channel's one place may be taken, and the end comes after what is in it.
@@ -380,7 +384,9 @@ pub fn op_stream_end<'s, 'i>(
 }
 
 pub(super) fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
-    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Answer { answer, done })?;
+    state
+        .borrow_mut::<Exchanges>()
+        .input(exchange_id(id), Input::Answer { answer: Box::new(answer), done })?;
     Ok(())
 }
 

@@ -20,6 +20,8 @@ mod dispatch;
 mod errors;
 mod exchange;
 mod files;
+mod head;
+mod log;
 mod negotiation;
 mod page;
 mod port;
@@ -37,6 +39,7 @@ pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
 pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
+pub use log::current_exchange;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
 pub use session::Sessions;
@@ -83,6 +86,7 @@ deno_core::extension!(
         exchange::op_exchange_unreachable,
         files::op_file_open,
         files::op_file_read,
+        log::op_console,
         page::op_answer_page,
         page::op_page_source,
         port::op_port_close,

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use super::socket::Socket;
 use crate::engine::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
-    LineId, Listening, Message, Opening, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token,
-    TooManyLines, Visitor, Wording,
+    LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take,
+    Token, TooManyLines, Visitor, Wording,
 };
 use crate::wire::Frame;
 
@@ -61,11 +61,22 @@ struct State {
     sockets: Vec<Option<Arc<Socket>>>,
     /// Lines that have something to write since somebody wrote.
     unwritten: Vec<LineId>,
+    /// Inputs since then.
+    unflushed: usize,
     /// Kept for its capacity.
     actions: Vec<Action>,
     next_owner: u32,
     /// The deadline that the timer sleeps for.
     armed: Option<Instant>,
+}
+
+/// After so many inputs what they said is written, turn or not.
+const MUCH: usize = 64;
+/// What comes of inputs for those outside, for when the engine is unlocked.
+#[derive(Default)]
+struct News {
+    told: Vec<(OwnerId, Told)>,
+    over: Vec<Obituary>,
 }
 
 /// So many lines are written to by whoever made them speak; more are left to the runtime.
@@ -81,6 +92,7 @@ impl Hub {
             engine: Engine::new(limits, Instant::now()),
             sockets: Vec::new(),
             unwritten: Vec::new(),
+            unflushed: 0,
             actions: Vec::new(),
             next_owner: 0,
             armed: None,
@@ -182,10 +194,16 @@ impl Hub {
     /// Sends a frame on a line, with the turn's end ([`Hub::flush`]). Says whether the line's client is behind: then the
     /// owner will hear [`Event::Drained`].
     pub fn send(&self, line: LineId, parcel: Parcel) -> bool {
-        self.say(|engine, now, actions| {
+        let is_congested = self.say(|engine, now, actions| {
             engine.send(line, parcel, now, actions);
             engine.is_congested(line)
-        })
+        });
+        if !is_congested {
+            return false;
+        }
+        // Perhaps only the turn is long, and not the client slow.
+        self.flush();
+        self.lock().engine.waits(line)
     }
 
     /// The owner begins to send the states in full.
@@ -257,6 +275,11 @@ impl Hub {
         self.lock().engine.channel_size(channel)
     }
 
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        self.lock().engine.largest_channels(count)
+    }
+
     /// Whether no line lives.
     pub fn is_empty(&self) -> bool {
         self.lock().engine.is_empty()
@@ -315,7 +338,7 @@ impl Hub {
 
     /// What a connection should write next. Where there is nothing, it has written all.
     pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
-        let mut told = Vec::new();
+        let mut news = News::default();
         let take = {
             let mut state = self.lock();
             let now = Instant::now();
@@ -323,12 +346,12 @@ impl Hub {
             if take == Take::Idle {
                 let State { engine, actions, .. } = &mut *state;
                 engine.written(seat, now, actions);
-                self.sort_out(&mut state, &mut told);
+                self.sort_out(&mut state, &mut news);
             }
             self.rearm(&mut state);
             take
         };
-        self.tell(told);
+        self.tell(news);
         take
     }
 
@@ -359,22 +382,29 @@ impl Hub {
         result
     }
 
-    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`].
+    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
+    /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let mut told = Vec::new();
+        let mut news = News::default();
+        let is_much;
         let result = {
             let mut state = self.lock();
             let State { engine, actions, .. } = &mut *state;
             let result = input(engine, Instant::now(), actions);
-            self.sort_out(&mut state, &mut told);
+            self.sort_out(&mut state, &mut news);
             self.rearm(&mut state);
+            state.unflushed += 1;
+            is_much = state.unflushed > MUCH;
             result
         };
-        self.tell(told);
+        self.tell(news);
+        if is_much {
+            self.flush();
+        }
         result
     }
 
-    fn sort_out(&self, state: &mut State, told: &mut Vec<(OwnerId, Told)>) {
+    fn sort_out(&self, state: &mut State, news: &mut News) {
         for action in state.actions.drain(..) {
             match action {
                 Action::Wake(line) => {
@@ -383,13 +413,15 @@ impl Hub {
                     }
                 }
                 Action::Tell { owner, exchange, line, event } => {
-                    told.push((owner, Told { exchange, line, event }));
+                    news.told.push((owner, Told { exchange, line, event }));
                 }
+                Action::Over(obituary) => news.over.push(obituary),
             }
         }
     }
 
-    fn tell(&self, told: Vec<(OwnerId, Told)>) {
+    fn tell(&self, News { told, over }: News) {
+        over.iter().for_each(note);
         let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
         for (owner, told) in told {
             if known.as_ref().is_none_or(|(known, _)| *known != owner) {
@@ -407,6 +439,7 @@ impl Hub {
     pub fn flush(&self) {
         let sockets: Vec<Arc<Socket>> = {
             let mut state = self.lock();
+            state.unflushed = 0;
             if state.unwritten.is_empty() {
                 return;
             }
@@ -522,6 +555,14 @@ fn fresh_token() -> Token {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     Token(bytes)
+}
+
+/// Notes in the log how a line ended.
+fn note(obituary: &Obituary) {
+    let Obituary { line, owner, exchange, close, lasted, frames_in, frames_out } = obituary;
+    let (code, reason, duration_ms) = (close.code.number(), &*close.reason, lasted.as_millis() as u64);
+    let exchange = exchange.of(*owner);
+    tracing::debug!(%exchange, %line, code, reason, duration_ms, frames_in, frames_out, "{line} ended: {code}");
 }
 
 #[cfg(test)]

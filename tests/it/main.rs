@@ -23,6 +23,7 @@ mod live_responses;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
+mod observe;
 mod pages;
 mod plain_clients;
 mod regressions;
@@ -31,6 +32,7 @@ mod resume;
 mod routing;
 mod security;
 mod sessions;
+mod slow_clients;
 mod smoke;
 mod sql;
 mod state;

@@ -258,16 +258,36 @@ impl Line {
     }
 
     /// Closes from this side.
-    pub fn close(mut self) {
+    pub fn close(self) {
+        self.close_with(1000);
+    }
+
+    /// The same with any code.
+    pub fn close_with(mut self, code: u16) {
         match &mut self.carrier {
             Carrier::Socket(socket) => {
-                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
                 // What follows does not matter: the socket is dropped.
                 let _ = socket.close(Some(frame));
                 let _ = socket.flush();
             }
             Carrier::Events { up, .. } => {
+                up.path += &format!("&code={code}");
                 up.request("DELETE").send();
+            }
+        }
+    }
+
+    /// Waits until the host asks for a sign of life. Frames before that are passed over.
+    #[track_caller]
+    pub fn pinged(&mut self) {
+        let Carrier::Socket(socket) = &mut self.carrier else { panic!("pings need a socket") };
+        socket.get_ref().set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        loop {
+            match socket.read() {
+                Ok(Message::Ping(_)) => return,
+                Ok(message) => self.seen.push(message.to_string()),
+                Err(error) => panic!("{error} instead of a ping: received so far:\n{}", self.seen.join("\n")),
             }
         }
     }
