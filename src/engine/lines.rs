@@ -425,7 +425,7 @@ impl Engine {
     /// The connection has written all that it took.
     pub fn written(&mut self, seat: Seat, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.with(seat.line, now, actions, |line, _| line.written());
+            self.with(seat.line, now, actions, |line, limits| line.written(limits));
         }
     }
 
@@ -439,7 +439,8 @@ impl Engine {
         self.apply(id, now, actions, |line, limits| line.heard(size, now, limits));
     }
 
-    fn is_current(&self, seat: Seat) -> bool {
+    /// Whether the connection carries its line now.
+    pub fn is_current(&self, seat: Seat) -> bool {
         self.line(seat.line).is_some_and(|line| line.is_at(seat))
     }
 
@@ -507,6 +508,12 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn seat_now(&self, id: LineId) -> Seat {
         self.line(id).map_or(Seat { line: id, number: 0 }, |line| line.current_seat(id))
+    }
+
+    /// Bytes that a line keeps for its client.
+    #[cfg(test)]
+    pub(super) fn kept(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::kept)
     }
 
     fn line(&self, id: LineId) -> Option<&Line> {

@@ -3,6 +3,9 @@
 use super::super::outbox::FRAME_COST;
 use super::*;
 
+mod resume;
+mod slow;
+
 struct World {
     engine: Engine,
     now: Instant,
