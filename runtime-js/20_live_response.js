@@ -100,6 +100,9 @@ export function setBackground(value, make) {
   return value;
 }
 
+/** Lists that stay empty in most responses. They are replaced, never changed: a full one is no longer than it has to be. */
+const NOBODY = [];
+
 export class LiveResponse extends EventTarget {
   /** The header that says where a Response's line is. */
   static xHeaderName = LINE_HEADERS[0];
@@ -108,9 +111,9 @@ export class LiveResponse extends EventTarget {
   #state = "waiting";
   /** Aborts the work of the current source. */
   #source = null;
-  #waiting = [];
+  #waiting = NOBODY;
   /** Who follows this response. */
-  #sinks = new Set();
+  #sinks = NOBODY;
   /** `{ error }` where the last source failed and no other took its place. */
   #failure = null;
   /** Frames that came before anyone followed; only kept where {@link recorder} made the response. */
@@ -183,7 +186,7 @@ export class LiveResponse extends EventTarget {
     isClosed = (response) => response.#closing;
     stop = (response) => {
       response.#supersede();
-      response.#sinks.clear();
+      response.#sinks = NOBODY;
       response.#closing = true;
       response.#reach("done");
     };
@@ -267,7 +270,7 @@ export class LiveResponse extends EventTarget {
     }
     const reached = state === "done" ? this.#state === "done" : this.#state !== "waiting";
     if (reached) return Promise.resolve(this);
-    return new Promise((resolve) => this.#waiting.push({ done: state === "done", resolve }));
+    return new Promise((resolve) => this.#waiting = this.#waiting.concat({ done: state === "done", resolve }));
   }
 
   /**
@@ -340,14 +343,14 @@ export class LiveResponse extends EventTarget {
    *   connected?(upstream: RemotePort): void, disconnected?(): void }} sink
    */
   [kSink](sink) {
-    this.#sinks.add(sink);
+    this.#sinks = this.#sinks.concat(sink);
     if (this.#upstream !== null) sink.connected?.(this.#upstream);
     const recorded = this.#recorded ?? (this.#frame === null ? [] : [{ frame: this.#frame, last: false }]);
     this.#recorded = null;
     for (const { frame, last } of recorded) sink.frame(frame, last);
     if (this.#failure !== null) sink.failed(this.#failure.error);
     else if (this.#finished) sink.done();
-    return () => this.#sinks.delete(sink);
+    return () => this.#sinks = this.#sinks.filter((known) => known !== sink);
   }
 
   // -- sources -----------------------------------------------------------------------------------------------------
@@ -483,7 +486,7 @@ export class LiveResponse extends EventTarget {
     const isElsewhere = LiveResponse.hasPort(response);
     const headers = isElsewhere ? withoutOwn(response.headers) : response.headers;
     const head = { ...init, status, statusText, headers, type, redirected, url };
-    if (!isElsewhere && [...this.#sinks].some((sink) => sink.takesResponse?.())) {
+    if (!isElsewhere && this.#sinks.some((sink) => sink.takesResponse?.())) {
       this.#emit(new StateFrame(undefined, head, response), init.done && !init.nested);
       return undefined;
     }
@@ -582,7 +585,7 @@ export class LiveResponse extends EventTarget {
   #emit(frame, last) {
     // A frame that a follower cannot send was never said.
     for (const sink of this.#sinks) sink.frame(frame, last);
-    if (this.#sinks.size === 0) this.#recorded?.push({ frame, last });
+    if (this.#sinks.length === 0) this.#recorded?.push({ frame, last });
     const former = this.#frame;
     this.#frame = frame;
     if (last) this.#closing = true;

@@ -22,31 +22,33 @@ import { fileOf } from "ext:liveline/40_static.js";
 import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 
+/** For a {@link Responder}: whether the handler has returned, so that it cannot make up for a failed source. */
+export const kReturned = Symbol("returned");
+/** For a {@link Responder}: connects the client's line with the one that states come from; returns what ends that. */
+export const kConnect = Symbol("connect");
+
 /**
  * Sends the frames of a response to the client of `exchange`: the first over HTTP, later ones on the line, and
  * what changes inside a body in between as deltas.
  */
 export class Responder {
   #exchange;
-  #hasReturned;
-  #relay;
+  #event;
   #stopRelay = null;
-  /** Ends the observation of bodies that may still change. */
-  #observed = [];
+  /** Ends the observation of bodies that may still change; null as long as none could. */
+  #observed = null;
   /** The newest state, for a client that missed what led to it. */
   #newest = null;
   #stopRefresh = null;
 
   /**
-   * @param {() => boolean} hasReturned whether the handler has, so that it cannot make up for a failed source
-   * @param {(upstream: RemotePort) => () => void} relay connects the client's line with the one that the states come
-   *   from; returns what ends that
+   * @param {import("./10_exchange.js").Exchange} exchange
+   * @param {{ [kReturned]: boolean, [kConnect](upstream: RemotePort): () => void } | null} event of the handler that
+   *   responds; null where it has returned
    */
-  constructor(exchange, hasReturned = () => true, relay = () => () => {}) {
+  constructor(exchange, event = null) {
     this.#exchange = exchange;
-    this.#hasReturned = hasReturned;
-    this.#relay = relay;
-    exchange.onEnd(() => this.#forgetBodies());
+    this.#event = event;
   }
 
   /** Whether a Response can go out as it is, its stream unread. */
@@ -79,7 +81,7 @@ export class Responder {
   }
 
   connected(upstream) {
-    this.#stopRelay = this.#relay(upstream);
+    this.#stopRelay = this.#event?.[kConnect](upstream) ?? null;
   }
 
   disconnected() {
@@ -88,7 +90,7 @@ export class Responder {
   }
 
   failed(error) {
-    if (this.#hasReturned()) this.#exchange.fail(error);
+    if (this.#event?.[kReturned] ?? true) this.#exchange.fail(error);
   }
 
   /** Follows the body that HTTP carried, or will carry where it waits for the last state. */
@@ -100,7 +102,7 @@ export class Responder {
     this.#forgetBodies();
     if (!isPlain(body)) return;
     let changed = false;
-    this.#observed.push(subscribe(body, () => {
+    this.#follow(body, () => {
       if (changed) return;
       changed = true;
       queueMicrotask(() => {
@@ -112,16 +114,25 @@ export class Responder {
           this.#exchange.fail(error);
         }
       });
-    }));
+    });
   }
 
   #observe(body, source, prefix) {
     if (!isPlain(body)) return;
     const exchange = this.#exchange;
-    this.#observed.push(subscribe(body, (records) => sendDelta(exchange, source, records, prefix)));
+    this.#follow(body, (records) => sendDelta(exchange, source, records, prefix));
+  }
+
+  #follow(body, callback) {
+    if (this.#observed === null) {
+      this.#observed = [];
+      this.#exchange.onEnd(() => this.#forgetBodies());
+    }
+    this.#observed.push(subscribe(body, callback));
   }
 
   #forgetBodies() {
+    if (this.#observed === null) return;
     for (const unsubscribe of this.#observed) unsubscribe();
     this.#observed.length = 0;
   }

@@ -2,6 +2,7 @@
 
 import { op_port_close, op_port_message } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
+import { kEnded } from "ext:liveline/10_exchange.js";
 import { follow } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
 import { Channels } from "ext:liveline/32_channels.js";
@@ -37,7 +38,8 @@ const kHear = Symbol("hear");
 
 export class ClientPort extends Port {
   #exchange;
-  #requests = new Requests();
+  /** Made when the first is asked. */
+  #requests = null;
   #taps = null;
   /** The client is far behind with what was sent last. */
   #isCongested = false;
@@ -47,7 +49,7 @@ export class ClientPort extends Port {
     this.#exchange = exchange;
     if (exchange.ended) this[kReach]("closed");
     else if (exchange.joined) this[kReach]("open");
-    exchange.onEnd(() => this.#finish());
+    exchange.onEnd(this);
   }
 
   /**
@@ -75,6 +77,7 @@ export class ClientPort extends Port {
     const eventID = this.#send(data, readOptions(options), 1);
     if (eventID === null) return Promise.reject(exchange.unreachable());
     exchange.hold();
+    this.#requests ??= new Requests();
     return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
   }
 
@@ -186,7 +189,7 @@ export class ClientPort extends Port {
   /** A reply to one of this port's requests came. */
   [kReply](request, port, type, data) {
     if (data?.[".wq"] !== undefined) return;
-    this.#requests.receive(`${request}:${port}`, new PortMessageEvent(type, { data, eventID: request }));
+    this.#requests?.receive(`${request}:${port}`, new PortMessageEvent(type, { data, eventID: request }));
   }
 
   #navigate(data, eventID) {
@@ -206,8 +209,9 @@ export class ClientPort extends Port {
     for (const tap of this.#taps ?? []) tap[kClosed](code, reason, wasClean);
   }
 
-  #finish() {
-    this.#requests.close();
+  /** Nobody will answer any more. */
+  [kEnded]() {
+    this.#requests?.close();
   }
 }
 

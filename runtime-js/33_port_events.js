@@ -121,7 +121,7 @@ export class Port extends EventTarget {
   /** Resolves when the port reaches `state`: `open` or `close`. */
   readyStateChange(state) {
     if (this.#readyState === "closed" || (state !== "close" && this.#readyState === "open")) return Promise.resolve(this);
-    return new Promise((resolve) => this.#waiting.push({ state, resolve }));
+    return new Promise((resolve) => this.#waiting = this.#waiting.concat({ state, resolve }));
   }
 
   [kReach](state) {

@@ -2,11 +2,12 @@
 
 import { op_log_error, op_request_peer } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { kEnded } from "ext:liveline/10_exchange.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
 import { Session } from "ext:liveline/13_session.js";
 import { failureOf, isClosed, kSink, recorder, respond, stop } from "ext:liveline/20_live_response.js";
-import { Responder } from "ext:liveline/21_encoding.js";
+import { kConnect, kReturned, Responder } from "ext:liveline/21_encoding.js";
 import { redirectTo } from "ext:liveline/22_values.js";
 import { ClientPort, kTap } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
@@ -211,15 +212,22 @@ export class HttpEvent {
     if (this.#response === null) {
       const response = recorder(this.#parent === null ? null : () => this.client[kTap]());
       this.#response = response;
-      exchange.onEnd(() => stop(response));
-      if (this.#parent === null) response[kSink](this.#responder());
+      exchange.onEnd(this);
+      if (this.#parent === null) response[kSink](new Responder(exchange, this));
       else response.addEventListener("replace", () => this.#onResponse?.(response), { once: true });
     }
     return respond(this.#response, args, (error) => exchange.fail(error));
   }
 
-  #responder() {
-    const connect = (upstream) => relay(this.client, upstream, (error) => this.#exchange.fail(error));
-    return new Responder(this.#exchange, () => this.#returned, connect);
+  [kEnded]() {
+    stop(this.#response);
+  }
+
+  get [kReturned]() {
+    return this.#returned;
+  }
+
+  [kConnect](upstream) {
+    return relay(this.client, upstream, (error) => this.#exchange.fail(error));
   }
 }

@@ -149,8 +149,8 @@ pub(super) struct Line {
     seats: u32,
     carrier: Option<Carrier>,
     freshness: Freshness,
-    /// Its owner was told that it waits, or will want to know when nothing does.
-    is_congested: bool,
+    /// Its owner waits until nothing else does.
+    is_awaited: bool,
     pulse: Option<Pulse>,
     resume: Option<Box<Resume>>,
     pub tally: Tally,
@@ -250,7 +250,7 @@ impl Line {
             seats: 0,
             carrier: None,
             freshness: Freshness::Fresh,
-            is_congested: false,
+            is_awaited: false,
             pulse: None,
             resume: None,
             tally: Tally::default(),
@@ -438,27 +438,29 @@ impl Line {
             }
         }
         self.outbox.push(parcel);
-        self.is_congested |= self.outbox.waiting() > budget / 2;
         self.wake_if_open()
     }
 
-    /// Whether the handler had better wait for [`Event::Drained`].
-    pub fn is_congested(&self) -> bool {
-        self.is_congested
+    /// Whether so much waits that the handler had better wait, too.
+    pub fn is_congested(&self, limits: &Limits) -> bool {
+        self.outbox.waiting() > limits.queue_bytes / 2
+    }
+
+    /// The handler waits for [`Event::Drained`].
+    pub fn is_awaited(&mut self) {
+        self.is_awaited = true;
     }
 
     /// Drops what a full state makes superfluous, and remembers that one is owed.
     fn coalesce(&mut self) {
         self.tally.coalesced += self.outbox.drop_new(&[Class::Delta, Class::State]) as u32;
         self.freshness = Freshness::Stale;
-        self.is_congested = true;
     }
 
     /// Nobody reads for too long: what waits is forgotten, and the client will be told so.
     fn outrun(&mut self) {
         self.tally.dropped += self.outbox.outrun() as u32;
         self.freshness = Freshness::Stale;
-        self.is_congested = true;
         if let Some(resume) = &mut self.resume {
             resume.lost = true;
         }
@@ -663,13 +665,12 @@ impl Line {
 
     /// The socket has written what it took. Says so to an owner who waits for that.
     pub fn written(&mut self) -> Outcome {
-        let is_drained =
-            self.is_congested && !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
-        if !is_drained || self.is_ending() {
+        let stale = self.freshness == Freshness::Stale;
+        let is_drained = !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
+        if !is_drained || self.is_ending() || !(stale || self.is_awaited) {
             return Outcome::Keep;
         }
-        self.is_congested = false;
-        let stale = self.freshness == Freshness::Stale;
+        self.is_awaited = false;
         if stale {
             self.freshness = Freshness::Asked;
         }

@@ -268,9 +268,18 @@ impl Engine {
         self.with(id, now, actions, |line, limits| line.send(parcel, now, limits));
     }
 
-    /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`].
+    /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`], or of its end.
     pub fn is_congested(&self, id: LineId) -> bool {
-        self.line(id).is_some_and(Line::is_congested)
+        self.line(id).is_none_or(|line| line.is_congested(&self.limits))
+    }
+
+    /// The same, and if so, it will.
+    pub fn waits(&mut self, id: LineId) -> bool {
+        let waits = self.is_congested(id);
+        if let Some(line) = self.line_mut(id).filter(|_| waits) {
+            line.is_awaited();
+        }
+        waits
     }
 
     /// The handler's side sends the states in full from here on, as [`Event::Drained`] asked for.

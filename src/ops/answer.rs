@@ -380,7 +380,9 @@ pub fn op_stream_end<'s, 'i>(
 }
 
 pub(super) fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
-    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Answer { answer, done })?;
+    state
+        .borrow_mut::<Exchanges>()
+        .input(exchange_id(id), Input::Answer { answer: Box::new(answer), done })?;
     Ok(())
 }
 

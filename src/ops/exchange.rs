@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode, header};
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::files::FileBody;
+use super::head::Head;
 use super::session::ExchangeSession;
 use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
 use crate::engine::{
@@ -62,13 +63,13 @@ pub struct Exchanges {
 /// One request and what belongs to it.
 pub(super) struct Slot {
     id: ExchangeId,
-    exchange: Exchange<Answer>,
+    exchange: Exchange<Box<Answer>>,
     client: Client,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
     /// It fails because a line to another server was lost, and why that was.
     lost: Option<String>,
-    pub request: Parts,
+    pub request: Head,
     /// What is left of the body. Taken while a chunk is being read.
     pub body: Option<Incoming>,
     /// Bytes of the body read so far.
@@ -85,13 +86,19 @@ pub(super) struct Slot {
     /// The client is behind with what was sent last.
     is_congested: bool,
     reply: Option<oneshot::Sender<Answer>>,
-    failure: Option<Diagnostic>,
+    failure: Option<Box<Diagnostic>>,
 }
 
 /// Something to do with a line.
 type OnLine = Box<dyn FnOnce(&Hub, LineId)>;
 
 impl Slot {
+    /// From now on there is a line, which may idle for long: keeps nothing that is not needed for that.
+    fn settle_down(&mut self) {
+        self.request.fold();
+        self.body.take_if(|body| body.is_end_stream());
+    }
+
     /// Takes a file's bytes out, unless somebody has.
     pub fn take_file(&mut self, file: u32) -> Option<FileBody> {
         self.files.get_mut(file as usize).and_then(Option::take)
@@ -129,7 +136,7 @@ impl Exchanges {
             client,
             unreachable: false,
             lost: None,
-            request: parts,
+            request: Head::new(parts),
             body: Some(body),
             body_read: 0,
             peer,
@@ -211,23 +218,25 @@ impl Exchanges {
             tracing::error!(target: "liveline::handler", "after the end of the exchange: {diagnostic}");
             return;
         };
-        let (method, path) = (&slot.request.method, slot.request.uri.path());
+        let head = slot.request.parts();
+        let (method, path) = (&head.method, head.uri.path());
         tracing::error!(target: "liveline::handler", exchange = id.0, "{method} {path}: {diagnostic}");
-        slot.failure = Some(diagnostic);
+        slot.failure = Some(Box::new(diagnostic));
         let _ = self.input(id, Input::Failed);
     }
 
     /// A line to another server was lost, and with it what the handler passes on. Answers 502 or closes the line.
     fn lost(&mut self, id: ExchangeId, reason: String) {
         let Some(slot) = self.slot(id) else { return };
-        let (method, path) = (&slot.request.method, slot.request.uri.path());
+        let head = slot.request.parts();
+        let (method, path) = (&head.method, head.uri.path());
         tracing::warn!(target: "liveline::handler", exchange = id.0, "{method} {path}: {reason}");
         slot.lost = Some(reason);
         let _ = self.input(id, Input::Failed);
     }
 
     /// Gives one input to an exchange and carries out what follows. Says whether the exchange is complete.
-    pub(super) fn input(&mut self, id: ExchangeId, input: Input<Answer>) -> Result<bool, Refused> {
+    pub(super) fn input(&mut self, id: ExchangeId, input: Input<Box<Answer>>) -> Result<bool, Refused> {
         let slot = self.slot(id).ok_or(Refused::Ended)?;
         let turn_ended = matches!(input, Input::TurnEnded);
         let effect = slot.exchange.handle(input)?;
@@ -245,15 +254,15 @@ impl Exchanges {
         Ok(complete)
     }
 
-    fn carry_out(&mut self, id: ExchangeId, effect: Effect<Answer>) {
+    fn carry_out(&mut self, id: ExchangeId, effect: Effect<Box<Answer>>) {
         let max_body = self.max_body;
         match effect {
             Effect::None => {}
             Effect::Answer(answer) => {
                 let client = self.slot(id).map(|slot| slot.client);
                 let answer = match client {
-                    Some(Client::Stream(format)) => as_stream(answer, format),
-                    _ => answer,
+                    Some(Client::Stream(format)) => as_stream(*answer, format),
+                    _ => *answer,
                 };
                 self.reply(id, answer);
             }
@@ -277,7 +286,7 @@ impl Exchanges {
                 for act in on_line {
                     act(&self.hub, line);
                 }
-                let mut answer = first.unwrap_or_else(|| self.accepted(id));
+                let mut answer = first.map_or_else(|| self.accepted(id), |first| *first);
                 let address = add_line_headers(&mut answer.headers, token);
                 answer.insert_line(&address);
                 if let Client::Stream(format) = client
@@ -288,6 +297,7 @@ impl Exchanges {
                 }
                 self.reply(id, answer);
                 let slot = self.slot(id).expect("a reply leaves the slot");
+                slot.settle_down();
                 let effect = slot.exchange.opened(line);
                 self.carry_out(id, effect);
             }
@@ -300,8 +310,8 @@ impl Exchanges {
             Effect::Finish(line) => self.hub.complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
-                let html = prefers_html(&slot.request.headers);
-                let json = Answer::prefers_json(&slot.request.headers);
+                let headers = &slot.request.parts().headers;
+                let (html, json) = (prefers_html(headers), Answer::prefers_json(headers));
                 let too_large = slot.body_read > max_body;
                 let unreachable = slot.unreachable;
                 let lost = slot.lost.take();
@@ -313,9 +323,9 @@ impl Exchanges {
                 } else if lost.is_some() {
                     Answer::text(StatusCode::BAD_GATEWAY, "The upstream was lost before it answered.\n")
                 } else if html {
-                    Answer::error_page(failure.as_ref())
+                    Answer::error_page(failure.as_deref())
                 } else {
-                    Answer::internal_error(failure.as_ref(), json)
+                    Answer::internal_error(failure.as_deref(), json)
                 };
                 self.reply(id, answer);
             }
@@ -353,7 +363,7 @@ impl Exchanges {
     fn reply(&mut self, id: ExchangeId, mut answer: Answer) {
         let Some(slot) = self.slot(id) else { return };
         let Some(reply) = slot.reply.take() else { return };
-        for (_, cookie) in slot.cookies.drain(..) {
+        for (_, cookie) in std::mem::take(&mut slot.cookies) {
             answer.headers.append(header::SET_COOKIE, cookie);
         }
         if let Some(session) = slot.session.id.clone().filter(|_| slot.session.sets_cookie) {

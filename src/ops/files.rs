@@ -40,7 +40,7 @@ pub async fn op_file_open(
         let exchanges = state.borrow_mut::<Exchanges>();
         let request = &exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.request;
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
-        let headers = if rerouted { HeaderMap::new() } else { request.headers.clone() };
+        let headers = if rerouted { HeaderMap::new() } else { request.parts().into_owned().headers };
         exchanges.site.as_ref().ok_or(OpError::NoSite)?.file(method, headers, path)
     };
     let (head, body) = answer.await?.into_parts();

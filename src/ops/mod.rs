@@ -20,6 +20,7 @@ mod dispatch;
 mod errors;
 mod exchange;
 mod files;
+mod head;
 mod negotiation;
 mod page;
 mod port;

@@ -16,10 +16,10 @@ use crate::engine::Refused;
 #[op2]
 #[string]
 pub fn op_request_url(state: &mut OpState, id: f64) -> Result<String, OpError> {
-    let uri = &state.borrow_mut::<Exchanges>().known(id)?.request;
-    let host = uri.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = uri.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
-    let path = uri.uri.path_and_query().map_or("/", |path| path.as_str());
+    let head = state.borrow_mut::<Exchanges>().known(id)?.request.parts();
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = head.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     Ok(format!("http://{host}{path}"))
 }
 
@@ -27,14 +27,14 @@ pub fn op_request_url(state: &mut OpState, id: f64) -> Result<String, OpError> {
 #[op2]
 #[string]
 pub fn op_request_path(state: &mut OpState, id: f64) -> Result<String, OpError> {
-    Ok(state.borrow_mut::<Exchanges>().known(id)?.request.uri.path().to_owned())
+    Ok(state.borrow_mut::<Exchanges>().known(id)?.request.parts().uri.path().to_owned())
 }
 
 /// All headers.
 #[op2]
 #[string]
 pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
-    Ok(write_headers(&state.borrow_mut::<Exchanges>().known(id)?.request.headers))
+    Ok(write_headers(&state.borrow_mut::<Exchanges>().known(id)?.request.parts().headers))
 }
 
 /// One header; null where it is absent.
@@ -45,7 +45,7 @@ pub fn op_request_header(
     id: f64,
     #[string] name: String,
 ) -> Result<Option<String>, OpError> {
-    let headers = &state.borrow_mut::<Exchanges>().known(id)?.request.headers;
+    let headers = &state.borrow_mut::<Exchanges>().known(id)?.request.parts().headers;
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Ok(None) };
     let values: Vec<_> = headers.get_all(name).iter().map(|value| latin1(value.as_bytes())).collect();
     Ok((!values.is_empty()).then(|| values.join(", ")))

@@ -61,12 +61,17 @@ struct State {
     sockets: Vec<Option<Arc<Socket>>>,
     /// Lines that have something to write since somebody wrote.
     unwritten: Vec<LineId>,
+    /// Inputs since then.
+    unflushed: usize,
     /// Kept for its capacity.
     actions: Vec<Action>,
     next_owner: u32,
     /// The deadline that the timer sleeps for.
     armed: Option<Instant>,
 }
+
+/// After so many inputs what they said is written, turn or not.
+const MUCH: usize = 64;
 
 /// So many lines are written to by whoever made them speak; more are left to the runtime.
 const FLUSH_HERE: usize = 8;
@@ -81,6 +86,7 @@ impl Hub {
             engine: Engine::new(limits, Instant::now()),
             sockets: Vec::new(),
             unwritten: Vec::new(),
+            unflushed: 0,
             actions: Vec::new(),
             next_owner: 0,
             armed: None,
@@ -182,10 +188,16 @@ impl Hub {
     /// Sends a frame on a line, with the turn's end ([`Hub::flush`]). Says whether the line's client is behind: then the
     /// owner will hear [`Event::Drained`].
     pub fn send(&self, line: LineId, parcel: Parcel) -> bool {
-        self.say(|engine, now, actions| {
+        let is_congested = self.say(|engine, now, actions| {
             engine.send(line, parcel, now, actions);
             engine.is_congested(line)
-        })
+        });
+        if !is_congested {
+            return false;
+        }
+        // Perhaps only the turn is long, and not the client slow.
+        self.flush();
+        self.lock().engine.waits(line)
     }
 
     /// The owner begins to send the states in full.
@@ -359,18 +371,25 @@ impl Hub {
         result
     }
 
-    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`].
+    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
+    /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
         let mut told = Vec::new();
+        let is_much;
         let result = {
             let mut state = self.lock();
             let State { engine, actions, .. } = &mut *state;
             let result = input(engine, Instant::now(), actions);
             self.sort_out(&mut state, &mut told);
             self.rearm(&mut state);
+            state.unflushed += 1;
+            is_much = state.unflushed > MUCH;
             result
         };
         self.tell(told);
+        if is_much {
+            self.flush();
+        }
         result
     }
 
@@ -407,6 +426,7 @@ impl Hub {
     pub fn flush(&self) {
         let sockets: Vec<Arc<Socket>> = {
             let mut state = self.lock();
+            state.unflushed = 0;
             if state.unwritten.is_empty() {
                 return;
             }

@@ -31,6 +31,7 @@ mod resume;
 mod routing;
 mod security;
 mod sessions;
+mod slow_clients;
 mod smoke;
 mod sql;
 mod state;

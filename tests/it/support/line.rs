@@ -272,6 +272,20 @@ impl Line {
         }
     }
 
+    /// Waits until the host asks for a sign of life. Frames before that are passed over.
+    #[track_caller]
+    pub fn pinged(&mut self) {
+        let Carrier::Socket(socket) = &mut self.carrier else { panic!("pings need a socket") };
+        socket.get_ref().set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        loop {
+            match socket.read() {
+                Ok(Message::Ping(_)) => return,
+                Ok(message) => self.seen.push(message.to_string()),
+                Err(error) => panic!("{error} instead of a ping: received so far:\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
     /// What was received so far.
     pub fn transcript(&self) -> String {
         format!("received so far:\n{}", self.seen.join("\n"))
