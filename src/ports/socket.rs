@@ -67,7 +67,7 @@ pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Outpu
         seat,
         framing,
         write,
-        writer: Mutex::new(Writer { flow: Flow::Flowing, rest }),
+        writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
         waker: AtomicWaker::new(),
         paused: AtomicBool::new(false),
     });
@@ -104,6 +104,8 @@ pub(super) struct Socket {
 
 struct Writer {
     flow: Flow,
+    /// A close frame was written; nothing may come after it.
+    has_closed: bool,
     /// What the system did not take.
     rest: Option<Box<Rest>>,
 }
@@ -162,6 +164,7 @@ impl Socket {
                     Take::Some => self.framing.encode(outgoing.drain(..), bytes),
                     Take::Close(close) => {
                         self.framing.close(&close, bytes);
+                        writer.has_closed = true;
                         None
                     }
                 };
@@ -183,6 +186,9 @@ impl Socket {
     /// Answers a client's frame at once, unless something else waits to go out.
     fn answer(&self, kind: Kind, payload: &[u8]) {
         let mut writer = self.writer();
+        if writer.has_closed {
+            return;
+        }
         let rest = match (writer.flow, &mut writer.rest) {
             (Flow::Flowing, rest @ None) => rest,
             // A client that does not read gets no pongs.
