@@ -2,7 +2,7 @@
 // first touched, so that an isolate starts with little more than events and timers.
 
 import { core, internals } from "ext:core/mod.js";
-import { op_crypto_random, op_crypto_uuid } from "ext:core/ops";
+import { op_console, op_crypto_random, op_crypto_uuid } from "ext:core/ops";
 
 const LAZY = {
   "ext:deno_web/00_url.js": ["URL", "URLSearchParams"],
@@ -100,8 +100,8 @@ function makeConsole() {
   const { Console, setNoColorFns } = core.loadExtScript("ext:deno_web/01_console.js");
   // What handlers print may go to a file.
   setNoColorFns(() => true, () => true);
-  // Levels from 2 on are warnings and errors.
-  return new Console((text, level) => core.print(text, level > 1));
+  // Where the log is for programs, it takes the text. Levels from 2 on are warnings and errors.
+  return new Console((text, level) => op_console(text, level) || core.print(text, level > 1));
 }
 
 // fetch() reports to Deno's telemetry unless told that there is none.

@@ -154,14 +154,18 @@ pub(super) struct Line {
     pulse: Option<Pulse>,
     resume: Option<Box<Resume>>,
     pub tally: Tally,
+    pub began: Instant,
 }
 
-/// What happened to a line's frames since somebody asked.
+/// What happened to a line's frames: since somebody asked, or since it began.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub dropped: u32,
     pub coalesced: u32,
     pub pings: u32,
+    /// Since it began.
+    pub frames_in: u32,
+    pub frames_out: u32,
 }
 
 #[derive(Debug)]
@@ -235,7 +239,14 @@ pub(super) enum Outcome {
 }
 
 impl Line {
-    pub fn new(owner: OwnerId, exchange: ExchangeId, visitor: Visitor, token: Token, until: Instant) -> Line {
+    /// A line that began now and may be joined until then.
+    pub fn new(
+        owner: OwnerId,
+        exchange: ExchangeId,
+        visitor: Visitor,
+        token: Token,
+        (began, until): (Instant, Instant),
+    ) -> Line {
         Line {
             owner,
             exchange,
@@ -254,6 +265,7 @@ impl Line {
             pulse: None,
             resume: None,
             tally: Tally::default(),
+            began,
         }
     }
 

@@ -13,7 +13,7 @@ use super::line::{Line, Outcome, Said, Standing, is_reserved};
 use super::wheel::Wheel;
 use super::{
     Carrier, ChannelId, Class, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message,
-    Origins, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token, Visitor, Wording,
+    Obituary, Origins, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token, Visitor, Wording,
 };
 use crate::wire::{self, Frame};
 
@@ -89,6 +89,8 @@ pub enum Action {
     Wake(LineId),
     /// Put the event into the owner's mailbox.
     Tell { owner: OwnerId, exchange: ExchangeId, line: LineId, event: Event },
+    /// The line is over. Nobody has to do anything; it may be noted.
+    Over(Obituary),
 }
 
 /// Why a socket may not join.
@@ -157,7 +159,7 @@ impl Engine {
         let id = LineId::new(self.next, entry.key());
         self.next += 1;
         let until = now + self.limits.join_window;
-        let mut line = Line::new(owner, exchange, visitor, token, until);
+        let mut line = Line::new(owner, exchange, visitor, token, (now, until));
         self.wheel.file(id, until, &mut line.filed);
         entry.insert((id, line));
         self.tokens.insert(token, id);
@@ -339,8 +341,7 @@ impl Engine {
         if !self.is_current(seat) {
             return;
         }
-        self.stats.frames_in += 1;
-        self.stats.bytes_in += text.len() as u64;
+        self.took_in(seat.line, text.len());
         let mut said = None;
         self.with(seat.line, now, actions, |line, limits| {
             let outcome;
@@ -357,12 +358,19 @@ impl Engine {
         if !self.is_current(seat) {
             return;
         }
-        self.stats.frames_in += 1;
-        self.stats.bytes_in += frame.len() as u64;
+        self.took_in(seat.line, frame.len());
         if let Some(event) = self.line_mut(seat.line).and_then(|line| line.receive_raw(frame, now))
             && let Event::Data { size, .. } = event
         {
             self.tell(seat.line, event, size, actions);
+        }
+    }
+
+    fn took_in(&mut self, id: LineId, bytes: usize) {
+        self.stats.frames_in += 1;
+        self.stats.bytes_in += bytes as u64;
+        if let Some(line) = self.line_mut(id) {
+            line.tally.frames_in += 1;
         }
     }
 
@@ -403,6 +411,7 @@ impl Engine {
             wheel.file(*id, at, &mut line.filed);
         }
         stats.frames_out += (into.len() - said) as u64;
+        line.tally.frames_out += (into.len() - said) as u32;
         stats.bytes_out += into[said..].iter().map(Outgoing::len).sum::<usize>() as u64;
         stats.pings += u64::from(std::mem::take(&mut line.tally.pings));
         take
@@ -475,6 +484,11 @@ impl Engine {
         }
         (stats.channels, stats.members) = self.channels.count();
         stats
+    }
+
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        self.channels.largest(count)
     }
 
     /// Whether there are no lines, in any stage.
@@ -680,7 +694,7 @@ impl Engine {
             Outcome::Drained { stale } => actions.push(tell(Event::Drained { stale })),
             Outcome::Cut(close) => actions.extend([tell(Event::Closed(close)), Action::Wake(id)]),
             Outcome::Remove(close) => {
-                self.remove(id, close.as_ref(), now);
+                self.remove(id, close.as_ref(), now, actions);
                 actions.extend(close.map(|close| tell(Event::Closed(close))));
                 actions.push(Action::Wake(id));
             }
@@ -688,14 +702,23 @@ impl Engine {
     }
 
     /// Forgets a line. `close` is how it ended if its owner did not end it.
-    fn remove(&mut self, id: LineId, close: Option<&Close>, now: Instant) {
+    fn remove(&mut self, id: LineId, close: Option<&Close>, now: Instant, actions: &mut Vec<Action>) {
         let (_, line) = self.lines.remove(id.index());
         for token in line.tokens().iter().flatten() {
             self.tokens.remove(token);
         }
         self.crowd.leave(&line.visitor);
-        let code = close.or(line.ending()).map_or(CloseCode::Abnormal, |close| close.code);
-        self.stats.closed(code);
+        let close = close.or(line.ending()).cloned().unwrap_or_else(|| CloseCode::Abnormal.into());
+        self.stats.closed(close.code);
+        actions.push(Action::Over(Obituary {
+            line: id,
+            owner: line.owner,
+            exchange: line.exchange,
+            close,
+            lasted: now.saturating_duration_since(line.began),
+            frames_in: line.tally.frames_in,
+            frames_out: line.tally.frames_out,
+        }));
         if let Some(token) = line.sender_token() {
             self.ended.remember(token, line.visitor, now + self.limits.close_grace);
         }

@@ -21,7 +21,8 @@ use super::watchdog::Witness;
 use super::watchdog::{self, Pulse, Stopper, Trip};
 use super::{Limits, embedded};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
-use crate::ops::{Answer, Call, Diagnostic, Exchanges};
+use crate::observe::Heap;
+use crate::ops::{Answer, Call, Diagnostic, Exchanges, current_exchange};
 use crate::ports::Told;
 use crate::router::{Handler, Layer, NodeId};
 use crate::storage::Databases;
@@ -64,6 +65,9 @@ struct Functions {
 }
 
 impl Isolate {
+    /// The engine that this was built with.
+    pub const ENGINE: &str = if cfg!(feature = "v8") { "v8" } else { "quickjs" };
+
     /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
     /// did, because V8 protects its memory by thread.
     pub fn init_engine() {
@@ -318,6 +322,16 @@ impl Isolate {
         .await
     }
 
+    /// How full it is.
+    pub fn heap(&self) -> Heap {
+        let statistics = self.runtime.borrow_mut().v8_isolate().get_heap_statistics();
+        Heap {
+            used: statistics.used_heap_size(),
+            limit: statistics.heap_size_limit(),
+            external: statistics.external_memory(),
+        }
+    }
+
     /// Whether no exchange is left.
     pub fn is_idle(&self) -> bool {
         self.with_exchanges(|exchanges| exchanges.is_empty())
@@ -461,14 +475,6 @@ impl Functions {
             start: function("start"),
         }
     }
-}
-
-/// The exchange whose code is running, from the async context that `10_exchange.js` sets.
-pub(super) fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
-    let data = scope.get_continuation_preserved_embedder_data();
-    let key = string(scope, "exchange");
-    let id = data.to_object(scope)?.get(scope, key)?;
-    id.is_number().then(|| ExchangeId(id.number_value(scope).unwrap_or_default() as u64))
 }
 
 /// Calls a host function. It reports its own errors; one that escapes is a defect of runtime-js.

@@ -17,6 +17,7 @@ use super::site::Site;
 use super::{Isolate, Pool, Settings};
 use crate::client::BrowserFiles;
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
+use crate::observe::{Meter, Place};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges};
 use crate::ports::Told;
 use crate::router::{NodeId, PublicFiles, Routes};
@@ -28,7 +29,12 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// What was read from the stream already.
     pub read: Bytes,
+    /// Travels with the stream, also when that becomes a line.
+    pub place: Admitted,
 }
+
+/// A connection's place among those that the listener admits. It is given up when this is dropped.
+pub type Admitted = Box<dyn std::fmt::Debug + Send>;
 
 /// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
 pub type Serve = fn(Rc<Worker>, Connection) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -39,6 +45,7 @@ pub(super) enum Mail {
     Load {
         routes: Arc<Routes>,
         browser: Arc<BrowserFiles>,
+        place: Place,
         loaded: oneshot::Sender<Loaded>,
     },
     Connection(Connection),
@@ -69,6 +76,8 @@ pub(super) struct Handle {
 pub struct Worker {
     pub settings: Arc<Settings>,
     pub site: Site,
+    /// Where its answers are counted, if somebody may ask.
+    pub meter: Option<Meter>,
     isolate: Isolate,
     pool: Weak<Pool>,
     mailbox: mpsc::UnboundedSender<Mail>,
@@ -77,17 +86,26 @@ pub struct Worker {
     load: Arc<AtomicUsize>,
     /// Something ended that a retiring worker may have waited for.
     quieter: Notify,
-    owner: OwnerId,
+    pub owner: OwnerId,
 }
 
 impl Worker {
     /// Runs the handlers for a request and waits for the answer.
-    pub async fn call(&self, call: Call, node: NodeId) -> Result<Answer, CallError> {
+    pub async fn call(&self, call: Call, node: NodeId) -> (ExchangeId, Result<Answer, CallError>) {
         let (id, mut answer) = self.isolate.dispatch(call, node);
         // Most handlers have answered by now.
-        if let Ok(answer) = answer.try_recv() {
-            return Ok(answer);
-        }
+        let answer = match answer.try_recv() {
+            Ok(answer) => Ok(answer),
+            Err(_) => self.answer_of(id, answer).await,
+        };
+        (id, answer)
+    }
+
+    async fn answer_of(
+        &self,
+        id: ExchangeId,
+        mut answer: oneshot::Receiver<Answer>,
+    ) -> Result<Answer, CallError> {
         // Whoever drops this future no longer waits for the answer.
         let mut guard = Abandon { worker: self, id: Some(id) };
         match tokio::time::timeout(self.settings.limits.answer, &mut answer).await {
@@ -250,9 +268,10 @@ async fn live(
         settings.sessions.clone(),
         settings.mode,
         settings.limits.body,
+        settings.limits.body_read,
     );
     let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
-    let Some(Mail::Load { routes, browser, loaded }) = mail.recv().await else { return };
+    let Some(Mail::Load { routes, browser, place, loaded }) = mail.recv().await else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
@@ -269,9 +288,11 @@ async fn live(
     if failed {
         return;
     }
+    let meter = settings.observer.as_ref().map(|observer| observer.enlist(place));
     let worker = Rc::new(Worker {
         settings,
         site,
+        meter,
         isolate,
         pool,
         mailbox,
@@ -283,5 +304,11 @@ async fn live(
     });
     let driven = worker.clone();
     tokio::task::spawn_local(async move { driven.isolate.run().await });
+    let probed = worker.clone();
+    tokio::task::spawn_local(async move {
+        if let Some(meter) = &probed.meter {
+            meter.probe(|| probed.isolate.heap()).await;
+        }
+    });
     worker.attend(mail).await;
 }

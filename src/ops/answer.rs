@@ -21,8 +21,10 @@ use tokio::sync::mpsc;
 use super::diagnostic::ERROR_HEAD;
 use super::exchange::exchange_id;
 use super::files::FileBody;
+use super::log::about;
 use super::{Diagnostic, Exchanges, OpError};
 use crate::engine::Input;
+use crate::observe::HANDLER;
 
 /// An HTTP answer without its connection.
 pub struct Answer {
@@ -80,7 +82,13 @@ impl Answer {
     /// The answer to a body over the limit.
     pub fn too_large(limit: usize) -> Answer {
         let text = format!("The request's body is larger than the limit of {limit} bytes.\n");
-        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text)
+        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text).last()
+    }
+
+    /// Says that its connection ends with it.
+    pub fn last(mut self) -> Answer {
+        self.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        self
     }
 
     /// The answer where a handler asked the user something and the client cannot show it (RFC 9110 section 15.5.22).
@@ -370,7 +378,9 @@ pub fn op_stream_end<'s, 'i>(
         Chunk::End
     } else {
         let diagnostic = Diagnostic::from_exception(scope, error);
-        tracing::error!(target: "liveline::handler", "a response's stream failed: {diagnostic}");
+        let mut state = state.borrow_mut();
+        let context = state.borrow_mut::<Exchanges>().context(Some(exchange_id(id)));
+        about!(error, HANDLER, context, "a response's stream failed: {diagnostic}");
         Chunk::Failed
     };
     // The channel's one place may be taken, and the end comes after what is in it.

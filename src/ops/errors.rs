@@ -1,10 +1,15 @@
 //! What ops throw. Half of `runtime-js/01_errors.js`, which registers the classes named here.
 
-use deno_core::{op2, v8};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
 use deno_error::JsError;
 
-use super::Diagnostic;
+use super::log::{about, current_exchange};
+use super::{Diagnostic, Exchanges};
 use crate::engine::{InvalidChannel, Refused};
+use crate::observe::HANDLER;
 use crate::storage::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
@@ -79,9 +84,13 @@ impl From<SqlError> for OpError {
 #[op2(fast, reentrant)]
 pub fn op_log_error<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
+    state: Rc<RefCell<OpState>>,
     #[string] what: String,
     error: v8::Local<'s, v8::Value>,
 ) {
     let diagnostic = Diagnostic::from_exception(scope, error);
-    tracing::error!(target: "liveline::handler", "{what}: {diagnostic}");
+    let exchange = current_exchange(scope);
+    let mut state = state.borrow_mut();
+    let context = state.borrow_mut::<Exchanges>().context(exchange);
+    about!(error, HANDLER, context, "{what}: {diagnostic}");
 }

@@ -6,6 +6,7 @@
 //! | [`Answer`] | an HTTP answer on its way out |
 //! | [`Client`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
+//! | [`Patience`] | how long a client may keep the host waiting |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
@@ -21,8 +22,10 @@ mod errors;
 mod exchange;
 mod files;
 mod head;
+mod log;
 mod negotiation;
 mod page;
+mod patience;
 mod port;
 mod request;
 mod session;
@@ -38,8 +41,10 @@ pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
 pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
+pub use log::current_exchange;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
+pub use patience::Patience;
 pub use session::Sessions;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
@@ -84,6 +89,7 @@ deno_core::extension!(
         exchange::op_exchange_unreachable,
         files::op_file_open,
         files::op_file_read,
+        log::op_console,
         page::op_answer_page,
         page::op_page_source,
         port::op_port_close,

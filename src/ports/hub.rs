@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use super::socket::Socket;
 use crate::engine::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
-    LineId, Listening, Message, Opening, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token,
-    TooManyLines, Visitor, Wording,
+    LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take,
+    Token, TooManyLines, Visitor, Wording,
 };
 use crate::wire::Frame;
 
@@ -72,6 +72,12 @@ struct State {
 
 /// After so many inputs what they said is written, turn or not.
 const MUCH: usize = 64;
+/// What comes of inputs for those outside, for when the engine is unlocked.
+#[derive(Default)]
+struct News {
+    told: Vec<(OwnerId, Told)>,
+    over: Vec<Obituary>,
+}
 
 /// So many lines are written to by whoever made them speak; more are left to the runtime.
 const FLUSH_HERE: usize = 8;
@@ -279,6 +285,11 @@ impl Hub {
         self.lock().engine.channel_size(channel)
     }
 
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        self.lock().engine.largest_channels(count)
+    }
+
     /// Whether no line lives.
     pub fn is_empty(&self) -> bool {
         self.lock().engine.is_empty()
@@ -337,7 +348,7 @@ impl Hub {
 
     /// What a connection should write next. Where there is nothing, it has written all.
     pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
-        let mut told = Vec::new();
+        let mut news = News::default();
         let take = {
             let mut state = self.lock();
             let now = Instant::now();
@@ -345,12 +356,12 @@ impl Hub {
             if take == Take::Idle {
                 let State { engine, actions, .. } = &mut *state;
                 engine.written(seat, now, actions);
-                self.sort_out(&mut state, &mut told);
+                self.sort_out(&mut state, &mut news);
             }
             self.rearm(&mut state);
             take
         };
-        self.tell(told);
+        self.tell(news);
         take
     }
 
@@ -384,26 +395,26 @@ impl Hub {
     /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
     /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let mut told = Vec::new();
+        let mut news = News::default();
         let is_much;
         let result = {
             let mut state = self.lock();
             let State { engine, actions, .. } = &mut *state;
             let result = input(engine, Instant::now(), actions);
-            self.sort_out(&mut state, &mut told);
+            self.sort_out(&mut state, &mut news);
             self.rearm(&mut state);
             state.unflushed += 1;
             is_much = state.unflushed > MUCH;
             result
         };
-        self.tell(told);
+        self.tell(news);
         if is_much {
             self.flush();
         }
         result
     }
 
-    fn sort_out(&self, state: &mut State, told: &mut Vec<(OwnerId, Told)>) {
+    fn sort_out(&self, state: &mut State, news: &mut News) {
         for action in state.actions.drain(..) {
             match action {
                 Action::Wake(line) => {
@@ -412,13 +423,15 @@ impl Hub {
                     }
                 }
                 Action::Tell { owner, exchange, line, event } => {
-                    told.push((owner, Told { exchange, line, event }));
+                    news.told.push((owner, Told { exchange, line, event }));
                 }
+                Action::Over(obituary) => news.over.push(obituary),
             }
         }
     }
 
-    fn tell(&self, told: Vec<(OwnerId, Told)>) {
+    fn tell(&self, News { told, over }: News) {
+        over.iter().for_each(note);
         let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
         for (owner, told) in told {
             if known.as_ref().is_none_or(|(known, _)| *known != owner) {
@@ -554,6 +567,14 @@ fn fresh_token() -> Token {
     Token(bytes)
 }
 
+/// Notes in the log how a line ended.
+fn note(obituary: &Obituary) {
+    let Obituary { line, owner, exchange, close, lasted, frames_in, frames_out } = obituary;
+    let (code, reason, duration_ms) = (close.code.number(), &*close.reason, lasted.as_millis() as u64);
+    let exchange = exchange.of(*owner);
+    tracing::debug!(%exchange, %line, code, reason, duration_ms, frames_in, frames_out, "{line} ended: {code}");
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -626,7 +647,8 @@ mod tests {
                 let joined = joined.expect("a new line");
                 let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
                 let (stream, _) = far.expect("it listens");
-                let connection = Connection { stream, read: Bytes::new(), head: Vec::new(), framing };
+                let connection =
+                    Connection { stream, read: Bytes::new(), head: Vec::new(), framing, place: Box::new(()) };
                 tasks.spawn(socket::serve(&hub, joined, connection));
                 client = Some(near.expect("it listens"));
                 seat = Some(joined);

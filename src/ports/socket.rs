@@ -5,6 +5,7 @@
 //! system did not take is kept, and then the connection's task waits until it does.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::ops::ControlFlow;
@@ -55,11 +56,13 @@ pub struct Connection {
     /// What is to be written before all frames.
     pub head: Vec<u8>,
     pub framing: Framing,
+    /// Kept as long as the connection: what was taken up for it.
+    pub place: Box<dyn Debug + Send>,
 }
 
 /// Carries the line of `seat` until it or the connection is gone.
 pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Output = ()> + Send + use<> {
-    let Connection { stream, read: first, head, framing } = connection;
+    let Connection { stream, read: first, head, framing, place } = connection;
     let (read, write) = stream.into_split();
     let rest = (!head.is_empty()).then(|| Box::new(Rest { bytes: head, tail: None, at: 0 }));
     let socket = Arc::new(Socket {
@@ -76,7 +79,7 @@ pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Outpu
         Framing::WebSocket { limit } | Framing::Raw { limit } => Input::Frames(Decoder::new(limit)),
         Framing::Events(_) => Input::Ignored,
     };
-    let mut carrying = Carrying { socket, read, input };
+    let mut carrying = Carrying { socket, read, input, _place: place };
     let over = (!first.is_empty()).then(|| carrying.take_in(&mut first.to_vec())).flatten();
     carrying.socket.flush();
     async move {
@@ -324,6 +327,7 @@ struct Carrying {
     socket: Arc<Socket>,
     read: OwnedReadHalf,
     input: Input,
+    _place: Box<dyn Debug + Send>,
 }
 
 enum Input {

@@ -18,11 +18,14 @@ mod docs;
 mod errors;
 mod events;
 mod examples;
+mod hostile;
 mod live_functions;
 mod live_responses;
+mod malformed;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
+mod observe;
 mod pages;
 mod plain_clients;
 mod regressions;

@@ -8,7 +8,7 @@
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
-//! | `run`, `tests`, `bench` | the commands |
+//! | `run`, `tests`, `bench`, `slowhttp` | the commands |
 
 #[cfg(target_os = "linux")]
 mod bench;
@@ -18,6 +18,8 @@ mod failure;
 mod machine;
 mod quickjs;
 mod run;
+#[cfg(target_os = "linux")]
+mod slowhttp;
 mod tests;
 
 use std::process::ExitCode;
@@ -40,9 +42,11 @@ usage: cargo xtask COMMAND
                     --smoke: a minute's run that checks that every message comes, and measures nothing
   bench floor-server [--port N]
                     the benchmark's floor: a bare epoll server that parses as little as it can
+  slowhttp [--seconds N]
+                    be slow in the four ways of slowhttptest, N seconds each, beside ordinary clients
 
 RUSTY_V8_ARCHIVE=FILE names the V8 library; LIVELINE_ENGINE=v8|quickjs settles the engine.
-LIVELINE_BIN=FILE makes `bench` measure that executable instead of building one.
+LIVELINE_BIN=FILE makes `bench` and `slowhttp` take that executable instead of building one.
 LIVELINE_SKIP_BROWSER=1 makes `test` leave out the tests that need node, npm and Chromium.";
 
 fn main() -> ExitCode {
@@ -70,6 +74,9 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["bench", "floor-server", rest @ ..] => bench::floor_server(rest),
         #[cfg(target_os = "linux")]
         ["bench", rest @ ..] => bench::bench(&Checkout::find()?, rest),
+        ["slowhttp", rest @ ..] => slowhttp::run(&Checkout::find()?, rest),
+        #[cfg(not(target_os = "linux"))]
+        ["slowhttp", ..] => fail("slowhttptest is a program of Debian's: run it on Linux"),
         #[cfg(not(target_os = "linux"))]
         ["bench", ..] => fail("the benchmarks read /proc and pin with taskset: run them on Linux"),
         ["help" | "--help" | "-h"] => {

@@ -79,7 +79,7 @@ impl World {
             }
             Action::Tell { event: Event::Drained { stale }, .. } => Some(format!("drained {stale}")),
             Action::Tell { event: Event::Data { .. }, .. } => Some("data".to_owned()),
-            Action::Tell { event: Event::Opened, .. } | Action::Wake(_) => None,
+            Action::Tell { event: Event::Opened, .. } | Action::Wake(_) | Action::Over(_) => None,
         });
         events.collect()
     }

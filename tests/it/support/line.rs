@@ -259,15 +259,21 @@ impl Line {
     }
 
     /// Closes from this side.
-    pub fn close(mut self) {
+    pub fn close(self) {
+        self.close_with(1000);
+    }
+
+    /// The same with any code.
+    pub fn close_with(mut self, code: u16) {
         match &mut self.carrier {
             Carrier::Socket(socket) => {
-                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
                 // What follows does not matter: the socket is dropped.
                 let _ = socket.close(Some(frame));
                 let _ = socket.flush();
             }
             Carrier::Events { up, .. } => {
+                up.path += &format!("&code={code}");
                 up.request("DELETE").send();
             }
         }

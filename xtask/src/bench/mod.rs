@@ -41,7 +41,7 @@ mod plan;
 mod report;
 mod resident;
 mod rounds;
-mod server;
+pub mod server;
 mod smoke;
 mod start;
 mod stats;
