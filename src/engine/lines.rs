@@ -239,6 +239,16 @@ impl Engine {
         if line.sender_token() == Some(token) { Ok(line.current_seat(id)) } else { Err(JoinError::Unknown) }
     }
 
+    /// Whether a client may come with a token.
+    pub fn expects(
+        &mut self,
+        token: Token,
+        visitor: &Visitor,
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<(), JoinError> {
+        self.claim(token, visitor, from).map(drop)
+    }
+
     fn claim(
         &mut self,
         token: Token,

@@ -31,7 +31,7 @@ pub async fn answer(shared: &Shared, token: &str, request: Request<Incoming>) ->
     let method = request.method().clone();
     let mut answer = match method {
         Method::GET if wants_events(request.headers()) => listen(shared, token, &caller),
-        Method::GET => needs_socket(),
+        Method::GET => say(shared, token, &caller),
         Method::POST => send(shared, token, &caller, request.into_body()).await,
         Method::DELETE => close(shared, token, &caller, request.uri().query().unwrap_or_default()),
         Method::OPTIONS => preflight(),
@@ -175,6 +175,17 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Answer> {
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
+}
+
+/// Says whether there is such a line: sockets do not tell browsers why they were refused.
+fn say(shared: &Shared, address: &str, caller: &Caller) -> Answer {
+    let hub = &shared.worker.settings.hub;
+    let expected =
+        token(address).and_then(|token| hub.expects(token, &caller.visitor, caller.origin_and_host()));
+    match expected {
+        Ok(()) => needs_socket(),
+        Err(error) => refusal(shared, error),
+    }
 }
 
 fn needs_socket() -> Answer {

@@ -181,6 +181,16 @@ impl Hub {
         self.input(|engine, now, actions| engine.resume(tokens, after, visitor, from, now, actions))
     }
 
+    /// Whether a client may come with a token.
+    pub fn expects(
+        &self,
+        token: Token,
+        visitor: &Visitor,
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<(), JoinError> {
+        self.input(|engine, _, _| engine.expects(token, visitor, from))
+    }
+
     /// The line that a client who listens to its events sends to.
     pub fn sender(
         &self,

@@ -73,7 +73,7 @@ pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Outpu
         seat,
         framing,
         write,
-        writer: Mutex::new(Writer { flow: Flow::Flowing, rest }),
+        writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
         waker: AtomicWaker::new(),
         paused: AtomicBool::new(false),
         is_broken: AtomicBool::new(false),
@@ -113,6 +113,8 @@ pub(super) struct Socket {
 
 struct Writer {
     flow: Flow,
+    /// A close frame was written; nothing may come after it.
+    has_closed: bool,
     /// What the system did not take.
     rest: Option<Box<Rest>>,
 }
@@ -173,6 +175,7 @@ impl Socket {
                     Take::Close(close) => {
                         self.framing.close(&close, bytes);
                         is_last = self.is_broken.load(Ordering::Acquire);
+                        writer.has_closed = true;
                         None
                     }
                 };
@@ -202,6 +205,9 @@ impl Socket {
             return;
         }
         let mut writer = self.writer();
+        if writer.has_closed {
+            return;
+        }
         let rest = match (writer.flow, &mut writer.rest) {
             (Flow::Flowing, rest @ None) => rest,
             // A client that does not read gets no pongs.

@@ -1,5 +1,6 @@
 //! The client's end of a live line: the envelopes of the gen-2 wire, over a WebSocket or without one.
 
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
@@ -297,6 +298,17 @@ impl Line {
                 Err(error) => panic!("{error} instead of a ping: received so far:\n{}", self.seen.join("\n")),
             }
         }
+    }
+
+    /// What comes on the connection itself until it ends, after a close frame was received and answered.
+    #[track_caller]
+    pub fn bytes_to_end(&mut self) -> Vec<u8> {
+        let Carrier::Socket(socket) = &mut self.carrier else { panic!("bytes need a socket") };
+        // Nothing is left to be flushed where the answer was sent.
+        let _ = socket.flush();
+        let mut bytes = Vec::new();
+        socket.get_mut().read_to_end(&mut bytes).expect("an end");
+        bytes
     }
 
     /// What was received so far.
