@@ -24,7 +24,7 @@ use super::{Limits, embedded};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
 use crate::ops::{Answer, Call, Diagnostic, Exchanges, current_exchange};
-use crate::ports::Told;
+use crate::ports::{Hub, Told};
 use crate::router::{Handler, Layer, NodeId};
 use crate::storage::Databases;
 use crate::wire::Frame;
@@ -54,6 +54,9 @@ pub struct Isolate {
     /// Somebody waits for the last exchange to end.
     announces_idle: Cell<bool>,
     idle: Notify,
+    hub: Hub,
+    /// Another turn follows at once, whose words leave with those of this one.
+    holds_back: Cell<bool>,
 }
 
 struct Functions {
@@ -107,7 +110,8 @@ impl Isolate {
             witness.clone(),
         );
         // What a handler said is not to wait until it has counted to a billion.
-        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || hub.flush());
+        let flushing = hub.clone();
+        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || flushing.flush());
         let tripped = pulse.clone();
         runtime.add_near_heap_limit_callback(move |current, _| {
             tripped.trip(Trip::Heap);
@@ -129,6 +133,8 @@ impl Isolate {
             full: Cell::default(),
             tripped: Notify::new(),
             announces_idle: Cell::default(),
+            hub,
+            holds_back: Cell::default(),
             idle: Notify::new(),
         })
     }
@@ -351,6 +357,11 @@ impl Isolate {
         }
     }
 
+    /// Whether what turns say on lines waits for the end of a later one.
+    pub fn hold_back(&self, holds_back: bool) {
+        self.holds_back.set(holds_back);
+    }
+
     /// Whether no exchange is left.
     pub fn is_idle(&self) -> bool {
         self.with_exchanges(|exchanges| exchanges.is_empty())
@@ -415,7 +426,9 @@ impl Isolate {
             self.tell_closed(exchange, &CloseCode::Done.into());
         }
         // What the turn said on lines leaves together.
-        self.with_exchanges(|exchanges| exchanges.hub()).flush();
+        if !self.holds_back.get() {
+            self.hub.flush();
+        }
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }
