@@ -283,5 +283,7 @@ async fn live(
     });
     let driven = worker.clone();
     tokio::task::spawn_local(async move { driven.isolate.run().await });
+    let tidied = worker.clone();
+    tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
     worker.attend(mail).await;
 }
