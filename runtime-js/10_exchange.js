@@ -59,6 +59,8 @@ export class Exchange {
     this.cookies = null;
     this.session = null;
     this.channels = null;
+    /** The event of its first handler. */
+    this.event = null;
     this.#answered = false;
   }
 

@@ -377,6 +377,7 @@ export class LiveResponse extends EventTarget {
     }
     if (work === undefined) {
       // A plain value: done at once, or open for the next.
+      if (this.#source === source) this.#source = null;
       if (init.done) this.#finish();
       return Promise.resolve();
     }

@@ -103,23 +103,24 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         let (hub, limit) = (worker.settings.hub.clone(), limits.frame);
         // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
-        worker.settings.hub.runtime().spawn(async move {
-            let (seat, framing, head) = match carried {
-                Carried::Socket(seat) => (Some(seat), Framing::WebSocket { limit }, Vec::new()),
-                Carried::Events(seat, head) => (Some(seat), Framing::Events(Format::Envelopes), head),
-                Carried::Answer(line, format, head) => {
-                    (hub.attach(line, Carrier::Events), Framing::Events(format), head)
-                }
-            };
-            // Somebody may have joined an answer's line meanwhile.
-            let Some(seat) = seat else { return };
-            match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    socket::serve(&hub, seat, socket::Connection { stream, read, head, framing }).await
-                }
-                Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
+        let (seat, framing, head) = match carried {
+            Carried::Socket(seat) => (Some(seat), Framing::WebSocket { limit }, Vec::new()),
+            Carried::Events(seat, head) => (Some(seat), Framing::Events(Format::Envelopes), head),
+            Carried::Answer(line, format, head) => {
+                (hub.attach(line, Carrier::Events), Framing::Events(format), head)
             }
-        });
+        };
+        // Somebody may have joined an answer's line meanwhile.
+        let Some(seat) = seat else { return Ok(()) };
+        let _of_lines = hub.runtime().enter();
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                let connection = socket::Connection { stream, read, head, framing };
+                // The task is made of this alone: it lasts as long as the line.
+                hub.runtime().spawn(socket::serve(&hub, seat, connection));
+            }
+            Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
+        }
         return Ok(());
     }
     served?;

@@ -77,7 +77,7 @@ pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Opt
     };
     let Some(mut body) = body else { return Ok(None) };
     let data = loop {
-        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
         match frame {
             None => return Ok(None),
             Some(Err(error)) => return Err(OpError::RequestBody(error.to_string())),
