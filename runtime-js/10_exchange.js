@@ -61,6 +61,8 @@ export class Exchange {
     this.channels = null;
     /** The socket that is served as the answer. */
     this.socket = null;
+    /** The event of its first handler. */
+    this.event = null;
     this.#answered = false;
   }
 

@@ -145,26 +145,27 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         let (hub, limit) = (worker.settings.hub.clone(), limits.frame);
         // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
-        worker.settings.hub.runtime().spawn(async move {
-            let (seat, framing, head) = match carried {
-                Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
-                Carried::Raw(line, head) => {
-                    (hub.attach(line, Carrier::Raw), socket::Framing::Raw { limit }, head)
-                }
-                Carried::Events(seat, head) => (Some(seat), socket::Framing::Events(Format::Envelopes), head),
-                Carried::Answer(line, format, head) => {
-                    (hub.attach(line, Carrier::Events), socket::Framing::Events(format), head)
-                }
-            };
-            // Somebody may have joined an answer's line meanwhile.
-            let Some(seat) = seat else { return };
-            match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    socket::serve(&hub, seat, socket::Connection { stream, read, head, framing, place }).await
-                }
-                Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
+        let (seat, framing, head) = match carried {
+            Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
+            Carried::Raw(line, head) => {
+                (hub.attach(line, Carrier::Raw), socket::Framing::Raw { limit }, head)
             }
-        });
+            Carried::Events(seat, head) => (Some(seat), socket::Framing::Events(Format::Envelopes), head),
+            Carried::Answer(line, format, head) => {
+                (hub.attach(line, Carrier::Events), socket::Framing::Events(format), head)
+            }
+        };
+        // Somebody may have joined an answer's line meanwhile.
+        let Some(seat) = seat else { return Ok(()) };
+        let _of_lines = hub.runtime().enter();
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                let connection = socket::Connection { stream, read, head, framing, place };
+                // The task is made of this alone: it lasts as long as the line.
+                hub.runtime().spawn(socket::serve(&hub, seat, connection));
+            }
+            Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
+        }
         return Ok(());
     }
     match idle_since_retiring.flatten() {

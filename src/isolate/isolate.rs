@@ -34,6 +34,11 @@ const HEAP_TO_UNWIND: usize = 1 << 30;
 
 /// How long messages that came together may take before the event loop has its turn.
 const TURN: Duration = Duration::from_millis(5);
+/// When nothing ran for so long, the heap is tidied.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// A heap that grew by less since it was tidied last is left as it is.
+const WORTH_TIDYING: usize = 1 << 20;
 
 /// JavaScript, from outside. All calls happen on the thread that made it.
 pub struct Isolate {
@@ -360,6 +365,26 @@ impl Isolate {
     /// Whether what turns say on lines waits for the end of a later one.
     pub fn hold_back(&self, holds_back: bool) {
         self.holds_back.set(holds_back);
+    }
+
+    /// Has the heap give back what it does not need whenever nothing ran for a while: V8 collects garbage as code makes
+    /// more of it, and lines that idle make none. It does so bit by bit, as the event loop is polled. Never ready.
+    pub async fn tidy(&self) {
+        let (mut beats, mut kept) = (0, 0);
+        loop {
+            tokio::time::sleep(QUIET).await;
+            if std::mem::replace(&mut beats, self.pulse.beats()) != self.pulse.beats() {
+                continue;
+            }
+            let mut runtime = self.runtime.borrow_mut();
+            let isolate = runtime.v8_isolate();
+            let used = isolate.get_heap_statistics().used_heap_size();
+            if used > kept + WORTH_TIDYING.max(kept / 8) {
+                isolate.memory_pressure_notification(v8::MemoryPressureLevel::Moderate);
+                kept = used;
+            }
+            kept = kept.min(used);
+        }
     }
 
     /// Whether no exchange is left.

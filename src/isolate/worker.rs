@@ -379,5 +379,7 @@ async fn live(
             meter.probe(|| probed.isolate.heap()).await;
         }
     });
+    let tidied = worker.clone();
+    tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
     worker.attend(mail).await;
 }

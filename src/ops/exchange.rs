@@ -75,8 +75,8 @@ pub(super) struct Slot {
     /// It fails because a line to another server was lost, and why that was.
     lost: Option<String>,
     pub request: Head,
-    /// What is left of the body. Taken while a chunk is being read.
-    pub body: Option<Incoming>,
+    /// What is left of the body, if anything. Taken while a chunk is being read.
+    pub body: Option<Box<Incoming>>,
     /// Bytes of the body read so far.
     pub body_read: usize,
     /// What is left of the patience with a client that keeps the body's reader waiting.
@@ -97,6 +97,9 @@ pub(super) struct Slot {
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Box<Diagnostic>>,
 }
+
+// A line keeps it for as long as it lives.
+const _: () = assert!(size_of::<Slot>() <= 304);
 
 /// Why a body has no end.
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +191,7 @@ impl Exchanges {
             unreachable: false,
             lost: None,
             request: Head::new(parts),
-            body: Some(body),
+            body: (!body.is_end_stream()).then(|| Box::new(body)),
             body_read: 0,
             body_patience: None,
             body_fault: None,
