@@ -22,7 +22,9 @@ const open = new Map();
 
 /** The host has more to tell this exchange. */
 export function keepExchange(exchange) {
-  if (!exchange.ended) open.set(exchange.id, exchange);
+  if (exchange.ended) return;
+  open.set(exchange.id, exchange);
+  exchange.kept = true;
 }
 
 /** @returns {Exchange | undefined} */
@@ -55,6 +57,8 @@ export class Exchange {
     this.cookies = null;
     this.session = null;
     this.channels = null;
+    /** It is among those that the host can name. */
+    this.kept = false;
     this.#answered = false;
   }
 
@@ -183,7 +187,7 @@ export class Exchange {
   end(reason = undefined) {
     if (this.#ended) return;
     this.#ended = true;
-    open.delete(this.id);
+    if (this.kept) open.delete(this.id);
     // However it ended, the port tells first, unless it did already.
     this.port?.[kClosed](1000, "done", true);
     this.#settleWaiting("done");

@@ -100,6 +100,9 @@ export function setBackground(value, make) {
   return value;
 }
 
+/** Whether a Response was given a line, which its headers need not say. */
+export const isAttached = (response) => ports.has(response);
+
 export class LiveResponse extends EventTarget {
   /** The header that says where a Response's line is. */
   static xHeaderName = LINE_HEADERS[0];
@@ -143,13 +146,13 @@ export class LiveResponse extends EventTarget {
   static hasPort(response) {
     if (response instanceof LiveResponse) return response.#background !== null;
     if (!(response instanceof Response)) return false;
-    return ports.has(response) || LINE_HEADERS.some((name) => response.headers.has(name));
+    return isAttached(response) || LINE_HEADERS.some((name) => response.headers.has(name));
   }
 
   /** The far end's port of a response, or null. */
   static getPort(response) {
     if (response instanceof LiveResponse) return response.background;
-    if (!ports.has(response)) {
+    if (!isAttached(response)) {
       const port = openPort(response);
       if (port !== null) ports.set(response, port);
     }

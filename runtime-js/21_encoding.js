@@ -15,7 +15,7 @@ import {
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
-import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
+import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
@@ -124,8 +124,9 @@ export class Responder {
  * open is known after `returned()`; only then is it worth following the data's changes.
  */
 export function answerPlain(exchange, value, returned) {
-  if (value instanceof Response) answerResponse(exchange, value, true);
-  else answerValue(exchange, value, PLAIN, true);
+  if (value instanceof Response) {
+    if (exchange.page !== -1 || !answerUntouched(exchange, value)) answerResponse(exchange, value, true);
+  } else answerValue(exchange, value, PLAIN, true);
   exchange.answered = true;
   returned();
   if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value, PLAIN, true);
@@ -165,8 +166,36 @@ function answerValue(exchange, body, head, last) {
 
 const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
 
+/** Deno's Response from inside. A Response exists before this is first asked for. */
+let inside = null;
+const responses = () => inside ??= core.loadExtScript("ext:deno_fetch/23_response.js");
+
+/**
+ * Whether a Response is as `new Response(data)` or `Response.json(data)` made it: status 200, no header but its type's,
+ * nothing read. Deno keeps what such a one would be on the wire, until somebody asks for its headers or its body.
+ */
+export function isUntouched(response) {
+  const { getInnerResponse, serveFastBodyKey, serveFastStatusKey } = responses();
+  if (response[serveFastStatusKey] !== 200) return false;
+  const body = getInnerResponse(response).body;
+  return body === null || (body.streamOrStatic.body === response[serveFastBodyKey] && !body.streamOrStatic.consumed);
+}
+
+/** Answers with an untouched Response, if its data is a text of a usual type. Says whether it did. */
+function answerUntouched(exchange, response) {
+  if (!isUntouched(response)) return false;
+  const { serveFastBodyKey, serveFastContentTypeKey, serveFastHeaderKindKey, SERVE_FAST_HEADER_DEFAULT_TEXT } = responses();
+  const body = response[serveFastBodyKey];
+  if (typeof body !== "string") return false;
+  const isText = response[serveFastHeaderKindKey] === SERVE_FAST_HEADER_DEFAULT_TEXT;
+  const kind = isText ? TEXT_BODY : CONTENT_TYPES.indexOf(response[serveFastContentTypeKey], JSON_BODY);
+  if (kind === -1) return false;
+  op_answer_data(exchange.id, kind, body, true);
+  return true;
+}
+
 function answerResponse(exchange, response, last) {
-  const { toInnerResponse, wireHeaderList } = core.loadExtScript("ext:deno_fetch/23_response.js");
+  const { toInnerResponse, wireHeaderList } = responses();
   if (response.bodyUsed) throw new TypeError("The Response's body was read already, so it cannot be sent.");
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;

@@ -44,7 +44,7 @@ export function fetchFor(event, next) {
 export class StepContext {
   #segments;
 
-  /** @param {string[]} segments of the path, up to here */
+  /** @param {() => string[]} segments of the path, up to here; asked for when wanted */
   constructor(segments, dirname) {
     this.#segments = segments;
     /** The folder of the handler, as a route: `/products/-`. */
@@ -53,11 +53,11 @@ export class StepContext {
 
   /** The path up to here. */
   get pathname() {
-    return `/${this.#segments.join("/")}`;
+    return `/${this.#segments().join("/")}`;
   }
 
   /** The last segment up to here. */
   get stepname() {
-    return this.#segments.at(-1);
+    return this.#segments().at(-1);
   }
 }

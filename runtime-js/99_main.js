@@ -28,6 +28,11 @@ function start(nodes) {
   loaded();
 }
 
+/** There is time before the handlers come: what most of them use is made ready. */
+function warm() {
+  for (const name of ["URL", "Headers", "Request", "Response"]) globalThis[name];
+}
+
 /** The client joined the line of an exchange. */
 function opened(id) {
   const exchange = findExchange(id);
@@ -95,7 +100,7 @@ function closed(id, code, reason) {
 }
 
 // The host takes this before any other code runs.
-globalThis.__liveline = { addHandler, closed, dispatch, opened, overhear, receive, relay, reply, start };
+globalThis.__liveline = { addHandler, closed, dispatch, opened, overhear, receive, relay, reply, start, warm };
 
 // Nothing of the embedding is left where handlers could reach it.
 delete globalThis.__bootstrap;

@@ -42,6 +42,8 @@ async fn reload_on_change(pool: &Pool, watch: &mut Watch) -> Result<(), CliError
             Ok(Reloaded { took, handlers }) => {
                 report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
             }
+            // Somebody is still writing, and what is there between two files is nobody's error.
+            Err(_) if !watch.is_settled().await => {}
             Err(diagnostics) => {
                 report(&format!("reload failed, the old code goes on serving\n{}", errors(&diagnostics)));
             }

@@ -7,12 +7,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::head_timer::HeadTimer;
 use super::service;
 use crate::engine::LineId;
 use crate::isolate::{Connection, Worker};
@@ -48,6 +51,14 @@ pub(super) enum Carried {
     Events(LineId, Format, Vec<u8>),
 }
 
+/// What interrupts a connection.
+enum Notice {
+    /// The client takes too long for a request's head.
+    Late,
+    /// A newer generation serves.
+    Retiring,
+}
+
 async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
     let Connection { stream, peer, read } = connection;
     stream.set_nonblocking(true)?;
@@ -65,9 +76,10 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         }
     }
     let limits = &worker.settings.limits;
+    let heads = HeadTimer::new();
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
+        .timer(heads.clone())
         .header_read_timeout(limits.header_read)
         .max_buf_size(limits.header.max(8192));
     let shared = Rc::new(Shared {
@@ -78,19 +90,37 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         served: Cell::new(0),
     });
     let requests = shared.clone();
-    let service = service_fn(move |request| Box::pin(service::answer(requests.clone(), request)));
+    let service = service_fn(move |request| service::answer(&requests, request));
     let mut http = builder.serve_connection(TokioIo::new(Rewound { read, stream }), service);
 
+    // Polled only when one of them has something to say, not with each request.
+    let mut notices = FuturesUnordered::<Pin<Box<dyn Future<Output = Notice>>>>::new();
+    let late = || async {
+        heads.late(limits.header_read).await;
+        Notice::Late
+    };
+    notices.push(Box::pin(late()));
+    notices.push(Box::pin(async move {
+        // An error means that the worker is gone, and this connection with it.
+        let _ = retiring.wait_for(|retiring| *retiring).await;
+        Notice::Retiring
+    }));
     let mut idle_since_retiring = None;
     let served = loop {
         tokio::select! {
+            biased;
             served = poll_fn(|cx| http.poll_without_shutdown(cx)) => break served,
-            _ = retiring.wait_for(|retiring| *retiring), if idle_since_retiring.is_none() => {
-                idle_since_retiring = Some((shared.pending.get() == 0).then(|| shared.served.get()));
-                Pin::new(&mut http).graceful_shutdown();
-            }
+            Some(notice) = notices.next() => match notice {
+                // hyper reads it from the timer. Where the head came just now, the next may be late, too.
+                Notice::Late => notices.push(Box::pin(late())),
+                Notice::Retiring => {
+                    idle_since_retiring = Some((shared.pending.get() == 0).then(|| shared.served.get()));
+                    Pin::new(&mut http).graceful_shutdown();
+                }
+            },
         }
     };
+    drop(notices);
     let parts = http.into_parts();
     let Rewound { read, stream } = parts.io.into_inner();
     let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };

@@ -8,6 +8,7 @@
 //! is the worker's.
 
 mod connection;
+mod head_timer;
 mod line;
 mod redirect;
 mod service;

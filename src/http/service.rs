@@ -1,6 +1,8 @@
 //! One request: to a line, to its handlers, or to the static files.
 
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{HeaderName, HeaderValue, VARY};
@@ -10,23 +12,49 @@ use super::connection::{Carried, Shared};
 use super::line;
 use super::redirect::Told;
 use crate::client::BrowserFiles;
-use crate::isolate::CallError;
+use crate::isolate::Called;
 use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, prefers_html};
-use crate::router::{Node, segments};
+use crate::router::{Node, PageId, Routes, segments};
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection carries a line")]
 pub struct HandedOver;
 
+type Answered = Result<Response<AnswerBody>, HandedOver>;
+
+/// The answer to a request: there already, as most are, or still to come.
+pub enum Answering {
+    Now(Option<Answered>),
+    Later(Pin<Box<dyn Future<Output = Answered>>>),
+}
+
+impl Future for Answering {
+    type Output = Answered;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered> {
+        match &mut *self {
+            Answering::Now(answered) => Poll::Ready(answered.take().expect("a future is polled to its end once")),
+            Answering::Later(answered) => answered.as_mut().poll(cx),
+        }
+    }
+}
+
 /// Answers a request. Always does: what goes wrong is an answer, too.
-pub async fn answer(
-    shared: Rc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, HandedOver> {
+pub fn answer(shared: &Rc<Shared>, request: Request<Incoming>) -> Answering {
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
-    let mut answer = route(&shared, request, wants_html).await;
+    match route(shared, request, wants_html) {
+        Routed::Answered(answer) => Answering::Now(Some(finish(shared, answer, wants_html))),
+        Routed::Waiting(answer) => {
+            let shared = shared.clone();
+            Answering::Later(Box::pin(async move { finish(&shared, answer.await, wants_html) }))
+        }
+    }
+}
+
+/// What every answer goes through on its way out.
+fn finish(shared: &Shared, mut answer: Answer, wants_html: bool) -> Answered {
     if wants_html && answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty) {
         answer = answer.with_not_found_page();
     }
@@ -66,52 +94,67 @@ fn head_of(Answer { status, headers, .. }: &Answer) -> Vec<u8> {
     head
 }
 
-async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool) -> Answer {
+/// Where a request went.
+enum Routed {
+    Answered(Answer),
+    Waiting(Pin<Box<dyn Future<Output = Answer>>>),
+}
+
+fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool) -> Routed {
     let worker = &shared.worker;
     let path = request.uri().path();
-    if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
-        return browser_file(shared, &request).await;
+    if BrowserFiles::cover(path) && is_look(request.method()) {
+        return Routed::Waiting(Box::pin(browser_file(shared.clone(), request)));
     }
     if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
-        let token = token.to_owned();
-        return line::answer(shared, &token, request).await;
+        let (shared, token) = (shared.clone(), token.to_owned());
+        return Routed::Waiting(Box::pin(async move { line::answer(&shared, &token, request).await }));
     }
     if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
-        return Answer::too_large(worker.settings.limits.body);
+        return Routed::Answered(Answer::too_large(worker.settings.limits.body));
     }
     let routes = &worker.site.routes;
     let node = routes.resolve(path);
-    let Node { steps, page, own_page, .. } = routes.node(node);
+    let &Node { ref steps, page, own_page, .. } = routes.node(node);
     let wanted = page.filter(|_| wants_html);
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
-        return file(shared, &request).await;
+        return Routed::Waiting(Box::pin(file(shared.clone(), request)));
     }
     let (parts, body) = request.into_parts();
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let told = Told::asked(&parts.headers);
+    let asked = Asked { told: Told::asked(&parts.headers), page, is_look: is_look(&parts.method) };
     let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
-    let mut answer = match worker.call(call, node).await {
-        Ok(answer) => answer,
-        Err(CallError::TimedOut) => {
-            let limit = worker.settings.limits.answer;
-            tracing::error!("{method} {}: no answer within {limit:?}", uri.path());
-            Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
-        }
-        Err(CallError::Lost) => Answer::internal_error(None, false),
-    };
-    if let Some(told) = told {
-        told.apply(&mut answer);
-    }
-    // Files of `public/` are what they are for everybody.
-    let page = page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
-    if let Some(page) = page.and_then(|page| routes.page(page)) {
-        answer.headers.insert(X_LIVE_PAGE, page.header.clone());
-        if is_look(&method) {
-            answer.headers.append(VARY, HeaderValue::from_static("Accept"));
+    match worker.call(call, node) {
+        Called::Answered(answer) => Routed::Answered(asked.complete(routes, answer)),
+        Called::Waiting(waiting) => {
+            let routes = routes.clone();
+            Routed::Waiting(Box::pin(async move { asked.complete(&routes, waiting.answer().await) }))
         }
     }
-    answer
+}
+
+/// What of a request its answer still needs.
+struct Asked {
+    told: Option<Told>,
+    page: Option<PageId>,
+    is_look: bool,
+}
+
+impl Asked {
+    fn complete(&self, routes: &Routes, mut answer: Answer) -> Answer {
+        if let Some(told) = &self.told {
+            told.apply(&mut answer);
+        }
+        // Files of `public/` are what they are for everybody.
+        let page = self.page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
+        if let Some(page) = page.and_then(|page| routes.page(page)) {
+            answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+            if self.is_look {
+                answer.headers.append(VARY, HeaderValue::from_static("Accept"));
+            }
+        }
+        answer
+    }
 }
 
 /// Which page belongs to the route, so that a client can tell whether it shows it already.
@@ -123,7 +166,7 @@ fn is_look(method: &Method) -> bool {
 }
 
 /// What browsers run of the host's own.
-async fn browser_file(shared: &Shared, request: &Request<Incoming>) -> Answer {
+async fn browser_file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
     let files = shared.worker.site.browser.clone();
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
     // Bundles are made when they are first asked for.
@@ -144,7 +187,7 @@ async fn browser_file(shared: &Shared, request: &Request<Incoming>) -> Answer {
 }
 
 /// A path without handlers: the static file, without entering JavaScript.
-async fn file(shared: &Shared, request: &Request<Incoming>) -> Answer {
+async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
     let files = &shared.worker.site.files;
     match files.answer(request.method(), request.headers(), request.uri().path()).await {
         Ok(response) => {

@@ -12,7 +12,7 @@ use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
 use deno_core::{JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions};
 use hyper::Method;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::loader::Loader;
 use super::site::Site;
@@ -21,9 +21,9 @@ use super::watchdog::Witness;
 use super::watchdog::{self, Pulse, Stopper, Trip};
 use super::{Limits, embedded};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
-use crate::ops::{Answer, Call, Diagnostic, Exchanges};
+use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Unanswered};
 use crate::ports::Told;
-use crate::router::{Handler, Layer, NodeId};
+use crate::router::{Handler, Layer, NodeId, segments};
 use crate::storage::Databases;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
@@ -50,6 +50,13 @@ pub struct Isolate {
     idle: Notify,
 }
 
+/// What the first turn of a request came to.
+pub enum Dispatched {
+    Answered(Answer),
+    Waiting(ExchangeId, Unanswered),
+    Lost,
+}
+
 struct Functions {
     add_handler: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
@@ -60,6 +67,7 @@ struct Functions {
     relay: v8::Global<v8::Function>,
     reply: v8::Global<v8::Function>,
     start: v8::Global<v8::Function>,
+    warm: v8::Global<v8::Function>,
 }
 
 impl Isolate {
@@ -118,6 +126,11 @@ impl Isolate {
             announces_idle: Cell::default(),
             idle: Notify::new(),
         })
+    }
+
+    /// Loads of the web's globals what most handlers use, while nobody waits for it.
+    pub fn warm(&self) {
+        self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
 
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first.
@@ -198,23 +211,29 @@ impl Isolate {
         self.loader.files()
     }
 
-    /// Runs the handlers for a request. The answer may be there when this returns.
-    pub fn dispatch(&self, request: Call, node: NodeId) -> (ExchangeId, oneshot::Receiver<Answer>) {
+    /// Runs the handlers for a request, until they have answered or wait for something.
+    pub fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
         let method = request.parts.method.clone();
+        let uri = request.parts.uri.clone();
+        let path = uri.path();
         let page = request.page.map_or(-1, u32::cast_signed);
-        let (id, answer, can_join) = self.with_exchanges(|exchanges| {
-            let (id, answer) = exchanges.begin(request);
-            (id, answer, exchanges.can_join(id))
-        });
+        let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
         self.enter(|scope, functions| {
-            let id = v8::Number::new(scope, id.0 as f64).into();
+            let id = v8::Number::new(scope, exchange.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
+            let length = v8::Integer::new_from_unsigned(scope, segments(path).count() as u32).into();
+            let path = string(scope, path);
             let method = method_name(scope, &method);
             let page = v8::Integer::new(scope, page).into();
             let can_join = v8::Boolean::new(scope, can_join).into();
-            call(scope, &functions.dispatch, &[id, node, method, page, can_join]);
+            call(scope, &functions.dispatch, &[id, node, path, length, method, page, can_join]);
         });
-        (id, answer)
+        self.with_exchanges(|exchanges| match exchanges.answered() {
+            Some(answer) => Dispatched::Answered(answer),
+            None => exchanges.wait(exchange).map_or(Dispatched::Lost, |unanswered| {
+                Dispatched::Waiting(exchange, unanswered)
+            }),
+        })
     }
 
     /// Delivers what happened on a line.
@@ -447,6 +466,7 @@ impl Functions {
             relay: function("relay"),
             reply: function("reply"),
             start: function("start"),
+            warm: function("warm"),
         }
     }
 }

@@ -134,7 +134,8 @@ pub enum AnswerBody {
     Data(Bytes),
     /// Chunks from JavaScript. The channel holds one, so a slow client slows its source.
     Stream(mpsc::Receiver<Chunk>),
-    File(FileBody),
+    // Large, and rare where it counts.
+    File(Box<FileBody>),
 }
 
 impl AnswerBody {
@@ -142,7 +143,7 @@ impl AnswerBody {
     pub fn file(body: FileBody) -> AnswerBody {
         match body {
             FileBody::Empty => AnswerBody::Empty,
-            body => AnswerBody::File(body),
+            body => AnswerBody::File(Box::new(body)),
         }
     }
 }
@@ -202,7 +203,7 @@ impl Body for AnswerBody {
                 *self = AnswerBody::Empty;
                 Poll::Ready(frame)
             }
-            AnswerBody::File(file) => Pin::new(file).poll_frame(cx).map_err(BodyError::from),
+            AnswerBody::File(file) => Pin::new(&mut **file).poll_frame(cx).map_err(BodyError::from),
         }
     }
 

@@ -36,7 +36,7 @@ pub use client::{Client, LineStream};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
-pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
+pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
 pub use negotiation::prefers_html;
 pub use page::PageSource;
 pub use session::Sessions;
@@ -92,7 +92,6 @@ deno_core::extension!(
         request::op_request_has_body,
         request::op_request_header,
         request::op_request_headers,
-        request::op_request_path,
         request::op_request_peer,
         request::op_request_read,
         request::op_request_url,
