@@ -137,6 +137,12 @@ export class Exchange {
     if (!this.#ended && op_exchange_returned(this.id)) this.#complete();
   }
 
+  /** A handler returned its one answer, which the host has; `isComplete` is what the host says of that. */
+  answeredPlainly(isComplete) {
+    this.answered = true;
+    if (isComplete) this.#complete();
+  }
+
   /** The response had its last frame. */
   responseDone() {
     if (!this.#ended && op_exchange_done(this.id)) this.#complete();

@@ -6,6 +6,7 @@ import {
   op_answer_bytes,
   op_answer_data,
   op_answer_file,
+  op_answer_plain,
   op_answer_stream,
   op_port_delta,
   op_port_frame,
@@ -121,14 +122,15 @@ export class Responder {
 
 /**
  * Answers with what a handler returned: data or a Response, final as far as the handler goes. What holds the exchange
- * open is known after `returned()`; only then is it worth following the data's changes.
+ * open is known then; only then is it worth following the data's changes.
  */
-export function answerPlain(exchange, value, returned) {
-  if (value instanceof Response) {
-    if (exchange.page !== -1 || !answerUntouched(exchange, value)) answerResponse(exchange, value, true);
-  } else answerValue(exchange, value, PLAIN, true);
-  exchange.answered = true;
-  returned();
+export function answerPlain(exchange, value) {
+  if (exchange.page !== -1 || !answerAtOnce(exchange, value)) {
+    if (value instanceof Response) answerResponse(exchange, value, true);
+    else answerValue(exchange, value, PLAIN, true);
+    exchange.answered = true;
+    exchange.returned();
+  }
   if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value, PLAIN, true);
 }
 
@@ -152,7 +154,7 @@ const NOTHING = { ...PLAIN, body: null, [kRaw]: undefined, concurrent: false };
 function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
-  const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+  const text = textOf(kind, body);
   if (exchange.page !== -1 && isShown(head.status, head.headers)) {
     return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSON.stringify(text) : text, last);
   }
@@ -181,17 +183,28 @@ export function isUntouched(response) {
   return body === null || (body.streamOrStatic.body === response[serveFastBodyKey] && !body.streamOrStatic.consumed);
 }
 
-/** Answers with an untouched Response, if its data is a text of a usual type. Says whether it did. */
-function answerUntouched(exchange, response) {
-  if (!isUntouched(response)) return false;
-  const { serveFastBodyKey, serveFastContentTypeKey, serveFastHeaderKindKey, SERVE_FAST_HEADER_DEFAULT_TEXT } = responses();
-  const body = response[serveFastBodyKey];
-  if (typeof body !== "string") return false;
-  const isText = response[serveFastHeaderKindKey] === SERVE_FAST_HEADER_DEFAULT_TEXT;
-  const kind = isText ? TEXT_BODY : CONTENT_TYPES.indexOf(response[serveFastContentTypeKey], JSON_BODY);
+/** Answers with data, or an untouched Response of a usual type. Says whether it did. */
+function answerAtOnce(exchange, value) {
+  let kind, text;
+  if (value instanceof Response) {
+    if (!isUntouched(value)) return false;
+    const { serveFastBodyKey, serveFastContentTypeKey, serveFastHeaderKindKey, SERVE_FAST_HEADER_DEFAULT_TEXT } = inside;
+    text = value[serveFastBodyKey];
+    if (typeof text !== "string") return false;
+    const isText = value[serveFastHeaderKindKey] === SERVE_FAST_HEADER_DEFAULT_TEXT;
+    kind = isText ? TEXT_BODY : CONTENT_TYPES.indexOf(value[serveFastContentTypeKey], JSON_BODY);
+  } else {
+    kind = plainKind(value);
+    if (kind !== -1) text = textOf(kind, value);
+  }
   if (kind === -1) return false;
-  op_answer_data(exchange.id, kind, body, true);
+  exchange.answeredPlainly(op_answer_plain(exchange.id, kind, text));
   return true;
+}
+
+/** What a body of this kind is on the wire. */
+function textOf(kind, body) {
+  return kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
 }
 
 function answerResponse(exchange, response, last) {

@@ -65,7 +65,7 @@ function finish(event, value) {
   try {
     if (event[kResponse] === null && !exchange.answered && isFinal(value)) {
       HttpEvent.returnedPlainly(event);
-      answerPlain(exchange, value, () => exchange.returned());
+      answerPlain(exchange, value);
     } else {
       HttpEvent.returned(event, value);
       exchange.returned();

@@ -34,7 +34,9 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered> {
         match &mut *self {
-            Answering::Now(answered) => Poll::Ready(answered.take().expect("a future is polled to its end once")),
+            Answering::Now(answered) => {
+                Poll::Ready(answered.take().expect("a future is polled to its end once"))
+            }
             Answering::Later(answered) => answered.as_mut().poll(cx),
         }
     }

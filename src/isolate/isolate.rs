@@ -58,6 +58,8 @@ pub enum Dispatched {
 }
 
 struct Functions {
+    /// Where they run.
+    context: v8::Global<v8::Context>,
     add_handler: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
@@ -230,9 +232,9 @@ impl Isolate {
         });
         self.with_exchanges(|exchanges| match exchanges.answered() {
             Some(answer) => Dispatched::Answered(answer),
-            None => exchanges.wait(exchange).map_or(Dispatched::Lost, |unanswered| {
-                Dispatched::Waiting(exchange, unanswered)
-            }),
+            None => exchanges
+                .wait(exchange)
+                .map_or(Dispatched::Lost, |unanswered| Dispatched::Waiting(exchange, unanswered)),
         })
     }
 
@@ -373,7 +375,10 @@ impl Isolate {
         {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.pulse.enter();
-            deno_core::scope!(scope, &mut *runtime);
+            // As `deno_core::scope!`, which makes a new handle on the context each time.
+            v8::scope!(let scope, runtime.v8_isolate());
+            let context = v8::Local::new(scope, &self.functions.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
             enter(scope, &self.functions);
             scope.perform_microtask_checkpoint();
         }
@@ -444,6 +449,7 @@ impl Isolate {
 impl Functions {
     /// Takes the functions that `99_main.js` left for the host.
     fn of(runtime: &mut JsRuntime) -> Functions {
+        let context = runtime.main_context();
         deno_core::scope!(scope, runtime);
         let global = scope.get_current_context().global(scope);
         let key = string(scope, "__liveline");
@@ -457,6 +463,7 @@ impl Functions {
             v8::Global::new(scope, function)
         };
         Functions {
+            context,
             add_handler: function("addHandler"),
             closed: function("closed"),
             dispatch: function("dispatch"),

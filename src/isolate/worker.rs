@@ -236,7 +236,8 @@ pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Resul
     let handle = Handle { mailbox: mailbox.clone(), owner, load: load.clone() };
     std::thread::Builder::new().name(format!("liveline-isolate-{}", owner.0)).spawn(move || {
         let hub = settings.hub.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
                 runtime.block_on(live(settings, pool, mailbox, mail, owner, load));

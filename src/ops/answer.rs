@@ -238,6 +238,10 @@ pub fn op_answer_data(
     #[string] body: &str,
     done: bool,
 ) -> Result<(), OpError> {
+    give(state, id, plain(kind, body), done)
+}
+
+fn plain(kind: u32, body: &str) -> Answer {
     let mut answer = Answer::empty(StatusCode::OK);
     match kind {
         KIND_JSON => drop(answer.headers.insert(CONTENT_TYPE, JSON)),
@@ -247,7 +251,20 @@ pub fn op_answer_data(
     if !body.is_empty() {
         answer.body = AnswerBody::Data(Bytes::copy_from_slice(body.as_bytes()));
     }
-    give(state, id, answer, done)
+    answer
+}
+
+/// The same for a handler that says no more, and has returned. Says whether that completes the exchange.
+#[op2(fast)]
+pub fn op_answer_plain(
+    state: &mut OpState,
+    id: f64,
+    #[smi] kind: u32,
+    #[string] body: &str,
+) -> Result<bool, OpError> {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    exchanges.input(exchange_id(id), Input::Answer { answer: plain(kind, body), done: true })?;
+    Ok(exchanges.input(exchange_id(id), Input::Returned).unwrap_or(true))
 }
 
 /// An answer with a head of its own and a text.

@@ -53,6 +53,7 @@ deno_core::extension!(
         answer::op_answer_bytes,
         answer::op_answer_data,
         answer::op_answer_file,
+        answer::op_answer_plain,
         answer::op_answer_stream,
         answer::op_stream_end,
         answer::op_stream_gone,
