@@ -99,10 +99,12 @@ function closed(id, code, reason) {
   });
 }
 
-// The host takes this before any other code runs.
-globalThis.__liveline = { addHandler, closed, dispatch, opened, overhear, receive, relay, reply, start, warm };
+/** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
+function begin() {
+  delete globalThis.__bootstrap;
+  delete globalThis.Deno;
+  delete globalThis.bootstrap;
+}
 
-// Nothing of the embedding is left where handlers could reach it.
-delete globalThis.__bootstrap;
-delete globalThis.Deno;
-delete globalThis.bootstrap;
+// The host takes this before any other code runs.
+globalThis.__liveline = { addHandler, begin, closed, dispatch, opened, overhear, receive, relay, reply, start, warm };

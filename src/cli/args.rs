@@ -31,6 +31,9 @@ pub enum Command {
     Check(Folder),
     /// Write the types of everything handlers can use, for editors and the TypeScript compiler
     Types(Types),
+    /// Keep a started engine in a file beside this executable, from where it starts several times faster
+    #[cfg(feature = "v8")]
+    Snapshot,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args.rs` | the arguments as typed |
 //! | `settings.rs` | the arguments checked and resolved |
-//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs` | one subcommand each |
+//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `snapshot.rs` | one subcommand each |
 //! | `watch.rs` | changes on disk, for `dev` |
 
 mod args;
@@ -14,6 +14,8 @@ mod log;
 mod routes;
 mod serve;
 mod settings;
+#[cfg(feature = "v8")]
+mod snapshot;
 mod types;
 mod watch;
 
@@ -40,6 +42,8 @@ pub fn main() -> ExitCode {
             args::Command::Routes(args) => routes::run(&args),
             args::Command::Check(args) => check::run(args).await,
             args::Command::Types(args) => types::run(&args),
+            #[cfg(feature = "v8")]
+            args::Command::Snapshot => snapshot::run(),
         }
     });
     // Whatever still blocks a thread must not keep the process.
@@ -77,6 +81,9 @@ enum CliError {
     SessionKey,
     #[error("{0}")]
     Handlers(String),
+    #[cfg(feature = "v8")]
+    #[error(transparent)]
+    Snapshot(#[from] crate::isolate::SnapshotError),
     #[error("the runtime cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }

@@ -88,10 +88,16 @@ impl Isolate {
     /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
     pub fn new(limits: Limits, exchanges: Exchanges, databases: Databases) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::default());
+        #[cfg(feature = "v8")]
+        let snapshot = super::snapshot::kept();
+        #[cfg(not(feature = "v8"))]
+        let snapshot = None;
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
             extensions: embedded::extensions(exchanges, databases),
             residual_lazy_js_sources: embedded::SCRIPTS,
+            startup_snapshot: snapshot,
+            skip_op_registration: snapshot.is_some(),
             create_params: Some(v8::CreateParams::default().heap_limits(0, limits.heap)),
             ..Default::default()
         })?;
@@ -462,7 +468,8 @@ impl Functions {
             let function = v8::Local::<v8::Function>::try_from(value).expect("99_main.js sets functions");
             v8::Global::new(scope, function)
         };
-        Functions {
+        let begin = function("begin");
+        let functions = Functions {
             context,
             add_handler: function("addHandler"),
             closed: function("closed"),
@@ -474,7 +481,9 @@ impl Functions {
             reply: function("reply"),
             start: function("start"),
             warm: function("warm"),
-        }
+        };
+        call(scope, &begin, &[]);
+        functions
     }
 }
 
