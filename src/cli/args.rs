@@ -32,7 +32,6 @@ pub enum Command {
     /// Write the types of everything handlers can use, for editors and the TypeScript compiler
     Types(Types),
     /// Keep a started engine in a file beside this executable, from where it starts several times faster
-    #[cfg(feature = "v8")]
     Snapshot,
 }
 

@@ -14,7 +14,6 @@ mod log;
 mod routes;
 mod serve;
 mod settings;
-#[cfg(feature = "v8")]
 mod snapshot;
 mod types;
 mod watch;
@@ -42,7 +41,6 @@ pub fn main() -> ExitCode {
             args::Command::Routes(args) => routes::run(&args),
             args::Command::Check(args) => check::run(args).await,
             args::Command::Types(args) => types::run(&args),
-            #[cfg(feature = "v8")]
             args::Command::Snapshot => snapshot::run(),
         }
     });
@@ -81,7 +79,6 @@ enum CliError {
     SessionKey,
     #[error("{0}")]
     Handlers(String),
-    #[cfg(feature = "v8")]
     #[error(transparent)]
     Snapshot(#[from] crate::isolate::SnapshotError),
     #[error("the runtime cannot start: {0}")]

@@ -32,7 +32,6 @@ pub fn extensions(exchanges: Exchanges, databases: Databases) -> Vec<Extension> 
 }
 
 /// The same for an isolate that no handler will run in.
-#[cfg(feature = "v8")]
 pub fn stateless_extensions() -> Vec<Extension> {
     in_order(liveline_permissions::lazy_init(), ops::liveline::lazy_init())
 }

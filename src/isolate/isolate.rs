@@ -19,7 +19,7 @@ use super::site::Site;
 #[cfg(feature = "v8")]
 use super::watchdog::Witness;
 use super::watchdog::{self, Pulse, Stopper, Trip};
-use super::{Limits, embedded};
+use super::{Limits, embedded, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Unanswered};
 use crate::ports::Told;
@@ -88,10 +88,7 @@ impl Isolate {
     /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
     pub fn new(limits: Limits, exchanges: Exchanges, databases: Databases) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::default());
-        #[cfg(feature = "v8")]
-        let snapshot = super::snapshot::kept();
-        #[cfg(not(feature = "v8"))]
-        let snapshot = None;
+        let snapshot = snapshot::kept();
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
             extensions: embedded::extensions(exchanges, databases),

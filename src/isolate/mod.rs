@@ -22,7 +22,6 @@ mod modules;
 mod pool;
 mod settings;
 mod site;
-#[cfg(feature = "v8")]
 mod snapshot;
 mod transpile;
 mod watchdog;
@@ -31,6 +30,5 @@ mod worker;
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
-#[cfg(feature = "v8")]
 pub use snapshot::{SnapshotError, keep as keep_snapshot};
 pub use worker::{Called, Connection, Serve, Worker};

@@ -15,9 +15,14 @@ use super::embedded;
 /// What stands behind the heap in the file: the build that it is for, and its own checksum.
 const TRAILER: usize = 8;
 
+/// QuickJS has no snapshots.
+const IS_POSSIBLE: bool = cfg!(feature = "v8");
+
 /// A snapshot was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
+    #[error("this build's engine starts without snapshots; only V8 has them")]
+    Engine,
     #[error("the executable is not to be found: {0}")]
     Executable(std::io::Error),
     #[error("cannot write `{}`: {source}", .path.display())]
@@ -30,7 +35,7 @@ pub enum SnapshotError {
 pub fn kept() -> Option<&'static [u8]> {
     static KEPT: OnceLock<Option<&'static [u8]>> = OnceLock::new();
     *KEPT.get_or_init(|| {
-        let executable = std::env::current_exe().ok()?;
+        let executable = std::env::current_exe().ok().filter(|_| IS_POSSIBLE)?;
         let mut file = std::fs::read(place(&executable)).ok()?;
         let heap = file.len().checked_sub(TRAILER)?;
         if file[heap..] != trailer(&executable, &file[..heap]).ok()? {
@@ -45,6 +50,9 @@ pub fn kept() -> Option<&'static [u8]> {
 
 /// Makes the heap and keeps it. Says where. Needs a tokio context, and that no isolate runs.
 pub fn keep() -> Result<PathBuf, SnapshotError> {
+    if !IS_POSSIBLE {
+        return Err(SnapshotError::Engine);
+    }
     let executable = std::env::current_exe().map_err(SnapshotError::Executable)?;
     let path = place(&executable);
     let mut runtime = JsRuntimeForSnapshot::try_new(RuntimeOptions {
