@@ -103,7 +103,7 @@ export class Router {
       const handler = handlerFor(await load(), event.request.method);
       if (handler === undefined) continue;
       const next = this.#nextFor(event, trail, index, depth);
-      const context = new StepContext(segmentsOf(trail.pathname).slice(0, depth), dirname);
+      const context = new StepContext(() => segmentsOf(trail.pathname).slice(0, depth), dirname);
       return await event[kAnsweredBy](() => handler.call(context, event, next, fetchFor(event, next)));
     }
     return await this.#pastTheLastStep(event);
