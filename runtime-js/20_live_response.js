@@ -100,6 +100,9 @@ export function setBackground(value, make) {
   return value;
 }
 
+/** Whether a Response was given a line, which its headers need not say. */
+export const isAttached = (response) => ports.has(response);
+
 export class LiveResponse extends EventTarget {
   /** The header that says where a Response's line is. */
   static xHeaderName = LINE_HEADERS[0];

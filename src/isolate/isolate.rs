@@ -13,19 +13,19 @@ use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
 use deno_core::{JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions};
 use hyper::Method;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::loader::Loader;
 use super::site::Site;
 #[cfg(feature = "v8")]
 use super::watchdog::Witness;
 use super::watchdog::{self, Pulse, Stopper, Trip};
-use super::{Limits, embedded};
+use super::{Limits, embedded, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
-use crate::ops::{Answer, Call, Diagnostic, Exchanges, current_exchange};
+use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Unanswered, current_exchange};
 use crate::ports::{Hub, Told};
-use crate::router::{Handler, Layer, NodeId};
+use crate::router::{Handler, Layer, NodeId, segments};
 use crate::storage::Databases;
 use crate::wire::Frame;
 
@@ -64,7 +64,16 @@ pub struct Isolate {
     holds_back: Cell<bool>,
 }
 
+/// What the first turn of a request came to.
+pub enum Dispatched {
+    Answered(ExchangeId, Answer),
+    Waiting(ExchangeId, Unanswered),
+    Lost(ExchangeId),
+}
+
 struct Functions {
+    /// Where they run.
+    context: v8::Global<v8::Context>,
     add_handler: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
@@ -76,6 +85,7 @@ struct Functions {
     relay: v8::Global<v8::Function>,
     reply: v8::Global<v8::Function>,
     start: v8::Global<v8::Function>,
+    warm: v8::Global<v8::Function>,
 }
 
 impl Isolate {
@@ -98,10 +108,13 @@ impl Isolate {
     pub fn new(limits: Limits, exchanges: Exchanges, databases: Databases) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::default());
         let hub = exchanges.hub();
+        let snapshot = snapshot::kept();
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
             extensions: embedded::extensions(exchanges, databases),
             residual_lazy_js_sources: embedded::SCRIPTS,
+            startup_snapshot: snapshot,
+            skip_op_registration: snapshot.is_some(),
             create_params: Some(v8::CreateParams::default().heap_limits(0, limits.heap)),
             ..Default::default()
         })?;
@@ -142,6 +155,11 @@ impl Isolate {
             holds_back: Cell::default(),
             idle: Notify::new(),
         })
+    }
+
+    /// Loads of the web's globals what most handlers use, while nobody waits for it.
+    pub fn warm(&self) {
+        self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
 
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first.
@@ -222,23 +240,29 @@ impl Isolate {
         self.loader.files()
     }
 
-    /// Runs the handlers for a request. The answer may be there when this returns.
-    pub fn dispatch(&self, request: Call, node: NodeId) -> (ExchangeId, oneshot::Receiver<Answer>) {
+    /// Runs the handlers for a request, until they have answered or wait for something.
+    pub fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
         let method = request.parts.method.clone();
+        let uri = request.parts.uri.clone();
+        let path = uri.path();
         let page = request.page.map_or(-1, u32::cast_signed);
-        let (id, answer, can_join) = self.with_exchanges(|exchanges| {
-            let (id, answer) = exchanges.begin(request);
-            (id, answer, exchanges.can_join(id))
-        });
+        let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
         self.enter(|scope, functions| {
-            let id = v8::Number::new(scope, id.0 as f64).into();
+            let id = v8::Number::new(scope, exchange.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
+            let length = v8::Integer::new_from_unsigned(scope, segments(path).count() as u32).into();
+            let path = string(scope, path);
             let method = method_name(scope, &method);
             let page = v8::Integer::new(scope, page).into();
             let can_join = v8::Boolean::new(scope, can_join).into();
-            call(scope, &functions.dispatch, &[id, node, method, page, can_join]);
+            call(scope, &functions.dispatch, &[id, node, path, length, method, page, can_join]);
         });
-        (id, answer)
+        self.with_exchanges(|exchanges| match exchanges.answered() {
+            Some(answer) => Dispatched::Answered(exchange, answer),
+            None => exchanges
+                .wait(exchange)
+                .map_or(Dispatched::Lost(exchange), |unanswered| Dispatched::Waiting(exchange, unanswered)),
+        })
     }
 
     /// Delivers what happened on a line.
@@ -432,7 +456,10 @@ impl Isolate {
         {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.pulse.enter();
-            deno_core::scope!(scope, &mut *runtime);
+            // As `deno_core::scope!`, which makes a new handle on the context each time.
+            v8::scope!(let scope, runtime.v8_isolate());
+            let context = v8::Local::new(scope, &self.functions.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
             enter(scope, &self.functions);
             scope.perform_microtask_checkpoint();
         }
@@ -507,6 +534,7 @@ impl Isolate {
 impl Functions {
     /// Takes the functions that `99_main.js` left for the host.
     fn of(runtime: &mut JsRuntime) -> Functions {
+        let context = runtime.main_context();
         deno_core::scope!(scope, runtime);
         let global = scope.get_current_context().global(scope);
         let key = string(scope, "__liveline");
@@ -519,7 +547,9 @@ impl Functions {
             let function = v8::Local::<v8::Function>::try_from(value).expect("99_main.js sets functions");
             v8::Global::new(scope, function)
         };
-        Functions {
+        let begin = function("begin");
+        let functions = Functions {
+            context,
             add_handler: function("addHandler"),
             closed: function("closed"),
             dispatch: function("dispatch"),
@@ -531,7 +561,10 @@ impl Functions {
             relay: function("relay"),
             reply: function("reply"),
             start: function("start"),
-        }
+            warm: function("warm"),
+        };
+        call(scope, &begin, &[]);
+        functions
     }
 }
 
