@@ -2,7 +2,7 @@
 // first touched, so that an isolate starts with little more than events and timers.
 
 import { core, internals } from "ext:core/mod.js";
-import { op_crypto_random, op_crypto_uuid } from "ext:core/ops";
+import { op_console, op_crypto_random, op_crypto_uuid } from "ext:core/ops";
 
 const LAZY = {
   "ext:deno_web/00_url.js": ["URL", "URLSearchParams"],
@@ -42,7 +42,6 @@ const LAZY = {
   "ext:deno_fetch/20_headers.js": ["Headers"],
   "ext:deno_fetch/21_formdata.js": ["FormData"],
   "ext:deno_fetch/23_request.js": ["Request"],
-  "ext:deno_fetch/23_response.js": ["Response"],
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
 };
 
@@ -81,7 +80,8 @@ export function define(name, value) {
   Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, value, writable: true });
 }
 
-function defineLazy(name, load) {
+/** The same for one whose value is made when it is first read. */
+export function defineLazy(name, load) {
   Object.defineProperty(globalThis, name, {
     configurable: true,
     enumerable: false,
@@ -100,8 +100,8 @@ function makeConsole() {
   const { Console, setNoColorFns } = core.loadExtScript("ext:deno_web/01_console.js");
   // What handlers print may go to a file.
   setNoColorFns(() => true, () => true);
-  // Levels from 2 on are warnings and errors.
-  return new Console((text, level) => core.print(text, level > 1));
+  // Where the log is for programs, it takes the text. Levels from 2 on are warnings and errors.
+  return new Console((text, level) => op_console(text, level) || core.print(text, level > 1));
 }
 
 // fetch() reports to Deno's telemetry unless told that there is none.

@@ -5,8 +5,8 @@
 //! imports none.
 //!
 //! ```text
-//!  socket    http      router     isolate     browsers    ops    SQLite      engine     ports     wire
-//!  net/  ->  http/ ->  router/ -> isolate/ -> client/ ->  ops/ -> storage/ -> engine/ -> ports/ -> wire/ -> socket
+//!  socket  http      router     isolate     browsers   ops    SQLite      figures    engine     ports     wire
+//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
 //! ```
 
 #[cfg(feature = "js")]
@@ -20,6 +20,7 @@ pub mod http;
 pub mod isolate;
 #[cfg(feature = "js")]
 pub mod net;
+pub mod observe;
 #[cfg(feature = "js")]
 pub mod ops;
 pub mod ports;

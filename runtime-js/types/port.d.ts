@@ -71,8 +71,11 @@ export interface Port extends EventTarget {
   /** Resolves when the port reaches the state. */
   readyStateChange(state: "open" | "close"): Promise<this>;
   onmessage: ((event: PortMessageEvent) => unknown) | null;
-  /** Sends a message. Before the line is open, it waits. */
-  postMessage(data: unknown, options?: MessageOptions | NestedMessageOptions): void;
+  /**
+   * Sends a message. Before the line is open, it waits. Where the client is far behind, a handler gets a promise that
+   * resolves when it has caught up.
+   */
+  postMessage(data: unknown, options?: MessageOptions | NestedMessageOptions): Promise<void> | void;
   /**
    * Sends a message that asks for an answer. Resolves with the first reply; rejects with `AbortError` when the other
    * end leaves first, and with `NotSupportedError` when it cannot answer.

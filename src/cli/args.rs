@@ -1,6 +1,6 @@
 //! The arguments as typed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,8 +15,24 @@ pub struct Args {
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as liveline=debug
     #[arg(long, global = true, value_name = "FILTER", default_value = "info", env = "LIVELINE_LOG")]
     pub log: EnvFilter,
+    /// How to log: text for people, or json for programs, one object a line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", env = "LIVELINE_LOG_FORMAT")]
+    pub log_format: LogFormat,
     #[command(subcommand)]
     pub command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Args {
+    /// Whether every answered request is to be logged.
+    pub fn logs_access(&self) -> bool {
+        matches!(&self.command, Command::Serve(server) | Command::Dev(server) if server.access_log)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +47,8 @@ pub enum Command {
     Check(Folder),
     /// Write the types of everything handlers can use, for editors and the TypeScript compiler
     Types(Types),
+    /// Watch a running server: its lines, rates, drops and isolates
+    Top(Top),
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -46,6 +64,15 @@ pub struct Folder {
 pub struct Types {
     /// A routes folder, or a project with app/ and public/
     pub dir: PathBuf,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Top {
+    /// The address of `liveline dev`, or that given with --metrics
+    pub url: String,
+    /// Print one table and leave
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -76,6 +103,13 @@ pub struct Server {
     /// Keep cookies of sessions from travelling without TLS
     #[arg(long)]
     pub secure_cookies: bool,
+    /// Serve figures for Prometheus and `liveline top` at /metrics of this address
+    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:9464",
+          value_parser = figures_address, env = "LIVELINE_METRICS")]
+    pub metrics: Option<SocketAddr>,
+    /// Log every answered request
+    #[arg(long)]
+    pub access_log: bool,
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -104,6 +138,15 @@ pub struct Limits {
     /// How long a client has to send a request's head
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub header_timeout: Duration,
+    /// How long a connection may wait for its next request
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = humantime::parse_duration)]
+    pub keep_alive_timeout: Duration,
+    /// How long a client may let a handler wait for its request's body; each KiB gives a second back
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub body_timeout: Duration,
+    /// How long a client may leave an answer unread; each KiB it takes gives a second back
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub write_timeout: Duration,
     /// How long to wait on shutdown for what is still being answered
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
@@ -131,6 +174,12 @@ pub struct Limits {
     /// Live lines that one address may have at a time
     #[arg(long, value_name = "N", default_value_t = 8192)]
     pub max_lines_per_address: usize,
+    /// Connections at a time, live lines included [default: what the limit of open files leaves]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: Option<u32>,
+    /// Connections at a time from one address (of IPv6, one /64 network); 0 for any number, as behind a proxy
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_connections_per_address: u32,
 }
 
 /// See [`crate::engine::Overflow`].
@@ -149,4 +198,11 @@ impl From<Overflow> for crate::engine::Overflow {
             Overflow::DropNewest => Self::DropNewest,
         }
     }
+}
+
+/// An address with its port, or a port of this machine alone.
+fn figures_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let text = text.replace("localhost:", "127.0.0.1:");
+    port.or_else(|_| text.parse()).map_err(|_| "give an address such as 127.0.0.1:9464, or a port".into())
 }

@@ -3,7 +3,7 @@
 use tokio::sync::Mutex;
 
 use super::args::Server;
-use super::serve::until_stopped;
+use super::serve::{Figures, until_stopped};
 use super::watch::Watch;
 use super::{CliError, report};
 use crate::isolate::{Pool, Reloaded};
@@ -11,15 +11,16 @@ use crate::net::Listener;
 use crate::ops::{Diagnostic, Mode};
 
 pub async fn run(args: Server) -> Result<(), CliError> {
-    let listener = Listener::bind(args.host, args.port).await?;
+    let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
     let settings = args.settings(Mode::Development)?;
+    let figures = Figures::bind(&args, &settings).await?;
     let folders = [Some(settings.layout.root.clone()), settings.layout.public.clone()];
     let pool = Pool::new(settings);
     // First the code as it is, then as it changes; the one watch goes from the one to the other.
     let watch = Mutex::new(Watch::begin(folders.into_iter().flatten())?);
     let load = async { first_load(&pool, &mut *watch.lock().await).await };
     let reload = async { reload_on_change(&pool, &mut *watch.lock().await).await };
-    until_stopped(&args, &listener, &pool, load, reload).await
+    until_stopped(&args, &listener, &pool, load, figures.serve(reload)).await
 }
 
 /// Loads the code, as soon as it can be loaded.

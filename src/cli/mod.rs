@@ -4,17 +4,22 @@
 //! |---|---|
 //! | `args.rs` | the arguments as typed |
 //! | `settings.rs` | the arguments checked and resolved |
-//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs` | one subcommand each |
+//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `top.rs` | one subcommand each |
+//! | `figures.rs`, `view.rs` | the figures of another process, and what `top` shows of them |
+//! | `log.rs` | where and how the program logs |
 //! | `watch.rs` | changes on disk, for `dev` |
 
 mod args;
 mod check;
 mod dev;
+mod figures;
 mod log;
 mod routes;
 mod serve;
 mod settings;
+mod top;
 mod types;
+mod view;
 mod watch;
 
 use std::process::ExitCode;
@@ -26,7 +31,7 @@ use crate::isolate::Isolate;
 /// Runs the command line. Call it on the main thread, before any other starts.
 pub fn main() -> ExitCode {
     let args = args::Args::parse();
-    log::install(&args.log);
+    log::install(&args);
     Isolate::init_engine();
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("liveline-io").build() {
@@ -40,6 +45,7 @@ pub fn main() -> ExitCode {
             args::Command::Routes(args) => routes::run(&args),
             args::Command::Check(args) => check::run(args).await,
             args::Command::Types(args) => types::run(&args),
+            args::Command::Top(args) => top::run(args).await,
         }
     });
     // Whatever still blocks a thread must not keep the process.
@@ -75,6 +81,10 @@ enum CliError {
     Sessions(#[from] crate::storage::SqlError),
     #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]
     SessionKey,
+    #[error("figures cannot be served at {address}: {source}; choose another address with --metrics")]
+    Metrics { address: std::net::SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Figures(#[from] figures::FiguresError),
     #[error("{0}")]
     Handlers(String),
     #[error("the runtime cannot start: {0}")]
@@ -88,10 +98,14 @@ impl From<Vec<crate::ops::Diagnostic>> for CliError {
     }
 }
 
-/// Says something to the person at the terminal.
+/// Says something to the person at the terminal, or to the program that reads the log.
 #[expect(clippy::print_stderr, reason = "this is where the program speaks")]
 fn report(text: &str) {
-    eprintln!("{text}");
+    if log::is_for_programs() {
+        tracing::info!("{text}");
+    } else {
+        eprintln!("{text}");
+    }
 }
 
 /// Says what the command was asked for.

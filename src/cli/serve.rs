@@ -4,15 +4,42 @@ use std::sync::Arc;
 
 use super::args::Server;
 use super::{CliError, print};
-use crate::isolate::Pool;
+use crate::isolate::{Pool, Settings};
 use crate::net::Listener;
+use crate::observe::{self, Endpoint, Observer};
 use crate::ops::Mode;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
-    let listener = Listener::bind(args.host, args.port).await?;
-    let pool = Pool::new(args.settings(Mode::Production)?);
+    let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
+    let settings = args.settings(Mode::Production)?;
+    let figures = Figures::bind(&args, &settings).await?;
+    let pool = Pool::new(settings);
     let load = async { Ok(pool.reload().await.map(drop)?) };
-    until_stopped(&args, &listener, &pool, load, std::future::pending()).await
+    until_stopped(&args, &listener, &pool, load, figures.serve(std::future::pending())).await
+}
+
+/// The address of the figures, if one was asked for.
+pub struct Figures(Option<(Endpoint, Observer)>);
+
+impl Figures {
+    pub async fn bind(args: &Server, settings: &Settings) -> Result<Figures, CliError> {
+        let (Some(address), Some(observer)) = (args.metrics, &settings.observer) else {
+            return Ok(Figures(None));
+        };
+        let failed = |source| CliError::Metrics { address, source };
+        let endpoint = Endpoint::bind(address).await.map_err(failed)?;
+        Ok(Figures(Some((endpoint, observer.clone()))))
+    }
+
+    /// Serves them, and says where, for as long as the future is polled. `meanwhile` runs alongside.
+    pub async fn serve<T>(&self, meanwhile: impl Future<Output = T>) -> T {
+        let Some((endpoint, observer)) = &self.0 else { return meanwhile.await };
+        print(&format!("figures on http://{}{}", endpoint.address(), observe::PATH));
+        tokio::select! {
+            never = endpoint.serve(observer) => match never {},
+            result = meanwhile => result,
+        }
+    }
 }
 
 /// Loads the code, then serves until the process is told to stop, then drains. `meanwhile` runs alongside.
@@ -28,9 +55,10 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         () = &mut stop => return Ok(()),
     }
+    let doors = args.doors();
     print(&format!("listening on http://{}", listener.address()));
     tokio::select! {
-        () = listener.accept(pool) => {}
+        () = listener.accept(pool, &doors) => {}
         result = meanwhile => result?,
         () = &mut stop => {}
     }
@@ -40,7 +68,7 @@ pub async fn until_stopped(
 }
 
 /// Resolves on Ctrl-C or SIGTERM. Listens from the call on, not from the first poll.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -10,7 +10,9 @@ use super::CliError;
 use super::args::{self, Folder, Server};
 use crate::engine::{self, Origins};
 use crate::http;
-use crate::isolate::{Limits, Settings};
+use crate::isolate::{Isolate, Limits, Settings};
+use crate::net::{Admission, Doors, open_files};
+use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
@@ -36,7 +38,18 @@ impl Server {
         let database = self.database.clone();
         let layout = self.folder.layout()?;
         let sessions = self.sessions()?;
-        Ok(settings(layout, mode, workers, &self.limits, origins, database, sessions))
+        let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
+        if mode == Mode::Development || self.metrics.is_some() {
+            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE));
+        }
+        Ok(settings)
+    }
+
+    /// Who is let in, and how many at a time.
+    pub fn doors(&self) -> Doors {
+        let args::Limits { max_connections, max_connections_per_address, .. } = self.limits;
+        let total = max_connections.map(|most| most as usize).or_else(open_files::for_connections);
+        Doors::new(Admission::new(total, max_connections_per_address))
     }
 
     fn sessions(&self) -> Result<Sessions, CliError> {
@@ -90,12 +103,15 @@ fn settings(
         body: bytes(limits.max_body),
         header: bytes(limits.max_header),
         header_read: limits.header_timeout,
+        keep_alive: limits.keep_alive_timeout,
+        body_read: limits.body_timeout,
+        write: limits.write_timeout,
         frame: bytes(limits.max_frame),
     };
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
     let (root, public) = (layout.root.clone(), layout.public.clone());
     let databases = Databases::new(Location { default: database, root, public });
-    Settings { layout, mode, workers, limits, hub, sessions, databases, serve: http::serve }
+    Settings { layout, mode, workers, limits, hub, sessions, databases, observer: None, serve: http::serve }
 }
 
 fn random_key() -> [u8; 32] {

@@ -7,6 +7,7 @@
 //! A member hears what the others say, on each of its lines, and nothing that it said itself. The others hear that it
 //! joins with its first line and that it leaves with its last.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::line::is_reserved;
@@ -283,6 +284,20 @@ impl Channels {
     pub fn count(&self) -> (u64, u64) {
         let members = self.channels.values().map(|channel| channel.members.len()).sum::<usize>();
         (self.channels.len() as u64, members as u64)
+    }
+
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        let mut largest: Vec<(Reverse<usize>, &ChannelId)> = Vec::new();
+        for (id, channel) in &self.channels {
+            let place = (Reverse(channel.members.len()), id);
+            let at = largest.partition_point(|known| *known < place);
+            if at < count {
+                largest.truncate(count - 1);
+                largest.insert(at, place);
+            }
+        }
+        largest.into_iter().map(|(Reverse(members), id)| (id.clone(), members)).collect()
     }
 
     /// Whether nobody is in any channel.

@@ -9,6 +9,16 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExchangeId(pub u64);
 
+impl ExchangeId {
+    /// Bits of the number that name a place in the isolate's table; the rest counts the isolate's exchanges.
+    pub const PLACE_BITS: u32 = 20;
+
+    /// Its name in the log, which no other exchange of the process has: `<isolate>-<count>`.
+    pub fn of(self, owner: OwnerId) -> impl fmt::Display {
+        fmt::from_fn(move |f| write!(f, "{}-{}", owner.0, self.0 >> Self::PLACE_BITS))
+    }
+}
+
 /// A live line. Never used twice in the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LineId(pub(super) u64);
@@ -30,7 +40,7 @@ const INDEX_BITS: u32 = 24;
 
 impl fmt::Display for LineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line-{}", self.0)
+        write!(f, "line-{}", self.0 >> INDEX_BITS)
     }
 }
 

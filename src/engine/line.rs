@@ -148,23 +148,31 @@ pub(super) struct Line {
     /// How many connections it has had.
     seats: u32,
     carrier: Option<Carrier>,
+    /// The owner of a raw line hears its client.
+    is_accepted: bool,
+    /// A raw line's client broke the rules after messages that the owner has still to hear.
+    broken: Option<Box<Close>>,
     freshness: Freshness,
-    /// Its owner was told that it waits, or will want to know when nothing does.
-    is_congested: bool,
+    /// Its owner waits until nothing else does.
+    is_awaited: bool,
     pulse: Option<Pulse>,
     resume: Option<Box<Resume>>,
     pub tally: Tally,
+    pub began: Instant,
 }
 
 // Thousands of them idle.
-const _: () = assert!(size_of::<Line>() <= 304);
+const _: () = assert!(size_of::<Line>() <= 328);
 
-/// What happened to a line's frames since somebody asked.
+/// What happened to a line's frames: since somebody asked, or since it began.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub dropped: u32,
     pub coalesced: u32,
     pub pings: u32,
+    /// Since it began.
+    pub frames_in: u32,
+    pub frames_out: u32,
 }
 
 #[derive(Debug)]
@@ -213,8 +221,8 @@ struct Resume {
     told: u64,
     /// The welcome has still to be said on this connection.
     welcome: bool,
-    /// Frames that the client never got are gone.
-    lost: bool,
+    /// Frames after this number are gone that the client never got. Who has a later one was told so.
+    lost: Option<u64>,
 }
 
 /// So many frames may come before the client is told that they did.
@@ -238,7 +246,14 @@ pub(super) enum Outcome {
 }
 
 impl Line {
-    pub fn new(owner: OwnerId, exchange: ExchangeId, visitor: Visitor, token: Token, until: Instant) -> Line {
+    /// A line that began now and may be joined until then.
+    pub fn new(
+        owner: OwnerId,
+        exchange: ExchangeId,
+        visitor: Visitor,
+        token: Token,
+        (began, until): (Instant, Instant),
+    ) -> Line {
         Line {
             owner,
             exchange,
@@ -252,11 +267,14 @@ impl Line {
             next_event: 0,
             seats: 0,
             carrier: None,
+            is_accepted: false,
+            broken: None,
             freshness: Freshness::Fresh,
-            is_congested: false,
+            is_awaited: false,
             pulse: None,
             resume: None,
             tally: Tally::default(),
+            began,
         }
     }
 
@@ -305,6 +323,12 @@ impl Line {
         self.outbox.waiting()
     }
 
+    /// Bytes of all its frames, those that may have arrived included.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.outbox.bytes()
+    }
+
     /// Whether `seat` is its connection now.
     pub fn is_at(&self, seat: Seat) -> bool {
         self.seats == seat.number && !matches!(self.stage, Stage::Away { .. })
@@ -335,19 +359,11 @@ impl Line {
             self.stage = Stage::Handshake { until };
         }
         self.carrier = Some(carrier);
-        if carrier != Carrier::Events {
-            self.token = None;
-        }
+        let before = if carrier == Carrier::Events { None } else { self.token.take() };
         if let Carrier::Resumable(token) = carrier {
             self.outbox.keep();
-            self.resume = Some(Box::new(Resume {
-                token,
-                before: None,
-                received: 0,
-                told: 0,
-                welcome: true,
-                lost: false,
-            }));
+            self.resume =
+                Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: None }));
         }
         let seat = self.sit(id, now, limits);
         (seat, if self.resume.is_some() { Outcome::Wake } else { Outcome::Keep })
@@ -375,14 +391,17 @@ impl Line {
     ) -> Option<(Seat, Outcome)> {
         let resume = self.resume.as_mut()?;
         let Ok(is_complete) = self.outbox.rewind(after) else { return None };
-        if !is_complete {
-            resume.lost = true;
+        if is_complete {
+            resume.lost = resume.lost.filter(|number| after <= *number);
+        } else if resume.lost.is_none() {
+            resume.lost = Some(self.outbox.acknowledged());
             self.freshness = Freshness::Stale;
         }
+        // Whoever comes with the one before does not have the newest, or another connection does: it stays.
         if presented == resume.token {
             resume.before = Some(presented);
+            resume.token = fresh;
         }
-        resume.token = fresh;
         resume.welcome = true;
         resume.told = resume.received;
         let grace = || now + limits.close_grace;
@@ -434,43 +453,59 @@ impl Line {
                 self.tally.dropped += 1;
                 return Outcome::Keep;
             }
-            match limits.overflow {
+            let drops_others = match limits.overflow {
                 Overflow::Close => return self.cut(CloseCode::TooSlow.into(), now, limits),
-                Overflow::DropNewest if parcel.class == Class::Message => {
-                    self.tally.dropped += 1;
-                    return Outcome::Keep;
-                }
-                Overflow::DropOldest | Overflow::DropNewest => {
-                    while !self.outbox.fits(parcel.cost(), budget) && self.outbox.drop_oldest_message() {
-                        self.tally.dropped += 1;
-                    }
-                }
+                Overflow::DropNewest => parcel.class == Class::State,
+                Overflow::DropOldest => true,
+            };
+            while drops_others
+                && !self.outbox.fits(parcel.cost(), budget)
+                && self.outbox.drop_oldest_message()
+            {
+                self.tally.dropped += 1;
+            }
+            // What is left is vital, or may have arrived.
+            if !self.outbox.fits(parcel.cost(), budget) {
+                self.forgo(parcel.class);
+                return Outcome::Keep;
             }
         }
         self.outbox.push(parcel);
-        self.is_congested |= self.outbox.waiting() > budget / 2;
         self.wake_if_open()
     }
 
-    /// Whether the handler had better wait for [`Event::Drained`].
-    pub fn is_congested(&self) -> bool {
-        self.is_congested
+    /// A frame is not sent at all. That of a state is made up for as soon as there is room.
+    fn forgo(&mut self, class: Class) {
+        if class == Class::State {
+            self.tally.coalesced += 1;
+            self.freshness = Freshness::Stale;
+        } else {
+            self.tally.dropped += 1;
+        }
+    }
+
+    /// Whether so much waits, to be written or to be confirmed, that the handler had better wait, too.
+    pub fn is_congested(&self, limits: &Limits) -> bool {
+        self.outbox.bytes() > limits.queue_bytes / 2
+    }
+
+    /// The handler waits for [`Event::Drained`].
+    pub fn is_awaited(&mut self) {
+        self.is_awaited = true;
     }
 
     /// Drops what a full state makes superfluous, and remembers that one is owed.
     fn coalesce(&mut self) {
         self.tally.coalesced += self.outbox.drop_new(&[Class::Delta, Class::State]) as u32;
         self.freshness = Freshness::Stale;
-        self.is_congested = true;
     }
 
     /// Nobody reads for too long: what waits is forgotten, and the client will be told so.
     fn outrun(&mut self) {
         self.tally.dropped += self.outbox.outrun() as u32;
         self.freshness = Freshness::Stale;
-        self.is_congested = true;
         if let Some(resume) = &mut self.resume {
-            resume.lost = true;
+            resume.lost = Some(self.outbox.acknowledged());
         }
     }
 
@@ -512,12 +547,21 @@ impl Line {
             Stage::Open { .. } if told => Outcome::Keep,
             Stage::Joining { .. } | Stage::Away { .. } => Outcome::Remove((!told).then_some(close)),
             Stage::Handshake { .. } | Stage::Open { .. } => {
-                self.outbox = Outbox::default();
+                self.outbox.clear();
                 self.ending = Some(Box::new(close.clone()));
                 self.stage = Stage::Closing { is_written: false, until: now + limits.close_grace };
                 if told { Outcome::Wake } else { Outcome::Cut(close) }
             }
         }
+    }
+
+    /// The client broke the rules. A raw one gets the answers to what it said before.
+    pub fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        if self.carrier == Some(Carrier::Raw) && self.unheard > 0 && !self.is_ending() {
+            self.broken = Some(Box::new(close));
+            return Outcome::Keep;
+        }
+        self.cut(close, now, limits)
     }
 
     /// The client gave a sign of life.
@@ -535,6 +579,10 @@ impl Line {
         self.alive(now);
         let text = match self.unpack(text) {
             Ok(Some(envelope)) => envelope,
+            // There may be room now for what waits for it.
+            Ok(None) if self.is_awaited || self.freshness == Freshness::Stale => {
+                return (Outcome::Wake, None);
+            }
             Ok(None) => return (Outcome::Keep, None),
             Err(Unpacked::Refused) => return (self.cut(CloseCode::Unsupported.into(), now, limits), None),
             Err(Unpacked::Gap) => return (self.lost(now, limits), None),
@@ -550,7 +598,8 @@ impl Line {
         let said = match incoming {
             Incoming::Connect { event_id } => {
                 let opened = wire::opened(&event_id, &self.event_id("opened"));
-                if !self.outbox.fits(FRAME_COST + opened.len(), limits.queue_bytes) {
+                // The first is always answered; a client that sends many has to read the answers.
+                if !opens && !self.outbox.fits(FRAME_COST + opened.len(), limits.queue_bytes) {
                     return (self.cut(CloseCode::Policy.into(), now, limits), None);
                 }
                 self.outbox.push_first(Parcel::new(Class::Vital, opened));
@@ -577,7 +626,9 @@ impl Line {
     fn unpack<'a>(&mut self, text: &'a str) -> Result<Option<&'a str>, Unpacked> {
         let Some(resume) = &mut self.resume else { return Ok(Some(text)) };
         // Whoever speaks on a connection has read its welcome.
-        resume.before = None;
+        if !resume.welcome {
+            (resume.before, resume.lost) = (None, None);
+        }
         match Numbered::read(text).map_err(|_| Unpacked::Refused)? {
             Numbered::Ack(number) => {
                 self.outbox.acknowledge(number).map_err(|_| Unpacked::Refused)?;
@@ -609,15 +660,26 @@ impl Line {
     }
 
     /// The owner handled `size` bytes of client messages. Says whether the socket may read again.
-    pub fn heard(&mut self, size: usize, limits: &Limits) -> Outcome {
+    pub fn heard(&mut self, size: usize, now: Instant, limits: &Limits) -> Outcome {
         let was_over = self.unheard > limits.queue_bytes;
         self.unheard = self.unheard.saturating_sub(size);
+        if self.unheard == 0
+            && let Some(close) = self.broken.take()
+        {
+            return self.cut(*close, now, limits);
+        }
         if was_over && self.may_read(limits) { Outcome::Wake } else { Outcome::Keep }
     }
 
-    /// Whether the socket should read: not while the handler is too far behind.
+    /// The owner hears a raw line's client from now on.
+    pub fn accept(&mut self) -> Outcome {
+        self.is_accepted = true;
+        self.wake_if_open()
+    }
+
+    /// Whether the socket should read: not while the handler is too far behind, or does not listen yet.
     pub fn may_read(&self, limits: &Limits) -> bool {
-        self.unheard <= limits.queue_bytes
+        self.unheard <= limits.queue_bytes && (self.is_accepted || self.carrier != Some(Carrier::Raw))
     }
 
     /// Gives out what should be written next, about `bytes` of it.
@@ -655,12 +717,13 @@ impl Line {
                 let welcome = Welcome {
                     token: resume.token.to_string(),
                     window: limits.resume_window.as_millis() as u64,
+                    ping: self.pulse.as_ref().map(|_| limits.ping_interval.as_millis() as u64),
                     received: resume.received,
-                    lost: std::mem::take(&mut resume.lost),
+                    lost: resume.lost.is_some(),
                 };
                 resume.told = resume.received;
                 into.push(Outgoing::Control(welcome.text()));
-            } else if owes_ack || (is_due && resume.received > resume.told) {
+            } else if owes_ack || is_due {
                 resume.told = resume.received;
                 into.push(Outgoing::Control(wire::ack(resume.received)));
             }
@@ -671,15 +734,15 @@ impl Line {
         }
     }
 
-    /// The socket has written what it took. Says so to an owner who waits for that.
-    pub fn written(&mut self) -> Outcome {
-        let is_drained =
-            self.is_congested && !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
-        if !is_drained || self.is_ending() {
+    /// The socket has written what it took. Says so to an owner who waits for that, once there is room.
+    pub fn written(&mut self, limits: &Limits) -> Outcome {
+        let stale = self.freshness == Freshness::Stale;
+        let is_drained = !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
+        let is_waited_for = stale || self.is_awaited;
+        if !is_drained || self.is_ending() || !is_waited_for || self.is_congested(limits) {
             return Outcome::Keep;
         }
-        self.is_congested = false;
-        let stale = self.freshness == Freshness::Stale;
+        self.is_awaited = false;
         if stale {
             self.freshness = Freshness::Asked;
         }
@@ -713,15 +776,22 @@ impl Line {
         let code = match &mut self.stage {
             Stage::Away { .. } => CloseCode::Abnormal,
             Stage::Open { until: None } => {
-                let is_dead = self.is_heard()
+                let is_read = self.may_read(limits);
+                let is_dead = is_read
+                    && self.is_heard()
                     && self.pulse.as_ref().is_some_and(|pulse| pulse.heard + limits.ping_timeout <= now);
                 if is_dead {
                     return self.lost(now, limits);
                 }
                 let Some(pulse) = &mut self.pulse else { return Outcome::Keep };
                 let quiet_until = pulse.heard + limits.ping_interval;
-                // Who was heard lately need not be asked.
-                pulse.is_due = self.carrier == Some(Carrier::Events) || quiet_until <= now;
+                if !is_read {
+                    // It may be full of life, but nobody looks.
+                    pulse.heard = now;
+                }
+                // Who was heard lately need not be asked, but who does not see pings has to hear something.
+                let counts_on_it = self.carrier == Some(Carrier::Events) || self.resume.is_some();
+                pulse.is_due = counts_on_it || quiet_until <= now;
                 pulse.next = if pulse.is_due { now + limits.ping_interval } else { quiet_until };
                 return if pulse.is_due { Outcome::Wake } else { Outcome::Keep };
             }

@@ -13,7 +13,7 @@ use super::line::{Line, Outcome, Said, Standing, is_reserved};
 use super::wheel::Wheel;
 use super::{
     Carrier, ChannelId, Class, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message,
-    Origins, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token, Visitor, Wording,
+    Obituary, Origins, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token, Visitor, Wording,
 };
 use crate::wire::{self, Frame};
 
@@ -89,6 +89,8 @@ pub enum Action {
     Wake(LineId),
     /// Put the event into the owner's mailbox.
     Tell { owner: OwnerId, exchange: ExchangeId, line: LineId, event: Event },
+    /// The line is over. Nobody has to do anything; it may be noted.
+    Over(Obituary),
 }
 
 /// Why a socket may not join.
@@ -157,7 +159,7 @@ impl Engine {
         let id = LineId::new(self.next, entry.key());
         self.next += 1;
         let until = now + self.limits.join_window;
-        let mut line = Line::new(owner, exchange, visitor, token, until);
+        let mut line = Line::new(owner, exchange, visitor, token, (now, until));
         self.wheel.file(id, until, &mut line.filed);
         entry.insert((id, line));
         self.tokens.insert(token, id);
@@ -237,6 +239,16 @@ impl Engine {
         if line.sender_token() == Some(token) { Ok(line.current_seat(id)) } else { Err(JoinError::Unknown) }
     }
 
+    /// Whether a client may come with a token.
+    pub fn expects(
+        &mut self,
+        token: Token,
+        visitor: &Visitor,
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<(), JoinError> {
+        self.claim(token, visitor, from).map(drop)
+    }
+
     fn claim(
         &mut self,
         token: Token,
@@ -268,9 +280,33 @@ impl Engine {
         self.with(id, now, actions, |line, limits| line.send(parcel, now, limits));
     }
 
-    /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`].
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, now, actions, |line, _| line.accept());
+    }
+
+    /// How many bytes wait to be written.
+    pub fn waiting(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::waiting)
+    }
+
+    /// Whether pages of an origin may use lines.
+    pub fn allows(&self, (origin, host): (Option<&str>, Option<&str>)) -> bool {
+        self.limits.origins.allow(origin, host)
+    }
+
+    /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`], or of its end.
     pub fn is_congested(&self, id: LineId) -> bool {
-        self.line(id).is_some_and(Line::is_congested)
+        self.line(id).is_none_or(|line| line.is_congested(&self.limits))
+    }
+
+    /// The same, and if so, it will.
+    pub fn waits(&mut self, id: LineId) -> bool {
+        let waits = self.is_congested(id);
+        if let Some(line) = self.line_mut(id).filter(|_| waits) {
+            line.is_awaited();
+        }
+        waits
     }
 
     /// The handler's side sends the states in full from here on, as [`Event::Drained`] asked for.
@@ -320,8 +356,7 @@ impl Engine {
         if !self.is_current(seat) {
             return;
         }
-        self.stats.frames_in += 1;
-        self.stats.bytes_in += text.len() as u64;
+        self.took_in(seat.line, text.len());
         let mut said = None;
         self.with(seat.line, now, actions, |line, limits| {
             let outcome;
@@ -338,12 +373,19 @@ impl Engine {
         if !self.is_current(seat) {
             return;
         }
-        self.stats.frames_in += 1;
-        self.stats.bytes_in += frame.len() as u64;
+        self.took_in(seat.line, frame.len());
         if let Some(event) = self.line_mut(seat.line).and_then(|line| line.receive_raw(frame, now))
             && let Event::Data { size, .. } = event
         {
             self.tell(seat.line, event, size, actions);
+        }
+    }
+
+    fn took_in(&mut self, id: LineId, bytes: usize) {
+        self.stats.frames_in += 1;
+        self.stats.bytes_in += bytes as u64;
+        if let Some(line) = self.line_mut(id) {
+            line.tally.frames_in += 1;
         }
     }
 
@@ -357,7 +399,7 @@ impl Engine {
     /// The connection's client broke the rules.
     pub fn cut_at(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.cut(seat.line, close, now, actions);
+            self.with(seat.line, now, actions, |line, limits| line.break_off(close, now, limits));
         }
     }
 
@@ -384,6 +426,7 @@ impl Engine {
             wheel.file(*id, at, &mut line.filed);
         }
         stats.frames_out += (into.len() - said) as u64;
+        line.tally.frames_out += (into.len() - said) as u32;
         stats.bytes_out += into[said..].iter().map(Outgoing::len).sum::<usize>() as u64;
         stats.pings += u64::from(std::mem::take(&mut line.tally.pings));
         take
@@ -392,7 +435,7 @@ impl Engine {
     /// The connection has written all that it took.
     pub fn written(&mut self, seat: Seat, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.with(seat.line, now, actions, |line, _| line.written());
+            self.with(seat.line, now, actions, |line, limits| line.written(limits));
         }
     }
 
@@ -403,10 +446,11 @@ impl Engine {
 
     /// The owner handled `size` bytes of the client's messages.
     pub fn heard(&mut self, id: LineId, size: usize, now: Instant, actions: &mut Vec<Action>) {
-        self.apply(id, now, actions, |line, limits| line.heard(size, limits));
+        self.apply(id, now, actions, |line, limits| line.heard(size, now, limits));
     }
 
-    fn is_current(&self, seat: Seat) -> bool {
+    /// Whether the connection carries its line now.
+    pub fn is_current(&self, seat: Seat) -> bool {
         self.line(seat.line).is_some_and(|line| line.is_at(seat))
     }
 
@@ -458,6 +502,11 @@ impl Engine {
         stats
     }
 
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        self.channels.largest(count)
+    }
+
     /// Whether there are no lines, in any stage.
     pub fn is_empty(&self) -> bool {
         debug_assert!(!self.lines.is_empty() || self.tokens.is_empty(), "every token means a line");
@@ -469,6 +518,12 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn seat_now(&self, id: LineId) -> Seat {
         self.line(id).map_or(Seat { line: id, number: 0 }, |line| line.current_seat(id))
+    }
+
+    /// Bytes that a line keeps for its client.
+    #[cfg(test)]
+    pub(super) fn kept(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::kept)
     }
 
     fn line(&self, id: LineId) -> Option<&Line> {
@@ -661,7 +716,7 @@ impl Engine {
             Outcome::Drained { stale } => actions.push(tell(Event::Drained { stale })),
             Outcome::Cut(close) => actions.extend([tell(Event::Closed(close)), Action::Wake(id)]),
             Outcome::Remove(close) => {
-                self.remove(id, close.as_ref(), now);
+                self.remove(id, close.as_ref(), now, actions);
                 actions.extend(close.map(|close| tell(Event::Closed(close))));
                 actions.push(Action::Wake(id));
             }
@@ -669,14 +724,23 @@ impl Engine {
     }
 
     /// Forgets a line. `close` is how it ended if its owner did not end it.
-    fn remove(&mut self, id: LineId, close: Option<&Close>, now: Instant) {
+    fn remove(&mut self, id: LineId, close: Option<&Close>, now: Instant, actions: &mut Vec<Action>) {
         let (_, line) = self.lines.remove(id.index());
         for token in line.tokens().iter().flatten() {
             self.tokens.remove(token);
         }
         self.crowd.leave(&line.visitor);
-        let code = close.or(line.ending()).map_or(CloseCode::Abnormal, |close| close.code);
-        self.stats.closed(code);
+        let close = close.or(line.ending()).cloned().unwrap_or_else(|| CloseCode::Abnormal.into());
+        self.stats.closed(close.code);
+        actions.push(Action::Over(Obituary {
+            line: id,
+            owner: line.owner,
+            exchange: line.exchange,
+            close,
+            lasted: now.saturating_duration_since(line.began),
+            frames_in: line.tally.frames_in,
+            frames_out: line.tally.frames_out,
+        }));
         if let Some(token) = line.sender_token() {
             self.ended.remember(token, line.visitor, now + self.limits.close_grace);
         }

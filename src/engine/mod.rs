@@ -9,6 +9,7 @@
 //! | [`Parcel`] | a frame, and what may become of it while its client is slow |
 //! | [`Entry`] | how a line takes part in a channel: lines whose clients hear each other |
 //! | [`Close`] | the one table of close codes |
+//! | [`Stats`], [`Obituary`] | what all lines did, and what one did |
 //!
 //! **Invariant: sans-IO.** No socket, task, lock, random number or clock in here. Inputs are method calls, the
 //! time is an argument, and what has to happen outside comes back as [`Action`]s. That makes every history
@@ -27,6 +28,8 @@ mod lines;
 mod outbox;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod resume_properties;
 mod stats;
 mod visitor;
 mod wheel;
@@ -38,5 +41,5 @@ pub use ids::{ChannelId, ExchangeId, InvalidChannel, LineId, MemberId, OwnerId, 
 pub use line::{Carrier, Event, Outgoing, Payload, Seat, Take};
 pub use lines::{Action, Engine, JoinError, Limits, Opening, Overflow, TooManyLines};
 pub use outbox::{Class, Parcel};
-pub use stats::Stats;
+pub use stats::{Obituary, Stats};
 pub use visitor::{Origins, Visitor};

@@ -1,8 +1,9 @@
 //! What all lines together are and did.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::CloseCode;
+use super::{Close, CloseCode, ExchangeId, LineId, OwnerId};
 
 /// Gauges as they stand, then counters since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,14 +36,27 @@ pub struct Stats {
     pub closed: BTreeMap<u16, u64>,
 }
 
-/// A client may close with any code, and must not make a counter for each.
+/// What is to be said of a line at its end.
+#[derive(Debug)]
+pub struct Obituary {
+    pub line: LineId,
+    pub owner: OwnerId,
+    pub exchange: ExchangeId,
+    pub close: Close,
+    pub lasted: Duration,
+    pub frames_in: u32,
+    pub frames_out: u32,
+}
+
+/// A client may close with any code, and must not make a counter for each. Those that mean something here always count.
 const MAX_CODES: usize = 64;
 
 impl Stats {
     /// A line ended.
     pub(super) fn closed(&mut self, code: CloseCode) {
+        let is_known = !matches!(code, CloseCode::Other(_));
         let code = code.number();
-        if self.closed.len() < MAX_CODES || self.closed.contains_key(&code) {
+        if is_known || self.closed.len() < MAX_CODES || self.closed.contains_key(&code) {
             *self.closed.entry(code).or_default() += 1;
         }
     }

@@ -2,16 +2,25 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{HeaderName, HeaderValue, VARY};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
-use super::line;
+use super::line::{self, Caller};
+use super::note::Note;
+use super::observed::ObservedBody;
 use super::redirect::Told;
+use super::strict::{self, Refusal};
+use super::upgrade::Handshake;
 use crate::client::BrowserFiles;
+use crate::engine::JoinError;
 use crate::isolate::CallError;
-use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, prefers_html};
+use crate::observe;
+use crate::ops::{
+    Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
+};
 use crate::router::{Node, segments};
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
@@ -22,13 +31,26 @@ pub struct HandedOver;
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub async fn answer(
     shared: Rc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, HandedOver> {
+    mut request: Request<Incoming>,
+) -> Result<Response<ObservedBody>, HandedOver> {
+    shared.pace.asked();
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
-    let mut answer = route(&shared, request, wants_html).await;
-    if wants_html && answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty) {
-        answer = answer.with_not_found_page();
+    let mut note = Note::of(&shared, &request);
+    let figures = Figures::asked(&shared, &request);
+    let mut answer = match check(&shared, &mut request) {
+        Ok(()) => route(&shared, request, wants_html, &mut note).await,
+        Err(refusal) => refusal.answer(),
+    };
+    let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
+    if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(&shared)) {
+        // Whoever looks is not counted.
+        answer = shown;
+    } else {
+        if is_nothing && wants_html {
+            answer = answer.with_not_found_page();
+        }
+        note.answered(&shared, &mut answer);
     }
     shared.pending.set(shared.pending.get() - 1);
     shared.served.set(shared.served.get() + 1);
@@ -43,14 +65,26 @@ pub async fn answer(
             shared.carried.set(Some(Carried::Events(seat, head_of(&answer))));
             return Err(HandedOver);
         }
+        Some(Carried::Raw(line, _)) => {
+            shared.carried.set(Some(Carried::Raw(line, head_of(&answer))));
+            return Err(HandedOver);
+        }
         carried => shared.carried.set(carried),
     }
     let Answer { status, headers, extensions, body, .. } = answer;
-    let mut response = Response::new(body);
+    let mut response = Response::new(ObservedBody { body, shared });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     *response.extensions_mut() = extensions;
     Ok(response)
+}
+
+/// Whether a request may be served. hyper hands one on only when the one before is answered.
+fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
+    if shared.framing.borrow().refuses(shared.served.get()) {
+        return Err(Refusal::Ambiguous);
+    }
+    strict::check(request)
 }
 
 /// The head of an answer on the wire (RFC 9112 section 2.1).
@@ -67,9 +101,33 @@ fn head_of(Answer { status, headers, .. }: &Answer) -> Vec<u8> {
     head
 }
 
-async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool) -> Answer {
+/// A request for the host's figures. Who develops a site gets them here, unless the site has something at their path.
+struct Figures {
+    method: Method,
+    headers: HeaderMap,
+}
+
+impl Figures {
+    fn asked(shared: &Shared, request: &Request<Incoming>) -> Option<Box<Figures>> {
+        let asked = request.uri().path() == observe::PATH
+            && shared.worker.settings.mode == Mode::Development
+            && shared.peer.ip().to_canonical().is_loopback();
+        asked.then(|| Figures { method: request.method().clone(), headers: request.headers().clone() }.into())
+    }
+
+    fn answer(&self, shared: &Shared) -> Option<Answer> {
+        let observer = shared.worker.settings.observer.as_ref()?;
+        let here = shared.peer.ip().to_canonical();
+        Some(whole(observer.answer(&self.method, &self.headers, here)))
+    }
+}
+
+async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool, note: &mut Note) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
+    if strict::is_of_server(&request) {
+        return Answer::empty(StatusCode::NO_CONTENT);
+    }
     if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
         return browser_file(shared, &request).await;
     }
@@ -88,19 +146,39 @@ async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool) ->
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
         return file(shared, &request).await;
     }
+    // Whose page may not use lines gets no socket either, and the handler does not hear of it.
+    let mut handshake = None;
+    if asks_for_websocket(request.method(), request.headers()) {
+        let caller = Caller::of(shared, request.headers());
+        if !worker.settings.hub.allows(caller.origin_and_host()) {
+            return line::refusal(shared, JoinError::Origin);
+        }
+        match Handshake::read(request.headers()) {
+            Ok(read) => handshake = Some(read),
+            Err(error) => return error.into(),
+        }
+    }
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let told = Told::asked(&parts.headers);
     let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
-    let mut answer = match worker.call(call, node).await {
+    let (exchange, answer) = worker.call(call, node).await;
+    note.exchange = Some(exchange);
+    let mut answer = match answer {
         Ok(answer) => answer,
         Err(CallError::TimedOut) => {
             let limit = worker.settings.limits.answer;
-            tracing::error!("{method} {}: no answer within {limit:?}", uri.path());
+            let (path, exchange) = (uri.path(), exchange.of(worker.owner));
+            tracing::error!(%exchange, %method, path, "{method} {path}: no answer within {limit:?}");
             Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
         }
         Err(CallError::Lost) => Answer::internal_error(None, false),
     };
+    if let (Some(handshake), Some(SocketLine(line))) = (handshake, answer.extensions.remove()) {
+        handshake.accept(&mut answer.headers);
+        shared.carried.set(Some(Carried::Raw(line, Vec::new())));
+        return answer;
+    }
     if let Some(told) = told {
         told.apply(&mut answer);
     }
@@ -130,18 +208,20 @@ async fn browser_file(shared: &Shared, request: &Request<Incoming>) -> Answer {
     // Bundles are made when they are first asked for.
     let found = tokio::task::spawn_blocking(move || Some(files.find(&path)?.answer(&headers))).await;
     match found {
-        Ok(Some(response)) => {
-            let (head, body) = response.into_parts();
-            let body = AnswerBody::Data(body);
-            let (status, headers, extensions) = (head.status, head.headers, head.extensions);
-            Answer { status, headers, extensions, body, line_at: None }
-        }
+        Ok(Some(response)) => whole(response),
         Ok(None) => Answer::text(StatusCode::NOT_FOUND, "Browsers get no such module.\n"),
         Err(error) => {
             tracing::error!("{}: {error}", request.uri().path());
             Answer::internal_error(None, false)
         }
     }
+}
+
+fn whole(response: Response<Bytes>) -> Answer {
+    let (head, body) = response.into_parts();
+    let body = AnswerBody::Data(body);
+    let (status, headers, extensions) = (head.status, head.headers, head.extensions);
+    Answer { status, headers, extensions, body, line_at: None }
 }
 
 /// A path without handlers: the static file, without entering JavaScript.

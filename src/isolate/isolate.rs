@@ -22,14 +22,18 @@ use super::watchdog::Witness;
 use super::watchdog::{self, Pulse, Stopper, Trip};
 use super::{Limits, embedded};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
-use crate::ops::{Answer, Call, Diagnostic, Exchanges};
+use crate::observe::Heap;
+use crate::ops::{Answer, Call, Diagnostic, Exchanges, current_exchange};
 use crate::ports::Told;
 use crate::router::{Handler, Layer, NodeId};
 use crate::storage::Databases;
+use crate::wire::Frame;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
 
+/// How long messages that came together may take before the event loop has its turn.
+const TURN: Duration = Duration::from_millis(5);
 /// When nothing ran for so long, the heap is tidied.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -62,6 +66,7 @@ struct Functions {
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
     drained: v8::Global<v8::Function>,
+    heard: v8::Global<v8::Function>,
     opened: v8::Global<v8::Function>,
     overhear: v8::Global<v8::Function>,
     receive: v8::Global<v8::Function>,
@@ -71,6 +76,9 @@ struct Functions {
 }
 
 impl Isolate {
+    /// The engine that this was built with.
+    pub const ENGINE: &str = if cfg!(feature = "v8") { "v8" } else { "quickjs" };
+
     /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
     /// did, because V8 protects its memory by thread.
     pub fn init_engine() {
@@ -283,10 +291,23 @@ impl Isolate {
                 let arguments = [v8::Number::new(scope, id).into(), v8::Boolean::new(scope, *stale).into()];
                 call(scope, &functions.drained, &arguments);
             }),
-            // No handler has a raw socket.
-            Event::Data { .. } => {}
+            Event::Data { .. } => drop(self.deliver_messages(std::slice::from_ref(told))),
             Event::Closed(close) => self.end(told.exchange, close),
         }
+    }
+
+    /// Delivers messages of raw sockets, as many in one turn as fit into a [`TURN`]. Says how many it took.
+    pub fn deliver_messages(&self, told: &[Told]) -> usize {
+        let mut taken = 0;
+        self.enter(|scope, functions| {
+            let messages: Vec<_> = told.iter().flat_map(|told| message(scope, told)).collect();
+            let messages = v8::Array::new_with_elements(scope, &messages);
+            let turn = v8::Number::new(scope, TURN.as_millis() as f64).into();
+            call(scope, &functions.heard, &[messages.into(), turn]);
+            taken = messages_taken(scope, messages);
+        });
+        // Where not even the first was begun, the isolate is being stopped.
+        taken.clamp(1, told.len())
     }
 
     /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
@@ -342,6 +363,16 @@ impl Isolate {
                 kept = used;
             }
             kept = kept.min(used);
+        }
+    }
+
+    /// How full it is.
+    pub fn heap(&self) -> Heap {
+        let statistics = self.runtime.borrow_mut().v8_isolate().get_heap_statistics();
+        Heap {
+            used: statistics.used_heap_size(),
+            limit: statistics.heap_size_limit(),
+            external: statistics.external_memory(),
         }
     }
 
@@ -480,6 +511,7 @@ impl Functions {
             closed: function("closed"),
             dispatch: function("dispatch"),
             drained: function("drained"),
+            heard: function("heard"),
             receive: function("receive"),
             opened: function("opened"),
             overhear: function("overhear"),
@@ -488,14 +520,6 @@ impl Functions {
             start: function("start"),
         }
     }
-}
-
-/// The exchange whose code is running, from the async context that `10_exchange.js` sets.
-pub(super) fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
-    let data = scope.get_continuation_preserved_embedder_data();
-    let key = string(scope, "exchange");
-    let id = data.to_object(scope)?.get(scope, key)?;
-    id.is_number().then(|| ExchangeId(id.number_value(scope).unwrap_or_default() as u64))
 }
 
 /// Calls a host function. It reports its own errors; one that escapes is a defect of runtime-js.
@@ -529,6 +553,26 @@ fn json_or_null<'s>(
         Some(json) => string(scope, json.get()),
         None => v8::null(scope).into(),
     }
+}
+
+/// A raw socket's message, as `17_websocket_pair.js` takes it: whose it is, and what it says.
+fn message<'s>(scope: &mut v8::PinScope<'s, '_>, told: &Told) -> [v8::Local<'s, v8::Value>; 2] {
+    let said = match &told.event {
+        Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
+        Event::Data { frame: Frame::Binary(bytes), .. } => {
+            let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+            v8::ArrayBuffer::with_backing_store(scope, &bytes).into()
+        }
+        _ => v8::undefined(scope).into(),
+    };
+    [v8::Number::new(scope, told.exchange.0 as f64).into(), said]
+}
+
+/// How many of these `17_websocket_pair.js` has taken.
+fn messages_taken(scope: &mut v8::PinScope<'_, '_>, messages: v8::Local<v8::Array>) -> usize {
+    let key = string(scope, "taken");
+    let taken = messages.get(scope, key).and_then(|taken| taken.uint32_value(scope));
+    taken.unwrap_or_default() as usize
 }
 
 /// The name of a method, without a copy for those that V8 knows already.

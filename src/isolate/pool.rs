@@ -1,8 +1,9 @@
 //! The workers that serve now, those that finish, and the one that waits.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::browser::BrowserTools;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::client::BrowserFiles;
 use crate::engine::{CloseCode, OwnerId};
+use crate::observe::Place;
 use crate::ops::{Diagnostic, Mode};
 use crate::router::{Layer, Routes};
 
@@ -33,6 +35,8 @@ pub struct Pool {
     /// One change of generation at a time.
     changing: tokio::sync::Mutex<()>,
     draining: AtomicBool,
+    /// Times that code was loaded.
+    generation: AtomicU64,
 }
 
 /// What a reload did.
@@ -56,16 +60,26 @@ impl Pool {
             files: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
         })
     }
 
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
         let _changing = self.changing.lock().await;
+        let is_first = self.current.load().is_empty();
+        let reloaded = self.reload_now().await;
+        if let Some(observer) = self.settings.observer.as_ref().filter(|_| !is_first) {
+            observer.reloaded(reloaded.is_ok());
+        }
+        reloaded
+    }
+
+    async fn reload_now(&self) -> Result<Reloaded, Vec<Diagnostic>> {
         let began = Instant::now();
         let routes = self.scan()?;
         let handlers = routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
-        let workers = self.load(&routes, self.settings.workers).await?;
+        let workers = self.load(&routes, 0..self.settings.workers).await?;
         let old = self.current.swap(Arc::new(workers));
         for worker in old.iter() {
             self.retire(worker.clone());
@@ -81,16 +95,21 @@ impl Pool {
         Ok(Arc::new(routes.map_err(|error| vec![Diagnostic::new(error.to_string())])?))
     }
 
-    /// Starts `count` workers with the same code, side by side. All of them load, or none goes on.
-    async fn load(&self, routes: &Arc<Routes>, count: usize) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
+    /// Starts these workers with the same code, side by side. All of them load, or none goes on.
+    async fn load(
+        &self,
+        routes: &Arc<Routes>,
+        numbers: Range<usize>,
+    ) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
         // Reads and compiles, which is not for a thread that live lines need.
         let build = || BrowserFiles::build(&self.settings.layout, routes, Arc::new(BrowserTools::default()));
         let (browser, mut files) = tokio::task::block_in_place(build);
         let browser = browser.map(Arc::new).inspect_err(|_| *lock(&self.files) = files.clone())?;
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let mut workers = Vec::new();
         let mut loading = Vec::new();
-        for _ in 0..count {
-            let (worker, loaded) = self.begin_load(routes, &browser)?;
+        for worker in numbers {
+            let (worker, loaded) = self.begin_load(routes, &browser, Place { worker, generation })?;
             workers.push(worker);
             loading.push(loaded);
         }
@@ -131,7 +150,7 @@ impl Pool {
         let _changing = self.changing.lock().await;
         let current = self.current.load_full();
         let Some(index) = current.iter().position(|worker| worker.owner == owner) else { return Ok(()) };
-        let mut fresh = self.load(&self.scan()?, 1).await?;
+        let mut fresh = self.load(&self.scan()?, index..index + 1).await?;
         let mut workers = Vec::clone(&current);
         let old = std::mem::replace(&mut workers[index], fresh.remove(0));
         self.current.store(Arc::new(workers));
@@ -197,6 +216,7 @@ impl Pool {
         &self,
         routes: &Arc<Routes>,
         browser: &Arc<BrowserFiles>,
+        place: Place,
     ) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
         let spare = lock(&self.spare).take();
         let worker = match spare {
@@ -206,7 +226,8 @@ impl Pool {
             })?,
         };
         let (loaded, loading) = oneshot::channel();
-        let _ = worker.mailbox.send(Mail::Load { routes: routes.clone(), browser: browser.clone(), loaded });
+        let (routes, browser) = (routes.clone(), browser.clone());
+        let _ = worker.mailbox.send(Mail::Load { routes, browser, place, loaded });
         Ok((Arc::new(worker), loading))
     }
 

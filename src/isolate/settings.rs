@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::worker::Serve;
+use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
@@ -18,6 +19,8 @@ pub struct Settings {
     pub hub: Hub,
     pub sessions: Sessions,
     pub databases: Databases,
+    /// Where workers count, if somebody may ask.
+    pub observer: Option<Observer>,
     /// How a worker serves a connection.
     pub serve: Serve,
 }
@@ -37,6 +40,12 @@ pub struct Limits {
     pub header: usize,
     /// Until a client has sent a request's head.
     pub header_read: Duration,
+    /// Until a connection without a request is closed.
+    pub keep_alive: Duration,
+    /// How long a client may keep a body's reader waiting.
+    pub body_read: Duration,
+    /// How long a client may leave an answer unread.
+    pub write: Duration,
     /// Bytes of one frame from a client.
     pub frame: usize,
 }

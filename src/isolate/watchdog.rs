@@ -205,8 +205,8 @@ mod interrupt {
 
     use deno_core::v8;
 
-    use super::super::isolate::current_exchange;
     use super::Pulse;
+    use crate::ops::current_exchange;
 
     /// What an interrupt saw: the exchange whose code was running.
     pub struct Witness {

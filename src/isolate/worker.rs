@@ -17,6 +17,7 @@ use super::site::Site;
 use super::{Isolate, Pool, Settings};
 use crate::client::BrowserFiles;
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
+use crate::observe::{Meter, Place};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges};
 use crate::ports::Told;
 use crate::router::{NodeId, PublicFiles, Routes};
@@ -28,7 +29,12 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// What was read from the stream already.
     pub read: Bytes,
+    /// Travels with the stream, also when that becomes a line.
+    pub place: Admitted,
 }
+
+/// A connection's place among those that the listener admits. It is given up when this is dropped.
+pub type Admitted = Box<dyn std::fmt::Debug + Send>;
 
 /// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
 pub type Serve = fn(Rc<Worker>, Connection) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -39,6 +45,7 @@ pub(super) enum Mail {
     Load {
         routes: Arc<Routes>,
         browser: Arc<BrowserFiles>,
+        place: Place,
         loaded: oneshot::Sender<Loaded>,
     },
     Connection(Connection),
@@ -49,6 +56,45 @@ pub(super) enum Mail {
     Retire,
     /// End now; what is live was told already.
     Stop,
+}
+
+/// The mailbox of a worker, which takes it apart.
+struct Inbox {
+    mail: mpsc::UnboundedReceiver<Mail>,
+    /// Taken out too early.
+    next: Option<Mail>,
+}
+
+/// So many messages of raw sockets are delivered together.
+const MESSAGES: usize = 256;
+
+impl Inbox {
+    async fn next(&mut self) -> Option<Mail> {
+        match self.next.take() {
+            Some(mail) => Some(mail),
+            None => self.mail.recv().await,
+        }
+    }
+
+    /// The messages of raw sockets that are next, from `first` on.
+    fn messages(&mut self, first: Told) -> Vec<Told> {
+        let mut messages = vec![first];
+        while messages.len() < MESSAGES && self.next.is_none() {
+            match self.mail.try_recv() {
+                Ok(Mail::Told(told)) if told.is_message() => messages.push(told),
+                Ok(other) => self.next = Some(other),
+                Err(_) => break,
+            }
+        }
+        messages
+    }
+
+    /// What is left. Nothing more comes.
+    fn close(mut self) -> impl Iterator<Item = Mail> {
+        self.mail.close();
+        let next = self.next.take();
+        next.into_iter().chain(std::iter::from_fn(move || self.mail.try_recv().ok()))
+    }
 }
 
 /// How loading went, and which files it read.
@@ -69,6 +115,8 @@ pub(super) struct Handle {
 pub struct Worker {
     pub settings: Arc<Settings>,
     pub site: Site,
+    /// Where its answers are counted, if somebody may ask.
+    pub meter: Option<Meter>,
     isolate: Isolate,
     pool: Weak<Pool>,
     mailbox: mpsc::UnboundedSender<Mail>,
@@ -77,17 +125,26 @@ pub struct Worker {
     load: Arc<AtomicUsize>,
     /// Something ended that a retiring worker may have waited for.
     quieter: Notify,
-    owner: OwnerId,
+    pub owner: OwnerId,
 }
 
 impl Worker {
     /// Runs the handlers for a request and waits for the answer.
-    pub async fn call(&self, call: Call, node: NodeId) -> Result<Answer, CallError> {
+    pub async fn call(&self, call: Call, node: NodeId) -> (ExchangeId, Result<Answer, CallError>) {
         let (id, mut answer) = self.isolate.dispatch(call, node);
         // Most handlers have answered by now.
-        if let Ok(answer) = answer.try_recv() {
-            return Ok(answer);
-        }
+        let answer = match answer.try_recv() {
+            Ok(answer) => Ok(answer),
+            Err(_) => self.answer_of(id, answer).await,
+        };
+        (id, answer)
+    }
+
+    async fn answer_of(
+        &self,
+        id: ExchangeId,
+        mut answer: oneshot::Receiver<Answer>,
+    ) -> Result<Answer, CallError> {
         // Whoever drops this future no longer waits for the answer.
         let mut guard = Abandon { worker: self, id: Some(id) };
         match tokio::time::timeout(self.settings.limits.answer, &mut answer).await {
@@ -119,12 +176,12 @@ impl Worker {
     }
 
     /// Works through the mailbox until the worker has nothing left to do.
-    async fn attend(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
-        self.work_through(&mut mail).await;
+    async fn attend(self: Rc<Self>, mail: mpsc::UnboundedReceiver<Mail>) {
+        let mut inbox = Inbox { mail, next: None };
+        self.work_through(&mut inbox).await;
         self.isolate.give_up();
         // Connections that were on their way here belong to whoever serves now.
-        mail.close();
-        while let Ok(left) = mail.try_recv() {
+        for left in inbox.close() {
             match left {
                 Mail::Connection(connection) => self.pass_on(connection),
                 Mail::Told(told) => self.settings.hub.was_heard(&told),
@@ -133,11 +190,11 @@ impl Worker {
         }
     }
 
-    async fn work_through(self: &Rc<Self>, mail: &mut mpsc::UnboundedReceiver<Mail>) {
+    async fn work_through(self: &Rc<Self>, inbox: &mut Inbox) {
         let mut retired = false;
         while !(retired && (self.is_quiet() || self.isolate.is_spent())) {
             let mail = tokio::select! {
-                mail = mail.recv() => mail,
+                mail = inbox.next() => mail,
                 () = self.quieter.notified() => continue,
                 () = self.isolate.idle() => continue,
                 () = self.isolate.stopped() => {
@@ -153,6 +210,9 @@ impl Worker {
                 Some(Mail::Load { .. }) => {}
                 Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
                 Some(Mail::Connection(connection)) => self.take(connection),
+                Some(Mail::Told(told)) if told.is_message() => {
+                    self.deliver(&inbox.messages(told)).await;
+                }
                 Some(Mail::Told(told)) => {
                     self.isolate.deliver(&told);
                     self.settings.hub.was_heard(&told);
@@ -163,6 +223,18 @@ impl Worker {
                     self.isolate.announce_idle();
                     self.retiring.send_replace(true);
                 }
+            }
+        }
+    }
+
+    /// Delivers messages of raw sockets. Requests have their turn in between.
+    async fn deliver(&self, mut messages: &[Told]) {
+        while !messages.is_empty() {
+            let (taken, left) = messages.split_at(self.isolate.deliver_messages(messages));
+            self.settings.hub.were_heard(taken);
+            messages = left;
+            if !left.is_empty() {
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -250,9 +322,10 @@ async fn live(
         settings.sessions.clone(),
         settings.mode,
         settings.limits.body,
+        settings.limits.body_read,
     );
     let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
-    let Some(Mail::Load { routes, browser, loaded }) = mail.recv().await else { return };
+    let Some(Mail::Load { routes, browser, place, loaded }) = mail.recv().await else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
@@ -269,9 +342,11 @@ async fn live(
     if failed {
         return;
     }
+    let meter = settings.observer.as_ref().map(|observer| observer.enlist(place));
     let worker = Rc::new(Worker {
         settings,
         site,
+        meter,
         isolate,
         pool,
         mailbox,
@@ -285,5 +360,11 @@ async fn live(
     tokio::task::spawn_local(async move { driven.isolate.run().await });
     let tidied = worker.clone();
     tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
+    let probed = worker.clone();
+    tokio::task::spawn_local(async move {
+        if let Some(meter) = &probed.meter {
+            meter.probe(|| probed.isolate.heap()).await;
+        }
+    });
     worker.attend(mail).await;
 }

@@ -21,8 +21,10 @@ use tokio::sync::mpsc;
 use super::diagnostic::ERROR_HEAD;
 use super::exchange::exchange_id;
 use super::files::FileBody;
+use super::log::about;
 use super::{Diagnostic, Exchanges, OpError};
 use crate::engine::Input;
+use crate::observe::HANDLER;
 
 /// An HTTP answer without its connection.
 pub struct Answer {
@@ -80,7 +82,13 @@ impl Answer {
     /// The answer to a body over the limit.
     pub fn too_large(limit: usize) -> Answer {
         let text = format!("The request's body is larger than the limit of {limit} bytes.\n");
-        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text)
+        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text).last()
+    }
+
+    /// Says that its connection ends with it.
+    pub fn last(mut self) -> Answer {
+        self.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        self
     }
 
     /// The answer where a handler asked the user something and the client cannot show it (RFC 9110 section 15.5.22).
@@ -88,6 +96,14 @@ impl Answer {
         let text = "The handler has a question for the user, which takes a live client: a browser, or a request with \
                     `X-Accept-Live: *` that joins the answer's line. `Accept: text/event-stream` works as well.\n";
         let mut answer = Answer::text(StatusCode::UPGRADE_REQUIRED, text);
+        answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer
+    }
+
+    /// The answer where a handler serves a WebSocket and the request asks for none.
+    pub fn needs_websocket() -> Answer {
+        let mut answer =
+            Answer::text(StatusCode::UPGRADE_REQUIRED, "A WebSocket is served here; connect one.\n");
         answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         answer
     }
@@ -370,7 +386,9 @@ pub fn op_stream_end<'s, 'i>(
         Chunk::End
     } else {
         let diagnostic = Diagnostic::from_exception(scope, error);
-        tracing::error!(target: "liveline::handler", "a response's stream failed: {diagnostic}");
+        let mut state = state.borrow_mut();
+        let context = state.borrow_mut::<Exchanges>().context(Some(exchange_id(id)));
+        about!(error, HANDLER, context, "a response's stream failed: {diagnostic}");
         Chunk::Failed
     };
     // The channel's one place may be taken, and the end comes after what is in it.

@@ -1,10 +1,15 @@
 //! What ops throw. Half of `runtime-js/01_errors.js`, which registers the classes named here.
 
-use deno_core::{op2, v8};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
 use deno_error::JsError;
 
-use super::Diagnostic;
+use super::log::{about, current_exchange};
+use super::{Diagnostic, Exchanges};
 use crate::engine::{InvalidChannel, Refused};
+use crate::observe::HANDLER;
 use crate::storage::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
@@ -22,6 +27,9 @@ pub enum OpError {
     #[class(type)]
     #[error("`{0}` is no member of a channel")]
     Member(String),
+    #[class(type)]
+    #[error("the client did not offer the subprotocol `{0}`")]
+    Protocol(String),
     #[class(type)]
     #[error("invalid response header: {0}")]
     Header(String),
@@ -53,7 +61,7 @@ pub enum OpError {
     #[error("{0} cannot be dialled: {1}")]
     Dial(String, String),
     #[class("DOMExceptionQuotaExceededError")]
-    #[error("more than {0} bytes wait for the upstream to read")]
+    #[error("more than {0} bytes wait for the other side to read")]
     Unsent(usize),
     #[class(generic)]
     #[error("the file could not be read: {0}")]
@@ -79,9 +87,13 @@ impl From<SqlError> for OpError {
 #[op2(fast, reentrant)]
 pub fn op_log_error<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
+    state: Rc<RefCell<OpState>>,
     #[string] what: String,
     error: v8::Local<'s, v8::Value>,
 ) {
     let diagnostic = Diagnostic::from_exception(scope, error);
-    tracing::error!(target: "liveline::handler", "{what}: {diagnostic}");
+    let exchange = current_exchange(scope);
+    let mut state = state.borrow_mut();
+    let context = state.borrow_mut::<Exchanges>().context(exchange);
+    about!(error, HANDLER, context, "{what}: {diagnostic}");
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::{Body as _, Incoming};
@@ -15,11 +16,14 @@ use tokio::sync::oneshot;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::files::FileBody;
 use super::head::Head;
+use super::log::{Context, about};
 use super::session::ExchangeSession;
-use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
+use super::websocket::SocketLine;
+use super::{Answer, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
+use crate::observe::{HANDLER, RequestId};
 use crate::ports::Hub;
 
 /// Where live lines are joined: this path and the token.
@@ -58,13 +62,14 @@ pub struct Exchanges {
     owner: OwnerId,
     mode: Mode,
     max_body: usize,
+    body_patience: Duration,
 }
 
 /// One request and what belongs to it.
 pub(super) struct Slot {
     id: ExchangeId,
     exchange: Exchange<Box<Answer>>,
-    client: Client,
+    pub client: Client,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
     /// It fails because a line to another server was lost, and why that was.
@@ -74,6 +79,10 @@ pub(super) struct Slot {
     pub body: Option<Box<Incoming>>,
     /// Bytes of the body read so far.
     pub body_read: usize,
+    /// What is left of the patience with a client that keeps the body's reader waiting.
+    pub body_patience: Option<Box<Patience>>,
+    /// The body did not come as it should have.
+    pub body_fault: Option<BodyFault>,
     pub peer: IpAddr,
     page: Option<u32>,
     pub session: ExchangeSession,
@@ -90,7 +99,29 @@ pub(super) struct Slot {
 }
 
 // A line keeps it for as long as it lives.
-const _: () = assert!(size_of::<Slot>() <= 288);
+const _: () = assert!(size_of::<Slot>() <= 304);
+
+/// Why a body has no end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum BodyFault {
+    /// It broke off, or its chunks cannot be read.
+    Broken,
+    /// It came too slowly.
+    Late,
+    TooLarge,
+}
+
+impl BodyFault {
+    /// The answer where the handler does not say anything else.
+    fn answer(self, max_body: usize) -> Answer {
+        let (status, text) = match self {
+            BodyFault::TooLarge => return Answer::too_large(max_body),
+            BodyFault::Broken => (StatusCode::BAD_REQUEST, "The request's body could not be read.\n"),
+            BodyFault::Late => (StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n"),
+        };
+        Answer::text(status, text).last()
+    }
+}
 
 /// Something to do with a line.
 type OnLine = Box<dyn FnOnce(&Hub, LineId)>;
@@ -109,12 +140,32 @@ impl Slot {
 }
 
 /// Bits of an exchange's number that name its slot; the rest is a sequence, so that a number is not used again.
-const SLOT_BITS: u32 = 20;
+const SLOT_BITS: u32 = ExchangeId::PLACE_BITS;
 
 impl Exchanges {
-    pub fn new(hub: Hub, owner: OwnerId, sessions: Sessions, mode: Mode, max_body: usize) -> Exchanges {
+    pub fn new(
+        hub: Hub,
+        owner: OwnerId,
+        sessions: Sessions,
+        mode: Mode,
+        max_body: usize,
+        body_patience: Duration,
+    ) -> Exchanges {
         let (slots, touched, outlived) = Default::default();
-        Exchanges { slots, next: 0, touched, outlived, hub, sessions, site: None, owner, mode, max_body }
+        let site = None;
+        Exchanges {
+            slots,
+            next: 0,
+            touched,
+            outlived,
+            hub,
+            sessions,
+            site,
+            owner,
+            mode,
+            max_body,
+            body_patience,
+        }
     }
 
     /// The folder to serve, known once its handlers load.
@@ -142,6 +193,8 @@ impl Exchanges {
             request: Head::new(parts),
             body: (!body.is_end_stream()).then(|| Box::new(body)),
             body_read: 0,
+            body_patience: None,
+            body_fault: None,
             peer,
             page,
             session: ExchangeSession::of(session),
@@ -158,7 +211,7 @@ impl Exchanges {
 
     /// Whether the request's client can join a line.
     pub fn can_join(&mut self, id: ExchangeId) -> bool {
-        self.slot(id).is_some_and(|slot| slot.client != Client::Plain)
+        self.slot(id).is_some_and(|slot| !matches!(slot.client, Client::Plain | Client::Socket))
     }
 
     /// The lines of the process.
@@ -217,23 +270,29 @@ impl Exchanges {
 
     /// The handler failed. Answers 500 or closes the line; says so once in the log.
     pub fn fail(&mut self, id: ExchangeId, diagnostic: Diagnostic) {
-        let Some(slot) = self.slot(id) else {
-            tracing::error!(target: "liveline::handler", "after the end of the exchange: {diagnostic}");
+        let context = self.context(Some(id));
+        let (Some(method), Some(path)) = (&context.method, &context.path) else {
+            about!(error, HANDLER, context, "after the end of the exchange: {diagnostic}");
             return;
         };
-        let head = slot.request.parts();
-        let (method, path) = (&head.method, head.uri.path());
-        tracing::error!(target: "liveline::handler", exchange = id.0, "{method} {path}: {diagnostic}");
+        let is_clients_doing = self.slot(id).is_some_and(|slot| slot.body_fault.is_some());
+        if is_clients_doing {
+            // A stranger must not be able to fill the log.
+            about!(debug, HANDLER, context, "{method} {path}: {diagnostic}");
+        } else {
+            about!(error, HANDLER, context, "{method} {path}: {diagnostic}");
+        }
+        let slot = self.slot(id).expect("it has a method and a path");
         slot.failure = Some(Box::new(diagnostic));
         let _ = self.input(id, Input::Failed);
     }
 
     /// A line to another server was lost, and with it what the handler passes on. Answers 502 or closes the line.
     fn lost(&mut self, id: ExchangeId, reason: String) {
-        let Some(slot) = self.slot(id) else { return };
-        let head = slot.request.parts();
-        let (method, path) = (&head.method, head.uri.path());
-        tracing::warn!(target: "liveline::handler", exchange = id.0, "{method} {path}: {reason}");
+        let context = self.context(Some(id));
+        let (Some(method), Some(path)) = (&context.method, &context.path) else { return };
+        about!(warn, HANDLER, context, "{method} {path}: {reason}");
+        let slot = self.slot(id).expect("it has a method and a path");
         slot.lost = Some(reason);
         let _ = self.input(id, Input::Failed);
     }
@@ -290,8 +349,12 @@ impl Exchanges {
                     act(&self.hub, line);
                 }
                 let mut answer = first.map_or_else(|| self.accepted(id), |first| *first);
-                let address = add_line_headers(&mut answer.headers, token);
-                answer.insert_line(&address);
+                if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+                    answer.extensions.insert(SocketLine(line));
+                } else {
+                    let address = add_line_headers(&mut answer.headers, token);
+                    answer.insert_line(&address);
+                }
                 if let Client::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {
@@ -315,12 +378,12 @@ impl Exchanges {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let headers = &slot.request.parts().headers;
                 let (html, json) = (prefers_html(headers), Answer::prefers_json(headers));
-                let too_large = slot.body_read > max_body;
+                let body_fault = slot.body_fault;
                 let unreachable = slot.unreachable;
                 let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
-                let answer = if too_large {
-                    Answer::too_large(max_body)
+                let answer = if let Some(fault) = body_fault {
+                    fault.answer(max_body)
                 } else if unreachable {
                     Answer::needs_live_client()
                 } else if lost.is_some() {
@@ -390,6 +453,23 @@ impl Exchanges {
         self.slot(exchange_id(id)).ok_or(Refused::Ended)
     }
 
+    /// What the log says of an exchange; of one that has ended only its name.
+    pub(super) fn context(&mut self, id: Option<ExchangeId>) -> Context {
+        let exchange = id.map(|id| id.of(self.owner).to_string());
+        let Some(slot) = id.and_then(|id| self.slot(id)) else {
+            return Context { exchange, ..Context::default() };
+        };
+        let line = slot.exchange.line();
+        let head = slot.request.parts();
+        Context {
+            exchange,
+            method: Some(head.method.clone()),
+            path: Some(head.uri.path().to_owned()),
+            request: RequestId::of(&head.headers).map(|id| id.to_string()),
+            line,
+        }
+    }
+
     /// Whether the client is behind with what was sent last.
     pub(super) fn is_congested(&mut self, id: ExchangeId) -> bool {
         self.slot(id).is_some_and(|slot| slot.is_congested)
@@ -413,6 +493,11 @@ impl Exchanges {
 
     pub(super) fn max_body(&self) -> usize {
         self.max_body
+    }
+
+    /// How long a client may keep a body's reader waiting.
+    pub(super) fn body_patience(&self) -> Duration {
+        self.body_patience
     }
 }
 

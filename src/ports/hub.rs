@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use super::socket::Socket;
 use crate::engine::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
-    LineId, Listening, Message, Opening, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token,
-    TooManyLines, Visitor, Wording,
+    LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take,
+    Token, TooManyLines, Visitor, Wording,
 };
 use crate::wire::Frame;
 
@@ -24,6 +24,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// Whether it is a raw socket's message.
+    pub fn is_message(&self) -> bool {
+        matches!(self.event, Event::Data { .. })
+    }
+
     /// Whose account is relieved, and of how many bytes, when the owner has handled this.
     fn heard(&self) -> Option<(LineId, usize)> {
         match self.event {
@@ -61,11 +66,22 @@ struct State {
     sockets: Vec<Option<Arc<Socket>>>,
     /// Lines that have something to write since somebody wrote.
     unwritten: Vec<LineId>,
+    /// Inputs since then.
+    unflushed: usize,
     /// Kept for its capacity.
     actions: Vec<Action>,
     next_owner: u32,
     /// The deadline that the timer sleeps for.
     armed: Option<Instant>,
+}
+
+/// After so many inputs what they said is written, turn or not.
+const MUCH: usize = 64;
+/// What comes of inputs for those outside, for when the engine is unlocked.
+#[derive(Default)]
+struct News {
+    told: Vec<(OwnerId, Told)>,
+    over: Vec<Obituary>,
 }
 
 /// So many lines are written to by whoever made them speak; more are left to the runtime.
@@ -81,6 +97,7 @@ impl Hub {
             engine: Engine::new(limits, Instant::now()),
             sockets: Vec::new(),
             unwritten: Vec::new(),
+            unflushed: 0,
             actions: Vec::new(),
             next_owner: 0,
             armed: None,
@@ -164,6 +181,16 @@ impl Hub {
         self.input(|engine, now, actions| engine.resume(tokens, after, visitor, from, now, actions))
     }
 
+    /// Whether a client may come with a token.
+    pub fn expects(
+        &self,
+        token: Token,
+        visitor: &Visitor,
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<(), JoinError> {
+        self.input(|engine, _, _| engine.expects(token, visitor, from))
+    }
+
     /// The line that a client who listens to its events sends to.
     pub fn sender(
         &self,
@@ -182,10 +209,31 @@ impl Hub {
     /// Sends a frame on a line, with the turn's end ([`Hub::flush`]). Says whether the line's client is behind: then the
     /// owner will hear [`Event::Drained`].
     pub fn send(&self, line: LineId, parcel: Parcel) -> bool {
-        self.say(|engine, now, actions| {
+        let is_congested = self.say(|engine, now, actions| {
             engine.send(line, parcel, now, actions);
             engine.is_congested(line)
-        })
+        });
+        if !is_congested {
+            return false;
+        }
+        // Perhaps only the turn is long, and not the client slow.
+        self.flush();
+        self.lock().engine.waits(line)
+    }
+
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&self, line: LineId) {
+        self.say(|engine, now, actions| engine.accept(line, now, actions));
+    }
+
+    /// How many bytes wait for a line's client to read.
+    pub fn waiting(&self, line: LineId) -> usize {
+        self.lock().engine.waiting(line)
+    }
+
+    /// Whether pages of an origin may use lines of this server.
+    pub fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
+        self.lock().engine.allows(from)
     }
 
     /// The owner begins to send the states in full.
@@ -208,6 +256,15 @@ impl Hub {
         if let Some((line, size)) = told.heard() {
             self.heard(line, size);
         }
+    }
+
+    /// An owner has handled all of these.
+    pub fn were_heard(&self, told: &[Told]) {
+        self.input(|engine, now, actions| {
+            for (line, size) in told.iter().filter_map(Told::heard) {
+                engine.heard(line, size, now, actions);
+            }
+        });
     }
 
     /// Closes every line at once.
@@ -257,6 +314,11 @@ impl Hub {
         self.lock().engine.channel_size(channel)
     }
 
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        self.lock().engine.largest_channels(count)
+    }
+
     /// Whether no line lives.
     pub fn is_empty(&self) -> bool {
         self.lock().engine.is_empty()
@@ -298,6 +360,21 @@ impl Hub {
         self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
     }
 
+    /// The same, with what the connection itself answers, before the owner hears anything.
+    pub(super) fn receive_and_answer<R>(
+        &self,
+        seat: Seat,
+        input: impl FnOnce(&mut Client) -> R,
+        answer: impl FnOnce(&R),
+    ) -> R {
+        let (result, told, _) =
+            self.run(|engine, now, actions| input(&mut Client { engine, seat, now, actions }));
+        answer(&result);
+        self.tell(told);
+        self.flush();
+        result
+    }
+
     /// A text frame came from the client by another way than a socket.
     pub fn receive_text(&self, seat: Seat, text: &str) {
         self.receive(seat, |client| client.text(text));
@@ -315,7 +392,7 @@ impl Hub {
 
     /// What a connection should write next. Where there is nothing, it has written all.
     pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
-        let mut told = Vec::new();
+        let mut news = News::default();
         let take = {
             let mut state = self.lock();
             let now = Instant::now();
@@ -323,12 +400,12 @@ impl Hub {
             if take == Take::Idle {
                 let State { engine, actions, .. } = &mut *state;
                 engine.written(seat, now, actions);
-                self.sort_out(&mut state, &mut told);
+                self.sort_out(&mut state, &mut news);
             }
             self.rearm(&mut state);
             take
         };
-        self.tell(told);
+        self.tell(news);
         take
     }
 
@@ -359,22 +436,30 @@ impl Hub {
         result
     }
 
-    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`].
+    /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
+    /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let mut told = Vec::new();
-        let result = {
-            let mut state = self.lock();
-            let State { engine, actions, .. } = &mut *state;
-            let result = input(engine, Instant::now(), actions);
-            self.sort_out(&mut state, &mut told);
-            self.rearm(&mut state);
-            result
-        };
-        self.tell(told);
+        let (result, news, is_much) = self.run(input);
+        self.tell(news);
+        if is_much {
+            self.flush();
+        }
         result
     }
 
-    fn sort_out(&self, state: &mut State, told: &mut Vec<(OwnerId, Told)>) {
+    /// Runs one input. What the owners have to be told of it comes back, and whether it is time to write.
+    fn run<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> (R, News, bool) {
+        let mut news = News::default();
+        let mut state = self.lock();
+        let State { engine, actions, .. } = &mut *state;
+        let result = input(engine, Instant::now(), actions);
+        self.sort_out(&mut state, &mut news);
+        self.rearm(&mut state);
+        state.unflushed += 1;
+        (result, news, state.unflushed > MUCH)
+    }
+
+    fn sort_out(&self, state: &mut State, news: &mut News) {
         for action in state.actions.drain(..) {
             match action {
                 Action::Wake(line) => {
@@ -383,13 +468,15 @@ impl Hub {
                     }
                 }
                 Action::Tell { owner, exchange, line, event } => {
-                    told.push((owner, Told { exchange, line, event }));
+                    news.told.push((owner, Told { exchange, line, event }));
                 }
+                Action::Over(obituary) => news.over.push(obituary),
             }
         }
     }
 
-    fn tell(&self, told: Vec<(OwnerId, Told)>) {
+    fn tell(&self, News { told, over }: News) {
+        over.iter().for_each(note);
         let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
         for (owner, told) in told {
             if known.as_ref().is_none_or(|(known, _)| *known != owner) {
@@ -407,6 +494,7 @@ impl Hub {
     pub fn flush(&self) {
         let sockets: Vec<Arc<Socket>> = {
             let mut state = self.lock();
+            state.unflushed = 0;
             if state.unwritten.is_empty() {
                 return;
             }
@@ -524,6 +612,14 @@ fn fresh_token() -> Token {
     Token(bytes)
 }
 
+/// Notes in the log how a line ended.
+fn note(obituary: &Obituary) {
+    let Obituary { line, owner, exchange, close, lasted, frames_in, frames_out } = obituary;
+    let (code, reason, duration_ms) = (close.code.number(), &*close.reason, lasted.as_millis() as u64);
+    let exchange = exchange.of(*owner);
+    tracing::debug!(%exchange, %line, code, reason, duration_ms, frames_in, frames_out, "{line} ended: {code}");
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -596,7 +692,8 @@ mod tests {
                 let joined = joined.expect("a new line");
                 let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
                 let (stream, _) = far.expect("it listens");
-                let connection = Connection { stream, read: Bytes::new(), head: Vec::new(), framing };
+                let connection =
+                    Connection { stream, read: Bytes::new(), head: Vec::new(), framing, place: Box::new(()) };
                 tasks.spawn(socket::serve(&hub, joined, connection));
                 client = Some(near.expect("it listens"));
                 seat = Some(joined);

@@ -46,6 +46,9 @@ pub struct Welcome {
     pub token: String,
     /// How long the line waits for it then, in milliseconds.
     pub window: u64,
+    /// The client hears something at least this often, in milliseconds; it does not see pings of a socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping: Option<u64>,
     /// The number of the last frame that came from the client.
     pub received: u64,
     /// Frames that the client has not seen are gone.
@@ -84,7 +87,9 @@ mod tests {
 
     #[test]
     fn welcome_text() {
-        let welcome = Welcome { token: "00".into(), window: 30_000, received: 2, lost: false };
-        assert_eq!(welcome.text(), r#"w{"token":"00","window":30000,"received":2,"lost":false}"#);
+        let welcome =
+            Welcome { token: "00".into(), window: 30_000, ping: Some(25_000), received: 2, lost: false };
+        let text = r#"w{"token":"00","window":30000,"ping":25000,"received":2,"lost":false}"#;
+        assert_eq!(welcome.text(), text);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ struct Network {
     down_until: Mutex<Instant>,
     faults: Mutex<BTreeMap<Fault, u64>>,
     /// What restarts reset.
-    passing: Mutex<Vec<Arc<Pair>>>,
+    passing: Mutex<Vec<Weak<Pair>>>,
 }
 
 /// A client's connection and the one to the target that belongs to it.
@@ -171,8 +171,8 @@ impl Network {
         let pair = Arc::new(Pair { client, target, mute: Default::default() });
         {
             let mut passing = self.passing.lock().expect("no thread panics");
-            passing.retain(|pair| Arc::strong_count(pair) > 1);
-            passing.push(pair.clone());
+            passing.retain(|pair| pair.strong_count() > 0);
+            passing.push(Arc::downgrade(&pair));
         }
         let (network, up) = (self.clone(), pair.clone());
         thread::spawn(move || network.pump(&up, Direction::Up));
@@ -265,7 +265,9 @@ impl Network {
 
     fn cut(&self) {
         for pair in self.passing.lock().expect("no thread panics").drain(..) {
-            pair.reset();
+            if let Some(pair) = pair.upgrade() {
+                pair.reset();
+            }
         }
     }
 

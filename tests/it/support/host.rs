@@ -3,12 +3,13 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Instant;
 
 use super::http::Request;
 use super::line::Dial;
-use super::{Answer, Line, Log, PATIENCE, Site, without_sockets};
+use super::{Answer, Figures, Line, Log, PATIENCE, Site, without_sockets};
 
 /// A running host. Dropping it kills the process; a failing test also shows what the host logged.
 pub struct Host {
@@ -17,6 +18,7 @@ pub struct Host {
     pub log: Log,
     stdout: Log,
     address: SocketAddr,
+    figures: OnceLock<SocketAddr>,
     process: Child,
 }
 
@@ -42,7 +44,7 @@ impl Host {
         let stdout = Log::follow("stdout", process.stdout.take().expect("stdout is piped"));
         let log = Log::follow("stderr", process.stderr.take().expect("stderr is piped"));
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { site, log, stdout, address, process }
+        Self { site, log, stdout, address, figures: OnceLock::new(), process }
     }
 
     /// Waits for the line that says where it listens.
@@ -56,6 +58,33 @@ impl Host {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its figures are, with `--metrics`.
+    #[track_caller]
+    pub fn figures_address(&self) -> SocketAddr {
+        *self.figures.get_or_init(|| {
+            let line = self.stdout.next("figures on ");
+            let address = line.strip_prefix("figures on http://").and_then(|it| it.strip_suffix("/metrics"));
+            address.and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("not an address: {line}"))
+        })
+    }
+
+    /// A request to the address of its figures.
+    #[track_caller]
+    pub fn ask_figures(&self, method: &str, path: &str) -> Request {
+        Request::new(self.figures_address(), method, path)
+    }
+
+    /// Its figures.
+    #[track_caller]
+    pub fn figures(&self) -> Figures {
+        Figures::parse(self.ask_figures("GET", "/metrics").send().text())
+    }
+
+    /// What it printed so far.
+    pub fn printed(&self) -> String {
+        self.stdout.text()
     }
 
     /// The answer to a GET.

@@ -9,6 +9,7 @@
 //! | [`ResumingLine`] | the same of `liveline.v1`, which outlives its connections |
 //! | [`FaultProxy`] | a network that loses things |
 //! | [`EventStream`] | a response that tells server-sent events |
+//! | [`Figures`] | what `/metrics` shows |
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
 
@@ -16,6 +17,7 @@ mod deltas;
 mod dice;
 mod events;
 mod fault_proxy;
+mod figures;
 mod handlers;
 mod host;
 mod http;
@@ -30,12 +32,13 @@ use std::time::Duration;
 pub use deltas::apply;
 pub use events::EventStream;
 pub use fault_proxy::{Fault, FaultProxy};
+pub use figures::Figures;
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;
 pub use http::Answer;
 pub use line::{Event, Frame, Line};
 pub use log::Log;
-pub use resuming_line::{PROTOCOL, ResumingLine};
+pub use resuming_line::{PROTOCOL, ResumingLine, Welcome};
 pub use session::session_cookie;
 pub use site::{Finished, Site, executable};
 

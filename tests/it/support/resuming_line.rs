@@ -52,6 +52,7 @@ pub struct ResumingLine {
 pub struct Welcome {
     pub token: String,
     pub window: u64,
+    pub ping: Option<u64>,
     pub received: u64,
     pub lost: bool,
 }
@@ -132,15 +133,9 @@ impl ResumingLine {
         }
     }
 
-    /// Drops the connection without a word, before or after what it has received was taken.
-    pub fn drop_connection(&mut self) {
+    fn drop_connection(&mut self) {
         self.socket = None;
         self.welcome = None;
-    }
-
-    /// How many of its envelopes the host has not confirmed.
-    pub fn unconfirmed(&self) -> usize {
-        self.unconfirmed.len()
     }
 
     fn state(&self) -> String {

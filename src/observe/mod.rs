@@ -1,0 +1,30 @@
+//! What can be seen of the host from outside: its figures, and the ids that its log goes by.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Observer`] | all figures of the process, and who may read them |
+//! | [`Meter`] | what one worker counts, on its own thread |
+//! | [`Endpoint`] | the address at which figures are served besides the site |
+//! | [`RequestId`] | the id that a client gave its request |
+//!
+//! **Invariant:** counting takes no lock and no memory: each worker adds to numbers that nobody else writes, and they
+//! are summed when somebody asks. Where nobody can ask, nothing is counted.
+
+mod endpoint;
+mod exposition;
+mod figures;
+mod meter;
+mod observer;
+mod process;
+mod request_id;
+
+/// What handlers say, in the log: their errors, and what they print where the log is for programs.
+pub const HANDLER: &str = "liveline::handler";
+pub const CONSOLE: &str = "liveline::console";
+/// One line for each answered request, where it was asked for.
+pub const ACCESS: &str = "liveline::access";
+
+pub use endpoint::{Endpoint, PATH, is_ours};
+pub use meter::{Heap, Meter, Place};
+pub use observer::Observer;
+pub use request_id::RequestId;

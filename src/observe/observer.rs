@@ -1,0 +1,89 @@
+//! All figures of the process.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use super::exposition::Format;
+use super::figures::write;
+use super::meter::{AnswerSums, Figures};
+use super::{Meter, Place};
+use crate::ports::Hub;
+
+/// Where everything that is counted comes together. Clones share it.
+#[derive(Clone)]
+pub struct Observer(Arc<Shared>);
+
+struct Shared {
+    hub: Hub,
+    /// The engine that runs the handlers.
+    engine: &'static str,
+    began: SystemTime,
+    workers: Mutex<Workers>,
+    reloaded: AtomicU64,
+    failed: AtomicU64,
+}
+
+#[derive(Default)]
+struct Workers {
+    present: Vec<Arc<Figures>>,
+    /// What those counted that are gone.
+    past: AnswerSums,
+}
+
+/// What is known at one moment.
+pub(super) struct Moment {
+    pub engine: &'static str,
+    pub began: SystemTime,
+    pub workers: Vec<Arc<Figures>>,
+    pub answers: AnswerSums,
+    pub reloaded: u64,
+    pub failed: u64,
+}
+
+impl Observer {
+    /// Begins to count. `engine` names what runs the handlers.
+    pub fn new(hub: Hub, engine: &'static str) -> Observer {
+        let (workers, reloaded, failed) = Default::default();
+        Observer(Arc::new(Shared { hub, engine, began: SystemTime::now(), workers, reloaded, failed }))
+    }
+
+    /// A worker begins to serve.
+    pub fn enlist(&self, place: Place) -> Meter {
+        let meter = Meter::new(place, self.clone());
+        self.workers().present.push(meter.figures().clone());
+        meter
+    }
+
+    pub(super) fn dismiss(&self, figures: &Arc<Figures>) {
+        let mut workers = self.workers();
+        workers.present.retain(|known| !Arc::ptr_eq(known, figures));
+        figures.answers.add_to(&mut workers.past);
+    }
+
+    /// The handlers were loaded again, or did not load.
+    pub fn reloaded(&self, ok: bool) {
+        let count = if ok { &self.0.reloaded } else { &self.0.failed };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All figures as text.
+    pub(super) fn expose(&self, format: Format) -> String {
+        write(&self.moment(), &self.0.hub, format)
+    }
+
+    fn moment(&self) -> Moment {
+        let (workers, mut answers) = {
+            let workers = self.workers();
+            (workers.present.clone(), workers.past.clone())
+        };
+        workers.iter().for_each(|figures| figures.answers.add_to(&mut answers));
+        let Shared { engine, began, ref reloaded, ref failed, .. } = *self.0;
+        let [reloaded, failed] = [reloaded, failed].map(|count| count.load(Ordering::Relaxed));
+        Moment { engine, began, workers, answers, reloaded, failed }
+    }
+
+    fn workers(&self) -> MutexGuard<'_, Workers> {
+        self.0.workers.lock().expect("nothing panics while the list is locked")
+    }
+}
