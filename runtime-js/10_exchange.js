@@ -59,10 +59,10 @@ export class Exchange {
     this.cookies = null;
     this.session = null;
     this.channels = null;
-    /** The event of its first handler. */
-    this.event = null;
     /** The socket that is served as the answer. */
     this.socket = null;
+    /** The event of its first handler. */
+    this.event = null;
     this.#answered = false;
   }
 

@@ -24,7 +24,7 @@ use super::{Limits, embedded};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
 use crate::ops::{Answer, Call, Diagnostic, Exchanges, current_exchange};
-use crate::ports::Told;
+use crate::ports::{Hub, Told};
 use crate::router::{Handler, Layer, NodeId};
 use crate::storage::Databases;
 use crate::wire::Frame;
@@ -59,6 +59,9 @@ pub struct Isolate {
     /// Somebody waits for the last exchange to end.
     announces_idle: Cell<bool>,
     idle: Notify,
+    hub: Hub,
+    /// Another turn follows at once, whose words leave with those of this one.
+    holds_back: Cell<bool>,
 }
 
 struct Functions {
@@ -112,7 +115,8 @@ impl Isolate {
             witness.clone(),
         );
         // What a handler said is not to wait until it has counted to a billion.
-        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || hub.flush());
+        let flushing = hub.clone();
+        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || flushing.flush());
         let tripped = pulse.clone();
         runtime.add_near_heap_limit_callback(move |current, _| {
             tripped.trip(Trip::Heap);
@@ -134,6 +138,8 @@ impl Isolate {
             full: Cell::default(),
             tripped: Notify::new(),
             announces_idle: Cell::default(),
+            hub,
+            holds_back: Cell::default(),
             idle: Notify::new(),
         })
     }
@@ -346,6 +352,21 @@ impl Isolate {
         .await
     }
 
+    /// How full it is.
+    pub fn heap(&self) -> Heap {
+        let statistics = self.runtime.borrow_mut().v8_isolate().get_heap_statistics();
+        Heap {
+            used: statistics.used_heap_size(),
+            limit: statistics.heap_size_limit(),
+            external: statistics.external_memory(),
+        }
+    }
+
+    /// Whether what turns say on lines waits for the end of a later one.
+    pub fn hold_back(&self, holds_back: bool) {
+        self.holds_back.set(holds_back);
+    }
+
     /// Has the heap give back what it does not need whenever nothing ran for a while: V8 collects garbage as code makes
     /// more of it, and lines that idle make none. It does so bit by bit, as the event loop is polled. Never ready.
     pub async fn tidy(&self) {
@@ -363,16 +384,6 @@ impl Isolate {
                 kept = used;
             }
             kept = kept.min(used);
-        }
-    }
-
-    /// How full it is.
-    pub fn heap(&self) -> Heap {
-        let statistics = self.runtime.borrow_mut().v8_isolate().get_heap_statistics();
-        Heap {
-            used: statistics.used_heap_size(),
-            limit: statistics.heap_size_limit(),
-            external: statistics.external_memory(),
         }
     }
 
@@ -440,7 +451,9 @@ impl Isolate {
             self.tell_closed(exchange, &CloseCode::Done.into());
         }
         // What the turn said on lines leaves together.
-        self.with_exchanges(|exchanges| exchanges.hub()).flush();
+        if !self.holds_back.get() {
+            self.hub.flush();
+        }
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }

@@ -89,6 +89,14 @@ impl Inbox {
         messages
     }
 
+    /// Whether the next is one more event of a line.
+    fn has_told(&mut self) -> bool {
+        if self.next.is_none() {
+            self.next = self.mail.try_recv().ok();
+        }
+        matches!(self.next, Some(Mail::Told(_)))
+    }
+
     /// What is left. Nothing more comes.
     fn close(mut self) -> impl Iterator<Item = Mail> {
         self.mail.close();
@@ -211,11 +219,18 @@ impl Worker {
                 Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
                 Some(Mail::Connection(connection)) => self.take(connection),
                 Some(Mail::Told(told)) if told.is_message() => {
+                    self.isolate.hold_back(false);
                     self.deliver(&inbox.messages(told)).await;
                 }
                 Some(Mail::Told(told)) => {
+                    // What handlers say to events that come together leaves together.
+                    let is_last = !inbox.has_told();
+                    self.isolate.hold_back(!is_last);
                     self.isolate.deliver(&told);
                     self.settings.hub.was_heard(&told);
+                    if is_last {
+                        self.settings.hub.flush();
+                    }
                 }
                 Some(Mail::Abandoned(id)) => self.isolate.end(id, &Close::from(CloseCode::GoingAway)),
                 Some(Mail::Retire) => {
@@ -358,13 +373,13 @@ async fn live(
     });
     let driven = worker.clone();
     tokio::task::spawn_local(async move { driven.isolate.run().await });
-    let tidied = worker.clone();
-    tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
     let probed = worker.clone();
     tokio::task::spawn_local(async move {
         if let Some(meter) = &probed.meter {
             meter.probe(|| probed.isolate.heap()).await;
         }
     });
+    let tidied = worker.clone();
+    tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
     worker.attend(mail).await;
 }

@@ -258,7 +258,7 @@ impl Hub {
         }
     }
 
-    /// An owner has handled all of these.
+    /// An owner has handled all of these, so that more are read at once.
     pub fn were_heard(&self, told: &[Told]) {
         self.input(|engine, now, actions| {
             for (line, size) in told.iter().filter_map(Told::heard) {
@@ -272,9 +272,9 @@ impl Hub {
         self.input(|engine, now, actions| engine.cut_all(code, now, actions));
     }
 
-    /// An owner handled `size` bytes of a client's messages.
+    /// An owner handled `size` bytes of a client's messages. With the next [`Hub::flush`] more of them are read.
     pub fn heard(&self, line: LineId, size: usize) {
-        self.input(|engine, now, actions| engine.heard(line, size, now, actions));
+        self.say(|engine, now, actions| engine.heard(line, size, now, actions));
     }
 
     // -- channels ------------------------------------------------------------------------------------------------
