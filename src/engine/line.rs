@@ -151,7 +151,7 @@ pub(super) struct Line {
     /// The owner of a raw line hears its client.
     is_accepted: bool,
     /// A raw line's client broke the rules after messages that the owner has still to hear.
-    broken: Option<Close>,
+    broken: Option<Box<Close>>,
     freshness: Freshness,
     /// Its owner waits until nothing else does.
     is_awaited: bool,
@@ -162,7 +162,7 @@ pub(super) struct Line {
 }
 
 // Thousands of them idle.
-const _: () = assert!(size_of::<Line>() <= 352);
+const _: () = assert!(size_of::<Line>() <= 328);
 
 /// What happened to a line's frames: since somebody asked, or since it began.
 #[derive(Debug, Default)]
@@ -558,7 +558,7 @@ impl Line {
     /// The client broke the rules. A raw one gets the answers to what it said before.
     pub fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         if self.carrier == Some(Carrier::Raw) && self.unheard > 0 && !self.is_ending() {
-            self.broken = Some(close);
+            self.broken = Some(Box::new(close));
             return Outcome::Keep;
         }
         self.cut(close, now, limits)
@@ -666,7 +666,7 @@ impl Line {
         if self.unheard == 0
             && let Some(close) = self.broken.take()
         {
-            return self.cut(close, now, limits);
+            return self.cut(*close, now, limits);
         }
         if was_over && self.may_read(limits) { Outcome::Wake } else { Outcome::Keep }
     }
