@@ -292,9 +292,12 @@ impl Hub {
 
     // -- for sockets ---------------------------------------------------------------------------------------------
 
-    /// A connection begins to carry its line.
+    /// A connection begins to carry its line, unless another has come while this one's handshake was written.
     pub(super) fn seated(&self, socket: &Arc<Socket>) {
         let mut state = self.lock();
+        if !state.engine.is_current(socket.seat) {
+            return;
+        }
         let index = socket.seat.line.index();
         if state.sockets.len() <= index {
             state.sockets.resize(index + 1, None);
@@ -311,8 +314,8 @@ impl Hub {
         self.socket_closed(socket.seat, close);
         let mut state = self.lock();
         let index = socket.seat.line.index();
-        if state.sockets[index].as_ref().is_some_and(|known| Arc::ptr_eq(known, socket)) {
-            state.sockets[index] = None;
+        if let Some(seated) = state.sockets.get_mut(index) {
+            seated.take_if(|known| Arc::ptr_eq(known, socket));
         }
     }
 
