@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::service;
-use crate::engine::{Carrier, LineId, Seat};
+use crate::engine::{Carrier, CloseCode, LineId, Seat};
 use crate::isolate::{Connection, Worker};
 use crate::ports::socket::{self, Framing};
 use crate::wire::Format;
@@ -97,7 +97,9 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     let Rewound { read, stream } = parts.io.into_inner();
     let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };
     if let Some(carried) = shared.carried.take() {
-        if matches!(carried, Carried::Socket(_)) {
+        if let (&Carried::Socket(seat), Err(_)) = (&carried, &served) {
+            // It never got its answer, so nobody carries the line.
+            worker.settings.hub.socket_closed(seat, CloseCode::Abnormal.into());
             served?;
         }
         let (hub, limit) = (worker.settings.hub.clone(), limits.frame);
