@@ -1,7 +1,7 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_request_path, op_route } from "ext:core/ops";
-import { Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
+import { currentExchange, Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
 import { LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
 import { answerPlain } from "ext:liveline/21_encoding.js";
@@ -40,11 +40,11 @@ export function setNodes(tree) {
 export function dispatch(id, node, method, page, canJoin) {
   const exchange = new Exchange(id, method, page, canJoin);
   inContextOf(exchange, () => {
-    const event = new HttpEvent(exchange);
+    const event = exchange.event = new HttpEvent(exchange);
     try {
       const result = walk(event, new Trail(node, op_request_path(id), method), 0);
       if (typeof result?.then === "function" && !(result instanceof LiveResponse)) {
-        result.then((value) => finish(event, value), (error) => thrown(event, error));
+        Promise.resolve(result).then(finishCurrent, throwCurrent);
       } else {
         finish(event, result);
       }
@@ -54,6 +54,11 @@ export function dispatch(id, node, method, page, canJoin) {
   });
   keepExchange(exchange);
 }
+
+// A handler's promise settles in the context that it was waited for in. So these are the same for all requests, and a
+// handler that waits keeps no closures.
+const finishCurrent = (value) => finish(currentExchange().event, value);
+const throwCurrent = (error) => thrown(currentExchange().event, error);
 
 /** The first handler is done; what it returned is the answer's last state. */
 function finish(event, value) {

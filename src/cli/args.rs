@@ -138,6 +138,15 @@ pub struct Limits {
     /// How long a client has to send a request's head
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub header_timeout: Duration,
+    /// How long a connection may wait for its next request
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = humantime::parse_duration)]
+    pub keep_alive_timeout: Duration,
+    /// How long a client may let a handler wait for its request's body; each KiB gives a second back
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub body_timeout: Duration,
+    /// How long a client may leave an answer unread; each KiB it takes gives a second back
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub write_timeout: Duration,
     /// How long to wait on shutdown for what is still being answered
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
@@ -165,6 +174,12 @@ pub struct Limits {
     /// Live lines that one address may have at a time
     #[arg(long, value_name = "N", default_value_t = 8192)]
     pub max_lines_per_address: usize,
+    /// Connections at a time, live lines included [default: what the limit of open files leaves]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: Option<u32>,
+    /// Connections at a time from one address (of IPv6, one /64 network); 0 for any number, as behind a proxy
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_connections_per_address: u32,
 }
 
 /// See [`crate::engine::Overflow`].

@@ -10,7 +10,7 @@ use crate::observe::{self, Endpoint, Observer};
 use crate::ops::Mode;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
-    let listener = Listener::bind(args.host, args.port).await?;
+    let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
     let settings = args.settings(Mode::Production)?;
     let figures = Figures::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
@@ -55,9 +55,10 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         () = &mut stop => return Ok(()),
     }
+    let doors = args.doors();
     print(&format!("listening on http://{}", listener.address()));
     tokio::select! {
-        () = listener.accept(pool) => {}
+        () = listener.accept(pool, &doors) => {}
         result = meanwhile => result?,
         () = &mut stop => {}
     }

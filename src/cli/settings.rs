@@ -11,6 +11,7 @@ use super::args::{self, Folder, Server};
 use crate::engine::{self, Origins};
 use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
+use crate::net::{Admission, Doors, open_files};
 use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
@@ -42,6 +43,13 @@ impl Server {
             settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE));
         }
         Ok(settings)
+    }
+
+    /// Who is let in, and how many at a time.
+    pub fn doors(&self) -> Doors {
+        let args::Limits { max_connections, max_connections_per_address, .. } = self.limits;
+        let total = max_connections.map(|most| most as usize).or_else(open_files::for_connections);
+        Doors::new(Admission::new(total, max_connections_per_address))
     }
 
     fn sessions(&self) -> Result<Sessions, CliError> {
@@ -95,6 +103,9 @@ fn settings(
         body: bytes(limits.max_body),
         header: bytes(limits.max_header),
         header_read: limits.header_timeout,
+        keep_alive: limits.keep_alive_timeout,
+        body_read: limits.body_timeout,
+        write: limits.write_timeout,
         frame: bytes(limits.max_frame),
     };
     let hub = Hub::new(lines, tokio::runtime::Handle::current());

@@ -239,6 +239,16 @@ impl Engine {
         if line.sender_token() == Some(token) { Ok(line.current_seat(id)) } else { Err(JoinError::Unknown) }
     }
 
+    /// Whether a client may come with a token.
+    pub fn expects(
+        &mut self,
+        token: Token,
+        visitor: &Visitor,
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<(), JoinError> {
+        self.claim(token, visitor, from).map(drop)
+    }
+
     fn claim(
         &mut self,
         token: Token,
@@ -268,6 +278,21 @@ impl Engine {
     /// The handler's side sends a frame.
     pub fn send(&mut self, id: LineId, parcel: Parcel, now: Instant, actions: &mut Vec<Action>) {
         self.with(id, now, actions, |line, limits| line.send(parcel, now, limits));
+    }
+
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, now, actions, |line, _| line.accept());
+    }
+
+    /// How many bytes wait to be written.
+    pub fn waiting(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::waiting)
+    }
+
+    /// Whether pages of an origin may use lines.
+    pub fn allows(&self, (origin, host): (Option<&str>, Option<&str>)) -> bool {
+        self.limits.origins.allow(origin, host)
     }
 
     /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`], or of its end.
@@ -374,7 +399,7 @@ impl Engine {
     /// The connection's client broke the rules.
     pub fn cut_at(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.cut(seat.line, close, now, actions);
+            self.with(seat.line, now, actions, |line, limits| line.break_off(close, now, limits));
         }
     }
 
@@ -421,7 +446,7 @@ impl Engine {
 
     /// The owner handled `size` bytes of the client's messages.
     pub fn heard(&mut self, id: LineId, size: usize, now: Instant, actions: &mut Vec<Action>) {
-        self.apply(id, now, actions, |line, limits| line.heard(size, limits));
+        self.apply(id, now, actions, |line, limits| line.heard(size, now, limits));
     }
 
     /// Whether the connection carries its line now.

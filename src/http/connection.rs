@@ -1,23 +1,33 @@
 //! One HTTP/1.1 connection.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::framing::Framing;
+use super::observed::Observed;
+use super::pace::{Late, Pace};
 use super::service;
 use crate::engine::{Carrier, CloseCode, LineId, Seat};
-use crate::isolate::{Connection, Worker};
-use crate::ports::socket::{self, Framing};
+use crate::isolate::{Admitted, Connection, Worker};
+use crate::ports::socket;
 use crate::wire::Format;
+
+/// What a client hears whose request does not come to its end.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// How long, and for how many bytes, a client is listened to that has been told that the connection ends.
+const LINGER: (Duration, u64) = (Duration::from_secs(1), 1024 * 1024);
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
@@ -38,12 +48,16 @@ pub(super) struct Shared {
     /// Requests that are being answered, and those that were.
     pub pending: Cell<usize>,
     pub served: Cell<usize>,
+    pub pace: Pace,
+    pub framing: RefCell<Framing>,
 }
 
 /// How a connection goes on as a line.
 pub(super) enum Carried {
     /// As a WebSocket that has joined it.
     Socket(Seat),
+    /// As the WebSocket that a handler answered with, and how it begins.
+    Raw(LineId, Vec<u8>),
     /// As a response that tells the events of a line that was joined, and how it begins.
     Events(Seat, Vec<u8>),
     /// As the answer that opened it, in this format, and how it begins.
@@ -51,50 +65,78 @@ pub(super) enum Carried {
 }
 
 async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
-    let Connection { stream, peer, read } = connection;
+    let began = Instant::now();
+    let Connection { stream, peer, read, place } = connection;
     stream.set_nonblocking(true)?;
     let stream = TcpStream::from_std(stream)?;
     let mut retiring = worker.retiring();
     if read.is_empty() {
         // A connection without a request yet can still go to newer code.
         tokio::select! {
+            // Where the host was busy, what came meanwhile came in time.
+            biased;
             readable = stream.readable() => readable?,
-            () = tokio::time::sleep(worker.settings.limits.header_read) => return Ok(()),
+            () = tokio::time::sleep(worker.settings.limits.header_read) => {
+                tracing::debug!("{}: the client said nothing", peer.ip());
+                return Ok(());
+            }
             _ = retiring.wait_for(|retiring| *retiring) => {
-                worker.pass_on(Connection { stream: stream.into_std()?, peer, read });
+                worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
                 return Ok(());
             }
         }
     }
     let limits = &worker.settings.limits;
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read)
-        .max_buf_size(limits.header.max(8192));
+    // The connection's own clocks are cheaper, and tell idle connections from slow ones.
+    builder.header_read_timeout(None).max_buf_size(limits.header.max(8192));
     let shared = Rc::new(Shared {
         worker: worker.clone(),
         peer,
         carried: Cell::new(None),
         pending: Cell::new(0),
         served: Cell::new(0),
+        pace: Pace::new(limits, began),
+        framing: RefCell::default(),
     });
     let requests = shared.clone();
     let service = service_fn(move |request| Box::pin(service::answer(requests.clone(), request)));
-    let mut http = builder.serve_connection(TokioIo::new(Rewound { read, stream }), service);
+    let stream = Observed { stream: Rewound { read, stream, place }, shared: shared.clone() };
+    let mut http = builder.serve_connection(TokioIo::new(stream), service);
 
     let mut idle_since_retiring = None;
+    let mut late = None;
+    let mut look = pin!(tokio::time::sleep_until(shared.pace.look(began).unwrap_or(began).into()));
     let served = loop {
         tokio::select! {
+            biased;
             served = poll_fn(|cx| http.poll_without_shutdown(cx)) => break served,
             _ = retiring.wait_for(|retiring| *retiring), if idle_since_retiring.is_none() => {
                 idle_since_retiring = Some((shared.pending.get() == 0).then(|| shared.served.get()));
                 Pin::new(&mut http).graceful_shutdown();
             }
+            () = &mut look => match shared.pace.look(Instant::now()) {
+                Ok(next) => look.as_mut().reset(next.into()),
+                Err(it) => {
+                    late = Some(it);
+                    break Ok(());
+                }
+            }
         }
     };
     let parts = http.into_parts();
-    let Rewound { read, stream } = parts.io.into_inner();
+    let Rewound { read, stream, place } = parts.io.into_inner().stream;
+    if let Some(late) = late {
+        tracing::debug!("{}: the client is late: {late:?}", peer.ip());
+        match late {
+            Late::Idle => {}
+            // It is short, and nothing else is on its way: what the system does not take at once is not waited for.
+            Late::Head => drop(stream.try_write(TOO_SLOW)),
+            // Closed in order, the system would keep what nobody reads.
+            Late::Reading => socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?,
+        }
+        return Ok(());
+    }
     let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };
     if let Some(carried) = shared.carried.take() {
         if let (&Carried::Socket(seat), Err(_)) = (&carried, &served) {
@@ -105,36 +147,47 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         let (hub, limit) = (worker.settings.hub.clone(), limits.frame);
         // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
-        worker.settings.hub.runtime().spawn(async move {
-            let (seat, framing, head) = match carried {
-                Carried::Socket(seat) => (Some(seat), Framing::WebSocket { limit }, Vec::new()),
-                Carried::Events(seat, head) => (Some(seat), Framing::Events(Format::Envelopes), head),
-                Carried::Answer(line, format, head) => {
-                    (hub.attach(line, Carrier::Events), Framing::Events(format), head)
-                }
-            };
-            // Somebody may have joined an answer's line meanwhile.
-            let Some(seat) = seat else { return };
-            match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    socket::serve(&hub, seat, socket::Connection { stream, read, head, framing }).await
-                }
-                Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
+        let (seat, framing, head) = match carried {
+            Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
+            Carried::Raw(line, head) => {
+                (hub.attach(line, Carrier::Raw), socket::Framing::Raw { limit }, head)
             }
-        });
+            Carried::Events(seat, head) => (Some(seat), socket::Framing::Events(Format::Envelopes), head),
+            Carried::Answer(line, format, head) => {
+                (hub.attach(line, Carrier::Events), socket::Framing::Events(format), head)
+            }
+        };
+        // Somebody may have joined an answer's line meanwhile.
+        let Some(seat) = seat else { return Ok(()) };
+        let _of_lines = hub.runtime().enter();
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                let connection = socket::Connection { stream, read, head, framing, place };
+                // The task is made of this alone: it lasts as long as the line.
+                hub.runtime().spawn(socket::serve(&hub, seat, connection));
+            }
+            Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
+        }
         return Ok(());
     }
-    served?;
     match idle_since_retiring.flatten() {
         // Where the client closed at the same moment, the next worker sees the end of the stream.
-        Some(served) if served == shared.served.get() => {
-            worker.pass_on(Connection { stream: stream.into_std()?, peer, read });
+        Some(count) if count == shared.served.get() && served.is_ok() => {
+            worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
         }
-        _ => {
-            let mut stream = stream;
-            poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
-        }
+        _ => linger(stream).await?,
     }
+    Ok(served?)
+}
+
+/// Ends a connection so that its client can read the answer: what it has sent and nobody has read would otherwise
+/// reset the connection (RFC 9112 section 9.6).
+async fn linger(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    let (time, bytes) = LINGER;
+    let mut rest = stream.take(bytes);
+    // It said all it had to say: whether its client leaves in time makes no difference.
+    let _ = tokio::time::timeout(time, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
     Ok(())
 }
 
@@ -147,9 +200,11 @@ enum ConnectionError {
 }
 
 /// A stream of which something was read already.
-struct Rewound {
+pub(super) struct Rewound {
     read: Bytes,
     stream: TcpStream,
+    /// It is given up when the stream closes.
+    place: Admitted,
 }
 
 impl AsyncRead for Rewound {

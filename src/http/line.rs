@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::connection::{Carried, Shared};
 use super::upgrade;
 use crate::engine::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
-use crate::ops::Answer;
+use crate::ops::{Answer, asks_for_websocket};
 use crate::wire::Format;
 
 /// What may be done with a line's address.
@@ -24,14 +24,14 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
 /// Answers a request to a line's address. Where the answer is a stream, `shared.carried` says so and it has no body.
 pub async fn answer(shared: &Shared, token: &str, request: Request<Incoming>) -> Answer {
-    if upgrade::is_websocket(&request) {
+    if asks_for_websocket(request.method(), request.headers()) {
         return upgrade::join(shared, token, &request);
     }
     let caller = Caller::of(shared, request.headers());
     let method = request.method().clone();
     let mut answer = match method {
         Method::GET if wants_events(request.headers()) => listen(shared, token, &caller),
-        Method::GET => needs_socket(),
+        Method::GET => say(shared, token, &caller),
         Method::POST => send(shared, token, &caller, request.into_body()).await,
         Method::DELETE => close(shared, token, &caller, request.uri().query().unwrap_or_default()),
         Method::OPTIONS => preflight(),
@@ -175,6 +175,17 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Answer> {
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
+}
+
+/// Says whether there is such a line: sockets do not tell browsers why they were refused.
+fn say(shared: &Shared, address: &str, caller: &Caller) -> Answer {
+    let hub = &shared.worker.settings.hub;
+    let expected =
+        token(address).and_then(|token| hub.expects(token, &caller.visitor, caller.origin_and_host()));
+    match expected {
+        Ok(()) => needs_socket(),
+        Err(error) => refusal(shared, error),
+    }
 }
 
 fn needs_socket() -> Answer {

@@ -8,10 +8,14 @@
 //! is the worker's.
 
 mod connection;
+mod framing;
 mod line;
 mod note;
+mod observed;
+mod pace;
 mod redirect;
 mod service;
+mod strict;
 mod upgrade;
 
 pub use connection::serve;

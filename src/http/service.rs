@@ -8,13 +8,19 @@ use hyper::header::{HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
-use super::line;
+use super::line::{self, Caller};
 use super::note::Note;
+use super::observed::ObservedBody;
 use super::redirect::Told;
+use super::strict::{self, Refusal};
+use super::upgrade::Handshake;
 use crate::client::BrowserFiles;
+use crate::engine::JoinError;
 use crate::isolate::CallError;
 use crate::observe;
-use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, prefers_html};
+use crate::ops::{
+    Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
+};
 use crate::router::{Node, segments};
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
@@ -25,13 +31,17 @@ pub struct HandedOver;
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub async fn answer(
     shared: Rc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, HandedOver> {
+    mut request: Request<Incoming>,
+) -> Result<Response<ObservedBody>, HandedOver> {
+    shared.pace.asked();
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
     let mut note = Note::of(&shared, &request);
     let figures = Figures::asked(&shared, &request);
-    let mut answer = route(&shared, request, wants_html, &mut note).await;
+    let mut answer = match check(&shared, &mut request) {
+        Ok(()) => route(&shared, request, wants_html, &mut note).await,
+        Err(refusal) => refusal.answer(),
+    };
     let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
     if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(&shared)) {
         // Whoever looks is not counted.
@@ -55,14 +65,26 @@ pub async fn answer(
             shared.carried.set(Some(Carried::Events(seat, head_of(&answer))));
             return Err(HandedOver);
         }
+        Some(Carried::Raw(line, _)) => {
+            shared.carried.set(Some(Carried::Raw(line, head_of(&answer))));
+            return Err(HandedOver);
+        }
         carried => shared.carried.set(carried),
     }
     let Answer { status, headers, extensions, body, .. } = answer;
-    let mut response = Response::new(body);
+    let mut response = Response::new(ObservedBody { body, shared });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     *response.extensions_mut() = extensions;
     Ok(response)
+}
+
+/// Whether a request may be served. hyper hands one on only when the one before is answered.
+fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
+    if shared.framing.borrow().refuses(shared.served.get()) {
+        return Err(Refusal::Ambiguous);
+    }
+    strict::check(request)
 }
 
 /// The head of an answer on the wire (RFC 9112 section 2.1).
@@ -103,6 +125,9 @@ impl Figures {
 async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool, note: &mut Note) -> Answer {
     let worker = &shared.worker;
     let path = request.uri().path();
+    if strict::is_of_server(&request) {
+        return Answer::empty(StatusCode::NO_CONTENT);
+    }
     if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
         return browser_file(shared, &request).await;
     }
@@ -121,6 +146,18 @@ async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool, no
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
         return file(shared, &request).await;
     }
+    // Whose page may not use lines gets no socket either, and the handler does not hear of it.
+    let mut handshake = None;
+    if asks_for_websocket(request.method(), request.headers()) {
+        let caller = Caller::of(shared, request.headers());
+        if !worker.settings.hub.allows(caller.origin_and_host()) {
+            return line::refusal(shared, JoinError::Origin);
+        }
+        match Handshake::read(request.headers()) {
+            Ok(read) => handshake = Some(read),
+            Err(error) => return error.into(),
+        }
+    }
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let told = Told::asked(&parts.headers);
@@ -137,6 +174,11 @@ async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool, no
         }
         Err(CallError::Lost) => Answer::internal_error(None, false),
     };
+    if let (Some(handshake), Some(SocketLine(line))) = (handshake, answer.extensions.remove()) {
+        handshake.accept(&mut answer.headers);
+        shared.carried.set(Some(Carried::Raw(line, Vec::new())));
+        return answer;
+    }
     if let Some(told) = told {
         told.apply(&mut answer);
     }

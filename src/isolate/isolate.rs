@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
@@ -23,12 +24,21 @@ use super::{Limits, embedded};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
 use crate::ops::{Answer, Call, Diagnostic, Exchanges, current_exchange};
-use crate::ports::Told;
+use crate::ports::{Hub, Told};
 use crate::router::{Handler, Layer, NodeId};
 use crate::storage::Databases;
+use crate::wire::Frame;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
+
+/// How long messages that came together may take before the event loop has its turn.
+const TURN: Duration = Duration::from_millis(5);
+/// When nothing ran for so long, the heap is tidied.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// A heap that grew by less since it was tidied last is left as it is.
+const WORTH_TIDYING: usize = 1 << 20;
 
 /// JavaScript, from outside. All calls happen on the thread that made it.
 pub struct Isolate {
@@ -49,6 +59,9 @@ pub struct Isolate {
     /// Somebody waits for the last exchange to end.
     announces_idle: Cell<bool>,
     idle: Notify,
+    hub: Hub,
+    /// Another turn follows at once, whose words leave with those of this one.
+    holds_back: Cell<bool>,
 }
 
 struct Functions {
@@ -56,6 +69,7 @@ struct Functions {
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
     drained: v8::Global<v8::Function>,
+    heard: v8::Global<v8::Function>,
     opened: v8::Global<v8::Function>,
     overhear: v8::Global<v8::Function>,
     receive: v8::Global<v8::Function>,
@@ -101,7 +115,8 @@ impl Isolate {
             witness.clone(),
         );
         // What a handler said is not to wait until it has counted to a billion.
-        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || hub.flush());
+        let flushing = hub.clone();
+        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || flushing.flush());
         let tripped = pulse.clone();
         runtime.add_near_heap_limit_callback(move |current, _| {
             tripped.trip(Trip::Heap);
@@ -123,6 +138,8 @@ impl Isolate {
             full: Cell::default(),
             tripped: Notify::new(),
             announces_idle: Cell::default(),
+            hub,
+            holds_back: Cell::default(),
             idle: Notify::new(),
         })
     }
@@ -280,10 +297,23 @@ impl Isolate {
                 let arguments = [v8::Number::new(scope, id).into(), v8::Boolean::new(scope, *stale).into()];
                 call(scope, &functions.drained, &arguments);
             }),
-            // No handler has a raw socket.
-            Event::Data { .. } => {}
+            Event::Data { .. } => drop(self.deliver_messages(std::slice::from_ref(told))),
             Event::Closed(close) => self.end(told.exchange, close),
         }
+    }
+
+    /// Delivers messages of raw sockets, as many in one turn as fit into a [`TURN`]. Says how many it took.
+    pub fn deliver_messages(&self, told: &[Told]) -> usize {
+        let mut taken = 0;
+        self.enter(|scope, functions| {
+            let messages: Vec<_> = told.iter().flat_map(|told| message(scope, told)).collect();
+            let messages = v8::Array::new_with_elements(scope, &messages);
+            let turn = v8::Number::new(scope, TURN.as_millis() as f64).into();
+            call(scope, &functions.heard, &[messages.into(), turn]);
+            taken = messages_taken(scope, messages);
+        });
+        // Where not even the first was begun, the isolate is being stopped.
+        taken.clamp(1, told.len())
     }
 
     /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
@@ -329,6 +359,31 @@ impl Isolate {
             used: statistics.used_heap_size(),
             limit: statistics.heap_size_limit(),
             external: statistics.external_memory(),
+        }
+    }
+
+    /// Whether what turns say on lines waits for the end of a later one.
+    pub fn hold_back(&self, holds_back: bool) {
+        self.holds_back.set(holds_back);
+    }
+
+    /// Has the heap give back what it does not need whenever nothing ran for a while: V8 collects garbage as code makes
+    /// more of it, and lines that idle make none. It does so bit by bit, as the event loop is polled. Never ready.
+    pub async fn tidy(&self) {
+        let (mut beats, mut kept) = (0, 0);
+        loop {
+            tokio::time::sleep(QUIET).await;
+            if std::mem::replace(&mut beats, self.pulse.beats()) != self.pulse.beats() {
+                continue;
+            }
+            let mut runtime = self.runtime.borrow_mut();
+            let isolate = runtime.v8_isolate();
+            let used = isolate.get_heap_statistics().used_heap_size();
+            if used > kept + WORTH_TIDYING.max(kept / 8) {
+                isolate.memory_pressure_notification(v8::MemoryPressureLevel::Moderate);
+                kept = used;
+            }
+            kept = kept.min(used);
         }
     }
 
@@ -396,7 +451,9 @@ impl Isolate {
             self.tell_closed(exchange, &CloseCode::Done.into());
         }
         // What the turn said on lines leaves together.
-        self.with_exchanges(|exchanges| exchanges.hub()).flush();
+        if !self.holds_back.get() {
+            self.hub.flush();
+        }
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }
@@ -467,6 +524,7 @@ impl Functions {
             closed: function("closed"),
             dispatch: function("dispatch"),
             drained: function("drained"),
+            heard: function("heard"),
             receive: function("receive"),
             opened: function("opened"),
             overhear: function("overhear"),
@@ -508,6 +566,26 @@ fn json_or_null<'s>(
         Some(json) => string(scope, json.get()),
         None => v8::null(scope).into(),
     }
+}
+
+/// A raw socket's message, as `17_websocket_pair.js` takes it: whose it is, and what it says.
+fn message<'s>(scope: &mut v8::PinScope<'s, '_>, told: &Told) -> [v8::Local<'s, v8::Value>; 2] {
+    let said = match &told.event {
+        Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
+        Event::Data { frame: Frame::Binary(bytes), .. } => {
+            let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+            v8::ArrayBuffer::with_backing_store(scope, &bytes).into()
+        }
+        _ => v8::undefined(scope).into(),
+    };
+    [v8::Number::new(scope, told.exchange.0 as f64).into(), said]
+}
+
+/// How many of these `17_websocket_pair.js` has taken.
+fn messages_taken(scope: &mut v8::PinScope<'_, '_>, messages: v8::Local<v8::Array>) -> usize {
+    let key = string(scope, "taken");
+    let taken = messages.get(scope, key).and_then(|taken| taken.uint32_value(scope));
+    taken.unwrap_or_default() as usize
 }
 
 /// The name of a method, without a copy for those that V8 knows already.

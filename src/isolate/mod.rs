@@ -29,4 +29,4 @@ mod worker;
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
-pub use worker::{CallError, Connection, Serve, Worker};
+pub use worker::{Admitted, CallError, Connection, Serve, Worker};

@@ -40,6 +40,12 @@ pub struct Limits {
     pub header: usize,
     /// Until a client has sent a request's head.
     pub header_read: Duration,
+    /// Until a connection without a request is closed.
+    pub keep_alive: Duration,
+    /// How long a client may keep a body's reader waiting.
+    pub body_read: Duration,
+    /// How long a client may leave an answer unread.
+    pub write: Duration,
     /// Bytes of one frame from a client.
     pub frame: usize,
 }

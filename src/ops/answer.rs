@@ -82,7 +82,13 @@ impl Answer {
     /// The answer to a body over the limit.
     pub fn too_large(limit: usize) -> Answer {
         let text = format!("The request's body is larger than the limit of {limit} bytes.\n");
-        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text)
+        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text).last()
+    }
+
+    /// Says that its connection ends with it.
+    pub fn last(mut self) -> Answer {
+        self.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        self
     }
 
     /// The answer where a handler asked the user something and the client cannot show it (RFC 9110 section 15.5.22).
@@ -90,6 +96,14 @@ impl Answer {
         let text = "The handler has a question for the user, which takes a live client: a browser, or a request with \
                     `X-Accept-Live: *` that joins the answer's line. `Accept: text/event-stream` works as well.\n";
         let mut answer = Answer::text(StatusCode::UPGRADE_REQUIRED, text);
+        answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer
+    }
+
+    /// The answer where a handler serves a WebSocket and the request asks for none.
+    pub fn needs_websocket() -> Answer {
+        let mut answer =
+            Answer::text(StatusCode::UPGRADE_REQUIRED, "A WebSocket is served here; connect one.\n");
         answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         answer
     }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::{Body as _, Incoming};
@@ -17,7 +18,8 @@ use super::files::FileBody;
 use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
-use super::{Answer, Client, Diagnostic, OpError, Sessions, Site, prefers_html};
+use super::websocket::SocketLine;
+use super::{Answer, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -60,22 +62,27 @@ pub struct Exchanges {
     owner: OwnerId,
     mode: Mode,
     max_body: usize,
+    body_patience: Duration,
 }
 
 /// One request and what belongs to it.
 pub(super) struct Slot {
     id: ExchangeId,
     exchange: Exchange<Box<Answer>>,
-    client: Client,
+    pub client: Client,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
     /// It fails because a line to another server was lost, and why that was.
     lost: Option<String>,
     pub request: Head,
-    /// What is left of the body. Taken while a chunk is being read.
-    pub body: Option<Incoming>,
+    /// What is left of the body, if anything. Taken while a chunk is being read.
+    pub body: Option<Box<Incoming>>,
     /// Bytes of the body read so far.
     pub body_read: usize,
+    /// What is left of the patience with a client that keeps the body's reader waiting.
+    pub body_patience: Option<Box<Patience>>,
+    /// The body did not come as it should have.
+    pub body_fault: Option<BodyFault>,
     pub peer: IpAddr,
     page: Option<u32>,
     pub session: ExchangeSession,
@@ -89,6 +96,31 @@ pub(super) struct Slot {
     is_congested: bool,
     reply: Option<oneshot::Sender<Answer>>,
     failure: Option<Box<Diagnostic>>,
+}
+
+// A line keeps it for as long as it lives.
+const _: () = assert!(size_of::<Slot>() <= 304);
+
+/// Why a body has no end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum BodyFault {
+    /// It broke off, or its chunks cannot be read.
+    Broken,
+    /// It came too slowly.
+    Late,
+    TooLarge,
+}
+
+impl BodyFault {
+    /// The answer where the handler does not say anything else.
+    fn answer(self, max_body: usize) -> Answer {
+        let (status, text) = match self {
+            BodyFault::TooLarge => return Answer::too_large(max_body),
+            BodyFault::Broken => (StatusCode::BAD_REQUEST, "The request's body could not be read.\n"),
+            BodyFault::Late => (StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n"),
+        };
+        Answer::text(status, text).last()
+    }
 }
 
 /// Something to do with a line.
@@ -111,9 +143,29 @@ impl Slot {
 const SLOT_BITS: u32 = ExchangeId::PLACE_BITS;
 
 impl Exchanges {
-    pub fn new(hub: Hub, owner: OwnerId, sessions: Sessions, mode: Mode, max_body: usize) -> Exchanges {
+    pub fn new(
+        hub: Hub,
+        owner: OwnerId,
+        sessions: Sessions,
+        mode: Mode,
+        max_body: usize,
+        body_patience: Duration,
+    ) -> Exchanges {
         let (slots, touched, outlived) = Default::default();
-        Exchanges { slots, next: 0, touched, outlived, hub, sessions, site: None, owner, mode, max_body }
+        let site = None;
+        Exchanges {
+            slots,
+            next: 0,
+            touched,
+            outlived,
+            hub,
+            sessions,
+            site,
+            owner,
+            mode,
+            max_body,
+            body_patience,
+        }
     }
 
     /// The folder to serve, known once its handlers load.
@@ -139,8 +191,10 @@ impl Exchanges {
             unreachable: false,
             lost: None,
             request: Head::new(parts),
-            body: Some(body),
+            body: (!body.is_end_stream()).then(|| Box::new(body)),
             body_read: 0,
+            body_patience: None,
+            body_fault: None,
             peer,
             page,
             session: ExchangeSession::of(session),
@@ -157,7 +211,7 @@ impl Exchanges {
 
     /// Whether the request's client can join a line.
     pub fn can_join(&mut self, id: ExchangeId) -> bool {
-        self.slot(id).is_some_and(|slot| slot.client != Client::Plain)
+        self.slot(id).is_some_and(|slot| !matches!(slot.client, Client::Plain | Client::Socket))
     }
 
     /// The lines of the process.
@@ -221,7 +275,13 @@ impl Exchanges {
             about!(error, HANDLER, context, "after the end of the exchange: {diagnostic}");
             return;
         };
-        about!(error, HANDLER, context, "{method} {path}: {diagnostic}");
+        let is_clients_doing = self.slot(id).is_some_and(|slot| slot.body_fault.is_some());
+        if is_clients_doing {
+            // A stranger must not be able to fill the log.
+            about!(debug, HANDLER, context, "{method} {path}: {diagnostic}");
+        } else {
+            about!(error, HANDLER, context, "{method} {path}: {diagnostic}");
+        }
         let slot = self.slot(id).expect("it has a method and a path");
         slot.failure = Some(Box::new(diagnostic));
         let _ = self.input(id, Input::Failed);
@@ -289,8 +349,12 @@ impl Exchanges {
                     act(&self.hub, line);
                 }
                 let mut answer = first.map_or_else(|| self.accepted(id), |first| *first);
-                let address = add_line_headers(&mut answer.headers, token);
-                answer.insert_line(&address);
+                if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+                    answer.extensions.insert(SocketLine(line));
+                } else {
+                    let address = add_line_headers(&mut answer.headers, token);
+                    answer.insert_line(&address);
+                }
                 if let Client::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {
@@ -314,12 +378,12 @@ impl Exchanges {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let headers = &slot.request.parts().headers;
                 let (html, json) = (prefers_html(headers), Answer::prefers_json(headers));
-                let too_large = slot.body_read > max_body;
+                let body_fault = slot.body_fault;
                 let unreachable = slot.unreachable;
                 let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
-                let answer = if too_large {
-                    Answer::too_large(max_body)
+                let answer = if let Some(fault) = body_fault {
+                    fault.answer(max_body)
                 } else if unreachable {
                     Answer::needs_live_client()
                 } else if lost.is_some() {
@@ -429,6 +493,11 @@ impl Exchanges {
 
     pub(super) fn max_body(&self) -> usize {
         self.max_body
+    }
+
+    /// How long a client may keep a body's reader waiting.
+    pub(super) fn body_patience(&self) -> Duration {
+        self.body_patience
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`Answer`] | an HTTP answer on its way out |
 //! | [`Client`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
+//! | [`Patience`] | how long a client may keep the host waiting |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
@@ -24,6 +25,7 @@ mod head;
 mod log;
 mod negotiation;
 mod page;
+mod patience;
 mod port;
 mod request;
 mod session;
@@ -32,9 +34,10 @@ mod session_watch;
 mod socket;
 mod sql;
 mod sql_values;
+mod websocket;
 
 pub use answer::{Answer, AnswerBody};
-pub use client::{Client, LineStream};
+pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
@@ -42,7 +45,9 @@ pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
 pub use log::current_exchange;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
+pub use patience::Patience;
 pub use session::Sessions;
+pub use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -114,6 +119,8 @@ deno_core::extension!(
         socket::op_socket_dial,
         socket::op_socket_next,
         socket::op_socket_send,
+        socket::op_socket_send_bytes,
+        socket::op_socket_unsent,
         sql::op_sql_begin,
         sql::op_sql_close,
         sql::op_sql_commit,
@@ -122,6 +129,12 @@ deno_core::extension!(
         sql::op_sql_next,
         sql::op_sql_open,
         sql::op_sql_query,
+        websocket::op_answer_socket,
+        websocket::op_websocket_accept,
+        websocket::op_websocket_bytes,
+        websocket::op_websocket_close,
+        websocket::op_websocket_text,
+        websocket::op_websocket_unsent,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
     options = { exchanges: Exchanges, databases: Databases },
@@ -157,6 +170,8 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "13_session.js",
     "14_keyval.js",
     "15_timers.js",
+    "16_websocket.js",
+    "17_websocket_pair.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",

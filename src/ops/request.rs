@@ -3,13 +3,16 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
 
+use bytes::Bytes;
 use deno_core::{OpState, op2};
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper::header::{HOST, HeaderMap, HeaderName};
 
-use super::exchange::exchange_id;
-use super::{Exchanges, OpError};
+use super::exchange::{BodyFault, exchange_id};
+use super::{Exchanges, OpError, Patience};
 use crate::engine::Refused;
 
 /// The full URL. The scheme is what the listener speaks.
@@ -69,34 +72,65 @@ pub fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError
 #[op2]
 #[buffer]
 pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Option<Vec<u8>>, OpError> {
-    let (body, limit) = {
+    let (body, mut patience, limit) = {
         let mut state = state.borrow_mut();
         let exchanges = state.borrow_mut::<Exchanges>();
-        let limit = exchanges.max_body();
-        (exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.body.take(), limit)
+        let (limit, most) = (exchanges.max_body(), exchanges.body_patience());
+        let slot = exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?;
+        let patience = slot.body_patience.take().map_or_else(|| Patience::new(most), |patience| *patience);
+        (slot.body.take(), patience, limit)
     };
     let Some(mut body) = body else { return Ok(None) };
-    let data = loop {
-        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
-        match frame {
-            None => return Ok(None),
-            Some(Err(error)) => return Err(OpError::RequestBody(error.to_string())),
-            Some(Ok(frame)) => {
+    let read = loop {
+        match next_frame(&mut body, &mut patience).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(frame)) => {
                 if let Ok(data) = frame.into_data() {
-                    break data;
+                    break Ok(data);
                 }
             }
+            Err(fault) => break Err(fault),
         }
     };
     let mut state = state.borrow_mut();
     let exchanges = state.borrow_mut::<Exchanges>();
     let slot = exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?;
+    let data = read.map_err(|(fault, error)| {
+        slot.body_fault = Some(fault);
+        error
+    })?;
+    slot.body_patience = patience.is_spent().then(|| Box::new(patience));
     slot.body_read += data.len();
     if slot.body_read > limit {
+        slot.body_fault = Some(BodyFault::TooLarge);
         return Err(OpError::RequestTooLarge(limit));
     }
     slot.body = Some(body);
     Ok(Some(data.into()))
+}
+
+/// The next part of a body, waited for as long as its client may keep the reader waiting.
+async fn next_frame(
+    body: &mut Incoming,
+    patience: &mut Patience,
+) -> Result<Option<Frame<Bytes>>, (BodyFault, OpError)> {
+    let mut next = std::pin::pin!(std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)));
+    let frame = match std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
+        Poll::Ready(frame) => frame,
+        Poll::Pending => {
+            let deadline = patience.wait(Instant::now());
+            match tokio::time::timeout_at(deadline.into(), next).await {
+                Ok(frame) => frame,
+                Err(_) => return Err((BodyFault::Late, OpError::RequestBody("it came too slowly".into()))),
+            }
+        }
+    };
+    let frame = frame.transpose().map_err(|it| (BodyFault::Broken, OpError::RequestBody(it.to_string())))?;
+    if patience.is_waiting() {
+        let bytes = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        patience.moved(bytes, Instant::now());
+    }
+    Ok(frame)
 }
 
 /// A list of headers as JavaScript reads it: a line for each name and each value.

@@ -24,6 +24,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// Whether it is a raw socket's message.
+    pub fn is_message(&self) -> bool {
+        matches!(self.event, Event::Data { .. })
+    }
+
     /// Whose account is relieved, and of how many bytes, when the owner has handled this.
     fn heard(&self) -> Option<(LineId, usize)> {
         match self.event {
@@ -37,7 +42,8 @@ impl Told {
     }
 }
 
-/// Takes what happened on an owner's lines. Called with the engine unlocked; must not block.
+/// Takes what happened on an owner's lines, in that order. Called with the engine unlocked; must not block, or use the
+/// hub.
 type Mailbox = Arc<dyn Fn(Told) + Send + Sync>;
 
 /// All live lines of the process. Clones share them.
@@ -47,6 +53,8 @@ pub struct Hub(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     mailboxes: Mutex<HashMap<OwnerId, Mailbox>>,
+    /// Held by whoever tells owners the news.
+    telling: Mutex<()>,
     runtime: tokio::runtime::Handle,
     /// The earliest deadline may have changed.
     deadline_moved: Notify,
@@ -65,6 +73,8 @@ struct State {
     unflushed: usize,
     /// Kept for its capacity.
     actions: Vec<Action>,
+    /// What nobody was told yet.
+    news: News,
     next_owner: u32,
     /// The deadline that the timer sleeps for.
     armed: Option<Instant>,
@@ -72,11 +82,41 @@ struct State {
 
 /// After so many inputs what they said is written, turn or not.
 const MUCH: usize = 64;
+
 /// What comes of inputs for those outside, for when the engine is unlocked.
 #[derive(Default)]
 struct News {
     told: Vec<(OwnerId, Told)>,
     over: Vec<Obituary>,
+}
+
+/// What running an input came to.
+struct Ran<R> {
+    result: R,
+    /// Somebody has to be told something.
+    has_news: bool,
+    /// It is time to write.
+    is_much: bool,
+}
+
+impl State {
+    /// Keeps what the engine asked for until the engine is unlocked. Says whether there is something to tell.
+    fn sort_out(&mut self) -> bool {
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Wake(line) => {
+                    if self.unwritten.last() != Some(&line) {
+                        self.unwritten.push(line);
+                    }
+                }
+                Action::Tell { owner, exchange, line, event } => {
+                    self.news.told.push((owner, Told { exchange, line, event }));
+                }
+                Action::Over(obituary) => self.news.over.push(obituary),
+            }
+        }
+        !self.news.told.is_empty() || !self.news.over.is_empty()
+    }
 }
 
 /// So many lines are written to by whoever made them speak; more are left to the runtime.
@@ -94,12 +134,14 @@ impl Hub {
             unwritten: Vec::new(),
             unflushed: 0,
             actions: Vec::new(),
+            news: News::default(),
             next_owner: 0,
             armed: None,
         };
         let shared = Shared {
             state: Mutex::new(state),
             mailboxes: Mutex::default(),
+            telling: Mutex::default(),
             runtime: runtime.clone(),
             deadline_moved: Notify::new(),
             woken: Notify::new(),
@@ -176,6 +218,16 @@ impl Hub {
         self.input(|engine, now, actions| engine.resume(tokens, after, visitor, from, now, actions))
     }
 
+    /// Whether a client may come with a token.
+    pub fn expects(
+        &self,
+        token: Token,
+        visitor: &Visitor,
+        from: (Option<&str>, Option<&str>),
+    ) -> Result<(), JoinError> {
+        self.input(|engine, _, _| engine.expects(token, visitor, from))
+    }
+
     /// The line that a client who listens to its events sends to.
     pub fn sender(
         &self,
@@ -206,6 +258,21 @@ impl Hub {
         self.lock().engine.waits(line)
     }
 
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&self, line: LineId) {
+        self.say(|engine, now, actions| engine.accept(line, now, actions));
+    }
+
+    /// How many bytes wait for a line's client to read.
+    pub fn waiting(&self, line: LineId) -> usize {
+        self.lock().engine.waiting(line)
+    }
+
+    /// Whether pages of an origin may use lines of this server.
+    pub fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
+        self.lock().engine.allows(from)
+    }
+
     /// The owner begins to send the states in full.
     pub fn refreshed(&self, line: LineId) {
         self.lock().engine.refreshed(line);
@@ -228,14 +295,23 @@ impl Hub {
         }
     }
 
+    /// An owner has handled all of these, so that more are read at once.
+    pub fn were_heard(&self, told: &[Told]) {
+        self.input(|engine, now, actions| {
+            for (line, size) in told.iter().filter_map(Told::heard) {
+                engine.heard(line, size, now, actions);
+            }
+        });
+    }
+
     /// Closes every line at once.
     pub fn cut_all(&self, code: CloseCode) {
         self.input(|engine, now, actions| engine.cut_all(code, now, actions));
     }
 
-    /// An owner handled `size` bytes of a client's messages.
+    /// An owner handled `size` bytes of a client's messages. With the next [`Hub::flush`] more of them are read.
     pub fn heard(&self, line: LineId, size: usize) {
-        self.input(|engine, now, actions| engine.heard(line, size, now, actions));
+        self.say(|engine, now, actions| engine.heard(line, size, now, actions));
     }
 
     // -- channels ------------------------------------------------------------------------------------------------
@@ -324,6 +400,23 @@ impl Hub {
         self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
     }
 
+    /// The same, with what the connection itself answers, before the owner hears anything.
+    pub(super) fn receive_and_answer<R>(
+        &self,
+        seat: Seat,
+        input: impl FnOnce(&mut Client) -> R,
+        answer: impl FnOnce(&R),
+    ) -> R {
+        let Ran { result, has_news, .. } =
+            self.run(|engine, now, actions| input(&mut Client { engine, seat, now, actions }));
+        answer(&result);
+        if has_news {
+            self.tell();
+        }
+        self.flush();
+        result
+    }
+
     /// A text frame came from the client by another way than a socket.
     pub fn receive_text(&self, seat: Seat, text: &str) {
         self.receive(seat, |client| client.text(text));
@@ -341,20 +434,20 @@ impl Hub {
 
     /// What a connection should write next. Where there is nothing, it has written all.
     pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
-        let mut news = News::default();
-        let take = {
+        let (take, has_news) = {
             let mut state = self.lock();
             let now = Instant::now();
             let take = state.engine.take(seat, bytes, now, into);
             if take == Take::Idle {
                 let State { engine, actions, .. } = &mut *state;
                 engine.written(seat, now, actions);
-                self.sort_out(&mut state, &mut news);
             }
             self.rearm(&mut state);
-            take
+            (take, state.sort_out())
         };
-        self.tell(news);
+        if has_news {
+            self.tell();
+        }
         take
     }
 
@@ -388,53 +481,48 @@ impl Hub {
     /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
     /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let mut news = News::default();
-        let is_much;
-        let result = {
-            let mut state = self.lock();
-            let State { engine, actions, .. } = &mut *state;
-            let result = input(engine, Instant::now(), actions);
-            self.sort_out(&mut state, &mut news);
-            self.rearm(&mut state);
-            state.unflushed += 1;
-            is_much = state.unflushed > MUCH;
-            result
-        };
-        self.tell(news);
+        let Ran { result, has_news, is_much } = self.run(input);
+        if has_news {
+            self.tell();
+        }
         if is_much {
             self.flush();
         }
         result
     }
 
-    fn sort_out(&self, state: &mut State, news: &mut News) {
-        for action in state.actions.drain(..) {
-            match action {
-                Action::Wake(line) => {
-                    if state.unwritten.last() != Some(&line) {
-                        state.unwritten.push(line);
-                    }
-                }
-                Action::Tell { owner, exchange, line, event } => {
-                    news.told.push((owner, Told { exchange, line, event }));
-                }
-                Action::Over(obituary) => news.over.push(obituary),
-            }
-        }
+    /// Runs one input, and leaves what follows from it to others.
+    fn run<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> Ran<R> {
+        let mut state = self.lock();
+        let State { engine, actions, .. } = &mut *state;
+        let result = input(engine, Instant::now(), actions);
+        self.rearm(&mut state);
+        state.unflushed += 1;
+        Ran { result, has_news: state.sort_out(), is_much: state.unflushed > MUCH }
     }
 
-    fn tell(&self, News { told, over }: News) {
+    /// Tells the owners what is new. They hear things in the order in which they happened, whichever threads they are
+    /// told by: who comes while another tells waits for that.
+    fn tell(&self) {
+        let turn = self.0.telling.lock().expect("mailboxes do not panic");
+        let News { told, over } = std::mem::take(&mut self.lock().news);
         over.iter().for_each(note);
         let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
+        let mut unheard = Vec::new();
         for (owner, told) in told {
             if known.as_ref().is_none_or(|(known, _)| *known != owner) {
                 known = Some((owner, self.mailboxes().get(&owner).cloned()));
             }
             match &known {
                 Some((_, Some(mailbox))) => mailbox(told),
-                // Nobody is left to handle it, so nobody waits for that.
-                _ => self.was_heard(&told),
+                _ => unheard.push(told),
             }
+        }
+        drop(turn);
+        if !unheard.is_empty() {
+            // Nobody is left to handle it, so nobody waits for that. Whoever tells this may be writing.
+            let hub = self.clone();
+            self.0.runtime.spawn(async move { hub.were_heard(&unheard) });
         }
     }
 
@@ -640,7 +728,8 @@ mod tests {
                 let joined = joined.expect("a new line");
                 let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
                 let (stream, _) = far.expect("it listens");
-                let connection = Connection { stream, read: Bytes::new(), head: Vec::new(), framing };
+                let connection =
+                    Connection { stream, read: Bytes::new(), head: Vec::new(), framing, place: Box::new(()) };
                 tasks.spawn(socket::serve(&hub, joined, connection));
                 client = Some(near.expect("it listens"));
                 seat = Some(joined);

@@ -5,8 +5,10 @@
 //! system did not take is kept, and then the connection's task waits until it does.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::Shutdown;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +17,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use tokio::io::{AsyncRead, ReadBuf};
+use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Hub;
+use super::hub::Client;
 use crate::engine::{Close, CloseCode, Outgoing, Seat, Take};
 use crate::wire::websocket::{self, Decoder, Kind, Received, Violation};
 use crate::wire::{Format, Frame};
@@ -55,28 +57,30 @@ pub struct Connection {
     /// What is to be written before all frames.
     pub head: Vec<u8>,
     pub framing: Framing,
+    /// Kept as long as the connection: what was taken up for it.
+    pub place: Box<dyn Debug + Send>,
 }
 
 /// Carries the line of `seat` until it or the connection is gone.
 pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Output = ()> + Send + use<> {
-    let Connection { stream, read: first, head, framing } = connection;
-    let (read, write) = stream.into_split();
+    let Connection { stream, read: first, head, framing, place } = connection;
     let rest = (!head.is_empty()).then(|| Box::new(Rest { bytes: head, tail: None, at: 0 }));
     let socket = Arc::new(Socket {
         hub: hub.clone(),
         seat,
         framing,
-        write,
-        writer: Mutex::new(Writer { flow: Flow::Flowing, rest }),
+        stream,
+        writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
         waker: AtomicWaker::new(),
         paused: AtomicBool::new(false),
+        is_broken: AtomicBool::new(false),
     });
     hub.seated(&socket);
     let input = match framing {
         Framing::WebSocket { limit } | Framing::Raw { limit } => Input::Frames(Decoder::new(limit)),
         Framing::Events(_) => Input::Ignored,
     };
-    let mut carrying = Carrying { socket, read, input };
+    let mut carrying = Carrying { socket, input, _place: place };
     let over = (!first.is_empty()).then(|| carrying.take_in(&mut first.to_vec())).flatten();
     carrying.socket.flush();
     async move {
@@ -89,21 +93,28 @@ pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Outpu
     }
 }
 
+// Besides the socket it is all that a connection's task is made of.
+const _: () = assert!(size_of::<Carrying>() <= 48);
+
 /// A line's connection, as far as whoever writes needs it.
 pub(super) struct Socket {
     hub: Hub,
     pub(super) seat: Seat,
     framing: Framing,
-    write: OwnedWriteHalf,
+    stream: TcpStream,
     writer: Mutex<Writer>,
     /// The task that reads, and that waits until more can be written.
     waker: AtomicWaker,
     /// The task does not read because the handler is behind.
     paused: AtomicBool,
+    /// The client broke the rules, so that its answer to the close frame could not be read.
+    is_broken: AtomicBool,
 }
 
 struct Writer {
     flow: Flow,
+    /// A close frame was written; nothing may come after it.
+    has_closed: bool,
     /// What the system did not take.
     rest: Option<Box<Rest>>,
 }
@@ -143,7 +154,7 @@ impl Socket {
 
     fn write_out(&self, writer: &mut Writer) -> Flow {
         if let Some(mut rest) = writer.rest.take() {
-            match write(&self.write, &rest.bytes, rest.tail.as_ref(), &mut rest.at) {
+            match write(&self.stream, &rest.bytes, rest.tail.as_ref(), &mut rest.at) {
                 Ok(true) => {}
                 Ok(false) => {
                     writer.rest = Some(rest);
@@ -156,17 +167,25 @@ impl Socket {
             loop {
                 outgoing.clear();
                 bytes.clear();
+                let mut is_last = false;
                 let tail = match self.hub.take(self.seat, BATCH_BYTES, outgoing) {
                     Take::Idle => return Flow::Flowing,
                     Take::Gone => return Flow::Over,
                     Take::Some => self.framing.encode(outgoing.drain(..), bytes),
                     Take::Close(close) => {
                         self.framing.close(&close, bytes);
+                        is_last = self.is_broken.load(Ordering::Acquire);
+                        writer.has_closed = true;
                         None
                     }
                 };
                 let mut at = 0;
-                match write(&self.write, bytes, tail.as_ref(), &mut at) {
+                match write(&self.stream, bytes, tail.as_ref(), &mut at) {
+                    Ok(true) if is_last => {
+                        // Where this fails, the connection is gone.
+                        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+                        return Flow::Flowing;
+                    }
                     Ok(true) => {}
                     Ok(false) => {
                         let unwritten = bytes.split_off(at.min(bytes.len()));
@@ -180,21 +199,25 @@ impl Socket {
         })
     }
 
-    /// Answers a client's frame at once, unless something else waits to go out.
-    fn answer(&self, kind: Kind, payload: &[u8]) {
+    /// Answers a client's frames at once, unless something else waits to go out.
+    fn answer(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut writer = self.writer();
+        if writer.has_closed {
+            return;
+        }
         let rest = match (writer.flow, &mut writer.rest) {
             (Flow::Flowing, rest @ None) => rest,
             // A client that does not read gets no pongs.
             _ => return,
         };
-        let mut bytes = Vec::with_capacity(payload.len() + 4);
-        websocket::frame(kind, payload, &mut bytes);
         let mut at = 0;
-        match write(&self.write, &bytes, None, &mut at) {
+        match write(&self.stream, bytes, None, &mut at) {
             Ok(true) => {}
             Ok(false) => {
-                *rest = Some(Box::new(Rest { bytes, tail: None, at }));
+                *rest = Some(Box::new(Rest { bytes: bytes.to_vec(), tail: None, at }));
                 writer.flow = Flow::Blocked;
             }
             Err(_) => writer.flow = Flow::Over,
@@ -209,10 +232,19 @@ impl Socket {
                 Flow::Over => return Poll::Ready(()),
                 Flow::Blocked => {}
             }
-            let stream: &TcpStream = self.write.as_ref();
-            let writable = ready!(stream.poll_write_ready(cx));
+            let writable = ready!(self.stream.poll_write_ready(cx));
             let mut writer = self.writer();
             writer.flow = if writable.is_ok() { self.write_out(&mut writer) } else { Flow::Over };
+        }
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
         }
     }
 
@@ -228,15 +260,15 @@ impl Socket {
 }
 
 /// Writes from `at` on, and moves it. Says whether all is written.
-fn write(io: &OwnedWriteHalf, bytes: &[u8], tail: Option<&Frame>, at: &mut usize) -> io::Result<bool> {
+fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize) -> io::Result<bool> {
     let tail = tail.map_or(&[][..], Frame::as_bytes);
     let total = bytes.len() + tail.len();
     while *at < total {
         let written = if tail.is_empty() {
-            io.try_write(&bytes[*at..])
+            stream.try_write(&bytes[*at..])
         } else {
             let (first, skipped) = (&bytes[(*at).min(bytes.len())..], at.saturating_sub(bytes.len()));
-            io.try_write_vectored(&[IoSlice::new(first), IoSlice::new(&tail[skipped..])])
+            stream.try_write_vectored(&[IoSlice::new(first), IoSlice::new(&tail[skipped..])])
         };
         match written {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -316,8 +348,8 @@ fn frame(outgoing: Outgoing, out: &mut Vec<u8>) -> Option<Frame> {
 /// The task of a connection: reads, and waits until more can be written.
 struct Carrying {
     socket: Arc<Socket>,
-    read: OwnedReadHalf,
     input: Input,
+    _place: Box<dyn Debug + Send>,
 }
 
 enum Input {
@@ -341,14 +373,13 @@ impl Future for Carrying {
                 if !this.may_read() {
                     return Poll::Pending;
                 }
-                let mut read = ReadBuf::new(buffer);
-                match ready!(Pin::new(&mut this.read).poll_read(cx, &mut read)) {
-                    Ok(()) if !read.filled().is_empty() => {
-                        if let Some(close) = this.take_in(read.filled_mut()) {
+                match ready!(this.socket.poll_read(cx, buffer)) {
+                    Ok(0) | Err(_) => return Poll::Ready(CloseCode::Abnormal.into()),
+                    Ok(read) => {
+                        if let Some(close) = this.take_in(&mut buffer[..read]) {
                             return Poll::Ready(close);
                         }
                     }
-                    Ok(()) | Err(_) => return Poll::Ready(CloseCode::Abnormal.into()),
                 }
             }
             cx.waker().wake_by_ref();
@@ -378,10 +409,10 @@ impl Carrying {
     fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
         let Socket { hub, seat, framing, .. } = &*self.socket;
         let Input::Frames(decoder) = &mut self.input else { return None };
-        let (mut pings, mut closed) = (Vec::new(), None);
         let is_raw = matches!(framing, Framing::Raw { .. });
-        let result = hub.receive(*seat, |client| {
-            decoder.feed(bytes, |received| {
+        let receive = |client: &mut Client| {
+            let (mut answers, mut closed) = (Vec::new(), None);
+            let result = decoder.feed(bytes, |received| {
                 match received {
                     Received::Text(text) if is_raw => client.raw(text.into()),
                     Received::Binary(bytes) if is_raw => {
@@ -391,24 +422,21 @@ impl Carrying {
                     Received::Binary(_) => client.cut(CloseCode::Unsupported),
                     Received::Ping(payload) => {
                         client.alive();
-                        // Of many that come together the last is answered (RFC 6455 section 5.5.3).
-                        pings = payload.to_vec();
-                        pings.push(0);
+                        websocket::frame(Kind::Pong, payload, &mut answers);
                     }
                     Received::Pong => client.alive(),
-                    Received::Close(code, reason) => closed = Some(closed_by_client(code, reason)),
+                    Received::Close(code, reason) => {
+                        let close = closed_by_client(code, reason, is_raw);
+                        websocket::close_frame(close.code.number(), &close.reason, &mut answers);
+                        closed = Some(close);
+                    }
                 }
                 if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
-        });
-        if pings.pop().is_some() {
-            self.socket.answer(Kind::Pong, &pings);
-        }
-        if let Some(close) = &closed {
-            let mut answer = Vec::new();
-            websocket::close_frame(close.code.number(), &close.reason, &mut answer);
-            self.socket.answer(Kind::Close, &answer[2..]);
-        }
+            });
+            (result, closed, answers)
+        };
+        let (result, closed, _) =
+            hub.receive_and_answer(*seat, receive, |(_, _, answers)| self.socket.answer(answers));
         if let Err(violation) = result {
             self.break_off(violation);
         }
@@ -417,16 +445,19 @@ impl Carrying {
 
     /// The client broke the rules: it is told so, and what it says from here on is not looked at.
     fn break_off(&mut self, violation: Violation) {
-        let Socket { hub, seat, .. } = &*self.socket;
+        let Socket { hub, seat, is_broken, .. } = &*self.socket;
+        is_broken.store(true, Ordering::Release);
         let close = Close::because(CloseCode::from(violation.code()), violation.to_string());
         hub.receive(*seat, |client| client.close(close));
         self.input = Input::Ignored;
     }
 }
 
-fn closed_by_client(code: Option<u16>, reason: &str) -> Close {
+fn closed_by_client(code: Option<u16>, reason: &str, is_raw: bool) -> Close {
     match code {
         Some(code) => Close::because(CloseCode::from(code), reason.to_owned()),
+        // The web's number for none (RFC 6455 section 7.1.5).
+        None if is_raw => Close::because(CloseCode::Other(1005), String::new()),
         None => CloseCode::Done.into(),
     }
 }

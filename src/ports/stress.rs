@@ -57,8 +57,13 @@ async fn connect(hub: &Hub, listener: &TcpListener, seat: Seat) -> TcpStream {
     let address = listener.local_addr().expect("it is bound");
     let (near, far) = tokio::join!(socket.connect(address), listener.accept());
     let framing = Framing::WebSocket { limit: 1 << 20 };
-    let connection =
-        Connection { stream: far.expect("it listens").0, read: Bytes::new(), head: Vec::new(), framing };
+    let connection = Connection {
+        stream: far.expect("it listens").0,
+        read: Bytes::new(),
+        head: Vec::new(),
+        framing,
+        place: Box::new(()),
+    };
     tokio::spawn(socket::serve(hub, seat, connection));
     near.expect("it listens")
 }
@@ -321,6 +326,35 @@ async fn every_frame_arrives_once_and_in_order() {
     let stats = hub.stats();
     assert!(stats.resumed > 0, "some connections broke");
     assert_eq!((stats.dropped, stats.coalesced), (0, 0));
+}
+
+/// Whichever threads they come by. The mailbox gives the second message time to overtake the first.
+#[tokio::test]
+async fn owners_hear_things_in_the_order_in_which_they_happened() {
+    let hub = Hub::new(Limits::for_tests(), Handle::current());
+    let (heard, changed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Condvar::new()));
+    let (begins, begun) = mpsc::channel();
+    let hears = (heard.clone(), changed.clone());
+    let owner = hub.register(move |told: Told| {
+        let Event::Message { payload: Some(payload), .. } = told.event else { return };
+        let (heard, changed) = &hears;
+        let mut heard = heard.lock().expect("nobody panics");
+        if payload.get() == "1" {
+            begins.send(()).expect("somebody waits");
+            let moment = Duration::from_millis(100);
+            (heard, _) = changed.wait_timeout(heard, moment).expect("nobody panics");
+        }
+        heard.push(payload.get().to_owned());
+        changed.notify_all();
+    });
+    let (_, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
+    let seat = hub.join(token, Carrier::Socket, &visitor(), (None, None)).expect("a new line");
+    let host = hub.clone();
+    let first = std::thread::spawn(move || host.receive_text(seat, "1"));
+    begun.recv_timeout(TOO_LONG).expect("the first is being told");
+    hub.receive_text(seat, "2");
+    first.join().expect("no panic");
+    assert_eq!(*heard.lock().expect("nobody panics"), ["1", "2"]);
 }
 
 /// The one that has the line came later; the other's handshake took longer.

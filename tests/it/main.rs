@@ -18,8 +18,10 @@ mod docs;
 mod errors;
 mod events;
 mod examples;
+mod hostile;
 mod live_functions;
 mod live_responses;
+mod malformed;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
@@ -43,4 +45,5 @@ mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;
+mod websockets;
 mod without_sockets;

@@ -361,6 +361,34 @@ fn a_client_that_comes_too_late_hears_that_the_line_is_over() {
 }
 
 #[test]
+fn a_plain_request_tells_whether_there_is_such_a_line() {
+    let host = serve(LISTENER);
+    let (line, token) = open(&host);
+    drop(line);
+    assert_eq!(host.get(&again(&token, 1)).status, 426);
+    let mut line = connect(&host, &again(&token, 1)).expect("a look changes nothing");
+    welcome(&mut line);
+    line.close();
+    host.log.next("closed with 1000");
+    assert_eq!(host.get(&again(&token, 1)).status, 404);
+}
+
+#[test]
+fn one_close_frame_is_sent() {
+    let host = serve(LISTENER);
+    let (mut line, _) = open(&host);
+    line.send_text(&say(2, "finish", &Value::Null));
+    let end = loop {
+        if let Err(code) = line.receive_text() {
+            break code;
+        }
+    };
+    assert_eq!(end, 1000);
+    // The answer to it went out with the last read; browsers take a second frame for a broken connection.
+    assert_eq!(line.bytes_to_end(), b"");
+}
+
+#[test]
 fn another_visitor_cannot_go_on_with_a_line() {
     let host = Site::new()
         .file("handler.js", "export default async (event) => { await event.session.set('a', 1); event.waitUntilNavigate(); return 1; };")

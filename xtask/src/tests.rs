@@ -11,6 +11,8 @@ use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::quickjs;
+#[cfg(target_os = "linux")]
+use crate::slowhttp;
 
 /// Runs every test, or with arguments only the full `cargo test`.
 pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
@@ -22,6 +24,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     step("without a JavaScript engine", cargo_test(checkout, &Build::without_engine()).arg("--workspace"))?;
     full(checkout, &choice, &[])?;
     without_sockets(checkout, &choice)?;
+    slow_clients(checkout)?;
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
     type_tests(checkout)?;
     browser_tests(checkout)?;
@@ -41,6 +44,22 @@ fn full(checkout: &Checkout, choice: &Choice, arguments: &[&str]) -> Outcome {
 fn without_sockets(checkout: &Checkout, choice: &Choice) -> Outcome {
     let mut cargo = cargo_test(checkout, &choice.build(checkout)?);
     step("without sockets", cargo.env("LIVELINE_TRANSPORT", "events").args(["--test", "it"]))
+}
+
+/// Strangers that are slow on purpose, against the liveline that the full run has built.
+#[cfg(target_os = "linux")]
+fn slow_clients(checkout: &Checkout) -> Outcome {
+    const NAME: &str = "slow clients";
+    if find_program(slowhttp::PROGRAM).is_none() {
+        return skip(NAME, "there is no slowhttptest on the PATH");
+    }
+    println!("\n== {NAME}");
+    slowhttp::run(checkout, &[])
+}
+
+#[cfg(not(target_os = "linux"))]
+fn slow_clients(_: &Checkout) -> Outcome {
+    skip("slow clients", "slowhttptest is a program of Debian's")
 }
 
 /// The host's JavaScript that runs without the host: every script directly in the folder.

@@ -20,22 +20,22 @@ export function example(name, visit) {
 }
 
 /** A test of pages that is the same on every transport. */
-export function pages(name, tests, folder = "examples") {
+export function pages(name, tests, folder = "examples", options = []) {
   suite(name, folder, (run) => {
     for (const [title, visit] of Object.entries(tests)) it(title, () => run(`${name}-${title}`, {}, visit));
-  });
+  }, options);
 }
 
-/** The same for the pages of `site/`, which show nothing to people. */
-export function site(name, tests) {
-  pages(name, tests, "tests/browser/site");
+/** The same for the pages of `site/`, which show nothing to people. `options` are those of `liveline dev`. */
+export function site(name, tests, options) {
+  pages(name, tests, "tests/browser/site", options);
 }
 
-function suite(name, folder, register) {
+function suite(name, folder, register, options = []) {
   describe(name, { concurrency: true }, () => {
     let browser, host;
     before(async () => {
-      [browser, host] = await Promise.all([connect(), startHost(folder)]);
+      [browser, host] = await Promise.all([connect(), startHost(folder, options)]);
     });
     after(async () => {
       await Promise.all([browser?.close(), host?.stop()]);

@@ -8,11 +8,12 @@ import { Changing } from "./patience.mjs";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** `liveline dev` on a folder of the repository, ready to answer. */
-export async function startHost(folder) {
+/** `liveline dev` on a folder of the repository, with more options, ready to answer. */
+export async function startHost(folder, options = []) {
   const executable = process.env.LIVELINE_BIN;
   if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask test` does this");
-  const host = new Host(spawn(executable, ["dev", folder, "--port", "0"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] }));
+  const arguments_ = ["dev", folder, "--port", "0", ...options];
+  const host = new Host(spawn(executable, arguments_, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] }));
   try {
     const ready = await host.says("listening on ");
     host.url = ready.slice("listening on ".length);

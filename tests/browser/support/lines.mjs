@@ -9,7 +9,7 @@ export class Lines extends Changing {
   /** The line with this address; a new one when it was not seen before. */
   at(address) {
     const path = new URL(address).pathname;
-    if (!this.#lines.has(path)) this.#lines.set(path, new Line(path));
+    if (!this.#lines.has(path)) this.#lines.set(path, new Line(path, (next) => this.#lines.set(next, line)));
     const line = this.#lines.get(path);
     this.changed();
     return line;
@@ -23,17 +23,22 @@ export class Lines extends Changing {
   /** The line that was opened as number `index`, as soon as it is. */
   nth(index) {
     return this.until(
-      () => [...this.#lines.values()][index],
+      () => this.#all[index],
       () => `there was no line ${index}; the lines were:\n${this}`,
     );
   }
 
   get count() {
-    return this.#lines.size;
+    return this.#all.length;
+  }
+
+  /** Each once: a line that was resumed has several addresses. */
+  get #all() {
+    return [...new Set(this.#lines.values())];
   }
 
   toString() {
-    return [...this.#lines.values()].join("\n");
+    return this.#all.join("\n");
   }
 }
 
@@ -45,21 +50,27 @@ class Line extends Changing {
   said = [];
   ended = false;
   #address;
+  #renamed;
+  /** The numbers of the last frames both ways, where they have some. */
+  #last = { heard: 0, said: 0 };
 
-  constructor(address) {
+  /** @param {(path: string) => void} renamed it will be resumed at this path */
+  constructor(address, renamed) {
     super();
     this.#address = address;
+    this.#renamed = renamed;
   }
 
   /** Notes a frame of the host. The last one is as good as the end: browsers do not tell how a page's sockets ended. */
   hear(text) {
-    this.#note(this.heard, text);
+    if (text[0] === "w") return this.#renamed(`/.liveline/${JSON.parse(text.slice(1)).token}`);
+    this.#note("heard", text);
     if (this.heard.at(-1)?.type === DONE[0]) this.end();
   }
 
   /** Notes a frame of the client. */
   say(text) {
-    this.#note(this.said, text);
+    this.#note("said", text);
   }
 
   end() {
@@ -90,10 +101,14 @@ class Line extends Changing {
     );
   }
 
-  #note(frames, text) {
+  #note(direction, numbered) {
+    const [, number, text] = /^(?:(\d+) |a\d+$)?(.*)$/s.exec(numbered);
+    // What is said again is the same.
+    if (text === "" || number <= this.#last[direction]) return;
+    this.#last[direction] = Number(number ?? 0);
     const { message = null, ping, ".wq": meta } = JSON.parse(text);
     if (ping === undefined && !isHandshake(message)) {
-      frames.push({ type: meta.type, id: meta.eventID, ports: meta.numPorts ?? 0, message });
+      this[direction].push({ type: meta.type, id: meta.eventID, ports: meta.numPorts ?? 0, message });
     }
     this.changed();
   }

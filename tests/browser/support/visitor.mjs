@@ -5,6 +5,9 @@ import { Lines } from "./lines.mjs";
 import { refuseSockets } from "./no_sockets.mjs";
 import { Changing, PATIENCE } from "./patience.mjs";
 
+/** The same for what the page asked while the network was down, and for a line that it asked for in vain. */
+const UNREACHABLE = /net::ERR_|the server responded with a status of 4(?:04|26)|worker could not be registered/;
+
 /** How lines are carried. The name is what a test is called by. */
 export const TRANSPORTS = ["WebSocket", "server-sent events"];
 
@@ -22,14 +25,20 @@ export class Window extends Changing {
   texts = [];
   /** Every state that the page was told of. */
   states = [];
+  /** What the page was told of its lines. */
+  lineStates = [];
   /** Errors of the console and of the page. There must be none. */
   errors = [];
   #context;
   #proxy;
+  #network;
   #url;
 
-  /** Opens a path of a host, and waits until the page was loaded. `watch` is a selector for `texts`. */
-  static async open(browser, host, path, { transport = TRANSPORTS[0], watch, javaScript = true } = {}) {
+  /**
+   * Opens a path of a host, and waits until the page was loaded. `watch` is a selector for `texts`; `network` is the
+   * way to the host, where it is not the direct one.
+   */
+  static async open(browser, host, path, { transport = TRANSPORTS[0], watch, javaScript = true, network } = {}) {
     const window = new Window();
     window.#context = await browser.newContext({ javaScriptEnabled: javaScript, viewport: { width: 900, height: 760 } });
     window.page = await window.#context.newPage();
@@ -37,7 +46,8 @@ export class Window extends Changing {
     window.#noteErrors();
     if (transport === TRANSPORTS[0]) {
       window.#noteSockets();
-      window.#url = host.url;
+      window.#network = network;
+      window.#url = (network ?? host).url;
     } else {
       window.#proxy = await refuseSockets(host.url, window.lines);
       window.#url = window.#proxy.url;
@@ -85,9 +95,20 @@ export class Window extends Changing {
     assert.ok(isInOrder && hasEnds, `${JSON.stringify(this.texts)} is not ${JSON.stringify(texts)}`);
   }
 
+  /** Waits until the page was told this of a line, `count` times. */
+  async told(state, count = 1) {
+    const isTold = () => this.lineStates.filter((told) => told === state).length >= count;
+    await this.until(isTold, () => `"${state}" was not told ${count} times, but ${this.lineStates}\n${this}`);
+  }
+
   /** Waits until the watched element has shown this text, even if it was for a moment. */
   async showed(text) {
     await this.until(() => this.texts.includes(text), () => `"${text}" was not shown, but ${JSON.stringify(this.texts)}`);
+  }
+
+  /** Waits until a line of the page is open. */
+  async connected() {
+    await this.page.waitForFunction(() => window.webqit.app.background.readyState === "open");
   }
 
   /** Says something on every line of the page, once there is one. */
@@ -104,6 +125,7 @@ export class Window extends Changing {
   async close() {
     await this.#context.close();
     this.#proxy?.stop();
+    this.#network?.stop();
   }
 
   toString() {
@@ -119,6 +141,7 @@ export class Window extends Changing {
     this.page.on("pageerror", (error) => this.errors.push(error.stack));
     this.page.on("console", (message) => {
       if (message.type() !== "error" || (this.#proxy && isOfTransport(message))) return;
+      if (this.#network && (REFUSED.test(message.text()) || UNREACHABLE.test(message.text()))) return;
       this.errors.push(`${message.text()} (${message.location().url})`);
     });
   }
@@ -152,4 +175,5 @@ function watchPage(selector) {
   const everything = { subtree: true, childList: true, characterData: true };
   if (selector) new MutationObserver(look).observe(document, everything);
   document.addEventListener("liveline:state", (e) => window.tellTest("states", e.detail.data));
+  document.addEventListener("liveline:line", (e) => window.tellTest("lineStates", e.detail.state));
 }

@@ -1,11 +1,13 @@
 //! The client's end of a live line: the envelopes of the gen-2 wire, over a WebSocket or without one.
 
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::HandshakeError;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocket, WebSocketConfig};
@@ -73,9 +75,15 @@ impl Dial {
         self
     }
 
-    /// Opens it, or returns the status it was refused with.
+    /// Opens it as a line, or returns the status it was refused with.
     #[track_caller]
     pub fn connect(self) -> Result<Line, u16> {
+        self.upgrade().map(|(socket, _)| Line::over(Carrier::Socket(socket)))
+    }
+
+    /// Opens it, or returns the status it was refused with.
+    #[track_caller]
+    pub fn upgrade(self) -> Result<(WebSocket<TcpStream>, Response), u16> {
         let url = format!("ws://{}{}", self.address, self.path);
         let mut request = url.into_client_request().expect("a WebSocket request");
         for (name, value) in &self.headers {
@@ -89,7 +97,7 @@ impl Dial {
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
         let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         match tungstenite::client::client_with_config(request, stream, Some(limits)) {
-            Ok((socket, _)) => Ok(Line::over(Carrier::Socket(socket))),
+            Ok(opened) => Ok(opened),
             Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
@@ -290,6 +298,17 @@ impl Line {
                 Err(error) => panic!("{error} instead of a ping: received so far:\n{}", self.seen.join("\n")),
             }
         }
+    }
+
+    /// What comes on the connection itself until it ends, after a close frame was received and answered.
+    #[track_caller]
+    pub fn bytes_to_end(&mut self) -> Vec<u8> {
+        let Carrier::Socket(socket) = &mut self.carrier else { panic!("bytes need a socket") };
+        // Nothing is left to be flushed where the answer was sent.
+        let _ = socket.flush();
+        let mut bytes = Vec::new();
+        socket.get_mut().read_to_end(&mut bytes).expect("an end");
+        bytes
     }
 
     /// What was received so far.
