@@ -20,7 +20,7 @@ use super::framing::Framing;
 use super::observed::Observed;
 use super::pace::{Late, Pace};
 use super::service;
-use crate::engine::{Carrier, LineId, Seat};
+use crate::engine::{Carrier, CloseCode, LineId, Seat};
 use crate::isolate::{Admitted, Connection, Worker};
 use crate::ports::socket;
 use crate::wire::Format;
@@ -163,7 +163,9 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     }
     let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };
     if let Some(carried) = shared.carried.take() {
-        if matches!(carried, Carried::Socket(_)) {
+        if let (&Carried::Socket(seat), Err(_)) = (&carried, &served) {
+            // It never got its answer, so nobody carries the line.
+            worker.settings.hub.socket_closed(seat, CloseCode::Abnormal.into());
             served?;
         }
         let (hub, limit) = (worker.settings.hub.clone(), limits.frame);

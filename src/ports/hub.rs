@@ -42,7 +42,8 @@ impl Told {
     }
 }
 
-/// Takes what happened on an owner's lines. Called with the engine unlocked; must not block.
+/// Takes what happened on an owner's lines, in that order. Called with the engine unlocked; must not block, or use the
+/// hub.
 type Mailbox = Arc<dyn Fn(Told) + Send + Sync>;
 
 /// All live lines of the process. Clones share them.
@@ -52,6 +53,8 @@ pub struct Hub(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     mailboxes: Mutex<HashMap<OwnerId, Mailbox>>,
+    /// Held by whoever tells owners the news.
+    telling: Mutex<()>,
     runtime: tokio::runtime::Handle,
     /// The earliest deadline may have changed.
     deadline_moved: Notify,
@@ -70,6 +73,8 @@ struct State {
     unflushed: usize,
     /// Kept for its capacity.
     actions: Vec<Action>,
+    /// What nobody was told yet.
+    news: News,
     next_owner: u32,
     /// The deadline that the timer sleeps for.
     armed: Option<Instant>,
@@ -77,11 +82,41 @@ struct State {
 
 /// After so many inputs what they said is written, turn or not.
 const MUCH: usize = 64;
+
 /// What comes of inputs for those outside, for when the engine is unlocked.
 #[derive(Default)]
 struct News {
     told: Vec<(OwnerId, Told)>,
     over: Vec<Obituary>,
+}
+
+/// What running an input came to.
+struct Ran<R> {
+    result: R,
+    /// Somebody has to be told something.
+    has_news: bool,
+    /// It is time to write.
+    is_much: bool,
+}
+
+impl State {
+    /// Keeps what the engine asked for until the engine is unlocked. Says whether there is something to tell.
+    fn sort_out(&mut self) -> bool {
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Wake(line) => {
+                    if self.unwritten.last() != Some(&line) {
+                        self.unwritten.push(line);
+                    }
+                }
+                Action::Tell { owner, exchange, line, event } => {
+                    self.news.told.push((owner, Told { exchange, line, event }));
+                }
+                Action::Over(obituary) => self.news.over.push(obituary),
+            }
+        }
+        !self.news.told.is_empty() || !self.news.over.is_empty()
+    }
 }
 
 /// So many lines are written to by whoever made them speak; more are left to the runtime.
@@ -99,12 +134,14 @@ impl Hub {
             unwritten: Vec::new(),
             unflushed: 0,
             actions: Vec::new(),
+            news: News::default(),
             next_owner: 0,
             armed: None,
         };
         let shared = Shared {
             state: Mutex::new(state),
             mailboxes: Mutex::default(),
+            telling: Mutex::default(),
             runtime: runtime.clone(),
             deadline_moved: Notify::new(),
             woken: Notify::new(),
@@ -331,9 +368,12 @@ impl Hub {
 
     // -- for sockets ---------------------------------------------------------------------------------------------
 
-    /// A connection begins to carry its line.
+    /// A connection begins to carry its line, unless another has come while this one's handshake was written.
     pub(super) fn seated(&self, socket: &Arc<Socket>) {
         let mut state = self.lock();
+        if !state.engine.is_current(socket.seat) {
+            return;
+        }
         let index = socket.seat.line.index();
         if state.sockets.len() <= index {
             state.sockets.resize(index + 1, None);
@@ -350,8 +390,8 @@ impl Hub {
         self.socket_closed(socket.seat, close);
         let mut state = self.lock();
         let index = socket.seat.line.index();
-        if state.sockets[index].as_ref().is_some_and(|known| Arc::ptr_eq(known, socket)) {
-            state.sockets[index] = None;
+        if let Some(seated) = state.sockets.get_mut(index) {
+            seated.take_if(|known| Arc::ptr_eq(known, socket));
         }
     }
 
@@ -367,10 +407,12 @@ impl Hub {
         input: impl FnOnce(&mut Client) -> R,
         answer: impl FnOnce(&R),
     ) -> R {
-        let (result, told, _) =
+        let Ran { result, has_news, .. } =
             self.run(|engine, now, actions| input(&mut Client { engine, seat, now, actions }));
         answer(&result);
-        self.tell(told);
+        if has_news {
+            self.tell();
+        }
         self.flush();
         result
     }
@@ -392,20 +434,20 @@ impl Hub {
 
     /// What a connection should write next. Where there is nothing, it has written all.
     pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
-        let mut news = News::default();
-        let take = {
+        let (take, has_news) = {
             let mut state = self.lock();
             let now = Instant::now();
             let take = state.engine.take(seat, bytes, now, into);
             if take == Take::Idle {
                 let State { engine, actions, .. } = &mut *state;
                 engine.written(seat, now, actions);
-                self.sort_out(&mut state, &mut news);
             }
             self.rearm(&mut state);
-            take
+            (take, state.sort_out())
         };
-        self.tell(news);
+        if has_news {
+            self.tell();
+        }
         take
     }
 
@@ -439,54 +481,48 @@ impl Hub {
     /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
     /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let (result, news, is_much) = self.run(input);
-        self.tell(news);
+        let Ran { result, has_news, is_much } = self.run(input);
+        if has_news {
+            self.tell();
+        }
         if is_much {
             self.flush();
         }
         result
     }
 
-    /// Runs one input. What the owners have to be told of it comes back, and whether it is time to write.
-    fn run<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> (R, News, bool) {
-        let mut news = News::default();
+    /// Runs one input, and leaves what follows from it to others.
+    fn run<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> Ran<R> {
         let mut state = self.lock();
         let State { engine, actions, .. } = &mut *state;
         let result = input(engine, Instant::now(), actions);
-        self.sort_out(&mut state, &mut news);
         self.rearm(&mut state);
         state.unflushed += 1;
-        (result, news, state.unflushed > MUCH)
+        Ran { result, has_news: state.sort_out(), is_much: state.unflushed > MUCH }
     }
 
-    fn sort_out(&self, state: &mut State, news: &mut News) {
-        for action in state.actions.drain(..) {
-            match action {
-                Action::Wake(line) => {
-                    if state.unwritten.last() != Some(&line) {
-                        state.unwritten.push(line);
-                    }
-                }
-                Action::Tell { owner, exchange, line, event } => {
-                    news.told.push((owner, Told { exchange, line, event }));
-                }
-                Action::Over(obituary) => news.over.push(obituary),
-            }
-        }
-    }
-
-    fn tell(&self, News { told, over }: News) {
+    /// Tells the owners what is new. They hear things in the order in which they happened, whichever threads they are
+    /// told by: who comes while another tells waits for that.
+    fn tell(&self) {
+        let turn = self.0.telling.lock().expect("mailboxes do not panic");
+        let News { told, over } = std::mem::take(&mut self.lock().news);
         over.iter().for_each(note);
         let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
+        let mut unheard = Vec::new();
         for (owner, told) in told {
             if known.as_ref().is_none_or(|(known, _)| *known != owner) {
                 known = Some((owner, self.mailboxes().get(&owner).cloned()));
             }
             match &known {
                 Some((_, Some(mailbox))) => mailbox(told),
-                // Nobody is left to handle it, so nobody waits for that.
-                _ => self.was_heard(&told),
+                _ => unheard.push(told),
             }
+        }
+        drop(turn);
+        if !unheard.is_empty() {
+            // Nobody is left to handle it, so nobody waits for that. Whoever tells this may be writing.
+            let hub = self.clone();
+            self.0.runtime.spawn(async move { hub.were_heard(&unheard) });
         }
     }
 

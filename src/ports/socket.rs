@@ -393,6 +393,7 @@ impl Carrying {
     fn may_read(&self) -> bool {
         let Socket { hub, seat, paused, .. } = &*self.socket;
         if hub.may_read(*seat) {
+            paused.store(false, Ordering::Relaxed);
             return true;
         }
         paused.store(true, Ordering::Release);
