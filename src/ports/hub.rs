@@ -40,6 +40,9 @@ impl Told {
 /// Takes what happened on an owner's lines. Called with the engine unlocked; must not block.
 type Mailbox = Arc<dyn Fn(Told) + Send + Sync>;
 
+/// All of them, for as long as this is held.
+type Mailboxes<'a> = MutexGuard<'a, HashMap<OwnerId, Mailbox>>;
+
 /// All live lines of the process. Clones share them.
 #[derive(Clone)]
 pub struct Hub(Arc<Shared>);
@@ -349,7 +352,7 @@ impl Hub {
     /// What a connection should write next. Where there is nothing, it has written all.
     pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
         let mut news = News::default();
-        let take = {
+        let (take, readers) = {
             let mut state = self.lock();
             let now = Instant::now();
             let take = state.engine.take(seat, bytes, now, into);
@@ -359,9 +362,9 @@ impl Hub {
                 self.sort_out(&mut state, &mut news);
             }
             self.rearm(&mut state);
-            take
+            (take, self.readers(&news))
         };
-        self.tell(news);
+        self.tell(news, readers);
         take
     }
 
@@ -397,7 +400,7 @@ impl Hub {
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
         let mut news = News::default();
         let is_much;
-        let result = {
+        let (result, readers) = {
             let mut state = self.lock();
             let State { engine, actions, .. } = &mut *state;
             let result = input(engine, Instant::now(), actions);
@@ -405,9 +408,9 @@ impl Hub {
             self.rearm(&mut state);
             state.unflushed += 1;
             is_much = state.unflushed > MUCH;
-            result
+            (result, self.readers(&news))
         };
-        self.tell(news);
+        self.tell(news, readers);
         if is_much {
             self.flush();
         }
@@ -430,19 +433,29 @@ impl Hub {
         }
     }
 
-    fn tell(&self, News { told, over }: News) {
+    /// Those who are to be told, if anybody is. They are held from before the state is let go until they were told:
+    /// what two connections of a line bring on two threads is told in the order in which it came.
+    fn readers(&self, news: &News) -> Option<Mailboxes<'_>> {
+        (!news.told.is_empty()).then(|| self.mailboxes())
+    }
+
+    fn tell(&self, News { told, over }: News, readers: Option<Mailboxes<'_>>) {
         over.iter().for_each(note);
-        let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
+        let Some(readers) = readers else { return };
+        let mut known: Option<(OwnerId, Option<&Mailbox>)> = None;
+        let mut unread = Vec::new();
         for (owner, told) in told {
-            if known.as_ref().is_none_or(|(known, _)| *known != owner) {
-                known = Some((owner, self.mailboxes().get(&owner).cloned()));
+            if known.is_none_or(|(known, _)| known != owner) {
+                known = Some((owner, readers.get(&owner)));
             }
-            match &known {
+            match known {
                 Some((_, Some(mailbox))) => mailbox(told),
-                // Nobody is left to handle it, so nobody waits for that.
-                _ => self.was_heard(&told),
+                _ => unread.push(told),
             }
         }
+        drop(readers);
+        // Nobody is left to handle it, so nobody waits for that.
+        unread.iter().for_each(|told| self.was_heard(told));
     }
 
     /// Writes what lines have to say: here if they are few, else on the runtime, where it holds up nobody's handler.
@@ -511,7 +524,7 @@ impl Hub {
         self.0.state.lock().expect("no engine input panics")
     }
 
-    fn mailboxes(&self) -> MutexGuard<'_, HashMap<OwnerId, Mailbox>> {
+    fn mailboxes(&self) -> Mailboxes<'_> {
         self.0.mailboxes.lock().expect("the map is only read and written")
     }
 }
