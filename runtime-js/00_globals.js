@@ -42,7 +42,6 @@ const LAZY = {
   "ext:deno_fetch/20_headers.js": ["Headers"],
   "ext:deno_fetch/21_formdata.js": ["FormData"],
   "ext:deno_fetch/23_request.js": ["Request"],
-  "ext:deno_fetch/23_response.js": ["Response"],
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
 };
 
@@ -81,7 +80,8 @@ export function define(name, value) {
   Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, value, writable: true });
 }
 
-function defineLazy(name, load) {
+/** The same for one whose value is made when it is first read. */
+export function defineLazy(name, load) {
   Object.defineProperty(globalThis, name, {
     configurable: true,
     enumerable: false,

@@ -59,6 +59,8 @@ export class Exchange {
     this.cookies = null;
     this.session = null;
     this.channels = null;
+    /** The socket that is served as the answer. */
+    this.socket = null;
     this.#answered = false;
   }
 
@@ -205,12 +207,12 @@ export class Exchange {
     this.#failure = { error };
     if (error instanceof LineLostError) {
       op_exchange_lost(this.id, error.message);
-      this.port?.[kClosed](4003, "the upstream was lost", true);
+      this.#tellClosed(4003, "the upstream was lost", true);
       return this.end(error);
     }
     if (this.#unreachable !== null && error === this.#unreachable) op_exchange_unreachable(this.id);
     op_exchange_fail(this.id, error);
-    this.port?.[kClosed](4002, "the handler failed", true);
+    this.#tellClosed(4002, "the handler failed", true);
     this.end(error);
   }
 
@@ -220,13 +222,24 @@ export class Exchange {
   }
   #failure = null;
 
+  /** The line closed: the port tells with which code, and the exchange is over. */
+  closed(code, reason) {
+    this.#tellClosed(code, reason, code !== 1006);
+    this.end();
+  }
+
+  #tellClosed(code, reason, wasClean) {
+    this.port?.[kClosed](code, reason, wasClean);
+    this.socket?.[kClosed](code, reason, wasClean);
+  }
+
   /** The exchange is over: whoever waits for it learns so. */
   end(reason = undefined) {
     if (this.#ended) return;
     this.#ended = true;
     open.delete(this.id);
     // However it ended, the port tells first, unless it did already.
-    this.port?.[kClosed](1000, "done", true);
+    this.#tellClosed(1000, "done", true);
     this.#settleWaiting("done");
     this.#drained?.resolve();
     if (this.#abort !== null) this.#abort.abort(reason ?? overError());

@@ -15,6 +15,7 @@ import {
   op_stream_write,
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
+import { answerSocket } from "ext:liveline/17_websocket_pair.js";
 import { kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
 import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
@@ -222,6 +223,7 @@ function answerResponse(exchange, response, last) {
   if (response.bodyUsed) throw new TypeError("The Response's body was read already, so it cannot be sent.");
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;
+  if (status === 101) return answerSocket(exchange, response);
   const headers = writeHeaders(wireHeaderList(inner));
   const file = fileOf(response, exchange);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);

@@ -1,9 +1,10 @@
 // Lines to other servers: a fetch() that says it can follow one, and the sockets that carry them.
 
 import { core } from "ext:core/mod.js";
-import { op_socket_close, op_socket_dial, op_socket_next, op_socket_send } from "ext:core/ops";
+import { op_socket_close, op_socket_dial, op_socket_send } from "ext:core/ops";
 import { define } from "ext:liveline/00_globals.js";
 import { currentExchange } from "ext:liveline/10_exchange.js";
+import { listen, NO_STATUS } from "ext:liveline/16_websocket.js";
 import { LINE_HEADERS, LiveResponse, setPortOpener } from "ext:liveline/20_live_response.js";
 import { RemotePort } from "ext:liveline/34_remote_port.js";
 
@@ -73,37 +74,26 @@ function lineOf(response) {
 function dial(url, { cookie, authorization }, receiver) {
   let socket;
   try {
-    socket = op_socket_dial(url, cookie, authorization);
+    socket = op_socket_dial(url, "", cookie, authorization, MAX_UNSENT);
   } catch (error) {
     queueMicrotask(() => receiver.closed(1006, error.message, false));
     return { send() {}, close() {} };
   }
-  listen(socket, receiver);
+  listen(socket, {
+    opened: () => receiver.opened(),
+    text: ({ data }) => receiver.frame(data),
+    // Lines have no binary frames.
+    binary() {},
+    closed: ({ code, reason, wasClean }) => receiver.closed(code === NO_STATUS ? 1000 : code, reason, wasClean),
+  });
   return {
     send: (text) => op_socket_send(socket, text),
     close: (code, reason) => op_socket_close(socket, code, reason),
   };
 }
 
-/** Passes on what happens on a socket, frame by frame: the next is read when this one was heard. */
-async function listen(socket, { opened, frame, closed }) {
-  while (true) {
-    const event = await op_socket_next(socket);
-    switch (event?.type) {
-      case "opened":
-        opened();
-        break;
-      case "frame":
-        frame(event.text);
-        break;
-      case "closed":
-        op_socket_close(socket, 1000, "");
-        return closed(event.code, event.reason, event.wasClean);
-      default:
-        return;
-    }
-  }
-}
+/** What may wait for an upstream to read, in bytes. */
+const MAX_UNSENT = 1024 * 1024;
 
 define("fetch", fetch);
 setPortOpener(openLine);

@@ -5,6 +5,7 @@ import { define } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import "ext:liveline/15_timers.js";
+import { heard } from "ext:liveline/17_websocket_pair.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed } from "ext:liveline/33_port_events.js";
@@ -94,14 +95,23 @@ function drained(id, stale) {
 function closed(id, code, reason) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  inContextOf(exchange, () => {
-    exchange.port?.[kClosed](code, reason, code !== 1006);
-    exchange.end();
-  });
+  inContextOf(exchange, () => exchange.closed(code, reason));
 }
 
 // The host takes this before any other code runs.
-globalThis.__liveline = { addHandler, closed, dispatch, drained, opened, overhear, receive, relay, reply, start };
+globalThis.__liveline = {
+  addHandler,
+  closed,
+  dispatch,
+  drained,
+  heard,
+  opened,
+  overhear,
+  receive,
+  relay,
+  reply,
+  start,
+};
 
 // Nothing of the embedding is left where handlers could reach it.
 delete globalThis.__bootstrap;

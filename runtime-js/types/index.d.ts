@@ -11,6 +11,7 @@ export * from "./event.js";
 export * from "./live-response.js";
 export * from "./port.js";
 export * from "./storage.js";
+export * from "./websocket.js";
 
 declare global {
   const LiveResponse: typeof LiveResponseClass;

@@ -24,6 +24,7 @@ const DECLARATIONS: &[(&str, &str)] = declarations![
     "port.d.ts",
     "sql.d.ts",
     "storage.d.ts",
+    "websocket.d.ts",
 ];
 
 /// Where they go, from the project's folder.

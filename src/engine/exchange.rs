@@ -63,6 +63,8 @@ enum Stage<B> {
 pub enum Input<B> {
     /// The response's first frame.
     Answer { answer: B, done: bool },
+    /// HTTP's answer is a socket without envelopes, whatever else its client could follow.
+    Upgrade(B),
     /// A later frame of the response.
     Frame { frame: Parcel, done: bool },
     /// A message, request or delta.
@@ -154,6 +156,13 @@ impl<B> Exchange<B> {
         }
         match input {
             Input::Answer { answer, done } => self.answer(answer, done),
+            Input::Upgrade(answer) if matches!(self.stage, Stage::Received) => {
+                self.done = true;
+                self.stage = Stage::Upgrading;
+                // There is nothing to decide when the turn ends.
+                Ok(Effect::Open { first: Some(answer), queued: Vec::new() })
+            }
+            Input::Upgrade(_) => Err(Refused::NotFirst),
             Input::Frame { frame, done } => {
                 if self.done {
                     return Err(Refused::ResponseDone);
@@ -398,6 +407,23 @@ mod tests {
     fn final_reach_enters_nothing() {
         let mut exchange = after_reaching(Reach::Final, [Input::Enter, answer(true), Input::Returned]);
         assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
+    }
+
+    #[test]
+    fn received_upgrade_opens_a_line_at_once_for_any_client() {
+        for reach in [Reach::Final, Reach::Line] {
+            let mut exchange = after_reaching(reach, []);
+            let effect = exchange.handle(Input::Upgrade("a"));
+            assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+            assert_eq!(exchange.opened(LINE), Effect::None);
+            assert_eq!(exchange.handle(Input::Returned), Ok(Effect::Finish(LINE)));
+        }
+    }
+
+    #[test]
+    fn opening_upgrade_is_refused() {
+        let mut exchange = after([answer(false)]);
+        assert_eq!(exchange.handle(Input::Upgrade("b")), Err(Refused::NotFirst));
     }
 
     #[test]

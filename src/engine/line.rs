@@ -148,6 +148,10 @@ pub(super) struct Line {
     /// How many connections it has had.
     seats: u32,
     carrier: Option<Carrier>,
+    /// The owner of a raw line hears its client.
+    is_accepted: bool,
+    /// A raw line's client broke the rules after messages that the owner has still to hear.
+    broken: Option<Close>,
     freshness: Freshness,
     /// Its owner waits until nothing else does.
     is_awaited: bool,
@@ -214,8 +218,8 @@ struct Resume {
     told: u64,
     /// The welcome has still to be said on this connection.
     welcome: bool,
-    /// Frames that the client never got are gone.
-    lost: bool,
+    /// Frames after this number are gone that the client never got. Who has a later one was told so.
+    lost: Option<u64>,
 }
 
 /// So many frames may come before the client is told that they did.
@@ -260,6 +264,8 @@ impl Line {
             next_event: 0,
             seats: 0,
             carrier: None,
+            is_accepted: false,
+            broken: None,
             freshness: Freshness::Fresh,
             is_awaited: false,
             pulse: None,
@@ -314,6 +320,12 @@ impl Line {
         self.outbox.waiting()
     }
 
+    /// Bytes of all its frames, those that may have arrived included.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.outbox.bytes()
+    }
+
     /// Whether `seat` is its connection now.
     pub fn is_at(&self, seat: Seat) -> bool {
         self.seats == seat.number && !matches!(self.stage, Stage::Away { .. })
@@ -348,7 +360,7 @@ impl Line {
         if let Carrier::Resumable(token) = carrier {
             self.outbox.keep();
             self.resume =
-                Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: false }));
+                Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: None }));
         }
         let seat = self.sit(id, now, limits);
         (seat, if self.resume.is_some() { Outcome::Wake } else { Outcome::Keep })
@@ -376,8 +388,10 @@ impl Line {
     ) -> Option<(Seat, Outcome)> {
         let resume = self.resume.as_mut()?;
         let Ok(is_complete) = self.outbox.rewind(after) else { return None };
-        if !is_complete {
-            resume.lost = true;
+        if is_complete {
+            resume.lost = resume.lost.filter(|number| after <= *number);
+        } else if resume.lost.is_none() {
+            resume.lost = Some(self.outbox.acknowledged());
             self.freshness = Freshness::Stale;
         }
         // Whoever comes with the one before does not have the newest, or another connection does: it stays.
@@ -436,26 +450,40 @@ impl Line {
                 self.tally.dropped += 1;
                 return Outcome::Keep;
             }
-            match limits.overflow {
+            let drops_others = match limits.overflow {
                 Overflow::Close => return self.cut(CloseCode::TooSlow.into(), now, limits),
-                Overflow::DropNewest if parcel.class == Class::Message => {
-                    self.tally.dropped += 1;
-                    return Outcome::Keep;
-                }
-                Overflow::DropOldest | Overflow::DropNewest => {
-                    while !self.outbox.fits(parcel.cost(), budget) && self.outbox.drop_oldest_message() {
-                        self.tally.dropped += 1;
-                    }
-                }
+                Overflow::DropNewest => parcel.class == Class::State,
+                Overflow::DropOldest => true,
+            };
+            while drops_others
+                && !self.outbox.fits(parcel.cost(), budget)
+                && self.outbox.drop_oldest_message()
+            {
+                self.tally.dropped += 1;
+            }
+            // What is left is vital, or may have arrived.
+            if !self.outbox.fits(parcel.cost(), budget) {
+                self.forgo(parcel.class);
+                return Outcome::Keep;
             }
         }
         self.outbox.push(parcel);
         self.wake_if_open()
     }
 
-    /// Whether so much waits that the handler had better wait, too.
+    /// A frame is not sent at all. That of a state is made up for as soon as there is room.
+    fn forgo(&mut self, class: Class) {
+        if class == Class::State {
+            self.tally.coalesced += 1;
+            self.freshness = Freshness::Stale;
+        } else {
+            self.tally.dropped += 1;
+        }
+    }
+
+    /// Whether so much waits, to be written or to be confirmed, that the handler had better wait, too.
     pub fn is_congested(&self, limits: &Limits) -> bool {
-        self.outbox.waiting() > limits.queue_bytes / 2
+        self.outbox.bytes() > limits.queue_bytes / 2
     }
 
     /// The handler waits for [`Event::Drained`].
@@ -474,7 +502,7 @@ impl Line {
         self.tally.dropped += self.outbox.outrun() as u32;
         self.freshness = Freshness::Stale;
         if let Some(resume) = &mut self.resume {
-            resume.lost = true;
+            resume.lost = Some(self.outbox.acknowledged());
         }
     }
 
@@ -516,13 +544,22 @@ impl Line {
             Stage::Open { .. } if told => Outcome::Keep,
             Stage::Joining { .. } | Stage::Away { .. } => Outcome::Remove((!told).then_some(close)),
             Stage::Handshake { .. } | Stage::Open { .. } => {
-                self.outbox = Outbox::default();
+                self.outbox.clear();
                 self.ending = Some(close.clone());
                 self.stage =
                     Stage::Closing { unwritten: Some(close.clone()), until: now + limits.close_grace };
                 if told { Outcome::Wake } else { Outcome::Cut(close) }
             }
         }
+    }
+
+    /// The client broke the rules. A raw one gets the answers to what it said before.
+    pub fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        if self.carrier == Some(Carrier::Raw) && self.unheard > 0 && !self.is_ending() {
+            self.broken = Some(close);
+            return Outcome::Keep;
+        }
+        self.cut(close, now, limits)
     }
 
     /// The client gave a sign of life.
@@ -540,6 +577,10 @@ impl Line {
         self.alive(now);
         let text = match self.unpack(text) {
             Ok(Some(envelope)) => envelope,
+            // There may be room now for what waits for it.
+            Ok(None) if self.is_awaited || self.freshness == Freshness::Stale => {
+                return (Outcome::Wake, None);
+            }
             Ok(None) => return (Outcome::Keep, None),
             Err(Unpacked::Refused) => return (self.cut(CloseCode::Unsupported.into(), now, limits), None),
             Err(Unpacked::Gap) => return (self.lost(now, limits), None),
@@ -555,7 +596,8 @@ impl Line {
         let said = match incoming {
             Incoming::Connect { event_id } => {
                 let opened = wire::opened(&event_id, &self.event_id("opened"));
-                if !self.outbox.fits(FRAME_COST + opened.len(), limits.queue_bytes) {
+                // The first is always answered; a client that sends many has to read the answers.
+                if !opens && !self.outbox.fits(FRAME_COST + opened.len(), limits.queue_bytes) {
                     return (self.cut(CloseCode::Policy.into(), now, limits), None);
                 }
                 self.outbox.push_first(Parcel::new(Class::Vital, opened));
@@ -582,7 +624,9 @@ impl Line {
     fn unpack<'a>(&mut self, text: &'a str) -> Result<Option<&'a str>, Unpacked> {
         let Some(resume) = &mut self.resume else { return Ok(Some(text)) };
         // Whoever speaks on a connection has read its welcome.
-        resume.before = None;
+        if !resume.welcome {
+            (resume.before, resume.lost) = (None, None);
+        }
         match Numbered::read(text).map_err(|_| Unpacked::Refused)? {
             Numbered::Ack(number) => {
                 self.outbox.acknowledge(number).map_err(|_| Unpacked::Refused)?;
@@ -614,15 +658,26 @@ impl Line {
     }
 
     /// The owner handled `size` bytes of client messages. Says whether the socket may read again.
-    pub fn heard(&mut self, size: usize, limits: &Limits) -> Outcome {
+    pub fn heard(&mut self, size: usize, now: Instant, limits: &Limits) -> Outcome {
         let was_over = self.unheard > limits.queue_bytes;
         self.unheard = self.unheard.saturating_sub(size);
+        if self.unheard == 0
+            && let Some(close) = self.broken.take()
+        {
+            return self.cut(close, now, limits);
+        }
         if was_over && self.may_read(limits) { Outcome::Wake } else { Outcome::Keep }
     }
 
-    /// Whether the socket should read: not while the handler is too far behind.
+    /// The owner hears a raw line's client from now on.
+    pub fn accept(&mut self) -> Outcome {
+        self.is_accepted = true;
+        self.wake_if_open()
+    }
+
+    /// Whether the socket should read: not while the handler is too far behind, or does not listen yet.
     pub fn may_read(&self, limits: &Limits) -> bool {
-        self.unheard <= limits.queue_bytes
+        self.unheard <= limits.queue_bytes && (self.is_accepted || self.carrier != Some(Carrier::Raw))
     }
 
     /// Gives out what should be written next, about `bytes` of it.
@@ -660,7 +715,7 @@ impl Line {
                     window: limits.resume_window.as_millis() as u64,
                     ping: self.pulse.as_ref().map(|_| limits.ping_interval.as_millis() as u64),
                     received: resume.received,
-                    lost: std::mem::take(&mut resume.lost),
+                    lost: resume.lost.is_some(),
                 };
                 resume.told = resume.received;
                 into.push(Outgoing::Control(welcome.text()));
@@ -675,11 +730,12 @@ impl Line {
         }
     }
 
-    /// The socket has written what it took. Says so to an owner who waits for that.
-    pub fn written(&mut self) -> Outcome {
+    /// The socket has written what it took. Says so to an owner who waits for that, once there is room.
+    pub fn written(&mut self, limits: &Limits) -> Outcome {
         let stale = self.freshness == Freshness::Stale;
         let is_drained = !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
-        if !is_drained || self.is_ending() || !(stale || self.is_awaited) {
+        let is_waited_for = stale || self.is_awaited;
+        if !is_drained || self.is_ending() || !is_waited_for || self.is_congested(limits) {
             return Outcome::Keep;
         }
         self.is_awaited = false;
@@ -716,13 +772,19 @@ impl Line {
         let code = match &mut self.stage {
             Stage::Away { .. } => CloseCode::Abnormal,
             Stage::Open { until: None } => {
-                let is_dead = self.is_heard()
+                let is_read = self.may_read(limits);
+                let is_dead = is_read
+                    && self.is_heard()
                     && self.pulse.as_ref().is_some_and(|pulse| pulse.heard + limits.ping_timeout <= now);
                 if is_dead {
                     return self.lost(now, limits);
                 }
                 let Some(pulse) = &mut self.pulse else { return Outcome::Keep };
                 let quiet_until = pulse.heard + limits.ping_interval;
+                if !is_read {
+                    // It may be full of life, but nobody looks.
+                    pulse.heard = now;
+                }
                 // Who was heard lately need not be asked, but who does not see pings has to hear something.
                 let counts_on_it = self.carrier == Some(Carrier::Events) || self.resume.is_some();
                 pulse.is_due = counts_on_it || quiet_until <= now;

@@ -280,6 +280,21 @@ impl Engine {
         self.with(id, now, actions, |line, limits| line.send(parcel, now, limits));
     }
 
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, now, actions, |line, _| line.accept());
+    }
+
+    /// How many bytes wait to be written.
+    pub fn waiting(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::waiting)
+    }
+
+    /// Whether pages of an origin may use lines.
+    pub fn allows(&self, (origin, host): (Option<&str>, Option<&str>)) -> bool {
+        self.limits.origins.allow(origin, host)
+    }
+
     /// Whether a handler that sends on this line had better wait until it hears [`Event::Drained`], or of its end.
     pub fn is_congested(&self, id: LineId) -> bool {
         self.line(id).is_none_or(|line| line.is_congested(&self.limits))
@@ -384,7 +399,7 @@ impl Engine {
     /// The connection's client broke the rules.
     pub fn cut_at(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.cut(seat.line, close, now, actions);
+            self.with(seat.line, now, actions, |line, limits| line.break_off(close, now, limits));
         }
     }
 
@@ -420,7 +435,7 @@ impl Engine {
     /// The connection has written all that it took.
     pub fn written(&mut self, seat: Seat, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
-            self.with(seat.line, now, actions, |line, _| line.written());
+            self.with(seat.line, now, actions, |line, limits| line.written(limits));
         }
     }
 
@@ -431,10 +446,11 @@ impl Engine {
 
     /// The owner handled `size` bytes of the client's messages.
     pub fn heard(&mut self, id: LineId, size: usize, now: Instant, actions: &mut Vec<Action>) {
-        self.apply(id, now, actions, |line, limits| line.heard(size, limits));
+        self.apply(id, now, actions, |line, limits| line.heard(size, now, limits));
     }
 
-    fn is_current(&self, seat: Seat) -> bool {
+    /// Whether the connection carries its line now.
+    pub fn is_current(&self, seat: Seat) -> bool {
         self.line(seat.line).is_some_and(|line| line.is_at(seat))
     }
 
@@ -502,6 +518,12 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn seat_now(&self, id: LineId) -> Seat {
         self.line(id).map_or(Seat { line: id, number: 0 }, |line| line.current_seat(id))
+    }
+
+    /// Bytes that a line keeps for its client.
+    #[cfg(test)]
+    pub(super) fn kept(&self, id: LineId) -> usize {
+        self.line(id).map_or(0, Line::kept)
     }
 
     fn line(&self, id: LineId) -> Option<&Line> {

@@ -28,6 +28,8 @@ mod lines;
 mod outbox;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod resume_properties;
 mod stats;
 mod visitor;
 mod wheel;

@@ -124,7 +124,14 @@ impl Outbox {
         }
     }
 
-    /// Forgets everything but what is vital. Says how many frames that were; their numbers are not used again.
+    /// Forgets everything. Numbers are not used again.
+    pub fn clear(&mut self) {
+        let base = self.base + self.numbered as u64;
+        *self = Outbox { base, keeps: self.keeps, ..Outbox::default() };
+    }
+
+    /// Forgets everything but what is vital. Says how many frames that were; numbers are not used again, so that what
+    /// is vital and may have arrived comes once more with another.
     pub fn outrun(&mut self) -> usize {
         self.base += self.numbered as u64;
         (self.numbered, self.given, self.given_bytes) = (0, 0, 0);
@@ -161,6 +168,16 @@ impl Outbox {
     /// Bytes that were not given out on this connection.
     pub fn waiting(&self) -> usize {
         self.bytes - self.given_bytes
+    }
+
+    /// Bytes of all frames, a fixed cost for each included.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The number of the last frame that is not kept any more.
+    pub fn acknowledged(&self) -> u64 {
+        self.base
     }
 
     /// The client has everything up to `number`.

@@ -56,6 +56,8 @@ pub(super) struct Shared {
 pub(super) enum Carried {
     /// As a WebSocket that has joined it.
     Socket(Seat),
+    /// As the WebSocket that a handler answered with, and how it begins.
+    Raw(LineId, Vec<u8>),
     /// As a response that tells the events of a line that was joined, and how it begins.
     Events(Seat, Vec<u8>),
     /// As the answer that opened it, in this format, and how it begins.
@@ -146,6 +148,9 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         worker.settings.hub.runtime().spawn(async move {
             let (seat, framing, head) = match carried {
                 Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
+                Carried::Raw(line, head) => {
+                    (hub.attach(line, Carrier::Raw), socket::Framing::Raw { limit }, head)
+                }
                 Carried::Events(seat, head) => (Some(seat), socket::Framing::Events(Format::Envelopes), head),
                 Carried::Answer(line, format, head) => {
                     (hub.attach(line, Carrier::Events), socket::Framing::Events(format), head)

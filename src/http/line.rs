@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::connection::{Carried, Shared};
 use super::upgrade;
 use crate::engine::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
-use crate::ops::Answer;
+use crate::ops::{Answer, asks_for_websocket};
 use crate::wire::Format;
 
 /// What may be done with a line's address.
@@ -24,7 +24,7 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
 /// Answers a request to a line's address. Where the answer is a stream, `shared.carried` says so and it has no body.
 pub async fn answer(shared: &Shared, token: &str, request: Request<Incoming>) -> Answer {
-    if upgrade::is_websocket(&request) {
+    if asks_for_websocket(request.method(), request.headers()) {
         return upgrade::join(shared, token, &request);
     }
     let caller = Caller::of(shared, request.headers());

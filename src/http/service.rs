@@ -8,15 +8,19 @@ use hyper::header::{HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
-use super::line;
+use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
 use super::redirect::Told;
 use super::strict::{self, Refusal};
+use super::upgrade::Handshake;
 use crate::client::BrowserFiles;
+use crate::engine::JoinError;
 use crate::isolate::CallError;
 use crate::observe;
-use crate::ops::{Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, prefers_html};
+use crate::ops::{
+    Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
+};
 use crate::router::{Node, segments};
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
@@ -59,6 +63,10 @@ pub async fn answer(
     match shared.carried.take() {
         Some(Carried::Events(seat, _)) => {
             shared.carried.set(Some(Carried::Events(seat, head_of(&answer))));
+            return Err(HandedOver);
+        }
+        Some(Carried::Raw(line, _)) => {
+            shared.carried.set(Some(Carried::Raw(line, head_of(&answer))));
             return Err(HandedOver);
         }
         carried => shared.carried.set(carried),
@@ -138,6 +146,18 @@ async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool, no
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
         return file(shared, &request).await;
     }
+    // Whose page may not use lines gets no socket either, and the handler does not hear of it.
+    let mut handshake = None;
+    if asks_for_websocket(request.method(), request.headers()) {
+        let caller = Caller::of(shared, request.headers());
+        if !worker.settings.hub.allows(caller.origin_and_host()) {
+            return line::refusal(shared, JoinError::Origin);
+        }
+        match Handshake::read(request.headers()) {
+            Ok(read) => handshake = Some(read),
+            Err(error) => return error.into(),
+        }
+    }
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let told = Told::asked(&parts.headers);
@@ -154,6 +174,11 @@ async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool, no
         }
         Err(CallError::Lost) => Answer::internal_error(None, false),
     };
+    if let (Some(handshake), Some(SocketLine(line))) = (handshake, answer.extensions.remove()) {
+        handshake.accept(&mut answer.headers);
+        shared.carried.set(Some(Carried::Raw(line, Vec::new())));
+        return answer;
+    }
     if let Some(told) = told {
         told.apply(&mut answer);
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
@@ -26,9 +27,13 @@ use crate::ops::{Answer, Call, Diagnostic, Exchanges, current_exchange};
 use crate::ports::Told;
 use crate::router::{Handler, Layer, NodeId};
 use crate::storage::Databases;
+use crate::wire::Frame;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
+
+/// How long messages that came together may take before the event loop has its turn.
+const TURN: Duration = Duration::from_millis(5);
 
 /// JavaScript, from outside. All calls happen on the thread that made it.
 pub struct Isolate {
@@ -56,6 +61,7 @@ struct Functions {
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
     drained: v8::Global<v8::Function>,
+    heard: v8::Global<v8::Function>,
     opened: v8::Global<v8::Function>,
     overhear: v8::Global<v8::Function>,
     receive: v8::Global<v8::Function>,
@@ -280,10 +286,23 @@ impl Isolate {
                 let arguments = [v8::Number::new(scope, id).into(), v8::Boolean::new(scope, *stale).into()];
                 call(scope, &functions.drained, &arguments);
             }),
-            // No handler has a raw socket.
-            Event::Data { .. } => {}
+            Event::Data { .. } => drop(self.deliver_messages(std::slice::from_ref(told))),
             Event::Closed(close) => self.end(told.exchange, close),
         }
+    }
+
+    /// Delivers messages of raw sockets, as many in one turn as fit into a [`TURN`]. Says how many it took.
+    pub fn deliver_messages(&self, told: &[Told]) -> usize {
+        let mut taken = 0;
+        self.enter(|scope, functions| {
+            let messages: Vec<_> = told.iter().flat_map(|told| message(scope, told)).collect();
+            let messages = v8::Array::new_with_elements(scope, &messages);
+            let turn = v8::Number::new(scope, TURN.as_millis() as f64).into();
+            call(scope, &functions.heard, &[messages.into(), turn]);
+            taken = messages_taken(scope, messages);
+        });
+        // Where not even the first was begun, the isolate is being stopped.
+        taken.clamp(1, told.len())
     }
 
     /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
@@ -467,6 +486,7 @@ impl Functions {
             closed: function("closed"),
             dispatch: function("dispatch"),
             drained: function("drained"),
+            heard: function("heard"),
             receive: function("receive"),
             opened: function("opened"),
             overhear: function("overhear"),
@@ -508,6 +528,26 @@ fn json_or_null<'s>(
         Some(json) => string(scope, json.get()),
         None => v8::null(scope).into(),
     }
+}
+
+/// A raw socket's message, as `17_websocket_pair.js` takes it: whose it is, and what it says.
+fn message<'s>(scope: &mut v8::PinScope<'s, '_>, told: &Told) -> [v8::Local<'s, v8::Value>; 2] {
+    let said = match &told.event {
+        Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
+        Event::Data { frame: Frame::Binary(bytes), .. } => {
+            let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+            v8::ArrayBuffer::with_backing_store(scope, &bytes).into()
+        }
+        _ => v8::undefined(scope).into(),
+    };
+    [v8::Number::new(scope, told.exchange.0 as f64).into(), said]
+}
+
+/// How many of these `17_websocket_pair.js` has taken.
+fn messages_taken(scope: &mut v8::PinScope<'_, '_>, messages: v8::Local<v8::Array>) -> usize {
+    let key = string(scope, "taken");
+    let taken = messages.get(scope, key).and_then(|taken| taken.uint32_value(scope));
+    taken.unwrap_or_default() as usize
 }
 
 /// The name of a method, without a copy for those that V8 knows already.

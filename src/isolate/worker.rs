@@ -58,6 +58,45 @@ pub(super) enum Mail {
     Stop,
 }
 
+/// The mailbox of a worker, which takes it apart.
+struct Inbox {
+    mail: mpsc::UnboundedReceiver<Mail>,
+    /// Taken out too early.
+    next: Option<Mail>,
+}
+
+/// So many messages of raw sockets are delivered together.
+const MESSAGES: usize = 256;
+
+impl Inbox {
+    async fn next(&mut self) -> Option<Mail> {
+        match self.next.take() {
+            Some(mail) => Some(mail),
+            None => self.mail.recv().await,
+        }
+    }
+
+    /// The messages of raw sockets that are next, from `first` on.
+    fn messages(&mut self, first: Told) -> Vec<Told> {
+        let mut messages = vec![first];
+        while messages.len() < MESSAGES && self.next.is_none() {
+            match self.mail.try_recv() {
+                Ok(Mail::Told(told)) if told.is_message() => messages.push(told),
+                Ok(other) => self.next = Some(other),
+                Err(_) => break,
+            }
+        }
+        messages
+    }
+
+    /// What is left. Nothing more comes.
+    fn close(mut self) -> impl Iterator<Item = Mail> {
+        self.mail.close();
+        let next = self.next.take();
+        next.into_iter().chain(std::iter::from_fn(move || self.mail.try_recv().ok()))
+    }
+}
+
 /// How loading went, and which files it read.
 pub(super) struct Loaded {
     pub files: HashSet<PathBuf>,
@@ -137,12 +176,12 @@ impl Worker {
     }
 
     /// Works through the mailbox until the worker has nothing left to do.
-    async fn attend(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
-        self.work_through(&mut mail).await;
+    async fn attend(self: Rc<Self>, mail: mpsc::UnboundedReceiver<Mail>) {
+        let mut inbox = Inbox { mail, next: None };
+        self.work_through(&mut inbox).await;
         self.isolate.give_up();
         // Connections that were on their way here belong to whoever serves now.
-        mail.close();
-        while let Ok(left) = mail.try_recv() {
+        for left in inbox.close() {
             match left {
                 Mail::Connection(connection) => self.pass_on(connection),
                 Mail::Told(told) => self.settings.hub.was_heard(&told),
@@ -151,11 +190,11 @@ impl Worker {
         }
     }
 
-    async fn work_through(self: &Rc<Self>, mail: &mut mpsc::UnboundedReceiver<Mail>) {
+    async fn work_through(self: &Rc<Self>, inbox: &mut Inbox) {
         let mut retired = false;
         while !(retired && (self.is_quiet() || self.isolate.is_spent())) {
             let mail = tokio::select! {
-                mail = mail.recv() => mail,
+                mail = inbox.next() => mail,
                 () = self.quieter.notified() => continue,
                 () = self.isolate.idle() => continue,
                 () = self.isolate.stopped() => {
@@ -171,6 +210,9 @@ impl Worker {
                 Some(Mail::Load { .. }) => {}
                 Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
                 Some(Mail::Connection(connection)) => self.take(connection),
+                Some(Mail::Told(told)) if told.is_message() => {
+                    self.deliver(&inbox.messages(told)).await;
+                }
                 Some(Mail::Told(told)) => {
                     self.isolate.deliver(&told);
                     self.settings.hub.was_heard(&told);
@@ -181,6 +223,18 @@ impl Worker {
                     self.isolate.announce_idle();
                     self.retiring.send_replace(true);
                 }
+            }
+        }
+    }
+
+    /// Delivers messages of raw sockets. Requests have their turn in between.
+    async fn deliver(&self, mut messages: &[Told]) {
+        while !messages.is_empty() {
+            let (taken, left) = messages.split_at(self.isolate.deliver_messages(messages));
+            self.settings.hub.were_heard(taken);
+            messages = left;
+            if !left.is_empty() {
+                tokio::task::yield_now().await;
             }
         }
     }

@@ -100,6 +100,14 @@ impl Answer {
         answer
     }
 
+    /// The answer where a handler serves a WebSocket and the request asks for none.
+    pub fn needs_websocket() -> Answer {
+        let mut answer =
+            Answer::text(StatusCode::UPGRADE_REQUIRED, "A WebSocket is served here; connect one.\n");
+        answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer
+    }
+
     /// The answer for a visitor who has as many lines as one may have.
     pub fn too_many_lines() -> Answer {
         let text = "Too many live lines are open for you. Close some, or try again later.\n";

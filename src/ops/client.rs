@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
@@ -17,6 +17,8 @@ pub enum Client {
     Live,
     /// It asked for a stream, so the answer itself tells the events.
     Stream(Format),
+    /// It asks for a WebSocket, to which its handler may answer with one.
+    Socket,
     /// It understands one answer, the last.
     Plain,
 }
@@ -25,6 +27,9 @@ impl Client {
     /// Who sent this request.
     pub fn of(request: &Parts) -> Client {
         let headers = &request.headers;
+        if asks_for_websocket(&request.method, headers) {
+            return Client::Socket;
+        }
         if request.method != Method::HEAD
             && let Some(format) = headers.get(ACCEPT).and_then(|accept| stream_in(accept.to_str().ok()?))
         {
@@ -41,9 +46,21 @@ impl Client {
     pub fn reach(self) -> Reach {
         match self {
             Client::Live | Client::Stream(_) => Reach::Line,
-            Client::Plain => Reach::Final,
+            Client::Socket | Client::Plain => Reach::Final,
         }
     }
+}
+
+/// Whether a request asks for a WebSocket (RFC 6455 section 4.2.1).
+pub fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
+    let lists = |name, wanted: &str| lists(headers, name, |word| word.eq_ignore_ascii_case(wanted));
+    method == Method::GET && lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade")
+}
+
+/// Whether a header's list has such a word.
+pub fn lists(headers: &HeaderMap, name: HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|word| is_wanted(word.trim()))
 }
 
 /// The first stream that an Accept header names. Browsers' navigations name none.

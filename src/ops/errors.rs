@@ -28,6 +28,9 @@ pub enum OpError {
     #[error("`{0}` is no member of a channel")]
     Member(String),
     #[class(type)]
+    #[error("the client did not offer the subprotocol `{0}`")]
+    Protocol(String),
+    #[class(type)]
     #[error("invalid response header: {0}")]
     Header(String),
     #[class("DOMExceptionInvalidStateError")]
@@ -58,7 +61,7 @@ pub enum OpError {
     #[error("{0} cannot be dialled: {1}")]
     Dial(String, String),
     #[class("DOMExceptionQuotaExceededError")]
-    #[error("more than {0} bytes wait for the upstream to read")]
+    #[error("more than {0} bytes wait for the other side to read")]
     Unsent(usize),
     #[class(generic)]
     #[error("the file could not be read: {0}")]

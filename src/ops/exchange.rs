@@ -18,6 +18,7 @@ use super::files::FileBody;
 use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
+use super::websocket::SocketLine;
 use super::{Answer, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -68,7 +69,7 @@ pub struct Exchanges {
 pub(super) struct Slot {
     id: ExchangeId,
     exchange: Exchange<Box<Answer>>,
-    client: Client,
+    pub client: Client,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
     /// It fails because a line to another server was lost, and why that was.
@@ -207,7 +208,7 @@ impl Exchanges {
 
     /// Whether the request's client can join a line.
     pub fn can_join(&mut self, id: ExchangeId) -> bool {
-        self.slot(id).is_some_and(|slot| slot.client != Client::Plain)
+        self.slot(id).is_some_and(|slot| !matches!(slot.client, Client::Plain | Client::Socket))
     }
 
     /// The lines of the process.
@@ -345,8 +346,12 @@ impl Exchanges {
                     act(&self.hub, line);
                 }
                 let mut answer = first.map_or_else(|| self.accepted(id), |first| *first);
-                let address = add_line_headers(&mut answer.headers, token);
-                answer.insert_line(&address);
+                if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+                    answer.extensions.insert(SocketLine(line));
+                } else {
+                    let address = add_line_headers(&mut answer.headers, token);
+                    answer.insert_line(&address);
+                }
                 if let Client::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {

@@ -34,9 +34,10 @@ mod session_watch;
 mod socket;
 mod sql;
 mod sql_values;
+mod websocket;
 
 pub use answer::{Answer, AnswerBody};
-pub use client::{Client, LineStream};
+pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
@@ -46,6 +47,7 @@ pub use negotiation::prefers_html;
 pub use page::PageSource;
 pub use patience::Patience;
 pub use session::Sessions;
+pub use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -117,6 +119,8 @@ deno_core::extension!(
         socket::op_socket_dial,
         socket::op_socket_next,
         socket::op_socket_send,
+        socket::op_socket_send_bytes,
+        socket::op_socket_unsent,
         sql::op_sql_begin,
         sql::op_sql_close,
         sql::op_sql_commit,
@@ -125,6 +129,12 @@ deno_core::extension!(
         sql::op_sql_next,
         sql::op_sql_open,
         sql::op_sql_query,
+        websocket::op_answer_socket,
+        websocket::op_websocket_accept,
+        websocket::op_websocket_bytes,
+        websocket::op_websocket_close,
+        websocket::op_websocket_text,
+        websocket::op_websocket_unsent,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
     options = { exchanges: Exchanges, databases: Databases },
@@ -160,6 +170,8 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "13_session.js",
     "14_keyval.js",
     "15_timers.js",
+    "16_websocket.js",
+    "17_websocket_pair.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",

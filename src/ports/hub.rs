@@ -24,6 +24,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// Whether it is a raw socket's message.
+    pub fn is_message(&self) -> bool {
+        matches!(self.event, Event::Data { .. })
+    }
+
     /// Whose account is relieved, and of how many bytes, when the owner has handled this.
     fn heard(&self) -> Option<(LineId, usize)> {
         match self.event {
@@ -219,6 +224,21 @@ impl Hub {
         self.lock().engine.waits(line)
     }
 
+    /// The owner of a raw line hears its client from now on.
+    pub fn accept(&self, line: LineId) {
+        self.say(|engine, now, actions| engine.accept(line, now, actions));
+    }
+
+    /// How many bytes wait for a line's client to read.
+    pub fn waiting(&self, line: LineId) -> usize {
+        self.lock().engine.waiting(line)
+    }
+
+    /// Whether pages of an origin may use lines of this server.
+    pub fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
+        self.lock().engine.allows(from)
+    }
+
     /// The owner begins to send the states in full.
     pub fn refreshed(&self, line: LineId) {
         self.lock().engine.refreshed(line);
@@ -239,6 +259,15 @@ impl Hub {
         if let Some((line, size)) = told.heard() {
             self.heard(line, size);
         }
+    }
+
+    /// An owner has handled all of these.
+    pub fn were_heard(&self, told: &[Told]) {
+        self.input(|engine, now, actions| {
+            for (line, size) in told.iter().filter_map(Told::heard) {
+                engine.heard(line, size, now, actions);
+            }
+        });
     }
 
     /// Closes every line at once.
@@ -334,6 +363,28 @@ impl Hub {
         self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
     }
 
+    /// The same, with what the connection itself answers, before the owner hears anything: none for most inputs.
+    pub(super) fn receive_and_answer<R>(
+        &self,
+        seat: Seat,
+        input: impl FnOnce(&mut Client) -> (R, Vec<u8>),
+        answer: impl FnOnce(&[u8]),
+    ) -> R {
+        let ((result, answers), news, _, readers) =
+            self.run(|engine, now, actions| input(&mut Client { engine, seat, now, actions }));
+        if answers.is_empty() {
+            self.tell(news, readers);
+        } else {
+            // Whoever writes at the moment may want to tell something, too.
+            drop(readers);
+            answer(&answers);
+            let readers = self.readers(&news);
+            self.tell(news, readers);
+        }
+        self.flush();
+        result
+    }
+
     /// A text frame came from the client by another way than a socket.
     pub fn receive_text(&self, seat: Seat, text: &str) {
         self.receive(seat, |client| client.text(text));
@@ -398,23 +449,28 @@ impl Hub {
     /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
     /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let mut news = News::default();
-        let is_much;
-        let (result, readers) = {
-            let mut state = self.lock();
-            let State { engine, actions, .. } = &mut *state;
-            let result = input(engine, Instant::now(), actions);
-            self.sort_out(&mut state, &mut news);
-            self.rearm(&mut state);
-            state.unflushed += 1;
-            is_much = state.unflushed > MUCH;
-            (result, self.readers(&news))
-        };
+        let (result, news, is_much, readers) = self.run(input);
         self.tell(news, readers);
         if is_much {
             self.flush();
         }
         result
+    }
+
+    /// Runs one input. What the owners have to be told of it comes back, whether it is time to write, and who is told.
+    fn run<R>(
+        &self,
+        input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R,
+    ) -> (R, News, bool, Option<Mailboxes<'_>>) {
+        let mut news = News::default();
+        let mut state = self.lock();
+        let State { engine, actions, .. } = &mut *state;
+        let result = input(engine, Instant::now(), actions);
+        self.sort_out(&mut state, &mut news);
+        self.rearm(&mut state);
+        state.unflushed += 1;
+        let readers = self.readers(&news);
+        (result, news, state.unflushed > MUCH, readers)
     }
 
     fn sort_out(&self, state: &mut State, news: &mut News) {

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::Shutdown;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,11 +17,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Hub;
+use super::hub::Client;
 use crate::engine::{Close, CloseCode, Outgoing, Seat, Take};
 use crate::wire::websocket::{self, Decoder, Kind, Received, Violation};
 use crate::wire::{Format, Frame};
@@ -73,6 +76,7 @@ pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Outpu
         writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
         waker: AtomicWaker::new(),
         paused: AtomicBool::new(false),
+        is_broken: AtomicBool::new(false),
     });
     hub.seated(&socket);
     let input = match framing {
@@ -103,6 +107,8 @@ pub(super) struct Socket {
     waker: AtomicWaker,
     /// The task does not read because the handler is behind.
     paused: AtomicBool,
+    /// The client broke the rules, so that its answer to the close frame could not be read.
+    is_broken: AtomicBool,
 }
 
 struct Writer {
@@ -161,18 +167,25 @@ impl Socket {
             loop {
                 outgoing.clear();
                 bytes.clear();
+                let mut is_last = false;
                 let tail = match self.hub.take(self.seat, BATCH_BYTES, outgoing) {
                     Take::Idle => return Flow::Flowing,
                     Take::Gone => return Flow::Over,
                     Take::Some => self.framing.encode(outgoing.drain(..), bytes),
                     Take::Close(close) => {
                         self.framing.close(&close, bytes);
+                        is_last = self.is_broken.load(Ordering::Acquire);
                         writer.has_closed = true;
                         None
                     }
                 };
                 let mut at = 0;
                 match write(&self.write, bytes, tail.as_ref(), &mut at) {
+                    Ok(true) if is_last => {
+                        // Where this fails, the connection is gone.
+                        let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Write);
+                        return Flow::Flowing;
+                    }
                     Ok(true) => {}
                     Ok(false) => {
                         let unwritten = bytes.split_off(at.min(bytes.len()));
@@ -186,8 +199,8 @@ impl Socket {
         })
     }
 
-    /// Answers a client's frame at once, unless something else waits to go out.
-    fn answer(&self, kind: Kind, payload: &[u8]) {
+    /// Answers a client's frames at once, unless something else waits to go out.
+    fn answer(&self, bytes: &[u8]) {
         let mut writer = self.writer();
         if writer.has_closed {
             return;
@@ -197,13 +210,11 @@ impl Socket {
             // A client that does not read gets no pongs.
             _ => return,
         };
-        let mut bytes = Vec::with_capacity(payload.len() + 4);
-        websocket::frame(kind, payload, &mut bytes);
         let mut at = 0;
-        match write(&self.write, &bytes, None, &mut at) {
+        match write(&self.write, bytes, None, &mut at) {
             Ok(true) => {}
             Ok(false) => {
-                *rest = Some(Box::new(Rest { bytes, tail: None, at }));
+                *rest = Some(Box::new(Rest { bytes: bytes.to_vec(), tail: None, at }));
                 writer.flow = Flow::Blocked;
             }
             Err(_) => writer.flow = Flow::Over,
@@ -387,10 +398,10 @@ impl Carrying {
     fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
         let Socket { hub, seat, framing, .. } = &*self.socket;
         let Input::Frames(decoder) = &mut self.input else { return None };
-        let (mut pings, mut closed) = (Vec::new(), None);
         let is_raw = matches!(framing, Framing::Raw { .. });
-        let result = hub.receive(*seat, |client| {
-            decoder.feed(bytes, |received| {
+        let receive = |client: &mut Client| {
+            let (mut answers, mut closed) = (Vec::new(), None);
+            let result = decoder.feed(bytes, |received| {
                 match received {
                     Received::Text(text) if is_raw => client.raw(text.into()),
                     Received::Binary(bytes) if is_raw => {
@@ -400,24 +411,20 @@ impl Carrying {
                     Received::Binary(_) => client.cut(CloseCode::Unsupported),
                     Received::Ping(payload) => {
                         client.alive();
-                        // Of many that come together the last is answered (RFC 6455 section 5.5.3).
-                        pings = payload.to_vec();
-                        pings.push(0);
+                        websocket::frame(Kind::Pong, payload, &mut answers);
                     }
                     Received::Pong => client.alive(),
-                    Received::Close(code, reason) => closed = Some(closed_by_client(code, reason)),
+                    Received::Close(code, reason) => {
+                        let close = closed_by_client(code, reason, is_raw);
+                        websocket::close_frame(close.code.number(), &close.reason, &mut answers);
+                        closed = Some(close);
+                    }
                 }
                 if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
-        });
-        if pings.pop().is_some() {
-            self.socket.answer(Kind::Pong, &pings);
-        }
-        if let Some(close) = &closed {
-            let mut answer = Vec::new();
-            websocket::close_frame(close.code.number(), &close.reason, &mut answer);
-            self.socket.answer(Kind::Close, &answer[2..]);
-        }
+            });
+            ((result, closed), answers)
+        };
+        let (result, closed) = hub.receive_and_answer(*seat, receive, |answers| self.socket.answer(answers));
         if let Err(violation) = result {
             self.break_off(violation);
         }
@@ -426,16 +433,19 @@ impl Carrying {
 
     /// The client broke the rules: it is told so, and what it says from here on is not looked at.
     fn break_off(&mut self, violation: Violation) {
-        let Socket { hub, seat, .. } = &*self.socket;
+        let Socket { hub, seat, is_broken, .. } = &*self.socket;
+        is_broken.store(true, Ordering::Release);
         let close = Close::because(CloseCode::from(violation.code()), violation.to_string());
         hub.receive(*seat, |client| client.close(close));
         self.input = Input::Ignored;
     }
 }
 
-fn closed_by_client(code: Option<u16>, reason: &str) -> Close {
+fn closed_by_client(code: Option<u16>, reason: &str, is_raw: bool) -> Close {
     match code {
         Some(code) => Close::because(CloseCode::from(code), reason.to_owned()),
+        // The web's number for none (RFC 6455 section 7.1.5).
+        None if is_raw => Close::because(CloseCode::Other(1005), String::new()),
         None => CloseCode::Done.into(),
     }
 }

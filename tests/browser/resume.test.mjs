@@ -44,11 +44,17 @@ site("resume", {
     const window = await open("/resume/ask", { network });
     await window.shows("#value", "ready");
     await window.connected();
-    const asked = window.page.waitForEvent("dialog");
+    // A dialog of the page's own, which the user answers later.
+    await window.page.evaluate(() => {
+      window.isBusy = true;
+      window.webqit.app.background.addEventListener("confirm", (event) => window.question = event);
+    });
     await window.says("go");
-    const dialog = await asked;
-    network.cut();
-    await dialog.accept();
+    await window.page.waitForFunction(() => window.question !== undefined);
+    network.down();
+    await window.told("away");
+    await window.page.evaluate(() => window.question.respondWith(true));
+    network.up();
     await window.shows("#value", "the answer was true");
   },
 

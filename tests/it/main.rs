@@ -45,4 +45,5 @@ mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;
+mod websockets;
 mod without_sockets;

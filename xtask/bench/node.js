@@ -3,7 +3,7 @@ const { createServer } = require("node:http");
 
 const generation = 0;
 
-const list = () => Array.from({ length: 24 }, (_, id) => ({ id, title: `Entry ${id} of the list`, on: true }));
+const list = () => Array.from({ length: 24 }, (_, id) => ({ id, title: `Entry ${id} of a list`, on: true }));
 
 function answer(response, type, body, headers) {
   response.writeHead(200, { "content-type": type, "content-length": Buffer.byteLength(body), ...headers });

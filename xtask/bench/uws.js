@@ -1,13 +1,10 @@
-// The benchmark's routes for uWebSockets.js. It sends no Date by itself, so that it gets one here.
+// The benchmark's routes for uWebSockets.js.
 const uWS = require("@rjweb/uws");
 
-const list = () => Array.from({ length: 24 }, (_, id) => ({ id, title: `Entry ${id} of the list`, on: true }));
-
-let date = new Date().toUTCString();
-setInterval(() => (date = new Date().toUTCString()), 1000);
+const list = () => Array.from({ length: 24 }, (_, id) => ({ id, title: `Entry ${id} of a list`, on: true }));
 
 function answer(response, type, body, headers = []) {
-  response.writeHeader("date", date).writeHeader("content-type", type);
+  response.writeHeader("content-type", type);
   for (const [name, value] of headers) response.writeHeader(name, value);
   response.end(body);
 }
@@ -29,14 +26,16 @@ app.get("/json", (response, request) => {
   const body = { path: request.getUrl(), name: request.getHeader("x-name"), list: list() };
   answer(response, "application/json", JSON.stringify(body));
 });
-app.get("/params/:shop/:item", (response, request) => {
+app.get("/params/*", (response, request) => {
   const query = new URLSearchParams(request.getQuery());
-  const [shop, item] = [request.getParameter(0), request.getParameter(1)];
+  const [, , shop, item] = request.getUrl().split("/");
   answer(response, TEXT, `${shop} ${item} ${query.get("page")} ${query.get("sort")}`);
 });
 app.get("/headers", (response, request) => {
   const headers = [];
-  for (let index = 1; index <= 8; index++) headers.push([`x-out-${index}`, request.getHeader(`x-in-${index}`)]);
+  for (let index = 1; index <= 8; index++) {
+    headers.push([`x-out-${index}`, request.getHeader(`x-in-${index}`)]);
+  }
   answer(response, TEXT, "headers", headers);
 });
 app.post("/post", (response) => {
@@ -52,7 +51,9 @@ app.ws("/room", {
   open: (client) => client.subscribe("room"),
   message: (client, message, isBinary) => client.publish("room", message, isBinary),
 });
-app.ws("/*", { ...socket, message: (client, message, isBinary) => client.send(message, isBinary) });
+for (const path of ["/echo", "/idle"]) {
+  app.ws(path, { ...socket, message: (client, message, isBinary) => client.send(message, isBinary) });
+}
 app.listen("127.0.0.1", 0, (token) => {
   console.log(`listening on http://127.0.0.1:${uWS.getSocketPort(token)}`);
 });

@@ -1,6 +1,6 @@
 //! The project's own commands: `cargo xtask run`, `cargo xtask test` and a few more (see [`USAGE`]).
 //!
-//! Uses the standard library alone, so that it compiles in seconds on a machine that has nothing but cargo.
+//! Compiles in seconds on a machine that has nothing but cargo: only the benchmarks, on Linux, use libraries.
 //!
 //! | module | owns |
 //! |---|---|
@@ -8,8 +8,9 @@
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
-//! | `run`, `tests`, `bench`, `slowhttp` | the commands |
+//! | `run`, `tests`, `autobahn`, `bench`, `slowhttp` | the commands |
 
+mod autobahn;
 #[cfg(target_os = "linux")]
 mod bench;
 mod checkout;
@@ -35,6 +36,8 @@ usage: cargo xtask COMMAND
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
   engine            say which JavaScript engine is built, and why
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
+  autobahn [client|server] [--cases 1.*,2.*]
+                    the Autobahn testsuite (Python 2.7) against our WebSockets
   bench [GROUP...]  compare liveline with its peers: start, http, echo, fanout, events, connect, hostile,
                     resident, idle; without a name all of them, in half an hour
                     --rounds N, --seconds N, --warmup N: how much of it; --only NAME,...: whom
@@ -46,7 +49,7 @@ usage: cargo xtask COMMAND
                     be slow in the four ways of slowhttptest, N seconds each, beside ordinary clients
 
 RUSTY_V8_ARCHIVE=FILE names the V8 library; LIVELINE_ENGINE=v8|quickjs settles the engine.
-LIVELINE_BIN=FILE makes `bench` and `slowhttp` take that executable instead of building one.
+LIVELINE_BIN=FILE makes `autobahn`, `bench` and `slowhttp` take that executable instead of building one.
 LIVELINE_SKIP_BROWSER=1 makes `test` leave out the tests that need node, npm and Chromium.";
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["run", rest @ ..] => run::run(&Checkout::find()?, rest),
         ["test", rest @ ..] => tests::test(&Checkout::find()?, rest),
         ["cargo", command, rest @ ..] => run::cargo(&Checkout::find()?, command, rest),
+        ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);
             Ok(())

@@ -3,6 +3,9 @@
 use super::super::outbox::FRAME_COST;
 use super::*;
 
+mod resume;
+mod slow;
+
 struct World {
     engine: Engine,
     now: Instant,
@@ -54,6 +57,14 @@ impl World {
         world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
         world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
         assert_eq!(world.written(id).len(), 1);
+        (world, id)
+    }
+
+    /// A raw socket that its handler hears.
+    fn raw() -> (World, LineId) {
+        let (mut world, id) = World::new();
+        world.engine.attach(id, Carrier::Raw, world.now, &mut world.actions);
+        world.engine.accept(id, world.now, &mut world.actions);
         (world, id)
     }
 
@@ -254,6 +265,37 @@ fn open_unheard_messages_stop_reading() {
     assert!(!world.engine.may_read(world.engine.seat_now(id)));
     world.engine.heard(id, FRAME_COST + text.len(), world.now, &mut world.actions);
     assert!(world.engine.may_read(world.engine.seat_now(id)));
+}
+
+#[test]
+fn raw_is_not_read_until_its_handler_accepts() {
+    let (mut world, id) = World::new();
+    world.engine.attach(id, Carrier::Raw, world.now, &mut world.actions);
+    assert!(!world.engine.may_read(world.engine.seat_now(id)));
+    world.engine.accept(id, world.now, &mut world.actions);
+    assert!(world.engine.may_read(world.engine.seat_now(id)));
+}
+
+#[test]
+fn raw_that_breaks_the_rules_is_cut_when_its_messages_are_heard() {
+    let (mut world, id) = World::raw();
+    let seat = world.engine.seat_now(id);
+    world.engine.receive_raw(seat, "one".into(), world.now, &mut world.actions);
+    world.engine.cut_at(seat, CloseCode::Policy.into(), world.now, &mut world.actions);
+    assert_eq!(world.told(), ["data"]);
+    world.send(id, "answer");
+    assert_eq!(world.written(id), ["answer"]);
+    world.engine.heard(id, FRAME_COST + 3, world.now, &mut world.actions);
+    assert_eq!(world.told(), ["closed 1008"]);
+    let take = world.engine.take(seat, 100, world.now, &mut Vec::new());
+    assert_eq!(take, Take::Close(CloseCode::Policy.into()));
+}
+
+#[test]
+fn raw_that_breaks_the_rules_at_first_is_cut_at_once() {
+    let (mut world, id) = World::raw();
+    world.engine.cut_at(world.engine.seat_now(id), CloseCode::Policy.into(), world.now, &mut world.actions);
+    assert_eq!(world.told(), ["closed 1008"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::HandshakeError;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocket, WebSocketConfig};
@@ -74,9 +75,15 @@ impl Dial {
         self
     }
 
-    /// Opens it, or returns the status it was refused with.
+    /// Opens it as a line, or returns the status it was refused with.
     #[track_caller]
     pub fn connect(self) -> Result<Line, u16> {
+        self.upgrade().map(|(socket, _)| Line::over(Carrier::Socket(socket)))
+    }
+
+    /// Opens it, or returns the status it was refused with.
+    #[track_caller]
+    pub fn upgrade(self) -> Result<(WebSocket<TcpStream>, Response), u16> {
         let url = format!("ws://{}{}", self.address, self.path);
         let mut request = url.into_client_request().expect("a WebSocket request");
         for (name, value) in &self.headers {
@@ -90,7 +97,7 @@ impl Dial {
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
         let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         match tungstenite::client::client_with_config(request, stream, Some(limits)) {
-            Ok((socket, _)) => Ok(Line::over(Carrier::Socket(socket))),
+            Ok(opened) => Ok(opened),
             Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
             Err(error) => panic!("{error}"),
         }

@@ -35,6 +35,7 @@ export default async function (event, next) {
     "typeof LiveResponse": members(LiveResponse),
     Next: members(next),
     "typeof Observer": members(Observer),
+    PairedSocket: members(new WebSocketPair()[0]),
     Port: members(inner.background),
     RemotePort: members(far.background),
     ReplaceEvent: members(await replaced),

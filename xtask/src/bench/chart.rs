@@ -16,12 +16,25 @@ const TOP: f64 = 58.0;
 const ROW: f64 = 28.0;
 const BAR: f64 = 18.0;
 
+const NAMESPACE: &str = "http://www.w3.org/2000/svg";
 const STYLE: &str = "\
-text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-weight:600;font-size:15px}.faint{fill:#57606a;font-size:12px}\
-.bar{fill:#8c959f}.ours{fill:#0969da}.whisker{stroke:#24292f;stroke-width:1.5}.gate{stroke:#9a6700}.goal{stroke:#1a7f37}\
+text{font:13px system-ui,sans-serif;fill:#24292f}\
+.title{font-weight:600;font-size:15px}\
+.faint{fill:#57606a;font-size:12px}\
+.bar{fill:#8c959f}\
+.ours{fill:#0969da}\
+.whisker{stroke:#24292f;stroke-width:1.5}\
 .limit{stroke-width:1.5;stroke-dasharray:4 3}\
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.faint{fill:#9198a1}.bar{fill:#6e7681}.ours{fill:#4493f8}\
-.whisker{stroke:#e6edf3}.gate{stroke:#d29922}.goal{stroke:#3fb950}}";
+.gate{stroke:#9a6700}\
+.goal{stroke:#1a7f37}\
+@media(prefers-color-scheme:dark){\
+text{fill:#e6edf3}\
+.faint{fill:#9198a1}\
+.bar{fill:#6e7681}\
+.ours{fill:#4493f8}\
+.whisker{stroke:#e6edf3}\
+.gate{stroke:#d29922}\
+.goal{stroke:#3fb950}}";
 
 /// The picture as SVG; none where nothing was measured.
 pub fn svg(metric: &Metric) -> Option<String> {
@@ -38,10 +51,12 @@ pub fn svg(metric: &Metric) -> Option<String> {
     let x = |value: f64| LEFT + value / largest * (WIDTH - LEFT - RIGHT);
     let bottom = TOP + rows.len() as f64 * ROW;
     let height = bottom + if limits.is_empty() { 12.0 } else { 26.0 };
+    let label = escape(&format!("{}: {}", metric.id, metric.title));
     let mut svg = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{0}"><style>{STYLE}</style>"#,
-        escape(&format!("{}: {}", metric.id, metric.title))
+        r#"<svg xmlns="{NAMESPACE}" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">"#
     );
+    // Writing into a string cannot fail, here and below.
+    let _ = write!(svg, "<style>{STYLE}</style>");
     let better = if metric.better == Better::More { "more is better" } else { "less is better" };
     let subtitle = format!("{}; {better}", metric.unit);
     text(&mut svg, "title", 12.0, 22.0, &format!("{}  {}", metric.id, metric.title));
@@ -52,7 +67,6 @@ pub fn svg(metric: &Metric) -> Option<String> {
         let class = if is_ours(name) || *name == metric.ours { "bar ours" } else { "bar" };
         let (end, low, high) = (x(spread.median), x(spread.low), x(spread.high));
         let length = end - LEFT;
-        // Writing into a string cannot fail.
         let _ = write!(
             svg,
             r#"<rect class="{class}" x="{LEFT}" y="{y}" width="{length:.1}" height="{BAR}" rx="2"/>"#
@@ -88,7 +102,6 @@ fn limits(metric: &Metric) -> Vec<(&'static str, &'static str, f64)> {
 }
 
 fn text(svg: &mut String, class: &str, x: f64, y: f64, text: &str) {
-    // Writing into a string cannot fail.
     let _ = write!(svg, r#"<text class="{class}" x="{x:.1}" y="{y:.1}">{}</text>"#, escape(text));
 }
 

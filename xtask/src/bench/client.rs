@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{HEADER, ROUTE};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Long, because others may use the machine, too.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Connection {
     stream: BufReader<TcpStream>,

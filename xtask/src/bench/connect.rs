@@ -4,20 +4,20 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
-use super::contestants::{BUN, Contestant, DENO, LIVELINE, RAW, UWS, WS};
+use super::contestants::{BUN, Contestant, DENO, LIVELINE, NUMBERED, RAW, UWS, WS};
 use super::cores::OnLoaderCore;
 use super::load::{Crowd, Dialect, Happening, Mouth, Way};
 use super::metric::{Against, Bar, Better, Metric, Series};
-use super::rounds::interleaved;
+use super::rounds::{interleaved, ours};
 use super::server::Server;
-use super::stats::percentile;
+use super::stats::{percentile, spread};
 use super::workshop::Workshop;
 use crate::failure::{Outcome, While, fail};
 
 /// Connections one after the other.
 const TRIES: usize = 300;
 /// Connections as fast as they can be had.
-const STORM: usize = 2000;
+const STORM: usize = 5000;
 const VIEWS: usize = 200;
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -31,7 +31,7 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
             let times = first_messages(contestant, &server, TRIES)?;
             let at = |share| percentile(&times, share).unwrap_or(f64::NAN);
             Ok([at(0.5), at(0.99)])
-        })?;
+        });
     println!("\nconnect: {STORM} connections at once");
     let [storm] = interleaved(rounds, &contestants, ["connections per CPU second"], |contestant| {
         let server = Server::start_pinned(&contestant.launch)?;
@@ -39,19 +39,20 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
         let before = server.cpu()?;
         Crowd::new(server.port)?.grow(STORM, &contestant.idle())?;
         Ok([STORM as f64 / server.cpu()?.saturating_sub(before).as_secs_f64()])
-    })?;
+    });
+    let tail = |one: &Series| Some(format!("{}: p99 {:.0} us", one.name, spread(&one.values)?.median));
     let raw = median.iter().find(|series| series.name == RAW && !series.values.is_empty());
-    let mut metrics = vec![
+    Ok(vec![
         Metric {
             id: "L1",
-            title: "first byte of the answer to the first live message; others: connect, and a message there and back"
+            title: "first byte of the answer to the first live message; others: connect and one echo"
                 .to_owned(),
             unit: "us, median",
             better: Better::Less,
             ours: LIVELINE,
             bar: Some(Bar { against: Against::One(raw.map_or(BUN, |raw| raw.name)), gate: 1.3, goal: 1.1 }),
             series: median.clone(),
-            notes: p99.iter().filter_map(|one| Some(format!("{}: p99 {:.0} us", one.name, one.values.first()?))).collect(),
+            notes: p99.iter().filter_map(tail).collect(),
         },
         Metric {
             id: "L1 storm",
@@ -63,22 +64,28 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
             bar: None,
             notes: Vec::new(),
         },
-    ];
-    if let Some(liveline) = contestants.iter().find(|one| one.name == LIVELINE) {
-        let server = Server::start_pinned(&liveline.launch)?;
-        let runs = runs_per_view(&server, VIEWS)?;
-        metrics.push(Metric {
-            id: "L2",
-            title: format!("handler runs per live view, of {VIEWS}"),
-            unit: "runs",
-            better: Better::Less,
-            ours: LIVELINE,
-            series: vec![Series { name: LIVELINE, values: vec![runs] }],
-            bar: Some(Bar { against: Against::Absolute, gate: 1.0, goal: 1.0 }),
-            notes: Vec::new(),
-        });
-    }
-    Ok(metrics)
+    ])
+}
+
+/// L2.
+pub fn views(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let contestants = workshop.gather(&[LIVELINE, NUMBERED])?;
+    let [series] = interleaved(1, &contestants, ["runs"], |contestant| {
+        let server = Server::start_pinned(&contestant.launch)?;
+        runs_per_view(contestant, &server, VIEWS).map(|runs| [runs])
+    });
+    Ok(vec![Metric {
+        id: "L2",
+        title: format!(
+            "handler runs per live view, of {VIEWS}; with {NUMBERED}, also after each was cut off"
+        ),
+        unit: "runs",
+        better: Better::Less,
+        ours: ours(&series, NUMBERED),
+        series,
+        bar: Some(Bar { against: Against::Absolute, gate: 1.0, goal: 1.0 }),
+        notes: Vec::new(),
+    }])
 }
 
 /// Microseconds until each connection, opened when the one before was done, has its first message.
@@ -112,10 +119,21 @@ fn first_messages(contestant: &Contestant, server: &Server, tries: usize) -> Out
     Ok(times)
 }
 
-/// Opens so many live views and asks the route how often its handler ran for them.
-pub fn runs_per_view(server: &Server, views: usize) -> Outcome<f64> {
+/// Opens so many live views, cuts off and resumes each of those that can be, and asks the route how often its
+/// handler ran for them.
+pub fn runs_per_view(contestant: &Contestant, server: &Server, views: usize) -> Outcome<f64> {
     let mut crowd = Crowd::new(server.port)?;
-    crowd.grow(views, &Way::new(Dialect::Line, "/views", "message"))?;
+    crowd.grow(views, &contestant.views())?;
+    if contestant.name == NUMBERED {
+        (0..views).try_for_each(|index| crowd.resume(index))?;
+        let deadline = Instant::now() + PATIENCE;
+        while crowd.open < views && crowd.ended == 0 && Instant::now() < deadline {
+            crowd.turn(PATIENCE, &mut |_, _, _| {})?;
+        }
+        if crowd.open < views {
+            return fail(format!("{} of {views} views were resumed: {}", crowd.open, crowd.last_end));
+        }
+    }
     let answer = Connection::open(server.port).and_then(|mut connection| connection.get_path("/views?runs"));
     let runs: f64 =
         answer.while_doing("asking how often the handler ran")?.body.parse().while_doing("reading that")?;

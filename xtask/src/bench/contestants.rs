@@ -1,18 +1,17 @@
 //! Who takes part, and how each is started and spoken to.
 
 use std::env;
-use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::load::{Dialect, Way};
-use super::server::{Launch, Ready};
+use super::nchan;
+use super::server::Launch;
 use super::workshop::Workshop;
 use crate::checkout::complete;
 use crate::engine;
 use crate::failure::{Outcome, While, fail};
-use crate::machine::{Machine, apt_install, find_program, may_use_apt};
+use crate::machine::{Machine, find_program};
 use crate::run;
 
 pub const FLOOR: &str = "floor";
@@ -78,6 +77,11 @@ impl Contestant {
             SOCKET_IO => Way::new(self.dialect, SOCKET_IO_PATH, ""),
             _ => Way::new(self.dialect, "/idle", "message"),
         }
+    }
+
+    /// How to be a view that counts.
+    pub fn views(&self) -> Way {
+        Way::new(self.dialect, "/views", "message")
     }
 
     /// How to hear the room as server-sent events.
@@ -153,7 +157,9 @@ pub fn make(workshop: &Workshop<'_>, name: &'static str) -> Outcome<Contestant> 
         HONO => {
             node(Dialect::WebSocket, &["hono@4.13.19", "@hono/node-server@1.19.11", "@hono/node-ws@1.3.1"])
         }
-        NCHAN => nchan(workshop).map(|(version, launch)| contestant(version, Dialect::Events, launch)),
+        NCHAN => {
+            nchan::prepare(workshop).map(|(version, launch)| contestant(version, Dialect::Events, launch))
+        }
         other => fail(format!("there is no contestant {other}")),
     }
 }
@@ -171,37 +177,6 @@ fn liveline(workshop: &Workshop<'_>) -> Outcome<PathBuf> {
     let mut cargo = checkout.cargo("build");
     complete(build.apply(&mut cargo).args(["--quiet", "--bin", "liveline"]))?;
     Ok(checkout.liveline(&checkout.target, "debug"))
-}
-
-/// nginx with the nchan module, as a process of its own over a configuration of its own.
-fn nchan(workshop: &Workshop<'_>) -> Outcome<(String, Launch)> {
-    const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
-    const HOW: &str = "install it (Debian, Ubuntu: sudo apt-get install nginx libnginx-mod-nchan)";
-    if !Path::new(MODULE).is_file() && may_use_apt() {
-        apt_install(&["nginx", "libnginx-mod-nchan"])?;
-    }
-    let nginx = find_program("nginx")
-        .or_else(|| Some(PathBuf::from("/usr/sbin/nginx")).filter(|file| file.is_file()));
-    let (Some(nginx), true) = (nginx, Path::new(MODULE).is_file()) else {
-        return fail(format!("there is no nginx with nchan: {HOW}"));
-    };
-    let folder = workshop.folder.join(NCHAN);
-    fs::create_dir_all(&folder).while_doing(format_args!("creating {}", folder.display()))?;
-    // nginx cannot pick a port by itself.
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
-    let port = port.while_doing("looking for a free port")?.port();
-    let template = workshop.script("nchan.conf");
-    let template = fs::read_to_string(&template).while_doing(format_args!("reading {template}"))?;
-    let config = template.replace("MODULE", MODULE).replace("PORT", &port.to_string());
-    let file = folder.join("nginx.conf");
-    fs::write(&file, config).while_doing(format_args!("writing {}", file.display()))?;
-    let (prefix, file) = (folder.display().to_string(), file.display().to_string());
-    let errors = folder.join("error.log").display().to_string();
-    let mut launch = workshop.launch(NCHAN, nginx, &["-p", &prefix, "-c", &file, "-e", &errors]);
-    launch.ready = Ready::Accepts(port);
-    let package = Command::new("dpkg-query").args(["-W", "-f", "${Version}", "libnginx-mod-nchan"]).output();
-    let version = package.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    Ok((version.unwrap_or_else(|_| "unknown".to_owned()), launch))
 }
 
 /// The version that a program reports.

@@ -1,60 +1,68 @@
 //! The floor: one thread, epoll, and as little HTTP as the benchmark's route needs.
 //!
-//! It finds the end of the head, the path and one header, and answers like everyone else. Nothing here is fit for
-//! anything but loopback: an answer that does not fit into the socket's buffer closes the connection.
+//! It finds the end of the head, the path and one header, and answers like everyone else. Nothing here is fit
+//! for anything but loopback: an answer that does not fit into the socket's buffer closes the connection.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::Ipv4Addr;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
 
 use super::HEADER;
 
-const LISTENER: usize = 0;
+const LISTENER: Token = Token(0);
 const LARGEST_HEAD: usize = 16 * 1024;
+const CHUNK: usize = 4096;
+const BATCH: usize = 128;
 
 /// Serves for ever.
 pub fn serve(port: u16) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    listener.set_nonblocking(true)?;
-    let poll = epoll::Epoll::new()?;
-    poll.add(&listener, LISTENER)?;
+    let mut listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port).into())?;
+    let mut poll = Poll::new()?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening on http://127.0.0.1:{}", listener.local_addr()?.port());
 
     // A connection's token is its place here; the listener has place 0.
     let mut connections: Vec<Option<Connection>> = vec![None];
     let mut clock = Clock::default();
-    let mut ready = Vec::new();
+    let mut ready = Events::with_capacity(BATCH);
     loop {
-        poll.wait(&mut ready)?;
-        clock.update();
-        for token in ready.drain(..) {
-            if token == LISTENER {
+        match poll.poll(&mut ready, None) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => clock.update(),
+        }
+        for event in &ready {
+            if event.token() == LISTENER {
                 accept(&listener, &poll, &mut connections)?;
-            } else if let Some(connection) = &mut connections[token]
+                continue;
+            }
+            let place = &mut connections[event.token().0];
+            if let Some(connection) = place
                 && connection.serve(&clock.date).is_err()
             {
-                connections[token] = None;
+                *place = None;
             }
         }
     }
 }
 
-fn accept(listener: &TcpListener, poll: &epoll::Epoll, into: &mut Vec<Option<Connection>>) -> io::Result<()> {
+fn accept(listener: &TcpListener, poll: &Poll, into: &mut Vec<Option<Connection>>) -> io::Result<()> {
     loop {
-        let stream = match listener.accept() {
+        let mut stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
         };
-        stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         let free = into.iter().skip(1).position(Option::is_none).map(|place| place + 1);
-        let token = free.unwrap_or(into.len());
-        poll.add(&stream, token)?;
-        if token == into.len() {
+        let place = free.unwrap_or(into.len());
+        poll.registry().register(&mut stream, Token(place), Interest::READABLE)?;
+        if place == into.len() {
             into.push(None);
         }
-        into[token] = Some(Connection { stream, read: Vec::new() });
+        into[place] = Some(Connection { stream, read: Vec::new() });
     }
 }
 
@@ -65,22 +73,31 @@ struct Connection {
 }
 
 impl Connection {
-    /// Reads once and answers every complete request; an error ends the connection.
+    /// Reads all there is and answers every complete request; an error ends the connection.
     fn serve(&mut self, date: &str) -> io::Result<()> {
-        let mut chunk = [0; 4096];
-        match self.stream.read(&mut chunk)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => self.read.extend_from_slice(&chunk[..count]),
+        let mut chunk = [0; CHUNK];
+        loop {
+            let count = match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            self.read.extend_from_slice(&chunk[..count]);
+            let mut answers = Vec::new();
+            while let Some(end) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
+                answer(&self.read[..end], date, &mut answers)?;
+                self.read.drain(..end + 4);
+            }
+            if self.read.len() > LARGEST_HEAD {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            self.stream.write_all(&answers)?;
+            // A short read has emptied the socket.
+            if count < CHUNK {
+                return Ok(());
+            }
         }
-        let mut answers = Vec::new();
-        while let Some(end) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
-            answer(&self.read[..end], date, &mut answers)?;
-            self.read.drain(..end + 4);
-        }
-        if self.read.len() > LARGEST_HEAD {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        self.stream.write_all(&answers)
     }
 }
 
@@ -93,7 +110,8 @@ fn answer(head: &[u8], date: &str, into: &mut Vec<u8>) -> io::Result<()> {
     let body = format!("0 {path} {}", value.map_or("null", |(_, value)| value.trim()));
     write!(
         into,
-        "HTTP/1.1 200 OK\r\ncontent-type: text/plain;charset=UTF-8\r\ncontent-length: {}\r\ndate: {date}\r\n\r\n{body}",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain;charset=UTF-8\r\ncontent-length: {}\r\n\
+         date: {date}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -150,68 +168,6 @@ fn http_date(unix: u64) -> String {
     let weekday = DAYS[(days % 7) as usize];
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{weekday}, {:02} {name} {year} {hour:02}:{minute:02}:{second:02} GMT", day + 1)
-}
-
-/// The three calls of epoll, which the standard library links but does not offer.
-mod epoll {
-    use std::ffi::c_int;
-    use std::io;
-    use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-
-    const CLOSE_ON_EXEC: c_int = 0o2_000_000;
-    const ADD: c_int = 1;
-    const READABLE: u32 = 1;
-    const BATCH: usize = 128;
-
-    #[derive(Clone, Copy)]
-    #[cfg_attr(target_arch = "x86_64", repr(C, packed))]
-    #[cfg_attr(not(target_arch = "x86_64"), repr(C))]
-    struct Event {
-        events: u32,
-        data: u64,
-    }
-
-    unsafe extern "C" {
-        safe fn epoll_create1(flags: c_int) -> c_int;
-        fn epoll_ctl(epoll: c_int, operation: c_int, on: c_int, event: *mut Event) -> c_int;
-        fn epoll_wait(epoll: c_int, events: *mut Event, room: c_int, timeout: c_int) -> c_int;
-    }
-
-    pub struct Epoll(OwnedFd);
-
-    impl Epoll {
-        pub fn new() -> io::Result<Self> {
-            let descriptor = check(epoll_create1(CLOSE_ON_EXEC))?;
-            // SAFETY: the call succeeded, so the descriptor is open and nobody else's.
-            Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
-        }
-
-        /// Watches for input until `on` is closed.
-        pub fn add(&self, on: &impl AsFd, token: usize) -> io::Result<()> {
-            let mut event = Event { events: READABLE, data: token as u64 };
-            // SAFETY: both descriptors are open, and the event lives through the call.
-            check(unsafe { epoll_ctl(self.0.as_raw_fd(), ADD, on.as_fd().as_raw_fd(), &raw mut event) })?;
-            Ok(())
-        }
-
-        /// Waits for input and adds the tokens of those that have some.
-        pub fn wait(&self, ready: &mut Vec<usize>) -> io::Result<()> {
-            let mut events = [Event { events: 0, data: 0 }; BATCH];
-            // SAFETY: the array has room for as many events as the call is told.
-            let count =
-                check(unsafe { epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), BATCH as c_int, -1) });
-            match count {
-                Ok(count) => ready.extend(events[..count as usize].iter().map(|event| event.data as usize)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            Ok(())
-        }
-    }
-
-    fn check(result: c_int) -> io::Result<c_int> {
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
-    }
 }
 
 #[cfg(test)]

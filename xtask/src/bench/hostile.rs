@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 
 use super::client::Connection;
-use super::contestants::{Contestant, LIVELINE};
+use super::contestants::LIVELINE;
 use super::cores;
 use super::fanout::{Fanout, Pace};
 use super::http::at_rate;
@@ -25,6 +25,8 @@ const SLOW: usize = 10_000;
 const DRIBBLE: Duration = Duration::from_secs(2);
 /// Lines that never read what they get.
 const DEAF: usize = 100;
+/// How long they listen at last, to hear how they ended.
+const HEARING: Duration = Duration::from_secs(2);
 const FLOOD: usize = 64 * 1024;
 const FLOOD_EVERY: Duration = Duration::from_millis(50);
 
@@ -36,15 +38,6 @@ const REQUESTERS: usize = 16;
 
 const QUIET: &str = "quiet";
 const HOSTILE: &str = "hostile";
-
-pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
-    let mut metrics = Vec::new();
-    for liveline in workshop.gather(&[LIVELINE])? {
-        metrics.extend(crowded(workshop, &liveline)?);
-        metrics.extend(run_away(workshop, &liveline)?);
-    }
-    Ok(metrics)
-}
 
 /// p99 in ms of the room's last listener, and of requests.
 struct Healthy {
@@ -68,7 +61,8 @@ impl Healthy {
 }
 
 /// R5.
-fn crowded(workshop: &Workshop<'_>, liveline: &Contestant) -> Outcome<[Metric; 2]> {
+pub fn crowded(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let Some(liveline) = workshop.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
     let slow = SLOW.min(cores::most_connections() - DEAF);
     println!("\nhostile: {slow} slow clients and {DEAF} that never read");
     let rounds = (workshop.plan.rounds.min(3), workshop.plan.duration);
@@ -88,7 +82,7 @@ fn crowded(workshop: &Workshop<'_>, liveline: &Contestant) -> Outcome<[Metric; 2
         Ok((hostile?, told.while_doing("attacking")??))
     })?;
     room.finish()?;
-    Ok([
+    Ok(vec![
         held(
             "R5",
             "p99 of a room's last listener beside hostile clients",
@@ -136,7 +130,7 @@ fn attack(port: u16, count: usize, ready: &AtomicBool, stop: &AtomicBool) -> Out
     let flood = Way::new(Dialect::Line, "/flood", "flood:message");
     let mut deaf = Crowd::new(port)?;
     deaf.grow(1 + DEAF, &flood)?;
-    (1..=DEAF).try_for_each(|index| deaf.deafen(index))?;
+    (1..=DEAF).for_each(|index| deaf.deafen(index));
     let mut slow = Vec::new();
     for index in 0..count {
         slow.push(dial(port, index).while_doing(format_args!("opening slow client {index}"))?);
@@ -157,10 +151,12 @@ fn attack(port: u16, count: usize, ready: &AtomicBool, stop: &AtomicBool) -> Out
         }
         deaf.turn(Duration::from_millis(2), &mut |_, _, _| {})?;
     }
+    (1..=DEAF).try_for_each(|index| deaf.listen_again(index))?;
+    deaf.run(Instant::now() + HEARING, &mut |_, _, _| {})?;
     let gone = slow.iter().filter(|socket| socket.is_none()).count();
     Ok(format!(
-        "{gone} of {count} slow clients were cut off ({refused} bytes refused); {} of {DEAF} deaf lines were",
-        deaf.ended
+        "{gone} of {count} slow clients were cut off ({refused} bytes refused); {} of {DEAF} deaf lines ({})",
+        deaf.ended, deaf.last_end
     ))
 }
 
@@ -190,7 +186,8 @@ fn dribble(client: &mut Option<TcpStream>) -> bool {
 }
 
 /// R6.
-fn run_away(workshop: &Workshop<'_>, liveline: &Contestant) -> Outcome<Vec<Metric>> {
+pub fn run_away(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let Some(liveline) = workshop.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
     let rounds = workshop.plan.rounds.min(3);
     let duration = workshop.plan.duration.max(Duration::from_secs(3));
     let mut metrics = Vec::new();

@@ -3,7 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `plan` | the arguments: which groups of metrics, how many rounds |
-//! | `contestants`, `workshop` | who takes part; how each is installed, started and spoken to |
+//! | `contestants`, `workshop`, `nchan` | who takes part; how each is installed, started and spoken to |
 //! | `server`, `cores` | one running server, its CPU time and memory; who runs on which core |
 //! | `load` | our own loader: live lines, WebSockets, events, requests |
 //! | `start` | C1 C2 C3: cold start, a new isolate, reload |
@@ -20,8 +20,9 @@
 //! | `smoke` | a run that checks, and measures nothing |
 //! | `floor` | the bare epoll server |
 //!
-//! A figure is the median of per-round ratios: neighbours in one round share the machine's mood, and absolute rates
-//! on a shared machine say little. The first figure is what the server's CPU time buys, which a loader cannot limit.
+//! A figure is the median of per-round ratios: neighbours in one round share the machine's mood, and absolute
+//! rates on a shared machine say little. The first figure is what the server's CPU time buys, which a loader
+//! cannot limit.
 
 mod chart;
 mod client;
@@ -37,6 +38,7 @@ mod http;
 mod idle;
 mod load;
 mod metric;
+mod nchan;
 mod plan;
 mod report;
 mod resident;
@@ -55,6 +57,7 @@ use std::process::Command;
 
 use crate::checkout::Checkout;
 use crate::failure::{Outcome, While, fail};
+use contestants::LIVELINE;
 use metric::Metric;
 use plan::Plan;
 use workshop::Workshop;
@@ -80,8 +83,10 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
     println!("machine: {}", report::machine());
     let (mut metrics, mut failed) = (Vec::new(), Vec::new());
-    for group in &plan.groups {
-        match measure(group, &workshop) {
+    for (group, part) in
+        plan.groups.iter().flat_map(|group| parts(group).iter().map(move |part| (group, part)))
+    {
+        match part(&workshop) {
             Ok(measured) => {
                 measured.iter().for_each(report::print);
                 metrics.extend(measured);
@@ -91,6 +96,11 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
                 failed.push(*group);
             }
         }
+    }
+    if plan.wants(LIVELINE) {
+        let lost =
+            metrics.iter().filter(|metric| metric.ours == LIVELINE && metric.series(LIVELINE).is_none());
+        failed.extend(lost.map(|metric| metric.id));
     }
     let versions = workshop.versions();
     let shown = versions.iter().map(|(name, version)| format!("{name} {version}"));
@@ -120,18 +130,21 @@ fn draw(metrics: &[Metric], folder: &Path) -> Outcome {
     Ok(())
 }
 
-fn measure(group: &str, workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+type Part = fn(&Workshop<'_>) -> Outcome<Vec<Metric>>;
+
+/// What a group measures; each part stands for itself.
+fn parts(group: &str) -> &'static [Part] {
     match group {
-        "start" => start::measure(workshop),
-        "http" => http::measure(workshop),
-        "echo" => echo::measure(workshop),
-        "fanout" => fanout::measure(workshop),
-        "events" => events::measure(workshop),
-        "connect" => connect::measure(workshop),
-        "hostile" => hostile::measure(workshop),
-        "resident" => resident::measure(workshop),
-        "idle" => idle::measure(workshop),
-        other => fail(format!("there is no group {other}")),
+        "start" => &[start::cold_starts, start::after_a_stop, start::reloads],
+        "http" => &[http::measure],
+        "echo" => &[echo::measure],
+        "fanout" => &[fanout::saturated_room, fanout::large_room],
+        "events" => &[events::measure],
+        "connect" => &[connect::measure, connect::views],
+        "hostile" => &[hostile::crowded, hostile::run_away],
+        "resident" => &[resident::measure],
+        "idle" => &[idle::measure],
+        _ => &[],
     }
 }
 

@@ -66,7 +66,7 @@ impl Plan {
         }
         // All of it has to fit into half an hour; what was asked for by name gets the full method.
         let (all_rounds, all_seconds, all_warmup) =
-            if plan.groups.is_empty() { (5, 3, 1) } else { (7, 8, 3) };
+            if plan.groups.is_empty() { (5, 2, 1) } else { (7, 8, 3) };
         if plan.groups.is_empty() {
             plan.groups = GROUPS.to_vec();
         }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn parse_nothing_is_everything_in_short_rounds() {
         let plan = parse(&[]).expect("a plan");
-        assert_eq!((plan.groups.len(), plan.rounds, plan.duration.as_secs()), (GROUPS.len(), 5, 3));
+        assert_eq!((plan.groups.len(), plan.rounds, plan.duration.as_secs()), (GROUPS.len(), 5, 2));
     }
 
     #[test]

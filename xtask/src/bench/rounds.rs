@@ -8,16 +8,15 @@ use super::metric::Series;
 use super::report::number;
 use super::server::Server;
 use super::stats::spread;
-use crate::failure::{Outcome, While};
+use crate::failure::Outcome;
 
-/// Takes `N` figures of every contestant in every round. A contestant that fails is out from then on; without
-/// ourselves there is nothing to compare.
+/// Takes `N` figures of every contestant in every round. A contestant that fails is out from then on.
 pub fn interleaved<const N: usize>(
     rounds: usize,
     contestants: &[Contestant],
     figures: [&str; N],
     sample: impl Fn(&Contestant) -> Outcome<[f64; N]>,
-) -> Outcome<[Vec<Series>; N]> {
+) -> [Vec<Series>; N] {
     let blank = || contestants.iter().map(|one| Series { name: one.name, values: Vec::new() }).collect();
     let mut all: [Vec<Series>; N] = std::array::from_fn(|_| blank());
     let mut out = vec![false; contestants.len()];
@@ -37,16 +36,15 @@ pub fn interleaved<const N: usize>(
                     );
                     all.iter_mut().zip(values).for_each(|(series, value)| series[index].values.push(value));
                 }
-                Err(failure) if contestant.name == LIVELINE => return Err(failure).while_doing(LIVELINE),
                 Err(failure) => {
-                    println!("  {}: not available: {failure}", contestant.name);
+                    println!("  {}: out: {failure}", contestant.name);
                     all.iter_mut().for_each(|series| series[index].values.clear());
                     out[index] = true;
                 }
             }
         }
     }
-    Ok(all)
+    all
 }
 
 /// What a stretch under full load comes to.

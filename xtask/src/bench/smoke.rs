@@ -47,7 +47,8 @@ fn if_spoken(contestant: &Contestant) -> Outcome {
         println!("smoke: {}: not available: {failure}", contestant.name);
         return Ok(());
     }
-    echo(contestant, &server)
+    echo(contestant, &server)?;
+    if contestant.name == NUMBERED { views(contestant, &server) } else { Ok(()) }
 }
 
 fn lines(contestant: &Contestant) -> Outcome {
@@ -65,7 +66,11 @@ fn lines(contestant: &Contestant) -> Outcome {
     }
     passed(contestant, "idle lines", IDLE as u64)?;
 
-    match runs_per_view(&server, VIEWS)? {
+    views(contestant, &server)
+}
+
+fn views(contestant: &Contestant, server: &Server) -> Outcome {
+    match runs_per_view(contestant, server, VIEWS)? {
         1.0 => passed(contestant, "views with one run each", VIEWS as u64),
         runs => fail(format!("a live view runs its handler {runs} times")),
     }

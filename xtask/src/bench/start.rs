@@ -23,18 +23,9 @@ const LINES: usize = 200;
 const POLL: Duration = Duration::from_micros(500);
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+/// C1: starts everyone in turn, again and again.
+pub fn cold_starts(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     let contestants = workshop.gather(&[LIVELINE, BUN, DENO, NODE])?;
-    let mut metrics = vec![cold_starts(&contestants)?];
-    if let Some(liveline) = contestants.iter().find(|one| one.name == LIVELINE) {
-        metrics.push(after_a_stop(liveline)?);
-    }
-    metrics.extend(reloads(workshop, &contestants)?);
-    Ok(metrics)
-}
-
-/// Starts everyone in turn, again and again.
-fn cold_starts(contestants: &[Contestant]) -> Outcome<Metric> {
     println!("\nstart: {STARTS} cold starts each");
     let blank = |one: &Contestant| Series { name: one.name, values: Vec::new() };
     let mut series: Vec<Series> = contestants.iter().map(blank).collect();
@@ -44,7 +35,7 @@ fn cold_starts(contestants: &[Contestant]) -> Outcome<Metric> {
             series.values.push(took.while_doing(contestant.name)?.as_secs_f64() * 1e3);
         }
     }
-    Ok(Metric {
+    Ok(vec![Metric {
         id: "C1",
         title: "exec to the first 200".to_owned(),
         unit: "ms",
@@ -53,11 +44,12 @@ fn cold_starts(contestants: &[Contestant]) -> Outcome<Metric> {
         series,
         bar: Some(Bar { against: Against::Best, gate: 1.0, goal: 0.5 }),
         notes: Vec::new(),
-    })
+    }])
 }
 
 /// C2 as it can be seen from outside: a handler that never yields is stopped, and a new isolate takes over.
-fn after_a_stop(liveline: &Contestant) -> Outcome<Metric> {
+pub fn after_a_stop(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let Some(liveline) = workshop.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
     println!("start: {STOPS} isolates in place of stopped ones");
     let server = Server::start(&liveline.launch, None)?;
     server.first_answer()?;
@@ -75,7 +67,7 @@ fn after_a_stop(liveline: &Contestant) -> Outcome<Metric> {
             other => return fail(format!("the isolate after a stop answers {other}")),
         }
     }
-    Ok(Metric {
+    Ok(vec![Metric {
         id: "C2",
         title: "from the 500 of a stopped handler to the next answer".to_owned(),
         unit: "ms",
@@ -84,16 +76,17 @@ fn after_a_stop(liveline: &Contestant) -> Outcome<Metric> {
         series: vec![Series { name: LIVELINE, values }],
         bar: Some(Bar { against: Against::Absolute, gate: 10.0, goal: 2.0 }),
         notes: Vec::new(),
-    })
+    }])
 }
 
 /// C3: from saving a file to the first answer by the new code, for `liveline dev` and `bun --hot`.
-fn reloads(workshop: &Workshop<'_>, contestants: &[Contestant]) -> Outcome<Vec<Metric>> {
+pub fn reloads(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+    let contestants = workshop.gather(&[LIVELINE, BUN])?;
     let (mut series, mut notes, mut lost) = (Vec::new(), Vec::new(), None);
     for contestant in contestants {
-        let Some(subject) = Subject::prepare(workshop, contestant)? else { continue };
+        let Some(subject) = Subject::prepare(workshop, &contestant)? else { continue };
         println!("start: {SAVES} saves with {}", contestant.name);
-        match subject.reload(contestant) {
+        match subject.reload(&contestant) {
             Ok((millis, dropped)) => {
                 let at = |share| percentile(&millis, share).unwrap_or(f64::NAN);
                 notes.push(format!("{}: median {:.1} ms", contestant.name, at(0.5)));

@@ -90,8 +90,8 @@ impl<'a> Workshop<'a> {
         Ok(folder.join("node_modules"))
     }
 
-    /// Installs a package whose platform packages (`scope/PLATFORM`) carry the program itself, which is what we
-    /// measure: the program that npm links is a script in front of it.
+    /// Installs a package whose platform packages (`scope/PLATFORM`) carry the program itself, which is what
+    /// we measure: the program that npm links is a script in front of it.
     pub fn npm_program(&self, package: &str, scope: &str, program: &str) -> Outcome<PathBuf> {
         let name = package.split('@').next().unwrap_or(package);
         let scope = self.npm(name, &[package])?.join(scope);

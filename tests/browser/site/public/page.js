@@ -17,5 +17,6 @@ document.addEventListener("liveline:error", (e) => {
 // Answered by the page itself: no native dialog is shown.
 background.addEventListener("confirm", (e) => {
   e.preventDefault();
+  if (window.isBusy) return;
   e.ports[0].postMessage(`the page's answer to ${e.data.message}`);
 });

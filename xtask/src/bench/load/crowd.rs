@@ -1,7 +1,8 @@
 //! Many connections to one server, driven by one thread.
 //!
-//! What was read is not kept: a connection that waits costs the loader little. Sources are 127.0.1.1 and following, because one address has only some
-//! 28,000 ports, and so that a server's limits for one address meet no crowd.
+//! What was read is not kept: a connection that waits costs the loader little. Sources are 127.0.1.1 and
+//! following, because one address has only some 28,000 ports, and so that a server's limits for one address
+//! meet no crowd.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,14 +13,14 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::dialect::{Phase, Step, Way};
+use super::dialect::{Phase, Step, Talk, Way};
 use crate::failure::{Outcome, While, fail};
 
 const SOURCES: usize = 200;
 /// Connections that are opened at the same time; servers' backlogs are longer.
 const OPENING: usize = 100;
 const BUFFER: usize = 256 * 1024;
-const LITTLE_ROOM: usize = 4096;
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// How long nothing may happen while connections are opened.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -44,7 +45,7 @@ struct Member {
     phase: Phase,
     /// The beginning of something that has not come completely.
     unread: Vec<u8>,
-    unsent: Vec<u8>,
+    talk: Talk,
     said: u64,
     pings: u64,
     source: Ipv4Addr,
@@ -104,13 +105,13 @@ impl Crowd {
             way: Rc::clone(way),
             phase: Phase::Open,
             unread: Vec::new(),
-            unsent: Vec::new(),
+            talk: Talk::default(),
             said: 0,
             pings: 0,
             source: Ipv4Addr::new(127, 0, 1, 1 + place as u8),
             deaf: false,
         };
-        member.phase = way.begin(&mut member.unsent);
+        member.phase = way.begin(&mut member.talk);
         member.connect(self.server, &self.poll, index).while_doing("connecting")?;
         if member.phase == Phase::Open {
             self.open += 1;
@@ -157,13 +158,29 @@ impl Crowd {
         }
     }
 
-    /// Never reads again from a connection, and leaves little room for what may still come.
-    pub fn deafen(&mut self, index: usize) -> Outcome {
+    /// Cuts a numbered line off, and comes back at once.
+    pub fn resume(&mut self, index: usize) -> Outcome {
         let member = &mut self.members[index];
-        member.deaf = true;
-        match &member.socket {
+        self.open -= usize::from(member.socket.is_some() && member.phase == Phase::Open);
+        member.hang_up();
+        member.unread.clear();
+        member.phase = member.way.resume(&mut member.talk);
+        member.connect(self.server, &self.poll, index).while_doing("connecting again")
+    }
+
+    /// Reads nothing more from a connection.
+    pub fn deafen(&mut self, index: usize) {
+        self.members[index].deaf = true;
+    }
+
+    /// Reads again from a connection that was made deaf: only so can it hear that it was cut off.
+    pub fn listen_again(&mut self, index: usize) -> Outcome {
+        let member = &mut self.members[index];
+        member.deaf = false;
+        match &mut member.socket {
+            // What is there already is told once more.
             Some(socket) => {
-                SockRef::from(socket).set_recv_buffer_size(LITTLE_ROOM).while_doing("making deaf")
+                self.poll.registry().reregister(socket, Token(index), INTEREST).while_doing("listening")
             }
             None => Ok(()),
         }
@@ -190,6 +207,8 @@ impl Crowd {
         patience: Duration,
         on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
     ) -> Outcome<usize> {
+        // epoll counts in milliseconds, and rounds up: what is left is spun away, on a core of our own.
+        let patience = Duration::from_millis(patience.as_millis() as u64);
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         match self.poll.poll(&mut events, Some(patience)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -240,7 +259,7 @@ impl Crowd {
 
 impl Member {
     fn mouth(&mut self) -> Mouth<'_> {
-        Mouth { way: &self.way, said: &mut self.said, unsent: &mut self.unsent }
+        Mouth { way: &self.way, said: &mut self.said, unsent: &mut self.talk.unsent }
     }
 
     fn connect(&mut self, to: SocketAddr, poll: &Poll, index: usize) -> io::Result<()> {
@@ -253,7 +272,7 @@ impl Member {
             _ => {}
         }
         let mut stream = TcpStream::from_std(socket.into());
-        poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(&mut stream, Token(index), INTEREST)?;
         self.socket = Some(stream);
         Ok(())
     }
@@ -303,7 +322,7 @@ impl Member {
         }
         let mut used = 0;
         while used < bytes.len() {
-            match way.step(self.phase, &bytes[used..], &mut self.unsent)? {
+            match way.step(self.phase, &bytes[used..], &mut self.talk)? {
                 Step::Wait => break,
                 Step::Skip(length) => used += length,
                 Step::Ping(length) => {
@@ -321,8 +340,8 @@ impl Member {
                         on(index, Happening::Opened, &mut self.mouth());
                     }
                 }
-                Step::Join { path, cookies } => {
-                    self.phase = way.join(&path, &cookies, &mut self.unsent);
+                Step::Join(path) => {
+                    self.phase = way.join(&path, &mut self.talk);
                     self.hang_up();
                     return Ok(bytes.len());
                 }
@@ -349,10 +368,11 @@ impl Member {
 
     fn flush(&mut self) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
-        while !self.unsent.is_empty() {
-            match socket.write(&self.unsent) {
-                Ok(count) if count == self.unsent.len() => self.unsent.clear(),
-                Ok(count) => drop(self.unsent.drain(..count)),
+        let unsent = &mut self.talk.unsent;
+        while !unsent.is_empty() {
+            match socket.write(unsent) {
+                Ok(count) if count == unsent.len() => unsent.clear(),
+                Ok(count) => drop(unsent.drain(..count)),
                 // The rest goes out when the socket says so.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),

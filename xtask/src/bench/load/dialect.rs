@@ -1,5 +1,7 @@
 //! How one connection talks: what it asks for, when it is open, what a message looks like.
 
+use serde_json::Value;
+
 use super::frames::{self, TEXT};
 use super::head::Head;
 
@@ -40,6 +42,8 @@ pub enum Phase {
     Asking,
     /// Waits for 101.
     Upgrading,
+    /// Waits for 101 on a line that it has been on before.
+    Resuming,
     /// Waits for the first words of the protocol above.
     Greeting,
     Open,
@@ -58,10 +62,17 @@ pub enum Step<'a> {
     /// On to a later phase.
     Phase(Phase, usize),
     /// The line's address was told: go there with a socket of its own.
-    Join {
-        path: String,
-        cookies: String,
-    },
+    Join(String),
+}
+
+/// What a connection has to say, and what it knows of its line.
+#[derive(Debug, Default)]
+pub struct Talk {
+    pub unsent: Vec<u8>,
+    cookies: String,
+    /// On a numbered line: the number of the newest frame, and the token of the next connection.
+    newest: u64,
+    token: String,
 }
 
 impl Way {
@@ -70,28 +81,42 @@ impl Way {
     }
 
     /// What a new connection says at once, and the phase it is in then.
-    pub fn begin(&self, into: &mut Vec<u8>) -> Phase {
+    pub fn begin(&self, talk: &mut Talk) -> Phase {
         let path = &self.path;
-        let ask =
-            |accept: &str| format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{accept}\r\n\r\n").into_bytes();
-        match self.dialect {
-            Dialect::Line | Dialect::NumberedLine => into.extend(ask("x-accept-live: *")),
-            Dialect::Events => into.extend(ask("accept: text/event-stream")),
+        let accept = match self.dialect {
+            Dialect::Line | Dialect::NumberedLine => "x-accept-live: *",
+            Dialect::Events => "accept: text/event-stream",
             Dialect::Http => return Phase::Open,
-            Dialect::WebSocket | Dialect::SocketIo => return upgrade(path, "", into),
-        }
+            Dialect::WebSocket | Dialect::SocketIo => return self.join(path, talk),
+        };
+        let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{accept}\r\n\r\n");
+        talk.unsent.extend_from_slice(request.as_bytes());
         Phase::Asking
     }
 
-    /// What the line's own socket says at once.
-    pub fn join(&self, path: &str, cookies: &str, into: &mut Vec<u8>) -> Phase {
-        let cookie = if cookies.is_empty() { String::new() } else { format!("cookie: {cookies}\r\n") };
-        match self.dialect {
-            Dialect::NumberedLine => {
-                upgrade(path, &format!("{cookie}sec-websocket-protocol: {NUMBERED}\r\n"), into)
-            }
-            _ => upgrade(path, &cookie, into),
+    /// What a socket says at once.
+    pub fn join(&self, path: &str, talk: &mut Talk) -> Phase {
+        let mut request = format!(
+            "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        );
+        if !talk.cookies.is_empty() {
+            request += &format!("cookie: {}\r\n", talk.cookies);
         }
+        if self.dialect == Dialect::NumberedLine {
+            request += &format!("sec-websocket-protocol: {NUMBERED}\r\n");
+        }
+        talk.unsent.extend_from_slice(request.as_bytes());
+        talk.unsent.extend_from_slice(b"\r\n");
+        Phase::Upgrading
+    }
+
+    /// What a new socket of a numbered line says at once, after the one before was lost.
+    pub fn resume(&self, talk: &mut Talk) -> Phase {
+        talk.unsent.clear();
+        let path = format!("/.liveline/{}?v=2&after={}", talk.token, talk.newest);
+        self.join(&path, talk);
+        Phase::Resuming
     }
 
     /// Appends a message; `number` tells it from the others of this connection.
@@ -129,17 +154,18 @@ impl Way {
         }
     }
 
-    /// Reads one thing from the beginning of the bytes; what has to be said at once goes into `answers`.
-    pub fn step<'a>(&self, phase: Phase, bytes: &'a [u8], answers: &mut Vec<u8>) -> Result<Step<'a>, String> {
+    /// Reads one thing from the beginning of the bytes; what has to be said at once is added to what
+    /// is unsent.
+    pub fn step<'a>(&self, phase: Phase, bytes: &'a [u8], talk: &mut Talk) -> Result<Step<'a>, String> {
         match (phase, self.dialect) {
-            (Phase::Asking | Phase::Upgrading, _) => self.answered(phase, bytes, answers),
+            (Phase::Asking | Phase::Upgrading | Phase::Resuming, _) => self.answered(phase, bytes, talk),
             (_, Dialect::Http) => answer(bytes),
             (_, Dialect::Events) => Ok(event(bytes)),
-            _ => self.heard(phase, bytes, answers),
+            _ => self.heard(phase, bytes, talk),
         }
     }
 
-    fn answered<'a>(&self, phase: Phase, bytes: &'a [u8], answers: &mut Vec<u8>) -> Result<Step<'a>, String> {
+    fn answered<'a>(&self, phase: Phase, bytes: &'a [u8], talk: &mut Talk) -> Result<Step<'a>, String> {
         let Some(head) = Head::read(bytes)? else { return Ok(Step::Wait) };
         let Head { status, length, .. } = head;
         match (phase, self.dialect, status) {
@@ -150,86 +176,101 @@ impl Way {
                 };
                 let path = line.strip_prefix("socket://").unwrap_or(line).to_owned();
                 let pair = |cookie: &'a str| cookie.split(';').next().unwrap_or(cookie);
-                let cookies = head.all("set-cookie").map(pair).collect::<Vec<_>>().join("; ");
-                Ok(Step::Join { path, cookies })
+                talk.cookies = head.all("set-cookie").map(pair).collect::<Vec<_>>().join("; ");
+                Ok(Step::Join(path))
             }
             (Phase::Upgrading, Dialect::WebSocket, 101) => Ok(Step::Phase(Phase::Open, length)),
             (Phase::Upgrading, Dialect::SocketIo, 101) => Ok(Step::Phase(Phase::Greeting, length)),
-            (Phase::Upgrading, Dialect::NumberedLine, 101)
+            (Phase::Upgrading | Phase::Resuming, Dialect::NumberedLine, 101)
                 if head.get("sec-websocket-protocol") != Some(NUMBERED) =>
             {
                 Err(format!("the host does not speak {NUMBERED}"))
             }
+            (Phase::Resuming, _, 101) => Ok(Step::Phase(Phase::Open, length)),
             (Phase::Upgrading, Dialect::Line | Dialect::NumberedLine, 101) => {
                 let hello = format!(
                     r#"{{".wq":{{"type":"message","eventID":"{HELLO}","numPorts":1}},"ping":"connect"}}"#
                 );
-                self.envelope(1, &hello, answers);
+                self.envelope(1, &hello, &mut talk.unsent);
                 Ok(Step::Phase(Phase::Greeting, length))
             }
             _ => Err(format!("{} is answered with status {status}", self.path)),
         }
     }
 
-    fn heard<'a>(&self, phase: Phase, bytes: &'a [u8], answers: &mut Vec<u8>) -> Result<Step<'a>, String> {
+    fn heard<'a>(&self, phase: Phase, bytes: &'a [u8], talk: &mut Talk) -> Result<Step<'a>, String> {
         let Some(frame) = frames::read(bytes)? else { return Ok(Step::Wait) };
         let (payload, length) = (frame.payload, frame.length);
         match frame.opcode {
             frames::PING => {
-                frames::write(frames::PONG, payload, answers);
+                frames::write(frames::PONG, payload, &mut talk.unsent);
                 return Ok(Step::Ping(length));
             }
             frames::CLOSE => return Err(closed(payload)),
-            frames::PONG => {}
-            _ => match self.dialect {
-                Dialect::SocketIo if payload.starts_with(b"42") => return Ok(Step::Message(payload, length)),
-                Dialect::SocketIo if payload.starts_with(b"40") => {
-                    return Ok(Step::Phase(Phase::Open, length));
-                }
-                Dialect::SocketIo if payload.starts_with(b"0") => frames::write(TEXT, b"40", answers),
-                Dialect::SocketIo if payload.starts_with(b"2") => frames::write(TEXT, b"3", answers),
-                Dialect::NumberedLine if payload.first().is_some_and(u8::is_ascii_lowercase) => {
-                    // The welcome names the token of the next connection: its arrival is confirmed.
-                    if payload.starts_with(b"w") {
-                        frames::write(TEXT, b"a0", answers);
-                    }
-                }
-                Dialect::Line | Dialect::NumberedLine if phase == Phase::Greeting => {
-                    confirm(self.dialect, payload, answers);
-                    if contains(payload, format!(r#""{HELLO}:0:message""#).as_bytes()) {
-                        return Ok(Step::Phase(Phase::Open, length));
-                    }
-                }
-                _ => {
-                    confirm(self.dialect, payload, answers);
-                    return Ok(Step::Message(payload, length));
-                }
-            },
+            frames::PONG => return Ok(Step::Skip(length)),
+            _ => {}
         }
-        Ok(Step::Skip(length))
+        match self.dialect {
+            Dialect::SocketIo => return Ok(socket_io(payload, length, talk)),
+            Dialect::NumberedLine if payload.first().is_some_and(u8::is_ascii_lowercase) => {
+                talk.control(payload)?;
+                return Ok(Step::Skip(length));
+            }
+            Dialect::NumberedLine => talk.count(payload)?,
+            _ => {}
+        }
+        match phase {
+            Phase::Greeting if contains(payload, format!(r#""{HELLO}:0:message""#).as_bytes()) => {
+                Ok(Step::Phase(Phase::Open, length))
+            }
+            Phase::Greeting => Ok(Step::Skip(length)),
+            _ => Ok(Step::Message(payload, length)),
+        }
     }
 }
 
-/// Says that numbered frames have come: the first at once, so that an idle line is quits, then one in so many.
-fn confirm(dialect: Dialect, payload: &[u8], answers: &mut Vec<u8>) {
-    if dialect != Dialect::NumberedLine {
-        return;
+impl Talk {
+    /// A frame without a number. The welcome names the token of the next connection, and its arrival is confirmed.
+    fn control(&mut self, payload: &[u8]) -> Result<(), String> {
+        let Some(welcome) = payload.strip_prefix(b"w") else { return Ok(()) };
+        let welcome: Value =
+            serde_json::from_slice(welcome).map_err(|error| format!("a welcome: {error}"))?;
+        match welcome["token"].as_str() {
+            Some(token) => self.token = token.to_owned(),
+            None => return Err("a welcome without a token".to_owned()),
+        }
+        self.confirm();
+        Ok(())
     }
-    let digits = payload.iter().take_while(|byte| byte.is_ascii_digit());
-    let number = digits.fold(0, |sum: u64, digit| sum * 10 + u64::from(digit - b'0'));
-    if number == 1 || number.is_multiple_of(CONFIRMED) {
-        frames::write(TEXT, format!("a{number}").as_bytes(), answers);
+
+    /// A frame with a number. The first is confirmed at once, so that an idle line is quits, then one in so many.
+    fn count(&mut self, payload: &[u8]) -> Result<(), String> {
+        let digits = payload.iter().take_while(|byte| byte.is_ascii_digit());
+        let number = digits.fold(0, |sum: u64, digit| sum.saturating_mul(10) + u64::from(digit - b'0'));
+        if number != self.newest + 1 {
+            return Err(format!("frame {number} came after frame {}", self.newest));
+        }
+        self.newest = number;
+        if number == 1 || number.is_multiple_of(CONFIRMED) {
+            self.confirm();
+        }
+        Ok(())
+    }
+
+    fn confirm(&mut self) {
+        frames::write(TEXT, format!("a{}", self.newest).as_bytes(), &mut self.unsent);
     }
 }
 
-/// `fields` are whole lines of the head.
-fn upgrade(path: &str, fields: &str, into: &mut Vec<u8>) -> Phase {
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
-    );
-    into.extend_from_slice(request.as_bytes());
-    Phase::Upgrading
+fn socket_io<'a>(payload: &'a [u8], length: usize, talk: &mut Talk) -> Step<'a> {
+    match payload {
+        [b'4', b'2', ..] => return Step::Message(payload, length),
+        [b'4', b'0', ..] => return Step::Phase(Phase::Open, length),
+        [b'0', ..] => frames::write(TEXT, b"40", &mut talk.unsent),
+        [b'2', ..] => frames::write(TEXT, b"3", &mut talk.unsent),
+        _ => {}
+    }
+    Step::Skip(length)
 }
 
 /// A whole answer to a request on a connection that stays.
@@ -272,8 +313,8 @@ mod tests {
     use super::*;
 
     fn step<'a>(way: &Way, phase: Phase, bytes: &'a [u8]) -> (Step<'a>, Vec<u8>) {
-        let mut answers = Vec::new();
-        (way.step(phase, bytes, &mut answers).expect("nothing is wrong"), answers)
+        let mut talk = Talk::default();
+        (way.step(phase, bytes, &mut talk).expect("nothing is wrong"), talk.unsent)
     }
 
     #[test]
@@ -281,8 +322,11 @@ mod tests {
         let way = Way::new(Dialect::Line, "/echo", "message");
         let answer = b"HTTP/1.1 202 Accepted\r\nset-cookie: s=1; Path=/\r\n\
                        x-live-session: socket:///.liveline/ab?v=2\r\n\r\n";
-        let (path, cookies) = ("/.liveline/ab?v=2".to_owned(), "s=1".to_owned());
-        assert_eq!(step(&way, Phase::Asking, answer).0, Step::Join { path, cookies });
+        let mut talk = Talk::default();
+        let joins = way.step(Phase::Asking, answer, &mut talk);
+        assert_eq!(joins, Ok(Step::Join("/.liveline/ab?v=2".to_owned())));
+        way.join("/.liveline/ab?v=2", &mut talk);
+        assert!(contains(&talk.unsent, b"\r\ncookie: s=1\r\n"));
     }
 
     #[test]
@@ -297,15 +341,28 @@ mod tests {
     }
 
     #[test]
-    fn step_numbered_line_confirms_its_welcome_and_one_frame_in_so_many() {
+    fn step_numbered_line_confirms_and_resumes_after_the_newest() {
         let way = Way::new(Dialect::NumberedLine, "/echo", "message");
         let frame = |text: &str| [&[0x81, text.len() as u8], text.as_bytes()].concat();
-        let said = |text: &str| step(&way, Phase::Open, &frame(text)).1;
+        let mut talk = Talk::default();
+        for text in [r#"w{"token":"ab"}"#, "1 {}", "2 {}", "a7"] {
+            way.step(Phase::Open, &frame(text), &mut talk).expect("a good frame");
+        }
         let mut confirmed = Vec::new();
-        frames::write(TEXT, b"a32", &mut confirmed);
-        assert_eq!((said("32 {}"), said("31 {}")), (confirmed, Vec::new()));
-        assert!(contains(&said(r#"w{"token":"ab"}"#), b"a0"));
-        assert!(way.step(Phase::Upgrading, b"HTTP/1.1 101 Switching\r\n\r\n", &mut Vec::new()).is_err());
+        frames::write(TEXT, b"a0", &mut confirmed);
+        frames::write(TEXT, b"a1", &mut confirmed);
+        assert_eq!(talk.unsent, confirmed);
+        assert!(way.step(Phase::Open, &frame("4 {}"), &mut talk).is_err());
+        assert!(way.step(Phase::Open, &frame("{}"), &mut talk).is_err());
+        assert_eq!(way.resume(&mut talk), Phase::Resuming);
+        assert!(talk.unsent.starts_with(b"GET /.liveline/ab?v=2&after=2 "));
+    }
+
+    #[test]
+    fn step_host_without_the_subprotocol_is_an_error() {
+        let way = Way::new(Dialect::NumberedLine, "/echo", "message");
+        let answer = b"HTTP/1.1 101 Switching\r\n\r\n";
+        assert!(way.step(Phase::Upgrading, answer, &mut Talk::default()).is_err());
     }
 
     #[test]
@@ -318,7 +375,7 @@ mod tests {
     #[test]
     fn step_close_is_an_end_with_its_code() {
         let way = Way::new(Dialect::WebSocket, "/", "message");
-        let end = way.step(Phase::Open, &[0x88, 2, 0x03, 0xf4], &mut Vec::new());
+        let end = way.step(Phase::Open, &[0x88, 2, 0x03, 0xf4], &mut Talk::default());
         assert_eq!(end, Err("closed with 1012 ".to_owned()));
     }
 

@@ -1,0 +1,209 @@
+//! What waits for clients that do not read or do not come, who may have how many lines, and what is counted.
+
+use super::resume::{Pair, welcome};
+use super::*;
+
+/// What a message of 122 letters counts for is a quarter of the queue.
+fn message(letter: &str) -> String {
+    letter.repeat(250 - FRAME_COST)
+}
+
+/// A line whose client reads without numbers, under a policy.
+fn plain(overflow: Overflow) -> (World, LineId) {
+    let (mut world, id) = World::open();
+    world.engine.limits.overflow = overflow;
+    (world, id)
+}
+
+fn first_letters(frames: &[String]) -> String {
+    frames.iter().filter_map(|frame| frame.rsplit(' ').next()?.chars().next()).collect()
+}
+
+#[test]
+fn full_close_says_why() {
+    let (mut world, id) = plain(Overflow::Close);
+    "abcde".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
+    assert_eq!(world.told(), ["closed 1013"]);
+}
+
+#[test]
+fn full_drop_oldest() {
+    let (mut world, id) = plain(Overflow::DropOldest);
+    "abcdef".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
+    assert_eq!(first_letters(&world.written(id)), "cdef");
+    assert_eq!(world.engine.stats().dropped, 2);
+}
+
+#[test]
+fn full_drop_newest() {
+    let (mut world, id) = plain(Overflow::DropNewest);
+    "abcdef".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
+    assert_eq!(first_letters(&world.written(id)), "abcd");
+    assert_eq!(world.engine.stats().dropped, 2);
+}
+
+#[test]
+fn full_state_takes_the_place_of_messages() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let (mut world, id) = plain(overflow);
+        "abcd".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
+        world.engine.send(id, Parcel::new(Class::State, message("S")), world.now, &mut world.actions);
+        assert_eq!(first_letters(&world.written(id)), "bcdS");
+    }
+}
+
+#[test]
+fn changes_for_a_slow_client_become_one_state() {
+    let mut pair = Pair::open(limits());
+    pair.send(Class::Message, "message");
+    "abcdef".chars().for_each(|letter| pair.send(Class::Delta, &message(&letter.to_string())));
+    assert_eq!(pair.taken(), ["2 message"], "half of the queue is not for changes");
+    assert_eq!(pair.world.told(), ["drained true"]);
+    pair.send(Class::Delta, "still of a state that the client does not have");
+    assert_eq!(pair.world.engine.stats().coalesced, 7);
+    pair.world.engine.refreshed(pair.id);
+    pair.send(Class::State, "state");
+    pair.send(Class::Delta, "change");
+    assert_eq!(pair.taken(), ["3 state", "4 change"]);
+    assert_eq!(pair.world.engine.stats().dropped, 0);
+}
+
+#[test]
+fn full_what_is_vital_stays() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let (mut world, id) = plain(overflow);
+        world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
+        "abcdef".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
+        world.engine.complete(id, world.now, &mut world.actions);
+        let written = world.written(id);
+        assert!(written[0].contains("E:0:message") && written[4].contains("response.done"), "{written:?}");
+    }
+}
+
+#[test]
+fn full_before_the_client_listened_it_is_let_in() {
+    let (mut world, id) = World::new();
+    world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
+    "abcd".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
+    world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
+    assert_eq!(world.written(id).len(), 5);
+    assert!(world.told().is_empty());
+}
+
+#[test]
+fn answers_that_nobody_reads_are_not_piled_up() {
+    let (mut world, id) = World::open();
+    for _ in 0..10 {
+        world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
+    }
+    assert_eq!(world.told(), ["closed 1008"]);
+}
+
+/// A client that reads all and confirms nothing.
+#[test]
+fn unconfirmed_frames_stay_within_the_queue() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let mut pair = Pair::open(limits());
+        pair.world.engine.limits.overflow = overflow;
+        for _ in 0..20 {
+            pair.send(Class::Message, &message("m"));
+            pair.send(Class::State, &message("S"));
+            pair.taken();
+            // The handler does what it is asked to.
+            if pair.world.told().contains(&"drained true".to_owned()) {
+                pair.world.engine.refreshed(pair.id);
+                pair.send(Class::State, &message("S"));
+            }
+            let kept = pair.world.engine.kept(pair.id);
+            assert!(kept <= 1000, "{kept} bytes");
+        }
+        assert!(pair.taken().is_empty() && pair.world.told().is_empty());
+        pair.raw("a5");
+        assert!(matches!(pair.world.actions[..], [Action::Wake(_)]));
+        assert!(pair.taken().is_empty());
+        assert_eq!(pair.world.told(), ["drained true"], "now there is room");
+    }
+}
+
+#[test]
+fn congested_until_the_client_confirms() {
+    let mut pair = Pair::open(limits());
+    "ab".chars().for_each(|letter| pair.send(Class::Message, &message(&letter.to_string())));
+    assert!(!pair.world.engine.waits(pair.id));
+    pair.send(Class::Message, &message("c"));
+    assert!(pair.world.engine.waits(pair.id));
+    assert_eq!(first_letters(&pair.taken()), "abc");
+    assert!(pair.world.told().is_empty(), "who sends on now would fill the queue");
+    pair.raw("a2");
+    pair.taken();
+    assert_eq!(pair.world.told(), ["drained false"]);
+}
+
+#[test]
+fn frames_on_their_way_are_not_dropped() {
+    let mut pair = Pair::open(Limits { overflow: Overflow::DropOldest, ..limits() });
+    pair.send(Class::Message, &message("a"));
+    pair.send(Class::Message, &message("b"));
+    pair.taken();
+    pair.lose();
+    pair.comes_again(1, 1).unwrap();
+    "cdef".chars().for_each(|letter| pair.send(Class::Message, &message(&letter.to_string())));
+    let taken = pair.taken();
+    assert_eq!((&taken[0], first_letters(&taken[1..])), (&welcome(2, 1, false), "abef".into()));
+}
+
+// -- who may have how many -----------------------------------------------------------------------------------
+
+#[test]
+fn too_many_lines_are_refused_until_one_is_over() {
+    let now = Instant::now();
+    let limits = Limits { lines_per_session: 1, lines_per_address: 2, ..limits() };
+    let mut engine = Engine::new(limits, now);
+    let open = |engine: &mut Engine, session: Option<&str>, token: u8| {
+        let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
+        let (owner, exchange) = (OwnerId(1), ExchangeId(u64::from(token)));
+        engine.open(Opening { owner, exchange, visitor, token: Token([token; 16]) }, now)
+    };
+    let ann = open(&mut engine, Some("ann"), 1).unwrap();
+    assert_eq!(open(&mut engine, Some("ann"), 2), Err(TooManyLines));
+    open(&mut engine, None, 3).unwrap();
+    assert_eq!(open(&mut engine, Some("bob"), 4), Err(TooManyLines));
+    engine.cut(ann, CloseCode::Restart.into(), now, &mut Vec::new());
+    open(&mut engine, Some("bob"), 5).unwrap();
+    assert_eq!(engine.stats().opened, 3);
+}
+
+// -- what is counted -----------------------------------------------------------------------------------------
+
+#[test]
+fn stats_add_up() {
+    let mut pair = Pair::open(limits());
+    let joining =
+        Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: visitor(), token: Token([7; 16]) };
+    pair.world.engine.open(joining, pair.world.now).unwrap();
+    let plain = second(&mut pair.world, Token([8; 16]));
+    enter(&mut pair.world, plain, Entry::default());
+    let before = pair.world.engine.stats();
+    pair.send(Class::Message, "12345");
+    let stats = pair.world.engine.stats();
+    assert_eq!((stats.joining, stats.open, stats.away), (1, 2, 0));
+    assert_eq!((stats.channels, stats.members, stats.queued_bytes), (1, 1, FRAME_COST as u64 + 5));
+    pair.taken();
+    pair.says("\"hello\"");
+    pair.lose();
+    pair.comes_again(1, 1).unwrap();
+    assert_eq!(pair.taken()[1], "2 12345");
+    pair.lose();
+    let stats = pair.world.engine.stats();
+    assert_eq!((stats.joining, stats.open, stats.away), (1, 1, 1));
+    assert_eq!((stats.opened, stats.resumed, stats.queued_bytes), (3, 1, 0));
+    assert_eq!((stats.frames_in - before.frames_in, stats.bytes_in - before.bytes_in), (1, 9));
+    assert_eq!(stats.frames_out - before.frames_out, 3, "the same twice, and a welcome");
+    let World { engine, now, actions } = &mut pair.world;
+    engine.socket_closed(engine.seat_now(plain), CloseCode::Abnormal.into(), *now, actions);
+    pair.wait(Duration::from_secs(31));
+    let stats = pair.world.engine.stats();
+    assert_eq!((stats.joining, stats.open, stats.away, stats.members), (0, 0, 0, 0));
+    assert_eq!(stats.closed, [(1001, 1), (1006, 2)].into());
+    assert!(pair.world.engine.is_empty());
+}

@@ -1,0 +1,769 @@
+//! WebSockets as the web has them: handlers open them to other servers, and serve them with a WebSocketPair.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocket};
+use tokio_tungstenite::tungstenite::{self, Error, Message};
+
+use crate::support::{Host, PATIENCE, Site, handler, serve};
+
+// -- opened by handlers ----------------------------------------------------------------------------------------------
+
+/// A server of one WebSocket, which this conversation is held on. It agrees to the subprotocol `chat`.
+fn server<T: Send + 'static>(
+    conversation: impl FnOnce(&mut WebSocket<TcpStream>) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let served = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        #[expect(clippy::result_large_err, reason = "the callback's type is the library's")]
+        let agree = |request: &Request, mut response: Response| {
+            let offered = request.headers().get("sec-websocket-protocol");
+            if offered.is_some_and(|names| names.as_bytes().windows(4).any(|name| name == b"chat")) {
+                response.headers_mut().insert("sec-websocket-protocol", "chat".parse().expect("a value"));
+            }
+            Ok(response)
+        };
+        let mut socket = tungstenite::accept_hdr(stream, agree).expect("a handshake");
+        conversation(&mut socket)
+    });
+    (address, served)
+}
+
+/// The next message that is not a sign of life, or `None` where the connection broke.
+#[track_caller]
+fn next(socket: &mut WebSocket<TcpStream>) -> Option<Message> {
+    loop {
+        match socket.read() {
+            Ok(Message::Ping(_) | Message::Pong(_)) => {}
+            Ok(message) => return Some(message),
+            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("nothing came"),
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The code and the reason that the other side closes with, next. Answers the close frame.
+#[track_caller]
+fn closed(socket: &mut WebSocket<TcpStream>) -> (u16, String) {
+    match next(socket) {
+        Some(Message::Close(Some(CloseFrame { code, reason }))) => {
+            let _ = socket.flush();
+            (code.into(), reason.to_string())
+        }
+        Some(Message::Close(None)) => {
+            let _ = socket.flush();
+            (1005, String::new())
+        }
+        Some(message) => panic!("{message} instead of the end"),
+        None => (1006, String::new()),
+    }
+}
+
+fn frame(code: u16, reason: &'static str) -> CloseFrame {
+    CloseFrame { code: CloseCode::from(code), reason: reason.into() }
+}
+
+/// A host whose handler has `url`, a WebSocket's address, and `events`, which tells what happens on a socket. It answers
+/// with `seen`, which that fills, once `over` is called.
+fn talking(address: SocketAddr, body: &str) -> Host {
+    serve(&handler(&format!(
+        r#"const url = "ws://{address}/";
+        const seen = [];
+        let over;
+        const isOver = new Promise((resolve) => over = resolve);
+        const events = (socket) => {{
+          socket.binaryType = "arraybuffer";
+          socket.onopen = () => seen.push(["open", socket.readyState, socket.protocol]);
+          socket.onmessage = ({{ data }}) =>
+            seen.push(typeof data === "string" ? ["text", data] : ["bytes", ...new Uint8Array(data)]);
+          socket.onerror = (e) => seen.push(["error", e instanceof ErrorEvent, e.message !== ""]);
+          socket.onclose = ({{ code, reason, wasClean }}) => {{
+            seen.push(["close", code, reason, wasClean, socket.readyState]);
+            over();
+          }};
+          return socket;
+        }};
+        {body}
+        await isOver;
+        return seen;"#
+    )))
+}
+
+#[test]
+fn a_handler_talks_to_a_server() {
+    let (address, served) = server(|socket| {
+        let heard: Vec<_> = (0..4).map(|_| next(socket).expect("a message")).collect();
+        socket.send(Message::text("hi")).expect("a client");
+        socket.send(Message::binary(vec![1, 2])).expect("a client");
+        socket.close(Some(frame(4001, "enough"))).expect("a client");
+        (heard, closed(socket))
+    });
+    let host = talking(
+        address,
+        r#"const socket = events(new WebSocket(url));
+        socket.addEventListener("open", () => {
+          socket.send("hello");
+          socket.send(new Blob(["from a", " blob"]));
+          socket.send(new Uint8Array([7, 8, 9]).subarray(1));
+          socket.send(new Uint8Array([5]).buffer);
+        });"#,
+    );
+
+    let seen = host.get("/").json();
+
+    let expected =
+        json!([["open", 1, ""], ["text", "hi"], ["bytes", 1, 2], ["close", 4001, "enough", true, 3]]);
+    assert_eq!(seen, expected);
+    let (heard, end) = served.join().expect("a conversation");
+    let blob = Message::binary("from a blob".as_bytes().to_vec());
+    let bytes = [vec![8, 9], vec![5]].map(Message::binary);
+    assert_eq!(heard, [vec![Message::text("hello"), blob], bytes.to_vec()].concat());
+    assert_eq!(end, (4001, "enough".into()), "the close frame is answered");
+}
+
+#[test]
+fn close_says_its_code_after_what_was_sent() {
+    for (call, expected) in [
+        ("close()", (1005, "")),
+        ("close(1000)", (1000, "")),
+        ("close(3000, 'so long')", (3000, "so long")),
+        ("close(undefined, 'words')", (1000, "words")),
+    ] {
+        let (address, served) = server(|socket| (next(socket), next(socket), closed(socket)));
+        let host = talking(
+            address,
+            &format!(
+                r#"const socket = events(new WebSocket(url));
+                socket.onopen = () => {{
+                  socket.send(new Blob(["1"]));
+                  socket.send("2");
+                  socket.{call};
+                  seen.push(["closing", socket.readyState]);
+                  socket.send("never");
+                  seen.push(["amount", socket.bufferedAmount]);
+                }};"#
+            ),
+        );
+
+        let seen = host.get("/").json();
+
+        let (code, reason) = expected;
+        let end = json!([["closing", 2], ["amount", 7], ["close", code, reason, true, 3]]);
+        assert_eq!(seen, end, "{call}");
+        let heard = served.join().expect("a conversation");
+        let messages = (Some(Message::binary(vec![b'1'])), Some(Message::text("2")));
+        assert_eq!((heard.0, heard.1), messages, "{call}");
+        assert_eq!(heard.2, (code, reason.into()), "{call}");
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_is_an_error_and_1006() {
+    let (address, served) = server(|_| ());
+    let lost = talking(address, "events(new WebSocket(url));");
+    let nobody = talking(SocketAddr::from(([127, 0, 0, 1], 1)), "events(new WebSocket(url));");
+
+    assert_eq!(
+        lost.get("/").json(),
+        json!([["open", 1, ""], ["error", true, true], ["close", 1006, "", false, 3]])
+    );
+    assert_eq!(nobody.get("/").json(), json!([["error", true, true], ["close", 1006, "", false, 3]]));
+    served.join().expect("a conversation");
+}
+
+#[test]
+fn a_server_that_breaks_the_rules_hears_so_after_the_answers() {
+    let (address, served) = server(|socket| {
+        socket.send(Message::text("1")).expect("a client");
+        socket.flush().expect("a client");
+        // A frame with a reserved bit.
+        std::io::Write::write_all(socket.get_mut(), &[0xf1, 0x01, b'2']).expect("a client");
+        (next(socket), closed(socket).0)
+    });
+    let host = talking(
+        address,
+        "const socket = events(new WebSocket(url)); socket.addEventListener('message', (e) => socket.send(e.data));",
+    );
+
+    let seen = host.get("/").json();
+
+    let expected =
+        json!([["open", 1, ""], ["text", "1"], ["error", true, true], ["close", 1006, "", false, 3]]);
+    assert_eq!(seen, expected);
+    assert_eq!(served.join().expect("a conversation"), (Some(Message::text("1")), 1002));
+}
+
+#[test]
+fn a_message_over_the_limit_is_refused() {
+    let (address, served) = server(|socket| {
+        // The client may have closed before all of it is written.
+        let _ = socket.send(Message::binary(vec![0; 16 * 1024 * 1024 + 1]));
+        closed(socket).0
+    });
+    let host = talking(address, "events(new WebSocket(url));");
+
+    let seen = host.get("/").json();
+
+    assert_eq!(seen[2], json!(["close", 1006, "", false, 3]));
+    assert!([1006, 1009].contains(&served.join().expect("a conversation")));
+}
+
+#[test]
+fn the_server_chooses_a_subprotocol() {
+    let (address, served) = server(closed);
+    let host = talking(
+        address,
+        "events(new WebSocket(url, ['other', 'chat'])).addEventListener('open', (e) => e.target.close());",
+    );
+    let (other, refused) = server(closed);
+    let stubborn = talking(other, "events(new WebSocket(url, 'other'));");
+
+    assert_eq!(host.get("/").json()[0], json!(["open", 1, "chat"]));
+    assert_eq!(
+        stubborn.get("/").json(),
+        json!([["error", true, true], ["close", 1006, "", false, 3]]),
+        "a subprotocol was asked for, and the server speaks none"
+    );
+    served.join().expect("a conversation");
+    refused.join().expect("a conversation");
+}
+
+#[test]
+fn what_makes_no_socket_is_said_at_once() {
+    let host = serve(&handler(
+        r#"const tried = (call) => {
+          try {
+            return [call().url];
+          } catch (error) {
+            return [error instanceof DOMException, error.name];
+          }
+        };
+        return [
+          () => new WebSocket("/relative"),
+          () => new WebSocket("ftp://localhost/"),
+          () => new WebSocket("ws://localhost/#part"),
+          () => new WebSocket("ws://localhost/", ["a", "A"]),
+          () => new WebSocket("ws://localhost/", "not a token"),
+          () => new WebSocket(),
+          () => WebSocket("ws://localhost/"),
+          () => new WebSocket("http://127.0.0.1:1/a?b"),
+          () => new WebSocket("https://127.0.0.1:1/"),
+          () => new WebSocket("ws://127.0.0.1:1/").send("too soon"),
+          () => new WebSocket("ws://127.0.0.1:1/").close(1001),
+          () => new WebSocket("ws://127.0.0.1:1/").close(1000, "x".repeat(124)),
+        ].map(tried);"#,
+    ));
+
+    let syntax = || json!([true, "SyntaxError"]);
+    let expected = json!([
+        syntax(),
+        syntax(),
+        syntax(),
+        syntax(),
+        syntax(),
+        [false, "TypeError"],
+        [false, "TypeError"],
+        ["ws://127.0.0.1:1/a?b"],
+        ["wss://127.0.0.1:1/"],
+        [true, "InvalidStateError"],
+        [true, "InvalidAccessError"],
+        syntax(),
+    ]);
+    assert_eq!(host.get("/").json(), expected);
+}
+
+#[test]
+fn a_socket_has_what_the_standard_lists() {
+    let (address, served) = server(|socket| {
+        socket.send(Message::binary(vec![1, 2, 3])).expect("a client");
+        closed(socket)
+    });
+    let host = talking(
+        address,
+        r#"const socket = new WebSocket(new URL(url));
+        seen.push([String(socket), socket.readyState, socket.bufferedAmount, socket.extensions, socket.binaryType]);
+        seen.push([WebSocket.CONNECTING, WebSocket.OPEN, socket.CLOSING, WebSocket.prototype.CLOSED]);
+        socket.binaryType = "nonsense";
+        socket.onmessage = ({ data, origin }) => {
+          seen.push([data instanceof Blob, data.size, origin === url.slice(0, -1), socket.binaryType]);
+          socket.onmessage = null;
+          socket.close();
+        };
+        socket.onclose = over;"#,
+    );
+
+    let seen = host.get("/").json();
+
+    assert_eq!(
+        seen,
+        json!([["[object WebSocket]", 0, 0, "", "blob"], [0, 1, 2, 3], [true, 3, true, "blob"]])
+    );
+    served.join().expect("a conversation");
+}
+
+#[test]
+fn a_socket_ends_with_the_exchange_that_opened_it() {
+    let (address, served) = server(closed);
+    let host = serve(&format!(
+        r#"const seen = [];
+        let late;
+        export default async function (event, next) {{
+          if (next.stepname === "seen") return {{ seen, late: await late }};
+          const socket = new WebSocket("ws://{address}/");
+          await new Promise((resolve) => socket.onopen = resolve);
+          socket.onclose = ({{ code }}) => seen.push(code, socket.readyState);
+          late = event.request.text().then(() => new Promise((r) => event.signal.addEventListener("abort", r)))
+            .then(() => {{ try {{ new WebSocket("ws://{address}/"); }} catch (error) {{ return error.name; }} }});
+          event.signal;
+          return "done";
+        }}"#
+    ));
+
+    assert_eq!(host.get("/").text(), "done");
+
+    assert_eq!(served.join().expect("a conversation").0, 1001);
+    assert_eq!(host.get("/seen").json(), json!({ "seen": [1001, 3], "late": "InvalidStateError" }));
+}
+
+// -- served by handlers ----------------------------------------------------------------------------------------------
+
+/// A handler that says back what it hears at `/echo`, and at `/seen` what happened at `/`, where it has this body.
+fn serving(body: &str) -> Site {
+    Site::new().file(
+        "handler.js",
+        format!(
+            r#"const seen = [];
+            export default async function (event, next) {{
+              if (next.stepname === "seen") return {{ seen }};
+              event.signal.addEventListener("abort", () => seen.push("aborted"));
+              const [client, server] = Object.values(new WebSocketPair());
+              server.addEventListener("close", ({{ code, reason, wasClean }}) => seen.push(["close", code, reason, wasClean]));
+              server.addEventListener("error", () => seen.push("error"));
+              {body}
+            }}"#
+        ),
+    )
+}
+
+/// A handler as of [`serving`] that says back what it hears.
+const ECHO: &str = r#"server.accept();
+    server.addEventListener("message", ({ data }) => server.send(data));
+    return new Response(null, { status: 101, webSocket: client });"#;
+
+/// Opens a WebSocket, or returns the status it was refused with.
+#[track_caller]
+fn open(host: &Host, path: &str, headers: &[(&str, &str)]) -> Result<(WebSocket<TcpStream>, Response), u16> {
+    let dial = headers.iter().fold(host.dial(path), |dial, (name, value)| dial.header(name, value));
+    let (socket, response) = dial.upgrade()?;
+    Ok((socket, response.map(|_| ())))
+}
+
+/// Opens one that is not refused.
+#[track_caller]
+fn connect(host: &Host) -> WebSocket<TcpStream> {
+    open(host, "/", &[]).unwrap_or_else(|status| panic!("refused with {status}")).0
+}
+
+/// What the handler has seen, once it has seen so much.
+#[track_caller]
+fn seen(host: &Host, count: usize) -> Value {
+    let is_all =
+        |answer: &crate::support::Answer| answer.json()["seen"].as_array().is_some_and(|s| s.len() >= count);
+    host.until("/seen", is_all).json()["seen"].take()
+}
+
+#[test]
+fn a_handler_hears_and_answers_messages_as_they_are() {
+    let host = serving(ECHO).serve();
+    let mut socket = connect(&host);
+
+    // Not JSON, not an envelope, an empty one, one with what looks like a ping, one of several frames' size.
+    let texts = ["plain", "{\"a\":", "", r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#];
+    let messages = texts.map(Message::text).into_iter().chain([
+        Message::binary(vec![]),
+        Message::binary(vec![0, 159, 146, 150]),
+        Message::text("\u{1f600}".repeat(50_000)),
+        Message::binary(vec![7; 300_000]),
+    ]);
+    for message in messages {
+        socket.send(message.clone()).expect("a host");
+        assert_eq!(next(&mut socket), Some(message));
+    }
+}
+
+#[test]
+fn fragments_are_one_message() {
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+    let host = serving(ECHO).serve();
+    let mut socket = connect(&host);
+    let part =
+        |text: &'static str, code, last| Message::Frame(Frame::message(text, OpCode::Data(code), last));
+
+    for message in [part("one ", Data::Text, false), part("two ", Data::Continue, false)] {
+        socket.write(message).expect("a host");
+    }
+    socket.write(Message::Ping("now".into())).expect("a host");
+    socket.send(part("three", Data::Continue, true)).expect("a host");
+
+    assert_eq!(next(&mut socket), Some(Message::text("one two three")));
+}
+
+#[test]
+fn many_messages_keep_their_order_and_none_is_lost() {
+    let host = serving(ECHO).serve();
+    let mut socket = connect(&host);
+
+    for round in 0..20 {
+        for n in 0..100 {
+            socket.write(Message::text(format!("{round} {n}"))).expect("a host");
+        }
+        socket.flush().expect("a host");
+        for n in 0..100 {
+            assert_eq!(next(&mut socket), Some(Message::text(format!("{round} {n}"))));
+        }
+    }
+}
+
+#[test]
+fn each_message_has_a_turn_of_its_own() {
+    let host = serving(
+        r#"server.accept();
+        let turns = 0;
+        server.addEventListener("message", async ({ data }) => {
+          const turn = ++turns;
+          await null;
+          await null;
+          server.send(`${data} ${turn === turns}`);
+        });
+        return new Response(null, { status: 101, webSocket: client });"#,
+    )
+    .serve();
+    let mut socket = connect(&host);
+
+    for n in 0..50 {
+        socket.write(Message::text(n.to_string())).expect("a host");
+    }
+    socket.flush().expect("a host");
+
+    for n in 0..50 {
+        assert_eq!(next(&mut socket), Some(Message::text(format!("{n} true"))));
+    }
+}
+
+#[test]
+fn what_is_said_before_the_answer_comes_first() {
+    let host = serving(
+        r#"server.accept();
+        server.send("welcome");
+        server.send(new Uint8Array([1]));
+        queueMicrotask(() => server.send("later"));
+        return new Response(null, { status: 101, webSocket: client });"#,
+    )
+    .serve();
+
+    let mut socket = connect(&host);
+
+    let expected = [Message::text("welcome"), Message::binary(vec![1]), Message::text("later")];
+    assert_eq!(expected.clone().map(|_| next(&mut socket).expect("a message")), expected);
+}
+
+#[test]
+fn what_comes_before_accept_is_held() {
+    let host = serving(
+        r#"let go;
+        globalThis.go = new Promise((resolve) => go = resolve);
+        event.waitUntil((async () => {
+          const other = new WebSocket(event.url.href.replace(/^http/, "ws") + "again");
+          await new Promise((resolve) => other.onopen = resolve);
+          server.accept();
+          server.addEventListener("message", ({ data }) => server.send(`heard ${data}`));
+        })());
+        if (next.stepname === "again") server.accept();
+        return new Response(null, { status: 101, webSocket: client });"#,
+    )
+    .serve();
+    let mut socket = connect(&host);
+
+    for text in ["1", "2", "3"] {
+        socket.send(Message::text(text)).expect("a host");
+    }
+
+    for text in ["heard 1", "heard 2", "heard 3"] {
+        assert_eq!(next(&mut socket), Some(Message::text(text)));
+    }
+}
+
+#[test]
+fn the_client_closes_with_its_code() {
+    for (close, code, reason) in
+        [(Some(frame(4000, "bye")), 4000, "bye"), (Some(frame(1000, "")), 1000, ""), (None, 1005, "")]
+    {
+        let host = serving(ECHO).serve();
+        let mut socket = connect(&host);
+
+        socket.close(close.clone()).expect("a host");
+
+        let answer = closed(&mut socket);
+        assert!(answer.0 == code || (code == 1005 && answer.0 == 1000), "{answer:?}");
+        assert_eq!(seen(&host, 2), json!([["close", code, reason, true], "aborted"]));
+    }
+}
+
+#[test]
+fn the_handler_closes_with_its_code() {
+    for (call, code, reason) in
+        [("close(4000, 'bye')", 4000, "bye"), ("close(1000)", 1000, ""), ("close()", 1005, "")]
+    {
+        let body = format!(
+            r#"server.accept();
+            server.addEventListener("message", ({{ data }}) => {{
+              server.send(data);
+              server.{call};
+              seen.push(server.readyState);
+            }});
+            return new Response(null, {{ status: 101, webSocket: client }});"#
+        );
+        let host = serving(&body).serve();
+        let mut socket = connect(&host);
+
+        socket.send(Message::text("last")).expect("a host");
+
+        assert_eq!(next(&mut socket), Some(Message::text("last")), "{call}");
+        let end = closed(&mut socket);
+        assert!(end == (code, reason.into()) || (code == 1005 && end.0 == 1000), "{call}: {end:?}");
+        assert_eq!(seen(&host, 3), json!([2, ["close", code, reason, true], "aborted"]), "{call}");
+    }
+}
+
+#[test]
+fn a_socket_that_is_closed_before_the_answer_still_says_its_words() {
+    let host = serving(
+        r#"server.accept();
+        server.send("one word");
+        server.close(4001, "that was all");
+        return new Response(null, { status: 101, webSocket: client });"#,
+    )
+    .serve();
+
+    let mut socket = connect(&host);
+
+    assert_eq!(next(&mut socket), Some(Message::text("one word")));
+    assert_eq!(closed(&mut socket), (4001, "that was all".into()));
+}
+
+#[test]
+fn a_client_that_vanishes_is_an_error_and_1006() {
+    let host = serving(ECHO).serve();
+    let mut socket = connect(&host);
+    socket.send(Message::text("here")).expect("a host");
+    assert_eq!(next(&mut socket), Some(Message::text("here")));
+
+    drop(socket);
+
+    assert_eq!(seen(&host, 3), json!(["error", ["close", 1006, "", false], "aborted"]));
+}
+
+#[test]
+fn a_client_that_breaks_the_rules_is_told_so() {
+    let host = serving(ECHO).serve();
+    for (bytes, code) in [
+        // A reserved bit; text that is not UTF-8; a frame without a mask.
+        (&[0xf1, 0x81, 0, 0, 0, 0, b'a'][..], 1002),
+        (&[0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28], 1007),
+        (&[0x81, 0x01, b'a'], 1002),
+    ] {
+        let mut socket = connect(&host);
+
+        std::io::Write::write_all(socket.get_mut(), bytes).expect("a host");
+
+        assert_eq!(closed(&mut socket).0, code, "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_message_over_the_hosts_limit_closes_the_socket() {
+    let host = serving(ECHO).arg("--max-frame=1KiB").serve();
+    let mut socket = connect(&host);
+
+    socket.send(Message::binary(vec![0; 1025])).expect("a host");
+
+    assert_eq!(closed(&mut socket).0, 1009);
+}
+
+#[test]
+fn the_handler_answers_with_the_subprotocol_that_it_chose() {
+    let host = serving(
+        r#"server.accept();
+        const headers = { "Sec-WebSocket-Protocol": event.url.searchParams.get("protocol"), "X-More": "1" };
+        return new Response(null, { status: 101, webSocket: client, headers });"#,
+    )
+    .serve();
+    let offer = [("sec-websocket-protocol", "other, chat")];
+
+    let (_, response) = open(&host, "/?protocol=chat", &offer).expect("a socket");
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    assert_eq!(response.headers()["x-more"], "1");
+
+    assert_eq!(open(&host, "/?protocol=unheard", &offer).err(), Some(500));
+    host.log.next("the client did not offer the subprotocol `unheard`");
+}
+
+#[test]
+fn a_request_that_asks_for_no_socket_gets_426() {
+    let host = serving(ECHO).serve();
+
+    let answer = host.get("/");
+
+    assert_eq!((answer.status, answer.header("upgrade")), (426, Some("websocket")));
+    assert_eq!(seen(&host, 3), json!(["error", ["close", 1006, "", false], "aborted"]));
+}
+
+#[test]
+fn a_101_without_a_socket_is_the_handlers_fault() {
+    for response in [
+        "new Response(null, { status: 101 })",
+        "(server.accept(), client.accept(), new Response(null, { status: 101, webSocket: client }))",
+        "new Response(null, { status: 200, webSocket: client })",
+        "new Response(null, { status: 101, webSocket: {} })",
+    ] {
+        let host = serving(&format!("return {response};")).serve();
+
+        assert_eq!(open(&host, "/", &[]).err(), Some(500), "{response}");
+        host.log.next("webSocket");
+    }
+}
+
+#[test]
+fn an_upgrade_that_the_handler_does_not_want_is_answered_as_any_request() {
+    let host = serve("export default () => new Response('no sockets here', { status: 403 });");
+
+    assert_eq!(open(&host, "/", &[]).err(), Some(403));
+}
+
+#[test]
+fn pages_of_other_origins_get_no_socket_unless_they_may() {
+    let own = |host: &Host| format!("http://{}", host.address());
+    let host = serving(&format!("seen.push('ran'); {ECHO}")).serve();
+    let friendly = serving(ECHO).arg("--allow-origin=https://friend.example").serve();
+
+    assert_eq!(open(&host, "/", &[("origin", "https://friend.example")]).err(), Some(403));
+    assert_eq!(host.get("/seen").json(), json!({ "seen": [] }), "the handler does not even run");
+    assert!(open(&host, "/", &[("origin", &own(&host))]).is_ok());
+    assert!(open(&friendly, "/", &[("origin", "https://friend.example")]).is_ok());
+}
+
+#[test]
+fn a_handshake_that_is_not_one_is_refused() {
+    let host = serving(ECHO).serve();
+    let handshake =
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade, close\r\nUpgrade: WebSocket\r\n";
+
+    let without_key = host.raw(format!("{handshake}Sec-WebSocket-Version: 13\r\n\r\n").as_bytes());
+    let old = host
+        .raw(format!("{handshake}Sec-WebSocket-Key: AA==\r\nSec-WebSocket-Version: 8\r\n\r\n").as_bytes());
+
+    assert!(without_key.starts_with("HTTP/1.1 400 "), "{without_key}");
+    assert!(old.starts_with("HTTP/1.1 400 ") && old.contains("sec-websocket-version: 13"), "{old}");
+}
+
+#[test]
+fn timers_of_a_socket_end_with_it() {
+    let host = serving(
+        r#"server.accept();
+        let n = 0;
+        const timer = setInterval(() => server.send(String(n += 1)), 1);
+        return new Response(null, { status: 101, webSocket: client });"#,
+    )
+    .serve();
+    let mut socket = connect(&host);
+    for n in 1..=3 {
+        assert_eq!(next(&mut socket), Some(Message::text(n.to_string())));
+    }
+
+    socket.close(None).expect("a host");
+
+    assert_eq!(seen(&host, 2)[1], "aborted");
+}
+
+#[test]
+fn a_socket_stays_with_the_code_that_opened_it() {
+    let version = |n: u8| {
+        format!(
+            r#"export default () => {{
+              const [client, server] = Object.values(new WebSocketPair());
+              server.accept();
+              server.addEventListener("message", () => server.send("{n}"));
+              return new Response(null, {{ status: 101, webSocket: client }});
+            }}"#
+        )
+    };
+    let host = Site::new().file("handler.js", version(1)).dev();
+    let mut old = connect(&host);
+    let ask = |socket: &mut WebSocket<TcpStream>| {
+        socket.send(Message::text("which?")).expect("a host");
+        next(socket)
+    };
+    assert_eq!(ask(&mut old), Some(Message::text("1")));
+
+    host.site.write("handler.js", version(2));
+    host.log.next("reloaded");
+
+    let mut new = connect(&host);
+    assert_eq!(ask(&mut new), Some(Message::text("2")));
+    assert_eq!(ask(&mut old), Some(Message::text("1")));
+}
+
+#[test]
+fn a_handler_that_spins_is_stopped_and_its_socket_closed() {
+    let host = serving(
+        r#"server.accept();
+        server.addEventListener("message", () => { for (;;); });
+        return new Response(null, { status: 101, webSocket: client });"#,
+    )
+    .arg("--cpu-timeout=100ms")
+    .serve();
+    let mut socket = connect(&host);
+
+    socket.send(Message::text("go")).expect("a host");
+
+    assert_eq!(closed(&mut socket).0, 4002);
+}
+
+#[test]
+fn two_handlers_talk_to_each_other() {
+    let host = Site::new()
+        .file(
+            "echo/handler.js",
+            r#"export default () => {
+              const [client, server] = Object.values(new WebSocketPair());
+              server.accept();
+              server.onmessage = ({ data }) => server.send(data);
+              return new Response(null, { status: 101, webSocket: client });
+            }"#,
+        )
+        .file(
+            "handler.js",
+            r#"export default async function (event, next) {
+              if (next.stepname) return next();
+              const socket = new WebSocket(event.url.href + "echo");
+              await new Promise((resolve) => socket.onopen = resolve);
+              const large = "x".repeat(900_000);
+              socket.send(large);
+              const { data } = await new Promise((resolve) => socket.onmessage = resolve);
+              socket.close(1000);
+              await new Promise((resolve) => socket.onclose = resolve);
+              return { same: data === large };
+            }"#,
+        )
+        .serve();
+
+    assert_eq!(host.get("/").json(), json!({ "same": true }));
+}
