@@ -57,10 +57,12 @@ site("resume", {
     network.up();
     await window.shows("#value", "the answer was true");
   },
+});
 
+site("resume too late", {
   async "after the window the page is asked for again, once, and says so"({ open, host }) {
     const network = await networkTo(host.url);
-    const window = await open("/resume?late", { network, watch: "#value" });
+    const window = await open("/resume", { network, watch: "#value" });
     await window.until(() => window.texts.length > 0, () => `nothing was shown\n${window}`);
     const [first] = window.texts;
     const run = Number(/run (\d+)/.exec(first)[1]);
@@ -78,4 +80,4 @@ site("resume", {
     assert.notEqual(second, first);
     assert.deepEqual(more, []);
   },
-}, ["--resume-window=3s"]);
+}, ["--resume-window=1s"]);
