@@ -195,8 +195,7 @@ impl Network {
         let (mut from, to) = pair.ends(direction);
         let mut piece = [0; 8 * 1024];
         let mut peace = self.below(LONGEST_PEACE);
-        loop {
-            let Ok(length @ 1..) = from.read(&mut piece) else { break };
+        while let Ok(length @ 1..) = from.read(&mut piece) {
             if pair.mute[direction as usize].load(Ordering::Acquire) {
                 continue;
             }

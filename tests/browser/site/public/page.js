@@ -17,5 +17,7 @@ document.addEventListener("liveline:error", (e) => {
 // Answered by the page itself: no native dialog is shown.
 background.addEventListener("confirm", (e) => {
   e.preventDefault();
+  // A test answers itself.
+  if (window.isBusy) return;
   e.ports[0].postMessage(`the page's answer to ${e.data.message}`);
 });
