@@ -23,7 +23,9 @@ const open = new Map();
 
 /** The host has more to tell this exchange. */
 export function keepExchange(exchange) {
-  if (!exchange.ended) open.set(exchange.id, exchange);
+  if (exchange.ended) return;
+  open.set(exchange.id, exchange);
+  exchange.kept = true;
 }
 
 /** @returns {Exchange | undefined} */
@@ -61,6 +63,10 @@ export class Exchange {
     this.channels = null;
     /** The socket that is served as the answer. */
     this.socket = null;
+    /** The event of its first handler. */
+    this.event = null;
+    /** It is among those that the host can name. */
+    this.kept = false;
     this.#answered = false;
   }
 
@@ -176,6 +182,12 @@ export class Exchange {
     if (!this.#ended && op_exchange_returned(this.id)) this.#complete();
   }
 
+  /** A handler returned its one answer, which the host has; `isComplete` is what the host says of that. */
+  answeredPlainly(isComplete) {
+    this.answered = true;
+    if (isComplete) this.#complete();
+  }
+
   /** The response had its last frame. */
   responseDone() {
     if (!this.#ended && op_exchange_done(this.id)) this.#complete();
@@ -237,7 +249,7 @@ export class Exchange {
   end(reason = undefined) {
     if (this.#ended) return;
     this.#ended = true;
-    open.delete(this.id);
+    if (this.kept) open.delete(this.id);
     // However it ended, the port tells first, unless it did already.
     this.#tellClosed(1000, "done", true);
     this.#settleWaiting("done");

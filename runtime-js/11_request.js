@@ -8,9 +8,11 @@ import { op_request_has_body, op_request_header, op_request_headers, op_request_
  * @returns {Request}
  */
 export function requestOf(exchange) {
-  const { fromInnerRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
+  fromInnerRequest ??= core.loadExtScript("ext:deno_fetch/23_request.js").fromInnerRequest;
   return fromInnerRequest(new ReceivedRequest(exchange), "immutable");
 }
+
+let fromInnerRequest = null;
 
 /** What Deno's Request is made of, read from the host bit by bit. */
 class ReceivedRequest {

@@ -100,8 +100,8 @@ export function setBackground(value, make) {
   return value;
 }
 
-/** Lists that stay empty in most responses. They are replaced, never changed: a full one is no longer than it has to be. */
-const NOBODY = [];
+/** Whether a Response was given a line, which its headers need not say. */
+export const isAttached = (response) => ports.has(response);
 
 export class LiveResponse extends EventTarget {
   /** The header that says where a Response's line is. */
@@ -111,9 +111,9 @@ export class LiveResponse extends EventTarget {
   #state = "waiting";
   /** Aborts the work of the current source. */
   #source = null;
-  #waiting = NOBODY;
-  /** Who follows this response. */
-  #sinks = NOBODY;
+  #waiting = [];
+  /** Who follows this response. The list is replaced, never changed, and so no longer than it has to be. */
+  #sinks = [];
   /** `{ error }` where the last source failed and no other took its place. */
   #failure = null;
   /** Frames that came before anyone followed; only kept where {@link recorder} made the response. */
@@ -186,7 +186,7 @@ export class LiveResponse extends EventTarget {
     isClosed = (response) => response.#closing;
     stop = (response) => {
       response.#supersede();
-      response.#sinks = NOBODY;
+      response.#sinks = [];
       response.#closing = true;
       response.#reach("done");
     };
@@ -270,7 +270,7 @@ export class LiveResponse extends EventTarget {
     }
     const reached = state === "done" ? this.#state === "done" : this.#state !== "waiting";
     if (reached) return Promise.resolve(this);
-    return new Promise((resolve) => this.#waiting = this.#waiting.concat({ done: state === "done", resolve }));
+    return new Promise((resolve) => this.#waiting.push({ done: state === "done", resolve }));
   }
 
   /**
@@ -377,6 +377,7 @@ export class LiveResponse extends EventTarget {
     }
     if (work === undefined) {
       // A plain value: done at once, or open for the next.
+      if (this.#source === source) this.#source = null;
       if (init.done) this.#finish();
       return Promise.resolve();
     }

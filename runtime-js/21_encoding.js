@@ -6,6 +6,7 @@ import {
   op_answer_bytes,
   op_answer_data,
   op_answer_file,
+  op_answer_plain,
   op_answer_stream,
   op_port_delta,
   op_port_frame,
@@ -17,7 +18,7 @@ import {
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { answerSocket } from "ext:liveline/17_websocket_pair.js";
 import { kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
-import { EMPTY, encodeJson, isPlain, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
+import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
@@ -155,13 +156,15 @@ export class Responder {
 
 /**
  * Answers with what a handler returned: data or a Response, final as far as the handler goes. What holds the exchange
- * open is known after `returned()`; only then is it worth following the data's changes.
+ * open is known then; only then is it worth following the data's changes.
  */
-export function answerPlain(exchange, value, returned) {
-  if (value instanceof Response) answerResponse(exchange, value, true);
-  else answerValue(exchange, value, PLAIN, true);
-  exchange.answered = true;
-  returned();
+export function answerPlain(exchange, value) {
+  if (exchange.page !== -1 || !answerAtOnce(exchange, value)) {
+    if (value instanceof Response) answerResponse(exchange, value, true);
+    else answerValue(exchange, value, PLAIN, true);
+    exchange.answered = true;
+    exchange.returned();
+  }
   if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value, PLAIN, true);
 }
 
@@ -204,7 +207,7 @@ const NOTHING = { ...PLAIN, body: null, [kRaw]: undefined, concurrent: false };
 function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
-  const text = kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+  const text = textOf(kind, body);
   if (exchange.page !== -1 && isShown(head.status, head.headers)) {
     return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSON.stringify(text) : text, last);
   }
@@ -218,8 +221,47 @@ function answerValue(exchange, body, head, last) {
 
 const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
 
+/** Deno's Response from inside. A Response exists before this is first asked for. */
+let inside = null;
+const responses = () => inside ??= core.loadExtScript("ext:deno_fetch/23_response.js");
+
+/**
+ * Whether a Response is as `new Response(data)` or `Response.json(data)` made it: status 200, no header but its type's,
+ * nothing read. Deno keeps what such a one would be on the wire, until somebody asks for its headers or its body.
+ */
+export function isUntouched(response) {
+  const { getInnerResponse, serveFastBodyKey, serveFastStatusKey } = responses();
+  if (response[serveFastStatusKey] !== 200) return false;
+  const body = getInnerResponse(response).body;
+  return body === null || (body.streamOrStatic.body === response[serveFastBodyKey] && !body.streamOrStatic.consumed);
+}
+
+/** Answers with data, or an untouched Response of a usual type. Says whether it did. */
+function answerAtOnce(exchange, value) {
+  let kind, text;
+  if (value instanceof Response) {
+    if (!isUntouched(value)) return false;
+    const { serveFastBodyKey, serveFastContentTypeKey, serveFastHeaderKindKey, SERVE_FAST_HEADER_DEFAULT_TEXT } = inside;
+    text = value[serveFastBodyKey];
+    if (typeof text !== "string") return false;
+    const isText = value[serveFastHeaderKindKey] === SERVE_FAST_HEADER_DEFAULT_TEXT;
+    kind = isText ? TEXT_BODY : CONTENT_TYPES.indexOf(value[serveFastContentTypeKey], JSON_BODY);
+  } else {
+    kind = plainKind(value);
+    if (kind !== -1) text = textOf(kind, value);
+  }
+  if (kind === -1) return false;
+  exchange.answeredPlainly(op_answer_plain(exchange.id, kind, text));
+  return true;
+}
+
+/** What a body of this kind is on the wire. */
+function textOf(kind, body) {
+  return kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+}
+
 function answerResponse(exchange, response, last) {
-  const { toInnerResponse, wireHeaderList } = core.loadExtScript("ext:deno_fetch/23_response.js");
+  const { toInnerResponse, wireHeaderList } = responses();
   if (response.bodyUsed) throw new TypeError("The Response's body was read already, so it cannot be sent.");
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;

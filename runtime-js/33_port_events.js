@@ -127,7 +127,7 @@ export class Port extends EventTarget {
   [kReach](state) {
     this.#readyState = state;
     const ready = this.#waiting.filter((waiting) => state === "closed" || waiting.state !== "close");
-    this.#waiting = this.#waiting.filter((waiting) => !ready.includes(waiting));
+    if (ready.length > 0) this.#waiting = this.#waiting.filter((waiting) => !ready.includes(waiting));
     for (const { resolve } of ready) resolve(this);
   }
 

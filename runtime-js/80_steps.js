@@ -42,13 +42,22 @@ export function fetchFor(event, next) {
 
 /** What `this` is in a handler. */
 export class StepContext {
-  #segments;
+  #trail;
+  #depth;
 
-  /** @param {string[]} segments of the path, up to here */
-  constructor(segments, dirname) {
-    this.#segments = segments;
+  /**
+   * @param {{ pathname: string }} trail the path
+   * @param {number} depth how many segments of it lead here
+   */
+  constructor(trail, depth, dirname) {
+    this.#trail = trail;
+    this.#depth = depth;
     /** The folder of the handler, as a route: `/products/-`. */
     this.dirname = dirname;
+  }
+
+  get #segments() {
+    return segmentsOf(this.#trail.pathname).slice(0, this.#depth);
   }
 
   /** The path up to here. */
@@ -60,4 +69,9 @@ export class StepContext {
   get stepname() {
     return this.#segments.at(-1);
   }
+}
+
+/** The segments of a path, escapes untouched. */
+export function segmentsOf(pathname) {
+  return pathname.split("/").filter((segment) => segment !== "");
 }

@@ -1,14 +1,22 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
-import { op_request_path, op_route } from "ext:core/ops";
-import { Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
+import { op_route } from "ext:core/ops";
+import { currentExchange, Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
-import { LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
-import { answerPlain } from "ext:liveline/21_encoding.js";
+import { isAttached, LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
+import { answerPlain, isUntouched } from "ext:liveline/21_encoding.js";
 import { staticResponse } from "ext:liveline/40_static.js";
 import { kTap } from "ext:liveline/30_port.js";
 import { HttpEvent, kExchange, kResponse } from "ext:liveline/50_event.js";
-import { fetchFor, handlerFor, inherited, MAX_REROUTES, methodsOf, StepContext } from "ext:liveline/80_steps.js";
+import {
+  fetchFor,
+  handlerFor,
+  inherited,
+  MAX_REROUTES,
+  methodsOf,
+  segmentsOf,
+  StepContext,
+} from "ext:liveline/80_steps.js";
 
 /** Module namespaces of the handlers, by id. @type {Map<number, { module: object, dirname: string }>} */
 const handlers = new Map();
@@ -36,15 +44,18 @@ export function setNodes(tree) {
   });
 }
 
-/** For the host: a request came. `page` is what its answer is wanted in, -1 for none. */
-export function dispatch(id, node, method, page, canJoin) {
+/**
+ * For the host: a request came. `pathname` is still percent-encoded, `length` is how many segments it has; `page` is
+ * what the answer is wanted in, -1 for none.
+ */
+export function dispatch(id, node, pathname, length, method, page, canJoin) {
   const exchange = new Exchange(id, method, page, canJoin);
   inContextOf(exchange, () => {
-    const event = new HttpEvent(exchange);
+    const event = exchange.event = new HttpEvent(exchange);
     try {
-      const result = walk(event, new Trail(node, op_request_path(id), method), 0);
+      const result = walk(event, new Trail(node, pathname, length, method), 0);
       if (typeof result?.then === "function" && !(result instanceof LiveResponse)) {
-        result.then((value) => finish(event, value), (error) => thrown(event, error));
+        Promise.resolve(result).then(finishCurrent, throwCurrent);
       } else {
         finish(event, result);
       }
@@ -55,6 +66,11 @@ export function dispatch(id, node, method, page, canJoin) {
   keepExchange(exchange);
 }
 
+// A handler's promise settles in the context that it was waited for in. So these are the same for all requests, and a
+// handler that waits keeps no closures.
+const finishCurrent = (value) => finish(currentExchange().event, value);
+const throwCurrent = (error) => thrown(currentExchange().event, error);
+
 /** The first handler is done; what it returned is the answer's last state. */
 function finish(event, value) {
   const exchange = event[kExchange];
@@ -62,7 +78,7 @@ function finish(event, value) {
   try {
     if (event[kResponse] === null && !exchange.answered && isFinal(value)) {
       HttpEvent.returnedPlainly(event);
-      answerPlain(exchange, value, () => exchange.returned());
+      answerPlain(exchange, value);
     } else {
       HttpEvent.returned(event, value);
       exchange.returned();
@@ -82,13 +98,16 @@ function thrown(event, error) {
 function isFinal(value) {
   if (value === null || typeof value !== "object") return true;
   const kind = LiveResponse.test(value);
-  return kind === "Default" || (kind === "Response" && !LiveResponse.hasPort(value));
+  if (kind !== "Response") return kind === "Default";
+  return isUntouched(value) ? !isAttached(value) : !LiveResponse.hasPort(value);
 }
 
 /** A path and the steps along it. */
 class Trail {
-  constructor(node, pathname, method, { reroutes = 0, skipDepth = -1 } = {}) {
+  /** @param {number} length how many segments the path has */
+  constructor(node, pathname, length, method, reroutes = 0, skipDepth = -1) {
     this.pathname = pathname;
+    this.length = length;
     this.method = method;
     this.steps = nodes[node].steps;
     this.ownPage = nodes[node].ownPage;
@@ -99,7 +118,7 @@ class Trail {
   }
 
   get segments() {
-    return this.#segments ??= this.pathname.split("/").filter((segment) => segment !== "");
+    return this.#segments ??= segmentsOf(this.pathname);
   }
   #segments = null;
 }
@@ -113,7 +132,7 @@ function walk(event, trail, index) {
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
     const next = nextFor(event, trail, index, depth);
-    return handler.call(new StepContext(trail.segments.slice(0, depth), dirname), event, next, fetchFor(event, next));
+    return handler.call(new StepContext(trail, depth, dirname), event, next, fetchFor(event, next));
   }
   return pastTheLastStep(event, trail);
 }
@@ -122,9 +141,9 @@ async function pastTheLastStep(event, trail) {
   const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
   if (response.status !== 404) return response;
   // A page for which no handler has a state is shown without.
-  const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.segments.length;
+  const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.length;
   if (isPage) return Response.json(null);
-  const leaf = trail.steps.findLast(({ depth }) => depth === trail.segments.length);
+  const leaf = trail.steps.findLast(({ depth }) => depth === trail.length);
   if (leaf === undefined) return response;
   const allowed = methodsOf(handlers.get(leaf.handler).module);
   if (allowed.length === 0 || handlerFor(handlers.get(leaf.handler).module, trail.method) !== undefined) {
@@ -141,8 +160,9 @@ function nextFor(event, trail, index, depth) {
     }
     return reroute(event, trail, depth, target, init);
   };
-  next.stepname = trail.segments[depth];
-  next.pathname = trail.segments.slice(depth).join("/");
+  const isLast = depth >= trail.length;
+  next.stepname = isLast ? undefined : trail.segments[depth];
+  next.pathname = isLast ? "" : trail.segments.slice(depth).join("/");
   return next;
 }
 
@@ -167,8 +187,8 @@ async function reroute(event, trail, depth, target, init) {
     ? target
     : new Request(new Request(destination, inherited(event.request, init)), init);
   const child = event.spawn({ request });
-  const { skipDepth } = route;
-  const onward = new Trail(route.node, route.path, request.method, { reroutes: trail.reroutes + 1, skipDepth });
+  const { node, length, skipDepth } = route;
+  const onward = new Trail(node, route.path, length, request.method, trail.reroutes + 1, skipDepth);
   return await runChild(child, onward, 0);
 }
 

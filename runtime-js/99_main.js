@@ -29,6 +29,11 @@ function start(nodes) {
   loaded();
 }
 
+/** There is time before the handlers come: what most of them use is made ready. */
+function warm() {
+  for (const name of ["URL", "Headers", "Request", "Response"]) globalThis[name];
+}
+
 /** The client joined the line of an exchange. */
 function opened(id) {
   const exchange = findExchange(id);
@@ -98,9 +103,17 @@ function closed(id, code, reason) {
   inContextOf(exchange, () => exchange.closed(code, reason));
 }
 
+/** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
+function begin() {
+  delete globalThis.__bootstrap;
+  delete globalThis.Deno;
+  delete globalThis.bootstrap;
+}
+
 // The host takes this before any other code runs.
 globalThis.__liveline = {
   addHandler,
+  begin,
   closed,
   dispatch,
   drained,
@@ -111,9 +124,5 @@ globalThis.__liveline = {
   relay,
   reply,
   start,
+  warm,
 };
-
-// Nothing of the embedding is left where handlers could reach it.
-delete globalThis.__bootstrap;
-delete globalThis.Deno;
-delete globalThis.bootstrap;

@@ -1,15 +1,10 @@
 // Which client handlers are asked for a path, and what they get: the same rules as on the server.
 
-import { fetchFor, handlerFor, inherited, MAX_REROUTES, StepContext } from "../80_steps.js";
+import { fetchFor, handlerFor, inherited, MAX_REROUTES, segmentsOf, StepContext } from "../80_steps.js";
 import { kAnsweredBy } from "./event.js";
 
 /** The folder that stands for any one segment. */
 const WILDCARD = "-";
-
-/** The segments of a path, escapes untouched. */
-function segmentsOf(pathname) {
-  return pathname.split("/").filter((segment) => segment !== "");
-}
 
 /** The name of a folder that a segment means, or null for what no folder can be called. */
 function folderName(segment) {
@@ -103,7 +98,7 @@ export class Router {
       const handler = handlerFor(await load(), event.request.method);
       if (handler === undefined) continue;
       const next = this.#nextFor(event, trail, index, depth);
-      const context = new StepContext(segmentsOf(trail.pathname).slice(0, depth), dirname);
+      const context = new StepContext(trail, depth, dirname);
       return await event[kAnsweredBy](() => handler.call(context, event, next, fetchFor(event, next)));
     }
     return await this.#pastTheLastStep(event);

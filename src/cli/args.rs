@@ -49,6 +49,8 @@ pub enum Command {
     Types(Types),
     /// Watch a running server: its lines, rates, drops and isolates
     Top(Top),
+    /// Keep a started engine in a file beside this executable, from where it starts several times faster
+    Snapshot,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args.rs` | the arguments as typed |
 //! | `settings.rs` | the arguments checked and resolved |
-//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `top.rs` | one subcommand each |
+//! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `snapshot.rs`, `top.rs` | one subcommand each |
 //! | `figures.rs`, `view.rs` | the figures of another process, and what `top` shows of them |
 //! | `log.rs` | where and how the program logs |
 //! | `watch.rs` | changes on disk, for `dev` |
@@ -17,6 +17,7 @@ mod log;
 mod routes;
 mod serve;
 mod settings;
+mod snapshot;
 mod top;
 mod types;
 mod view;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
             args::Command::Check(args) => check::run(args).await,
             args::Command::Types(args) => types::run(&args),
             args::Command::Top(args) => top::run(args).await,
+            args::Command::Snapshot => snapshot::run(),
         }
     });
     // Whatever still blocks a thread must not keep the process.
@@ -87,6 +89,8 @@ enum CliError {
     Figures(#[from] figures::FiguresError),
     #[error("{0}")]
     Handlers(String),
+    #[error(transparent)]
+    Snapshot(#[from] crate::isolate::SnapshotError),
     #[error("the runtime cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }

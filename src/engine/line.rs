@@ -140,8 +140,8 @@ pub(super) struct Line {
     token: Option<Token>,
     stage: Stage,
     outbox: Outbox,
-    /// How the line ends once its outbox is written; set by the handler's side.
-    ending: Option<Close>,
+    /// How the line ends once its outbox is written; set by the handler's side. Boxed: most lines do not end.
+    ending: Option<Box<Close>>,
     /// Bytes the client sent and the handler has not consumed.
     unheard: usize,
     next_event: u32,
@@ -151,7 +151,7 @@ pub(super) struct Line {
     /// The owner of a raw line hears its client.
     is_accepted: bool,
     /// A raw line's client broke the rules after messages that the owner has still to hear.
-    broken: Option<Close>,
+    broken: Option<Box<Close>>,
     freshness: Freshness,
     /// Its owner waits until nothing else does.
     is_awaited: bool,
@@ -160,6 +160,9 @@ pub(super) struct Line {
     pub tally: Tally,
     pub began: Instant,
 }
+
+// Thousands of them idle.
+const _: () = assert!(size_of::<Line>() <= 328);
 
 /// What happened to a line's frames: since somebody asked, or since it began.
 #[derive(Debug, Default)]
@@ -183,7 +186,7 @@ enum Stage {
     /// The connection was lost; the client may come again. `listens`: it was open.
     Away { until: Instant, listens: bool },
     /// The close frame is the last thing to write; then the client has `until` to answer it.
-    Closing { unwritten: Option<Close>, until: Instant },
+    Closing { is_written: bool, until: Instant },
 }
 
 /// Whether the client's copies of states are what the handler's are, once all that waits has come.
@@ -288,7 +291,7 @@ impl Line {
 
     /// How the handler's side or the host ends it.
     pub fn ending(&self) -> Option<&Close> {
-        self.ending.as_ref()
+        self.ending.as_deref()
     }
 
     /// The token by which a client that listens to events sends.
@@ -528,7 +531,7 @@ impl Line {
         if self.is_ending() {
             return Outcome::Keep;
         }
-        self.ending = Some(close);
+        self.ending = Some(Box::new(close));
         if let Stage::Open { until } = &mut self.stage {
             *until = Some(now + limits.close_grace);
         }
@@ -545,9 +548,8 @@ impl Line {
             Stage::Joining { .. } | Stage::Away { .. } => Outcome::Remove((!told).then_some(close)),
             Stage::Handshake { .. } | Stage::Open { .. } => {
                 self.outbox.clear();
-                self.ending = Some(close.clone());
-                self.stage =
-                    Stage::Closing { unwritten: Some(close.clone()), until: now + limits.close_grace };
+                self.ending = Some(Box::new(close.clone()));
+                self.stage = Stage::Closing { is_written: false, until: now + limits.close_grace };
                 if told { Outcome::Wake } else { Outcome::Cut(close) }
             }
         }
@@ -556,7 +558,7 @@ impl Line {
     /// The client broke the rules. A raw one gets the answers to what it said before.
     pub fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         if self.carrier == Some(Carrier::Raw) && self.unheard > 0 && !self.is_ending() {
-            self.broken = Some(close);
+            self.broken = Some(Box::new(close));
             return Outcome::Keep;
         }
         self.cut(close, now, limits)
@@ -664,7 +666,7 @@ impl Line {
         if self.unheard == 0
             && let Some(close) = self.broken.take()
         {
-            return self.cut(close, now, limits);
+            return self.cut(*close, now, limits);
         }
         if was_over && self.may_read(limits) { Outcome::Wake } else { Outcome::Keep }
     }
@@ -688,13 +690,15 @@ impl Line {
             Stage::Open { .. } if self.outbox.has_more() => self.outbox.take(bytes, into),
             Stage::Open { .. } if into.len() == said => {
                 if let Some(close) = self.ending.clone() {
-                    self.stage = Stage::Closing { unwritten: None, until: now + limits.close_grace };
-                    return Take::Close(close);
+                    self.stage = Stage::Closing { is_written: true, until: now + limits.close_grace };
+                    return Take::Close(*close);
                 }
             }
-            Stage::Closing { ref mut unwritten, .. } => {
-                if let Some(close) = unwritten.take() {
-                    return Take::Close(close);
+            Stage::Closing { ref mut is_written, .. } => {
+                if !std::mem::replace(is_written, true)
+                    && let Some(close) = self.ending.clone()
+                {
+                    return Take::Close(*close);
                 }
             }
             _ => {}

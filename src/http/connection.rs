@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,7 +20,7 @@ use super::framing::Framing;
 use super::observed::Observed;
 use super::pace::{Late, Pace};
 use super::service;
-use crate::engine::{Carrier, LineId, Seat};
+use crate::engine::{Carrier, CloseCode, LineId, Seat};
 use crate::isolate::{Admitted, Connection, Worker};
 use crate::ports::socket;
 use crate::wire::Format;
@@ -64,6 +66,14 @@ pub(super) enum Carried {
     Answer(LineId, Format, Vec<u8>),
 }
 
+/// What interrupts a connection.
+enum Notice {
+    /// It is time to see whether the client is late.
+    Look,
+    /// A newer generation serves.
+    Retiring,
+}
+
 async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
     let began = Instant::now();
     let Connection { stream, peer, read, place } = connection;
@@ -100,30 +110,44 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         framing: RefCell::default(),
     });
     let requests = shared.clone();
-    let service = service_fn(move |request| Box::pin(service::answer(requests.clone(), request)));
+    let service = service_fn(move |request| service::answer(&requests, request));
     let stream = Observed { stream: Rewound { read, stream, place }, shared: shared.clone() };
     let mut http = builder.serve_connection(TokioIo::new(stream), service);
 
+    // Polled only when one of them has something to say, not with each request.
+    let mut notices = FuturesUnordered::<Pin<Box<dyn Future<Output = Notice>>>>::new();
+    let look = |at: Instant| async move {
+        tokio::time::sleep_until(at.into()).await;
+        Notice::Look
+    };
+    notices.push(Box::pin(look(shared.pace.look(began).unwrap_or(began))));
+    notices.push(Box::pin(async move {
+        // An error means that the worker is gone, and this connection with it.
+        let _ = retiring.wait_for(|retiring| *retiring).await;
+        Notice::Retiring
+    }));
     let mut idle_since_retiring = None;
     let mut late = None;
-    let mut look = pin!(tokio::time::sleep_until(shared.pace.look(began).unwrap_or(began).into()));
     let served = loop {
         tokio::select! {
             biased;
             served = poll_fn(|cx| http.poll_without_shutdown(cx)) => break served,
-            _ = retiring.wait_for(|retiring| *retiring), if idle_since_retiring.is_none() => {
-                idle_since_retiring = Some((shared.pending.get() == 0).then(|| shared.served.get()));
-                Pin::new(&mut http).graceful_shutdown();
-            }
-            () = &mut look => match shared.pace.look(Instant::now()) {
-                Ok(next) => look.as_mut().reset(next.into()),
-                Err(it) => {
-                    late = Some(it);
-                    break Ok(());
+            Some(notice) = notices.next() => match notice {
+                Notice::Look => match shared.pace.look(Instant::now()) {
+                    Ok(next) => notices.push(Box::pin(look(next))),
+                    Err(it) => {
+                        late = Some(it);
+                        break Ok(());
+                    }
+                },
+                Notice::Retiring => {
+                    idle_since_retiring = Some((shared.pending.get() == 0).then(|| shared.served.get()));
+                    Pin::new(&mut http).graceful_shutdown();
                 }
-            }
+            },
         }
     };
+    drop(notices);
     let parts = http.into_parts();
     let Rewound { read, stream, place } = parts.io.into_inner().stream;
     if let Some(late) = late {
@@ -139,32 +163,35 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     }
     let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };
     if let Some(carried) = shared.carried.take() {
-        if matches!(carried, Carried::Socket(_)) {
+        if let (&Carried::Socket(seat), Err(_)) = (&carried, &served) {
+            // It never got its answer, so nobody carries the line.
+            worker.settings.hub.socket_closed(seat, CloseCode::Abnormal.into());
             served?;
         }
         let (hub, limit) = (worker.settings.hub.clone(), limits.frame);
         // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
-        worker.settings.hub.runtime().spawn(async move {
-            let (seat, framing, head) = match carried {
-                Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
-                Carried::Raw(line, head) => {
-                    (hub.attach(line, Carrier::Raw), socket::Framing::Raw { limit }, head)
-                }
-                Carried::Events(seat, head) => (Some(seat), socket::Framing::Events(Format::Envelopes), head),
-                Carried::Answer(line, format, head) => {
-                    (hub.attach(line, Carrier::Events), socket::Framing::Events(format), head)
-                }
-            };
-            // Somebody may have joined an answer's line meanwhile.
-            let Some(seat) = seat else { return };
-            match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    socket::serve(&hub, seat, socket::Connection { stream, read, head, framing, place }).await
-                }
-                Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
+        let (seat, framing, head) = match carried {
+            Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
+            Carried::Raw(line, head) => {
+                (hub.attach(line, Carrier::Raw), socket::Framing::Raw { limit }, head)
             }
-        });
+            Carried::Events(seat, head) => (Some(seat), socket::Framing::Events(Format::Envelopes), head),
+            Carried::Answer(line, format, head) => {
+                (hub.attach(line, Carrier::Events), socket::Framing::Events(format), head)
+            }
+        };
+        // Somebody may have joined an answer's line meanwhile.
+        let Some(seat) = seat else { return Ok(()) };
+        let _of_lines = hub.runtime().enter();
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                let connection = socket::Connection { stream, read, head, framing, place };
+                // The task is made of this alone: it lasts as long as the line.
+                hub.runtime().spawn(socket::serve(&hub, seat, connection));
+            }
+            Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
+        }
         return Ok(());
     }
     match idle_since_retiring.flatten() {
@@ -195,6 +222,9 @@ enum ConnectionError {
     #[error(transparent)]
     Http(#[from] hyper::Error),
 }
+
+/// What is written in one piece.
+const SMALL: usize = 1024;
 
 /// A stream of which something was read already.
 pub(super) struct Rewound {
@@ -237,6 +267,17 @@ impl AsyncWrite for Rewound {
         cx: &mut Context<'_>,
         bufs: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
+        let length: usize = bufs.iter().map(|buf| buf.len()).sum();
+        if length <= SMALL {
+            // To copy a small answer's head and body costs less than to have the system collect them.
+            let mut whole = [0; SMALL];
+            let mut rest = &mut whole[..];
+            for buf in bufs {
+                rest[..buf.len()].copy_from_slice(buf);
+                rest = &mut rest[buf.len()..];
+            }
+            return Pin::new(&mut self.stream).poll_write(cx, &whole[..length]);
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

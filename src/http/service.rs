@@ -1,6 +1,8 @@
 //! One request: to a line, to its handlers, or to the static files.
 
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
@@ -16,67 +18,105 @@ use super::strict::{self, Refusal};
 use super::upgrade::Handshake;
 use crate::client::BrowserFiles;
 use crate::engine::JoinError;
-use crate::isolate::CallError;
+use crate::isolate::Called;
 use crate::observe;
 use crate::ops::{
     Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
 };
-use crate::router::{Node, segments};
+use crate::router::{Node, PageId, Routes, segments};
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection carries a line")]
 pub struct HandedOver;
 
+type Answered = Result<Response<ObservedBody>, HandedOver>;
+
+/// The answer to a request: there already, as most are, or still to come.
+pub enum Answering {
+    Now(Option<Answered>),
+    Later(Pin<Box<dyn Future<Output = Answered>>>),
+}
+
+impl Future for Answering {
+    type Output = Answered;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered> {
+        match &mut *self {
+            Answering::Now(answered) => {
+                Poll::Ready(answered.take().expect("a future is polled to its end once"))
+            }
+            Answering::Later(answered) => answered.as_mut().poll(cx),
+        }
+    }
+}
+
 /// Answers a request. Always does: what goes wrong is an answer, too.
-pub async fn answer(
-    shared: Rc<Shared>,
-    mut request: Request<Incoming>,
-) -> Result<Response<ObservedBody>, HandedOver> {
+pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering {
     shared.pace.asked();
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
-    let mut note = Note::of(&shared, &request);
-    let figures = Figures::asked(&shared, &request);
-    let mut answer = match check(&shared, &mut request) {
-        Ok(()) => route(&shared, request, wants_html, &mut note).await,
-        Err(refusal) => refusal.answer(),
+    let mut exit =
+        Exit { wants_html, note: Note::of(shared, &request), figures: Figures::asked(shared, &request) };
+    let routed = match check(shared, &mut request) {
+        Ok(()) => route(shared, request, wants_html, &mut exit.note),
+        Err(refusal) => Routed::Answered(refusal.answer()),
     };
-    let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
-    if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(&shared)) {
-        // Whoever looks is not counted.
-        answer = shown;
-    } else {
-        if is_nothing && wants_html {
-            answer = answer.with_not_found_page();
+    match routed {
+        Routed::Answered(answer) => Answering::Now(Some(exit.leave(shared, answer))),
+        Routed::Waiting(answer) => {
+            let shared = shared.clone();
+            Answering::Later(Box::pin(async move { exit.leave(&shared, answer.await) }))
         }
-        note.answered(&shared, &mut answer);
     }
-    shared.pending.set(shared.pending.get() - 1);
-    shared.served.set(shared.served.get() + 1);
-    if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
-        line::carry(&mut answer.headers, format);
-        let head = [head_of(&answer), first].concat();
-        shared.carried.set(Some(Carried::Answer(line, format, head)));
-        return Err(HandedOver);
-    }
-    match shared.carried.take() {
-        Some(Carried::Events(seat, _)) => {
-            shared.carried.set(Some(Carried::Events(seat, head_of(&answer))));
+}
+
+/// What every answer goes through on its way out.
+struct Exit {
+    wants_html: bool,
+    note: Note,
+    figures: Option<Box<Figures>>,
+}
+
+impl Exit {
+    fn leave(self, shared: &Rc<Shared>, mut answer: Answer) -> Answered {
+        let Exit { wants_html, note, figures } = self;
+        let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
+        if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(shared)) {
+            // Whoever looks is not counted.
+            answer = shown;
+        } else {
+            if is_nothing && wants_html {
+                answer = answer.with_not_found_page();
+            }
+            note.answered(shared, &mut answer);
+        }
+        shared.pending.set(shared.pending.get() - 1);
+        shared.served.set(shared.served.get() + 1);
+        if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
+            line::carry(&mut answer.headers, format);
+            let head = [head_of(&answer), first].concat();
+            shared.carried.set(Some(Carried::Answer(line, format, head)));
             return Err(HandedOver);
         }
-        Some(Carried::Raw(line, _)) => {
-            shared.carried.set(Some(Carried::Raw(line, head_of(&answer))));
-            return Err(HandedOver);
+        match shared.carried.take() {
+            Some(Carried::Events(seat, _)) => {
+                shared.carried.set(Some(Carried::Events(seat, head_of(&answer))));
+                return Err(HandedOver);
+            }
+            Some(Carried::Raw(line, _)) => {
+                shared.carried.set(Some(Carried::Raw(line, head_of(&answer))));
+                return Err(HandedOver);
+            }
+            carried => shared.carried.set(carried),
         }
-        carried => shared.carried.set(carried),
+        let Answer { status, headers, extensions, body, .. } = answer;
+        let mut response = Response::new(ObservedBody { body, shared: shared.clone() });
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        *response.extensions_mut() = extensions;
+        Ok(response)
     }
-    let Answer { status, headers, extensions, body, .. } = answer;
-    let mut response = Response::new(ObservedBody { body, shared });
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    *response.extensions_mut() = extensions;
-    Ok(response)
 }
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
@@ -122,75 +162,94 @@ impl Figures {
     }
 }
 
-async fn route(shared: &Shared, request: Request<Incoming>, wants_html: bool, note: &mut Note) -> Answer {
+/// Where a request went.
+enum Routed {
+    Answered(Answer),
+    Waiting(Pin<Box<dyn Future<Output = Answer>>>),
+}
+
+fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note: &mut Note) -> Routed {
     let worker = &shared.worker;
     let path = request.uri().path();
     if strict::is_of_server(&request) {
-        return Answer::empty(StatusCode::NO_CONTENT);
+        return Routed::Answered(Answer::empty(StatusCode::NO_CONTENT));
     }
-    if BrowserFiles::cover(path) && matches!(*request.method(), Method::GET | Method::HEAD) {
-        return browser_file(shared, &request).await;
+    if BrowserFiles::cover(path) && is_look(request.method()) {
+        return Routed::Waiting(Box::pin(browser_file(shared.clone(), request)));
     }
     if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
-        let token = token.to_owned();
-        return line::answer(shared, &token, request).await;
+        let (shared, token) = (shared.clone(), token.to_owned());
+        return Routed::Waiting(Box::pin(async move { line::answer(&shared, &token, request).await }));
     }
     if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
-        return Answer::too_large(worker.settings.limits.body);
+        return Routed::Answered(Answer::too_large(worker.settings.limits.body));
     }
     let routes = &worker.site.routes;
     let node = routes.resolve(path);
-    let Node { steps, page, own_page, .. } = routes.node(node);
+    let &Node { ref steps, page, own_page, .. } = routes.node(node);
     let wanted = page.filter(|_| wants_html);
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
-        return file(shared, &request).await;
+        return Routed::Waiting(Box::pin(file(shared.clone(), request)));
     }
     // Whose page may not use lines gets no socket either, and the handler does not hear of it.
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(shared, request.headers());
         if !worker.settings.hub.allows(caller.origin_and_host()) {
-            return line::refusal(shared, JoinError::Origin);
+            return Routed::Answered(line::refusal(shared, JoinError::Origin));
         }
         match Handshake::read(request.headers()) {
             Ok(read) => handshake = Some(read),
-            Err(error) => return error.into(),
+            Err(error) => return Routed::Answered(error.into()),
         }
     }
     let (parts, body) = request.into_parts();
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let told = Told::asked(&parts.headers);
+    let (told, is_look) = (Told::asked(&parts.headers), is_look(&parts.method));
+    let asked = Asked { handshake, told, page, is_look };
     let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
-    let (exchange, answer) = worker.call(call, node).await;
-    note.exchange = Some(exchange);
-    let mut answer = match answer {
-        Ok(answer) => answer,
-        Err(CallError::TimedOut) => {
-            let limit = worker.settings.limits.answer;
-            let (path, exchange) = (uri.path(), exchange.of(worker.owner));
-            tracing::error!(%exchange, %method, path, "{method} {path}: no answer within {limit:?}");
-            Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
+    match worker.call(call, node) {
+        Called::Answered(exchange, answer) => {
+            note.exchange = Some(exchange);
+            Routed::Answered(asked.complete(shared, routes, answer))
         }
-        Err(CallError::Lost) => Answer::internal_error(None, false),
-    };
-    if let (Some(handshake), Some(SocketLine(line))) = (handshake, answer.extensions.remove()) {
-        handshake.accept(&mut answer.headers);
-        shared.carried.set(Some(Carried::Raw(line, Vec::new())));
-        return answer;
-    }
-    if let Some(told) = told {
-        told.apply(&mut answer);
-    }
-    // Files of `public/` are what they are for everybody.
-    let page = page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
-    if let Some(page) = page.and_then(|page| routes.page(page)) {
-        answer.headers.insert(X_LIVE_PAGE, page.header.clone());
-        if is_look(&method) {
-            answer.headers.append(VARY, HeaderValue::from_static("Accept"));
+        Called::Waiting(exchange, waiting) => {
+            note.exchange = Some(exchange);
+            let (shared, routes) = (shared.clone(), routes.clone());
+            Routed::Waiting(Box::pin(async move { asked.complete(&shared, &routes, waiting.answer().await) }))
         }
     }
-    answer
+}
+
+/// What of a request its answer still needs.
+struct Asked {
+    /// It asked for a WebSocket.
+    handshake: Option<Handshake>,
+    told: Option<Told>,
+    page: Option<PageId>,
+    is_look: bool,
+}
+
+impl Asked {
+    fn complete(self, shared: &Shared, routes: &Routes, mut answer: Answer) -> Answer {
+        if let (Some(handshake), Some(SocketLine(line))) = (self.handshake, answer.extensions.remove()) {
+            handshake.accept(&mut answer.headers);
+            shared.carried.set(Some(Carried::Raw(line, Vec::new())));
+            return answer;
+        }
+        if let Some(told) = &self.told {
+            told.apply(&mut answer);
+        }
+        // Files of `public/` are what they are for everybody.
+        let page = self.page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
+        if let Some(page) = page.and_then(|page| routes.page(page)) {
+            answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+            if self.is_look {
+                answer.headers.append(VARY, HeaderValue::from_static("Accept"));
+            }
+        }
+        answer
+    }
 }
 
 /// Which page belongs to the route, so that a client can tell whether it shows it already.
@@ -202,7 +261,7 @@ fn is_look(method: &Method) -> bool {
 }
 
 /// What browsers run of the host's own.
-async fn browser_file(shared: &Shared, request: &Request<Incoming>) -> Answer {
+async fn browser_file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
     let files = shared.worker.site.browser.clone();
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
     // Bundles are made when they are first asked for.
@@ -225,7 +284,7 @@ fn whole(response: Response<Bytes>) -> Answer {
 }
 
 /// A path without handlers: the static file, without entering JavaScript.
-async fn file(shared: &Shared, request: &Request<Incoming>) -> Answer {
+async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
     let files = &shared.worker.site.files;
     match files.answer(request.method(), request.headers(), request.uri().path()).await {
         Ok(response) => {

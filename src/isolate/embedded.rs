@@ -28,6 +28,15 @@ pub fn extensions(exchanges: Exchanges, databases: Databases) -> Vec<Extension> 
     let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
     // Handlers are the operator's own code: they may reach what the process may.
     let permissions = PermissionsContainer::allow_all(parser);
+    in_order(liveline_permissions::init(permissions), ops::liveline::init(exchanges, databases))
+}
+
+/// The same for an isolate that no handler will run in.
+pub fn stateless_extensions() -> Vec<Extension> {
+    in_order(liveline_permissions::lazy_init(), ops::liveline::lazy_init())
+}
+
+fn in_order(permissions: Extension, liveline: Extension) -> Vec<Extension> {
     let fetch = deno_fetch::Options {
         user_agent: concat!("liveline/", env!("CARGO_PKG_VERSION")).into(),
         ..Default::default()
@@ -36,9 +45,9 @@ pub fn extensions(exchanges: Exchanges, databases: Databases) -> Vec<Extension> 
     vec![
         embedded(deno_webidl::deno_webidl::init()),
         embedded(deno_web::deno_web::init(BlobStore::default_arc(), None, false, broadcast)),
-        liveline_permissions::init(permissions),
+        permissions,
         embedded(deno_fetch::deno_fetch::init(fetch)),
-        ops::liveline::init(exchanges, databases),
+        liveline,
     ]
 }
 

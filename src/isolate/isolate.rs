@@ -13,19 +13,19 @@ use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
 use deno_core::{JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions};
 use hyper::Method;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::loader::Loader;
 use super::site::Site;
 #[cfg(feature = "v8")]
 use super::watchdog::Witness;
 use super::watchdog::{self, Pulse, Stopper, Trip};
-use super::{Limits, embedded};
+use super::{Limits, embedded, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
-use crate::ops::{Answer, Call, Diagnostic, Exchanges, current_exchange};
-use crate::ports::Told;
-use crate::router::{Handler, Layer, NodeId};
+use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Unanswered, current_exchange};
+use crate::ports::{Hub, Told};
+use crate::router::{Handler, Layer, NodeId, segments};
 use crate::storage::Databases;
 use crate::wire::Frame;
 
@@ -34,6 +34,11 @@ const HEAP_TO_UNWIND: usize = 1 << 30;
 
 /// How long messages that came together may take before the event loop has its turn.
 const TURN: Duration = Duration::from_millis(5);
+/// When nothing ran for so long, the heap is tidied.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// A heap that grew by less since it was tidied last is left as it is.
+const WORTH_TIDYING: usize = 1 << 20;
 
 /// JavaScript, from outside. All calls happen on the thread that made it.
 pub struct Isolate {
@@ -54,9 +59,21 @@ pub struct Isolate {
     /// Somebody waits for the last exchange to end.
     announces_idle: Cell<bool>,
     idle: Notify,
+    hub: Hub,
+    /// Another turn follows at once, whose words leave with those of this one.
+    holds_back: Cell<bool>,
+}
+
+/// What the first turn of a request came to.
+pub enum Dispatched {
+    Answered(ExchangeId, Answer),
+    Waiting(ExchangeId, Unanswered),
+    Lost(ExchangeId),
 }
 
 struct Functions {
+    /// Where they run.
+    context: v8::Global<v8::Context>,
     add_handler: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
@@ -68,6 +85,7 @@ struct Functions {
     relay: v8::Global<v8::Function>,
     reply: v8::Global<v8::Function>,
     start: v8::Global<v8::Function>,
+    warm: v8::Global<v8::Function>,
 }
 
 impl Isolate {
@@ -90,10 +108,13 @@ impl Isolate {
     pub fn new(limits: Limits, exchanges: Exchanges, databases: Databases) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::default());
         let hub = exchanges.hub();
+        let snapshot = snapshot::kept();
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
             extensions: embedded::extensions(exchanges, databases),
             residual_lazy_js_sources: embedded::SCRIPTS,
+            startup_snapshot: snapshot,
+            skip_op_registration: snapshot.is_some(),
             create_params: Some(v8::CreateParams::default().heap_limits(0, limits.heap)),
             ..Default::default()
         })?;
@@ -107,7 +128,8 @@ impl Isolate {
             witness.clone(),
         );
         // What a handler said is not to wait until it has counted to a billion.
-        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || hub.flush());
+        let flushing = hub.clone();
+        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || flushing.flush());
         let tripped = pulse.clone();
         runtime.add_near_heap_limit_callback(move |current, _| {
             tripped.trip(Trip::Heap);
@@ -129,8 +151,15 @@ impl Isolate {
             full: Cell::default(),
             tripped: Notify::new(),
             announces_idle: Cell::default(),
+            hub,
+            holds_back: Cell::default(),
             idle: Notify::new(),
         })
+    }
+
+    /// Loads of the web's globals what most handlers use, while nobody waits for it.
+    pub fn warm(&self) {
+        self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
 
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first.
@@ -211,23 +240,29 @@ impl Isolate {
         self.loader.files()
     }
 
-    /// Runs the handlers for a request. The answer may be there when this returns.
-    pub fn dispatch(&self, request: Call, node: NodeId) -> (ExchangeId, oneshot::Receiver<Answer>) {
+    /// Runs the handlers for a request, until they have answered or wait for something.
+    pub fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
         let method = request.parts.method.clone();
+        let uri = request.parts.uri.clone();
+        let path = uri.path();
         let page = request.page.map_or(-1, u32::cast_signed);
-        let (id, answer, can_join) = self.with_exchanges(|exchanges| {
-            let (id, answer) = exchanges.begin(request);
-            (id, answer, exchanges.can_join(id))
-        });
+        let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
         self.enter(|scope, functions| {
-            let id = v8::Number::new(scope, id.0 as f64).into();
+            let id = v8::Number::new(scope, exchange.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
+            let length = v8::Integer::new_from_unsigned(scope, segments(path).count() as u32).into();
+            let path = string(scope, path);
             let method = method_name(scope, &method);
             let page = v8::Integer::new(scope, page).into();
             let can_join = v8::Boolean::new(scope, can_join).into();
-            call(scope, &functions.dispatch, &[id, node, method, page, can_join]);
+            call(scope, &functions.dispatch, &[id, node, path, length, method, page, can_join]);
         });
-        (id, answer)
+        self.with_exchanges(|exchanges| match exchanges.answered() {
+            Some(answer) => Dispatched::Answered(exchange, answer),
+            None => exchanges
+                .wait(exchange)
+                .map_or(Dispatched::Lost(exchange), |unanswered| Dispatched::Waiting(exchange, unanswered)),
+        })
     }
 
     /// Delivers what happened on a line.
@@ -351,6 +386,31 @@ impl Isolate {
         }
     }
 
+    /// Whether what turns say on lines waits for the end of a later one.
+    pub fn hold_back(&self, holds_back: bool) {
+        self.holds_back.set(holds_back);
+    }
+
+    /// Has the heap give back what it does not need whenever nothing ran for a while: V8 collects garbage as code makes
+    /// more of it, and lines that idle make none. It does so bit by bit, as the event loop is polled. Never ready.
+    pub async fn tidy(&self) {
+        let (mut beats, mut kept) = (0, 0);
+        loop {
+            tokio::time::sleep(QUIET).await;
+            if std::mem::replace(&mut beats, self.pulse.beats()) != self.pulse.beats() {
+                continue;
+            }
+            let mut runtime = self.runtime.borrow_mut();
+            let isolate = runtime.v8_isolate();
+            let used = isolate.get_heap_statistics().used_heap_size();
+            if used > kept + WORTH_TIDYING.max(kept / 8) {
+                isolate.memory_pressure_notification(v8::MemoryPressureLevel::Moderate);
+                kept = used;
+            }
+            kept = kept.min(used);
+        }
+    }
+
     /// Whether no exchange is left.
     pub fn is_idle(&self) -> bool {
         self.with_exchanges(|exchanges| exchanges.is_empty())
@@ -396,7 +456,10 @@ impl Isolate {
         {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.pulse.enter();
-            deno_core::scope!(scope, &mut *runtime);
+            // As `deno_core::scope!`, which makes a new handle on the context each time.
+            v8::scope!(let scope, runtime.v8_isolate());
+            let context = v8::Local::new(scope, &self.functions.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
             enter(scope, &self.functions);
             scope.perform_microtask_checkpoint();
         }
@@ -415,7 +478,9 @@ impl Isolate {
             self.tell_closed(exchange, &CloseCode::Done.into());
         }
         // What the turn said on lines leaves together.
-        self.with_exchanges(|exchanges| exchanges.hub()).flush();
+        if !self.holds_back.get() {
+            self.hub.flush();
+        }
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }
@@ -469,6 +534,7 @@ impl Isolate {
 impl Functions {
     /// Takes the functions that `99_main.js` left for the host.
     fn of(runtime: &mut JsRuntime) -> Functions {
+        let context = runtime.main_context();
         deno_core::scope!(scope, runtime);
         let global = scope.get_current_context().global(scope);
         let key = string(scope, "__liveline");
@@ -481,7 +547,9 @@ impl Functions {
             let function = v8::Local::<v8::Function>::try_from(value).expect("99_main.js sets functions");
             v8::Global::new(scope, function)
         };
-        Functions {
+        let begin = function("begin");
+        let functions = Functions {
+            context,
             add_handler: function("addHandler"),
             closed: function("closed"),
             dispatch: function("dispatch"),
@@ -493,7 +561,10 @@ impl Functions {
             relay: function("relay"),
             reply: function("reply"),
             start: function("start"),
-        }
+            warm: function("warm"),
+        };
+        call(scope, &begin, &[]);
+        functions
     }
 }
 

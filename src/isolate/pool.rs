@@ -66,20 +66,29 @@ impl Pool {
 
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
+        self.reload_if(|| true).await
+    }
+
+    /// The same, unless by the time it is loaded `is_meant` denies that it is what was meant: somebody may be writing.
+    pub async fn reload_if(&self, is_meant: impl Fn() -> bool) -> Result<Reloaded, Vec<Diagnostic>> {
         let _changing = self.changing.lock().await;
         let is_first = self.current.load().is_empty();
-        let reloaded = self.reload_now().await;
+        let reloaded = self.reload_now(is_meant).await;
         if let Some(observer) = self.settings.observer.as_ref().filter(|_| !is_first) {
             observer.reloaded(reloaded.is_ok());
         }
         reloaded
     }
 
-    async fn reload_now(&self) -> Result<Reloaded, Vec<Diagnostic>> {
+    async fn reload_now(&self, is_meant: impl Fn() -> bool) -> Result<Reloaded, Vec<Diagnostic>> {
         let began = Instant::now();
         let routes = self.scan()?;
         let handlers = routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
         let workers = self.load(&routes, 0..self.settings.workers).await?;
+        if !is_meant() {
+            workers.iter().for_each(|worker| drop(worker.mailbox.send(Mail::Stop)));
+            return Err(vec![Diagnostic::new("the files changed while they were loaded")]);
+        }
         let old = self.current.swap(Arc::new(workers));
         for worker in old.iter() {
             self.retire(worker.clone());

@@ -6,7 +6,7 @@ use hyper::{HeaderMap, Method};
 
 use crate::client::BrowserFiles;
 use crate::ops;
-use crate::router::{Page, PageId, PublicFiles, Routes, reroute};
+use crate::router::{Page, PageId, PublicFiles, Routes, reroute, segments};
 
 /// The routes of one generation, and the static files past them.
 #[derive(Clone)]
@@ -28,7 +28,8 @@ impl ops::Site for Site {
         let route = reroute(path, consumed, target).map_err(|error| error.to_string())?;
         let node = self.routes.resolve(&route.path).0;
         let skip_depth = route.skip_depth.map_or(-1, i64::from);
-        Ok(ops::Route { node, path: route.path, query: route.query, skip_depth })
+        let length = segments(&route.path).count() as u32;
+        Ok(ops::Route { node, path: route.path, length, query: route.query, skip_depth })
     }
 
     fn file(&self, method: Method, headers: HeaderMap, path: String) -> ops::FileAnswer {

@@ -32,6 +32,11 @@ impl Pulse {
         Running(self)
     }
 
+    /// How often JavaScript was entered and left.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
     /// Notes that the isolate was stopped, and why. The first reason stands.
     pub fn trip(&self, trip: Trip) {
         let code = match trip {
@@ -85,7 +90,7 @@ fn keep_watch(pulse: &Weak<Pulse>, stopper: &Stopper, clock: &Clock, limit: Dura
     let mut seen = 0;
     let mut since = clock.now();
     while let Some(pulse) = pulse.upgrade() {
-        let beats = pulse.beats.load(Ordering::Relaxed);
+        let beats = pulse.beats();
         let running = beats % 2 == 1;
         if beats != seen || !running {
             (seen, since) = (beats, clock.now());

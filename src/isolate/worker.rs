@@ -8,17 +8,20 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::StatusCode;
+use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::LocalSet;
 
+use super::isolate::Dispatched;
 use super::site::Site;
 use super::{Isolate, Pool, Settings};
 use crate::client::BrowserFiles;
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
 use crate::observe::{Meter, Place};
-use crate::ops::{Answer, Call, Diagnostic, Exchanges};
+use crate::ops::{Answer, Call, Diagnostic, Exchanges, Unanswered};
 use crate::ports::Told;
 use crate::router::{NodeId, PublicFiles, Routes};
 
@@ -89,6 +92,14 @@ impl Inbox {
         messages
     }
 
+    /// Whether the next is one more event of a line.
+    fn has_told(&mut self) -> bool {
+        if self.next.is_none() {
+            self.next = self.mail.try_recv().ok();
+        }
+        matches!(self.next, Some(Mail::Told(_)))
+    }
+
     /// What is left. Nothing more comes.
     fn close(mut self) -> impl Iterator<Item = Mail> {
         self.mail.close();
@@ -129,37 +140,16 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Runs the handlers for a request and waits for the answer.
-    pub async fn call(&self, call: Call, node: NodeId) -> (ExchangeId, Result<Answer, CallError>) {
-        let (id, mut answer) = self.isolate.dispatch(call, node);
-        // Most handlers have answered by now.
-        let answer = match answer.try_recv() {
-            Ok(answer) => Ok(answer),
-            Err(_) => self.answer_of(id, answer).await,
-        };
-        (id, answer)
-    }
-
-    async fn answer_of(
-        &self,
-        id: ExchangeId,
-        mut answer: oneshot::Receiver<Answer>,
-    ) -> Result<Answer, CallError> {
-        // Whoever drops this future no longer waits for the answer.
-        let mut guard = Abandon { worker: self, id: Some(id) };
-        match tokio::time::timeout(self.settings.limits.answer, &mut answer).await {
-            Ok(Ok(answer)) => {
-                guard.id = None;
-                Ok(answer)
+    /// Runs the handlers for a request. Most have answered when this returns; what makes the others wait is a task of
+    /// its own.
+    pub fn call(self: &Rc<Self>, call: Call, node: NodeId) -> Called {
+        match self.isolate.dispatch(call, node) {
+            Dispatched::Answered(exchange, answer) => Called::Answered(exchange, answer),
+            Dispatched::Waiting(exchange, unanswered) => {
+                let worker = self.clone();
+                Called::Waiting(exchange, Waiting { worker, exchange: Some(exchange), unanswered })
             }
-            Ok(Err(_)) => {
-                guard.id = None;
-                Err(CallError::Lost)
-            }
-            Err(_) => {
-                self.isolate.settle(id);
-                answer.try_recv().map_err(|_| CallError::TimedOut)
-            }
+            Dispatched::Lost(exchange) => Called::Answered(exchange, Answer::internal_error(None, false)),
         }
     }
 
@@ -211,11 +201,18 @@ impl Worker {
                 Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
                 Some(Mail::Connection(connection)) => self.take(connection),
                 Some(Mail::Told(told)) if told.is_message() => {
+                    self.isolate.hold_back(false);
                     self.deliver(&inbox.messages(told)).await;
                 }
                 Some(Mail::Told(told)) => {
+                    // What handlers say to events that come together leaves together.
+                    let is_last = !inbox.has_told();
+                    self.isolate.hold_back(!is_last);
                     self.isolate.deliver(&told);
                     self.settings.hub.was_heard(&told);
+                    if is_last {
+                        self.settings.hub.flush();
+                    }
                 }
                 Some(Mail::Abandoned(id)) => self.isolate.end(id, &Close::from(CloseCode::GoingAway)),
                 Some(Mail::Retire) => {
@@ -257,25 +254,53 @@ impl Worker {
     }
 }
 
-/// Why a request has no answer from its handler.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    #[error("the isolate was lost")]
-    Lost,
-    #[error("the handler did not answer in time")]
-    TimedOut,
+/// What became of a request.
+pub enum Called {
+    Answered(ExchangeId, Answer),
+    Waiting(ExchangeId, Waiting),
 }
 
-struct Abandon<'a> {
-    worker: &'a Worker,
-    id: Option<ExchangeId>,
+/// A request whose handlers wait for something. To drop it is to wait no longer for the answer.
+pub struct Waiting {
+    worker: Rc<Worker>,
+    /// None once nobody has to be told that the client left.
+    exchange: Option<ExchangeId>,
+    unanswered: Unanswered,
 }
 
-impl Drop for Abandon<'_> {
+impl Waiting {
+    /// The answer, or the one for a handler that gave none.
+    pub async fn answer(mut self) -> Answer {
+        let limit = self.worker.settings.limits.answer;
+        match tokio::time::timeout(limit, &mut self.unanswered.answer).await {
+            Ok(answer) => {
+                self.exchange = None;
+                answer.unwrap_or_else(|_| Answer::internal_error(None, false))
+            }
+            Err(_) => self.settle(limit),
+        }
+    }
+
+    /// Time is up: the client gets the state that is held, if there is one.
+    fn settle(&mut self, limit: Duration) -> Answer {
+        if let Some(exchange) = self.exchange {
+            self.worker.isolate.settle(exchange);
+        }
+        let Unanswered { method, uri, answer } = &mut self.unanswered;
+        answer.try_recv().unwrap_or_else(|_| {
+            let (path, exchange) = (uri.path(), self.exchange.map(|id| id.of(self.worker.owner)));
+            let exchange = exchange.map(tracing::field::display);
+            tracing::error!(exchange, %method, path, "{method} {path}: no answer within {limit:?}");
+            Answer::text(StatusCode::GATEWAY_TIMEOUT, "The handler did not answer in time.\n")
+        })
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
+        if let Some(exchange) = self.exchange.take() {
             // Not from here: this may run while the runtime is busy with something else.
-            let _ = self.worker.mailbox.send(Mail::Abandoned(id));
+            let _ = self.worker.mailbox.send(Mail::Abandoned(exchange));
         }
     }
 }
@@ -291,14 +316,11 @@ pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Resul
     let handle = Handle { mailbox: mailbox.clone(), owner, load: load.clone() };
     std::thread::Builder::new().name(format!("liveline-isolate-{}", owner.0)).spawn(move || {
         let hub = settings.hub.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let local = LocalSet::new();
-                local.block_on(&runtime, live(settings, pool, mailbox, mail, owner, load));
-                // Connection tasks hold the worker, and its runtime ends within tokio.
-                let _tokio = runtime.enter();
-                drop(local);
+                runtime.block_on(live(settings, pool, mailbox, mail, owner, load));
             }
             Err(error) => tracing::error!("a worker could not start: {error}"),
         }
@@ -325,6 +347,11 @@ async fn live(
         settings.limits.body_read,
     );
     let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
+    if let Ok(isolate) = &isolate
+        && mail.is_empty()
+    {
+        isolate.warm();
+    }
     let Some(Mail::Load { routes, browser, place, loaded }) = mail.recv().await else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
@@ -364,5 +391,7 @@ async fn live(
             meter.probe(|| probed.isolate.heap()).await;
         }
     });
+    let tidied = worker.clone();
+    tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
     worker.attend(mail).await;
 }

@@ -156,7 +156,8 @@ pub enum AnswerBody {
     Data(Bytes),
     /// Chunks from JavaScript. The channel holds one, so a slow client slows its source.
     Stream(mpsc::Receiver<Chunk>),
-    File(FileBody),
+    // Large, and rare where it counts.
+    File(Box<FileBody>),
 }
 
 impl AnswerBody {
@@ -164,7 +165,7 @@ impl AnswerBody {
     pub fn file(body: FileBody) -> AnswerBody {
         match body {
             FileBody::Empty => AnswerBody::Empty,
-            body => AnswerBody::File(body),
+            body => AnswerBody::File(Box::new(body)),
         }
     }
 }
@@ -224,7 +225,7 @@ impl Body for AnswerBody {
                 *self = AnswerBody::Empty;
                 Poll::Ready(frame)
             }
-            AnswerBody::File(file) => Pin::new(file).poll_frame(cx).map_err(BodyError::from),
+            AnswerBody::File(file) => Pin::new(&mut **file).poll_frame(cx).map_err(BodyError::from),
         }
     }
 
@@ -259,6 +260,10 @@ pub fn op_answer_data(
     #[string] body: &str,
     done: bool,
 ) -> Result<(), OpError> {
+    give(state, id, plain(kind, body), done)
+}
+
+fn plain(kind: u32, body: &str) -> Answer {
     let mut answer = Answer::empty(StatusCode::OK);
     match kind {
         KIND_JSON => drop(answer.headers.insert(CONTENT_TYPE, JSON)),
@@ -268,7 +273,20 @@ pub fn op_answer_data(
     if !body.is_empty() {
         answer.body = AnswerBody::Data(Bytes::copy_from_slice(body.as_bytes()));
     }
-    give(state, id, answer, done)
+    answer
+}
+
+/// The same for a handler that says no more, and has returned. Says whether that completes the exchange.
+#[op2(fast)]
+pub fn op_answer_plain(
+    state: &mut OpState,
+    id: f64,
+    #[smi] kind: u32,
+    #[string] body: &str,
+) -> Result<bool, OpError> {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    exchanges.input(exchange_id(id), Input::Answer { answer: Box::new(plain(kind, body)), done: true })?;
+    Ok(exchanges.input(exchange_id(id), Input::Returned).unwrap_or(true))
 }
 
 /// An answer with a head of its own and a text.

@@ -16,6 +16,8 @@ use super::{Exchanges, OpError, PageSource};
 pub struct Route {
     pub node: u32,
     pub path: String,
+    /// How many segments the path has.
+    pub length: u32,
     pub query: Option<String>,
     /// Steps up to this depth are not run again; -1 for none.
     pub skip_depth: i64,

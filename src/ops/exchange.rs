@@ -9,7 +9,7 @@ use deno_core::{OpState, op2, v8};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, StatusCode, header};
+use hyper::{HeaderMap, Method, StatusCode, Uri, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
@@ -56,6 +56,8 @@ pub struct Exchanges {
     touched: Vec<ExchangeId>,
     /// Exchanges that ended while their handlers still run.
     outlived: Vec<ExchangeId>,
+    /// What the exchange that has just begun was answered, before anybody could wait for it.
+    answered: Option<Answer>,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
     pub(super) site: Option<Box<dyn Site>>,
@@ -75,8 +77,8 @@ pub(super) struct Slot {
     /// It fails because a line to another server was lost, and why that was.
     lost: Option<String>,
     pub request: Head,
-    /// What is left of the body. Taken while a chunk is being read.
-    pub body: Option<Incoming>,
+    /// What is left of the body, if anything. Taken while a chunk is being read.
+    pub body: Option<Box<Incoming>>,
     /// Bytes of the body read so far.
     pub body_read: usize,
     /// What is left of the patience with a client that keeps the body's reader waiting.
@@ -94,9 +96,12 @@ pub(super) struct Slot {
     on_line: Vec<OnLine>,
     /// The client is behind with what was sent last.
     is_congested: bool,
-    reply: Option<oneshot::Sender<Answer>>,
+    reply: Reply,
     failure: Option<Box<Diagnostic>>,
 }
+
+// A line keeps it for as long as it lives.
+const _: () = assert!(size_of::<Slot>() <= 304);
 
 /// Why a body has no end.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +123,30 @@ impl BodyFault {
         };
         Answer::text(status, text).last()
     }
+}
+
+/// Where a slot's answer goes.
+enum Reply {
+    /// To whoever took the request in and has not left it yet: to [`Exchanges::answered`].
+    Here,
+    There(oneshot::Sender<Answer>),
+    Given,
+}
+
+/// A request that was taken in.
+pub struct Begun {
+    pub id: ExchangeId,
+    /// Whether its client can join a line.
+    pub can_join: bool,
+}
+
+/// A request whose first turn did not answer it.
+pub struct Unanswered {
+    /// What was asked, for the log.
+    pub method: Method,
+    pub uri: Uri,
+    /// A dropped sender means that the answer was lost.
+    pub answer: oneshot::Receiver<Answer>,
 }
 
 /// Something to do with a line.
@@ -149,12 +178,13 @@ impl Exchanges {
         body_patience: Duration,
     ) -> Exchanges {
         let (slots, touched, outlived) = Default::default();
-        let site = None;
+        let (answered, site) = (None, None);
         Exchanges {
             slots,
             next: 0,
             touched,
             outlived,
+            answered,
             hub,
             sessions,
             site,
@@ -170,9 +200,9 @@ impl Exchanges {
         self.site = Some(site);
     }
 
-    /// Takes a request in. Its answer comes through the receiver; a dropped sender means that it was lost.
-    pub fn begin(&mut self, call: Call) -> (ExchangeId, oneshot::Receiver<Answer>) {
-        let (reply, answer) = oneshot::channel();
+    /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be
+    /// [waited](Exchanges::wait) for.
+    pub fn begin(&mut self, call: Call) -> Begun {
         let Call { parts, body, peer, page } = call;
         let session = self.sessions.of(&parts.headers);
         // Whoever wants the page gets its script, too.
@@ -188,7 +218,7 @@ impl Exchanges {
             unreachable: false,
             lost: None,
             request: Head::new(parts),
-            body: Some(body),
+            body: (!body.is_end_stream()).then(|| Box::new(body)),
             body_read: 0,
             body_patience: None,
             body_fault: None,
@@ -199,15 +229,30 @@ impl Exchanges {
             files: Vec::new(),
             on_line: Vec::new(),
             is_congested: false,
-            reply: Some(reply),
+            reply: Reply::Here,
             failure: None,
         });
         self.touched.push(id);
-        (id, answer)
+        Begun { id, can_join: !matches!(client, Client::Plain | Client::Socket) }
+    }
+
+    /// The answer of the exchange that has just begun, where its first turn gave one. Most handlers have.
+    pub fn answered(&mut self) -> Option<Answer> {
+        self.answered.take()
+    }
+
+    /// Its answer is still to come. None: it never will.
+    pub fn wait(&mut self, id: ExchangeId) -> Option<Unanswered> {
+        let slot = self.slot(id)?;
+        let (reply, answer) = oneshot::channel();
+        slot.reply = Reply::There(reply);
+        let head = slot.request.parts();
+        let (method, uri) = (head.method.clone(), head.uri.clone());
+        Some(Unanswered { method, uri, answer })
     }
 
     /// Whether the request's client can join a line.
-    pub fn can_join(&mut self, id: ExchangeId) -> bool {
+    pub(super) fn can_join(&mut self, id: ExchangeId) -> bool {
         self.slot(id).is_some_and(|slot| !matches!(slot.client, Client::Plain | Client::Socket))
     }
 
@@ -228,9 +273,12 @@ impl Exchanges {
     /// Decides the answers of the turn that just ended. Returns exchanges that this ended while their handlers still
     /// run, which have to be told.
     pub fn turn_ended(&mut self) -> Vec<ExchangeId> {
-        for id in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for id in touched.drain(..) {
             let _ = self.input(id, Input::TurnEnded);
         }
+        // Its memory serves the next turn.
+        self.touched = touched;
         std::mem::take(&mut self.outlived)
     }
 
@@ -307,7 +355,7 @@ impl Exchanges {
             if turn_ended && !complete {
                 self.outlived.push(id);
             }
-        } else if !turn_ended && !slot.exchange.is_answered() {
+        } else if !turn_ended && !slot.exchange.is_answered() && self.touched.last() != Some(&id) {
             self.touched.push(id);
         }
         Ok(complete)
@@ -425,15 +473,22 @@ impl Exchanges {
 
     fn reply(&mut self, id: ExchangeId, mut answer: Answer) {
         let Some(slot) = self.slot(id) else { return };
-        let Some(reply) = slot.reply.take() else { return };
+        let reply = std::mem::replace(&mut slot.reply, Reply::Given);
+        if matches!(reply, Reply::Given) {
+            return;
+        }
         for (_, cookie) in std::mem::take(&mut slot.cookies) {
             answer.headers.append(header::SET_COOKIE, cookie);
         }
         if let Some(session) = slot.session.id.clone().filter(|_| slot.session.sets_cookie) {
             answer.headers.append(header::SET_COOKIE, self.sessions.cookie(&session));
         }
-        // Nobody waits where the client left in the same turn.
-        let _ = reply.send(answer);
+        match reply {
+            Reply::Here => self.answered = Some(answer),
+            // Nobody waits where the client left in the same turn.
+            Reply::There(reply) => drop(reply.send(answer)),
+            Reply::Given => {}
+        }
     }
 
     /// Whether HTTP's answer, and with it every header, has left.

@@ -41,7 +41,7 @@ pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
-pub use exchange::{Call, Exchanges, LINE_PATH, Mode};
+pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
 pub use log::current_exchange;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
@@ -61,6 +61,7 @@ deno_core::extension!(
         answer::op_answer_bytes,
         answer::op_answer_data,
         answer::op_answer_file,
+        answer::op_answer_plain,
         answer::op_answer_stream,
         answer::op_stream_end,
         answer::op_stream_gone,
@@ -103,7 +104,6 @@ deno_core::extension!(
         request::op_request_has_body,
         request::op_request_header,
         request::op_request_headers,
-        request::op_request_path,
         request::op_request_peer,
         request::op_request_read,
         request::op_request_url,

@@ -7,9 +7,9 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use deno_core::{OpState, op2};
+use deno_core::{OpState, op2, v8};
 use hyper::body::{Body as _, Frame, Incoming};
-use hyper::header::{HOST, HeaderMap, HeaderName};
+use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::exchange::{BodyFault, exchange_id};
 use super::{Exchanges, OpError, Patience};
@@ -17,20 +17,20 @@ use crate::engine::Refused;
 
 /// The full URL. The scheme is what the listener speaks.
 #[op2]
-#[string]
-pub fn op_request_url(state: &mut OpState, id: f64) -> Result<String, OpError> {
+pub fn op_request_url<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    id: f64,
+) -> Result<v8::Local<'s, v8::Value>, OpError> {
     let head = state.borrow_mut::<Exchanges>().known(id)?.request.parts();
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = head.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    Ok(format!("http://{host}{path}"))
-}
-
-/// The path, still percent-encoded, without the query.
-#[op2]
-#[string]
-pub fn op_request_path(state: &mut OpState, id: f64) -> Result<String, OpError> {
-    Ok(state.borrow_mut::<Exchanges>().known(id)?.request.parts().uri.path().to_owned())
+    let url = ["http://", host, path].concat();
+    Ok(match url.is_ascii() {
+        true => byte_string(scope, url.as_bytes()),
+        false => v8::String::new(scope, &url).map_or_else(|| v8::null(scope).into(), Into::into),
+    })
 }
 
 /// All headers.
@@ -42,16 +42,24 @@ pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpErro
 
 /// One header; null where it is absent.
 #[op2]
-#[string]
-pub fn op_request_header(
+pub fn op_request_header<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     id: f64,
-    #[string] name: String,
-) -> Result<Option<String>, OpError> {
-    let headers = &state.borrow_mut::<Exchanges>().known(id)?.request.parts().headers;
-    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Ok(None) };
-    let values: Vec<_> = headers.get_all(name).iter().map(|value| latin1(value.as_bytes())).collect();
-    Ok((!values.is_empty()).then(|| values.join(", ")))
+    #[string] name: &str,
+) -> Result<v8::Local<'s, v8::Value>, OpError> {
+    let head = state.borrow_mut::<Exchanges>().known(id)?.request.parts();
+    let headers = &head.headers;
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    // Most names have one value, which then is copied once.
+    Ok(match (values.next(), values.next()) {
+        (None, _) => v8::null(scope).into(),
+        (Some(only), None) => byte_string(scope, only),
+        (Some(first), Some(second)) => {
+            let all: Vec<_> = [first, second].into_iter().chain(values).collect();
+            byte_string(scope, &all.join(&b", "[..]))
+        }
+    })
 }
 
 /// The address that the request came from.
@@ -146,6 +154,8 @@ pub(super) fn write_headers(headers: &HeaderMap) -> String {
 }
 
 /// JavaScript's byte strings: one UTF-16 unit to each byte.
-fn latin1(bytes: &[u8]) -> String {
-    bytes.iter().copied().map(char::from).collect()
+fn byte_string<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::Value> {
+    // Heads are far shorter than V8's strings can be.
+    let string = v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal);
+    string.map_or_else(|| v8::null(scope).into(), Into::into)
 }

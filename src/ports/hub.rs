@@ -42,11 +42,9 @@ impl Told {
     }
 }
 
-/// Takes what happened on an owner's lines. Called with the engine unlocked; must not block.
+/// Takes what happened on an owner's lines, in that order. Called with the engine unlocked; must not block, or use the
+/// hub.
 type Mailbox = Arc<dyn Fn(Told) + Send + Sync>;
-
-/// All of them, for as long as this is held.
-type Mailboxes<'a> = MutexGuard<'a, HashMap<OwnerId, Mailbox>>;
 
 /// All live lines of the process. Clones share them.
 #[derive(Clone)]
@@ -55,6 +53,8 @@ pub struct Hub(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     mailboxes: Mutex<HashMap<OwnerId, Mailbox>>,
+    /// Held by whoever tells owners the news.
+    telling: Mutex<()>,
     runtime: tokio::runtime::Handle,
     /// The earliest deadline may have changed.
     deadline_moved: Notify,
@@ -73,6 +73,8 @@ struct State {
     unflushed: usize,
     /// Kept for its capacity.
     actions: Vec<Action>,
+    /// What nobody was told yet.
+    news: News,
     next_owner: u32,
     /// The deadline that the timer sleeps for.
     armed: Option<Instant>,
@@ -80,11 +82,41 @@ struct State {
 
 /// After so many inputs what they said is written, turn or not.
 const MUCH: usize = 64;
+
 /// What comes of inputs for those outside, for when the engine is unlocked.
 #[derive(Default)]
 struct News {
     told: Vec<(OwnerId, Told)>,
     over: Vec<Obituary>,
+}
+
+/// What running an input came to.
+struct Ran<R> {
+    result: R,
+    /// Somebody has to be told something.
+    has_news: bool,
+    /// It is time to write.
+    is_much: bool,
+}
+
+impl State {
+    /// Keeps what the engine asked for until the engine is unlocked. Says whether there is something to tell.
+    fn sort_out(&mut self) -> bool {
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Wake(line) => {
+                    if self.unwritten.last() != Some(&line) {
+                        self.unwritten.push(line);
+                    }
+                }
+                Action::Tell { owner, exchange, line, event } => {
+                    self.news.told.push((owner, Told { exchange, line, event }));
+                }
+                Action::Over(obituary) => self.news.over.push(obituary),
+            }
+        }
+        !self.news.told.is_empty() || !self.news.over.is_empty()
+    }
 }
 
 /// So many lines are written to by whoever made them speak; more are left to the runtime.
@@ -102,12 +134,14 @@ impl Hub {
             unwritten: Vec::new(),
             unflushed: 0,
             actions: Vec::new(),
+            news: News::default(),
             next_owner: 0,
             armed: None,
         };
         let shared = Shared {
             state: Mutex::new(state),
             mailboxes: Mutex::default(),
+            telling: Mutex::default(),
             runtime: runtime.clone(),
             deadline_moved: Notify::new(),
             woken: Notify::new(),
@@ -261,7 +295,7 @@ impl Hub {
         }
     }
 
-    /// An owner has handled all of these.
+    /// An owner has handled all of these, so that more are read at once.
     pub fn were_heard(&self, told: &[Told]) {
         self.input(|engine, now, actions| {
             for (line, size) in told.iter().filter_map(Told::heard) {
@@ -275,9 +309,9 @@ impl Hub {
         self.input(|engine, now, actions| engine.cut_all(code, now, actions));
     }
 
-    /// An owner handled `size` bytes of a client's messages.
+    /// An owner handled `size` bytes of a client's messages. With the next [`Hub::flush`] more of them are read.
     pub fn heard(&self, line: LineId, size: usize) {
-        self.input(|engine, now, actions| engine.heard(line, size, now, actions));
+        self.say(|engine, now, actions| engine.heard(line, size, now, actions));
     }
 
     // -- channels ------------------------------------------------------------------------------------------------
@@ -334,9 +368,12 @@ impl Hub {
 
     // -- for sockets ---------------------------------------------------------------------------------------------
 
-    /// A connection begins to carry its line.
+    /// A connection begins to carry its line, unless another has come while this one's handshake was written.
     pub(super) fn seated(&self, socket: &Arc<Socket>) {
         let mut state = self.lock();
+        if !state.engine.is_current(socket.seat) {
+            return;
+        }
         let index = socket.seat.line.index();
         if state.sockets.len() <= index {
             state.sockets.resize(index + 1, None);
@@ -353,8 +390,8 @@ impl Hub {
         self.socket_closed(socket.seat, close);
         let mut state = self.lock();
         let index = socket.seat.line.index();
-        if state.sockets[index].as_ref().is_some_and(|known| Arc::ptr_eq(known, socket)) {
-            state.sockets[index] = None;
+        if let Some(seated) = state.sockets.get_mut(index) {
+            seated.take_if(|known| Arc::ptr_eq(known, socket));
         }
     }
 
@@ -363,23 +400,18 @@ impl Hub {
         self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
     }
 
-    /// The same, with what the connection itself answers, before the owner hears anything: none for most inputs.
+    /// The same, with what the connection itself answers, before the owner hears anything.
     pub(super) fn receive_and_answer<R>(
         &self,
         seat: Seat,
-        input: impl FnOnce(&mut Client) -> (R, Vec<u8>),
-        answer: impl FnOnce(&[u8]),
+        input: impl FnOnce(&mut Client) -> R,
+        answer: impl FnOnce(&R),
     ) -> R {
-        let ((result, answers), news, _, readers) =
+        let Ran { result, has_news, .. } =
             self.run(|engine, now, actions| input(&mut Client { engine, seat, now, actions }));
-        if answers.is_empty() {
-            self.tell(news, readers);
-        } else {
-            // Whoever writes at the moment may want to tell something, too.
-            drop(readers);
-            answer(&answers);
-            let readers = self.readers(&news);
-            self.tell(news, readers);
+        answer(&result);
+        if has_news {
+            self.tell();
         }
         self.flush();
         result
@@ -402,20 +434,20 @@ impl Hub {
 
     /// What a connection should write next. Where there is nothing, it has written all.
     pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
-        let mut news = News::default();
-        let (take, readers) = {
+        let (take, has_news) = {
             let mut state = self.lock();
             let now = Instant::now();
             let take = state.engine.take(seat, bytes, now, into);
             if take == Take::Idle {
                 let State { engine, actions, .. } = &mut *state;
                 engine.written(seat, now, actions);
-                self.sort_out(&mut state, &mut news);
             }
             self.rearm(&mut state);
-            (take, self.readers(&news))
+            (take, state.sort_out())
         };
-        self.tell(news, readers);
+        if has_news {
+            self.tell();
+        }
         take
     }
 
@@ -449,69 +481,49 @@ impl Hub {
     /// Runs one input and carries out what follows, but leaves the writing to the next [`Hub::flush`], which comes at the
     /// latest when much was said.
     fn say<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> R {
-        let (result, news, is_much, readers) = self.run(input);
-        self.tell(news, readers);
+        let Ran { result, has_news, is_much } = self.run(input);
+        if has_news {
+            self.tell();
+        }
         if is_much {
             self.flush();
         }
         result
     }
 
-    /// Runs one input. What the owners have to be told of it comes back, whether it is time to write, and who is told.
-    fn run<R>(
-        &self,
-        input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R,
-    ) -> (R, News, bool, Option<Mailboxes<'_>>) {
-        let mut news = News::default();
+    /// Runs one input, and leaves what follows from it to others.
+    fn run<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> Ran<R> {
         let mut state = self.lock();
         let State { engine, actions, .. } = &mut *state;
         let result = input(engine, Instant::now(), actions);
-        self.sort_out(&mut state, &mut news);
         self.rearm(&mut state);
         state.unflushed += 1;
-        let readers = self.readers(&news);
-        (result, news, state.unflushed > MUCH, readers)
+        Ran { result, has_news: state.sort_out(), is_much: state.unflushed > MUCH }
     }
 
-    fn sort_out(&self, state: &mut State, news: &mut News) {
-        for action in state.actions.drain(..) {
-            match action {
-                Action::Wake(line) => {
-                    if state.unwritten.last() != Some(&line) {
-                        state.unwritten.push(line);
-                    }
-                }
-                Action::Tell { owner, exchange, line, event } => {
-                    news.told.push((owner, Told { exchange, line, event }));
-                }
-                Action::Over(obituary) => news.over.push(obituary),
-            }
-        }
-    }
-
-    /// Those who are to be told, if anybody is. They are held from before the state is let go until they were told:
-    /// what two connections of a line bring on two threads is told in the order in which it came.
-    fn readers(&self, news: &News) -> Option<Mailboxes<'_>> {
-        (!news.told.is_empty()).then(|| self.mailboxes())
-    }
-
-    fn tell(&self, News { told, over }: News, readers: Option<Mailboxes<'_>>) {
+    /// Tells the owners what is new. They hear things in the order in which they happened, whichever threads they are
+    /// told by: who comes while another tells waits for that.
+    fn tell(&self) {
+        let turn = self.0.telling.lock().expect("mailboxes do not panic");
+        let News { told, over } = std::mem::take(&mut self.lock().news);
         over.iter().for_each(note);
-        let Some(readers) = readers else { return };
-        let mut known: Option<(OwnerId, Option<&Mailbox>)> = None;
-        let mut unread = Vec::new();
+        let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
+        let mut unheard = Vec::new();
         for (owner, told) in told {
-            if known.is_none_or(|(known, _)| known != owner) {
-                known = Some((owner, readers.get(&owner)));
+            if known.as_ref().is_none_or(|(known, _)| *known != owner) {
+                known = Some((owner, self.mailboxes().get(&owner).cloned()));
             }
-            match known {
+            match &known {
                 Some((_, Some(mailbox))) => mailbox(told),
-                _ => unread.push(told),
+                _ => unheard.push(told),
             }
         }
-        drop(readers);
-        // Nobody is left to handle it, so nobody waits for that.
-        unread.iter().for_each(|told| self.was_heard(told));
+        drop(turn);
+        if !unheard.is_empty() {
+            // Nobody is left to handle it, so nobody waits for that. Whoever tells this may be writing.
+            let hub = self.clone();
+            self.0.runtime.spawn(async move { hub.were_heard(&unheard) });
+        }
     }
 
     /// Writes what lines have to say: here if they are few, else on the runtime, where it holds up nobody's handler.
@@ -580,7 +592,7 @@ impl Hub {
         self.0.state.lock().expect("no engine input panics")
     }
 
-    fn mailboxes(&self) -> Mailboxes<'_> {
+    fn mailboxes(&self) -> MutexGuard<'_, HashMap<OwnerId, Mailbox>> {
         self.0.mailboxes.lock().expect("the map is only read and written")
     }
 }

@@ -11,5 +11,7 @@
 
 mod hub;
 pub mod socket;
+#[cfg(test)]
+mod stress;
 
 pub use hub::{Hub, Told};

@@ -18,9 +18,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Hub;
 use super::hub::Client;
@@ -66,13 +64,12 @@ pub struct Connection {
 /// Carries the line of `seat` until it or the connection is gone.
 pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Output = ()> + Send + use<> {
     let Connection { stream, read: first, head, framing, place } = connection;
-    let (read, write) = stream.into_split();
     let rest = (!head.is_empty()).then(|| Box::new(Rest { bytes: head, tail: None, at: 0 }));
     let socket = Arc::new(Socket {
         hub: hub.clone(),
         seat,
         framing,
-        write,
+        stream,
         writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
         waker: AtomicWaker::new(),
         paused: AtomicBool::new(false),
@@ -83,7 +80,7 @@ pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Outpu
         Framing::WebSocket { limit } | Framing::Raw { limit } => Input::Frames(Decoder::new(limit)),
         Framing::Events(_) => Input::Ignored,
     };
-    let mut carrying = Carrying { socket, read, input, _place: place };
+    let mut carrying = Carrying { socket, input, _place: place };
     let over = (!first.is_empty()).then(|| carrying.take_in(&mut first.to_vec())).flatten();
     carrying.socket.flush();
     async move {
@@ -96,12 +93,15 @@ pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Outpu
     }
 }
 
+// Besides the socket it is all that a connection's task is made of.
+const _: () = assert!(size_of::<Carrying>() <= 48);
+
 /// A line's connection, as far as whoever writes needs it.
 pub(super) struct Socket {
     hub: Hub,
     pub(super) seat: Seat,
     framing: Framing,
-    write: OwnedWriteHalf,
+    stream: TcpStream,
     writer: Mutex<Writer>,
     /// The task that reads, and that waits until more can be written.
     waker: AtomicWaker,
@@ -154,7 +154,7 @@ impl Socket {
 
     fn write_out(&self, writer: &mut Writer) -> Flow {
         if let Some(mut rest) = writer.rest.take() {
-            match write(&self.write, &rest.bytes, rest.tail.as_ref(), &mut rest.at) {
+            match write(&self.stream, &rest.bytes, rest.tail.as_ref(), &mut rest.at) {
                 Ok(true) => {}
                 Ok(false) => {
                     writer.rest = Some(rest);
@@ -180,10 +180,10 @@ impl Socket {
                     }
                 };
                 let mut at = 0;
-                match write(&self.write, bytes, tail.as_ref(), &mut at) {
+                match write(&self.stream, bytes, tail.as_ref(), &mut at) {
                     Ok(true) if is_last => {
                         // Where this fails, the connection is gone.
-                        let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Write);
+                        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
                         return Flow::Flowing;
                     }
                     Ok(true) => {}
@@ -201,6 +201,9 @@ impl Socket {
 
     /// Answers a client's frames at once, unless something else waits to go out.
     fn answer(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut writer = self.writer();
         if writer.has_closed {
             return;
@@ -211,7 +214,7 @@ impl Socket {
             _ => return,
         };
         let mut at = 0;
-        match write(&self.write, bytes, None, &mut at) {
+        match write(&self.stream, bytes, None, &mut at) {
             Ok(true) => {}
             Ok(false) => {
                 *rest = Some(Box::new(Rest { bytes: bytes.to_vec(), tail: None, at }));
@@ -229,10 +232,19 @@ impl Socket {
                 Flow::Over => return Poll::Ready(()),
                 Flow::Blocked => {}
             }
-            let stream: &TcpStream = self.write.as_ref();
-            let writable = ready!(stream.poll_write_ready(cx));
+            let writable = ready!(self.stream.poll_write_ready(cx));
             let mut writer = self.writer();
             writer.flow = if writable.is_ok() { self.write_out(&mut writer) } else { Flow::Over };
+        }
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
         }
     }
 
@@ -248,15 +260,15 @@ impl Socket {
 }
 
 /// Writes from `at` on, and moves it. Says whether all is written.
-fn write(io: &OwnedWriteHalf, bytes: &[u8], tail: Option<&Frame>, at: &mut usize) -> io::Result<bool> {
+fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize) -> io::Result<bool> {
     let tail = tail.map_or(&[][..], Frame::as_bytes);
     let total = bytes.len() + tail.len();
     while *at < total {
         let written = if tail.is_empty() {
-            io.try_write(&bytes[*at..])
+            stream.try_write(&bytes[*at..])
         } else {
             let (first, skipped) = (&bytes[(*at).min(bytes.len())..], at.saturating_sub(bytes.len()));
-            io.try_write_vectored(&[IoSlice::new(first), IoSlice::new(&tail[skipped..])])
+            stream.try_write_vectored(&[IoSlice::new(first), IoSlice::new(&tail[skipped..])])
         };
         match written {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -336,7 +348,6 @@ fn frame(outgoing: Outgoing, out: &mut Vec<u8>) -> Option<Frame> {
 /// The task of a connection: reads, and waits until more can be written.
 struct Carrying {
     socket: Arc<Socket>,
-    read: OwnedReadHalf,
     input: Input,
     _place: Box<dyn Debug + Send>,
 }
@@ -362,14 +373,13 @@ impl Future for Carrying {
                 if !this.may_read() {
                     return Poll::Pending;
                 }
-                let mut read = ReadBuf::new(buffer);
-                match ready!(Pin::new(&mut this.read).poll_read(cx, &mut read)) {
-                    Ok(()) if !read.filled().is_empty() => {
-                        if let Some(close) = this.take_in(read.filled_mut()) {
+                match ready!(this.socket.poll_read(cx, buffer)) {
+                    Ok(0) | Err(_) => return Poll::Ready(CloseCode::Abnormal.into()),
+                    Ok(read) => {
+                        if let Some(close) = this.take_in(&mut buffer[..read]) {
                             return Poll::Ready(close);
                         }
                     }
-                    Ok(()) | Err(_) => return Poll::Ready(CloseCode::Abnormal.into()),
                 }
             }
             cx.waker().wake_by_ref();
@@ -383,6 +393,7 @@ impl Carrying {
     fn may_read(&self) -> bool {
         let Socket { hub, seat, paused, .. } = &*self.socket;
         if hub.may_read(*seat) {
+            paused.store(false, Ordering::Relaxed);
             return true;
         }
         paused.store(true, Ordering::Release);
@@ -422,9 +433,10 @@ impl Carrying {
                 }
                 if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
-            ((result, closed), answers)
+            (result, closed, answers)
         };
-        let (result, closed) = hub.receive_and_answer(*seat, receive, |answers| self.socket.answer(answers));
+        let (result, closed, _) =
+            hub.receive_and_answer(*seat, receive, |(_, _, answers)| self.socket.answer(answers));
         if let Err(violation) = result {
             self.break_off(violation);
         }

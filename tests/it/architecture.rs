@@ -357,7 +357,7 @@ fn words_of_picture(lib: &str) -> Vec<&str> {
 fn is_declared_for_tests(card: &str, file: &Text) -> bool {
     let name = file.path.rsplit('/').next().and_then(|name| name.strip_suffix(".rs")).unwrap_or_default();
     // Of a file that would be too long with its tests they stand in a folder beside it.
-    name == "tests" || card.contains(&format!("#[cfg(test)]\nmod {name};"))
+    name == "tests" || file.path.contains("/tests/") || card.contains(&format!("#[cfg(test)]\nmod {name};"))
 }
 
 /// The ops a script imports, and where.

@@ -1,4 +1,4 @@
-//! The executable is all there is: it runs after its build folder is gone.
+//! The executable is all there is: it runs after its build folder is gone. What stands beside it only makes it faster.
 //!
 //! Deleting the build folder of a test that is running would be rude, and hiding it needs rights a test does
 //! not have. So a copy of the executable runs far from home, without environment, while the folders that its
@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::mpsc;
 
 use notify::{Event, EventKind, RecursiveMode, Watcher};
@@ -63,6 +64,52 @@ fn a_copy_runs_without_its_build_folder() {
         seen.extend(paths.into_iter().filter(|path| is_script(path)));
     }
     assert!(seen.is_empty(), "opened while running: {seen:?}");
+}
+
+#[test]
+#[cfg(feature = "v8")]
+fn a_copy_starts_from_a_snapshot_beside_it() {
+    let away = Site::new();
+    let copy = away.path("liveline");
+    fs::copy(executable(), &copy).expect("a copy of the executable");
+    let made = Command::new(&copy).arg("snapshot").output().expect("the copy runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let snapshot = away.path("liveline.snapshot");
+    let size = fs::metadata(&snapshot).expect("a snapshot beside the copy").len();
+    assert!(size > 1 << 20, "{size}");
+
+    let site = Site::new().run_by(&copy, &[]).file(
+        "handler.js",
+        r#"
+        setTimeout(() => globalThis.moduleTimer = true, 0);
+        export default async function (event, next) {
+          if (next.stepname) return next();
+          if (event.url.search === "?fail") throw new TypeError("as asked");
+          const nothing = [typeof Deno, typeof bootstrap, typeof __bootstrap, typeof __liveline];
+          const error = await fetch("nonsense:").catch((error) => error.name);
+          await event.session.set("n", 1 + (await event.session.get("n") ?? 0));
+          event.respondWith({ nothing, error, n: await event.session.get("n") }, { done: false });
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          return { timer: globalThis.moduleTimer, random: crypto.randomUUID().length };
+        }"#,
+    );
+    let host = site.dev();
+    let (answer, mut line) = host.open("/");
+    let nothing = ["undefined"; 4];
+    assert_eq!(answer.json(), json!({ "nothing": nothing, "error": "TypeError", "n": 1 }));
+    assert_eq!(line.expect_body(), json!({ "timer": true, "random": 36 }));
+    line.done();
+    assert!(host.get("/?fail").text().contains("as asked"));
+    assert!(!host.log.text().contains("liveline.snapshot"), "it is used");
+
+    // What is damaged is passed over.
+    let mut bytes = fs::read(&snapshot).expect("the snapshot");
+    bytes[4096] ^= 1;
+    fs::write(&snapshot, bytes).expect("the snapshot can be written");
+    let site = Site::new().run_by(&copy, &[]).file("handler.js", "export default () => 'served';");
+    let host = site.dev();
+    assert_eq!(host.get("/").text(), "served");
+    assert!(host.log.text().contains("liveline.snapshot"), "it is said");
 }
 
 /// The folders the host's JavaScript comes from: our own, and those of Deno's crates where Cargo keeps them.

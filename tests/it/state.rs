@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{on_go, serve};
+use crate::support::{Site, on_go, serve};
 
 #[test]
 fn what_json_can_say_is_sent_in_bodies_and_in_deltas() {
@@ -75,8 +75,12 @@ fn a_state_with_a_cycle_that_comes_later_ends_the_line() {
 
 #[test]
 fn ten_thousand_changes_arrive_in_their_order() {
-    let host = serve(&on_go(
-        r#"const data = { n: 0, list: [] };
+    // Beyond the budget they would become one state.
+    let site = Site::new().arg("--max-queue=16MiB");
+    let host = site.file(
+        "handler.js",
+        on_go(
+            r#"const data = { n: 0, list: [] };
         event.respondWith(data, { done: false });
         await go;
         for (let n = 1; n <= 10000; n++) {
@@ -84,7 +88,9 @@ fn ten_thousand_changes_arrive_in_their_order() {
           if (n % 500 === 0) await new Promise((r) => setTimeout(r, 0));
         }
         event.respondWith({ end: data.n });"#,
-    ));
+        ),
+    );
+    let host = host.serve();
     let (_, mut line) = host.open("/");
 
     line.send("go", json!(null));

@@ -238,3 +238,23 @@ fn assert_frames(host: &Host, first: &Value, others: &[Value]) {
     }
     line.done();
 }
+
+#[test]
+fn what_an_idle_line_does_not_need_is_collected() {
+    let host = serve(
+        r#"export default (event) => {
+          globalThis.registry = new FinalizationRegistry(() => event.client.postMessage("collected"));
+          let kept = {};
+          registry.register(kept);
+          // So much that what survives it is collected rarely; afterwards nothing is made that could be the occasion.
+          let used = Array.from({ length: 200_000 }, () => ({}));
+          setTimeout(() => kept = used = null, 0);
+          event.waitUntilNavigate();
+          return {};
+        }"#,
+    );
+
+    let (_, mut line) = host.open("/");
+
+    assert_eq!(line.expect("message"), "collected");
+}

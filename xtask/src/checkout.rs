@@ -65,6 +65,11 @@ impl Build {
         Self { flags: &["--no-default-features"], variables: Vec::new() }
     }
 
+    /// Whether its engine can keep a started heap.
+    pub fn keeps_snapshots(&self) -> bool {
+        !self.flags.contains(&"--no-default-features")
+    }
+
     pub fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.args(self.flags).envs(self.variables.iter().map(|(name, value)| (name, value)))
     }

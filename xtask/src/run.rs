@@ -37,7 +37,12 @@ pub fn build_release(checkout: &Checkout, build: &Build) -> Outcome<PathBuf> {
     println!("building liveline, optimised; the first time this takes minutes");
     let mut cargo = checkout.cargo("build");
     complete(build.apply(&mut cargo).args(["--release", "--bin", "liveline"]))?;
-    Ok(checkout.liveline(&checkout.target, "release"))
+    let liveline = checkout.liveline(&checkout.target, "release");
+    // Part of what is shipped, as the executable is.
+    if build.keeps_snapshots() {
+        complete(Command::new(&liveline).arg("snapshot"))?;
+    }
+    Ok(liveline)
 }
 
 /// Replaces this process, so that Ctrl-C and the exit code are the other program's own.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::server::{Launch, Server};
+use crate::bench::server::{Launch, Ready, Server};
 use crate::checkout::{Checkout, complete, show};
 use crate::engine;
 use crate::failure::{Outcome, While, fail};
@@ -104,6 +104,8 @@ pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let launch = Launch {
         program: liveline(checkout)?,
         arguments: host_arguments(&site),
+        variables: Vec::new(),
+        ready: Ready::Says,
         log: folder.join("liveline.log"),
     };
     let server = Server::start(&launch, None)?;

@@ -43,9 +43,13 @@ impl World {
         self.engine.join(token, carrier, visitor, from, self.now, &mut self.actions)
     }
 
-    fn new() -> (World, LineId) {
+    fn empty(limits: Limits) -> World {
         let now = Instant::now();
-        let mut world = World { engine: Engine::new(limits(), now), now, actions: Vec::new() };
+        World { engine: Engine::new(limits, now), now, actions: Vec::new() }
+    }
+
+    fn new() -> (World, LineId) {
+        let mut world = World::empty(limits());
         let opening =
             Opening { owner: OwnerId(1), exchange: ExchangeId(2), visitor: visitor(), token: TOKEN };
         let id = world.engine.open(opening, world.now).unwrap();

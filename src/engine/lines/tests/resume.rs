@@ -29,11 +29,10 @@ impl Pair {
 
     /// A client that has read nothing yet.
     pub fn joined(limits: Limits) -> Pair {
-        let now = Instant::now();
-        let mut world = World { engine: Engine::new(limits, now), now, actions: Vec::new() };
+        let mut world = World::empty(limits);
         let (owner, exchange) = (OwnerId(1), ExchangeId(2));
         let opening = Opening { owner, exchange, visitor: visitor(), token: TOKEN };
-        let id = world.engine.open(opening, now).unwrap();
+        let id = world.engine.open(opening, world.now).unwrap();
         let seat = world.join(TOKEN, Carrier::Resumable(token(1)), &visitor(), (None, None)).unwrap();
         Pair { world, id, seat, token: 1, said: 0 }
     }
@@ -472,8 +471,8 @@ fn silent_without_resume_is_over() {
 
 #[test]
 fn followed_as_events_is_asked_for_nothing_but_kept_awake() {
-    let now = Instant::now();
-    let mut world = World { engine: Engine::new(heartbeats(), now), now, actions: Vec::new() };
+    let mut world = World::empty(heartbeats());
+    let now = world.now;
     let (owner, exchange) = (OwnerId(1), ExchangeId(2));
     let id = world.engine.open(Opening { owner, exchange, visitor: visitor(), token: TOKEN }, now).unwrap();
     world.engine.attach(id, Carrier::Events, now, &mut world.actions);

@@ -156,9 +156,8 @@ fn frames_on_their_way_are_not_dropped() {
 
 #[test]
 fn too_many_lines_are_refused_until_one_is_over() {
-    let now = Instant::now();
     let limits = Limits { lines_per_session: 1, lines_per_address: 2, ..limits() };
-    let mut engine = Engine::new(limits, now);
+    let World { mut engine, now, .. } = World::empty(limits);
     let open = |engine: &mut Engine, session: Option<&str>, token: u8| {
         let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
         let (owner, exchange) = (OwnerId(1), ExchangeId(u64::from(token)));
