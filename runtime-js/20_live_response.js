@@ -643,7 +643,7 @@ function readArguments([body, ...rest]) {
   // A place to go to without a word on why is a redirect.
   const status = init.status ?? (headers !== undefined && new Headers(headers).has("location") ? 302 : 200);
   if (!Number.isInteger(status) || status < 200 || status > 599) {
-    throw new RangeError(`The status of a response is a number from 200 to 599, not ${String(status)}`);
+    throw new RangeError(`A status is a number from 200 to 599, not ${String(status)}`);
   }
   return [body, callback, { status, statusText, headers, done, concurrent, type, redirected, url, nested: false }];
 }

@@ -178,7 +178,7 @@ export class RemotePort extends Port {
     if (this.readyState === "closed") return;
     if (this.readyState === "open") return this.#transport.send(text);
     if (this.#queued + text.length > MAX_QUEUE) {
-      throw domException("QuotaExceededError", `More than ${MAX_QUEUE} characters wait for the line to open.`);
+      throw domException("QuotaExceededError", `More than ${MAX_QUEUE} characters wait for the line.`);
     }
     this.#queue.push(text);
     this.#queued += text.length;

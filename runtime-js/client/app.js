@@ -343,7 +343,7 @@ async function serveByWorker(hasHandlers) {
     const script = registration?.active?.scriptURL ?? "";
     if (new URL(script || "/", location.href).pathname === WORKER) await registration.unregister();
   } catch (error) {
-    console.error("The service worker could not be registered:", error);
+    console.error("The service worker was not registered:", error);
   }
 }
 

@@ -16,7 +16,7 @@ const HOST_PATH = "/.liveline/";
 /** The URL of a page. What is code is none, whoever sends the user there. */
 export function pageAt(address, base) {
   const url = new URL(address, base);
-  if (url.protocol === "javascript:") throw new TypeError(`There is no page at ${url.href}: it is code.`);
+  if (url.protocol === "javascript:") throw new TypeError(`No page is at ${url.href}: it is code.`);
   return url;
 }
 

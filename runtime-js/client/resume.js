@@ -162,7 +162,7 @@ export class ResumableLine {
   send(text) {
     if (this.#isOver || this.#ending !== null) return;
     if (!this.#isOn && this.#size + text.length > MAX_QUEUE) {
-      throw domException("QuotaExceededError", `More than ${MAX_QUEUE} characters wait for the line to open.`);
+      throw domException("QuotaExceededError", `More than ${MAX_QUEUE} characters wait for the line.`);
     }
     this.#sent += 1;
     const frame = `${this.#sent} ${text}`;

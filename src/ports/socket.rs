@@ -201,9 +201,6 @@ impl Socket {
 
     /// Answers a client's frames at once, unless something else waits to go out.
     fn answer(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
         let mut writer = self.writer();
         if writer.has_closed {
             return;
@@ -433,10 +430,10 @@ impl Carrying {
                 }
                 if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
-            (result, closed, answers)
+            ((result, closed), answers)
         };
-        let (result, closed, _) =
-            hub.receive_and_answer(*seat, receive, |(_, _, answers)| self.socket.answer(answers));
+        let ((result, closed), _) =
+            hub.receive_and_answer(*seat, receive, |(_, answers)| self.socket.answer(answers));
         if let Err(violation) = result {
             self.break_off(violation);
         }
