@@ -1,6 +1,8 @@
 //! Scripts for browsers, in fewer bytes.
 
-use deno_ast::swc::ast::{Decl, Id, Pass, PrivateName, Program, Stmt, VarDecl, VarDeclKind};
+use deno_ast::swc::ast::{
+    Decl, Expr, Id, Lit, Number, Pass, PrivateName, Program, Stmt, UnaryExpr, UnaryOp, VarDecl, VarDeclKind,
+};
 use deno_ast::swc::atoms::Atom;
 use deno_ast::swc::codegen::text_writer::JsWriter;
 use deno_ast::swc::codegen::{Config, Emitter};
@@ -32,6 +34,7 @@ pub fn minify(script: String) -> String {
         renamer(Default::default(), ShortNames).process(&mut program);
         program.visit_mut_with(&mut ShortPrivateNames::default());
         program.visit_mut_with(&mut OneDeclaration);
+        program.visit_mut_with(&mut ShortValues);
     });
     let mut output = Vec::new();
     let map: Lrc<SourceMap> = Lrc::default();
@@ -114,6 +117,23 @@ impl VisitMut for OneDeclaration {
     }
 }
 
+/// `true` becomes `!0`, `false` `!1`, and `undefined` `void 0`.
+struct ShortValues;
+
+impl VisitMut for ShortValues {
+    fn visit_mut_expr(&mut self, expression: &mut Expr) {
+        expression.visit_mut_children_with(self);
+        let (span, op, value) = match expression {
+            Expr::Lit(Lit::Bool(flag)) => (flag.span, UnaryOp::Bang, if flag.value { 0.0 } else { 1.0 }),
+            // Variables have other names by now.
+            Expr::Ident(name) if name.sym == "undefined" => (name.span, UnaryOp::Void, 0.0),
+            _ => return,
+        };
+        let arg = Box::new(Expr::Lit(Lit::Num(Number { span, value, raw: None })));
+        *expression = Expr::Unary(UnaryExpr { span, op, arg });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +145,12 @@ mod tests {
             minify(script.into()),
             "(()=>{class a{#a=0;next(){let a=1;return this.#a+=a;}}return a;})()"
         );
+    }
+
+    #[test]
+    fn minify_values_are_short() {
+        let script = "f(true, { a: false, true: undefined, undefined: 1 }, x.undefined)";
+        assert_eq!(minify(script.into()), "f(!0,{a:!1,true:void 0,undefined:1},x.undefined)");
     }
 
     #[test]

@@ -176,7 +176,7 @@ describe("a line that outlives its connections", () => {
     it.heard("a4", 2);
     it.lost(3);
     it.send(half);
-    assert.throws(() => it.send(half), (error) => error.name === "QuotaExceededError" && /come back/.test(error.message));
+    assert.throws(() => it.send(half), (error) => error.name === "QuotaExceededError" && /wait for the line/.test(error.message));
     it.send("small");
     it.tick(it.due);
     take();
