@@ -108,7 +108,7 @@ pub enum Take {
 
 impl Outgoing {
     /// Bytes of payload.
-    pub fn len(&self) -> usize {
+    pub fn payload_len(&self) -> usize {
         match self {
             Outgoing::Frame(frame) | Outgoing::Numbered(_, frame) => frame.len(),
             Outgoing::Control(text) => text.len(),

@@ -427,7 +427,7 @@ impl Engine {
         }
         stats.frames_out += (into.len() - said) as u64;
         line.tally.frames_out += (into.len() - said) as u32;
-        stats.bytes_out += into[said..].iter().map(Outgoing::len).sum::<usize>() as u64;
+        stats.bytes_out += into[said..].iter().map(Outgoing::payload_len).sum::<usize>() as u64;
         stats.pings += u64::from(std::mem::take(&mut line.tally.pings));
         take
     }

@@ -282,7 +282,7 @@ impl Sim {
         let mut out = Vec::new();
         let take = self.engine.take(link.seat, bytes, self.now, &mut out);
         self.expected.frames_out += out.len() as u64;
-        self.expected.bytes_out += out.iter().map(Outgoing::len).sum::<usize>() as u64;
+        self.expected.bytes_out += out.iter().map(Outgoing::payload_len).sum::<usize>() as u64;
         let mut frames: VecDeque<_> = out
             .into_iter()
             .map(|outgoing| match outgoing {
