@@ -326,7 +326,7 @@ impl Isolate {
         }
     }
 
-    /// Delivers messages of raw sockets, as many in one turn as fit into a [`TURN`]. Says how many it took.
+    /// Delivers messages of raw sockets, as many in one turn as fit into five milliseconds. Says how many it took.
     pub fn deliver_messages(&self, told: &[Told]) -> usize {
         let mut taken = 0;
         self.enter(|scope, functions| {
