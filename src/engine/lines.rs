@@ -629,9 +629,10 @@ impl Engine {
         }
     }
 
-    /// Tells a line's owner what its client said, which counts until it is handled.
+    /// Tells a line's owner what its client said, which counts until it is handled. What it said to others may have been
+    /// the end of its line.
     fn tell(&mut self, id: LineId, event: Event, size: usize, actions: &mut Vec<Action>) {
-        let Some(line) = self.line_mut(id) else { return };
+        let Some(line) = self.line_mut(id).filter(|line| !line.is_ending()) else { return };
         line.told(size);
         actions.push(Action::Tell { owner: line.owner, exchange: line.exchange, line: id, event });
     }
@@ -648,6 +649,10 @@ impl Engine {
             self.apply(id, now, actions, |line, limits| line.send(parcel, now, limits));
         }
         for (id, event) in outcome.events {
+            // What was said may have been too much for who listens.
+            if self.line(id).is_none_or(Line::is_ending) {
+                continue;
+            }
             // Whoever speaks waits for those who listen.
             if let Event::Overheard { from, size, .. } = &event
                 && let Some(line) = self.line_mut(*from)

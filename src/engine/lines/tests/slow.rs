@@ -152,6 +152,21 @@ fn frames_on_their_way_are_not_dropped() {
     assert_eq!((&taken[0], first_letters(&taken[1..])), (&welcome(2, 1, false), "abef".into()));
 }
 
+/// Its own frame of the message is what fills its queue.
+#[test]
+fn full_by_a_message_its_handler_does_not_hear_it() {
+    let (mut world, a) = World::open();
+    let b = second(&mut world, Token([8; 16]));
+    enter(&mut world, a, Entry::default());
+    enter(&mut world, b, Entry::default());
+    world.engine.listen(b, &"room:7".parse().unwrap(), Listening::Channel);
+    "abcd".chars().for_each(|letter| world.send(b, &message(&letter.to_string())));
+    says(&mut world, a, "room:7:message");
+    assert_eq!(world.told(), ["closed 1013"], "nothing follows the end");
+    (0..20).for_each(|_| says(&mut world, a, "room:7:message"));
+    assert!(world.engine.may_read(world.engine.seat_now(a)), "nor is it waited for");
+}
+
 // -- who may have how many -----------------------------------------------------------------------------------
 
 #[test]
