@@ -130,11 +130,9 @@ export class Exchange {
 
   // -- a client that reads slowly ----------------------------------------------------------------------------------
 
-  /** Calls `callback` when the client needs in full what it follows. @returns {() => void} what stops that */
-  onRefresh(callback) {
-    this.#refreshers ??= new Set();
-    this.#refreshers.add(callback);
-    return () => this.#refreshers.delete(callback);
+  /** Calls `listener.refresh()` when the client needs in full what it follows. @param {{ refresh(): void }} listener */
+  onRefresh(listener) {
+    this.#refreshers = this.#refreshers === null ? [listener] : this.#refreshers.concat(listener);
   }
   #refreshers = null;
 
@@ -150,9 +148,9 @@ export class Exchange {
   drained(stale) {
     if (stale) {
       op_port_refresh(this.id);
-      for (const refresh of this.#refreshers ?? []) {
+      for (const listener of this.#refreshers ?? []) {
         try {
-          refresh();
+          listener.refresh();
         } catch (error) {
           return this.fail(error);
         }

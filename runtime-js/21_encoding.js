@@ -41,7 +41,6 @@ export class Responder {
   #observed = null;
   /** The newest state, for a client that missed what led to it. */
   #newest = null;
-  #stopRefresh = null;
 
   /**
    * @param {import("./10_exchange.js").Exchange} exchange
@@ -140,12 +139,12 @@ export class Responder {
   }
 
   #isNewest(frame) {
+    if (this.#newest === null) this.#exchange.onRefresh(this);
     this.#newest = frame;
-    this.#stopRefresh ??= this.#exchange.onRefresh(() => this.#refresh());
   }
 
   /** Says the newest state again, as it is now. */
-  #refresh() {
+  refresh() {
     const exchange = this.#exchange;
     const eventID = exchange.nextEventID("response.replace");
     op_port_state(exchange.id, eventID, encodeFrame(this.#newest));
@@ -184,15 +183,17 @@ export function follow(exchange, eventID, data) {
     for (const { path } of records) known.add(path[0]);
     sendDelta(exchange, eventID, records, null);
   }));
-  exchange.onRefresh(() => {
-    const set = ([key, value]) => ({ type: "set", key, value, isUpdate: true, path: [key] });
-    const gone = [...known].filter((key) => key !== "length" && !Object.hasOwn(data, key));
-    const records = [
-      ...gone.map((key) => ({ type: "delete", key, path: [key] })),
-      ...Object.entries(data).map(set),
-      ...(Array.isArray(data) ? [set(["length", data.length])] : []),
-    ];
-    sendDelta(exchange, eventID, records, null);
+  exchange.onRefresh({
+    refresh() {
+      const set = ([key, value]) => ({ type: "set", key, value, isUpdate: true, path: [key] });
+      const gone = [...known].filter((key) => key !== "length" && !Object.hasOwn(data, key));
+      const records = [
+        ...gone.map((key) => ({ type: "delete", key, path: [key] })),
+        ...Object.entries(data).map(set),
+        ...(Array.isArray(data) ? [set(["length", data.length])] : []),
+      ];
+      sendDelta(exchange, eventID, records, null);
+    },
   });
 }
 
