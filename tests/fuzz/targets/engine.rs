@@ -173,10 +173,9 @@ impl World {
         match (what % 20, how / 4 % 8) {
             (17, 0) => engine.receive(seat, said, now, actions),
             (17, 1) => {
-                // True or not: what it confirms it will not get.
-                let number = u64::from(how / 32);
-                connection.next = connection.next.map(|next| next.max(number + 1));
-                engine.receive(seat, &format!("a{number}"), now, actions);
+                // What it confirms, true or not, it may not get.
+                connection.next = None;
+                engine.receive(seat, &format!("a{}", how / 32), now, actions);
             }
             (17, 2) => engine.receive(seat, "{", now, actions),
             (17, 3) => engine.receive_raw(seat, Frame::from(said), now, actions),
