@@ -79,7 +79,7 @@ impl World {
     fn written(&mut self, id: LineId) -> Vec<String> {
         let mut frames = Vec::new();
         while self.engine.take(self.engine.seat_now(id), 100, self.now, &mut frames) == Take::Some {}
-        frames.iter().map(|frame| text_of(frame)).collect()
+        frames.iter().map(text_of).collect()
     }
 
     fn told(&mut self) -> Vec<String> {

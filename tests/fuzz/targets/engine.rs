@@ -93,7 +93,7 @@ impl World {
             address: [127, 0, 0, 1 + which / 128].into(),
         };
         let from = (None, None);
-        if what % 20 == 0 {
+        if what.is_multiple_of(20) {
             let (token, exchange) = (self.fresh(), ExchangeId(self.lines.len() as u64));
             let owner = OwnerId(u32::from(how % 2));
             if let Ok(line) = self.engine.open(Opening { owner, exchange, visitor, token }, now) {
