@@ -37,14 +37,20 @@ async fn first_load(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
 async fn reload_on_change(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
     loop {
         watch.changed().await;
-        let reloaded = pool.reload_if(|| !watch.saw_more()).await;
+        let mut reloaded = pool.reload_if(|has_empty| !has_empty && !watch.saw_more()).await;
         watch.also(pool.files());
+        if reloaded.is_err() {
+            if !watch.is_settled().await {
+                // Somebody is still writing, and what is there between two files is nobody's error.
+                continue;
+            }
+            reloaded = pool.reload().await;
+            watch.also(pool.files());
+        }
         match reloaded {
             Ok(Reloaded { took, handlers }) => {
                 report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
             }
-            // Somebody is still writing, and what is there between two files is nobody's error.
-            Err(_) if !watch.is_settled().await => {}
             Err(diagnostics) => {
                 report(&format!("reload failed, the old code goes on serving\n{}", errors(&diagnostics)));
             }

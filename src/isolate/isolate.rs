@@ -235,6 +235,11 @@ impl Isolate {
         Ok(())
     }
 
+    /// Whether one of their files had nothing in it.
+    pub fn has_empty(&self) -> bool {
+        self.loader.has_empty()
+    }
+
     /// Every file that the handlers are made of.
     pub fn files(&self) -> HashSet<PathBuf> {
         self.loader.files()

@@ -1,7 +1,7 @@
 //! Loads the modules of an isolate.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -22,6 +22,8 @@ pub struct Loader {
     modules: Modules,
     source_maps: RefCell<HashMap<String, Vec<u8>>>,
     files: RefCell<HashSet<PathBuf>>,
+    /// One of them had nothing in it.
+    has_empty: Cell<bool>,
     /// The last error with a place that V8 does not know, because it never saw the source.
     failure: RefCell<Option<Diagnostic>>,
 }
@@ -30,6 +32,11 @@ impl Loader {
     /// Every file that was read so far.
     pub fn files(&self) -> HashSet<PathBuf> {
         self.files.borrow().clone()
+    }
+
+    /// Whether a file had nothing in it, as one that is about to be written.
+    pub fn has_empty(&self) -> bool {
+        self.has_empty.get()
     }
 
     /// The error that ended the last load, if it came from here.
@@ -60,6 +67,9 @@ impl Loader {
         self.files.borrow_mut().insert(path.clone());
         let source = std::fs::read_to_string(&path)
             .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+        if source.is_empty() {
+            self.has_empty.set(true);
+        }
         if path.extension().is_some_and(|extension| extension == "json") {
             if *requested != RequestedModuleType::Json {
                 let path = path.display();

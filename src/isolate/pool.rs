@@ -66,26 +66,36 @@ impl Pool {
 
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
-        self.reload_if(|| true).await
+        self.change(|_| true, true).await
     }
 
     /// The same, unless by the time it is loaded `is_meant` denies that it is what was meant: somebody may be writing.
-    pub async fn reload_if(&self, is_meant: impl Fn() -> bool) -> Result<Reloaded, Vec<Diagnostic>> {
+    /// It hears whether a file had nothing in it, which is how most writers begin. A failure counts for nothing.
+    pub async fn reload_if(&self, is_meant: impl Fn(bool) -> bool) -> Result<Reloaded, Vec<Diagnostic>> {
+        self.change(is_meant, false).await
+    }
+
+    async fn change(
+        &self,
+        is_meant: impl Fn(bool) -> bool,
+        counts_failure: bool,
+    ) -> Result<Reloaded, Vec<Diagnostic>> {
         let _changing = self.changing.lock().await;
         let is_first = self.current.load().is_empty();
         let reloaded = self.reload_now(is_meant).await;
-        if let Some(observer) = self.settings.observer.as_ref().filter(|_| !is_first) {
+        let counts = !is_first && (reloaded.is_ok() || counts_failure);
+        if let Some(observer) = self.settings.observer.as_ref().filter(|_| counts) {
             observer.reloaded(reloaded.is_ok());
         }
         reloaded
     }
 
-    async fn reload_now(&self, is_meant: impl Fn() -> bool) -> Result<Reloaded, Vec<Diagnostic>> {
+    async fn reload_now(&self, is_meant: impl Fn(bool) -> bool) -> Result<Reloaded, Vec<Diagnostic>> {
         let began = Instant::now();
         let routes = self.scan()?;
         let handlers = routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
-        let workers = self.load(&routes, 0..self.settings.workers).await?;
-        if !is_meant() {
+        let (workers, has_empty) = self.load(&routes, 0..self.settings.workers).await?;
+        if !is_meant(has_empty) {
             workers.iter().for_each(|worker| drop(worker.mailbox.send(Mail::Stop)));
             return Err(vec![Diagnostic::new("the files changed while they were loaded")]);
         }
@@ -104,12 +114,13 @@ impl Pool {
         Ok(Arc::new(routes.map_err(|error| vec![Diagnostic::new(error.to_string())])?))
     }
 
-    /// Starts these workers with the same code, side by side. All of them load, or none goes on.
+    /// Starts these workers with the same code, side by side. All of them load, or none goes on. Says also whether a
+    /// file had nothing in it.
     async fn load(
         &self,
         routes: &Arc<Routes>,
         numbers: Range<usize>,
-    ) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
+    ) -> Result<(Vec<Arc<Handle>>, bool), Vec<Diagnostic>> {
         // Reads and compiles, which is not for a thread that live lines need.
         let build = || BrowserFiles::build(&self.settings.layout, routes, Arc::new(BrowserTools::default()));
         let (browser, mut files) = tokio::task::block_in_place(build);
@@ -122,13 +133,15 @@ impl Pool {
             workers.push(worker);
             loading.push(loaded);
         }
-        let mut result = Ok(());
+        let (mut result, mut has_empty) = (Ok(()), false);
         for loading in loading {
             let loaded = loading.await.unwrap_or_else(|_| Loaded {
                 files: HashSet::new(),
+                has_empty: false,
                 result: Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]),
             });
             files.extend(loaded.files);
+            has_empty |= loaded.has_empty;
             result = result.and(loaded.result);
         }
         // Also of code that does not load: the change that mends it has to be seen.
@@ -138,7 +151,7 @@ impl Pool {
                 let _ = worker.mailbox.send(Mail::Stop);
             }
         }
-        result.map(|()| workers)
+        result.map(|()| (workers, has_empty))
     }
 
     /// Puts a fresh worker in place of one whose isolate was stopped.
@@ -159,7 +172,7 @@ impl Pool {
         let _changing = self.changing.lock().await;
         let current = self.current.load_full();
         let Some(index) = current.iter().position(|worker| worker.owner == owner) else { return Ok(()) };
-        let mut fresh = self.load(&self.scan()?, index..index + 1).await?;
+        let (mut fresh, _) = self.load(&self.scan()?, index..index + 1).await?;
         let mut workers = Vec::clone(&current);
         let old = std::mem::replace(&mut workers[index], fresh.remove(0));
         self.current.store(Arc::new(workers));

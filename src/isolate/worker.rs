@@ -111,6 +111,8 @@ impl Inbox {
 /// How loading went, and which files it read.
 pub(super) struct Loaded {
     pub files: HashSet<PathBuf>,
+    /// One of them had nothing in it.
+    pub has_empty: bool,
     pub result: Result<(), Vec<Diagnostic>>,
 }
 
@@ -357,7 +359,7 @@ async fn live(
         Ok(isolate) => isolate,
         Err(error) => {
             let result = Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]);
-            let _ = loaded.send(Loaded { files: HashSet::new(), result });
+            let _ = loaded.send(Loaded { files: HashSet::new(), has_empty: false, result });
             return;
         }
     };
@@ -365,7 +367,8 @@ async fn live(
     let result = isolate.load(&site).await;
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());
-    let _ = loaded.send(Loaded { files: isolate.files().into_iter().chain(pages).collect(), result });
+    let files = isolate.files().into_iter().chain(pages).collect();
+    let _ = loaded.send(Loaded { files, has_empty: isolate.has_empty(), result });
     if failed {
         return;
     }
