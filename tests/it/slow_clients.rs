@@ -173,7 +173,7 @@ export default (event) => {
 fn a_silent_client_is_pinged_and_stays() {
     let site = Site::new().file("handler.js", STAYS);
     let host = site.arg("--ping-interval=100ms").arg("--ping-timeout=400ms").serve();
-    let (_, mut line) = host.open("/");
+    let mut line = host.open_socket("/");
 
     // A client that answers pings lives longer than one that does not.
     for _ in 0..8 {
@@ -187,7 +187,7 @@ fn a_silent_client_is_pinged_and_stays() {
 fn a_client_without_a_sign_of_life_is_gone() {
     let site = Site::new().file("handler.js", STAYS);
     let host = site.arg("--ping-interval=100ms").arg("--ping-timeout=300ms").serve();
-    let (_, line) = host.open("/");
+    let line = host.open_socket("/");
 
     // It does not read, so it answers no ping.
     host.log.next("closed 1006");
@@ -198,7 +198,7 @@ fn a_client_without_a_sign_of_life_is_gone() {
 fn a_spinning_handler_delays_no_ping() {
     let site = Site::new().file("handler.js", STAYS).arg("--cpu-timeout=20s");
     let mut host = site.arg("--ping-interval=100ms").serve();
-    let (_, mut line) = host.open("/");
+    let mut line = host.open_socket("/");
     line.send("spin", Value::Null);
 
     for _ in 0..5 {

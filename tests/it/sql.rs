@@ -237,14 +237,16 @@ fn a_transaction_is_all_or_nothing() {
         await client.exec("CREATE TABLE t (n)");
         const all = async () => (await client.query("SELECT n FROM t")).rows.map(({ n }) => n);
         const insert = (tx, n) => tx.query("INSERT INTO t VALUES (?)", [n]);
+        let outside;
         const result = await client.transaction(async (tx) => {
           await insert(tx, 1);
           await tx.exec("SAVEPOINT a; INSERT INTO t VALUES (2); ROLLBACK TO a");
           // Whoever asks outside waits for the end.
-          all().then((seen) => globalThis.seen = seen);
+          outside = all();
           await insert(tx, 3);
           return "done";
         });
+        const seen = await outside;
         let thrown;
         let kept;
         try {
@@ -258,7 +260,7 @@ fn a_transaction_is_all_or_nothing() {
         }
         const late = await insert(kept, 5).catch((error) => error.code);
         const sync = await client.transaction((tx) => (insert(tx, 6), "sync"));
-        return [result, await all(), globalThis.seen, thrown, late, sync];"#,
+        return [result, await all(), seen, thrown, late, sync];"#,
     );
 
     assert_eq!(got, json!(["done", [1, 3, 6], [1, 3], "RangeError", "SQLITE_MISUSE", "sync"]));
