@@ -1,7 +1,7 @@
 //! The engine's driver.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -61,6 +61,8 @@ struct Shared {
     /// Some line may be read again, for those who wait without a socket.
     woken: Notify,
     waiting: AtomicUsize,
+    /// Lines may have something to write. So that a turn which said nothing does not touch the engine.
+    has_unwritten: AtomicBool,
 }
 
 struct State {
@@ -146,6 +148,7 @@ impl Hub {
             deadline_moved: Notify::new(),
             woken: Notify::new(),
             waiting: AtomicUsize::new(0),
+            has_unwritten: AtomicBool::new(false),
         };
         let hub = Hub(Arc::new(shared));
         runtime.spawn(hub.clone().keep_time());
@@ -443,7 +446,7 @@ impl Hub {
                 engine.written(seat, now, actions);
             }
             self.rearm(&mut state);
-            (take, state.sort_out())
+            (take, self.sort_out(&mut state))
         };
         if has_news {
             self.tell();
@@ -498,7 +501,20 @@ impl Hub {
         let result = input(engine, Instant::now(), actions);
         self.rearm(&mut state);
         state.unflushed += 1;
-        Ran { result, has_news: state.sort_out(), is_much: state.unflushed > MUCH }
+        let has_news = self.sort_out(&mut state);
+        let is_much = state.unflushed > MUCH;
+        if is_much {
+            state.unflushed = 0;
+        }
+        Ran { result, has_news, is_much }
+    }
+
+    fn sort_out(&self, state: &mut State) -> bool {
+        let has_news = state.sort_out();
+        if !state.unwritten.is_empty() {
+            self.0.has_unwritten.store(true, Ordering::Release);
+        }
+        has_news
     }
 
     /// Tells the owners what is new. They hear things in the order in which they happened, whichever threads they are
@@ -528,6 +544,9 @@ impl Hub {
 
     /// Writes what lines have to say: here if they are few, else on the runtime, where it holds up nobody's handler.
     pub fn flush(&self) {
+        if !self.0.has_unwritten.swap(false, Ordering::Acquire) {
+            return;
+        }
         let sockets: Vec<Arc<Socket>> = {
             let mut state = self.lock();
             state.unflushed = 0;

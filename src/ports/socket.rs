@@ -292,11 +292,10 @@ thread_local! {
 impl Framing {
     /// Encodes what was taken. A large frame at the end comes back instead, to be written after the bytes.
     fn encode(self, outgoing: impl Iterator<Item = Outgoing>, out: &mut Vec<u8>) -> Option<Frame> {
-        let mut tail = None;
+        let mut tail: Option<Frame> = None;
         for outgoing in outgoing {
             // Only the last of a batch is large; what comes after it must not overtake it.
-            if let Some(Frame::Text(_) | Frame::Binary(_)) = &tail {
-                let frame: Frame = tail.take().expect("it was just seen");
+            if let Some(frame) = tail.take() {
                 out.extend_from_slice(frame.as_bytes());
             }
             match self {
