@@ -21,6 +21,8 @@ enum Step {
     Open(usize, bool),
     Enter(usize, usize),
     Leave(usize, usize),
+    /// It leaves and enters so often that a while passes until others are told.
+    Storm(usize, usize),
     Say(usize, usize),
     Post(usize),
     Complete(usize),
@@ -39,6 +41,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..SESSIONS.len(), prop::bool::weighted(0.8)).prop_map(|(it, joined)| Step::Open(it, joined)),
         8 => both.clone().prop_map(|(line, channel)| Step::Enter(line, channel)),
         3 => both.clone().prop_map(|(line, channel)| Step::Leave(line, channel)),
+        3 => both.clone().prop_map(|(line, channel)| Step::Storm(line, channel)),
         10 => both.prop_map(|(line, channel)| Step::Say(line, channel)),
         1 => (0..CHANNELS.len()).prop_map(Step::Post),
         1 => line.clone().prop_map(Step::Complete),
@@ -196,8 +199,9 @@ fn entry() -> Entry {
 }
 
 fn engine(queue_bytes: usize) -> Engine {
-    let join_window = Duration::from_secs(9999);
-    Engine::new(Limits { queue_bytes, join_window, ..Limits::for_tests() }, Instant::now())
+    // Nothing ends because time passes.
+    let (join_window, close_grace) = (Duration::from_secs(9999), Duration::from_secs(9999));
+    Engine::new(Limits { queue_bytes, join_window, close_grace, ..Limits::for_tests() }, Instant::now())
 }
 
 proptest! {
@@ -207,6 +211,7 @@ proptest! {
         let mut now = Instant::now();
         let (mut model, mut known, mut actions) = (Model::default(), Vec::<Known>::new(), Vec::new());
         let channels = CHANNELS.map(|name| name.parse::<ChannelId>().unwrap());
+        let mut storms = 0;
 
         for step in steps {
             let at = |line: usize, known: &[Known]| (!known.is_empty()).then(|| line % known.len());
@@ -224,6 +229,20 @@ proptest! {
                 Step::Leave(line, channel) => if let Some(line) = at(line, &known) {
                     engine.leave(known[line].id, &channels[channel], now, &mut actions);
                     model.leave(channel, line, &mut known);
+                },
+                Step::Storm(line, channel) => if let Some(line) = at(line, &known) {
+                    storms += 1;
+                    if storms % 2 == 0 {
+                        // So that what is told can be listed.
+                        now += Duration::from_secs(1);
+                        engine.tick(now, &mut actions);
+                    }
+                    for _ in 0..5 {
+                        engine.leave(known[line].id, &channels[channel], now, &mut actions);
+                        model.leave(channel, line, &mut known);
+                        engine.enter(known[line].id, channels[channel].clone(), entry(), now, &mut actions);
+                        model.enter(channel, line, &mut known);
+                    }
                 },
                 Step::Say(line, channel) => if let Some(line) = at(line, &known) {
                     known[line].said += 1;
