@@ -16,6 +16,8 @@ mod embedded;
 mod isolate;
 mod live;
 mod loader;
+#[cfg(feature = "v8")]
+mod microtasks;
 #[cfg(feature = "ts")]
 mod minify;
 mod modules;

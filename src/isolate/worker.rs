@@ -189,8 +189,8 @@ impl Worker {
                 mail = inbox.next() => mail,
                 () = self.quieter.notified() => continue,
                 () = self.isolate.idle() => continue,
-                () = self.isolate.stopped() => {
-                    // It is not trusted with new requests.
+                () = self.isolate.filled() => {
+                    // It has no room for new requests.
                     if let Some(pool) = self.pool.upgrade() {
                         pool.replace(self.owner);
                     }
@@ -348,7 +348,7 @@ async fn live(
         settings.limits.body,
         settings.limits.body_read,
     );
-    let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
+    let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone(), |_| {});
     if let Ok(isolate) = &isolate
         && mail.is_empty()
     {

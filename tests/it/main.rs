@@ -40,6 +40,7 @@ mod sql;
 mod state;
 mod static_files;
 mod staying;
+mod stopped;
 mod termination;
 mod timers;
 mod transcripts;
