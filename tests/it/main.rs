@@ -45,5 +45,6 @@ mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;
+mod visitors;
 mod websockets;
 mod without_sockets;
