@@ -46,5 +46,6 @@ mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;
+mod visitors;
 mod websockets;
 mod without_sockets;
