@@ -28,18 +28,23 @@ mod moved_binary;
 mod observe;
 mod pages;
 mod plain_clients;
+#[cfg(unix)]
+mod printing;
 mod regressions;
 mod reload;
 mod resume;
 mod routing;
 mod security;
 mod sessions;
+#[cfg(unix)]
+mod signals;
 mod slow_clients;
 mod smoke;
 mod sql;
 mod state;
 mod static_files;
 mod staying;
+mod strangers;
 mod termination;
 mod timers;
 mod transcripts;
