@@ -112,6 +112,9 @@ pub struct Server {
     /// Log every answered request
     #[arg(long)]
     pub access_log: bool,
+    /// Serve files of public/ also where links lead out of the folder
+    #[arg(long)]
+    pub follow_links: bool,
     #[command(flatten)]
     pub limits: Limits,
 }

@@ -28,12 +28,16 @@ mod moved_binary;
 mod observe;
 mod pages;
 mod plain_clients;
+#[cfg(unix)]
+mod printing;
 mod regressions;
 mod reload;
 mod resume;
 mod routing;
 mod security;
 mod sessions;
+#[cfg(unix)]
+mod signals;
 mod slow_clients;
 mod smoke;
 mod sql;
@@ -41,6 +45,7 @@ mod state;
 mod static_files;
 mod staying;
 mod stopped;
+mod strangers;
 mod termination;
 mod timers;
 mod transcripts;
