@@ -26,8 +26,7 @@ pub async fn run(args: Server) -> Result<(), CliError> {
 /// Loads the code, as soon as it can be loaded.
 async fn first_load(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
     loop {
-        let loaded = pool.reload().await;
-        watch.also(pool.files());
+        let Some(loaded) = unless_changed(pool, watch, pool.reload()).await else { continue };
         let Err(diagnostics) = loaded else { return Ok(()) };
         report(&format!("{}\nwaiting for a change", errors(&diagnostics)));
         watch.changed().await;
@@ -35,17 +34,25 @@ async fn first_load(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
 }
 
 async fn reload_on_change(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
+    let seen = watch.seen();
+    let mut is_known = false;
     loop {
-        watch.changed().await;
-        let mut reloaded = pool.reload_if(|has_empty| !has_empty && !watch.saw_more()).await;
-        watch.also(pool.files());
+        if !is_known {
+            watch.changed().await;
+        }
+        let is_meant = |has_empty: bool| !has_empty && !seen.saw_more();
+        let reloaded = unless_changed(pool, watch, pool.reload_if(is_meant)).await;
+        is_known = reloaded.is_none();
+        let Some(mut reloaded) = reloaded else { continue };
         if reloaded.is_err() {
             if !watch.is_settled().await {
                 // Somebody is still writing, and what is there between two files is nobody's error.
                 continue;
             }
-            reloaded = pool.reload().await;
-            watch.also(pool.files());
+            let again = unless_changed(pool, watch, pool.reload()).await;
+            is_known = again.is_none();
+            let Some(again) = again else { continue };
+            reloaded = again;
         }
         match reloaded {
             Ok(Reloaded { took, handlers }) => {
@@ -55,6 +62,24 @@ async fn reload_on_change(pool: &Pool, watch: &mut Watch) -> Result<(), CliError
                 report(&format!("reload failed, the old code goes on serving\n{}", errors(&diagnostics)));
             }
         }
+    }
+}
+
+/// How a load ends; None where it was given up for a change that came meanwhile.
+async fn unless_changed<T>(pool: &Pool, watch: &mut Watch, load: impl Future<Output = T>) -> Option<T> {
+    let mut load = std::pin::pin!(load);
+    loop {
+        let loaded = tokio::select! {
+            biased;
+            loaded = &mut load => Some(loaded),
+            () = pool.stalled() => {
+                watch.also(pool.files());
+                continue;
+            }
+            () = watch.changed() => None,
+        };
+        watch.also(pool.files());
+        return loaded;
     }
 }
 

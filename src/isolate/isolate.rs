@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use super::loader::Loader;
 use super::site::Site;
+use super::stall::{Schedule, Stall};
 #[cfg(feature = "v8")]
 use super::watchdog::Witness;
 use super::watchdog::{self, Pulse, Stopper, Trip};
@@ -162,13 +163,14 @@ impl Isolate {
         self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
 
-    /// Loads every handler of the server's layer. Reports every file that fails, not only the first.
-    pub async fn load(&self, site: &Site) -> Result<(), Vec<Diagnostic>> {
+    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `stalled` is called
+    /// when one waits for a while.
+    pub async fn load(&self, site: &Site, stalled: impl Fn(&Stall)) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
         let mut failures = Vec::new();
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
-            if let Err(diagnostic) = self.load_handler(handler).await {
+            if let Err(diagnostic) = self.load_handler(handler, &stalled).await {
                 failures.push(diagnostic);
             }
         }
@@ -190,7 +192,7 @@ impl Isolate {
         Ok(())
     }
 
-    async fn load_handler(&self, handler: &Handler) -> Result<(), Diagnostic> {
+    async fn load_handler(&self, handler: &Handler, stalled: impl Fn(&Stall)) -> Result<(), Diagnostic> {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
         self.loader.take_failure();
@@ -205,7 +207,7 @@ impl Isolate {
             let _running = self.pulse.enter();
             Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
         };
-        let evaluated = std::future::poll_fn(|cx| {
+        let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
             let polled = self.poll(cx);
             if let Poll::Ready(result) = evaluation.as_mut().poll(cx) {
                 return Poll::Ready(result);
@@ -214,14 +216,23 @@ impl Isolate {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 _ => Poll::Pending,
             }
-        });
-        let evaluated = tokio::time::timeout(self.limits.answer, evaluated).await;
+        }));
+        let mut schedule = Schedule::until(self.limits.answer);
+        let stall =
+            |since| Stall { handler: handler.path.clone(), awaits: self.loader.awaits(&handler.path), since };
+        loop {
+            let Some(wait) = schedule.wait() else {
+                return Err(Diagnostic::new(stall(self.limits.answer).to_string()));
+            };
+            if let Ok(evaluated) = tokio::time::timeout(wait, &mut evaluated).await {
+                evaluated.map_err(failed)?;
+                break;
+            }
+            if let Some(since) = schedule.has_waited() {
+                stalled(&stall(since));
+            }
+        }
         let file = handler.path.display();
-        evaluated
-            .map_err(|_| {
-                Diagnostic::new(format!("{file}: top-level await did not settle in {:?}", self.limits.answer))
-            })?
-            .map_err(failed)?;
         if let Some(trip) = self.pulse.take_trip() {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_trip(trip))));
         }

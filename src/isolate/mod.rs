@@ -23,6 +23,7 @@ mod pool;
 mod settings;
 mod site;
 mod snapshot;
+mod stall;
 mod transpile;
 mod watchdog;
 mod worker;

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::isolate::Dispatched;
 use super::site::Site;
+use super::stall::Stall;
 use super::{Isolate, Pool, Settings};
 use crate::client::BrowserFiles;
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
@@ -49,6 +50,9 @@ pub(super) enum Mail {
         routes: Arc<Routes>,
         browser: Arc<BrowserFiles>,
         place: Place,
+        /// Whether this worker tells of handlers that wait. Others load the same code and need not say the same.
+        tells: bool,
+        /// Closed when nobody waits for this code any more.
         loaded: oneshot::Sender<Loaded>,
     },
     Connection(Connection),
@@ -354,7 +358,7 @@ async fn live(
     {
         isolate.warm();
     }
-    let Some(Mail::Load { routes, browser, place, loaded }) = mail.recv().await else { return };
+    let Some(Mail::Load { routes, browser, place, tells, mut loaded }) = mail.recv().await else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
@@ -364,7 +368,19 @@ async fn live(
         }
     };
     let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()), browser };
-    let result = isolate.load(&site).await;
+    let stalled = |stall: &Stall| {
+        if tells {
+            tracing::warn!("{stall}");
+        }
+        // What it waits for may be in a file that nobody watches yet.
+        if let Some(pool) = pool.upgrade() {
+            pool.reads(isolate.files());
+        }
+    };
+    let result = tokio::select! {
+        result = isolate.load(&site, stalled) => result,
+        () = loaded.closed() => return,
+    };
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());
     let files = isolate.files().into_iter().chain(pages).collect();
