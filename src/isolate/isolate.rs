@@ -1,9 +1,9 @@
 //! One `JsRuntime` and the few functions that enter it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -105,9 +105,15 @@ impl Isolate {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
 
-    /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
-    pub fn new(limits: Limits, exchanges: Exchanges, databases: Databases) -> Result<Isolate, CoreError> {
-        let loader = Rc::new(Loader::default());
+    /// Starts a runtime with the host's own JavaScript and no handlers, for a project whose folder this is. Needs a tokio
+    /// context.
+    pub fn new(
+        project: &Path,
+        limits: Limits,
+        exchanges: Exchanges,
+        databases: Databases,
+    ) -> Result<Isolate, CoreError> {
+        let loader = Rc::new(Loader::of(project));
         let hub = exchanges.hub();
         let snapshot = snapshot::kept();
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
@@ -195,6 +201,7 @@ impl Isolate {
     async fn load_handler(&self, handler: &Handler, stalled: impl Fn(&Stall)) -> Result<(), Diagnostic> {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
+        self.loader.check(&handler.path)?;
         self.loader.take_failure();
         let failed = |error: CoreError| self.loader.take_failure().unwrap_or_else(|| describe(&error));
         let module = {
@@ -218,8 +225,13 @@ impl Isolate {
             }
         }));
         let mut schedule = Schedule::until(self.limits.answer);
-        let stall =
-            |since| Stall { handler: handler.path.clone(), awaits: self.loader.awaits(&handler.path), since };
+        // As the files were when they began to wait: who waits may be saved anew.
+        let awaits = OnceCell::new();
+        let stall = |since| Stall {
+            handler: handler.path.clone(),
+            awaits: awaits.get_or_init(|| self.loader.awaits(&handler.path)).clone(),
+            since,
+        };
         loop {
             let Some(wait) = schedule.wait() else {
                 return Err(Diagnostic::new(stall(self.limits.answer).to_string()));

@@ -18,7 +18,6 @@ use super::transpile;
 use crate::ops::Diagnostic;
 
 /// Reads modules from files, and remembers which.
-#[derive(Default)]
 pub struct Loader {
     modules: Modules,
     source_maps: RefCell<HashMap<String, Vec<u8>>>,
@@ -32,6 +31,23 @@ pub struct Loader {
 }
 
 impl Loader {
+    /// For the handlers of a project, whose folder this is.
+    pub fn of(project: &Path) -> Loader {
+        Loader {
+            modules: Modules::of(project),
+            source_maps: RefCell::default(),
+            files: RefCell::default(),
+            imports: RefCell::default(),
+            has_empty: Cell::default(),
+            failure: RefCell::default(),
+        }
+    }
+
+    /// Fails where a handler is no code of the project.
+    pub fn check(&self, handler: &Path) -> Result<(), Diagnostic> {
+        self.modules.check_handler(handler)
+    }
+
     /// Every file that was read so far.
     pub fn files(&self) -> HashSet<PathBuf> {
         self.files.borrow().clone()

@@ -125,7 +125,9 @@ impl Pool {
         numbers: Range<usize>,
     ) -> Result<(Vec<Arc<Handle>>, bool), Vec<Diagnostic>> {
         // Reads and compiles, which is not for a thread that live lines need.
-        let build = || BrowserFiles::build(&self.settings.layout, routes, Arc::new(BrowserTools::default()));
+        let layout = &self.settings.layout;
+        let tools = Arc::new(BrowserTools::of(&layout.project));
+        let build = || BrowserFiles::build(layout, routes, tools);
         let (browser, mut files) = tokio::task::block_in_place(build);
         let browser = browser.map(Arc::new).inspect_err(|_| *lock(&self.files) = files.clone())?;
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);

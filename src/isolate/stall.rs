@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long modules may wait before somebody is told.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Each of the next lines comes after so many times the time of the one before.
+/// When modules wait, what they are made of is worth watching after this time, and worth a line after the next.
+const FIRST: Duration = Duration::from_millis(100);
+/// Each time is so many times the one before.
 const GROWTH: u32 = 10;
 
-/// When to tell that a handler's modules still wait: after 1 s, 10 s, 100 s, and `limit` at last.
+/// When to look at a handler's modules that still wait: after 100 ms, 1 s, 10 s and so on, and after `limit` at last.
 pub struct Schedule {
     passed: Duration,
     next: Duration,
@@ -18,7 +18,7 @@ pub struct Schedule {
 
 impl Schedule {
     pub fn until(limit: Duration) -> Schedule {
-        Schedule { passed: Duration::ZERO, next: PATIENCE, limit }
+        Schedule { passed: Duration::ZERO, next: FIRST, limit }
     }
 
     /// How long to wait now; None once the limit has passed.
@@ -27,7 +27,7 @@ impl Schedule {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// The wait is over, and nothing has happened. Says how long it was in all, where somebody is to be told.
+    /// The wait is over, and nothing has happened. Returns how long it was in all, if that is less than the limit.
     pub fn has_waited(&mut self) -> Option<Duration> {
         self.passed = self.next.min(self.limit);
         if self.passed == self.limit {
@@ -45,6 +45,13 @@ pub struct Stall {
     /// stands before what imports it.
     pub awaits: Vec<(PathBuf, usize)>,
     pub since: Duration,
+}
+
+impl Stall {
+    /// Whether it has lasted long enough for a line in the log.
+    pub fn is_worth_a_line(&self) -> bool {
+        self.since > FIRST
+    }
 }
 
 impl fmt::Display for Stall {
@@ -74,9 +81,7 @@ impl fmt::Display for Stall {
 /// The line of a module's first top-level await, if it has one.
 #[cfg(feature = "ts")]
 pub fn first_await(path: &Path) -> Option<usize> {
-    use deno_ast::swc::ast::{
-        ArrowExpr, AwaitExpr, BlockStmtOrExpr, ClassMember, ForOfStmt, Function, VarDeclKind,
-    };
+    use deno_ast::swc::ast::{ArrowExpr, AwaitExpr, ClassMember, ForOfStmt, Function};
     use deno_ast::swc::common::{BytePos, Spanned as _};
     use deno_ast::swc::ecma_visit::{Visit, VisitWith};
 

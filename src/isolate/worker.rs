@@ -352,7 +352,8 @@ async fn live(
         settings.limits.body,
         settings.limits.body_read,
     );
-    let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
+    let project = &settings.layout.project;
+    let isolate = Isolate::new(project, settings.limits.clone(), exchanges, settings.databases.clone());
     if let Ok(isolate) = &isolate
         && mail.is_empty()
     {
@@ -369,7 +370,7 @@ async fn live(
     };
     let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()), browser };
     let stalled = |stall: &Stall| {
-        if tells {
+        if tells && stall.is_worth_a_line() {
             tracing::warn!("{stall}");
         }
         // What it waits for may be in a file that nobody watches yet.
