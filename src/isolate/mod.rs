@@ -10,6 +10,7 @@
 //! **Invariants:** one `JsRuntime` per thread, made and dropped there. A request runs to completion on the thread
 //! that read it. A new generation is a new thread; nothing of an old one is changed.
 
+mod border;
 mod browser;
 mod embedded;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
@@ -25,6 +26,7 @@ mod pool;
 mod settings;
 mod site;
 mod snapshot;
+mod stall;
 mod transpile;
 mod watchdog;
 mod worker;

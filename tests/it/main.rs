@@ -28,16 +28,16 @@ mod moved_binary;
 mod observe;
 mod pages;
 mod plain_clients;
-#[cfg(unix)]
 mod printing;
+#[cfg(unix)]
 mod regressions;
 mod reload;
 mod resume;
 mod routing;
 mod security;
 mod sessions;
-#[cfg(unix)]
 mod signals;
+#[cfg(unix)]
 mod slow_clients;
 mod smoke;
 mod sql;
