@@ -28,16 +28,16 @@ mod moved_binary;
 mod observe;
 mod pages;
 mod plain_clients;
-mod printing;
 #[cfg(unix)]
+mod printing;
 mod regressions;
 mod reload;
 mod resume;
 mod routing;
 mod security;
 mod sessions;
-mod signals;
 #[cfg(unix)]
+mod signals;
 mod slow_clients;
 mod smoke;
 mod sql;
