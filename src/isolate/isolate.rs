@@ -19,6 +19,7 @@ use super::loader::Loader;
 #[cfg(feature = "v8")]
 use super::microtasks::SpareQueue;
 use super::site::Site;
+use super::sources::Sources;
 use super::watchdog::{self, Patience, Pulse, Stopper, Trip, Watched};
 use super::{Limits, embedded, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
@@ -187,8 +188,9 @@ impl Isolate {
     }
 
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first.
-    pub async fn load(&self, site: &Site) -> Result<(), Vec<Diagnostic>> {
+    pub async fn load(&self, site: &Site, sources: Arc<Sources>) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
+        self.loader.load_from(sources);
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
         let mut failures = Vec::new();
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
@@ -263,11 +265,6 @@ impl Isolate {
             call(scope, &functions.add_handler, &[id, dirname, namespace]);
         });
         Ok(())
-    }
-
-    /// Whether one of their files had nothing in it.
-    pub fn has_empty(&self) -> bool {
-        self.loader.has_empty()
     }
 
     /// Every file that the handlers are made of.

@@ -25,6 +25,7 @@ mod pool;
 mod settings;
 mod site;
 mod snapshot;
+mod sources;
 mod transpile;
 mod watchdog;
 mod worker;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::Settings;
 use super::browser::BrowserTools;
+use super::sources::Sources;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::client::BrowserFiles;
 use crate::engine::{CloseCode, OwnerId};
@@ -37,6 +38,13 @@ pub struct Pool {
     draining: AtomicBool,
     /// Times that code was loaded.
     generation: AtomicU64,
+}
+
+/// The code of one generation: what isolates load that take the place of others of it.
+pub(super) struct Code {
+    routes: Arc<Routes>,
+    browser: Arc<BrowserFiles>,
+    sources: Arc<Sources>,
 }
 
 /// What a reload did.
