@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderName, HeaderValue, VARY};
+use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
@@ -121,10 +121,10 @@ impl Exit {
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
 fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
-    if shared.framing.borrow().refuses(shared.served.get()) {
-        return Err(Refusal::Ambiguous);
+    match shared.framing.borrow().refusal(shared.served.get()) {
+        Some(refusal) => Err(refusal),
+        None => strict::check(request),
     }
-    strict::check(request)
 }
 
 /// The head of an answer on the wire (RFC 9112 section 2.1).
@@ -199,7 +199,7 @@ fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note
         if !worker.settings.hub.allows(caller.origin_and_host()) {
             return Routed::Answered(line::refusal(shared, JoinError::Origin));
         }
-        match Handshake::read(request.headers()) {
+        match Handshake::read(request.version(), request.headers()) {
             Ok(read) => handshake = Some(read),
             Err(error) => return Routed::Answered(error.into()),
         }
@@ -297,9 +297,30 @@ async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
                 line_at: None,
             }
         }
+        Err(error) if is_out_of_files(&error) => {
+            tracing::debug!("{}: {error}", request.uri().path());
+            let text = "The server has too many files open. Try again later.\n";
+            let mut answer = Answer::text(StatusCode::SERVICE_UNAVAILABLE, text);
+            answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            answer
+        }
         Err(error) => {
             tracing::error!("{}: {error}", request.uri().path());
             Answer::internal_error(None, false)
         }
+    }
+}
+
+/// Whether the process has as many files open as it may: clients can cause that, and it passes.
+fn is_out_of_files(error: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
     }
 }

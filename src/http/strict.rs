@@ -1,6 +1,8 @@
 //! What a request has to be before anything is done for it (RFC 9112 sections 3, 6 and 7), beyond what hyper sees to.
 
-use hyper::header::{HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
 use crate::ops::{Answer, LINE_PATH};
@@ -12,6 +14,10 @@ pub enum Refusal {
     Ambiguous,
     #[error("A request names its host once, as HOST or HOST:PORT.")]
     Host,
+    #[error("A request has one Origin.")]
+    Origin,
+    #[error("A request's target has no fragment: nothing of an address from `#` on is sent.")]
+    Fragment,
     #[error("A request's target is a path, or an address of http: without a user.")]
     Target,
     #[error("A request's path leads down: it has no segment `.` or `..`, and no backslash.")]
@@ -41,6 +47,7 @@ impl Refusal {
 pub fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     check_coding(request.headers())?;
     check_host(request.headers(), request.version())?;
+    check_origin(request.headers())?;
     if request.method() == Method::CONNECT {
         return Err(Refusal::Connect);
     }
@@ -75,21 +82,58 @@ fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a text is `uri-host [ ":" port ]` (RFC 9110 section 7.2).
+/// A page's origin decides what it may do here, so there is no choice of two.
+fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut values = headers.get_all(ORIGIN).iter();
+    match (values.next(), values.next()) {
+        (_, None) => Ok(()),
+        _ => Err(Refusal::Origin),
+    }
+}
+
+/// Whether a text is `uri-host [ ":" port ]` (RFC 9110 section 7.2) and an address can be made with it: handlers get
+/// theirs with this host in it.
 fn is_host(text: &[u8]) -> bool {
-    let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
-    let rest = if text.first() == Some(&b'[') {
-        let Some(end) = memchr::memchr(b']', text) else { return false };
-        let of_address = |it: &u8| it.is_ascii_hexdigit() || b":.".contains(it);
-        if !text[1..end].iter().all(of_address) {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let (host, rest) = if let Some(inner) = text.strip_prefix('[') {
+        let Some((address, rest)) = inner.split_once(']') else { return false };
+        if address.parse::<Ipv6Addr>().is_err() {
             return false;
         }
-        &text[end + 1..]
+        (address, rest)
     } else {
-        let of_name = |it: &u8| it.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(it);
-        &text[text.iter().take_while(|it| of_name(it)).count()..]
+        let of_name = |it: u8| it.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&it);
+        text.split_at(text.bytes().take_while(|it| of_name(*it)).count())
     };
-    rest.strip_prefix(b":").map_or(rest.is_empty(), is_port)
+    let is_port = |port: &str| {
+        port.bytes().all(|it| it.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok())
+    };
+    let has_port = rest.strip_prefix(':').map_or(rest.is_empty(), is_port);
+    has_port && !host.is_empty() && (text.starts_with('[') || is_name(host))
+}
+
+/// Whether a name, or an IPv4 address, can stand in an address as browsers read it.
+fn is_name(host: &str) -> bool {
+    if host.parse::<Ipv4Addr>().is_ok() || is_plain_name(host) {
+        return true;
+    }
+    // Few hosts get here: `%41`, `xn--...`, `1.2.3` and such have rules of their own.
+    url::Host::parse(host).is_ok()
+}
+
+/// Whether a name is made of plain labels, of which the last is no number.
+fn is_plain_name(host: &str) -> bool {
+    let of_label = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
+    let is_plain = |label: &str| {
+        !label.is_empty() && label.len() < 64 && !has_ace_prefix(label) && label.bytes().all(of_label)
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    host.len() < 254 && host.split('.').all(is_plain) && !last.starts_with(|it: char| it.is_ascii_digit())
+}
+
+/// Whether a label holds another one in letters of its own (RFC 5890 section 2.3.2.5).
+fn has_ace_prefix(label: &str) -> bool {
+    label.as_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"))
 }
 
 /// Whether a path is read in another way by whoever resolves it: `..` leads up, and URLs of browsers take `\` for `/`.
@@ -137,13 +181,59 @@ mod tests {
 
     #[test]
     fn hosts_are_names_or_addresses_with_or_without_a_port() {
-        for host in ["", "x", "a-b.example", "a_b:8080", "127.0.0.1:", "[::1]", "[::ffff:1.2.3.4]:80", "%41"]
-        {
+        for host in [
+            "x",
+            "a-b.example",
+            "a_b:8080",
+            "127.0.0.1:",
+            "[::1]",
+            "[::ffff:1.2.3.4]:80",
+            "%41",
+            "x.",
+            "1.example",
+            "xn--bcher-kva.example",
+            "X",
+            "x:65535",
+            "0x7f.1",
+            "a~b",
+        ] {
             assert!(is_host(host.as_bytes()), "{host}");
         }
         for host in [
-            "x y", "x/", "u@x", "x:y", "x:1:2", "x, y", "[::1", "[x]", "[::1]x", "::1", "x\u{e9}", "x?",
+            "x y",
+            "x/",
+            "u@x",
+            "x:y",
+            "x:1:2",
+            "x, y",
+            "[::1",
+            "[x]",
+            "[::1]x",
+            "::1",
+            "x\u{e9}",
+            "x?",
             "x\\",
+            "",
+            ":",
+            ":80",
+            "x:65536",
+            "x:99999999999",
+            "%",
+            "%zz",
+            "%00",
+            "%2f",
+            "%20",
+            "256.256.256.256",
+            "1.2.3.4.5",
+            "[]",
+            "[1]",
+            "[:::]",
+            "[::1.2.3]",
+            "[::1]]",
+            "xn--",
+            "xn--a\u{fc}",
+            "x,y",
+            "a.xn--0",
         ] {
             assert!(!is_host(host.as_bytes()), "{host}");
         }

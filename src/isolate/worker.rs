@@ -363,7 +363,8 @@ async fn live(
             return;
         }
     };
-    let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()), browser };
+    let site =
+        Site { routes, files: PublicFiles::new(settings.layout.public.as_deref(), settings.files), browser };
     let result = isolate.load(&site).await;
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());
