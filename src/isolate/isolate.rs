@@ -188,12 +188,19 @@ impl Isolate {
     }
 
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first.
-    pub async fn load(&self, site: &Site, sources: Arc<Sources>) -> Result<(), Vec<Diagnostic>> {
+    /// `loads` is told of each before it runs.
+    pub async fn load(
+        &self,
+        site: &Site,
+        sources: Arc<Sources>,
+        loads: impl Fn(PathBuf),
+    ) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
         self.loader.load_from(sources);
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
         let mut failures = Vec::new();
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
+            loads(handler.path.clone());
             if let Err(diagnostic) = self.load_handler(handler).await {
                 failures.push(diagnostic);
             }

@@ -11,6 +11,7 @@
 //! that read it. A new generation is a new thread; nothing of an old one is changed.
 
 mod browser;
+mod clients;
 mod embedded;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
@@ -21,6 +22,7 @@ mod microtasks;
 #[cfg(feature = "ts")]
 mod minify;
 mod modules;
+mod outside;
 mod pool;
 mod settings;
 mod site;
@@ -30,8 +32,9 @@ mod transpile;
 mod watchdog;
 mod worker;
 
+pub use clients::{Enlisted, Progress};
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
 pub use snapshot::{SnapshotError, keep as keep_snapshot};
-pub use worker::{Admitted, Called, Connection, Serve, Worker};
+pub use worker::{Admitted, Called, Connection, Serve, Taken, Worker};
