@@ -88,10 +88,10 @@ pub async fn until_stopped(
         result = meanwhile => result?,
         _ = stop.next() => {}
     }
-    tracing::info!("stopping: live lines are told to reconnect");
     // Who has connected already is served; who comes from here on sees at once that nobody listens.
     let _ = tokio::task::unconstrained(listener.accept(pool, &doors)).now_or_never();
     drop(listener);
+    tracing::info!("stopping: live lines are told to reconnect");
     tokio::select! {
         () = pool.drain(args.limits.drain_timeout) => Ok(()),
         code = stop.next() => {

@@ -1,9 +1,9 @@
 //! One `JsRuntime` and the few functions that enter it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -20,6 +20,7 @@ use super::loader::Loader;
 use super::microtasks::SpareQueue;
 use super::site::Site;
 use super::sources::Sources;
+use super::stall::{Schedule, Stall};
 use super::watchdog::{self, Patience, Pulse, Stopper, Trip, Watched};
 use super::{Limits, embedded, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
@@ -120,16 +121,17 @@ impl Isolate {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
 
-    /// Starts a runtime with the host's own JavaScript and no handlers. Needs a tokio context.
-    /// `lost` is called from another thread if its code runs on and cannot be stopped, with the exchange that it runs
-    /// for, if that is known.
+    /// Starts a runtime with the host's own JavaScript and no handlers, for a project whose folder this is. Needs a tokio
+    /// context. `lost` is called from another thread if its code runs on and cannot be stopped, with the exchange that
+    /// it runs for, if that is known.
     pub fn new(
+        project: &Path,
         limits: Limits,
         exchanges: Exchanges,
         databases: Databases,
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
-        let loader = Rc::new(Loader::default());
+        let loader = Rc::new(Loader::of(project));
         let hub = exchanges.hub();
         let snapshot = snapshot::kept();
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
@@ -187,13 +189,14 @@ impl Isolate {
         self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
 
-    /// Loads every handler of the server's layer. Reports every file that fails, not only the first.
-    /// `loads` is told of each before it runs.
+    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is told of
+    /// each before it runs, `stalled` is called when one waits for a while.
     pub async fn load(
         &self,
         site: &Site,
         sources: Arc<Sources>,
         loads: impl Fn(PathBuf),
+        stalled: impl Fn(&Stall),
     ) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
         self.loader.load_from(sources);
@@ -201,7 +204,7 @@ impl Isolate {
         let mut failures = Vec::new();
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(handler.path.clone());
-            if let Err(diagnostic) = self.load_handler(handler).await {
+            if let Err(diagnostic) = self.load_handler(handler, &stalled).await {
                 failures.push(diagnostic);
             }
         }
@@ -223,9 +226,10 @@ impl Isolate {
         Ok(())
     }
 
-    async fn load_handler(&self, handler: &Handler) -> Result<(), Diagnostic> {
+    async fn load_handler(&self, handler: &Handler, stalled: impl Fn(&Stall)) -> Result<(), Diagnostic> {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
+        self.loader.check(&handler.path, &url)?;
         self.loader.take_failure();
         let failed = |error: CoreError| self.loader.take_failure().unwrap_or_else(|| describe(&error));
         let module = {
@@ -240,7 +244,7 @@ impl Isolate {
             Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
         };
         self.turn_ended();
-        let evaluated = std::future::poll_fn(|cx| {
+        let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
             // Where it was stopped, it does not come to an end.
             if self.stopped_outside.get().is_some() {
                 return Poll::Ready(Ok(()));
@@ -253,17 +257,31 @@ impl Isolate {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 _ => Poll::Pending,
             }
-        });
-        let evaluated = tokio::time::timeout(self.limits.answer, evaluated).await;
+        }));
+        let mut schedule = Schedule::until(self.limits.answer);
+        // As the files were when they began to wait: who waits may be saved anew.
+        let awaits = OnceCell::new();
+        let stall = |since| Stall {
+            handler: handler.path.clone(),
+            awaits: awaits.get_or_init(|| self.loader.awaits(&handler.path)).clone(),
+            since,
+        };
+        loop {
+            let Some(wait) = schedule.wait() else {
+                return Err(Diagnostic::new(stall(self.limits.answer).to_string()));
+            };
+            if let Ok(evaluated) = tokio::time::timeout(wait, &mut evaluated).await {
+                evaluated.map_err(failed)?;
+                break;
+            }
+            if let Some(since) = schedule.has_waited() {
+                stalled(&stall(since));
+            }
+        }
         let file = handler.path.display();
         if let Some(trip) = self.stopped_outside.take() {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_trip(trip))));
         }
-        evaluated
-            .map_err(|_| {
-                Diagnostic::new(format!("{file}: top-level await did not settle in {:?}", self.limits.answer))
-            })?
-            .map_err(failed)?;
         let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
         self.enter(|scope, functions| {
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();

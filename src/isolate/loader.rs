@@ -15,22 +15,46 @@ use deno_error::JsErrorBox;
 
 use super::modules::{Modules, is_common_js, own_source};
 use super::sources::{Source, Sources};
+use super::stall::first_await;
 use super::transpile;
 use crate::ops::Diagnostic;
 
 /// Reads the modules of its generation from files, and remembers which.
-#[derive(Default)]
 pub struct Loader {
     modules: Modules,
     /// What the generation has read so far; this loader's own until it is known which that is.
     sources: RefCell<Arc<Sources>>,
     source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
     files: RefCell<HashSet<PathBuf>>,
+    /// What each file imports, in the order of its code.
+    imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
     /// The last error with a place that V8 does not know, because it never saw the source.
     failure: RefCell<Option<Diagnostic>>,
 }
 
 impl Loader {
+    /// For the handlers of a project, whose folder this is.
+    pub fn of(project: &Path) -> Loader {
+        Loader {
+            modules: Modules::of(project),
+            sources: RefCell::default(),
+            source_maps: RefCell::default(),
+            files: RefCell::default(),
+            imports: RefCell::default(),
+
+            failure: RefCell::default(),
+        }
+    }
+
+    /// Fails where a handler is no code of the project.
+    pub fn check(&self, handler: &Path, url: &ModuleSpecifier) -> Result<(), Diagnostic> {
+        match self.sources.borrow().module(url) {
+            // That was when it was read, and what has become of the file makes no difference.
+            Some(_) => Ok(()),
+            None => self.modules.check_handler(handler),
+        }
+    }
+
     /// Every file that was read so far.
     pub fn files(&self) -> HashSet<PathBuf> {
         self.files.borrow().clone()
@@ -39,6 +63,24 @@ impl Loader {
     /// From now on it loads what this generation has read.
     pub fn load_from(&self, sources: Arc<Sources>) {
         *self.sources.borrow_mut() = sources;
+    }
+
+    /// The files with a top-level await that a handler is made of, what is imported first, with the line of the first.
+    pub fn awaits(&self, handler: &Path) -> Vec<(PathBuf, usize)> {
+        let imports = self.imports.borrow();
+        let (mut seen, mut found) = (HashSet::new(), Vec::new());
+        // Each file stands on the way down twice: to go into, and to look at once what it imports was looked at.
+        let mut way = vec![(handler, false)];
+        while let Some((file, is_entered)) = way.pop() {
+            if is_entered {
+                found.extend(first_await(file).map(|line| (file.to_owned(), line)));
+            } else if seen.insert(file) {
+                way.push((file, true));
+                let imported = imports.get(file).into_iter().flatten().rev();
+                way.extend(imported.map(|file| (file.as_path(), false)));
+            }
+        }
+        found
     }
 
     /// The error that ended the last load, if it came from here.
@@ -120,17 +162,25 @@ impl ModuleLoader for Loader {
         _kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
         let sources = self.sources.borrow().clone();
-        if let Some(url) = sources.resolved(specifier, referrer) {
-            return Ok(url);
-        }
-        let resolved = self.modules.resolve(specifier, referrer);
+        let resolved = match sources.resolved(specifier, referrer) {
+            Some(url) => {
+                // This lets packages in, for what their modules may import later.
+                if !specifier.starts_with(['.', '/']) {
+                    let _ = self.modules.resolve(specifier, referrer);
+                }
+                Ok(url)
+            }
+            None => self.modules.resolve(specifier, referrer),
+        };
         if let Ok(url) = &resolved {
             sources.keep_resolved(specifier, referrer, url);
+            if let (Some(file), Some(importer)) = (path_of(url), importer_of(referrer)) {
+                self.imports.borrow_mut().entry(importer).or_default().push(file);
+            }
         }
         resolved.map_err(|error| {
-            let file = ModuleSpecifier::parse(referrer).ok().and_then(|url| path_of(&url));
-            let place =
-                file.map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
+            let place = importer_of(referrer)
+                .map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
             JsErrorBox::from_err(error)
         })
@@ -153,6 +203,10 @@ impl ModuleLoader for Loader {
     fn get_source_map(&self, specifier: &str) -> Option<Cow<'_, [u8]>> {
         self.source_maps.borrow().get(specifier).map(|map| Cow::Owned(map.to_vec()))
     }
+}
+
+fn importer_of(referrer: &str) -> Option<PathBuf> {
+    ModuleSpecifier::parse(referrer).ok().and_then(|url| path_of(&url))
 }
 
 fn path_of(url: &ModuleSpecifier) -> Option<PathBuf> {

@@ -10,6 +10,7 @@
 //! **Invariants:** one `JsRuntime` per thread, made and dropped there. A request runs to completion on the thread
 //! that read it. A new generation is a new thread; nothing of an old one is changed.
 
+mod border;
 mod browser;
 mod clients;
 mod embedded;
@@ -28,6 +29,7 @@ mod settings;
 mod site;
 mod snapshot;
 mod sources;
+mod stall;
 mod transpile;
 mod watchdog;
 mod worker;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::Poll;
 
 use tokio::sync::{oneshot, watch};
 
@@ -57,6 +58,15 @@ impl Outside {
         if let Some(sender) = lock(&self.loading).0.take() {
             let _ = sender.send(loaded);
         }
+    }
+
+    /// Waits until nobody waits for its handlers any more.
+    pub async fn nobody_waits(&self) {
+        std::future::poll_fn(|cx| match &mut lock(&self.loading).0 {
+            Some(loaded) => loaded.poll_closed(cx),
+            None => Poll::Pending,
+        })
+        .await;
     }
 
     /// Whether it serves already.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::Settings;
 use super::browser::BrowserTools;
@@ -35,6 +35,7 @@ pub struct Pool {
     spare: Mutex<Option<Handle>>,
     retired: Mutex<VecDeque<Arc<Handle>>>,
     files: Mutex<HashSet<PathBuf>>,
+    stalled: Notify,
     /// One change of generation at a time.
     changing: tokio::sync::Mutex<()>,
     draining: AtomicBool,
@@ -72,6 +73,7 @@ impl Pool {
             spare: Mutex::default(),
             retired: Mutex::default(),
             files: Mutex::default(),
+            stalled: Notify::new(),
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
             generation: AtomicU64::new(0),
@@ -81,6 +83,7 @@ impl Pool {
     }
 
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
+    /// Whoever drops the future gives the load up.
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
         self.change(|_| true, true).await
     }
@@ -135,7 +138,7 @@ impl Pool {
                 // Whether that went well is told to those who ask for it.
                 let _ = page.read();
             }
-            let tools = Arc::new(BrowserTools::default());
+            let tools = Arc::new(BrowserTools::of(&layout.project));
             let (browser, files) = BrowserFiles::build(layout, &routes, tools);
             // Also of code that does not load: the change that mends it has to be seen.
             *lock(&self.files) = files;
@@ -153,7 +156,8 @@ impl Pool {
         let mut workers = Vec::new();
         let mut loading = Vec::new();
         for worker in 0..self.settings.workers {
-            let (worker, loaded) = self.begin_load(code, Place { worker, generation })?;
+            let tells = workers.is_empty();
+            let (worker, loaded) = self.begin_load(code, Place { worker, generation }, tells)?;
             workers.push(worker);
             loading.push(loaded);
         }
@@ -177,7 +181,7 @@ impl Pool {
             return Err(vec![Diagnostic::new("it has not loaded any code")]);
         };
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        self.begin_load(&code, Place { worker, generation })
+        self.begin_load(&code, Place { worker, generation }, true)
     }
 
     /// Puts a fresh worker, with the same code, in place of one that has no room or that has ended.
@@ -287,6 +291,17 @@ impl Pool {
         lock(&self.files).clone()
     }
 
+    /// These files belong to code that is being loaded and is not done soon.
+    pub(super) fn reads(&self, files: HashSet<PathBuf>) {
+        lock(&self.files).extend(files);
+        self.stalled.notify_one();
+    }
+
+    /// Resolves when code that is being loaded waits for something; [`Pool::files`] knows its files then.
+    pub async fn stalled(&self) {
+        self.stalled.notified().await;
+    }
+
     /// Hands a connection to the worker with the fewest.
     pub fn accept(&self, connection: Connection) {
         if self.draining.load(Ordering::Relaxed) {
@@ -343,7 +358,12 @@ impl Pool {
         }
     }
 
-    fn begin_load(&self, code: &Arc<Code>, place: Place) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
+    fn begin_load(
+        &self,
+        code: &Arc<Code>,
+        place: Place,
+        tells: bool,
+    ) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
         let spare = lock(&self.spare).take();
         let worker = match spare {
             Some(worker) => worker,
@@ -353,7 +373,7 @@ impl Pool {
         };
         let (loaded, loading) = oneshot::channel();
         worker.outside.loads(code.clone(), loaded);
-        let _ = worker.mailbox.send(Mail::Load(place));
+        let _ = worker.mailbox.send(Mail::Load { place, tells });
         Ok((Arc::new(worker), loading))
     }
 

@@ -19,6 +19,7 @@ use super::clients::{Clients, Enlisted};
 use super::isolate::Dispatched;
 use super::outside::Outside;
 use super::site::Site;
+use super::stall::Stall;
 use super::{Isolate, Pool, Settings};
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
 use crate::observe::{Meter, Place};
@@ -56,7 +57,11 @@ pub struct Taken {
 /// What a worker's thread is told.
 pub(super) enum Mail {
     /// Load the handlers of this code, which [`Outside`] has, and begin to serve.
-    Load(Place),
+    Load {
+        place: Place,
+        /// Whether this worker tells of handlers that wait. Others load the same code and need not say the same.
+        tells: bool,
+    },
     /// A connection arrives.
     Connection,
     Told(Told),
@@ -208,7 +213,7 @@ impl Worker {
             };
             match mail {
                 None | Some(Mail::Stop) => return,
-                Some(Mail::Load(_)) => {}
+                Some(Mail::Load { .. }) => {}
                 Some(Mail::Connection) => match self.outside.next_arriving() {
                     Some(connection) if retired => self.pass_on(connection),
                     Some(connection) => self.take(connection),
@@ -375,13 +380,14 @@ async fn live(
             lose(pool.upgrade().as_deref(), &hub, &outside, owner, exchange);
         }
     };
-    let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone(), lost);
+    let project = &settings.layout.project;
+    let isolate = Isolate::new(project, settings.limits.clone(), exchanges, settings.databases.clone(), lost);
     if let Ok(isolate) = &isolate
         && mail.is_empty()
     {
         isolate.warm();
     }
-    let Some(Mail::Load(place)) = mail.recv().await else { return };
+    let Some(Mail::Load { place, tells }) = mail.recv().await else { return };
     let Some(code) = outside.code() else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
@@ -392,8 +398,18 @@ async fn live(
     };
     let files = PublicFiles::new(settings.layout.public.as_deref(), settings.files);
     let site = Site { routes: code.routes.clone(), files, browser: code.browser.clone() };
+    let stalled = |stall: &Stall| {
+        if tells && stall.is_worth_a_line() {
+            tracing::warn!("{stall}");
+        }
+        // What it waits for may be in a file that nobody watches yet.
+        if let Some(pool) = pool.upgrade() {
+            pool.reads(isolate.files());
+        }
+    };
     let result = tokio::select! {
-        result = isolate.load(&site, code.sources.clone(), |file| outside.loads_file(file)) => result,
+        result = isolate.load(&site, code.sources.clone(), |file| outside.loads_file(file), stalled) => result,
+        () = outside.nobody_waits() => return,
         () = outside.lost() => return,
     };
     let failed = result.is_err();

@@ -222,7 +222,9 @@ fn a_target_has_no_fragment() {
 fn two_origins_are_a_400() {
     let host = serve(HANDLER);
 
-    for origins in ["Origin: http://x\r\nOrigin: http://y", "Origin: http://x\r\norigin: http://x", "Origin:\r\nOrigin:"] {
+    for origins in
+        ["Origin: http://x\r\nOrigin: http://y", "Origin: http://x\r\norigin: http://x", "Origin:\r\nOrigin:"]
+    {
         refused(&host, 400, origins, post(&format!("{origins}\r\nContent-Length: 0"), ""));
     }
     nothing_was_smuggled(&host);
@@ -393,7 +395,8 @@ fn a_body_of_many_small_chunks_is_the_same_body() {
         body += piece;
     }
 
-    let request = post("Connection: close\r\nTransfer-Encoding: chunked", &format!("{chunks}0\r\nX-A: b\r\n\r\n"));
+    let request =
+        post("Connection: close\r\nTransfer-Encoding: chunked", &format!("{chunks}0\r\nX-A: b\r\n\r\n"));
     let answer = host.raw(request.as_bytes());
 
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(&format!("POST /first {body}.")));

@@ -211,7 +211,10 @@ fn links_that_leave_the_folder_are_not_served() {
             ("docs/up.txt", "../digits.txt"),
             ("around.txt", "../public/digits.txt"),
             ("folder", "docs"),
-            ("absolute.txt", site.path("public/digits.txt").canonicalize().expect("a file").to_str().expect("a path")),
+            (
+                "absolute.txt",
+                site.path("public/digits.txt").canonicalize().expect("a file").to_str().expect("a path"),
+            ),
             ("outside.txt", "../secret.txt"),
             ("code.js", "../app/page/handler.js"),
             ("app", "../app"),
@@ -232,8 +235,19 @@ fn links_that_leave_the_folder_are_not_served() {
         assert_eq!(host.get(path).text(), DIGITS, "{path}");
     }
     assert_eq!(host.get("/folder/").text(), "<p>docs</p>");
-    let leaving = ["/outside.txt", "/code.js", "/app/page/handler.js", "/twice.txt", "/passwd", "/elsewhere/file.txt",
-        "/docs.out/", "/docs.out", "/elsewhere/", "/shown", "/dangling"];
+    let leaving = [
+        "/outside.txt",
+        "/code.js",
+        "/app/page/handler.js",
+        "/twice.txt",
+        "/passwd",
+        "/elsewhere/file.txt",
+        "/docs.out/",
+        "/docs.out",
+        "/elsewhere/",
+        "/shown",
+        "/dangling",
+    ];
     for path in leaving {
         let answer = host.get(path);
         assert_eq!((answer.status, answer.text()), (404, ""), "{path}");
@@ -271,7 +285,9 @@ fn hidden_files_are_not_served_but_for_well_known_ones() {
 #[cfg(unix)]
 #[test]
 fn a_named_pipe_is_no_file() {
-    let site = Site::new().file("public/a.txt", DIGITS).file("app/handler.js", "export default (e, next) => next();");
+    let site = Site::new()
+        .file("public/a.txt", DIGITS)
+        .file("app/handler.js", "export default (e, next) => next();");
     let made = std::process::Command::new("mkfifo").arg(site.path("public/pipe")).status().expect("mkfifo");
     assert!(made.success());
     let host = site.serve();

@@ -687,20 +687,31 @@ fn a_handshake_has_one_key_and_one_version() {
             (400, "1.1", "Sec-WebSocket-Key: AA==\r\nSec-WebSocket-Version: 13".into()),
             (400, "1.1", format!("Sec-WebSocket-Key: {key}=\r\nSec-WebSocket-Version: 13")),
             (400, "1.1", "Sec-WebSocket-Key: not base64 at all!!!!!==\r\nSec-WebSocket-Version: 13".into()),
-            (400, "1.1", format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13")),
+            (
+                400,
+                "1.1",
+                format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13"),
+            ),
             (400, "1.1", format!("Sec-WebSocket-Key: {key}, {key}\r\nSec-WebSocket-Version: 13")),
             (400, "1.0", format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13")),
             (426, "1.1", format!("Sec-WebSocket-Key: {key}")),
             (426, "1.1", format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 12")),
             (426, "1.1", format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13, 8")),
-            (426, "1.1", format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13")),
+            (
+                426,
+                "1.1",
+                format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13"),
+            ),
         ] {
             let request = format!(
                 "GET {path} HTTP/{version}\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n{fields}\r\n\r\n"
             );
             let answer = host.raw(request.as_bytes());
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) || answer.starts_with(&format!("HTTP/1.0 {status} ")),
-                "{path} {fields}: {answer}");
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} "))
+                    || answer.starts_with(&format!("HTTP/1.0 {status} ")),
+                "{path} {fields}: {answer}"
+            );
             assert_eq!(answer.contains("sec-websocket-version: 13"), status == 426, "{answer}");
         }
     }
