@@ -34,6 +34,7 @@ impl AsyncRead for Observed {
         let mut kept = 0;
         if !read.is_empty() {
             self.shared.pace.read();
+            self.shared.progress.read();
             kept = framing.follow(read);
             buf.set_filled(before + kept);
         }
@@ -46,6 +47,7 @@ impl AsyncRead for Observed {
 
 impl Observed {
     fn wrote(&self, written: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
+        self.shared.progress.wrote(written.is_pending());
         match &written {
             Poll::Pending => self.shared.pace.wrote(None),
             Poll::Ready(Ok(bytes)) => self.shared.pace.wrote(Some(*bytes)),
@@ -96,6 +98,7 @@ pub struct ObservedBody {
 impl Drop for ObservedBody {
     fn drop(&mut self) {
         self.shared.pace.answered();
+        self.shared.progress.completed();
     }
 }
 

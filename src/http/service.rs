@@ -54,6 +54,7 @@ impl Future for Answering {
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering {
     shared.pace.asked();
+    shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
     let mut exit =
@@ -80,6 +81,7 @@ struct Exit {
 
 impl Exit {
     fn leave(self, shared: &Rc<Shared>, mut answer: Answer) -> Answered {
+        shared.progress.answered();
         let Exit { wants_html, note, figures } = self;
         let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
         if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(shared)) {
@@ -208,7 +210,10 @@ fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note
     let (told, is_look) = (Told::asked(&parts.headers), is_look(&parts.method));
     let asked = Asked { handshake, told, page, is_look };
     let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
-    match worker.call(call, node) {
+    shared.progress.runs(true);
+    let called = worker.call(call, node);
+    shared.progress.runs(false);
+    match called {
         Called::Answered(exchange, answer) => {
             note.exchange = Some(exchange);
             Routed::Answered(asked.complete(shared, routes, answer))
