@@ -28,8 +28,7 @@ pub async fn run(args: Server) -> Result<(), CliError> {
 /// Loads the code, as soon as it can be loaded.
 async fn first_load(pool: &Pool, (watch, signals): &mut (Watch, ReloadSignals)) -> Result<(), CliError> {
     loop {
-        let loaded = pool.reload().await;
-        watch.also(pool.files());
+        let Some(loaded) = unless_changed(pool, watch, pool.reload()).await else { continue };
         let Err(diagnostics) = loaded else { return Ok(()) };
         report(&format!("{}\nwaiting for a change", errors(&diagnostics)));
         tokio::select! {
@@ -43,20 +42,28 @@ async fn reload_on_change(
     pool: &Pool,
     (watch, signals): &mut (Watch, ReloadSignals),
 ) -> Result<(), CliError> {
+    let seen = watch.seen();
+    let (mut is_known, mut is_told) = (false, false);
     loop {
-        let is_told = tokio::select! {
-            () = watch.changed() => false,
-            () = signals.next() => true,
-        };
-        let mut reloaded = pool.reload_if(|has_empty| is_told || (!has_empty && !watch.saw_more())).await;
-        watch.also(pool.files());
+        if !is_known {
+            is_told = tokio::select! {
+                () = watch.changed() => false,
+                () = signals.next() => true,
+            };
+        }
+        let is_meant = |has_empty: bool| is_told || (!has_empty && !seen.saw_more());
+        let reloaded = unless_changed(pool, watch, pool.reload_if(is_meant)).await;
+        is_known = reloaded.is_none();
+        let Some(mut reloaded) = reloaded else { continue };
         if reloaded.is_err() {
             if !watch.is_settled().await {
                 // Somebody is still writing, and what is there between two files is nobody's error.
                 continue;
             }
-            reloaded = pool.reload().await;
-            watch.also(pool.files());
+            let again = unless_changed(pool, watch, pool.reload()).await;
+            is_known = again.is_none();
+            let Some(again) = again else { continue };
+            reloaded = again;
         }
         match reloaded {
             Ok(Reloaded { took, handlers }) => {
@@ -66,6 +73,24 @@ async fn reload_on_change(
                 report(&format!("reload failed, the old code goes on serving\n{}", errors(&diagnostics)));
             }
         }
+    }
+}
+
+/// How a load ends; None where it was given up for a change that came meanwhile.
+async fn unless_changed<T>(pool: &Pool, watch: &mut Watch, load: impl Future<Output = T>) -> Option<T> {
+    let mut load = std::pin::pin!(load);
+    loop {
+        let loaded = tokio::select! {
+            biased;
+            loaded = &mut load => Some(loaded),
+            () = pool.stalled() => {
+                watch.also(pool.files());
+                continue;
+            }
+            () = watch.changed() => None,
+        };
+        watch.also(pool.files());
+        return loaded;
     }
 }
 

@@ -92,6 +92,7 @@ fn settings(
         ping_interval: limits.ping_interval,
         ping_timeout: limits.ping_timeout,
         queue_bytes: bytes(limits.max_queue),
+        channel_queue_bytes: bytes(limits.max_channel_queue),
         overflow: limits.overflow.into(),
         lines_per_session: limits.max_lines_per_session,
         lines_per_address: limits.max_lines_per_address,

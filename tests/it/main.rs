@@ -28,27 +28,29 @@ mod moved_binary;
 mod observe;
 mod pages;
 mod plain_clients;
-#[cfg(unix)]
 mod printing;
+#[cfg(unix)]
 mod regressions;
 mod reload;
 mod resume;
 mod routing;
 mod security;
 mod sessions;
-#[cfg(unix)]
 mod signals;
+#[cfg(unix)]
 mod slow_clients;
 mod smoke;
 mod sql;
 mod state;
 mod static_files;
 mod staying;
+mod stopped;
 mod strangers;
 mod termination;
 mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;
+mod visitors;
 mod websockets;
 mod without_sockets;
