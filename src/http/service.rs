@@ -121,8 +121,8 @@ impl Exit {
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
 fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
-    match shared.framing.borrow().refusal(shared.served.get()) {
-        Some(refusal) => Err(refusal),
+    match shared.framing.borrow().unreadable(shared.served.get()) {
+        Some(reason) => Err(reason.into()),
         None => strict::check(request),
     }
 }
