@@ -37,9 +37,9 @@ pub struct Limits {
     pub channel_queue_bytes: usize,
     /// What happens to messages for a client that reads too slowly.
     pub overflow: Overflow,
-    /// Lines that one session may have at a time.
+    /// Lines that one session may have at a time; 0 for any number.
     pub lines_per_session: usize,
-    /// Lines that one address may have at a time.
+    /// The same for the address that they were opened from.
     pub lines_per_address: usize,
     /// Pages that may join from a browser, besides the server's own.
     pub origins: Origins,

@@ -46,4 +46,4 @@ pub use line::{Carrier, Event, Outgoing, Payload, Seat, Take};
 pub use lines::{Action, Engine, JoinError, Limits, Opening, Overflow, TooManyLines};
 pub use outbox::{Class, Parcel};
 pub use stats::{Obituary, Stats};
-pub use visitor::{Origins, Visitor};
+pub use visitor::{Origins, Visitor, is_same_origin};
