@@ -191,6 +191,9 @@ impl Channels {
         for id in self.entered.remove(&line).unwrap_or_default() {
             self.vacate(&id, line);
         }
+        if self.entered.is_empty() {
+            self.entered.shrink_to_fit();
+        }
     }
 
     fn vacate(&mut self, id: &ChannelId, line: LineId) {
