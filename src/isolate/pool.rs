@@ -41,6 +41,8 @@ pub struct Pool {
     draining: AtomicBool,
     /// Times that code was loaded.
     generation: AtomicU64,
+    /// The code that was loaded last runs on and cannot be stopped.
+    is_stuck: AtomicBool,
     /// Isolates that are lost and whose threads still run.
     stuck: AtomicUsize,
     /// When isolates were lost last.
@@ -77,6 +79,7 @@ impl Pool {
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            is_stuck: AtomicBool::new(false),
             stuck: AtomicUsize::new(0),
             losses: Mutex::default(),
         })
@@ -153,6 +156,7 @@ impl Pool {
     /// Starts all workers with the same code, side by side. All of them load, or none goes on.
     async fn load(&self, code: &Arc<Code>) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        self.is_stuck.store(false, Ordering::Relaxed);
         let mut workers = Vec::new();
         let mut loading = Vec::new();
         for worker in 0..self.settings.workers {
@@ -165,6 +169,7 @@ impl Pool {
         for loading in loading {
             let loaded = finished(loading).await;
             lock(&self.files).extend(loaded.files);
+            self.is_stuck.fetch_or(loaded.is_stuck, Ordering::Relaxed);
             result = result.and(loaded.result);
         }
         if result.is_err() {
@@ -286,6 +291,11 @@ impl Pool {
         tracing::info!("the code of a lost isolate has ended; {stuck} still run");
     }
 
+    /// Whether the code that was loaded last runs on and cannot be stopped. To load it again is no help.
+    pub fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Relaxed)
+    }
+
     /// Files that the handlers' code, as last loaded, is made of.
     pub fn files(&self) -> HashSet<PathBuf> {
         lock(&self.files).clone()
@@ -403,6 +413,7 @@ type Loading = oneshot::Receiver<Loaded>;
 async fn finished(loading: Loading) -> Loaded {
     loading.await.unwrap_or_else(|_| Loaded {
         files: HashSet::new(),
+        is_stuck: false,
         result: Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]),
     })
 }
