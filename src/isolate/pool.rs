@@ -271,6 +271,9 @@ impl Pool {
     /// An isolate was lost.
     pub(super) fn lost_one(&self) {
         let stuck = self.stuck.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(observer) = &self.settings.observer {
+            observer.lost_an_isolate();
+        }
         let (many, time) = MANY_LOST;
         let mut losses = lock(&self.losses);
         losses.push_back(Instant::now());
