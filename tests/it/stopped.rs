@@ -70,6 +70,13 @@ fn nine_full_heaps_cost_no_line() {
     assert_eq!(host.get("/count").text(), "1");
 }
 
+/// What a stranger can bring about with a regular expression of the handler's.
+#[test]
+fn nine_slow_regexps_cost_no_line() {
+    let handler = HANDLER.replace("for (;;);", r#"/^(a|a)+$/.test("a".repeat(60) + "b");"#);
+    trips_cost_no_line(&site(&handler).arg("--workers=1").serve(), "/spin", 9);
+}
+
 #[test]
 fn the_state_of_modules_outlives_a_loop() {
     let host = site(HANDLER).serve();
@@ -389,6 +396,31 @@ fn an_end_that_is_stopped_goes_on() {
         assert_eq!(host.get("/fine").text(), "fine");
     }
     assert_eq!(ticks(&host), before);
+}
+
+/// Others need not wait for it.
+#[test]
+fn a_transaction_that_is_stopped_is_rolled_back() {
+    let host = site(
+        r#"
+        import { client } from "liveline:sql";
+        await client.exec("CREATE TABLE IF NOT EXISTS t (n)");
+        export default async (event, next) => {
+          if (next.stepname === "count") return (await client.query("SELECT count(*) AS n FROM t")).rows[0].n;
+          return await client.transaction(async (tx) => {
+            await tx.exec("INSERT INTO t VALUES (1)");
+            if (next.stepname === "spin") for (;;);
+            return "committed";
+          });
+        };"#,
+    )
+    .arg("--database=data.sqlite")
+    .serve();
+
+    assert_eq!(host.get("/spin").status, 500);
+
+    assert_eq!(host.get("/").text(), "committed");
+    assert_eq!(host.get("/count").text(), "1");
 }
 
 #[test]
