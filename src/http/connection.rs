@@ -17,7 +17,6 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::framing::Framing;
 use super::observed::Observed;
 use super::pace::{Late, Pace};
 use super::service;
@@ -25,6 +24,7 @@ use crate::engine::{Carrier, CloseCode, LineId, Seat};
 use crate::isolate::{Connection, Enlisted, Progress, Taken, Worker};
 use crate::ports::socket;
 use crate::wire::Format;
+use crate::wire::http1::Framing;
 
 /// What a client hears whose request does not come to its end.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

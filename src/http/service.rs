@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, VARY};
+use hyper::header::{HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
@@ -123,8 +123,8 @@ impl Exit {
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
 fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
-    match shared.framing.borrow().refusal(shared.served.get()) {
-        Some(refusal) => Err(refusal),
+    match shared.framing.borrow().unreadable(shared.served.get()) {
+        Some(reason) => Err(reason.into()),
         None => strict::check(request),
     }
 }
@@ -302,30 +302,9 @@ async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
                 line_at: None,
             }
         }
-        Err(error) if is_out_of_files(&error) => {
-            tracing::debug!("{}: {error}", request.uri().path());
-            let text = "The server has too many files open. Try again later.\n";
-            let mut answer = Answer::text(StatusCode::SERVICE_UNAVAILABLE, text);
-            answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            answer
-        }
         Err(error) => {
             tracing::error!("{}: {error}", request.uri().path());
             Answer::internal_error(None, false)
         }
-    }
-}
-
-/// Whether the process has as many files open as it may: clients can cause that, and it passes.
-fn is_out_of_files(error: &std::io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use rustix::io::Errno;
-        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = error;
-        false
     }
 }
