@@ -433,3 +433,32 @@ fn a_stopped_line_is_closed_and_can_be_opened_again() {
         assert_eq!(line.closed(), 4002);
     }
 }
+
+/// Exchanges that wake each other by turns, in one turn of the event loop.
+#[test]
+fn two_that_never_yield_to_others_are_both_stopped() {
+    let host = site(
+        r#"
+        let open;
+        const gate = new Promise((resolve) => open = resolve);
+        export default async (event, next) => {
+          if (next.stepname === "open") { open(); return "opened"; }
+          if (next.stepname === "fine") return "fine";
+          console.error("waits");
+          await gate;
+          for (;;) await null;
+        };"#,
+    )
+    .serve();
+    let asked = ["/a", "/b"].map(|path| {
+        let request = host.request("GET", path);
+        let asked = std::thread::spawn(move || request.send().status);
+        host.log.next("waits");
+        asked
+    });
+
+    assert_eq!(host.get("/open").text(), "opened");
+
+    assert_eq!(asked.map(|asked| asked.join().expect("an answer")), [500, 500]);
+    assert_eq!(host.get("/fine").text(), "fine");
+}
