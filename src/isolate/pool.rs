@@ -41,6 +41,8 @@ pub struct Pool {
     draining: AtomicBool,
     /// Times that code was loaded.
     generation: AtomicU64,
+    /// Workers whose replacements load.
+    replacing: Mutex<HashSet<OwnerId>>,
     /// The code that was loaded last runs on and cannot be stopped.
     is_stuck: AtomicBool,
     /// Isolates that are lost and whose threads still run.
@@ -79,6 +81,7 @@ impl Pool {
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            replacing: Mutex::default(),
             is_stuck: AtomicBool::new(false),
             stuck: AtomicUsize::new(0),
             losses: Mutex::default(),
@@ -192,8 +195,13 @@ impl Pool {
     /// Puts a fresh worker, with the same code, in place of one that has no room or that has ended.
     pub(super) fn replace(&self, owner: OwnerId) {
         let Some(pool) = self.itself.upgrade() else { return };
+        if !lock(&self.replacing).insert(owner) {
+            return;
+        }
         self.runtime.spawn(async move {
-            if let Err(diagnostics) = pool.replace_now(owner).await {
+            let replaced = pool.replace_now(owner).await;
+            lock(&pool.replacing).remove(&owner);
+            if let Err(diagnostics) = replaced {
                 for diagnostic in diagnostics {
                     tracing::error!(
                         "the isolate that is to take another's place does not load: {diagnostic}"
@@ -339,6 +347,10 @@ impl Pool {
             }
             // Somebody else gets the connection, and those that came with it.
             connections = worker.outside.take_arriving();
+        }
+        // Nobody is left but those whose replacements did not load. The connections close.
+        for worker in workers.iter().filter(|worker| worker.outside.is_lost()) {
+            self.replace(worker.owner);
         }
     }
 

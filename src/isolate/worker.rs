@@ -451,12 +451,13 @@ async fn live(
 
 /// Goes on without a worker whose code runs and cannot be stopped. Called from another thread than its own.
 fn lose(pool: Option<&Pool>, hub: &Hub, outside: &Outside, owner: OwnerId, exchange: Option<ExchangeId>) {
-    if let Some(pool) = pool {
+    // Where it was still loading, whoever waits for that has the error to tell, and the same would happen again.
+    let was_loading = outside.does_not_load();
+    if let Some(pool) = pool.filter(|_| !was_loading) {
         pool.replace_lost(owner);
     }
     outside.is_lost_now();
-    // Where it was still loading, whoever waits for that has the error to tell.
-    if !outside.does_not_load() {
+    if !was_loading {
         let abandoned = outside.clients.answer_for_all();
         let (connections, refused) = (abandoned.connections, abandoned.refused);
         let exchange = exchange.map(|exchange| tracing::field::display(exchange.of(owner)));
