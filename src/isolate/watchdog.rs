@@ -138,11 +138,11 @@ fn keep_watch(
     watched: &dyn Watched,
 ) {
     let interval = (patience.exchange / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
-    let mut turn = Turn::begin(0, clock.now());
+    let mut turn = Turn::begin(0, None, clock.now());
     while let Some(alive) = pulse.upgrade() {
         let beats = alive.beats();
         if beats != turn.beats || beats.is_multiple_of(2) {
-            turn = Turn::begin(beats, clock.now());
+            turn = Turn::begin(beats, alive.exchange(), clock.now());
         } else {
             match turn.look(stopper, clock.now(), patience) {
                 Look::Fine => watched.meanwhile(),
@@ -167,8 +167,9 @@ struct Turn {
     looks: u64,
     /// The question whose answer is awaited, by its number.
     asked: Option<u64>,
-    /// When the last answer came.
+    /// When the last answer came, and who ran then; before the first, for whom the turn was begun.
     answered: Reading,
+    last: Option<u64>,
     /// How long each exchange was seen running in it.
     ran: HashMap<u64, Duration>,
 }
@@ -183,9 +184,9 @@ enum Look {
 }
 
 impl Turn {
-    fn begin(beats: u64, now: Reading) -> Turn {
-        let ran = HashMap::new();
-        Turn { beats, began: now, looked: now, looks: 0, asked: None, answered: now, ran }
+    fn begin(beats: u64, of: Option<u64>, now: Reading) -> Turn {
+        let (ran, last) = (HashMap::new(), of.map(|exchange| exchange + 1));
+        Turn { beats, began: now, looked: now, looks: 0, asked: None, answered: now, last, ran }
     }
 
     fn look(&mut self, stopper: &Stopper, now: Reading, patience: Patience) -> Look {
@@ -197,9 +198,16 @@ impl Turn {
             return if unanswered >= patience.exchange + patience.stopping { Look::Lost } else { Look::Fine };
         }
         let exchange = stopper.seen();
-        // Who runs now has run since the last look, as far as can be told. What nobody answered for before was in
-        // something that cannot be interrupted, perhaps on behalf of another exchange.
-        let since = if self.looks <= 2 { self.began } else { before };
+        // Who was running before has run all the time. Of another exchange nobody knows since when it has, if what ran
+        // before it could not be interrupted.
+        let since = if self.last == Some(exchange) {
+            self.answered
+        } else if self.looks <= 2 {
+            self.began
+        } else {
+            before
+        };
+        self.last = Some(exchange);
         let ran = self.ran.entry(exchange).or_default();
         *ran += now.used_since(&since);
         let is_over = *ran >= patience.exchange;

@@ -462,3 +462,16 @@ fn two_that_never_yield_to_others_are_both_stopped() {
     assert_eq!(asked.map(|asked| asked.join().expect("an answer")), [500, 500]);
     assert_eq!(host.get("/fine").text(), "fine");
 }
+
+/// One step of it cannot be interrupted, and the loop between them can.
+#[test]
+fn a_loop_of_long_steps_is_stopped() {
+    let host = site(&handler(
+        r#"if (next.stepname === "fine") return "fine";
+        for (;;) "a".repeat(2 ** 20).replace(/a/g, "bb");"#,
+    ))
+    .serve();
+
+    assert_eq!(host.get("/").status, 500);
+    assert_eq!(host.get("/fine").text(), "fine");
+}
