@@ -461,8 +461,11 @@ fn lose(pool: Option<&Pool>, hub: &Hub, outside: &Outside, owner: OwnerId, excha
         let abandoned = outside.clients.answer_for_all();
         let (connections, refused) = (abandoned.connections, abandoned.refused);
         let exchange = exchange.map(|exchange| tracing::field::display(exchange.of(owner)));
+        let (method, path) = abandoned.request().unzip();
         tracing::error!(
             exchange,
+            method,
+            path,
             connections,
             refused,
             "an isolate is lost: {abandoned} runs on in something that JavaScript cannot be interrupted in; \
