@@ -55,7 +55,7 @@ async fn reload_on_change(
         let reloaded = unless_changed(pool, watch, pool.reload_if(is_meant)).await;
         is_known = reloaded.is_none();
         let Some(mut reloaded) = reloaded else { continue };
-        if reloaded.is_err() {
+        if reloaded.is_err() && !pool.is_stuck() {
             if !watch.is_settled().await {
                 // Somebody is still writing, and what is there between two files is nobody's error.
                 continue;
