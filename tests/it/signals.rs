@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Event, Host, Line, PATIENCE, PROTOCOL, Site, handler, serve};
+use crate::support::{Event, Host, Line, PATIENCE, PROTOCOL, Site, handler};
 
 /// Echoes what its client says.
 fn echo() -> String {
@@ -158,13 +158,14 @@ fn users_signals_do_nothing() {
 #[test]
 fn nobody_listens_during_a_drain() {
     for signal in ["TERM", "INT", "QUIT"] {
-        let mut host = serve(WAITING);
+        let mut host = Site::new().file("handler.js", WAITING).arg("--metrics=0").serve();
         let asking = begin(&host);
 
         host.signal(signal);
         host.log.next("stopping");
 
         assert!(!host.accepts(), "{signal}: connections are refused");
+        assert_eq!(host.figures().get("liveline_generations", &[]), 1.0, "figures are still served");
         drop(asking);
         assert_eq!(host.ended(), Some(0), "{signal}: {}", host.log.text());
     }
