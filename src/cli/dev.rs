@@ -22,7 +22,7 @@ pub async fn run(args: Server) -> Result<(), CliError> {
     let watch = Mutex::new((Watch::begin(folders.into_iter().flatten())?, told_to_reload));
     let load = async { first_load(&pool, &mut *watch.lock().await).await };
     let reload = async { reload_on_change(&pool, &mut *watch.lock().await).await };
-    until_stopped(&args, stop, listener, &pool, load, figures.serve(reload)).await
+    until_stopped(&args, stop, listener, &figures, &pool, load, reload).await
 }
 
 /// Loads the code, as soon as it can be loaded.
