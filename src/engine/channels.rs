@@ -364,7 +364,7 @@ impl Channels {
 
     /// Bytes that all lines of a channel have queued in sum.
     #[cfg(test)]
-    pub fn queued(&self, id: &ChannelId) -> usize {
+    pub fn queued_in(&self, id: &ChannelId) -> usize {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.account.bytes())
     }
 
@@ -388,6 +388,11 @@ impl Channels {
     pub fn count(&self) -> (u64, u64) {
         let members = self.channels.values().map(|channel| channel.members.len()).sum::<usize>();
         (self.channels.len() as u64, members as u64)
+    }
+
+    /// Bytes that the lines of all channels have queued in sum.
+    pub fn queued(&self) -> u64 {
+        self.channels.values().map(|channel| channel.account.bytes() as u64).sum()
     }
 
     /// The `count` channels with the most members, the largest first.

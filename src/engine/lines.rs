@@ -525,6 +525,7 @@ impl Engine {
             stats.queued_bytes += line.waiting() as u64;
         }
         (stats.channels, stats.members) = self.channels.count();
+        stats.channel_queued_bytes = self.channels.queued();
         stats
     }
 
@@ -555,7 +556,7 @@ impl Engine {
     /// Bytes that all lines of a channel have queued in sum.
     #[cfg(test)]
     pub(super) fn queued_in(&self, channel: &ChannelId) -> usize {
-        self.channels.queued(channel)
+        self.channels.queued_in(channel)
     }
 
     /// Bytes that a line keeps for its client.
