@@ -158,6 +158,12 @@ pub struct Limits {
     /// Size of a request's body
     #[arg(long, value_name = "SIZE", default_value = "10MiB")]
     pub max_body: ByteSize,
+    /// Bytes of all requests' bodies that are being received at a time; one address gets half
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub max_bodies: ByteSize,
+    /// Parts of one form
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_form_parts: usize,
     /// Size of a request's head (8KiB at least)
     #[arg(long, value_name = "SIZE", default_value = "16KiB")]
     pub max_header: ByteSize,

@@ -13,7 +13,7 @@ use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
 use crate::net::{Admission, Doors, open_files};
 use crate::observe::Observer;
-use crate::ops::{Mode, Sessions};
+use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
 use crate::storage::{Databases, Location, SessionStore};
@@ -96,15 +96,22 @@ fn settings(
         lines_per_address: limits.max_lines_per_address,
         origins,
     };
+    let budget = Bodies::new(bytes(limits.max_bodies), bytes(limits.max_body));
+    let bodies = BodyLimits {
+        // What can never be held is refused at once.
+        size: bytes(limits.max_body).min(budget.budget()),
+        patience: limits.body_timeout,
+        form_parts: limits.max_form_parts,
+        budget,
+    };
     let limits = Limits {
         answer: limits.answer_timeout,
         cpu: limits.cpu_timeout,
         heap: bytes(limits.max_heap),
-        body: bytes(limits.max_body),
+        bodies,
         header: bytes(limits.max_header),
         header_read: limits.header_timeout,
         keep_alive: limits.keep_alive_timeout,
-        body_read: limits.body_timeout,
         write: limits.write_timeout,
         frame: bytes(limits.max_frame),
     };

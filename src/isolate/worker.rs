@@ -345,8 +345,7 @@ async fn live(
         owner,
         settings.sessions.clone(),
         settings.mode,
-        settings.limits.body,
-        settings.limits.body_read,
+        settings.limits.bodies.clone(),
     );
     let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
     if let Ok(isolate) = &isolate

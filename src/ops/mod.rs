@@ -7,12 +7,14 @@
 //! | [`Client`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
 //! | [`Patience`] | how long a client may keep the host waiting |
+//! | [`Bodies`] | how many bytes of bodies the process holds |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
 //! are the engine's.
 
 mod answer;
+mod bodies;
 mod channel;
 mod client;
 mod crypto;
@@ -21,6 +23,7 @@ mod dispatch;
 mod errors;
 mod exchange;
 mod files;
+mod form;
 mod head;
 mod log;
 mod negotiation;
@@ -37,6 +40,7 @@ mod sql_values;
 mod websocket;
 
 pub use answer::{Answer, AnswerBody};
+pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
@@ -92,6 +96,9 @@ deno_core::extension!(
         exchange::op_exchange_unreachable,
         files::op_file_open,
         files::op_file_read,
+        form::op_form_multipart,
+        form::op_form_urlencoded,
+        form::op_request_ill_form,
         log::op_console,
         page::op_answer_page,
         page::op_page_source,
@@ -101,6 +108,7 @@ deno_core::extension!(
         port::op_port_message,
         port::op_port_refresh,
         port::op_port_state,
+        request::op_request_collect,
         request::op_request_has_body,
         request::op_request_header,
         request::op_request_headers,
@@ -172,6 +180,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "15_timers.js",
     "16_websocket.js",
     "17_websocket_pair.js",
+    "18_forms.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",

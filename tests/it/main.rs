@@ -18,6 +18,7 @@ mod docs;
 mod errors;
 mod events;
 mod examples;
+mod forms;
 mod hostile;
 mod live_functions;
 mod live_responses;
