@@ -23,7 +23,7 @@ use super::watchdog::{self, Pulse, Stopper, Trip};
 use super::{Limits, embedded, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
-use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Unanswered, current_exchange};
+use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Unanswered, current_exchange};
 use crate::ports::{Hub, Told};
 use crate::router::{Handler, Layer, NodeId, segments};
 use crate::storage::Databases;
@@ -47,6 +47,8 @@ pub struct Isolate {
     runtime: RefCell<JsRuntime>,
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
+    /// Outlives the runtime, which tells it of collections.
+    memory: Memory,
     pulse: Arc<Pulse>,
     #[cfg(feature = "v8")]
     witness: Arc<Witness>,
@@ -109,13 +111,17 @@ impl Isolate {
         let loader = Rc::new(Loader::default());
         let hub = exchanges.hub();
         let snapshot = snapshot::kept();
+        let memory = Memory::new(limits.heap);
+        let params = v8::CreateParams::default().heap_limits(0, limits.heap);
+        #[cfg(feature = "v8")]
+        let params = params.array_buffer_allocator(memory.allocator());
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: embedded::extensions(exchanges, databases),
+            extensions: embedded::extensions(exchanges, databases, memory.clone()),
             residual_lazy_js_sources: embedded::SCRIPTS,
             startup_snapshot: snapshot,
             skip_op_registration: snapshot.is_some(),
-            create_params: Some(v8::CreateParams::default().heap_limits(0, limits.heap)),
+            create_params: Some(params),
             ..Default::default()
         })?;
         let pulse = Arc::new(Pulse::default());
@@ -130,6 +136,13 @@ impl Isolate {
         // What a handler said is not to wait until it has counted to a billion.
         let flushing = hub.clone();
         watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || flushing.flush());
+        let (tripped, stopping) = (pulse.clone(), stopper.clone());
+        memory.on_full(move || {
+            tripped.trip(Trip::Heap);
+            stopping.stop();
+        });
+        #[cfg(feature = "v8")]
+        memory.follow(runtime.v8_isolate());
         let tripped = pulse.clone();
         runtime.add_near_heap_limit_callback(move |current, _| {
             tripped.trip(Trip::Heap);
@@ -143,6 +156,7 @@ impl Isolate {
             runtime: RefCell::new(runtime),
             state,
             loader,
+            memory,
             pulse,
             #[cfg(feature = "v8")]
             witness,
@@ -383,12 +397,11 @@ impl Isolate {
 
     /// How full it is.
     pub fn heap(&self) -> Heap {
-        let statistics = self.runtime.borrow_mut().v8_isolate().get_heap_statistics();
-        Heap {
-            used: statistics.used_heap_size(),
-            limit: statistics.heap_size_limit(),
-            external: statistics.external_memory(),
-        }
+        let mut runtime = self.runtime.borrow_mut();
+        let isolate = runtime.v8_isolate();
+        self.memory.look(isolate);
+        let used = isolate.get_heap_statistics().used_heap_size();
+        Heap { used, limit: self.memory.limit(), external: self.memory.outside() }
     }
 
     /// Whether what turns say on lines waits for the end of a later one.
@@ -407,7 +420,9 @@ impl Isolate {
             }
             let mut runtime = self.runtime.borrow_mut();
             let isolate = runtime.v8_isolate();
-            let used = isolate.get_heap_statistics().used_heap_size();
+            self.memory.look(isolate);
+            self.memory.tell_of_blobs(isolate);
+            let used = isolate.get_heap_statistics().used_heap_size() + self.memory.outside();
             if used > kept + WORTH_TIDYING.max(kept / 8) {
                 isolate.memory_pressure_notification(v8::MemoryPressureLevel::Moderate);
                 kept = used;
@@ -478,6 +493,11 @@ impl Isolate {
     fn turn_ended(&self) {
         if let Some(trip) = self.pulse.take_trip() {
             self.recover(trip);
+        }
+        if self.memory.take_shortage() {
+            // What its code keeps leaves too little for others; its exchanges finish here.
+            self.full.set(self.full.get() + 1);
+            self.tripped.notify_one();
         }
         for exchange in self.with_exchanges(Exchanges::turn_ended) {
             self.tell_closed(exchange, &CloseCode::Done.into());

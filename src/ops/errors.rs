@@ -7,6 +7,7 @@ use deno_core::{OpState, op2, v8};
 use deno_error::JsError;
 
 use super::log::{about, current_exchange};
+use super::memory::NoRoom;
 use super::{Diagnostic, Exchanges};
 use crate::engine::{InvalidChannel, Refused};
 use crate::observe::HANDLER;
@@ -55,6 +56,9 @@ pub enum OpError {
     #[class("DOMExceptionQuotaExceededError")]
     #[error("the bodies of all requests have the {0} bytes that they may take (see --max-bodies)")]
     BodiesFull(usize),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("{0}")]
+    NoRoom(#[from] NoRoom),
     #[class(type)]
     #[error("{0}")]
     Form(FormError),

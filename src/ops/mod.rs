@@ -8,12 +8,14 @@
 //! | [`Site`] | what ops need to know of the folder being served |
 //! | [`Patience`] | how long a client may keep the host waiting |
 //! | [`Bodies`] | how many bytes of bodies the process holds |
+//! | [`Memory`] | how much the JavaScript of an isolate may hold |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
 //! are the engine's.
 
 mod answer;
+mod blobs;
 mod bodies;
 mod channel;
 mod client;
@@ -26,6 +28,7 @@ mod files;
 mod form;
 mod head;
 mod log;
+mod memory;
 mod negotiation;
 mod page;
 mod patience;
@@ -47,6 +50,7 @@ pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
 pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
 pub use log::current_exchange;
+pub use memory::Memory;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
 pub use patience::Patience;
@@ -70,6 +74,7 @@ deno_core::extension!(
         answer::op_stream_end,
         answer::op_stream_gone,
         answer::op_stream_write,
+        blobs::op_blob_store,
         channel::op_channel_enter,
         channel::op_channel_heard,
         channel::op_channel_leave,
@@ -145,10 +150,12 @@ deno_core::extension!(
         websocket::op_websocket_unsent,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
-    options = { exchanges: Exchanges, databases: Databases },
+    options = { exchanges: Exchanges, databases: Databases, memory: Memory },
+    middleware = blobs::in_place_of_denos,
     state = |state, options| {
         state.put(options.exchanges);
         state.put(options.databases);
+        state.put(options.memory);
         state.put(answer::Streams::default());
         state.put(socket::Sockets::default());
     },

@@ -7,13 +7,14 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use deno_core::{OpState, op2, v8};
+use deno_core::{OpState, ToV8, op2, v8};
+use deno_error::JsErrorBox;
 use hyper::body::{Body as _, Frame, Incoming};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::bodies::Held;
 use super::exchange::BodyFault;
-use super::{BodyLimits, Exchanges, OpError, Patience};
+use super::{BodyLimits, Exchanges, Memory, OpError, Patience};
 
 /// The full URL. The scheme is what the listener speaks.
 #[op2]
@@ -78,8 +79,7 @@ pub fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError
 
 /// The next chunk of the body; null at its end.
 #[op2]
-#[buffer]
-pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Option<Vec<u8>>, OpError> {
+pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Option<Received>, OpError> {
     let Some(Reading { mut body, mut patience, .. }) = begin(&state, id)? else { return Ok(None) };
     let data = match next_data(&mut body, &mut patience).await {
         Ok(None) => return Ok(None),
@@ -90,15 +90,18 @@ pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Opt
     let slot = state.borrow_mut::<Exchanges>().known(id)?;
     slot.body_patience = patience.is_spent().then(|| Box::new(patience));
     slot.body = Some(body);
-    Ok(Some(data.into()))
+    let memory = state.borrow::<Memory>().clone();
+    Ok(Some(Received { bytes: data.into(), memory, held: None }))
 }
 
 /// What is left of the body, whole. Until it is, it counts for what all bodies may take.
 #[op2]
-#[buffer]
-pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Vec<u8>, OpError> {
+pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Received, OpError> {
+    let memory = state.borrow().borrow::<Memory>().clone();
     let mut whole = Vec::new();
-    let Some(Reading { mut body, mut patience, mut held }) = begin(&state, id)? else { return Ok(whole) };
+    let Some(Reading { mut body, mut patience, mut held }) = begin(&state, id)? else {
+        return Ok(Received { bytes: whole, memory, held: None });
+    };
     loop {
         let next = tokio::select! {
             biased;
@@ -106,7 +109,7 @@ pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<
             () = held.in_the_way() => Err((BodyFault::Crowded, OpError::BodiesFull(held.budget()))),
         };
         match next {
-            Ok(None) => return Ok(whole),
+            Ok(None) => return Ok(Received { bytes: whole, memory, held: Some(held) }),
             Ok(Some(data)) => {
                 let data = came(&state, id, data)?;
                 if held.grow(data.len(), Instant::now()).is_err() {
@@ -116,6 +119,29 @@ pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<
             }
             Err((fault, error)) => return Err(fail(&state, id, fault, error)),
         }
+    }
+}
+
+/// Bytes of a body on their way into JavaScript, where they count for the isolate.
+pub struct Received {
+    bytes: Vec<u8>,
+    memory: Memory,
+    /// Until they are there, they count as the body's.
+    held: Option<Held>,
+}
+
+impl<'s> ToV8<'s> for Received {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let Received { bytes, memory, held } = self;
+        let length = bytes.len();
+        memory.make_room(scope, length).map_err(|error| JsErrorBox::new("RangeError", error.to_string()))?;
+        let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+        drop(held);
+        let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+        let view = v8::Uint8Array::new(scope, buffer, 0, length);
+        Ok(view.map_or_else(|| v8::null(scope).into(), Into::into))
     }
 }
 

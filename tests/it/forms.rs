@@ -52,7 +52,10 @@ fn a_multipart_form_is_read_as_browsers_mean_it() {
         (String::new(), json!([])),
         (field("name=\"a\"", "1") + &field("name=\"a\"", "2"), json!([["a", "1"], ["a", "2"]])),
         (field("name=\"a\"", "x\r\ny\n"), json!([["a", "x\r\ny\n"]])),
-        (field("name=\"%22q%0D%0A\"; filename=\"a;b.txt\"", "é"), json!([["\"q\r\n", "a;b.txt", "text/plain", "é"]])),
+        (
+            field("name=\"%22q%0D%0A\"; filename=\"a;b.txt\"", "é"),
+            json!([["\"q\r\n", "a;b.txt", "text/plain", "é"]]),
+        ),
         (field("name=\"f\"; filename=\"C:\\dir\\x\"", ""), json!([["f", "C:\\dir\\x", "text/plain", ""]])),
         (field("name=\"f\"; filename*=UTF-8''x", "v"), json!([["f", "v"]])),
         (field("name=\"_charset_\"", "iso-8859-1"), json!([["_charset_", "iso-8859-1"]])),
@@ -64,7 +67,8 @@ fn a_multipart_form_is_read_as_browsers_mean_it() {
     ] {
         reads(&host, MULTIPART, fields + "--b--\r\n", &entries);
     }
-    let bytes = [b"--b\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n", &b"\xff\xfe\x80x"[..], b"\r\n--b--"];
+    let bytes =
+        [b"--b\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n", &b"\xff\xfe\x80x"[..], b"\r\n--b--"];
     reads(&host, MULTIPART, bytes.concat(), &json!([["n", "\u{fffd}\u{fffd}\u{fffd}x"]]));
 }
 
@@ -101,7 +105,10 @@ fn what_a_client_sends_as_no_form_is_the_clients_mistake() {
             assert!(answer.text().starts_with("The request's form could not be read: "), "{answer:?}");
         }
         let caught = send(&host, "/caught", kind, body.clone());
-        assert!(caught.status == 200 && caught.text().starts_with("TypeError: "), "{kind} {body:?} {caught:?}");
+        assert!(
+            caught.status == 200 && caught.text().starts_with("TypeError: "),
+            "{kind} {body:?} {caught:?}"
+        );
     }
     assert!(!host.log.text().contains("ERROR"), "a stranger's form is told to nobody");
 }

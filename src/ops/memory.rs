@@ -1,0 +1,377 @@
+//! How much memory the JavaScript of one isolate may hold: its heap, and what it keeps outside of that.
+//!
+//! V8 limits the heap alone. Buffers come from an [allocator](Memory::allocator) that knows how much is held. Where it
+//! has none to give, V8 collects garbage and asks again, up to three times, and then throws a RangeError. What the
+//! allocator does not see (buffers that the host made, WebAssembly's memories) V8 tells after each collection, and
+//! blobs are counted as they are stored.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use deno_core::v8;
+
+/// Buffers up to this size are part of how the host itself works: V8 would end the process without them. They are
+/// still given when the rest is gone, and whoever took the rest is stopped.
+const SMALL: usize = 64 * 1024;
+
+/// So often V8 asks for memory before it gives up, with a collection in between.
+const ATTEMPTS: u32 = 4;
+
+/// How long a collection that freed nothing stands for those after it.
+const FUTILE: Duration = Duration::from_secs(1);
+
+/// The account of one isolate. Clones share it.
+#[derive(Clone)]
+pub struct Memory(Arc<Account>);
+
+struct Account {
+    limit: usize,
+    /// Bytes that the allocator gave.
+    buffers: AtomicUsize,
+    /// Bytes of stored blobs, and what V8 knows of them.
+    blobs: AtomicUsize,
+    blobs_told: AtomicUsize,
+    /// Bytes of the heap, and of what else V8 knows to be outside, when that was last told.
+    heap: AtomicUsize,
+    others: AtomicUsize,
+    /// Full collections in a row after which too much was left.
+    over: AtomicUsize,
+    /// Full collections so far.
+    collections: AtomicUsize,
+    /// Allocations that were refused since somebody asked.
+    refused: AtomicUsize,
+    attempt: Mutex<Attempt>,
+    futile: Mutex<Option<Instant>>,
+    /// Stops the code that runs.
+    stop: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// The allocation that V8 is trying to make.
+#[derive(Default, PartialEq)]
+struct Attempt {
+    bytes: usize,
+    count: u32,
+    /// Full collections before it.
+    collections: usize,
+}
+
+/// There is no room for so many bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no room for {bytes} bytes more: JavaScript holds {held} of {limit} bytes (see --max-heap)")]
+pub struct NoRoom {
+    bytes: usize,
+    held: usize,
+    limit: usize,
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").field("limit", &self.0.limit).field("held", &self.0.held()).finish()
+    }
+}
+
+impl Memory {
+    pub fn new(limit: usize) -> Memory {
+        let (buffers, blobs, blobs_told, heap, others, over, collections, refused) = Default::default();
+        let (attempt, futile, stop) = Default::default();
+        Memory(Arc::new(Account {
+            limit,
+            buffers,
+            blobs,
+            blobs_told,
+            heap,
+            others,
+            over,
+            collections,
+            refused,
+            attempt,
+            futile,
+            stop,
+        }))
+    }
+
+    /// What stops the code that runs, because it fills the memory. The first one stays.
+    pub fn on_full(&self, stop: impl Fn() + Send + Sync + 'static) {
+        let _ = self.0.stop.set(Box::new(stop));
+    }
+
+    /// Bytes of heap and all else together.
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    /// Bytes outside of the heap.
+    pub fn outside(&self) -> usize {
+        self.0.outside()
+    }
+
+    /// Tells V8 what blobs take, so that it collects garbage the sooner.
+    pub fn tell_of_blobs(&self, isolate: &mut v8::Isolate) {
+        let blobs = self.0.blobs.load(Ordering::Relaxed);
+        let told = self.0.blobs_told.swap(blobs, Ordering::Relaxed);
+        if blobs != told {
+            isolate.adjust_amount_of_external_allocated_memory(blobs as i64 - told as i64);
+        }
+    }
+
+    /// Whether code was refused memory since the last call, and most is still held.
+    pub fn take_shortage(&self) -> bool {
+        self.0.refused.swap(0, Ordering::Relaxed) > 0 && self.0.held() > self.0.limit / 4 * 3
+    }
+
+    /// Looks whether there is room for bytes that the host has and V8 is to get, after a collection if need be.
+    pub fn make_room(&self, isolate: &mut v8::Isolate, bytes: usize) -> Result<(), NoRoom> {
+        self.look(isolate);
+        if self.0.has_room(bytes) {
+            return Ok(());
+        }
+        let mut futile = self.0.futile.lock().expect("nothing panics meanwhile");
+        if futile.is_none_or(|since| since.elapsed() > FUTILE) {
+            isolate.low_memory_notification();
+            self.look(isolate);
+            if self.0.has_room(bytes) {
+                return Ok(());
+            }
+            *futile = Some(Instant::now());
+        }
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+        Err(NoRoom { bytes, held: self.0.held(), limit: self.0.limit })
+    }
+
+    /// Reads what only V8 knows.
+    pub fn look(&self, isolate: &mut v8::Isolate) {
+        let statistics = isolate.get_heap_statistics();
+        self.0.heap.store(statistics.used_heap_size(), Ordering::Relaxed);
+        // V8 counts what the allocator gave, too, unless it is shared.
+        let others = statistics.external_memory().saturating_sub(self.0.buffers.load(Ordering::Relaxed));
+        self.0.others.store(others, Ordering::Relaxed);
+    }
+
+    /// A blob was stored.
+    pub(super) fn keep_blob(&self, bytes: usize) {
+        self.0.blobs.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A blob is gone.
+    pub(super) fn drop_blob(&self, bytes: usize) {
+        self.0.blobs.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Account {
+    fn outside(&self) -> usize {
+        [&self.buffers, &self.blobs, &self.others].map(|bytes| bytes.load(Ordering::Relaxed)).iter().sum()
+    }
+
+    fn held(&self) -> usize {
+        self.heap.load(Ordering::Relaxed) + self.outside()
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.held().saturating_add(bytes) <= self.limit
+    }
+
+    fn stop(&self) {
+        if let Some(stop) = self.stop.get() {
+            stop();
+        }
+    }
+
+    /// Whether V8 may have memory for one more buffer.
+    fn admit(&self, bytes: usize) -> bool {
+        if self.has_room(bytes) {
+            return true;
+        }
+        let collections = self.collections.load(Ordering::Relaxed);
+        let mut attempt = self.attempt.lock().expect("nothing panics meanwhile");
+        let again = attempt.bytes == bytes && attempt.count > 0 && attempt.collections < collections;
+        let count = if again { attempt.count + 1 } else { 1 };
+        *attempt = Attempt { bytes, count, collections };
+        if count < ATTEMPTS {
+            return false;
+        }
+        *attempt = Attempt::default();
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        if bytes > SMALL {
+            return false;
+        }
+        self.stop();
+        true
+    }
+
+    /// All garbage was collected, but for what is still being swept.
+    fn collected(&self) {
+        self.collections.fetch_add(1, Ordering::Relaxed);
+        if self.has_room(0) {
+            self.over.store(0, Ordering::Relaxed);
+        } else if self.over.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            self.stop();
+        }
+    }
+}
+
+#[cfg(feature = "v8")]
+#[expect(unsafe_code, reason = "V8 takes memory, and tells of collections, through C functions")]
+mod engine {
+    use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
+    use std::ffi::c_void;
+    use std::ptr;
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    use deno_core::v8;
+
+    use super::{Account, Memory};
+
+    /// As malloc aligns.
+    const ALIGNMENT: usize = 16;
+
+    static ALLOCATOR: v8::RustAllocatorVtable<Account> =
+        v8::RustAllocatorVtable { allocate, allocate_uninitialized, free, drop };
+
+    impl Memory {
+        /// Where V8 gets its buffers.
+        pub fn allocator(&self) -> v8::UniqueRef<v8::Allocator> {
+            // SAFETY: the pointer is a counted reference, which `drop` gives back, and the functions take it as what
+            // it is. They may be called from any thread, as the account is made of atomics and locks.
+            unsafe { v8::new_rust_allocator(Arc::into_raw(self.0.clone()), &ALLOCATOR) }
+        }
+
+        /// From now on V8 tells what is left after each full collection, for as long as the isolate lives. The caller
+        /// keeps the account for at least as long.
+        pub fn follow(&self, isolate: &mut v8::Isolate) {
+            self.look(isolate);
+            let account = Arc::as_ptr(&self.0).cast_mut().cast();
+            isolate.add_gc_epilogue_callback(collected, account, v8::GCType::kGCTypeMarkSweepCompact);
+        }
+    }
+
+    unsafe extern "C" fn allocate(account: &Account, bytes: usize) -> *mut c_void {
+        give(account, bytes, alloc_zeroed)
+    }
+
+    unsafe extern "C" fn allocate_uninitialized(account: &Account, bytes: usize) -> *mut c_void {
+        give(account, bytes, alloc)
+    }
+
+    fn give(account: &Account, bytes: usize, alloc: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
+        if !account.admit(bytes) {
+            return ptr::null_mut();
+        }
+        let Some(layout) = layout(bytes) else { return ptr::null_mut() };
+        // SAFETY: the layout's size is not 0.
+        let data = unsafe { alloc(layout) };
+        if !data.is_null() {
+            account.buffers.fetch_add(bytes, Ordering::Relaxed);
+        }
+        data.cast()
+    }
+
+    unsafe extern "C" fn free(account: &Account, data: *mut c_void, bytes: usize) {
+        let Some(layout) = layout(bytes).filter(|_| !data.is_null()) else { return };
+        account.buffers.fetch_sub(bytes, Ordering::Relaxed);
+        // SAFETY: V8 gives back what `give` gave it, with the same length.
+        unsafe { dealloc(data.cast(), layout) };
+    }
+
+    fn layout(bytes: usize) -> Option<Layout> {
+        Layout::from_size_align(bytes.max(1), ALIGNMENT).ok()
+    }
+
+    unsafe extern "C" fn drop(account: *const Account) {
+        // SAFETY: it is the reference that `allocator` gave.
+        unsafe { Arc::decrement_strong_count(account) };
+    }
+
+    unsafe extern "C" fn collected(
+        isolate: v8::UnsafeRawIsolatePtr,
+        _: v8::GCType,
+        _: v8::GCCallbackFlags,
+        account: *mut c_void,
+    ) {
+        // SAFETY: it is an account that outlives the isolate, see `follow`; the reference counted here is given back.
+        let memory = unsafe {
+            let account = account.cast_const().cast::<Account>();
+            Arc::increment_strong_count(account);
+            Memory(Arc::from_raw(account))
+        };
+        // SAFETY: V8 passes the isolate that is running on this thread.
+        let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+        memory.look(&mut isolate);
+        memory.0.collected();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(limit: usize) -> (Memory, Arc<AtomicUsize>) {
+        let memory = Memory::new(limit);
+        let stops = Arc::new(AtomicUsize::new(0));
+        let count = stops.clone();
+        memory.on_full(move || drop(count.fetch_add(1, Ordering::Relaxed)));
+        (memory, stops)
+    }
+
+    fn take(memory: &Memory, bytes: usize) -> bool {
+        let admitted = memory.0.admit(bytes);
+        if admitted {
+            memory.0.buffers.fetch_add(bytes, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    #[test]
+    fn what_is_beyond_the_limit_is_refused() {
+        let (memory, stops) = account(10 * SMALL);
+        memory.0.heap.store(4 * SMALL, Ordering::Relaxed);
+        assert!(take(&memory, 5 * SMALL));
+        assert!(!take(&memory, 2 * SMALL));
+        assert!(take(&memory, SMALL));
+        assert_eq!(stops.load(Ordering::Relaxed), 0);
+        assert!(!memory.take_shortage(), "V8 has not asked again");
+    }
+
+    #[test]
+    fn a_large_buffer_is_refused_after_all_collections_too() {
+        let (memory, stops) = account(10 * SMALL);
+        assert!(take(&memory, 10 * SMALL));
+        for _ in 0..ATTEMPTS {
+            assert!(!take(&memory, 2 * SMALL));
+            memory.0.collected();
+        }
+        assert!(memory.take_shortage());
+        assert!(!memory.take_shortage());
+        assert_eq!(stops.load(Ordering::Relaxed), 0, "its code gets an error");
+    }
+
+    #[test]
+    fn a_small_buffer_is_given_and_its_code_stopped() {
+        let (memory, stops) = account(10 * SMALL);
+        assert!(take(&memory, 10 * SMALL));
+        for _ in 1..ATTEMPTS {
+            assert!(!take(&memory, 10));
+            memory.0.collected();
+        }
+        assert!(take(&memory, 10));
+        assert_eq!(stops.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_only_v8_sees_stops_code_when_it_stays() {
+        let (memory, stops) = account(10 * SMALL);
+        memory.0.others.store(11 * SMALL, Ordering::Relaxed);
+        memory.0.collected();
+        assert_eq!(stops.load(Ordering::Relaxed), 0, "it may be swept yet");
+        memory.0.collected();
+        assert_eq!(stops.load(Ordering::Relaxed), 1);
+        memory.0.others.store(0, Ordering::Relaxed);
+        memory.0.collected();
+        memory.0.others.store(11 * SMALL, Ordering::Relaxed);
+        memory.0.collected();
+        assert_eq!(stops.load(Ordering::Relaxed), 1);
+    }
+}
