@@ -50,6 +50,7 @@ pub struct Isolate {
     /// Outlives the runtime, which tells it of collections.
     memory: Memory,
     pulse: Arc<Pulse>,
+    stopper: Stopper,
     #[cfg(feature = "v8")]
     witness: Arc<Witness>,
     limits: Limits,
@@ -143,12 +144,7 @@ impl Isolate {
         });
         #[cfg(feature = "v8")]
         memory.follow(runtime.v8_isolate());
-        let tripped = pulse.clone();
-        runtime.add_near_heap_limit_callback(move |current, _| {
-            tripped.trip(Trip::Heap);
-            stopper.stop();
-            current + HEAP_TO_UNWIND
-        });
+        guard_heap(&mut runtime, &memory, &pulse, &stopper);
         let functions = Functions::of(&mut runtime);
         let state = runtime.op_state();
         Ok(Isolate {
@@ -158,6 +154,7 @@ impl Isolate {
             loader,
             memory,
             pulse,
+            stopper,
             #[cfg(feature = "v8")]
             witness,
             limits,
@@ -494,6 +491,11 @@ impl Isolate {
         if let Some(trip) = self.pulse.take_trip() {
             self.recover(trip);
         }
+        if self.memory.take_extension() {
+            let mut runtime = self.runtime.borrow_mut();
+            runtime.remove_near_heap_limit_callback(self.limits.heap);
+            guard_heap(&mut runtime, &self.memory, &self.pulse, &self.stopper);
+        }
         if self.memory.take_shortage() {
             // What its code keeps leaves too little for others; its exchanges finish here.
             self.full.set(self.full.get() + 1);
@@ -591,6 +593,20 @@ impl Functions {
         call(scope, &begin, &[]);
         functions
     }
+}
+
+/// Stops the code that fills the heap. It gets more until it has stopped, because V8 would end the process.
+fn guard_heap(runtime: &mut JsRuntime, memory: &Memory, pulse: &Arc<Pulse>, stopper: &Stopper) {
+    let (memory, pulse, stopper) = (memory.clone(), pulse.clone(), stopper.clone());
+    runtime.add_near_heap_limit_callback(move |current, initial| {
+        // V8 asks for more heap for a buffer that was refused, too, before it throws an error.
+        if !memory.is_refusing(initial) {
+            pulse.trip(Trip::Heap);
+            stopper.stop();
+        }
+        memory.extended();
+        current + HEAP_TO_UNWIND
+    });
 }
 
 /// Calls a host function. It reports its own errors; one that escapes is a defect of runtime-js.

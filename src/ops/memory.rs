@@ -2,10 +2,10 @@
 //!
 //! V8 limits the heap alone. Buffers come from an [allocator](Memory::allocator) that knows how much is held. Where it
 //! has none to give, V8 collects garbage and asks again, up to three times, and then throws a RangeError. What the
-//! allocator does not see (buffers that the host made, WebAssembly's memories) V8 tells after each collection, and
-//! blobs are counted as they are stored.
+//! allocator does not see (buffers that the host made, WebAssembly's memories) V8 tells after each collection: where
+//! that is too much even when all garbage is gone, the code that runs is stopped. Blobs are counted as they are stored.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -27,24 +27,29 @@ pub struct Memory(Arc<Account>);
 
 struct Account {
     limit: usize,
-    /// Bytes that the allocator gave.
+    /// Bytes that the allocator gave, and what it got back since the last collection began: V8 frees buffers at once,
+    /// but counts them until the next collection.
     buffers: AtomicUsize,
+    freed: AtomicUsize,
     /// Bytes of stored blobs, and what V8 knows of them.
     blobs: AtomicUsize,
     blobs_told: AtomicUsize,
     /// Bytes of the heap, and of what else V8 knows to be outside, when that was last told.
     heap: AtomicUsize,
     others: AtomicUsize,
-    /// Full collections in a row after which too much was left.
-    over: AtomicUsize,
     /// Full collections so far.
     collections: AtomicUsize,
     /// Allocations that were refused since somebody asked.
     refused: AtomicUsize,
+    /// The last allocation was refused.
+    is_refusing: AtomicBool,
+    is_extended: AtomicBool,
     attempt: Mutex<Attempt>,
     futile: Mutex<Option<Instant>>,
     /// Stops the code that runs.
     stop: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Interrupts it, to see what is left when all garbage is gone.
+    isolate: OnceLock<v8::IsolateHandle>,
 }
 
 /// The allocation that V8 is trying to make.
@@ -73,21 +78,25 @@ impl std::fmt::Debug for Memory {
 
 impl Memory {
     pub fn new(limit: usize) -> Memory {
-        let (buffers, blobs, blobs_told, heap, others, over, collections, refused) = Default::default();
-        let (attempt, futile, stop) = Default::default();
+        let (buffers, freed, blobs, blobs_told, heap, others) = Default::default();
+        let (collections, refused, is_refusing, is_extended, attempt, futile, stop, isolate) =
+            Default::default();
         Memory(Arc::new(Account {
             limit,
             buffers,
+            freed,
             blobs,
             blobs_told,
             heap,
             others,
-            over,
             collections,
             refused,
+            is_refusing,
+            is_extended,
             attempt,
             futile,
             stop,
+            isolate,
         }))
     }
 
@@ -117,7 +126,16 @@ impl Memory {
 
     /// Whether code was refused memory since the last call, and most is still held.
     pub fn take_shortage(&self) -> bool {
-        self.0.refused.swap(0, Ordering::Relaxed) > 0 && self.0.held() > self.0.limit / 4 * 3
+        self.0.is_refusing.store(false, Ordering::Relaxed);
+        self.0.refused.load(Ordering::Relaxed) > 0
+            && self.0.refused.swap(0, Ordering::Relaxed) > 0
+            && self.0.held() > self.0.limit / 4 * 3
+    }
+
+    /// Whether V8 lacks memory because a buffer was refused, while its heap could still grow to so many bytes: its code
+    /// will get an error.
+    pub fn is_refusing(&self, heap_limit: usize) -> bool {
+        self.0.is_refusing.load(Ordering::Relaxed) && self.0.heap.load(Ordering::Relaxed) < heap_limit / 2
     }
 
     /// Looks whether there is room for bytes that the host has and V8 is to get, after a collection if need be.
@@ -139,13 +157,23 @@ impl Memory {
         Err(NoRoom { bytes, held: self.0.held(), limit: self.0.limit })
     }
 
+    /// The heap may grow beyond its limit for now.
+    pub fn extended(&self) {
+        self.0.is_extended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it may, and is not to any more.
+    pub fn take_extension(&self) -> bool {
+        self.0.is_extended.load(Ordering::Relaxed) && self.0.is_extended.swap(false, Ordering::Relaxed)
+    }
+
     /// Reads what only V8 knows.
     pub fn look(&self, isolate: &mut v8::Isolate) {
         let statistics = isolate.get_heap_statistics();
         self.0.heap.store(statistics.used_heap_size(), Ordering::Relaxed);
         // V8 counts what the allocator gave, too, unless it is shared.
-        let others = statistics.external_memory().saturating_sub(self.0.buffers.load(Ordering::Relaxed));
-        self.0.others.store(others, Ordering::Relaxed);
+        let given = self.0.buffers.load(Ordering::Relaxed) + self.0.freed.load(Ordering::Relaxed);
+        self.0.others.store(statistics.external_memory().saturating_sub(given), Ordering::Relaxed);
     }
 
     /// A blob was stored.
@@ -180,9 +208,12 @@ impl Account {
 
     /// Whether V8 may have memory for one more buffer.
     fn admit(&self, bytes: usize) -> bool {
-        if self.has_room(bytes) {
-            return true;
-        }
+        let admitted = self.has_room(bytes) || self.admit_beyond(bytes);
+        self.is_refusing.store(!admitted, Ordering::Relaxed);
+        admitted
+    }
+
+    fn admit_beyond(&self, bytes: usize) -> bool {
         let collections = self.collections.load(Ordering::Relaxed);
         let mut attempt = self.attempt.lock().expect("nothing panics meanwhile");
         let again = attempt.bytes == bytes && attempt.count > 0 && attempt.collections < collections;
@@ -198,17 +229,6 @@ impl Account {
         }
         self.stop();
         true
-    }
-
-    /// All garbage was collected, but for what is still being swept.
-    fn collected(&self) {
-        self.collections.fetch_add(1, Ordering::Relaxed);
-        if self.has_room(0) {
-            self.over.store(0, Ordering::Relaxed);
-        } else if self.over.fetch_add(1, Ordering::Relaxed) > 0 {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            self.stop();
-        }
     }
 }
 
@@ -239,11 +259,13 @@ mod engine {
             unsafe { v8::new_rust_allocator(Arc::into_raw(self.0.clone()), &ALLOCATOR) }
         }
 
-        /// From now on V8 tells what is left after each full collection, for as long as the isolate lives. The caller
-        /// keeps the account for at least as long.
+        /// From now on V8 tells of each full collection, for as long as the isolate lives. The caller keeps the account
+        /// for at least as long.
         pub fn follow(&self, isolate: &mut v8::Isolate) {
             self.look(isolate);
+            let _ = self.0.isolate.set(isolate.thread_safe_handle());
             let account = Arc::as_ptr(&self.0).cast_mut().cast();
+            isolate.add_gc_prologue_callback(collecting, account, v8::GCType::kGCTypeMarkSweepCompact);
             isolate.add_gc_epilogue_callback(collected, account, v8::GCType::kGCTypeMarkSweepCompact);
         }
     }
@@ -272,6 +294,7 @@ mod engine {
     unsafe extern "C" fn free(account: &Account, data: *mut c_void, bytes: usize) {
         let Some(layout) = layout(bytes).filter(|_| !data.is_null()) else { return };
         account.buffers.fetch_sub(bytes, Ordering::Relaxed);
+        account.freed.fetch_add(bytes, Ordering::Relaxed);
         // SAFETY: V8 gives back what `give` gave it, with the same length.
         unsafe { dealloc(data.cast(), layout) };
     }
@@ -285,22 +308,56 @@ mod engine {
         unsafe { Arc::decrement_strong_count(account) };
     }
 
+    unsafe extern "C" fn collecting(
+        _: v8::UnsafeRawIsolatePtr,
+        _: v8::GCType,
+        _: v8::GCCallbackFlags,
+        account: *mut c_void,
+    ) {
+        // SAFETY: see `of`.
+        let memory = unsafe { of(account) };
+        memory.0.freed.store(0, Ordering::Relaxed);
+    }
+
     unsafe extern "C" fn collected(
         isolate: v8::UnsafeRawIsolatePtr,
         _: v8::GCType,
         _: v8::GCCallbackFlags,
         account: *mut c_void,
     ) {
-        // SAFETY: it is an account that outlives the isolate, see `follow`; the reference counted here is given back.
-        let memory = unsafe {
-            let account = account.cast_const().cast::<Account>();
+        // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
+        let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
+        memory.look(&mut isolate);
+        memory.0.collections.fetch_add(1, Ordering::Relaxed);
+        if !memory.0.has_room(0)
+            && let Some(isolate) = memory.0.isolate.get()
+        {
+            // Garbage that was made meanwhile is still there, and what is not is still being swept.
+            isolate.request_interrupt(reconsider, account);
+        }
+    }
+
+    /// Stops what runs if too much is left when all garbage is gone.
+    unsafe extern "C" fn reconsider(isolate: v8::UnsafeRawIsolatePtr, account: *mut c_void) {
+        // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
+        let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
+        if memory.make_room(&mut isolate, 0).is_err() {
+            memory.0.stop();
+        }
+    }
+
+    /// The account that callbacks are given.
+    ///
+    /// # Safety
+    ///
+    /// It is from `follow`, whose caller keeps it for longer than the isolate that calls back.
+    unsafe fn of(account: *mut c_void) -> Memory {
+        let account = account.cast_const().cast::<Account>();
+        // SAFETY: the pointer is from `Arc::as_ptr`; the reference counted here is given back by the clone's end.
+        unsafe {
             Arc::increment_strong_count(account);
             Memory(Arc::from_raw(account))
-        };
-        // SAFETY: V8 passes the isolate that is running on this thread.
-        let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-        memory.look(&mut isolate);
-        memory.0.collected();
+        }
     }
 }
 
@@ -341,7 +398,7 @@ mod tests {
         assert!(take(&memory, 10 * SMALL));
         for _ in 0..ATTEMPTS {
             assert!(!take(&memory, 2 * SMALL));
-            memory.0.collected();
+            memory.0.collections.fetch_add(1, Ordering::Relaxed);
         }
         assert!(memory.take_shortage());
         assert!(!memory.take_shortage());
@@ -354,24 +411,9 @@ mod tests {
         assert!(take(&memory, 10 * SMALL));
         for _ in 1..ATTEMPTS {
             assert!(!take(&memory, 10));
-            memory.0.collected();
+            memory.0.collections.fetch_add(1, Ordering::Relaxed);
         }
         assert!(take(&memory, 10));
-        assert_eq!(stops.load(Ordering::Relaxed), 1);
-    }
-
-    #[test]
-    fn what_only_v8_sees_stops_code_when_it_stays() {
-        let (memory, stops) = account(10 * SMALL);
-        memory.0.others.store(11 * SMALL, Ordering::Relaxed);
-        memory.0.collected();
-        assert_eq!(stops.load(Ordering::Relaxed), 0, "it may be swept yet");
-        memory.0.collected();
-        assert_eq!(stops.load(Ordering::Relaxed), 1);
-        memory.0.others.store(0, Ordering::Relaxed);
-        memory.0.collected();
-        memory.0.others.store(11 * SMALL, Ordering::Relaxed);
-        memory.0.collected();
         assert_eq!(stops.load(Ordering::Relaxed), 1);
     }
 }
