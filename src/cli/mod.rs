@@ -33,7 +33,7 @@ use crate::isolate::Isolate;
 pub fn main() -> ExitCode {
     let args = args::Args::parse();
     log::install(&args);
-    Isolate::init_engine();
+    Isolate::init_engine(args.max_heap());
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("liveline-io").build() {
             Ok(runtime) => runtime,

@@ -32,6 +32,10 @@ use crate::wire::Frame;
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
 
+/// WebAssembly's memories grow by so many bytes, up to so many times.
+const WASM_PAGE: u64 = 1 << 16;
+const MAX_WASM_PAGES: u64 = 1 << 16;
+
 /// How long messages that came together may take before the event loop has its turn.
 const TURN: Duration = Duration::from_millis(5);
 /// When nothing ran for so long, the heap is tidied.
@@ -97,11 +101,20 @@ impl Isolate {
 
     /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
     /// did, because V8 protects its memory by thread.
-    pub fn init_engine() {
+    ///
+    /// No WebAssembly memory grows beyond `max_heap` bytes, where that is known.
+    pub fn init_engine(max_heap: Option<u64>) {
         // Loops that Turbofan takes over from Maglev while they run lose their interrupt checks if their bodies
         // allocate (seen with V8 15.0), and then nothing can stop them. Such a loop stays with Maglev.
         #[cfg(feature = "v8")]
         v8::V8::set_flags_from_string("--no-osr-from-maglev");
+        #[cfg(feature = "v8")]
+        if let Some(pages) = max_heap.map(|bytes| bytes / WASM_PAGE) {
+            v8::V8::set_flags_from_string(&format!(
+                "--wasm-max-mem-pages={}",
+                pages.clamp(1, MAX_WASM_PAGES)
+            ));
+        }
         JsRuntime::init_platform(None);
         // fetch() over TLS needs one; that there is one already can only mean this one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -418,7 +431,7 @@ impl Isolate {
             let mut runtime = self.runtime.borrow_mut();
             let isolate = runtime.v8_isolate();
             self.memory.look(isolate);
-            self.memory.tell_of_blobs(isolate);
+            self.memory.tell_of_stores(isolate);
             let used = isolate.get_heap_statistics().used_heap_size() + self.memory.outside();
             if used > kept + WORTH_TIDYING.max(kept / 8) {
                 isolate.memory_pressure_notification(v8::MemoryPressureLevel::Moderate);
@@ -495,6 +508,9 @@ impl Isolate {
             let mut runtime = self.runtime.borrow_mut();
             runtime.remove_near_heap_limit_callback(self.limits.heap);
             guard_heap(&mut runtime, &self.memory, &self.pulse, &self.stopper);
+        }
+        if self.memory.wants_collection() {
+            self.runtime.borrow_mut().v8_isolate().low_memory_notification();
         }
         if self.memory.take_shortage() {
             // What its code keeps leaves too little for others; its exchanges finish here.

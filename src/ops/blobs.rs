@@ -31,7 +31,7 @@ impl BlobPart for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.memory.drop_blob(self.bytes.len());
+        self.memory.give_back(self.bytes.len());
     }
 }
 
@@ -44,8 +44,8 @@ pub fn op_blob_store(
 ) -> Result<Uuid, OpError> {
     let memory = state.borrow().borrow::<Memory>().clone();
     memory.make_room(scope, data.len())?;
-    memory.keep_blob(data.len());
-    memory.tell_of_blobs(scope);
+    memory.keep(data.len());
+    memory.tell_of_stores(scope);
     let part = Counted { bytes: data.to_vec(), memory };
     Ok(state.borrow().borrow::<Arc<dyn BlobStoreTrait>>().insert_part(Arc::new(part)))
 }

@@ -59,6 +59,9 @@ pub enum OpError {
     #[class("DOMExceptionQuotaExceededError")]
     #[error("{0}")]
     NoRoom(#[from] NoRoom),
+    #[class(range)]
+    #[error("{0}")]
+    Buffer(NoRoom),
     #[class(type)]
     #[error("{0}")]
     Form(FormError),

@@ -2,8 +2,9 @@
 //!
 //! V8 limits the heap alone. Buffers come from an [allocator](Memory::allocator) that knows how much is held. Where it
 //! has none to give, V8 collects garbage and asks again, up to three times, and then throws a RangeError. What the
-//! allocator does not see (buffers that the host made, WebAssembly's memories) V8 tells after each collection: where
-//! that is too much even when all garbage is gone, the code that runs is stopped. Blobs are counted as they are stored.
+//! allocator does not see (buffers that the host made, resizable ones) V8 tells after each collection: where that is too
+//! much even when all garbage is gone, the code that runs is stopped. What V8 does not count either (blobs, WebAssembly's
+//! memories) is counted as it is made.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -19,7 +20,7 @@ const SMALL: usize = 64 * 1024;
 const ATTEMPTS: u32 = 4;
 
 /// How long a collection that freed nothing stands for those after it.
-const FUTILE: Duration = Duration::from_secs(1);
+const FUTILE: Duration = Duration::from_millis(250);
 
 /// The account of one isolate. Clones share it.
 #[derive(Clone)]
@@ -31,9 +32,10 @@ struct Account {
     /// but counts them until the next collection.
     buffers: AtomicUsize,
     freed: AtomicUsize,
-    /// Bytes of stored blobs, and what V8 knows of them.
-    blobs: AtomicUsize,
-    blobs_told: AtomicUsize,
+    /// Bytes of blobs and of WebAssembly's memories, what V8 knows of them, and what they were when garbage was last collected for them.
+    stores: AtomicUsize,
+    stores_told: AtomicUsize,
+    stores_left: AtomicUsize,
     /// Bytes of the heap, and of what else V8 knows to be outside, when that was last told.
     heap: AtomicUsize,
     others: AtomicUsize,
@@ -44,6 +46,8 @@ struct Account {
     /// The last allocation was refused.
     is_refusing: AtomicBool,
     is_extended: AtomicBool,
+    /// The code that runs is to be interrupted, or stopped.
+    is_in_doubt: AtomicBool,
     attempt: Mutex<Attempt>,
     futile: Mutex<Option<Instant>>,
     /// Stops the code that runs.
@@ -78,21 +82,23 @@ impl std::fmt::Debug for Memory {
 
 impl Memory {
     pub fn new(limit: usize) -> Memory {
-        let (buffers, freed, blobs, blobs_told, heap, others) = Default::default();
-        let (collections, refused, is_refusing, is_extended, attempt, futile, stop, isolate) =
+        let (buffers, freed, stores, stores_told, stores_left, heap, others) = Default::default();
+        let (collections, refused, is_refusing, is_extended, is_in_doubt, attempt, futile, stop, isolate) =
             Default::default();
         Memory(Arc::new(Account {
             limit,
             buffers,
             freed,
-            blobs,
-            blobs_told,
+            stores,
+            stores_told,
+            stores_left,
             heap,
             others,
             collections,
             refused,
             is_refusing,
             is_extended,
+            is_in_doubt,
             attempt,
             futile,
             stop,
@@ -115,18 +121,19 @@ impl Memory {
         self.0.outside()
     }
 
-    /// Tells V8 what blobs take, so that it collects garbage the sooner.
-    pub fn tell_of_blobs(&self, isolate: &mut v8::Isolate) {
-        let blobs = self.0.blobs.load(Ordering::Relaxed);
-        let told = self.0.blobs_told.swap(blobs, Ordering::Relaxed);
-        if blobs != told {
-            isolate.adjust_amount_of_external_allocated_memory(blobs as i64 - told as i64);
+    /// Tells V8 what it cannot see, so that it collects garbage the sooner.
+    pub fn tell_of_stores(&self, isolate: &mut v8::Isolate) {
+        let stores = self.0.stores.load(Ordering::Relaxed);
+        let told = self.0.stores_told.swap(stores, Ordering::Relaxed);
+        if stores != told {
+            isolate.adjust_amount_of_external_allocated_memory(stores as i64 - told as i64);
         }
     }
 
     /// Whether code was refused memory since the last call, and most is still held.
     pub fn take_shortage(&self) -> bool {
         self.0.is_refusing.store(false, Ordering::Relaxed);
+        self.0.is_in_doubt.store(false, Ordering::Relaxed);
         self.0.refused.load(Ordering::Relaxed) > 0
             && self.0.refused.swap(0, Ordering::Relaxed) > 0
             && self.0.held() > self.0.limit / 4 * 3
@@ -157,6 +164,18 @@ impl Memory {
         Err(NoRoom { bytes, held: self.0.held(), limit: self.0.limit })
     }
 
+    /// Whether so much is kept that V8 does not see that what nobody has any more should go. V8 finds them, and the event
+    /// loop then drops them.
+    pub fn wants_collection(&self) -> bool {
+        let stores = self.0.stores.load(Ordering::Relaxed);
+        let left = self.0.stores_left.load(Ordering::Relaxed);
+        let wants = stores > left + self.0.limit / 4;
+        if wants || stores < left {
+            self.0.stores_left.store(stores, Ordering::Relaxed);
+        }
+        wants
+    }
+
     /// The heap may grow beyond its limit for now.
     pub fn extended(&self) {
         self.0.is_extended.store(true, Ordering::Relaxed);
@@ -176,20 +195,20 @@ impl Memory {
         self.0.others.store(statistics.external_memory().saturating_sub(given), Ordering::Relaxed);
     }
 
-    /// A blob was stored.
-    pub(super) fn keep_blob(&self, bytes: usize) {
-        self.0.blobs.fetch_add(bytes, Ordering::Relaxed);
+    /// So many bytes are kept where V8 does not see them.
+    pub(super) fn keep(&self, bytes: usize) {
+        self.0.stores.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A blob is gone.
-    pub(super) fn drop_blob(&self, bytes: usize) {
-        self.0.blobs.fetch_sub(bytes, Ordering::Relaxed);
+    /// So many are not any more.
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.0.stores.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
 impl Account {
     fn outside(&self) -> usize {
-        [&self.buffers, &self.blobs, &self.others].map(|bytes| bytes.load(Ordering::Relaxed)).iter().sum()
+        [&self.buffers, &self.stores, &self.others].map(|bytes| bytes.load(Ordering::Relaxed)).iter().sum()
     }
 
     fn held(&self) -> usize {
@@ -201,6 +220,8 @@ impl Account {
     }
 
     fn stop(&self) {
+        // What it held is garbage from now on.
+        *self.futile.lock().expect("nothing panics meanwhile") = None;
         if let Some(stop) = self.stop.get() {
             stop();
         }
@@ -330,6 +351,7 @@ mod engine {
         memory.look(&mut isolate);
         memory.0.collections.fetch_add(1, Ordering::Relaxed);
         if !memory.0.has_room(0)
+            && !memory.0.is_in_doubt.swap(true, Ordering::Relaxed)
             && let Some(isolate) = memory.0.isolate.get()
         {
             // Garbage that was made meanwhile is still there, and what is not is still being swept.
@@ -341,8 +363,9 @@ mod engine {
     unsafe extern "C" fn reconsider(isolate: v8::UnsafeRawIsolatePtr, account: *mut c_void) {
         // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
         let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
-        if memory.make_room(&mut isolate, 0).is_err() {
-            memory.0.stop();
+        match memory.make_room(&mut isolate, 0) {
+            Ok(()) => memory.0.is_in_doubt.store(false, Ordering::Relaxed),
+            Err(_) => memory.0.stop(),
         }
     }
 

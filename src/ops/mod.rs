@@ -40,6 +40,7 @@ mod session_watch;
 mod socket;
 mod sql;
 mod sql_values;
+mod wasm;
 mod websocket;
 
 pub use answer::{Answer, AnswerBody};
@@ -142,6 +143,8 @@ deno_core::extension!(
         sql::op_sql_next,
         sql::op_sql_open,
         sql::op_sql_query,
+        wasm::op_wasm_gone,
+        wasm::op_wasm_grow,
         websocket::op_answer_socket,
         websocket::op_websocket_accept,
         websocket::op_websocket_bytes,
@@ -188,6 +191,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "16_websocket.js",
     "17_websocket_pair.js",
     "18_forms.js",
+    "19_shared_memory.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",

@@ -136,7 +136,7 @@ impl<'s> ToV8<'s> for Received {
     fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
         let Received { bytes, memory, held } = self;
         let length = bytes.len();
-        memory.make_room(scope, length).map_err(|error| JsErrorBox::new("RangeError", error.to_string()))?;
+        memory.make_room(scope, length).map_err(|error| JsErrorBox::range_error(error.to_string()))?;
         let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
         drop(held);
         let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
