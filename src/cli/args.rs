@@ -172,6 +172,9 @@ pub struct Limits {
     /// Parts of one form
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_form_parts: usize,
+    /// Size of one query's result, and of one value in a database
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    pub max_result: ByteSize,
     /// Size of a request's head (8KiB at least)
     #[arg(long, value_name = "SIZE", default_value = "16KiB")]
     pub max_header: ByteSize,

@@ -16,7 +16,7 @@ use crate::observe::Observer;
 use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
-use crate::storage::{Databases, Location, SessionStore};
+use crate::storage::{Databases, Location, Results, SessionStore};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -96,6 +96,7 @@ fn settings(
         lines_per_address: limits.max_lines_per_address,
         origins,
     };
+    let results = Results::new(bytes(limits.max_result));
     let budget = Bodies::new(bytes(limits.max_bodies), bytes(limits.max_body));
     let bodies = BodyLimits {
         // What can never be held is refused at once.
@@ -117,7 +118,7 @@ fn settings(
     };
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
     let (root, public) = (layout.root.clone(), layout.public.clone());
-    let databases = Databases::new(Location { default: database, root, public });
+    let databases = Databases::new(Location { default: database, root, public }, results);
     Settings { layout, mode, workers, limits, hub, sessions, databases, observer: None, serve: http::serve }
 }
 
