@@ -12,7 +12,7 @@ use crate::engine::{self, Origins};
 use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
 use crate::net::{Admission, Doors, open_files};
-use crate::observe::Observer;
+use crate::observe::{Budget, Budgets, Observer};
 use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
@@ -40,7 +40,13 @@ impl Server {
         let sessions = self.sessions()?;
         let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
         if mode == Mode::Development || self.metrics.is_some() {
-            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE));
+            let (bodies, results) =
+                (settings.limits.bodies.budget.clone(), settings.databases.results().clone());
+            let budgets = Budgets {
+                bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
+                results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
+            };
+            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE, budgets));
         }
         Ok(settings)
     }

@@ -34,6 +34,11 @@ impl Databases {
         Databases(Arc::new(Shared { location, results, default: Mutex::default(), files: Mutex::default() }))
     }
 
+    /// What results may take.
+    pub fn results(&self) -> &Results {
+        &self.0.results
+    }
+
     /// The default database. It opens when it is first asked for, and stays open.
     pub fn default(&self) -> Result<Database, SqlError> {
         let mut default = lock(&self.0.default);

@@ -23,6 +23,8 @@ mod hostile;
 mod live_functions;
 mod live_responses;
 mod malformed;
+#[cfg(target_os = "linux")] // Elsewhere nobody tells how much is held.
+mod memory;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
