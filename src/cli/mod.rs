@@ -19,6 +19,7 @@ mod serve;
 mod settings;
 mod snapshot;
 mod top;
+mod trim;
 mod types;
 mod view;
 mod watch;

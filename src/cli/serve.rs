@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::args::Server;
-use super::{CliError, print};
+use super::{CliError, print, trim};
 use crate::isolate::{Pool, Settings};
 use crate::net::Listener;
 use crate::observe::{self, Endpoint, Observer};
@@ -55,6 +55,7 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         () = &mut stop => return Ok(()),
     }
+    trim::start();
     let doors = args.doors();
     print(&format!("listening on http://{}", listener.address()));
     tokio::select! {
