@@ -503,6 +503,10 @@ impl Isolate {
     fn turn_ended(&self) {
         if let Some(trip) = self.pulse.take_trip() {
             self.recover(trip);
+            if trip == Trip::Heap {
+                // What filled it is garbage, and the isolate that takes over is about to fill its own.
+                self.runtime.borrow_mut().v8_isolate().low_memory_notification();
+            }
         }
         if self.memory.take_extension() {
             let mut runtime = self.runtime.borrow_mut();
