@@ -219,7 +219,10 @@ export class RemotePort extends Port {
     }
     const data = frame.message;
     if (OWN_EVENTS.has(type) || this.#receiveReply(type, eventID, data, numPorts)) return;
-    this.#hear(type, eventID, data, meta);
+    if (!type.endsWith(":joins-leaves") || !Array.isArray(data?.events)) return this.#hear(type, eventID, data, meta);
+    // Members of a channel that are told together, each as the message that it would have been alone.
+    const single = type.replace(/joins-leaves$/, "message");
+    for (const { eventID, message } of data.events) this.#hear(single, eventID, message, {});
   }
 
   #hear(type, eventID, data, { numPorts, live }) {

@@ -12,12 +12,11 @@ use hyper::header::{
 };
 use hyper::http::HeaderMap;
 use hyper::{Method, Request, StatusCode};
-use tokio::time::timeout;
 
 use super::connection::{Carried, Shared};
 use super::upgrade;
 use crate::engine::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
-use crate::ops::{Answer, Held, asks_for_websocket};
+use crate::ops::{Answer, Held, asks_for_websocket, within};
 use crate::wire::Format;
 
 /// What may be done with a line's address.
@@ -122,10 +121,10 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
     let (bodies, patience) = (&settings.limits.bodies, settings.limits.answer);
     // Counted for as long as the frames wait for their handler.
     let mut held = bodies.budget.begin(shared.peer.ip(), Instant::now());
-    let bytes = match timeout(patience, read(body, bodies.size, &mut held)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(refused)) => return refused,
-        Err(_) => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
+    let bytes = match within(Instant::now() + patience, read(body, bodies.size, &mut held)).await {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(refused)) => return refused,
+        None => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
         settings.hub.cut(seat, CloseCode::Unsupported);

@@ -5,30 +5,40 @@
 //! | [`Pool`] | the current generation of workers, replaced on reload and on loss |
 //! | [`Worker`] | one thread: a tokio runtime, an [`Isolate`], and its share of the connections |
 //! | [`Isolate`] | one `JsRuntime` and the functions that enter it |
+//! | `Code`, `Sources` | what one generation has read, so that isolates that are replaced load the same |
+//! | `Outside`, `Clients` | what other threads hold of a worker, to go on without it when its isolate is lost |
 //! | [`Settings`] | what all of them need to know |
 //!
 //! **Invariants:** one `JsRuntime` per thread, made and dropped there. A request runs to completion on the thread
 //! that read it. A new generation is a new thread; nothing of an old one is changed.
 
+mod border;
 mod browser;
+mod clients;
 mod embedded;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
 mod live;
 mod loader;
+#[cfg(feature = "v8")]
+mod microtasks;
 #[cfg(feature = "ts")]
 mod minify;
 mod modules;
+mod outside;
 mod pool;
 mod settings;
 mod site;
 mod snapshot;
+mod sources;
+mod stall;
 mod transpile;
 mod watchdog;
 mod worker;
 
+pub use clients::{Enlisted, Progress};
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
 pub use snapshot::{SnapshotError, keep as keep_snapshot};
-pub use worker::{Admitted, Called, Connection, Serve, Worker};
+pub use worker::{Admitted, Called, Connection, Serve, Taken, Worker};

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use super::exposition::{Exposition, Format};
 use super::meter::BOUNDS;
 use super::observer::Moment;
+use super::output::{self, Stream};
 use super::process;
 use crate::engine::{CloseCode, Stats};
 use crate::ports::Hub;
@@ -93,6 +94,8 @@ fn isolates(out: &mut Exposition, moment: &Moment) {
     out.counter("liveline_reloads", "Times that the handlers were loaded again.")
         .sample(&[("result", &"ok")], moment.reloaded)
         .sample(&[("result", &"failed")], moment.failed);
+    out.counter("liveline_isolates_lost", "Isolates whose code could not be stopped.")
+        .sample(&[], moment.lost);
     let generations: BTreeSet<_> = moment.workers.iter().map(|worker| worker.place.generation).collect();
     out.gauge("liveline_generations", "Generations of the handlers' code that serve or finish.")
         .sample(&[], generations.len());
@@ -135,6 +138,11 @@ fn this_process(out: &mut Exposition, moment: &Moment) {
     }
     if let Some(count) = process::open_fds() {
         out.gauge("process_open_fds", "Open files and sockets.").sample(&[], count);
+    }
+    let mut lines =
+        out.counter("liveline_printed_lines_dropped", "Lines that nobody read, or the system did not take.");
+    for stream in [Stream::Output, Stream::Error] {
+        lines.sample(&[("stream", &stream.name())], output::dropped(stream));
     }
     let began = moment.began.duration_since(UNIX_EPOCH).unwrap_or_default();
     out.gauge("process_start_time_seconds", "When the process started, in Unix time.")

@@ -45,7 +45,6 @@ struct Account {
     refused: AtomicUsize,
     /// The last allocation was refused.
     is_refusing: AtomicBool,
-    is_extended: AtomicBool,
     /// The code that runs is to be interrupted, or stopped.
     is_in_doubt: AtomicBool,
     attempt: Mutex<Attempt>,
@@ -83,7 +82,7 @@ impl std::fmt::Debug for Memory {
 impl Memory {
     pub fn new(limit: usize) -> Memory {
         let (buffers, freed, stores, stores_told, stores_left, heap, others) = Default::default();
-        let (collections, refused, is_refusing, is_extended, is_in_doubt, attempt, futile, stop, isolate) =
+        let (collections, refused, is_refusing, is_in_doubt, attempt, futile, stop, isolate) =
             Default::default();
         Memory(Arc::new(Account {
             limit,
@@ -97,7 +96,6 @@ impl Memory {
             collections,
             refused,
             is_refusing,
-            is_extended,
             is_in_doubt,
             attempt,
             futile,
@@ -174,16 +172,6 @@ impl Memory {
             self.0.stores_left.store(stores, Ordering::Relaxed);
         }
         wants
-    }
-
-    /// The heap may grow beyond its limit for now.
-    pub fn extended(&self) {
-        self.0.is_extended.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it may, and is not to any more.
-    pub fn take_extension(&self) -> bool {
-        self.0.is_extended.load(Ordering::Relaxed) && self.0.is_extended.swap(false, Ordering::Relaxed)
     }
 
     /// Reads what only V8 knows.

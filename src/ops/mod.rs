@@ -54,7 +54,7 @@ pub use log::current_exchange;
 pub use memory::Memory;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
-pub use patience::Patience;
+pub use patience::{Patience, within};
 pub use session::Sessions;
 pub use websocket::SocketLine;
 
@@ -100,6 +100,7 @@ deno_core::extension!(
         exchange::op_exchange_returned,
         exchange::op_exchange_started,
         exchange::op_exchange_unreachable,
+        exchange::op_messages_heard,
         files::op_file_open,
         files::op_file_read,
         form::op_form_multipart,

@@ -14,7 +14,7 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::bodies::Held;
 use super::exchange::BodyFault;
-use super::{BodyLimits, Exchanges, Memory, OpError, Patience};
+use super::{BodyLimits, Exchanges, Memory, OpError, Patience, within};
 
 /// The full URL. The scheme is what the listener speaks.
 #[op2]
@@ -226,9 +226,9 @@ async fn next_frame(
         Poll::Ready(frame) => frame,
         Poll::Pending => {
             let deadline = patience.wait(Instant::now());
-            match tokio::time::timeout_at(deadline.into(), next).await {
-                Ok(frame) => frame,
-                Err(_) => return Err((BodyFault::Late, OpError::RequestBody("it came too slowly".into()))),
+            match within(deadline, next).await {
+                Some(frame) => frame,
+                None => return Err((BodyFault::Late, OpError::RequestBody("it came too slowly".into()))),
             }
         }
     };

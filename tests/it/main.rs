@@ -22,6 +22,7 @@ mod forms;
 mod hostile;
 mod live_functions;
 mod live_responses;
+mod lost_isolates;
 mod malformed;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells how much is held.
 mod memory;
@@ -31,22 +32,29 @@ mod moved_binary;
 mod observe;
 mod pages;
 mod plain_clients;
+#[cfg(unix)]
+mod printing;
 mod regressions;
 mod reload;
 mod resume;
 mod routing;
 mod security;
 mod sessions;
+#[cfg(unix)]
+mod signals;
 mod slow_clients;
 mod smoke;
 mod sql;
 mod state;
 mod static_files;
 mod staying;
+mod stopped;
+mod strangers;
 mod termination;
 mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;
+mod visitors;
 mod websockets;
 mod without_sockets;

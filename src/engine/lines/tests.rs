@@ -1,5 +1,6 @@
 //! What happens to a line, step by step.
 
+use super::super::Class;
 use super::super::outbox::FRAME_COST;
 use super::*;
 
@@ -16,7 +17,7 @@ const TOKEN: Token = Token([9; 16]);
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
 
 fn visitor() -> Visitor {
-    Visitor { session: None, address: [127, 0, 0, 1].into() }
+    Visitor { session: Some("ann".to_owned()), address: [127, 0, 0, 1].into() }
 }
 
 fn limits() -> Limits {
@@ -119,7 +120,7 @@ fn sending_after_the_end_is_told_so_for_a_while() {
         world.now,
         &mut world.actions,
     );
-    let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
+    let stranger = Visitor { session: None, address: [127, 0, 0, 1].into() };
     let mut sender = |visitor: &Visitor, origin| world.engine.sender(TOKEN, visitor, (origin, Some("here")));
     assert_eq!(sender(&visitor(), None), Err(JoinError::Ended));
     assert_eq!(sender(&visitor(), Some("http://there")), Err(JoinError::Unknown));
@@ -135,7 +136,7 @@ fn sending_after_the_end_is_told_so_for_a_while() {
 #[test]
 fn joining_foreign_visitor_leaves_the_token() {
     let (mut world, id) = World::new();
-    let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
+    let stranger = Visitor { session: None, address: [127, 0, 0, 1].into() };
     assert_eq!(world.join(TOKEN, Carrier::Socket, &stranger, (None, None)), Err(JoinError::Visitor));
     assert_eq!(
         world.join(TOKEN, Carrier::Socket, &visitor(), (Some("http://evil"), Some("me"))),
@@ -336,9 +337,10 @@ fn open_disowned_by_its_owner_is_cut() {
 
 /// A second line in the same world, open.
 fn second(world: &mut World, token: Token) -> LineId {
-    let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: visitor(), token };
+    let other = Visitor { session: Some("bob".to_owned()), ..visitor() };
+    let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: other.clone(), token };
     let id = world.engine.open(opening, world.now).unwrap();
-    world.join(token, Carrier::Socket, &visitor(), (None, None)).unwrap();
+    world.join(token, Carrier::Socket, &other, (None, None)).unwrap();
     world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
     world.written(id);
     id

@@ -17,6 +17,8 @@ pub struct Site {
     served: PathBuf,
     executable: PathBuf,
     arguments: Vec<String>,
+    /// The address that its host listens on.
+    pub(super) host: String,
     environment: Option<Vec<(String, String)>>,
 }
 
@@ -36,6 +38,7 @@ impl Site {
             folder,
             executable: executable(),
             arguments: Vec::new(),
+            host: "127.0.0.1".to_owned(),
             environment: None,
         }
     }
@@ -51,9 +54,30 @@ impl Site {
         self
     }
 
+    /// Served is this folder of it.
+    pub fn serving(mut self, folder: &str) -> Self {
+        self.served = self.path(folder);
+        self
+    }
+
+    /// With a link at `path` that leads to `target`.
+    #[cfg(unix)]
+    pub fn link(self, path: &str, target: &str) -> Self {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("a link has a folder")).expect("the folder of a link");
+        std::os::unix::fs::symlink(self.path(target), path).expect("a link");
+        self
+    }
+
     /// With this argument after the folder.
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Served at this address instead of 127.0.0.1.
+    pub fn host(mut self, address: &str) -> Self {
+        self.host = address.to_owned();
         self
     }
 
