@@ -183,8 +183,8 @@ fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note
         let (shared, token) = (shared.clone(), token.to_owned());
         return Routed::Waiting(Box::pin(async move { line::answer(&shared, &token, request).await }));
     }
-    if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
-        return Routed::Answered(Answer::too_large(worker.settings.limits.body));
+    if request.body().size_hint().lower() > worker.settings.limits.bodies.size as u64 {
+        return Routed::Answered(Answer::too_large(worker.settings.limits.bodies.size));
     }
     let routes = &worker.site.routes;
     let node = routes.resolve(path);

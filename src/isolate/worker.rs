@@ -373,8 +373,7 @@ async fn live(
         owner,
         settings.sessions.clone(),
         settings.mode,
-        settings.limits.body,
-        settings.limits.body_read,
+        settings.limits.bodies.clone(),
     );
     let lost = {
         let (pool, hub, outside) = (pool.clone(), settings.hub.clone(), outside.clone());
