@@ -1,6 +1,6 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
-import { op_route } from "ext:core/ops";
+import { op_request_is_own, op_route } from "ext:core/ops";
 import { currentExchange, Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
 import { isAttached, LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
@@ -132,9 +132,14 @@ function walk(event, trail, index) {
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
     const next = nextFor(event, trail, index, depth);
-    return handler.call(new StepContext(trail, depth, dirname), event, next, fetchFor(event, next));
+    return handler.call(new StepContext(trail, depth, dirname), event, next, fetchFor(event, next, isOwn(event)));
   }
   return pastTheLastStep(event, trail);
+}
+
+/** What else than the event's own origin leads to this server. */
+function isOwn(event) {
+  return (origin) => op_request_is_own(event[kExchange].id, origin);
 }
 
 async function pastTheLastStep(event, trail) {

@@ -1,12 +1,12 @@
 //! Liveline: a server for folders of JavaScript route handlers whose answers can stay on the line.
 //!
 //! A request travels through these modules, in this order; `cli` stands before them. Each imports only from those to
-//! its right, but for two: `isolate` and `client` read the router's routes, and `ports` drives the engine. `storage`
-//! imports none.
+//! its right, but for two: `isolate` and `client` read the router's routes, and `ports` drives the engine. `trust` and
+//! `storage` import none.
 //!
 //! ```text
-//!  socket  http      router     isolate     browsers   ops    SQLite      figures    engine     ports     wire
-//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
+//!  socket  http      router     isolate     browsers   ops    belief    SQLite      figures    engine     ports     wire
+//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> trust/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
 //! ```
 
 #[cfg(feature = "js")]
@@ -26,4 +26,6 @@ pub mod ops;
 pub mod ports;
 pub mod router;
 pub mod storage;
+#[cfg(feature = "js")]
+pub mod trust;
 pub mod wire;

@@ -8,10 +8,11 @@ use crate::isolate::{Pool, Settings};
 use crate::net::Listener;
 use crate::observe::{self, Endpoint, Observer};
 use crate::ops::Mode;
+use crate::trust::Proxies;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Production)?;
+    let settings = args.settings(Mode::Production, listener.address())?;
     let figures = Figures::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
     let load = async { Ok(pool.reload().await.map(drop)?) };
@@ -55,10 +56,10 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         () = &mut stop => return Ok(()),
     }
-    let doors = args.doors();
+    let (doors, proxies) = (args.doors(), Proxies::new(args.trust_proxies.clone()));
     print(&format!("listening on http://{}", listener.address()));
     tokio::select! {
-        () = listener.accept(pool, &doors) => {}
+        () = listener.accept(pool, &doors, &proxies) => {}
         result = meanwhile => result?,
         () = &mut stop => {}
     }

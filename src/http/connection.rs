@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -19,14 +20,19 @@ use tokio::net::TcpStream;
 use super::framing::Framing;
 use super::observed::Observed;
 use super::pace::{Late, Pace};
-use super::service;
+use super::{proxied, service};
 use crate::engine::{Carrier, CloseCode, LineId, Seat};
 use crate::isolate::{Admitted, Connection, Worker};
 use crate::ports::socket;
+use crate::trust::Peer;
 use crate::wire::Format;
 
 /// What a client hears whose request does not come to its end.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What the client of a proxy hears for whom there is no place.
+const CROWDED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 10\r\n\
+    content-length: 0\r\n\r\n";
 
 /// How long, and for how many bytes, a client is listened to that has been told that the connection ends.
 const LINGER: (Duration, u64) = (Duration::from_secs(1), 1024 * 1024);
@@ -44,7 +50,11 @@ pub fn serve(worker: Rc<Worker>, connection: Connection) -> Pin<Box<dyn Future<O
 /// What the requests of one connection share.
 pub(super) struct Shared {
     pub worker: Rc<Worker>,
-    pub peer: std::net::SocketAddr,
+    pub peer: Peer,
+    /// The address of this machine that the connection came to.
+    pub arrived_at: Option<IpAddr>,
+    /// Given up when the stream closes.
+    pub place: RefCell<Option<Admitted>>,
     /// The line that the connection carries from its next answer on.
     pub carried: Cell<Option<Carried>>,
     /// Requests that are being answered, and those that were.
@@ -52,6 +62,15 @@ pub(super) struct Shared {
     pub served: Cell<usize>,
     pub pace: Pace,
     pub framing: RefCell<Framing>,
+}
+
+impl Shared {
+    /// A proxy's connection waits for a request, of whomever.
+    pub fn counts_for_nobody(&self) {
+        if let Some(place) = &mut *self.place.borrow_mut() {
+            place.count_for(None).expect("what is not limited has room");
+        }
+    }
 }
 
 /// How a connection goes on as a line.
@@ -76,7 +95,7 @@ enum Notice {
 
 async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
     let began = Instant::now();
-    let Connection { stream, peer, read, place } = connection;
+    let Connection { stream, mut peer, is_fresh, mut read, mut place } = connection;
     stream.set_nonblocking(true)?;
     let stream = TcpStream::from_std(stream)?;
     let mut retiring = worker.retiring();
@@ -87,13 +106,28 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
             biased;
             readable = stream.readable() => readable?,
             () = tokio::time::sleep(worker.settings.limits.header_read) => {
-                tracing::debug!("{}: the client said nothing", peer.ip());
+                tracing::debug!("{}: the client said nothing", peer.address);
                 return Ok(());
             }
             _ = retiring.wait_for(|retiring| *retiring) => {
-                worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
+                worker.pass_on(Connection { stream: stream.into_std()?, peer, is_fresh, read, place });
                 return Ok(());
             }
+        }
+    }
+    if is_fresh && peer.is_proxy {
+        let deadline = began + worker.settings.limits.header_read;
+        match proxied::begin(&stream, deadline, &mut peer, &mut read, &worker.settings.trust.proxies).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!("{}: {error}", peer.address);
+                return Ok(());
+            }
+        }
+        if let Err(reason) = place.count_for((!peer.is_proxy).then_some(peer.address)) {
+            tracing::debug!("{}: {reason}", peer.address);
+            drop(stream.try_write(CROWDED));
+            return Ok(linger(stream).await?);
         }
     }
     let limits = &worker.settings.limits;
@@ -103,6 +137,8 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     let shared = Rc::new(Shared {
         worker: worker.clone(),
         peer,
+        arrived_at: stream.local_addr().ok().map(|address| address.ip()),
+        place: RefCell::new(Some(place)),
         carried: Cell::new(None),
         pending: Cell::new(0),
         served: Cell::new(0),
@@ -111,7 +147,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     });
     let requests = shared.clone();
     let service = service_fn(move |request| service::answer(&requests, request));
-    let stream = Observed { stream: Rewound { read, stream, place }, shared: shared.clone() };
+    let stream = Observed { stream: Rewound { read, stream }, shared: shared.clone() };
     let mut http = builder.serve_connection(TokioIo::new(stream), service);
 
     // Polled only when one of them has something to say, not with each request.
@@ -149,9 +185,10 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     };
     drop(notices);
     let parts = http.into_parts();
-    let Rewound { read, stream, place } = parts.io.into_inner().stream;
+    let Rewound { read, stream } = parts.io.into_inner().stream;
+    let place = shared.place.take().expect("nobody else takes it");
     if let Some(late) = late {
-        tracing::debug!("{}: the client is late: {late:?}", peer.ip());
+        tracing::debug!("{}: the client is late: {late:?}", peer.address);
         match late {
             Late::Idle => {}
             // It is short, and nothing else is on its way: what the system does not take at once is not waited for.
@@ -197,7 +234,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     match idle_since_retiring.flatten() {
         // Where the client closed at the same moment, the next worker sees the end of the stream.
         Some(count) if count == shared.served.get() && served.is_ok() => {
-            worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
+            worker.pass_on(Connection { stream: stream.into_std()?, peer, is_fresh: false, read, place });
         }
         _ => linger(stream).await?,
     }
@@ -230,8 +267,6 @@ const SMALL: usize = 1024;
 pub(super) struct Rewound {
     read: Bytes,
     stream: TcpStream,
-    /// It is given up when the stream closes.
-    place: Admitted,
 }
 
 impl AsyncRead for Rewound {

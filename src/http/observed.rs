@@ -82,11 +82,16 @@ impl AsyncWrite for Observed {
 pub struct ObservedBody {
     pub body: AnswerBody,
     pub shared: Rc<Shared>,
+    /// The connection goes on as its visitor's line.
+    pub stays: bool,
 }
 
 impl Drop for ObservedBody {
     fn drop(&mut self) {
         self.shared.pace.answered();
+        if self.shared.peer.is_proxy && !self.stays {
+            self.shared.counts_for_nobody();
+        }
     }
 }
 

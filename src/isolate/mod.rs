@@ -31,4 +31,4 @@ pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
 pub use snapshot::{SnapshotError, keep as keep_snapshot};
-pub use worker::{Admitted, Called, Connection, Serve, Worker};
+pub use worker::{Admitted, Called, Connection, Permit, PermitError, Serve, Worker};

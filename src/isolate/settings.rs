@@ -1,5 +1,6 @@
 //! What workers need to know, resolved once at start-up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::worker::Serve;
@@ -8,6 +9,7 @@ use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::Layout;
 use crate::storage::Databases;
+use crate::trust::Trust;
 
 /// The server as configured.
 pub struct Settings {
@@ -18,6 +20,8 @@ pub struct Settings {
     pub limits: Limits,
     pub hub: Hub,
     pub sessions: Sessions,
+    /// Whom to believe about hosts and addresses.
+    pub trust: Arc<Trust>,
     pub databases: Databases,
     /// Where workers count, if somebody may ask.
     pub observer: Option<Observer>,

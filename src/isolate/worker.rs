@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -24,12 +24,15 @@ use crate::observe::{Meter, Place};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges, Unanswered};
 use crate::ports::Told;
 use crate::router::{NodeId, PublicFiles, Routes};
+use crate::trust::Peer;
 
 /// A client's connection on its way to a worker.
 #[derive(Debug)]
 pub struct Connection {
     pub stream: std::net::TcpStream,
-    pub peer: SocketAddr,
+    pub peer: Peer,
+    /// Nothing was read of it, so its proxy may yet say whose it is.
+    pub is_fresh: bool,
     /// What was read from the stream already.
     pub read: Bytes,
     /// Travels with the stream, also when that becomes a line.
@@ -37,7 +40,23 @@ pub struct Connection {
 }
 
 /// A connection's place among those that the listener admits. It is given up when this is dropped.
-pub type Admitted = Box<dyn std::fmt::Debug + Send>;
+pub trait Permit: std::fmt::Debug + Send {
+    /// From here on the connection counts for this address, or with `None` for the whole alone. Where the address has
+    /// as many as it may have, everything stays as it is, and the error says so.
+    fn count_for(&mut self, address: Option<IpAddr>) -> Result<(), PermitError>;
+}
+
+/// The [`Permit`] of a connection.
+pub type Admitted = Box<dyn Permit>;
+
+/// Why a connection has no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PermitError {
+    #[error("there are {0} already (see --max-connections)")]
+    Full(usize),
+    #[error("its address has {0} already (see --max-connections-per-address)")]
+    Address(u32),
+}
 
 /// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
 pub type Serve = fn(Rc<Worker>, Connection) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -344,6 +363,7 @@ async fn live(
         settings.hub.clone(),
         owner,
         settings.sessions.clone(),
+        settings.trust.clone(),
         settings.mode,
         settings.limits.body,
         settings.limits.body_read,

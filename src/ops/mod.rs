@@ -104,6 +104,7 @@ deno_core::extension!(
         request::op_request_has_body,
         request::op_request_header,
         request::op_request_headers,
+        request::op_request_is_own,
         request::op_request_peer,
         request::op_request_read,
         request::op_request_url,

@@ -37,9 +37,9 @@ impl Sessions {
         self.signer.read(headers)
     }
 
-    /// The header that tells a client its session.
-    pub fn cookie(&self, id: &str) -> HeaderValue {
-        self.signer.write(id)
+    /// The header that tells a client its session; `is_secure` where the client came by TLS.
+    pub fn cookie(&self, id: &str, is_secure: bool) -> HeaderValue {
+        self.signer.write(id, is_secure)
     }
 }
 
