@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Answer, Host, Site, handler};
+use crate::support::{Answer, Host, Site, executable, handler};
 
 fn site() -> Site {
     Site::new().file("handler.js", "export default (event) => event.url.href;")
@@ -66,9 +66,8 @@ fn dev_answers_for_the_name_of_the_machine() {
 /// A page of another site gets the address of a developer's server by a name of its own (DNS rebinding).
 #[test]
 fn a_rebound_name_gets_nothing_of_dev() {
-    let site = site()
-        .file("public/secret.txt", "secret")
-        .file("live/handler.js", handler("event.waitUntilNavigate(); return {};"));
+    let live = handler("event.waitUntilNavigate(); return {};");
+    let site = Site::new().file("app/live/handler.js", live).file("public/secret.txt", "secret");
     let host = site.dev();
 
     let path = host.get("/live").line_path();
@@ -131,14 +130,28 @@ fn an_allowed_host_is_answered_at_the_sites_origin() {
 
 #[test]
 fn the_origin_may_come_from_the_environment() {
-    let site = site();
-    let mut command = site.command("serve");
-    command.args(["--host", "nowhere"]).env("LIVELINE_ORIGIN", "not an origin");
+    let environment =
+        [("LIVELINE_ORIGIN", "https://shop.example"), ("LIVELINE_ALLOW_HOST", "a.example,b.example")];
+    let host = site().run_by(&executable(), &environment).serve();
 
-    let output = command.output().expect("it ends");
+    for name in ["shop.example", "a.example", "b.example"] {
+        assert_eq!(named(&host, name).text(), "https://shop.example/", "{name}");
+    }
+    assert_misdirected(&host, "evil.example");
+}
 
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("https://shop.example"), "{said}");
+#[test]
+fn what_is_no_origin_host_or_address_is_refused_with_an_example() {
+    for (flag, value, example) in [
+        ("--origin", "shop.example", "https://shop.example"),
+        ("--origin", "https://shop.example/path", "https://shop.example"),
+        ("--allow-host", "https://shop.example", "*.shop.example"),
+        ("--trust-proxy", "10.0.0.0/33", "10.0.0.0/8"),
+    ] {
+        let finished = site().arg(flag).arg(value).run("serve");
+        assert_ne!(finished.code, Some(0), "{flag} {value}");
+        assert!(finished.stderr.contains(example), "{flag} {value}: {}", finished.output());
+    }
 }
 
 #[test]
