@@ -64,7 +64,8 @@ pub struct Caller {
 
 impl Caller {
     pub fn of(shared: &Shared, requester: Requester, headers: &HeaderMap) -> Caller {
-        let session = shared.worker.settings.sessions.of(headers);
+        let sessions = &shared.worker.settings.sessions;
+        let session = sessions.of(headers).map(|id| sessions.name(&id));
         let visitor = Visitor { session, address: requester.address };
         let origin = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null").to_owned());
         Caller { visitor, origin, own: own_origin(shared, requester, headers) }

@@ -8,6 +8,7 @@
 //! is the worker's.
 
 mod connection;
+mod csrf;
 mod framing;
 mod line;
 mod note;

@@ -11,6 +11,7 @@ use hyper::header::{HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
+use super::csrf;
 use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
@@ -215,6 +216,9 @@ fn route(
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
         return Routed::Waiting(Box::pin(file(shared.clone(), request)));
+    }
+    if csrf::is_forged(shared, requester, request.method(), request.headers()) && worker.checks_csrf(steps) {
+        return Routed::Answered(csrf::refusal());
     }
     // Whose page may not use lines gets no socket either, and the handler does not hear of it.
     let mut handshake = None;

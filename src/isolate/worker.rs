@@ -23,7 +23,7 @@ use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
 use crate::observe::{Meter, Place};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges, Unanswered};
 use crate::ports::Told;
-use crate::router::{NodeId, PublicFiles, Routes};
+use crate::router::{NodeId, PublicFiles, Routes, Step};
 use crate::trust::Peer;
 
 /// A client's connection on its way to a worker.
@@ -172,6 +172,11 @@ impl Worker {
             }
             Dispatched::Lost(exchange) => Called::Answered(exchange, Answer::internal_error(None, false)),
         }
+    }
+
+    /// Whether requests to a node are held against the page that sent them, as handlers may decide.
+    pub fn checks_csrf(&self, steps: &[Step]) -> bool {
+        self.isolate.checks_csrf(steps)
     }
 
     /// Changes to true when a newer generation serves.

@@ -379,9 +379,10 @@ impl Exchanges {
             }
             Effect::Open { first, queued } => {
                 let slot = self.slot(id).expect("the effect came from this slot");
-                let visitor = Visitor { session: slot.session.id.clone(), address: slot.requester.address };
+                let (session, address) = (slot.session.id.clone(), slot.requester.address);
                 let client = slot.client;
                 let on_line = std::mem::take(&mut slot.on_line);
+                let visitor = Visitor { session: session.map(|id| self.sessions.name(&id)), address };
                 let (line, token) = match self.hub.open(self.owner, id, visitor) {
                     Ok(opened) => opened,
                     Err(error) => {

@@ -30,6 +30,7 @@ mod port;
 mod request;
 mod session;
 mod session_cookie;
+mod session_renewal;
 mod session_watch;
 mod socket;
 mod sql;
@@ -113,6 +114,7 @@ deno_core::extension!(
         session::op_session_entries,
         session::op_session_get,
         session::op_session_id,
+        session::op_session_renew,
         session::op_session_set,
         session::op_session_unwatch,
         session::op_session_watch,

@@ -14,6 +14,7 @@ mod channels;
 mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
+mod csrf;
 mod docs;
 mod errors;
 mod events;
