@@ -100,8 +100,7 @@ function makeConsole() {
   const { Console, setNoColorFns } = core.loadExtScript("ext:deno_web/01_console.js");
   // What handlers print may go to a file.
   setNoColorFns(() => true, () => true);
-  // Where the log is for programs, it takes the text. Levels from 2 on are warnings and errors.
-  return new Console((text, level) => op_console(text, level) || core.print(text, level > 1));
+  return new Console(op_console);
 }
 
 // fetch() reports to Deno's telemetry unless told that there is none.

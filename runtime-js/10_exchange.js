@@ -22,10 +22,31 @@ import { kClosed, LineLostError } from "ext:liveline/33_port_events.js";
 const open = new Map();
 
 /** The host has more to tell this exchange. */
-export function keepExchange(exchange) {
+function keepExchange(exchange) {
   if (exchange.ended) return;
   open.set(exchange.id, exchange);
   exchange.kept = true;
+}
+
+/** The exchange whose first turn runs. The host may stop that turn, and then has to find it. */
+let beginning = null;
+
+/** Runs the first turn of an exchange, after which the host may have more to tell it. */
+export function beginExchange(exchange, run) {
+  beginning = exchange;
+  inContextOf(exchange, run);
+  beginning = null;
+  keepExchange(exchange);
+}
+
+/** Exchanges whose listeners are being told of their end. */
+const ending = [];
+
+/** The host stopped a turn. Whatever its code was in the middle of comes to an end. */
+export function exchangesStopped() {
+  if (beginning !== null) keepExchange(beginning);
+  beginning = null;
+  for (const exchange of ending.splice(0)) queueMicrotask(() => inContextOf(exchange, () => exchange.goOnEnding()));
 }
 
 /** @returns {Exchange | undefined} */
@@ -247,21 +268,30 @@ export class Exchange {
   end(reason = undefined) {
     if (this.#ended) return;
     this.#ended = true;
+    this.#reason = reason;
     if (this.kept) open.delete(this.id);
+    this.goOnEnding();
+  }
+  #reason = undefined;
+
+  /** Tells everybody of the end who was not told yet: the host may stop listeners in the middle of it. */
+  goOnEnding() {
+    ending.push(this);
     // However it ended, the port tells first, unless it did already.
     this.#tellClosed(1000, "done", true);
     this.#settleWaiting("done");
     this.#drained?.resolve();
-    if (this.#abort !== null) this.#abort.abort(reason ?? overError());
-    const listeners = this.#onEnd;
-    this.#onEnd = null;
-    for (const listener of listeners ?? []) {
+    if (this.#abort !== null && !this.#abort.signal.aborted) this.#abort.abort(this.#reason ?? overError());
+    while (this.#onEnd !== null) {
+      const [listener, ...rest] = this.#onEnd;
+      this.#onEnd = rest.length > 0 ? rest : null;
       try {
         tellEnd(listener);
       } catch (error) {
         op_log_error("at the end of an exchange", error);
       }
     }
+    ending.splice(ending.lastIndexOf(this), 1);
   }
 }
 

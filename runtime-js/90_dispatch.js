@@ -1,7 +1,7 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_request_is_own, op_route } from "ext:core/ops";
-import { currentExchange, Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
+import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
 import { isAttached, LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
 import { answerPlain, isUntouched } from "ext:liveline/21_encoding.js";
@@ -50,7 +50,7 @@ export function setNodes(tree) {
  */
 export function dispatch(id, node, pathname, length, method, page, canJoin) {
   const exchange = new Exchange(id, method, page, canJoin);
-  inContextOf(exchange, () => {
+  beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
       const result = walk(event, new Trail(node, pathname, length, method), 0);
@@ -63,7 +63,6 @@ export function dispatch(id, node, pathname, length, method, page, canJoin) {
       thrown(event, error);
     }
   });
-  keepExchange(exchange);
 }
 
 // A handler's promise settles in the context that it was waited for in. So these are the same for all requests, and a

@@ -12,12 +12,12 @@ use super::CliError;
 use super::args::{self, Folder, Server};
 use crate::engine::{self, Origins};
 use crate::http;
-use crate::isolate::{Isolate, Limits, Serve, Settings};
+use crate::isolate::{Isolate, Limits, Settings};
 use crate::net::{Admission, Doors, open_files};
 use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
-use crate::router::Layout;
+use crate::router::{FileRules, Layout};
 use crate::storage::{Databases, Location, SessionStore};
 use crate::trust::{Hosts, Proxies, Trust};
 
@@ -43,6 +43,7 @@ impl Server {
         let sessions = self.sessions()?;
         let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
         settings.trust = Arc::new(self.trust(mode, listening));
+        settings.files = FileRules { follow_links: self.follow_links };
         if mode == Mode::Development || self.metrics.is_some() {
             settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE));
         }
@@ -107,6 +108,7 @@ fn settings(
         ping_interval: limits.ping_interval,
         ping_timeout: limits.ping_timeout,
         queue_bytes: bytes(limits.max_queue),
+        channel_queue_bytes: bytes(limits.max_channel_queue),
         overflow: limits.overflow.into(),
         lines_per_session: limits.max_lines_per_session,
         lines_per_address: limits.max_lines_per_address,
@@ -133,8 +135,9 @@ fn settings(
         proxies: Proxies::default(),
         listening: SocketAddr::from(([127, 0, 0, 1], 0)),
     });
-    let (observer, serve) = (None, http::serve as Serve);
-    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, observer, serve }
+    let (files, observer) = Default::default();
+    let serve = http::serve;
+    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, serve }
 }
 
 /// What the machine is called, where it has a name.

@@ -29,7 +29,7 @@ pub struct Watch {
 }
 
 /// What the watcher's thread saw.
-struct Seen {
+pub struct Seen {
     roots: Vec<PathBuf>,
     changed: Notify,
     changes: Mutex<Changes>,
@@ -72,9 +72,12 @@ impl Watch {
         self.seen.changes().imported = files;
     }
 
-    /// Resolves after the next change: at once where it is known to be whole, else when it has settled.
+    /// Resolves after the next change: at once where it is known to be whole, else when it has settled. A change is not
+    /// lost with a future that was dropped before it resolved.
     pub async fn changed(&mut self) {
-        self.seen.changed.notified().await;
+        while !self.seen.saw_more() {
+            self.seen.changed.notified().await;
+        }
         let in_burst = self.told.is_some_and(|told| told.elapsed() < BURST);
         while let Some(wait) = self.seen.unsettled(in_burst) {
             // Another change may be what makes it whole.
@@ -83,19 +86,24 @@ impl Watch {
         self.told = Some(Instant::now());
     }
 
-    /// Whether something has changed since [`Watch::changed`] told of it.
-    pub fn saw_more(&self) -> bool {
-        self.seen.changes().last.is_some()
+    /// What this watch has seen, for who cannot wait with it.
+    pub fn seen(&self) -> Arc<Seen> {
+        self.seen.clone()
     }
 
     /// Whether nothing more changes for a moment, so that what was read is what was meant.
     pub async fn is_settled(&self) -> bool {
         sleep(SETTLE).await;
-        !self.saw_more()
+        !self.seen.saw_more()
     }
 }
 
 impl Seen {
+    /// Whether something has changed since [`Watch::changed`] told of it.
+    pub fn saw_more(&self) -> bool {
+        self.changes().last.is_some()
+    }
+
     fn changes(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().expect("nothing panics while it looks at changes")
     }

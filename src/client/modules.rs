@@ -49,8 +49,12 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// Takes in a handler and what it imports. Returns its URL.
+    /// Takes in a handler and what it imports. Returns its URL. One that a link led to is refused.
     pub fn add_handler(&mut self, file: &Path) -> String {
+        if let Err(refusal) = self.tools.check(file) {
+            self.failures.push(refusal);
+            return String::new();
+        }
         let url = self.url_of(file);
         while let Some(file) = self.waiting.pop_front() {
             if let Err(diagnostic) = self.compile(&file) {

@@ -10,6 +10,9 @@ pub trait Toolchain: Send + Sync {
     /// A script that does the same in fewer bytes, or the same script.
     fn minify(&self, script: String) -> String;
 
+    /// Fails where a handler's file is no code of the project.
+    fn check(&self, handler: &Path) -> Result<(), Diagnostic>;
+
     /// A module as JavaScript, and what it imports.
     fn compile(&self, file: &Path, source: String) -> Result<Compiled, Diagnostic>;
 

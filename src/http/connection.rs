@@ -34,8 +34,14 @@ const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\nc
 const CROWDED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 10\r\n\
     content-length: 0\r\n\r\n";
 
-/// How long, and for how many bytes, a client is listened to that has been told that the connection ends.
-const LINGER: (Duration, u64) = (Duration::from_secs(1), 1024 * 1024);
+/// How long what a client still sends is read, after the answer with which its connection ends.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The same for a client that sends nothing more, and for all where the worker waits for its end.
+const LINGER_IDLE: Duration = Duration::from_secs(1);
+
+/// What is read of it at a time.
+const LINGER_BYTES: usize = 8 * 1024;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
@@ -127,7 +133,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         if let Err(reason) = place.count_for((!peer.is_proxy).then_some(peer.address)) {
             tracing::debug!("{}: {reason}", peer.address);
             drop(stream.try_write(CROWDED));
-            return Ok(linger(stream).await?);
+            return Ok(linger(stream, LINGER_IDLE).await?);
         }
     }
     let limits = &worker.settings.limits;
@@ -236,20 +242,28 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         Some(count) if count == shared.served.get() && served.is_ok() => {
             worker.pass_on(Connection { stream: stream.into_std()?, peer, is_fresh: false, read, place });
         }
-        _ => linger(stream).await?,
+        _ => {
+            let limit = if *worker.retiring().borrow() { LINGER_IDLE } else { LINGER };
+            linger(stream, limit).await?;
+        }
     }
     Ok(served?)
 }
 
 /// Ends a connection so that its client can read the answer: what it has sent and nobody has read would otherwise
 /// reset the connection (RFC 9112 section 9.6).
-async fn linger(mut stream: TcpStream) -> std::io::Result<()> {
+async fn linger(mut stream: TcpStream, limit: Duration) -> std::io::Result<()> {
     stream.shutdown().await?;
-    let (time, bytes) = LINGER;
-    let mut rest = stream.take(bytes);
-    // It said all it had to say: whether its client leaves in time makes no difference.
-    let _ = tokio::time::timeout(time, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
-    Ok(())
+    let deadline = Instant::now() + limit;
+    let mut rest = vec![0; LINGER_BYTES];
+    loop {
+        let until = deadline.min(Instant::now() + LINGER_IDLE);
+        match tokio::time::timeout_at(until.into(), stream.read(&mut rest)).await {
+            Ok(Ok(1..)) => {}
+            // Whether its client leaves in time makes no difference.
+            _ => return Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

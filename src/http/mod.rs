@@ -7,6 +7,7 @@
 //! **Invariant:** nothing in here knows JavaScript. What a request means is the router's business; what answers it
 //! is the worker's.
 
+mod chunks;
 mod connection;
 mod csrf;
 mod framing;

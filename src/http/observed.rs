@@ -1,6 +1,7 @@
 //! A connection's stream and its answers' bodies, as hyper has them, with what passes told to the connection's clocks
 //! and to the second look at its framing.
 
+use std::io::{Error, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -25,11 +26,19 @@ impl AsyncRead for Observed {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let read = &buf.filled()[before..];
+        if !self.shared.framing.borrow().is_broken() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        }
+        let read = &mut buf.filled_mut()[before..];
+        let mut framing = self.shared.framing.borrow_mut();
+        let mut kept = 0;
         if !read.is_empty() {
             self.shared.pace.read();
-            self.shared.framing.borrow_mut().follow(read);
+            kept = framing.follow(read);
+            buf.set_filled(before + kept);
+        }
+        if kept == 0 && framing.is_broken() {
+            return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, "a chunk that cannot be read")));
         }
         Poll::Ready(Ok(()))
     }

@@ -1,6 +1,6 @@
 //! Who sent a request, and for which host it is. Where a proxy is believed, it says so.
 
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, StatusCode};
 
 use super::connection::Shared;
@@ -13,8 +13,6 @@ use crate::trust::{Authority, Forwarded, Malformed, Requester};
 pub enum Unwelcome {
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    #[error("The request's host is none that an address could have.")]
-    Host,
     #[error(
         "This server does not answer for `{0}`. If it should, start it with --allow-host {0}, or with --origin and \
          the address of the site."
@@ -27,13 +25,13 @@ pub enum Unwelcome {
 impl Unwelcome {
     pub fn answer(&self) -> Answer {
         let status = match self {
-            Unwelcome::Malformed(_) | Unwelcome::Host => StatusCode::BAD_REQUEST,
+            Unwelcome::Malformed(_) => StatusCode::BAD_REQUEST,
             Unwelcome::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Unwelcome::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut answer = Answer::text(status, format!("{self}\n"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            answer.headers.insert(hyper::header::RETRY_AFTER, HeaderValue::from_static("10"));
+            answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("10"));
         }
         answer
     }
@@ -54,17 +52,12 @@ pub fn of<B>(shared: &Shared, request: &mut Request<B>) -> Result<Requester, Unw
             request.headers_mut().insert(HOST, host);
         }
     }
-    if let Some(host) = request.headers().get(HOST) {
-        let host = host.to_str().map_err(|_| Unwelcome::Host)?;
-        if trust.hosts.are_any() {
-            if !Authority::is_valid(host) {
-                return Err(Unwelcome::Host);
-            }
-        } else {
-            let authority = Authority::parse(host).ok_or(Unwelcome::Host)?;
-            if !trust.hosts.allow(&authority.host, shared.arrived_at) {
-                return Err(Unwelcome::Misdirected(authority.host.to_string()));
-            }
+    if !trust.hosts.are_any()
+        && let Some(host) = request.headers().get(HOST)
+    {
+        let authority = host.to_str().ok().and_then(Authority::parse).ok_or(Malformed::Host)?;
+        if !trust.hosts.allow(&authority.host, shared.arrived_at) {
+            return Err(Unwelcome::Misdirected(authority.host.to_string()));
         }
     }
     if shared.peer.is_proxy

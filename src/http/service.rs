@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderName, HeaderValue, VARY};
+use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
@@ -17,7 +17,7 @@ use super::note::Note;
 use super::observed::ObservedBody;
 use super::redirect::Told;
 use super::requester;
-use super::strict::{self, Refusal};
+use super::strict;
 use super::upgrade::Handshake;
 use crate::client::BrowserFiles;
 use crate::engine::JoinError;
@@ -134,10 +134,11 @@ impl Exit {
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
 fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<Requester, Box<Answer>> {
-    if shared.framing.borrow().refuses(shared.served.get()) {
-        return Err(Box::new(Refusal::Ambiguous.answer()));
-    }
-    strict::check(request).map_err(|refusal| Box::new(refusal.answer()))?;
+    let checked = match shared.framing.borrow().refusal(shared.served.get()) {
+        Some(refusal) => Err(refusal),
+        None => strict::check(request),
+    };
+    checked.map_err(|refusal| Box::new(refusal.answer()))?;
     requester::of(shared, request).map_err(|unwelcome| Box::new(unwelcome.answer()))
 }
 
@@ -227,7 +228,7 @@ fn route(
         if !worker.settings.hub.allows(caller.origin_and_own()) {
             return Routed::Answered(line::refusal(shared, JoinError::Origin));
         }
-        match Handshake::read(request.headers()) {
+        match Handshake::read(request.version(), request.headers()) {
             Ok(read) => handshake = Some(read),
             Err(error) => return Routed::Answered(error.into()),
         }
@@ -326,9 +327,30 @@ async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
                 line_at: None,
             }
         }
+        Err(error) if is_out_of_files(&error) => {
+            tracing::debug!("{}: {error}", request.uri().path());
+            let text = "The server has too many files open. Try again later.\n";
+            let mut answer = Answer::text(StatusCode::SERVICE_UNAVAILABLE, text);
+            answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            answer
+        }
         Err(error) => {
             tracing::error!("{}: {error}", request.uri().path());
             Answer::internal_error(None, false)
         }
+    }
+}
+
+/// Whether the process has as many files open as it may: clients can cause that, and it passes.
+fn is_out_of_files(error: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
     }
 }

@@ -1,9 +1,10 @@
 //! What a request has to be before anything is done for it (RFC 9112 sections 3, 6 and 7), beyond what hyper sees to.
 
-use hyper::header::{HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
 use crate::ops::{Answer, LINE_PATH};
+use crate::trust::Authority;
 
 /// Why a request is answered without being served. Its connection ends with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +13,10 @@ pub enum Refusal {
     Ambiguous,
     #[error("A request names its host once, as HOST or HOST:PORT.")]
     Host,
+    #[error("A request has one Origin.")]
+    Origin,
+    #[error("A request's target has no fragment: nothing of an address from `#` on is sent.")]
+    Fragment,
     #[error("A request's target is a path, or an address of http: without a user.")]
     Target,
     #[error("A request's path leads down: it has no segment `.` or `..`, and no backslash.")]
@@ -41,6 +46,7 @@ impl Refusal {
 pub fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     check_coding(request.headers())?;
     check_host(request.headers(), request.version())?;
+    check_origin(request.headers())?;
     if request.method() == Method::CONNECT {
         return Err(Refusal::Connect);
     }
@@ -75,21 +81,19 @@ fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a text is `uri-host [ ":" port ]` (RFC 9110 section 7.2).
+/// A page's origin decides what it may do here, so there is no choice of two.
+fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut values = headers.get_all(ORIGIN).iter();
+    match (values.next(), values.next()) {
+        (_, None) => Ok(()),
+        _ => Err(Refusal::Origin),
+    }
+}
+
+/// Whether a text is `uri-host [ ":" port ]` (RFC 9110 section 7.2) and an address can be made with it: handlers get
+/// theirs with this host in it.
 fn is_host(text: &[u8]) -> bool {
-    let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
-    let rest = if text.first() == Some(&b'[') {
-        let Some(end) = memchr::memchr(b']', text) else { return false };
-        let of_address = |it: &u8| it.is_ascii_hexdigit() || b":.".contains(it);
-        if !text[1..end].iter().all(of_address) {
-            return false;
-        }
-        &text[end + 1..]
-    } else {
-        let of_name = |it: &u8| it.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(it);
-        &text[text.iter().take_while(|it| of_name(it)).count()..]
-    };
-    rest.strip_prefix(b":").map_or(rest.is_empty(), is_port)
+    std::str::from_utf8(text).is_ok_and(Authority::is_valid)
 }
 
 /// Whether a path is read in another way by whoever resolves it: `..` leads up, and URLs of browsers take `\` for `/`.
@@ -137,13 +141,59 @@ mod tests {
 
     #[test]
     fn hosts_are_names_or_addresses_with_or_without_a_port() {
-        for host in ["", "x", "a-b.example", "a_b:8080", "127.0.0.1:", "[::1]", "[::ffff:1.2.3.4]:80", "%41"]
-        {
+        for host in [
+            "x",
+            "a-b.example",
+            "a_b:8080",
+            "127.0.0.1:",
+            "[::1]",
+            "[::ffff:1.2.3.4]:80",
+            "%41",
+            "x.",
+            "1.example",
+            "xn--bcher-kva.example",
+            "X",
+            "x:65535",
+            "0x7f.1",
+            "a~b",
+        ] {
             assert!(is_host(host.as_bytes()), "{host}");
         }
         for host in [
-            "x y", "x/", "u@x", "x:y", "x:1:2", "x, y", "[::1", "[x]", "[::1]x", "::1", "x\u{e9}", "x?",
+            "x y",
+            "x/",
+            "u@x",
+            "x:y",
+            "x:1:2",
+            "x, y",
+            "[::1",
+            "[x]",
+            "[::1]x",
+            "::1",
+            "x\u{e9}",
+            "x?",
             "x\\",
+            "",
+            ":",
+            ":80",
+            "x:65536",
+            "x:99999999999",
+            "%",
+            "%zz",
+            "%00",
+            "%2f",
+            "%20",
+            "256.256.256.256",
+            "1.2.3.4.5",
+            "[]",
+            "[1]",
+            "[:::]",
+            "[::1.2.3]",
+            "[::1]]",
+            "xn--",
+            "xn--a\u{fc}",
+            "x,y",
+            "a.xn--0",
         ] {
             assert!(!is_host(host.as_bytes()), "{host}");
         }

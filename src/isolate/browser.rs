@@ -14,9 +14,10 @@ pub struct BrowserTools {
     modules: Modules,
 }
 
-impl Default for BrowserTools {
-    fn default() -> Self {
-        BrowserTools { modules: Modules::for_browsers() }
+impl BrowserTools {
+    /// For a project, whose folder this is.
+    pub fn of(project: &Path) -> BrowserTools {
+        BrowserTools { modules: Modules::for_browsers(project) }
     }
 }
 
@@ -29,6 +30,10 @@ impl Toolchain for BrowserTools {
     #[cfg(not(feature = "ts"))]
     fn minify(&self, script: String) -> String {
         script
+    }
+
+    fn check(&self, handler: &Path) -> Result<(), Diagnostic> {
+        self.modules.check_handler(handler)
     }
 
     fn compile(&self, file: &Path, source: String) -> Result<Compiled, Diagnostic> {

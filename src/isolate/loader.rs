@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use deno_core::error::ModuleLoaderError;
 use deno_core::{
@@ -13,15 +13,17 @@ use deno_core::{
 use deno_error::JsErrorBox;
 
 use super::modules::{Modules, is_common_js, own_source};
+use super::stall::first_await;
 use super::transpile;
 use crate::ops::Diagnostic;
 
 /// Reads modules from files, and remembers which.
-#[derive(Default)]
 pub struct Loader {
     modules: Modules,
     source_maps: RefCell<HashMap<String, Vec<u8>>>,
     files: RefCell<HashSet<PathBuf>>,
+    /// What each file imports, in the order of its code.
+    imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
     /// One of them had nothing in it.
     has_empty: Cell<bool>,
     /// The last error with a place that V8 does not know, because it never saw the source.
@@ -29,9 +31,44 @@ pub struct Loader {
 }
 
 impl Loader {
+    /// For the handlers of a project, whose folder this is.
+    pub fn of(project: &Path) -> Loader {
+        Loader {
+            modules: Modules::of(project),
+            source_maps: RefCell::default(),
+            files: RefCell::default(),
+            imports: RefCell::default(),
+            has_empty: Cell::default(),
+            failure: RefCell::default(),
+        }
+    }
+
+    /// Fails where a handler is no code of the project.
+    pub fn check(&self, handler: &Path) -> Result<(), Diagnostic> {
+        self.modules.check_handler(handler)
+    }
+
     /// Every file that was read so far.
     pub fn files(&self) -> HashSet<PathBuf> {
         self.files.borrow().clone()
+    }
+
+    /// The files with a top-level await that a handler is made of, what is imported first, with the line of the first.
+    pub fn awaits(&self, handler: &Path) -> Vec<(PathBuf, usize)> {
+        let imports = self.imports.borrow();
+        let (mut seen, mut found) = (HashSet::new(), Vec::new());
+        // Each file stands on the way down twice: to go into, and to look at once what it imports was looked at.
+        let mut way = vec![(handler, false)];
+        while let Some((file, is_entered)) = way.pop() {
+            if is_entered {
+                found.extend(first_await(file).map(|line| (file.to_owned(), line)));
+            } else if seen.insert(file) {
+                way.push((file, true));
+                let imported = imports.get(file).into_iter().flatten().rev();
+                way.extend(imported.map(|file| (file.as_path(), false)));
+            }
+        }
+        found
     }
 
     /// Whether a file had nothing in it, as one that is about to be written.
@@ -100,10 +137,15 @@ impl ModuleLoader for Loader {
         referrer: &str,
         _kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        self.modules.resolve(specifier, referrer).map_err(|error| {
-            let file = ModuleSpecifier::parse(referrer).ok().and_then(|url| path_of(&url));
-            let place =
-                file.map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
+        let resolved = self.modules.resolve(specifier, referrer);
+        if let Ok(url) = &resolved
+            && let (Some(file), Some(importer)) = (path_of(url), importer_of(referrer))
+        {
+            self.imports.borrow_mut().entry(importer).or_default().push(file);
+        }
+        resolved.map_err(|error| {
+            let place = importer_of(referrer)
+                .map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
             JsErrorBox::from_err(error)
         })
@@ -126,6 +168,10 @@ impl ModuleLoader for Loader {
     fn get_source_map(&self, specifier: &str) -> Option<Cow<'_, [u8]>> {
         self.source_maps.borrow().get(specifier).map(|map| Cow::Owned(map.clone()))
     }
+}
+
+fn importer_of(referrer: &str) -> Option<PathBuf> {
+    ModuleSpecifier::parse(referrer).ok().and_then(|url| path_of(&url))
 }
 
 fn path_of(url: &ModuleSpecifier) -> Option<PathBuf> {

@@ -10,12 +10,15 @@
 //! **Invariants:** one `JsRuntime` per thread, made and dropped there. A request runs to completion on the thread
 //! that read it. A new generation is a new thread; nothing of an old one is changed.
 
+mod border;
 mod browser;
 mod embedded;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
 mod live;
 mod loader;
+#[cfg(feature = "v8")]
+mod microtasks;
 #[cfg(feature = "ts")]
 mod minify;
 mod modules;
@@ -23,6 +26,7 @@ mod pool;
 mod settings;
 mod site;
 mod snapshot;
+mod stall;
 mod transpile;
 mod watchdog;
 mod worker;

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use deno_core::ModuleSpecifier;
 use oxc_resolver::{ResolveOptions, Resolver};
 
+use super::border::{Border, Outside};
+use crate::ops::Diagnostic;
+
 /// Packages that the host itself provides, with the source of each as a module.
 const OWN: [(&str, &str); 4] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
@@ -37,6 +40,8 @@ const OWN_SCHEME: &str = "liveline:";
 pub enum ResolveError {
     #[error("cannot import \"{specifier}\" from {from}: {reason}")]
     Unresolved { specifier: String, from: String, reason: String },
+    #[error("cannot import \"{specifier}\" from {from}: {outside}")]
+    Outside { specifier: String, from: String, outside: Outside },
     #[error("cannot import \"{specifier}\" from {from}: modules are files; fetch or install it first")]
     Remote { specifier: String, from: String },
 }
@@ -44,21 +49,21 @@ pub enum ResolveError {
 /// Resolves specifiers: files, the host's own packages, and ESM packages in `node_modules`.
 pub struct Modules {
     packages: Resolver,
-}
-
-impl Default for Modules {
-    fn default() -> Self {
-        Modules::with_conditions(&["import", "default"])
-    }
+    border: Border,
 }
 
 impl Modules {
-    /// Packages as browsers get them.
-    pub fn for_browsers() -> Modules {
-        Modules::with_conditions(&["browser", "import", "default"])
+    /// For the handlers of a project, whose folder this is.
+    pub fn of(project: &Path) -> Modules {
+        Modules::with_conditions(project, &["import", "default"])
     }
 
-    fn with_conditions(conditions: &[&str]) -> Modules {
+    /// Packages as browsers get them.
+    pub fn for_browsers(project: &Path) -> Modules {
+        Modules::with_conditions(project, &["browser", "import", "default"])
+    }
+
+    fn with_conditions(project: &Path, conditions: &[&str]) -> Modules {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let packages = Resolver::new(ResolveOptions {
             condition_names: names(conditions),
@@ -67,7 +72,13 @@ impl Modules {
             builtin_modules: false,
             ..ResolveOptions::default()
         });
-        Modules { packages }
+        Modules { packages, border: Border::around(project) }
+    }
+
+    /// Fails where a handler is no code of the project: a link led to it.
+    pub fn check_handler(&self, handler: &Path) -> Result<(), Diagnostic> {
+        let refusal = |outside| Diagnostic::new(format!("a link in the routes folder is refused: {outside}"));
+        self.border.check(handler).map_err(refusal)
     }
 
     /// What `specifier` means in the module `referrer`.
@@ -82,6 +93,8 @@ impl Modules {
             from: from.clone(),
             reason,
         };
+        let outside =
+            |outside| ResolveError::Outside { specifier: specifier.to_owned(), from: from.clone(), outside };
         if is_bare(specifier) {
             let folder = folder_of(referrer);
             let found = self.packages.resolve(&folder, specifier).map_err(|error| match error {
@@ -93,13 +106,20 @@ impl Modules {
                 other => unresolved(other.to_string()),
             })?;
             let path = found.full_path();
+            self.border.admit(specifier, &folder, &path);
+            self.border.check(&path).map_err(outside)?;
             return ModuleSpecifier::from_file_path(&path)
                 .map_err(|()| unresolved(format!("{} is not a file", path.display())));
         }
         let url =
             deno_core::resolve_import(specifier, referrer).map_err(|error| unresolved(error.to_string()))?;
         match url.scheme() {
-            "file" | "data" => Ok(url),
+            "file" => {
+                // What is no path is not there either, which reading it tells.
+                url.to_file_path().map_or(Ok(()), |file| self.border.check(&file)).map_err(outside)?;
+                Ok(url)
+            }
+            "data" => Ok(url),
             "liveline" => Ok(url),
             _ => Err(ResolveError::Remote { specifier: specifier.to_owned(), from }),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::Settings;
 use super::browser::BrowserTools;
@@ -32,6 +32,7 @@ pub struct Pool {
     spare: Mutex<Option<Handle>>,
     retired: Mutex<VecDeque<Arc<Handle>>>,
     files: Mutex<HashSet<PathBuf>>,
+    stalled: Notify,
     /// One change of generation at a time.
     changing: tokio::sync::Mutex<()>,
     draining: AtomicBool,
@@ -58,6 +59,7 @@ impl Pool {
             spare: Mutex::default(),
             retired: Mutex::default(),
             files: Mutex::default(),
+            stalled: Notify::new(),
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
             generation: AtomicU64::new(0),
@@ -65,6 +67,7 @@ impl Pool {
     }
 
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
+    /// Whoever drops the future gives the load up.
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
         self.change(|_| true, true).await
     }
@@ -122,14 +125,17 @@ impl Pool {
         numbers: Range<usize>,
     ) -> Result<(Vec<Arc<Handle>>, bool), Vec<Diagnostic>> {
         // Reads and compiles, which is not for a thread that live lines need.
-        let build = || BrowserFiles::build(&self.settings.layout, routes, Arc::new(BrowserTools::default()));
+        let layout = &self.settings.layout;
+        let tools = Arc::new(BrowserTools::of(&layout.project));
+        let build = || BrowserFiles::build(layout, routes, tools);
         let (browser, mut files) = tokio::task::block_in_place(build);
         let browser = browser.map(Arc::new).inspect_err(|_| *lock(&self.files) = files.clone())?;
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let mut workers = Vec::new();
         let mut loading = Vec::new();
         for worker in numbers {
-            let (worker, loaded) = self.begin_load(routes, &browser, Place { worker, generation })?;
+            let tells = workers.is_empty();
+            let (worker, loaded) = self.begin_load(routes, &browser, Place { worker, generation }, tells)?;
             workers.push(worker);
             loading.push(loaded);
         }
@@ -187,6 +193,17 @@ impl Pool {
         lock(&self.files).clone()
     }
 
+    /// These files belong to code that is being loaded and is not done soon.
+    pub(super) fn reads(&self, files: HashSet<PathBuf>) {
+        lock(&self.files).extend(files);
+        self.stalled.notify_one();
+    }
+
+    /// Resolves when code that is being loaded waits for something; [`Pool::files`] knows its files then.
+    pub async fn stalled(&self) {
+        self.stalled.notified().await;
+    }
+
     /// Hands a connection to the worker with the fewest.
     pub fn accept(&self, connection: Connection) {
         if self.draining.load(Ordering::Relaxed) {
@@ -239,6 +256,7 @@ impl Pool {
         routes: &Arc<Routes>,
         browser: &Arc<BrowserFiles>,
         place: Place,
+        tells: bool,
     ) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
         let spare = lock(&self.spare).take();
         let worker = match spare {
@@ -249,7 +267,7 @@ impl Pool {
         };
         let (loaded, loading) = oneshot::channel();
         let (routes, browser) = (routes.clone(), browser.clone());
-        let _ = worker.mailbox.send(Mail::Load { routes, browser, place, loaded });
+        let _ = worker.mailbox.send(Mail::Load { routes, browser, place, tells, loaded });
         Ok((Arc::new(worker), loading))
     }
 

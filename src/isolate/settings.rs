@@ -7,7 +7,7 @@ use super::worker::Serve;
 use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
-use crate::router::Layout;
+use crate::router::{FileRules, Layout};
 use crate::storage::Databases;
 use crate::trust::Trust;
 
@@ -23,6 +23,8 @@ pub struct Settings {
     /// Whom to believe about hosts and addresses.
     pub trust: Arc<Trust>,
     pub databases: Databases,
+    /// What of `public/` has an address.
+    pub files: FileRules,
     /// Where workers count, if somebody may ask.
     pub observer: Option<Observer>,
     /// How a worker serves a connection.

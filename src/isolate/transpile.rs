@@ -121,6 +121,12 @@ pub fn imports(path: &Path, code: &str) -> Result<Vec<Import>, Diagnostic> {
     Ok(imports)
 }
 
+/// A module as it was written, if it can be read without what only live functions have.
+#[cfg(feature = "ts")]
+pub fn parsed(path: &Path, source: String) -> Option<deno_ast::ParsedSource> {
+    parse(path, source, deno_ast::MediaType::from_path(path), |module, _| module).ok()
+}
+
 #[cfg(feature = "ts")]
 fn parse(
     path: &Path,

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::isolate::Dispatched;
 use super::site::Site;
+use super::stall::Stall;
 use super::{Isolate, Pool, Settings};
 use crate::client::BrowserFiles;
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
@@ -68,6 +69,9 @@ pub(super) enum Mail {
         routes: Arc<Routes>,
         browser: Arc<BrowserFiles>,
         place: Place,
+        /// Whether this worker tells of handlers that wait. Others load the same code and need not say the same.
+        tells: bool,
+        /// Closed when nobody waits for this code any more.
         loaded: oneshot::Sender<Loaded>,
     },
     Connection(Connection),
@@ -213,8 +217,8 @@ impl Worker {
                 mail = inbox.next() => mail,
                 () = self.quieter.notified() => continue,
                 () = self.isolate.idle() => continue,
-                () = self.isolate.stopped() => {
-                    // It is not trusted with new requests.
+                () = self.isolate.filled() => {
+                    // It has no room for new requests.
                     if let Some(pool) = self.pool.upgrade() {
                         pool.replace(self.owner);
                     }
@@ -373,13 +377,15 @@ async fn live(
         settings.limits.body,
         settings.limits.body_read,
     );
-    let isolate = Isolate::new(settings.limits.clone(), exchanges, settings.databases.clone());
+    let project = &settings.layout.project;
+    let isolate =
+        Isolate::new(project, settings.limits.clone(), exchanges, settings.databases.clone(), |_| {});
     if let Ok(isolate) = &isolate
         && mail.is_empty()
     {
         isolate.warm();
     }
-    let Some(Mail::Load { routes, browser, place, loaded }) = mail.recv().await else { return };
+    let Some(Mail::Load { routes, browser, place, tells, mut loaded }) = mail.recv().await else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
@@ -388,8 +394,21 @@ async fn live(
             return;
         }
     };
-    let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()), browser };
-    let result = isolate.load(&site).await;
+    let site =
+        Site { routes, files: PublicFiles::new(settings.layout.public.as_deref(), settings.files), browser };
+    let stalled = |stall: &Stall| {
+        if tells && stall.is_worth_a_line() {
+            tracing::warn!("{stall}");
+        }
+        // What it waits for may be in a file that nobody watches yet.
+        if let Some(pool) = pool.upgrade() {
+            pool.reads(isolate.files());
+        }
+    };
+    let result = tokio::select! {
+        result = isolate.load(&site, stalled) => result,
+        () = loaded.closed() => return,
+    };
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());
     let files = isolate.files().into_iter().chain(pages).collect();

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use hyper_staticfile::{Body, ResolveResult, Resolver, ResponseBuilder};
+use hyper_staticfile::{AcceptEncoding, Body, ResolveResult, Resolver, ResponseBuilder};
 
 use hyper::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
@@ -11,16 +12,33 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::open::PublicOpener;
+
 /// `public/`, or nothing where there is no such folder. Clones share it.
 #[derive(Clone)]
-pub struct PublicFiles(Option<Resolver>);
+pub struct PublicFiles(Option<Resolver<PublicOpener>>);
+
+/// What of `public/` has an address, besides its own files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileRules {
+    /// Links may lead out of the folder.
+    pub follow_links: bool,
+}
 
 impl PublicFiles {
-    pub fn new(folder: Option<&Path>) -> PublicFiles {
-        PublicFiles(folder.map(Resolver::new))
+    /// The files of a folder, by its canonical path.
+    pub fn new(folder: Option<&Path>, rules: FileRules) -> PublicFiles {
+        let FileRules { follow_links } = rules;
+        let opener = |root: &Path| PublicOpener { root: root.to_owned(), follow_links };
+        PublicFiles(folder.map(|folder| Resolver {
+            opener: Arc::new(opener(folder)),
+            allowed_encodings: AcceptEncoding::none(),
+            rewrite: None,
+        }))
     }
 
-    /// What stands at a path: the file with its type, ETag and ranges, 304, 416, or 404. Never leaves the folder.
+    /// What stands at a path: the file with its type, ETag and ranges, 304, 416, or 404. Never leaves the folder, unless the
+    /// rules allow it by a link.
     pub async fn answer(
         &self,
         method: &Method,
@@ -36,11 +54,7 @@ impl PublicFiles {
         *request.headers_mut() = headers.clone();
         let Ok(uri) = path.parse() else { return Ok(not_found()) };
         *request.uri_mut() = uri;
-        let result = match resolver.resolve_request(&request).await {
-            // Names that no file can have.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(not_found()),
-            result => result?,
-        };
+        let result = resolver.resolve_request(&request).await?;
         let found = match &result {
             ResolveResult::Found(file) => Some((file.content_type.clone(), file.size)),
             _ => None,

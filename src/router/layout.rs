@@ -11,6 +11,8 @@ use thiserror::Error;
 pub struct Layout {
     /// The folder that was given: a project, or the routes folder itself.
     pub root: PathBuf,
+    /// What code may be imported from: the nearest folder from `root` up that has a `package.json`, else `root`.
+    pub project: PathBuf,
     /// The folder whose handlers answer `/`.
     pub routes: PathBuf,
     /// The folder of static files. Never a route segment, even when it lies inside `routes`.
@@ -67,9 +69,13 @@ impl Layout {
             Some(public) if routes.starts_with(&public) => {
                 Err(LayoutError::PublicHoldsRoutes { public, routes })
             }
-            public => Ok(Layout { root, routes, public }),
+            public => Ok(Layout { project: project_of(&root).to_owned(), root, routes, public }),
         }
     }
+}
+
+fn project_of(root: &Path) -> &Path {
+    root.ancestors().find(|folder| folder.join("package.json").is_file()).unwrap_or(root)
 }
 
 fn readable_folder(path: &Path) -> Result<PathBuf, LayoutError> {
@@ -116,6 +122,17 @@ mod tests {
         let layout = Layout::find(&root, None).unwrap();
         assert_eq!(layout.routes, root);
         assert_eq!(layout.public, Some(root.join("public")));
+    }
+
+    #[test]
+    fn find_the_project_is_where_the_package_is_described() {
+        let (_dir, root) = folders(&["site/app", "lone"]);
+        fs::write(root.join("site/package.json"), "{}").unwrap();
+        let project = |folder: &str| Layout::find(&root.join(folder), None).unwrap().project;
+        assert_eq!(
+            [project("site"), project("site/app"), project("lone")],
+            ["site", "site", "lone"].map(|f| root.join(f))
+        );
     }
 
     #[test]

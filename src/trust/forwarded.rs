@@ -40,7 +40,7 @@ pub struct Forwarded {
 pub enum Malformed {
     #[error("The request's Forwarded header cannot be read.")]
     Forwarded,
-    #[error("The request's X-Forwarded-Host or X-Forwarded-Port cannot be read.")]
+    #[error("The host or the port that a proxy names for the request cannot be read.")]
     Host,
 }
 

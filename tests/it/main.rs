@@ -30,6 +30,8 @@ mod moved_binary;
 mod observe;
 mod pages;
 mod plain_clients;
+#[cfg(unix)]
+mod printing;
 mod proxies;
 mod regressions;
 mod reload;
@@ -37,12 +39,16 @@ mod resume;
 mod routing;
 mod security;
 mod sessions;
+#[cfg(unix)]
+mod signals;
 mod slow_clients;
 mod smoke;
 mod sql;
 mod state;
 mod static_files;
 mod staying;
+mod stopped;
+mod strangers;
 mod termination;
 mod timers;
 mod transcripts;

@@ -1,8 +1,10 @@
 //! `liveline dev`: what is saved is what answers.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, Site};
+use crate::support::{Answer, Host, Log, Site};
 
 /// A handler that returns a text.
 fn says(text: &str) -> String {
@@ -201,4 +203,58 @@ fn a_hundred_reloads_leak_neither_threads_nor_memory() {
     host.until("/", |_| host.threads() <= threads + 2);
     let grown = host.memory().saturating_sub(memory);
     assert!(grown < 64 * MIB, "100 reloads grew the process by {} MiB", grown / MIB);
+}
+
+// -- Code that waits ----------------------------------------------------------------------------------
+
+/// A module whose top-level await does not end, although something is still to come.
+const WAITS: &str = "setInterval(() => {}, 1000);\nexport default 1;\nawait new Promise(() => {});\n";
+
+#[test]
+fn a_newer_save_replaces_one_that_waits() {
+    let host = Site::new().file("handler.js", says("old")).dev();
+    host.site.write("handler.js", WAITS);
+    let line = host.log.next("top-level await");
+    assert!(line.contains("WARN") && line.contains("handler.js:3"), "{line}");
+    assert_eq!(host.get("/").text(), "old");
+
+    host.site.write("handler.js", says("new"));
+
+    host.log.next("reloaded");
+    host.until("/", |answer| answer.text() == "new");
+}
+
+#[test]
+fn a_save_mends_an_import_that_waits_at_the_start() {
+    let mut host = Site::new()
+        .file("site/package.json", "{}")
+        .file("site/lib/database.js", WAITS)
+        .file(
+            "site/routes/handler.js",
+            r#"import text from "../lib/database.js"; export default () => text;"#,
+        )
+        .serving("site/routes")
+        .begin_dev();
+    let line = host.log.next("top-level await");
+    assert!(line.contains("lib/database.js:3") && line.contains("routes/handler.js waits"), "{line}");
+
+    host.site.write("site/lib/database.js", r#"export default "mended";"#);
+
+    host.ready();
+    assert_eq!(host.get("/").text(), "mended");
+}
+
+#[test]
+fn check_tells_which_file_waits() {
+    let site = Site::new().file("a/handler.js", WAITS);
+    let mut check =
+        site.command("check").stderr(Stdio::piped()).spawn().expect("the executable under test starts");
+    let log = Log::follow("stderr", check.stderr.take().expect("stderr is piped"));
+
+    let line = log.next("top-level await");
+
+    check.kill().expect("it still waits");
+    check.wait().expect("it was killed");
+
+    assert!(line.contains("a/handler.js:3: this top-level await has not ended after 1s"), "{line}");
 }

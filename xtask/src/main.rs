@@ -32,7 +32,7 @@ use machine::Machine;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  run [ARGS]        build liveline (release profile) and start it with ARGS; without ARGS: dev examples
+  run [--] [ARGS]   build liveline (quick profile) and start it with ARGS; without ARGS: dev examples
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
   engine            say which JavaScript engine is built, and why
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment

@@ -1,5 +1,6 @@
 //! What happens to a line, step by step.
 
+use super::super::Class;
 use super::super::outbox::FRAME_COST;
 use super::*;
 

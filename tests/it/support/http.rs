@@ -33,7 +33,7 @@ pub struct Answer {
 }
 
 impl Request {
-    pub(super) fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+    pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
         let headers = vec![("x-accept-live".into(), "*".into())];
         Self { address, from: None, method: method.into(), path: path.into(), headers, body: Bytes::new() }
     }

@@ -30,6 +30,7 @@ mod site;
 use std::time::Duration;
 
 pub use deltas::apply;
+pub use dice::Dice;
 pub use events::EventStream;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use figures::Figures;

@@ -54,6 +54,21 @@ impl Site {
         self
     }
 
+    /// Served is this folder of it.
+    pub fn serving(mut self, folder: &str) -> Self {
+        self.served = self.path(folder);
+        self
+    }
+
+    /// With a link at `path` that leads to `target`.
+    #[cfg(unix)]
+    pub fn link(self, path: &str, target: &str) -> Self {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("a link has a folder")).expect("the folder of a link");
+        std::os::unix::fs::symlink(self.path(target), path).expect("a link");
+        self
+    }
+
     /// With this argument after the folder.
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
