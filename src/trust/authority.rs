@@ -68,7 +68,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
     };
     let is_port =
         port.is_empty() || (port.bytes().all(|it| it.is_ascii_digit()) && port.parse::<u16>().is_ok());
-    (!host.is_empty() && is_port).then_some((host, port))
+    (text.is_ascii() && !host.is_empty() && is_port).then_some((host, port))
 }
 
 /// Whether it is a name beyond doubt, which saves most requests a closer look.
@@ -132,6 +132,7 @@ mod tests {
             "a%20b",
             "a#b",
             "a\\b",
+            "x\u{e9}",
             "<a>",
         ] {
             assert_eq!(Authority::parse(text), None, "{text}");
