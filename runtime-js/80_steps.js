@@ -34,15 +34,12 @@ export function inherited(request, init) {
  * The third argument of a handler: the network for other origins, the routes for the rest.
  * @param {(origin: string) => boolean} [isOwn] whether another origin than the event's leads here, too
  */
-export function fetchFor(event, next, isOwn = () => false) {
+export function fetchFor(event, next, isOwn) {
   return (target, init) => {
     if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
-    const isRequest = target instanceof Request;
-    const url = new URL(isRequest ? target.url : target, event.url);
-    if (url.origin === event.url.origin) return next(new Request(isRequest ? target : url, init));
-    if (!isOwn(url.origin)) return fetch(isRequest ? target : url, init);
-    const here = new URL(url.pathname + url.search, event.url);
-    return next(new Request(isRequest ? new Request(here, target) : here, init));
+    const url = new URL(target instanceof Request ? target.url : target, event.url);
+    if (url.origin !== event.url.origin && !isOwn?.(url.origin)) return fetch(target, init);
+    return next(new Request(target instanceof Request ? target : url, init));
   };
 }
 

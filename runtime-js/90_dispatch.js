@@ -181,15 +181,19 @@ async function reroute(event, trail, depth, target, init) {
   }
   const given = target instanceof Request ? target.url : String(target);
   const url = /^[a-z][a-z0-9+.-]*:/i.test(given) ? new URL(given) : null;
-  if (url !== null && url.origin !== event.url.origin) {
+  const isElsewhere = url !== null && url.origin !== event.url.origin;
+  if (isElsewhere && !isOwn(event)(url.origin)) {
     throw new TypeError(`next() cannot make outbound calls: ${url.href} is another origin. Use fetch().`);
   }
   const path = url === null ? given : url.pathname + url.search;
   const route = op_route(trail.pathname, depth, path);
   const destination = new URL(route.path + (route.query === null ? "" : `?${route.query}`), event.url);
-  const request = target instanceof Request
-    ? target
-    : new Request(new Request(destination, inherited(event.request, init)), init);
+  // By whichever name of this server it was asked for, it has the origin of the first.
+  const request = !(target instanceof Request)
+    ? new Request(new Request(destination, inherited(event.request, init)), init)
+    : isElsewhere
+    ? new Request(destination, target)
+    : target;
   const child = event.spawn({ request });
   const { node, length, skipDepth } = route;
   const onward = new Trail(node, route.path, length, request.method, trail.reroutes + 1, skipDepth);

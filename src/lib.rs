@@ -1,8 +1,8 @@
 //! Liveline: a server for folders of JavaScript route handlers whose answers can stay on the line.
 //!
 //! A request travels through these modules, in this order; `cli` stands before them. Each imports only from those to
-//! its right, but for two: `isolate` and `client` read the router's routes, and `ports` drives the engine. `trust` and
-//! `storage` import none.
+//! its right, but for two: `isolate` and `client` read the router's routes, and `ports` drives the engine. `storage`
+//! imports none.
 //!
 //! ```text
 //!  socket  http      router     isolate     browsers   ops    belief    SQLite      figures    engine     ports     wire

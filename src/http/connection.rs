@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -17,15 +18,15 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::framing::Framing;
 use super::observed::Observed;
 use super::pace::{Late, Pace};
 use super::{proxied, service};
 use crate::engine::{Carrier, CloseCode, LineId, Seat};
-use crate::isolate::{Admitted, Connection, Worker};
+use crate::isolate::{Connection, Counted, Enlisted, Progress, Taken, Worker};
 use crate::ports::socket;
 use crate::trust::Peer;
 use crate::wire::Format;
+use crate::wire::http1::Framing;
 
 /// What a client hears whose request does not come to its end.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -45,7 +46,7 @@ const LINGER_BYTES: usize = 8 * 1024;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
-pub fn serve(worker: Rc<Worker>, connection: Connection) -> Pin<Box<dyn Future<Output = ()>>> {
+pub fn serve(worker: Rc<Worker>, connection: Taken) -> Pin<Box<dyn Future<Output = ()>>> {
     Box::pin(async move {
         if let Err(error) = serve_connection(worker, connection).await {
             tracing::debug!("connection: {error}");
@@ -59,8 +60,8 @@ pub(super) struct Shared {
     pub peer: Peer,
     /// The address of this machine that the connection came to.
     pub arrived_at: Option<IpAddr>,
-    /// Given up when the stream closes.
-    pub place: RefCell<Option<Admitted>>,
+    /// Whom a proxy's connection counts for, from request to request.
+    pub counted: Option<Counted>,
     /// The line that the connection carries from its next answer on.
     pub carried: Cell<Option<Carried>>,
     /// Requests that are being answered, and those that were.
@@ -68,15 +69,8 @@ pub(super) struct Shared {
     pub served: Cell<usize>,
     pub pace: Pace,
     pub framing: RefCell<Framing>,
-}
-
-impl Shared {
-    /// A proxy's connection waits for a request, of whomever.
-    pub fn counts_for_nobody(&self) {
-        if let Some(place) = &mut *self.place.borrow_mut() {
-            place.count_for(None).expect("what is not limited has room");
-        }
-    }
+    /// How far it has come, for other threads.
+    pub progress: Arc<Progress>,
 }
 
 /// How a connection goes on as a line.
@@ -99,11 +93,12 @@ enum Notice {
     Retiring,
 }
 
-async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
+async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), ConnectionError> {
     let began = Instant::now();
-    let Connection { stream, mut peer, is_fresh, mut read, mut place } = connection;
+    // What is declared last is dropped first: the stream is not closed while other threads find it.
+    let Taken { stream, mut peer, is_fresh, mut read, enlisted } = connection;
     stream.set_nonblocking(true)?;
-    let stream = TcpStream::from_std(stream)?;
+    let (stream, enlisted) = (TcpStream::from_std(stream)?, enlisted);
     let mut retiring = worker.retiring();
     if read.is_empty() {
         // A connection without a request yet can still go to newer code.
@@ -116,7 +111,9 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
                 return Ok(());
             }
             _ = retiring.wait_for(|retiring| *retiring) => {
-                worker.pass_on(Connection { stream: stream.into_std()?, peer, is_fresh, read, place });
+                if let Some(place) = enlisted.leave() {
+                    worker.pass_on(Connection { stream: stream.into_std()?, peer, is_fresh, read, place });
+                }
                 return Ok(());
             }
         }
@@ -130,7 +127,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
                 return Ok(());
             }
         }
-        if let Err(reason) = place.count_for((!peer.is_proxy).then_some(peer.address)) {
+        if let Err(reason) = enlisted.counted().count_for((!peer.is_proxy).then_some(peer.address)) {
             tracing::debug!("{}: {reason}", peer.address);
             drop(stream.try_write(CROWDED));
             return Ok(linger(stream, LINGER_IDLE).await?);
@@ -144,16 +141,17 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         worker: worker.clone(),
         peer,
         arrived_at: stream.local_addr().ok().map(|address| address.ip()),
-        place: RefCell::new(Some(place)),
+        counted: peer.is_proxy.then(|| enlisted.counted()),
         carried: Cell::new(None),
         pending: Cell::new(0),
         served: Cell::new(0),
         pace: Pace::new(limits, began),
         framing: RefCell::default(),
+        progress: enlisted.progress.clone(),
     });
     let requests = shared.clone();
     let service = service_fn(move |request| service::answer(&requests, request));
-    let stream = Observed { stream: Rewound { read, stream }, shared: shared.clone() };
+    let stream = Observed { stream: Rewound { read, enlisted, stream }, shared: shared.clone() };
     let mut http = builder.serve_connection(TokioIo::new(stream), service);
 
     // Polled only when one of them has something to say, not with each request.
@@ -191,8 +189,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     };
     drop(notices);
     let parts = http.into_parts();
-    let Rewound { read, stream } = parts.io.into_inner().stream;
-    let place = shared.place.take().expect("nobody else takes it");
+    let Rewound { read, enlisted, stream } = parts.io.into_inner().stream;
     if let Some(late) = late {
         tracing::debug!("{}: the client is late: {late:?}", peer.address);
         match late {
@@ -211,6 +208,8 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
             worker.settings.hub.socket_closed(seat, CloseCode::Abnormal.into());
             served?;
         }
+        // Where it was ended by another thread, that has ended the line, too.
+        let Some(place) = enlisted.leave() else { return Ok(()) };
         let (hub, limit) = (worker.settings.hub.clone(), limits.frame);
         // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
@@ -240,7 +239,10 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     match idle_since_retiring.flatten() {
         // Where the client closed at the same moment, the next worker sees the end of the stream.
         Some(count) if count == shared.served.get() && served.is_ok() => {
-            worker.pass_on(Connection { stream: stream.into_std()?, peer, is_fresh: false, read, place });
+            if let Some(place) = enlisted.leave() {
+                let stream = stream.into_std()?;
+                worker.pass_on(Connection { stream, peer, is_fresh: false, read, place });
+            }
         }
         _ => {
             let limit = if *worker.retiring().borrow() { LINGER_IDLE } else { LINGER };
@@ -280,6 +282,8 @@ const SMALL: usize = 1024;
 /// A stream of which something was read already.
 pub(super) struct Rewound {
     read: Bytes,
+    /// It has to be left, as it is when this is dropped, before the stream is closed.
+    enlisted: Enlisted,
     stream: TcpStream,
 }
 

@@ -7,10 +7,8 @@
 //! **Invariant:** nothing in here knows JavaScript. What a request means is the router's business; what answers it
 //! is the worker's.
 
-mod chunks;
 mod connection;
 mod csrf;
-mod framing;
 mod line;
 mod note;
 mod observed;

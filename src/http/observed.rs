@@ -34,6 +34,7 @@ impl AsyncRead for Observed {
         let mut kept = 0;
         if !read.is_empty() {
             self.shared.pace.read();
+            self.shared.progress.read();
             kept = framing.follow(read);
             buf.set_filled(before + kept);
         }
@@ -46,6 +47,7 @@ impl AsyncRead for Observed {
 
 impl Observed {
     fn wrote(&self, written: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
+        self.shared.progress.wrote(written.is_pending());
         match &written {
             Poll::Pending => self.shared.pace.wrote(None),
             Poll::Ready(Ok(bytes)) => self.shared.pace.wrote(Some(*bytes)),
@@ -98,8 +100,10 @@ pub struct ObservedBody {
 impl Drop for ObservedBody {
     fn drop(&mut self) {
         self.shared.pace.answered();
-        if self.shared.peer.is_proxy && !self.stays {
-            self.shared.counts_for_nobody();
+        self.shared.progress.completed();
+        // A proxy's connection waits for a request, of whomever.
+        if let Some(counted) = self.shared.counted.as_ref().filter(|_| !self.stays) {
+            counted.count_for(None).expect("what is not limited has room");
         }
     }
 }

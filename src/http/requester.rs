@@ -60,9 +60,8 @@ pub fn of<B>(shared: &Shared, request: &mut Request<B>) -> Result<Requester, Unw
             return Err(Unwelcome::Misdirected(authority.host.to_string()));
         }
     }
-    if shared.peer.is_proxy
-        && let Some(place) = &mut *shared.place.borrow_mut()
-        && let Err(PermitError::Address(_)) = place.count_for(Some(requester.address))
+    if let Some(counted) = &shared.counted
+        && let Err(PermitError::Address(_)) = counted.count_for(Some(requester.address))
     {
         return Err(Unwelcome::Crowded(requester.address));
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, VARY};
+use hyper::header::{HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
@@ -58,6 +58,7 @@ impl Future for Answering {
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering {
     shared.pace.asked();
+    shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
     let mut exit =
@@ -90,6 +91,7 @@ struct Exit {
 
 impl Exit {
     fn leave(self, shared: &Rc<Shared>, mut answer: Answer) -> Answered {
+        shared.progress.answered();
         let Exit { wants_html, note, figures } = self;
         let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
         if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(shared)) {
@@ -134,8 +136,8 @@ impl Exit {
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
 fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<Requester, Box<Answer>> {
-    let checked = match shared.framing.borrow().refusal(shared.served.get()) {
-        Some(refusal) => Err(refusal),
+    let checked = match shared.framing.borrow().unreadable(shared.served.get()) {
+        Some(reason) => Err(reason.into()),
         None => strict::check(request),
     };
     checked.map_err(|refusal| Box::new(refusal.answer()))?;
@@ -238,7 +240,10 @@ fn route(
     let (told, is_look) = (Told::asked(&parts.headers, own), is_look(&parts.method));
     let asked = Asked { handshake, told, page, is_look };
     let call = Call { parts, body, requester, page: wanted.map(|page| page.0) };
-    match worker.call(call, node) {
+    shared.progress.runs(true);
+    let called = worker.call(call, node);
+    shared.progress.runs(false);
+    match called {
         Called::Answered(exchange, answer) => {
             note.exchange = Some(exchange);
             Routed::Answered(asked.complete(shared, routes, answer))
@@ -327,30 +332,9 @@ async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
                 line_at: None,
             }
         }
-        Err(error) if is_out_of_files(&error) => {
-            tracing::debug!("{}: {error}", request.uri().path());
-            let text = "The server has too many files open. Try again later.\n";
-            let mut answer = Answer::text(StatusCode::SERVICE_UNAVAILABLE, text);
-            answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            answer
-        }
         Err(error) => {
             tracing::error!("{}: {error}", request.uri().path());
             Answer::internal_error(None, false)
         }
-    }
-}
-
-/// Whether the process has as many files open as it may: clients can cause that, and it passes.
-fn is_out_of_files(error: &std::io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use rustix::io::Errno;
-        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = error;
-        false
     }
 }

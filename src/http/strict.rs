@@ -4,7 +4,7 @@ use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
 use crate::ops::{Answer, LINE_PATH};
-use crate::trust::Authority;
+use crate::wire::http1::{Unreadable, is_host, is_resolved};
 
 /// Why a request is answered without being served. Its connection ends with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,15 @@ pub enum Refusal {
     Coding,
     #[error("This is no proxy.")]
     Connect,
+}
+
+impl From<Unreadable> for Refusal {
+    fn from(unreadable: Unreadable) -> Refusal {
+        match unreadable {
+            Unreadable::Ambiguous => Refusal::Ambiguous,
+            Unreadable::Fragment => Refusal::Fragment,
+        }
+    }
 }
 
 impl Refusal {
@@ -90,34 +99,6 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a text is `uri-host [ ":" port ]` (RFC 9110 section 7.2) and an address can be made with it: handlers get
-/// theirs with this host in it.
-fn is_host(text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(Authority::is_valid)
-}
-
-/// Whether a path is read in another way by whoever resolves it: `..` leads up, and URLs of browsers take `\` for `/`.
-/// The router goes by segments as they are sent, and handlers see the address resolved; both must mean the same.
-fn is_resolved(path: &str) -> bool {
-    if memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_none() {
-        return true;
-    }
-    let without_dot = |segment: &mut &[u8]| match *segment {
-        [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => {
-            *segment = rest;
-            true
-        }
-        _ => false,
-    };
-    path.as_bytes().split(|&it| it == b'/').all(|mut segment| {
-        if segment.contains(&b'\\') {
-            return false;
-        }
-        let dots = without_dot(&mut segment) && (segment.is_empty() || without_dot(&mut segment));
-        !(dots && segment.is_empty())
-    })
-}
-
 /// Checks what is asked for. Returns its host where that stands here, which then counts (RFC 9112 section 3.2.2).
 fn check_target(uri: &Uri, method: &Method) -> Result<Option<HeaderValue>, Refusal> {
     // The host's own addresses are compared as they are, and lead nowhere else.
@@ -133,83 +114,4 @@ fn check_target(uri: &Uri, method: &Method) -> Result<Option<HeaderValue>, Refus
         return Err(Refusal::Target);
     }
     HeaderValue::from_str(authority.as_str()).map(Some).map_err(|_| Refusal::Target)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_names_or_addresses_with_or_without_a_port() {
-        for host in [
-            "x",
-            "a-b.example",
-            "a_b:8080",
-            "127.0.0.1:",
-            "[::1]",
-            "[::ffff:1.2.3.4]:80",
-            "%41",
-            "x.",
-            "1.example",
-            "xn--bcher-kva.example",
-            "X",
-            "x:65535",
-            "0x7f.1",
-            "a~b",
-        ] {
-            assert!(is_host(host.as_bytes()), "{host}");
-        }
-        for host in [
-            "x y",
-            "x/",
-            "u@x",
-            "x:y",
-            "x:1:2",
-            "x, y",
-            "[::1",
-            "[x]",
-            "[::1]x",
-            "::1",
-            "x\u{e9}",
-            "x?",
-            "x\\",
-            "",
-            ":",
-            ":80",
-            "x:65536",
-            "x:99999999999",
-            "%",
-            "%zz",
-            "%00",
-            "%2f",
-            "%20",
-            "256.256.256.256",
-            "1.2.3.4.5",
-            "[]",
-            "[1]",
-            "[:::]",
-            "[::1.2.3]",
-            "[::1]]",
-            "xn--",
-            "xn--a\u{fc}",
-            "x,y",
-            "a.xn--0",
-        ] {
-            assert!(!is_host(host.as_bytes()), "{host}");
-        }
-    }
-
-    #[test]
-    fn paths_lead_down() {
-        for path in
-            ["/", "/a.b", "/...", "/.a", "/..a/b..", "/%2e%2e%2e", "/.liveline/x", "/a%2f..", "/%5c", "*"]
-        {
-            assert!(is_resolved(path), "{path}");
-        }
-        for path in
-            ["/.", "/..", "/a/../b", "/a/./b", "/%2e", "/.%2E/a", "/%2e%2e", "/a\\b", "/\\..\\a", "/.\\"]
-        {
-            assert!(!is_resolved(path), "{path}");
-        }
-    }
 }

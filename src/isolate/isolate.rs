@@ -19,6 +19,7 @@ use super::loader::Loader;
 #[cfg(feature = "v8")]
 use super::microtasks::SpareQueue;
 use super::site::Site;
+use super::sources::Sources;
 use super::stall::{Schedule, Stall};
 use super::watchdog::{self, Patience, Pulse, Stopper, Trip, Watched};
 use super::{Limits, embedded, snapshot};
@@ -191,13 +192,21 @@ impl Isolate {
         self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
 
-    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `stalled` is called
-    /// when one waits for a while.
-    pub async fn load(&self, site: &Site, stalled: impl Fn(&Stall)) -> Result<(), Vec<Diagnostic>> {
+    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is told of
+    /// each before it runs, `stalled` is called when one waits for a while.
+    pub async fn load(
+        &self,
+        site: &Site,
+        sources: Arc<Sources>,
+        loads: impl Fn(PathBuf),
+        stalled: impl Fn(&Stall),
+    ) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
+        self.loader.load_from(sources);
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
         let mut failures = Vec::new();
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
+            loads(handler.path.clone());
             if let Err(diagnostic) = self.load_handler(handler, &stalled).await {
                 failures.push(diagnostic);
             }
@@ -223,7 +232,7 @@ impl Isolate {
     async fn load_handler(&self, handler: &Handler, stalled: impl Fn(&Stall)) -> Result<(), Diagnostic> {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
-        self.loader.check(&handler.path)?;
+        self.loader.check(&handler.path, &url)?;
         self.loader.take_failure();
         let failed = |error: CoreError| self.loader.take_failure().unwrap_or_else(|| describe(&error));
         let module = {
@@ -295,11 +304,6 @@ impl Isolate {
         let csrf = self.csrf.borrow();
         csrf.is_empty()
             || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
-    }
-
-    /// Whether one of their files had nothing in it.
-    pub fn has_empty(&self) -> bool {
-        self.loader.has_empty()
     }
 
     /// Every file that the handlers are made of.

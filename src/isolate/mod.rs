@@ -12,6 +12,7 @@
 
 mod border;
 mod browser;
+mod clients;
 mod embedded;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
@@ -22,17 +23,20 @@ mod microtasks;
 #[cfg(feature = "ts")]
 mod minify;
 mod modules;
+mod outside;
 mod pool;
 mod settings;
 mod site;
 mod snapshot;
+mod sources;
 mod stall;
 mod transpile;
 mod watchdog;
 mod worker;
 
+pub use clients::{Counted, Enlisted, Progress};
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
 pub use snapshot::{SnapshotError, keep as keep_snapshot};
-pub use worker::{Admitted, Called, Connection, Permit, PermitError, Serve, Worker};
+pub use worker::{Admitted, Called, Connection, Permit, PermitError, Serve, Taken, Worker};

@@ -8,7 +8,7 @@ use hyper_staticfile::{AcceptEncoding, Body, ResolveResult, Resolver, ResponseBu
 
 use hyper::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
-    X_CONTENT_TYPE_OPTIONS,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -37,7 +37,7 @@ impl PublicFiles {
         }))
     }
 
-    /// What stands at a path: the file with its type, ETag and ranges, 304, 416, or 404. Never leaves the folder, unless the
+    /// What stands at a path: the file with its type, ETag and ranges, 304, 416, 503 where no more files can be opened, or 404. Never leaves the folder, unless the
     /// rules allow it by a link.
     pub async fn answer(
         &self,
@@ -54,7 +54,14 @@ impl PublicFiles {
         *request.headers_mut() = headers.clone();
         let Ok(uri) = path.parse() else { return Ok(not_found()) };
         *request.uri_mut() = uri;
-        let result = resolver.resolve_request(&request).await?;
+        let result = match resolver.resolve_request(&request).await {
+            // Clients can cause it, and it passes.
+            Err(error) if is_out_of_files(&error) => {
+                tracing::debug!("{path}: {error}");
+                return Ok(unavailable());
+            }
+            result => result?,
+        };
         let found = match &result {
             ResolveResult::Found(file) => Some((file.content_type.clone(), file.size)),
             _ => None,
@@ -103,6 +110,27 @@ pub fn matches_etag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let Ok(tag) = tag.to_str().map(opaque) else { return false };
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     known.flat_map(|value| value.split(',')).any(|known| known.trim() == "*" || opaque(known) == tag)
+}
+
+/// Whether the process has as many files open as it may.
+fn is_out_of_files(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+fn unavailable() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn not_found() -> Response<Body> {

@@ -15,7 +15,7 @@
 //!
 //! A folder is one URL segment and the folder `-` is any one segment. The root handler is asked
 //! first, for every path; each handler below it is asked when the one above delegates. Methods,
-//! static files and JavaScript are other modules' business: nothing here opens a handler's file. A page is read and
+//! static files and JavaScript are other modules' business: nothing here opens a handler's file. A page is
 //! parsed when a browser first asks for it.
 
 mod files;

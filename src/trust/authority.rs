@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use url::Host as UrlHost;
 
+use crate::wire::http1::is_host;
+
 /// HOST or HOST:PORT, read as URLs of the web are: `event.url` means the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
@@ -23,13 +25,17 @@ pub enum Host {
 impl Authority {
     /// Reads it; `None` where a URL could not have it.
     pub fn parse(text: &str) -> Option<Authority> {
-        let (host, port) = split(text)?;
-        Some(Authority { host: Host::parse(host)?, port: port.parse().ok() })
+        if !Authority::is_valid(text) {
+            return None;
+        }
+        let end = text.rfind(']').map_or_else(|| text.find(':'), |end| Some(end + 1)).unwrap_or(text.len());
+        let (host, port) = text.split_at(end);
+        Some(Authority { host: Host::parse(host)?, port: port.get(1..).and_then(|port| port.parse().ok()) })
     }
 
     /// Whether it can be read.
     pub fn is_valid(text: &str) -> bool {
-        split(text).is_some_and(|(host, _)| is_plain_name(host) || Host::parse(host).is_some())
+        is_host(text.as_bytes())
     }
 }
 
@@ -52,31 +58,6 @@ impl fmt::Display for Host {
             Host::Address(address) => address.fmt(f),
         }
     }
-}
-
-/// The host, and the port or nothing.
-fn split(text: &str) -> Option<(&str, &str)> {
-    let end = match text.strip_prefix('[') {
-        Some(address) => address.find(']')? + 2,
-        None => text.find(':').unwrap_or(text.len()),
-    };
-    let (host, rest) = text.split_at(end);
-    let port = match rest.strip_prefix(':') {
-        Some(port) => port,
-        None if rest.is_empty() => "",
-        None => return None,
-    };
-    let is_port =
-        port.is_empty() || (port.bytes().all(|it| it.is_ascii_digit()) && port.parse::<u16>().is_ok());
-    (text.is_ascii() && !host.is_empty() && is_port).then_some((host, port))
-}
-
-/// Whether it is a name beyond doubt, which saves most requests a closer look.
-fn is_plain_name(host: &str) -> bool {
-    let last = host.rsplit('.').next().unwrap_or_default();
-    last.starts_with(|it: char| it.is_ascii_lowercase())
-        && host.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b".-".contains(&it))
-        && !host.split('.').any(|label| label.is_empty() || label.starts_with("xn--"))
 }
 
 #[cfg(test)]

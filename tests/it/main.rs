@@ -23,6 +23,7 @@ mod hostile;
 mod hosts;
 mod live_functions;
 mod live_responses;
+mod lost_isolates;
 mod malformed;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.

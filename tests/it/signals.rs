@@ -1,13 +1,13 @@
 //! What signals do: the end, a reload, nothing. And a process that was stopped for a while.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Event, Host, Line, PROTOCOL, Site, handler, serve};
+use crate::support::{Event, Host, Line, PATIENCE, PROTOCOL, Site, handler, serve};
 
 /// Echoes what its client says.
 fn echo() -> String {
@@ -148,7 +148,7 @@ fn a_second_signal_ends_it_at_once() {
 // -- a process that was stopped ---------------------------------------------------------------------------------------
 
 /// How long a client may be silent.
-const SILENCE: Duration = Duration::from_millis(600);
+const SILENCE: Duration = Duration::from_millis(1500);
 
 fn stopping_host() -> Host {
     let raw = r#"export default () => {
@@ -160,10 +160,10 @@ fn stopping_host() -> Host {
     Site::new()
         .file("line/handler.js", echo())
         .file("raw/handler.js", raw)
-        .arg("--ping-interval=200ms")
-        .arg("--ping-timeout=600ms")
-        .arg("--join-timeout=600ms")
-        .arg("--resume-window=600ms")
+        .arg("--ping-interval=300ms")
+        .arg("--ping-timeout=1500ms")
+        .arg("--join-timeout=1500ms")
+        .arg("--resume-window=1500ms")
         .serve()
 }
 
@@ -171,14 +171,14 @@ fn stopping_host() -> Host {
 fn stop_for_long(host: &Host, meanwhile: impl FnOnce()) {
     host.signal("STOP");
     meanwhile();
-    sleep(SILENCE * 3);
+    sleep(SILENCE * 2);
     host.signal("CONT");
 }
 
 #[test]
 fn what_came_while_the_process_was_stopped_is_read_before_lines_are_given_up() {
     let host = stopping_host();
-    let mut lines: Vec<_> = (0..40).map(|_| host.open_socket("/line")).collect();
+    let mut lines: Vec<_> = (0..15).map(|_| host.open_socket("/line")).collect();
     for line in &mut lines {
         says(line, "before");
     }
@@ -229,7 +229,7 @@ fn a_client_that_is_gone_is_noticed_after_the_process_was_stopped() {
 
     // It reads nothing, so it answers no ping.
     let close = loop {
-        sleep(SILENCE * 4);
+        sleep(SILENCE * 3);
         if let Event::Closed(code) = line.next_event() {
             break code;
         }
@@ -246,4 +246,79 @@ fn a_line_can_be_joined_after_the_process_was_stopped() {
 
     let mut line = host.join(&offered);
     says(&mut line, "after");
+}
+
+/// A connection, and what was sent on it so far.
+fn connection(host: &Host, sent: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(host.address()).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream.write_all(sent.as_bytes()).expect("a host");
+    stream
+}
+
+/// Reads an answer whose body is `text`.
+#[track_caller]
+fn answered(stream: &mut TcpStream, text: &str) {
+    let mut answer = String::new();
+    while !answer.ends_with(text) {
+        let mut piece = [0; 1024];
+        let length = stream.read(&mut piece).expect("an answer");
+        assert!(length > 0, "it was closed: {answer}");
+        answer += &String::from_utf8_lossy(&piece[..length]);
+    }
+}
+
+#[test]
+fn requests_that_came_while_the_process_was_stopped_are_answered() {
+    let handler = r#"export default async (event) => {
+        const reader = event.request.body?.getReader();
+        let text = "";
+        for (let read; reader && !(read = await reader.read()).done; text += new TextDecoder().decode(read.value)) {
+          if (!text) console.error("it begins");
+        }
+        return `<${text}>`;
+    };"#;
+    let limits = ["--keep-alive-timeout=1500ms", "--header-timeout=1500ms", "--body-timeout=1500ms"];
+    let host = limits.into_iter().fold(Site::new().file("handler.js", handler), Site::arg).serve();
+    let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n";
+
+    let mut bodies: Vec<_> = (0..10)
+        .map(|_| {
+            let stream = connection(&host, &format!("{post}one"));
+            host.log.next("it begins");
+            stream
+        })
+        .collect();
+    let mut idle: Vec<_> = (0..10).map(|_| connection(&host, request)).collect();
+    idle.iter_mut().for_each(|stream| answered(stream, "<>"));
+    let mut heads: Vec<_> = (0..10).map(|_| connection(&host, "GET / HTTP/1.1\r\n")).collect();
+
+    stop_for_long(&host, || {
+        for (streams, rest) in [(&mut bodies, "two"), (&mut idle, request), (&mut heads, "Host: x\r\n\r\n")] {
+            streams.iter_mut().for_each(|stream| stream.write_all(rest.as_bytes()).expect("a socket"));
+        }
+    });
+
+    for (streams, text) in [(&mut bodies, "<onetwo>"), (&mut idle, "<>"), (&mut heads, "<>")] {
+        streams.iter_mut().for_each(|stream| answered(stream, text));
+    }
+}
+
+#[test]
+fn a_client_comes_again_after_the_process_was_stopped() {
+    let host = stopping_host();
+    let path = host.get("/line").line_path();
+    let mut line =
+        host.dial(&path).header("sec-websocket-protocol", PROTOCOL).connect().expect("it may be joined");
+    let welcome = line.receive_text().expect("a welcome");
+    let welcome: serde_json::Value = serde_json::from_str(&welcome[1..]).expect("JSON");
+    let token = welcome["token"].as_str().expect("a token").to_owned();
+
+    // The connection is lost while nobody could see it, and the time to come again begins when somebody does.
+    stop_for_long(&host, || drop(line));
+
+    let again = format!("/.liveline/{token}?v=2&after=0");
+    let again = host.dial(&again).header("sec-websocket-protocol", PROTOCOL).connect();
+    assert!(again.is_ok(), "{:?}", again.err());
 }

@@ -6,7 +6,15 @@
 //! rest of a body does not get to hyper.
 
 use super::chunks::{self, Extensions};
-use super::strict::Refusal;
+
+/// Why a request, and what follows it, must not be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It can be read in two ways.
+    Ambiguous,
+    /// Its target has a fragment.
+    Fragment,
+}
 
 /// The requests of one connection, followed byte by byte.
 #[derive(Debug, Default)]
@@ -17,7 +25,7 @@ pub struct Framing {
     /// Heads that came to their end.
     heads: usize,
     /// The first request that must not be served, nor any after it, and why.
-    refused: Option<(usize, Refusal)>,
+    refused: Option<(usize, Unreadable)>,
     /// A body cannot be read on.
     is_broken: bool,
     /// The connection may become another protocol's, whose bytes are nobody's business.
@@ -55,8 +63,8 @@ impl Default for At {
 
 impl Framing {
     /// Why the connection's request of this number, from 0, must not be served, if it must not.
-    pub fn refusal(&self, number: usize) -> Option<Refusal> {
-        self.refused.filter(|(refused, _)| number >= *refused).map(|(_, refusal)| refusal)
+    pub fn unreadable(&self, number: usize) -> Option<Unreadable> {
+        self.refused.filter(|(refused, _)| number >= *refused).map(|(_, reason)| reason)
     }
 
     /// Whether what follows cannot be read as the rest of a body that has begun.
@@ -132,7 +140,7 @@ impl Framing {
     fn line(&mut self, line: &[u8]) {
         let Some(line) = line.strip_suffix(b"\r\n") else {
             // Some servers end a line here and some do not.
-            return self.lose(Refusal::Ambiguous);
+            return self.lose(Unreadable::Ambiguous);
         };
         self.at = match std::mem::replace(&mut self.at, At::Lost) {
             // Empty lines before a request mean nothing (RFC 9112 section 2.2).
@@ -147,13 +155,13 @@ impl Framing {
                 }
             }
             At::Head(Head { began: false, .. }) if has_fragment(line) => {
-                return self.lose(Refusal::Fragment);
+                return self.lose(Unreadable::Fragment);
             }
             At::Head(head) => {
                 self.may_upgrade |= field(line, b"upgrade:").is_some();
                 match head.with(line) {
                     Some(head) => At::Head(head),
-                    None => return self.lose(Refusal::Ambiguous),
+                    None => return self.lose(Unreadable::Ambiguous),
                 }
             }
             At::ChunkSize => match chunks::size(line, &mut self.extensions) {
@@ -167,16 +175,16 @@ impl Framing {
     }
 
     /// From the request on whose head has not ended, none can be told from the bytes of another.
-    fn lose(&mut self, refusal: Refusal) {
+    fn lose(&mut self, reason: Unreadable) {
         let is_body = matches!(self.at, At::ChunkSize | At::Trailer);
         self.at = At::Lost;
-        self.refused = Some((self.heads, refusal));
+        self.refused = Some((self.heads, reason));
         self.is_broken |= is_body;
     }
 
     /// The same from within a body.
     fn break_off(&mut self) {
-        self.lose(Refusal::Ambiguous);
+        self.lose(Unreadable::Ambiguous);
         self.is_broken = true;
     }
 }
@@ -292,8 +300,8 @@ mod tests {
                 assert_eq!(refused(&format!("{GOOD}{bad}{GOOD}"), piece), Some(3), "{bad:?} {piece}");
             }
         }
-        let framing = Framing { refused: Some((3, Refusal::Ambiguous)), ..Framing::default() };
-        assert_eq!([2, 3, 4].map(|number| framing.refusal(number).is_some()), [false, true, true]);
+        let framing = Framing { refused: Some((3, Unreadable::Ambiguous)), ..Framing::default() };
+        assert_eq!([2, 3, 4].map(|number| framing.unreadable(number).is_some()), [false, true, true]);
     }
 
     #[test]
