@@ -92,7 +92,7 @@ pub struct Server {
     /// Isolates side by side, each with module state of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// Origin of another site whose pages may join live lines (repeatable)
+    /// Origin of another site whose pages may join live lines, and send requests with a session (repeatable)
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
     /// The site's origin, such as https://example.org: event.url has it, and other hosts are refused with 421

@@ -235,6 +235,8 @@ fn is_secure(proto: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PEER: &str = "10.0.0.1";
@@ -356,5 +358,18 @@ mod tests {
     fn forwarded_is_not_read_beside_the_usual_fields() {
         let both = [("forwarded", "for=1.1.1.1;proto=http"), ("x-forwarded-for", "203.0.113.9")];
         assert_eq!(read(&both), seen("203.0.113.9", None, None));
+    }
+
+    proptest! {
+        /// A proxy writes at the end, so whatever a visitor wrote before that changes nothing.
+        #[test]
+        fn forwarded_any_words_of_a_visitor_change_nothing(text in "[ -~]{0,40}") {
+            let with = format!("{text}, 203.0.113.9");
+            prop_assert_eq!(read(&[("x-forwarded-for", &with)]), seen("203.0.113.9", None, None));
+            let fields = [("forwarded", &*text), ("forwarded", "for=203.0.113.9;proto=https;host=a")];
+            let expected = seen("203.0.113.9", Some(true), Some("a"));
+            let read = read(&fields);
+            prop_assert!(read == expected || read == Err(Malformed::Forwarded), "{:?}", read);
+        }
     }
 }
