@@ -498,8 +498,10 @@ impl Exchanges {
         for (_, cookie) in std::mem::take(&mut slot.cookies) {
             answer.headers.append(header::SET_COOKIE, cookie);
         }
-        if let Some(session) = slot.session.id.clone().filter(|_| slot.session.sets_cookie) {
-            let said = slot.requester.is_secure;
+        let session = slot.session.id.clone().filter(|_| slot.session.sets_cookie);
+        let said = slot.requester.is_secure;
+        // Where another request has renewed it meanwhile, that one's answer tells its client.
+        if let Some(session) = session.filter(|id| !self.sessions.is_over(id)) {
             let cookie = self.sessions.cookie(&session, self.trust.is_secure(said));
             answer.headers.append(header::SET_COOKIE, cookie);
         }

@@ -48,6 +48,11 @@ impl Sessions {
         self.renewals.name(id)
     }
 
+    /// Whether a session has a newer id than this.
+    pub fn is_over(&self, id: &str) -> bool {
+        self.renewals.is_over(id)
+    }
+
     /// Renews the id of a session.
     async fn renew(&self, old: &str, new: &str) -> Result<(), OpError> {
         // From here on whoever goes on with the old id uses the new one.
@@ -115,7 +120,11 @@ async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> 
             None => return Ok(None),
             Some(id) => {
                 let newest = exchanges.sessions.renewals.newest(id);
-                exchanges.known(exchange)?.session.id = Some(newest.clone());
+                if newest != *id {
+                    let session = &mut exchanges.known(exchange)?.session;
+                    // The new id is for the client of the request that renewed it alone.
+                    (session.id, session.sets_cookie) = (Some(newest.clone()), false);
+                }
                 return Ok(Some(newest));
             }
         }
