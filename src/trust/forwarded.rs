@@ -94,7 +94,7 @@ fn by_fields(
     // Who wrote the address of the visitor wrote the rest at the same place, counted from the end.
     let same = |name: &HeaderName| {
         let list = list(headers, name);
-        let place = list.len().checked_sub(words.max(1)).unwrap_or_default();
+        let place = list.len().saturating_sub(words.max(1));
         list.get(place).map(|word| (*word).to_owned())
     };
     if let Some(is_secure) = same(&PROTO).as_deref().and_then(is_secure) {
