@@ -15,7 +15,7 @@ import {
 } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { encodeJson } from "ext:liveline/22_values.js";
-import { listedChanges, PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
+import { PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
 
 /** Types of events that tell of members: one that came or went, or the numbers of many. */
 const PRESENCE = new Set(["joins", "leaves", "joins-leaves"]);
@@ -85,9 +85,9 @@ export class Channels {
     const channel = this.#memberships.get(id)?.handle.channel;
     const tell = (type, data, eventID) =>
       channel?.dispatchEvent(new PortMessageEvent(type, { data, eventID, cancelable: false }));
-    const changes = type === "joins-leaves" ? listedChanges(data) : null;
-    if (changes === null) return tell(type, data, eventID);
-    for (const change of changes) tell(change.event, change.message, change.eventID);
+    // Members that are told together were members that came or went one by one.
+    if (type !== "joins-leaves" || data.events === undefined) return tell(type, data, eventID);
+    for (const { event, message, eventID } of data.events) tell(event, message, eventID);
   }
 }
 

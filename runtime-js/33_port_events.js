@@ -9,27 +9,6 @@ export function readOptions(options) {
   return { type, eventID, live, bubbles };
 }
 
-/** The type, after the channel's name, of a frame that tells of several members. */
-const JOINS_AND_LEAVES = ":joins-leaves";
-
-/**
- * What a frame of that type tells, one by one.
- * @returns {{ event: "joins" | "leaves", eventID: string, message: unknown }[] | null} null if they are too many
- */
-export function listedChanges(data) {
-  return Array.isArray(data?.events) ? data.events : null;
-}
-
-/**
- * A frame that lists several members that came or went, as the messages that each would have been alone.
- * @returns {{ type: string, eventID: string, message: unknown }[] | null} null if the frame is another
- */
-export function splitFrame(type, data) {
-  if (!type.endsWith(JOINS_AND_LEAVES)) return null;
-  const single = `${type.slice(0, -JOINS_AND_LEAVES.length)}:message`;
-  return listedChanges(data)?.map(({ eventID, message }) => ({ type: single, eventID, message })) ?? null;
-}
-
 /** A message from the other end. Where a value is asked of it, it stands for its data. */
 export class PortMessageEvent extends Event {
   #stopped = false;

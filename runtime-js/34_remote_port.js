@@ -13,7 +13,6 @@ import {
   PortMessageEvent,
   readOptions,
   Requests,
-  splitFrame,
 } from "./33_port_events.js";
 import { applyRecords } from "./35_deltas.js";
 
@@ -220,11 +219,10 @@ export class RemotePort extends Port {
     }
     const data = frame.message;
     if (OWN_EVENTS.has(type) || this.#receiveReply(type, eventID, data, numPorts)) return;
-    const changes = splitFrame(type, data);
-    if (changes === null) return this.#hear(type, eventID, data, meta);
-    for (const { type, eventID, message } of changes) {
-      if (typeof eventID === "string") this.#hear(type, eventID, message, {});
-    }
+    if (!type.endsWith(":joins-leaves") || !Array.isArray(data?.events)) return this.#hear(type, eventID, data, meta);
+    // Members of a channel that are told together, each as the message that it would have been alone.
+    const single = type.replace(/joins-leaves$/, "message");
+    for (const { eventID, message } of data.events) this.#hear(single, eventID, message, {});
   }
 
   #hear(type, eventID, data, { numPorts, live }) {

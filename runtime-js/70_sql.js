@@ -26,6 +26,18 @@ export { SqlError };
  * @property {number | bigint | null} lastInsertRowid
  */
 
+/** Open transactions, and the exchanges whose code began them. @type {Map<number, Exchange | undefined>} */
+const transactions = new Map();
+
+/** For the host: it stopped an exchange. Others need not wait for its transactions. */
+export function transactionsStopped(id) {
+  for (const [handle, exchange] of transactions) {
+    if (exchange?.id !== id) continue;
+    transactions.delete(handle);
+    op_sql_close(handle);
+  }
+}
+
 /** A database. It opens when first used. */
 export class Client {
   #path;
@@ -72,12 +84,15 @@ export class Client {
    * @returns {Promise<T>} what the callback returned
    */
   async transaction(callback) {
+    const exchange = currentExchange();
     const handle = await op_sql_begin(await this.#open());
+    transactions.set(handle, exchange);
     try {
       const result = await callback(new Transaction(handle));
       await op_sql_commit(handle);
       return result;
     } finally {
+      transactions.delete(handle);
       op_sql_close(handle);
     }
   }

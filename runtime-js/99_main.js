@@ -1,6 +1,7 @@
 // Start-up of an isolate, and the functions that the host calls.
 
-import { op_exchange_navigated, op_timer_schedule } from "ext:core/ops";
+import { core } from "ext:core/mod.js";
+import { op_exchange_navigated } from "ext:core/ops";
 import { define } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, exchangesStopped, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
@@ -12,7 +13,7 @@ import { kClosed } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
 import { Observer, observersStopped } from "ext:liveline/60_observer.js";
 import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
-import { Client, client, openDatabase, SqlError } from "ext:liveline/70_sql.js";
+import { Client, client, openDatabase, SqlError, transactionsStopped } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 
 installErrors();
@@ -109,10 +110,11 @@ function closed(id, code, reason) {
  */
 function stopped(id, code, reason) {
   // Timers that were due are looked at again; nobody would, where one of them was stopped.
-  op_timer_schedule(1);
+  core.ops.op_timer_schedule(1);
   exchangesStopped();
   observersStopped();
   programsStopped();
+  transactionsStopped(id);
   closed(id, code, reason);
 }
 

@@ -1,5 +1,6 @@
 //! `liveline serve`, and what `liveline dev` shares with it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -34,7 +35,7 @@ pub async fn run(args: Server) -> Result<(), CliError> {
             }
         }
     };
-    until_stopped(&args, stop, listener, &pool, load, figures.serve(reload)).await
+    until_stopped(&args, stop, listener, &figures, &pool, load, reload).await
 }
 
 /// What comes before everything else: signals are heard, and nothing waits for whoever reads what is printed.
@@ -57,14 +58,11 @@ impl Figures {
         Ok(Figures(Some((endpoint, observer.clone()))))
     }
 
-    /// Serves them, and says where, for as long as the future is polled. `meanwhile` runs alongside.
-    pub async fn serve<T>(&self, meanwhile: impl Future<Output = T>) -> T {
-        let Some((endpoint, observer)) = &self.0 else { return meanwhile.await };
+    /// Serves them, and says where, for as long as the future is polled.
+    async fn serve(&self) -> Infallible {
+        let Some((endpoint, observer)) = &self.0 else { return std::future::pending().await };
         print(&format!("figures on http://{}{}", endpoint.address(), observe::PATH));
-        tokio::select! {
-            never = endpoint.serve(observer) => match never {},
-            result = meanwhile => result,
-        }
+        endpoint.serve(observer).await
     }
 }
 
@@ -74,6 +72,7 @@ pub async fn until_stopped(
     args: &Server,
     mut stop: StopSignals,
     listener: Listener,
+    figures: &Figures,
     pool: &Arc<Pool>,
     load: impl Future<Output = Result<(), CliError>>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
@@ -82,8 +81,22 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         _ = stop.next() => return Ok(()),
     }
-    let (doors, proxies) = (args.doors(), Proxies::new(args.trust_proxies.clone()));
     print(&format!("listening on http://{}", listener.address()));
+    // Also during the drain, which somebody may want to watch.
+    tokio::select! {
+        never = figures.serve() => match never {},
+        ended = serve_and_drain(args, stop, listener, pool, meanwhile) => ended,
+    }
+}
+
+async fn serve_and_drain(
+    args: &Server,
+    mut stop: StopSignals,
+    listener: Listener,
+    pool: &Arc<Pool>,
+    meanwhile: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    let (doors, proxies) = (args.doors(), Proxies::new(args.trust_proxies.clone()));
     tokio::select! {
         () = listener.accept(pool, &doors, &proxies) => {}
         result = meanwhile => result?,

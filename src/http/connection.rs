@@ -106,7 +106,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
             // Where the host was busy, what came meanwhile came in time.
             biased;
             readable = stream.readable() => readable?,
-            () = tokio::time::sleep(worker.settings.limits.header_read) => {
+            () = sleep_until(began + worker.settings.limits.header_read) => {
                 tracing::debug!("{}: the client said nothing", peer.address);
                 return Ok(());
             }
@@ -157,7 +157,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
     // Polled only when one of them has something to say, not with each request.
     let mut notices = FuturesUnordered::<Pin<Box<dyn Future<Output = Notice>>>>::new();
     let look = |at: Instant| async move {
-        tokio::time::sleep_until(at.into()).await;
+        sleep_until(at).await;
         Notice::Look
     };
     notices.push(Box::pin(look(shared.pace.look(began).unwrap_or(began))));
@@ -250,6 +250,13 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
         }
     }
     Ok(served?)
+}
+
+/// Waits, and lets others see what the system has for them: a process that was stopped finds that it is late before it
+/// has read what came meanwhile.
+async fn sleep_until(at: Instant) {
+    tokio::time::sleep_until(at.into()).await;
+    tokio::task::yield_now().await;
 }
 
 /// Ends a connection so that its client can read the answer: what it has sent and nobody has read would otherwise

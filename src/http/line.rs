@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::time::Instant;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
@@ -11,12 +12,11 @@ use hyper::header::{
 };
 use hyper::http::HeaderMap;
 use hyper::{Method, Request, StatusCode};
-use tokio::time::timeout;
 
 use super::connection::{Carried, Shared};
 use super::upgrade;
 use crate::engine::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
-use crate::ops::{Answer, asks_for_websocket};
+use crate::ops::{Answer, asks_for_websocket, within};
 use crate::trust::Requester;
 use crate::wire::Format;
 
@@ -134,10 +134,10 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
         Err(error) => return refusal(shared, error),
     };
     let (limit, patience) = (settings.limits.body, settings.limits.answer);
-    let bytes = match timeout(patience, read(body, limit)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(refused)) => return refused,
-        Err(_) => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
+    let bytes = match within(Instant::now() + patience, read(body, limit)).await {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(refused)) => return refused,
+        None => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
         settings.hub.cut(seat, CloseCode::Unsupported);

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
+use crate::ops::within;
 use crate::trust::proxy_protocol::{self, Beginning, Header, Violation};
 use crate::trust::{Peer, Proxies};
 
@@ -41,8 +42,7 @@ pub async fn begin(
             }
             Beginning::Unknown => {}
         }
-        let readable = tokio::time::timeout_at(deadline.into(), stream.readable());
-        readable.await.map_err(|_| NotBegun::Late)??;
+        within(deadline, stream.readable()).await.ok_or(NotBegun::Late)??;
         // What is not the header's is read once more, by the connection.
         let mut piece = [0; 512];
         match stream.try_read(&mut piece) {

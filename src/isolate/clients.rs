@@ -15,6 +15,7 @@ use slab::Slab;
 use socket2::SockRef;
 
 use super::worker::{Admitted, PermitError};
+use crate::ops::LINE_PATH;
 
 #[cfg(unix)]
 use std::os::fd::{AsRawFd as _, BorrowedFd as BorrowedSocket, RawFd as RawSocket};
@@ -114,7 +115,12 @@ impl Progress {
     fn request(&self) -> String {
         let words = self.request.iter().map(|word| word.load(Ordering::Relaxed).to_le_bytes());
         let bytes: Vec<_> = words.flatten().take_while(|byte| *byte != 0).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let request = String::from_utf8_lossy(&bytes);
+        match request.split_once(LINE_PATH) {
+            // Whoever knows the rest of it may join the line.
+            Some((method, _)) if method.ends_with(' ') => format!("{method}{LINE_PATH}*"),
+            _ => request.into_owned(),
+        }
     }
 }
 
@@ -232,6 +238,17 @@ pub struct Abandoned {
     waiting: Vec<String>,
 }
 
+impl Abandoned {
+    /// Method and path of the request whose code runs, if that is known.
+    pub fn request(&self) -> Option<(&str, &str)> {
+        let only = match self.waiting.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        self.running.as_ref().or(only)?.split_once(' ')
+    }
+}
+
 /// So many requests are named.
 const NAMED: usize = 3;
 
@@ -283,6 +300,8 @@ mod tests {
             progress.asked(&Method::GET, &path.parse().expect("a path"));
             assert_eq!(progress.request(), format!("GET {path}"));
         }
+        progress.asked(&Method::GET, &format!("{LINE_PATH}0123456789abcdef").parse().expect("a path"));
+        assert_eq!(progress.request(), format!("GET {LINE_PATH}*"));
         let long = format!("/{}", "x".repeat(200));
         progress.asked(&Method::GET, &long.parse().expect("a path"));
         assert_eq!(progress.request(), format!("GET {long}")[..REQUEST_WORDS * 8]);

@@ -143,6 +143,8 @@ impl Inbox {
 /// How loading went, and which files it read.
 pub(super) struct Loaded {
     pub files: HashSet<PathBuf>,
+    /// Their code runs on and cannot be stopped.
+    pub is_stuck: bool,
     pub result: Result<(), Vec<Diagnostic>>,
 }
 
@@ -419,7 +421,7 @@ async fn live(
         Ok(isolate) => isolate,
         Err(error) => {
             let result = Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]);
-            return outside.has_loaded(Loaded { files: HashSet::new(), result });
+            return outside.has_loaded(Loaded { files: HashSet::new(), is_stuck: false, result });
         }
     };
     let files = PublicFiles::new(settings.layout.public.as_deref(), settings.files);
@@ -441,7 +443,7 @@ async fn live(
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());
     let files = isolate.files().into_iter().chain(pages).collect();
-    outside.has_loaded(Loaded { files, result });
+    outside.has_loaded(Loaded { files, is_stuck: false, result });
     if failed {
         return;
     }
@@ -475,20 +477,27 @@ async fn live(
 
 /// Goes on without a worker whose code runs and cannot be stopped. Called from another thread than its own.
 fn lose(pool: Option<&Pool>, hub: &Hub, outside: &Outside, owner: OwnerId, exchange: Option<ExchangeId>) {
-    if let Some(pool) = pool {
+    // Where it was still loading, whoever waits for that has the error to tell, and the same would happen again.
+    let was_loading = outside.does_not_load();
+    if let Some(pool) = pool.filter(|_| !was_loading) {
         pool.replace_lost(owner);
     }
     outside.is_lost_now();
-    let abandoned = outside.clients.answer_for_all();
-    let (connections, refused) = (abandoned.connections, abandoned.refused);
-    let exchange = exchange.map(|exchange| tracing::field::display(exchange.of(owner)));
-    tracing::error!(
-        exchange,
-        connections,
-        refused,
-        "an isolate is lost: {abandoned} runs on in something that JavaScript cannot be interrupted in; \
-         its lines are closed with 1011"
-    );
+    if !was_loading {
+        let abandoned = outside.clients.answer_for_all();
+        let (connections, refused) = (abandoned.connections, abandoned.refused);
+        let exchange = exchange.map(|exchange| tracing::field::display(exchange.of(owner)));
+        let (method, path) = abandoned.request().unzip();
+        tracing::error!(
+            exchange,
+            method,
+            path,
+            connections,
+            refused,
+            "an isolate is lost: {abandoned} runs on in something that JavaScript cannot be interrupted in; \
+             its lines are closed with 1011"
+        );
+    }
     hub.unregister(owner, CloseCode::IsolateLost);
     let Some(pool) = pool else { return };
     for connection in outside.take_arriving() {

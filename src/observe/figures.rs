@@ -93,6 +93,8 @@ fn isolates(out: &mut Exposition, moment: &Moment) {
     out.counter("liveline_reloads", "Times that the handlers were loaded again.")
         .sample(&[("result", &"ok")], moment.reloaded)
         .sample(&[("result", &"failed")], moment.failed);
+    out.counter("liveline_isolates_lost", "Isolates whose code could not be stopped.")
+        .sample(&[], moment.lost);
     let generations: BTreeSet<_> = moment.workers.iter().map(|worker| worker.place.generation).collect();
     out.gauge("liveline_generations", "Generations of the handlers' code that serve or finish.")
         .sample(&[], generations.len());

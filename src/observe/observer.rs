@@ -22,6 +22,7 @@ struct Shared {
     workers: Mutex<Workers>,
     reloaded: AtomicU64,
     failed: AtomicU64,
+    lost: AtomicU64,
 }
 
 #[derive(Default)]
@@ -39,13 +40,16 @@ pub(super) struct Moment {
     pub answers: AnswerSums,
     pub reloaded: u64,
     pub failed: u64,
+    /// Isolates whose code could not be stopped.
+    pub lost: u64,
 }
 
 impl Observer {
     /// Begins to count. `engine` names what runs the handlers.
     pub fn new(hub: Hub, engine: &'static str) -> Observer {
-        let (workers, reloaded, failed) = Default::default();
-        Observer(Arc::new(Shared { hub, engine, began: SystemTime::now(), workers, reloaded, failed }))
+        let (workers, reloaded, failed, lost) = Default::default();
+        let began = SystemTime::now();
+        Observer(Arc::new(Shared { hub, engine, began, workers, reloaded, failed, lost }))
     }
 
     /// A worker begins to serve.
@@ -67,6 +71,11 @@ impl Observer {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// An isolate's code could not be stopped.
+    pub fn lost_an_isolate(&self) {
+        self.0.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All figures as text.
     pub(super) fn expose(&self, format: Format) -> String {
         write(&self.moment(), &self.0.hub, format)
@@ -78,9 +87,9 @@ impl Observer {
             (workers.present.clone(), workers.past.clone())
         };
         workers.iter().for_each(|figures| figures.answers.add_to(&mut answers));
-        let Shared { engine, began, ref reloaded, ref failed, .. } = *self.0;
-        let [reloaded, failed] = [reloaded, failed].map(|count| count.load(Ordering::Relaxed));
-        Moment { engine, began, workers, answers, reloaded, failed }
+        let Shared { engine, began, ref reloaded, ref failed, ref lost, .. } = *self.0;
+        let [reloaded, failed, lost] = [reloaded, failed, lost].map(|count| count.load(Ordering::Relaxed));
+        Moment { engine, began, workers, answers, reloaded, failed, lost }
     }
 
     fn workers(&self) -> MutexGuard<'_, Workers> {

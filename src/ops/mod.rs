@@ -46,7 +46,7 @@ pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
 pub use log::current_exchange;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
-pub use patience::Patience;
+pub use patience::{Patience, within};
 pub use session::Sessions;
 pub use websocket::SocketLine;
 

@@ -12,7 +12,7 @@ use hyper::body::{Body as _, Frame, Incoming};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::exchange::{BodyFault, exchange_id};
-use super::{Exchanges, OpError, Patience};
+use super::{Exchanges, OpError, Patience, within};
 use crate::engine::{Refused, is_same_origin};
 use crate::trust::Authority;
 
@@ -150,9 +150,9 @@ async fn next_frame(
         Poll::Ready(frame) => frame,
         Poll::Pending => {
             let deadline = patience.wait(Instant::now());
-            match tokio::time::timeout_at(deadline.into(), next).await {
-                Ok(frame) => frame,
-                Err(_) => return Err((BodyFault::Late, OpError::RequestBody("it came too slowly".into()))),
+            match within(deadline, next).await {
+                Some(frame) => frame,
+                None => return Err((BodyFault::Late, OpError::RequestBody("it came too slowly".into()))),
             }
         }
     };

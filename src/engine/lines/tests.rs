@@ -348,9 +348,10 @@ fn open_disowned_by_its_owner_is_cut() {
 
 /// A second line in the same world, open.
 fn second(world: &mut World, token: Token) -> LineId {
-    let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: visitor(), token };
+    let other = Visitor { session: Some("bob".to_owned()), ..visitor() };
+    let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: other.clone(), token };
     let id = world.engine.open(opening, world.now).unwrap();
-    world.join(token, Carrier::Socket, &visitor(), (None, None)).unwrap();
+    world.join(token, Carrier::Socket, &other, (None, None)).unwrap();
     world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
     world.written(id);
     id
