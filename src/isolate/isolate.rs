@@ -1,7 +1,7 @@
 //! One `JsRuntime` and the few functions that enter it.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -27,7 +27,7 @@ use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
 use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Unanswered, current_exchange};
 use crate::ports::{Hub, Told};
-use crate::router::{Handler, Layer, NodeId, segments};
+use crate::router::{Handler, Layer, NodeId, Step, segments};
 use crate::storage::Databases;
 use crate::wire::Frame;
 
@@ -65,6 +65,8 @@ pub struct Isolate {
     memory: Memory,
     pulse: Arc<Pulse>,
     stopper: Stopper,
+    /// Handlers that say by themselves whether pages of other sites may send them their visitor's session.
+    csrf: RefCell<HashMap<u32, bool>>,
     limits: Limits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
@@ -193,6 +195,7 @@ impl Isolate {
             memory,
             pulse,
             stopper,
+            csrf: RefCell::default(),
             limits,
             waker: RefCell::default(),
             near_limit,
@@ -309,10 +312,21 @@ impl Isolate {
         self.enter(|scope, functions| {
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
-            let namespace = v8::Local::new(scope, namespace).into();
+            let namespace = v8::Local::new(scope, namespace);
+            if let Some(csrf) = exported_boolean(scope, namespace, "csrf") {
+                self.csrf.borrow_mut().insert(handler.id, csrf);
+            }
+            let namespace = namespace.into();
             call(scope, &functions.add_handler, &[id, dirname, namespace]);
         });
         Ok(())
+    }
+
+    /// Whether requests to a node are held against the page that sent them. The nearest handler that says so decides.
+    pub fn checks_csrf(&self, steps: &[Step]) -> bool {
+        let csrf = self.csrf.borrow();
+        csrf.is_empty()
+            || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
     }
 
     /// Every file that the handlers are made of.
@@ -781,6 +795,17 @@ fn call<'s>(
         let diagnostic = Diagnostic::from_exception(scope, exception);
         tracing::error!("the host's JavaScript failed: {diagnostic}");
     }
+}
+
+/// What a module exports by a name, where that is true or false.
+fn exported_boolean<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    namespace: v8::Local<'s, v8::Object>,
+    name: &str,
+) -> Option<bool> {
+    let name = string(scope, name);
+    let exported = namespace.get(scope, name)?;
+    exported.is_boolean().then(|| exported.is_true())
 }
 
 fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
