@@ -7,16 +7,17 @@ use futures_util::FutureExt as _;
 
 use super::args::Server;
 use super::signals::{self, ReloadSignals, StopSignals};
-use super::{CliError, print};
+use super::{CliError, print, trim};
 use crate::isolate::{Pool, Reloaded, Settings};
 use crate::net::Listener;
 use crate::observe::{self, Endpoint, Observer, output};
 use crate::ops::Mode;
+use crate::trust::Proxies;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, mut told_to_reload) = begin()?;
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Production)?;
+    let settings = args.settings(Mode::Production, listener.address())?;
     let figures = Figures::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
     let load = async { Ok(pool.reload().await.map(drop)?) };
@@ -80,6 +81,7 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         _ = stop.next() => return Ok(()),
     }
+    trim::start();
     print(&format!("listening on http://{}", listener.address()));
     // Also during the drain, which somebody may want to watch.
     tokio::select! {
@@ -95,14 +97,14 @@ async fn serve_and_drain(
     pool: &Arc<Pool>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
 ) -> Result<(), CliError> {
-    let doors = args.doors();
+    let (doors, proxies) = (args.doors(), Proxies::new(args.trust_proxies.clone()));
     tokio::select! {
-        () = listener.accept(pool, &doors) => {}
+        () = listener.accept(pool, &doors, &proxies) => {}
         result = meanwhile => result?,
         _ = stop.next() => {}
     }
     // Who has connected already is served; who comes from here on sees at once that nobody listens.
-    let _ = tokio::task::unconstrained(listener.accept(pool, &doors)).now_or_never();
+    let _ = tokio::task::unconstrained(listener.accept(pool, &doors, &proxies)).now_or_never();
     drop(listener);
     tracing::info!("stopping: live lines are told to reconnect");
     tokio::select! {
