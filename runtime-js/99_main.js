@@ -7,6 +7,7 @@ import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, exchangesStopped, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import "ext:liveline/15_timers.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
+import "ext:liveline/19_shared_memory.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed } from "ext:liveline/33_port_events.js";

@@ -31,6 +31,14 @@ pub enum LogFormat {
 }
 
 impl Args {
+    /// Bytes that the JavaScript of one isolate may hold, for commands that serve.
+    pub fn max_heap(&self) -> Option<u64> {
+        match &self.command {
+            Command::Serve(server) | Command::Dev(server) => Some(server.limits.max_heap.as_u64()),
+            _ => None,
+        }
+    }
+
     /// Whether every answered request is to be logged.
     pub fn logs_access(&self) -> bool {
         matches!(&self.command, Command::Serve(server) | Command::Dev(server) if server.access_log)
@@ -173,12 +181,21 @@ pub struct Limits {
     /// How long to wait on shutdown for what is still being answered
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
-    /// JavaScript heap of one isolate
+    /// What the JavaScript of one isolate may hold: its heap, buffers, blobs and WebAssembly memories
     #[arg(long, value_name = "SIZE", default_value = "512MiB")]
     pub max_heap: ByteSize,
     /// Size of a request's body
     #[arg(long, value_name = "SIZE", default_value = "10MiB")]
     pub max_body: ByteSize,
+    /// Bytes of all requests' bodies that are being received at a time; one address gets half
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub max_bodies: ByteSize,
+    /// Parts of one form
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_form_parts: usize,
+    /// Size of one query's result, and of one value in a database
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    pub max_result: ByteSize,
     /// Size of a request's head (8KiB at least)
     #[arg(long, value_name = "SIZE", default_value = "16KiB")]
     pub max_header: ByteSize,

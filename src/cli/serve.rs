@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use super::args::Server;
 use super::signals::{self, ReloadSignals, StopSignals};
-use super::{CliError, print};
+use super::{CliError, print, trim};
 use crate::isolate::{Pool, Reloaded, Settings};
 use crate::net::Listener;
 use crate::observe::{self, Endpoint, Observer, output};
@@ -81,6 +81,7 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         _ = stop.next() => return Ok(()),
     }
+    trim::start();
     print(&format!("listening on http://{}", listener.address()));
     // Also during the drain, which somebody may want to watch.
     tokio::select! {

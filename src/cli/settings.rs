@@ -14,11 +14,11 @@ use crate::engine::{self, Origins};
 use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
 use crate::net::{Admission, Doors, open_files};
-use crate::observe::Observer;
-use crate::ops::{Mode, Sessions};
+use crate::observe::{Budget, Budgets, Observer};
+use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
-use crate::storage::{Databases, Location, SessionStore};
+use crate::storage::{Databases, Location, Results, SessionStore};
 use crate::trust::{Hosts, Proxies, Trust};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
@@ -45,7 +45,13 @@ impl Server {
         settings.trust = Arc::new(self.trust(mode, listening));
         settings.files = FileRules { follow_links: self.follow_links };
         if mode == Mode::Development || self.metrics.is_some() {
-            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE));
+            let (bodies, results) =
+                (settings.limits.bodies.budget.clone(), settings.databases.results().clone());
+            let budgets = Budgets {
+                bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
+                results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
+            };
+            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE, budgets));
         }
         Ok(settings)
     }
@@ -114,21 +120,29 @@ fn settings(
         lines_per_address: limits.max_lines_per_address,
         origins,
     };
+    let results = Results::new(bytes(limits.max_result));
+    let budget = Bodies::new(bytes(limits.max_bodies), bytes(limits.max_body));
+    let bodies = BodyLimits {
+        // What can never be held is refused at once.
+        size: bytes(limits.max_body).min(budget.budget()),
+        patience: limits.body_timeout,
+        form_parts: limits.max_form_parts,
+        budget,
+    };
     let limits = Limits {
         answer: limits.answer_timeout,
         cpu: limits.cpu_timeout,
         heap: bytes(limits.max_heap),
-        body: bytes(limits.max_body),
+        bodies,
         header: bytes(limits.max_header),
         header_read: limits.header_timeout,
         keep_alive: limits.keep_alive_timeout,
-        body_read: limits.body_timeout,
         write: limits.write_timeout,
         frame: bytes(limits.max_frame),
     };
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
     let (root, public) = (layout.root.clone(), layout.public.clone());
-    let databases = Databases::new(Location { default: database, root, public });
+    let databases = Databases::new(Location { default: database, root, public }, results);
     let trust = Arc::new(Trust {
         origin: None,
         hosts: Hosts::default(),

@@ -16,7 +16,7 @@ use hyper::{Method, Request, StatusCode};
 use super::connection::{Carried, Shared};
 use super::upgrade;
 use crate::engine::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
-use crate::ops::{Answer, asks_for_websocket, within};
+use crate::ops::{Answer, Held, asks_for_websocket, within};
 use crate::trust::Requester;
 use crate::wire::Format;
 
@@ -133,8 +133,10 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
         Ok(seat) => seat,
         Err(error) => return refusal(shared, error),
     };
-    let (limit, patience) = (settings.limits.body, settings.limits.answer);
-    let bytes = match within(Instant::now() + patience, read(body, limit)).await {
+    let (bodies, patience) = (&settings.limits.bodies, settings.limits.answer);
+    // Counted for as long as the frames wait for their handler.
+    let mut held = bodies.budget.begin(caller.visitor.address, Instant::now());
+    let bytes = match within(Instant::now() + patience, read(body, bodies.size, &mut held)).await {
         Some(Ok(bytes)) => bytes,
         Some(Err(refused)) => return refused,
         None => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
@@ -178,7 +180,7 @@ fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<Seat, JoinE
 }
 
 /// A body of at most `limit` bytes. One that breaks off says nothing: its last frame may be half of one.
-async fn read(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Answer> {
+async fn read(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Vec<u8>, Answer> {
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let broken = |_| Answer::text(StatusCode::BAD_REQUEST, "The frames broke off.\n");
@@ -187,6 +189,7 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Answer> {
         if bytes.len() + data.len() > limit {
             return Err(Answer::too_large(limit));
         }
+        held.grow(data.len(), Instant::now()).map_err(|_| Answer::too_busy())?;
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)

@@ -209,8 +209,8 @@ fn route(
             async move { line::answer(&shared, requester, &token, request).await },
         ));
     }
-    if request.body().size_hint().lower() > worker.settings.limits.body as u64 {
-        return Routed::Answered(Answer::too_large(worker.settings.limits.body));
+    if request.body().size_hint().lower() > worker.settings.limits.bodies.size as u64 {
+        return Routed::Answered(Answer::too_large(worker.settings.limits.bodies.size));
     }
     let routes = &worker.site.routes;
     let node = routes.resolve(path);

@@ -399,8 +399,7 @@ async fn live(
         settings.sessions.clone(),
         settings.trust.clone(),
         settings.mode,
-        settings.limits.body,
-        settings.limits.body_read,
+        settings.limits.bodies.clone(),
     );
     let lost = {
         let (pool, hub, outside) = (pool.clone(), settings.hub.clone(), outside.clone());

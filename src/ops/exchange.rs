@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::{Body as _, Incoming};
@@ -19,7 +18,7 @@ use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
-use super::{Answer, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
+use super::{Answer, BodyLimits, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -67,8 +66,7 @@ pub struct Exchanges {
     pub(super) site: Option<Box<dyn Site>>,
     owner: OwnerId,
     mode: Mode,
-    max_body: usize,
-    body_patience: Duration,
+    pub(super) bodies: BodyLimits,
 }
 
 /// One request and what belongs to it.
@@ -88,7 +86,7 @@ pub(super) struct Slot {
     /// What is left of the patience with a client that keeps the body's reader waiting.
     pub body_patience: Option<Box<Patience>>,
     /// The body did not come as it should have.
-    pub body_fault: Option<BodyFault>,
+    pub body_fault: Option<Box<BodyFault>>,
     pub requester: Requester,
     page: Option<u32>,
     pub session: ExchangeSession,
@@ -108,13 +106,17 @@ pub(super) struct Slot {
 const _: () = assert!(size_of::<Slot>() <= 304);
 
 /// Why a body has no end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum BodyFault {
     /// It broke off, or its chunks cannot be read.
     Broken,
     /// It came too slowly.
     Late,
     TooLarge,
+    /// All bodies together are as large as they may be.
+    Crowded,
+    /// It came, but it is not the form that it was read as, or one beyond limits; and why.
+    Form(StatusCode, String),
 }
 
 impl BodyFault {
@@ -122,6 +124,10 @@ impl BodyFault {
     fn answer(self, max_body: usize) -> Answer {
         let (status, text) = match self {
             BodyFault::TooLarge => return Answer::too_large(max_body),
+            BodyFault::Crowded => return Answer::too_busy(),
+            BodyFault::Form(status, why) => {
+                return Answer::text(status, format!("The request's form could not be read: {why}.\n"));
+            }
             BodyFault::Broken => (StatusCode::BAD_REQUEST, "The request's body could not be read.\n"),
             BodyFault::Late => (StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n"),
         };
@@ -179,8 +185,7 @@ impl Exchanges {
         sessions: Sessions,
         trust: Arc<Trust>,
         mode: Mode,
-        max_body: usize,
-        body_patience: Duration,
+        bodies: BodyLimits,
     ) -> Exchanges {
         let (slots, touched, outlived) = Default::default();
         let (answered, site) = (None, None);
@@ -197,8 +202,7 @@ impl Exchanges {
             site,
             owner,
             mode,
-            max_body,
-            body_patience,
+            bodies,
         }
     }
 
@@ -379,7 +383,7 @@ impl Exchanges {
     }
 
     fn carry_out(&mut self, id: ExchangeId, effect: Effect<Box<Answer>>) {
-        let max_body = self.max_body;
+        let max_body = self.bodies.size;
         match effect {
             Effect::None => {}
             Effect::Answer(answer) => {
@@ -441,12 +445,12 @@ impl Exchanges {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let headers = &slot.request.parts().headers;
                 let (html, json) = (prefers_html(headers), Answer::prefers_json(headers));
-                let body_fault = slot.body_fault;
+                let body_fault = slot.body_fault.take();
                 let unreachable = slot.unreachable;
                 let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
                 let answer = if let Some(fault) = body_fault {
-                    fault.answer(max_body)
+                    (*fault).answer(max_body)
                 } else if unreachable {
                     Answer::needs_live_client()
                 } else if lost.is_some() {
@@ -565,13 +569,17 @@ impl Exchanges {
         }
     }
 
-    pub(super) fn max_body(&self) -> usize {
-        self.max_body
+    /// Parts of one form.
+    pub(super) fn form_parts(&self) -> usize {
+        self.bodies.form_parts
     }
 
-    /// How long a client may keep a body's reader waiting.
-    pub(super) fn body_patience(&self) -> Duration {
-        self.body_patience
+    /// The request's form could not be read. What is known to be wrong with its body already comes first.
+    pub(super) fn ill_form(&mut self, id: f64, is_too_large: bool, why: &str) {
+        let status = if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        if let Ok(slot) = self.known(id) {
+            slot.body_fault.get_or_insert_with(|| Box::new(BodyFault::Form(status, why.to_owned())));
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::{Database, Params, Row, SqlError, Value};
+use super::{Database, Params, Results, Row, SqlError, Value};
 
 /// How long a session lives after it was last renewed.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -72,7 +72,7 @@ impl SessionStore {
     /// Sessions in a file, and the secret that belongs to them: `fresh` unless the file has one.
     pub fn in_file(path: &Path, fresh: [u8; 32]) -> Result<(SessionStore, Vec<u8>), SqlError> {
         make_private(path)?;
-        let (database, key) = Database::open_with(Some(path), move |connection| {
+        let (database, key) = Database::open_with(Some(path), &Results::default(), move |connection| {
             connection.exec(SCHEMA)?;
             let fresh = vec![Value::Blob(fresh.to_vec())];
             run(connection, "INSERT OR IGNORE INTO liveline_keys VALUES ('session', ?)", fresh)?;

@@ -19,12 +19,15 @@ mod docs;
 mod errors;
 mod events;
 mod examples;
+mod forms;
 mod hostile;
 mod hosts;
 mod live_functions;
 mod live_responses;
 mod lost_isolates;
 mod malformed;
+#[cfg(target_os = "linux")] // Elsewhere nobody tells how much is held.
+mod memory;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
