@@ -12,7 +12,7 @@ import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
-import { Observer, observersStopped } from "ext:liveline/60_observer.js";
+import { Observer, takeOpen } from "ext:liveline/60_observer.js";
 import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
 import { Client, client, openDatabase, SqlError, transactionsStopped } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
@@ -103,6 +103,16 @@ function closed(id, code, reason) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
   inContextOf(exchange, () => exchange.closed(code, reason));
+}
+
+/** The batches and the callbacks of observers that were open are over; who was to hear of something hears of it. */
+function observersStopped() {
+  const [touched, scope, telling] = takeOpen();
+  if (scope?.held === null) scope.open = false;
+  const sinks = new Set(touched);
+  for (const end of telling.reverse()) sinks.add(end());
+  // Each in a turn of its own, so that one that is stopped again holds up no other.
+  for (const sink of sinks) queueMicrotask(() => sink.flush());
 }
 
 /**

@@ -76,7 +76,6 @@ deno_core::extension!(
         answer::op_stream_end,
         answer::op_stream_gone,
         answer::op_stream_write,
-        blobs::op_blob_store,
         channel::op_channel_enter,
         channel::op_channel_heard,
         channel::op_channel_leave,
