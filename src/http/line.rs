@@ -120,7 +120,7 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
     };
     let (bodies, patience) = (&settings.limits.bodies, settings.limits.answer);
     // Counted for as long as the frames wait for their handler.
-    let mut held = bodies.budget.begin(shared.peer.ip(), Instant::now());
+    let mut held = bodies.budget.begin(caller.visitor.address, Instant::now());
     let bytes = match within(Instant::now() + patience, read(body, bodies.size, &mut held)).await {
         Some(Ok(bytes)) => bytes,
         Some(Err(refused)) => return refused,
