@@ -587,11 +587,13 @@ impl Isolate {
             return true;
         }
         let trip = self.pulse.take_trip();
+        // The turns of a recovery may look already.
+        let is_short = self.memory.take_shortage();
+        if trip == Some(Trip::Heap) || is_short {
+            self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
+        }
         if let Some(trip) = trip {
             self.recover(trip);
-        }
-        if trip == Some(Trip::Heap) || self.memory.take_shortage() {
-            self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
         }
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
@@ -684,6 +686,7 @@ impl Isolate {
             tracing::warn!(
                 "the handlers of an isolate keep {used} MiB of its heap of {limit} MiB; another takes its place"
             );
+            self.memory.leave(used << 20);
             self.full.set(self.full.get() + 1);
             self.filled.notify_one();
         }
