@@ -17,9 +17,23 @@ import {
 } from "ext:core/ops";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { kClosed, LineLostError } from "ext:liveline/33_port_events.js";
+import {
+  AbortController,
+  AbortControllerPrototypeAbort,
+  AbortControllerPrototypeGetSignal,
+  ArrayPrototypeConcat,
+  ArrayPrototypePush,
+  NumberPrototypeToString,
+  Promise,
+  PromiseResolve,
+  PromiseWithResolvers,
+  SafeArrayIterator,
+  SafeMap,
+  Symbol,
+} from "ext:liveline/00_primordials.js";
 
 /** Exchanges that outlived the turn in which they began, and may hear from the host. */
-const open = new Map();
+const open = new SafeMap();
 
 /** The host has more to tell this exchange. */
 export function keepExchange(exchange) {
@@ -89,20 +103,20 @@ export class Exchange {
 
   /** Resolves with `value` when the exchange is `live` or `done`. */
   readyStateChange(state, value) {
-    if (this.#ended || (state === "live" && this.answered)) return Promise.resolve(value);
-    return new Promise((resolve) => (this.#waiting ??= []).push({ state, resolve: () => resolve(value) }));
+    if (this.#ended || (state === "live" && this.answered)) return PromiseResolve(value);
+    return new Promise((resolve) => ArrayPrototypePush((this.#waiting ??= []), { state, resolve: () => resolve(value) }));
   }
   #waiting = null;
 
   #settleWaiting(state) {
     if (this.#waiting === null) return;
-    for (const waiting of this.#waiting) { if (waiting.state === state || this.#ended) waiting.resolve(); }
+    for (const waiting of new SafeArrayIterator(this.#waiting)) { if (waiting.state === state || this.#ended) waiting.resolve(); }
   }
 
   /** A name for a message of this exchange, so that replies and deltas can refer to it. */
   nextEventID(type) {
     this.#events += 1;
-    return `${type}-${this.#events.toString(36)}`;
+    return `${type}-${NumberPrototypeToString(this.#events, 36)}`;
   }
   #events = 0;
 
@@ -114,9 +128,9 @@ export class Exchange {
   get signal() {
     if (this.#abort === null) {
       this.#abort = new AbortController();
-      if (this.#ended) this.#abort.abort(overError());
+      if (this.#ended) AbortControllerPrototypeAbort(this.#abort, overError());
     }
-    return this.#abort.signal;
+    return AbortControllerPrototypeGetSignal(this.#abort);
   }
 
   /**
@@ -125,21 +139,21 @@ export class Exchange {
    */
   onEnd(listener) {
     if (this.#ended) tellEnd(listener);
-    else this.#onEnd = this.#onEnd === null ? [listener] : this.#onEnd.concat(listener);
+    else this.#onEnd = this.#onEnd === null ? [listener] : ArrayPrototypeConcat(this.#onEnd, listener);
   }
 
   // -- a client that reads slowly ----------------------------------------------------------------------------------
 
   /** Calls `listener.refresh()` when the client needs in full what it follows. @param {{ refresh(): void }} listener */
   onRefresh(listener) {
-    this.#refreshers = this.#refreshers === null ? [listener] : this.#refreshers.concat(listener);
+    this.#refreshers = this.#refreshers === null ? [listener] : ArrayPrototypeConcat(this.#refreshers, listener);
   }
   #refreshers = null;
 
   /** Resolves when the client has caught up, or will not. */
   whenDrained() {
-    if (this.#ended) return Promise.resolve();
-    this.#drained ??= Promise.withResolvers();
+    if (this.#ended) return PromiseResolve();
+    this.#drained ??= PromiseWithResolvers();
     return this.#drained.promise;
   }
   #drained = null;
@@ -148,7 +162,7 @@ export class Exchange {
   drained(stale) {
     if (stale) {
       op_port_refresh(this.id);
-      for (const listener of this.#refreshers ?? []) {
+      for (const listener of new SafeArrayIterator(this.#refreshers ?? [])) {
         try {
           listener.refresh();
         } catch (error) {
@@ -252,10 +266,10 @@ export class Exchange {
     this.#tellClosed(1000, "done", true);
     this.#settleWaiting("done");
     this.#drained?.resolve();
-    if (this.#abort !== null) this.#abort.abort(reason ?? overError());
+    if (this.#abort !== null) AbortControllerPrototypeAbort(this.#abort, reason ?? overError());
     const listeners = this.#onEnd;
     this.#onEnd = null;
-    for (const listener of listeners ?? []) {
+    for (const listener of new SafeArrayIterator(listeners ?? [])) {
       try {
         tellEnd(listener);
       } catch (error) {

@@ -2,6 +2,15 @@
 
 import { core } from "ext:core/mod.js";
 import { op_request_has_body, op_request_header, op_request_headers, op_request_read } from "ext:core/ops";
+import {
+  ArrayPrototypePush,
+  ReadableByteStreamControllerPrototypeClose,
+  ReadableByteStreamControllerPrototypeEnqueue,
+  ReadableByteStreamControllerPrototypeGetByobRequest,
+  ReadableStream,
+  ReadableStreamBYOBRequestPrototypeRespond,
+  StringPrototypeSplit,
+} from "ext:liveline/00_primordials.js";
 
 /**
  * @param {import("./10_exchange.js").Exchange} exchange
@@ -81,10 +90,11 @@ export function nativeStream(read) {
     async pull(controller) {
       const chunk = await read();
       if (chunk === null) {
-        controller.close();
-        controller.byobRequest?.respond(0);
+        ReadableByteStreamControllerPrototypeClose(controller);
+        const request = ReadableByteStreamControllerPrototypeGetByobRequest(controller);
+        if (request !== null) ReadableStreamBYOBRequestPrototypeRespond(request, 0);
       } else {
-        controller.enqueue(chunk);
+        ReadableByteStreamControllerPrototypeEnqueue(controller, chunk);
       }
     },
   }, { highWaterMark: 0 });
@@ -95,15 +105,18 @@ export function nativeStream(read) {
 
 /** Reads `name\nvalue\nname\nvalue\n`. @returns {[string, string][]} */
 export function readHeaders(text) {
-  const parts = text.split("\n");
+  const parts = StringPrototypeSplit(text, "\n");
   const list = [];
-  for (let i = 0; i + 1 < parts.length; i += 2) list.push([parts[i], parts[i + 1]]);
+  for (let i = 0; i + 1 < parts.length; i += 2) ArrayPrototypePush(list, [parts[i], parts[i + 1]]);
   return list;
 }
 
-/** Writes what {@link readHeaders} reads. @param {Iterable<[string, string]>} headers */
+/** Writes what {@link readHeaders} reads. @param {[string, string][]} headers */
 export function writeHeaders(headers) {
   let text = "";
-  for (const [name, value] of headers) text += `${name}\n${value}\n`;
+  for (let i = 0; i < headers.length; i++) {
+    const { 0: name, 1: value } = headers[i];
+    text += `${name}\n${value}\n`;
+  }
   return text;
 }

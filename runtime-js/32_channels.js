@@ -16,6 +16,25 @@ import {
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { encodeJson } from "ext:liveline/22_values.js";
 import { PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
+import {
+  ArrayIsArray,
+  ArrayPrototypeEvery,
+  ArrayPrototypeMap,
+  Boolean,
+  EventTarget,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeDispatchEvent,
+  JSONParse,
+  ObjectEntries,
+  ObjectFreeze,
+  SafeArrayIterator,
+  SafeMap,
+  SafeSet,
+  StringPrototypeIncludes,
+  StringPrototypeLastIndexOf,
+  StringPrototypeSlice,
+  TypeError,
+} from "ext:liveline/00_primordials.js";
 
 /**
  * Somebody in a channel: a visitor with a session and all their pages in it, or one page of a visitor without.
@@ -40,9 +59,9 @@ import { PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
 /** The channels of one exchange. */
 export class Channels {
   #exchange;
-  #memberships = new Map();
+  #memberships = new SafeMap();
   /** Channels that `event.client` has listeners for. */
-  #listened = new Set();
+  #listened = new SafeSet();
 
   constructor(exchange) {
     this.#exchange = exchange;
@@ -62,7 +81,7 @@ export class Channels {
 
   /** `event.client` has a listener for messages of this type. */
   listen(type) {
-    const id = type.slice(0, type.lastIndexOf(":"));
+    const id = StringPrototypeSlice(type, 0, StringPrototypeLastIndexOf(type, ":"));
     if (this.#listened.has(id)) return;
     this.#listened.add(id);
     this.#memberships.get(id)?.listen(false);
@@ -80,18 +99,19 @@ export class Channels {
   /** Somebody said something in a channel that a handler listens to. */
   overhear(id, { type, data, eventID }) {
     const channel = this.#memberships.get(id)?.handle.channel;
-    channel?.dispatchEvent(new PortMessageEvent(type, { data, eventID, cancelable: false }));
+    if (channel === undefined) return;
+    EventTargetPrototypeDispatchEvent(channel, new PortMessageEvent(type, { data, eventID, cancelable: false }));
   }
 }
 
 function readChannelOptions(options) {
   const { resolveData, authorize, allow, presence, announce = true } = options ?? {};
-  for (const [name, value] of Object.entries({ resolveData, authorize })) {
+  for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries({ resolveData, authorize }))) {
     if (value !== undefined && typeof value !== "function") {
       throw new TypeError(`enterChannel(): ${name} is a function.`);
     }
   }
-  if (allow !== undefined && !(Array.isArray(allow) && allow.every((type) => typeof type === "string"))) {
+  if (allow !== undefined && !(ArrayIsArray(allow) && ArrayPrototypeEvery(allow, (type) => typeof type === "string"))) {
     throw new TypeError('enterChannel(): allow is a list of types, such as ["message", "typing"].');
   }
   return { resolveData, authorize, allow, presence, announce: Boolean(announce) };
@@ -113,7 +133,7 @@ class Membership {
     this.#id = id;
     this.#options = options;
     this.#forget = forget;
-    this.handle = Object.freeze({ channel: new Channel(exchange, id, this), leave: () => this.#leave() });
+    this.handle = ObjectFreeze({ channel: new Channel(exchange, id, this), leave: () => this.#leave() });
     const { resolveData, authorize, allow = null, presence, announce } = options;
     const self = { id: null, data: presence };
     const word = (event) => announce ? encodeJson(this.#word({ event }, self, null, "message"), `"${event}"`) : null;
@@ -163,7 +183,7 @@ class Membership {
       const wording = encodeJson(this.#word(data, sender, null, type), what);
       op_channel_relay(exchange.id, this.#id, type, eventID, wording, size);
     } else {
-      const wordings = membersOf(exchange, this.#id).map((target) => {
+      const wordings = ArrayPrototypeMap(membersOf(exchange, this.#id), (target) => {
         // No echo; what is listed for the sender itself is for handlers that listen.
         const wording = target.isSelf ? data : this.#word(data, sender, target, type);
         return [target.id, encodeJson(wording, what) ?? null];
@@ -229,7 +249,7 @@ export class Channel extends EventTarget {
    */
   postMessage(data, options = undefined) {
     const { type, eventID } = readOptions(options);
-    if (type.includes(":")) throw new TypeError("The type of a message in a channel has no colon.");
+    if (StringPrototypeIncludes(type, ":")) throw new TypeError("The type of a message in a channel has no colon.");
     if (this.#membership.left) throw invalidState(`The handler has left the channel ${this.#id}.`);
     const exchange = this.#exchange;
     if (exchange.ended) return;
@@ -238,7 +258,7 @@ export class Channel extends EventTarget {
   }
 
   addEventListener(type, listener, options = undefined) {
-    super.addEventListener(type, listener, options);
+    EventTargetPrototypeAddEventListener(this, type, listener, options);
     if (this.#listens) return;
     this.#listens = true;
     this.#membership.listen(true);
@@ -246,5 +266,5 @@ export class Channel extends EventTarget {
 }
 
 function membersOf(exchange, id) {
-  return JSON.parse(op_channel_members(exchange.id, id));
+  return JSONParse(op_channel_members(exchange.id, id));
 }

@@ -1,10 +1,10 @@
 // Start-up of an isolate, and the functions that the host calls.
 
 import { op_exchange_navigated } from "ext:core/ops";
-import { define } from "ext:liveline/00_globals.js";
+import { define, INFO, print } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
-import "ext:liveline/15_timers.js";
+import { setTimeout } from "ext:liveline/15_timers.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
@@ -14,14 +14,26 @@ import { Observer } from "ext:liveline/60_observer.js";
 import { live, setProgramOwner } from "ext:liveline/62_live.js";
 import { Client, client, openDatabase, SqlError } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
+import {
+  globalThis,
+  JSONParse,
+  ObjectFreeze,
+  ObjectGetPrototypeOf,
+  ObjectPrototype,
+  pinBuiltIns,
+  SymbolFor,
+  takeWeb,
+} from "ext:liveline/00_primordials.js";
 
 installErrors();
 define("LiveResponse", LiveResponse);
 define("Observer", Observer);
-define(Symbol.for("liveline.live"), live);
+define(SymbolFor("liveline.live"), live);
+// Compiled code of every handler calls its methods.
+for (let object = live; object !== ObjectPrototype; object = ObjectGetPrototypeOf(object)) ObjectFreeze(object);
 setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
 // Where the module liveline:sql finds it.
-define(Symbol.for("liveline:sql"), { client, Client, openDatabase, SqlError });
+define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
 
 /** All handlers are there. */
 function start(nodes) {
@@ -29,10 +41,14 @@ function start(nodes) {
   loaded();
 }
 
-/** There is time before the handlers come: what most of them use is made ready. */
+/** There is time before the handlers come: the web's classes, which most of them use, are made ready. */
 function warm() {
-  for (const name of ["URL", "Headers", "Request", "Response"]) globalThis[name];
+  if (isWarm) return;
+  isWarm = true;
+  takeWeb();
 }
+
+let isWarm = false;
 
 /** The client joined the line of an exchange. */
 function opened(id) {
@@ -47,13 +63,13 @@ function opened(id) {
 function receive(id, type, eventID, json, ports) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSON.parse(json);
+  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => {
     exchange.port ??= new ClientPort(exchange);
     const prevented = exchange.port[kReceive](type, eventID, data, ports);
     if (type !== "navigate") return;
     if (prevented) {
-      console.info("The user navigated away; the handler keeps the line. It has to call event.client.close().");
+      print("The user navigated away; the handler keeps the line. It has to call event.client.close().", INFO);
     } else {
       // Code that hears of the navigation may still say something.
       setTimeout(() => {
@@ -70,7 +86,7 @@ function receive(id, type, eventID, json, ports) {
 function reply(id, request, port, type, json) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSON.parse(json);
+  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.port?.[kReply](request, port, type, data));
 }
 
@@ -78,7 +94,7 @@ function reply(id, request, port, type, json) {
 function relay(id, channel, type, eventID, json, member, size) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSON.parse(json);
+  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.channels?.relay(channel, { type, data, eventID }, member, size));
 }
 
@@ -86,7 +102,7 @@ function relay(id, channel, type, eventID, json, member, size) {
 function overhear(id, channel, type, eventID, json) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSON.parse(json);
+  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.channels?.overhear(channel, { type, data, eventID }));
 }
 
@@ -105,6 +121,7 @@ function closed(id, code, reason) {
 
 /** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
 function begin() {
+  pinBuiltIns();
   delete globalThis.__bootstrap;
   delete globalThis.Deno;
   delete globalThis.bootstrap;

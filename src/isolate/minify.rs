@@ -1,5 +1,6 @@
 //! Scripts for browsers, in fewer bytes.
 
+use super::primordials::Plain;
 use deno_ast::swc::ast::{
     Decl, Expr, Id, Lit, Number, Pass, PrivateName, Program, Stmt, UnaryExpr, UnaryOp, VarDecl, VarDeclKind,
 };
@@ -13,7 +14,7 @@ use deno_ast::{MediaType, ModuleSpecifier, ParseParams};
 use swc_ecma_transforms_base::rename::{Renamer, renamer};
 use swc_ecma_transforms_base::resolver;
 
-/// The same script with short names and without comments and space.
+/// The same script with plain built-ins and short names, and without comments and space.
 ///
 /// # Panics
 /// When it is no script. Ours are, and tests say so.
@@ -29,6 +30,7 @@ pub fn minify(script: String) -> String {
     let parsed =
         deno_ast::parse_script(parse).unwrap_or_else(|error| panic!("a bundle does not parse: {error}"));
     let mut program = Program::clone(&parsed.program());
+    program.visit_mut_with(&mut Plain);
     parsed.globals().with(|marks| {
         resolver(marks.unresolved, marks.top_level, false).process(&mut program);
         renamer(Default::default(), ShortNames).process(&mut program);
@@ -151,6 +153,13 @@ mod tests {
     fn minify_values_are_short() {
         let script = "f(true, { a: false, true: undefined, undefined: 1 }, x.undefined)";
         assert_eq!(minify(script.into()), "f(!0,{a:!1,true:void 0,undefined:1},x.undefined)");
+    }
+
+    #[test]
+    fn minify_built_ins_are_plain() {
+        let script = "(() => { const { 0: a, 1: b } = f(); for (const c of new SafeArrayIterator(a)) { ArrayPrototypePush(b ?? [], StringPrototypeTrim(c)); } return [new SafeMap(), ObjectKeys(a), SymbolIterator, ResponsePrototypeGetStatus(b), new SafeRegExp(/a/g)]; })()";
+        let plain = "(() => { const [a, b] = f(); for (const c of a) { (b ?? []).push(c.trim()); } return [new Map(), Object.keys(a), Symbol.iterator, b.status, /a/g]; })()";
+        assert_eq!(minify(script.into()), minify(plain.into()));
     }
 
     #[test]

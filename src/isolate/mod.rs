@@ -21,6 +21,8 @@ mod loader;
 mod minify;
 mod modules;
 mod pool;
+#[cfg(feature = "ts")]
+mod primordials;
 mod settings;
 mod site;
 mod snapshot;

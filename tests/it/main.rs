@@ -27,6 +27,7 @@ mod modules;
 mod moved_binary;
 mod observe;
 mod pages;
+mod patched_globals;
 mod plain_clients;
 mod regressions;
 mod reload;
