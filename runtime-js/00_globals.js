@@ -8,6 +8,7 @@ import {
   ArrayBufferViewPrototypeGetBuffer,
   ArrayBufferViewPrototypeGetByteLength,
   ArrayBufferViewPrototypeGetByteOffset,
+  ArrayIsArray,
   globalThis,
   ObjectDefineProperty,
   ObjectEntries,
@@ -81,8 +82,9 @@ function installGlobals() {
   for (const name of new SafeArrayIterator(EVENTS)) define(name, events[name]);
   // Listeners that throw are reported to the global, which therefore has to be a target itself.
   ObjectSetPrototypeOf(globalThis, events.EventTarget.prototype);
-  const { brand } = core.loadExtScript("ext:deno_webidl/00_webidl.js");
-  globalThis[brand] = brand;
+  const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+  globalThis[webidl.brand] = webidl.brand;
+  takeArraysByIndex(webidl);
 
   takeEvents();
   for (const { 0: specifier, 1: names } of new SafeArrayIterator(ObjectEntries(LAZY))) {
@@ -91,6 +93,21 @@ function installGlobals() {
   defineLazy("console", makeConsole);
   define("crypto", crypto);
   define("self", globalThis);
+}
+
+/** The web's functions take lists from arrays as they are, whatever handlers have made of the iterator of arrays. */
+function takeArraysByIndex(webidl) {
+  const { converters, createSequenceConverter } = webidl;
+  const byIndex = (convert) => (value, prefix, context, options) => {
+    return convert(ArrayIsArray(value) ? new SafeArrayIterator(value) : value, prefix, context, options);
+  };
+  webidl.createSequenceConverter = (convertItem) => byIndex(createSequenceConverter(convertItem));
+  for (const type of new SafeArrayIterator(["ByteString", "DOMString", "USVString"])) {
+    const name = `sequence<${type}>`;
+    converters[name] = byIndex(converters[name]);
+    const nested = `sequence<${name}>`;
+    if (nested in converters) converters[nested] = webidl.createSequenceConverter(converters[name]);
+  }
 }
 
 /** Defines a global as the web does: writable, configurable, not enumerable. */

@@ -337,6 +337,39 @@ export function pinBuiltIns() {
   defineProperty(Promise.prototype, "constructor", { __proto__: null, configurable: false, writable: false });
 }
 
+/**
+ * For the host: nobody redefines what instances of a class are asked for by the code that made the class: accessors, and
+ * members named by symbols. Methods with names may be replaced; that code calls them by other ways.
+ */
+export function pinMembers(Class) {
+  const { prototype } = Class;
+  const keys = ownKeys(prototype);
+  for (let i = 0; i < keys.length; i++) {
+    const property = getOwnPropertyDescriptor(prototype, keys[i]);
+    const isAccessor = property.get !== undefined;
+    if (typeof keys[i] !== "symbol" && !isAccessor) continue;
+    const pinned = { __proto__: null, configurable: false };
+    if (!isAccessor) pinned.writable = false;
+    defineProperty(prototype, keys[i], pinned);
+  }
+}
+
+/**
+ * For the host: deno_core runs an asynchronous op by the `call` that the op's function has, which would be everybody's.
+ * So each gets one of its own.
+ * @param {Function[]} ops none of them runs
+ */
+export function giveOwnCall(ops) {
+  const given = Function.prototype.call;
+  Function.prototype.call = function () {
+    defineProperty(this, "call", { __proto__: null, value: given });
+    // Anything but undefined is an op's result.
+    return null;
+  };
+  for (let i = 0; i < ops.length; i++) ops[i]();
+  Function.prototype.call = given;
+}
+
 // -- the web ---------------------------------------------------------------------------------------------------------
 
 // In the host these are loaded after this module, but before any handler.
@@ -452,6 +485,39 @@ function entriesOf(List) {
     for (let step = next(iterator); !step.done; step = next(iterator)) found[found.length] = step.value;
     return found;
   };
+}
+
+/** For the host: what {@link takeEvents} and {@link takeWeb} took keeps its members. */
+export function pinWeb() {
+  const names = [
+    "AbortController",
+    "AbortSignal",
+    "Blob",
+    "CloseEvent",
+    "CustomEvent",
+    "DOMException",
+    "ErrorEvent",
+    "Event",
+    "EventTarget",
+    "FormData",
+    "Headers",
+    "MessageEvent",
+    "ReadableByteStreamController",
+    "ReadableStream",
+    "ReadableStreamBYOBReader",
+    "ReadableStreamBYOBRequest",
+    "ReadableStreamDefaultController",
+    "ReadableStreamDefaultReader",
+    "Request",
+    "Response",
+    "TextDecoder",
+    "TextEncoder",
+    "TransformStream",
+    "URL",
+    "URLSearchParams",
+    "WritableStream",
+  ];
+  for (let i = 0; i < names.length; i++) pinMembers(theGlobal[names[i]]);
 }
 
 // Elsewhere than in the host all of it is there already.

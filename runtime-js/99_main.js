@@ -1,26 +1,38 @@
 // Start-up of an isolate, and the functions that the host calls.
 
+import { core } from "ext:core/mod.js";
 import { op_exchange_navigated } from "ext:core/ops";
 import { define, INFO, print } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import { setTimeout } from "ext:liveline/15_timers.js";
+import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
-import { kClosed } from "ext:liveline/33_port_events.js";
+import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
+import { HttpEvent } from "ext:liveline/50_event.js";
 import { Observer } from "ext:liveline/60_observer.js";
 import { live, setProgramOwner } from "ext:liveline/62_live.js";
 import { Client, client, openDatabase, SqlError } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 import {
+  ArrayPrototypeFilter,
+  ArrayPrototypeMap,
+  FunctionPrototypeToString,
+  giveOwnCall,
   globalThis,
   JSONParse,
   ObjectFreeze,
   ObjectGetPrototypeOf,
+  ObjectKeys,
   ObjectPrototype,
   pinBuiltIns,
+  pinMembers,
+  pinWeb,
+  SafeArrayIterator,
+  StringPrototypeStartsWith,
   SymbolFor,
   takeWeb,
 } from "ext:liveline/00_primordials.js";
@@ -46,6 +58,7 @@ function warm() {
   if (isWarm) return;
   isWarm = true;
   takeWeb();
+  pinWeb();
 }
 
 let isWarm = false;
@@ -119,9 +132,19 @@ function closed(id, code, reason) {
   inContextOf(exchange, () => exchange.closed(code, reason));
 }
 
+/** deno_core wraps asynchronous ops in functions of these names. */
+function asynchronousOps() {
+  const ops = ArrayPrototypeMap(ObjectKeys(core.ops), (name) => core.ops[name]);
+  return ArrayPrototypeFilter(ops, (op) => {
+    return typeof op === "function" && StringPrototypeStartsWith(FunctionPrototypeToString(op), "function async_op_");
+  });
+}
+
 /** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
 function begin() {
   pinBuiltIns();
+  for (const Class of new SafeArrayIterator([ClientPort, HttpEvent, LiveResponse, Port, WebSocket])) pinMembers(Class);
+  giveOwnCall(asynchronousOps());
   delete globalThis.__bootstrap;
   delete globalThis.Deno;
   delete globalThis.bootstrap;
