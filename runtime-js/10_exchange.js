@@ -15,11 +15,10 @@ import {
   op_port_refresh,
   op_request_url,
 } from "ext:core/ops";
-import { domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { abort, domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { kClosed, LineLostError } from "ext:liveline/33_port_events.js";
 import {
   AbortController,
-  AbortControllerPrototypeAbort,
   AbortControllerPrototypeGetSignal,
   ArrayPrototypeConcat,
   ArrayPrototypePush,
@@ -128,7 +127,7 @@ export class Exchange {
   get signal() {
     if (this.#abort === null) {
       this.#abort = new AbortController();
-      if (this.#ended) AbortControllerPrototypeAbort(this.#abort, overError());
+      if (this.#ended) abort(this.#abort, overError());
     }
     return AbortControllerPrototypeGetSignal(this.#abort);
   }
@@ -266,7 +265,7 @@ export class Exchange {
     this.#tellClosed(1000, "done", true);
     this.#settleWaiting("done");
     this.#drained?.resolve();
-    if (this.#abort !== null) AbortControllerPrototypeAbort(this.#abort, reason ?? overError());
+    if (this.#abort !== null) abort(this.#abort, reason ?? overError());
     const listeners = this.#onEnd;
     this.#onEnd = null;
     for (const listener of new SafeArrayIterator(listeners ?? [])) {

@@ -4,14 +4,13 @@
 // LiveResponse, a generator, a live program's handle, or a value with a callback that mutates it. Each source puts
 // out frames; a new source supersedes the one before it.
 
-import { failingTo, invalidState, isPromise } from "./02_exceptions.js";
+import { abort, failingTo, invalidState, isPromise } from "./02_exceptions.js";
 import { responseOf, valueOf } from "./22_values.js";
 import { kBind, kFollow, kHold, LineLostError } from "./33_port_events.js";
 import { announce, Observer } from "./60_observer.js";
 import { reactive } from "./61_reactive.js";
 import {
   AbortController,
-  AbortControllerPrototypeAbort,
   AbortControllerPrototypeGetSignal,
   AbortSignalPrototypeGetAborted,
   ArrayPrototypeConcat,
@@ -549,7 +548,7 @@ export class LiveResponse extends EventTarget {
       const watch = Observer.observe(handle, "value", (record) => say(record.value));
       source.onStop = () => {
         this.#stop(current);
-        AbortControllerPrototypeAbort(watch);
+        abort(watch);
         const stop = handle.abort ?? handle.dispose;
         if (typeof stop === "function") FunctionPrototypeCall(stop, handle);
         resolve();
@@ -663,7 +662,7 @@ export class LiveResponse extends EventTarget {
   #stop(source) {
     this.#disconnect();
     source.stopped = true;
-    if (source.controller !== null) AbortControllerPrototypeAbort(source.controller);
+    if (source.controller !== null) abort(source.controller);
     source.onStop?.();
   }
 

@@ -1,9 +1,9 @@
 // A handler that passes on the live response of another server: what is said on either line is said on the other.
 
+import { abort } from "./02_exceptions.js";
 import { kRelay } from "./33_port_events.js";
 import {
   AbortController,
-  AbortControllerPrototypeAbort,
   AbortControllerPrototypeGetSignal,
   EventPrototypeGetType,
   EventTargetPrototypeAddEventListener,
@@ -22,7 +22,7 @@ import {
  */
 export function relay(client, upstream, report) {
   const over = new AbortController();
-  EventTargetPrototypeAddEventListener(upstream, "close", () => AbortControllerPrototypeAbort(over), { once: true });
+  EventTargetPrototypeAddEventListener(upstream, "close", () => abort(over), { once: true });
   const connect = (from, to) => from[kRelay]((event, live) => {
     try {
       pass(event, to, { type: EventPrototypeGetType(event), live, signal: AbortControllerPrototypeGetSignal(over) }, fail);
@@ -36,7 +36,7 @@ export function relay(client, upstream, report) {
   };
   const stops = [connect(upstream, client), connect(client, upstream)];
   return () => {
-    AbortControllerPrototypeAbort(over);
+    abort(over);
     for (const stop of new SafeArrayIterator(stops)) stop();
   };
 }

@@ -2,7 +2,7 @@
 
 import { op_log_error, op_request_peer } from "ext:core/ops";
 import { print, WARNING } from "ext:liveline/00_globals.js";
-import { domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { abort, domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
@@ -15,7 +15,6 @@ import { User } from "ext:liveline/31_user.js";
 import { relay } from "ext:liveline/37_relay.js";
 import {
   AbortController,
-  AbortControllerPrototypeAbort,
   AbortControllerPrototypeGetSignal,
   Promise,
   PromisePrototypeThen,
@@ -191,7 +190,7 @@ export class HttpEvent {
       this.client.close();
     } else {
       this.#abort ??= new AbortController();
-      AbortControllerPrototypeAbort(this.#abort, reason);
+      abort(this.#abort, reason);
     }
   }
 

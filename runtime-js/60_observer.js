@@ -9,11 +9,10 @@
 // No host API is needed, so that this also runs in Node and in browsers. Trees of objects and proxies are the matter of
 // 61_reactive.js; the two files name each other's functions, and neither calls the other while it loads.
 
-import { isPromise } from "./02_exceptions.js";
+import { abort, isPromise } from "./02_exceptions.js";
 import { proxy, subscribe, TreeListener, unproxy } from "./61_reactive.js";
 import {
   AbortController,
-  AbortControllerPrototypeAbort,
   AbortControllerPrototypeGetSignal,
   AbortSignalPrototypeGetAborted,
   ArrayFrom,
@@ -676,16 +675,16 @@ export function observe(target, keys, callback, options) {
 function controllerOf(signal, start) {
   const controller = new AbortController();
   if (signal && AbortSignalPrototypeGetAborted(signal)) {
-    AbortControllerPrototypeAbort(controller);
+    abort(controller);
     return controller;
   }
-  const abort = () => AbortControllerPrototypeAbort(controller);
+  const over = () => abort(controller);
   const stop = start();
   EventTargetPrototypeAddEventListener(AbortControllerPrototypeGetSignal(controller), "abort", () => {
-    if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", abort);
+    if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", over);
     stop();
   }, { once: true });
-  if (signal) EventTargetPrototypeAddEventListener(signal, "abort", abort, { once: true });
+  if (signal) EventTargetPrototypeAddEventListener(signal, "abort", over, { once: true });
   return controller;
 }
 

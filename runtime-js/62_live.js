@@ -6,12 +6,11 @@
 // again. How a block ends (a return, a break) is kept for each effect, so that when one stops returning, what stands
 // below it begins to run, and the other way round.
 
-import { isPromise } from "./02_exceptions.js";
+import { abort, isPromise } from "./02_exceptions.js";
 import { ARRAY_METHODS } from "./35_deltas.js";
 import { isObject, MethodCall, nameOf, Observer, proxy, register, unproxy, unregister } from "./60_observer.js";
 import { Attempt, Block, Items, Iteration, Keys, Rounds, Steps } from "./63_live_blocks.js";
 import {
-  AbortControllerPrototypeAbort,
   ArrayIsArray,
   ArrayPrototypeAt,
   ArrayPrototypeEvery,
@@ -611,7 +610,7 @@ export class Effect extends Writer {
 
   #rest(source, copy, options) {
     const mirroring = Observer.map(source, copy, options);
-    this.onStop(() => AbortControllerPrototypeAbort(mirroring));
+    this.onStop(() => abort(mirroring));
     return copy;
   }
 

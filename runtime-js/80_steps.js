@@ -10,6 +10,7 @@ import {
   ArrayPrototypeSlice,
   ArrayPrototypeSort,
   fetch,
+  HeadersPrototypeEntries,
   Request,
   RequestPrototypeClone,
   RequestPrototypeGetHeaders,
@@ -49,7 +50,7 @@ export const MAX_REROUTES = 32;
 export function inherited(request, init) {
   const method = typeof init?.method === "string" ? StringPrototypeToUpperCase(init.method) : undefined;
   // A request for something cannot carry the body that was meant for something else.
-  if (method === "GET" || method === "HEAD") return { headers: RequestPrototypeGetHeaders(request) };
+  if (method === "GET" || method === "HEAD") return { headers: HeadersPrototypeEntries(RequestPrototypeGetHeaders(request)) };
   return RequestPrototypeClone(request);
 }
 
