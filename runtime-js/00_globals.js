@@ -10,6 +10,8 @@ import {
   ArrayBufferViewPrototypeGetByteOffset,
   ArrayIsArray,
   globalThis,
+  Headers,
+  HeadersPrototypeEntries,
   ObjectDefineProperty,
   ObjectEntries,
   ObjectFreeze,
@@ -95,12 +97,16 @@ function installGlobals() {
   define("self", globalThis);
 }
 
-/** The web's functions take lists from arrays as they are, whatever handlers have made of the iterator of arrays. */
+/** The web's functions take lists from arrays and headers as they are, whatever handlers have made of their iterators. */
 function takeArraysByIndex(webidl) {
   const { converters, createSequenceConverter } = webidl;
-  const byIndex = (convert) => (value, prefix, context, options) => {
-    return convert(ArrayIsArray(value) ? new SafeArrayIterator(value) : value, prefix, context, options);
+  const listOf = (value) => {
+    if (ArrayIsArray(value)) return new SafeArrayIterator(value);
+    // Undefined before the first list of headers could be made.
+    const isHeaders = Headers !== undefined && value instanceof Headers;
+    return isHeaders ? new SafeArrayIterator(HeadersPrototypeEntries(value)) : value;
   };
+  const byIndex = (convert) => (value, prefix, context, options) => convert(listOf(value), prefix, context, options);
   webidl.createSequenceConverter = (convertItem) => byIndex(createSequenceConverter(convertItem));
   for (const type of new SafeArrayIterator(["ByteString", "DOMString", "USVString"])) {
     const name = `sequence<${type}>`;
