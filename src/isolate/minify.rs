@@ -2,7 +2,8 @@
 
 use super::primordials::Plain;
 use deno_ast::swc::ast::{
-    Decl, Expr, Id, Lit, Number, Pass, PrivateName, Program, Stmt, UnaryExpr, UnaryOp, VarDecl, VarDeclKind,
+    AssignPat, Decl, Expr, Id, Lit, Number, Pass, Pat, PrivateName, Program, Stmt, UnaryExpr, UnaryOp,
+    VarDecl, VarDeclKind,
 };
 use deno_ast::swc::atoms::Atom;
 use deno_ast::swc::codegen::text_writer::JsWriter;
@@ -119,10 +120,19 @@ impl VisitMut for OneDeclaration {
     }
 }
 
-/// `true` becomes `!0`, `false` `!1`, and `undefined` `void 0`.
+/// `true` becomes `!0`, `false` `!1`, and `undefined` `void 0`. A parameter that is `undefined` by default is so anyway.
 struct ShortValues;
 
 impl VisitMut for ShortValues {
+    fn visit_mut_pat(&mut self, pattern: &mut Pat) {
+        if let Pat::Assign(AssignPat { left, right, .. }) = pattern
+            && right.as_ident().is_some_and(|name| name.sym == "undefined")
+        {
+            *pattern = (**left).clone();
+        }
+        pattern.visit_mut_children_with(self);
+    }
+
     fn visit_mut_expr(&mut self, expression: &mut Expr) {
         expression.visit_mut_children_with(self);
         let (span, op, value) = match expression {
@@ -153,6 +163,7 @@ mod tests {
     fn minify_values_are_short() {
         let script = "f(true, { a: false, true: undefined, undefined: 1 }, x.undefined)";
         assert_eq!(minify(script.into()), "f(!0,{a:!1,true:void 0,undefined:1},x.undefined)");
+        assert_eq!(minify("((a, b = undefined) => a)(1)".into()), "((a,b)=>a)(1)");
     }
 
     #[test]
