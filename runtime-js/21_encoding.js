@@ -219,7 +219,7 @@ export function follow(exchange, eventID, data) {
       const records = [
         ...new SafeArrayIterator(ArrayPrototypeMap(gone, (key) => ({ type: "delete", key, path: [key] }))),
         ...new SafeArrayIterator(ArrayPrototypeMap(ObjectEntries(data), set)),
-        ...(new SafeArrayIterator(ArrayIsArray(data) ? [set(["length", data.length])] : [])),
+        ...new SafeArrayIterator(ArrayIsArray(data) ? [set(["length", data.length])] : []),
       ];
       sendDelta(exchange, eventID, records, null);
     },
