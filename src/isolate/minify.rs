@@ -2,8 +2,8 @@
 
 use super::primordials::Plain;
 use deno_ast::swc::ast::{
-    AssignPat, Decl, Expr, Id, Lit, Number, Pass, Pat, PrivateName, Program, Stmt, UnaryExpr, UnaryOp,
-    VarDecl, VarDeclKind,
+    AssignPat, Class, ClassMember, Decl, Expr, Id, Lit, Number, Pass, Pat, PrivateName, Program, Stmt,
+    UnaryExpr, UnaryOp, VarDecl, VarDeclKind,
 };
 use deno_ast::swc::atoms::Atom;
 use deno_ast::swc::codegen::text_writer::JsWriter;
@@ -84,17 +84,42 @@ impl Renamer for ShortNames {
     }
 }
 
-/// Renames private members; the same name is the same everywhere.
+/// Renames private members, those of each class by themselves.
 #[derive(Default)]
-struct ShortPrivateNames(Vec<Atom>);
+struct ShortPrivateNames {
+    /// The members of the classes around, the outermost first.
+    classes: Vec<Vec<Atom>>,
+}
 
 impl VisitMut for ShortPrivateNames {
+    fn visit_mut_class(&mut self, class: &mut Class) {
+        let mut names = Vec::new();
+        for member in &class.body {
+            let name = match member {
+                ClassMember::PrivateMethod(method) => &method.key.name,
+                ClassMember::PrivateProp(property) => &property.key.name,
+                _ => continue,
+            };
+            // A getter and a setter share one.
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        self.classes.push(names);
+        class.visit_mut_children_with(self);
+        self.classes.pop();
+    }
+
     fn visit_mut_private_name(&mut self, name: &mut PrivateName) {
-        let number = self.0.iter().position(|known| *known == name.name).unwrap_or_else(|| {
-            self.0.push(name.name.clone());
-            self.0.len() - 1
-        });
-        name.name = short(number);
+        // What stands in a class may use members of those around it.
+        let mut outer = self.classes.iter().map(Vec::len).sum::<usize>();
+        for names in self.classes.iter().rev() {
+            outer -= names.len();
+            if let Some(number) = names.iter().position(|known| *known == name.name) {
+                name.name = short(outer + number);
+                return;
+            }
+        }
     }
 }
 
@@ -156,6 +181,11 @@ mod tests {
         assert_eq!(
             minify(script.into()),
             "(()=>{class a{#a=0;next(){let a=1;return this.#a+=a;}}return a;})()"
+        );
+        let nested = "(() => { class A { #x; #y; f() { return class { #z; g(a) { return a.#x + a.#y + this.#z; } }; } } return class { #own; }; })()";
+        assert_eq!(
+            minify(nested.into()),
+            "(()=>{class a{#a;#b;f(){return class{#c;g(a){return a.#a+a.#b+this.#c;}};}}return class{#a;};})()"
         );
     }
 
