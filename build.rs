@@ -24,12 +24,12 @@ fn main() {
     if env::var_os("CARGO_FEATURE_JS").is_none() {
         return;
     }
-    let mut scripts: Vec<(String, String)> = crate_folders().into_iter().flat_map(scripts_of).collect();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut scripts: Vec<(String, String)> = crate_folders(&out).into_iter().flat_map(scripts_of).collect();
     scripts.extend(STAND_INS.map(|(specifier, body)| (specifier.to_owned(), body.to_owned())));
     // The table is searched by bisection.
     scripts.sort();
 
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut table = String::from("pub static SCRIPTS: &[(&str, &str)] = &[\n");
     for (number, (specifier, body)) in scripts.iter().enumerate() {
         let file = out.join(format!("script_{number}.js"));
@@ -40,20 +40,25 @@ fn main() {
     fs::write(out.join("scripts.rs"), table).expect("OUT_DIR is writable");
 }
 
-/// Where the sources of [`CRATES`] are, as cargo knows it.
-fn crate_folders() -> Vec<(String, PathBuf)> {
+/// Where cargo has put the sources of [`CRATES`].
+///
+/// Only cargo knows: they come from its registry cache, a vendored folder or a mirror. It is asked about a package
+/// that depends on these crates alone, at the locked versions. Asked about this package, it would want the sources of
+/// the tests' dependencies as well, which `cargo build` does not download.
+fn crate_folders(out: &Path) -> Vec<(String, PathBuf)> {
+    let package = out.join("crates");
+    fs::create_dir_all(&package).expect("OUT_DIR is writable");
+    let lock = fs::read_to_string("Cargo.lock").expect("the checkout has a Cargo.lock");
+    fs::write(package.join("Cargo.toml"), manifest(&lock)).expect("OUT_DIR is writable");
+    fs::write(package.join("Cargo.lock"), lock).expect("OUT_DIR is writable");
+
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
     let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--format-version=1",
-            "--offline",
-            "--locked",
-            "--no-default-features",
-            "--features=js",
-        ])
+        .args(["metadata", "--format-version=1", "--offline"])
         // Crates of other platforms need not be there.
         .args(["--filter-platform", &env::var("TARGET").expect("cargo sets TARGET")])
+        .arg("--manifest-path")
+        .arg(package.join("Cargo.toml"))
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
@@ -65,6 +70,24 @@ fn crate_folders() -> Vec<(String, PathBuf)> {
         CRATES.contains(&name).then(|| (name.to_owned(), folder.to_owned()))
     });
     folders.collect()
+}
+
+/// The manifest of a package that depends on [`CRATES`], each at the version in `lock`.
+fn manifest(lock: &str) -> String {
+    // A workspace of its own: the target folder may lie in another.
+    let mut manifest = String::from(
+        "[package]\nname = \"crates\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+         [lib]\npath = \"none.rs\"\n[workspace]\n[dependencies]\n",
+    );
+    for name in CRATES {
+        let version = lock
+            .split_once(&format!("name = \"{name}\"\nversion = \""))
+            .and_then(|(_, rest)| rest.split_once('"'))
+            .map(|(version, _)| version)
+            .expect("Cargo.lock has the crate");
+        writeln!(manifest, "{name} = \"={version}\"").expect("writing to a string");
+    }
+    manifest
 }
 
 /// The crate's classic scripts. Each is one parenthesised expression; its few ES modules (locks, WebTransport) are not

@@ -141,18 +141,15 @@ function makeConsole() {
   const { Console, setNoColorFns } = core.loadExtScript("ext:deno_web/01_console.js");
   // What handlers print may go to a file.
   setNoColorFns(() => true, () => true);
-  return new Console(write);
+  return new Console(op_console);
 }
-
-// Where the log is for programs, it takes the text. Levels from 2 on are warnings and errors.
-const write = (text, level) => op_console(text, level) || core.print(text, level > 1);
 
 export const INFO = 1;
 export const WARNING = 2;
 
 /** What the host itself has to tell the handler's author, as if the handler had printed it. */
 export function print(text, level) {
-  write(`${text}\n`, level);
+  op_console(`${text}\n`, level);
 }
 
 // fetch() reports to Deno's telemetry unless told that there is none.

@@ -126,6 +126,7 @@ export const {
   includes: ArrayPrototypeIncludes,
   indexOf: ArrayPrototypeIndexOf,
   join: ArrayPrototypeJoin,
+  lastIndexOf: ArrayPrototypeLastIndexOf,
   map: ArrayPrototypeMap,
   pop: ArrayPrototypePop,
   push: ArrayPrototypePush,

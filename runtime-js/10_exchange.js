@@ -20,12 +20,17 @@ import { kClosed, LineLostError } from "ext:liveline/33_port_events.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
+  AbortSignalPrototypeGetAborted,
   ArrayPrototypeConcat,
+  ArrayPrototypeLastIndexOf,
   ArrayPrototypePush,
+  ArrayPrototypeSlice,
+  ArrayPrototypeSplice,
   NumberPrototypeToString,
   Promise,
   PromiseResolve,
   PromiseWithResolvers,
+  queueMicrotask,
   SafeArrayIterator,
   SafeMap,
   Symbol,
@@ -35,10 +40,35 @@ import {
 const open = new SafeMap();
 
 /** The host has more to tell this exchange. */
-export function keepExchange(exchange) {
+function keepExchange(exchange) {
   if (exchange.ended) return;
   open.set(exchange.id, exchange);
   exchange.kept = true;
+}
+
+/** The exchange whose first turn runs. The host may stop that turn, and then has to find it. */
+let beginning = null;
+
+/** Runs the first turn of an exchange, after which the host may have more to tell it. */
+export function beginExchange(exchange, run) {
+  beginning = exchange;
+  inContextOf(exchange, run);
+  beginning = null;
+  keepExchange(exchange);
+}
+
+/** Exchanges whose listeners are being told of their end. */
+const ending = [];
+
+/** The host stopped a turn. Whatever its code was in the middle of comes to an end. */
+export function exchangesStopped() {
+  if (beginning !== null) keepExchange(beginning);
+  beginning = null;
+  const stopped = ArrayPrototypeSplice(ending, 0);
+  for (let i = 0; i < stopped.length; i++) {
+    const exchange = stopped[i];
+    queueMicrotask(() => inContextOf(exchange, () => exchange.goOnEnding()));
+  }
 }
 
 /** @returns {Exchange | undefined} */
@@ -260,21 +290,32 @@ export class Exchange {
   end(reason = undefined) {
     if (this.#ended) return;
     this.#ended = true;
+    this.#reason = reason;
     if (this.kept) open.delete(this.id);
+    this.goOnEnding();
+  }
+  #reason = undefined;
+
+  /** Tells everybody of the end who was not told yet: the host may stop listeners in the middle of it. */
+  goOnEnding() {
+    ArrayPrototypePush(ending, this);
     // However it ended, the port tells first, unless it did already.
     this.#tellClosed(1000, "done", true);
     this.#settleWaiting("done");
     this.#drained?.resolve();
-    if (this.#abort !== null) abort(this.#abort, reason ?? overError());
-    const listeners = this.#onEnd;
-    this.#onEnd = null;
-    for (const listener of new SafeArrayIterator(listeners ?? [])) {
+    if (this.#abort !== null && !AbortSignalPrototypeGetAborted(AbortControllerPrototypeGetSignal(this.#abort))) {
+      abort(this.#abort, this.#reason ?? overError());
+    }
+    while (this.#onEnd !== null) {
+      const listener = this.#onEnd[0];
+      this.#onEnd = this.#onEnd.length > 1 ? ArrayPrototypeSlice(this.#onEnd, 1) : null;
       try {
         tellEnd(listener);
       } catch (error) {
         op_log_error("at the end of an exchange", error);
       }
     }
+    ArrayPrototypeSplice(ending, ArrayPrototypeLastIndexOf(ending, this), 1);
   }
 }
 

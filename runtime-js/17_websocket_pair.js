@@ -4,6 +4,7 @@
 import { core } from "ext:core/mod.js";
 import {
   op_answer_socket,
+  op_messages_heard,
   op_websocket_accept,
   op_websocket_bytes,
   op_websocket_close,
@@ -280,7 +281,7 @@ export function heard(messages, turn) {
   for (let i = 0; i < messages.length && (i === 0 || DateNow() <= end); i += 2) {
     // Each message has a turn of its own, as far as promises can tell.
     if (i > 0) core.runMicrotasks();
-    messages.taken = i / 2 + 1;
+    op_messages_heard(i / 2 + 1);
     const exchange = findExchange(messages[i]);
     if (exchange?.socket) inContextOf(exchange, () => hear(exchange.socket, messages[i + 1]));
   }

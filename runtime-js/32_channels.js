@@ -15,7 +15,7 @@ import {
 } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { encodeJson } from "ext:liveline/22_values.js";
-import { PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
+import { listedChanges, PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
 import {
   ArrayIsArray,
   ArrayPrototypeEvery,
@@ -35,6 +35,9 @@ import {
   StringPrototypeSlice,
   TypeError,
 } from "ext:liveline/00_primordials.js";
+
+/** Types of events that tell of members: one that came or went, or the numbers of many. */
+const PRESENCE = new SafeSet(["joins", "leaves", "joins-leaves"]);
 
 /**
  * Somebody in a channel: a visitor with a session and all their pages in it, or one page of a visitor without.
@@ -75,7 +78,7 @@ export class Channels {
     if (exchange.ended) throw invalidState("enterChannel() after the end: the exchange has already ended.");
     const membership = new Membership(exchange, id, readChannelOptions(options), () => this.#memberships.delete(id));
     this.#memberships.set(id, membership);
-    if (this.#listened.has(id)) membership.listen(false);
+    if (this.#listened.has(id)) membership.listen("client");
     return membership.handle;
   }
 
@@ -84,7 +87,7 @@ export class Channels {
     const id = StringPrototypeSlice(type, 0, StringPrototypeLastIndexOf(type, ":"));
     if (this.#listened.has(id)) return;
     this.#listened.add(id);
-    this.#memberships.get(id)?.listen(false);
+    this.#memberships.get(id)?.listen("client");
   }
 
   // -- what the host tells -----------------------------------------------------------------------------------------
@@ -100,7 +103,13 @@ export class Channels {
   overhear(id, { type, data, eventID }) {
     const channel = this.#memberships.get(id)?.handle.channel;
     if (channel === undefined) return;
-    EventTargetPrototypeDispatchEvent(channel, new PortMessageEvent(type, { data, eventID, cancelable: false }));
+    const tell = (type, data, eventID) => {
+      const event = new PortMessageEvent(type, { data, eventID, cancelable: false });
+      EventTargetPrototypeDispatchEvent(channel, event);
+    };
+    const changes = type === "joins-leaves" ? listedChanges(data) : null;
+    if (changes === null) return tell(type, data, eventID);
+    for (const change of new SafeArrayIterator(changes)) tell(change.event, change.message, change.eventID);
   }
 }
 
@@ -151,10 +160,13 @@ class Membership {
     return this.#left;
   }
 
-  /** The handler hears what is said in the channel: by `anybody`, or by its own client. */
-  listen(anybody) {
+  /**
+   * The handler hears what its own client says in the channel, what anybody says there, or who comes and goes.
+   * @param {"client" | "channel" | "presence"} to
+   */
+  listen(to) {
     const exchange = this.#exchange;
-    if (!exchange.ended) op_channel_listen(exchange.id, this.#id, anybody);
+    if (!exchange.ended) op_channel_listen(exchange.id, this.#id, to);
   }
 
   relay(message, member, size) {
@@ -211,13 +223,14 @@ class Membership {
 
 /**
  * A channel as one handler sees it. What clients say in it is an event here, by its type without the channel; so are
- * `joins` and `leaves`.
+ * `joins` and `leaves`. Where so many come and go at a time that they are only counted, the event is `joins-leaves`.
  */
 export class Channel extends EventTarget {
   #exchange;
   #id;
   #membership;
-  #listens = false;
+  /** What the handler listens to. */
+  #listens = new SafeSet();
 
   constructor(exchange, id, membership) {
     super();
@@ -259,9 +272,10 @@ export class Channel extends EventTarget {
 
   addEventListener(type, listener, options = undefined) {
     EventTargetPrototypeAddEventListener(this, type, listener, options);
-    if (this.#listens) return;
-    this.#listens = true;
-    this.#membership.listen(true);
+    const to = PRESENCE.has(type) ? "presence" : "channel";
+    if (this.#listens.has(to)) return;
+    this.#listens.add(to);
+    this.#membership.listen(to);
   }
 }
 

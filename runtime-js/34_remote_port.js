@@ -13,6 +13,7 @@ import {
   PortMessageEvent,
   readOptions,
   Requests,
+  splitFrame,
 } from "./33_port_events.js";
 import { applyRecords } from "./35_deltas.js";
 import {
@@ -247,7 +248,11 @@ export class RemotePort extends Port {
     }
     const data = frame.message;
     if (OWN_EVENTS.has(type) || this.#receiveReply(type, eventID, data, numPorts)) return;
-    this.#hear(type, eventID, data, meta);
+    const changes = splitFrame(type, data);
+    if (changes === null) return this.#hear(type, eventID, data, meta);
+    for (const { type, eventID, message } of new SafeArrayIterator(changes)) {
+      if (typeof eventID === "string") this.#hear(type, eventID, message, {});
+    }
   }
 
   #hear(type, eventID, data, { numPorts, live }) {

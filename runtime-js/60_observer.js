@@ -26,6 +26,7 @@ import {
   ArrayPrototypeIndexOf,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
+  ArrayPrototypePop,
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   ArrayPrototypeSome,
@@ -48,6 +49,7 @@ import {
   PromisePrototypeFinally,
   PromisePrototypeThen,
   PromiseResolve,
+  queueMicrotask,
   ReflectApply,
   ReflectConstruct,
   ReflectDefineProperty,
@@ -449,6 +451,20 @@ export function apply(target, thisArgument, argumentsList = []) {
 let touched = null;
 /** The innermost open batch. */
 let scope = null;
+/** Observations whose callbacks run, the innermost last. */
+const telling = [];
+
+/** For the host: it stopped the code that ran. Batches and callbacks that were open are over; who was to hear hears. */
+export function observersStopped() {
+  const sinks = touched ?? new SafeSet();
+  for (const sink of new SafeArrayIterator(telling)) sinks.add(sink);
+  touched = null;
+  if (scope?.held === null) scope.open = false;
+  scope = null;
+  for (const observation of new SafeArrayIterator(ArrayPrototypeSplice(telling, 0))) observation.stopped();
+  // Each in a turn of its own, so that one that is stopped again holds up no other.
+  for (const sink of sinks.values()) queueMicrotask(() => sink.flush());
+}
 
 export function emit(target, records) {
   if (records.length === 0) return;
@@ -583,13 +599,20 @@ class Observation {
     }
     do {
       this.#current = this.#takeEmission();
+      ArrayPrototypePush(telling, this);
       try {
         if (this.#single) this.#tellEach(this.#current);
         else this.#callback(this.#current);
       } finally {
+        ArrayPrototypePop(telling);
         this.#current = running;
       }
     } while (this.#waiting.length > 0 && !this.#closed && this.#options.recursions !== "force-async");
+  }
+
+  /** The host stopped the callback. */
+  stopped() {
+    this.#current = null;
   }
 
   /** What the callback gets next: all that waits, but the news of a method call always alone. */

@@ -36,6 +36,7 @@ import {
   ObjectSetPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
+  queueMicrotask,
   ReflectApply,
   ReflectDefineProperty,
   ReflectDeleteProperty,
@@ -56,6 +57,18 @@ import {
 
 /** Effects whose code runs right now, the innermost last. */
 const active = [];
+
+/** Programs that run what has to run again, the innermost last. */
+const running = [];
+
+/** For the host: it stopped the code that ran. The programs that were running go on with what is left to run. */
+export function programsStopped() {
+  active.length = 0;
+  for (const program of new SafeArrayIterator(ArrayPrototypeSplice(running, 0))) {
+    program.stopped();
+    queueMicrotask(() => program.flush());
+  }
+}
 
 /** Who ends the programs that nobody disposes of. */
 let adopt = () => {};
@@ -152,13 +165,20 @@ class Program {
     this.parent?.program.flush();
     if (this.#running || this.held > 0 || this.disposed) return;
     this.#running = true;
+    ArrayPrototypePush(running, this);
     try {
       for (let task = this.#next(); task !== undefined; task = this.#next()) this.#perform(task);
     } finally {
+      ArrayPrototypePop(running);
       this.#running = false;
     }
     if (this.#queue.length === 0 && this.pending.size === 0) this.#publish();
     if (this.#failures.length > 0) throw ArrayPrototypeShift(this.#failures);
+  }
+
+  /** The host stopped what it ran. */
+  stopped() {
+    this.#running = false;
   }
 
   /** The first task that need not wait for an effect before it, or around which it is. */

@@ -2,7 +2,7 @@
 
 import { op_route } from "ext:core/ops";
 import { isPromise } from "ext:liveline/02_exceptions.js";
-import { currentExchange, Exchange, inContextOf, keepExchange } from "ext:liveline/10_exchange.js";
+import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
 import { hasPort, isAttached, kindOf, LiveResponse, readyStateOf, setBackground } from "ext:liveline/20_live_response.js";
 import { answerPlain, isUntouched } from "ext:liveline/21_encoding.js";
@@ -78,7 +78,7 @@ export function setNodes(tree) {
  */
 export function dispatch(id, node, pathname, length, method, page, canJoin) {
   const exchange = new Exchange(id, method, page, canJoin);
-  inContextOf(exchange, () => {
+  beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
       const result = walk(event, new Trail(node, pathname, length, method), 0);
@@ -91,7 +91,6 @@ export function dispatch(id, node, pathname, length, method, page, canJoin) {
       thrown(event, error);
     }
   });
-  keepExchange(exchange);
 }
 
 // A handler's promise settles in the context that it was waited for in. So these are the same for all requests, and a

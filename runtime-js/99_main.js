@@ -1,10 +1,10 @@
 // Start-up of an isolate, and the functions that the host calls.
 
 import { core } from "ext:core/mod.js";
-import { op_exchange_navigated } from "ext:core/ops";
+import { op_exchange_navigated, op_timer_schedule } from "ext:core/ops";
 import { define, INFO, print } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
-import { currentExchange, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
+import { currentExchange, exchangesStopped, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import { setTimeout } from "ext:liveline/15_timers.js";
 import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
@@ -13,8 +13,8 @@ import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
 import { HttpEvent } from "ext:liveline/50_event.js";
-import { Observer } from "ext:liveline/60_observer.js";
-import { live, setProgramOwner } from "ext:liveline/62_live.js";
+import { Observer, observersStopped } from "ext:liveline/60_observer.js";
+import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
 import { Client, client, openDatabase, SqlError } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 import {
@@ -132,6 +132,19 @@ function closed(id, code, reason) {
   inContextOf(exchange, () => exchange.closed(code, reason));
 }
 
+/**
+ * The host stopped a turn: no `finally` of what ran was run. What others depend on is brought in order again, and the
+ * exchange whose code it was is over; `id` is -1 for none.
+ */
+function stopped(id, code, reason) {
+  // Timers that were due are looked at again; nobody would, where one of them was stopped.
+  op_timer_schedule(1);
+  exchangesStopped();
+  observersStopped();
+  programsStopped();
+  closed(id, code, reason);
+}
+
 /** deno_core wraps asynchronous ops in functions of these names. */
 function asynchronousOps() {
   const ops = ArrayPrototypeMap(ObjectKeys(core.ops), (name) => core.ops[name]);
@@ -164,5 +177,6 @@ globalThis.__liveline = {
   relay,
   reply,
   start,
+  stopped,
   warm,
 };

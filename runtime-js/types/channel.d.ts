@@ -41,7 +41,16 @@ export interface Membership {
   leave(): void;
 }
 
-/** A channel as one handler sees it. What clients say in it is an event, by its type without the channel. */
+/** The data of a `joins-leaves` event: so many came and went at a time that they were only counted. */
+export interface JoinsAndLeaves {
+  readonly joins: number;
+  readonly leaves: number;
+}
+
+/**
+ * A channel as one handler sees it. What clients say in it is an event, by its type without the channel. `joins` and
+ * `leaves` tell of members, `joins-leaves` of very many at a time.
+ */
 export interface Channel extends EventTarget {
   readonly id: string;
   /** How many members it has. */

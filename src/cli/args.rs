@@ -112,6 +112,9 @@ pub struct Server {
     /// Log every answered request
     #[arg(long)]
     pub access_log: bool,
+    /// Serve files of public/ also where links lead out of the folder
+    #[arg(long)]
+    pub follow_links: bool,
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -167,13 +170,16 @@ pub struct Limits {
     /// Bytes that may wait in each direction of a live line
     #[arg(long, value_name = "SIZE", default_value = "1MiB")]
     pub max_queue: ByteSize,
+    /// Bytes that may wait for all members of a channel in sum, before a line with more than its share is too slow
+    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
+    pub max_channel_queue: ByteSize,
     /// What happens to messages for a live client that reads too slowly: close its line with 1013, or drop some
     #[arg(long, value_name = "POLICY", value_enum, default_value = "close")]
     pub overflow: Overflow,
-    /// Live lines that one session may have at a time
+    /// Live lines that one session may have at a time; 0 for any number
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub max_lines_per_session: usize,
-    /// Live lines that one address may have at a time
+    /// Live lines that one address may have at a time; 0 for any number
     #[arg(long, value_name = "N", default_value_t = 8192)]
     pub max_lines_per_address: usize,
     /// Connections at a time, live lines included [default: what the limit of open files leaves]

@@ -1,9 +1,10 @@
-//! `liveline dev`: serve, and reload on every change.
+//! `liveline dev`: serve, and reload on every change, or when told to.
 
 use tokio::sync::Mutex;
 
 use super::args::Server;
-use super::serve::{Figures, until_stopped};
+use super::serve::{Figures, begin, until_stopped};
+use super::signals::ReloadSignals;
 use super::watch::Watch;
 use super::{CliError, report};
 use crate::isolate::{Pool, Reloaded};
@@ -11,36 +12,46 @@ use crate::net::Listener;
 use crate::ops::{Diagnostic, Mode};
 
 pub async fn run(args: Server) -> Result<(), CliError> {
+    let (stop, told_to_reload) = begin()?;
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
     let settings = args.settings(Mode::Development)?;
     let figures = Figures::bind(&args, &settings).await?;
     let folders = [Some(settings.layout.root.clone()), settings.layout.public.clone()];
     let pool = Pool::new(settings);
     // First the code as it is, then as it changes; the one watch goes from the one to the other.
-    let watch = Mutex::new(Watch::begin(folders.into_iter().flatten())?);
+    let watch = Mutex::new((Watch::begin(folders.into_iter().flatten())?, told_to_reload));
     let load = async { first_load(&pool, &mut *watch.lock().await).await };
     let reload = async { reload_on_change(&pool, &mut *watch.lock().await).await };
-    until_stopped(&args, &listener, &pool, load, figures.serve(reload)).await
+    until_stopped(&args, stop, listener, &pool, load, figures.serve(reload)).await
 }
 
 /// Loads the code, as soon as it can be loaded.
-async fn first_load(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
+async fn first_load(pool: &Pool, (watch, signals): &mut (Watch, ReloadSignals)) -> Result<(), CliError> {
     loop {
         let Some(loaded) = unless_changed(pool, watch, pool.reload()).await else { continue };
         let Err(diagnostics) = loaded else { return Ok(()) };
         report(&format!("{}\nwaiting for a change", errors(&diagnostics)));
-        watch.changed().await;
+        tokio::select! {
+            () = watch.changed() => {}
+            () = signals.next() => {}
+        }
     }
 }
 
-async fn reload_on_change(pool: &Pool, watch: &mut Watch) -> Result<(), CliError> {
+async fn reload_on_change(
+    pool: &Pool,
+    (watch, signals): &mut (Watch, ReloadSignals),
+) -> Result<(), CliError> {
     let seen = watch.seen();
-    let mut is_known = false;
+    let (mut is_known, mut is_told) = (false, false);
     loop {
         if !is_known {
-            watch.changed().await;
+            is_told = tokio::select! {
+                () = watch.changed() => false,
+                () = signals.next() => true,
+            };
         }
-        let is_meant = |has_empty: bool| !has_empty && !seen.saw_more();
+        let is_meant = |has_empty: bool| is_told || (!has_empty && !seen.saw_more());
         let reloaded = unless_changed(pool, watch, pool.reload_if(is_meant)).await;
         is_known = reloaded.is_none();
         let Some(mut reloaded) = reloaded else { continue };

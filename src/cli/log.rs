@@ -8,6 +8,7 @@ use tracing_subscriber::filter::Directive;
 use tracing_subscriber::fmt::format::{self, FormatFields};
 
 use super::args::{Args, LogFormat};
+use crate::observe::output::LogWriter;
 use crate::observe::{ACCESS, CONSOLE};
 
 /// Whether programs read the log.
@@ -21,7 +22,7 @@ pub fn install(args: &Args) {
     let filter = EnvFilter::new(args.log.to_string())
         .add_directive(directive(ACCESS, if args.logs_access() { "info" } else { "off" }))
         .add_directive(directive(CONSOLE, if json { "debug" } else { "off" }));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LogWriter);
     match args.log_format {
         LogFormat::Text => {
             let terminal = std::io::stderr().is_terminal();

@@ -7,6 +7,7 @@
 //! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `snapshot.rs`, `top.rs` | one subcommand each |
 //! | `figures.rs`, `view.rs` | the figures of another process, and what `top` shows of them |
 //! | `log.rs` | where and how the program logs |
+//! | `signals.rs` | what the operating system's signals mean |
 //! | `watch.rs` | changes on disk, for `dev` |
 
 mod args;
@@ -17,6 +18,7 @@ mod log;
 mod routes;
 mod serve;
 mod settings;
+mod signals;
 mod snapshot;
 mod top;
 mod types;
@@ -24,10 +26,15 @@ mod view;
 mod watch;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use crate::isolate::Isolate;
+use crate::observe::output::{self, Stream};
+
+/// How long the end of the process waits for whoever reads its last lines.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// Runs the command line. Call it on the main thread, before any other starts.
 pub fn main() -> ExitCode {
@@ -52,10 +59,17 @@ pub fn main() -> ExitCode {
     });
     // Whatever still blocks a thread must not keep the process.
     runtime.shutdown_background();
-    match done {
+    let done = match (done, output::failure()) {
+        (Ok(()), Some(error)) => Err(CliError::Print(error)),
+        (done, _) => done,
+    };
+    let code = match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Stopped(code)) => ExitCode::from(code),
         Err(error) => fail(&error),
-    }
+    };
+    output::flush(FLUSH_TIME);
+    code
 }
 
 fn fail(error: &CliError) -> ExitCode {
@@ -87,6 +101,10 @@ enum CliError {
     Metrics { address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Figures(#[from] figures::FiguresError),
+    #[error("the process was told twice to stop")]
+    Stopped(u8),
+    #[error("cannot write to the standard output: {0}")]
+    Print(std::io::Error),
     #[error("{0}")]
     Handlers(String),
     #[error(transparent)]
@@ -103,17 +121,15 @@ impl From<Vec<crate::ops::Diagnostic>> for CliError {
 }
 
 /// Says something to the person at the terminal, or to the program that reads the log.
-#[expect(clippy::print_stderr, reason = "this is where the program speaks")]
 fn report(text: &str) {
     if log::is_for_programs() {
         tracing::info!("{text}");
     } else {
-        eprintln!("{text}");
+        output::print(Stream::Error, format!("{text}\n").as_bytes());
     }
 }
 
 /// Says what the command was asked for.
-#[expect(clippy::print_stdout, reason = "this is where the program answers")]
 fn print(text: &str) {
-    println!("{text}");
+    output::print(Stream::Output, format!("{text}\n").as_bytes());
 }

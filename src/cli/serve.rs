@@ -2,20 +2,45 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+
 use super::args::Server;
+use super::signals::{self, ReloadSignals, StopSignals};
 use super::{CliError, print};
-use crate::isolate::{Pool, Settings};
+use crate::isolate::{Pool, Reloaded, Settings};
 use crate::net::Listener;
-use crate::observe::{self, Endpoint, Observer};
+use crate::observe::{self, Endpoint, Observer, output};
 use crate::ops::Mode;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
+    let (stop, mut told_to_reload) = begin()?;
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
     let settings = args.settings(Mode::Production)?;
     let figures = Figures::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
     let load = async { Ok(pool.reload().await.map(drop)?) };
-    until_stopped(&args, &listener, &pool, load, figures.serve(std::future::pending())).await
+    let reload = async {
+        loop {
+            told_to_reload.next().await;
+            match pool.reload().await {
+                Ok(Reloaded { took, handlers }) => {
+                    tracing::info!("reloaded in {} ms ({handlers} handlers)", took.as_millis());
+                }
+                Err(diagnostics) => {
+                    let errors = CliError::from(diagnostics);
+                    tracing::error!("reload failed, the old code goes on serving\nerror: {errors}");
+                }
+            }
+        }
+    };
+    until_stopped(&args, stop, listener, &pool, load, figures.serve(reload)).await
+}
+
+/// What comes before everything else: signals are heard, and nothing waits for whoever reads what is printed.
+pub fn begin() -> Result<(StopSignals, ReloadSignals), CliError> {
+    let signals = signals::listen()?;
+    output::print_in_background()?;
+    Ok(signals)
 }
 
 /// The address of the figures, if one was asked for.
@@ -42,49 +67,36 @@ impl Figures {
     }
 }
 
-/// Loads the code, then serves until the process is told to stop, then drains. `meanwhile` runs alongside.
+/// Loads the code, then serves until the process is told to stop, then drains; told again, it ends at once. `meanwhile`
+/// runs alongside.
 pub async fn until_stopped(
     args: &Server,
-    listener: &Listener,
+    mut stop: StopSignals,
+    listener: Listener,
     pool: &Arc<Pool>,
     load: impl Future<Output = Result<(), CliError>>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
 ) -> Result<(), CliError> {
-    let mut stop = std::pin::pin!(stop_signal()?);
     tokio::select! {
         loaded = load => loaded?,
-        () = &mut stop => return Ok(()),
+        _ = stop.next() => return Ok(()),
     }
     let doors = args.doors();
     print(&format!("listening on http://{}", listener.address()));
     tokio::select! {
         () = listener.accept(pool, &doors) => {}
         result = meanwhile => result?,
-        () = &mut stop => {}
+        _ = stop.next() => {}
     }
+    // Who has connected already is served; who comes from here on sees at once that nobody listens.
+    let _ = tokio::task::unconstrained(listener.accept(pool, &doors)).now_or_never();
+    drop(listener);
     tracing::info!("stopping: live lines are told to reconnect");
-    pool.drain(args.limits.drain_timeout).await;
-    Ok(())
-}
-
-/// Resolves on Ctrl-C or SIGTERM. Listens from the call on, not from the first poll.
-pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        Ok(async {
-            let _ = tokio::signal::ctrl_c().await;
-        })
+    tokio::select! {
+        () = pool.drain(args.limits.drain_timeout) => Ok(()),
+        code = stop.next() => {
+            tracing::warn!("told to stop again: what is not finished is given up");
+            Err(CliError::Stopped(code))
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::net::{Admission, Doors, open_files};
 use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
-use crate::router::Layout;
+use crate::router::{FileRules, Layout};
 use crate::storage::{Databases, Location, SessionStore};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
@@ -39,6 +39,7 @@ impl Server {
         let layout = self.folder.layout()?;
         let sessions = self.sessions()?;
         let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
+        settings.files = FileRules { follow_links: self.follow_links };
         if mode == Mode::Development || self.metrics.is_some() {
             settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE));
         }
@@ -91,6 +92,7 @@ fn settings(
         ping_interval: limits.ping_interval,
         ping_timeout: limits.ping_timeout,
         queue_bytes: bytes(limits.max_queue),
+        channel_queue_bytes: bytes(limits.max_channel_queue),
         overflow: limits.overflow.into(),
         lines_per_session: limits.max_lines_per_session,
         lines_per_address: limits.max_lines_per_address,
@@ -111,7 +113,9 @@ fn settings(
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
     let (root, public) = (layout.root.clone(), layout.public.clone());
     let databases = Databases::new(Location { default: database, root, public });
-    Settings { layout, mode, workers, limits, hub, sessions, databases, observer: None, serve: http::serve }
+    let (files, observer) = Default::default();
+    let serve = http::serve;
+    Settings { layout, mode, workers, limits, hub, sessions, databases, files, observer, serve }
 }
 
 fn random_key() -> [u8; 32] {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::args::Top;
 use super::figures::{Figures, FiguresError, Source};
-use super::serve::stop_signal;
+use super::signals::listen_for_stop;
 use super::view::{Reading, Row, heading, sections};
 use super::{CliError, print};
 
@@ -50,7 +50,7 @@ fn table(source: &Source, figures: &Figures) -> String {
 
 /// Shows the server until somebody has seen enough.
 async fn watch(source: Source, first: Figures) -> std::io::Result<()> {
-    let mut stop = std::pin::pin!(stop_signal()?);
+    let mut stop = listen_for_stop()?;
     let mut screen = Screen::enter(source.uri().to_string(), first)?;
     let mut keys = EventStream::new();
     let (sender, mut readings) = mpsc::channel(1);
@@ -71,7 +71,7 @@ async fn watch(source: Source, first: Figures) -> std::io::Result<()> {
                 Some(Ok(event)) if !leaves(&event) => {}
                 _ => return Ok(()),
             },
-            () = &mut stop => return Ok(()),
+            _ = stop.next() => return Ok(()),
         }
     }
 }

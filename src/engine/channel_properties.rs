@@ -1,7 +1,8 @@
-//! Random histories of lines in channels, against a model that is too simple to be wrong.
+//! Random histories of lines in channels, against a model that is too simple to be wrong: it tells every member of every
+//! other's coming and going at once, in a frame each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -20,12 +21,17 @@ enum Step {
     Open(usize, bool),
     Enter(usize, usize),
     Leave(usize, usize),
+    /// It leaves and enters so often that a while passes until others are told.
+    Storm(usize, usize),
     Say(usize, usize),
     Post(usize),
     Complete(usize),
     SocketClosed(usize),
     Cut(usize),
+    /// After so much time that everything was told.
     Read(usize),
+    /// So many milliseconds.
+    Wait(u64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -35,12 +41,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..SESSIONS.len(), prop::bool::weighted(0.8)).prop_map(|(it, joined)| Step::Open(it, joined)),
         8 => both.clone().prop_map(|(line, channel)| Step::Enter(line, channel)),
         3 => both.clone().prop_map(|(line, channel)| Step::Leave(line, channel)),
+        3 => both.clone().prop_map(|(line, channel)| Step::Storm(line, channel)),
         10 => both.prop_map(|(line, channel)| Step::Say(line, channel)),
         1 => (0..CHANNELS.len()).prop_map(Step::Post),
         1 => line.clone().prop_map(Step::Complete),
         1 => line.clone().prop_map(Step::SocketClosed),
         1 => line.clone().prop_map(Step::Cut),
         4 => line.prop_map(Step::Read),
+        3 => (0u64..30).prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 0..120)
 }
@@ -54,8 +62,18 @@ struct Known {
     said: u32,
     /// Channels in the order in which it entered them, in which it leaves them in the end.
     entered: Vec<usize>,
-    /// Types and ids of the frames that its client has still to read.
-    expected: Vec<String>,
+    /// What its client has still to read.
+    expected: Vec<Expected>,
+}
+
+/// A frame of a channel.
+struct Expected {
+    channel: usize,
+    /// Its type and id.
+    name: String,
+    tells_of_member: bool,
+    /// The line left the channel, perhaps before this was told.
+    may_be_missing: bool,
 }
 
 /// Who is in which channel: the lines of each member, by its number.
@@ -70,9 +88,15 @@ impl Model {
         self.channels[channel].iter().find(|(_, lines)| lines.contains(&line)).map(|(member, _)| *member)
     }
 
-    fn tell_others(&self, channel: usize, member: u64, frame: &str, known: &mut [Known]) {
+    /// Tells the others what `kind` of message, and its id.
+    fn tell_others(&self, channel: usize, member: u64, frame: (&str, &str), known: &mut [Known]) {
+        let tells_of_member = frame.1.starts_with("joins-") || frame.1.starts_with("leaves-");
         for (_, lines) in self.channels[channel].iter().filter(|(other, _)| **other != member) {
-            lines.iter().for_each(|line| known[*line].expected.push(frame.to_owned()));
+            for line in lines {
+                let name = format!("{}:{} {}", CHANNELS[channel], frame.0, frame.1);
+                let expected = Expected { channel, name, tells_of_member, may_be_missing: false };
+                known[*line].expected.push(expected);
+            }
         }
     }
 
@@ -92,7 +116,7 @@ impl Model {
         let member = self.next_member;
         self.next_member += 1;
         self.channels[channel].insert(member, BTreeSet::from([line]));
-        self.tell_others(channel, member, &format!("{}:message joins-{member}", CHANNELS[channel]), known);
+        self.tell_others(channel, member, ("message", &format!("joins-{member}")), known);
     }
 
     fn leave(&mut self, channel: usize, line: usize, known: &mut [Known]) {
@@ -100,14 +124,14 @@ impl Model {
         let lines = self.channels[channel].get_mut(&member).unwrap();
         lines.remove(&line);
         known[line].entered.retain(|entered| *entered != channel);
+        // What was said after something was told after it.
+        let of_channel = known[line].expected.iter_mut().filter(|expected| expected.channel == channel);
+        for expected in of_channel.rev().take_while(|expected| expected.tells_of_member) {
+            expected.may_be_missing = true;
+        }
         if lines.is_empty() {
             self.channels[channel].remove(&member);
-            self.tell_others(
-                channel,
-                member,
-                &format!("{}:message leaves-{member}", CHANNELS[channel]),
-                known,
-            );
+            self.tell_others(channel, member, ("message", &format!("leaves-{member}")), known);
         }
     }
 
@@ -120,17 +144,42 @@ impl Model {
     }
 }
 
-/// Types and ids of all frames that a line's client reads now.
+/// Types and ids of all frames that a line's client reads now, and of what is listed in them.
 fn read(engine: &mut Engine, id: LineId, now: Instant) -> Vec<String> {
     let mut frames = Vec::new();
     while engine.take(engine.seat_now(id), 1000, now, &mut frames) == Take::Some {}
-    let names = frames.iter().map(|outgoing| {
+    let names = frames.iter().flat_map(|outgoing| {
         let Outgoing::Frame(frame) = outgoing else { panic!("nothing else is sent") };
         let envelope: serde_json::Value = serde_json::from_str(frame.as_str()).unwrap();
         let name = |key: &str| envelope[".wq"][key].as_str().unwrap().to_owned();
-        format!("{} {}", name("type"), name("eventID"))
+        match name("type").strip_suffix(":joins-leaves") {
+            Some(channel) => {
+                let listed = envelope["message"]["events"].as_array().expect("few happened");
+                let count = |key: &str| envelope["message"][key].as_u64().unwrap();
+                assert_eq!(count("joins") + count("leaves"), listed.len() as u64);
+                let id = |event: &serde_json::Value| event["eventID"].as_str().unwrap().to_owned();
+                listed.iter().map(|event| format!("{channel}:message {}", id(event))).collect()
+            }
+            None => vec![format!("{} {}", name("type"), name("eventID"))],
+        }
     });
     names.filter(|name| !name.starts_with("E:0:message") && !name.starts_with("response.done")).collect()
+}
+
+/// Whether `names` are what was expected of one channel, in order.
+fn is_expected(names: &[String], expected: &[Expected], channel: usize) -> bool {
+    let prefix = format!("{}:message ", CHANNELS[channel]);
+    let news = format!("{}:news ", CHANNELS[channel]);
+    let mut names =
+        names.iter().filter(|name| name.starts_with(&prefix) || name.starts_with(&news)).peekable();
+    for expected in expected.iter().filter(|expected| expected.channel == channel) {
+        match names.peek() {
+            Some(name) if **name == expected.name => drop(names.next()),
+            _ if expected.may_be_missing => {}
+            _ => return false,
+        }
+    }
+    names.next().is_none()
 }
 
 /// A line of a session, whose client joins or not.
@@ -150,16 +199,19 @@ fn entry() -> Entry {
 }
 
 fn engine(queue_bytes: usize) -> Engine {
-    Engine::new(Limits { queue_bytes, ..Limits::for_tests() }, Instant::now())
+    // Nothing ends because time passes.
+    let (join_window, close_grace) = (Duration::from_secs(9999), Duration::from_secs(9999));
+    Engine::new(Limits { queue_bytes, join_window, close_grace, ..Limits::for_tests() }, Instant::now())
 }
 
 proptest! {
     #[test]
     fn channels_any_history_reaches_members_and_nobody_else(steps in steps()) {
         let mut engine = engine(1 << 20);
-        let now = Instant::now();
+        let mut now = Instant::now();
         let (mut model, mut known, mut actions) = (Model::default(), Vec::<Known>::new(), Vec::new());
         let channels = CHANNELS.map(|name| name.parse::<ChannelId>().unwrap());
+        let mut storms = 0;
 
         for step in steps {
             let at = |line: usize, known: &[Known]| (!known.is_empty()).then(|| line % known.len());
@@ -178,6 +230,20 @@ proptest! {
                     engine.leave(known[line].id, &channels[channel], now, &mut actions);
                     model.leave(channel, line, &mut known);
                 },
+                Step::Storm(line, channel) => if let Some(line) = at(line, &known) {
+                    storms += 1;
+                    if storms % 2 == 0 {
+                        // So that what is told can be listed.
+                        now += Duration::from_secs(1);
+                        engine.tick(now, &mut actions);
+                    }
+                    for _ in 0..5 {
+                        engine.leave(known[line].id, &channels[channel], now, &mut actions);
+                        model.leave(channel, line, &mut known);
+                        engine.enter(known[line].id, channels[channel].clone(), entry(), now, &mut actions);
+                        model.enter(channel, line, &mut known);
+                    }
+                },
                 Step::Say(line, channel) => if let Some(line) = at(line, &known) {
                     known[line].said += 1;
                     let kind = format!("{}:message", CHANNELS[channel]);
@@ -185,14 +251,14 @@ proptest! {
                     let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"{event_id}"}}}}"#);
                     engine.receive(engine.seat_now(known[line].id), &text, now, &mut actions);
                     if let Some(member) = model.member(channel, line).filter(|_| known[line].joined) {
-                        model.tell_others(channel, member, &format!("{kind} {event_id}"), &mut known);
+                        model.tell_others(channel, member, ("message", &event_id), &mut known);
                     }
                 },
                 Step::Post(channel) => {
                     let kind = format!("{}:news", CHANNELS[channel]);
                     let envelope = Envelope { kind: &kind, event_id: "n", ..Default::default() };
                     engine.post(&channels[channel], &envelope.encode(None), now, &mut actions);
-                    model.tell_others(channel, u64::MAX, &format!("{kind} n"), &mut known);
+                    model.tell_others(channel, u64::MAX, ("news", "n"), &mut known);
                 }
                 Step::Complete(line) => if let Some(line) = at(line, &known) {
                     engine.complete(known[line].id, now, &mut actions);
@@ -213,9 +279,19 @@ proptest! {
                 Step::Read(line) => if let Some(line) = at(line, &known)
                     && known[line].joined
                 {
+                    now += Duration::from_secs(1);
+                    engine.tick(now, &mut actions);
                     let expected = std::mem::take(&mut known[line].expected);
-                    prop_assert_eq!(read(&mut engine, known[line].id, now), expected);
+                    let names = read(&mut engine, known[line].id, now);
+                    for channel in 0..CHANNELS.len() {
+                        let wanted: Vec<_> = expected.iter().map(|expected| &expected.name).collect();
+                        prop_assert!(is_expected(&names, &expected, channel), "{:?}, not {:?}", names, wanted);
+                    }
                 },
+                Step::Wait(milliseconds) => {
+                    now += Duration::from_millis(milliseconds);
+                    engine.tick(now, &mut actions);
+                }
             }
             for (channel, members) in channels.iter().zip(&model.channels) {
                 prop_assert_eq!(engine.channel_size(channel), members.len());
@@ -235,7 +311,7 @@ proptest! {
         said in 1usize..20,
     ) {
         let mut engine = engine(700);
-        let now = Instant::now();
+        let mut now = Instant::now();
         let mut actions = Vec::new();
         let room: ChannelId = "room".parse().unwrap();
         let lines: Vec<_> = sessions.iter().enumerate().map(|(number, session)| {
@@ -246,6 +322,8 @@ proptest! {
 
         for _ in 0..said {
             engine.receive(engine.seat_now(lines[0]), HELLO, now, &mut actions);
+            now += Duration::from_millis(3);
+            engine.tick(now, &mut actions);
             // Only the first line is read.
             for name in read(&mut engine, lines[0], now) {
                 prop_assert!(name.starts_with("room:message"), "{}", name);

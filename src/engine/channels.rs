@@ -5,12 +5,15 @@
 //! ```
 //!
 //! A member hears what the others say, on each of its lines, and nothing that it said itself. The others hear that it
-//! joins with its first line and that it leaves with its last.
+//! joins with its first line and that it leaves with its last, at the latest before they hear what is said after that.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
 
+use super::account::{Account, Charged};
 use super::line::is_reserved;
+use super::presence::{Change, Changes, Count, JOINS, JOINS_AND_LEAVES, Kind, LEAVES, Notices};
 use super::{ChannelId, Event, LineId, MemberId, Payload};
 use crate::wire::{Envelope, Frame};
 
@@ -41,6 +44,8 @@ pub enum Listening {
     Client,
     /// What anybody says in the channel.
     Channel,
+    /// Who joins the channel and who leaves it.
+    Presence,
 }
 
 /// A message of a client in a channel.
@@ -70,15 +75,13 @@ pub struct Presence {
     pub is_self: bool,
 }
 
-/// Types that tell of members, so a client cannot send them.
-const JOINS: &str = "joins";
-const LEAVES: &str = "leaves";
-
 /// What follows from an input: frames for clients, events for handlers that listen.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    pub frames: Vec<(LineId, Frame)>,
+    pub frames: Vec<(LineId, Charged)>,
     pub events: Vec<(LineId, Event)>,
+    /// How many lines are in the channel.
+    pub seats: usize,
 }
 
 /// What becomes of a client's message.
@@ -103,6 +106,12 @@ pub(super) struct Channels {
     channels: HashMap<ChannelId, Channel>,
     entered: HashMap<LineId, Vec<ChannelId>>,
     next_member: u64,
+    /// Channels with changes that nobody has looked at since they happened.
+    changed: Vec<ChannelId>,
+    /// Channels with changes that are collected until then.
+    collecting: BTreeSet<(Instant, ChannelId)>,
+    /// How often members were told of changes.
+    tellings: u64,
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +119,10 @@ struct Channel {
     members: BTreeMap<MemberId, Member>,
     by_line: HashMap<LineId, MemberId>,
     by_session: HashMap<String, MemberId>,
+    account: Account,
+    changes: Changes,
+    /// Until when changes are collected.
+    collects_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -125,23 +138,28 @@ struct Seat {
     entry: Entry,
     hears_client: bool,
     hears_channel: bool,
+    hears_presence: bool,
+    /// It is not told of what happened before.
+    since: Count,
 }
 
 impl Channels {
     /// A line enters; lines of one `session` are one member. A line that is in already stays as it is.
-    pub fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: Entry) -> Outcome {
+    pub fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: Entry) {
         let channel = self.channels.entry(id.clone()).or_default();
         if channel.by_line.contains_key(&line) {
-            return Outcome::default();
+            return;
         }
         self.entered.entry(line).or_default().push(id.clone());
         let announcement = entry.announcement.clone();
-        let seat = Seat { line, entry, hears_client: false, hears_channel: false };
+        let since = channel.changes.so_far();
+        let (hears_client, hears_channel, hears_presence) = Default::default();
+        let mut seat = Seat { line, entry, hears_client, hears_channel, hears_presence, since };
         let known = session.and_then(|session| channel.by_session.get(session).copied());
         if let Some(member) = known {
             channel.by_line.insert(line, member);
             channel.members.get_mut(&member).expect("sessions name members").seats.push(seat);
-            return Outcome::default();
+            return;
         }
         let member = MemberId(self.next_member);
         self.next_member += 1;
@@ -150,41 +168,109 @@ impl Channels {
         if let Some(session) = session.clone() {
             channel.by_session.insert(session, member);
         }
+        if let Some(Announcement { joins: payload, .. }) = announcement {
+            channel.changes.add(Change { kind: Kind::Joins, member, line, payload });
+            seat.since = channel.changes.so_far();
+            self.changed.push(id);
+        }
         channel.members.insert(member, Member { session, seats: vec![seat] });
-        channel.announce(&id, JOINS, (line, member), announcement.map(|it| it.joins))
     }
 
     /// A line leaves one channel.
-    pub fn leave(&mut self, id: &ChannelId, line: LineId) -> Outcome {
-        let Some(channel) = self.channels.get_mut(id.as_str()) else { return Outcome::default() };
-        let Some(member) = channel.by_line.remove(&line) else { return Outcome::default() };
-        if let Some(entered) = self.entered.get_mut(&line) {
-            entered.retain(|other| other != id);
-            if entered.is_empty() {
-                self.entered.remove(&line);
-            }
+    pub fn leave(&mut self, id: &ChannelId, line: LineId) {
+        let Some(entered) = self.entered.get_mut(&line) else { return };
+        entered.retain(|other| other != id);
+        if entered.is_empty() {
+            self.entered.remove(&line);
         }
+        self.vacate(id, line);
+    }
+
+    /// A line is over: it leaves every channel.
+    pub fn leave_all(&mut self, line: LineId) {
+        for id in self.entered.remove(&line).unwrap_or_default() {
+            self.vacate(&id, line);
+        }
+    }
+
+    fn vacate(&mut self, id: &ChannelId, line: LineId) {
+        let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
+        let Some(member) = channel.by_line.remove(&line) else { return };
         let known = channel.members.get_mut(&member).expect("lines name members");
         let at = known.seats.iter().position(|seat| seat.line == line).expect("a member knows its lines");
         let seat = known.seats.remove(at);
         if !known.seats.is_empty() {
-            return Outcome::default();
+            return;
         }
         if let Some(Member { session: Some(session), .. }) = channel.members.remove(&member) {
             channel.by_session.remove(&session);
         }
-        let outcome =
-            channel.announce(id, LEAVES, (line, member), seat.entry.announcement.map(|it| it.leaves));
         if channel.members.is_empty() {
+            // Nobody is left to be told.
+            if let Some(until) = channel.collects_until {
+                self.collecting.remove(&(until, id.clone()));
+            }
             self.channels.remove(id.as_str());
+        } else if let Some(Announcement { leaves: payload, .. }) = seat.entry.announcement {
+            channel.changes.add(Change { kind: Kind::Leaves, member, line, payload });
+            self.changed.push(id.clone());
         }
-        outcome
     }
 
-    /// A line is over: it leaves every channel.
-    pub fn leave_all(&mut self, line: LineId) -> Vec<Outcome> {
-        let entered = self.entered.remove(&line).unwrap_or_default();
-        entered.iter().map(|id| self.leave(id, line)).collect()
+    /// Tells the members of the next channel with changes, if they may be told now. `None`: there is no such channel.
+    pub fn announce(&mut self, now: Instant) -> Option<Outcome> {
+        while let Some(id) = self.changed.pop() {
+            let Some(channel) = self.channels.get_mut(id.as_str()) else { continue };
+            if channel.collects_until.is_some() || !channel.changes.is_pending() {
+                continue;
+            }
+            let due = channel.changes.due(channel.by_line.len(), now);
+            if due <= now {
+                return Some(self.tell_changes(&id, now));
+            }
+            channel.collects_until = Some(due);
+            self.collecting.insert((due, id));
+        }
+        None
+    }
+
+    /// Tells the members of the next channel that has collected changes for long enough.
+    pub fn announce_due(&mut self, now: Instant) -> Option<Outcome> {
+        let (due, id) = self.collecting.first()?;
+        let id = (*due <= now).then(|| id.clone())?;
+        Some(self.tell_changes(&id, now))
+    }
+
+    /// When members have to be told of what was collected.
+    pub fn next_announcement(&self) -> Option<Instant> {
+        self.collecting.first().map(|(due, _)| *due)
+    }
+
+    /// Members are told of all changes now, because something else follows that they hear.
+    pub fn settle(&mut self, id: &ChannelId, now: Instant) -> Option<Outcome> {
+        let is_pending = self.channels.get(id.as_str())?.changes.is_pending();
+        is_pending.then(|| self.tell_changes(id, now))
+    }
+
+    fn tell_changes(&mut self, id: &ChannelId, now: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Some(channel) = self.channels.get_mut(id.as_str()) else { return outcome };
+        if let Some(until) = channel.collects_until.take() {
+            self.collecting.remove(&(until, id.clone()));
+        }
+        self.tellings += 1;
+        outcome.seats = channel.by_line.len();
+        let mut notices = Notices::new(id, &channel.account, &channel.changes, self.tellings);
+        for seat in channel.members.values().flat_map(|member| &member.seats) {
+            let Some(notice) = notices.after(seat.since) else { continue };
+            if seat.hears_presence {
+                let message = Message { kind: notice.kind, event_id: &notice.event_id, size: 0 };
+                outcome.events.push((seat.line, overheard(id, notice.from, message, &notice.payload)));
+            }
+            outcome.frames.push((seat.line, notice.frame));
+        }
+        channel.changes.settle(outcome.seats, now);
+        outcome
     }
 
     /// Whether the line is in any channel.
@@ -201,6 +287,7 @@ impl Channels {
             match to {
                 Listening::Client => seat.hears_client = true,
                 Listening::Channel => seat.hears_channel = true,
+                Listening::Presence => seat.hears_presence = true,
             }
         }
     }
@@ -228,18 +315,21 @@ impl Channels {
     pub fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Wording) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(channel) = self.channels.get(id.as_str()) else { return outcome };
+        outcome.seats = channel.by_line.len();
         let Some(sender) = channel.by_line.get(&line) else { return outcome };
         let Message { kind, event_id, .. } = message;
         let wire_kind = format!("{}:{kind}", id.as_str());
         let envelope = Envelope { kind: &wire_kind, event_id, ..Default::default() };
         let targets: Vec<_> = match wording {
             Wording::Same(payload) => {
-                let frame = envelope.encode(payload.as_deref());
+                let frame = channel.account.charge(envelope.encode(payload.as_deref()));
                 channel.members.iter().map(|(id, it)| (*id, it, frame.clone(), payload.clone())).collect()
             }
             Wording::Each(wordings) => {
                 let known = wordings.into_iter().filter_map(|(id, payload)| {
-                    Some((id, channel.members.get(&id)?, envelope.encode(payload.as_deref()), payload))
+                    let member = channel.members.get(&id)?;
+                    let frame = channel.account.charge(envelope.encode(payload.as_deref()));
+                    Some((id, member, frame, payload))
                 });
                 known.collect()
             }
@@ -259,9 +349,20 @@ impl Channels {
 
     /// A handler speaks to every client in a channel.
     pub fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
-        let members = self.channels.get(id.as_str()).into_iter().flat_map(|channel| channel.members.values());
-        let seats = members.flat_map(|member| &member.seats);
-        Outcome { frames: seats.map(|seat| (seat.line, frame.clone())).collect(), events: Vec::new() }
+        let Some(channel) = self.channels.get(id.as_str()) else { return Outcome::default() };
+        let frame = channel.account.charge(frame.clone());
+        let seats = channel.members.values().flat_map(|member| &member.seats);
+        Outcome {
+            frames: seats.map(|seat| (seat.line, frame.clone())).collect(),
+            events: Vec::new(),
+            seats: channel.by_line.len(),
+        }
+    }
+
+    /// Bytes that all lines of a channel have queued in sum.
+    #[cfg(test)]
+    pub fn queued(&self, id: &ChannelId) -> usize {
+        self.channels.get(id.as_str()).map_or(0, |channel| channel.account.bytes())
     }
 
     /// Who is in a channel, as a line sees them.
@@ -302,6 +403,7 @@ impl Channels {
 
     /// Whether nobody is in any channel.
     pub fn is_empty(&self) -> bool {
+        debug_assert!(!self.channels.is_empty() || self.collecting.is_empty(), "who collects has members");
         self.channels.is_empty() && self.entered.is_empty()
     }
 }
@@ -312,36 +414,11 @@ impl Channel {
         let seat = self.members.get(&member)?.seats.iter().find(|seat| seat.line == line)?;
         Some((member, seat))
     }
-
-    /// Tells all but `member` that it joined or left, if it wants that known.
-    fn announce(
-        &self,
-        id: &ChannelId,
-        what: &str,
-        (line, member): (LineId, MemberId),
-        payload: Option<Payload>,
-    ) -> Outcome {
-        let mut outcome = Outcome::default();
-        let Some(payload) = payload else { return outcome };
-        let event_id = format!("{what}-{}", member.0);
-        let kind = format!("{}:message", id.as_str());
-        let frame =
-            Envelope { kind: &kind, event_id: &event_id, ..Default::default() }.encode(payload.as_deref());
-        let others = self.members.iter().filter(|(id, _)| **id != member);
-        for seat in others.flat_map(|(_, other)| &other.seats) {
-            outcome.frames.push((seat.line, frame.clone()));
-            if seat.hears_channel {
-                let message = Message { kind: what, event_id: &event_id, size: 0 };
-                outcome.events.push((seat.line, overheard(id, line, message, &payload)));
-            }
-        }
-        outcome
-    }
 }
 
 /// Whether a client may send the type `kind` in a channel: not what the host says in its own name.
 pub(super) fn may_say(kind: &str) -> bool {
-    !kind.is_empty() && !is_reserved(kind) && kind != JOINS && kind != LEAVES
+    !kind.is_empty() && !is_reserved(kind) && ![JOINS, LEAVES, JOINS_AND_LEAVES].contains(&kind)
 }
 
 fn overheard(channel: &ChannelId, from: LineId, message: Message, payload: &Payload) -> Event {
@@ -380,14 +457,30 @@ mod tests {
     /// Lines 1 and 2 of session A, line 3 of nobody.
     fn three() -> Channels {
         let mut channels = Channels::default();
-        channels.enter(room(), LineId(1), Some("A"), loud());
-        channels.enter(room(), LineId(2), Some("A"), loud());
-        channels.enter(room(), LineId(3), None, loud());
+        for (line, session) in [(1, Some("A")), (2, Some("A")), (3, None)] {
+            told_of_entry(&mut channels, line, session, loud());
+        }
         channels
     }
 
     fn lines(outcome: &Outcome) -> Vec<u64> {
         outcome.frames.iter().map(|(line, _)| line.0).collect()
+    }
+
+    /// What follows from the changes until now.
+    fn announced(channels: &mut Channels) -> Outcome {
+        channels.announce(Instant::now()).unwrap_or_default()
+    }
+
+    /// Who is told when the line enters.
+    fn told_of_entry(channels: &mut Channels, line: u64, session: Option<&str>, entry: Entry) -> Vec<u64> {
+        channels.enter(room(), LineId(line), session, entry);
+        lines(&announced(channels))
+    }
+
+    fn told_of_leaving(channels: &mut Channels, line: u64) -> Vec<u64> {
+        channels.leave(&room(), LineId(line));
+        lines(&announced(channels))
     }
 
     const HI: Message = Message { kind: "message", event_id: "e", size: 7 };
@@ -396,19 +489,21 @@ mod tests {
     fn enter_is_announced_to_others_once_for_a_session() {
         let mut channels = three();
         assert_eq!(channels.size(&room()), 2);
-        let outcome = channels.enter(room(), LineId(4), None, loud());
-        assert_eq!(lines(&outcome), [1, 2, 3]);
-        assert!(outcome.frames[0].1.as_str().contains(r#""message":"joins",".wq":{"type":"room:message""#));
-        assert!(lines(&channels.enter(room(), LineId(4), None, loud())).is_empty(), "it is in already");
-        assert!(lines(&channels.enter(room(), LineId(5), Some("A"), loud())).is_empty());
+        channels.enter(room(), LineId(4), None, loud());
+        let outcome = announced(&mut channels);
+        assert_eq!((lines(&outcome), outcome.seats), (vec![1, 2, 3], 4));
+        let frame = outcome.frames[0].1.frame().as_str();
+        assert!(frame.contains(r#""message":"joins",".wq":{"type":"room:message""#), "{frame}");
+        assert!(told_of_entry(&mut channels, 4, None, loud()).is_empty(), "it is in already");
+        assert!(told_of_entry(&mut channels, 5, Some("A"), loud()).is_empty());
     }
 
     #[test]
     fn leave_is_announced_with_the_last_line() {
         let mut channels = three();
-        assert!(lines(&channels.leave(&room(), LineId(1))).is_empty());
-        assert_eq!(lines(&channels.leave(&room(), LineId(2))), [3]);
-        assert!(lines(&channels.leave(&room(), LineId(2))).is_empty());
+        assert!(told_of_leaving(&mut channels, 1).is_empty());
+        assert_eq!(told_of_leaving(&mut channels, 2), [3]);
+        assert!(told_of_leaving(&mut channels, 2).is_empty());
         channels.leave_all(LineId(3));
         assert!(channels.is_empty());
     }
@@ -416,8 +511,53 @@ mod tests {
     #[test]
     fn enter_quietly_is_not_announced() {
         let mut channels = three();
-        assert!(lines(&channels.enter(room(), LineId(4), None, Entry::default())).is_empty());
-        assert!(lines(&channels.leave(&room(), LineId(4))).is_empty());
+        assert!(told_of_entry(&mut channels, 4, None, Entry::default()).is_empty());
+        assert!(told_of_leaving(&mut channels, 4).is_empty());
+    }
+
+    #[test]
+    fn changes_of_one_input_are_one_frame_for_each_line() {
+        let mut channels = three();
+        for line in 4..8 {
+            channels.enter(room(), LineId(line), None, loud());
+        }
+        channels.leave(&room(), LineId(3));
+        let outcome = announced(&mut channels);
+        assert_eq!(lines(&outcome), [1, 2, 4, 5, 6, 7]);
+        let bytes = |at: usize| outcome.frames[at].1.frame().as_str().as_ptr();
+        assert_eq!(bytes(0), bytes(1), "all that were there before share it");
+        let listed = |at: usize| outcome.frames[at].1.frame().as_str().matches(r#""event":"#).count();
+        assert_eq!([0, 2, 3, 4].map(listed), [5, 4, 3, 2], "nobody hears of itself, or of earlier things");
+        assert!(outcome.frames[5].1.frame().as_str().contains(r#""message":"leaves""#));
+    }
+
+    #[test]
+    fn changes_of_a_busy_channel_are_collected_until_something_is_said() {
+        let (mut channels, now) = (Channels::default(), Instant::now());
+        (0..100).for_each(|line| channels.enter(room(), LineId(line), None, loud()));
+        assert_eq!(channels.announce(now).map_or(0, |told| told.frames.len()), 99);
+        (100..110).for_each(|line| channels.enter(room(), LineId(line), None, loud()));
+        assert!(channels.announce(now).is_none());
+        let due = channels.next_announcement().expect("it is collecting");
+        assert!(due > now && channels.announce_due(now).is_none());
+        assert_eq!(channels.settle(&room(), now).map_or(0, |told| told.frames.len()), 109);
+        assert!(channels.next_announcement().is_none() && channels.settle(&room(), now).is_none());
+
+        channels.leave(&room(), LineId(0));
+        assert!(channels.announce(now).is_none());
+        let due = channels.next_announcement().expect("it is collecting again");
+        assert_eq!(channels.announce_due(due).map_or(0, |told| told.frames.len()), 109);
+        assert!(channels.announce_due(due).is_none());
+    }
+
+    #[test]
+    fn who_leaves_first_is_not_told_who_left_last() {
+        let (mut channels, now) = (Channels::default(), Instant::now());
+        (0..100).for_each(|line| channels.enter(room(), LineId(line), None, loud()));
+        channels.announce(now);
+        (0..100).for_each(|line| channels.leave_all(LineId(line)));
+        assert!(channels.announce(now).is_none() && channels.next_announcement().is_none());
+        assert!(channels.is_empty());
     }
 
     #[test]
@@ -426,7 +566,7 @@ mod tests {
         channels.enter(room(), LineId(4), None, loud());
         let outcome = channels.relay(&room(), LineId(2), HI, Wording::Same(json("1")));
         assert_eq!(lines(&outcome), [3, 4]);
-        let bytes = |at: usize| outcome.frames[at].1.as_str().as_ptr();
+        let bytes = |at: usize| outcome.frames[at].1.frame().as_str().as_ptr();
         assert_eq!(bytes(0), bytes(1));
         assert!(lines(&channels.relay(&room(), LineId(9), HI, Wording::Same(None))).is_empty(), "no member");
     }
@@ -450,9 +590,13 @@ mod tests {
                 matches!(&events[..], [(LineId(1), Event::Overheard { from, size: 7, .. })] if *from == sender)
             );
         }
-        let events = channels.leave(&room(), LineId(3)).events;
+        channels.leave(&room(), LineId(3));
+        assert!(announced(&mut channels).events.is_empty(), "of members hears who listens to that");
+        channels.listen(&room(), LineId(1), Listening::Presence);
+        channels.enter(room(), LineId(4), None, loud());
+        let events = announced(&mut channels).events;
         assert!(
-            matches!(&events[..], [(LineId(1), Event::Overheard { kind, size: 0, .. })] if kind == "leaves")
+            matches!(&events[..], [(LineId(1), Event::Overheard { kind, size: 0, .. })] if kind == "joins")
         );
     }
 

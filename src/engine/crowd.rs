@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 use super::Visitor;
 
@@ -10,14 +11,16 @@ use super::Visitor;
 /// bytes here whatever its session is called.
 #[derive(Debug)]
 pub(super) struct Crowd {
-    per_session: usize,
-    per_address: usize,
+    per_session: Option<NonZeroUsize>,
+    per_address: Option<NonZeroUsize>,
     counts: HashMap<u64, u32>,
     hasher: RandomState,
 }
 
 impl Crowd {
+    /// 0 means any number.
     pub fn new(per_session: usize, per_address: usize) -> Crowd {
+        let [per_session, per_address] = [per_session, per_address].map(NonZeroUsize::new);
         Crowd { per_session, per_address, counts: HashMap::new(), hasher: RandomState::new() }
     }
 
@@ -25,7 +28,7 @@ impl Crowd {
     pub fn admit(&mut self, visitor: &Visitor) -> bool {
         let keys = self.keys(visitor);
         let is_over =
-            |(key, limit): (u64, usize)| self.counts.get(&key).is_some_and(|count| *count as usize >= limit);
+            |(key, limit): Limited| self.counts.get(&key).is_some_and(|count| *count as usize >= limit.get());
         if keys.into_iter().flatten().any(is_over) {
             return false;
         }
@@ -49,15 +52,21 @@ impl Crowd {
         self.counts.is_empty()
     }
 
-    fn keys(&self, Visitor { session, address }: &Visitor) -> [Option<(u64, usize)>; 2] {
-        let session = session.as_ref().map(|session| (self.hasher.hash_one((1, session)), self.per_session));
-        [session, Some((self.hasher.hash_one((2, network(*address))), self.per_address))]
+    /// What a visitor's lines are counted by. What has no limit is not counted.
+    fn keys(&self, Visitor { session, address }: &Visitor) -> [Option<Limited>; 2] {
+        let session = session.as_ref().zip(self.per_session);
+        let session = session.map(|(session, limit)| (self.hasher.hash_one((1, session)), limit));
+        let address = self.per_address.map(|limit| (self.hasher.hash_one((2, network(*address))), limit));
+        [session, address]
     }
 }
 
+/// Whose lines are counted, as a hash, and how many there may be.
+type Limited = (u64, NonZeroUsize);
+
 /// What one party has: an IPv4 address, or a network of 64 bits.
 fn network(address: IpAddr) -> impl Hash {
-    match address {
+    match address.to_canonical() {
         IpAddr::V4(address) => u64::from(address.to_bits()),
         IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     }
@@ -91,5 +100,21 @@ mod tests {
         assert!(!crowd.admit(&visitor(None, "2001:db8::2")));
         crowd.leave(&visitor(None, "2001:db8::3"));
         assert!(crowd.is_empty());
+    }
+
+    #[test]
+    fn admit_ipv4_visitors_of_an_ipv6_socket_one_by_one() {
+        let mut crowd = Crowd::new(9, 1);
+        assert!(crowd.admit(&visitor(None, "::ffff:192.0.2.1")));
+        assert!(crowd.admit(&visitor(None, "::ffff:192.0.2.2")));
+        assert!(!crowd.admit(&visitor(None, "192.0.2.2")));
+    }
+
+    #[test]
+    fn admit_any_number_without_a_limit() {
+        let mut crowd = Crowd::new(0, 0);
+        assert!((0..3).all(|_| crowd.admit(&visitor(Some("ann"), "10.0.0.1"))));
+        crowd.leave(&visitor(Some("ann"), "10.0.0.1"));
+        assert!(crowd.is_empty(), "nothing is counted");
     }
 }

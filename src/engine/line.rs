@@ -427,12 +427,11 @@ impl Line {
         self.carrier != Some(Carrier::Events)
     }
 
-    /// The handler's side sends.
-    pub fn send(&mut self, parcel: Parcel, now: Instant, limits: &Limits) -> Outcome {
+    /// The handler's side, or another's client, sends. `budget` is how many bytes may wait for the client.
+    pub fn send(&mut self, parcel: Parcel, budget: usize, now: Instant, limits: &Limits) -> Outcome {
         if self.is_ending() {
             return Outcome::Keep;
         }
-        let budget = limits.queue_bytes;
         if parcel.class == Class::Delta {
             if self.freshness != Freshness::Fresh {
                 self.tally.coalesced += 1;

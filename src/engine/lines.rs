@@ -10,10 +10,11 @@ use super::channels::{self, Channels, Passage, Relay, may_say};
 use super::crowd::Crowd;
 use super::ended::Ended;
 use super::line::{Line, Outcome, Said, Standing, is_reserved};
+use super::outbox::FRAME_COST;
 use super::wheel::Wheel;
 use super::{
-    Carrier, ChannelId, Class, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message,
-    Obituary, Origins, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token, Visitor, Wording,
+    Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message, Obituary,
+    Origins, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take, Token, Visitor, Wording,
 };
 use crate::wire::{self, Frame};
 
@@ -32,11 +33,13 @@ pub struct Limits {
     pub ping_timeout: Duration,
     /// Bytes that may wait in each direction of a line.
     pub queue_bytes: usize,
+    /// Bytes that may wait for all lines of a channel in sum, before those with more than their share are too slow.
+    pub channel_queue_bytes: usize,
     /// What happens to messages for a client that reads too slowly.
     pub overflow: Overflow,
-    /// Lines that one session may have at a time.
+    /// Lines that one session may have at a time; 0 for any number.
     pub lines_per_session: usize,
-    /// Lines that one address may have at a time.
+    /// The same for the address that they were opened from.
     pub lines_per_address: usize,
     /// Pages that may join from a browser, besides the server's own.
     pub origins: Origins,
@@ -53,6 +56,7 @@ impl Limits {
             ping_interval: Duration::ZERO,
             ping_timeout: Duration::from_secs(60),
             queue_bytes: 1 << 20,
+            channel_queue_bytes: 128 << 20,
             overflow: Overflow::Close,
             lines_per_session: 1000,
             lines_per_address: 1000,
@@ -60,6 +64,10 @@ impl Limits {
         }
     }
 }
+
+/// What each line of a channel may always have queued, however much waits for the others: twice what a client that can
+/// come again leaves unconfirmed, of small messages.
+const MIN_SHARE: usize = 64 * FRAME_COST;
 
 /// What happens when more messages wait for a client than its queue may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,7 +285,7 @@ impl Engine {
 
     /// The handler's side sends a frame.
     pub fn send(&mut self, id: LineId, parcel: Parcel, now: Instant, actions: &mut Vec<Action>) {
-        self.with(id, now, actions, |line, limits| line.send(parcel, now, limits));
+        self.with(id, now, actions, |line, limits| line.send(parcel, limits.queue_bytes, now, limits));
     }
 
     /// The owner of a raw line hears its client from now on.
@@ -333,20 +341,28 @@ impl Engine {
 
     /// The host ends every line at once.
     pub fn cut_all(&mut self, code: CloseCode, now: Instant, actions: &mut Vec<Action>) {
-        for id in self.ids(|_| true) {
-            self.cut(id, code.into(), now, actions);
-        }
+        self.cut_those(|_| true, code, now, actions);
     }
 
     /// An owner is gone: its lines end at once, but for those that it had finished.
     pub fn disown(&mut self, owner: OwnerId, code: CloseCode, now: Instant, actions: &mut Vec<Action>) {
-        for id in self.ids(|line| line.owner == owner && !line.is_ending()) {
-            self.cut(id, code.into(), now, actions);
-        }
+        self.cut_those(|line| line.owner == owner && !line.is_ending(), code, now, actions);
     }
 
-    fn ids(&self, which: impl Fn(&Line) -> bool) -> Vec<LineId> {
-        self.lines.iter().filter(|(_, (_, line))| which(line)).map(|(_, (id, _))| *id).collect()
+    /// All of them end before any other hears of it.
+    fn cut_those(
+        &mut self,
+        which: impl Fn(&Line) -> bool,
+        code: CloseCode,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        let those = self.lines.iter().filter(|(_, (_, line))| which(line));
+        let those: Vec<LineId> = those.map(|(_, (id, _))| *id).collect();
+        for id in those {
+            self.apply(id, now, actions, |line, limits| line.cut(code.into(), now, limits));
+        }
+        self.depart(now, actions);
     }
 
     // -- connections ---------------------------------------------------------------------------------------------
@@ -458,7 +474,10 @@ impl Engine {
 
     /// The earliest time at which [`Engine::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.wheel.next().into_iter().chain(self.ended.deadline()).min()
+        [self.wheel.next(), self.ended.deadline(), self.channels.next_announcement()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Time has passed.
@@ -468,6 +487,10 @@ impl Engine {
             for id in due {
                 self.look_at(id, filed, now, actions);
             }
+        }
+        while let Some(outcome) = self.channels.announce_due(now) {
+            self.pass_on(outcome, now, actions);
+            self.depart(now, actions);
         }
     }
 
@@ -520,6 +543,12 @@ impl Engine {
         self.line(id).map_or(Seat { line: id, number: 0 }, |line| line.current_seat(id))
     }
 
+    /// Bytes that all lines of a channel have queued in sum.
+    #[cfg(test)]
+    pub(super) fn queued_in(&self, channel: &ChannelId) -> usize {
+        self.channels.queued(channel)
+    }
+
     /// Bytes that a line keeps for its client.
     #[cfg(test)]
     pub(super) fn kept(&self, id: LineId) -> usize {
@@ -550,14 +579,14 @@ impl Engine {
         else {
             return;
         };
-        let outcome = self.channels.enter(channel, id, line.visitor.session.as_deref(), entry);
-        self.spread(outcome, now, actions);
+        self.channels.enter(channel, id, line.visitor.session.as_deref(), entry);
+        self.depart(now, actions);
     }
 
     /// The line leaves a channel.
     pub fn leave(&mut self, id: LineId, channel: &ChannelId, now: Instant, actions: &mut Vec<Action>) {
-        let outcome = self.channels.leave(channel, id);
-        self.spread(outcome, now, actions);
+        self.channels.leave(channel, id);
+        self.depart(now, actions);
     }
 
     /// The line's handler listens from now on.
@@ -575,12 +604,14 @@ impl Engine {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
+        self.settle(channel, now, actions);
         let outcome = self.channels.relay(channel, id, message, wording);
         self.spread(outcome, now, actions);
     }
 
     /// A handler speaks to every client in a channel.
     pub fn post(&mut self, channel: &ChannelId, frame: &Frame, now: Instant, actions: &mut Vec<Action>) {
+        self.settle(channel, now, actions);
         let outcome = self.channels.post(channel, frame);
         self.spread(outcome, now, actions);
     }
@@ -643,10 +674,20 @@ impl Engine {
         self.depart(now, actions);
     }
 
+    /// Who is in a channel hears of all changes before something else is said there.
+    fn settle(&mut self, channel: &ChannelId, now: Instant, actions: &mut Vec<Action>) {
+        if let Some(outcome) = self.channels.settle(channel, now) {
+            self.spread(outcome, now, actions);
+        }
+    }
+
     fn pass_on(&mut self, outcome: channels::Outcome, now: Instant, actions: &mut Vec<Action>) {
+        let Limits { queue_bytes, channel_queue_bytes, .. } = self.limits;
+        let share = (channel_queue_bytes / outcome.seats.max(1)).max(MIN_SHARE).min(queue_bytes);
         for (id, frame) in outcome.frames {
-            let parcel = Parcel { frame, class: Class::Message };
-            self.apply(id, now, actions, |line, limits| line.send(parcel, now, limits));
+            let is_over = frame.account().bytes() > channel_queue_bytes;
+            let budget = if is_over { share } else { queue_bytes };
+            self.apply(id, now, actions, |line, limits| line.send(frame.parcel(), budget, now, limits));
         }
         for (id, event) in outcome.events {
             // What was said may have been too much for who listens.
@@ -663,11 +704,16 @@ impl Engine {
         }
     }
 
-    /// Lines that are over leave their channels. Telling the others may be the end of the next line.
+    /// Lines that are over leave their channels, and the others are told of all changes that they may be told of now.
+    /// That may be the end of the next line.
     fn depart(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        while let Some(id) = self.departing.pop() {
-            for outcome in self.channels.leave_all(id) {
-                self.pass_on(outcome, now, actions);
+        loop {
+            while let Some(id) = self.departing.pop() {
+                self.channels.leave_all(id);
+            }
+            match self.channels.announce(now) {
+                Some(outcome) => self.pass_on(outcome, now, actions),
+                None => return,
             }
         }
     }

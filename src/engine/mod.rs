@@ -15,6 +15,9 @@
 //! time is an argument, and what has to happen outside comes back as [`Action`]s. That makes every history
 //! replayable, which the property tests rely on.
 
+mod account;
+#[cfg(test)]
+mod channel_crowds;
 #[cfg(test)]
 mod channel_properties;
 mod channels;
@@ -26,6 +29,7 @@ mod ids;
 mod line;
 mod lines;
 mod outbox;
+mod presence;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -42,4 +46,4 @@ pub use line::{Carrier, Event, Outgoing, Payload, Seat, Take};
 pub use lines::{Action, Engine, JoinError, Limits, Opening, Overflow, TooManyLines};
 pub use outbox::{Class, Parcel};
 pub use stats::{Obituary, Stats};
-pub use visitor::{Origins, Visitor};
+pub use visitor::{Origins, Visitor, is_same_origin};

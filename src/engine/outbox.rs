@@ -10,16 +10,19 @@
 use std::collections::VecDeque;
 
 use super::Outgoing;
+use super::account::Place;
 use crate::wire::Frame;
 
 /// What a frame counts for besides its bytes: even an empty one takes memory.
 pub const FRAME_COST: usize = 128;
 
 /// A frame, and what may become of it while its client is slow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Parcel {
     pub frame: Frame,
     pub class: Class,
+    /// What it takes up of a channel's budget for as long as it is kept.
+    _place: Option<Place>,
 }
 
 /// What a frame is worth when not everything can be kept.
@@ -35,9 +38,23 @@ pub enum Class {
     Message,
 }
 
+/// Parcels with the same content are equal.
+impl PartialEq for Parcel {
+    fn eq(&self, other: &Parcel) -> bool {
+        (&self.frame, self.class) == (&other.frame, other.class)
+    }
+}
+
+impl Eq for Parcel {}
+
 impl Parcel {
     pub fn new(class: Class, frame: impl Into<Frame>) -> Parcel {
-        Parcel { frame: frame.into(), class }
+        Parcel { frame: frame.into(), class, _place: None }
+    }
+
+    /// A message of a channel.
+    pub(super) fn of_channel(frame: Frame, place: Place) -> Parcel {
+        Parcel { frame, class: Class::Message, _place: Some(place) }
     }
 
     pub fn cost(&self) -> usize {

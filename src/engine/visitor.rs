@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 /// The sender of a request, as far as a server can tell.
 ///
-/// A line may be joined by its visitor only: the same session where the request had one, else the same address.
+/// A line's token is 128 random bits that work once, so whoever has it was told. Where the request had a session, the
+/// joiner must have the same one, too. The address counts for quotas alone: it changes on its own, from Wi-Fi to
+/// mobile, from IPv6 to IPv4, and from one exit of a carrier to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visitor {
     pub session: Option<String>,
@@ -12,11 +14,11 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// Whether `joiner` is who made the request.
+    /// Whether `joiner`, who has the line's token, may be who made the request.
     pub fn is_same(&self, joiner: &Visitor) -> bool {
         match &self.session {
             Some(session) => joiner.session.as_ref() == Some(session),
-            None => self.address == joiner.address,
+            None => true,
         }
     }
 }
@@ -31,15 +33,33 @@ impl Origins {
         Origins(allowed.into_iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect())
     }
 
-    /// Whether a join with these headers may go on. Clients that are not browsers send no Origin.
-    pub fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+    /// Whether a request with this `Origin` header may go on. `own` is the origin that the request is for, or HOST:PORT
+    /// alone where nobody knows the scheme. Clients that are not browsers send no Origin.
+    pub fn allow(&self, origin: Option<&str>, own: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
-        let origin = origin.to_ascii_lowercase();
-        let same = origin
-            .split_once("://")
-            .is_some_and(|(_, authority)| host.is_some_and(|host| authority.eq_ignore_ascii_case(host)));
-        same || self.0.contains(&origin)
+        own.is_some_and(|own| is_same_origin(origin, own))
+            || self.0.iter().any(|allowed| is_same_origin(origin, allowed))
     }
+}
+
+/// Whether two origins are the same: their scheme, host and port, where a scheme's own port may be left out. `own` may
+/// be HOST:PORT alone, for either scheme.
+pub fn is_same_origin(origin: &str, own: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let own = match own.split_once("://") {
+        Some((own_scheme, _)) if !own_scheme.eq_ignore_ascii_case(scheme) => return false,
+        Some((_, own)) => own,
+        None => own,
+    };
+    !authority.is_empty() && without_port(scheme, authority).eq_ignore_ascii_case(without_port(scheme, own))
+}
+
+/// An authority without the port that its scheme has anyway.
+fn without_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
+    let port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(port).unwrap_or(authority);
+    // A port may be there and empty.
+    authority.strip_suffix(':').unwrap_or(authority)
 }
 
 #[cfg(test)]
@@ -58,9 +78,9 @@ mod tests {
     }
 
     #[test]
-    fn is_same_without_session_is_the_address() {
+    fn is_same_without_session_is_whoever_has_the_token() {
         assert!(visitor(None, 1).is_same(&visitor(Some("new"), 1)));
-        assert!(!visitor(None, 1).is_same(&visitor(None, 2)));
+        assert!(visitor(None, 1).is_same(&visitor(None, 2)));
     }
 
     #[test]
@@ -71,5 +91,32 @@ mod tests {
         assert!(origins.allow(Some("https://app.example"), Some("here:1")));
         assert!(!origins.allow(Some("http://here:2"), Some("here:1")));
         assert!(!origins.allow(Some("null"), Some("null")));
+    }
+
+    #[test]
+    fn a_schemes_own_port_may_be_left_out() {
+        for (origin, own) in [
+            ("https://shop.example", "shop.example:443"),
+            ("https://shop.example:443", "shop.example"),
+            ("http://shop.example", "Shop.Example:80"),
+            ("http://[::1]", "[::1]:80"),
+            ("https://shop.example", "https://shop.example:443"),
+            ("https://shop.example", "shop.example"),
+            ("https://shop.example", "shop.example:"),
+        ] {
+            assert!(is_same_origin(origin, own), "{origin} {own}");
+        }
+        for (origin, own) in [
+            ("https://shop.example", "shop.example:80"),
+            ("http://shop.example", "shop.example:443"),
+            ("http://shop.example", "https://shop.example"),
+            ("https://shop.example", "shop.example:8443"),
+            ("https://shop.example.evil", "shop.example"),
+            ("https://", ""),
+            ("shop.example", "shop.example"),
+            ("null", "null"),
+        ] {
+            assert!(!is_same_origin(origin, own), "{origin} {own}");
+        }
     }
 }

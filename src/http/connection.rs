@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -16,24 +17,30 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::framing::Framing;
 use super::observed::Observed;
 use super::pace::{Late, Pace};
 use super::service;
 use crate::engine::{Carrier, CloseCode, LineId, Seat};
-use crate::isolate::{Admitted, Connection, Worker};
+use crate::isolate::{Connection, Enlisted, Progress, Taken, Worker};
 use crate::ports::socket;
 use crate::wire::Format;
+use crate::wire::http1::Framing;
 
 /// What a client hears whose request does not come to its end.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// How long, and for how many bytes, a client is listened to that has been told that the connection ends.
-const LINGER: (Duration, u64) = (Duration::from_secs(1), 1024 * 1024);
+/// How long what a client still sends is read, after the answer with which its connection ends.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The same for a client that sends nothing more, and for all where the worker waits for its end.
+const LINGER_IDLE: Duration = Duration::from_secs(1);
+
+/// What is read of it at a time.
+const LINGER_BYTES: usize = 8 * 1024;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
-pub fn serve(worker: Rc<Worker>, connection: Connection) -> Pin<Box<dyn Future<Output = ()>>> {
+pub fn serve(worker: Rc<Worker>, connection: Taken) -> Pin<Box<dyn Future<Output = ()>>> {
     Box::pin(async move {
         if let Err(error) = serve_connection(worker, connection).await {
             tracing::debug!("connection: {error}");
@@ -52,6 +59,8 @@ pub(super) struct Shared {
     pub served: Cell<usize>,
     pub pace: Pace,
     pub framing: RefCell<Framing>,
+    /// How far it has come, for other threads.
+    pub progress: Arc<Progress>,
 }
 
 /// How a connection goes on as a line.
@@ -74,11 +83,12 @@ enum Notice {
     Retiring,
 }
 
-async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<(), ConnectionError> {
+async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), ConnectionError> {
     let began = Instant::now();
-    let Connection { stream, peer, read, place } = connection;
+    // What is declared last is dropped first: the stream is not closed while other threads find it.
+    let Taken { stream, peer, read, enlisted } = connection;
     stream.set_nonblocking(true)?;
-    let stream = TcpStream::from_std(stream)?;
+    let (stream, enlisted) = (TcpStream::from_std(stream)?, enlisted);
     let mut retiring = worker.retiring();
     if read.is_empty() {
         // A connection without a request yet can still go to newer code.
@@ -91,7 +101,9 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
                 return Ok(());
             }
             _ = retiring.wait_for(|retiring| *retiring) => {
-                worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
+                if let Some(place) = enlisted.leave() {
+                    worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
+                }
                 return Ok(());
             }
         }
@@ -108,10 +120,11 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
         served: Cell::new(0),
         pace: Pace::new(limits, began),
         framing: RefCell::default(),
+        progress: enlisted.progress.clone(),
     });
     let requests = shared.clone();
     let service = service_fn(move |request| service::answer(&requests, request));
-    let stream = Observed { stream: Rewound { read, stream, place }, shared: shared.clone() };
+    let stream = Observed { stream: Rewound { read, enlisted, stream }, shared: shared.clone() };
     let mut http = builder.serve_connection(TokioIo::new(stream), service);
 
     // Polled only when one of them has something to say, not with each request.
@@ -149,7 +162,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     };
     drop(notices);
     let parts = http.into_parts();
-    let Rewound { read, stream, place } = parts.io.into_inner().stream;
+    let Rewound { read, enlisted, stream } = parts.io.into_inner().stream;
     if let Some(late) = late {
         tracing::debug!("{}: the client is late: {late:?}", peer.ip());
         match late {
@@ -168,6 +181,8 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
             worker.settings.hub.socket_closed(seat, CloseCode::Abnormal.into());
             served?;
         }
+        // Where it was ended by another thread, that has ended the line, too.
+        let Some(place) = enlisted.leave() else { return Ok(()) };
         let (hub, limit) = (worker.settings.hub.clone(), limits.frame);
         // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
@@ -197,22 +212,32 @@ async fn serve_connection(worker: Rc<Worker>, connection: Connection) -> Result<
     match idle_since_retiring.flatten() {
         // Where the client closed at the same moment, the next worker sees the end of the stream.
         Some(count) if count == shared.served.get() && served.is_ok() => {
-            worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
+            if let Some(place) = enlisted.leave() {
+                worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
+            }
         }
-        _ => linger(stream).await?,
+        _ => {
+            let limit = if *worker.retiring().borrow() { LINGER_IDLE } else { LINGER };
+            linger(stream, limit).await?;
+        }
     }
     Ok(served?)
 }
 
 /// Ends a connection so that its client can read the answer: what it has sent and nobody has read would otherwise
 /// reset the connection (RFC 9112 section 9.6).
-async fn linger(mut stream: TcpStream) -> std::io::Result<()> {
+async fn linger(mut stream: TcpStream, limit: Duration) -> std::io::Result<()> {
     stream.shutdown().await?;
-    let (time, bytes) = LINGER;
-    let mut rest = stream.take(bytes);
-    // It said all it had to say: whether its client leaves in time makes no difference.
-    let _ = tokio::time::timeout(time, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
-    Ok(())
+    let deadline = Instant::now() + limit;
+    let mut rest = vec![0; LINGER_BYTES];
+    loop {
+        let until = deadline.min(Instant::now() + LINGER_IDLE);
+        match tokio::time::timeout_at(until.into(), stream.read(&mut rest)).await {
+            Ok(Ok(1..)) => {}
+            // Whether its client leaves in time makes no difference.
+            _ => return Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -229,9 +254,9 @@ const SMALL: usize = 1024;
 /// A stream of which something was read already.
 pub(super) struct Rewound {
     read: Bytes,
+    /// It has to be left, as it is when this is dropped, before the stream is closed.
+    enlisted: Enlisted,
     stream: TcpStream,
-    /// It is given up when the stream closes.
-    place: Admitted,
 }
 
 impl AsyncRead for Rewound {

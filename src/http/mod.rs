@@ -8,7 +8,6 @@
 //! is the worker's.
 
 mod connection;
-mod framing;
 mod line;
 mod note;
 mod observed;

@@ -1,6 +1,7 @@
 //! A connection's stream and its answers' bodies, as hyper has them, with what passes told to the connection's clocks
 //! and to the second look at its framing.
 
+use std::io::{Error, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -25,11 +26,20 @@ impl AsyncRead for Observed {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let read = &buf.filled()[before..];
+        if !self.shared.framing.borrow().is_broken() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        }
+        let read = &mut buf.filled_mut()[before..];
+        let mut framing = self.shared.framing.borrow_mut();
+        let mut kept = 0;
         if !read.is_empty() {
             self.shared.pace.read();
-            self.shared.framing.borrow_mut().follow(read);
+            self.shared.progress.read();
+            kept = framing.follow(read);
+            buf.set_filled(before + kept);
+        }
+        if kept == 0 && framing.is_broken() {
+            return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, "a chunk that cannot be read")));
         }
         Poll::Ready(Ok(()))
     }
@@ -37,6 +47,7 @@ impl AsyncRead for Observed {
 
 impl Observed {
     fn wrote(&self, written: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
+        self.shared.progress.wrote(written.is_pending());
         match &written {
             Poll::Pending => self.shared.pace.wrote(None),
             Poll::Ready(Ok(bytes)) => self.shared.pace.wrote(Some(*bytes)),
@@ -87,6 +98,7 @@ pub struct ObservedBody {
 impl Drop for ObservedBody {
     fn drop(&mut self) {
         self.shared.pace.answered();
+        self.shared.progress.completed();
     }
 }
 

@@ -54,6 +54,7 @@ impl Future for Answering {
 /// Answers a request. Always does: what goes wrong is an answer, too.
 pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering {
     shared.pace.asked();
+    shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
     let mut exit =
@@ -80,6 +81,7 @@ struct Exit {
 
 impl Exit {
     fn leave(self, shared: &Rc<Shared>, mut answer: Answer) -> Answered {
+        shared.progress.answered();
         let Exit { wants_html, note, figures } = self;
         let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
         if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(shared)) {
@@ -121,10 +123,10 @@ impl Exit {
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
 fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
-    if shared.framing.borrow().refuses(shared.served.get()) {
-        return Err(Refusal::Ambiguous);
+    match shared.framing.borrow().unreadable(shared.served.get()) {
+        Some(reason) => Err(reason.into()),
+        None => strict::check(request),
     }
-    strict::check(request)
 }
 
 /// The head of an answer on the wire (RFC 9112 section 2.1).
@@ -199,7 +201,7 @@ fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note
         if !worker.settings.hub.allows(caller.origin_and_host()) {
             return Routed::Answered(line::refusal(shared, JoinError::Origin));
         }
-        match Handshake::read(request.headers()) {
+        match Handshake::read(request.version(), request.headers()) {
             Ok(read) => handshake = Some(read),
             Err(error) => return Routed::Answered(error.into()),
         }
@@ -208,7 +210,10 @@ fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note
     let (told, is_look) = (Told::asked(&parts.headers), is_look(&parts.method));
     let asked = Asked { handshake, told, page, is_look };
     let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
-    match worker.call(call, node) {
+    shared.progress.runs(true);
+    let called = worker.call(call, node);
+    shared.progress.runs(false);
+    match called {
         Called::Answered(exchange, answer) => {
             note.exchange = Some(exchange);
             Routed::Answered(asked.complete(shared, routes, answer))

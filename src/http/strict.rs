@@ -1,9 +1,10 @@
 //! What a request has to be before anything is done for it (RFC 9112 sections 3, 6 and 7), beyond what hyper sees to.
 
-use hyper::header::{HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
 use crate::ops::{Answer, LINE_PATH};
+use crate::wire::http1::{Unreadable, is_host, is_resolved};
 
 /// Why a request is answered without being served. Its connection ends with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +13,10 @@ pub enum Refusal {
     Ambiguous,
     #[error("A request names its host once, as HOST or HOST:PORT.")]
     Host,
+    #[error("A request has one Origin.")]
+    Origin,
+    #[error("A request's target has no fragment: nothing of an address from `#` on is sent.")]
+    Fragment,
     #[error("A request's target is a path, or an address of http: without a user.")]
     Target,
     #[error("A request's path leads down: it has no segment `.` or `..`, and no backslash.")]
@@ -22,6 +27,15 @@ pub enum Refusal {
     Coding,
     #[error("This is no proxy.")]
     Connect,
+}
+
+impl From<Unreadable> for Refusal {
+    fn from(unreadable: Unreadable) -> Refusal {
+        match unreadable {
+            Unreadable::Ambiguous => Refusal::Ambiguous,
+            Unreadable::Fragment => Refusal::Fragment,
+        }
+    }
 }
 
 impl Refusal {
@@ -41,6 +55,7 @@ impl Refusal {
 pub fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     check_coding(request.headers())?;
     check_host(request.headers(), request.version())?;
+    check_origin(request.headers())?;
     if request.method() == Method::CONNECT {
         return Err(Refusal::Connect);
     }
@@ -75,43 +90,13 @@ fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a text is `uri-host [ ":" port ]` (RFC 9110 section 7.2).
-fn is_host(text: &[u8]) -> bool {
-    let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
-    let rest = if text.first() == Some(&b'[') {
-        let Some(end) = memchr::memchr(b']', text) else { return false };
-        let of_address = |it: &u8| it.is_ascii_hexdigit() || b":.".contains(it);
-        if !text[1..end].iter().all(of_address) {
-            return false;
-        }
-        &text[end + 1..]
-    } else {
-        let of_name = |it: &u8| it.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(it);
-        &text[text.iter().take_while(|it| of_name(it)).count()..]
-    };
-    rest.strip_prefix(b":").map_or(rest.is_empty(), is_port)
-}
-
-/// Whether a path is read in another way by whoever resolves it: `..` leads up, and URLs of browsers take `\` for `/`.
-/// The router goes by segments as they are sent, and handlers see the address resolved; both must mean the same.
-fn is_resolved(path: &str) -> bool {
-    if memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_none() {
-        return true;
+/// A page's origin decides what it may do here, so there is no choice of two.
+fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut values = headers.get_all(ORIGIN).iter();
+    match (values.next(), values.next()) {
+        (_, None) => Ok(()),
+        _ => Err(Refusal::Origin),
     }
-    let without_dot = |segment: &mut &[u8]| match *segment {
-        [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => {
-            *segment = rest;
-            true
-        }
-        _ => false,
-    };
-    path.as_bytes().split(|&it| it == b'/').all(|mut segment| {
-        if segment.contains(&b'\\') {
-            return false;
-        }
-        let dots = without_dot(&mut segment) && (segment.is_empty() || without_dot(&mut segment));
-        !(dots && segment.is_empty())
-    })
 }
 
 /// Checks what is asked for. Returns its host where that stands here, which then counts (RFC 9112 section 3.2.2).
@@ -129,37 +114,4 @@ fn check_target(uri: &Uri, method: &Method) -> Result<Option<HeaderValue>, Refus
         return Err(Refusal::Target);
     }
     HeaderValue::from_str(authority.as_str()).map(Some).map_err(|_| Refusal::Target)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_names_or_addresses_with_or_without_a_port() {
-        for host in ["", "x", "a-b.example", "a_b:8080", "127.0.0.1:", "[::1]", "[::ffff:1.2.3.4]:80", "%41"]
-        {
-            assert!(is_host(host.as_bytes()), "{host}");
-        }
-        for host in [
-            "x y", "x/", "u@x", "x:y", "x:1:2", "x, y", "[::1", "[x]", "[::1]x", "::1", "x\u{e9}", "x?",
-            "x\\",
-        ] {
-            assert!(!is_host(host.as_bytes()), "{host}");
-        }
-    }
-
-    #[test]
-    fn paths_lead_down() {
-        for path in
-            ["/", "/a.b", "/...", "/.a", "/..a/b..", "/%2e%2e%2e", "/.liveline/x", "/a%2f..", "/%5c", "*"]
-        {
-            assert!(is_resolved(path), "{path}");
-        }
-        for path in
-            ["/.", "/..", "/a/../b", "/a/./b", "/%2e", "/.%2E/a", "/%2e%2e", "/a\\b", "/\\..\\a", "/.\\"]
-        {
-            assert!(!is_resolved(path), "{path}");
-        }
-    }
 }

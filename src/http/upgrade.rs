@@ -1,11 +1,11 @@
 //! The moment when a client joins its line with a WebSocket (RFC 6455 section 4.2).
 
 use hyper::header::{
-    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::HeaderMap;
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::connection::{Carried, Shared};
@@ -20,12 +20,16 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Reads what a request says.
-    pub fn read(headers: &HeaderMap) -> Result<Handshake, NoHandshake> {
-        let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(NoHandshake::Key)?;
-        if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+    /// Reads what a request says (RFC 6455 section 4.2.1).
+    pub fn read(version: Version, headers: &HeaderMap) -> Result<Handshake, NoHandshake> {
+        if version < Version::HTTP_11 {
+            return Err(NoHandshake::Http);
+        }
+        if only(headers, SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
             return Err(NoHandshake::Version);
         }
+        let key = only(headers, SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
+        let key = key.ok_or(NoHandshake::Key)?;
         let accept = derive_accept_key(key.as_bytes()).parse().expect("base64 is a header value");
         Ok(Handshake { accept })
     }
@@ -38,19 +42,40 @@ impl Handshake {
     }
 }
 
+/// The value of a field that is there once.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether a text is 16 bytes in base64: 21 digits, one that ends in four bits of zero, and two signs of padding.
+fn is_key(text: &[u8]) -> bool {
+    let is_digit = |it: &u8| it.is_ascii_alphanumeric() || b"+/".contains(it);
+    text.strip_suffix(b"==").is_some_and(|digits| {
+        digits.len() == 22
+            && digits.iter().all(is_digit)
+            && digits.last().is_some_and(|it| b"AQgw".contains(it))
+    })
+}
+
 /// Why a request is no handshake.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoHandshake {
-    #[error("A WebSocket handshake needs Sec-WebSocket-Key.")]
+    #[error("A WebSocket handshake is a request of HTTP/1.1.")]
+    Http,
+    #[error("A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes in base64.")]
     Key,
-    #[error("Only WebSocket version 13 is spoken here.")]
+    #[error("A WebSocket handshake needs one Sec-WebSocket-Version, which is 13 here.")]
     Version,
 }
 
 impl From<NoHandshake> for Answer {
     fn from(error: NoHandshake) -> Answer {
-        let mut answer = Answer::text(StatusCode::BAD_REQUEST, format!("{error}\n"));
-        if matches!(error, NoHandshake::Version) {
+        let is_version = error == NoHandshake::Version;
+        let status = if is_version { StatusCode::UPGRADE_REQUIRED } else { StatusCode::BAD_REQUEST };
+        let mut answer = Answer::text(status, format!("{error}\n"));
+        if is_version {
+            answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             answer.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         answer
@@ -60,7 +85,7 @@ impl From<NoHandshake> for Answer {
 /// Answers a request for a line: 101 for the visitor that it belongs to, once.
 pub fn join<B>(shared: &Shared, token: &str, request: &Request<B>) -> Answer {
     let headers = request.headers();
-    let handshake = match Handshake::read(headers) {
+    let handshake = match Handshake::read(request.version(), headers) {
         Ok(handshake) => handshake,
         Err(error) => return error.into(),
     };
@@ -89,4 +114,30 @@ pub fn join<B>(shared: &Shared, token: &str, request: &Request<B>) -> Answer {
 /// The number of the last frame that a client has which comes again.
 fn after<B>(request: &Request<B>) -> Option<u64> {
     request.uri().query()?.split('&').find_map(|pair| pair.strip_prefix("after=")?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_16_bytes_in_base64() {
+        for key in ["dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA==", "+/+/+/+/+/+/+/+/+/+/+w=="] {
+            assert!(is_key(key.as_bytes()), "{key}");
+        }
+        for key in [
+            "",
+            "AA==",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25jZR==",
+            "dGhlIHNhbXBsZSBub25jZQ===",
+            "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==",
+            "dGhlIHNhbXBsZSBub2\u{e9}jZQ==",
+            "dGhlIHNhbXBsZSBub-5jZQ==",
+            "dGhlIHNhbXBsZSBub25jZSBhbmQgbW9yZQ==",
+        ] {
+            assert!(!is_key(key.as_bytes()), "{key}");
+        }
+    }
 }

@@ -16,11 +16,12 @@ use hyper::Method;
 use tokio::sync::Notify;
 
 use super::loader::Loader;
-use super::site::Site;
-use super::stall::{Schedule, Stall};
 #[cfg(feature = "v8")]
-use super::watchdog::Witness;
-use super::watchdog::{self, Pulse, Stopper, Trip};
+use super::microtasks::SpareQueue;
+use super::site::Site;
+use super::sources::Sources;
+use super::stall::{Schedule, Stall};
+use super::watchdog::{self, Patience, Pulse, Stopper, Trip, Watched};
 use super::{Limits, embedded, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
@@ -32,6 +33,13 @@ use crate::wire::Frame;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
+
+/// An isolate whose heap was full goes on if so much of it is free without the garbage: one in so many parts.
+const HEAP_TO_GO_ON: usize = 4;
+
+/// So many times code is stopped that runs on for an exchange that was stopped before, until the microtasks of the
+/// turn are given up, which may be what it goes on with.
+const STRIKES: u32 = 4;
 
 /// How long messages that came together may take before the event loop has its turn.
 const TURN: Duration = Duration::from_millis(5);
@@ -45,18 +53,25 @@ const WORTH_TIDYING: usize = 1 << 20;
 pub struct Isolate {
     // Handles into the heap go before the runtime that owns it.
     functions: Functions,
+    #[cfg(feature = "v8")]
+    spare: SpareQueue,
     runtime: RefCell<JsRuntime>,
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
     pulse: Arc<Pulse>,
-    #[cfg(feature = "v8")]
-    witness: Arc<Witness>,
+    stopper: Stopper,
     limits: Limits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
-    /// How often the heap was full.
+    /// The heap came near its limit, which is this.
+    near_limit: Rc<Cell<Option<usize>>>,
+    /// How often the heap was full and stayed so.
     full: Cell<u32>,
-    tripped: Notify,
+    filled: Notify,
+    /// How often in a row code was stopped that ran for no exchange, or for one that had ended.
+    strikes: Cell<u32>,
+    /// Code was stopped that belongs to no exchange, as that of a module that loads.
+    stopped_outside: Cell<Option<Trip>>,
     /// Somebody waits for the last exchange to end.
     announces_idle: Cell<bool>,
     idle: Notify,
@@ -86,6 +101,7 @@ struct Functions {
     relay: v8::Global<v8::Function>,
     reply: v8::Global<v8::Function>,
     start: v8::Global<v8::Function>,
+    stopped: v8::Global<v8::Function>,
     warm: v8::Global<v8::Function>,
 }
 
@@ -106,12 +122,14 @@ impl Isolate {
     }
 
     /// Starts a runtime with the host's own JavaScript and no handlers, for a project whose folder this is. Needs a tokio
-    /// context.
+    /// context. `lost` is called from another thread if its code runs on and cannot be stopped, with the exchange that
+    /// it runs for, if that is known.
     pub fn new(
         project: &Path,
         limits: Limits,
         exchanges: Exchanges,
         databases: Databases,
+        lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::of(project));
         let hub = exchanges.hub();
@@ -126,37 +144,39 @@ impl Isolate {
             ..Default::default()
         })?;
         let pulse = Arc::new(Pulse::default());
+        // As in browsers, code that others wait for does not wait for a lock.
         #[cfg(feature = "v8")]
-        let witness = Arc::new(Witness::new(runtime.main_context(), &pulse));
-        let handle = runtime.v8_isolate().thread_safe_handle();
+        runtime.v8_isolate().set_allow_atomics_wait(false);
+        #[cfg(feature = "v8")]
+        let spare = SpareQueue::new(&mut runtime);
         let stopper = Stopper::new(
-            handle,
+            &mut runtime,
+            &pulse,
             #[cfg(feature = "v8")]
-            witness.clone(),
+            spare.rescue(),
         );
-        // What a handler said is not to wait until it has counted to a billion.
-        let flushing = hub.clone();
-        watchdog::watch(&pulse, stopper.clone(), limits.cpu, move || flushing.flush());
-        let tripped = pulse.clone();
-        runtime.add_near_heap_limit_callback(move |current, _| {
-            tripped.trip(Trip::Heap);
-            stopper.stop();
-            current + HEAP_TO_UNWIND
-        });
+        let watched = Flushing { hub: hub.clone(), lost };
+        watchdog::watch(&pulse, stopper.clone(), Patience::new(limits.cpu), watched);
+        let near_limit = Rc::default();
+        guard_heap(&mut runtime, &stopper, &near_limit);
         let functions = Functions::of(&mut runtime);
         let state = runtime.op_state();
         Ok(Isolate {
             functions,
+            #[cfg(feature = "v8")]
+            spare,
             runtime: RefCell::new(runtime),
             state,
             loader,
             pulse,
-            #[cfg(feature = "v8")]
-            witness,
+            stopper,
             limits,
             waker: RefCell::default(),
+            near_limit,
             full: Cell::default(),
-            tripped: Notify::new(),
+            filled: Notify::new(),
+            strikes: Cell::default(),
+            stopped_outside: Cell::default(),
             announces_idle: Cell::default(),
             hub,
             holds_back: Cell::default(),
@@ -169,15 +189,23 @@ impl Isolate {
         self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
 
-    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `stalled` is called
-    /// when one waits for a while.
-    pub async fn load(&self, site: &Site, stalled: impl Fn(&Stall)) -> Result<(), Vec<Diagnostic>> {
+    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is told of
+    /// each before it runs, `stalled` is called when one waits for a while.
+    pub async fn load(
+        &self,
+        site: &Site,
+        sources: Arc<Sources>,
+        loads: impl Fn(PathBuf),
+        stalled: impl Fn(&Stall),
+    ) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
+        self.loader.load_from(sources);
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
         // Before any code of handlers, which may change what is loaded later.
         self.warm();
         let mut failures = Vec::new();
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
+            loads(handler.path.clone());
             if let Err(diagnostic) = self.load_handler(handler, &stalled).await {
                 failures.push(diagnostic);
             }
@@ -203,7 +231,7 @@ impl Isolate {
     async fn load_handler(&self, handler: &Handler, stalled: impl Fn(&Stall)) -> Result<(), Diagnostic> {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
-        self.loader.check(&handler.path)?;
+        self.loader.check(&handler.path, &url)?;
         self.loader.take_failure();
         let failed = |error: CoreError| self.loader.take_failure().unwrap_or_else(|| describe(&error));
         let module = {
@@ -212,11 +240,17 @@ impl Isolate {
             let _running = self.pulse.enter();
             futures_now(runtime.load_side_es_module(&url)).map_err(failed)?
         };
+        self.stopped_outside.set(None);
         let mut evaluation = {
             let _running = self.pulse.enter();
             Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
         };
+        self.turn_ended();
         let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
+            // Where it was stopped, it does not come to an end.
+            if self.stopped_outside.get().is_some() {
+                return Poll::Ready(Ok(()));
+            }
             let polled = self.poll(cx);
             if let Poll::Ready(result) = evaluation.as_mut().poll(cx) {
                 return Poll::Ready(result);
@@ -247,7 +281,7 @@ impl Isolate {
             }
         }
         let file = handler.path.display();
-        if let Some(trip) = self.pulse.take_trip() {
+        if let Some(trip) = self.stopped_outside.take() {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_trip(trip))));
         }
         let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
@@ -258,11 +292,6 @@ impl Isolate {
             call(scope, &functions.add_handler, &[id, dirname, namespace]);
         });
         Ok(())
-    }
-
-    /// Whether one of their files had nothing in it.
-    pub fn has_empty(&self) -> bool {
-        self.loader.has_empty()
     }
 
     /// Every file that the handlers are made of.
@@ -277,6 +306,7 @@ impl Isolate {
         let path = uri.path();
         let page = request.page.map_or(-1, u32::cast_signed);
         let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
+        self.pulse.is_for(Some(exchange.0));
         self.enter(|scope, functions| {
             let id = v8::Number::new(scope, exchange.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
@@ -298,6 +328,7 @@ impl Isolate {
     /// Delivers what happened on a line.
     pub fn deliver(&self, told: &Told) {
         let id = told.exchange.0 as f64;
+        self.pulse.is_for(Some(told.exchange.0));
         match &told.event {
             Event::Opened => self.enter(|scope, functions| {
                 let id = v8::Number::new(scope, id).into();
@@ -358,16 +389,14 @@ impl Isolate {
 
     /// Delivers messages of raw sockets, as many in one turn as fit into five milliseconds. Says how many it took.
     pub fn deliver_messages(&self, told: &[Told]) -> usize {
-        let mut taken = 0;
         self.enter(|scope, functions| {
             let messages: Vec<_> = told.iter().flat_map(|told| message(scope, told)).collect();
             let messages = v8::Array::new_with_elements(scope, &messages);
             let turn = v8::Number::new(scope, TURN.as_millis() as f64).into();
             call(scope, &functions.heard, &[messages.into(), turn]);
-            taken = messages_taken(scope, messages);
         });
         // Where not even the first was begun, the isolate is being stopped.
-        taken.clamp(1, told.len())
+        self.with_exchanges(|exchanges| exchanges.take_heard()).clamp(1, told.len())
     }
 
     /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
@@ -382,6 +411,7 @@ impl Isolate {
     }
 
     fn tell_closed(&self, exchange: ExchangeId, close: &Close) {
+        self.pulse.is_for(Some(exchange.0));
         self.enter(|scope, functions| {
             let arguments = [
                 v8::Number::new(scope, exchange.0 as f64).into(),
@@ -456,12 +486,12 @@ impl Isolate {
         self.announces_idle.set(true);
     }
 
-    /// Waits until the isolate was stopped by the watchdog or at its heap limit.
-    pub async fn stopped(&self) {
-        self.tripped.notified().await;
+    /// Waits until the heap is full of what is no garbage, whoever was stopped for it.
+    pub async fn filled(&self) {
+        self.filled.notified().await;
     }
 
-    /// Whether what fills the heap is not what was stopped: it filled again.
+    /// Whether its heap was full of what is no garbage more than once.
     pub fn is_spent(&self) -> bool {
         self.full.get() > 1
     }
@@ -472,17 +502,27 @@ impl Isolate {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), CoreError>> {
+        if self.pulse.is_lost() {
+            return Poll::Pending;
+        }
+        self.pulse.is_for(None);
         let polled = {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.pulse.enter();
             runtime.poll_event_loop(cx, PollEventLoopOptions::default())
         };
-        self.turn_ended();
+        if self.turn_ended() {
+            // Its error is that of the code that was stopped, which was told.
+            return Poll::Pending;
+        }
         polled
     }
 
     /// Enters JavaScript for one turn: `enter`, then microtasks, then what the turn decided.
     fn enter(&self, enter: impl FnOnce(&mut v8::PinScope<'_, '_>, &Functions)) {
+        if self.pulse.is_lost() {
+            return;
+        }
         {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.pulse.enter();
@@ -494,14 +534,24 @@ impl Isolate {
             scope.perform_microtask_checkpoint();
         }
         self.turn_ended();
-        // Timers and ops that the turn started are not known to the event loop yet.
+        self.wake();
+    }
+
+    /// Has the event loop look again: timers and ops that a turn started are not known to it yet.
+    fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
     }
 
-    fn turn_ended(&self) {
-        if let Some(trip) = self.pulse.take_trip() {
+    /// What every turn comes to. Says whether it was stopped.
+    fn turn_ended(&self) -> bool {
+        if self.pulse.is_lost() {
+            // Another thread has told everybody, and no code is to run here again.
+            return true;
+        }
+        let trip = self.pulse.take_trip();
+        if let Some(trip) = trip {
             self.recover(trip);
         }
         for exchange in self.with_exchanges(Exchanges::turn_ended) {
@@ -514,33 +564,85 @@ impl Isolate {
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }
+        if let Some(limit) = self.near_limit.take() {
+            self.look_at_heap(limit);
+        }
+        trip.is_some()
     }
 
-    /// The watchdog or the heap limit stopped the turn that just ended. Its exchange fails; the others go on.
+    /// The turn that just ended was stopped. The exchange whose code ran fails; the others go on.
     fn recover(&self, trip: Trip) {
-        if trip == Trip::Heap {
-            self.full.set(self.full.get() + 1);
-        }
-        self.tripped.notify_one();
-        let culprit = {
+        let left = {
             let mut runtime = self.runtime.borrow_mut();
             runtime.v8_isolate().cancel_terminate_execution();
+            self.take_back_microtasks();
             deno_core::scope!(scope, &mut *runtime);
             let left = current_exchange(scope);
             let undefined = v8::undefined(scope).into();
             scope.set_continuation_preserved_embedder_data(undefined);
             left
         };
-        #[cfg(feature = "v8")]
-        let culprit = self.witness.take().map(ExchangeId).or(culprit);
+        // V8 was asked while the code ran. QuickJS only leaves what it ran last.
+        let culprit = match cfg!(feature = "v8") {
+            true => self.stopper.witness().take_culprit().map(ExchangeId),
+            false => left,
+        };
+        self.count_strike(culprit);
         let why = Diagnostic::new(self.describe_trip(trip));
+        let close = Close::because(CloseCode::HandlerFailed, why.message.clone());
         match culprit {
-            Some(exchange) => {
-                let close = Close::because(CloseCode::HandlerFailed, why.message.clone());
-                self.with_exchanges(|exchanges| exchanges.fail(exchange, why));
-                self.end(exchange, &close);
+            Some(exchange) => self.with_exchanges(|exchanges| {
+                exchanges.fail(exchange, why);
+                exchanges.gone(exchange);
+            }),
+            None => {
+                self.stopped_outside.set(Some(trip));
+                tracing::error!(target: "liveline::handler", "outside of any exchange: {why}");
             }
-            None => tracing::error!(target: "liveline::handler", "outside of any exchange: {why}"),
+        }
+        self.enter(|scope, functions| {
+            let arguments = [
+                v8::Number::new(scope, culprit.map_or(-1.0, |exchange| exchange.0 as f64)).into(),
+                v8::Integer::new_from_unsigned(scope, close.code.number().into()).into(),
+                string(scope, &close.reason),
+            ];
+            call(scope, &functions.stopped, &arguments);
+        });
+        self.take_back_microtasks();
+        self.wake();
+    }
+
+    /// Microtasks that the termination would have taken along.
+    fn take_back_microtasks(&self) {
+        #[cfg(feature = "v8")]
+        self.spare.give_back();
+    }
+
+    /// Code of an exchange that was stopped may go on in microtasks. Where that does not end, they are given up.
+    fn count_strike(&self, culprit: Option<ExchangeId>) {
+        let is_alive =
+            culprit.is_some_and(|exchange| self.with_exchanges(|exchanges| exchanges.knows(exchange)));
+        self.strikes.set(if is_alive { 0 } else { self.strikes.get() + 1 });
+        #[cfg(feature = "v8")]
+        self.stopper.witness().keeps_microtasks(self.strikes.get() < STRIKES);
+    }
+
+    /// The heap came near its limit, and was allowed to grow until the code that filled it had stopped. What is no
+    /// garbage now decides whether the isolate can go on.
+    fn look_at_heap(&self, limit: usize) {
+        let mut runtime = self.runtime.borrow_mut();
+        runtime.v8_isolate().low_memory_notification();
+        let used = runtime.v8_isolate().get_heap_statistics().used_heap_size();
+        // Where more is used, V8 leaves a quarter above that.
+        runtime.remove_near_heap_limit_callback(limit);
+        guard_heap(&mut runtime, &self.stopper, &self.near_limit);
+        if used > self.limits.heap - self.limits.heap / HEAP_TO_GO_ON {
+            let (used, limit) = (used >> 20, self.limits.heap >> 20);
+            tracing::warn!(
+                "the handlers of an isolate keep {used} MiB of its heap of {limit} MiB; another takes its place"
+            );
+            self.full.set(self.full.get() + 1);
+            self.filled.notify_one();
         }
     }
 
@@ -559,6 +661,33 @@ impl Isolate {
     fn with_exchanges<R>(&self, f: impl FnOnce(&mut Exchanges) -> R) -> R {
         f(self.state.borrow_mut().borrow_mut::<Exchanges>())
     }
+}
+
+/// What the watchdog does for an isolate besides.
+struct Flushing<F> {
+    hub: Hub,
+    lost: F,
+}
+
+impl<F: Fn(Option<ExchangeId>) + Send> Watched for Flushing<F> {
+    fn meanwhile(&self) {
+        // What a handler said is not to wait until it has counted to a billion.
+        self.hub.flush();
+    }
+
+    fn lost(&self, exchange: Option<u64>) {
+        (self.lost)(exchange.map(ExchangeId));
+    }
+}
+
+/// Stops whoever fills the heap. Notes the limit that this went over.
+fn guard_heap(runtime: &mut JsRuntime, stopper: &Stopper, near_limit: &Rc<Cell<Option<usize>>>) {
+    let (stopper, near_limit) = (stopper.clone(), near_limit.clone());
+    runtime.add_near_heap_limit_callback(move |current, initial| {
+        near_limit.set(Some(initial));
+        stopper.heap_is_full();
+        current + HEAP_TO_UNWIND
+    });
 }
 
 impl Functions {
@@ -591,6 +720,7 @@ impl Functions {
             relay: function("relay"),
             reply: function("reply"),
             start: function("start"),
+            stopped: function("stopped"),
             warm: function("warm"),
         };
         call(scope, &begin, &[]);
@@ -642,13 +772,6 @@ fn message<'s>(scope: &mut v8::PinScope<'s, '_>, told: &Told) -> [v8::Local<'s, 
         _ => v8::undefined(scope).into(),
     };
     [v8::Number::new(scope, told.exchange.0 as f64).into(), said]
-}
-
-/// How many of these `17_websocket_pair.js` has taken.
-fn messages_taken(scope: &mut v8::PinScope<'_, '_>, messages: v8::Local<v8::Array>) -> usize {
-    let key = string(scope, "taken");
-    let taken = messages.get(scope, key).and_then(|taken| taken.uint32_value(scope));
-    taken.unwrap_or_default() as usize
 }
 
 /// The name of a method, without a copy for those that V8 knows already.

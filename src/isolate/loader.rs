@@ -1,9 +1,10 @@
 //! Loads the modules of an isolate.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use deno_core::error::ModuleLoaderError;
 use deno_core::{
@@ -13,19 +14,20 @@ use deno_core::{
 use deno_error::JsErrorBox;
 
 use super::modules::{Modules, is_common_js, own_source};
+use super::sources::{Source, Sources};
 use super::stall::first_await;
 use super::transpile;
 use crate::ops::Diagnostic;
 
-/// Reads modules from files, and remembers which.
+/// Reads the modules of its generation from files, and remembers which.
 pub struct Loader {
     modules: Modules,
-    source_maps: RefCell<HashMap<String, Vec<u8>>>,
+    /// What the generation has read so far; this loader's own until it is known which that is.
+    sources: RefCell<Arc<Sources>>,
+    source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
     files: RefCell<HashSet<PathBuf>>,
     /// What each file imports, in the order of its code.
     imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
-    /// One of them had nothing in it.
-    has_empty: Cell<bool>,
     /// The last error with a place that V8 does not know, because it never saw the source.
     failure: RefCell<Option<Diagnostic>>,
 }
@@ -35,22 +37,32 @@ impl Loader {
     pub fn of(project: &Path) -> Loader {
         Loader {
             modules: Modules::of(project),
+            sources: RefCell::default(),
             source_maps: RefCell::default(),
             files: RefCell::default(),
             imports: RefCell::default(),
-            has_empty: Cell::default(),
+
             failure: RefCell::default(),
         }
     }
 
     /// Fails where a handler is no code of the project.
-    pub fn check(&self, handler: &Path) -> Result<(), Diagnostic> {
-        self.modules.check_handler(handler)
+    pub fn check(&self, handler: &Path, url: &ModuleSpecifier) -> Result<(), Diagnostic> {
+        match self.sources.borrow().module(url) {
+            // That was when it was read, and what has become of the file makes no difference.
+            Some(_) => Ok(()),
+            None => self.modules.check_handler(handler),
+        }
     }
 
     /// Every file that was read so far.
     pub fn files(&self) -> HashSet<PathBuf> {
         self.files.borrow().clone()
+    }
+
+    /// From now on it loads what this generation has read.
+    pub fn load_from(&self, sources: Arc<Sources>) {
+        *self.sources.borrow_mut() = sources;
     }
 
     /// The files with a top-level await that a handler is made of, what is imported first, with the line of the first.
@@ -69,11 +81,6 @@ impl Loader {
             }
         }
         found
-    }
-
-    /// Whether a file had nothing in it, as one that is about to be written.
-    pub fn has_empty(&self) -> bool {
-        self.has_empty.get()
     }
 
     /// The error that ended the last load, if it came from here.
@@ -102,32 +109,49 @@ impl Loader {
         };
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
         self.files.borrow_mut().insert(path.clone());
-        let source = std::fs::read_to_string(&path)
-            .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
-        if source.is_empty() {
-            self.has_empty.set(true);
-        }
-        if path.extension().is_some_and(|extension| extension == "json") {
-            if *requested != RequestedModuleType::Json {
+        let sources = self.sources.borrow().clone();
+        let source = match sources.module(url) {
+            Some(source) => source,
+            None => sources.keep(url, source_of(&path, &sources, importing)?),
+        };
+        match source {
+            Source::Json(_) if *requested != RequestedModuleType::Json => {
                 let path = path.display();
-                return Err(importing(format!(
-                    "cannot import {path}: JSON needs `with {{ type: \"json\" }}`"
-                )));
+                Err(importing(format!("cannot import {path}: JSON needs `with {{ type: \"json\" }}`")))
             }
-            return module(ModuleType::Json, ModuleSourceCode::String(source.into()));
+            Source::Json(text) => module(ModuleType::Json, ModuleSourceCode::String(text.into())),
+            Source::Script { code, source_map } => {
+                if let Some(source_map) = source_map {
+                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+                }
+                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
+            }
         }
-        if is_common_js(&path, &source) {
-            let path = path.display();
-            return Err(importing(format!(
-                "cannot import {path}: it is CommonJS, and handlers import ES modules"
-            )));
-        }
-        let script = transpile::script(&path, source)?;
-        if let Some(source_map) = script.source_map {
-            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
-        }
-        module(ModuleType::JavaScript, ModuleSourceCode::String(script.code.into()))
     }
+}
+
+/// What a file is to V8.
+fn source_of(
+    path: &Path,
+    sources: &Sources,
+    importing: impl Fn(String) -> Diagnostic,
+) -> Result<Source, Diagnostic> {
+    let source = std::fs::read_to_string(path)
+        .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+    if source.is_empty() {
+        sources.found_empty();
+    }
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return Ok(Source::Json(source.into()));
+    }
+    if is_common_js(path, &source) {
+        let path = path.display();
+        return Err(importing(format!(
+            "cannot import {path}: it is CommonJS, and handlers import ES modules"
+        )));
+    }
+    let script = transpile::script(path, source)?;
+    Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
 }
 
 impl ModuleLoader for Loader {
@@ -137,11 +161,22 @@ impl ModuleLoader for Loader {
         referrer: &str,
         _kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        let resolved = self.modules.resolve(specifier, referrer);
-        if let Ok(url) = &resolved
-            && let (Some(file), Some(importer)) = (path_of(url), importer_of(referrer))
-        {
-            self.imports.borrow_mut().entry(importer).or_default().push(file);
+        let sources = self.sources.borrow().clone();
+        let resolved = match sources.resolved(specifier, referrer) {
+            Some(url) => {
+                // This lets packages in, for what their modules may import later.
+                if !specifier.starts_with(['.', '/']) {
+                    let _ = self.modules.resolve(specifier, referrer);
+                }
+                Ok(url)
+            }
+            None => self.modules.resolve(specifier, referrer),
+        };
+        if let Ok(url) = &resolved {
+            sources.keep_resolved(specifier, referrer, url);
+            if let (Some(file), Some(importer)) = (path_of(url), importer_of(referrer)) {
+                self.imports.borrow_mut().entry(importer).or_default().push(file);
+            }
         }
         resolved.map_err(|error| {
             let place = importer_of(referrer)
@@ -166,7 +201,7 @@ impl ModuleLoader for Loader {
     }
 
     fn get_source_map(&self, specifier: &str) -> Option<Cow<'_, [u8]>> {
-        self.source_maps.borrow().get(specifier).map(|map| Cow::Owned(map.clone()))
+        self.source_maps.borrow().get(specifier).map(|map| Cow::Owned(map.to_vec()))
     }
 }
 

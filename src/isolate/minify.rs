@@ -6,7 +6,7 @@ use deno_ast::swc::ast::{
     UnaryExpr, UnaryOp, VarDecl, VarDeclKind,
 };
 use deno_ast::swc::atoms::Atom;
-use deno_ast::swc::codegen::text_writer::JsWriter;
+use deno_ast::swc::codegen::text_writer::{JsWriter, omit_trailing_semi};
 use deno_ast::swc::codegen::{Config, Emitter};
 use deno_ast::swc::common::SourceMap;
 use deno_ast::swc::common::sync::Lrc;
@@ -41,13 +41,15 @@ pub fn minify(script: String) -> String {
     });
     let mut output = Vec::new();
     let map: Lrc<SourceMap> = Lrc::default();
-    let mut emitter = Emitter {
-        cfg: Config::default().with_minify(true).with_ascii_only(true),
-        comments: None,
-        cm: map.clone(),
-        wr: JsWriter::new(map, "\n", &mut output, None),
-    };
-    emitter.emit_program(&program).expect("memory can be written to");
+    {
+        let mut emitter = Emitter {
+            cfg: Config::default().with_minify(true).with_ascii_only(true),
+            comments: None,
+            cm: map.clone(),
+            wr: omit_trailing_semi(JsWriter::new(map, "\n", &mut output, None)),
+        };
+        emitter.emit_program(&program).expect("memory can be written to");
+    }
     String::from_utf8(output)
         .expect("the emitter was told to write ASCII")
         .trim_end()
@@ -55,9 +57,9 @@ pub fn minify(script: String) -> String {
         .to_owned()
 }
 
-/// Names a, b, ... z, A, ... Z, aa, ...
+/// Names of one letter, of two, and so on. The letters that scripts have most come first, which compresses best.
 fn short(mut number: usize) -> Atom {
-    const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const LETTERS: &[u8; 52] = b"etnrisoacldupfmhgvybxwkqjzETNRISOACLDUPFMHGVYBXWKQJZ";
     let mut name = String::new();
     loop {
         name.push(char::from(LETTERS[number % LETTERS.len()]));
@@ -180,12 +182,12 @@ mod tests {
         let script = "(() => { class Counter { #count = 0; next() { const step = 1; return this.#count += step; } } return Counter; })()";
         assert_eq!(
             minify(script.into()),
-            "(()=>{class a{#a=0;next(){let a=1;return this.#a+=a;}}return a;})()"
+            "(()=>{class e{#e=0;next(){let e=1;return this.#e+=e}}return e})()"
         );
         let nested = "(() => { class A { #x; #y; f() { return class { #z; g(a) { return a.#x + a.#y + this.#z; } }; } } return class { #own; }; })()";
         assert_eq!(
             minify(nested.into()),
-            "(()=>{class a{#a;#b;f(){return class{#c;g(a){return a.#a+a.#b+this.#c;}};}}return class{#a;};})()"
+            "(()=>{class e{#e;#t;f(){return class{#n;g(e){return e.#e+e.#t+this.#n}}}}return class{#e}})()"
         );
     }
 
@@ -193,7 +195,7 @@ mod tests {
     fn minify_values_are_short() {
         let script = "f(true, { a: false, true: undefined, undefined: 1 }, x.undefined)";
         assert_eq!(minify(script.into()), "f(!0,{a:!1,true:void 0,undefined:1},x.undefined)");
-        assert_eq!(minify("((a, b = undefined) => a)(1)".into()), "((a,b)=>a)(1)");
+        assert_eq!(minify("((a, b = undefined) => a)(1)".into()), "((e,t)=>e)(1)");
     }
 
     #[test]
@@ -205,6 +207,6 @@ mod tests {
 
     #[test]
     fn minify_names_do_not_hide_globals() {
-        assert_eq!(minify("((first) => a + first)(1)".into()), "(b=>a+b)(1)");
+        assert_eq!(minify("((first) => e + first)(1)".into()), "(t=>e+t)(1)");
     }
 }

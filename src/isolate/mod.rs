@@ -12,27 +12,33 @@
 
 mod border;
 mod browser;
+mod clients;
 mod embedded;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
 mod live;
 mod loader;
+#[cfg(feature = "v8")]
+mod microtasks;
 #[cfg(feature = "ts")]
 mod minify;
 mod modules;
+mod outside;
 mod pool;
 #[cfg(feature = "ts")]
 mod primordials;
 mod settings;
 mod site;
 mod snapshot;
+mod sources;
 mod stall;
 mod transpile;
 mod watchdog;
 mod worker;
 
+pub use clients::{Enlisted, Progress};
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
 pub use snapshot::{SnapshotError, keep as keep_snapshot};
-pub use worker::{Admitted, Called, Connection, Serve, Worker};
+pub use worker::{Admitted, Called, Connection, Serve, Taken, Worker};

@@ -1,9 +1,8 @@
 //! The workers that serve now, those that finish, and the one that waits.
 
 use std::collections::{HashSet, VecDeque};
-use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::Settings;
 use super::browser::BrowserTools;
+use super::sources::Sources;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::client::BrowserFiles;
 use crate::engine::{CloseCode, OwnerId};
@@ -21,6 +21,9 @@ use crate::router::{Layer, Routes};
 
 /// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
 const MAX_RETIRED: usize = 8;
+
+/// So many isolates lost within a time are worth a word: handlers let strangers do that again and again.
+const MANY_LOST: (usize, Duration) = (3, Duration::from_secs(600));
 
 /// All workers of the server.
 pub struct Pool {
@@ -38,6 +41,17 @@ pub struct Pool {
     draining: AtomicBool,
     /// Times that code was loaded.
     generation: AtomicU64,
+    /// Isolates that are lost and whose threads still run.
+    stuck: AtomicUsize,
+    /// When isolates were lost last.
+    losses: Mutex<VecDeque<Instant>>,
+}
+
+/// The code of one generation: what isolates load that take the place of others of it.
+pub(super) struct Code {
+    pub routes: Arc<Routes>,
+    pub browser: Arc<BrowserFiles>,
+    pub sources: Arc<Sources>,
 }
 
 /// What a reload did.
@@ -63,6 +77,8 @@ impl Pool {
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            stuck: AtomicUsize::new(0),
+            losses: Mutex::default(),
         })
     }
 
@@ -95,9 +111,10 @@ impl Pool {
 
     async fn reload_now(&self, is_meant: impl Fn(bool) -> bool) -> Result<Reloaded, Vec<Diagnostic>> {
         let began = Instant::now();
-        let routes = self.scan()?;
-        let handlers = routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
-        let (workers, has_empty) = self.load(&routes, 0..self.settings.workers).await?;
+        let code = self.read()?;
+        let handlers = code.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
+        let workers = self.load(&code).await?;
+        let has_empty = code.sources.has_empty();
         if !is_meant(has_empty) {
             workers.iter().for_each(|worker| drop(worker.mailbox.send(Mail::Stop)));
             return Err(vec![Diagnostic::new("the files changed while they were loaded")]);
@@ -111,63 +128,70 @@ impl Pool {
         Ok(Reloaded { handlers, took })
     }
 
-    fn scan(&self) -> Result<Arc<Routes>, Vec<Diagnostic>> {
-        let scan = || Routes::scan(&self.settings.layout);
-        let routes = tokio::task::block_in_place(scan);
-        Ok(Arc::new(routes.map_err(|error| vec![Diagnostic::new(error.to_string())])?))
+    /// Reads what is there. Handlers are read as they load.
+    fn read(&self) -> Result<Arc<Code>, Vec<Diagnostic>> {
+        // Reads and compiles, which is not for a thread that live lines need.
+        tokio::task::block_in_place(|| {
+            let layout = &self.settings.layout;
+            let routes = Routes::scan(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+            for page in routes.pages() {
+                // Whether that went well is told to those who ask for it.
+                let _ = page.read();
+            }
+            let tools = Arc::new(BrowserTools::of(&layout.project));
+            let (browser, files) = BrowserFiles::build(layout, &routes, tools);
+            // Also of code that does not load: the change that mends it has to be seen.
+            *lock(&self.files) = files;
+            Ok(Arc::new(Code {
+                routes: Arc::new(routes),
+                browser: Arc::new(browser?),
+                sources: Arc::default(),
+            }))
+        })
     }
 
-    /// Starts these workers with the same code, side by side. All of them load, or none goes on. Says also whether a
-    /// file had nothing in it.
-    async fn load(
-        &self,
-        routes: &Arc<Routes>,
-        numbers: Range<usize>,
-    ) -> Result<(Vec<Arc<Handle>>, bool), Vec<Diagnostic>> {
-        // Reads and compiles, which is not for a thread that live lines need.
-        let layout = &self.settings.layout;
-        let tools = Arc::new(BrowserTools::of(&layout.project));
-        let build = || BrowserFiles::build(layout, routes, tools);
-        let (browser, mut files) = tokio::task::block_in_place(build);
-        let browser = browser.map(Arc::new).inspect_err(|_| *lock(&self.files) = files.clone())?;
+    /// Starts all workers with the same code, side by side. All of them load, or none goes on.
+    async fn load(&self, code: &Arc<Code>) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let mut workers = Vec::new();
         let mut loading = Vec::new();
-        for worker in numbers {
+        for worker in 0..self.settings.workers {
             let tells = workers.is_empty();
-            let (worker, loaded) = self.begin_load(routes, &browser, Place { worker, generation }, tells)?;
+            let (worker, loaded) = self.begin_load(code, Place { worker, generation }, tells)?;
             workers.push(worker);
             loading.push(loaded);
         }
-        let (mut result, mut has_empty) = (Ok(()), false);
+        let mut result = Ok(());
         for loading in loading {
-            let loaded = loading.await.unwrap_or_else(|_| Loaded {
-                files: HashSet::new(),
-                has_empty: false,
-                result: Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]),
-            });
-            files.extend(loaded.files);
-            has_empty |= loaded.has_empty;
+            let loaded = finished(loading).await;
+            lock(&self.files).extend(loaded.files);
             result = result.and(loaded.result);
         }
-        // Also of code that does not load: the change that mends it has to be seen.
-        *lock(&self.files) = files;
         if result.is_err() {
             for worker in &workers {
                 let _ = worker.mailbox.send(Mail::Stop);
             }
         }
-        result.map(|()| (workers, has_empty))
+        result.map(|()| workers)
     }
 
-    /// Puts a fresh worker in place of one whose isolate was stopped.
+    /// Begins to load the code of this worker in another one.
+    fn begin_again(&self, worker: usize, old: &Handle) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
+        let Some(code) = old.outside.code() else {
+            return Err(vec![Diagnostic::new("it has not loaded any code")]);
+        };
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        self.begin_load(&code, Place { worker, generation }, true)
+    }
+
+    /// Puts a fresh worker, with the same code, in place of one that has no room or that has ended.
     pub(super) fn replace(&self, owner: OwnerId) {
         let Some(pool) = self.itself.upgrade() else { return };
         self.runtime.spawn(async move {
             if let Err(diagnostics) = pool.replace_now(owner).await {
                 for diagnostic in diagnostics {
                     tracing::error!(
-                        "the stopped isolate goes on serving, its replacement does not load: {diagnostic}"
+                        "the isolate that is to take another's place does not load: {diagnostic}"
                     );
                 }
             }
@@ -176,16 +200,90 @@ impl Pool {
 
     async fn replace_now(&self, owner: OwnerId) -> Result<(), Vec<Diagnostic>> {
         let _changing = self.changing.lock().await;
-        let current = self.current.load_full();
-        let Some(index) = current.iter().position(|worker| worker.owner == owner) else { return Ok(()) };
-        let (mut fresh, _) = self.load(&self.scan()?, index..index + 1).await?;
-        let mut workers = Vec::clone(&current);
-        let old = std::mem::replace(&mut workers[index], fresh.remove(0));
-        self.current.store(Arc::new(workers));
-        self.retire(old);
-        tracing::info!("an isolate was replaced");
-        self.prepare_spare();
+        let Some((index, old)) = self.serving(owner) else { return Ok(()) };
+        let (fresh, loading) = self.begin_again(index, &old)?;
+        finished(loading).await.result?;
+        if self.put_in_place(owner, &fresh) {
+            self.retire(old);
+            tracing::info!("an isolate was replaced");
+            self.prepare_spare();
+        } else {
+            let _ = fresh.mailbox.send(Mail::Stop);
+        }
         Ok(())
+    }
+
+    /// Puts a fresh worker, with the same code, in place of one whose thread does not come back. From here on it gets
+    /// the connections, and serves as soon as it has loaded.
+    pub(super) fn replace_lost(&self, owner: OwnerId) {
+        let Some((index, old)) = self.serving(owner) else { return };
+        let Some(pool) = self.itself.upgrade() else { return };
+        let failed = |diagnostics: Vec<Diagnostic>| {
+            for diagnostic in diagnostics {
+                tracing::error!(
+                    "the isolate that is to take the lost one's place does not load, \
+                     and is tried again with the next connection: {diagnostic}"
+                );
+            }
+        };
+        match self.begin_again(index, &old) {
+            Ok((fresh, loading)) => {
+                self.put_in_place(owner, &fresh);
+                self.runtime.spawn(async move {
+                    if let Err(diagnostics) = finished(loading).await.result {
+                        failed(diagnostics);
+                        // Who waited for it sees that the connection ends.
+                        drop(fresh.outside.take_arriving());
+                    } else {
+                        pool.prepare_spare();
+                    }
+                });
+            }
+            Err(diagnostics) => failed(diagnostics),
+        }
+    }
+
+    /// A worker among those that serve.
+    fn serving(&self, owner: OwnerId) -> Option<(usize, Arc<Handle>)> {
+        let current = self.current.load();
+        let index = current.iter().position(|worker| worker.owner == owner)?;
+        Some((index, current[index].clone()))
+    }
+
+    /// Puts a worker in another's place, if that serves.
+    fn put_in_place(&self, owner: OwnerId, fresh: &Arc<Handle>) -> bool {
+        let mut is_done = false;
+        self.current.rcu(|workers| {
+            let mut workers = Vec::clone(workers);
+            let place = workers.iter_mut().find(|worker| worker.owner == owner);
+            is_done = place.is_some();
+            place.into_iter().for_each(|place| *place = fresh.clone());
+            workers
+        });
+        is_done
+    }
+
+    /// An isolate was lost.
+    pub(super) fn lost_one(&self) {
+        let stuck = self.stuck.fetch_add(1, Ordering::Relaxed) + 1;
+        let (many, time) = MANY_LOST;
+        let mut losses = lock(&self.losses);
+        losses.push_back(Instant::now());
+        losses.retain(|loss| loss.elapsed() < time);
+        if losses.len() >= many {
+            tracing::error!(
+                "{} isolates were lost within {} minutes, and {stuck} of the lost still run: each holds its memory \
+                 and its connections' descriptors until its code ends. The handlers named above let clients do that",
+                losses.len(),
+                time.as_secs() / 60
+            );
+        }
+    }
+
+    /// The thread of an isolate that was lost has ended after all.
+    pub(super) fn lost_one_ended(&self) {
+        let stuck = self.stuck.fetch_sub(1, Ordering::Relaxed) - 1;
+        tracing::info!("the code of a lost isolate has ended; {stuck} still run");
     }
 
     /// Files that the handlers' code, as last loaded, is made of.
@@ -209,19 +307,25 @@ impl Pool {
         if self.draining.load(Ordering::Relaxed) {
             return;
         }
-        let mut mail = Mail::Connection(connection);
         let workers = self.current.load();
-        let mut by_load: Vec<_> = workers.iter().collect();
-        by_load.sort_by_key(|worker| worker.load.load(Ordering::Relaxed));
+        let mut by_load: Vec<_> = workers.iter().filter(|worker| !worker.outside.is_lost()).collect();
+        by_load.sort_by_key(|worker| (!worker.outside.is_ready(), worker.load.load(Ordering::Relaxed)));
+        let mut connections = VecDeque::from([connection]);
         for worker in by_load {
-            match worker.mailbox.send(mail) {
-                Ok(()) => return,
-                Err(unsent) => {
-                    // It ended: somebody has to take its place, and somebody else the connection.
-                    self.replace(worker.owner);
-                    mail = unsent.0;
-                }
+            let count = connections.len();
+            for connection in connections.drain(..) {
+                worker.outside.send(connection);
             }
+            let is_alive = (0..count).all(|_| worker.mailbox.send(Mail::Connection).is_ok());
+            if is_alive && !worker.outside.is_lost() {
+                return;
+            }
+            if !is_alive {
+                // It ended: somebody has to take its place.
+                self.replace(worker.owner);
+            }
+            // Somebody else gets the connection, and those that came with it.
+            connections = worker.outside.take_arriving();
         }
     }
 
@@ -237,7 +341,10 @@ impl Pool {
         let retired: Vec<_> = lock(&self.retired).drain(..).collect();
         let ended = async {
             for worker in &retired {
-                worker.mailbox.closed().await;
+                tokio::select! {
+                    () = worker.mailbox.closed() => {}
+                    () = worker.outside.lost() => {}
+                }
             }
             // Close frames still have to be answered.
             while !self.settings.hub.is_empty() {
@@ -253,8 +360,7 @@ impl Pool {
 
     fn begin_load(
         &self,
-        routes: &Arc<Routes>,
-        browser: &Arc<BrowserFiles>,
+        code: &Arc<Code>,
         place: Place,
         tells: bool,
     ) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
@@ -266,8 +372,8 @@ impl Pool {
             })?,
         };
         let (loaded, loading) = oneshot::channel();
-        let (routes, browser) = (routes.clone(), browser.clone());
-        let _ = worker.mailbox.send(Mail::Load { routes, browser, place, tells, loaded });
+        worker.outside.loads(code.clone(), loaded);
+        let _ = worker.mailbox.send(Mail::Load { place, tells });
         Ok((Arc::new(worker), loading))
     }
 
@@ -280,7 +386,7 @@ impl Pool {
     fn retire(&self, worker: Arc<Handle>) {
         let _ = worker.mailbox.send(Mail::Retire);
         let mut retired = lock(&self.retired);
-        retired.retain(|worker| !worker.mailbox.is_closed());
+        retired.retain(|worker| !worker.mailbox.is_closed() && !worker.outside.is_lost());
         retired.push_back(worker);
         if retired.len() > MAX_RETIRED
             && let Some(oldest) = retired.pop_front()
@@ -292,6 +398,14 @@ impl Pool {
 }
 
 type Loading = oneshot::Receiver<Loaded>;
+
+/// How loading went.
+async fn finished(loading: Loading) -> Loaded {
+    loading.await.unwrap_or_else(|_| Loaded {
+        files: HashSet::new(),
+        result: Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]),
+    })
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while the pool is locked")

@@ -6,7 +6,7 @@ use super::worker::Serve;
 use crate::observe::Observer;
 use crate::ops::{Mode, Sessions};
 use crate::ports::Hub;
-use crate::router::Layout;
+use crate::router::{FileRules, Layout};
 use crate::storage::Databases;
 
 /// The server as configured.
@@ -19,6 +19,8 @@ pub struct Settings {
     pub hub: Hub,
     pub sessions: Sessions,
     pub databases: Databases,
+    /// What of `public/` has an address.
+    pub files: FileRules,
     /// Where workers count, if somebody may ask.
     pub observer: Option<Observer>,
     /// How a worker serves a connection.

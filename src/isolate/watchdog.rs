@@ -1,15 +1,23 @@
-//! Ends JavaScript that does not yield, or that fills its heap.
+//! Ends JavaScript that does not yield, or that fills its heap, and notices where that cannot be ended.
+//!
+//! While a turn runs, V8 is asked now and then whose code runs. It answers where it can be interrupted. An exchange
+//! that was seen running for the whole limit is terminated, and nothing else is: neither the exchange whose code
+//! happens to run next, nor the host's own code between two exchanges. A turn that no answer comes from is in the
+//! middle of something that V8 cannot interrupt, and if that lasts, the isolate is lost.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
+#[cfg(feature = "v8")]
+use super::microtasks::Rescue;
+
 /// Why an isolate was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trip {
-    /// It ran too long without yielding.
+    /// An exchange ran too long without yielding.
     Cpu,
     /// Its heap reached the limit.
     Heap,
@@ -20,6 +28,9 @@ pub enum Trip {
 pub struct Pulse {
     beats: AtomicU64,
     tripped: AtomicU8,
+    lost: AtomicBool,
+    /// The exchange that the turn was begun for, plus one; 0 where that is not known.
+    exchange: AtomicU64,
 }
 
 const TRIPPED_CPU: u8 = 1;
@@ -37,8 +48,18 @@ impl Pulse {
         self.beats.load(Ordering::Relaxed)
     }
 
+    /// Notes for whom the next turn is, for the log.
+    pub fn is_for(&self, exchange: Option<u64>) {
+        self.exchange.store(exchange.map_or(0, |exchange| exchange + 1), Ordering::Relaxed);
+    }
+
+    /// For whom the running turn is, as far as that is known.
+    pub fn exchange(&self) -> Option<u64> {
+        self.exchange.load(Ordering::Relaxed).checked_sub(1)
+    }
+
     /// Notes that the isolate was stopped, and why. The first reason stands.
-    pub fn trip(&self, trip: Trip) {
+    fn trip(&self, trip: Trip) {
         let code = match trip {
             Trip::Cpu => TRIPPED_CPU,
             Trip::Heap => TRIPPED_HEAP,
@@ -46,19 +67,21 @@ impl Pulse {
         let _ = self.tripped.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Whether a stop was asked for and has not been taken note of.
-    #[cfg(feature = "v8")]
-    fn is_tripped(&self) -> bool {
-        self.tripped.load(Ordering::Relaxed) != 0
-    }
-
     /// Why the isolate was stopped since the last call.
     pub fn take_trip(&self) -> Option<Trip> {
-        match self.tripped.swap(0, Ordering::Relaxed) {
-            TRIPPED_CPU => Some(Trip::Cpu),
-            TRIPPED_HEAP => Some(Trip::Heap),
-            _ => None,
+        match self.tripped.load(Ordering::Relaxed) {
+            0 => return None,
+            _ => match self.tripped.swap(0, Ordering::Relaxed) {
+                TRIPPED_CPU => Some(Trip::Cpu),
+                TRIPPED_HEAP => Some(Trip::Heap),
+                _ => None,
+            },
         }
+    }
+
+    /// Whether the isolate was given up. Its code is not to run again.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 }
 
@@ -71,38 +94,127 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Watches the isolate of the calling thread from a thread of its own, and stops it when one entry into JavaScript
-/// uses up `limit`. Ends when the pulse is dropped.
-///
-/// Until then `meanwhile` is called now and then, for what a turn's end would do.
-pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, limit: Duration, meanwhile: impl Fn() + Send + 'static) {
+/// How long code may run.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// One exchange, without yielding.
+    pub exchange: Duration,
+    /// After that: code that does not stop although it was asked to.
+    pub stopping: Duration,
+}
+
+impl Patience {
+    /// A turn in which several exchanges run after one another may take so many times as long as one of them.
+    const TURN: u32 = 4;
+
+    pub fn new(exchange: Duration) -> Patience {
+        Patience { exchange, stopping: exchange.max(Duration::from_secs(1)) }
+    }
+}
+
+/// What the watchdog does besides.
+pub trait Watched: Send {
+    /// Is called now and then while a turn lasts, for what its end would do.
+    fn meanwhile(&self);
+    /// The isolate is lost: its code runs on and cannot be stopped. `exchange` is for whom, if that is known.
+    fn lost(&self, exchange: Option<u64>);
+}
+
+/// Watches the isolate of the calling thread from a thread of its own. Ends when the pulse is dropped, or the isolate
+/// lost.
+pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, patience: Patience, watched: impl Watched + 'static) {
     let pulse = Arc::downgrade(pulse);
     let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, limit, &meanwhile));
+    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, patience, &watched));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }
 }
 
-fn keep_watch(pulse: &Weak<Pulse>, stopper: &Stopper, clock: &Clock, limit: Duration, meanwhile: &dyn Fn()) {
-    let interval = (limit / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
-    let mut seen = 0;
-    let mut since = clock.now();
-    while let Some(pulse) = pulse.upgrade() {
-        let beats = pulse.beats();
-        let running = beats % 2 == 1;
-        if beats != seen || !running {
-            (seen, since) = (beats, clock.now());
-        } else if clock.now().used_since(&since) >= limit {
-            pulse.trip(Trip::Cpu);
-            stopper.stop();
-            since = clock.now();
+fn keep_watch(
+    pulse: &Weak<Pulse>,
+    stopper: &Stopper,
+    clock: &Clock,
+    patience: Patience,
+    watched: &dyn Watched,
+) {
+    let interval = (patience.exchange / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
+    let mut turn = Turn::begin(0, clock.now());
+    while let Some(alive) = pulse.upgrade() {
+        let beats = alive.beats();
+        if beats != turn.beats || beats.is_multiple_of(2) {
+            turn = Turn::begin(beats, clock.now());
         } else {
-            meanwhile();
+            match turn.look(stopper, clock.now(), patience) {
+                Look::Fine => watched.meanwhile(),
+                Look::Over { exchange } => stopper.condemn(beats, exchange, Trip::Cpu),
+                Look::Lost => {
+                    alive.lost.store(true, Ordering::Relaxed);
+                    return watched.lost(alive.exchange());
+                }
+            }
         }
-        drop(pulse);
+        drop(alive);
         std::thread::sleep(interval);
+    }
+}
+
+/// A turn as the watchdog sees it.
+struct Turn {
+    beats: u64,
+    began: Reading,
+    /// When it was looked at last.
+    looked: Reading,
+    /// The question whose answer is awaited, by its number.
+    asked: Option<u64>,
+    /// When the last answer came.
+    answered: Reading,
+    /// Who was seen running, and since when.
+    running: Option<(u64, Reading)>,
+}
+
+enum Look {
+    Fine,
+    /// An exchange used up its limit; none where the turn as a whole did.
+    Over {
+        exchange: Option<u64>,
+    },
+    Lost,
+}
+
+impl Turn {
+    fn begin(beats: u64, now: Reading) -> Turn {
+        Turn { beats, began: now, looked: now, asked: None, answered: now, running: None }
+    }
+
+    fn look(&mut self, stopper: &Stopper, now: Reading, patience: Patience) -> Look {
+        let before = std::mem::replace(&mut self.looked, now);
+        if self.asked.is_none_or(|question| stopper.answered(question)) {
+            if self.asked.is_some() {
+                self.answered = now;
+                let seen = stopper.seen();
+                // Who is seen first may have run since the turn began.
+                let since =
+                    if self.running.is_none() && self.began.at == before.at { self.began } else { before };
+                if self.running.is_none_or(|(running, _)| running != seen) {
+                    self.running = Some((seen, since));
+                }
+            }
+            self.asked = Some(stopper.ask());
+        }
+        if now.used_since(&self.answered) >= patience.exchange + patience.stopping {
+            return Look::Lost;
+        }
+        if now.used_since(&self.began) >= patience.exchange * Patience::TURN {
+            return Look::Over { exchange: None };
+        }
+        match self.running {
+            Some((exchange, since)) if now.used_since(&since) >= patience.exchange => {
+                Look::Over { exchange: Some(exchange) }
+            }
+            _ => Look::Fine,
+        }
     }
 }
 
@@ -114,6 +226,7 @@ struct Clock {
     account: Option<std::path::PathBuf>,
 }
 
+#[derive(Clone, Copy)]
 struct Reading {
     at: Instant,
     /// The thread's own time, where it can be told.
@@ -160,38 +273,162 @@ impl Reading {
     }
 }
 
-/// Stops the code that an isolate runs, from any thread.
+/// Asks what an isolate runs, and stops it, from any thread.
 #[derive(Clone)]
 pub struct Stopper {
     isolate: v8::IsolateHandle,
+    witness: Arc<Witness>,
+}
+
+/// A verdict on whichever exchange runs.
+const ANYBODY: u64 = u64::MAX;
+
+/// What interrupts of one isolate see, and what they are to do.
+pub struct Witness {
+    /// Weak, because the watchdog's thread holds the witness and ends with the pulse.
+    pulse: Weak<Pulse>,
+    /// How many questions were asked and answered: see [`Stopper::ask`].
+    asked: AtomicU64,
+    answered: AtomicU64,
+    /// Who was running then: the exchange's number plus one; 0 for none.
+    seen: AtomicU64,
+    /// The turn that is to end, by its beat; no turn is 0.
+    condemned_turn: AtomicU64,
+    /// Who is to end in it, as in `seen`, or [`ANYBODY`].
+    condemned: AtomicU64,
+    condemned_for: AtomicU8,
+    /// Who was terminated, as in `seen`.
+    culprit: AtomicU64,
     #[cfg(feature = "v8")]
-    witness: Arc<interrupt::Witness>,
+    inside: interrupt::Inside,
+}
+
+impl Witness {
+    /// Condemns who runs in the turn with this beat.
+    #[cfg(feature = "v8")]
+    fn pronounce(&self, beats: u64, exchange: u64, trip: Trip) {
+        self.condemned_for.store(trip as u8, Ordering::Relaxed);
+        self.condemned.store(exchange, Ordering::Relaxed);
+        self.condemned_turn.store(beats, Ordering::Release);
+    }
+
+    /// Whether the turn of `pulse` is to end if this runs, and why.
+    #[cfg(feature = "v8")]
+    fn verdict(&self, pulse: &Pulse, running: u64) -> Option<Trip> {
+        if self.condemned_turn.load(Ordering::Acquire) != pulse.beats() {
+            // The turn that was to be stopped ended by itself; this is another.
+            return None;
+        }
+        let condemned = self.condemned.load(Ordering::Relaxed);
+        if condemned != ANYBODY && condemned != running {
+            return None;
+        }
+        let is_heap = self.condemned_for.load(Ordering::Relaxed) == Trip::Heap as u8;
+        Some(if is_heap { Trip::Heap } else { Trip::Cpu })
+    }
+
+    /// The exchange that was terminated last.
+    pub fn take_culprit(&self) -> Option<u64> {
+        self.culprit.swap(0, Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Whether microtasks that wait behind one that is terminated are kept from now on.
+    #[cfg(feature = "v8")]
+    pub fn keeps_microtasks(&self, keeps: bool) {
+        if let Some(rescue) = &self.inside.rescue {
+            rescue.is_wanted(keeps);
+        }
+    }
 }
 
 #[cfg(feature = "v8")]
-pub use interrupt::Witness;
-
-#[cfg(feature = "v8")]
 impl Stopper {
-    pub fn new(isolate: v8::IsolateHandle, witness: Arc<Witness>) -> Stopper {
-        Stopper { isolate, witness }
+    /// For the isolate of `runtime`, on its thread.
+    pub fn new(runtime: &mut deno_core::JsRuntime, pulse: &Arc<Pulse>, rescue: Option<Rescue>) -> Stopper {
+        let inside = interrupt::Inside::new(runtime, rescue);
+        let isolate = runtime.v8_isolate().thread_safe_handle();
+        Stopper { isolate, witness: Arc::new(Witness::new(pulse, inside)) }
     }
 
-    /// Notes who runs, then ends it: after the end, V8 no longer knows whose code it was.
-    pub fn stop(&self) {
+    /// Asks whose code runs. Returns the question's number.
+    fn ask(&self) -> u64 {
+        let question = self.witness.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        interrupt::request(&self.isolate, &self.witness);
+        question
+    }
+
+    fn answered(&self, question: u64) -> bool {
+        self.witness.answered.load(Ordering::Acquire) >= question
+    }
+
+    fn seen(&self) -> u64 {
+        self.witness.seen.load(Ordering::Relaxed)
+    }
+
+    /// Ends the turn with this beat as soon as this exchange, or any if none is given, is seen running in it.
+    fn condemn(&self, beats: u64, exchange: Option<u64>, trip: Trip) {
+        self.witness.pronounce(beats, exchange.unwrap_or(ANYBODY), trip);
         interrupt::request(&self.isolate, &self.witness);
     }
-}
 
-/// QuickJS has no interrupts; who ran is then read afterwards, where that still can be told.
-#[cfg(not(feature = "v8"))]
-impl Stopper {
-    pub fn new(isolate: v8::IsolateHandle) -> Stopper {
-        Stopper { isolate }
+    /// Ends the running turn because the heap is full. Only from the isolate's own thread.
+    pub fn heap_is_full(&self) {
+        if let Some(pulse) = self.witness.pulse.upgrade() {
+            self.condemn(pulse.beats(), None, Trip::Heap);
+        }
     }
 
-    pub fn stop(&self) {
+    pub fn witness(&self) -> &Witness {
+        &self.witness
+    }
+}
+
+#[cfg(feature = "v8")]
+impl Witness {
+    fn new(pulse: &Arc<Pulse>, inside: interrupt::Inside) -> Witness {
+        let [asked, answered, seen, condemned_turn, condemned, culprit] = Default::default();
+        let (pulse, condemned_for) = (Arc::downgrade(pulse), AtomicU8::default());
+        Witness { pulse, asked, answered, seen, condemned_turn, condemned, condemned_for, culprit, inside }
+    }
+}
+
+/// QuickJS has no interrupts: every question is answered at once, and who ran is read afterwards, where that still
+/// can be told.
+#[cfg(not(feature = "v8"))]
+impl Stopper {
+    pub fn new(runtime: &mut deno_core::JsRuntime, pulse: &Arc<Pulse>) -> Stopper {
+        let [asked, answered, seen, condemned_turn, condemned, culprit] = Default::default();
+        let (pulse, condemned_for) = (Arc::downgrade(pulse), AtomicU8::default());
+        let witness =
+            Witness { pulse, asked, answered, seen, condemned_turn, condemned, condemned_for, culprit };
+        Stopper { isolate: runtime.v8_isolate().thread_safe_handle(), witness: Arc::new(witness) }
+    }
+
+    fn ask(&self) -> u64 {
+        0
+    }
+
+    fn answered(&self, _question: u64) -> bool {
+        true
+    }
+
+    fn seen(&self) -> u64 {
+        0
+    }
+
+    fn condemn(&self, _beats: u64, _exchange: Option<u64>, trip: Trip) {
+        if let Some(pulse) = self.witness.pulse.upgrade() {
+            pulse.trip(trip);
+        }
         self.isolate.terminate_execution();
+    }
+
+    pub fn heap_is_full(&self) {
+        self.condemn(0, None, Trip::Heap);
+    }
+
+    pub fn witness(&self) -> &Witness {
+        &self.witness
     }
 }
 
@@ -200,38 +437,31 @@ impl Stopper {
 #[expect(unsafe_code, reason = "V8 calls back through a C function")]
 mod interrupt {
     use std::ffi::c_void;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::{Arc, Weak};
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
-    use deno_core::v8;
+    use deno_core::{JsRuntime, v8};
 
-    use super::Pulse;
+    use super::Witness;
+    use crate::isolate::microtasks::Rescue;
     use crate::ops::current_exchange;
 
-    /// What an interrupt saw: the exchange whose code was running.
-    pub struct Witness {
+    /// What belongs to the isolate's thread alone.
+    pub struct Inside {
         context: v8::Global<v8::Context>,
-        /// Weak, because the watchdog's thread holds the witness and ends with the pulse.
-        pulse: Weak<Pulse>,
-        /// The exchange's number plus one; 0 for none.
-        exchange: AtomicU64,
+        /// Absent where this V8 is not known well enough.
+        pub rescue: Option<Rescue>,
     }
 
-    // SAFETY: `context` is only touched on the isolate's thread: there it is made, read by the interrupt, and, as the
-    // isolate keeps a reference until it ends, dropped. The other field is atomic.
-    unsafe impl Send for Witness {}
+    // SAFETY: it is only touched on the isolate's thread: there it is made, and used by the interrupt. It is dropped
+    // there as well, as the isolate keeps a reference to the witness until it ends.
+    unsafe impl Send for Inside {}
     // SAFETY: as above.
-    unsafe impl Sync for Witness {}
+    unsafe impl Sync for Inside {}
 
-    impl Witness {
-        pub fn new(context: v8::Global<v8::Context>, pulse: &Arc<Pulse>) -> Witness {
-            let pulse = Arc::downgrade(pulse);
-            Witness { context, pulse, exchange: AtomicU64::new(0) }
-        }
-
-        /// The exchange that the last interrupt saw.
-        pub fn take(&self) -> Option<u64> {
-            self.exchange.swap(0, Ordering::Relaxed).checked_sub(1)
+    impl Inside {
+        pub fn new(runtime: &mut JsRuntime, rescue: Option<Rescue>) -> Inside {
+            Inside { context: runtime.main_context(), rescue }
         }
     }
 
@@ -242,18 +472,23 @@ mod interrupt {
     unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
         // SAFETY: `data` is the witness, which lives at least as long as the isolate that calls.
         let witness = unsafe { &*data.cast::<Witness>() };
-        if !witness.pulse.upgrade().is_some_and(|pulse| pulse.is_tripped()) {
-            // The turn that was to be stopped ended by itself; this is another.
-            return;
-        }
         // SAFETY: V8 passes the isolate that is running on this thread.
         let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-        {
+        let running = {
             v8::scope!(let scope, &mut isolate);
-            let context = v8::Local::new(scope, &witness.context);
+            let context = v8::Local::new(scope, &witness.inside.context);
             let scope = &mut v8::ContextScope::new(scope, context);
-            let exchange = current_exchange(scope).map_or(0, |exchange| exchange.0 + 1);
-            witness.exchange.store(exchange, Ordering::Relaxed);
+            current_exchange(scope).map_or(0, |exchange| exchange.0 + 1)
+        };
+        witness.seen.store(running, Ordering::Relaxed);
+        witness.answered.store(witness.asked.load(Ordering::Relaxed), Ordering::Release);
+        let Some(pulse) = witness.pulse.upgrade() else { return };
+        let Some(trip) = witness.verdict(&pulse, running) else { return };
+        pulse.trip(trip);
+        witness.culprit.store(running, Ordering::Relaxed);
+        if let Some(rescue) = &witness.inside.rescue {
+            // SAFETY: this is an interrupt, and what follows is the termination.
+            unsafe { rescue.set_aside() };
         }
         isolate.terminate_execution();
     }

@@ -13,18 +13,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
+use super::clients::{Clients, Enlisted};
 use super::isolate::Dispatched;
+use super::outside::Outside;
 use super::site::Site;
 use super::stall::Stall;
 use super::{Isolate, Pool, Settings};
-use crate::client::BrowserFiles;
 use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
 use crate::observe::{Meter, Place};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges, Unanswered};
-use crate::ports::Told;
-use crate::router::{NodeId, PublicFiles, Routes};
+use crate::ports::{Hub, Told};
+use crate::router::{NodeId, PublicFiles};
 
 /// A client's connection on its way to a worker.
 #[derive(Debug)]
@@ -41,21 +42,28 @@ pub struct Connection {
 pub type Admitted = Box<dyn std::fmt::Debug + Send>;
 
 /// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
-pub type Serve = fn(Rc<Worker>, Connection) -> Pin<Box<dyn Future<Output = ()>>>;
+pub type Serve = fn(Rc<Worker>, Taken) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// A connection that a worker has taken in.
+pub struct Taken {
+    pub stream: std::net::TcpStream,
+    pub peer: SocketAddr,
+    /// What was read from the stream already.
+    pub read: Bytes,
+    /// Where other threads find it. It is to be left before the stream is closed or given away.
+    pub enlisted: Enlisted,
+}
 
 /// What a worker's thread is told.
 pub(super) enum Mail {
-    /// Load the handlers and begin to serve.
+    /// Load the handlers of this code, which [`Outside`] has, and begin to serve.
     Load {
-        routes: Arc<Routes>,
-        browser: Arc<BrowserFiles>,
         place: Place,
         /// Whether this worker tells of handlers that wait. Others load the same code and need not say the same.
         tells: bool,
-        /// Closed when nobody waits for this code any more.
-        loaded: oneshot::Sender<Loaded>,
     },
-    Connection(Connection),
+    /// A connection arrives.
+    Connection,
     Told(Told),
     /// The client of an unanswered request left.
     Abandoned(ExchangeId),
@@ -115,8 +123,6 @@ impl Inbox {
 /// How loading went, and which files it read.
 pub(super) struct Loaded {
     pub files: HashSet<PathBuf>,
-    /// One of them had nothing in it.
-    pub has_empty: bool,
     pub result: Result<(), Vec<Diagnostic>>,
 }
 
@@ -126,6 +132,7 @@ pub(super) struct Handle {
     pub owner: OwnerId,
     /// Connections that it serves.
     pub load: Arc<AtomicUsize>,
+    pub outside: Arc<Outside>,
 }
 
 /// A worker as its connections see it.
@@ -142,6 +149,7 @@ pub struct Worker {
     load: Arc<AtomicUsize>,
     /// Something ended that a retiring worker may have waited for.
     quieter: Notify,
+    outside: Arc<Outside>,
     pub owner: OwnerId,
 }
 
@@ -179,7 +187,7 @@ impl Worker {
         // Connections that were on their way here belong to whoever serves now.
         for left in inbox.close() {
             match left {
-                Mail::Connection(connection) => self.pass_on(connection),
+                Mail::Connection => self.outside.next_arriving().into_iter().for_each(|it| self.pass_on(it)),
                 Mail::Told(told) => self.settings.hub.was_heard(&told),
                 _ => {}
             }
@@ -193,8 +201,10 @@ impl Worker {
                 mail = inbox.next() => mail,
                 () = self.quieter.notified() => continue,
                 () = self.isolate.idle() => continue,
-                () = self.isolate.stopped() => {
-                    // It is not trusted with new requests.
+                // Other threads answer for it already.
+                () = self.outside.lost() => return,
+                () = self.isolate.filled() => {
+                    // It has no room for new requests.
                     if let Some(pool) = self.pool.upgrade() {
                         pool.replace(self.owner);
                     }
@@ -204,8 +214,11 @@ impl Worker {
             match mail {
                 None | Some(Mail::Stop) => return,
                 Some(Mail::Load { .. }) => {}
-                Some(Mail::Connection(connection)) if retired => self.pass_on(connection),
-                Some(Mail::Connection(connection)) => self.take(connection),
+                Some(Mail::Connection) => match self.outside.next_arriving() {
+                    Some(connection) if retired => self.pass_on(connection),
+                    Some(connection) => self.take(connection),
+                    None => {}
+                },
                 Some(Mail::Told(told)) if told.is_message() => {
                     self.isolate.hold_back(false);
                     self.deliver(&inbox.messages(told)).await;
@@ -244,11 +257,14 @@ impl Worker {
 
     /// Takes a connection in. It counts from here on, before its task has run.
     fn take(self: &Rc<Self>, connection: Connection) {
+        let Connection { stream, peer, read, place } = connection;
+        let enlisted = Clients::enlist(&self.outside.clients, &stream, place, !read.is_empty());
+        let taken = Taken { stream, peer, read, enlisted };
         let worker = self.clone();
         worker.connections.set(worker.connections.get() + 1);
         worker.load.fetch_add(1, Ordering::Relaxed);
         tokio::task::spawn_local(async move {
-            (worker.settings.serve)(worker.clone(), connection).await;
+            (worker.settings.serve)(worker.clone(), taken).await;
             worker.connections.set(worker.connections.get() - 1);
             worker.load.fetch_sub(1, Ordering::Relaxed);
             worker.quieter.notify_one();
@@ -319,18 +335,23 @@ pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Resul
         let _ = told.send(Mail::Told(event));
     });
     let load = Arc::new(AtomicUsize::new(0));
-    let handle = Handle { mailbox: mailbox.clone(), owner, load: load.clone() };
+    let outside = Arc::new(Outside::new());
+    let handle = Handle { mailbox: mailbox.clone(), owner, load: load.clone(), outside: outside.clone() };
     std::thread::Builder::new().name(format!("liveline-isolate-{}", owner.0)).spawn(move || {
-        let hub = settings.hub.clone();
+        outside.is_of_this_thread();
+        let (hub, of_pool, seen) = (settings.hub.clone(), pool.clone(), outside.clone());
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                runtime.block_on(live(settings, pool, mailbox, mail, owner, load));
+                runtime.block_on(live(settings, pool, mailbox, mail, owner, load, outside));
             }
             Err(error) => tracing::error!("a worker could not start: {error}"),
         }
         hub.unregister(owner, CloseCode::IsolateLost);
+        if let Some(pool) = of_pool.upgrade().filter(|_| seen.is_lost()) {
+            pool.lost_one_ended();
+        }
     })?;
     Ok(handle)
 }
@@ -343,6 +364,7 @@ async fn live(
     mut mail: mpsc::UnboundedReceiver<Mail>,
     owner: OwnerId,
     load: Arc<AtomicUsize>,
+    outside: Arc<Outside>,
 ) {
     let exchanges = Exchanges::new(
         settings.hub.clone(),
@@ -352,23 +374,30 @@ async fn live(
         settings.limits.body,
         settings.limits.body_read,
     );
+    let lost = {
+        let (pool, hub, outside) = (pool.clone(), settings.hub.clone(), outside.clone());
+        move |exchange: Option<ExchangeId>| {
+            lose(pool.upgrade().as_deref(), &hub, &outside, owner, exchange);
+        }
+    };
     let project = &settings.layout.project;
-    let isolate = Isolate::new(project, settings.limits.clone(), exchanges, settings.databases.clone());
+    let isolate = Isolate::new(project, settings.limits.clone(), exchanges, settings.databases.clone(), lost);
     if let Ok(isolate) = &isolate
         && mail.is_empty()
     {
         isolate.warm();
     }
-    let Some(Mail::Load { routes, browser, place, tells, mut loaded }) = mail.recv().await else { return };
+    let Some(Mail::Load { place, tells }) = mail.recv().await else { return };
+    let Some(code) = outside.code() else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
             let result = Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]);
-            let _ = loaded.send(Loaded { files: HashSet::new(), has_empty: false, result });
-            return;
+            return outside.has_loaded(Loaded { files: HashSet::new(), result });
         }
     };
-    let site = Site { routes, files: PublicFiles::new(settings.layout.public.as_deref()), browser };
+    let files = PublicFiles::new(settings.layout.public.as_deref(), settings.files);
+    let site = Site { routes: code.routes.clone(), files, browser: code.browser.clone() };
     let stalled = |stall: &Stall| {
         if tells && stall.is_worth_a_line() {
             tracing::warn!("{stall}");
@@ -379,13 +408,14 @@ async fn live(
         }
     };
     let result = tokio::select! {
-        result = isolate.load(&site, stalled) => result,
-        () = loaded.closed() => return,
+        result = isolate.load(&site, code.sources.clone(), |file| outside.loads_file(file), stalled) => result,
+        () = outside.nobody_waits() => return,
+        () = outside.lost() => return,
     };
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());
     let files = isolate.files().into_iter().chain(pages).collect();
-    let _ = loaded.send(Loaded { files, has_empty: isolate.has_empty(), result });
+    outside.has_loaded(Loaded { files, result });
     if failed {
         return;
     }
@@ -401,6 +431,7 @@ async fn live(
         connections: Cell::new(0),
         load,
         quieter: Notify::new(),
+        outside,
         owner,
     });
     let driven = worker.clone();
@@ -414,4 +445,28 @@ async fn live(
     let tidied = worker.clone();
     tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
     worker.attend(mail).await;
+}
+
+/// Goes on without a worker whose code runs and cannot be stopped. Called from another thread than its own.
+fn lose(pool: Option<&Pool>, hub: &Hub, outside: &Outside, owner: OwnerId, exchange: Option<ExchangeId>) {
+    if let Some(pool) = pool {
+        pool.replace_lost(owner);
+    }
+    outside.is_lost_now();
+    let abandoned = outside.clients.answer_for_all();
+    let (connections, refused) = (abandoned.connections, abandoned.refused);
+    let exchange = exchange.map(|exchange| tracing::field::display(exchange.of(owner)));
+    tracing::error!(
+        exchange,
+        connections,
+        refused,
+        "an isolate is lost: {abandoned} runs on in something that JavaScript cannot be interrupted in; \
+         its lines are closed with 1011"
+    );
+    hub.unregister(owner, CloseCode::IsolateLost);
+    let Some(pool) = pool else { return };
+    for connection in outside.take_arriving() {
+        pool.accept(connection);
+    }
+    pool.lost_one();
 }

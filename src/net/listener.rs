@@ -61,7 +61,11 @@ impl Listener {
     pub async fn accept(&self, pool: &Arc<Pool>, doors: &Doors) {
         let (mut refused, mut failed) = (NowAndThen::default(), NowAndThen::default());
         loop {
-            let accepted = match self.listener.accept().await {
+            // An IPv4 peer of an IPv6 socket is who it is elsewhere.
+            let canonical = |(stream, peer): (_, SocketAddr)| {
+                (stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()))
+            };
+            let accepted = match self.listener.accept().await.map(canonical) {
                 Ok((stream, peer)) => match doors.admit(peer.ip()) {
                     Ok(place) => admitted(stream, peer, Box::new(place)),
                     Err(reason) => {

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use super::exposition::{Exposition, Format};
 use super::meter::BOUNDS;
 use super::observer::Moment;
+use super::output::{self, Stream};
 use super::process;
 use crate::engine::{CloseCode, Stats};
 use crate::ports::Hub;
@@ -120,6 +121,11 @@ fn this_process(out: &mut Exposition, moment: &Moment) {
     }
     if let Some(count) = process::open_fds() {
         out.gauge("process_open_fds", "Open files and sockets.").sample(&[], count);
+    }
+    let mut lines =
+        out.counter("liveline_printed_lines_dropped", "Lines that nobody read, or the system did not take.");
+    for stream in [Stream::Output, Stream::Error] {
+        lines.sample(&[("stream", &stream.name())], output::dropped(stream));
     }
     let began = moment.began.duration_since(UNIX_EPOCH).unwrap_or_default();
     out.gauge("process_start_time_seconds", "When the process started, in Unix time.")

@@ -6,6 +6,7 @@
 //! | [`Meter`] | what one worker counts, on its own thread |
 //! | [`Endpoint`] | the address at which figures are served besides the site |
 //! | [`RequestId`] | the id that a client gave its request |
+//! | [`output`] | what the process prints, which nobody has to wait for |
 //!
 //! **Invariant:** counting takes no lock and no memory: each worker adds to numbers that nobody else writes, and they
 //! are summed when somebody asks. Where nobody can ask, nothing is counted.
@@ -15,6 +16,7 @@ mod exposition;
 mod figures;
 mod meter;
 mod observer;
+pub mod output;
 mod process;
 mod request_id;
 

@@ -52,16 +52,21 @@ pub fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -
     Ok(())
 }
 
-/// The handler listens: to what anybody says in the channel, or to what its own client says there.
+/// The handler listens: to what its own `client` says in the channel, to what anybody says there (`channel`), or to who
+/// comes and goes (`presence`).
 #[op2(fast)]
 pub fn op_channel_listen(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
-    anybody: bool,
+    #[string] to: &str,
 ) -> Result<(), OpError> {
     let channel: ChannelId = channel.parse()?;
-    let to = if anybody { Listening::Channel } else { Listening::Client };
+    let to = match to {
+        "client" => Listening::Client,
+        "channel" => Listening::Channel,
+        _ => Listening::Presence,
+    };
     let exchanges = state.borrow_mut::<Exchanges>();
     exchanges.on_line(exchange_id(id), move |hub, line| hub.listen(line, &channel, to));
     Ok(())

@@ -58,6 +58,8 @@ pub struct Exchanges {
     outlived: Vec<ExchangeId>,
     /// What the exchange that has just begun was answered, before anybody could wait for it.
     answered: Option<Answer>,
+    /// How many of the messages of raw sockets that came together were begun.
+    heard: u32,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
     pub(super) site: Option<Box<dyn Site>>,
@@ -185,6 +187,7 @@ impl Exchanges {
             touched,
             outlived,
             answered,
+            heard: 0,
             hub,
             sessions,
             site,
@@ -259,6 +262,16 @@ impl Exchanges {
     /// The lines of the process.
     pub fn hub(&self) -> Hub {
         self.hub.clone()
+    }
+
+    /// Whether an exchange has not ended.
+    pub fn knows(&self, id: ExchangeId) -> bool {
+        self.slots.get(slot_of(id)).is_some_and(|slot| slot.id == id)
+    }
+
+    /// How many messages of raw sockets the last turn has begun, also if it was stopped.
+    pub fn take_heard(&mut self) -> usize {
+        std::mem::take(&mut self.heard) as usize
     }
 
     /// Whether no request is left.
@@ -666,4 +679,10 @@ pub fn op_exchange_navigated(state: &mut OpState, id: f64) {
         exchanges.hub.finish(line, CloseCode::Navigated);
     }
     exchanges.gone(id);
+}
+
+/// One more of the messages that came together is being delivered: so many are now.
+#[op2(fast)]
+pub fn op_messages_heard(state: &mut OpState, #[smi] count: u32) {
+    state.borrow_mut::<Exchanges>().heard = count;
 }

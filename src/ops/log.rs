@@ -10,6 +10,7 @@ use tracing::Level;
 use super::Exchanges;
 use crate::engine::{ExchangeId, LineId};
 use crate::observe::CONSOLE;
+use crate::observe::output::{self, Stream};
 
 /// What the log says of an exchange besides the message.
 #[derive(Default)]
@@ -48,16 +49,17 @@ pub fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> 
     id.is_number().then(|| ExchangeId(id.number_value(scope).unwrap_or_default() as u64))
 }
 
-/// Takes what a handler prints, where the log is for programs. If not, the caller prints it.
+/// Prints what a handler prints, or logs it where the log is for programs. Levels from 2 on are warnings and errors.
 #[op2(fast)]
 pub fn op_console(
     scope: &mut v8::PinScope<'_, '_>,
     state: Rc<RefCell<OpState>>,
     #[string] text: &str,
     #[smi] level: u32,
-) -> bool {
+) {
     if !tracing::enabled!(target: CONSOLE, Level::ERROR) {
-        return false;
+        let stream = if level > 1 { Stream::Error } else { Stream::Output };
+        return output::print(stream, text.as_bytes());
     }
     let exchange = current_exchange(scope);
     let mut state = state.borrow_mut();
@@ -69,5 +71,4 @@ pub fn op_console(
         2 => about!(warn, CONSOLE, context, "{text}"),
         _ => about!(error, CONSOLE, context, "{text}"),
     }
-    true
 }

@@ -90,6 +90,7 @@ deno_core::extension!(
         exchange::op_exchange_returned,
         exchange::op_exchange_started,
         exchange::op_exchange_unreachable,
+        exchange::op_messages_heard,
         files::op_file_open,
         files::op_file_read,
         log::op_console,

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::clock::Clock;
 use super::socket::Socket;
 use crate::engine::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
@@ -67,6 +68,7 @@ struct Shared {
 
 struct State {
     engine: Engine,
+    clock: Clock,
     /// The connections of lines, by the line's index.
     sockets: Vec<Option<Arc<Socket>>>,
     /// Lines that have something to write since somebody wrote.
@@ -78,7 +80,7 @@ struct State {
     /// What nobody was told yet.
     news: News,
     next_owner: u32,
-    /// The deadline that the timer sleeps for.
+    /// The deadline that the timer sleeps for, in the engine's time.
     armed: Option<Instant>,
 }
 
@@ -102,6 +104,11 @@ struct Ran<R> {
 }
 
 impl State {
+    /// The engine's time.
+    fn now(&mut self) -> Instant {
+        self.clock.look(Instant::now(), self.armed)
+    }
+
     /// Keeps what the engine asked for until the engine is unlocked. Says whether there is something to tell.
     fn sort_out(&mut self) -> bool {
         for action in self.actions.drain(..) {
@@ -130,8 +137,10 @@ const FLUSH_CHUNK: usize = 512;
 impl Hub {
     /// A hub whose sockets and timers run on `runtime`.
     pub fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
+        let now = Instant::now();
         let state = State {
-            engine: Engine::new(limits, Instant::now()),
+            clock: Clock::new(now, limits.ping_timeout),
+            engine: Engine::new(limits, now),
             sockets: Vec::new(),
             unwritten: Vec::new(),
             unflushed: 0,
@@ -439,7 +448,7 @@ impl Hub {
     pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
         let (take, has_news) = {
             let mut state = self.lock();
-            let now = Instant::now();
+            let now = state.now();
             let take = state.engine.take(seat, bytes, now, into);
             if take == Take::Idle {
                 let State { engine, actions, .. } = &mut *state;
@@ -497,8 +506,9 @@ impl Hub {
     /// Runs one input, and leaves what follows from it to others.
     fn run<R>(&self, input: impl FnOnce(&mut Engine, Instant, &mut Vec<Action>) -> R) -> Ran<R> {
         let mut state = self.lock();
+        let now = state.now();
         let State { engine, actions, .. } = &mut *state;
-        let result = input(engine, Instant::now(), actions);
+        let result = input(engine, now, actions);
         self.rearm(&mut state);
         state.unflushed += 1;
         let has_news = self.sort_out(&mut state);
@@ -592,7 +602,7 @@ impl Hub {
             let next = {
                 let mut state = self.lock();
                 state.armed = state.engine.next_deadline();
-                state.armed
+                state.armed.map(|at| state.clock.real(at))
             };
             match next {
                 None => self.0.deadline_moved.notified().await,

@@ -9,6 +9,7 @@
 //! **Invariant:** the engine is locked for the length of one input, never across an await, and nothing in here
 //! waits for JavaScript.
 
+mod clock;
 mod hub;
 pub mod socket;
 #[cfg(test)]

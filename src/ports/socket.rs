@@ -155,7 +155,7 @@ impl Socket {
     fn write_out(&self, writer: &mut Writer) -> Flow {
         if let Some(mut rest) = writer.rest.take() {
             match write(&self.stream, &rest.bytes, rest.tail.as_ref(), &mut rest.at) {
-                Ok(true) => {}
+                Ok(true) => self.end_if_last(writer),
                 Ok(false) => {
                     writer.rest = Some(rest);
                     return Flow::Blocked;
@@ -167,26 +167,19 @@ impl Socket {
             loop {
                 outgoing.clear();
                 bytes.clear();
-                let mut is_last = false;
                 let tail = match self.hub.take(self.seat, BATCH_BYTES, outgoing) {
                     Take::Idle => return Flow::Flowing,
                     Take::Gone => return Flow::Over,
                     Take::Some => self.framing.encode(outgoing.drain(..), bytes),
                     Take::Close(close) => {
                         self.framing.close(&close, bytes);
-                        is_last = self.is_broken.load(Ordering::Acquire);
                         writer.has_closed = true;
                         None
                     }
                 };
                 let mut at = 0;
                 match write(&self.stream, bytes, tail.as_ref(), &mut at) {
-                    Ok(true) if is_last => {
-                        // Where this fails, the connection is gone.
-                        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
-                        return Flow::Flowing;
-                    }
-                    Ok(true) => {}
+                    Ok(true) => self.end_if_last(writer),
                     Ok(false) => {
                         let unwritten = bytes.split_off(at.min(bytes.len()));
                         let at = at.saturating_sub(bytes.len());
@@ -197,6 +190,16 @@ impl Socket {
                 }
             }
         })
+    }
+
+    /// Ends the connection's half of this side where the client does not answer to the close frame: it cannot be heard, or
+    /// waits for the end of its response.
+    fn end_if_last(&self, writer: &Writer) {
+        let is_response = matches!(self.framing, Framing::Events(_));
+        if writer.has_closed && (is_response || self.is_broken.load(Ordering::Acquire)) {
+            // Where this fails, the connection is gone.
+            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        }
     }
 
     /// Answers a client's frames at once, unless something else waits to go out.

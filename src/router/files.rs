@@ -2,25 +2,43 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use hyper_staticfile::{Body, ResolveResult, Resolver, ResponseBuilder};
+use hyper_staticfile::{AcceptEncoding, Body, ResolveResult, Resolver, ResponseBuilder};
 
 use hyper::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
-    X_CONTENT_TYPE_OPTIONS,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::open::PublicOpener;
+
 /// `public/`, or nothing where there is no such folder. Clones share it.
 #[derive(Clone)]
-pub struct PublicFiles(Option<Resolver>);
+pub struct PublicFiles(Option<Resolver<PublicOpener>>);
+
+/// What of `public/` has an address, besides its own files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileRules {
+    /// Links may lead out of the folder.
+    pub follow_links: bool,
+}
 
 impl PublicFiles {
-    pub fn new(folder: Option<&Path>) -> PublicFiles {
-        PublicFiles(folder.map(Resolver::new))
+    /// The files of a folder, by its canonical path.
+    pub fn new(folder: Option<&Path>, rules: FileRules) -> PublicFiles {
+        let FileRules { follow_links } = rules;
+        let opener = |root: &Path| PublicOpener { root: root.to_owned(), follow_links };
+        PublicFiles(folder.map(|folder| Resolver {
+            opener: Arc::new(opener(folder)),
+            allowed_encodings: AcceptEncoding::none(),
+            rewrite: None,
+        }))
     }
 
-    /// What stands at a path: the file with its type, ETag and ranges, 304, 416, or 404. Never leaves the folder.
+    /// What stands at a path: the file with its type, ETag and ranges, 304, 416, 503 where no more files can be opened, or 404. Never leaves the folder, unless the
+    /// rules allow it by a link.
     pub async fn answer(
         &self,
         method: &Method,
@@ -37,8 +55,11 @@ impl PublicFiles {
         let Ok(uri) = path.parse() else { return Ok(not_found()) };
         *request.uri_mut() = uri;
         let result = match resolver.resolve_request(&request).await {
-            // Names that no file can have.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(not_found()),
+            // Clients can cause it, and it passes.
+            Err(error) if is_out_of_files(&error) => {
+                tracing::debug!("{path}: {error}");
+                return Ok(unavailable());
+            }
             result => result?,
         };
         let found = match &result {
@@ -89,6 +110,27 @@ pub fn matches_etag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let Ok(tag) = tag.to_str().map(opaque) else { return false };
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     known.flat_map(|value| value.split(',')).any(|known| known.trim() == "*" || opaque(known) == tag)
+}
+
+/// Whether the process has as many files open as it may.
+fn is_out_of_files(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+fn unavailable() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn not_found() -> Response<Body> {

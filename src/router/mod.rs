@@ -6,7 +6,7 @@
 //! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
 //! | [`Handler`], [`Node`], [`Step`] | a file; where a path can end; a handler asked on the way | `tree.rs` |
 //! | [`Page`] | the HTML that browsers are shown at a route | `page.rs` |
-//! | [`PublicFiles`] | what stands past the last step: `public/` | `files.rs` |
+//! | [`PublicFiles`] | what stands past the last step: `public/` | `files.rs`, `open.rs` |
 //! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
 //!
 //! `scan.rs` is the only file here that walks the disk; `path.rs` is the only one that knows how a
@@ -15,18 +15,19 @@
 //!
 //! A folder is one URL segment and the folder `-` is any one segment. The root handler is asked
 //! first, for every path; each handler below it is asked when the one above delegates. Methods,
-//! static files and JavaScript are other modules' business: nothing here opens a handler's file. A page is read and
+//! static files and JavaScript are other modules' business: nothing here opens a handler's file. A page is
 //! parsed when a browser first asks for it.
 
 mod files;
 mod layout;
+mod open;
 mod page;
 mod path;
 mod reroute;
 mod scan;
 mod tree;
 
-pub use files::{PublicFiles, matches_etag};
+pub use files::{FileRules, PublicFiles, matches_etag};
 pub use layout::{Layout, LayoutError};
 pub use page::{Blank, Page, PageError};
 pub use path::segments;

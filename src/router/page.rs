@@ -27,6 +27,7 @@ pub struct Page {
     pub header: HeaderValue,
     /// The real file.
     pub path: PathBuf,
+    html: OnceLock<Result<Vec<u8>, PageError>>,
     parsed: OnceLock<Result<Parsed, PageError>>,
 }
 
@@ -92,7 +93,7 @@ impl Page {
         };
         let id: String = pattern.bytes().map(ascii).collect();
         let header = HeaderValue::from_str(&id).expect("visible ASCII is a header's value");
-        Page { id, header, path, parsed: OnceLock::new() }
+        Page { id, header, path, html: OnceLock::new(), parsed: OnceLock::new() }
     }
 
     /// The page for `runtime-js/45_page.js`, as JSON.
@@ -107,10 +108,16 @@ impl Page {
 
     fn parsed(&self) -> Result<&Parsed, &PageError> {
         let parse = || {
-            let html = fs::read(&self.path).map_err(|error| self.unreadable(&error))?;
-            Ok(parse(&html, &self.id))
+            let html = self.read().map_err(Clone::clone)?;
+            Ok(parse(html, &self.id))
         };
         self.parsed.get_or_init(parse).as_ref()
+    }
+
+    /// Reads the file, once: what it holds then is the page for as long as this lives.
+    pub fn read(&self) -> Result<&[u8], &PageError> {
+        let read = || fs::read(&self.path).map_err(|error| self.unreadable(&error));
+        self.html.get_or_init(read).as_deref()
     }
 
     fn unreadable(&self, error: &io::Error) -> PageError {

@@ -54,6 +54,21 @@ pub enum ScanError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A page would show a file from elsewhere.
+    #[error(
+        "the page `{}` leads to {}, which is outside of the project {}; move it into the project",
+        .page.display(),
+        .real.display(),
+        .project.display()
+    )]
+    PageOutside {
+        /// The page.
+        page: PathBuf,
+        /// Where it leads.
+        real: PathBuf,
+        /// The project's folder.
+        project: PathBuf,
+    },
     /// No URL can name the folder.
     #[error("the folder `{}` cannot be a route: its name is not UTF-8; rename it", .0.display())]
     NotUtf8(PathBuf),
@@ -61,10 +76,12 @@ pub enum ScanError {
 
 /// Reads the routes of `layout`.
 pub(super) fn scan(layout: &Layout) -> Result<Folder, ScanError> {
-    Scan { public: layout.public.as_deref(), trail: Vec::new() }.folder(String::new(), layout.routes.clone())
+    let (project, public) = (&*layout.project, layout.public.as_deref());
+    Scan { project, public, trail: Vec::new() }.folder(String::new(), layout.routes.clone())
 }
 
 struct Scan<'a> {
+    project: &'a Path,
     public: Option<&'a Path>,
     /// The real folders from the root to the one being read. Meeting one of them again is a cycle.
     trail: Vec<PathBuf>,
@@ -75,7 +92,7 @@ impl Scan<'_> {
     fn folder(&mut self, name: String, real: PathBuf) -> Result<Folder, ScanError> {
         let listing = Listing::read(&real)?;
         let handlers = listing.handlers(&real)?;
-        let page = listing.page().map(|file| canonical(&real.join(file))).transpose()?;
+        let page = listing.page().map(|file| self.page(real.join(file))).transpose()?;
         self.trail.push(real);
         let mut folders = Vec::new();
         for (name, path) in listing.folders {
@@ -88,6 +105,16 @@ impl Scan<'_> {
         }
         self.trail.pop();
         Ok(Folder { name, handlers, page, folders })
+    }
+
+    /// The real file of a page, which browsers get: a link out of the project may have been meant for somebody else.
+    fn page(&self, page: PathBuf) -> Result<PathBuf, ScanError> {
+        let real = canonical(&page)?;
+        if real.starts_with(self.project) {
+            Ok(real)
+        } else {
+            Err(ScanError::PageOutside { page, real, project: self.project.to_owned() })
+        }
     }
 }
 

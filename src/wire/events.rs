@@ -50,6 +50,11 @@ impl Format {
             },
             "response.done" => self.write("done", None, "null", out),
             kind if kind.ends_with(".mutate") => self.write("mutate", None, data, out),
+            kind if let Some((single, changes)) = split(kind, data) => {
+                for Change { event_id, message } in changes {
+                    self.write(&single, Some(&event_id), message.map_or("null", RawValue::get), out);
+                }
+            }
             kind => self.write(kind, Some(&meta.event_id), data, out),
         }
     }
@@ -125,6 +130,28 @@ struct Headers<'a> {
     location: Option<Cow<'a, str>>,
 }
 
+/// What a frame lists that tells of several members of a channel.
+#[derive(Deserialize)]
+struct Changes<'a> {
+    #[serde(borrow, default)]
+    events: Option<Vec<Change<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Change<'a> {
+    #[serde(borrow, rename = "eventID")]
+    event_id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+}
+
+/// A frame that lists members that came or went, as the messages that each would have been alone, and their type.
+fn split<'a>(kind: &str, data: &'a str) -> Option<(String, Vec<Change<'a>>)> {
+    let channel = kind.strip_suffix(":joins-leaves")?;
+    let Changes { events } = serde_json::from_str(data).ok()?;
+    Some((format!("{channel}:message"), events?))
+}
+
 fn event(name: Option<&str>, id: Option<&str>, data: &str, out: &mut Vec<u8>) {
     let fields = [("event", name.filter(|name| *name != "message")), ("id", id), ("data", Some(data))];
     for (field, value) in fields {
@@ -186,6 +213,22 @@ mod tests {
     #[test]
     fn frame_message_is_the_default_event() {
         assert_eq!(told(Format::Events, "message", "1"), "id: e-1\ndata: 1\n\n");
+    }
+
+    #[test]
+    fn frame_that_lists_members_is_a_message_for_each() {
+        let listed = r#"{"joins":1,"leaves":1,"events":[{"event":"joins","eventID":"joins-1","message":{"n":1}},
+            {"event":"leaves","eventID":"leaves-2"}]}"#;
+        assert_eq!(
+            told(Format::Lines, "room:joins-leaves", listed),
+            "{\"event\":\"room:message\",\"id\":\"joins-1\",\"data\":{\"n\":1}}\n\
+             {\"event\":\"room:message\",\"id\":\"leaves-2\",\"data\":null}\n"
+        );
+        let counted = r#"{"joins":99,"leaves":1}"#;
+        assert_eq!(
+            told(Format::Events, "room:joins-leaves", counted),
+            format!("event: room:joins-leaves\nid: e-1\ndata: {counted}\n\n")
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The bytes of a live line: encoding and decoding of its JSON envelopes.
+//! The bytes of a live line: encoding and decoding of its JSON envelopes; and the bytes of forms.
 //!
 //! | type | what it is |
 //! |---|---|
@@ -7,12 +7,16 @@
 //! | [`Numbered`] | a frame of `liveline.v1`, whose clients can come again |
 //! | [`Format`] | frames as server-sent events or lines of JSON |
 //! | [`websocket`] | frames as a WebSocket carries them |
+//! | [`http1`] | requests, as far as hyper leaves open what they are |
+//! | [`multipart`] | forms, the one kind of body that the host takes apart |
 //!
 //! Pure functions over text: no I/O, no clock, nothing of the rest of the crate. The format is the
 //! second generation of Webflo's protocol: `{"message": payload, ".wq": {"type", "eventID", …}}`.
 
 mod events;
+pub mod http1;
 mod incoming;
+pub mod multipart;
 mod numbered;
 mod outgoing;
 pub mod websocket;

@@ -1,12 +1,14 @@
-// Runs the test files, several at a time, in one Chromium. Arguments choose files by their names: `node run.mjs chat`.
+// Runs the test files in one Chromium, as many at a time as there are cores to spare. Arguments choose files by their names: `node run.mjs chat`.
 
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import { share } from "./support/browser.mjs";
 
-const FILES_AT_ONCE = 4;
+/** Each file drives windows of one browser, which keeps a core busy. */
+const FILES_AT_ONCE = Math.max(1, availableParallelism() - 1);
 
 /** How long one file may take, in milliseconds, before it is ended as failed. */
 const LONGEST = 180_000;

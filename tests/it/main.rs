@@ -21,6 +21,7 @@ mod examples;
 mod hostile;
 mod live_functions;
 mod live_responses;
+mod lost_isolates;
 mod malformed;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
@@ -29,22 +30,29 @@ mod observe;
 mod pages;
 mod patched_globals;
 mod plain_clients;
+#[cfg(unix)]
+mod printing;
 mod regressions;
 mod reload;
 mod resume;
 mod routing;
 mod security;
 mod sessions;
+#[cfg(unix)]
+mod signals;
 mod slow_clients;
 mod smoke;
 mod sql;
 mod state;
 mod static_files;
 mod staying;
+mod stopped;
+mod strangers;
 mod termination;
 mod timers;
 mod transcripts;
 mod upgrade;
 mod upstream;
+mod visitors;
 mod websockets;
 mod without_sockets;

@@ -97,6 +97,7 @@ fn http_1_0_knows_no_transfer_codings() {
 #[test]
 fn chunks_that_cannot_be_read_are_a_400() {
     let host = serve(HANDLER);
+    let zeros = format!("{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(100_000));
     let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(20_000));
 
     for chunks in [
@@ -110,6 +111,18 @@ fn chunks_that_cannot_be_read_are_a_400() {
         "fffffffffffffffff\r\nhello\r\n0\r\n\r\n",
         "\r\n0\r\n\r\n",
         "0\r\nno trailer\r\n\r\n",
+        "5;\r\nhello\r\n0\r\n\r\n",
+        "5;=b\r\nhello\r\n0\r\n\r\n",
+        "5;a=\r\nhello\r\n0\r\n\r\n",
+        "5;a b\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"b\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"b\"c\r\nhello\r\n0\r\n\r\n",
+        "5;\u{e9}\r\nhello\r\n0\r\n\r\n",
+        "5 5\r\nhello\r\n0\r\n\r\n",
+        "1;a\r\nh\r\n4;;\r\nello\r\n0\r\n\r\n",
+        "0;=\r\n\r\n",
+        "00000000000000005\r\nhello\r\n0\r\n\r\n",
+        zeros.as_str(),
         long.as_str(),
     ] {
         let what = &chunks[..chunks.len().min(40)];
@@ -178,8 +191,41 @@ fn a_request_names_one_host() {
         "GET x:80 HTTP/1.1\r\nHost: x\r\n",
         "GET * HTTP/1.1\r\nHost: x\r\n",
         "GET ?a HTTP/1.1\r\nHost: x\r\n",
+        "GET / HTTP/1.1\r\nHost:\r\n",
+        "GET / HTTP/1.1\r\nHost: x:65536\r\n",
+        "GET / HTTP/1.1\r\nHost: 1.2.3.4.5\r\n",
+        "GET / HTTP/1.1\r\nHost: [1]\r\n",
+        "GET / HTTP/1.1\r\nHost: %00\r\n",
+        "GET http:///a HTTP/1.1\r\nHost: x\r\n",
     ] {
         refused(&host, 400, head, format!("{head}\r\n"));
+    }
+    nothing_was_smuggled(&host);
+}
+
+/// RFC 9112 section 3.2: a fragment is the client's own business. Servers cut it off, or take it for a part of the path.
+#[test]
+fn a_target_has_no_fragment() {
+    let host = serve(HANDLER);
+
+    for target in ["/#", "/a#b", "/a?b#c", "#", "http://x/#a", "/%23#", "*#"] {
+        refused(&host, 400, target, format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    }
+    nothing_was_smuggled(&host);
+    // It may be part of a method, and of a value.
+    let answer = host.raw(b"G#T /a HTTP/1.1\r\nHost: x\r\nX-A: #\r\nConnection: close\r\n\r\n");
+    assert!(answer.ends_with("G#T /a ."), "{answer}");
+}
+
+/// RFC 6454 section 7.3: what may be done depends on it.
+#[test]
+fn two_origins_are_a_400() {
+    let host = serve(HANDLER);
+
+    for origins in
+        ["Origin: http://x\r\nOrigin: http://y", "Origin: http://x\r\norigin: http://x", "Origin:\r\nOrigin:"]
+    {
+        refused(&host, 400, origins, post(&format!("{origins}\r\nContent-Length: 0"), ""));
     }
     nothing_was_smuggled(&host);
 }
@@ -335,4 +381,23 @@ fn a_request_in_single_bytes_is_the_same_request() {
         stream.read_exact(&mut heard).expect("an answer");
         assert_eq!(String::from_utf8_lossy(&heard), status);
     }
+}
+
+/// A chunk of a byte is still a chunk, whatever else came with it.
+#[test]
+fn a_body_of_many_small_chunks_is_the_same_body() {
+    let host = serve(HANDLER);
+    let (mut chunks, mut body) = (String::new(), String::new());
+    for number in 0..20_000_usize {
+        let piece = &"0\r\n\r\n;=\"a"[..1 + number % 9];
+        let extension = ["", ";a", ";a=b", " ; a = \"\\\"\""][if number < 900 { number % 4 } else { 0 }];
+        chunks += &format!("{:x}{extension}\r\n{piece}\r\n", piece.len());
+        body += piece;
+    }
+
+    let request =
+        post("Connection: close\r\nTransfer-Encoding: chunked", &format!("{chunks}0\r\nX-A: b\r\n\r\n"));
+    let answer = host.raw(request.as_bytes());
+
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(&format!("POST /first {body}.")));
 }

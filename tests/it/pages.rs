@@ -502,3 +502,30 @@ fn in_serve_a_browser_is_shown_that_there_was_one() {
     assert!(!answer.text().contains("secret") && !answer.text().contains("handler.js"), "{answer:?}");
     assert_eq!(host.get("/").text().trim(), "Internal Server Error");
 }
+
+/// Handlers are held to the same: `modules.rs`.
+#[cfg(unix)]
+#[test]
+fn a_page_that_is_a_link_out_of_the_project_is_refused() {
+    let elsewhere = Site::new().file("secret.html", "<p>secret</p>");
+    let site = || {
+        Site::new().file("app/handler.js", "export default () => 1;").file("shared/page.html", "<p>own</p>")
+    };
+    let linked = |to: &std::path::Path| {
+        let site = site();
+        std::os::unix::fs::symlink(to, site.path("app/page.html")).expect("a link");
+        site
+    };
+
+    let refused = linked(&elsewhere.path("secret.html")).run("check");
+
+    assert_eq!(refused.code, Some(1), "{}", refused.output());
+    assert!(
+        refused.stderr.contains("page.html") && refused.stderr.contains("outside of the project"),
+        "{}",
+        refused.output()
+    );
+    let inside = linked(std::path::Path::new("../shared/page.html")).serve();
+    let shown = inside.request("GET", "/").header("accept", "text/html").send();
+    assert!(shown.text().contains("own"), "{shown:?}");
+}

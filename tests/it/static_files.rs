@@ -191,3 +191,107 @@ fn handlers_are_not_files() {
     assert_eq!(host.get("/page/handler.js").text(), "handler");
     assert_eq!(host.get("/app/page/handler.js").status, 404);
 }
+
+/// A link may lead to another file of the folder, but not out of it.
+#[cfg(unix)]
+#[test]
+fn links_that_leave_the_folder_are_not_served() {
+    use std::os::unix::fs::symlink;
+    let elsewhere = Site::new().file("file.txt", "elsewhere");
+    let with_links = || {
+        let site = Site::new()
+            .file("app/handler.js", "export default (event, next) => next();")
+            .file("app/page/handler.js", "export default () => 'handler';")
+            .file("secret.txt", "secret")
+            .file("public/digits.txt", DIGITS)
+            .file("public/docs/index.html", "<p>docs</p>")
+            .file("public/.hidden", "hidden");
+        for (link, to) in [
+            ("inside.txt", "digits.txt"),
+            ("docs/up.txt", "../digits.txt"),
+            ("around.txt", "../public/digits.txt"),
+            ("folder", "docs"),
+            (
+                "absolute.txt",
+                site.path("public/digits.txt").canonicalize().expect("a file").to_str().expect("a path"),
+            ),
+            ("outside.txt", "../secret.txt"),
+            ("code.js", "../app/page/handler.js"),
+            ("app", "../app"),
+            ("twice.txt", "outside.txt"),
+            ("docs.out", "../../"),
+            ("passwd", "/etc/passwd"),
+            ("elsewhere", elsewhere.path(".").canonicalize().expect("a folder").to_str().expect("a path")),
+            ("shown", ".hidden"),
+            ("dangling", "../none"),
+        ] {
+            symlink(to, site.path("public").join(link)).expect("a link");
+        }
+        site
+    };
+    let host = with_links().serve();
+
+    for path in ["/inside.txt", "/docs/up.txt", "/around.txt", "/absolute.txt"] {
+        assert_eq!(host.get(path).text(), DIGITS, "{path}");
+    }
+    assert_eq!(host.get("/folder/").text(), "<p>docs</p>");
+    let leaving = [
+        "/outside.txt",
+        "/code.js",
+        "/app/page/handler.js",
+        "/twice.txt",
+        "/passwd",
+        "/elsewhere/file.txt",
+        "/docs.out/",
+        "/docs.out",
+        "/elsewhere/",
+        "/shown",
+        "/dangling",
+    ];
+    for path in leaving {
+        let answer = host.get(path);
+        assert_eq!((answer.status, answer.text()), (404, ""), "{path}");
+    }
+
+    let open = with_links().arg("--follow-links").serve();
+    assert_eq!(open.get("/outside.txt").text(), "secret");
+    assert_eq!(open.get("/elsewhere/file.txt").text(), "elsewhere");
+    assert_eq!(open.get("/.hidden").status, 404);
+    assert_eq!(open.get("/dangling").status, 404);
+}
+
+/// Editors, version control and other tools leave such files, and nobody means to publish them.
+#[test]
+fn hidden_files_are_not_served_but_for_well_known_ones() {
+    let host = Site::new()
+        .file("app/handler.js", "export default (event, next) => next();")
+        .file("public/.env", "secret")
+        .file("public/.git/config", "secret")
+        .file("public/docs/.htpasswd", "secret")
+        .file("public/.well-known/security.txt", "Contact: x")
+        .file("public/.well-known/.secret", "secret")
+        .file("public/a.b/c.txt", "dots inside")
+        .serve();
+
+    for path in ["/.env", "/%2eenv", "/.git/config", "/.git/", "/docs/.htpasswd", "/.well-known/.secret"] {
+        let answer = host.get(path);
+        assert_eq!((answer.status, answer.text()), (404, ""), "{path}");
+    }
+    assert_eq!(host.get("/.well-known/security.txt").text(), "Contact: x");
+    assert_eq!(host.get("/a.b/c.txt").text(), "dots inside");
+}
+
+/// What is no file cannot be read, and to open it could take for ever.
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_is_no_file() {
+    let site = Site::new()
+        .file("public/a.txt", DIGITS)
+        .file("app/handler.js", "export default (e, next) => next();");
+    let made = std::process::Command::new("mkfifo").arg(site.path("public/pipe")).status().expect("mkfifo");
+    assert!(made.success());
+    let host = site.serve();
+
+    assert_eq!(host.get("/pipe").status, 404);
+    assert_eq!(host.get("/a.txt").text(), DIGITS);
+}

@@ -671,7 +671,51 @@ fn a_handshake_that_is_not_one_is_refused() {
         .raw(format!("{handshake}Sec-WebSocket-Key: AA==\r\nSec-WebSocket-Version: 8\r\n\r\n").as_bytes());
 
     assert!(without_key.starts_with("HTTP/1.1 400 "), "{without_key}");
-    assert!(old.starts_with("HTTP/1.1 400 ") && old.contains("sec-websocket-version: 13"), "{old}");
+    assert!(old.starts_with("HTTP/1.1 426 ") && old.contains("sec-websocket-version: 13"), "{old}");
+}
+
+/// RFC 6455 section 4.2.1, for the sockets of handlers and of lines.
+#[test]
+fn a_handshake_has_one_key_and_one_version() {
+    let host = serving(ECHO).serve();
+    let line = "/.liveline/00000000000000000000000000000000?v=2";
+    let key = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    for path in ["/", line] {
+        for (status, version, fields) in [
+            (400, "1.1", "Sec-WebSocket-Key:\r\nSec-WebSocket-Version: 13".to_owned()),
+            (400, "1.1", "Sec-WebSocket-Key: AA==\r\nSec-WebSocket-Version: 13".into()),
+            (400, "1.1", format!("Sec-WebSocket-Key: {key}=\r\nSec-WebSocket-Version: 13")),
+            (400, "1.1", "Sec-WebSocket-Key: not base64 at all!!!!!==\r\nSec-WebSocket-Version: 13".into()),
+            (
+                400,
+                "1.1",
+                format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13"),
+            ),
+            (400, "1.1", format!("Sec-WebSocket-Key: {key}, {key}\r\nSec-WebSocket-Version: 13")),
+            (400, "1.0", format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13")),
+            (426, "1.1", format!("Sec-WebSocket-Key: {key}")),
+            (426, "1.1", format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 12")),
+            (426, "1.1", format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13, 8")),
+            (
+                426,
+                "1.1",
+                format!("Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13"),
+            ),
+        ] {
+            let request = format!(
+                "GET {path} HTTP/{version}\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n{fields}\r\n\r\n"
+            );
+            let answer = host.raw(request.as_bytes());
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} "))
+                    || answer.starts_with(&format!("HTTP/1.0 {status} ")),
+                "{path} {fields}: {answer}"
+            );
+            assert_eq!(answer.contains("sec-websocket-version: 13"), status == 426, "{answer}");
+        }
+    }
+    assert_eq!(host.get("/seen").json(), json!({ "seen": [] }), "no handler runs");
 }
 
 #[test]

@@ -65,6 +65,27 @@ describe("messages", () => {
     assert.deepEqual(events.map(({ data, eventID }) => [data, eventID]), [[{ n: 1 }, "tick-1"]]);
   });
 
+  test("a_frame_that_lists_members_becomes_the_message_that_each_would_have_been", () => {
+    const { port, host } = openLine();
+    const messages = heard(port, "room:7:message");
+    const counts = heard(port, "room:7:joins-leaves");
+    host.say("room:7:joins-leaves", {
+      joins: 1,
+      leaves: 1,
+      events: [
+        { event: "joins", eventID: "joins-4", message: { event: "joins", user: "Ann" } },
+        { event: "leaves", eventID: "leaves-3" },
+      ],
+    });
+    assert.deepEqual(messages.map(({ data, eventID }) => [data, eventID]), [
+      [{ event: "joins", user: "Ann" }, "joins-4"],
+      [undefined, "leaves-3"],
+    ]);
+    assert.equal(counts.length, 0);
+    host.say("room:7:joins-leaves", { joins: 400, leaves: 2 });
+    assert.deepEqual([messages.length, counts.map(({ data }) => data)], [2, [{ joins: 400, leaves: 2 }]]);
+  });
+
   test("bare_json_is_a_message", () => {
     const { port, host } = openLine();
     const seen = [];

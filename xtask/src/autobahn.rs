@@ -18,7 +18,7 @@ use crate::checkout::{Checkout, complete};
 use crate::engine;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
-use crate::run::build_release;
+use crate::run::{Profile, build};
 
 const SUITE: &str = "autobahntestsuite==25.10.1";
 /// The name under which the suite reports us when its server plays; our handler says it.
@@ -52,7 +52,7 @@ pub fn autobahn(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let suite = Suite::install(checkout.target.join("autobahn"))?;
     let liveline = match Machine.variable("LIVELINE_BIN") {
         Some(file) => PathBuf::from(file),
-        None => build_release(checkout, &engine::choose(checkout, &Machine)?.build(checkout)?)?,
+        None => build(checkout, &engine::choose(checkout, &Machine)?.build(checkout)?, Profile::Release)?,
     };
     let mut failed = 0;
     for end in ends {

@@ -8,8 +8,10 @@
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
-//! | `run`, `tests`, `autobahn`, `bench`, `slowhttp` | the commands |
+//! | `run`, `tests`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
+#[cfg(target_os = "linux")]
+mod attack;
 mod autobahn;
 #[cfg(target_os = "linux")]
 mod bench;
@@ -32,7 +34,7 @@ use machine::Machine;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  run [ARGS]        build liveline (release profile) and start it with ARGS; without ARGS: dev examples
+  run [--] [ARGS]   build liveline (quick profile) and start it with ARGS; without ARGS: dev examples
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
   engine            say which JavaScript engine is built, and why
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
@@ -47,9 +49,11 @@ usage: cargo xtask COMMAND
                     the benchmark's floor: a bare epoll server that parses as little as it can
   slowhttp [--seconds N]
                     be slow in the four ways of slowhttptest, N seconds each, beside ordinary clients
+  attack [NAME...]  what a stranger can do to everybody else: trips (of the CPU limit), stuck (code that V8 cannot
+                    stop), memory, channel (10,000 members come and go); fails where a bound does not hold
 
 RUSTY_V8_ARCHIVE=FILE names the V8 library; LIVELINE_ENGINE=v8|quickjs settles the engine.
-LIVELINE_BIN=FILE makes `autobahn`, `bench` and `slowhttp` take that executable instead of building one.
+LIVELINE_BIN=FILE makes `autobahn`, `bench`, `slowhttp` and `attack` take that executable instead of building one.
 LIVELINE_SKIP_BROWSER=1 makes `test` leave out the tests that need node, npm and Chromium.";
 
 fn main() -> ExitCode {
@@ -79,8 +83,12 @@ fn dispatch(arguments: &[String]) -> Outcome {
         #[cfg(target_os = "linux")]
         ["bench", rest @ ..] => bench::bench(&Checkout::find()?, rest),
         ["slowhttp", rest @ ..] => slowhttp::run(&Checkout::find()?, rest),
+        #[cfg(target_os = "linux")]
+        ["attack", rest @ ..] => attack::run(&Checkout::find()?, rest),
         #[cfg(not(target_os = "linux"))]
         ["slowhttp", ..] => fail("slowhttptest is a program of Debian's: run it on Linux"),
+        #[cfg(not(target_os = "linux"))]
+        ["attack", ..] => fail("the attacks read /proc: run them on Linux"),
         #[cfg(not(target_os = "linux"))]
         ["bench", ..] => fail("the benchmarks read /proc and pin with taskset: run them on Linux"),
         ["help" | "--help" | "-h"] => {

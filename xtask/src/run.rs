@@ -1,7 +1,7 @@
 //! `cargo xtask run` and `cargo xtask cargo`: build with the chosen engine, then become the other program.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::checkout::{Build, Checkout, complete, show};
 use crate::engine;
@@ -12,9 +12,12 @@ use crate::machine::Machine;
 
 /// Builds liveline and starts it; without arguments, on the examples.
 pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
+    // As with `cargo run`, a first `--` only says that the program's own arguments follow.
+    let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
     let choice = engine::choose(checkout, &Machine)?;
-    println!("{choice}");
-    let mut liveline = Command::new(build_release(checkout, &choice.build(checkout)?)?);
+    // Not on standard output, which is the program's.
+    eprintln!("{choice}");
+    let mut liveline = Command::new(build(checkout, &choice.build(checkout)?, Profile::Quick)?);
     if arguments.is_empty() {
         let examples = checkout.root.join("examples");
         // As short as it can be said from here: liveline shows it.
@@ -32,15 +35,35 @@ pub fn cargo(checkout: &Checkout, command: &str, arguments: &[&str]) -> Outcome 
     become_program(choice.build(checkout)?.apply(&mut cargo).args(arguments))
 }
 
-/// The optimised liveline: people judge speed by what `run` starts.
-pub fn build_release(checkout: &Checkout, build: &Build) -> Outcome<PathBuf> {
-    println!("building liveline, optimised; the first time this takes minutes");
+/// A profile of Cargo.toml that optimises.
+#[derive(Debug, Clone, Copy)]
+pub enum Profile {
+    /// Built soon, for people who try liveline.
+    Quick,
+    /// Runs fastest, for figures.
+    Release,
+}
+
+impl Profile {
+    /// The name, which is also that of its folder below `target`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Builds an optimised liveline, and the snapshot beside it. Gives its path.
+pub fn build(checkout: &Checkout, build: &Build, profile: Profile) -> Outcome<PathBuf> {
+    let profile = profile.name();
+    eprintln!("building liveline ({profile} profile); the first time this takes minutes");
     let mut cargo = checkout.cargo("build");
-    complete(build.apply(&mut cargo).args(["--release", "--bin", "liveline"]))?;
-    let liveline = checkout.liveline(&checkout.target, "release");
+    complete(build.apply(&mut cargo).args(["--profile", profile, "--bin", "liveline"]))?;
+    let liveline = checkout.liveline(&checkout.target, profile);
     // Part of what is shipped, as the executable is.
     if build.keeps_snapshots() {
-        complete(Command::new(&liveline).arg("snapshot"))?;
+        complete(Command::new(&liveline).arg("snapshot").stdout(Stdio::null()))?;
     }
     Ok(liveline)
 }

@@ -139,7 +139,7 @@ pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
 }
 
 /// The executable to attack: its speed does not matter.
-fn liveline(checkout: &Checkout) -> Outcome<PathBuf> {
+pub fn liveline(checkout: &Checkout) -> Outcome<PathBuf> {
     if let Some(named) = Machine.variable("LIVELINE_BIN") {
         return Ok(checkout.caller.join(named));
     }

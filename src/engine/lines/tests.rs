@@ -1,5 +1,6 @@
 //! What happens to a line, step by step.
 
+use super::super::Class;
 use super::super::outbox::FRAME_COST;
 use super::*;
 
@@ -16,7 +17,7 @@ const TOKEN: Token = Token([9; 16]);
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
 
 fn visitor() -> Visitor {
-    Visitor { session: None, address: [127, 0, 0, 1].into() }
+    Visitor { session: Some("ann".to_owned()), address: [127, 0, 0, 1].into() }
 }
 
 fn limits() -> Limits {
@@ -119,7 +120,7 @@ fn sending_after_the_end_is_told_so_for_a_while() {
         world.now,
         &mut world.actions,
     );
-    let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
+    let stranger = Visitor { session: None, address: [127, 0, 0, 1].into() };
     let mut sender = |visitor: &Visitor, origin| world.engine.sender(TOKEN, visitor, (origin, Some("here")));
     assert_eq!(sender(&visitor(), None), Err(JoinError::Ended));
     assert_eq!(sender(&visitor(), Some("http://there")), Err(JoinError::Unknown));
@@ -135,7 +136,7 @@ fn sending_after_the_end_is_told_so_for_a_while() {
 #[test]
 fn joining_foreign_visitor_leaves_the_token() {
     let (mut world, id) = World::new();
-    let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
+    let stranger = Visitor { session: None, address: [127, 0, 0, 1].into() };
     assert_eq!(world.join(TOKEN, Carrier::Socket, &stranger, (None, None)), Err(JoinError::Visitor));
     assert_eq!(
         world.join(TOKEN, Carrier::Socket, &visitor(), (Some("http://evil"), Some("me"))),

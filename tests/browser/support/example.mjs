@@ -8,7 +8,7 @@ import { startHost } from "./host.mjs";
 import { TRANSPORTS, Window } from "./visitor.mjs";
 
 /**
- * Tests an example on every transport at once. `visit` gets `open(path, options)`, which opens a window, and the
+ * Tests an example on every transport. `visit` gets `open(path, options)`, which opens a window, and the
  * `host`. Afterwards no window may have had an error in its console.
  */
 export function example(name, visit) {
@@ -31,8 +31,11 @@ export function site(name, tests, options) {
   pages(name, tests, "tests/browser/site", options);
 }
 
+/** How many tests of a file run at a time. Most of what they do is to wait for a handler. */
+const TESTS_AT_ONCE = 2;
+
 function suite(name, folder, register, options = []) {
-  describe(name, { concurrency: true }, () => {
+  describe(name, { concurrency: TESTS_AT_ONCE }, () => {
     let browser, host;
     before(async () => {
       [browser, host] = await Promise.all([connect(), startHost(folder, options)]);

@@ -68,6 +68,7 @@ impl World {
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(25),
             queue_bytes: 1500,
+            channel_queue_bytes: 4000,
             overflow,
             lines_per_session: 5,
             lines_per_address: 8,

@@ -11,6 +11,7 @@
 mod curl;
 mod fences;
 mod frames;
+mod promises;
 
 use std::fs;
 use std::path::Path;

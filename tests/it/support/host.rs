@@ -1,7 +1,7 @@
 //! The executable under test, running.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
@@ -35,7 +35,7 @@ impl Host {
     pub(super) fn spawn(site: Site, command: &str) -> Self {
         let mut process = site
             .command(command)
-            .args(["--host", "127.0.0.1", "--port", "0"])
+            .args(["--host", &site.host, "--port", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -53,6 +53,10 @@ impl Host {
         let ready = self.stdout.next("listening on ");
         let address = ready.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{ready}"));
         self.address = address.parse().unwrap_or_else(|_| panic!("not an address: {ready}"));
+        if self.address.ip().is_unspecified() {
+            // It listens on all, IPv4 included.
+            self.address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
     }
 
     /// Where it listens.

@@ -1,7 +1,7 @@
 //! The HTTP client: hyper on one connection per request, behind blocking calls.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -9,6 +9,7 @@ use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderMap};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -17,6 +18,7 @@ use super::{EventStream, PATIENCE};
 /// A request, to be filled in and sent.
 pub struct Request {
     address: SocketAddr,
+    from: Option<IpAddr>,
     method: String,
     path: String,
     headers: Vec<(String, String)>,
@@ -31,9 +33,15 @@ pub struct Answer {
 }
 
 impl Request {
-    pub(super) fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+    pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
         let headers = vec![("x-accept-live".into(), "*".into())];
-        Self { address, method: method.into(), path: path.into(), headers, body: Bytes::new() }
+        Self { address, from: None, method: method.into(), path: path.into(), headers, body: Bytes::new() }
+    }
+
+    /// From this address of the machine, such as 127.0.0.2.
+    pub fn from(mut self, address: &str) -> Self {
+        self.from = Some(address.parse().expect("an address"));
+        self
     }
 
     /// From a client that knows nothing of lines, as curl.
@@ -79,7 +87,9 @@ impl Request {
     }
 
     async fn exchange(self) -> Result<Answer, Box<dyn std::error::Error>> {
-        let stream = TcpStream::connect(self.address).await?;
+        let stream = connect(self.address, self.from)?;
+        stream.set_nonblocking(true)?;
+        let stream = TcpStream::from_std(stream)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let mut request = hyper::Request::builder().method(self.method.as_str()).uri(&self.path);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -104,6 +114,15 @@ impl Request {
     }
 }
 
+/// A connection, from a certain address of the machine if one is given.
+pub(super) fn connect(to: SocketAddr, from: Option<IpAddr>) -> std::io::Result<std::net::TcpStream> {
+    let Some(from) = from else { return std::net::TcpStream::connect(to) };
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    socket.connect(&to.into())?;
+    Ok(socket.into())
+}
+
 impl Answer {
     /// A header's value, if there is exactly this one.
     #[track_caller]
@@ -126,6 +145,14 @@ impl Answer {
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// The `name=value` of the session cookie that it sets.
+    #[track_caller]
+    pub fn session(&self) -> String {
+        let set = self.all("set-cookie").into_iter().find(|cookie| cookie.starts_with("__sessid="));
+        let set = set.unwrap_or_else(|| panic!("no session begins: {self:?}"));
+        set.split(';').next().expect("a first part").to_owned()
     }
 
     /// Whether it offers a line.

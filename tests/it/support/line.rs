@@ -1,7 +1,7 @@
 //! The client's end of a live line: the envelopes of the gen-2 wire, over a WebSocket or without one.
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ pub(super) const HELLO: &str = "hello-1";
 /// A WebSocket to be opened.
 pub struct Dial {
     address: SocketAddr,
+    from: Option<IpAddr>,
     path: String,
     headers: Vec<(String, String)>,
 }
@@ -67,7 +68,13 @@ pub enum Event {
 
 impl Dial {
     pub(super) fn new(address: SocketAddr, path: &str) -> Self {
-        Self { address, path: path.into(), headers: Vec::new() }
+        Self { address, from: None, path: path.into(), headers: Vec::new() }
+    }
+
+    /// From this address of the machine, such as 127.0.0.2.
+    pub fn from(mut self, address: &str) -> Self {
+        self.from = Some(address.parse().expect("an address"));
+        self
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -92,7 +99,7 @@ impl Dial {
                 .headers_mut()
                 .insert(name, HeaderValue::try_from(value.as_str()).expect("a header value"));
         }
-        let stream = TcpStream::connect(self.address).expect("the host accepts");
+        let stream = super::http::connect(self.address, self.from).expect("the host accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
         let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);

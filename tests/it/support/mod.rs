@@ -30,12 +30,13 @@ mod site;
 use std::time::Duration;
 
 pub use deltas::apply;
+pub use dice::Dice;
 pub use events::EventStream;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use figures::Figures;
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;
-pub use http::Answer;
+pub use http::{Answer, Request};
 pub use line::{Event, Frame, Line};
 pub use log::Log;
 pub use resuming_line::{PROTOCOL, ResumingLine, Welcome};

@@ -17,6 +17,8 @@ pub struct Site {
     served: PathBuf,
     executable: PathBuf,
     arguments: Vec<String>,
+    /// The address that its host listens on.
+    pub(super) host: String,
     environment: Option<Vec<(String, String)>>,
 }
 
@@ -36,6 +38,7 @@ impl Site {
             folder,
             executable: executable(),
             arguments: Vec::new(),
+            host: "127.0.0.1".to_owned(),
             environment: None,
         }
     }
@@ -69,6 +72,12 @@ impl Site {
     /// With this argument after the folder.
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Served at this address instead of 127.0.0.1.
+    pub fn host(mut self, address: &str) -> Self {
+        self.host = address.to_owned();
         self
     }
 

@@ -172,7 +172,7 @@ fn liveline(workshop: &Workshop<'_>) -> Outcome<PathBuf> {
     let checkout = workshop.checkout;
     let build = engine::choose(checkout, &Machine)?.build(checkout)?;
     if !workshop.plan.smoke {
-        return run::build_release(checkout, &build);
+        return run::build(checkout, &build, run::Profile::Release);
     }
     let mut cargo = checkout.cargo("build");
     complete(build.apply(&mut cargo).args(["--quiet", "--bin", "liveline"]))?;

@@ -126,6 +126,29 @@ impl Server {
         }
     }
 
+    /// What it occupies now, in bytes.
+    pub fn resident(&self) -> Outcome<f64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it has occupied since [`Server::forget_peak`], in bytes.
+    pub fn peak(&self) -> Outcome<f64> {
+        self.status("VmHWM:")
+    }
+
+    /// The most that it has occupied is what it occupies now.
+    pub fn forget_peak(&self) -> Outcome {
+        let file = format!("/proc/{}/clear_refs", self.child.id());
+        fs::write(&file, "5").while_doing(format_args!("writing {file}"))
+    }
+
+    fn status(&self, name: &str) -> Outcome<f64> {
+        match kilobytes(&self.proc("status")?, name) {
+            Some(bytes) => Ok(bytes),
+            None => fail("/proc/PID/status is not in the known format"),
+        }
+    }
+
     fn proc(&self, name: &str) -> Outcome<String> {
         let file = format!("/proc/{}/{name}", self.child.id());
         fs::read_to_string(&file).while_doing(format_args!("reading {file}"))

@@ -206,7 +206,7 @@ fn taken_over_the_old_connection_means_nothing() {
 fn coming_again_as_somebody_else_is_refused() {
     let mut pair = Pair::open(limits());
     pair.lose();
-    let stranger = Visitor { session: None, address: [10, 0, 0, 1].into() };
+    let stranger = Visitor { session: Some("bob".to_owned()), address: [127, 0, 0, 1].into() };
     assert_eq!(pair.comes_as(1, 1, &stranger, (None, None)), Err(JoinError::Visitor));
     let page = (Some("http://there"), Some("here"));
     assert_eq!(pair.comes_as(1, 1, &visitor(), page), Err(JoinError::Origin));

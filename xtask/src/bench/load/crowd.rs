@@ -122,6 +122,16 @@ impl Crowd {
 
     /// Opens connections until there are so many, a few at a time, and waits until all are open.
     pub fn grow(&mut self, to: usize, way: &Way) -> Outcome {
+        self.grow_and(to, way, &mut |_, _, _| {})
+    }
+
+    /// The same, and handles what happens meanwhile.
+    pub fn grow_and(
+        &mut self,
+        to: usize,
+        way: &Way,
+        on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
+    ) -> Outcome {
         let way = Rc::new(way.clone());
         let mut news = Instant::now();
         let ended = self.ended;
@@ -129,7 +139,7 @@ impl Crowd {
             while self.len() < to && self.len() - self.open - self.ended < OPENING {
                 self.begin(&way)?;
             }
-            if self.turn(PATIENCE, &mut |_, _, _| {})? > 0 {
+            if self.turn(PATIENCE, on)? > 0 {
                 news = Instant::now();
             }
             if self.ended > ended {

@@ -1,0 +1,156 @@
+//! Signals of the operating system: what ends the process, what reloads the code, and what does nothing.
+
+use std::io;
+
+/// What tells the process to end.
+pub struct StopSignals {
+    #[cfg(unix)]
+    streams: unix::Stop,
+}
+
+/// What tells it to load the code anew.
+pub struct ReloadSignals {
+    #[cfg(unix)]
+    streams: unix::Reload,
+}
+
+/// Listens from the call on, not from the first wait. Signals that mean nothing here are noted in the log, and no more.
+pub fn listen() -> io::Result<(StopSignals, ReloadSignals)> {
+    #[cfg(unix)]
+    {
+        unix::ignore_others()?;
+        let terminal = unix::Terminal::now();
+        let streams = unix::Stop::listen(terminal)?;
+        Ok((StopSignals { streams }, ReloadSignals { streams: unix::Reload::listen(terminal)? }))
+    }
+    #[cfg(not(unix))]
+    Ok((StopSignals {}, ReloadSignals {}))
+}
+
+/// Ctrl-C, SIGTERM and SIGQUIT alone, for programs at a terminal.
+pub fn listen_for_stop() -> io::Result<StopSignals> {
+    #[cfg(unix)]
+    return Ok(StopSignals { streams: unix::Stop::listen(unix::Terminal::now())? });
+    #[cfg(not(unix))]
+    Ok(StopSignals {})
+}
+
+impl StopSignals {
+    /// Waits for the next one. Returns the exit code of a process that such a signal ends.
+    pub async fn next(&mut self) -> u8 {
+        #[cfg(unix)]
+        return self.streams.next().await;
+        #[cfg(not(unix))]
+        {
+            // Where nothing can be heard of, nothing ends the wait.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            1
+        }
+    }
+}
+
+impl ReloadSignals {
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        self.streams.next().await;
+        #[cfg(not(unix))]
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io::{self, IsTerminal as _, stdin};
+
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    /// Whether the process began at a terminal: when that is closed, it sends SIGHUP.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Terminal(bool);
+
+    impl Terminal {
+        pub fn now() -> Terminal {
+            Terminal(stdin().is_terminal())
+        }
+
+        fn is_gone(self) -> bool {
+            self.0 && !stdin().is_terminal()
+        }
+    }
+
+    pub struct Stop {
+        interrupt: Signal,
+        terminate: Signal,
+        quit: Signal,
+        hangup: Signal,
+        terminal: Terminal,
+    }
+
+    impl Stop {
+        pub fn listen(terminal: Terminal) -> io::Result<Stop> {
+            Ok(Stop {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+                quit: signal(SignalKind::quit())?,
+                hangup: signal(SignalKind::hangup())?,
+                terminal,
+            })
+        }
+
+        pub async fn next(&mut self) -> u8 {
+            loop {
+                let kind = tokio::select! {
+                    _ = self.interrupt.recv() => SignalKind::interrupt(),
+                    _ = self.terminate.recv() => SignalKind::terminate(),
+                    _ = self.quit.recv() => SignalKind::quit(),
+                    _ = self.hangup.recv() => {
+                        if !self.terminal.is_gone() {
+                            continue;
+                        }
+                        SignalKind::hangup()
+                    }
+                };
+                // Shells add 128 to the number of the signal, which is below 32.
+                return 128 + kind.as_raw_value() as u8;
+            }
+        }
+    }
+
+    pub struct Reload {
+        hangup: Signal,
+        terminal: Terminal,
+    }
+
+    impl Reload {
+        pub fn listen(terminal: Terminal) -> io::Result<Reload> {
+            Ok(Reload { hangup: signal(SignalKind::hangup())?, terminal })
+        }
+
+        pub async fn next(&mut self) {
+            loop {
+                self.hangup.recv().await;
+                if !self.terminal.is_gone() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Others would end the process by themselves.
+    pub fn ignore_others() -> io::Result<()> {
+        let (mut one, mut two) = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
+        tokio::spawn(async move {
+            loop {
+                let name = tokio::select! {
+                    _ = one.recv() => "SIGUSR1",
+                    _ = two.recv() => "SIGUSR2",
+                };
+                tracing::debug!("{name} means nothing here");
+            }
+        });
+        Ok(())
+    }
+}

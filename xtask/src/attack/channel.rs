@@ -1,0 +1,125 @@
+//! Thousands of members of a channel that come and go at once.
+
+use std::time::{Duration, Instant};
+
+use super::client::text;
+use super::target::{Target, settled, until_well};
+use super::{PATIENCE, Report, seconds};
+use crate::bench::cores;
+use crate::bench::load::{Crowd, Dialect, Happening, Mouth, Way};
+use crate::bench::server::Server;
+use crate::failure::{Outcome, fail};
+
+const MEMBERS: usize = 10_000;
+/// What members may be told in a second, all of them together, and what each may be told besides. By a frame for each
+/// that comes or goes it would be as many as there are members, for each of them.
+const FRAMES_A_SECOND: f64 = 60_000.0;
+const FRAMES_EACH: f64 = 20.0;
+/// Nobody is pinged: only presence is counted.
+const OPTIONS: [&str; 2] = ["--ping-interval=1h", "--ping-timeout=2h"];
+/// How long the crowd may take to come, and to go.
+const PATIENCE_WITH_CROWDS: Duration = Duration::from_secs(240);
+
+pub fn run(target: &Target) -> Outcome {
+    let members = MEMBERS.min(cores::most_connections());
+    let what = format!("channel: {members} come and go");
+    let server = target.start(&OPTIONS)?;
+    let empty = server.resident()?;
+    let mut first = 0.0;
+    for round in 1..=2 {
+        let (report, full) = come_and_go(target, &server, &what, members)?;
+        let after = report.after;
+        Report { what: format!("{what}, round {round}"), ..report }.print();
+        if after > full * 1.2 {
+            target.fault(format!("{what}: more is occupied when all are gone than when all were there"));
+        }
+        if round == 2 && after > first * 1.2 {
+            target.fault(format!("{what}: what is occupied grows with each crowd"));
+        }
+        first = after;
+    }
+    println!("{:38} {:>7} {:>10.0} MiB before the first came", "", "", empty / f64::from(1 << 20));
+    Ok(())
+}
+
+/// One crowd; also says what the host occupied when all were there.
+fn come_and_go(target: &Target, server: &Server, what: &str, members: usize) -> Outcome<(Report, f64)> {
+    let before = server.resident()?;
+    server.forget_peak()?;
+    let way = Way::new(Dialect::Line, "/room", "room:message");
+    let (mut frames, mut bytes) = (0_u64, 0_u64);
+    let mut count = |_: usize, happening: Happening<'_>, _: &mut Mouth<'_>| {
+        if let Happening::Message(message) = happening {
+            frames += 1;
+            bytes += message.len() as u64;
+        }
+    };
+    let start = Instant::now();
+    let mut witness = Crowd::new(server.port)?;
+    witness.grow(1, &way)?;
+    let mut crowd = Crowd::new(server.port)?;
+    crowd.grow_and(members - 1, &way, &mut count)?;
+    settle(&mut crowd, &mut count)?;
+    let came = seconds(start);
+    let full = server.resident()?;
+
+    let start = Instant::now();
+    let open = crowd.open;
+    drop(crowd);
+    let alone = until_alone(server, &mut witness, &mut count);
+    settle(&mut witness, &mut count)?;
+    let went = seconds(start);
+    let answered_after = until_well(server);
+    drop(witness);
+    let peak = server.peak()?;
+    let after = settled(server, before * 1.2)?;
+    if let Err(failure) = alone {
+        target.fault(format!("{what}: {failure}"));
+    }
+    if open < members - 1 {
+        target.fault(format!("{what}: only {open} of them were there at the same time"));
+    }
+    let enough = FRAMES_A_SECOND * (came + went) + FRAMES_EACH * members as f64;
+    if frames as f64 > enough {
+        target.fault(format!("{what}: {frames} frames, where {enough:.0} are enough"));
+    }
+    if answered_after.is_none() {
+        target.fault(format!("{what}: the host did not answer any more"));
+    }
+    let mib = f64::from(1 << 20);
+    let note = format!(
+        "came in {came:.1} s ({:.0} MiB then), went in {went:.1} s; {frames} frames, {:.0} MiB",
+        full / mib,
+        bytes as f64 / mib
+    );
+    let seconds = came + went;
+    let closed = Some((members - 1 - open, members));
+    Ok((Report { what: what.to_owned(), seconds, before, peak, after, closed, answered_after, note }, full))
+}
+
+/// Goes on until nothing comes for half a second.
+fn settle(crowd: &mut Crowd, on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>)) -> Outcome {
+    let start = Instant::now();
+    while crowd.turn(Duration::from_millis(500), on)? > 0 {
+        if start.elapsed() > PATIENCE_WITH_CROWDS {
+            return fail("frames came and came");
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the witness is the only member.
+fn until_alone(
+    server: &Server,
+    witness: &mut Crowd,
+    on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
+) -> Outcome {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE_WITH_CROWDS {
+        witness.turn(Duration::from_millis(50), on)?;
+        if text(server.port, "/size", PATIENCE).is_ok_and(|size| size.trim() == "1") {
+            return Ok(());
+        }
+    }
+    fail("the channel still had members long after their lines had ended")
+}
