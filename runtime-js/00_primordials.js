@@ -139,7 +139,10 @@ export const {
   splice: ArrayPrototypeSplice,
 } = methodsOf(Array.prototype);
 export const { slice: ArrayBufferPrototypeSlice } = methodsOf(ArrayBuffer.prototype);
-export const { toISOString: DatePrototypeToISOString, toUTCString: DatePrototypeToUTCString } = methodsOf(Date.prototype);
+export const {
+  toISOString: DatePrototypeToISOString,
+  toUTCString: DatePrototypeToUTCString,
+} = methodsOf(Date.prototype);
 export const { call: FunctionPrototypeCall, toString: FunctionPrototypeToString } = methodsOf(Function.prototype);
 export const { toString: NumberPrototypeToString } = methodsOf(Number.prototype);
 export const { propertyIsEnumerable: ObjectPrototypePropertyIsEnumerable } = methodsOf(Object.prototype);
@@ -159,7 +162,11 @@ export const {
   toUpperCase: StringPrototypeToUpperCase,
   trim: StringPrototypeTrim,
 } = methodsOf(String.prototype);
-export const { catch: PromisePrototypeCatch, finally: PromisePrototypeFinally, then: PromisePrototypeThen } = promises();
+export const {
+  catch: PromisePrototypeCatch,
+  finally: PromisePrototypeFinally,
+  then: PromisePrototypeThen,
+} = promises();
 
 /** `catch` and `finally` as the language has them, but with the `then` of this module. */
 function promises() {
@@ -315,11 +322,14 @@ export const SafeWeakRef = safe(WeakRef, class SafeWeakRef extends WeakRef {
     super(target);
   }
 });
-export const SafeFinalizationRegistry = safe(FinalizationRegistry, class SafeFinalizationRegistry extends FinalizationRegistry {
-  constructor(callback) {
-    super(callback);
-  }
-});
+export const SafeFinalizationRegistry = safe(
+  FinalizationRegistry,
+  class SafeFinalizationRegistry extends FinalizationRegistry {
+    constructor(callback) {
+      super(callback);
+    }
+  },
+);
 /** For replacing and splitting, which ask the expression for its methods and flags. */
 export const SafeRegExp = safe(RegExp, class SafeRegExp extends RegExp {
   constructor(pattern, flags = undefined) {
@@ -383,11 +393,13 @@ export let fetch = (...args) => theGlobal.fetch(...args);
 export let AbortControllerPrototypeAbort, AbortControllerPrototypeGetSignal;
 export let AbortSignalPrototypeGetAborted, AbortSignalPrototypeGetReason, AbortSignalPrototypeThrowIfAborted;
 export let BlobPrototypeArrayBuffer, BlobPrototypeGetSize;
-export let ErrorEventPrototypeGetError, EventPrototypeGetDefaultPrevented, EventPrototypeGetType, EventPrototypePreventDefault;
+export let ErrorEventPrototypeGetError, EventPrototypeGetDefaultPrevented, EventPrototypeGetType;
+export let EventPrototypePreventDefault;
 export let EventPrototypeStopImmediatePropagation, EventPrototypeStopPropagation;
 export let EventTargetPrototypeAddEventListener, EventTargetPrototypeDispatchEvent;
 export let EventTargetPrototypeRemoveEventListener;
-export let FormDataPrototypeEntries, HeadersPrototypeDelete, HeadersPrototypeEntries, HeadersPrototypeGet, HeadersPrototypeGetSetCookie;
+export let FormDataPrototypeEntries, HeadersPrototypeDelete, HeadersPrototypeEntries, HeadersPrototypeGet;
+export let HeadersPrototypeGetSetCookie;
 export let HeadersPrototypeHas, HeadersPrototypeSet;
 export let ReadableStreamPrototypeGetReader;
 export let ReadableStreamDefaultReaderPrototypeCancel, ReadableStreamDefaultReaderPrototypeRead;
@@ -420,8 +432,8 @@ export function takeEvents() {
 
 /** Takes in all the rest, whose classes load each other. */
 export function takeWeb() {
-  ({ AbortController, Blob, DOMException, FormData, Headers, ReadableStream, Request, Response, TextEncoder } = theGlobal);
-  ({ fetch, URL, URLSearchParams } = theGlobal);
+  ({ AbortController, Blob, DOMException, fetch, FormData, Headers, ReadableStream, Request } = theGlobal);
+  ({ Response, TextEncoder, URL, URLSearchParams } = theGlobal);
   const { AbortSignal } = theGlobal;
   AbortControllerPrototypeAbort = methodsOf(AbortController.prototype).abort;
   AbortControllerPrototypeGetSignal = getter(AbortController.prototype, "signal");

@@ -40,7 +40,8 @@ export function parseCookies(header) {
     const at = StringPrototypeIndexOf(part, "=");
     if (at === -1) continue;
     const name = StringPrototypeTrim(StringPrototypeSlice(part, 0, at));
-    if (!values.has(name)) values.set(name, decodeCookie(unquoted(StringPrototypeTrim(StringPrototypeSlice(part, at + 1)))));
+    const value = StringPrototypeTrim(StringPrototypeSlice(part, at + 1));
+    if (!values.has(name)) values.set(name, decodeCookie(unquoted(value)));
   }
   return values;
 }
@@ -64,7 +65,9 @@ export function serializeCookie(
   name,
   { value, path = "/", domain, maxAge, expires, httpOnly, secure, sameSite = "Lax" },
 ) {
-  if (!RegExpPrototypeTest(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, name)) throw new TypeError(`"${name}" cannot name a cookie.`);
+  if (!RegExpPrototypeTest(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, name)) {
+    throw new TypeError(`"${name}" cannot name a cookie.`);
+  }
   const parts = [`${name}=${encodeURIComponent(value)}`];
   const attribute = (key, text) => {
     if (RegExpPrototypeTest(/[;\r\n]/, text)) throw new TypeError(`A cookie's ${key} cannot hold ";" or a line break.`);
@@ -73,7 +76,9 @@ export function serializeCookie(
   attribute("Path", path);
   if (domain !== undefined) attribute("Domain", domain);
   if (maxAge !== undefined) attribute("Max-Age", String(MathTrunc(maxAge)));
-  if (expires !== undefined) attribute("Expires", expires instanceof Date ? DatePrototypeToUTCString(expires) : String(expires));
+  if (expires !== undefined) {
+    attribute("Expires", expires instanceof Date ? DatePrototypeToUTCString(expires) : String(expires));
+  }
   if (httpOnly) ArrayPrototypePush(parts, "HttpOnly");
   if (secure) ArrayPrototypePush(parts, "Secure");
   attribute("SameSite", sameSite);

@@ -133,13 +133,16 @@ export class Exchange {
   /** Resolves with `value` when the exchange is `live` or `done`. */
   readyStateChange(state, value) {
     if (this.#ended || (state === "live" && this.answered)) return PromiseResolve(value);
-    return new Promise((resolve) => ArrayPrototypePush((this.#waiting ??= []), { state, resolve: () => resolve(value) }));
+    this.#waiting ??= [];
+    return new Promise((resolve) => ArrayPrototypePush(this.#waiting, { state, resolve: () => resolve(value) }));
   }
   #waiting = null;
 
   #settleWaiting(state) {
     if (this.#waiting === null) return;
-    for (const waiting of new SafeArrayIterator(this.#waiting)) { if (waiting.state === state || this.#ended) waiting.resolve(); }
+    for (const waiting of new SafeArrayIterator(this.#waiting)) {
+      if (waiting.state === state || this.#ended) waiting.resolve();
+    }
   }
 
   /** A name for a message of this exchange, so that replies and deltas can refer to it. */

@@ -62,7 +62,9 @@ function partOf({ id }, prefix) {
     async entries() {
       const flat = await op_session_entries(id, prefix);
       const entries = [];
-      for (let i = 0; i < flat.length; i += 2) ArrayPrototypePush(entries, [StringPrototypeSlice(flat[i], prefix.length), JSONParse(flat[i + 1])]);
+      for (let i = 0; i < flat.length; i += 2) {
+        ArrayPrototypePush(entries, [StringPrototypeSlice(flat[i], prefix.length), JSONParse(flat[i + 1])]);
+      }
       return entries;
     },
     watch(tell) {

@@ -116,7 +116,9 @@ export class KeyVal {
   /** Sets each value of an object; with `replace`, deletes all others. */
   async patch(values, { replace = false } = {}) {
     if (values === null || typeof values !== "object") throw new TypeError("patch() takes an object of values.");
-    if (replace) for (const key of new SafeArrayIterator(await this.keys())) if (!ObjectHasOwn(values, key)) await this.delete(key);
+    for (const key of new SafeArrayIterator(replace ? await this.keys() : [])) {
+      if (!ObjectHasOwn(values, key)) await this.delete(key);
+    }
     for (const { 0: key, 1: value } of new SafeArrayIterator(ObjectEntries(values))) await this.set(key, value);
   }
 
@@ -133,7 +135,9 @@ export class KeyVal {
     const signals = ArrayPrototypeFilter([this.#signal(), options?.signal], (signal) => signal !== undefined);
     if (ArrayPrototypeSome(signals, (signal) => AbortSignalPrototypeGetAborted(signal))) return () => {};
     const stop = () => {
-      for (const signal of new SafeArrayIterator(signals)) EventTargetPrototypeRemoveEventListener(signal, "abort", stop);
+      for (const signal of new SafeArrayIterator(signals)) {
+        EventTargetPrototypeRemoveEventListener(signal, "abort", stop);
+      }
       unwatch();
     };
     const unwatch = this.#store.watch((change) => {

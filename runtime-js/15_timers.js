@@ -24,7 +24,9 @@ const owned = new SafeMap();
 
 export function setTimeout(callback, delay = 0, ...args) {
   const exchange = currentExchange();
-  if (exchange === undefined || typeof callback !== "function") return own(exchange, start(callback, delay, ...new SafeArrayIterator(args)), false);
+  if (exchange === undefined || typeof callback !== "function") {
+    return own(exchange, start(callback, delay, ...new SafeArrayIterator(args)), false);
+  }
   const id = start(() => {
     disown(id);
     ReflectApply(callback, globalThis, args);

@@ -224,7 +224,8 @@ export class WebSocket extends EventTarget {
 
   async #read(blob) {
     this.#behind = [blob];
-    const read = await PromisePrototypeCatch(BlobPrototypeArrayBuffer(blob), (error) => this.#fail(`A Blob could not be read: ${error.message}`));
+    const failed = (error) => this.#fail(`A Blob could not be read: ${error.message}`);
+    const read = await PromisePrototypeCatch(BlobPrototypeArrayBuffer(blob), failed);
     const behind = ArrayPrototypeSlice(this.#behind, 1);
     this.#behind = null;
     if (this.#readyState === CLOSED) return;
@@ -273,16 +274,24 @@ export class WebSocket extends EventTarget {
   [kClosed](code, reason, wasClean) {
     if (this.#readyState === CLOSED) return;
     this.#readyState = CLOSED;
-    if (!wasClean) EventTargetPrototypeDispatchEvent(this, new ErrorEvent("error", { message: reason, error: new Error(reason) }));
-    EventTargetPrototypeDispatchEvent(this, new CloseEvent("close", { code, reason: wasClean ? reason : "", wasClean }));
+    if (!wasClean) {
+      const error = new Error(reason);
+      EventTargetPrototypeDispatchEvent(this, new ErrorEvent("error", { message: reason, error }));
+    }
+    const said = wasClean ? reason : "";
+    EventTargetPrototypeDispatchEvent(this, new CloseEvent("close", { code, reason: said, wasClean }));
   }
 }
 
 const STATES = ObjectEntries({ CONNECTING, OPEN, CLOSING, CLOSED });
 for (const { 0: name, 1: value } of new SafeArrayIterator(STATES)) {
-  for (const holder of new SafeArrayIterator([WebSocket, WebSocket.prototype])) ObjectDefineProperty(holder, name, { enumerable: true, value });
+  for (const holder of new SafeArrayIterator([WebSocket, WebSocket.prototype])) {
+    ObjectDefineProperty(holder, name, { enumerable: true, value });
+  }
 }
-for (const name of new SafeArrayIterator(["open", "message", "error", "close"])) defineEventHandler(WebSocket.prototype, name);
+for (const name of new SafeArrayIterator(["open", "message", "error", "close"])) {
+  defineEventHandler(WebSocket.prototype, name);
+}
 define("WebSocket", WebSocket);
 
 /** A socket of the host that was dialled. @implements {Carrier} */
@@ -346,10 +355,12 @@ function addressOf(given) {
 
 /** The subprotocols as the header lists them. */
 function namesOf(protocols) {
-  const names = typeof protocols === "string" ? [protocols] : ArrayFrom(ArrayIsArray(protocols) ? new SafeArrayIterator(protocols) : protocols, (name) => String(name));
+  const given = ArrayIsArray(protocols) ? new SafeArrayIterator(protocols) : protocols;
+  const names = typeof protocols === "string" ? [protocols] : ArrayFrom(given, (name) => String(name));
   const isUnique = new SafeSet(ArrayPrototypeMap(names, (name) => StringPrototypeToLowerCase(name))).size === names.length;
   if (!isUnique || !ArrayPrototypeEvery(names, (name) => RegExpPrototypeTest(TOKEN, name))) {
-    throw domException("SyntaxError", `new WebSocket(): subprotocols are different tokens, not "${ArrayPrototypeJoin(names, '", "')}".`);
+    const list = ArrayPrototypeJoin(names, '", "');
+    throw domException("SyntaxError", `new WebSocket(): subprotocols are different tokens, not "${list}".`);
   }
   return ArrayPrototypeJoin(names, ", ");
 }

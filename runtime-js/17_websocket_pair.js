@@ -242,7 +242,8 @@ defineLazy("Response", () => {
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
     if (!(socket instanceof PairedSocket)) throw new TypeError("The webSocket of a Response is an end of a WebSocketPair.");
-    if (ResponsePrototypeGetStatus(response) !== 101) throw new RangeError(`A Response with a webSocket has status 101, not ${ResponsePrototypeGetStatus(response)}.`);
+    const status = ResponsePrototypeGetStatus(response);
+    if (status !== 101) throw new RangeError(`A Response with a webSocket has status 101, not ${status}.`);
     given.set(response, socket);
     return response;
   }

@@ -250,7 +250,9 @@ export class LiveResponse extends EventTarget {
       }
       return ports.get(response) ?? null;
     };
-    onReplace = (response, listener) => EventTargetPrototypeAddEventListener(response, "replace", listener, { once: true });
+    onReplace = (response, listener) => {
+      EventTargetPrototypeAddEventListener(response, "replace", listener, { once: true });
+    };
     readyStateOf = (response) => response.#state;
     failureOf = (response) => response.#failure;
     isClosed = (response) => response.#closing;
@@ -505,7 +507,8 @@ export class LiveResponse extends EventTarget {
     this.#emit(frameOf(body, init), false);
     const controller = new AbortController();
     source.controller = controller;
-    return (async () => await FunctionPrototypeCall(callback, this, data, AbortControllerPrototypeGetSignal(controller)))();
+    const signal = AbortControllerPrototypeGetSignal(controller);
+    return (async () => await FunctionPrototypeCall(callback, this, data, signal))();
   }
 
   #follow(source, upstream, init) {
@@ -728,7 +731,8 @@ function readArguments(args) {
   }
   const { statusText = "", headers, done = true, concurrent = false, type, redirected, url } = init;
   // A place to go to without a word on why is a redirect.
-  const status = init.status ?? (headers !== undefined && HeadersPrototypeHas(new Headers(headers), "location") ? 302 : 200);
+  const leads = () => headers !== undefined && HeadersPrototypeHas(new Headers(headers), "location");
+  const status = init.status ?? (leads() ? 302 : 200);
   if (!NumberIsInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`A status is a number from 200 to 599, not ${String(status)}`);
   }

@@ -296,7 +296,9 @@ function textOf(kind, body) {
 
 function answerResponse(exchange, response, last) {
   const { toInnerResponse, wireHeaderList } = responses();
-  if (ResponsePrototypeGetBodyUsed(response)) throw new TypeError("The Response's body was read already, so it cannot be sent.");
+  if (ResponsePrototypeGetBodyUsed(response)) {
+    throw new TypeError("The Response's body was read already, so it cannot be sent.");
+  }
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;
   if (status === 101) return answerSocket(exchange, response);

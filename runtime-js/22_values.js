@@ -113,7 +113,8 @@ export async function valueOf(response) {
   if (type === "multipart/form-data" || type === "application/x-www-form-urlencoded") {
     return ObjectFromEntries(FormDataPrototypeEntries(await ResponsePrototypeFormData(response)));
   }
-  if (StringPrototypeStartsWith(type, "text/") || type === "" || RegExpPrototypeTest(/xml$|javascript$/, type)) return await ResponsePrototypeText(response);
+  const isText = type === "" || StringPrototypeStartsWith(type, "text/");
+  if (isText || RegExpPrototypeTest(/xml$|javascript$/, type)) return await ResponsePrototypeText(response);
   if (RegExpPrototypeTest(/^(image|audio|video|application)\//, type)) return await ResponsePrototypeBlob(response);
   return new Uint8Array(await ResponsePrototypeArrayBuffer(response));
 }

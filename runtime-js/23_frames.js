@@ -25,7 +25,9 @@ export function encodeFrame({ body, status, statusText, headers, [kHasHeaders]: 
   const plain = {};
   if (hasHeaders) {
     // Cookies are HTTP's alone.
-    for (const { 0: name, 1: value } of new SafeArrayIterator(HeadersPrototypeEntries(headers))) { if (name !== "set-cookie") plain[name] = value; }
+    for (const { 0: name, 1: value } of new SafeArrayIterator(HeadersPrototypeEntries(headers))) {
+      if (name !== "set-cookie") plain[name] = value;
+    }
   }
   // Where a state was fetched from is the server's business; to its client it comes from the client's own request.
   const frame = { body: body ?? null, status, statusText, headers: plain, type, url: null, concurrent };
@@ -45,7 +47,9 @@ export function encodeRecords(records, prefix) {
   try {
     return JSONStringify(wire);
   } catch (error) {
-    for (const { value, path } of new SafeArrayIterator(wire)) encodeJson(value, "A change", ArrayPrototypeJoin(["$", ...new SafeArrayIterator(path)], "."));
+    for (const { value, path } of new SafeArrayIterator(wire)) {
+      encodeJson(value, "A change", ArrayPrototypeJoin(["$", ...new SafeArrayIterator(path)], "."));
+    }
     throw error;
   }
 }

@@ -35,7 +35,8 @@ export class User extends KeyVal {
 
   /** Requires the user's id, and further keys if the first argument names some. @see KeyVal.require */
   async signIn(...args) {
-    const more = typeof args[0] === "string" || ArrayIsArray(args[0]) ? ArrayPrototypeFlat([ArrayPrototypeShift(args)]) : [];
+    const namesKeys = typeof args[0] === "string" || ArrayIsArray(args[0]);
+    const more = namesKeys ? ArrayPrototypeFlat([ArrayPrototypeShift(args)]) : [];
     return await this.require(["id", ...new SafeArrayIterator(more)], ...new SafeArrayIterator(args));
   }
 

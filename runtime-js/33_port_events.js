@@ -174,14 +174,16 @@ export class Port extends EventTarget {
 
   /** Resolves when the port reaches `state`: `open` or `close`. */
   readyStateChange(state) {
-    if (this.#readyState === "closed" || (state !== "close" && this.#readyState === "open")) return PromiseResolve(this);
+    const isOpen = state !== "close" && this.#readyState === "open";
+    if (isOpen || this.#readyState === "closed") return PromiseResolve(this);
     return new Promise((resolve) => this.#waiting = ArrayPrototypeConcat(this.#waiting, { state, resolve }));
   }
 
   [kReach](state) {
     this.#readyState = state;
     const ready = ArrayPrototypeFilter(this.#waiting, (waiting) => state === "closed" || waiting.state !== "close");
-    if (ready.length > 0) this.#waiting = ArrayPrototypeFilter(this.#waiting, (waiting) => !ArrayPrototypeIncludes(ready, waiting));
+    const isLeft = (waiting) => !ArrayPrototypeIncludes(ready, waiting);
+    if (ready.length > 0) this.#waiting = ArrayPrototypeFilter(this.#waiting, isLeft);
     for (const { resolve } of new SafeArrayIterator(ready)) resolve(this);
   }
 

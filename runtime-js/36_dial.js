@@ -70,9 +70,11 @@ function identityOf(response, headers, asked) {
   const set = HeadersPrototypeGetSetCookie(ResponsePrototypeGetHeaders(response));
   const fresh = ArrayPrototypeMap(set, (line) => StringPrototypeSplit(line, ";")[0]);
   for (const cookie of new SafeArrayIterator(ArrayPrototypeConcat(StringPrototypeSplit(given, ";"), fresh))) {
-    if (StringPrototypeIncludes(cookie, "=")) jar.set(StringPrototypeTrim(StringPrototypeSplit(cookie, "=")[0]), StringPrototypeTrim(cookie));
+    if (!StringPrototypeIncludes(cookie, "=")) continue;
+    jar.set(StringPrototypeTrim(StringPrototypeSplit(cookie, "=")[0]), StringPrototypeTrim(cookie));
   }
-  return { cookie: ArrayPrototypeJoin([...jar.values()], "; "), authorization: isThere ? HeadersPrototypeGet(headers, "authorization") ?? "" : "" };
+  const authorization = isThere ? HeadersPrototypeGet(headers, "authorization") ?? "" : "";
+  return { cookie: ArrayPrototypeJoin([...jar.values()], "; "), authorization };
 }
 
 /** Opens the line of a response; it ends with the exchange that opened it. */

@@ -43,5 +43,6 @@ export function relay(client, upstream, report) {
 
 function pass({ data, ports }, to, options, fail) {
   if (ports.length === 0) return to.postMessage(data, options);
-  PromisePrototypeCatch(PromisePrototypeThen(to.postRequest(data, options), (answer) => ports[0].postMessage(answer.data)), fail);
+  const asked = to.postRequest(data, options);
+  PromisePrototypeCatch(PromisePrototypeThen(asked, (answer) => ports[0].postMessage(answer.data)), fail);
 }

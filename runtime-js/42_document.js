@@ -87,7 +87,8 @@ export class PageElement {
   get classList() {
     return {
       toggle: (name, on) => {
-        const names = new SafeSet(ArrayPrototypeFilter(StringPrototypeSplit(this.getAttribute("class") ?? "", SPACE), (name) => name !== ""));
+        const list = StringPrototypeSplit(this.getAttribute("class") ?? "", SPACE);
+        const names = new SafeSet(ArrayPrototypeFilter(list, (name) => name !== ""));
         if (on === names.has(name)) return;
         if (on) names.add(name);
         else names.delete(name);
@@ -142,7 +143,8 @@ export class PageElement {
     writer.text(`${tag}>`);
     if (this.#nodes === null) return;
     const { 0: first } = this.#nodes;
-    if (DROPS_BREAK.has(this.localName) && typeof first === "string" && StringPrototypeStartsWith(first, "\n")) writer.text("\n");
+    const beginsWithBreak = typeof first === "string" && StringPrototypeStartsWith(first, "\n");
+    if (beginsWithBreak && DROPS_BREAK.has(this.localName)) writer.text("\n");
     this.writeContent(writer);
     writer.text(`</${this.localName}>`);
   }

@@ -325,7 +325,10 @@ class Parser {
         const end = unescaped(StringPrototypeSlice(this.#source, begin, i));
         this.#at = i + 1;
         this.#next();
-        return (scope) => ArrayPrototypeJoin(ArrayPrototypeMap(parts, ({ text, value }) => `${text}${value(scope)}`), "") + end;
+        return (scope) => {
+          const texts = ArrayPrototypeMap(parts, ({ text, value }) => `${text}${value(scope)}`);
+          return ArrayPrototypeJoin(texts, "") + end;
+        };
       } else if (StringPrototypeStartsWith(this.#source, "${", i)) {
         const close = closing(this.#source, i + 1);
         if (close === -1) break;

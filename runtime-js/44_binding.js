@@ -85,7 +85,9 @@ export class View {
     const source = element.getAttribute(RENDER);
     if (source !== null) {
       const directives = directivesOf(source);
-      for (const directive of new SafeArrayIterator(directives)) ArrayPrototypePush(this.#bindings, new Binding(element, directive, report));
+      for (const directive of new SafeArrayIterator(directives)) {
+        ArrayPrototypePush(this.#bindings, new Binding(element, directive, report));
+      }
       if (ArrayPrototypeSome(directives, ({ fills }) => fills)) return;
     }
     for (const child of new SafeArrayIterator(element.children)) this.#collect(child, report);
@@ -140,7 +142,8 @@ const known = new SafeMap();
 function directivesOf(text) {
   let directives = known.get(text);
   if (directives === undefined) {
-    const sources = ArrayPrototypeFilter(ArrayPrototypeMap(splitOutside(text, ";"), (source) => StringPrototypeTrim(source)), (source) => source !== "");
+    const trimmed = ArrayPrototypeMap(splitOutside(text, ";"), (source) => StringPrototypeTrim(source));
+    const sources = ArrayPrototypeFilter(trimmed, (source) => source !== "");
     directives = ArrayPrototypeMap(sources, directiveOf);
     known.set(text, directives);
   }
@@ -152,9 +155,10 @@ function directiveOf(source) {
   try {
     const colon = StringPrototypeIndexOf(source, ":");
     if (colon === -1) throw new SyntaxError("A binding is written `name: expression`.");
-    const { 0: sign, 1: name, 2: value } = [source[0], StringPrototypeTrim(StringPrototypeSlice(source, 1, colon)), StringPrototypeSlice(source, colon + 1)];
+    const name = StringPrototypeTrim(StringPrototypeSlice(source, 1, colon));
+    const value = StringPrototypeSlice(source, colon + 1);
     if (StringPrototypeStartsWith(source, "#items")) return { source, fills, ...items(value) };
-    return { source, fills, evaluate: expression(value), writer: writerFor(sign, name) };
+    return { source, fills, evaluate: expression(value), writer: writerFor(source[0], name) };
   } catch (error) {
     const fail = () => {
       throw error;
@@ -172,7 +176,8 @@ function writerFor(sign, name) {
       if (name === "html") return html;
       break;
     case "~":
-      return StringPrototypeStartsWith(name, "?") ? flag(attributeName(StringPrototypeTrim(StringPrototypeSlice(name, 1)))) : attribute(attributeName(name));
+      if (!StringPrototypeStartsWith(name, "?")) return attribute(attributeName(name));
+      return flag(attributeName(StringPrototypeTrim(StringPrototypeSlice(name, 1))));
     case "%":
       if (RegExpPrototypeTest(/^\S+$/, name)) return className(name);
       break;
@@ -263,7 +268,9 @@ function className(name) {
 }
 
 function style(name) {
-  const property = StringPrototypeStartsWith(name, "--") ? name : StringPrototypeReplace(name, CAPITALS, (letter) => `-${StringPrototypeToLowerCase(letter)}`);
+  const property = StringPrototypeStartsWith(name, "--")
+    ? name
+    : StringPrototypeReplace(name, CAPITALS, (letter) => `-${StringPrototypeToLowerCase(letter)}`);
   return (element) => {
     const write = whenChanged((text) => element.style.setProperty(property, text));
     return (value) => write(textOf(value));
@@ -277,7 +284,8 @@ function items(spec) {
   const parts = splitOutside(spec, "/");
   const template = parts.length > 1 ? expression(ArrayPrototypePop(parts)) : null;
   const match = RegExpPrototypeExec(/^\s*(?:\(([^()]*)\)|([\w$]+))\s*\b(of|in)\b([^]*)$/, ArrayPrototypeJoin(parts, "/"));
-  const names = ArrayPrototypeMap(StringPrototypeSplit((match?.[1] ?? match?.[2] ?? ""), ","), (name) => StringPrototypeTrim(name));
+  const list = StringPrototypeSplit(match?.[1] ?? match?.[2] ?? "", ",");
+  const names = ArrayPrototypeMap(list, (name) => StringPrototypeTrim(name));
   const areNames = ArrayPrototypeEvery(names, (name) => RegExpPrototypeTest(/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u, name));
   if (match === null || template === null || !areNames) {
     throw new SyntaxError("A list is written `#items: (item, index) of list / 'template'`.");

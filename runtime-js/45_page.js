@@ -33,7 +33,9 @@ const BODILESS = new SafeSet([204, 205, 304]);
 /** Whether an answer is a state to be shown in the page: data, and no redirect. @param {Headers | null} headers */
 export function isShown(status, headers) {
   if (BODILESS.has(status)) return false;
-  return headers === null || (!HeadersPrototypeHas(headers, "location") && (!HeadersPrototypeHas(headers, "content-type") || isJson(headers)));
+  if (headers === null) return true;
+  const leads = HeadersPrototypeHas(headers, "location");
+  return !leads && (!HeadersPrototypeHas(headers, "content-type") || isJson(headers));
 }
 
 /** Whether a Response's text is data. @param {Headers} headers */
@@ -55,14 +57,16 @@ function isJson(headers) {
 /** Answers with `json` as the state of the page that the client wants. */
 export function answerPage(exchange, { status, statusText, headers }, json, last) {
   const { before, after } = render(exchange.page, json ?? "null", status);
-  op_answer_page(exchange.id, status, statusText, headers === null ? "" : writeHeaders(HeadersPrototypeEntries(headers)), before, after, last);
+  const list = headers === null ? "" : writeHeaders(HeadersPrototypeEntries(headers));
+  op_answer_page(exchange.id, status, statusText, list, before, after, last);
 }
 
 function render(number, json, status) {
   let page = pages.get(number);
   if (page === undefined) {
     const { file, template } = op_page_source(number);
-    page = { pieces: JSONParse(template), report: reporter((binding, error) => op_log_error(`${file}: ${binding}`, error)) };
+    const report = reporter((binding, error) => op_log_error(`${file}: ${binding}`, error));
+    page = { pieces: JSONParse(template), report };
     pages.set(number, page);
   }
   const root = new PageElement(["", [], page.pieces], null);
@@ -103,7 +107,10 @@ class Writer {
   #state() {
     const status = this.#status === 200 ? "" : ` data-status="${this.#status}"`;
     // Nothing in it can end the script, or begin a comment in it.
-    const json = StringPrototypeReplace(this.#json, UNSAFE_IN_SCRIPTS, (c) => `\\u${StringPrototypePadStart(NumberPrototypeToString(StringPrototypeCharCodeAt(c, 0), 16), 4, "0")}`);
+    const json = StringPrototypeReplace(this.#json, UNSAFE_IN_SCRIPTS, (c) => {
+      const code = NumberPrototypeToString(StringPrototypeCharCodeAt(c, 0), 16);
+      return `\\u${StringPrototypePadStart(code, 4, "0")}`;
+    });
     return `<script rel="hydration" type="application/json"${status}>${json}</script>`;
   }
 }

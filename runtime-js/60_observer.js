@@ -202,7 +202,8 @@ function through(record, perform) {
   const traps = states.get(record.target)?.traps;
   if (!traps) return perform();
   const name = record.type === "delete" ? "deleteProperty" : record.type === "def" ? "defineProperty" : record.type;
-  const handlers = ArrayPrototypeFilter(ArrayPrototypeMap([...traps.values()], (trap) => trap[name]), (handler) => typeof handler === "function");
+  const named = ArrayPrototypeMap([...traps.values()], (trap) => trap[name]);
+  const handlers = ArrayPrototypeFilter(named, (handler) => typeof handler === "function");
   const step = (index, given, result) => {
     if (index === handlers.length) return given ? result : perform();
     // next() goes on; next(result) goes on with a result, and then the operation itself is not performed.
@@ -242,7 +243,9 @@ function change(record, perform, records) {
     ArrayPrototypePush(records, other);
     return other;
   };
-  for (const { 0: index, 1: oldValue } of new SafeArrayIterator(cut)) if (!ObjectHasOwn(target, index)) side("delete", index, { oldValue });
+  for (const { 0: index, 1: oldValue } of new SafeArrayIterator(cut)) {
+    if (!ObjectHasOwn(target, index)) side("delete", index, { oldValue });
+  }
   if (isDefinition) {
     definitions.set(side("set", key, { value: target[key], isUpdate: record.isUpdate, oldValue }), record);
   } else {
@@ -259,7 +262,8 @@ function itemsFrom(array, start) {
   const indexes = array.length - start <= 4096
     ? ArrayFrom({ length: MathMax(0, array.length - start) }, (_, offset) => String(Number(start) + offset))
     : ArrayPrototypeFilter(ObjectKeys(array), (key) => isIndex(key) && Number(key) >= start);
-  return ArrayPrototypeMap(ArrayPrototypeFilter(indexes, (index) => ObjectHasOwn(array, index)), (index) => [index, array[index]]);
+  const there = ArrayPrototypeFilter(indexes, (index) => ObjectHasOwn(array, index));
+  return ArrayPrototypeMap(there, (index) => [index, array[index]]);
 }
 
 function assign(target, key, value, options, records) {
@@ -375,7 +379,8 @@ export function get(target, key, receive, options = {}) {
   target = targetOf(target, "get");
   if (typeof receive !== "function") return get(target, key, (value) => value, receive ?? options);
   const receiver = options.receiver ?? target;
-  return receive(ArrayIsArray(key) ? ArrayPrototypeMap(key, (key) => read(target, key, receiver)) : read(target, key, receiver));
+  if (!ArrayIsArray(key)) return receive(read(target, key, receiver));
+  return receive(ArrayPrototypeMap(key, (key) => read(target, key, receiver)));
 }
 
 /** For proxies: get() of one key, for a raw target. */
@@ -529,7 +534,8 @@ export function batch(target, callback) {
 }
 
 function hold(target, own) {
-  const sinks = ArrayPrototypeFilter(ArrayPrototypeMap((listenersOf(target) ?? []), ({ sink }) => sink), (sink) => sink.mutedBy !== own);
+  const all = ArrayPrototypeMap(listenersOf(target) ?? [], ({ sink }) => sink);
+  const sinks = ArrayPrototypeFilter(all, (sink) => sink.mutedBy !== own);
   own.held = new SafeSet(sinks);
   for (const sink of own.held.values()) sink.held += 1;
   stateOf(target).hold = own;
@@ -559,7 +565,8 @@ class Observation {
   constructor(target, callback, single, options) {
     if (typeof callback !== "function") throw new TypeError("Observer.observe() takes a callback after the keys.");
     if (!ArrayPrototypeIncludes(RECURSIONS, options.recursions)) {
-      throw new TypeError(`Unknown recursions "${options.recursions}"; there are ${ArrayPrototypeJoin(ArrayPrototypeSlice(RECURSIONS, 1), ", ")}.`);
+      const known = ArrayPrototypeJoin(ArrayPrototypeSlice(RECURSIONS, 1), ", ");
+      throw new TypeError(`Unknown recursions "${options.recursions}"; there are ${known}.`);
     }
     this.mutedBy = scope ?? states.get(target)?.hold ?? null;
     this.#callback = callback;
@@ -669,7 +676,9 @@ export function observe(target, keys, callback, options) {
   options ??= {};
   const isPath = paths.has(keys);
   const pattern = isPath ? keys : keys === SUBTREE ? [SUBTREE] : null;
-  const isOne = isPath ? ArrayPrototypeAt(keys, -1) !== SUBTREE : !ArrayIsArray(keys) && keys !== Infinity && keys !== SUBTREE;
+  const isOne = isPath
+    ? ArrayPrototypeAt(keys, -1) !== SUBTREE
+    : !ArrayIsArray(keys) && keys !== Infinity && keys !== SUBTREE;
   const observation = new Observation(target, callback, isOne, options);
   if (pattern !== null) {
     return controllerOf(options.signal, () => {
@@ -683,7 +692,10 @@ export function observe(target, keys, callback, options) {
   const names = keys === Infinity ? null : new SafeSet(ArrayPrototypeMap(ArrayPrototypeFlat([keys]), nameOf));
   const collect = names === null
     ? (records) => observation.offer(records)
-    : (records) => observation.offer(ArrayPrototypeFilter(records, (record) => "key" in record && names.has(nameOf(record.key))));
+    : (records) => {
+      const isNamed = (record) => "key" in record && names.has(nameOf(record.key));
+      observation.offer(ArrayPrototypeFilter(records, isNamed));
+    };
   const listener = { sink: observation, collect };
   return controllerOf(options.signal, () => {
     register(target, listener);

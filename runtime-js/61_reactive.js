@@ -305,7 +305,9 @@ function recordsWithPaths(node, record) {
   }
   if (!walk.matches(node, record.key)) return [];
   const name = nameOf(record.key);
-  if (walk.isLast(node)) return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: [...new SafeArrayIterator(path), name] }));
+  if (walk.isLast(node)) {
+    return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: [...new SafeArrayIterator(path), name] }));
+  }
   // Nothing can be below what was not an object and is none, as an array's length.
   if (!isObject(record.value) && !isObject(record.oldValue)) return [];
   // An ancestor was replaced: what is new is told for the places that the pattern means.
@@ -314,7 +316,8 @@ function recordsWithPaths(node, record) {
     const oldValue = ArrayPrototypeReduce(rest, (at, key) => at?.[key], record.oldValue);
     const key = rest.length > 0 ? ArrayPrototypeAt(rest, -1) : name;
     const told = new Descriptor("get", record.target, key, { ...record, value, oldValue });
-    return ObjectAssign(told, { status: record.status, path: [...new SafeArrayIterator(path), name, ...new SafeArrayIterator(rest)] });
+    const whole = [...new SafeArrayIterator(path), name, ...new SafeArrayIterator(rest)];
+    return ObjectAssign(told, { status: record.status, path: whole });
   }));
 }
 
@@ -322,9 +325,10 @@ function recordsWithPaths(node, record) {
 function placesBelow(pattern, position, value, keys) {
   if (position === pattern.length || pattern[position] === SUBTREE) return [[keys, value]];
   const segment = pattern[position];
-  if (segment !== Infinity) return placesBelow(pattern, position + 1, value?.[segment], [...new SafeArrayIterator(keys), segment]);
+  const below = (key, value) => placesBelow(pattern, position + 1, value, [...new SafeArrayIterator(keys), key]);
+  if (segment !== Infinity) return below(segment, value?.[segment]);
   const own = isObject(value) ? ObjectKeys(value) : [];
-  return ArrayPrototypeFlatMap(own, (key) => placesBelow(pattern, position + 1, value[key], [...new SafeArrayIterator(keys), key]));
+  return ArrayPrototypeFlatMap(own, (key) => below(key, value[key]));
 }
 
 /**
@@ -401,7 +405,10 @@ class PendingChanges {
       for (const { 0: key, 1: first } of changes.entries()) {
         const list = key === "length" && ArrayIsArray(node.object) ? lengths : records;
         const now = finalRecord(node.object, key, first, changes);
-        if (now !== null) for (const path of new SafeArrayIterator(paths)) ArrayPrototypePush(list, { ...now, path: [...new SafeArrayIterator(path), key] });
+        if (now === null) continue;
+        for (const path of new SafeArrayIterator(paths)) {
+          ArrayPrototypePush(list, { ...now, path: [...new SafeArrayIterator(path), key] });
+        }
       }
     }
     if (nodes.size > 1) {

@@ -162,7 +162,8 @@ export class Rounds {
   changed(round, before) {
     const ended = before !== undefined && !this.#effect.isContinued(before);
     if (this.#ends(round.completion)) {
-      for (const later of new SafeArrayIterator(ArrayPrototypeSplice(this.children, ArrayPrototypeIndexOf(this.children, round) + 1))) later.dispose();
+      const later = ArrayPrototypeSplice(this.children, ArrayPrototypeIndexOf(this.children, round) + 1);
+      for (const round of new SafeArrayIterator(later)) round.dispose();
       return this.#effect.settle(round.completion);
     }
     // The loop left its variables where it ended, so that it has to begin anew.
