@@ -23,11 +23,13 @@ export const {
   Proxy,
   RangeError,
   RegExp,
+  SharedArrayBuffer,
   String,
   Symbol,
   SyntaxError,
   TypeError,
   Uint8Array,
+  WebAssembly,
 } = theGlobal;
 export { theGlobal as globalThis };
 
@@ -217,6 +219,7 @@ const dataViewGetters = {
 const isTypedArray = uncurryThis(getOwnPropertyDescriptor(prototypeOfViews, Symbol.toStringTag).get);
 const ofView = (key) => (view) =>
   isTypedArray(view) === undefined ? dataViewGetters[key](view) : viewGetters[key](view);
+export const { subarray: TypedArrayPrototypeSubarray } = methodsOf(prototypeOfViews);
 export const ArrayBufferViewPrototypeGetBuffer = ofView("buffer");
 export const ArrayBufferViewPrototypeGetByteLength = ofView("byteLength");
 export const ArrayBufferViewPrototypeGetByteOffset = ofView("byteOffset");

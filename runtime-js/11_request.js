@@ -1,9 +1,18 @@
 // The Request of an exchange. Nothing is copied from the host until a handler reads it.
 
 import { core } from "ext:core/mod.js";
-import { op_request_has_body, op_request_header, op_request_headers, op_request_read } from "ext:core/ops";
+import {
+  op_request_collect,
+  op_request_has_body,
+  op_request_header,
+  op_request_headers,
+  op_request_read,
+} from "ext:core/ops";
+import { answerForIllForms } from "ext:liveline/18_forms.js";
 import {
   ArrayPrototypePush,
+  ObjectDefineProperty,
+  ObjectGetOwnPropertyDescriptor,
   ReadableByteStreamControllerPrototypeClose,
   ReadableByteStreamControllerPrototypeEnqueue,
   ReadableByteStreamControllerPrototypeGetByobRequest,
@@ -17,11 +26,19 @@ import {
  * @returns {Request}
  */
 export function requestOf(exchange) {
-  fromInnerRequest ??= core.loadExtScript("ext:deno_fetch/23_request.js").fromInnerRequest;
+  prepareRequests();
   return fromInnerRequest(new ReceivedRequest(exchange), "immutable");
 }
 
 let fromInnerRequest = null;
+
+/** Loads what requests are made of, if that was not done. */
+export function prepareRequests() {
+  if (fromInnerRequest !== null) return;
+  const script = core.loadExtScript("ext:deno_fetch/23_request.js");
+  answerForIllForms(script.RequestPrototype);
+  fromInnerRequest = script.fromInnerRequest;
+}
 
 /** What Deno's Request is made of, read from the host bit by bit. */
 class ReceivedRequest {
@@ -79,8 +96,48 @@ class ReceivedRequest {
 }
 
 function bodyOf(id) {
-  const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
-  return new InnerBody(nativeStream(() => op_request_read(id)));
+  ReceivedBody ??= defineBody(core.loadExtScript("ext:deno_fetch/22_body.js").InnerBody);
+  return new ReceivedBody(id);
+}
+
+let ReceivedBody = null;
+
+/** A body that the host collects where a handler wants it whole, and a stream only where a handler wants that. */
+function defineBody(InnerBody) {
+  return class ReceivedBody extends InnerBody {
+    #id;
+    #isTaken = false;
+
+    constructor(id) {
+      super(null);
+      this.#id = id;
+      const streamOrStatic = () => this.#isTaken ? { body: "", consumed: true } : nativeStream(() => op_request_read(id));
+      // Made when it is first asked for, and afterwards what Deno's code makes of it.
+      ObjectDefineProperty(this, "streamOrStatic", {
+        configurable: true,
+        get: () => this.streamOrStatic = streamOrStatic(),
+        set: (value) => ObjectDefineProperty(this, "streamOrStatic", { configurable: true, value, writable: true }),
+      });
+    }
+
+    #isWhole() {
+      return "get" in ObjectGetOwnPropertyDescriptor(this, "streamOrStatic");
+    }
+
+    unusable() {
+      return this.#isWhole() ? this.#isTaken : super.unusable();
+    }
+
+    consumed() {
+      return this.#isWhole() ? this.#isTaken : super.consumed();
+    }
+
+    consume() {
+      if (!this.#isWhole() || this.#isTaken) return super.consume();
+      this.#isTaken = true;
+      return op_request_collect(this.#id);
+    }
+  };
 }
 
 /** A stream of bytes that the host reads when they are wanted. `read` resolves to a chunk, or null at the end. */

@@ -15,7 +15,7 @@ import {
 } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { encodeJson } from "ext:liveline/22_values.js";
-import { listedChanges, PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
+import { PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
 import {
   ArrayIsArray,
   ArrayPrototypeEvery,
@@ -107,9 +107,9 @@ export class Channels {
       const event = new PortMessageEvent(type, { data, eventID, cancelable: false });
       EventTargetPrototypeDispatchEvent(channel, event);
     };
-    const changes = type === "joins-leaves" ? listedChanges(data) : null;
-    if (changes === null) return tell(type, data, eventID);
-    for (const change of new SafeArrayIterator(changes)) tell(change.event, change.message, change.eventID);
+    // Members that are told together were members that came or went one by one.
+    if (type !== "joins-leaves" || data.events === undefined) return tell(type, data, eventID);
+    for (const { event, message, eventID } of new SafeArrayIterator(data.events)) tell(event, message, eventID);
   }
 }
 

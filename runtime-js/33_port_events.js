@@ -4,11 +4,9 @@ import { domException } from "./02_exceptions.js";
 import {
   AbortSignalPrototypeGetAborted,
   AbortSignalPrototypeGetReason,
-  ArrayIsArray,
   ArrayPrototypeConcat,
   ArrayPrototypeFilter,
   ArrayPrototypeIncludes,
-  ArrayPrototypeMap,
   Error,
   Event,
   EventPrototypeGetDefaultPrevented,
@@ -27,8 +25,6 @@ import {
   SafeArrayIterator,
   SafeMap,
   String,
-  StringPrototypeEndsWith,
-  StringPrototypeSlice,
   Symbol,
   SymbolToPrimitive,
   TypeError,
@@ -39,28 +35,6 @@ export function readOptions(options) {
   const { type = "message", eventID, live = false, bubbles = false } = options?.wqEventOptions ?? options ?? {};
   if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
   return { type, eventID, live, bubbles };
-}
-
-/** The type, after the channel's name, of a frame that tells of several members. */
-const JOINS_AND_LEAVES = ":joins-leaves";
-
-/**
- * What a frame of that type tells, one by one.
- * @returns {{ event: "joins" | "leaves", eventID: string, message: unknown }[] | null} null if they are too many
- */
-export function listedChanges(data) {
-  return ArrayIsArray(data?.events) ? data.events : null;
-}
-
-/**
- * A frame that lists several members that came or went, as the messages that each would have been alone.
- * @returns {{ type: string, eventID: string, message: unknown }[] | null} null if the frame is another
- */
-export function splitFrame(type, data) {
-  if (!StringPrototypeEndsWith(type, JOINS_AND_LEAVES)) return null;
-  const single = `${StringPrototypeSlice(type, 0, -JOINS_AND_LEAVES.length)}:message`;
-  const changes = listedChanges(data);
-  return changes && ArrayPrototypeMap(changes, ({ eventID, message }) => ({ type: single, eventID, message }));
 }
 
 /** A message from the other end. Where a value is asked of it, it stands for its data. */

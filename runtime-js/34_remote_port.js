@@ -13,11 +13,11 @@ import {
   PortMessageEvent,
   readOptions,
   Requests,
-  splitFrame,
 } from "./33_port_events.js";
 import { applyRecords } from "./35_deltas.js";
 import {
   ArrayFrom,
+  ArrayIsArray,
   ArrayPrototypePush,
   EventPrototypeGetDefaultPrevented,
   EventPrototypePreventDefault,
@@ -248,11 +248,11 @@ export class RemotePort extends Port {
     }
     const data = frame.message;
     if (OWN_EVENTS.has(type) || this.#receiveReply(type, eventID, data, numPorts)) return;
-    const changes = splitFrame(type, data);
-    if (changes === null) return this.#hear(type, eventID, data, meta);
-    for (const { type, eventID, message } of new SafeArrayIterator(changes)) {
-      if (typeof eventID === "string") this.#hear(type, eventID, message, {});
-    }
+    const isList = StringPrototypeEndsWith(type, ":joins-leaves") && ArrayIsArray(data?.events);
+    if (!isList) return this.#hear(type, eventID, data, meta);
+    // Members of a channel that are told together, each as the message that it would have been alone.
+    const single = `${StringPrototypeSlice(type, 0, -"joins-leaves".length)}message`;
+    for (const { eventID, message } of new SafeArrayIterator(data.events)) this.#hear(single, eventID, message, {});
   }
 
   #hear(type, eventID, data, { numPorts, live }) {

@@ -32,6 +32,7 @@ import {
   PromisePrototypeCatch,
   PromiseReject,
   SafeArrayIterator,
+  SafeMap,
   SafeSet,
   String,
   TypeError,
@@ -48,6 +49,18 @@ export { SqlError };
  * @property {number} changes rows that were inserted, updated or deleted
  * @property {number | bigint | null} lastInsertRowid
  */
+
+/** Open transactions, and the exchanges whose code began them. @type {Map<number, Exchange | undefined>} */
+const transactions = new SafeMap();
+
+/** For the host: it stopped an exchange. Others need not wait for its transactions. */
+export function transactionsStopped(id) {
+  for (const { 0: handle, 1: exchange } of transactions.entries()) {
+    if (exchange?.id !== id) continue;
+    transactions.delete(handle);
+    op_sql_close(handle);
+  }
+}
 
 /** A database. It opens when first used. */
 export class Client {
@@ -98,12 +111,15 @@ export class Client {
    * @returns {Promise<T>} what the callback returned
    */
   async transaction(callback) {
+    const exchange = currentExchange();
     const handle = await op_sql_begin(await this.#open());
+    transactions.set(handle, exchange);
     try {
       const result = await callback(new Transaction(handle));
       await op_sql_commit(handle);
       return result;
     } finally {
+      transactions.delete(handle);
       op_sql_close(handle);
     }
   }

@@ -54,13 +54,17 @@ export function inherited(request, init) {
   return RequestPrototypeClone(request);
 }
 
-/** The third argument of a handler: the network for other origins, the routes for the rest. */
-export function fetchFor(event, next) {
+/**
+ * The third argument of a handler: the network for other origins, the routes for the rest.
+ * @param {(origin: string) => boolean} [isOwn] whether another origin than the event's leads here, too
+ */
+export function fetchFor(event, next, isOwn) {
   return (target, init) => {
     if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
     const isRequest = target instanceof Request;
     const url = new URL(isRequest ? RequestPrototypeGetUrl(target) : target, URLPrototypeGetHref(event.url));
-    if (URLPrototypeGetOrigin(url) !== URLPrototypeGetOrigin(event.url)) return fetch(target, init);
+    const origin = URLPrototypeGetOrigin(url);
+    if (origin !== URLPrototypeGetOrigin(event.url) && !isOwn?.(origin)) return fetch(target, init);
     return next(new Request(isRequest ? target : URLPrototypeGetHref(url), init));
   };
 }

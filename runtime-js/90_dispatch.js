@@ -1,6 +1,6 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
-import { op_route } from "ext:core/ops";
+import { op_request_is_own, op_route } from "ext:core/ops";
 import { isPromise } from "ext:liveline/02_exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
@@ -159,9 +159,15 @@ function walk(event, trail, index) {
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
     const next = nextFor(event, trail, index, depth);
-    return FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname), event, next, fetchFor(event, next));
+    const own = fetchFor(event, next, isOwn(event));
+    return FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname), event, next, own);
   }
   return pastTheLastStep(event, trail);
+}
+
+/** What else than the event's own origin leads to this server. */
+function isOwn(event) {
+  return (origin) => op_request_is_own(event[kExchange].id, origin);
 }
 
 async function pastTheLastStep(event, trail) {
@@ -204,16 +210,21 @@ async function reroute(event, trail, depth, target, init) {
   }
   const given = target instanceof Request ? RequestPrototypeGetUrl(target) : String(target);
   const url = RegExpPrototypeTest(/^[a-z][a-z0-9+.-]*:/i, given) ? new URL(given) : null;
-  if (url !== null && URLPrototypeGetOrigin(url) !== URLPrototypeGetOrigin(event.url)) {
-    throw new TypeError(`next() cannot make outbound calls: ${URLPrototypeGetHref(url)} is another origin. Use fetch().`);
+  const isElsewhere = url !== null && URLPrototypeGetOrigin(url) !== URLPrototypeGetOrigin(event.url);
+  if (isElsewhere && !isOwn(event)(URLPrototypeGetOrigin(url))) {
+    const href = URLPrototypeGetHref(url);
+    throw new TypeError(`next() cannot make outbound calls: ${href} is another origin. Use fetch().`);
   }
   const path = url === null ? given : URLPrototypeGetPathname(url) + URLPrototypeGetSearch(url);
   const route = op_route(trail.pathname, depth, path);
   const relative = route.path + (route.query === null ? "" : `?${route.query}`);
   const destination = URLPrototypeGetHref(new URL(relative, URLPrototypeGetHref(event.url)));
-  const request = target instanceof Request
-    ? target
-    : new Request(new Request(destination, inherited(event.request, init)), init);
+  // By whichever name of this server it was asked for, it has the origin of the first.
+  const request = !(target instanceof Request)
+    ? new Request(new Request(destination, inherited(event.request, init)), init)
+    : isElsewhere
+    ? new Request(destination, target)
+    : target;
   const child = event.spawn({ request });
   const { node, length, skipDepth } = route;
   const onward = new Trail(node, route.path, length, RequestPrototypeGetMethod(request), trail.reroutes + 1, skipDepth);

@@ -1,13 +1,15 @@
 // Start-up of an isolate, and the functions that the host calls.
 
 import { core } from "ext:core/mod.js";
-import { op_exchange_navigated, op_timer_schedule } from "ext:core/ops";
+import { op_exchange_navigated } from "ext:core/ops";
 import { define, INFO, print } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, exchangesStopped, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
+import { prepareRequests } from "ext:liveline/11_request.js";
 import { setTimeout } from "ext:liveline/15_timers.js";
 import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
+import "ext:liveline/19_shared_memory.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
@@ -15,7 +17,7 @@ import "ext:liveline/36_dial.js";
 import { HttpEvent } from "ext:liveline/50_event.js";
 import { Observer, observersStopped } from "ext:liveline/60_observer.js";
 import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
-import { Client, client, openDatabase, SqlError } from "ext:liveline/70_sql.js";
+import { Client, client, openDatabase, SqlError, transactionsStopped } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -57,6 +59,7 @@ function start(nodes) {
 function warm() {
   if (isWarm) return;
   isWarm = true;
+  prepareRequests();
   takeWeb();
   pinWeb();
 }
@@ -138,10 +141,11 @@ function closed(id, code, reason) {
  */
 function stopped(id, code, reason) {
   // Timers that were due are looked at again; nobody would, where one of them was stopped.
-  op_timer_schedule(1);
+  core.ops.op_timer_schedule(1);
   exchangesStopped();
   observersStopped();
   programsStopped();
+  transactionsStopped(id);
   closed(id, code, reason);
 }
 

@@ -8,6 +8,8 @@ use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::trust::{HostPattern, ProxyRange, SiteOrigin};
+
 /// Runs a folder of JavaScript route handlers whose answers can stay on the line.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
@@ -29,6 +31,14 @@ pub enum LogFormat {
 }
 
 impl Args {
+    /// Bytes that the JavaScript of one isolate may hold, for commands that serve.
+    pub fn max_heap(&self) -> Option<u64> {
+        match &self.command {
+            Command::Serve(server) | Command::Dev(server) => Some(server.limits.max_heap.as_u64()),
+            _ => None,
+        }
+    }
+
     /// Whether every answered request is to be logged.
     pub fn logs_access(&self) -> bool {
         matches!(&self.command, Command::Serve(server) | Command::Dev(server) if server.access_log)
@@ -90,9 +100,25 @@ pub struct Server {
     /// Isolates side by side, each with module state of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// Origin of another site whose pages may join live lines (repeatable)
+    /// Origin of another site whose pages may join live lines, and send requests with a session (repeatable)
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
+    /// The site's origin, such as https://example.org: event.url has it, and other hosts are refused with 421
+    #[arg(long, value_name = "ORIGIN", env = "LIVELINE_ORIGIN")]
+    pub origin: Option<SiteOrigin>,
+    /// Name of a host to answer for, *.NAME for those below it, .NAME for both, * for all (repeatable) [default: all for
+    /// serve, those of this machine for dev]
+    #[arg(long = "allow-host", value_name = "NAME", env = "LIVELINE_ALLOW_HOST", value_delimiter = ',')]
+    pub allow_hosts: Vec<HostPattern>,
+    /// Addresses of proxies whose word about their visitors counts: addresses and networks, the words loopback and
+    /// private (repeatable)
+    #[arg(
+        long = "trust-proxy",
+        value_name = "ADDRESSES",
+        env = "LIVELINE_TRUST_PROXY",
+        value_delimiter = ','
+    )]
+    pub trust_proxies: Vec<ProxyRange>,
     /// File of the database that handlers get from liveline:sql [default: in memory]
     #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE")]
     pub database: Option<PathBuf>,
@@ -155,12 +181,21 @@ pub struct Limits {
     /// How long to wait on shutdown for what is still being answered
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
-    /// JavaScript heap of one isolate
+    /// What the JavaScript of one isolate may hold: its heap, buffers, blobs and WebAssembly memories
     #[arg(long, value_name = "SIZE", default_value = "512MiB")]
     pub max_heap: ByteSize,
     /// Size of a request's body
     #[arg(long, value_name = "SIZE", default_value = "10MiB")]
     pub max_body: ByteSize,
+    /// Bytes of all requests' bodies that are being received at a time; one address gets half
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub max_bodies: ByteSize,
+    /// Parts of one form
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_form_parts: usize,
+    /// Size of one query's result, and of one value in a database
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    pub max_result: ByteSize,
     /// Size of a request's head (8KiB at least)
     #[arg(long, value_name = "SIZE", default_value = "16KiB")]
     pub max_header: ByteSize,

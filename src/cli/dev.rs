@@ -14,7 +14,7 @@ use crate::ops::{Diagnostic, Mode};
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, told_to_reload) = begin()?;
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Development)?;
+    let settings = args.settings(Mode::Development, listener.address())?;
     let figures = Figures::bind(&args, &settings).await?;
     let folders = [Some(settings.layout.root.clone()), settings.layout.public.clone()];
     let pool = Pool::new(settings);
@@ -22,7 +22,7 @@ pub async fn run(args: Server) -> Result<(), CliError> {
     let watch = Mutex::new((Watch::begin(folders.into_iter().flatten())?, told_to_reload));
     let load = async { first_load(&pool, &mut *watch.lock().await).await };
     let reload = async { reload_on_change(&pool, &mut *watch.lock().await).await };
-    until_stopped(&args, stop, listener, &pool, load, figures.serve(reload)).await
+    until_stopped(&args, stop, listener, &figures, &pool, load, reload).await
 }
 
 /// Loads the code, as soon as it can be loaded.
@@ -55,7 +55,7 @@ async fn reload_on_change(
         let reloaded = unless_changed(pool, watch, pool.reload_if(is_meant)).await;
         is_known = reloaded.is_none();
         let Some(mut reloaded) = reloaded else { continue };
-        if reloaded.is_err() {
+        if reloaded.is_err() && !pool.is_stuck() {
             if !watch.is_settled().await {
                 // Somebody is still writing, and what is there between two files is nobody's error.
                 continue;

@@ -21,6 +21,7 @@ mod settings;
 mod signals;
 mod snapshot;
 mod top;
+mod trim;
 mod types;
 mod view;
 mod watch;
@@ -40,7 +41,7 @@ const FLUSH_TIME: Duration = Duration::from_secs(1);
 pub fn main() -> ExitCode {
     let args = args::Args::parse();
     log::install(&args);
-    Isolate::init_engine();
+    Isolate::init_engine(args.max_heap());
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("liveline-io").build() {
             Ok(runtime) => runtime,

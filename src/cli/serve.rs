@@ -1,21 +1,23 @@
 //! `liveline serve`, and what `liveline dev` shares with it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
 use super::args::Server;
 use super::signals::{self, ReloadSignals, StopSignals};
-use super::{CliError, print};
+use super::{CliError, print, trim};
 use crate::isolate::{Pool, Reloaded, Settings};
 use crate::net::Listener;
 use crate::observe::{self, Endpoint, Observer, output};
 use crate::ops::Mode;
+use crate::trust::Proxies;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, mut told_to_reload) = begin()?;
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Production)?;
+    let settings = args.settings(Mode::Production, listener.address())?;
     let figures = Figures::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
     let load = async { Ok(pool.reload().await.map(drop)?) };
@@ -33,7 +35,7 @@ pub async fn run(args: Server) -> Result<(), CliError> {
             }
         }
     };
-    until_stopped(&args, stop, listener, &pool, load, figures.serve(reload)).await
+    until_stopped(&args, stop, listener, &figures, &pool, load, reload).await
 }
 
 /// What comes before everything else: signals are heard, and nothing waits for whoever reads what is printed.
@@ -56,14 +58,11 @@ impl Figures {
         Ok(Figures(Some((endpoint, observer.clone()))))
     }
 
-    /// Serves them, and says where, for as long as the future is polled. `meanwhile` runs alongside.
-    pub async fn serve<T>(&self, meanwhile: impl Future<Output = T>) -> T {
-        let Some((endpoint, observer)) = &self.0 else { return meanwhile.await };
+    /// Serves them, and says where, for as long as the future is polled.
+    async fn serve(&self) -> Infallible {
+        let Some((endpoint, observer)) = &self.0 else { return std::future::pending().await };
         print(&format!("figures on http://{}{}", endpoint.address(), observe::PATH));
-        tokio::select! {
-            never = endpoint.serve(observer) => match never {},
-            result = meanwhile => result,
-        }
+        endpoint.serve(observer).await
     }
 }
 
@@ -73,6 +72,7 @@ pub async fn until_stopped(
     args: &Server,
     mut stop: StopSignals,
     listener: Listener,
+    figures: &Figures,
     pool: &Arc<Pool>,
     load: impl Future<Output = Result<(), CliError>>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
@@ -81,15 +81,30 @@ pub async fn until_stopped(
         loaded = load => loaded?,
         _ = stop.next() => return Ok(()),
     }
-    let doors = args.doors();
+    trim::start();
     print(&format!("listening on http://{}", listener.address()));
+    // Also during the drain, which somebody may want to watch.
     tokio::select! {
-        () = listener.accept(pool, &doors) => {}
+        never = figures.serve() => match never {},
+        ended = serve_and_drain(args, stop, listener, pool, meanwhile) => ended,
+    }
+}
+
+async fn serve_and_drain(
+    args: &Server,
+    mut stop: StopSignals,
+    listener: Listener,
+    pool: &Arc<Pool>,
+    meanwhile: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    let (doors, proxies) = (args.doors(), Proxies::new(args.trust_proxies.clone()));
+    tokio::select! {
+        () = listener.accept(pool, &doors, &proxies) => {}
         result = meanwhile => result?,
         _ = stop.next() => {}
     }
     // Who has connected already is served; who comes from here on sees at once that nobody listens.
-    let _ = tokio::task::unconstrained(listener.accept(pool, &doors)).now_or_never();
+    let _ = tokio::task::unconstrained(listener.accept(pool, &doors, &proxies)).now_or_never();
     drop(listener);
     tracing::info!("stopping: live lines are told to reconnect");
     tokio::select! {

@@ -1,7 +1,7 @@
 //! How many lines each visitor has.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
@@ -65,7 +65,7 @@ impl Crowd {
 type Limited = (u64, NonZeroUsize);
 
 /// What one party has: an IPv4 address, or a network of 64 bits.
-fn network(address: IpAddr) -> impl Hash {
+pub fn network(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(address) => u64::from(address.to_bits()),
         IpAddr::V6(address) => (address.to_bits() >> 64) as u64,

@@ -40,6 +40,7 @@ mod wheel;
 
 pub use channels::{Announcement, Entry, Listening, Message, Presence, Wording};
 pub use close::{Close, CloseCode};
+pub use crowd::network;
 pub use exchange::{Effect, Exchange, Input, Reach, Refused};
 pub use ids::{ChannelId, ExchangeId, InvalidChannel, LineId, MemberId, OwnerId, Token};
 pub use line::{Carrier, Event, Outgoing, Payload, Seat, Take};

@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "a socket is used by another thread than the one that owns it")]
 
 use std::fmt;
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -14,7 +14,8 @@ use hyper::{Method, Uri};
 use slab::Slab;
 use socket2::SockRef;
 
-use super::worker::Admitted;
+use super::worker::{Admitted, PermitError};
+use crate::ops::LINE_PATH;
 
 #[cfg(unix)]
 use std::os::fd::{AsRawFd as _, BorrowedFd as BorrowedSocket, RawFd as RawSocket};
@@ -114,7 +115,12 @@ impl Progress {
     fn request(&self) -> String {
         let words = self.request.iter().map(|word| word.load(Ordering::Relaxed).to_le_bytes());
         let bytes: Vec<_> = words.flatten().take_while(|byte| *byte != 0).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let request = String::from_utf8_lossy(&bytes);
+        match request.split_once(LINE_PATH) {
+            // Whoever knows the rest of it may join the line.
+            Some((method, _)) if method.ends_with(' ') => format!("{method}{LINE_PATH}*"),
+            _ => request.into_owned(),
+        }
     }
 }
 
@@ -125,6 +131,23 @@ pub struct Enlisted {
     key: usize,
     pub progress: Arc<Progress>,
     has_left: bool,
+}
+
+/// Whom a connection counts for.
+pub struct Counted {
+    clients: Arc<Clients>,
+    key: usize,
+    progress: Arc<Progress>,
+}
+
+impl Counted {
+    /// See [`Permit::count_for`](super::Permit::count_for). A connection that has left counts elsewhere.
+    pub fn count_for(&self, address: Option<IpAddr>) -> Result<(), PermitError> {
+        let mut entries = self.clients.lock();
+        // The key may be somebody else's by now.
+        let entry = entries.get_mut(self.key).filter(|entry| Arc::ptr_eq(&entry.progress, &self.progress));
+        entry.map_or(Ok(()), |entry| entry.place.count_for(address))
+    }
 }
 
 impl Clients {
@@ -182,6 +205,11 @@ impl Clients {
 }
 
 impl Enlisted {
+    /// Whom it counts for, to be changed.
+    pub fn counted(&self) -> Counted {
+        Counted { clients: self.clients.clone(), key: self.key, progress: self.progress.clone() }
+    }
+
     /// Leaves, because the connection goes on elsewhere, with its place. None if it was ended by another thread.
     pub fn leave(mut self) -> Option<Admitted> {
         self.take().map(|entry| entry.place)
@@ -208,6 +236,17 @@ pub struct Abandoned {
     pub refused: usize,
     running: Option<String>,
     waiting: Vec<String>,
+}
+
+impl Abandoned {
+    /// Method and path of the request whose code runs, if that is known.
+    pub fn request(&self) -> Option<(&str, &str)> {
+        let only = match self.waiting.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        self.running.as_ref().or(only)?.split_once(' ')
+    }
 }
 
 /// So many requests are named.
@@ -261,6 +300,8 @@ mod tests {
             progress.asked(&Method::GET, &path.parse().expect("a path"));
             assert_eq!(progress.request(), format!("GET {path}"));
         }
+        progress.asked(&Method::GET, &format!("{LINE_PATH}0123456789abcdef").parse().expect("a path"));
+        assert_eq!(progress.request(), format!("GET {LINE_PATH}*"));
         let long = format!("/{}", "x".repeat(200));
         progress.asked(&Method::GET, &long.parse().expect("a path"));
         assert_eq!(progress.request(), format!("GET {long}")[..REQUEST_WORDS * 8]);

@@ -7,7 +7,7 @@ use deno_core::Extension;
 use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
 
-use crate::ops::{self, Exchanges};
+use crate::ops::{self, Exchanges, Memory};
 use crate::storage::Databases;
 
 mod scripts {
@@ -24,11 +24,11 @@ deno_core::extension!(
 );
 
 /// The extensions of an isolate, in the order in which they depend on each other.
-pub fn extensions(exchanges: Exchanges, databases: Databases) -> Vec<Extension> {
+pub fn extensions(exchanges: Exchanges, databases: Databases, memory: Memory) -> Vec<Extension> {
     let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
     // Handlers are the operator's own code: they may reach what the process may.
     let permissions = PermissionsContainer::allow_all(parser);
-    in_order(liveline_permissions::init(permissions), ops::liveline::init(exchanges, databases))
+    in_order(liveline_permissions::init(permissions), ops::liveline::init(exchanges, databases, memory))
 }
 
 /// The same for an isolate that no handler will run in.

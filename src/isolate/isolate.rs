@@ -1,7 +1,7 @@
 //! One `JsRuntime` and the few functions that enter it.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -25,15 +25,18 @@ use super::watchdog::{self, Patience, Pulse, Stopper, Trip, Watched};
 use super::{Limits, embedded, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
-use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Unanswered, current_exchange};
+use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Unanswered, current_exchange};
 use crate::ports::{Hub, Told};
-use crate::router::{Handler, Layer, NodeId, segments};
+use crate::router::{Handler, Layer, NodeId, Step, segments};
 use crate::storage::Databases;
 use crate::wire::Frame;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
 
+/// WebAssembly's memories grow by so many bytes, up to so many times.
+const WASM_PAGE: u64 = 1 << 16;
+const MAX_WASM_PAGES: u64 = 1 << 16;
 /// An isolate whose heap was full goes on if so much of it is free without the garbage: one in so many parts.
 const HEAP_TO_GO_ON: usize = 4;
 
@@ -58,8 +61,12 @@ pub struct Isolate {
     runtime: RefCell<JsRuntime>,
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
+    /// Outlives the runtime, which tells it of collections.
+    memory: Memory,
     pulse: Arc<Pulse>,
     stopper: Stopper,
+    /// Handlers that say by themselves whether pages of other sites may send them their visitor's session.
+    csrf: RefCell<HashMap<u32, bool>>,
     limits: Limits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
@@ -111,11 +118,20 @@ impl Isolate {
 
     /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
     /// did, because V8 protects its memory by thread.
-    pub fn init_engine() {
+    ///
+    /// No WebAssembly memory grows beyond `max_heap` bytes, where that is known.
+    pub fn init_engine(max_heap: Option<u64>) {
         // Loops that Turbofan takes over from Maglev while they run lose their interrupt checks if their bodies
         // allocate (seen with V8 15.0), and then nothing can stop them. Such a loop stays with Maglev.
         #[cfg(feature = "v8")]
         v8::V8::set_flags_from_string("--no-osr-from-maglev");
+        #[cfg(feature = "v8")]
+        if let Some(pages) = max_heap.map(|bytes| bytes / WASM_PAGE) {
+            v8::V8::set_flags_from_string(&format!(
+                "--wasm-max-mem-pages={}",
+                pages.clamp(1, MAX_WASM_PAGES)
+            ));
+        }
         JsRuntime::init_platform(None);
         // fetch() over TLS needs one; that there is one already can only mean this one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -134,13 +150,17 @@ impl Isolate {
         let loader = Rc::new(Loader::of(project));
         let hub = exchanges.hub();
         let snapshot = snapshot::kept();
+        let memory = Memory::new(limits.heap);
+        let params = v8::CreateParams::default().heap_limits(0, limits.heap);
+        #[cfg(feature = "v8")]
+        let params = params.array_buffer_allocator(memory.allocator());
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: embedded::extensions(exchanges, databases),
+            extensions: embedded::extensions(exchanges, databases, memory.clone()),
             residual_lazy_js_sources: embedded::SCRIPTS,
             startup_snapshot: snapshot,
             skip_op_registration: snapshot.is_some(),
-            create_params: Some(v8::CreateParams::default().heap_limits(0, limits.heap)),
+            create_params: Some(params),
             ..Default::default()
         })?;
         let pulse = Arc::new(Pulse::default());
@@ -157,8 +177,12 @@ impl Isolate {
         );
         let watched = Flushing { hub: hub.clone(), lost };
         watchdog::watch(&pulse, stopper.clone(), Patience::new(limits.cpu), watched);
+        let stopping = stopper.clone();
+        memory.on_full(move || stopping.heap_is_full());
+        #[cfg(feature = "v8")]
+        memory.follow(runtime.v8_isolate());
         let near_limit = Rc::default();
-        guard_heap(&mut runtime, &stopper, &near_limit);
+        guard_heap(&mut runtime, &stopper, &near_limit, &memory);
         let functions = Functions::of(&mut runtime);
         let state = runtime.op_state();
         Ok(Isolate {
@@ -168,8 +192,10 @@ impl Isolate {
             runtime: RefCell::new(runtime),
             state,
             loader,
+            memory,
             pulse,
             stopper,
+            csrf: RefCell::default(),
             limits,
             waker: RefCell::default(),
             near_limit,
@@ -288,10 +314,21 @@ impl Isolate {
         self.enter(|scope, functions| {
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
-            let namespace = v8::Local::new(scope, namespace).into();
+            let namespace = v8::Local::new(scope, namespace);
+            if let Some(csrf) = exported_boolean(scope, namespace, "csrf") {
+                self.csrf.borrow_mut().insert(handler.id, csrf);
+            }
+            let namespace = namespace.into();
             call(scope, &functions.add_handler, &[id, dirname, namespace]);
         });
         Ok(())
+    }
+
+    /// Whether requests to a node are held against the page that sent them. The nearest handler that says so decides.
+    pub fn checks_csrf(&self, steps: &[Step]) -> bool {
+        let csrf = self.csrf.borrow();
+        csrf.is_empty()
+            || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
     }
 
     /// Every file that the handlers are made of.
@@ -438,12 +475,11 @@ impl Isolate {
 
     /// How full it is.
     pub fn heap(&self) -> Heap {
-        let statistics = self.runtime.borrow_mut().v8_isolate().get_heap_statistics();
-        Heap {
-            used: statistics.used_heap_size(),
-            limit: statistics.heap_size_limit(),
-            external: statistics.external_memory(),
-        }
+        let mut runtime = self.runtime.borrow_mut();
+        let isolate = runtime.v8_isolate();
+        self.memory.look(isolate);
+        let used = isolate.get_heap_statistics().used_heap_size();
+        Heap { used, limit: self.memory.limit(), external: self.memory.outside() }
     }
 
     /// Whether what turns say on lines waits for the end of a later one.
@@ -462,7 +498,9 @@ impl Isolate {
             }
             let mut runtime = self.runtime.borrow_mut();
             let isolate = runtime.v8_isolate();
-            let used = isolate.get_heap_statistics().used_heap_size();
+            self.memory.look(isolate);
+            self.memory.tell_of_stores(isolate);
+            let used = isolate.get_heap_statistics().used_heap_size() + self.memory.outside();
             if used > kept + WORTH_TIDYING.max(kept / 8) {
                 isolate.memory_pressure_notification(v8::MemoryPressureLevel::Moderate);
                 kept = used;
@@ -554,6 +592,12 @@ impl Isolate {
         if let Some(trip) = trip {
             self.recover(trip);
         }
+        if trip == Some(Trip::Heap) || self.memory.take_shortage() {
+            self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
+        }
+        if self.memory.wants_collection() {
+            self.runtime.borrow_mut().v8_isolate().low_memory_notification();
+        }
         for exchange in self.with_exchanges(Exchanges::turn_ended) {
             self.tell_closed(exchange, &CloseCode::Done.into());
         }
@@ -632,10 +676,11 @@ impl Isolate {
     fn look_at_heap(&self, limit: usize) {
         let mut runtime = self.runtime.borrow_mut();
         runtime.v8_isolate().low_memory_notification();
-        let used = runtime.v8_isolate().get_heap_statistics().used_heap_size();
+        self.memory.look(runtime.v8_isolate());
+        let used = runtime.v8_isolate().get_heap_statistics().used_heap_size() + self.memory.outside();
         // Where more is used, V8 leaves a quarter above that.
         runtime.remove_near_heap_limit_callback(limit);
-        guard_heap(&mut runtime, &self.stopper, &self.near_limit);
+        guard_heap(&mut runtime, &self.stopper, &self.near_limit, &self.memory);
         if used > self.limits.heap - self.limits.heap / HEAP_TO_GO_ON {
             let (used, limit) = (used >> 20, self.limits.heap >> 20);
             tracing::warn!(
@@ -681,11 +726,19 @@ impl<F: Fn(Option<ExchangeId>) + Send> Watched for Flushing<F> {
 }
 
 /// Stops whoever fills the heap. Notes the limit that this went over.
-fn guard_heap(runtime: &mut JsRuntime, stopper: &Stopper, near_limit: &Rc<Cell<Option<usize>>>) {
-    let (stopper, near_limit) = (stopper.clone(), near_limit.clone());
+fn guard_heap(
+    runtime: &mut JsRuntime,
+    stopper: &Stopper,
+    near_limit: &Rc<Cell<Option<usize>>>,
+    memory: &Memory,
+) {
+    let (stopper, near_limit, memory) = (stopper.clone(), near_limit.clone(), memory.clone());
     runtime.add_near_heap_limit_callback(move |current, initial| {
         near_limit.set(Some(initial));
-        stopper.heap_is_full();
+        // V8 asks for more heap for a buffer that was refused, too, before it throws an error.
+        if !memory.is_refusing(initial) {
+            stopper.heap_is_full();
+        }
         current + HEAP_TO_UNWIND
     });
 }
@@ -744,6 +797,17 @@ fn call<'s>(
         let diagnostic = Diagnostic::from_exception(scope, exception);
         tracing::error!("the host's JavaScript failed: {diagnostic}");
     }
+}
+
+/// What a module exports by a name, where that is true or false.
+fn exported_boolean<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    namespace: v8::Local<'s, v8::Object>,
+    name: &str,
+) -> Option<bool> {
+    let name = string(scope, name);
+    let exported = namespace.get(scope, name)?;
+    exported.is_boolean().then(|| exported.is_true())
 }
 
 fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {

@@ -5,6 +5,8 @@
 //! | [`Pool`] | the current generation of workers, replaced on reload and on loss |
 //! | [`Worker`] | one thread: a tokio runtime, an [`Isolate`], and its share of the connections |
 //! | [`Isolate`] | one `JsRuntime` and the functions that enter it |
+//! | `Code`, `Sources` | what one generation has read, so that isolates that are replaced load the same |
+//! | `Outside`, `Clients` | what other threads hold of a worker, to go on without it when its isolate is lost |
 //! | [`Settings`] | what all of them need to know |
 //!
 //! **Invariants:** one `JsRuntime` per thread, made and dropped there. A request runs to completion on the thread
@@ -36,9 +38,9 @@ mod transpile;
 mod watchdog;
 mod worker;
 
-pub use clients::{Enlisted, Progress};
+pub use clients::{Counted, Enlisted, Progress};
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
 pub use snapshot::{SnapshotError, keep as keep_snapshot};
-pub use worker::{Admitted, Called, Connection, Serve, Taken, Worker};
+pub use worker::{Admitted, Called, Connection, Permit, PermitError, Serve, Taken, Worker};

@@ -94,19 +94,25 @@ impl Outside {
         let _ = self.thread.set(Thread::current());
     }
 
-    /// Its thread does not come back. Ends what waits for it to load, and leaves other threads the time that it uses.
+    /// Its thread does not come back: other threads get the time that it uses.
     pub fn is_lost_now(&self) {
         self.lost.send_replace(true);
         if let Some(thread) = self.thread.get() {
             thread.yield_to_others();
         }
+    }
+
+    /// Tells whoever waits for it to load that it will not. Says whether somebody did.
+    pub fn does_not_load(&self) -> bool {
         let (loaded, file) = std::mem::take(&mut *lock(&self.loading));
-        let Some(loaded) = loaded else { return };
+        let Some(loaded) = loaded else { return false };
+        let files = file.iter().cloned().collect();
         let file = file.map_or_else(|| "the handlers".to_owned(), |file| file.display().to_string());
         let error = Diagnostic::new(format!(
             "{file}: its top-level code runs on in something that JavaScript cannot be interrupted in"
         ));
-        let _ = loaded.send(Loaded { files: Default::default(), result: Err(vec![error]) });
+        let _ = loaded.send(Loaded { files, is_stuck: true, result: Err(vec![error]) });
+        true
     }
 
     pub fn is_lost(&self) -> bool {

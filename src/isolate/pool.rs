@@ -41,6 +41,10 @@ pub struct Pool {
     draining: AtomicBool,
     /// Times that code was loaded.
     generation: AtomicU64,
+    /// Workers whose replacements load.
+    replacing: Mutex<HashSet<OwnerId>>,
+    /// The code that was loaded last runs on and cannot be stopped.
+    is_stuck: AtomicBool,
     /// Isolates that are lost and whose threads still run.
     stuck: AtomicUsize,
     /// When isolates were lost last.
@@ -77,6 +81,8 @@ impl Pool {
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            replacing: Mutex::default(),
+            is_stuck: AtomicBool::new(false),
             stuck: AtomicUsize::new(0),
             losses: Mutex::default(),
         })
@@ -153,6 +159,7 @@ impl Pool {
     /// Starts all workers with the same code, side by side. All of them load, or none goes on.
     async fn load(&self, code: &Arc<Code>) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        self.is_stuck.store(false, Ordering::Relaxed);
         let mut workers = Vec::new();
         let mut loading = Vec::new();
         for worker in 0..self.settings.workers {
@@ -165,6 +172,7 @@ impl Pool {
         for loading in loading {
             let loaded = finished(loading).await;
             lock(&self.files).extend(loaded.files);
+            self.is_stuck.fetch_or(loaded.is_stuck, Ordering::Relaxed);
             result = result.and(loaded.result);
         }
         if result.is_err() {
@@ -187,8 +195,13 @@ impl Pool {
     /// Puts a fresh worker, with the same code, in place of one that has no room or that has ended.
     pub(super) fn replace(&self, owner: OwnerId) {
         let Some(pool) = self.itself.upgrade() else { return };
+        if !lock(&self.replacing).insert(owner) {
+            return;
+        }
         self.runtime.spawn(async move {
-            if let Err(diagnostics) = pool.replace_now(owner).await {
+            let replaced = pool.replace_now(owner).await;
+            lock(&pool.replacing).remove(&owner);
+            if let Err(diagnostics) = replaced {
                 for diagnostic in diagnostics {
                     tracing::error!(
                         "the isolate that is to take another's place does not load: {diagnostic}"
@@ -266,6 +279,9 @@ impl Pool {
     /// An isolate was lost.
     pub(super) fn lost_one(&self) {
         let stuck = self.stuck.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(observer) = &self.settings.observer {
+            observer.lost_an_isolate();
+        }
         let (many, time) = MANY_LOST;
         let mut losses = lock(&self.losses);
         losses.push_back(Instant::now());
@@ -284,6 +300,11 @@ impl Pool {
     pub(super) fn lost_one_ended(&self) {
         let stuck = self.stuck.fetch_sub(1, Ordering::Relaxed) - 1;
         tracing::info!("the code of a lost isolate has ended; {stuck} still run");
+    }
+
+    /// Whether the code that was loaded last runs on and cannot be stopped. To load it again is no help.
+    pub fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Relaxed)
     }
 
     /// Files that the handlers' code, as last loaded, is made of.
@@ -326,6 +347,10 @@ impl Pool {
             }
             // Somebody else gets the connection, and those that came with it.
             connections = worker.outside.take_arriving();
+        }
+        // Nobody is left but those whose replacements did not load. The connections close.
+        for worker in workers.iter().filter(|worker| worker.outside.is_lost()) {
+            self.replace(worker.owner);
         }
     }
 
@@ -403,6 +428,7 @@ type Loading = oneshot::Receiver<Loaded>;
 async fn finished(loading: Loading) -> Loaded {
     loading.await.unwrap_or_else(|_| Loaded {
         files: HashSet::new(),
+        is_stuck: false,
         result: Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]),
     })
 }

@@ -1,13 +1,15 @@
 //! What workers need to know, resolved once at start-up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::worker::Serve;
 use crate::observe::Observer;
-use crate::ops::{Mode, Sessions};
+use crate::ops::{BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
 use crate::storage::Databases;
+use crate::trust::Trust;
 
 /// The server as configured.
 pub struct Settings {
@@ -18,6 +20,8 @@ pub struct Settings {
     pub limits: Limits,
     pub hub: Hub,
     pub sessions: Sessions,
+    /// Whom to believe about hosts and addresses.
+    pub trust: Arc<Trust>,
     pub databases: Databases,
     /// What of `public/` has an address.
     pub files: FileRules,
@@ -36,16 +40,14 @@ pub struct Limits {
     pub cpu: Duration,
     /// Bytes of JavaScript heap per isolate.
     pub heap: usize,
-    /// Bytes of a request's body.
-    pub body: usize,
+    /// What requests' bodies may take.
+    pub bodies: BodyLimits,
     /// Bytes of a request's head.
     pub header: usize,
     /// Until a client has sent a request's head.
     pub header_read: Duration,
     /// Until a connection without a request is closed.
     pub keep_alive: Duration,
-    /// How long a client may keep a body's reader waiting.
-    pub body_read: Duration,
     /// How long a client may leave an answer unread.
     pub write: Duration,
     /// Bytes of one frame from a client.

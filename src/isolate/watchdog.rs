@@ -5,6 +5,7 @@
 //! happens to run next, nor the host's own code between two exchanges. A turn that no answer comes from is in the
 //! middle of something that V8 cannot interrupt, and if that lasts, the isolate is lost.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -104,9 +105,6 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// A turn in which several exchanges run after one another may take so many times as long as one of them.
-    const TURN: u32 = 4;
-
     pub fn new(exchange: Duration) -> Patience {
         Patience { exchange, stopping: exchange.max(Duration::from_secs(1)) }
     }
@@ -140,15 +138,15 @@ fn keep_watch(
     watched: &dyn Watched,
 ) {
     let interval = (patience.exchange / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
-    let mut turn = Turn::begin(0, clock.now());
+    let mut turn = Turn::begin(0, None, clock.now());
     while let Some(alive) = pulse.upgrade() {
         let beats = alive.beats();
         if beats != turn.beats || beats.is_multiple_of(2) {
-            turn = Turn::begin(beats, clock.now());
+            turn = Turn::begin(beats, alive.exchange(), clock.now());
         } else {
             match turn.look(stopper, clock.now(), patience) {
                 Look::Fine => watched.meanwhile(),
-                Look::Over { exchange } => stopper.condemn(beats, exchange, Trip::Cpu),
+                Look::Over { exchange } => stopper.condemn(beats, Some(exchange), Trip::Cpu),
                 Look::Lost => {
                     alive.lost.store(true, Ordering::Relaxed);
                     return watched.lost(alive.exchange());
@@ -164,56 +162,82 @@ fn keep_watch(
 struct Turn {
     beats: u64,
     began: Reading,
-    /// When it was looked at last.
+    /// When it was looked at last, and how often that was.
     looked: Reading,
+    looks: u64,
     /// The question whose answer is awaited, by its number.
     asked: Option<u64>,
-    /// When the last answer came.
+    /// When the last answer came, and who ran then; before the first, for whom the turn was begun.
     answered: Reading,
-    /// Who was seen running, and since when.
-    running: Option<(u64, Reading)>,
+    last: Option<u64>,
+    /// How long each exchange was seen running in it.
+    ran: HashMap<u64, Duration>,
+    /// Who is to be terminated as soon as it is seen running.
+    condemned: Option<u64>,
 }
 
 enum Look {
     Fine,
-    /// An exchange used up its limit; none where the turn as a whole did.
+    /// An exchange used up its limit.
     Over {
-        exchange: Option<u64>,
+        exchange: u64,
     },
     Lost,
 }
 
 impl Turn {
-    fn begin(beats: u64, now: Reading) -> Turn {
-        Turn { beats, began: now, looked: now, asked: None, answered: now, running: None }
+    fn begin(beats: u64, of: Option<u64>, now: Reading) -> Turn {
+        let (ran, last) = (HashMap::new(), of.map(|exchange| exchange + 1));
+        Turn {
+            beats,
+            began: now,
+            looked: now,
+            looks: 0,
+            asked: None,
+            answered: now,
+            last,
+            ran,
+            condemned: None,
+        }
     }
 
     fn look(&mut self, stopper: &Stopper, now: Reading, patience: Patience) -> Look {
         let before = std::mem::replace(&mut self.looked, now);
-        if self.asked.is_none_or(|question| stopper.answered(question)) {
-            if self.asked.is_some() {
-                self.answered = now;
-                let seen = stopper.seen();
-                // Who is seen first may have run since the turn began.
-                let since =
-                    if self.running.is_none() && self.began.at == before.at { self.began } else { before };
-                if self.running.is_none_or(|(running, _)| running != seen) {
-                    self.running = Some((seen, since));
-                }
-            }
-            self.asked = Some(stopper.ask());
+        self.looks += 1;
+        let question = *self.asked.get_or_insert_with(|| stopper.ask());
+        if !stopper.answered(question) {
+            let unanswered = now.used_since(&self.answered);
+            return match self.last {
+                _ if unanswered >= patience.exchange + patience.stopping => Look::Lost,
+                // If it is still the same that answers at last, it is over at once.
+                Some(exchange) if unanswered >= patience.exchange => self.over(exchange),
+                _ => Look::Fine,
+            };
         }
-        if now.used_since(&self.answered) >= patience.exchange + patience.stopping {
-            return Look::Lost;
-        }
-        if now.used_since(&self.began) >= patience.exchange * Patience::TURN {
-            return Look::Over { exchange: None };
-        }
-        match self.running {
-            Some((exchange, since)) if now.used_since(&since) >= patience.exchange => {
-                Look::Over { exchange: Some(exchange) }
-            }
-            _ => Look::Fine,
+        let exchange = stopper.seen();
+        // Who was running before has run all the time. Of another exchange nobody knows since when it has, if what ran
+        // before it could not be interrupted.
+        let since = if self.last == Some(exchange) {
+            self.answered
+        } else if self.looks <= 2 {
+            self.began
+        } else {
+            before
+        };
+        self.last = Some(exchange);
+        let ran = self.ran.entry(exchange).or_default();
+        *ran += now.used_since(&since);
+        let is_over = *ran >= patience.exchange;
+        self.answered = now;
+        self.asked = Some(stopper.ask());
+        if is_over { self.over(exchange) } else { Look::Fine }
+    }
+
+    /// Condemns an exchange, once: each answer is an occasion to carry that out.
+    fn over(&mut self, exchange: u64) -> Look {
+        match self.condemned.replace(exchange) == Some(exchange) {
+            true => Look::Fine,
+            false => Look::Over { exchange },
         }
     }
 }
@@ -281,9 +305,11 @@ pub struct Stopper {
 }
 
 /// A verdict on whichever exchange runs.
+#[cfg(feature = "v8")]
 const ANYBODY: u64 = u64::MAX;
 
 /// What interrupts of one isolate see, and what they are to do.
+#[cfg_attr(not(feature = "v8"), expect(dead_code, reason = "QuickJS has no interrupts"))]
 pub struct Witness {
     /// Weak, because the watchdog's thread holds the witness and ends with the pulse.
     pulse: Weak<Pulse>,

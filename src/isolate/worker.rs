@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -25,13 +25,16 @@ use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
 use crate::observe::{Meter, Place};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges, Unanswered};
 use crate::ports::{Hub, Told};
-use crate::router::{NodeId, PublicFiles};
+use crate::router::{NodeId, PublicFiles, Step};
+use crate::trust::Peer;
 
 /// A client's connection on its way to a worker.
 #[derive(Debug)]
 pub struct Connection {
     pub stream: std::net::TcpStream,
-    pub peer: SocketAddr,
+    pub peer: Peer,
+    /// Nothing was read of it, so its proxy may yet say whose it is.
+    pub is_fresh: bool,
     /// What was read from the stream already.
     pub read: Bytes,
     /// Travels with the stream, also when that becomes a line.
@@ -39,7 +42,23 @@ pub struct Connection {
 }
 
 /// A connection's place among those that the listener admits. It is given up when this is dropped.
-pub type Admitted = Box<dyn std::fmt::Debug + Send>;
+pub trait Permit: std::fmt::Debug + Send {
+    /// From here on the connection counts for this address, or with `None` for the whole alone. Where the address has
+    /// as many as it may have, everything stays as it is, and the error says so.
+    fn count_for(&mut self, address: Option<IpAddr>) -> Result<(), PermitError>;
+}
+
+/// The [`Permit`] of a connection.
+pub type Admitted = Box<dyn Permit>;
+
+/// Why a connection has no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PermitError {
+    #[error("there are {0} already (see --max-connections)")]
+    Full(usize),
+    #[error("its address has {0} already (see --max-connections-per-address)")]
+    Address(u32),
+}
 
 /// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
 pub type Serve = fn(Rc<Worker>, Taken) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -47,7 +66,8 @@ pub type Serve = fn(Rc<Worker>, Taken) -> Pin<Box<dyn Future<Output = ()>>>;
 /// A connection that a worker has taken in.
 pub struct Taken {
     pub stream: std::net::TcpStream,
-    pub peer: SocketAddr,
+    pub peer: Peer,
+    pub is_fresh: bool,
     /// What was read from the stream already.
     pub read: Bytes,
     /// Where other threads find it. It is to be left before the stream is closed or given away.
@@ -123,6 +143,8 @@ impl Inbox {
 /// How loading went, and which files it read.
 pub(super) struct Loaded {
     pub files: HashSet<PathBuf>,
+    /// Their code runs on and cannot be stopped.
+    pub is_stuck: bool,
     pub result: Result<(), Vec<Diagnostic>>,
 }
 
@@ -165,6 +187,11 @@ impl Worker {
             }
             Dispatched::Lost(exchange) => Called::Answered(exchange, Answer::internal_error(None, false)),
         }
+    }
+
+    /// Whether requests to a node are held against the page that sent them, as handlers may decide.
+    pub fn checks_csrf(&self, steps: &[Step]) -> bool {
+        self.isolate.checks_csrf(steps)
     }
 
     /// Changes to true when a newer generation serves.
@@ -257,9 +284,9 @@ impl Worker {
 
     /// Takes a connection in. It counts from here on, before its task has run.
     fn take(self: &Rc<Self>, connection: Connection) {
-        let Connection { stream, peer, read, place } = connection;
+        let Connection { stream, peer, is_fresh, read, place } = connection;
         let enlisted = Clients::enlist(&self.outside.clients, &stream, place, !read.is_empty());
-        let taken = Taken { stream, peer, read, enlisted };
+        let taken = Taken { stream, peer, is_fresh, read, enlisted };
         let worker = self.clone();
         worker.connections.set(worker.connections.get() + 1);
         worker.load.fetch_add(1, Ordering::Relaxed);
@@ -370,9 +397,9 @@ async fn live(
         settings.hub.clone(),
         owner,
         settings.sessions.clone(),
+        settings.trust.clone(),
         settings.mode,
-        settings.limits.body,
-        settings.limits.body_read,
+        settings.limits.bodies.clone(),
     );
     let lost = {
         let (pool, hub, outside) = (pool.clone(), settings.hub.clone(), outside.clone());
@@ -393,7 +420,7 @@ async fn live(
         Ok(isolate) => isolate,
         Err(error) => {
             let result = Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]);
-            return outside.has_loaded(Loaded { files: HashSet::new(), result });
+            return outside.has_loaded(Loaded { files: HashSet::new(), is_stuck: false, result });
         }
     };
     let files = PublicFiles::new(settings.layout.public.as_deref(), settings.files);
@@ -415,7 +442,7 @@ async fn live(
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());
     let files = isolate.files().into_iter().chain(pages).collect();
-    outside.has_loaded(Loaded { files, result });
+    outside.has_loaded(Loaded { files, is_stuck: false, result });
     if failed {
         return;
     }
@@ -449,20 +476,27 @@ async fn live(
 
 /// Goes on without a worker whose code runs and cannot be stopped. Called from another thread than its own.
 fn lose(pool: Option<&Pool>, hub: &Hub, outside: &Outside, owner: OwnerId, exchange: Option<ExchangeId>) {
-    if let Some(pool) = pool {
+    // Where it was still loading, whoever waits for that has the error to tell, and the same would happen again.
+    let was_loading = outside.does_not_load();
+    if let Some(pool) = pool.filter(|_| !was_loading) {
         pool.replace_lost(owner);
     }
     outside.is_lost_now();
-    let abandoned = outside.clients.answer_for_all();
-    let (connections, refused) = (abandoned.connections, abandoned.refused);
-    let exchange = exchange.map(|exchange| tracing::field::display(exchange.of(owner)));
-    tracing::error!(
-        exchange,
-        connections,
-        refused,
-        "an isolate is lost: {abandoned} runs on in something that JavaScript cannot be interrupted in; \
-         its lines are closed with 1011"
-    );
+    if !was_loading {
+        let abandoned = outside.clients.answer_for_all();
+        let (connections, refused) = (abandoned.connections, abandoned.refused);
+        let exchange = exchange.map(|exchange| tracing::field::display(exchange.of(owner)));
+        let (method, path) = abandoned.request().unzip();
+        tracing::error!(
+            exchange,
+            method,
+            path,
+            connections,
+            refused,
+            "an isolate is lost: {abandoned} runs on in something that JavaScript cannot be interrupted in; \
+             its lines are closed with 1011"
+        );
+    }
     hub.unregister(owner, CloseCode::IsolateLost);
     let Some(pool) = pool else { return };
     for connection in outside.take_arriving() {

@@ -23,6 +23,7 @@ pub fn write(moment: &Moment, hub: &Hub, format: Format) -> String {
     channels(&mut out, hub);
     requests(&mut out, moment);
     isolates(&mut out, moment);
+    budgets(&mut out, moment);
     this_process(&mut out, moment);
     out.end()
 }
@@ -40,6 +41,11 @@ fn lines(out: &mut Exposition, stats: &Stats) {
     }
     out.gauge("liveline_queued_bytes", "Bytes that wait to be written to lines.")
         .sample(&[], stats.queued_bytes);
+    out.gauge(
+        "liveline_channel_queued_bytes",
+        "Bytes that members of channels wait for; shared bytes count once.",
+    )
+    .sample(&[], stats.channel_queued_bytes);
     out.counter("liveline_frames", "Frames on lines, by direction as seen from here.")
         .sample(&[("direction", &"in")], stats.frames_in)
         .sample(&[("direction", &"out")], stats.frames_out);
@@ -93,6 +99,8 @@ fn isolates(out: &mut Exposition, moment: &Moment) {
     out.counter("liveline_reloads", "Times that the handlers were loaded again.")
         .sample(&[("result", &"ok")], moment.reloaded)
         .sample(&[("result", &"failed")], moment.failed);
+    out.counter("liveline_isolates_lost", "Isolates whose code could not be stopped.")
+        .sample(&[], moment.lost);
     let generations: BTreeSet<_> = moment.workers.iter().map(|worker| worker.place.generation).collect();
     out.gauge("liveline_generations", "Generations of the handlers' code that serve or finish.")
         .sample(&[], generations.len());
@@ -104,15 +112,29 @@ fn isolates(out: &mut Exposition, moment: &Moment) {
         }
     };
     each("liveline_isolate_heap_used_bytes", "JavaScript heap in use.", |it| it.heap().used as f64);
-    each("liveline_isolate_heap_limit_bytes", "What the JavaScript heap may grow to.", |it| {
-        it.heap().limit as f64
-    });
+    each(
+        "liveline_isolate_heap_limit_bytes",
+        "What the heap and all that JavaScript keeps outside of it may grow to.",
+        |it| it.heap().limit as f64,
+    );
     each("liveline_isolate_external_bytes", "What JavaScript keeps outside of its heap.", |it| {
         it.heap().external as f64
     });
     each("liveline_event_loop_lag_seconds", "The worst delay of an isolate's event loop lately.", |it| {
         it.lag().as_secs_f64()
     });
+}
+
+fn budgets(out: &mut Exposition, moment: &Moment) {
+    let Moment { bodies, results, .. } = moment;
+    out.gauge("liveline_body_bytes", "Bytes of requests' bodies that are being received.")
+        .sample(&[], bodies.held);
+    out.gauge("liveline_body_limit_bytes", "What requests' bodies may take together.")
+        .sample(&[], bodies.limit);
+    out.gauge("liveline_result_bytes", "Bytes of queries' results outside of JavaScript.")
+        .sample(&[], results.held);
+    out.gauge("liveline_result_limit_bytes", "What queries' results may take together.")
+        .sample(&[], results.limit);
 }
 
 fn this_process(out: &mut Exposition, moment: &Moment) {

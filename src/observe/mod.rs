@@ -28,5 +28,5 @@ pub const ACCESS: &str = "liveline::access";
 
 pub use endpoint::{Endpoint, PATH, is_ours};
 pub use meter::{Heap, Meter, Place};
-pub use observer::Observer;
+pub use observer::{Budget, Budgets, Observer};
 pub use request_id::RequestId;

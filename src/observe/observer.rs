@@ -14,14 +14,31 @@ use crate::ports::Hub;
 #[derive(Clone)]
 pub struct Observer(Arc<Shared>);
 
+/// What one kind of memory takes now, and what it may take, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    pub held: usize,
+    pub limit: usize,
+}
+
+/// Where to ask for the budgets of the process.
+pub struct Budgets {
+    /// Bodies that are being received.
+    pub bodies: Box<dyn Fn() -> Budget + Send + Sync>,
+    /// Results of queries, outside of JavaScript.
+    pub results: Box<dyn Fn() -> Budget + Send + Sync>,
+}
+
 struct Shared {
     hub: Hub,
+    budgets: Budgets,
     /// The engine that runs the handlers.
     engine: &'static str,
     began: SystemTime,
     workers: Mutex<Workers>,
     reloaded: AtomicU64,
     failed: AtomicU64,
+    lost: AtomicU64,
 }
 
 #[derive(Default)]
@@ -39,13 +56,18 @@ pub(super) struct Moment {
     pub answers: AnswerSums,
     pub reloaded: u64,
     pub failed: u64,
+    /// Isolates whose code could not be stopped.
+    pub lost: u64,
+    pub bodies: Budget,
+    pub results: Budget,
 }
 
 impl Observer {
     /// Begins to count. `engine` names what runs the handlers.
-    pub fn new(hub: Hub, engine: &'static str) -> Observer {
-        let (workers, reloaded, failed) = Default::default();
-        Observer(Arc::new(Shared { hub, engine, began: SystemTime::now(), workers, reloaded, failed }))
+    pub fn new(hub: Hub, engine: &'static str, budgets: Budgets) -> Observer {
+        let (workers, reloaded, failed, lost) = Default::default();
+        let began = SystemTime::now();
+        Observer(Arc::new(Shared { hub, budgets, engine, began, workers, reloaded, failed, lost }))
     }
 
     /// A worker begins to serve.
@@ -67,6 +89,11 @@ impl Observer {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// An isolate's code could not be stopped.
+    pub fn lost_an_isolate(&self) {
+        self.0.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All figures as text.
     pub(super) fn expose(&self, format: Format) -> String {
         write(&self.moment(), &self.0.hub, format)
@@ -78,9 +105,11 @@ impl Observer {
             (workers.present.clone(), workers.past.clone())
         };
         workers.iter().for_each(|figures| figures.answers.add_to(&mut answers));
-        let Shared { engine, began, ref reloaded, ref failed, .. } = *self.0;
-        let [reloaded, failed] = [reloaded, failed].map(|count| count.load(Ordering::Relaxed));
-        Moment { engine, began, workers, answers, reloaded, failed }
+        let Shared { engine, began, ref reloaded, ref failed, ref lost, .. } = *self.0;
+        let [reloaded, failed, lost] = [reloaded, failed, lost].map(|count| count.load(Ordering::Relaxed));
+        let Budgets { bodies, results } = &self.0.budgets;
+        let (bodies, results) = (bodies(), results());
+        Moment { engine, began, workers, answers, reloaded, failed, lost, bodies, results }
     }
 
     fn workers(&self) -> MutexGuard<'_, Workers> {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use deno_core::{JsBuffer, OpState, op2, v8};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-    UPGRADE,
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::Extensions;
 use hyper::{StatusCode, ext::ReasonPhrase};
@@ -83,6 +83,14 @@ impl Answer {
     pub fn too_large(limit: usize) -> Answer {
         let text = format!("The request's body is larger than the limit of {limit} bytes.\n");
         Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text).last()
+    }
+
+    /// Says that the bodies of other requests take all the memory that there is for them.
+    pub fn too_busy() -> Answer {
+        let text = "The server is receiving as much as it can: try again in a moment.\n";
+        let mut answer = Answer::text(StatusCode::SERVICE_UNAVAILABLE, text).last();
+        answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        answer
     }
 
     /// Says that its connection ends with it.

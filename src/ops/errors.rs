@@ -7,10 +7,12 @@ use deno_core::{OpState, op2, v8};
 use deno_error::JsError;
 
 use super::log::{about, current_exchange};
+use super::memory::NoRoom;
 use super::{Diagnostic, Exchanges};
 use crate::engine::{InvalidChannel, Refused};
 use crate::observe::HANDLER;
 use crate::storage::{SessionError, SqlError};
+use crate::wire::multipart::FormError;
 
 /// An op could not do what JavaScript asked.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -52,6 +54,21 @@ pub enum OpError {
     #[error("the request's body is larger than the limit of {0} bytes")]
     RequestTooLarge(usize),
     #[class("DOMExceptionQuotaExceededError")]
+    #[error("the bodies of all requests have the {0} bytes that they may take (see --max-bodies)")]
+    BodiesFull(usize),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("{0}")]
+    NoRoom(#[from] NoRoom),
+    #[class(range)]
+    #[error("{0}")]
+    Buffer(NoRoom),
+    #[class(type)]
+    #[error("{0}")]
+    Form(FormError),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("{0}")]
+    FormTooLarge(FormError),
+    #[class("DOMExceptionQuotaExceededError")]
     #[error("{0}")]
     SessionFull(SessionError),
     #[class(generic)]
@@ -66,6 +83,15 @@ pub enum OpError {
     #[class(generic)]
     #[error("the file could not be read: {0}")]
     File(#[from] std::io::Error),
+}
+
+impl From<FormError> for OpError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Malformed(_) => OpError::Form(error),
+            FormError::Parts(_) | FormError::Head => OpError::FormTooLarge(error),
+        }
+    }
 }
 
 impl From<SessionError> for OpError {

@@ -1,9 +1,8 @@
 //! The exchanges of one isolate. Half of `runtime-js/10_exchange.js`.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::{Body as _, Incoming};
@@ -19,12 +18,13 @@ use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
-use super::{Answer, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
+use super::{Answer, BodyLimits, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
 use crate::observe::{HANDLER, RequestId};
 use crate::ports::Hub;
+use crate::trust::{Requester, Trust};
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
@@ -43,7 +43,7 @@ pub enum Mode {
 pub struct Call {
     pub parts: Parts,
     pub body: Incoming,
-    pub peer: IpAddr,
+    pub requester: Requester,
     /// The page to show the answer in, by its number, if the client would rather have one.
     pub page: Option<u32>,
 }
@@ -62,11 +62,11 @@ pub struct Exchanges {
     heard: u32,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
+    pub(super) trust: Arc<Trust>,
     pub(super) site: Option<Box<dyn Site>>,
     owner: OwnerId,
     mode: Mode,
-    max_body: usize,
-    body_patience: Duration,
+    pub(super) bodies: BodyLimits,
 }
 
 /// One request and what belongs to it.
@@ -86,8 +86,8 @@ pub(super) struct Slot {
     /// What is left of the patience with a client that keeps the body's reader waiting.
     pub body_patience: Option<Box<Patience>>,
     /// The body did not come as it should have.
-    pub body_fault: Option<BodyFault>,
-    pub peer: IpAddr,
+    pub body_fault: Option<Box<BodyFault>>,
+    pub requester: Requester,
     page: Option<u32>,
     pub session: ExchangeSession,
     /// Set-Cookie headers for the answer, by the cookie's name.
@@ -106,13 +106,17 @@ pub(super) struct Slot {
 const _: () = assert!(size_of::<Slot>() <= 304);
 
 /// Why a body has no end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum BodyFault {
     /// It broke off, or its chunks cannot be read.
     Broken,
     /// It came too slowly.
     Late,
     TooLarge,
+    /// All bodies together are as large as they may be.
+    Crowded,
+    /// It came, but it is not the form that it was read as, or one beyond limits; and why.
+    Form(StatusCode, String),
 }
 
 impl BodyFault {
@@ -120,6 +124,10 @@ impl BodyFault {
     fn answer(self, max_body: usize) -> Answer {
         let (status, text) = match self {
             BodyFault::TooLarge => return Answer::too_large(max_body),
+            BodyFault::Crowded => return Answer::too_busy(),
+            BodyFault::Form(status, why) => {
+                return Answer::text(status, format!("The request's form could not be read: {why}.\n"));
+            }
             BodyFault::Broken => (StatusCode::BAD_REQUEST, "The request's body could not be read.\n"),
             BodyFault::Late => (StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n"),
         };
@@ -175,9 +183,9 @@ impl Exchanges {
         hub: Hub,
         owner: OwnerId,
         sessions: Sessions,
+        trust: Arc<Trust>,
         mode: Mode,
-        max_body: usize,
-        body_patience: Duration,
+        bodies: BodyLimits,
     ) -> Exchanges {
         let (slots, touched, outlived) = Default::default();
         let (answered, site) = (None, None);
@@ -190,11 +198,11 @@ impl Exchanges {
             heard: 0,
             hub,
             sessions,
+            trust,
             site,
             owner,
             mode,
-            max_body,
-            body_patience,
+            bodies,
         }
     }
 
@@ -206,7 +214,7 @@ impl Exchanges {
     /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be
     /// [waited](Exchanges::wait) for.
     pub fn begin(&mut self, call: Call) -> Begun {
-        let Call { parts, body, peer, page } = call;
+        let Call { parts, body, requester, page } = call;
         let session = self.sessions.of(&parts.headers);
         // Whoever wants the page gets its script, too.
         let client = if page.is_some() { Client::Live } else { Client::of(&parts) };
@@ -225,7 +233,7 @@ impl Exchanges {
             body_read: 0,
             body_patience: None,
             body_fault: None,
-            peer,
+            requester,
             page,
             session: ExchangeSession::of(session),
             cookies: Vec::new(),
@@ -375,7 +383,7 @@ impl Exchanges {
     }
 
     fn carry_out(&mut self, id: ExchangeId, effect: Effect<Box<Answer>>) {
-        let max_body = self.max_body;
+        let max_body = self.bodies.size;
         match effect {
             Effect::None => {}
             Effect::Answer(answer) => {
@@ -388,9 +396,10 @@ impl Exchanges {
             }
             Effect::Open { first, queued } => {
                 let slot = self.slot(id).expect("the effect came from this slot");
-                let visitor = Visitor { session: slot.session.id.clone(), address: slot.peer };
+                let (session, address) = (slot.session.id.clone(), slot.requester.address);
                 let client = slot.client;
                 let on_line = std::mem::take(&mut slot.on_line);
+                let visitor = Visitor { session: session.map(|id| self.sessions.name(&id)), address };
                 let (line, token) = match self.hub.open(self.owner, id, visitor) {
                     Ok(opened) => opened,
                     Err(error) => {
@@ -436,12 +445,12 @@ impl Exchanges {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let headers = &slot.request.parts().headers;
                 let (html, json) = (prefers_html(headers), Answer::prefers_json(headers));
-                let body_fault = slot.body_fault;
+                let body_fault = slot.body_fault.take();
                 let unreachable = slot.unreachable;
                 let lost = slot.lost.take();
                 let failure = slot.failure.take().filter(|_| self.mode == Mode::Development);
                 let answer = if let Some(fault) = body_fault {
-                    fault.answer(max_body)
+                    (*fault).answer(max_body)
                 } else if unreachable {
                     Answer::needs_live_client()
                 } else if lost.is_some() {
@@ -493,8 +502,12 @@ impl Exchanges {
         for (_, cookie) in std::mem::take(&mut slot.cookies) {
             answer.headers.append(header::SET_COOKIE, cookie);
         }
-        if let Some(session) = slot.session.id.clone().filter(|_| slot.session.sets_cookie) {
-            answer.headers.append(header::SET_COOKIE, self.sessions.cookie(&session));
+        let session = slot.session.id.clone().filter(|_| slot.session.sets_cookie);
+        let said = slot.requester.is_secure;
+        // Where another request has renewed it meanwhile, that one's answer tells its client.
+        if let Some(session) = session.filter(|id| !self.sessions.is_over(id)) {
+            let cookie = self.sessions.cookie(&session, self.trust.is_secure(said));
+            answer.headers.append(header::SET_COOKIE, cookie);
         }
         match reply {
             Reply::Here => self.answered = Some(answer),
@@ -556,13 +569,17 @@ impl Exchanges {
         }
     }
 
-    pub(super) fn max_body(&self) -> usize {
-        self.max_body
+    /// Parts of one form.
+    pub(super) fn form_parts(&self) -> usize {
+        self.bodies.form_parts
     }
 
-    /// How long a client may keep a body's reader waiting.
-    pub(super) fn body_patience(&self) -> Duration {
-        self.body_patience
+    /// The request's form could not be read. What is known to be wrong with its body already comes first.
+    pub(super) fn ill_form(&mut self, id: f64, is_too_large: bool, why: &str) {
+        let status = if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        if let Ok(slot) = self.known(id) {
+            slot.body_fault.get_or_insert_with(|| Box::new(BodyFault::Form(status, why.to_owned())));
+        }
     }
 }
 

@@ -7,12 +7,16 @@
 //! | [`Client`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
 //! | [`Patience`] | how long a client may keep the host waiting |
+//! | [`Bodies`] | how many bytes of bodies the process holds |
+//! | [`Memory`] | how much the JavaScript of an isolate may hold |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
 //! are the engine's.
 
 mod answer;
+mod blobs;
+mod bodies;
 mod channel;
 mod client;
 mod crypto;
@@ -21,8 +25,10 @@ mod dispatch;
 mod errors;
 mod exchange;
 mod files;
+mod form;
 mod head;
 mod log;
+mod memory;
 mod negotiation;
 mod page;
 mod patience;
@@ -30,22 +36,26 @@ mod port;
 mod request;
 mod session;
 mod session_cookie;
+mod session_renewal;
 mod session_watch;
 mod socket;
 mod sql;
 mod sql_values;
+mod wasm;
 mod websocket;
 
 pub use answer::{Answer, AnswerBody};
+pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
 pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
 pub use log::current_exchange;
+pub use memory::Memory;
 pub use negotiation::prefers_html;
 pub use page::PageSource;
-pub use patience::Patience;
+pub use patience::{Patience, within};
 pub use session::Sessions;
 pub use websocket::SocketLine;
 
@@ -66,6 +76,7 @@ deno_core::extension!(
         answer::op_stream_end,
         answer::op_stream_gone,
         answer::op_stream_write,
+        blobs::op_blob_store,
         channel::op_channel_enter,
         channel::op_channel_heard,
         channel::op_channel_leave,
@@ -93,6 +104,9 @@ deno_core::extension!(
         exchange::op_messages_heard,
         files::op_file_open,
         files::op_file_read,
+        form::op_form_multipart,
+        form::op_form_urlencoded,
+        form::op_request_ill_form,
         log::op_console,
         page::op_answer_page,
         page::op_page_source,
@@ -102,9 +116,11 @@ deno_core::extension!(
         port::op_port_message,
         port::op_port_refresh,
         port::op_port_state,
+        request::op_request_collect,
         request::op_request_has_body,
         request::op_request_header,
         request::op_request_headers,
+        request::op_request_is_own,
         request::op_request_peer,
         request::op_request_read,
         request::op_request_url,
@@ -113,6 +129,7 @@ deno_core::extension!(
         session::op_session_entries,
         session::op_session_get,
         session::op_session_id,
+        session::op_session_renew,
         session::op_session_set,
         session::op_session_unwatch,
         session::op_session_watch,
@@ -130,6 +147,8 @@ deno_core::extension!(
         sql::op_sql_next,
         sql::op_sql_open,
         sql::op_sql_query,
+        wasm::op_wasm_gone,
+        wasm::op_wasm_grow,
         websocket::op_answer_socket,
         websocket::op_websocket_accept,
         websocket::op_websocket_bytes,
@@ -138,10 +157,12 @@ deno_core::extension!(
         websocket::op_websocket_unsent,
     ],
     esm_entry_point = "ext:liveline/99_main.js",
-    options = { exchanges: Exchanges, databases: Databases },
+    options = { exchanges: Exchanges, databases: Databases, memory: Memory },
+    middleware = blobs::in_place_of_denos,
     state = |state, options| {
         state.put(options.exchanges);
         state.put(options.databases);
+        state.put(options.memory);
         state.put(answer::Streams::default());
         state.put(socket::Sockets::default());
     },
@@ -174,6 +195,8 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "15_timers.js",
     "16_websocket.js",
     "17_websocket_pair.js",
+    "18_forms.js",
+    "19_shared_memory.js",
     "20_live_response.js",
     "21_encoding.js",
     "22_values.js",

@@ -52,6 +52,21 @@ impl Patience {
     }
 }
 
+/// What comes before a deadline, `None` if nothing does. A process that was stopped finds that it is too late before it
+/// has seen what came meanwhile, so there is one look more.
+pub async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    if let Ok(came) = tokio::time::timeout_at(deadline.into(), future.as_mut()).await {
+        return Some(came);
+    }
+    tokio::select! {
+        biased;
+        came = future => Some(came),
+        // Meanwhile whatever the system has is read.
+        () = tokio::task::yield_now() => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

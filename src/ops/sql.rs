@@ -8,7 +8,8 @@ use std::sync::Arc;
 use deno_core::{OpState, Resource, ResourceId, op2};
 use deno_error::JsError;
 
-use super::sql_values::{FirstResult, NextChange};
+use super::Memory;
+use super::sql_values::{FirstResult, Found, NextChange};
 use crate::storage::{Database, Databases, Follower, Outcome, Params, SqlError, Transaction};
 
 /// A [`SqlError`] on its way to JavaScript.
@@ -91,12 +92,12 @@ pub async fn op_sql_query(
     #[smi] source: ResourceId,
     #[string] sql: String,
     #[scoped] params: Params,
-) -> Result<Outcome, SqlFailure> {
+) -> Result<Found<Outcome>, SqlFailure> {
     let outcome = match &*resource::<Source>(&state, source)? {
         Source::Database(database) => database.run(sql, params).await,
         Source::Transaction(transaction) => transaction.run(sql, params).await,
     };
-    Ok(outcome?)
+    Ok(Found { what: outcome?, memory: state.borrow().borrow::<Memory>().clone() })
 }
 
 /// Runs any number of statements.
@@ -139,10 +140,11 @@ pub async fn op_sql_follow(
     #[smi] source: ResourceId,
     #[string] sql: String,
     #[scoped] params: Params,
-) -> Result<FirstResult, SqlFailure> {
+) -> Result<Found<FirstResult>, SqlFailure> {
     let (follower, result) = database(&state, source)?.follow(sql, params).await?;
-    let id = state.borrow_mut().resource_table.add(Followed(follower));
-    Ok(FirstResult { id, result })
+    let mut state = state.borrow_mut();
+    let id = state.resource_table.add(Followed(follower));
+    Ok(Found { what: FirstResult { id, result }, memory: state.borrow::<Memory>().clone() })
 }
 
 /// The next change of a live query.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use deno_core::{FromV8, ResourceId, ToV8, v8};
 use deno_error::JsErrorBox;
 
+use super::Memory;
 use crate::storage::{Change, Outcome, Params, ResultSet, Row, Value};
 
 /// The largest integer up to which JavaScript's numbers are exact.
@@ -20,33 +21,53 @@ pub struct FirstResult {
 /// How a live result changed.
 pub struct NextChange(pub Arc<Change>);
 
-impl<'s> ToV8<'s> for Outcome {
-    type Error = Infallible;
+/// A result, for which there has to be room in the isolate.
+pub struct Found<T> {
+    pub what: T,
+    pub memory: Memory,
+}
 
-    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, Infallible> {
+impl<'s> ToV8<'s> for Found<Outcome> {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let Found { what, memory } = self;
+        make_room(scope, &memory, &what.result)?;
         let object = v8::Object::new(scope);
-        let changes = v8::Number::new(scope, self.changes as f64).into();
-        let rowid = match self.last_insert_rowid {
+        let changes = v8::Number::new(scope, what.changes as f64).into();
+        let rowid = match what.last_insert_rowid {
             Some(rowid) => integer(scope, rowid),
             None => v8::null(scope).into(),
         };
-        put_result(scope, object, &self.result);
+        put_result(scope, object, &what.result);
         put(scope, object, "changes", changes);
         put(scope, object, "lastInsertRowid", rowid);
         Ok(object.into())
     }
 }
 
-impl<'s> ToV8<'s> for FirstResult {
-    type Error = Infallible;
+impl<'s> ToV8<'s> for Found<FirstResult> {
+    type Error = JsErrorBox;
 
-    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, Infallible> {
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let Found { what: FirstResult { id, result }, memory } = self;
+        make_room(scope, &memory, &result)?;
         let object = v8::Object::new(scope);
-        let id = v8::Integer::new_from_unsigned(scope, self.id).into();
+        let id = v8::Integer::new_from_unsigned(scope, id).into();
         put(scope, object, "follower", id);
-        put_result(scope, object, &self.result);
+        put_result(scope, object, &result);
         Ok(object.into())
     }
+}
+
+/// Looks whether the isolate has room for a copy.
+fn make_room(
+    scope: &mut v8::PinScope<'_, '_>,
+    memory: &Memory,
+    result: &ResultSet,
+) -> Result<(), JsErrorBox> {
+    let room = memory.make_room(scope, result.held.bytes());
+    room.map_err(|error| JsErrorBox::range_error(error.to_string()))
 }
 
 /// `{ fields: [old index, { column: value }, ...], places: [index, old index or -1, row or null, ...], length }`

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
 use rusqlite::{Batch, OpenFlags, Statement, ffi};
 
 use super::live::ResultSet;
-use super::{Params, SqlError, Value};
+use super::{Params, Results, SqlError, Value};
 
 /// How long one statement may run.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
@@ -50,6 +52,7 @@ pub struct Connection {
     sqlite: rusqlite::Connection,
     notes: Arc<Mutex<Notes>>,
     accesses: HashMap<String, Arc<Access>>,
+    results: Results,
     data_version: i64,
 }
 
@@ -123,7 +126,7 @@ impl Notes {
 
 impl Connection {
     /// Opens a file, made if there is none, or a new database in memory.
-    pub fn open(path: Option<&Path>) -> Result<Connection, SqlError> {
+    pub fn open(path: Option<&Path>, results: Results) -> Result<Connection, SqlError> {
         let mut sqlite = match path {
             Some(path) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
@@ -132,6 +135,8 @@ impl Connection {
             None => rusqlite::Connection::open_in_memory()?,
         };
         sqlite.busy_timeout(BUSY_LIMIT)?;
+        let longest = i32::try_from(results.most()).unwrap_or(i32::MAX);
+        sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, longest)?;
         sqlite.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
         sqlite.execute_batch("PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")?;
         if path.is_some() {
@@ -154,7 +159,7 @@ impl Connection {
             false
         }))?;
         sqlite.rollback_hook(Some(move || lock(&rolling).written.clear()))?;
-        let mut connection = Connection { sqlite, notes, accesses: HashMap::new(), data_version: 0 };
+        let mut connection = Connection { sqlite, notes, accesses: HashMap::new(), results, data_version: 0 };
         connection.is_changed_elsewhere()?;
         Ok(connection)
     }
@@ -163,23 +168,54 @@ impl Connection {
     pub fn run(&mut self, sql: &str, params: &Params) -> Result<Outcome, SqlError> {
         self.limit_time()?;
         let before = self.sqlite.total_changes();
+        let results = self.results.clone();
         let (mut statement, access) = self.prepare(sql)?;
-        let result = rows_of(&mut statement, params, sql, false)?;
+        let writes_and_returns = !access.writes.is_empty() && statement.column_count() > 0;
+        let result = match writes_and_returns {
+            false => Some(rows_of(&mut statement, params, sql, false, &results)?),
+            true => None,
+        };
         drop(statement);
+        let result = match result {
+            Some(result) => result,
+            None => self.write_and_return(sql, params, &results)?,
+        };
         let changes = if self.sqlite.total_changes() == before { 0 } else { self.sqlite.changes() };
         let last_insert_rowid = (access.inserts && changes > 0).then(|| self.sqlite.last_insert_rowid());
         lock(&self.notes).written.extend(access.writes.iter().cloned());
         Ok(Outcome { result, changes, last_insert_rowid })
     }
 
+    /// Runs a statement that writes and has a result, which may be too large: then nothing is written.
+    fn write_and_return(
+        &mut self,
+        sql: &str,
+        params: &Params,
+        results: &Results,
+    ) -> Result<ResultSet, SqlError> {
+        self.sqlite.execute_batch("SAVEPOINT liveline_statement")?;
+        let result = self
+            .prepare(sql)
+            .and_then(|(mut statement, _)| rows_of(&mut statement, params, sql, false, results));
+        if result.is_err() && self.is_in_transaction() {
+            // Where the error has ended the transaction, there is nothing left to undo.
+            self.sqlite.execute_batch("ROLLBACK TO liveline_statement")?;
+        }
+        if self.is_in_transaction() {
+            self.sqlite.execute_batch("RELEASE liveline_statement")?;
+        }
+        result
+    }
+
     /// Runs a statement that only reads; also says what it read.
     pub fn select(&mut self, sql: &str, params: &Params) -> Result<(ResultSet, Arc<Access>), SqlError> {
         self.limit_time()?;
+        let results = self.results.clone();
         let (mut statement, access) = self.prepare(sql)?;
         if !statement.readonly() {
             return Err(SqlError::misuse("only a statement that reads can be live").of(sql));
         }
-        Ok((rows_of(&mut statement, params, sql, true)?, access))
+        Ok((rows_of(&mut statement, params, sql, true, &results)?, access))
     }
 
     /// Runs any number of statements, without parameters and results.
@@ -333,14 +369,19 @@ fn rows_of(
     params: &Params,
     sql: &str,
     with_key: bool,
+    results: &Results,
 ) -> Result<ResultSet, SqlError> {
-    bind(statement, params).map_err(|error| error.of(sql))?;
+    let failed = |error| limit_or(error, results).of(sql);
+    bind(statement, params).map_err(failed)?;
+    let mut held = results.begin();
     // SQLite may compile the statement again when it starts, and find other columns than before.
     let mut shown = None;
     let mut rows = Vec::new();
     let mut read = statement.raw_query();
-    while let Some(row) = read.next().map_err(|error| limit_or(error).of(sql))? {
+    while let Some(row) = read.next().map_err(|error| failed(error.into()))? {
         let shown = shown.get_or_insert_with(|| shown_columns(row.as_ref()));
+        let bytes = shown.iter().map(|index| row.get_ref(*index).map_or(0, length_of)).sum();
+        held.grow(shown.len(), bytes).map_err(failed)?;
         let fields = shown.iter().map(|index| row.get_ref(*index).map(Value::from));
         rows.push(fields.collect::<Result<_, _>>()?);
     }
@@ -353,7 +394,7 @@ fn rows_of(
         true => (0..shown.len()).filter(|column| is_key(shown[*column])).collect(),
         false => Vec::new(),
     };
-    Ok(ResultSet { columns, key, rows })
+    Ok(ResultSet { columns, key, rows, held })
 }
 
 fn shown_columns(statement: &Statement<'_>) -> Vec<usize> {
@@ -361,10 +402,22 @@ fn shown_columns(statement: &Statement<'_>) -> Vec<usize> {
     (0..names.len()).filter(|index| !names[index + 1..].contains(&names[*index])).collect()
 }
 
-fn limit_or(error: rusqlite::Error) -> SqlError {
-    let mut error = SqlError::from(error);
-    if error.code == "SQLITE_INTERRUPT" {
-        error.message = format!("the statement ran for {STATEMENT_LIMIT:?} and was stopped");
+/// Bytes of a value that are not part of the row itself.
+fn length_of(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+    }
+}
+
+/// The error, in the words of the limit that it is about.
+fn limit_or(mut error: SqlError, results: &Results) -> SqlError {
+    match error.code {
+        "SQLITE_INTERRUPT" => {
+            error.message = format!("the statement ran for {STATEMENT_LIMIT:?} and was stopped");
+        }
+        "SQLITE_TOOBIG" if !error.message.contains("--max-result") => return results.value_too_large(),
+        _ => {}
     }
     error
 }

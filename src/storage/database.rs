@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::connection::{Connection, Outcome, Touched};
 use super::live::{FollowerId, LiveQueries, ResultSet};
-use super::{Change, Params, SqlError};
+use super::{Change, Params, Results, SqlError};
 
 /// How often to look whether another process has written, while there are live queries. One look takes some
 /// microseconds.
@@ -77,20 +77,21 @@ struct Open {
 
 impl Database {
     /// Opens a file, made if there is none, or a new database in memory.
-    pub fn open(path: Option<&Path>) -> Result<Database, SqlError> {
-        Database::open_with(path, |_| Ok(())).map(|(database, ())| database)
+    pub fn open(path: Option<&Path>, results: &Results) -> Result<Database, SqlError> {
+        Database::open_with(path, results, |_| Ok(())).map(|(database, ())| database)
     }
 
     /// Opens a file or a new database in memory, and does something with it before anybody else can.
     pub(super) fn open_with<T: Send + 'static>(
         path: Option<&Path>,
+        results: &Results,
         first: impl FnOnce(&mut Connection) -> Result<T, SqlError> + Send + 'static,
     ) -> Result<(Database, T), SqlError> {
-        let path = path.map(Path::to_owned);
+        let (path, results) = (path.map(Path::to_owned), results.clone());
         let (jobs, inbox) = mpsc::channel();
         let (opened, result) = mpsc::channel();
         let work = move || {
-            let begun = Keeper::open(path.as_deref()).and_then(|mut keeper| {
+            let begun = Keeper::open(path.as_deref(), results).and_then(|mut keeper| {
                 let done = first(&mut keeper.connection)?;
                 Ok((keeper, done))
             });
@@ -233,8 +234,8 @@ impl Drop for Follower {
 }
 
 impl Keeper {
-    fn open(path: Option<&Path>) -> Result<Keeper, SqlError> {
-        let connection = Connection::open(path)?;
+    fn open(path: Option<&Path>, results: Results) -> Result<Keeper, SqlError> {
+        let connection = Connection::open(path, results)?;
         Ok(Keeper {
             connection,
             live: LiveQueries::default(),
@@ -364,7 +365,7 @@ mod tests {
     use crate::storage::Value;
 
     async fn database() -> Database {
-        let database = Database::open(None).expect("a database in memory");
+        let database = Database::open(None, &Results::default()).expect("a database in memory");
         database.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, n)".to_owned()).await.expect("a table");
         database
     }
@@ -441,7 +442,10 @@ mod tests {
     async fn a_change_elsewhere_in_the_file_is_seen() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("data.sqlite");
-        let (one, other) = (Database::open(Some(&path)).expect("a file"), Database::open(Some(&path)));
+        let (one, other) = (
+            Database::open(Some(&path), &Results::default()).expect("a file"),
+            Database::open(Some(&path), &Results::default()),
+        );
         one.exec("CREATE TABLE t (n)".to_owned()).await.expect("a table");
         let (follower, before) =
             one.follow("SELECT n FROM t".to_owned(), Params::default()).await.expect("a live query");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::{Database, SqlError};
+use super::{Database, Results, SqlError};
 
 /// All databases of the server. Clones share them.
 #[derive(Clone)]
@@ -23,14 +23,20 @@ pub struct Location {
 
 struct Shared {
     location: Location,
+    results: Results,
     default: Mutex<Option<Database>>,
     /// Those that somebody has open, by path.
     files: Mutex<HashMap<PathBuf, Weak<Database>>>,
 }
 
 impl Databases {
-    pub fn new(location: Location) -> Databases {
-        Databases(Arc::new(Shared { location, default: Mutex::default(), files: Mutex::default() }))
+    pub fn new(location: Location, results: Results) -> Databases {
+        Databases(Arc::new(Shared { location, results, default: Mutex::default(), files: Mutex::default() }))
+    }
+
+    /// What results may take.
+    pub fn results(&self) -> &Results {
+        &self.0.results
     }
 
     /// The default database. It opens when it is first asked for, and stays open.
@@ -39,7 +45,7 @@ impl Databases {
         if let Some(database) = &*default {
             return Ok(database.clone());
         }
-        let database = Database::open(self.0.location.default.as_deref())?;
+        let database = Database::open(self.0.location.default.as_deref(), &self.0.results)?;
         Ok(default.insert(database).clone())
     }
 
@@ -47,14 +53,14 @@ impl Databases {
     /// one database; it closes when nobody holds it.
     pub fn open(&self, path: &str) -> Result<Arc<Database>, SqlError> {
         if path == ":memory:" {
-            return Ok(Arc::new(Database::open(None)?));
+            return Ok(Arc::new(Database::open(None, &self.0.results)?));
         }
         let path = self.0.location.resolve(path)?;
         let mut files = lock(&self.0.files);
         if let Some(database) = files.get(&path).and_then(Weak::upgrade) {
             return Ok(database);
         }
-        let database = Arc::new(Database::open(Some(&path))?);
+        let database = Arc::new(Database::open(Some(&path), &self.0.results)?);
         files.retain(|_, database| database.strong_count() > 0);
         files.insert(path, Arc::downgrade(&database));
         Ok(database)
@@ -110,7 +116,8 @@ mod tests {
         let root = folder.path().canonicalize().expect("a real folder");
         std::fs::create_dir_all(root.join("public")).expect("a folder");
         let public = Some(root.join("public"));
-        let databases = Databases::new(Location { default: None, root: root.clone(), public });
+        let databases =
+            Databases::new(Location { default: None, root: root.clone(), public }, Results::default());
 
         for path in
             ["../a.sqlite", "/a.sqlite", "x/../../a.sqlite", "public/a.sqlite", "plain", "", "no/a.sqlite"]
@@ -135,7 +142,7 @@ mod tests {
     fn one_file_is_one_database() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().canonicalize().expect("a real folder");
-        let databases = Databases::new(Location { default: None, root, public: None });
+        let databases = Databases::new(Location { default: None, root, public: None }, Results::default());
 
         let one = databases.open("a.sqlite").expect("a database");
         let same = databases.open("./a.sqlite").expect("a database");

@@ -100,7 +100,12 @@ mod tests {
             Box::new([Value::Integer(*id), Value::Text((*text).to_owned())])
         };
         let columns = vec!["id".to_owned(), "text".to_owned()];
-        Arc::new(ResultSet { columns, key: key.to_vec(), rows: rows.iter().map(row).collect() })
+        Arc::new(ResultSet {
+            columns,
+            key: key.to_vec(),
+            rows: rows.iter().map(row).collect(),
+            held: super::super::Results::default().begin(),
+        })
     }
 
     #[test]

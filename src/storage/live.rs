@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::connection::{Access, Connection, Touched};
 use super::difference::{Change, difference};
+use super::results::Held;
 use super::{Params, Row, SqlError};
 
 /// What a query found.
@@ -16,6 +17,8 @@ pub struct ResultSet {
     /// The columns that are a table's primary key: what makes a row the same row. Known of live queries only.
     pub key: Vec<usize>,
     pub rows: Vec<Row>,
+    /// Its part of what all results take.
+    pub held: Held,
 }
 
 /// A follower's name within its database.

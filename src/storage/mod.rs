@@ -23,6 +23,7 @@ mod databases;
 mod difference;
 mod error;
 mod live;
+mod results;
 mod sessions;
 mod value;
 
@@ -32,5 +33,6 @@ pub use databases::{Databases, Location};
 pub use difference::Change;
 pub use error::SqlError;
 pub use live::ResultSet;
+pub use results::Results;
 pub use sessions::{SessionError, SessionStore, Standing};
 pub use value::{Params, Row, Value};

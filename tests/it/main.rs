@@ -14,15 +14,20 @@ mod channels;
 mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
+mod csrf;
 mod docs;
 mod errors;
 mod events;
 mod examples;
+mod forms;
 mod hostile;
+mod hosts;
 mod live_functions;
 mod live_responses;
 mod lost_isolates;
 mod malformed;
+#[cfg(target_os = "linux")] // Elsewhere nobody tells how much is held.
+mod memory;
 mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
@@ -32,6 +37,7 @@ mod patched_globals;
 mod plain_clients;
 #[cfg(unix)]
 mod printing;
+mod proxies;
 mod regressions;
 mod reload;
 mod resume;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Event, Host, Line, PATIENCE, PROTOCOL, Site, handler, serve};
+use crate::support::{Event, Host, Line, PATIENCE, PROTOCOL, Site, handler};
 
 /// Echoes what its client says.
 fn echo() -> String {
@@ -88,6 +88,48 @@ fn a_hangup_makes_dev_try_again() {
     assert_eq!(host.get("/").text(), "good");
 }
 
+/// A shell whose terminal is closed sends a hangup as well, and nobody is left to end the process.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hangup_of_a_terminal_that_is_gone_drains() {
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::process::{Command, Stdio};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    use crate::support::Log;
+
+    let terminal =
+        openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+    grantpt(&terminal).expect("a terminal");
+    unlockpt(&terminal).expect("a terminal");
+    let name = ptsname(&terminal, Vec::new()).expect("its name").into_string().expect("text");
+    let no_control = OpenptFlags::NOCTTY.bits() as i32;
+    let inner =
+        OpenOptions::new().read(true).write(true).custom_flags(no_control).open(name).expect("its end");
+    let site = Site::new().file("handler.js", "export default () => 'fine';");
+    let mut line = site.command("serve");
+    line.arg("--port=0").stdin(inner).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = line.spawn().expect("it starts");
+    drop(line);
+    let ready = Log::follow("stdout", process.stdout.take().expect("it is piped"));
+    let log = Log::follow("stderr", process.stderr.take().expect("it is piped"));
+    let hang_up = || {
+        let kill = format!("kill -HUP {}", process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    };
+
+    ready.next("listening on ");
+    hang_up();
+    log.next("reloaded");
+    drop(terminal);
+    hang_up();
+    log.next("stopping");
+
+    assert_eq!(process.wait().expect("a child").code(), Some(0));
+}
+
 #[test]
 fn quit_drains() {
     let mut host = Site::new().file("handler.js", echo()).file("slow/handler.js", WAITING).serve();
@@ -116,13 +158,14 @@ fn users_signals_do_nothing() {
 #[test]
 fn nobody_listens_during_a_drain() {
     for signal in ["TERM", "INT", "QUIT"] {
-        let mut host = serve(WAITING);
+        let mut host = Site::new().file("handler.js", WAITING).arg("--metrics=0").serve();
         let asking = begin(&host);
 
         host.signal(signal);
         host.log.next("stopping");
 
         assert!(!host.accepts(), "{signal}: connections are refused");
+        assert_eq!(host.figures().get("liveline_generations", &[]), 1.0, "figures are still served");
         drop(asking);
         assert_eq!(host.ended(), Some(0), "{signal}: {}", host.log.text());
     }

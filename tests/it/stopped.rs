@@ -70,6 +70,13 @@ fn nine_full_heaps_cost_no_line() {
     assert_eq!(host.get("/count").text(), "1");
 }
 
+/// What a stranger can bring about with a regular expression of the handler's.
+#[test]
+fn nine_slow_regexps_cost_no_line() {
+    let handler = HANDLER.replace("for (;;);", r#"/^(a|a)+$/.test("a".repeat(60) + "b");"#);
+    trips_cost_no_line(&site(&handler).arg("--workers=1").serve(), "/spin", 9);
+}
+
 #[test]
 fn the_state_of_modules_outlives_a_loop() {
     let host = site(HANDLER).serve();
@@ -391,6 +398,31 @@ fn an_end_that_is_stopped_goes_on() {
     assert_eq!(ticks(&host), before);
 }
 
+/// Others need not wait for it.
+#[test]
+fn a_transaction_that_is_stopped_is_rolled_back() {
+    let host = site(
+        r#"
+        import { client } from "liveline:sql";
+        await client.exec("CREATE TABLE IF NOT EXISTS t (n)");
+        export default async (event, next) => {
+          if (next.stepname === "count") return (await client.query("SELECT count(*) AS n FROM t")).rows[0].n;
+          return await client.transaction(async (tx) => {
+            await tx.exec("INSERT INTO t VALUES (1)");
+            if (next.stepname === "spin") for (;;);
+            return "committed";
+          });
+        };"#,
+    )
+    .arg("--database=data.sqlite")
+    .serve();
+
+    assert_eq!(host.get("/spin").status, 500);
+
+    assert_eq!(host.get("/").text(), "committed");
+    assert_eq!(host.get("/count").text(), "1");
+}
+
 #[test]
 fn a_stopped_line_is_closed_and_can_be_opened_again() {
     let host = site(&on_go("event.respondWith({ a: 1 }, { done: false }); await go; for (;;);")).serve();
@@ -400,4 +432,46 @@ fn a_stopped_line_is_closed_and_can_be_opened_again() {
         line.send("go", Value::Null);
         assert_eq!(line.closed(), 4002);
     }
+}
+
+/// Exchanges that wake each other by turns, in one turn of the event loop.
+#[test]
+fn two_that_never_yield_to_others_are_both_stopped() {
+    let host = site(
+        r#"
+        let open;
+        const gate = new Promise((resolve) => open = resolve);
+        export default async (event, next) => {
+          if (next.stepname === "open") { open(); return "opened"; }
+          if (next.stepname === "fine") return "fine";
+          console.error("waits");
+          await gate;
+          for (;;) await null;
+        };"#,
+    )
+    .serve();
+    let asked = ["/a", "/b"].map(|path| {
+        let request = host.request("GET", path);
+        let asked = std::thread::spawn(move || request.send().status);
+        host.log.next("waits");
+        asked
+    });
+
+    assert_eq!(host.get("/open").text(), "opened");
+
+    assert_eq!(asked.map(|asked| asked.join().expect("an answer")), [500, 500]);
+    assert_eq!(host.get("/fine").text(), "fine");
+}
+
+/// One step of it cannot be interrupted, and the loop between them can.
+#[test]
+fn a_loop_of_long_steps_is_stopped() {
+    let host = site(&handler(
+        r#"if (next.stepname === "fine") return "fine";
+        for (;;) "a".repeat(2 ** 20).replace(/a/g, "bb");"#,
+    ))
+    .serve();
+
+    assert_eq!(host.get("/").status, 500);
+    assert_eq!(host.get("/fine").text(), "fine");
 }

@@ -189,11 +189,22 @@ impl Host {
     /// How much memory the process holds, in bytes.
     #[cfg(target_os = "linux")]
     pub fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    #[cfg(target_os = "linux")]
+    fn status(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("its status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
         kib * 1024
+    }
+
+    /// How much memory the process has held at most, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:")
     }
 
     /// Asks again until the answer is as wished. Each round trip is the pause between two looks.

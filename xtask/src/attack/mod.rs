@@ -47,10 +47,11 @@ pub fn run(checkout: &Checkout, names: &[&str]) -> Outcome {
     let target = Target::prepare(checkout)?;
     println!("{}", Report::head());
     for (name, scenario) in SCENARIOS {
-        if names.is_empty() || names.contains(&name) {
-            if let Err(failure) = scenario(&target) {
-                target.fault(format!("{name}: {failure}"));
-            }
+        if !names.is_empty() && !names.contains(&name) {
+            continue;
+        }
+        if let Err(failure) = scenario(&target) {
+            target.fault(format!("{name}: {failure}"));
         }
     }
     match target.faults().as_slice() {
