@@ -210,7 +210,7 @@ impl Isolate {
         })
     }
 
-    /// Loads of the web's globals what most handlers use, while nobody waits for it.
+    /// Loads the web's classes that the host uses, as most handlers do, unless they are there already.
     pub fn warm(&self) {
         self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
@@ -227,6 +227,8 @@ impl Isolate {
         let routes = &site.routes;
         self.loader.load_from(sources);
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        // Before any code of handlers, which may change what is loaded later.
+        self.warm();
         let mut failures = Vec::new();
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(handler.path.clone());
