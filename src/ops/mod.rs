@@ -182,6 +182,7 @@ macro_rules! sources {
 
 static SOURCES: &[ExtensionFileSource] = sources![
     "00_globals.js",
+    "00_primordials.js",
     "01_errors.js",
     "02_exceptions.js",
     "03_cookie_text.js",
