@@ -3,6 +3,26 @@
 
 import { core, internals } from "ext:core/mod.js";
 import { op_console, op_crypto_random, op_crypto_uuid } from "ext:core/ops";
+import {
+  ArrayBufferIsView,
+  ArrayBufferViewPrototypeGetBuffer,
+  ArrayBufferViewPrototypeGetByteLength,
+  ArrayBufferViewPrototypeGetByteOffset,
+  ArrayIsArray,
+  globalThis,
+  Headers,
+  HeadersPrototypeEntries,
+  ObjectDefineProperty,
+  ObjectEntries,
+  ObjectFreeze,
+  ObjectSetPrototypeOf,
+  RangeError,
+  SafeArrayIterator,
+  Symbol,
+  takeEvents,
+  TypeError,
+  Uint8Array,
+} from "ext:liveline/00_primordials.js";
 
 const LAZY = {
   "ext:deno_web/00_url.js": ["URL", "URLSearchParams"],
@@ -61,28 +81,49 @@ function installGlobals() {
   const events = core.loadExtScript("ext:deno_web/02_event.js");
   events.setEventTargetData(globalThis);
   events.saveGlobalThisReference(globalThis);
-  for (const name of EVENTS) define(name, events[name]);
+  for (const name of new SafeArrayIterator(EVENTS)) define(name, events[name]);
   // Listeners that throw are reported to the global, which therefore has to be a target itself.
-  Object.setPrototypeOf(globalThis, events.EventTarget.prototype);
-  const { brand } = core.loadExtScript("ext:deno_webidl/00_webidl.js");
-  globalThis[brand] = brand;
+  ObjectSetPrototypeOf(globalThis, events.EventTarget.prototype);
+  const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+  globalThis[webidl.brand] = webidl.brand;
+  takeArraysByIndex(webidl);
 
-  for (const [specifier, names] of Object.entries(LAZY)) {
-    for (const name of names) defineLazy(name, () => core.loadExtScript(specifier)[name]);
+  takeEvents();
+  for (const { 0: specifier, 1: names } of new SafeArrayIterator(ObjectEntries(LAZY))) {
+    for (const name of new SafeArrayIterator(names)) defineLazy(name, () => core.loadExtScript(specifier)[name]);
   }
   defineLazy("console", makeConsole);
   define("crypto", crypto);
   define("self", globalThis);
 }
 
+/** The web's functions take lists from arrays and headers as they are, whatever handlers have made of their iterators. */
+function takeArraysByIndex(webidl) {
+  const { converters, createSequenceConverter } = webidl;
+  const listOf = (value) => {
+    if (ArrayIsArray(value)) return new SafeArrayIterator(value);
+    // Undefined before the first list of headers could be made.
+    const isHeaders = Headers !== undefined && value instanceof Headers;
+    return isHeaders ? new SafeArrayIterator(HeadersPrototypeEntries(value)) : value;
+  };
+  const byIndex = (convert) => (value, prefix, context, options) => convert(listOf(value), prefix, context, options);
+  webidl.createSequenceConverter = (convertItem) => byIndex(createSequenceConverter(convertItem));
+  for (const type of new SafeArrayIterator(["ByteString", "DOMString", "USVString"])) {
+    const name = `sequence<${type}>`;
+    converters[name] = byIndex(converters[name]);
+    const nested = `sequence<${name}>`;
+    if (nested in converters) converters[nested] = webidl.createSequenceConverter(converters[name]);
+  }
+}
+
 /** Defines a global as the web does: writable, configurable, not enumerable. */
 export function define(name, value) {
-  Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, value, writable: true });
+  ObjectDefineProperty(globalThis, name, { configurable: true, enumerable: false, value, writable: true });
 }
 
 /** The same for one whose value is made when it is first read. */
 export function defineLazy(name, load) {
-  Object.defineProperty(globalThis, name, {
+  ObjectDefineProperty(globalThis, name, {
     configurable: true,
     enumerable: false,
     get() {
@@ -101,6 +142,14 @@ function makeConsole() {
   // What handlers print may go to a file.
   setNoColorFns(() => true, () => true);
   return new Console(op_console);
+}
+
+export const INFO = 1;
+export const WARNING = 2;
+
+/** What the host itself has to tell the handler's author, as if the handler had printed it. */
+export function print(text, level) {
+  op_console(`${text}\n`, level);
 }
 
 // fetch() reports to Deno's telemetry unless told that there is none.
@@ -124,15 +173,17 @@ function stubTelemetry() {
 }
 
 /** The part of Web Crypto that handlers most often need: random values and identifiers. */
-const crypto = Object.freeze({
+const crypto = ObjectFreeze({
   getRandomValues(view) {
-    if (!ArrayBuffer.isView(view)) {
+    if (!ArrayBufferIsView(view)) {
       throw new TypeError("crypto.getRandomValues() takes an integer typed array");
     }
-    if (view.byteLength > 65536) {
-      throw new RangeError(`crypto.getRandomValues() fills at most 65536 bytes, not ${view.byteLength}`);
+    const length = ArrayBufferViewPrototypeGetByteLength(view);
+    if (length > 65536) {
+      throw new RangeError(`crypto.getRandomValues() fills at most 65536 bytes, not ${length}`);
     }
-    op_crypto_random(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+    const offset = ArrayBufferViewPrototypeGetByteOffset(view);
+    op_crypto_random(new Uint8Array(ArrayBufferViewPrototypeGetBuffer(view), offset, length));
     return view;
   },
   randomUUID: () => op_crypto_uuid(),

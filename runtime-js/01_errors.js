@@ -3,6 +3,16 @@
 import { core } from "ext:core/mod.js";
 import { op_log_error } from "ext:core/ops";
 import { domException, whoIsTold } from "ext:liveline/02_exceptions.js";
+import {
+  ArrayPrototypePush,
+  Error,
+  ErrorEventPrototypeGetError,
+  EventPrototypePreventDefault,
+  EventTargetPrototypeAddEventListener,
+  globalThis,
+  ObjectEntries,
+  SafeArrayIterator,
+} from "ext:liveline/00_primordials.js";
 
 /** Names that Rust errors may carry. An unknown name would surface as `undefined`, so every one is here. */
 const CLASSES = [
@@ -52,27 +62,27 @@ export class SqlError extends Error {
 
 /** Registers the classes and the handlers of last resort. Called once, while the isolate starts. */
 export function installErrors() {
-  for (const name of CLASSES) {
+  for (const name of new SafeArrayIterator(CLASSES)) {
     core.registerErrorBuilder(name, (message) => {
       const error = new Error(message);
       error.name = name;
       return error;
     });
   }
-  for (const [name, domName] of Object.entries(DOM_EXCEPTIONS)) {
+  for (const { 0: name, 1: domName } of new SafeArrayIterator(ObjectEntries(DOM_EXCEPTIONS))) {
     core.registerErrorBuilder(name, (message) => domException(domName, message));
   }
   core.registerErrorClass("SqlError", SqlError);
   core.setReportExceptionCallback((error) => op_log_error("uncaught error", error));
-  globalThis.addEventListener("error", (event) => {
+  EventTargetPrototypeAddEventListener(globalThis, "error", (event) => {
     // Without this the engine would take the error for the end of the isolate.
-    event.preventDefault();
-    op_log_error("uncaught error", event.error);
+    EventPrototypePreventDefault(event);
+    op_log_error("uncaught error", ErrorEventPrototypeGetError(event));
   });
   core.setUnhandledPromiseRejectionHandler((promise, reason) => {
     const fail = whoIsTold(promise);
     if (fail !== undefined) fail(reason);
-    else if (loading !== null) loading.push(reason);
+    else if (loading !== null) ArrayPrototypePush(loading, reason);
     else op_log_error("unhandled rejection", reason);
     return true;
   });
@@ -83,6 +93,6 @@ let loading = [];
 
 /** All handlers are loaded. */
 export function loaded() {
-  for (const reason of loading ?? []) op_log_error("unhandled rejection", reason);
+  for (const reason of new SafeArrayIterator(loading ?? [])) op_log_error("unhandled rejection", reason);
   loading = null;
 }

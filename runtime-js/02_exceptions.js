@@ -1,6 +1,8 @@
 // The exceptions that this code throws, and who hears of rejections that nobody handles.
 
-const failures = new WeakMap();
+import { AbortControllerPrototypeAbort, DOMException, Promise, SafeWeakMap } from "./00_primordials.js";
+
+const failures = new SafeWeakMap();
 
 /**
  * Names who is told when `promise` rejects and nobody handles it.
@@ -27,4 +29,14 @@ export function domException(name, message) {
 /** The error for whatever comes after the end of its exchange or response. */
 export function invalidState(message) {
   return domException("InvalidStateError", message);
+}
+
+/** Aborts what listens to a controller's signal. The reason is made here, since the web's own code asks globalThis. */
+export function abort(controller, reason = domException("AbortError", "The signal has been aborted.")) {
+  AbortControllerPrototypeAbort(controller, reason);
+}
+
+/** Whether a value is to be waited for. */
+export function isPromise(value) {
+  return value instanceof Promise || typeof value?.then === "function";
 }

@@ -15,11 +15,29 @@ import {
   op_port_refresh,
   op_request_url,
 } from "ext:core/ops";
-import { domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { abort, domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { kClosed, LineLostError } from "ext:liveline/33_port_events.js";
+import {
+  AbortController,
+  AbortControllerPrototypeGetSignal,
+  AbortSignalPrototypeGetAborted,
+  ArrayPrototypeConcat,
+  ArrayPrototypeLastIndexOf,
+  ArrayPrototypePush,
+  ArrayPrototypeSlice,
+  ArrayPrototypeSplice,
+  NumberPrototypeToString,
+  Promise,
+  PromiseResolve,
+  PromiseWithResolvers,
+  queueMicrotask,
+  SafeArrayIterator,
+  SafeMap,
+  Symbol,
+} from "ext:liveline/00_primordials.js";
 
 /** Exchanges that outlived the turn in which they began, and may hear from the host. */
-const open = new Map();
+const open = new SafeMap();
 
 /** The host has more to tell this exchange. */
 function keepExchange(exchange) {
@@ -46,7 +64,11 @@ const ending = [];
 export function exchangesStopped() {
   if (beginning !== null) keepExchange(beginning);
   beginning = null;
-  for (const exchange of ending.splice(0)) queueMicrotask(() => inContextOf(exchange, () => exchange.goOnEnding()));
+  const stopped = ArrayPrototypeSplice(ending, 0);
+  for (let i = 0; i < stopped.length; i++) {
+    const exchange = stopped[i];
+    queueMicrotask(() => inContextOf(exchange, () => exchange.goOnEnding()));
+  }
 }
 
 /** @returns {Exchange | undefined} */
@@ -110,20 +132,23 @@ export class Exchange {
 
   /** Resolves with `value` when the exchange is `live` or `done`. */
   readyStateChange(state, value) {
-    if (this.#ended || (state === "live" && this.answered)) return Promise.resolve(value);
-    return new Promise((resolve) => (this.#waiting ??= []).push({ state, resolve: () => resolve(value) }));
+    if (this.#ended || (state === "live" && this.answered)) return PromiseResolve(value);
+    this.#waiting ??= [];
+    return new Promise((resolve) => ArrayPrototypePush(this.#waiting, { state, resolve: () => resolve(value) }));
   }
   #waiting = null;
 
   #settleWaiting(state) {
     if (this.#waiting === null) return;
-    for (const waiting of this.#waiting) { if (waiting.state === state || this.#ended) waiting.resolve(); }
+    for (const waiting of new SafeArrayIterator(this.#waiting)) {
+      if (waiting.state === state || this.#ended) waiting.resolve();
+    }
   }
 
   /** A name for a message of this exchange, so that replies and deltas can refer to it. */
   nextEventID(type) {
     this.#events += 1;
-    return `${type}-${this.#events.toString(36)}`;
+    return `${type}-${NumberPrototypeToString(this.#events, 36)}`;
   }
   #events = 0;
 
@@ -135,9 +160,9 @@ export class Exchange {
   get signal() {
     if (this.#abort === null) {
       this.#abort = new AbortController();
-      if (this.#ended) this.#abort.abort(overError());
+      if (this.#ended) abort(this.#abort, overError());
     }
-    return this.#abort.signal;
+    return AbortControllerPrototypeGetSignal(this.#abort);
   }
 
   /**
@@ -146,21 +171,21 @@ export class Exchange {
    */
   onEnd(listener) {
     if (this.#ended) tellEnd(listener);
-    else this.#onEnd = this.#onEnd === null ? [listener] : this.#onEnd.concat(listener);
+    else this.#onEnd = this.#onEnd === null ? [listener] : ArrayPrototypeConcat(this.#onEnd, listener);
   }
 
   // -- a client that reads slowly ----------------------------------------------------------------------------------
 
   /** Calls `listener.refresh()` when the client needs in full what it follows. @param {{ refresh(): void }} listener */
   onRefresh(listener) {
-    this.#refreshers = this.#refreshers === null ? [listener] : this.#refreshers.concat(listener);
+    this.#refreshers = this.#refreshers === null ? [listener] : ArrayPrototypeConcat(this.#refreshers, listener);
   }
   #refreshers = null;
 
   /** Resolves when the client has caught up, or will not. */
   whenDrained() {
-    if (this.#ended) return Promise.resolve();
-    this.#drained ??= Promise.withResolvers();
+    if (this.#ended) return PromiseResolve();
+    this.#drained ??= PromiseWithResolvers();
     return this.#drained.promise;
   }
   #drained = null;
@@ -169,7 +194,7 @@ export class Exchange {
   drained(stale) {
     if (stale) {
       op_port_refresh(this.id);
-      for (const listener of this.#refreshers ?? []) {
+      for (const listener of new SafeArrayIterator(this.#refreshers ?? [])) {
         try {
           listener.refresh();
         } catch (error) {
@@ -276,22 +301,24 @@ export class Exchange {
 
   /** Tells everybody of the end who was not told yet: the host may stop listeners in the middle of it. */
   goOnEnding() {
-    ending.push(this);
+    ArrayPrototypePush(ending, this);
     // However it ended, the port tells first, unless it did already.
     this.#tellClosed(1000, "done", true);
     this.#settleWaiting("done");
     this.#drained?.resolve();
-    if (this.#abort !== null && !this.#abort.signal.aborted) this.#abort.abort(this.#reason ?? overError());
+    if (this.#abort !== null && !AbortSignalPrototypeGetAborted(AbortControllerPrototypeGetSignal(this.#abort))) {
+      abort(this.#abort, this.#reason ?? overError());
+    }
     while (this.#onEnd !== null) {
-      const [listener, ...rest] = this.#onEnd;
-      this.#onEnd = rest.length > 0 ? rest : null;
+      const listener = this.#onEnd[0];
+      this.#onEnd = this.#onEnd.length > 1 ? ArrayPrototypeSlice(this.#onEnd, 1) : null;
       try {
         tellEnd(listener);
       } catch (error) {
         op_log_error("at the end of an exchange", error);
       }
     }
-    ending.splice(ending.lastIndexOf(this), 1);
+    ArrayPrototypeSplice(ending, ArrayPrototypeLastIndexOf(ending, this), 1);
   }
 }
 

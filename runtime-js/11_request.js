@@ -9,22 +9,35 @@ import {
   op_request_read,
 } from "ext:core/ops";
 import { answerForIllForms } from "ext:liveline/18_forms.js";
+import {
+  ArrayPrototypePush,
+  ObjectDefineProperty,
+  ObjectGetOwnPropertyDescriptor,
+  ReadableByteStreamControllerPrototypeClose,
+  ReadableByteStreamControllerPrototypeEnqueue,
+  ReadableByteStreamControllerPrototypeGetByobRequest,
+  ReadableStream,
+  ReadableStreamBYOBRequestPrototypeRespond,
+  StringPrototypeSplit,
+} from "ext:liveline/00_primordials.js";
 
 /**
  * @param {import("./10_exchange.js").Exchange} exchange
  * @returns {Request}
  */
 export function requestOf(exchange) {
-  fromInnerRequest ??= loadRequest();
+  prepareRequests();
   return fromInnerRequest(new ReceivedRequest(exchange), "immutable");
 }
 
 let fromInnerRequest = null;
 
-function loadRequest() {
-  const { fromInnerRequest, RequestPrototype } = core.loadExtScript("ext:deno_fetch/23_request.js");
-  answerForIllForms(RequestPrototype);
-  return fromInnerRequest;
+/** Loads what requests are made of, if that was not done. */
+export function prepareRequests() {
+  if (fromInnerRequest !== null) return;
+  const script = core.loadExtScript("ext:deno_fetch/23_request.js");
+  answerForIllForms(script.RequestPrototype);
+  fromInnerRequest = script.fromInnerRequest;
 }
 
 /** What Deno's Request is made of, read from the host bit by bit. */
@@ -100,15 +113,15 @@ function defineBody(InnerBody) {
       this.#id = id;
       const streamOrStatic = () => this.#isTaken ? { body: "", consumed: true } : nativeStream(() => op_request_read(id));
       // Made when it is first asked for, and afterwards what Deno's code makes of it.
-      Object.defineProperty(this, "streamOrStatic", {
+      ObjectDefineProperty(this, "streamOrStatic", {
         configurable: true,
         get: () => this.streamOrStatic = streamOrStatic(),
-        set: (value) => Object.defineProperty(this, "streamOrStatic", { configurable: true, value, writable: true }),
+        set: (value) => ObjectDefineProperty(this, "streamOrStatic", { configurable: true, value, writable: true }),
       });
     }
 
     #isWhole() {
-      return "get" in Object.getOwnPropertyDescriptor(this, "streamOrStatic");
+      return "get" in ObjectGetOwnPropertyDescriptor(this, "streamOrStatic");
     }
 
     unusable() {
@@ -134,10 +147,11 @@ export function nativeStream(read) {
     async pull(controller) {
       const chunk = await read();
       if (chunk === null) {
-        controller.close();
-        controller.byobRequest?.respond(0);
+        ReadableByteStreamControllerPrototypeClose(controller);
+        const request = ReadableByteStreamControllerPrototypeGetByobRequest(controller);
+        if (request !== null) ReadableStreamBYOBRequestPrototypeRespond(request, 0);
       } else {
-        controller.enqueue(chunk);
+        ReadableByteStreamControllerPrototypeEnqueue(controller, chunk);
       }
     },
   }, { highWaterMark: 0 });
@@ -148,15 +162,18 @@ export function nativeStream(read) {
 
 /** Reads `name\nvalue\nname\nvalue\n`. @returns {[string, string][]} */
 export function readHeaders(text) {
-  const parts = text.split("\n");
+  const parts = StringPrototypeSplit(text, "\n");
   const list = [];
-  for (let i = 0; i + 1 < parts.length; i += 2) list.push([parts[i], parts[i + 1]]);
+  for (let i = 0; i + 1 < parts.length; i += 2) ArrayPrototypePush(list, [parts[i], parts[i + 1]]);
   return list;
 }
 
-/** Writes what {@link readHeaders} reads. @param {Iterable<[string, string]>} headers */
+/** Writes what {@link readHeaders} reads. @param {[string, string][]} headers */
 export function writeHeaders(headers) {
   let text = "";
-  for (const [name, value] of headers) text += `${name}\n${value}\n`;
+  for (let i = 0; i < headers.length; i++) {
+    const { 0: name, 1: value } = headers[i];
+    text += `${name}\n${value}\n`;
+  }
   return text;
 }

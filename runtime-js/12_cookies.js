@@ -3,6 +3,7 @@
 import { op_exchange_cookie, op_request_header } from "ext:core/ops";
 import { parseCookies, serializeCookie } from "ext:liveline/03_cookie_text.js";
 import { KeyVal } from "ext:liveline/14_keyval.js";
+import { ArrayPrototypeForEach, SafeSet, String } from "ext:liveline/00_primordials.js";
 
 /** Values are strings; `set()` also takes {@link import("./03_cookie_text.js").CookieOptions}. Only before the answer. */
 export class Cookies extends KeyVal {
@@ -14,8 +15,8 @@ export class Cookies extends KeyVal {
 /** @returns {import("./14_keyval.js").Store} */
 function storeOf({ id }) {
   const values = parseCookies(op_request_header(id, "cookie") ?? "");
-  const watching = new Set();
-  const tell = (change) => [...watching].forEach((callback) => callback(change));
+  const watching = new SafeSet();
+  const tell = (change) => ArrayPrototypeForEach([...watching.values()], (callback) => callback(change));
   return {
     get: (name) => values.get(name),
     set(name, given) {
@@ -31,7 +32,7 @@ function storeOf({ id }) {
       if (wasThere) tell({ type: "delete", key: name, value: undefined });
       return wasThere;
     },
-    entries: () => [...values],
+    entries: () => [...values.entries()],
     watch(callback) {
       watching.add(callback);
       return () => watching.delete(callback);

@@ -13,6 +13,15 @@ import {
   op_session_watch,
 } from "ext:core/ops";
 import { KeyVal } from "ext:liveline/14_keyval.js";
+import {
+  ArrayPrototypePush,
+  JSONParse,
+  JSONStringify,
+  PromisePrototypeCatch,
+  StringPrototypeSlice,
+  StringPrototypeStartsWith,
+  TypeError,
+} from "ext:liveline/00_primordials.js";
 
 /** What the keys of each part of a session begin with. The host knows the user's id, `user/id`: who sets it signs in. */
 const SESSION = "session/";
@@ -51,10 +60,10 @@ function partOf({ id }, prefix) {
   return {
     async get(key) {
       const json = await op_session_get(id, prefix + key);
-      return json === null ? undefined : JSON.parse(json);
+      return json === null ? undefined : JSONParse(json);
     },
     async set(key, value) {
-      const json = JSON.stringify(value);
+      const json = JSONStringify(value);
       if (json === undefined) throw new TypeError(`"${key}" cannot be stored: a ${typeof value} has no JSON.`);
       await op_session_set(id, prefix + key, json);
     },
@@ -62,7 +71,9 @@ function partOf({ id }, prefix) {
     async entries() {
       const flat = await op_session_entries(id, prefix);
       const entries = [];
-      for (let i = 0; i < flat.length; i += 2) entries.push([flat[i].slice(prefix.length), JSON.parse(flat[i + 1])]);
+      for (let i = 0; i < flat.length; i += 2) {
+        ArrayPrototypePush(entries, [StringPrototypeSlice(flat[i], prefix.length), JSONParse(flat[i + 1])]);
+      }
       return entries;
     },
     watch(tell) {
@@ -72,13 +83,13 @@ function partOf({ id }, prefix) {
         watching = await op_session_watch(id);
         if (stopped) return op_session_unwatch(watching);
         for (let change; (change = await op_session_change(watching)) !== null;) {
-          const [key, json] = change;
-          if (stopped || !key.startsWith(prefix)) continue;
+          const { 0: key, 1: json } = change;
+          if (stopped || !StringPrototypeStartsWith(key, prefix)) continue;
           const type = json === null ? "delete" : "set";
-          tell({ type, key: key.slice(prefix.length), value: json === null ? undefined : JSON.parse(json) });
+          tell({ type, key: StringPrototypeSlice(key, prefix.length), value: json === null ? undefined : JSONParse(json) });
         }
       };
-      follow().catch((error) => {
+      PromisePrototypeCatch(follow(), (error) => {
         if (!stopped) op_log_error("subscribing to the session", error);
       });
       return () => {

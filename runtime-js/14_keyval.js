@@ -2,6 +2,26 @@
 
 import { op_log_error } from "ext:core/ops";
 import { domException } from "ext:liveline/02_exceptions.js";
+import {
+  AbortSignalPrototypeGetAborted,
+  ArrayIsArray,
+  ArrayPrototypeFilter,
+  ArrayPrototypeFlat,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  ArrayPrototypeSome,
+  Error,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
+  ObjectEntries,
+  ObjectFromEntries,
+  ObjectHasOwn,
+  Response,
+  SafeArrayIterator,
+  SafeMap,
+  String,
+  TypeError,
+} from "ext:liveline/00_primordials.js";
 
 /** Thrown in place of going on: the request has another answer than its handler's. */
 export class Answered extends Error {
@@ -37,7 +57,7 @@ export class KeyVal {
   #store;
   #signal;
   /** What to do where require() misses a key. @type {Map<string, string | URL | ((values: KeyVal) => unknown)>} */
-  #handlers = new Map();
+  #handlers = new SafeMap();
 
   /**
    * @param {string} name for errors
@@ -69,15 +89,15 @@ export class KeyVal {
   }
 
   async clear() {
-    for (const key of await this.keys()) await this.delete(key);
+    for (const key of new SafeArrayIterator(await this.keys())) await this.delete(key);
   }
 
   async keys() {
-    return (await this.entries()).map(([key]) => key);
+    return ArrayPrototypeMap(await this.entries(), ({ 0: key }) => key);
   }
 
   async values() {
-    return (await this.entries()).map(([, value]) => value);
+    return ArrayPrototypeMap(await this.entries(), ({ 1: value }) => value);
   }
 
   async entries() {
@@ -90,14 +110,16 @@ export class KeyVal {
 
   /** All values as one object. */
   async json() {
-    return Object.fromEntries(await this.entries());
+    return ObjectFromEntries(await this.entries());
   }
 
   /** Sets each value of an object; with `replace`, deletes all others. */
   async patch(values, { replace = false } = {}) {
     if (values === null || typeof values !== "object") throw new TypeError("patch() takes an object of values.");
-    if (replace) for (const key of await this.keys()) if (!Object.hasOwn(values, key)) await this.delete(key);
-    for (const [key, value] of Object.entries(values)) await this.set(key, value);
+    for (const key of new SafeArrayIterator(replace ? await this.keys() : [])) {
+      if (!ObjectHasOwn(values, key)) await this.delete(key);
+    }
+    for (const { 0: key, 1: value } of new SafeArrayIterator(ObjectEntries(values))) await this.set(key, value);
   }
 
   /**
@@ -110,10 +132,12 @@ export class KeyVal {
   subscribe(key, callback, options = undefined) {
     if (typeof key === "function") return this.subscribe(null, key, callback);
     if (typeof callback !== "function") throw new TypeError("subscribe() takes a callback.");
-    const signals = [this.#signal(), options?.signal].filter((signal) => signal !== undefined);
-    if (signals.some((signal) => signal.aborted)) return () => {};
+    const signals = ArrayPrototypeFilter([this.#signal(), options?.signal], (signal) => signal !== undefined);
+    if (ArrayPrototypeSome(signals, (signal) => AbortSignalPrototypeGetAborted(signal))) return () => {};
     const stop = () => {
-      for (const signal of signals) signal.removeEventListener("abort", stop);
+      for (const signal of new SafeArrayIterator(signals)) {
+        EventTargetPrototypeRemoveEventListener(signal, "abort", stop);
+      }
       unwatch();
     };
     const unwatch = this.#store.watch((change) => {
@@ -126,7 +150,9 @@ export class KeyVal {
         op_log_error(`a subscriber of ${this.#name}`, error);
       }
     });
-    for (const signal of signals) signal.addEventListener("abort", stop, { once: true });
+    for (const signal of new SafeArrayIterator(signals)) {
+      EventTargetPrototypeAddEventListener(signal, "abort", stop, { once: true });
+    }
     return stop;
   }
 
@@ -146,15 +172,18 @@ export class KeyVal {
    * @param {{ noNulls?: boolean }} [options] `noNulls`: null counts as missing
    */
   async require(keys, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
+    if (typeof callback !== "function") {
+      options = callback ?? options;
+      callback = undefined;
+    }
     const values = [];
-    for (const key of [keys].flat()) {
+    for (const key of new SafeArrayIterator(ArrayPrototypeFlat([keys]))) {
       let value = await this.get(key);
       if (value === undefined || (value === null && options?.noNulls)) value = await this.#handle(String(key));
-      values.push(value);
+      ArrayPrototypePush(values, value);
     }
-    if (callback !== undefined) return await callback(...values);
-    return Array.isArray(keys) ? values : values[0];
+    if (callback !== undefined) return await callback(...new SafeArrayIterator(values));
+    return ArrayIsArray(keys) ? values : values[0];
   }
 
   async #handle(key) {

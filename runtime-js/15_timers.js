@@ -7,6 +7,7 @@
 import { core } from "ext:core/mod.js";
 import { define } from "ext:liveline/00_globals.js";
 import { currentExchange } from "ext:liveline/10_exchange.js";
+import { Number, ReflectApply, SafeArrayIterator, SafeMap, SafeWeakMap, globalThis } from "ext:liveline/00_primordials.js";
 
 const {
   clearTimeout: cancel,
@@ -15,24 +16,26 @@ const {
 } = core.loadExtScript("ext:deno_web/02_timers.js");
 
 /** The timers of each exchange, made with its first, and whether they repeat. @type {WeakMap<Exchange, Timers>} */
-const started = new WeakMap();
+const started = new SafeWeakMap();
 /** The timers that a timer is among. @type {Map<number, Timers>} */
-const owned = new Map();
+const owned = new SafeMap();
 
 /** @typedef {Map<number, boolean>} Timers */
 
-function setTimeout(callback, delay = 0, ...args) {
+export function setTimeout(callback, delay = 0, ...args) {
   const exchange = currentExchange();
-  if (exchange === undefined || typeof callback !== "function") return own(exchange, start(callback, delay, ...args), false);
+  if (exchange === undefined || typeof callback !== "function") {
+    return own(exchange, start(callback, delay, ...new SafeArrayIterator(args)), false);
+  }
   const id = start(() => {
     disown(id);
-    Reflect.apply(callback, globalThis, args);
+    ReflectApply(callback, globalThis, args);
   }, delay);
   return own(exchange, id, false);
 }
 
 function setInterval(callback, delay = 0, ...args) {
-  return own(currentExchange(), repeat(callback, delay, ...args), true);
+  return own(currentExchange(), repeat(callback, delay, ...new SafeArrayIterator(args)), true);
 }
 
 function clearTimeout(id = 0) {
@@ -48,7 +51,7 @@ function own(exchange, id, repeats) {
   }
   let timers = started.get(exchange);
   if (timers === undefined) {
-    started.set(exchange, timers = new Map());
+    started.set(exchange, timers = new SafeMap());
     exchange.onEnd(() => clear(exchange, timers));
   }
   timers.set(id, repeats);
@@ -57,7 +60,7 @@ function own(exchange, id, repeats) {
 }
 
 function clear(exchange, timers) {
-  for (const [id, repeats] of timers) if (repeats || exchange.completed) clearTimeout(id);
+  for (const { 0: id, 1: repeats } of timers.entries()) if (repeats || exchange.completed) clearTimeout(id);
 }
 
 function disown(id) {

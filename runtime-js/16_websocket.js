@@ -13,6 +13,57 @@ import { define } from "ext:liveline/00_globals.js";
 import { domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { currentExchange } from "ext:liveline/10_exchange.js";
 import { kClosed } from "ext:liveline/33_port_events.js";
+import {
+  ArrayBuffer,
+  ArrayBufferIsView,
+  ArrayBufferPrototypeGetByteLength,
+  ArrayBufferViewPrototypeGetBuffer,
+  ArrayBufferViewPrototypeGetByteLength,
+  ArrayFrom,
+  ArrayIsArray,
+  ArrayPrototypeEvery,
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  ArrayPrototypeReduce,
+  ArrayPrototypeSlice,
+  Blob,
+  BlobPrototypeArrayBuffer,
+  BlobPrototypeGetSize,
+  CloseEvent,
+  Error,
+  ErrorEvent,
+  Event,
+  EventTarget,
+  EventTargetPrototypeDispatchEvent,
+  MathMax,
+  MathMin,
+  MathRound,
+  MessageEvent,
+  Number,
+  NumberIsNaN,
+  ObjectDefineProperty,
+  ObjectEntries,
+  PromisePrototypeCatch,
+  queueMicrotask,
+  RegExpPrototypeTest,
+  SafeArrayIterator,
+  SafeSet,
+  String,
+  StringPrototypeIncludes,
+  StringPrototypeToLowerCase,
+  Symbol,
+  SymbolToStringTag,
+  TextEncoder,
+  TextEncoderPrototypeEncode,
+  TypeError,
+  URL,
+  URLCanParse,
+  URLPrototypeGetHref,
+  URLPrototypeGetOrigin,
+  URLPrototypeGetProtocol,
+  URLPrototypeSetProtocol,
+} from "ext:liveline/00_primordials.js";
 
 const { defineEventHandler } = core.loadExtScript("ext:deno_web/02_event.js");
 
@@ -49,6 +100,11 @@ export const kHeard = Symbol("heard");
  * @property {() => number} unsent how many bytes the other side has not read
  */
 
+/** The `readyState` of a socket, which handlers may have replaced. @type {(socket: WebSocket) => number} */
+export let readyStateOf;
+/** Binary messages come to a socket as ArrayBuffers. @type {(socket: WebSocket) => void} */
+export let takesBuffers;
+
 export class WebSocket extends EventTarget {
   /** @type {Carrier} */
   #carrier = null;
@@ -81,13 +137,18 @@ export class WebSocket extends EventTarget {
     listen(socket, {
       opened: ({ protocol }) => this.#opened(protocol),
       text: ({ data }) => this[kHeard](data),
-      binary: ({ data }) => this[kHeard](data.buffer),
+      binary: ({ data }) => this[kHeard](ArrayBufferViewPrototypeGetBuffer(data)),
       closed: ({ code, reason, wasClean }) => this[kClosed](code, reason, wasClean),
     });
     exchange?.onEnd(() => this.#abandon());
   }
 
-  get [Symbol.toStringTag]() {
+  static {
+    readyStateOf = (socket) => socket.#readyState;
+    takesBuffers = (socket) => socket.#binaryType = "arraybuffer";
+  }
+
+  get [SymbolToStringTag]() {
     return "WebSocket";
   }
 
@@ -101,7 +162,7 @@ export class WebSocket extends EventTarget {
 
   /** Bytes that were given to send() and have not left. */
   get bufferedAmount() {
-    const behind = (this.#behind ?? []).reduce((bytes, message) => bytes + sizeOf(message), 0);
+    const behind = ArrayPrototypeReduce((this.#behind ?? []), (bytes, message) => bytes + sizeOf(message), 0);
     return this.#carrier.unsent() + behind + this.#discarded;
   }
 
@@ -139,7 +200,7 @@ export class WebSocket extends EventTarget {
    * @param {string} [reason] at most 123 bytes
    */
   close(code = undefined, reason = undefined) {
-    const [status, words] = goodbyeOf(code, reason);
+    const { 0: status, 1: words } = goodbyeOf(code, reason);
     if (this.#readyState >= CLOSING) return;
     if (this.#readyState === CONNECTING) this.#fail("The WebSocket was closed before it was open.");
     else this.#say(() => this.#carrier.close(status, words));
@@ -150,12 +211,12 @@ export class WebSocket extends EventTarget {
     if (this.#readyState !== CONNECTING) return;
     this.#readyState = OPEN;
     this.#protocol = protocol;
-    this.dispatchEvent(new Event("open"));
+    EventTargetPrototypeDispatchEvent(this, new Event("open"));
   }
 
   /** Sends a message, or does what comes after all of them, in order: a Blob has to be read first. */
   #say(message) {
-    if (this.#behind !== null) this.#behind.push(message);
+    if (this.#behind !== null) ArrayPrototypePush(this.#behind, message);
     else if (isBlob(message)) this.#read(message);
     else if (typeof message === "function") message();
     else this.#write(message);
@@ -163,12 +224,13 @@ export class WebSocket extends EventTarget {
 
   async #read(blob) {
     this.#behind = [blob];
-    const read = await blob.arrayBuffer().catch((error) => this.#fail(`A Blob could not be read: ${error.message}`));
-    const behind = this.#behind.slice(1);
+    const failed = (error) => this.#fail(`A Blob could not be read: ${error.message}`);
+    const read = await PromisePrototypeCatch(BlobPrototypeArrayBuffer(blob), failed);
+    const behind = ArrayPrototypeSlice(this.#behind, 1);
     this.#behind = null;
     if (this.#readyState === CLOSED) return;
     if (read !== undefined) this.#write(read);
-    for (const message of behind) this.#say(message);
+    for (const message of new SafeArrayIterator(behind)) this.#say(message);
   }
 
   #write(message) {
@@ -206,22 +268,30 @@ export class WebSocket extends EventTarget {
   [kHeard](message) {
     if (this.#readyState !== OPEN) return;
     const data = typeof message === "string" || this.#binaryType === "arraybuffer" ? message : new Blob([message]);
-    this.dispatchEvent(new MessageEvent("message", { data, origin: this.#origin }));
+    EventTargetPrototypeDispatchEvent(this, new MessageEvent("message", { data, origin: this.#origin }));
   }
 
   [kClosed](code, reason, wasClean) {
     if (this.#readyState === CLOSED) return;
     this.#readyState = CLOSED;
-    if (!wasClean) this.dispatchEvent(new ErrorEvent("error", { message: reason, error: new Error(reason) }));
-    this.dispatchEvent(new CloseEvent("close", { code, reason: wasClean ? reason : "", wasClean }));
+    if (!wasClean) {
+      const error = new Error(reason);
+      EventTargetPrototypeDispatchEvent(this, new ErrorEvent("error", { message: reason, error }));
+    }
+    const said = wasClean ? reason : "";
+    EventTargetPrototypeDispatchEvent(this, new CloseEvent("close", { code, reason: said, wasClean }));
   }
 }
 
-const STATES = Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED });
-for (const [name, value] of STATES) {
-  for (const holder of [WebSocket, WebSocket.prototype]) Object.defineProperty(holder, name, { enumerable: true, value });
+const STATES = ObjectEntries({ CONNECTING, OPEN, CLOSING, CLOSED });
+for (const { 0: name, 1: value } of new SafeArrayIterator(STATES)) {
+  for (const holder of new SafeArrayIterator([WebSocket, WebSocket.prototype])) {
+    ObjectDefineProperty(holder, name, { enumerable: true, value });
+  }
 }
-for (const name of ["open", "message", "error", "close"]) defineEventHandler(WebSocket.prototype, name);
+for (const name of new SafeArrayIterator(["open", "message", "error", "close"])) {
+  defineEventHandler(WebSocket.prototype, name);
+}
 define("WebSocket", WebSocket);
 
 /** A socket of the host that was dialled. @implements {Carrier} */
@@ -255,25 +325,44 @@ export async function listen(socket, heard) {
   while ((event = await op_socket_next(socket)) !== null) heard[event.type](event);
 }
 
-/** Where to connect. @returns {URL} */
+/** Makes http: ws: and https: wss:, as URLs allow. Says whether the URL is one of a socket now. @param {URL} url */
+export function hasSocketScheme(url) {
+  switch (URLPrototypeGetProtocol(url)) {
+    case "http:":
+      URLPrototypeSetProtocol(url, "ws:");
+      return true;
+    case "https:":
+      URLPrototypeSetProtocol(url, "wss:");
+      return true;
+    case "ws:":
+    case "wss:":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Where to connect. @returns {{ href: string, origin: string }} */
 function addressOf(given) {
   const wrong = (why) => domException("SyntaxError", `new WebSocket(): ${given} ${why}.`);
-  if (!URL.canParse(given)) throw wrong("is no absolute URL");
+  if (!URLCanParse(given)) throw wrong("is no absolute URL");
   const url = new URL(given);
-  if (url.protocol === "http:" || url.protocol === "https:") url.protocol = url.protocol.replace("http", "ws");
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") throw wrong("has no ws: or wss: scheme");
-  if (url.href.includes("#")) throw wrong("has a fragment, which means nothing here");
-  return url;
+  if (!hasSocketScheme(url)) throw wrong("has no ws: or wss: scheme");
+  const href = URLPrototypeGetHref(url);
+  if (StringPrototypeIncludes(href, "#")) throw wrong("has a fragment, which means nothing here");
+  return { href, origin: URLPrototypeGetOrigin(url) };
 }
 
 /** The subprotocols as the header lists them. */
 function namesOf(protocols) {
-  const names = typeof protocols === "string" ? [protocols] : Array.from(protocols, String);
-  const isUnique = new Set(names.map((name) => name.toLowerCase())).size === names.length;
-  if (!isUnique || !names.every((name) => TOKEN.test(name))) {
-    throw domException("SyntaxError", `new WebSocket(): subprotocols are different tokens, not "${names.join('", "')}".`);
+  const given = ArrayIsArray(protocols) ? new SafeArrayIterator(protocols) : protocols;
+  const names = typeof protocols === "string" ? [protocols] : ArrayFrom(given, (name) => String(name));
+  const isUnique = new SafeSet(ArrayPrototypeMap(names, (name) => StringPrototypeToLowerCase(name))).size === names.length;
+  if (!isUnique || !ArrayPrototypeEvery(names, (name) => RegExpPrototypeTest(TOKEN, name))) {
+    const list = ArrayPrototypeJoin(names, '", "');
+    throw domException("SyntaxError", `new WebSocket(): subprotocols are different tokens, not "${list}".`);
   }
-  return names.join(", ");
+  return ArrayPrototypeJoin(names, ", ");
 }
 
 /** The code and the words of a close frame, as the standard lets code choose them. */
@@ -283,7 +372,7 @@ export function goodbyeOf(code, reason) {
     throw domException("InvalidAccessError", `A WebSocket closes with 1000 or 3000 to 4999, not ${status}.`);
   }
   const words = reason === undefined ? "" : String(reason);
-  if (new TextEncoder().encode(words).length > MAX_REASON) {
+  if (TextEncoderPrototypeEncode(new TextEncoder(), words).length > MAX_REASON) {
     throw domException("SyntaxError", `The reason of a close frame is longer than ${MAX_REASON} bytes.`);
   }
   // Words need a code in front of them.
@@ -293,18 +382,23 @@ export function goodbyeOf(code, reason) {
 /** An unsigned short, as Web IDL clamps one. */
 function clamped(value) {
   const number = Number(value);
-  return Number.isNaN(number) ? 0 : Math.round(Math.min(Math.max(number, 0), 65535));
+  return NumberIsNaN(number) ? 0 : MathRound(MathMin(MathMax(number, 0), 65535));
 }
 
 function isBytes(data) {
-  return data instanceof ArrayBuffer || ArrayBuffer.isView(data);
+  return data instanceof ArrayBuffer || ArrayBufferIsView(data);
 }
 
 function isBlob(data) {
   return typeof data === "object" && data instanceof Blob;
 }
 
+function sizeOfBytes(data) {
+  if (isBlob(data)) return BlobPrototypeGetSize(data);
+  return ArrayBufferIsView(data) ? ArrayBufferViewPrototypeGetByteLength(data) : ArrayBufferPrototypeGetByteLength(data);
+}
+
 function sizeOf(message) {
   if (typeof message === "function") return 0;
-  return typeof message === "string" ? new TextEncoder().encode(message).length : message.size ?? message.byteLength;
+  return typeof message === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), message).length : sizeOfBytes(message);
 }

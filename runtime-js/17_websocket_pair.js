@@ -14,8 +14,42 @@ import {
 import { define, defineLazy } from "ext:liveline/00_globals.js";
 import { findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import { writeHeaders } from "ext:liveline/11_request.js";
-import { CLOSING, kCarry, kHeard, kUnaddressed, NO_STATUS, WebSocket } from "ext:liveline/16_websocket.js";
+import {
+  CLOSING,
+  kCarry,
+  kHeard,
+  kUnaddressed,
+  NO_STATUS,
+  readyStateOf,
+  takesBuffers,
+  WebSocket,
+} from "ext:liveline/16_websocket.js";
 import { kClosed } from "ext:liveline/33_port_events.js";
+import {
+  ArrayBufferIsView,
+  ArrayBufferPrototypeSlice,
+  ArrayBufferViewPrototypeGetBuffer,
+  ArrayBufferViewPrototypeGetByteLength,
+  ArrayBufferViewPrototypeGetByteOffset,
+  ArrayPrototypeForEach,
+  ArrayPrototypePush,
+  DateNow,
+  FunctionPrototypeCall,
+  HeadersPrototypeEntries,
+  ObjectDefineProperty,
+  ObjectSetPrototypeOf,
+  queueMicrotask,
+  RangeError,
+  ReflectConstruct,
+  ResponsePrototypeGetHeaders,
+  ResponsePrototypeGetStatus,
+  SafeArrayIterator,
+  SafeWeakMap,
+  TypeError,
+} from "ext:liveline/00_primordials.js";
+
+/** What every socket does, whatever handlers make of its prototype. */
+const { close: closeSocket, send: sendOn } = WebSocket.prototype;
 
 /** @typedef {string | ArrayBuffer | Goodbye} Word what one end says to the other */
 
@@ -53,20 +87,20 @@ class PairedSocket extends WebSocket {
     const held = this.#held;
     this.#held = null;
     // Listeners may be added after this call.
-    queueMicrotask(() => { for (const word of held) this.#take(word); });
+    queueMicrotask(() => { for (const word of new SafeArrayIterator(held)) this.#take(word); });
     if (this.#exchange !== null) op_websocket_accept(this.#exchange.id);
   }
 
   send(data) {
     this.#checkHere("send");
     if (this.#held !== null) throw new TypeError("send(): accept() this end of the WebSocketPair first.");
-    if (this.readyState === CLOSING) throw new TypeError("send(): this end of the WebSocketPair said goodbye before.");
-    super.send(data);
+    if (readyStateOf(this) === CLOSING) throw new TypeError("send(): this end of the WebSocketPair said goodbye before.");
+    FunctionPrototypeCall(sendOn, this, data);
   }
 
   close(code = undefined, reason = undefined) {
     this.#checkHere("close");
-    super.close(code, reason);
+    FunctionPrototypeCall(closeSocket, this, code, reason);
   }
 
   #checkHere(method) {
@@ -81,21 +115,21 @@ class PairedSocket extends WebSocket {
 
   static {
     hear = (end, word) => {
-      if (end.#held !== null) end.#held.push(word);
+      if (end.#held !== null) ArrayPrototypePush(end.#held, word);
       else end.#take(word);
     };
 
     hearLater = (end, word) => {
-      if (end.#held !== null) end.#held.push(word);
+      if (end.#held !== null) ArrayPrototypePush(end.#held, word);
       else queueMicrotask(() => end.#take(word));
     };
 
     pair = () => {
       const ends = [new PairedSocket(kUnaddressed), new PairedSocket(kUnaddressed)];
-      ends.forEach((end, index) => {
+      ArrayPrototypeForEach(ends, (end, index) => {
         end.#far = ends[1 - index];
         end[kCarry](new Neighbour(end.#far));
-        end.binaryType = "arraybuffer";
+        takesBuffers(end);
       });
       return ends;
     };
@@ -104,7 +138,7 @@ class PairedSocket extends WebSocket {
       if (end.#isGiven || end.#held === null) {
         throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
       }
-      const [near, said] = [end.#far, end.#held];
+      const { 0: near, 1: said } = [end.#far, end.#held];
       const isOpen = op_answer_socket(exchange.id, headers);
       end.#isGiven = true;
       if (!isOpen) return near[kClosed](1006, "The request did not get a WebSocket.", false);
@@ -115,7 +149,7 @@ class PairedSocket extends WebSocket {
       near.#exchange = exchange;
       const line = new Line(exchange);
       near[kCarry](line);
-      for (const word of said) line.say(word);
+      for (const word of new SafeArrayIterator(said)) line.say(word);
       if (near.#held === null && !exchange.ended) op_websocket_accept(exchange.id);
     };
   }
@@ -135,8 +169,10 @@ class Neighbour {
 
   bytes(bytes) {
     // The sender may change them afterwards.
-    const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(bytes) ? bytes : new Uint8Array(bytes);
-    hearLater(this.#end, buffer.slice(byteOffset, byteOffset + byteLength));
+    if (!ArrayBufferIsView(bytes)) return hearLater(this.#end, ArrayBufferPrototypeSlice(bytes, 0));
+    const offset = ArrayBufferViewPrototypeGetByteOffset(bytes);
+    const end = offset + ArrayBufferViewPrototypeGetByteLength(bytes);
+    hearLater(this.#end, ArrayBufferPrototypeSlice(ArrayBufferViewPrototypeGetBuffer(bytes), offset, end));
   }
 
   close(code, reason) {
@@ -184,7 +220,9 @@ class Line {
 
 class WebSocketPair {
   constructor() {
-    [this[0], this[1]] = pair();
+    const { 0: near, 1: far } = pair();
+    this[0] = near;
+    this[1] = far;
   }
 }
 
@@ -193,25 +231,26 @@ define("WebSocketPair", WebSocketPair);
 // -- Responses that open a socket ------------------------------------------------------------------------------------
 
 /** The ends that Responses give away. @type {WeakMap<Response, PairedSocket>} */
-const given = new WeakMap();
+const given = new SafeWeakMap();
 
 /** The web's Response, which here can have a `webSocket`. */
 defineLazy("Response", () => {
   const { Response: Plain } = core.loadExtScript("ext:deno_fetch/23_response.js");
   function Response(body = null, init = undefined) {
     if (new.target === undefined) throw new TypeError("Response is a class: new Response(...)");
-    const response = new.target === Response ? new Plain(body, init) : Reflect.construct(Plain, [body, init], new.target);
+    const response = new.target === Response ? new Plain(body, init) : ReflectConstruct(Plain, [body, init], new.target);
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
     if (!(socket instanceof PairedSocket)) throw new TypeError("The webSocket of a Response is an end of a WebSocketPair.");
-    if (response.status !== 101) throw new RangeError(`A Response with a webSocket has status 101, not ${response.status}.`);
+    const status = ResponsePrototypeGetStatus(response);
+    if (status !== 101) throw new RangeError(`A Response with a webSocket has status 101, not ${status}.`);
     given.set(response, socket);
     return response;
   }
-  Object.setPrototypeOf(Response, Plain);
-  Object.defineProperty(Response, "prototype", { value: Plain.prototype, writable: false });
-  Object.defineProperty(Plain.prototype, "constructor", { configurable: true, value: Response, writable: true });
-  Object.defineProperty(Plain.prototype, "webSocket", {
+  ObjectSetPrototypeOf(Response, Plain);
+  ObjectDefineProperty(Response, "prototype", { value: Plain.prototype, writable: false });
+  ObjectDefineProperty(Plain.prototype, "constructor", { configurable: true, value: Response, writable: true });
+  ObjectDefineProperty(Plain.prototype, "webSocket", {
     configurable: true,
     enumerable: true,
     get() {
@@ -230,7 +269,7 @@ export function answerSocket(exchange, response) {
         "new Response(null, { status: 101, webSocket }).",
     );
   }
-  give(end, exchange, writeHeaders(response.headers));
+  give(end, exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
   exchange.answered = true;
 }
 
@@ -239,8 +278,8 @@ export function answerSocket(exchange, response) {
  * the host brings again.
  */
 export function heard(messages, turn) {
-  const end = Date.now() + turn;
-  for (let i = 0; i < messages.length && (i === 0 || Date.now() <= end); i += 2) {
+  const end = DateNow() + turn;
+  for (let i = 0; i < messages.length && (i === 0 || DateNow() <= end); i += 2) {
     // Each message has a turn of its own, as far as promises can tell.
     if (i > 0) core.runMicrotasks();
     op_messages_heard(i / 2 + 1);

@@ -3,6 +3,14 @@
 import { core } from "ext:core/mod.js";
 import { op_form_multipart, op_form_urlencoded, op_request_ill_form } from "ext:core/ops";
 import { currentExchange } from "ext:liveline/10_exchange.js";
+import {
+  ArrayPrototypePush,
+  FunctionPrototypeCall,
+  ObjectDefineProperty,
+  String,
+  TypedArrayPrototypeSubarray,
+  TypeError,
+} from "ext:liveline/00_primordials.js";
 
 const FIELDS = 6;
 
@@ -14,8 +22,9 @@ function parseMultipart(body, boundary) {
   const entries = [];
   for (let i = 0; i < parts.length; i += FIELDS) {
     const text = parts[i + 1];
-    const value = text ?? new File([body.subarray(parts[i + 4], parts[i + 5])], parts[i + 2], { type: parts[i + 3] });
-    entries.push({ name: parts[i], value });
+    const bytes = () => TypedArrayPrototypeSubarray(body, parts[i + 4], parts[i + 5]);
+    const value = text ?? new File([bytes()], parts[i + 2], { type: parts[i + 3] });
+    ArrayPrototypePush(entries, { name: parts[i], value });
   }
   return formDataFromEntries(entries);
 }
@@ -24,7 +33,7 @@ function parseMultipart(body, boundary) {
 function parseUrlEncoded(body) {
   const flat = op_form_urlencoded(body);
   const entries = [];
-  for (let i = 0; i < flat.length; i += 2) entries.push([flat[i], flat[i + 1]]);
+  for (let i = 0; i < flat.length; i += 2) ArrayPrototypePush(entries, [flat[i], flat[i + 1]]);
   return entries;
 }
 
@@ -39,7 +48,7 @@ export function answerForIllForms(RequestPrototype) {
     async formData() {
       const exchange = currentExchange();
       try {
-        return await read.call(this);
+        return await FunctionPrototypeCall(read, this);
       } catch (error) {
         const isTooLarge = error?.name === "QuotaExceededError";
         // Whoever reads a body twice is the handler.
@@ -49,5 +58,6 @@ export function answerForIllForms(RequestPrototype) {
       }
     },
   };
-  Object.defineProperty(RequestPrototype, "formData", { configurable: true, enumerable: true, value: formData, writable: true });
+  const property = { configurable: true, enumerable: true, value: formData, writable: true };
+  ObjectDefineProperty(RequestPrototype, "formData", property);
 }

@@ -2,6 +2,21 @@
 
 import { op_wasm_gone, op_wasm_grow } from "ext:core/ops";
 import { define } from "ext:liveline/00_globals.js";
+import {
+  ArrayPrototypeSlice,
+  FunctionPrototypeCall,
+  Number,
+  ObjectDefineProperty,
+  ObjectKeys,
+  Proxy,
+  RangeError,
+  ReflectConstruct,
+  SafeArrayIterator,
+  SafeFinalizationRegistry,
+  SafeWeakMap,
+  SharedArrayBuffer,
+  WebAssembly,
+} from "ext:liveline/00_primordials.js";
 
 const PAGE = 65536;
 
@@ -17,27 +32,30 @@ function replace(constructor, construct) {
   return replaced;
 }
 
-define("SharedArrayBuffer", replace(SharedArrayBuffer, (target, [length, options], self) => {
+define("SharedArrayBuffer", replace(SharedArrayBuffer, (target, { 0: length, 1: options }, self) => {
   if (options?.maxByteLength !== undefined) refuse("Growable SharedArrayBuffers");
-  return Reflect.construct(target, [length], self);
+  return ReflectConstruct(target, [length], self);
 }));
 
 const { Memory } = WebAssembly;
 const { grow } = Memory.prototype;
 
 /** Bytes of each memory, in an object that the registry holds, too. */
-const sizes = new WeakMap();
-const registry = new FinalizationRegistry((size) => op_wasm_gone(size.bytes));
+const sizes = new SafeWeakMap();
+const registry = new SafeFinalizationRegistry((size) => op_wasm_gone(size.bytes));
 
-const CountedMemory = replace(Memory, (target, [descriptor, ...rest], self) => {
-  if (descriptor === null || typeof descriptor !== "object") return Reflect.construct(target, [descriptor, ...rest], self);
+const CountedMemory = replace(Memory, (target, args, self) => {
+  const descriptor = args[0];
+  if (descriptor === null || typeof descriptor !== "object") return ReflectConstruct(target, args, self);
   const { initial, minimum, maximum, shared, address } = descriptor;
   if (shared) refuse("Shared WebAssembly memories");
   const size = { bytes: Number(initial ?? minimum ?? 0) * PAGE || 0 };
   op_wasm_grow(size.bytes);
   let memory;
   try {
-    memory = Reflect.construct(target, [fieldsOf({ initial, minimum, maximum, address }), ...rest], self);
+    const counted = ArrayPrototypeSlice(args);
+    counted[0] = fieldsOf({ initial, minimum, maximum, address });
+    memory = ReflectConstruct(target, counted, self);
   } catch (error) {
     op_wasm_gone(size.bytes);
     throw error;
@@ -49,20 +67,27 @@ const CountedMemory = replace(Memory, (target, [descriptor, ...rest], self) => {
 
 /** Without what is undefined: a field that is there counts. */
 function fieldsOf(descriptor) {
-  for (const key of Object.keys(descriptor)) if (descriptor[key] === undefined) delete descriptor[key];
+  for (const key of new SafeArrayIterator(ObjectKeys(descriptor))) {
+    if (descriptor[key] === undefined) delete descriptor[key];
+  }
   return descriptor;
 }
 
-Object.defineProperty(WebAssembly, "Memory", { configurable: true, enumerable: false, value: CountedMemory, writable: true });
+ObjectDefineProperty(WebAssembly, "Memory", {
+  configurable: true,
+  enumerable: false,
+  value: CountedMemory,
+  writable: true,
+});
 
 Memory.prototype.grow = {
   grow(delta) {
     const size = sizes.get(this);
     const bytes = Number(delta) * PAGE;
-    if (size === undefined || !(bytes > 0)) return grow.call(this, delta);
+    if (size === undefined || !(bytes > 0)) return FunctionPrototypeCall(grow, this, delta);
     op_wasm_grow(bytes);
     try {
-      const before = grow.call(this, delta);
+      const before = FunctionPrototypeCall(grow, this, delta);
       size.bytes += bytes;
       return before;
     } catch (error) {

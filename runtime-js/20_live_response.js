@@ -4,11 +4,58 @@
 // LiveResponse, a generator, a live program's handle, or a value with a callback that mutates it. Each source puts
 // out frames; a new source supersedes the one before it.
 
-import { failingTo, invalidState } from "./02_exceptions.js";
+import { abort, failingTo, invalidState, isPromise } from "./02_exceptions.js";
 import { responseOf, valueOf } from "./22_values.js";
 import { kBind, kFollow, kHold, LineLostError } from "./33_port_events.js";
 import { announce, Observer } from "./60_observer.js";
 import { reactive } from "./61_reactive.js";
+import {
+  AbortController,
+  AbortControllerPrototypeGetSignal,
+  AbortSignalPrototypeGetAborted,
+  ArrayPrototypeConcat,
+  ArrayPrototypeFilter,
+  ArrayPrototypeIncludes,
+  ArrayPrototypePush,
+  ArrayPrototypeShift,
+  ArrayPrototypeSome,
+  Event,
+  EventTarget,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeDispatchEvent,
+  EventTargetPrototypeRemoveEventListener,
+  FunctionPrototypeCall,
+  Headers,
+  HeadersPrototypeDelete,
+  HeadersPrototypeHas,
+  HeadersPrototypeSet,
+  IteratorPrototypeNext,
+  IteratorPrototypeReturn,
+  NumberIsInteger,
+  ObjectEntries,
+  ObjectHasOwn,
+  Promise,
+  PromisePrototypeCatch,
+  PromisePrototypeThen,
+  PromiseReject,
+  PromiseResolve,
+  queueMicrotask,
+  RangeError,
+  Response,
+  ResponsePrototypeGetHeaders,
+  ResponsePrototypeGetRedirected,
+  ResponsePrototypeGetStatus,
+  ResponsePrototypeGetStatusText,
+  ResponsePrototypeGetType,
+  ResponsePrototypeGetUrl,
+  SafeArrayIterator,
+  SafeSet,
+  SafeWeakMap,
+  String,
+  Symbol,
+  SymbolToStringTag,
+  TypeError,
+} from "./00_primordials.js";
 
 /**
  * One state of a response.
@@ -50,11 +97,11 @@ export class ReplaceEvent extends Event {
 /** How a Response's line is opened here. @type {(response: Response) => RemotePort | null} */
 let openPort = () => null;
 /** What makes the ports that come with other values. @type {WeakMap<object, () => EventTarget>} */
-const backgrounds = new WeakMap();
+const backgrounds = new SafeWeakMap();
 /** Lines of Responses. @type {WeakMap<Response, RemotePort>} */
-const ports = new WeakMap();
+const ports = new SafeWeakMap();
 /** What these lines say, read once for all who follow a Response. @type {WeakMap<Response, LiveResponse>} */
-const lines = new WeakMap();
+const lines = new SafeWeakMap();
 
 /**
  * For each environment: says how the line of a Response is opened. Null: it has none.
@@ -65,7 +112,7 @@ export function setPortOpener(opener) {
 }
 
 /** How a line closes when all is well: done, the other end leaves, the user navigates away. */
-const GOOD_ENDS = new Set([1000, 1001, 4001]);
+const GOOD_ENDS = new SafeSet([1000, 1001, 4001]);
 
 /** Headers that say where a Response's line is, of this time and of an older one. */
 export const LINE_HEADERS = ["X-Live-Session", "X-Background-Messaging-Port"];
@@ -78,7 +125,7 @@ const OWN_HEADERS = [
   "keep-alive",
   "set-cookie",
   "transfer-encoding",
-  ...LINE_HEADERS,
+  ...new SafeArrayIterator(LINE_HEADERS),
 ];
 
 /** A response without a source yet, which keeps every frame until someone follows it. @returns {LiveResponse} */
@@ -91,8 +138,25 @@ let failureOf;
 let isClosed;
 /** The exchange of a response is over, so no source of it has anyone to talk to. */
 let stop;
+/** Whether a response has a line. */
+let hasPort;
+/** The far end's port of a response, or null. */
+let getPort;
+/** `waiting`, `live` or `done`. */
+let readyStateOf;
+/** Calls back when a response has its next state. */
+let onReplace;
 // For the host alone: nobody reaches these through a LiveResponse.
-export { failureOf, isClosed, recorder, respond, stop };
+export { failureOf, hasPort, isClosed, onReplace, readyStateOf, recorder, respond, stop };
+
+/** What kind of source `value` is. */
+export function kindOf(value) {
+  if (value instanceof LiveResponse) return "LiveResponse";
+  if (isProgramHandle(value)) return "LiveProgramHandle";
+  if (value instanceof Response) return "Response";
+  if (typeof value?.next === "function") return "Generator";
+  return "Default";
+}
 
 /** For the host: a response of `value` will have what `make` makes as its port. */
 export function setBackground(value, make) {
@@ -131,7 +195,7 @@ export class LiveResponse extends EventTarget {
     super();
     if (args.length === 0) return;
     readArguments(args);
-    this.#replace(args).catch((error) => {
+    PromisePrototypeCatch(this.#replace(args), (error) => {
       // A line that is lost says nothing any more.
       if (error instanceof LineLostError) this.#reach("done");
     });
@@ -139,24 +203,17 @@ export class LiveResponse extends EventTarget {
 
   /** A LiveResponse for anything; safe to `await` or not. */
   static from(source, ...rest) {
-    return new LiveResponse(source, ...rest);
+    return new LiveResponse(source, ...new SafeArrayIterator(rest));
   }
 
   /** Whether a response has a line. */
   static hasPort(response) {
-    if (response instanceof LiveResponse) return response.#background !== null;
-    if (!(response instanceof Response)) return false;
-    return ports.has(response) || LINE_HEADERS.some((name) => response.headers.has(name));
+    return hasPort(response);
   }
 
   /** The far end's port of a response, or null. */
   static getPort(response) {
-    if (response instanceof LiveResponse) return response.background;
-    if (!ports.has(response)) {
-      const port = openPort(response);
-      if (port !== null) ports.set(response, port);
-    }
-    return ports.get(response) ?? null;
+    return getPort(response);
   }
 
   /** Gives a Response a line that was opened by other means. */
@@ -167,11 +224,7 @@ export class LiveResponse extends EventTarget {
 
   /** What kind of source `value` is. */
   static test(value) {
-    if (value instanceof LiveResponse) return "LiveResponse";
-    if (isProgramHandle(value)) return "LiveProgramHandle";
-    if (value instanceof Response) return "Response";
-    if (typeof value?.next === "function") return "Generator";
-    return "Default";
+    return kindOf(value);
   }
 
   static {
@@ -182,6 +235,25 @@ export class LiveResponse extends EventTarget {
       return response;
     };
     respond = (response, args, fail) => failingTo(response.#replace(args), fail);
+    hasPort = (response) => {
+      if (response instanceof LiveResponse) return response.#background !== null;
+      if (!(response instanceof Response)) return false;
+      if (ports.has(response)) return true;
+      const headers = ResponsePrototypeGetHeaders(response);
+      return ArrayPrototypeSome(LINE_HEADERS, (name) => HeadersPrototypeHas(headers, name));
+    };
+    getPort = (response) => {
+      if (response instanceof LiveResponse) return response.#port();
+      if (!ports.has(response)) {
+        const port = openPort(response);
+        if (port !== null) ports.set(response, port);
+      }
+      return ports.get(response) ?? null;
+    };
+    onReplace = (response, listener) => {
+      EventTargetPrototypeAddEventListener(response, "replace", listener, { once: true });
+    };
+    readyStateOf = (response) => response.#state;
     failureOf = (response) => response.#failure;
     isClosed = (response) => response.#closing;
     stop = (response) => {
@@ -192,7 +264,7 @@ export class LiveResponse extends EventTarget {
     };
   }
 
-  get [Symbol.toStringTag]() {
+  get [SymbolToStringTag]() {
     return "LiveResponse";
   }
 
@@ -246,17 +318,25 @@ export class LiveResponse extends EventTarget {
 
   /** The far end's port, where this response came from a handler that talks: messages and replies. */
   get background() {
+    return this.#port();
+  }
+
+  #port() {
     return this.#backgroundPort ??= this.#background?.() ?? null;
   }
 
   /** The same as {@link background}. */
   get port() {
-    return this.background;
+    return this.#port();
   }
 
   /** The current state, or the first one once there is one. @returns {Promise<Frame>} */
   async now() {
-    if (this.#frame === null) await this.readyStateChange("live");
+    return await this.#now();
+  }
+
+  async #now() {
+    if (this.#frame === null) await this.#reached("live");
     return this.#frame;
   }
 
@@ -266,11 +346,15 @@ export class LiveResponse extends EventTarget {
    */
   readyStateChange(state) {
     if (state !== "live" && state !== "now" && state !== "done") {
-      return Promise.reject(new TypeError(`readyStateChange() takes "live" or "done", not ${String(state)}`));
+      return PromiseReject(new TypeError(`readyStateChange() takes "live" or "done", not ${String(state)}`));
     }
+    return this.#reached(state);
+  }
+
+  #reached(state) {
     const reached = state === "done" ? this.#state === "done" : this.#state !== "waiting";
-    if (reached) return Promise.resolve(this);
-    return new Promise((resolve) => this.#waiting.push({ done: state === "done", resolve }));
+    if (reached) return PromiseResolve(this);
+    return new Promise((resolve) => ArrayPrototypePush(this.#waiting, { done: state === "done", resolve }));
   }
 
   /**
@@ -282,7 +366,7 @@ export class LiveResponse extends EventTarget {
    * @returns {Promise<void>} settles when the source has said all, or was superseded
    */
   replaceWith(body, ...rest) {
-    return this.#replace([body, ...rest]);
+    return this.#replace([body, ...new SafeArrayIterator(rest)]);
   }
 
   /** Stops following the current source; what was said stays. */
@@ -293,12 +377,12 @@ export class LiveResponse extends EventTarget {
 
   /** A second response that says what this one says from now on. */
   clone(init = undefined) {
-    return new LiveResponse(this, ...(init === undefined ? [] : [init]));
+    return init === undefined ? new LiveResponse(this) : new LiveResponse(this, init);
   }
 
   /** The current (or first) state as a plain Response. */
   async toResponse() {
-    const { body, status, statusText, headers, [kRaw]: raw } = await this.now();
+    const { body, status, statusText, headers, [kRaw]: raw } = await this.#now();
     if (raw !== undefined) return raw;
     return responseOf(body, { status, statusText, headers });
   }
@@ -308,32 +392,32 @@ export class LiveResponse extends EventTarget {
     const frames = [];
     let wake = null;
     const onReplace = (event) => {
-      frames.push(event.data);
+      ArrayPrototypePush(frames, event.data);
       wake?.();
     };
-    if (this.#frame !== null) frames.push(this.#frame);
-    this.addEventListener("replace", onReplace);
-    signal?.addEventListener("abort", () => wake?.());
-    const done = this.readyStateChange("done");
-    done.then(() => wake?.());
+    if (this.#frame !== null) ArrayPrototypePush(frames, this.#frame);
+    EventTargetPrototypeAddEventListener(this, "replace", onReplace);
+    if (signal) EventTargetPrototypeAddEventListener(signal, "abort", () => wake?.());
+    const done = this.#reached("done");
+    PromisePrototypeThen(done, () => wake?.());
     try {
       while (true) {
-        while (frames.length > 0) yield frames.shift().body;
-        if (this.#state === "done" || signal?.aborted) return;
+        while (frames.length > 0) yield ArrayPrototypeShift(frames).body;
+        if (this.#state === "done" || (signal && AbortSignalPrototypeGetAborted(signal))) return;
         await new Promise((resolve) => wake = resolve);
       }
     } finally {
-      this.removeEventListener("replace", onReplace);
+      EventTargetPrototypeRemoveEventListener(this, "replace", onReplace);
     }
   }
 
   /** The current state as a live program's handle: `value` follows the states. */
   toLiveProgramHandle({ signal } = {}) {
-    const handle = { [Symbol.toStringTag]: "LiveProgramHandle", value: this.body, abort: () => stop() };
+    const handle = { [SymbolToStringTag]: "LiveProgramHandle", value: this.#frame?.body, abort: () => stop() };
     const follow = (event) => Observer.set(handle, "value", event.data.body);
-    const stop = () => this.removeEventListener("replace", follow);
-    this.addEventListener("replace", follow);
-    signal?.addEventListener("abort", stop);
+    const stop = () => EventTargetPrototypeRemoveEventListener(this, "replace", follow);
+    EventTargetPrototypeAddEventListener(this, "replace", follow);
+    if (signal) EventTargetPrototypeAddEventListener(signal, "abort", stop);
     return handle;
   }
 
@@ -343,27 +427,27 @@ export class LiveResponse extends EventTarget {
    *   connected?(upstream: RemotePort): void, disconnected?(): void }} sink
    */
   [kSink](sink) {
-    this.#sinks = this.#sinks.concat(sink);
+    this.#sinks = ArrayPrototypeConcat(this.#sinks, sink);
     if (this.#upstream !== null) sink.connected?.(this.#upstream);
     const recorded = this.#recorded ?? (this.#frame === null ? [] : [{ frame: this.#frame, last: false }]);
     this.#recorded = null;
-    for (const { frame, last } of recorded) sink.frame(frame, last);
+    for (const { frame, last } of new SafeArrayIterator(recorded)) sink.frame(frame, last);
     if (this.#failure !== null) sink.failed(this.#failure.error);
     else if (this.#finished) sink.done();
-    return () => this.#sinks = this.#sinks.filter((known) => known !== sink);
+    return () => this.#sinks = ArrayPrototypeFilter(this.#sinks, (known) => known !== sink);
   }
 
   // -- sources -----------------------------------------------------------------------------------------------------
 
   #replace(args) {
     if (this.#state === "done" || this.#closing) {
-      return Promise.reject(invalidState("Response already done."));
+      return PromiseReject(invalidState("Response already done."));
     }
     let body, callback, init;
     try {
-      [body, callback, init] = readArguments(args);
+      ({ 0: body, 1: callback, 2: init } = readArguments(args));
     } catch (error) {
-      return Promise.reject(error);
+      return PromiseReject(error);
     }
     this.#supersede();
     this.#failure = null;
@@ -373,15 +457,16 @@ export class LiveResponse extends EventTarget {
     try {
       work = this.#run(source, body, callback, init);
     } catch (error) {
-      work = Promise.reject(error);
+      work = PromiseReject(error);
     }
     if (work === undefined) {
       // A plain value: done at once, or open for the next.
       if (this.#source === source) this.#source = null;
       if (init.done) this.#finish();
-      return Promise.resolve();
+      return PromiseResolve();
     }
-    return work.then(
+    return PromisePrototypeThen(
+      work,
       () => {
         if (!source.stopped && init.done) this.#finish();
       },
@@ -394,13 +479,13 @@ export class LiveResponse extends EventTarget {
 
   /** Puts out the frames of one source. Returns a promise where that takes time. */
   #run(source, body, callback, init) {
-    if (typeof body?.then === "function" && !(body instanceof LiveResponse)) {
-      return Promise.resolve(body).then((value) => {
+    if (isPromise(body) && !(body instanceof LiveResponse)) {
+      return PromisePrototypeThen(PromiseResolve(body), (value) => {
         if (!source.stopped) return this.#run(source, value, callback, init);
       });
     }
     if (isTrackable(body)) this.#background ??= backgrounds.get(body) ?? null;
-    const kind = LiveResponse.test(body);
+    const kind = kindOf(body);
     if (callback !== undefined && kind !== "Default") {
       throw new TypeError(`A callback goes with plain data, not with a ${kind}: it gets a reactive copy of the data.`);
     }
@@ -422,7 +507,8 @@ export class LiveResponse extends EventTarget {
     this.#emit(frameOf(body, init), false);
     const controller = new AbortController();
     source.controller = controller;
-    return (async () => await callback.call(this, data, controller.signal))();
+    const signal = AbortControllerPrototypeGetSignal(controller);
+    return (async () => await FunctionPrototypeCall(callback, this, data, signal))();
   }
 
   #follow(source, upstream, init) {
@@ -455,7 +541,8 @@ export class LiveResponse extends EventTarget {
         const now = current = newSource();
         const failed = (error) => now.stopped || reject(error);
         try {
-          this.#run(now, value, undefined, nested)?.catch(failed);
+          const work = this.#run(now, value, undefined, nested);
+          if (work !== undefined) PromisePrototypeCatch(work, failed);
         } catch (error) {
           failed(error);
         }
@@ -464,34 +551,35 @@ export class LiveResponse extends EventTarget {
       const watch = Observer.observe(handle, "value", (record) => say(record.value));
       source.onStop = () => {
         this.#stop(current);
-        watch.abort();
-        (handle.abort ?? handle.dispose)?.call(handle);
+        abort(watch);
+        const stop = handle.abort ?? handle.dispose;
+        if (typeof stop === "function") FunctionPrototypeCall(stop, handle);
         resolve();
       };
     });
   }
 
   #emitResponse(source, response, init) {
-    const port = LiveResponse.getPort(response);
+    const port = getPort(response);
     if (port !== null) {
       if (!lines.has(response)) {
         const line = new LiveResponse();
         lines.set(response, line);
-        ignoreRejection(line.replaceWith(response));
+        ignoreRejection(line.#replace([response]));
       }
       const line = lines.get(response);
       return line === this ? this.#followPort(source, response, port, init) : this.#follow(source, line, init);
     }
-    const { status, statusText, type, redirected, url } = response;
+    const plain = headOfResponse(response);
     // A line that nobody can open from here is not one that others should try.
-    const isElsewhere = LiveResponse.hasPort(response);
-    const headers = isElsewhere ? withoutOwn(response.headers) : response.headers;
-    const head = { ...init, status, statusText, headers, type, redirected, url };
-    if (!isElsewhere && this.#sinks.some((sink) => sink.takesResponse?.())) {
+    const isElsewhere = hasPort(response);
+    const head = { ...init, ...plain };
+    if (isElsewhere) head.headers = withoutOwn(plain.headers);
+    if (!isElsewhere && ArrayPrototypeSome(this.#sinks, (sink) => sink.takesResponse?.())) {
       this.#emit(new StateFrame(undefined, head, response), init.done && !init.nested);
       return undefined;
     }
-    return valueOf(response).then((body) => {
+    return PromisePrototypeThen(valueOf(response), (body) => {
       if (!source.stopped) this.#emit(frameOf(body, head), init.done && !init.nested);
     });
   }
@@ -499,8 +587,8 @@ export class LiveResponse extends EventTarget {
   /** Follows the line that came with a Response: its body, further states, and changes of them. */
   async #followPort(source, response, port, init) {
     this.#connect(port);
-    const { status, statusText, type, redirected, url } = response;
-    const headers = withoutOwn(response.headers);
+    const head = headOfResponse(response);
+    head.headers = withoutOwn(head.headers);
     const ended = new Promise((resolve, reject) => {
       const unfollow = port[kFollow]({
         replace: (state) => this.#emitLate(frameOf(state.body, { ...init, ...headOf(state) }), reject),
@@ -519,9 +607,9 @@ export class LiveResponse extends EventTarget {
     const body = await reading;
     if (source.stopped) return;
     // A 202 with nothing in it says that the first state will come over the line.
-    if (status !== 202 || (body !== null && body !== "")) {
+    if (head.status !== 202 || (body !== null && body !== "")) {
       port[kBind]("initial_response", body);
-      this.#emit(frameOf(body, { ...init, status, statusText, headers, type, redirected, url }), false);
+      this.#emit(frameOf(body, { ...init, ...head }), false);
     }
     await ended;
   }
@@ -530,18 +618,18 @@ export class LiveResponse extends EventTarget {
     let running = false;
     source.onStop = () => {
       // A generator that is running ends at its next yield: the loop below sees that it was stopped.
-      if (!running) ignoreRejection(generator.return?.());
+      if (!running) close(generator);
     };
     const nested = { ...init, nested: true };
     while (!source.stopped) {
       running = true;
-      const step = generator.next();
-      running = typeof step?.then === "function";
+      const step = IteratorPrototypeNext(generator);
+      running = isPromise(step);
       const { value, done } = await step;
       running = false;
       const body = await value;
       if (source.stopped) {
-        if (!done) ignoreRejection(generator.return?.());
+        if (!done) close(generator);
         return;
       }
       if (done) {
@@ -559,13 +647,13 @@ export class LiveResponse extends EventTarget {
   #connect(port) {
     this.#background ??= () => port;
     this.#upstream = port;
-    for (const sink of this.#sinks) sink.connected?.(port);
+    for (const sink of new SafeArrayIterator(this.#sinks)) sink.connected?.(port);
   }
 
   #disconnect() {
     if (this.#upstream === null) return;
     this.#upstream = null;
-    for (const sink of this.#sinks) sink.disconnected?.();
+    for (const sink of new SafeArrayIterator(this.#sinks)) sink.disconnected?.();
   }
 
   #supersede() {
@@ -577,7 +665,7 @@ export class LiveResponse extends EventTarget {
   #stop(source) {
     this.#disconnect();
     source.stopped = true;
-    source.controller?.abort();
+    if (source.controller !== null) abort(source.controller);
     source.onStop?.();
   }
 
@@ -585,13 +673,13 @@ export class LiveResponse extends EventTarget {
 
   #emit(frame, last) {
     // A frame that a follower cannot send was never said.
-    for (const sink of this.#sinks) sink.frame(frame, last);
-    if (this.#sinks.length === 0) this.#recorded?.push({ frame, last });
+    for (const sink of new SafeArrayIterator(this.#sinks)) sink.frame(frame, last);
+    if (this.#sinks.length === 0 && this.#recorded !== null) ArrayPrototypePush(this.#recorded, { frame, last });
     const former = this.#frame;
     this.#frame = frame;
     if (last) this.#closing = true;
     if (this.#state === "waiting") this.#reach("live");
-    this.dispatchEvent(new ReplaceEvent(frame));
+    EventTargetPrototypeDispatchEvent(this, new ReplaceEvent(frame));
     announce(this, () => ({ body: former?.body, status: former?.status, headers: former?.headers }));
   }
 
@@ -607,7 +695,7 @@ export class LiveResponse extends EventTarget {
   #finish() {
     this.#closing = true;
     this.#finished = true;
-    for (const sink of this.#sinks) sink.done();
+    for (const sink of new SafeArrayIterator(this.#sinks)) sink.done();
     // Code that runs right after the call may still look at a live response.
     queueMicrotask(() => this.#reach("done"));
   }
@@ -619,54 +707,74 @@ export class LiveResponse extends EventTarget {
   #reach(state) {
     if (this.#state === "done") return;
     this.#state = state;
-    const reached = this.#waiting.filter(({ done }) => !done || state === "done");
-    this.#waiting = this.#waiting.filter((waiting) => !reached.includes(waiting));
-    for (const { resolve } of reached) resolve(this);
+    const reached = ArrayPrototypeFilter(this.#waiting, ({ done }) => !done || state === "done");
+    this.#waiting = ArrayPrototypeFilter(this.#waiting, (waiting) => !ArrayPrototypeIncludes(reached, waiting));
+    for (const { resolve } of new SafeArrayIterator(reached)) resolve(this);
   }
 
   #failed(error) {
     this.#failure = { error };
-    for (const sink of this.#sinks) sink.failed(error);
+    for (const sink of new SafeArrayIterator(this.#sinks)) sink.failed(error);
   }
 }
 
 /** @returns {[unknown, Function | undefined, object]} */
-function readArguments([body, ...rest]) {
+function readArguments(args) {
+  const body = args[0];
   let callback;
   let init = {};
-  for (const argument of rest) {
+  for (let i = 1; i < args.length; i++) {
+    const argument = args[i];
     if (typeof argument === "function") callback = argument;
     else if (argument !== null && typeof argument === "object") init = argument;
     else if (argument !== undefined) throw new TypeError(`replaceWith() takes a callback or an init, not ${argument}`);
   }
   const { statusText = "", headers, done = true, concurrent = false, type, redirected, url } = init;
   // A place to go to without a word on why is a redirect.
-  const status = init.status ?? (headers !== undefined && new Headers(headers).has("location") ? 302 : 200);
-  if (!Number.isInteger(status) || status < 200 || status > 599) {
+  const leads = () => headers !== undefined && HeadersPrototypeHas(new Headers(headers), "location");
+  const status = init.status ?? (leads() ? 302 : 200);
+  if (!NumberIsInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`A status is a number from 200 to 599, not ${String(status)}`);
   }
   return [body, callback, { status, statusText, headers, done, concurrent, type, redirected, url, nested: false }];
 }
 
+/** Where a Response came from. Whoever made it by hand may have given it a property that says so. */
+export function urlOf(response) {
+  return ObjectHasOwn(response, "url") ? response.url : ResponsePrototypeGetUrl(response);
+}
+
+/** What a Response says besides its body. */
+function headOfResponse(response) {
+  return {
+    status: ResponsePrototypeGetStatus(response),
+    statusText: ResponsePrototypeGetStatusText(response),
+    headers: ResponsePrototypeGetHeaders(response),
+    type: ResponsePrototypeGetType(response),
+    redirected: ResponsePrototypeGetRedirected(response),
+    url: urlOf(response),
+  };
+}
+
 /** The headers of a state that came from elsewhere. */
 function withoutOwn(headers) {
   const kept = new Headers(headers);
-  for (const name of OWN_HEADERS) kept.delete(name);
+  for (const name of new SafeArrayIterator(OWN_HEADERS)) HeadersPrototypeDelete(kept, name);
   return kept;
 }
 
 /** The head of a state as the wire has it, which may be anything. */
 function headOf({ status, statusText, headers, type, url, concurrent }) {
   const kept = new Headers();
-  for (const [name, value] of Object.entries(headers ?? {})) {
+  for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries(headers ?? {}))) {
     try {
-      kept.set(name, String(value));
+      HeadersPrototypeSet(kept, name, String(value));
     } catch {
       // No header that anyone could send.
     }
   }
   return {
-    status: Number.isInteger(status) && status >= 200 && status <= 599 ? status : 200,
+    status: NumberIsInteger(status) && status >= 200 && status <= 599 ? status : 200,
     statusText: typeof statusText === "string" ? statusText : "",
     headers: withoutOwn(kept),
     type: typeof type === "string" ? type : undefined,
@@ -724,13 +832,17 @@ class StateFrame {
 }
 
 function isProgramHandle(value) {
-  return value !== null && typeof value === "object" && value[Symbol.toStringTag] === "LiveProgramHandle";
+  return value !== null && typeof value === "object" && value[SymbolToStringTag] === "LiveProgramHandle";
 }
 
 function isTrackable(value) {
   return value !== null && typeof value === "object";
 }
 
+function close(generator) {
+  if (typeof generator.return === "function") ignoreRejection(IteratorPrototypeReturn(generator));
+}
+
 function ignoreRejection(promise) {
-  promise?.catch?.(() => {});
+  if (isPromise(promise)) PromisePrototypeCatch(PromiseResolve(promise), () => {});
 }

@@ -23,6 +23,35 @@ import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
+import {
+  ArrayBufferIsView,
+  ArrayIsArray,
+  ArrayPrototypeFilter,
+  ArrayPrototypeIndexOf,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  HeadersPrototypeEntries,
+  HeadersPrototypeHas,
+  JSONStringify,
+  ObjectEntries,
+  ObjectHasOwn,
+  ObjectKeys,
+  PromisePrototypeCatch,
+  PromisePrototypeThen,
+  queueMicrotask,
+  ReadableStreamDefaultReaderPrototypeCancel,
+  ReadableStreamDefaultReaderPrototypeRead,
+  ReadableStreamPrototypeGetReader,
+  Response,
+  ResponsePrototypeGetBodyUsed,
+  ResponsePrototypeGetHeaders,
+  SafeArrayIterator,
+  SafeSet,
+  Symbol,
+  TextEncoder,
+  TextEncoderPrototypeEncode,
+  TypeError,
+} from "ext:liveline/00_primordials.js";
 
 /** For a {@link Responder}: whether the handler has returned, so that it cannot make up for a failed source. */
 export const kReturned = Symbol("returned");
@@ -129,12 +158,12 @@ export class Responder {
       this.#observed = [];
       this.#exchange.onEnd(() => this.#forgetBodies());
     }
-    this.#observed.push(subscribe(body, callback));
+    ArrayPrototypePush(this.#observed, subscribe(body, callback));
   }
 
   #forgetBodies() {
     if (this.#observed === null) return;
-    for (const unsubscribe of this.#observed) unsubscribe();
+    for (let i = 0; i < this.#observed.length; i++) this.#observed[i]();
     this.#observed.length = 0;
   }
 
@@ -178,19 +207,19 @@ export function sendDelta(exchange, source, records, prefix) {
 
 /** Sends the changes of a live message until the exchange ends. */
 export function follow(exchange, eventID, data) {
-  const known = new Set(Object.keys(data));
+  const known = new SafeSet(ObjectKeys(data));
   exchange.onEnd(subscribe(data, (records) => {
-    for (const { path } of records) known.add(path[0]);
+    for (const { path } of new SafeArrayIterator(records)) known.add(path[0]);
     sendDelta(exchange, eventID, records, null);
   }));
   exchange.onRefresh({
     refresh() {
-      const set = ([key, value]) => ({ type: "set", key, value, isUpdate: true, path: [key] });
-      const gone = [...known].filter((key) => key !== "length" && !Object.hasOwn(data, key));
+      const set = ({ 0: key, 1: value }) => ({ type: "set", key, value, isUpdate: true, path: [key] });
+      const gone = ArrayPrototypeFilter([...known.values()], (key) => key !== "length" && !ObjectHasOwn(data, key));
       const records = [
-        ...gone.map((key) => ({ type: "delete", key, path: [key] })),
-        ...Object.entries(data).map(set),
-        ...(Array.isArray(data) ? [set(["length", data.length])] : []),
+        ...new SafeArrayIterator(ArrayPrototypeMap(gone, (key) => ({ type: "delete", key, path: [key] }))),
+        ...new SafeArrayIterator(ArrayPrototypeMap(ObjectEntries(data), set)),
+        ...new SafeArrayIterator(ArrayIsArray(data) ? [set(["length", data.length])] : []),
       ];
       sendDelta(exchange, eventID, records, null);
     },
@@ -210,14 +239,18 @@ function answerValue(exchange, body, head, last) {
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
   const text = textOf(kind, body);
   if (exchange.page !== -1 && isShown(head.status, head.headers)) {
-    return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSON.stringify(text) : text, last);
+    return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSONStringify(text) : text, last);
   }
   if (head.status === 200 && !head[kHasHeaders] && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
-  let headers = head.headers === null ? "" : writeHeaders(head.headers);
-  if (kind !== EMPTY && !head.headers?.has("content-type")) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
+  let headers = head.headers === null ? "" : writeHeaders(HeadersPrototypeEntries(head.headers));
+  if (kind !== EMPTY && !hasHeader(head.headers, "content-type")) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
   op_answer(exchange.id, head.status, head.statusText, headers, text, last);
+}
+
+function hasHeader(headers, name) {
+  return headers !== null && HeadersPrototypeHas(headers, name);
 }
 
 const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
@@ -246,7 +279,7 @@ function answerAtOnce(exchange, value) {
     text = value[serveFastBodyKey];
     if (typeof text !== "string") return false;
     const isText = value[serveFastHeaderKindKey] === SERVE_FAST_HEADER_DEFAULT_TEXT;
-    kind = isText ? TEXT_BODY : CONTENT_TYPES.indexOf(value[serveFastContentTypeKey], JSON_BODY);
+    kind = isText ? TEXT_BODY : ArrayPrototypeIndexOf(CONTENT_TYPES, value[serveFastContentTypeKey], JSON_BODY);
   } else {
     kind = plainKind(value);
     if (kind !== -1) text = textOf(kind, value);
@@ -263,7 +296,9 @@ function textOf(kind, body) {
 
 function answerResponse(exchange, response, last) {
   const { toInnerResponse, wireHeaderList } = responses();
-  if (response.bodyUsed) throw new TypeError("The Response's body was read already, so it cannot be sent.");
+  if (ResponsePrototypeGetBodyUsed(response)) {
+    throw new TypeError("The Response's body was read already, so it cannot be sent.");
+  }
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;
   if (status === 101) return answerSocket(exchange, response);
@@ -273,13 +308,16 @@ function answerResponse(exchange, response, last) {
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
   if (typeof source.body === "string") {
-    if (exchange.page !== -1 && isShown(status, response.headers) && isData(response.headers, source.body)) {
-      const head = { status, statusText: statusMessage, headers: response.headers };
-      return answerPage(exchange, head, source.body, last);
+    if (exchange.page !== -1) {
+      const shown = ResponsePrototypeGetHeaders(response);
+      if (isShown(status, shown) && isData(shown, source.body)) {
+        const head = { status, statusText: statusMessage, headers: shown };
+        return answerPage(exchange, head, source.body, last);
+      }
     }
     return op_answer(exchange.id, status, statusMessage, headers, source.body, last);
   }
-  if (ArrayBuffer.isView(source.body)) {
+  if (ArrayBufferIsView(source.body)) {
     return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
   }
   pump(exchange, body.stream, op_answer_stream(exchange.id, status, statusMessage, headers, last));
@@ -287,15 +325,18 @@ function answerResponse(exchange, response, last) {
 
 /** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */
 async function pump(exchange, source, stream) {
-  const reader = source.getReader();
+  const reader = ReadableStreamPrototypeGetReader(source);
   let failure = null;
-  op_stream_gone(stream).then(() => reader.cancel("The client left.")).catch(() => {});
+  const gone = PromisePrototypeThen(op_stream_gone(stream), () => {
+    return ReadableStreamDefaultReaderPrototypeCancel(reader, "The client left.");
+  });
+  PromisePrototypeCatch(gone, () => {});
   try {
     while (true) {
-      const { value, done } = await reader.read();
+      const { value, done } = await ReadableStreamDefaultReaderPrototypeRead(reader);
       if (done) break;
-      const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
-      if (!ArrayBuffer.isView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
+      const bytes = typeof value === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), value) : value;
+      if (!ArrayBufferIsView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
       if (!await op_stream_write(stream, bytes)) break;
     }
   } catch (error) {

@@ -1,5 +1,44 @@
 // What a handler's result or a Response's body stands for: data, text, bytes.
 
+import {
+  ArrayBuffer,
+  ArrayBufferIsView,
+  ArrayIsArray,
+  Blob,
+  FormData,
+  FormDataPrototypeEntries,
+  Headers,
+  HeadersPrototypeGet,
+  HeadersPrototypeHas,
+  HeadersPrototypeSet,
+  JSONStringify,
+  ObjectFromEntries,
+  ObjectGetPrototypeOf,
+  ObjectKeys,
+  ObjectPrototype,
+  ReadableStream,
+  RegExpPrototypeTest,
+  Response,
+  ResponsePrototypeArrayBuffer,
+  ResponsePrototypeBlob,
+  ResponsePrototypeFormData,
+  ResponsePrototypeGetBody,
+  ResponsePrototypeGetHeaders,
+  ResponsePrototypeJson,
+  ResponsePrototypeText,
+  SafeArrayIterator,
+  SafeMap,
+  String,
+  StringPrototypeEndsWith,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
+  StringPrototypeToLowerCase,
+  StringPrototypeTrim,
+  TypeError,
+  Uint8Array,
+  URLSearchParams,
+} from "./00_primordials.js";
+
 export const EMPTY = 0;
 export const JSON_BODY = 1;
 export const TEXT_BODY = 2;
@@ -7,9 +46,9 @@ export const TEXT_BODY = 2;
 /** A body on the line: JSON, and nothing that JSON cannot say. An error names the place, `place` being the value's. */
 export function encodeJson(value, what, place = "$") {
   try {
-    return JSON.stringify(value);
+    return JSONStringify(value);
   } catch (error) {
-    const culprit = findCulprit(value, place, new Map());
+    const culprit = findCulprit(value, place, new SafeMap());
     throw new TypeError(`${what} cannot be sent as JSON: ${culprit ?? error.message}`, { cause: error });
   }
 }
@@ -22,7 +61,7 @@ function findCulprit(value, path, above) {
   // What is nested deeper than this has no path that anyone would read.
   if (above.size > 256) return null;
   above.set(value, path);
-  for (const key of Object.keys(value)) {
+  for (const key of new SafeArrayIterator(ObjectKeys(value))) {
     const culprit = findCulprit(value[key], `${path}.${key}`, above);
     if (culprit !== null) return culprit;
   }
@@ -49,9 +88,9 @@ export function plainKind(body) {
 /** Data, as opposed to bytes, streams and forms. */
 export function isPlain(value) {
   if (value === null || typeof value !== "object") return false;
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null || Array.isArray(value)) return true;
-  return !(ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Blob ||
+  const prototype = ObjectGetPrototypeOf(value);
+  if (prototype === ObjectPrototype || prototype === null || ArrayIsArray(value)) return true;
+  return !(ArrayBufferIsView(value) || value instanceof ArrayBuffer || value instanceof Blob ||
     value instanceof ReadableStream || value instanceof FormData || value instanceof URLSearchParams);
 }
 
@@ -61,27 +100,29 @@ export function responseOf(body, { status, statusText, headers }) {
   if (kind === EMPTY) return new Response(null, { status, statusText, headers });
   if (kind !== JSON_BODY) return new Response(body, { status, statusText, headers });
   const all = new Headers(headers);
-  if (!all.has("content-type")) all.set("content-type", "application/json");
+  if (!HeadersPrototypeHas(all, "content-type")) HeadersPrototypeSet(all, "content-type", "application/json");
   return new Response(encodeJson(body, "The response's body"), { status, statusText, headers: all });
 }
 
 /** The value that a Response's body stands for. */
 export async function valueOf(response) {
-  const type = (response.headers.get("content-type") ?? "").split(";")[0].trim().toLowerCase();
-  if (response.body === null) return null;
-  if (type === "application/json" || type.endsWith("+json")) return await response.json();
+  const given = HeadersPrototypeGet(ResponsePrototypeGetHeaders(response), "content-type") ?? "";
+  const type = StringPrototypeToLowerCase(StringPrototypeTrim(StringPrototypeSplit(given, ";")[0]));
+  if (ResponsePrototypeGetBody(response) === null) return null;
+  if (type === "application/json" || StringPrototypeEndsWith(type, "+json")) return await ResponsePrototypeJson(response);
   if (type === "multipart/form-data" || type === "application/x-www-form-urlencoded") {
-    return Object.fromEntries(await response.formData());
+    return ObjectFromEntries(FormDataPrototypeEntries(await ResponsePrototypeFormData(response)));
   }
-  if (type.startsWith("text/") || type === "" || /xml$|javascript$/.test(type)) return await response.text();
-  if (/^(image|audio|video|application)\//.test(type)) return await response.blob();
-  return new Uint8Array(await response.arrayBuffer());
+  const isText = type === "" || StringPrototypeStartsWith(type, "text/");
+  if (isText || RegExpPrototypeTest(/xml$|javascript$/, type)) return await ResponsePrototypeText(response);
+  if (RegExpPrototypeTest(/^(image|audio|video|application)\//, type)) return await ResponsePrototypeBlob(response);
+  return new Uint8Array(await ResponsePrototypeArrayBuffer(response));
 }
 
 /** The init of a response that leads to `url`, from a status or an init. */
 export function redirectTo(url, init) {
   const { status = 302, headers, ...rest } = typeof init === "number" ? { status: init } : init;
   const all = new Headers(headers);
-  all.set("Location", String(url));
+  HeadersPrototypeSet(all, "Location", String(url));
   return { ...rest, status, headers: all };
 }

@@ -2,6 +2,13 @@
 
 import { kHasHeaders } from "./20_live_response.js";
 import { encodeJson } from "./22_values.js";
+import {
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  HeadersPrototypeEntries,
+  JSONStringify,
+  SafeArrayIterator,
+} from "./00_primordials.js";
 
 /** One text frame. A `data` of undefined leaves the key out, which is how the wire says it. */
 export function encodeEnvelope(data, { type, eventID, live = false, bubbles = false, numPorts = 0 }) {
@@ -10,7 +17,7 @@ export function encodeEnvelope(data, { type, eventID, live = false, bubbles = fa
 
 /** What a client says to tell that it listens. */
 export function encodeConnect(eventID) {
-  return JSON.stringify({ ".wq": { type: "message", eventID, numPorts: 1 }, ping: "connect" });
+  return JSONStringify({ ".wq": { type: "message", eventID, numPorts: 1 }, ping: "connect" });
 }
 
 /** A state of a response, as the payload of `response.replace`. */
@@ -18,7 +25,9 @@ export function encodeFrame({ body, status, statusText, headers, [kHasHeaders]: 
   const plain = {};
   if (hasHeaders) {
     // Cookies are HTTP's alone.
-    for (const [name, value] of headers) { if (name !== "set-cookie") plain[name] = value; }
+    for (const { 0: name, 1: value } of new SafeArrayIterator(HeadersPrototypeEntries(headers))) {
+      if (name !== "set-cookie") plain[name] = value;
+    }
   }
   // Where a state was fetched from is the server's business; to its client it comes from the client's own request.
   const frame = { body: body ?? null, status, statusText, headers: plain, type, url: null, concurrent };
@@ -27,18 +36,20 @@ export function encodeFrame({ body, status, statusText, headers, [kHasHeaders]: 
 
 /** Changes of a body or of a live message, as the wire has them; `prefix` is where the observed value stands. */
 export function encodeRecords(records, prefix) {
-  const wire = records.map(({ type, key, value, isUpdate, path }) => ({
+  const wire = ArrayPrototypeMap(records, ({ type, key, value, isUpdate, path }) => ({
     type,
     key,
     value,
     isUpdate,
     operation: type === "delete" ? "deleteProperty" : "set",
-    path: prefix === null ? path : [prefix, ...path],
+    path: prefix === null ? path : [prefix, ...new SafeArrayIterator(path)],
   }));
   try {
-    return JSON.stringify(wire);
+    return JSONStringify(wire);
   } catch (error) {
-    for (const { value, path } of wire) encodeJson(value, "A change", ["$", ...path].join("."));
+    for (const { value, path } of new SafeArrayIterator(wire)) {
+      encodeJson(value, "A change", ArrayPrototypeJoin(["$", ...new SafeArrayIterator(path)], "."));
+    }
     throw error;
   }
 }

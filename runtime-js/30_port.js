@@ -1,5 +1,6 @@
 // event.client: the handler's end of the line, known as Port A.
 
+import { core } from "ext:core/mod.js";
 import { op_port_close, op_port_message } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
@@ -16,6 +17,23 @@ import {
   readOptions,
   Requests,
 } from "ext:liveline/33_port_events.js";
+import {
+  ArrayFrom,
+  ArrayPrototypePush,
+  EventPrototypeGetDefaultPrevented,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeDispatchEvent,
+  Promise,
+  PromiseReject,
+  PromiseResolve,
+  queueMicrotask,
+  SafeArrayIterator,
+  String,
+  StringPrototypeIncludes,
+  Symbol,
+  URL,
+  URLPrototypeGetPathname,
+} from "ext:liveline/00_primordials.js";
 
 /**
  * @typedef {object} MessageOptions
@@ -24,6 +42,14 @@ import {
  * @property {boolean} [live] later changes of the data travel as deltas
  * @property {boolean} [bubbles]
  */
+
+/** A copy of what is said within the server, as afar they would get it. */
+function copyOf(value) {
+  clone ??= core.loadExtScript("ext:deno_web/13_message_port.js").structuredClone;
+  return clone(value);
+}
+
+let clone = null;
 
 /** Makes the far end of a client port, for handlers that listen in on what it says. */
 export const kTap = Symbol("tap");
@@ -71,11 +97,14 @@ export class ClientPort extends Port {
    * @returns {Promise<PortMessageEvent>} the first reply; rejects when the client leaves first
    */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
+    if (typeof callback !== "function") {
+      options = callback ?? options;
+      callback = undefined;
+    }
     const exchange = this.#exchange;
-    if (exchange.ended) return Promise.reject(invalidState("The line is closed, so nobody can answer."));
+    if (exchange.ended) return PromiseReject(invalidState("The line is closed, so nobody can answer."));
     const eventID = this.#send(data, readOptions(options), 1);
-    if (eventID === null) return Promise.reject(exchange.unreachable());
+    if (eventID === null) return PromiseReject(exchange.unreachable());
     exchange.hold();
     this.#requests ??= new Requests();
     return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
@@ -94,8 +123,8 @@ export class ClientPort extends Port {
 
   /** The host is told which channels are listened to; it does not come here with what nobody hears. */
   addEventListener(type, listener, options = undefined) {
-    super.addEventListener(type, listener, options);
-    if (String(type).includes(":")) this.#channels().listen(String(type));
+    EventTargetPrototypeAddEventListener(this, type, listener, options);
+    if (StringPrototypeIncludes(String(type), ":")) this.#channels().listen(String(type));
   }
 
   #channels() {
@@ -104,7 +133,7 @@ export class ClientPort extends Port {
 
   /** As for every port; but a client that takes one answer never opens it, so nobody waits for that. */
   readyStateChange(state) {
-    if (state !== "close" && !this.#exchange.canJoin) return Promise.resolve(this);
+    if (state !== "close" && !this.#exchange.canJoin) return PromiseResolve(this);
     return super.readyStateChange(state);
   }
 
@@ -117,12 +146,12 @@ export class ClientPort extends Port {
 
   /** Resolves when the user navigates to this page again. */
   navigatedIn() {
-    return new Promise((resolve) => this.addEventListener("navigatein", resolve, { once: true }));
+    return new Promise((resolve) => EventTargetPrototypeAddEventListener(this, "navigatein", resolve, { once: true }));
   }
 
   /** Resolves when the user navigates away. */
   navigatedAway() {
-    return new Promise((resolve) => this.addEventListener("navigateaway", resolve, { once: true }));
+    return new Promise((resolve) => EventTargetPrototypeAddEventListener(this, "navigateaway", resolve, { once: true }));
   }
 
   /** Sends a message and returns its name, or null where the client should answer it and cannot. */
@@ -139,12 +168,12 @@ export class ClientPort extends Port {
   /** Whether a handler that listens in kept a message from going on to the client. */
   #isKept(type, data, eventID, portCount) {
     let isKept = false;
-    for (const tap of this.#taps ?? []) {
-      const answer = (value) => this[kReply](eventID, 0, "message", structuredClone(value));
-      const ports = Array.from({ length: portCount }, () => new LocalPort(answer));
+    for (const tap of new SafeArrayIterator(this.#taps ?? [])) {
+      const answer = (value) => this[kReply](eventID, 0, "message", copyOf(value));
+      const ports = ArrayFrom({ length: portCount }, () => new LocalPort(answer));
       const event = new PortMessageEvent(type, { data, eventID, ports });
-      tap.dispatchEvent(event);
-      isKept ||= event.defaultPrevented || event.isStopped;
+      EventTargetPrototypeDispatchEvent(tap, event);
+      isKept ||= EventPrototypeGetDefaultPrevented(event) || event.isStopped;
     }
     return isKept;
   }
@@ -160,7 +189,7 @@ export class ClientPort extends Port {
   /** The far end of this port, for handlers that listen in on what this one says. */
   [kTap]() {
     const tap = new BackgroundPort(this);
-    (this.#taps ??= []).push(tap);
+    ArrayPrototypePush((this.#taps ??= []), tap);
     return tap;
   }
 
@@ -173,7 +202,7 @@ export class ClientPort extends Port {
 
   /** A message came. Returns whether a listener prevented its default. */
   [kReceive](type, eventID, data, portCount) {
-    const ports = Array.from({ length: portCount }, (_, index) => new ReplyPort(this.#exchange, `${eventID}:${index}`));
+    const ports = ArrayFrom({ length: portCount }, (_, index) => new ReplyPort(this.#exchange, `${eventID}:${index}`));
     return this[kHear](type, eventID, data, ports);
   }
 
@@ -181,7 +210,7 @@ export class ClientPort extends Port {
   [kHear](type, eventID, data, ports) {
     if (type === "navigate") return this.#navigate(data, eventID);
     const event = new PortMessageEvent(type, { data, eventID, ports });
-    this.dispatchEvent(event);
+    EventTargetPrototypeDispatchEvent(this, event);
     this[kPassOn](event);
     return false;
   }
@@ -194,19 +223,19 @@ export class ClientPort extends Port {
 
   #navigate(data, eventID) {
     const pathname = typeof data?.pathname === "string" ? data.pathname : "";
-    const here = new URL(this.#exchange.url).pathname === pathname;
+    const here = URLPrototypeGetPathname(new URL(this.#exchange.url)) === pathname;
     const derived = new PortMessageEvent(here ? "navigatein" : "navigateaway", { data, eventID });
-    const kept = !this.dispatchEvent(derived);
+    const kept = !EventTargetPrototypeDispatchEvent(this, derived);
     const main = new PortMessageEvent("navigate", { data, eventID });
-    return kept || !this.dispatchEvent(main);
+    return kept || !EventTargetPrototypeDispatchEvent(this, main);
   }
 
   /** The line is gone. */
   [kClosed](code, reason, wasClean) {
     if (this.readyState === "closed") return;
     this[kReach]("closed");
-    this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));
-    for (const tap of this.#taps ?? []) tap[kClosed](code, reason, wasClean);
+    EventTargetPrototypeDispatchEvent(this, new PortCloseEvent("close", { code, reason, wasClean }));
+    for (const tap of new SafeArrayIterator(this.#taps ?? [])) tap[kClosed](code, reason, wasClean);
   }
 
   /** Nobody will answer any more. */
@@ -272,18 +301,21 @@ export class BackgroundPort extends Port {
 
   /** Asks the handler. @returns {Promise<PortMessageEvent>} */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
+    if (typeof callback !== "function") {
+      options = callback ?? options;
+      callback = undefined;
+    }
     const { type, eventID = `${type}-b${this.#names += 1}` } = readOptions(options);
     const address = `${eventID}:0`;
     const receive = (answer) => {
-      this.#requests.receive(address, new PortMessageEvent("message", { data: structuredClone(answer), eventID }));
+      this.#requests.receive(address, new PortMessageEvent("message", { data: copyOf(answer), eventID }));
     };
     this.#post(data, { type, eventID }, [new LocalPort(receive)]);
     return this.#requests.wait(address, callback, options?.signal);
   }
 
   #post(data, { type, eventID = type }, ports) {
-    this.#client[kHear](type, eventID, structuredClone(data), ports);
+    this.#client[kHear](type, eventID, copyOf(data), ports);
   }
 
   close() {
@@ -294,6 +326,6 @@ export class BackgroundPort extends Port {
   [kClosed](code, reason, wasClean) {
     this[kReach]("closed");
     this.#requests.close();
-    this.dispatchEvent(new PortCloseEvent("close", { code, reason, wasClean }));
+    EventTargetPrototypeDispatchEvent(this, new PortCloseEvent("close", { code, reason, wasClean }));
   }
 }

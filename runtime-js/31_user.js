@@ -3,6 +3,13 @@
 import { userStore } from "ext:liveline/13_session.js";
 import { KeyVal } from "ext:liveline/14_keyval.js";
 import { Dialogs } from "ext:liveline/38_dialogs.js";
+import {
+  ArrayIsArray,
+  ArrayPrototypeFlat,
+  ArrayPrototypeShift,
+  Boolean,
+  SafeArrayIterator,
+} from "ext:liveline/00_primordials.js";
 
 /** Values of the user, kept with the session, and questions to them, through whatever the client shows for it. */
 export class User extends KeyVal {
@@ -28,8 +35,9 @@ export class User extends KeyVal {
 
   /** Requires the user's id, and further keys if the first argument names some. @see KeyVal.require */
   async signIn(...args) {
-    const more = typeof args[0] === "string" || Array.isArray(args[0]) ? [args.shift()].flat() : [];
-    return await this.require(["id", ...more], ...args);
+    const namesKeys = typeof args[0] === "string" || ArrayIsArray(args[0]);
+    const more = namesKeys ? ArrayPrototypeFlat([ArrayPrototypeShift(args)]) : [];
+    return await this.require(["id", ...new SafeArrayIterator(more)], ...new SafeArrayIterator(args));
   }
 
   /** Forgets everything about the user. */
@@ -39,16 +47,16 @@ export class User extends KeyVal {
 
   /** @see Dialogs.confirm */
   confirm(...args) {
-    return this.#dialogs.confirm(...args);
+    return this.#dialogs.confirm(...new SafeArrayIterator(args));
   }
 
   /** @see Dialogs.prompt */
   prompt(...args) {
-    return this.#dialogs.prompt(...args);
+    return this.#dialogs.prompt(...new SafeArrayIterator(args));
   }
 
   /** @see Dialogs.alert */
   alert(...args) {
-    return this.#dialogs.alert(...args);
+    return this.#dialogs.alert(...new SafeArrayIterator(args));
   }
 }

@@ -16,9 +16,28 @@ import {
 import { invalidState } from "ext:liveline/02_exceptions.js";
 import { encodeJson } from "ext:liveline/22_values.js";
 import { PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
+import {
+  ArrayIsArray,
+  ArrayPrototypeEvery,
+  ArrayPrototypeMap,
+  Boolean,
+  EventTarget,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeDispatchEvent,
+  JSONParse,
+  ObjectEntries,
+  ObjectFreeze,
+  SafeArrayIterator,
+  SafeMap,
+  SafeSet,
+  StringPrototypeIncludes,
+  StringPrototypeLastIndexOf,
+  StringPrototypeSlice,
+  TypeError,
+} from "ext:liveline/00_primordials.js";
 
 /** Types of events that tell of members: one that came or went, or the numbers of many. */
-const PRESENCE = new Set(["joins", "leaves", "joins-leaves"]);
+const PRESENCE = new SafeSet(["joins", "leaves", "joins-leaves"]);
 
 /**
  * Somebody in a channel: a visitor with a session and all their pages in it, or one page of a visitor without.
@@ -43,9 +62,9 @@ const PRESENCE = new Set(["joins", "leaves", "joins-leaves"]);
 /** The channels of one exchange. */
 export class Channels {
   #exchange;
-  #memberships = new Map();
+  #memberships = new SafeMap();
   /** Channels that `event.client` has listeners for. */
-  #listened = new Set();
+  #listened = new SafeSet();
 
   constructor(exchange) {
     this.#exchange = exchange;
@@ -65,7 +84,7 @@ export class Channels {
 
   /** `event.client` has a listener for messages of this type. */
   listen(type) {
-    const id = type.slice(0, type.lastIndexOf(":"));
+    const id = StringPrototypeSlice(type, 0, StringPrototypeLastIndexOf(type, ":"));
     if (this.#listened.has(id)) return;
     this.#listened.add(id);
     this.#memberships.get(id)?.listen("client");
@@ -83,22 +102,25 @@ export class Channels {
   /** Somebody said something in a channel that a handler listens to. */
   overhear(id, { type, data, eventID }) {
     const channel = this.#memberships.get(id)?.handle.channel;
-    const tell = (type, data, eventID) =>
-      channel?.dispatchEvent(new PortMessageEvent(type, { data, eventID, cancelable: false }));
+    if (channel === undefined) return;
+    const tell = (type, data, eventID) => {
+      const event = new PortMessageEvent(type, { data, eventID, cancelable: false });
+      EventTargetPrototypeDispatchEvent(channel, event);
+    };
     // Members that are told together were members that came or went one by one.
     if (type !== "joins-leaves" || data.events === undefined) return tell(type, data, eventID);
-    for (const { event, message, eventID } of data.events) tell(event, message, eventID);
+    for (const { event, message, eventID } of new SafeArrayIterator(data.events)) tell(event, message, eventID);
   }
 }
 
 function readChannelOptions(options) {
   const { resolveData, authorize, allow, presence, announce = true } = options ?? {};
-  for (const [name, value] of Object.entries({ resolveData, authorize })) {
+  for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries({ resolveData, authorize }))) {
     if (value !== undefined && typeof value !== "function") {
       throw new TypeError(`enterChannel(): ${name} is a function.`);
     }
   }
-  if (allow !== undefined && !(Array.isArray(allow) && allow.every((type) => typeof type === "string"))) {
+  if (allow !== undefined && !(ArrayIsArray(allow) && ArrayPrototypeEvery(allow, (type) => typeof type === "string"))) {
     throw new TypeError('enterChannel(): allow is a list of types, such as ["message", "typing"].');
   }
   return { resolveData, authorize, allow, presence, announce: Boolean(announce) };
@@ -120,7 +142,7 @@ class Membership {
     this.#id = id;
     this.#options = options;
     this.#forget = forget;
-    this.handle = Object.freeze({ channel: new Channel(exchange, id, this), leave: () => this.#leave() });
+    this.handle = ObjectFreeze({ channel: new Channel(exchange, id, this), leave: () => this.#leave() });
     const { resolveData, authorize, allow = null, presence, announce } = options;
     const self = { id: null, data: presence };
     const word = (event) => announce ? encodeJson(this.#word({ event }, self, null, "message"), `"${event}"`) : null;
@@ -173,7 +195,7 @@ class Membership {
       const wording = encodeJson(this.#word(data, sender, null, type), what);
       op_channel_relay(exchange.id, this.#id, type, eventID, wording, size);
     } else {
-      const wordings = membersOf(exchange, this.#id).map((target) => {
+      const wordings = ArrayPrototypeMap(membersOf(exchange, this.#id), (target) => {
         // No echo; what is listed for the sender itself is for handlers that listen.
         const wording = target.isSelf ? data : this.#word(data, sender, target, type);
         return [target.id, encodeJson(wording, what) ?? null];
@@ -208,7 +230,7 @@ export class Channel extends EventTarget {
   #id;
   #membership;
   /** What the handler listens to. */
-  #listens = new Set();
+  #listens = new SafeSet();
 
   constructor(exchange, id, membership) {
     super();
@@ -240,7 +262,7 @@ export class Channel extends EventTarget {
    */
   postMessage(data, options = undefined) {
     const { type, eventID } = readOptions(options);
-    if (type.includes(":")) throw new TypeError("The type of a message in a channel has no colon.");
+    if (StringPrototypeIncludes(type, ":")) throw new TypeError("The type of a message in a channel has no colon.");
     if (this.#membership.left) throw invalidState(`The handler has left the channel ${this.#id}.`);
     const exchange = this.#exchange;
     if (exchange.ended) return;
@@ -249,7 +271,7 @@ export class Channel extends EventTarget {
   }
 
   addEventListener(type, listener, options = undefined) {
-    super.addEventListener(type, listener, options);
+    EventTargetPrototypeAddEventListener(this, type, listener, options);
     const to = PRESENCE.has(type) ? "presence" : "channel";
     if (this.#listens.has(to)) return;
     this.#listens.add(to);
@@ -258,5 +280,5 @@ export class Channel extends EventTarget {
 }
 
 function membersOf(exchange, id) {
-  return JSON.parse(op_channel_members(exchange.id, id));
+  return JSONParse(op_channel_members(exchange.id, id));
 }

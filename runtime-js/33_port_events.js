@@ -1,6 +1,34 @@
 // What the two ends of a line have in common: events, options, states, and requests that wait for replies.
 
 import { domException } from "./02_exceptions.js";
+import {
+  AbortSignalPrototypeGetAborted,
+  AbortSignalPrototypeGetReason,
+  ArrayPrototypeConcat,
+  ArrayPrototypeFilter,
+  ArrayPrototypeIncludes,
+  Error,
+  Event,
+  EventPrototypeGetDefaultPrevented,
+  EventPrototypeStopImmediatePropagation,
+  EventPrototypeStopPropagation,
+  EventTarget,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
+  globalThis,
+  Number,
+  ObjectAssign,
+  ObjectFreeze,
+  Promise,
+  PromisePrototypeThen,
+  PromiseResolve,
+  SafeArrayIterator,
+  SafeMap,
+  String,
+  Symbol,
+  SymbolToPrimitive,
+  TypeError,
+} from "./00_primordials.js";
 
 /** Options of a message, flat or in the older nested form. */
 export function readOptions(options) {
@@ -18,12 +46,12 @@ export class PortMessageEvent extends Event {
     this.data = data;
     this.eventID = eventID;
     /** Ports to reply on, where the sender asked for replies. */
-    this.ports = Object.freeze(ports);
+    this.ports = ObjectFreeze(ports);
   }
 
   /** Replies on every port. */
   respondWith(data) {
-    for (const port of this.ports) port.postMessage(data);
+    for (const port of new SafeArrayIterator(this.ports)) port.postMessage(data);
     return this.ports.length > 0;
   }
 
@@ -34,21 +62,21 @@ export class PortMessageEvent extends Event {
 
   stopPropagation() {
     this.#stopped = true;
-    super.stopPropagation();
+    EventPrototypeStopPropagation(this);
   }
 
   stopImmediatePropagation() {
     this.#stopped = true;
-    super.stopImmediatePropagation();
+    EventPrototypeStopImmediatePropagation(this);
   }
 
   /** The same message for another target. */
   copy() {
     const { type, data, eventID, ports } = this;
-    return new PortMessageEvent(type, { data, eventID, ports: [...ports] });
+    return new PortMessageEvent(type, { data, eventID, ports: [...new SafeArrayIterator(ports)] });
   }
 
-  [Symbol.toPrimitive](hint) {
+  [SymbolToPrimitive](hint) {
     const { data } = this;
     if (hint === "number") return Number(data);
     return hint === "string" || (data !== null && typeof data === "object") ? String(data) : data;
@@ -63,7 +91,7 @@ export class PortMessageEvent extends Event {
 class PlainCloseEvent extends Event {
   constructor(type, { code = 0, reason = "", wasClean = false } = {}) {
     super(type);
-    Object.assign(this, { code, reason, wasClean });
+    ObjectAssign(this, { code, reason, wasClean });
   }
 }
 
@@ -120,15 +148,17 @@ export class Port extends EventTarget {
 
   /** Resolves when the port reaches `state`: `open` or `close`. */
   readyStateChange(state) {
-    if (this.#readyState === "closed" || (state !== "close" && this.#readyState === "open")) return Promise.resolve(this);
-    return new Promise((resolve) => this.#waiting = this.#waiting.concat({ state, resolve }));
+    const isOpen = state !== "close" && this.#readyState === "open";
+    if (isOpen || this.#readyState === "closed") return PromiseResolve(this);
+    return new Promise((resolve) => this.#waiting = ArrayPrototypeConcat(this.#waiting, { state, resolve }));
   }
 
   [kReach](state) {
     this.#readyState = state;
-    const ready = this.#waiting.filter((waiting) => state === "closed" || waiting.state !== "close");
-    if (ready.length > 0) this.#waiting = this.#waiting.filter((waiting) => !ready.includes(waiting));
-    for (const { resolve } of ready) resolve(this);
+    const ready = ArrayPrototypeFilter(this.#waiting, (waiting) => state === "closed" || waiting.state !== "close");
+    const isLeft = (waiting) => !ArrayPrototypeIncludes(ready, waiting);
+    if (ready.length > 0) this.#waiting = ArrayPrototypeFilter(this.#waiting, isLeft);
+    for (const { resolve } of new SafeArrayIterator(ready)) resolve(this);
   }
 
   get onmessage() {
@@ -136,9 +166,9 @@ export class Port extends EventTarget {
   }
 
   set onmessage(handler) {
-    if (this.#onmessage !== null) this.removeEventListener("message", this.#onmessage);
+    if (this.#onmessage !== null) EventTargetPrototypeRemoveEventListener(this, "message", this.#onmessage);
     this.#onmessage = typeof handler === "function" ? handler : null;
-    if (this.#onmessage !== null) this.addEventListener("message", this.#onmessage);
+    if (this.#onmessage !== null) EventTargetPrototypeAddEventListener(this, "message", this.#onmessage);
   }
 
   /**
@@ -154,18 +184,18 @@ export class Port extends EventTarget {
   }
 
   [kPassOn](event, live = false) {
-    if (!event.defaultPrevented && !event.isStopped) this.#relay?.(event, live);
+    if (!EventPrototypeGetDefaultPrevented(event) && !event.isStopped) this.#relay?.(event, live);
   }
 
   /** Answers messages of one type with what `handler` returns. */
   addRequestListener(type, handler, options = undefined) {
-    this.addEventListener(type, async (event) => event.respondWith(await handler(event)), options);
+    EventTargetPrototypeAddEventListener(this, type, async (event) => event.respondWith(await handler(event)), options);
   }
 }
 
 /** Requests that wait for their first reply, by the address `<eventID>:<port>` of the reply. */
 export class Requests {
-  #waiting = new Map();
+  #waiting = new SafeMap();
 
   /**
    * @param {((event: PortMessageEvent) => void) | undefined} callback gets the reply, too
@@ -176,20 +206,21 @@ export class Requests {
     const answer = new Promise((resolve, reject) => {
       const settle = (finish, value) => {
         if (!this.#waiting.delete(address)) return;
-        signal?.removeEventListener("abort", onAbort);
+        if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", onAbort);
         settled();
         finish(value);
       };
-      const onAbort = () => settle(reject, signal.reason);
+      const onAbort = () => settle(reject, AbortSignalPrototypeGetReason(signal));
       this.#waiting.set(address, {
         receive: (event) => settle(resolve, event),
         close: () => settle(reject, domException("AbortError", "The line closed before the other end answered.")),
       });
-      if (signal?.aborted) onAbort();
-      else signal?.addEventListener("abort", onAbort);
+      if (!signal) return;
+      if (AbortSignalPrototypeGetAborted(signal)) onAbort();
+      else EventTargetPrototypeAddEventListener(signal, "abort", onAbort);
     });
     // What a callback throws is its own, and no reason for the line to break.
-    if (callback !== undefined) answer.then(callback, () => {});
+    if (callback !== undefined) PromisePrototypeThen(answer, callback, () => {});
     return answer;
   }
 
@@ -204,6 +235,6 @@ export class Requests {
 
   /** Nobody will answer any more. */
   close() {
-    for (const { close } of [...this.#waiting.values()]) close();
+    for (const { close } of new SafeArrayIterator([...this.#waiting.values()])) close();
   }
 }

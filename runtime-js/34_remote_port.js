@@ -15,6 +15,32 @@ import {
   Requests,
 } from "./33_port_events.js";
 import { applyRecords } from "./35_deltas.js";
+import {
+  ArrayFrom,
+  ArrayIsArray,
+  ArrayPrototypePush,
+  EventPrototypeGetDefaultPrevented,
+  EventPrototypePreventDefault,
+  EventTarget,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeDispatchEvent,
+  JSONParse,
+  MathMax,
+  MathMin,
+  NumberIsInteger,
+  NumberPrototypeToString,
+  PromisePrototypeThen,
+  PromiseReject,
+  queueMicrotask,
+  SafeArrayIterator,
+  SafeFinalizationRegistry,
+  SafeMap,
+  SafeSet,
+  SafeWeakRef,
+  StringPrototypeEndsWith,
+  StringPrototypeLastIndexOf,
+  StringPrototypeSlice,
+} from "./00_primordials.js";
 
 /**
  * A transport: sends text, and can be closed.
@@ -44,7 +70,7 @@ const MAX_QUEUE = 1 << 20;
 /** Reply ports that one message may bring. */
 const MAX_PORTS = 16;
 /** Types that are states of a port, not messages. */
-const OWN_EVENTS = new Set(["close", "error", "open"]);
+const OWN_EVENTS = new SafeSet(["close", "error", "open"]);
 
 export class RemotePort extends Port {
   #transport = null;
@@ -58,10 +84,10 @@ export class RemotePort extends Port {
   #names = 0;
   #requests = new Requests();
   /** Reply ports that someone listens on, by address. */
-  #replyPorts = new Map();
+  #replyPorts = new SafeMap();
   /** What later deltas change, by the name that they use. */
-  #bound = new Map();
-  #forgotten = new FinalizationRegistry((name) => {
+  #bound = new SafeMap();
+  #forgotten = new SafeFinalizationRegistry((name) => {
     if (this.#bound.get(name)?.ref.deref() === undefined) this.#bound.delete(name);
   });
   #follower = null;
@@ -98,7 +124,7 @@ export class RemotePort extends Port {
       this.#ready = null;
       this.#greet();
     };
-    const held = this.#ready = promise.then(go, go);
+    const held = this.#ready = PromisePrototypeThen(promise, go, go);
   }
 
   /** Sends a message; before the line is open it waits. */
@@ -114,7 +140,10 @@ export class RemotePort extends Port {
    * @returns {Promise<PortMessageEvent>} the first reply; rejects when the line closes first
    */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
+    if (typeof callback !== "function") {
+      options = callback ?? options;
+      callback = undefined;
+    }
     return this.#request(data, readOptions(options), callback, options?.signal);
   }
 
@@ -146,7 +175,7 @@ export class RemotePort extends Port {
 
   #bind(name, value, { prefix = null, isState = false } = {}) {
     if (value === null || typeof value !== "object") return;
-    this.#bound.set(name, { ref: new WeakRef(value), prefix, isState });
+    this.#bound.set(name, { ref: new SafeWeakRef(value), prefix, isState });
     this.#forgotten.register(value, name);
   }
 
@@ -159,19 +188,19 @@ export class RemotePort extends Port {
 
   #request(data, options, callback, signal) {
     if (this.readyState === "closed") {
-      return Promise.reject(invalidState("The line is closed, so nobody can answer."));
+      return PromiseReject(invalidState("The line is closed, so nobody can answer."));
     }
     try {
       return this.#requests.wait(`${this.#post(data, options, 1)}:0`, callback, signal);
     } catch (error) {
-      return Promise.reject(error);
+      return PromiseReject(error);
     }
   }
 
   /** Names that the other end does not give. */
   #newName(type) {
     this.#names += 1;
-    return `${type}-c${this.#names.toString(36)}`;
+    return `${type}-c${NumberPrototypeToString(this.#names, 36)}`;
   }
 
   #send(text) {
@@ -180,7 +209,7 @@ export class RemotePort extends Port {
     if (this.#queued + text.length > MAX_QUEUE) {
       throw domException("QuotaExceededError", `More than ${MAX_QUEUE} characters wait for the line.`);
     }
-    this.#queue.push(text);
+    ArrayPrototypePush(this.#queue, text);
     this.#queued += text.length;
   }
 
@@ -196,7 +225,7 @@ export class RemotePort extends Port {
     this[kReach]("open");
     const queue = this.#queue;
     this.#queue = [];
-    for (const text of queue) this.#transport.send(text);
+    for (const text of new SafeArrayIterator(queue)) this.#transport.send(text);
   }
 
   // -- in ----------------------------------------------------------------------------------------------------------
@@ -205,7 +234,7 @@ export class RemotePort extends Port {
     if (this.readyState === "closed") return;
     let frame;
     try {
-      frame = JSON.parse(text);
+      frame = JSONParse(text);
     } catch {
       return;
     }
@@ -219,10 +248,13 @@ export class RemotePort extends Port {
     }
     const data = frame.message;
     if (OWN_EVENTS.has(type) || this.#receiveReply(type, eventID, data, numPorts)) return;
-    if (!type.endsWith(":joins-leaves") || !Array.isArray(data?.events)) return this.#hear(type, eventID, data, meta);
-    // Members of a channel that are told together, each as the message that it would have been alone.
-    const single = type.replace(/joins-leaves$/, "message");
-    for (const { eventID, message } of data.events) this.#hear(single, eventID, message, {});
+    if (StringPrototypeEndsWith(type, ":joins-leaves") && data?.events) {
+      // Members of a channel that are told together, each as the message that it would have been alone.
+      const single = `${StringPrototypeSlice(type, 0, -12)}message`;
+      for (const { eventID, message } of new SafeArrayIterator(data.events)) this.#hear(single, eventID, message, meta);
+    } else {
+      this.#hear(type, eventID, data, meta);
+    }
   }
 
   #hear(type, eventID, data, { numPorts, live }) {
@@ -242,9 +274,9 @@ export class RemotePort extends Port {
 
   /** Takes what comes on a reply port. Says whether it was that: the types of channels may look the same. */
   #receiveReply(type, eventID, data, numPorts) {
-    const end = type.lastIndexOf(":");
-    const address = type.slice(0, Math.max(end, 0));
-    const kind = type.slice(end + 1);
+    const end = StringPrototypeLastIndexOf(type, ":");
+    const address = StringPrototypeSlice(type, 0, MathMax(end, 0));
+    const kind = StringPrototypeSlice(type, end + 1);
     if (this.#hello !== null && address === `${this.#hello}:0`) {
       this.#opened();
       return true;
@@ -254,14 +286,14 @@ export class RemotePort extends Port {
     // The other end's library closes its side of a port like this.
     if (data?.[".wq"] !== undefined) return true;
     const event = new PortMessageEvent(kind, { data, eventID, ports: this.#portsOf(eventID, numPorts) });
-    port?.dispatchEvent(event);
+    if (port !== undefined) EventTargetPrototypeDispatchEvent(port, event);
     this.#requests.receive(address, event);
     return true;
   }
 
   /** Takes what belongs to the response. Says whether it was that. */
   #receiveState(type, eventID, data) {
-    if (type.endsWith(".mutate")) this.#mutate(type.slice(0, -".mutate".length), data);
+    if (StringPrototypeEndsWith(type, ".mutate")) this.#mutate(StringPrototypeSlice(type, 0, -".mutate".length), data);
     else if (type === "response.replace") this.#replace(eventID, data);
     else if (type === "response.done") this.#follower?.done();
     else return false;
@@ -277,7 +309,7 @@ export class RemotePort extends Port {
   #replace(eventID, state) {
     if (state === null || typeof state !== "object") return;
     if (state.concurrent !== true) {
-      for (const [name, { isState }] of this.#bound) if (isState) this.#bound.delete(name);
+      for (const { 0: name, 1: { isState } } of this.#bound.entries()) if (isState) this.#bound.delete(name);
     }
     this[kBind](eventID, state.body, "body");
     this.#follower?.replace(state);
@@ -285,21 +317,21 @@ export class RemotePort extends Port {
 
   /** Dispatches an event here and at the parent, where preventing its default counts as well. */
   #tell(event) {
-    this.dispatchEvent(event);
+    EventTargetPrototypeDispatchEvent(this, event);
     if (this.parent === null || event.isStopped) return;
     const copy = event.copy();
-    if (event.defaultPrevented) copy.preventDefault();
-    if (!this.parent.dispatchEvent(copy)) event.preventDefault();
+    if (EventPrototypeGetDefaultPrevented(event)) EventPrototypePreventDefault(copy);
+    if (!EventTargetPrototypeDispatchEvent(this.parent, copy)) EventPrototypePreventDefault(event);
     if (copy.isStopped) event.stopPropagation();
   }
 
   #portsOf(eventID, numPorts) {
-    const count = Number.isInteger(numPorts) ? Math.min(Math.max(numPorts, 0), MAX_PORTS) : 0;
-    return Array.from({ length: count }, (_, index) => {
+    const count = NumberIsInteger(numPorts) ? MathMin(MathMax(numPorts, 0), MAX_PORTS) : 0;
+    return ArrayFrom({ length: count }, (_, index) => {
       const address = `${eventID}:${index}`;
       return new ReplyPort({
         post: (data, options) => this.#post(data, under(address, options), 0),
-        request: (data, options, ...rest) => this.#request(data, under(address, options), ...rest),
+        request: (data, options, ...rest) => this.#request(data, under(address, options), ...new SafeArrayIterator(rest)),
         listen: (port) => this.#replyPorts.set(address, port),
         close: () => this.#replyPorts.delete(address),
       });
@@ -342,7 +374,7 @@ class ReplyPort extends EventTarget {
   }
 
   addEventListener(...args) {
-    super.addEventListener(...args);
+    EventTargetPrototypeAddEventListener(this, ...new SafeArrayIterator(args));
     this.#line.listen(this);
   }
 

@@ -1,9 +1,21 @@
 // Changes that came over a line, applied to the copy of what they are changes of.
 
 import { Observer } from "./60_observer.js";
+import {
+  ArrayIsArray,
+  ArrayPrototypeMap,
+  ArrayPrototypePop,
+  ArrayPrototypeShift,
+  ArrayPrototypeSome,
+  NumberIsInteger,
+  ObjectHasOwn,
+  SafeArrayIterator,
+  SafeSet,
+  String,
+} from "./00_primordials.js";
 
 /** Methods that change an array; records may say that one was called. */
-export const ARRAY_METHODS = new Set([
+export const ARRAY_METHODS = new SafeSet([
   "copyWithin",
   "fill",
   "pop",
@@ -16,7 +28,7 @@ export const ARRAY_METHODS = new Set([
 ]);
 
 /** Keys by which one could reach what does not belong to the copy. */
-const FORBIDDEN = new Set(["__proto__", "constructor", "prototype"]);
+const FORBIDDEN = new SafeSet(["__proto__", "constructor", "prototype"]);
 
 /**
  * Applies the records of one delta to `root` through the Observer, in one batch. Nothing is reached but own properties;
@@ -26,41 +38,41 @@ const FORBIDDEN = new Set(["__proto__", "constructor", "prototype"]);
  * @param {string | null} [prefix] the first key of every path, where `root` itself stands below it
  */
 export function applyRecords(root, records, prefix = null) {
-  if (!isObject(root) || !Array.isArray(records)) return;
+  if (!isObject(root) || !ArrayIsArray(records)) return;
   Observer.batch(root, () => {
-    for (const record of records) applyRecord(root, record, prefix);
+    for (const record of new SafeArrayIterator(records)) applyRecord(root, record, prefix);
   });
 }
 
 function applyRecord(root, record, prefix) {
-  if (!isObject(record) || !Array.isArray(record.path)) return;
-  const path = record.path.map(String);
-  if (prefix !== null && path.shift() !== prefix) return;
-  if (path.some((key) => FORBIDDEN.has(key))) return;
-  if (Array.isArray(record.argumentsList)) {
+  if (!isObject(record) || !ArrayIsArray(record.path)) return;
+  const path = ArrayPrototypeMap(record.path, String);
+  if (prefix !== null && ArrayPrototypeShift(path) !== prefix) return;
+  if (ArrayPrototypeSome(path, (key) => FORBIDDEN.has(key))) return;
+  if (ArrayIsArray(record.argumentsList)) {
     const array = follow(root, path);
-    if (Array.isArray(array) && ARRAY_METHODS.has(record.operation)) call(array, record);
+    if (ArrayIsArray(array) && ARRAY_METHODS.has(record.operation)) call(array, record);
     return;
   }
-  const key = path.pop();
+  const key = ArrayPrototypePop(path);
   const parent = key === undefined ? undefined : follow(root, path);
   if (!isObject(parent)) return;
   if (record.type === "delete" || record.operation === "deleteProperty") Observer.deleteProperty(parent, key);
-  else if (!Array.isArray(parent) || key !== "length") Observer.set(parent, key, record.value);
+  else if (!ArrayIsArray(parent) || key !== "length") Observer.set(parent, key, record.value);
   else if (isLength(record.value)) Observer.set(parent, key, record.value);
 }
 
 /** A method's callback does not travel, and without it `sort` would make another order. */
 function call(array, { operation, argumentsList }) {
   if (operation === "sort" && argumentsList.length > 0) return;
-  Observer.proxy(array)[operation](...argumentsList);
+  Observer.proxy(array)[operation](...new SafeArrayIterator(argumentsList));
 }
 
 /** What stands at a path of own properties, or undefined. */
 function follow(root, path) {
   let at = root;
-  for (const key of path) {
-    if (!isObject(at) || !Object.hasOwn(at, key)) return undefined;
+  for (const key of new SafeArrayIterator(path)) {
+    if (!isObject(at) || !ObjectHasOwn(at, key)) return undefined;
     at = at[key];
   }
   return at;
@@ -71,5 +83,5 @@ function isObject(value) {
 }
 
 function isLength(value) {
-  return Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+  return NumberIsInteger(value) && value >= 0 && value < 2 ** 32;
 }

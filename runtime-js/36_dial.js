@@ -4,12 +4,42 @@ import { core } from "ext:core/mod.js";
 import { op_socket_close, op_socket_dial, op_socket_send } from "ext:core/ops";
 import { define } from "ext:liveline/00_globals.js";
 import { currentExchange } from "ext:liveline/10_exchange.js";
-import { listen, NO_STATUS } from "ext:liveline/16_websocket.js";
-import { LINE_HEADERS, LiveResponse, setPortOpener } from "ext:liveline/20_live_response.js";
+import { hasSocketScheme, listen, NO_STATUS } from "ext:liveline/16_websocket.js";
+import { hasPort, LINE_HEADERS, setPortOpener, urlOf } from "ext:liveline/20_live_response.js";
 import { RemotePort } from "ext:liveline/34_remote_port.js";
+import {
+  ArrayPrototypeConcat,
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  Headers,
+  HeadersPrototypeGet,
+  HeadersPrototypeGetSetCookie,
+  HeadersPrototypeHas,
+  HeadersPrototypeSet,
+  queueMicrotask,
+  Request,
+  RequestPrototypeGetHeaders,
+  RequestPrototypeGetUrl,
+  ResponsePrototypeGetHeaders,
+  SafeArrayIterator,
+  SafeMap,
+  SafeRegExp,
+  SafeWeakMap,
+  String,
+  StringPrototypeIncludes,
+  StringPrototypeReplace,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
+  StringPrototypeTrim,
+  URL,
+  URLCanParse,
+  URLPrototypeGetHref,
+  URLPrototypeGetOrigin,
+} from "ext:liveline/00_primordials.js";
 
 /** As whom a response was fetched: its line is for the same visitor. @type {WeakMap<Response, Identity>} */
-const identities = new WeakMap();
+const identities = new SafeWeakMap();
 
 /**
  * @typedef {object} Identity
@@ -22,24 +52,29 @@ const ANYBODY = { cookie: "", authorization: "" };
 /** The web's fetch(), which tells servers like this one that their answers may stay on the line. */
 async function fetch(input, init = undefined) {
   const { fetch } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
-  const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
-  if (!headers.has("X-Accept-Live")) headers.set("X-Accept-Live", "*");
+  const isRequest = input instanceof Request;
+  const headers = new Headers(init?.headers ?? (isRequest ? RequestPrototypeGetHeaders(input) : undefined));
+  if (!HeadersPrototypeHas(headers, "X-Accept-Live")) HeadersPrototypeSet(headers, "X-Accept-Live", "*");
   const response = await fetch(input, { ...init, headers });
-  if (LiveResponse.hasPort(response)) {
-    identities.set(response, identityOf(response, headers, input instanceof Request ? input.url : String(input)));
+  if (hasPort(response)) {
+    identities.set(response, identityOf(response, headers, isRequest ? RequestPrototypeGetUrl(input) : String(input)));
   }
   return response;
 }
 
 /** What the handler said of itself, unless a redirect led elsewhere, and the cookies that came with the answer. */
 function identityOf(response, headers, asked) {
-  const isThere = new URL(asked).origin === new URL(response.url).origin;
-  const given = isThere ? headers.get("cookie") ?? "" : "";
-  const jar = new Map();
-  for (const cookie of [...given.split(";"), ...response.headers.getSetCookie().map((line) => line.split(";")[0])]) {
-    if (cookie.includes("=")) jar.set(cookie.split("=")[0].trim(), cookie.trim());
+  const isThere = originOf(asked) === originOf(urlOf(response));
+  const given = isThere ? HeadersPrototypeGet(headers, "cookie") ?? "" : "";
+  const jar = new SafeMap();
+  const set = HeadersPrototypeGetSetCookie(ResponsePrototypeGetHeaders(response));
+  const fresh = ArrayPrototypeMap(set, (line) => StringPrototypeSplit(line, ";")[0]);
+  for (const cookie of new SafeArrayIterator(ArrayPrototypeConcat(StringPrototypeSplit(given, ";"), fresh))) {
+    if (!StringPrototypeIncludes(cookie, "=")) continue;
+    jar.set(StringPrototypeTrim(StringPrototypeSplit(cookie, "=")[0]), StringPrototypeTrim(cookie));
   }
-  return { cookie: [...jar.values()].join("; "), authorization: isThere ? headers.get("authorization") ?? "" : "" };
+  const authorization = isThere ? HeadersPrototypeGet(headers, "authorization") ?? "" : "";
+  return { cookie: ArrayPrototypeJoin([...jar.values()], "; "), authorization };
 }
 
 /** Opens the line of a response; it ends with the exchange that opened it. */
@@ -47,28 +82,34 @@ function openLine(response) {
   const url = lineOf(response);
   const exchange = currentExchange();
   if (url === null || exchange?.ended) return null;
-  const isSameOrigin = url.origin.replace(/^ws/, "http") === new URL(response.url || "null:").origin;
+  const from = originOf(urlOf(response) || "null:");
+  const isSameOrigin = StringPrototypeReplace(URLPrototypeGetOrigin(url), "ws", "http") === from;
   const identity = isSameOrigin ? identities.get(response) ?? ANYBODY : ANYBODY;
-  const port = new RemotePort((receiver) => dial(url.href, identity, receiver));
+  const port = new RemotePort((receiver) => dial(URLPrototypeGetHref(url), identity, receiver));
   exchange?.onEnd(() => port.close(1001, "the exchange that followed this line has ended"));
   return port;
 }
 
-/** Where a response's line is, or null. */
-function lineOf(response) {
-  const [today, older] = LINE_HEADERS.map((name) => response.headers.get(name));
-  const address = today?.startsWith("socket://")
-    ? today.slice("socket://".length)
-    : older?.startsWith("ws:")
-    ? older.slice("ws:".length).replace(/^\/*/, "/")
-    : null;
-  const base = response.url === "" ? undefined : response.url;
-  if (address === null || !URL.canParse(address, base)) return null;
-  const url = new URL(address, base);
-  // Setting the scheme of a special URL to another special one is what URLs allow.
-  if (url.protocol === "http:" || url.protocol === "https:") url.protocol = url.protocol.replace("http", "ws");
-  return url.protocol === "ws:" || url.protocol === "wss:" ? url : null;
+function originOf(url) {
+  return URLPrototypeGetOrigin(new URL(url));
 }
+
+/** Where a response's line is, or null. @returns {URL | null} */
+function lineOf(response) {
+  const headers = ResponsePrototypeGetHeaders(response);
+  const { 0: today, 1: older } = ArrayPrototypeMap(LINE_HEADERS, (name) => HeadersPrototypeGet(headers, name) ?? "");
+  const address = StringPrototypeStartsWith(today, "socket://")
+    ? StringPrototypeSlice(today, "socket://".length)
+    : StringPrototypeStartsWith(older, "ws:")
+    ? StringPrototypeReplace(StringPrototypeSlice(older, "ws:".length), LEADING_SLASHES, "/")
+    : null;
+  const base = urlOf(response) || undefined;
+  if (address === null || !URLCanParse(address, base)) return null;
+  const url = new URL(address, base);
+  return hasSocketScheme(url) ? url : null;
+}
+
+const LEADING_SLASHES = new SafeRegExp(/^\/*/);
 
 /** @returns {import("./34_remote_port.js").Transport} */
 function dial(url, { cookie, authorization }, receiver) {

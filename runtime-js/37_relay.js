@@ -1,6 +1,16 @@
 // A handler that passes on the live response of another server: what is said on either line is said on the other.
 
+import { abort } from "./02_exceptions.js";
 import { kRelay } from "./33_port_events.js";
+import {
+  AbortController,
+  AbortControllerPrototypeGetSignal,
+  EventPrototypeGetType,
+  EventTargetPrototypeAddEventListener,
+  PromisePrototypeCatch,
+  PromisePrototypeThen,
+  SafeArrayIterator,
+} from "./00_primordials.js";
 
 /**
  * Connects the line to the client with the line to the upstream. States and deltas take their own way, through the
@@ -12,10 +22,10 @@ import { kRelay } from "./33_port_events.js";
  */
 export function relay(client, upstream, report) {
   const over = new AbortController();
-  upstream.addEventListener("close", () => over.abort(), { once: true });
+  EventTargetPrototypeAddEventListener(upstream, "close", () => abort(over), { once: true });
   const connect = (from, to) => from[kRelay]((event, live) => {
     try {
-      pass(event, to, { type: event.type, live, signal: over.signal }, fail);
+      pass(event, to, { type: EventPrototypeGetType(event), live, signal: AbortControllerPrototypeGetSignal(over) }, fail);
     } catch (error) {
       fail(error);
     }
@@ -26,12 +36,13 @@ export function relay(client, upstream, report) {
   };
   const stops = [connect(upstream, client), connect(client, upstream)];
   return () => {
-    over.abort();
-    for (const stop of stops) stop();
+    abort(over);
+    for (const stop of new SafeArrayIterator(stops)) stop();
   };
 }
 
 function pass({ data, ports }, to, options, fail) {
   if (ports.length === 0) return to.postMessage(data, options);
-  to.postRequest(data, options).then((answer) => ports[0].postMessage(answer.data)).catch(fail);
+  const asked = to.postRequest(data, options);
+  PromisePrototypeCatch(PromisePrototypeThen(asked, (answer) => ports[0].postMessage(answer.data)), fail);
 }

@@ -1,5 +1,7 @@
 // Questions to the person at the other end of a line.
 
+
+
 /**
  * Asks the user, through whatever the client shows for it. An answer is an event; it stands for its `data` where a
  * value is asked of it (`answer == true`, `${answer}`, JSON), but as any object it is truthy: `if (answer.data)`.
@@ -31,7 +33,10 @@ export class Dialogs {
   }
 
   #ask(type, question, callback, options) {
-    if (typeof callback !== "function") [callback, options] = [undefined, callback ?? options];
+    if (typeof callback !== "function") {
+      options = callback ?? options;
+      callback = undefined;
+    }
     const data = typeof question === "string" ? { message: question } : question;
     return this.#client().postRequest(data, callback, { ...options, type });
   }

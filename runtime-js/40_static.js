@@ -2,9 +2,10 @@
 
 import { op_file_open, op_file_read } from "ext:core/ops";
 import { nativeStream, readHeaders } from "ext:liveline/11_request.js";
+import { Response, SafeWeakMap } from "ext:liveline/00_primordials.js";
 
 /** Native files of Responses made here, by Response: `{ exchange, file }`. */
-const files = new WeakMap();
+const files = new SafeWeakMap();
 
 /**
  * The answer of `public/` to `pathname`: the file, 304, 206, 416 or 404. The request's conditions and ranges are for

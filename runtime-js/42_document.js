@@ -1,6 +1,23 @@
 // The document that a page is on the server: as small as the bindings of 44_binding.js need it. What none of them
 // changes is text.
 
+import {
+  ArrayIsArray,
+  ArrayPrototypeFilter,
+  ArrayPrototypeIndexOf,
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  ArrayPrototypeSplice,
+  RegExpPrototypeTest,
+  SafeArrayIterator,
+  SafeMap,
+  SafeRegExp,
+  SafeSet,
+  StringPrototypeReplace,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
+} from "./00_primordials.js";
+
 /**
  * A part of a page: HTML, a place, or an element's name, attributes and children; `null` for those of an element that
  * cannot have any.
@@ -9,12 +26,16 @@
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\u00a0": "&nbsp;" };
 
+const SPECIAL = new SafeRegExp(/[&<>"\u00a0]/g);
+const SPACE = new SafeRegExp(/\s+/);
+const LAST_SEMICOLON = new SafeRegExp(/\s*;?\s*$/);
+
 function escaped(text) {
-  return text.replace(/[&<>"\u00a0]/g, (c) => ESCAPES[c]);
+  return StringPrototypeReplace(text, SPECIAL, (c) => ESCAPES[c]);
 }
 
 /** Elements whose first line break the parser drops. */
-const DROPS_BREAK = new Set(["pre", "textarea", "listing"]);
+const DROPS_BREAK = new SafeSet(["pre", "textarea", "listing"]);
 
 /** As much of a DOM element as the bindings use. */
 export class PageElement {
@@ -25,12 +46,13 @@ export class PageElement {
 
   /** @param {Piece} source an element's */
   constructor(source, parentElement) {
-    const [name, attributes, children] = source;
+    const { 0: name, 1: attributes, 2: children } = source;
     this.localName = name;
     this.parentElement = parentElement;
     this.#source = source;
-    this.#attributes = new Map(attributes);
-    this.#nodes = children?.map((child) => Array.isArray(child) ? new PageElement(child, this) : child) ?? null;
+    this.#attributes = new SafeMap(attributes);
+    const nodeOf = (child) => ArrayIsArray(child) ? new PageElement(child, this) : child;
+    this.#nodes = children === null ? null : ArrayPrototypeMap(children, nodeOf);
   }
 
   /** A template's are its content's. */
@@ -39,7 +61,7 @@ export class PageElement {
   }
 
   #elements() {
-    return this.#nodes?.filter((node) => node instanceof PageElement) ?? [];
+    return this.#nodes === null ? [] : ArrayPrototypeFilter(this.#nodes, (node) => node instanceof PageElement);
   }
 
   get content() {
@@ -65,11 +87,12 @@ export class PageElement {
   get classList() {
     return {
       toggle: (name, on) => {
-        const names = new Set((this.getAttribute("class") ?? "").split(/\s+/).filter((name) => name !== ""));
+        const list = StringPrototypeSplit(this.getAttribute("class") ?? "", SPACE);
+        const names = new SafeSet(ArrayPrototypeFilter(list, (name) => name !== ""));
         if (on === names.has(name)) return;
         if (on) names.add(name);
         else names.delete(name);
-        this.setAttribute("class", [...names].join(" "));
+        this.setAttribute("class", ArrayPrototypeJoin([...names.values()], " "));
       },
     };
   }
@@ -78,8 +101,8 @@ export class PageElement {
     return {
       setProperty: (name, value) => {
         // What could be more than one declaration is none.
-        if (value === "" || /[;{}\\]|\/\*/.test(value)) return;
-        const rest = (this.getAttribute("style") ?? "").replace(/\s*;?\s*$/, "");
+        if (value === "" || RegExpPrototypeTest(/[;{}\\]|\/\*/, value)) return;
+        const rest = StringPrototypeReplace(this.getAttribute("style") ?? "", LAST_SEMICOLON, "");
         this.setAttribute("style", `${rest === "" ? "" : `${rest}; `}${name}: ${value}`);
       },
     };
@@ -99,14 +122,14 @@ export class PageElement {
 
   insertBefore(element, reference) {
     if (element.parentElement !== null) element.remove();
-    const at = reference === null ? this.#nodes.length : this.#nodes.indexOf(reference);
-    this.#nodes.splice(at, 0, element);
+    const at = reference === null ? this.#nodes.length : ArrayPrototypeIndexOf(this.#nodes, reference);
+    ArrayPrototypeSplice(this.#nodes, at, 0, element);
     element.parentElement = this;
   }
 
   remove() {
     const siblings = this.parentElement.#nodes;
-    siblings.splice(siblings.indexOf(this), 1);
+    ArrayPrototypeSplice(siblings, ArrayPrototypeIndexOf(siblings, this), 1);
     this.parentElement = null;
   }
 
@@ -116,17 +139,18 @@ export class PageElement {
 
   write(writer) {
     let tag = `<${this.localName}`;
-    for (const [name, value] of this.#attributes) tag += ` ${name}="${escaped(value)}"`;
+    for (const { 0: name, 1: value } of this.#attributes.entries()) tag += ` ${name}="${escaped(value)}"`;
     writer.text(`${tag}>`);
     if (this.#nodes === null) return;
-    const [first] = this.#nodes;
-    if (DROPS_BREAK.has(this.localName) && typeof first === "string" && first.startsWith("\n")) writer.text("\n");
+    const { 0: first } = this.#nodes;
+    const beginsWithBreak = typeof first === "string" && StringPrototypeStartsWith(first, "\n");
+    if (beginsWithBreak && DROPS_BREAK.has(this.localName)) writer.text("\n");
     this.writeContent(writer);
     writer.text(`</${this.localName}>`);
   }
 
   writeContent(writer) {
-    for (const node of this.#nodes) {
+    for (const node of new SafeArrayIterator(this.#nodes)) {
       if (typeof node === "string") writer.text(node);
       else if (typeof node === "number") writer.place(node);
       else node.write(writer);

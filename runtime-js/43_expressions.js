@@ -4,6 +4,37 @@
 // An expression sees data and nothing else: names of its scope, own properties, and the methods listed here. There
 // are no assignments, no functions and no globals, so what a stranger puts into the data stays data.
 
+import {
+  Array,
+  ArrayIsArray,
+  ArrayPrototypeFind,
+  ArrayPrototypeIncludes,
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  Boolean,
+  Number,
+  ObjectEntries,
+  ObjectHasOwn,
+  ObjectKeys,
+  parseInt,
+  ReflectApply,
+  RegExp,
+  RegExpPrototypeExec,
+  SafeArrayIterator,
+  SafeMap,
+  SafeRegExp,
+  String,
+  StringFromCodePoint,
+  StringPrototypeIncludes,
+  StringPrototypeReplace,
+  StringPrototypeSlice,
+  StringPrototypeStartsWith,
+  StringPrototypeTrim,
+  SyntaxError,
+  TypeError,
+} from "./00_primordials.js";
+
 /**
  * The names that an expression knows: an object's own properties, then those of the scope around it.
  * @typedef {{ names: object, outer: Scope | null }} Scope
@@ -23,11 +54,11 @@ const METHODS = {
 };
 
 function methodsOf(prototype, names) {
-  return new Map(names.map((name) => [name, prototype[name]]));
+  return new SafeMap(ArrayPrototypeMap(names, (name) => [name, prototype[name]]));
 }
 
 /** Binary operators with how tightly they bind. */
-const BINARY = new Map([
+const BINARY = new SafeMap([
   ["??", 1], ["||", 2], ["&&", 3], ["==", 4], ["!=", 4], ["===", 4], ["!==", 4], ["<", 5], [">", 5], ["<=", 5],
   [">=", 5], ["+", 6], ["-", 6], ["*", 7], ["/", 7], ["%", 7],
 ]);
@@ -48,9 +79,9 @@ const OPERATE = {
   "%": (a, b) => a % b,
 };
 
-const UNARY = new Map([["!", (a) => !a], ["-", (a) => -a], ["+", (a) => +a], ["typeof", (a) => typeof a]]);
+const UNARY = new SafeMap([["!", (a) => !a], ["-", (a) => -a], ["+", (a) => +a], ["typeof", (a) => typeof a]]);
 
-const LITERALS = new Map([
+const LITERALS = new SafeMap([
   ["true", true], ["false", false], ["null", null], ["undefined", undefined], ["NaN", NaN], ["Infinity", Infinity],
 ]);
 
@@ -62,13 +93,13 @@ const TOKENS = {
   template: /`/,
   operator: /===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.(?!\d)|[\-+*\/%<>!?:.,()[\]]/,
 };
-const KINDS = Object.entries(TOKENS).map(([kind, { source }]) => `(?<${kind}>${source})`);
-const TOKEN = new RegExp(`\\s*(?:${KINDS.join("|")})`, "uy");
+const KINDS = ArrayPrototypeMap(ObjectEntries(TOKENS), ({ 0: kind, 1: { source } }) => `(?<${kind}>${source})`);
+const TOKEN = new RegExp(`\\s*(?:${ArrayPrototypeJoin(KINDS, "|")})`, "uy");
 
 const QUOTES = ["'", '"', "`"];
 
 /** Expressions that were read before. */
-const known = new Map();
+const known = new SafeMap();
 
 /**
  * Reads an expression.
@@ -91,24 +122,24 @@ export function expression(source) {
  */
 export function splitOutside(source, separator) {
   const parts = [];
-  let [depth, quote, begin] = [0, "", 0];
+  let { 0: depth, 1: quote, 2: begin } = [0, "", 0];
   for (let i = 0; i < source.length; i++) {
     const c = source[i];
     if (quote !== "") {
       if (c === "\\") i++;
       else if (c === quote) quote = "";
-    } else if (QUOTES.includes(c)) {
+    } else if (ArrayPrototypeIncludes(QUOTES, c)) {
       quote = c;
-    } else if ("([{".includes(c)) {
+    } else if (StringPrototypeIncludes("([{", c)) {
       depth++;
-    } else if (")]}".includes(c)) {
+    } else if (StringPrototypeIncludes(")]}", c)) {
       depth--;
     } else if (c === separator && depth <= 0) {
-      parts.push(source.slice(begin, i));
+      ArrayPrototypePush(parts, StringPrototypeSlice(source, begin, i));
       begin = i + 1;
     }
   }
-  parts.push(source.slice(begin));
+  ArrayPrototypePush(parts, StringPrototypeSlice(source, begin));
   return parts;
 }
 
@@ -133,19 +164,25 @@ class Parser {
 
   #next() {
     TOKEN.lastIndex = this.#at;
-    const match = TOKEN.exec(this.#source);
+    const match = RegExpPrototypeExec(TOKEN, this.#source);
     if (match === null) {
-      const rest = this.#source.slice(this.#at).trim();
-      [this.#kind, this.#text] = rest === "" ? ["end", ""] : ["unknown", rest[0]];
-      return;
+      const rest = StringPrototypeTrim(StringPrototypeSlice(this.#source, this.#at));
+      return rest === "" ? this.#take("end", "") : this.#take("unknown", rest[0]);
     }
     this.#at = TOKEN.lastIndex;
-    [this.#kind, this.#text] = Object.entries(match.groups).find(([, text]) => text !== undefined);
+    const { groups } = match;
+    const kind = ArrayPrototypeFind(ObjectKeys(groups), (kind) => groups[kind] !== undefined);
+    this.#take(kind, groups[kind]);
+  }
+
+  #take(kind, text) {
+    this.#kind = kind;
+    this.#text = text;
   }
 
   #fail() {
     const what = this.#kind === "end" ? "it ends too early" : `\`${this.#text}\` is not expected`;
-    throw new SyntaxError(`The expression \`${this.#source.trim()}\` cannot be read: ${what}.`);
+    throw new SyntaxError(`The expression \`${StringPrototypeTrim(this.#source)}\` cannot be read: ${what}.`);
   }
 
   #is(operator) {
@@ -195,11 +232,11 @@ class Parser {
     const links = [];
     while (true) {
       if (this.#accept(".")) {
-        links.push(this.#link(this.#name(), false));
+        ArrayPrototypePush(links, this.#link(this.#name(), false));
       } else if (this.#accept("?.")) {
-        links.push(this.#link(this.#is("[") ? this.#index() : this.#name(), true));
+        ArrayPrototypePush(links, this.#link(this.#is("[") ? this.#index() : this.#name(), true));
       } else if (this.#is("[")) {
-        links.push(this.#link(this.#index(), false));
+        ArrayPrototypePush(links, this.#link(this.#index(), false));
       } else {
         break;
       }
@@ -207,7 +244,7 @@ class Parser {
     if (links.length === 0) return value;
     return (scope) => {
       let result = value(scope);
-      for (const { optional, read } of links) {
+      for (const { optional, read } of new SafeArrayIterator(links)) {
         if (optional && (result === null || result === undefined)) return undefined;
         result = read(result, scope);
       }
@@ -219,7 +256,7 @@ class Parser {
   #link(key, optional) {
     if (!this.#accept("(")) return { optional, read: (value, scope) => property(value, key(scope)) };
     const list = this.#list(")");
-    const read = (value, scope) => call(value, key(scope), list.map((argument) => argument(scope)));
+    const read = (value, scope) => call(value, key(scope), ArrayPrototypeMap(list, (argument) => argument(scope)));
     return { optional, read };
   }
 
@@ -240,14 +277,14 @@ class Parser {
   #list(end) {
     const list = [];
     while (!this.#accept(end)) {
-      list.push(this.#conditional());
+      ArrayPrototypePush(list, this.#conditional());
       if (!this.#is(end)) this.#expect(",");
     }
     return list;
   }
 
   #primary() {
-    const [kind, text] = [this.#kind, this.#text];
+    const { 0: kind, 1: text } = [this.#kind, this.#text];
     if (kind === "template") return this.#template();
     this.#next();
     switch (kind) {
@@ -256,7 +293,7 @@ class Parser {
         return () => number;
       }
       case "string": {
-        const string = unescaped(text.slice(1, -1));
+        const string = unescaped(StringPrototypeSlice(text, 1, -1));
         return () => string;
       }
       case "name":
@@ -270,10 +307,10 @@ class Parser {
         }
         if (text === "[") {
           const list = this.#list("]");
-          return (scope) => list.map((item) => item(scope));
+          return (scope) => ArrayPrototypeMap(list, (item) => item(scope));
         }
     }
-    [this.#kind, this.#text] = [kind, text];
+    this.#take(kind, text);
     this.#fail();
   }
 
@@ -285,33 +322,36 @@ class Parser {
       if (this.#source[i] === "\\") {
         i++;
       } else if (this.#source[i] === "`") {
-        const end = unescaped(this.#source.slice(begin, i));
+        const end = unescaped(StringPrototypeSlice(this.#source, begin, i));
         this.#at = i + 1;
         this.#next();
-        return (scope) => parts.map(({ text, value }) => `${text}${value(scope)}`).join("") + end;
-      } else if (this.#source.startsWith("${", i)) {
+        return (scope) => {
+          const texts = ArrayPrototypeMap(parts, ({ text, value }) => `${text}${value(scope)}`);
+          return ArrayPrototypeJoin(texts, "") + end;
+        };
+      } else if (StringPrototypeStartsWith(this.#source, "${", i)) {
         const close = closing(this.#source, i + 1);
         if (close === -1) break;
-        const value = expression(this.#source.slice(i + 2, close));
-        parts.push({ text: unescaped(this.#source.slice(begin, i)), value });
+        const value = expression(StringPrototypeSlice(this.#source, i + 2, close));
+        ArrayPrototypePush(parts, { text: unescaped(StringPrototypeSlice(this.#source, begin, i)), value });
         i = close;
         begin = i + 1;
       }
     }
-    [this.#kind, this.#text] = ["end", ""];
+    this.#take("end", "");
     this.#fail();
   }
 }
 
 /** Where the brace that opens at `open` is closed; -1 if it is not. */
 function closing(source, open) {
-  let [depth, quote] = [0, ""];
+  let { 0: depth, 1: quote } = [0, ""];
   for (let i = open; i < source.length; i++) {
     const c = source[i];
     if (quote !== "") {
       if (c === "\\") i++;
       else if (c === quote) quote = "";
-    } else if (QUOTES.includes(c)) {
+    } else if (ArrayPrototypeIncludes(QUOTES, c)) {
       quote = c;
     } else if (c === "{") {
       depth++;
@@ -324,9 +364,11 @@ function closing(source, open) {
 
 const ESCAPES = { n: "\n", r: "\r", t: "\t", 0: "\0" };
 
+const ESCAPE = new SafeRegExp(/\\(?:u\{([0-9a-f]+)\}|u([0-9a-f]{4})|x([0-9a-f]{2})|([^]))/gi);
+
 function unescaped(text) {
-  return text.replace(/\\(?:u\{([0-9a-f]+)\}|u([0-9a-f]{4})|x([0-9a-f]{2})|([^]))/gi, (_, long, short, byte, one) => {
-    return one !== undefined ? own(ESCAPES, one) ?? one : String.fromCodePoint(parseInt(long ?? short ?? byte, 16));
+  return StringPrototypeReplace(text, ESCAPE, (_, long, short, byte, one) => {
+    return one !== undefined ? own(ESCAPES, one) ?? one : StringFromCodePoint(parseInt(long ?? short ?? byte, 16));
   });
 }
 
@@ -345,7 +387,7 @@ function binary(operator, left, right) {
 
 function lookUp(scope, name) {
   for (; scope !== null; scope = scope.outer) {
-    if (Object.hasOwn(scope.names, name)) return data(scope.names[name]);
+    if (ObjectHasOwn(scope.names, name)) return data(scope.names[name]);
   }
   // As with a property that is not there: what is bound later reads as undefined until then.
   return undefined;
@@ -361,17 +403,17 @@ function property(value, key) {
 const NOUNS = { array: "an array", object: "an object", undefined: "undefined" };
 
 function call(value, name, list) {
-  const kind = Array.isArray(value) ? "array" : typeof value;
+  const kind = ArrayIsArray(value) ? "array" : typeof value;
   const method = own(METHODS, kind)?.get(name);
   if (method === undefined) {
     const what = value === null ? "null" : NOUNS[kind] ?? `a ${kind}`;
     throw new TypeError(`\`${String(name)}()\` cannot be called on ${what}`);
   }
-  return method.apply(value, list);
+  return ReflectApply(method, value, list);
 }
 
 function own(object, key) {
-  return Object.hasOwn(object, key) ? data(object[key]) : undefined;
+  return ObjectHasOwn(object, key) ? data(object[key]) : undefined;
 }
 
 /** Functions are no data: nothing that a page reads can be called. */

@@ -2,6 +2,37 @@
 // the first state on the server, into the small document of 45_page.js, and every later one in the browser.
 
 import { expression, splitOutside } from "./43_expressions.js";
+import {
+  ArrayIsArray,
+  ArrayPrototypeEvery,
+  ArrayPrototypeFilter,
+  ArrayPrototypeFind,
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  ArrayPrototypePop,
+  ArrayPrototypePush,
+  ArrayPrototypeSome,
+  Boolean,
+  JSONStringify,
+  ObjectCreate,
+  ObjectKeys,
+  RegExpPrototypeExec,
+  RegExpPrototypeTest,
+  SafeArrayIterator,
+  SafeMap,
+  SafeRegExp,
+  SafeSet,
+  String,
+  StringPrototypeIndexOf,
+  StringPrototypeReplace,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
+  StringPrototypeToLowerCase,
+  StringPrototypeTrim,
+  SyntaxError,
+  TypeError,
+} from "./00_primordials.js";
 
 /** The attribute of bound elements. */
 const RENDER = "render";
@@ -9,16 +40,19 @@ const RENDER = "render";
 const KEY = "data-key";
 
 /** Elements whose text is code or has no escapes. */
-const RAW_TEXT = new Set(["script", "style", "noscript", "iframe", "xmp", "noembed", "noframes", "plaintext"]);
+const RAW_TEXT = new SafeSet(["script", "style", "noscript", "iframe", "xmp", "noembed", "noframes", "plaintext"]);
 /** Attributes whose values are code. */
 const CODE = /^(?:on.*|srcdoc)$/i;
 /** Attributes whose values are addresses. */
 const ADDRESS = /^(?:href|src|action|formaction|data)$/i;
 
+// deno-lint-ignore no-control-regex
+const SPACES = new SafeRegExp(/[\x00-\x20]+/g);
+const CAPITALS = new SafeRegExp(/[A-Z]/g);
+
 /** Whether an address is code; browsers pass over spaces and control characters in it. */
 function isScript(address) {
-  // deno-lint-ignore no-control-regex
-  return /^javascript:/i.test(address.replace(/[\x00-\x20]+/g, ""));
+  return RegExpPrototypeTest(/^javascript:/i, StringPrototypeReplace(address, SPACES, ""));
 }
 
 /**
@@ -26,7 +60,7 @@ function isScript(address) {
  * @param {(binding: string, error: Error) => void} tell
  */
 export function reporter(tell) {
-  const told = new Set();
+  const told = new SafeSet();
   return (element, source, error) => {
     const binding = `<${element.localName} render="${source}">`;
     if (told.has(binding)) return;
@@ -51,10 +85,12 @@ export class View {
     const source = element.getAttribute(RENDER);
     if (source !== null) {
       const directives = directivesOf(source);
-      for (const directive of directives) this.#bindings.push(new Binding(element, directive, report));
-      if (directives.some(({ fills }) => fills)) return;
+      for (const directive of new SafeArrayIterator(directives)) {
+        ArrayPrototypePush(this.#bindings, new Binding(element, directive, report));
+      }
+      if (ArrayPrototypeSome(directives, ({ fills }) => fills)) return;
     }
-    for (const child of element.children) this.#collect(child, report);
+    for (const child of new SafeArrayIterator(element.children)) this.#collect(child, report);
   }
 
   /**
@@ -62,7 +98,7 @@ export class View {
    * @param {import("./43_expressions.js").Scope} scope
    */
   update(scope) {
-    for (const binding of this.#bindings) binding.update(scope);
+    for (const binding of new SafeArrayIterator(this.#bindings)) binding.update(scope);
   }
 }
 
@@ -101,26 +137,28 @@ class Binding {
  */
 
 /** Directives by the text that they were read from. @type {Map<string, Directive[]>} */
-const known = new Map();
+const known = new SafeMap();
 
 function directivesOf(text) {
   let directives = known.get(text);
   if (directives === undefined) {
-    const sources = splitOutside(text, ";").map((source) => source.trim()).filter((source) => source !== "");
-    directives = sources.map(directiveOf);
+    const trimmed = ArrayPrototypeMap(splitOutside(text, ";"), (source) => StringPrototypeTrim(source));
+    const sources = ArrayPrototypeFilter(trimmed, (source) => source !== "");
+    directives = ArrayPrototypeMap(sources, directiveOf);
     known.set(text, directives);
   }
   return directives;
 }
 
 function directiveOf(source) {
-  const fills = source.startsWith("#");
+  const fills = StringPrototypeStartsWith(source, "#");
   try {
-    const colon = source.indexOf(":");
+    const colon = StringPrototypeIndexOf(source, ":");
     if (colon === -1) throw new SyntaxError("A binding is written `name: expression`.");
-    const [sign, name, value] = [source[0], source.slice(1, colon).trim(), source.slice(colon + 1)];
-    if (source.startsWith("#items")) return { source, fills, ...items(value) };
-    return { source, fills, evaluate: expression(value), writer: writerFor(sign, name) };
+    const name = StringPrototypeTrim(StringPrototypeSlice(source, 1, colon));
+    const value = StringPrototypeSlice(source, colon + 1);
+    if (StringPrototypeStartsWith(source, "#items")) return { source, fills, ...items(value) };
+    return { source, fills, evaluate: expression(value), writer: writerFor(source[0], name) };
   } catch (error) {
     const fail = () => {
       throw error;
@@ -138,22 +176,23 @@ function writerFor(sign, name) {
       if (name === "html") return html;
       break;
     case "~":
-      return name.startsWith("?") ? flag(attributeName(name.slice(1).trim())) : attribute(attributeName(name));
+      if (!StringPrototypeStartsWith(name, "?")) return attribute(attributeName(name));
+      return flag(attributeName(StringPrototypeTrim(StringPrototypeSlice(name, 1))));
     case "%":
-      if (/^\S+$/.test(name)) return className(name);
+      if (RegExpPrototypeTest(/^\S+$/, name)) return className(name);
       break;
     case "&":
-      if (/^[-\w]+$/.test(name)) return style(name);
+      if (RegExpPrototypeTest(/^[-\w]+$/, name)) return style(name);
   }
   const all = "#text, #html, #items, ~attribute, ~?flag, %class and &style";
   throw new SyntaxError(`\`${sign}${name}\` is no binding: there are ${all}.`);
 }
 
 function attributeName(name) {
-  if (!/^[^\s"'<>/=]+$/.test(name) || name === RENDER || name === KEY) {
+  if (!RegExpPrototypeTest(/^[^\s"'<>/=]+$/, name) || name === RENDER || name === KEY) {
     throw new SyntaxError(`\`${name}\` is no attribute that can be bound.`);
   }
-  if (CODE.test(name)) throw new SyntaxError(`\`${name}\` cannot be bound: its value would be code.`);
+  if (RegExpPrototypeTest(CODE, name)) throw new SyntaxError(`\`${name}\` cannot be bound: its value would be code.`);
   return name;
 }
 
@@ -164,14 +203,15 @@ function whenChanged(write) {
   return (value) => {
     if (written && value === last) return;
     write(value);
-    [last, written] = [value, true];
+    last = value;
+    written = true;
   };
 }
 
 /** Text for people: nothing for what is missing, JSON for objects. */
 function textOf(value) {
   if (value === null || value === undefined) return "";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "object" ? JSONStringify(value) : String(value);
 }
 
 function checkFillable({ localName }) {
@@ -202,7 +242,7 @@ function attribute(name) {
     });
     return (value) => {
       const text = value === null || value === undefined ? null : textOf(value);
-      if (text !== null && ADDRESS.test(name) && isScript(text)) {
+      if (text !== null && RegExpPrototypeTest(ADDRESS, name) && isScript(text)) {
         throw new TypeError("the address is a script, so it is left out");
       }
       write(text);
@@ -228,7 +268,9 @@ function className(name) {
 }
 
 function style(name) {
-  const property = name.startsWith("--") ? name : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const property = StringPrototypeStartsWith(name, "--")
+    ? name
+    : StringPrototypeReplace(name, CAPITALS, (letter) => `-${StringPrototypeToLowerCase(letter)}`);
   return (element) => {
     const write = whenChanged((text) => element.style.setProperty(property, text));
     return (value) => write(textOf(value));
@@ -240,10 +282,11 @@ function style(name) {
 /** Reads `(item, index) of list / 'template'` or `(key, value, index) in object / 'template'`. */
 function items(spec) {
   const parts = splitOutside(spec, "/");
-  const template = parts.length > 1 ? expression(parts.pop()) : null;
-  const match = /^\s*(?:\(([^()]*)\)|([\w$]+))\s*\b(of|in)\b([^]*)$/.exec(parts.join("/"));
-  const names = (match?.[1] ?? match?.[2] ?? "").split(",").map((name) => name.trim());
-  const areNames = names.every((name) => /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name));
+  const template = parts.length > 1 ? expression(ArrayPrototypePop(parts)) : null;
+  const match = RegExpPrototypeExec(/^\s*(?:\(([^()]*)\)|([\w$]+))\s*\b(of|in)\b([^]*)$/, ArrayPrototypeJoin(parts, "/"));
+  const list = StringPrototypeSplit(match?.[1] ?? match?.[2] ?? "", ",");
+  const names = ArrayPrototypeMap(list, (name) => StringPrototypeTrim(name));
+  const areNames = ArrayPrototypeEvery(names, (name) => RegExpPrototypeTest(/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u, name));
   if (match === null || template === null || !areNames) {
     throw new SyntaxError("A list is written `#items: (item, index) of list / 'template'`.");
   }
@@ -258,15 +301,15 @@ function items(spec) {
   };
 }
 
-const NO_ITEMS = { template: undefined, entries: new Map() };
+const NO_ITEMS = { template: undefined, entries: new SafeMap() };
 
 /** The items to show: the names that each adds to the scope, by key. */
-function entriesOfList(list, [item, index]) {
-  const entries = new Map();
+function entriesOfList(list, { 0: item, 1: index }) {
+  const entries = new SafeMap();
   if (list === null || list === undefined) return entries;
-  if (!Array.isArray(list)) throw new TypeError("the value after `of` is no list");
+  if (!ArrayIsArray(list)) throw new TypeError("the value after `of` is no list");
   for (let i = 0; i < list.length; i++) {
-    const names = Object.create(null);
+    const names = ObjectCreate(null);
     names[item] = list[i];
     if (index !== undefined) names[index] = i;
     let key = keyOf(list[i]) ?? String(i);
@@ -284,12 +327,14 @@ function keyOf(item) {
   return typeof key === "string" || typeof key === "number" ? `id:${key}` : undefined;
 }
 
-function entriesOfObject(object, [key, value, index]) {
-  const entries = new Map();
+function entriesOfObject(object, { 0: key, 1: value, 2: index }) {
+  const entries = new SafeMap();
   if (object === null || object === undefined) return entries;
   if (typeof object !== "object") throw new TypeError("the value after `in` is no object");
-  for (const [i, name] of Object.keys(object).entries()) {
-    const names = Object.create(null);
+  const keys = ObjectKeys(object);
+  for (let i = 0; i < keys.length; i++) {
+    const name = keys[i];
+    const names = ObjectCreate(null);
     names[key] = name;
     if (value !== undefined) names[value] = object[name];
     if (index !== undefined) names[index] = i;
@@ -303,30 +348,30 @@ class List {
   #element;
   #report;
   /** In the order of the document. @type {Map<string, { element: Element, view: View }>} */
-  #items = new Map();
+  #items = new SafeMap();
 
   constructor(element, report) {
     this.#element = element;
     this.#report = report;
     // The server rendered these.
-    for (const child of element.children) {
+    for (const child of new SafeArrayIterator(element.children)) {
       const key = child.getAttribute(KEY);
       if (key !== null) this.#items.set(key, { element: child, view: new View(child, report) });
     }
   }
 
   update({ template, entries }, scope) {
-    for (const [key, { element }] of this.#items) {
+    for (const { 0: key, 1: { element } } of this.#items.entries()) {
       if (entries.has(key)) continue;
       element.remove();
       this.#items.delete(key);
     }
     const original = entries.size > 0 ? templateOf(this.#element, template) : null;
     const before = [...this.#items.values()];
-    const items = new Map();
-    const placed = new Set();
+    const items = new SafeMap();
+    const placed = new SafeSet();
     let next = 0;
-    for (const [key, names] of entries) {
+    for (const { 0: key, 1: names } of entries.entries()) {
       while (placed.has(before[next])) next++;
       const item = this.#items.get(key) ?? this.#make(original, key);
       if (item === before[next]) next++;
@@ -353,14 +398,14 @@ function templateOf(element, name) {
     if (found !== undefined) return found;
     root = around;
   }
-  const head = [...root.children].find((child) => child.localName === "head");
+  const head = ArrayPrototypeFind([...new SafeArrayIterator(root.children)], (child) => child.localName === "head");
   const found = head && templateIn(head, name);
   if (found === undefined) throw new TypeError(`there is no <template def="${name}"> with an element in it`);
   return found;
 }
 
 function templateIn(element, name) {
-  for (const child of element.children) {
+  for (const child of new SafeArrayIterator(element.children)) {
     if (child.localName !== "template" || child.getAttribute("def") !== name) continue;
     return child.content.firstElementChild ?? undefined;
   }

@@ -5,28 +5,44 @@ import { op_answer_page, op_log_error, op_page_source } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { PageElement } from "ext:liveline/42_document.js";
 import { reporter, View } from "ext:liveline/44_binding.js";
+import {
+  HeadersPrototypeEntries,
+  HeadersPrototypeGet,
+  HeadersPrototypeHas,
+  JSONParse,
+  NumberPrototypeToString,
+  RegExpPrototypeTest,
+  SafeMap,
+  SafeRegExp,
+  SafeSet,
+  StringPrototypeCharCodeAt,
+  StringPrototypePadStart,
+  StringPrototypeReplace,
+} from "ext:liveline/00_primordials.js";
 
 /** Places in a page, as the host numbers them. */
 const LINE = 0;
 const STATE = 1;
 
 /** Pages by number. @type {Map<number, { pieces: import("./42_document.js").Piece[], report: Function }>} */
-const pages = new Map();
+const pages = new SafeMap();
 
 /** Statuses whose answers have no body. */
-const BODILESS = new Set([204, 205, 304]);
+const BODILESS = new SafeSet([204, 205, 304]);
 
 /** Whether an answer is a state to be shown in the page: data, and no redirect. @param {Headers | null} headers */
 export function isShown(status, headers) {
   if (BODILESS.has(status)) return false;
-  return headers === null || (!headers.has("location") && (!headers.has("content-type") || isJson(headers)));
+  if (headers === null) return true;
+  const leads = HeadersPrototypeHas(headers, "location");
+  return !leads && (!HeadersPrototypeHas(headers, "content-type") || isJson(headers));
 }
 
 /** Whether a Response's text is data. @param {Headers} headers */
 export function isData(headers, text) {
   if (!isJson(headers)) return false;
   try {
-    JSON.parse(text);
+    JSONParse(text);
     return true;
   } catch {
     return false;
@@ -35,30 +51,34 @@ export function isData(headers, text) {
 
 /** @param {Headers} headers */
 function isJson(headers) {
-  return /^application\/json\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
+  return RegExpPrototypeTest(/^application\/json\s*(?:;|$)/i, HeadersPrototypeGet(headers, "content-type") ?? "");
 }
 
 /** Answers with `json` as the state of the page that the client wants. */
 export function answerPage(exchange, { status, statusText, headers }, json, last) {
   const { before, after } = render(exchange.page, json ?? "null", status);
-  op_answer_page(exchange.id, status, statusText, headers === null ? "" : writeHeaders(headers), before, after, last);
+  const list = headers === null ? "" : writeHeaders(HeadersPrototypeEntries(headers));
+  op_answer_page(exchange.id, status, statusText, list, before, after, last);
 }
 
 function render(number, json, status) {
   let page = pages.get(number);
   if (page === undefined) {
     const { file, template } = op_page_source(number);
-    page = { pieces: JSON.parse(template), report: reporter((binding, error) => op_log_error(`${file}: ${binding}`, error)) };
+    const report = reporter((binding, error) => op_log_error(`${file}: ${binding}`, error));
+    page = { pieces: JSONParse(template), report };
     pages.set(number, page);
   }
   const root = new PageElement(["", [], page.pieces], null);
   // What the browser will see of the data, so that both render the same.
   const view = new View(root, page.report);
-  view.update({ names: { data: JSON.parse(json) }, outer: null });
+  view.update({ names: { data: JSONParse(json) }, outer: null });
   const writer = new Writer(json, status);
   root.writeContent(writer);
   return writer;
 }
+
+const UNSAFE_IN_SCRIPTS = new SafeRegExp(/[<\u2028\u2029]/g);
 
 /** Collects a page's text, cut where the address of the line may stand. */
 class Writer {
@@ -77,14 +97,20 @@ class Writer {
   }
 
   place(place) {
-    if (place === LINE) [this.before, this.after] = [this.after, ""];
+    if (place === LINE) {
+      this.before = this.after;
+      this.after = "";
+    }
     if (place === STATE) this.after += this.#state();
   }
 
   #state() {
     const status = this.#status === 200 ? "" : ` data-status="${this.#status}"`;
     // Nothing in it can end the script, or begin a comment in it.
-    const json = this.#json.replace(/[<\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    const json = StringPrototypeReplace(this.#json, UNSAFE_IN_SCRIPTS, (c) => {
+      const code = NumberPrototypeToString(StringPrototypeCharCodeAt(c, 0), 16);
+      return `\\u${StringPrototypePadStart(code, 4, "0")}`;
+    });
     return `<script rel="hydration" type="application/json"${status}>${json}</script>`;
   }
 }

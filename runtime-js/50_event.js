@@ -1,17 +1,32 @@
 // The event that a handler gets: its request, its answer, its client, and what keeps all that open.
 
 import { op_log_error, op_request_peer } from "ext:core/ops";
-import { domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { print, WARNING } from "ext:liveline/00_globals.js";
+import { abort, domException, invalidState } from "ext:liveline/02_exceptions.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
 import { Session } from "ext:liveline/13_session.js";
-import { failureOf, isClosed, kSink, recorder, respond, stop } from "ext:liveline/20_live_response.js";
+import { failureOf, isClosed, kSink, onReplace, recorder, respond, stop } from "ext:liveline/20_live_response.js";
 import { kConnect, kReturned, Responder } from "ext:liveline/21_encoding.js";
 import { redirectTo } from "ext:liveline/22_values.js";
 import { ClientPort, kTap } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
 import { relay } from "ext:liveline/37_relay.js";
+import {
+  AbortController,
+  AbortControllerPrototypeGetSignal,
+  Promise,
+  PromisePrototypeThen,
+  PromiseReject,
+  PromiseResolve,
+  Request,
+  RequestPrototypeClone,
+  RequestPrototypeGetUrl,
+  Symbol,
+  SymbolToStringTag,
+  URL,
+} from "ext:liveline/00_primordials.js";
 
 /** For the host: the response that respondWith() has begun, or null. */
 export const kResponse = Symbol("response");
@@ -41,7 +56,7 @@ export class HttpEvent {
     this.#makeRequest = makeRequest;
   }
 
-  get [Symbol.toStringTag]() {
+  get [SymbolToStringTag]() {
     return "HttpEvent";
   }
 
@@ -64,7 +79,7 @@ export class HttpEvent {
 
   /** @returns {URL} */
   get url() {
-    return this.#url ??= new URL(this.#makeRequest === null ? this.#exchange.url : this.request.url);
+    return this.#url ??= new URL(this.#makeRequest === null ? this.#exchange.url : RequestPrototypeGetUrl(this.request));
   }
 
   /** The line to the client, known as Port A. @returns {ClientPort} */
@@ -93,7 +108,7 @@ export class HttpEvent {
 
   /** Aborts on every way out: answered for good, closed by either side, navigated away, failed, timed out. */
   get signal() {
-    if (this.#abort !== null) return this.#abort.signal;
+    if (this.#abort !== null) return AbortControllerPrototypeGetSignal(this.#abort);
     return this.#exchange.signal;
   }
 
@@ -116,10 +131,10 @@ export class HttpEvent {
    */
   respondWith(...args) {
     if (this.#returned && this.#response === null) {
-      return Promise.reject(invalidState("respondWith() after the end: the handler has already answered by returning."));
+      return PromiseReject(invalidState("respondWith() after the end: the handler has already answered by returning."));
     }
     if (this.#exchange.ended) {
-      return Promise.reject(invalidState("respondWith() after the end: the exchange has already ended."));
+      return PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
     }
     return this.#respond(args);
   }
@@ -137,7 +152,7 @@ export class HttpEvent {
     const exchange = this.#exchange;
     exchange.hold();
     const release = () => exchange.release();
-    return Promise.resolve(promise).then(release, (error) => {
+    return PromisePrototypeThen(PromiseResolve(promise), release, (error) => {
       // What ends because the exchange did is no failure.
       if (!exchange.ended || error?.name !== "AbortError") op_log_error("the promise given to waitUntil()", error);
       release();
@@ -159,7 +174,7 @@ export class HttpEvent {
     const makeRequest = request !== undefined
       ? () => request
       : url !== undefined
-      ? () => new Request(new URL(url, this.url), this.request.clone())
+      ? () => new Request(new URL(url, this.url), RequestPrototypeClone(this.request))
       : null;
     return new HttpEvent(this.#exchange, this, makeRequest ?? this.#makeRequest);
   }
@@ -175,7 +190,7 @@ export class HttpEvent {
       this.client.close();
     } else {
       this.#abort ??= new AbortController();
-      this.#abort.abort(reason);
+      abort(this.#abort, reason);
     }
   }
 
@@ -186,7 +201,7 @@ export class HttpEvent {
     const used = event.#response !== null;
     if (value !== undefined || !used) {
       if (used && isClosed(event.#response)) {
-        if (value !== undefined) console.warn("The handler's result is ignored: its response was already done.");
+        if (value !== undefined) print("The handler's result is ignored: its response was already done.", WARNING);
       } else {
         event.#respond([value]);
       }
@@ -214,7 +229,7 @@ export class HttpEvent {
       this.#response = response;
       exchange.onEnd(this);
       if (this.#parent === null) response[kSink](new Responder(exchange, this));
-      else response.addEventListener("replace", () => this.#onResponse?.(response), { once: true });
+      else onReplace(response, () => this.#onResponse?.(response));
     }
     return respond(this.#response, args, (error) => exchange.fail(error));
   }

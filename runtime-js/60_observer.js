@@ -9,7 +9,70 @@
 // No host API is needed, so that this also runs in Node and in browsers. Trees of objects and proxies are the matter of
 // 61_reactive.js; the two files name each other's functions, and neither calls the other while it loads.
 
+import { abort, isPromise } from "./02_exceptions.js";
 import { proxy, subscribe, TreeListener, unproxy } from "./61_reactive.js";
+import {
+  AbortController,
+  AbortControllerPrototypeGetSignal,
+  AbortSignalPrototypeGetAborted,
+  ArrayFrom,
+  ArrayIsArray,
+  ArrayPrototypeAt,
+  ArrayPrototypeFilter,
+  ArrayPrototypeFindIndex,
+  ArrayPrototypeFlat,
+  ArrayPrototypeForEach,
+  ArrayPrototypeIncludes,
+  ArrayPrototypeIndexOf,
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  ArrayPrototypePop,
+  ArrayPrototypePush,
+  ArrayPrototypeSlice,
+  ArrayPrototypeSome,
+  ArrayPrototypeSplice,
+  Boolean,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
+  FunctionPrototypeCall,
+  MathMax,
+  Number,
+  ObjectAssign,
+  ObjectFreeze,
+  ObjectFromEntries,
+  ObjectGetOwnPropertyDescriptor,
+  ObjectGetPrototypeOf,
+  ObjectHasOwn,
+  ObjectIs,
+  ObjectKeys,
+  ObjectPrototypePropertyIsEnumerable,
+  PromisePrototypeFinally,
+  PromisePrototypeThen,
+  PromiseResolve,
+  queueMicrotask,
+  ReflectApply,
+  ReflectConstruct,
+  ReflectDefineProperty,
+  ReflectDeleteProperty,
+  ReflectGet,
+  ReflectGetOwnPropertyDescriptor,
+  ReflectGetPrototypeOf,
+  ReflectHas,
+  ReflectIsExtensible,
+  ReflectOwnKeys,
+  ReflectPreventExtensions,
+  ReflectSet,
+  ReflectSetPrototypeOf,
+  SafeArrayIterator,
+  SafeMap,
+  SafeSet,
+  SafeWeakMap,
+  SafeWeakSet,
+  String,
+  Symbol,
+  SymbolToStringTag,
+  TypeError,
+} from "./00_primordials.js";
 
 export { proxy, subscribe, unproxy };
 
@@ -21,7 +84,7 @@ export { proxy, subscribe, unproxy };
  * batch that is open on it.
  */
 class State {
-  listeners = new Set();
+  listeners = new SafeSet();
   snapshot = null;
   traps = null;
   cells = null;
@@ -29,9 +92,9 @@ class State {
 }
 
 /** @type {WeakMap<object, State>} */
-const states = new WeakMap();
+const states = new SafeWeakMap();
 /** Lists of keys that path() made. */
-const paths = new WeakSet();
+const paths = new SafeWeakSet();
 
 let registrations = 0;
 
@@ -65,7 +128,7 @@ export function unregister(target, listener) {
 function listenersOf(target) {
   const state = states.get(target);
   if (state === undefined || state.listeners.size === 0) return null;
-  return state.snapshot ??= [...state.listeners];
+  return state.snapshot ??= [...state.listeners.values()];
 }
 
 /** The raw object that an argument stands for. */
@@ -87,7 +150,7 @@ export function nameOf(key) {
   return typeof key === "symbol" ? key : String(key);
 }
 
-export const isEnumerable = Function.prototype.call.bind(Object.prototype.propertyIsEnumerable);
+export const isEnumerable = (object, key) => ObjectPrototypePropertyIsEnumerable(object, key);
 
 // -- records ---------------------------------------------------------------------------------------------------------
 
@@ -107,13 +170,13 @@ export class Descriptor {
     this.path = undefined;
   }
 
-  get [Symbol.toStringTag]() {
+  get [SymbolToStringTag]() {
     return "Descriptor";
   }
 }
 
 export function copyOf(record, changes) {
-  const copy = Object.assign(new Descriptor(record.type, record.target, record.key, record), record, changes);
+  const copy = ObjectAssign(new Descriptor(record.type, record.target, record.key, record), record, changes);
   const definition = definitions.get(record);
   if (definition !== undefined) definitions.set(copy, definition);
   return copy;
@@ -130,7 +193,7 @@ export class MethodCall {
 }
 
 /** For `set` records that came from defineProperty(): the `def` record. @type {WeakMap<Descriptor, Descriptor>} */
-const definitions = new WeakMap();
+const definitions = new SafeWeakMap();
 
 // -- operations ------------------------------------------------------------------------------------------------------
 
@@ -139,7 +202,8 @@ function through(record, perform) {
   const traps = states.get(record.target)?.traps;
   if (!traps) return perform();
   const name = record.type === "delete" ? "deleteProperty" : record.type === "def" ? "defineProperty" : record.type;
-  const handlers = [...traps].map((trap) => trap[name]).filter((handler) => typeof handler === "function");
+  const named = ArrayPrototypeMap([...traps.values()], (trap) => trap[name]);
+  const handlers = ArrayPrototypeFilter(named, (handler) => typeof handler === "function");
   const step = (index, given, result) => {
     if (index === handlers.length) return given ? result : perform();
     // next() goes on; next(result) goes on with a result, and then the operation itself is not performed.
@@ -157,14 +221,14 @@ export function isIntercepted(target) {
 /** Performs an operation that changes nothing which observers see. */
 function query(type, target, key, perform, extra) {
   if (!states.get(target)?.traps) return perform(extra);
-  const record = Object.assign(new Descriptor(type, target, key, {}), extra);
+  const record = ObjectAssign(new Descriptor(type, target, key, {}), extra);
   return through(record, () => perform(record));
 }
 
 /** Performs a change; what it did is added to `records`. Returns its status. */
 function change(record, perform, records) {
   const { target, key } = record;
-  const length = Array.isArray(target) ? target.length : -1;
+  const length = ArrayIsArray(target) ? target.length : -1;
   const isDefinition = record.type === "def";
   const oldValue = isDefinition && record.isUpdate ? target[key] : undefined;
   const value = isDefinition ? record.value.value : record.value;
@@ -176,14 +240,16 @@ function change(record, perform, records) {
   const side = (type, key, rest) => {
     const other = new Descriptor(type, target, key, { ...rest, related, operation, detail });
     other.status = status;
-    records.push(other);
+    ArrayPrototypePush(records, other);
     return other;
   };
-  for (const [index, oldValue] of cut) if (!Object.hasOwn(target, index)) side("delete", index, { oldValue });
+  for (const { 0: index, 1: oldValue } of new SafeArrayIterator(cut)) {
+    if (!ObjectHasOwn(target, index)) side("delete", index, { oldValue });
+  }
   if (isDefinition) {
     definitions.set(side("set", key, { value: target[key], isUpdate: record.isUpdate, oldValue }), record);
   } else {
-    records.push(record);
+    ArrayPrototypePush(records, record);
   }
   const grown = length >= 0 && key !== "length" && target.length !== length;
   if (grown) side("set", "length", { value: target.length, isUpdate: true, oldValue: length });
@@ -194,15 +260,16 @@ function change(record, perform, records) {
 function itemsFrom(array, start) {
   // Walking the indexes is right for most arrays, and endless for a sparse one.
   const indexes = array.length - start <= 4096
-    ? Array.from({ length: Math.max(0, array.length - start) }, (_, offset) => String(Number(start) + offset))
-    : Object.keys(array).filter((key) => isIndex(key) && Number(key) >= start);
-  return indexes.filter((index) => Object.hasOwn(array, index)).map((index) => [index, array[index]]);
+    ? ArrayFrom({ length: MathMax(0, array.length - start) }, (_, offset) => String(Number(start) + offset))
+    : ArrayPrototypeFilter(ObjectKeys(array), (key) => isIndex(key) && Number(key) >= start);
+  const there = ArrayPrototypeFilter(indexes, (index) => ObjectHasOwn(array, index));
+  return ArrayPrototypeMap(there, (index) => [index, array[index]]);
 }
 
 function assign(target, key, value, options, records) {
-  const isUpdate = Object.hasOwn(target, key);
+  const isUpdate = ObjectHasOwn(target, key);
   const oldValue = isUpdate ? target[key] : undefined;
-  if (options.diff && isUpdate && Object.is(oldValue, value)) return undefined;
+  if (options.diff && isUpdate && ObjectIs(oldValue, value)) return undefined;
   const { related, operation = "set", detail } = options;
   const record = new Descriptor("set", target, key, { value, isUpdate, oldValue, related, operation, detail });
   return change(record, () => write(target, key, record.value, options.receiver), records);
@@ -212,23 +279,23 @@ function write(target, key, value, receiver) {
   const cell = states.get(target)?.cells?.get(nameOf(key));
   if (cell !== undefined) return cell.write(value);
   // A data property belongs to the target; only a setter cares through whom it is called.
-  return Reflect.set(target, key, value, receiver !== undefined && hasSetter(target, key) ? receiver : target);
+  return ReflectSet(target, key, value, receiver !== undefined && hasSetter(target, key) ? receiver : target);
 }
 
 function hasSetter(target, key) {
-  for (let holder = target; holder !== null; holder = Object.getPrototypeOf(holder)) {
-    const property = Object.getOwnPropertyDescriptor(holder, key);
+  for (let holder = target; holder !== null; holder = ObjectGetPrototypeOf(holder)) {
+    const property = ObjectGetOwnPropertyDescriptor(holder, key);
     if (property !== undefined) return property.set !== undefined;
   }
   return false;
 }
 
 function remove(target, key, options, records) {
-  if (!Object.hasOwn(target, key) && !states.get(target)?.traps) return true;
+  if (!ObjectHasOwn(target, key) && !states.get(target)?.traps) return true;
   const { related, operation = "deleteProperty", detail } = options;
   const record = new Descriptor("delete", target, key, { oldValue: target[key], related, operation, detail });
   const perform = () => {
-    const status = Reflect.deleteProperty(target, key);
+    const status = ReflectDeleteProperty(target, key);
     if (status) forgetCell(target, key);
     return status;
   };
@@ -236,13 +303,13 @@ function remove(target, key, options, records) {
 }
 
 function define(target, key, property, options, records) {
-  const oldValue = Object.getOwnPropertyDescriptor(target, key);
+  const oldValue = ObjectGetOwnPropertyDescriptor(target, key);
   const { related, operation = "defineProperty", detail } = options;
   const isUpdate = oldValue !== undefined;
   const rest = { value: property, isUpdate, oldValue, related, operation, detail };
   const record = new Descriptor("def", target, key, rest);
   const perform = () => {
-    const status = Reflect.defineProperty(target, key, record.value);
+    const status = ReflectDefineProperty(target, key, record.value);
     if (status) forgetCell(target, key);
     return status;
   };
@@ -253,7 +320,7 @@ function define(target, key, property, options, records) {
 function changeAll(target, keys, options, perform) {
   const records = [];
   try {
-    return keys.map((key) => perform(key, { ...options, related: keys }, records));
+    return ArrayPrototypeMap(keys, (key) => perform(key, { ...options, related: keys }, records));
   } finally {
     emit(target, records);
   }
@@ -266,8 +333,8 @@ function changeAll(target, keys, options, perform) {
 export function set(target, key, value, options = {}) {
   target = targetOf(target, "set");
   if (isObject(key)) {
-    const perform = (name, ...rest) => assign(target, name, key[name], ...rest);
-    return changeAll(target, Object.keys(key), value ?? {}, perform);
+    const perform = (name, ...rest) => assign(target, name, key[name], ...new SafeArrayIterator(rest));
+    return changeAll(target, ObjectKeys(key), value ?? {}, perform);
   }
   const records = [];
   const status = assign(target, key, value, options, records);
@@ -277,7 +344,7 @@ export function set(target, key, value, options = {}) {
 
 /** Deletes a property, or several as deleteProperties() does. Nothing is told of what was not there. */
 export function deleteProperty(target, key, options = {}) {
-  if (Array.isArray(key)) return deleteProperties(target, key, options);
+  if (ArrayIsArray(key)) return deleteProperties(target, key, options);
   target = targetOf(target, "deleteProperty");
   const records = [];
   const status = remove(target, key, options, records);
@@ -288,7 +355,7 @@ export function deleteProperty(target, key, options = {}) {
 /** Deletes several properties in one emission. */
 export function deleteProperties(target, keys, options = {}) {
   target = targetOf(target, "deleteProperties");
-  return changeAll(target, keys, options, (key, ...rest) => remove(target, key, ...rest));
+  return changeAll(target, keys, options, (key, ...rest) => remove(target, key, ...new SafeArrayIterator(rest)));
 }
 
 /** Defines a property. Observers get a `set` record with its value, or a `def` record if they ask for those. */
@@ -303,8 +370,8 @@ export function defineProperty(target, key, property, options = {}) {
 /** Defines several properties in one emission. */
 export function defineProperties(target, properties, options = {}) {
   target = targetOf(target, "defineProperties");
-  const perform = (key, ...rest) => define(target, key, properties[key], ...rest);
-  return changeAll(target, Reflect.ownKeys(properties), options, perform);
+  const perform = (key, ...rest) => define(target, key, properties[key], ...new SafeArrayIterator(rest));
+  return changeAll(target, ReflectOwnKeys(properties), options, perform);
 }
 
 /** Reads a property, or a list of them. A function as third argument gets the value and gives the result. */
@@ -312,16 +379,17 @@ export function get(target, key, receive, options = {}) {
   target = targetOf(target, "get");
   if (typeof receive !== "function") return get(target, key, (value) => value, receive ?? options);
   const receiver = options.receiver ?? target;
-  return receive(Array.isArray(key) ? key.map((key) => read(target, key, receiver)) : read(target, key, receiver));
+  if (!ArrayIsArray(key)) return receive(read(target, key, receiver));
+  return receive(ArrayPrototypeMap(key, (key) => read(target, key, receiver)));
 }
 
 /** For proxies: get() of one key, for a raw target. */
 export function read(target, key, receiver) {
   const state = states.get(target);
-  if (state === undefined) return Reflect.get(target, key, receiver);
+  if (state === undefined) return ReflectGet(target, key, receiver);
   const perform = () => {
     const cell = state.cells?.get(nameOf(key));
-    return cell !== undefined ? cell.read() : Reflect.get(target, key, receiver);
+    return cell !== undefined ? cell.read() : ReflectGet(target, key, receiver);
   };
   return query("get", target, key, perform);
 }
@@ -329,56 +397,56 @@ export function read(target, key, receiver) {
 /** Whether the target has a property, or which of a list. */
 export function has(target, key) {
   target = targetOf(target, "has");
-  const test = (key) => query("has", target, key, () => Reflect.has(target, key));
-  return Array.isArray(key) ? key.map(test) : test(key);
+  const test = (key) => query("has", target, key, () => ReflectHas(target, key));
+  return ArrayIsArray(key) ? ArrayPrototypeMap(key, test) : test(key);
 }
 
 export function getOwnPropertyDescriptor(target, key) {
   target = targetOf(target, "getOwnPropertyDescriptor");
-  const perform = () => Reflect.getOwnPropertyDescriptor(target, key);
+  const perform = () => ReflectGetOwnPropertyDescriptor(target, key);
   return query("getOwnPropertyDescriptor", target, key, perform);
 }
 
 export function getOwnPropertyDescriptors(target) {
-  return Object.fromEntries(ownKeys(target).map((key) => [key, getOwnPropertyDescriptor(target, key)]));
+  return ObjectFromEntries(ArrayPrototypeMap(ownKeys(target), (key) => [key, getOwnPropertyDescriptor(target, key)]));
 }
 
 export function ownKeys(target) {
   target = targetOf(target, "ownKeys");
-  return query("ownKeys", target, undefined, () => Reflect.ownKeys(target));
+  return query("ownKeys", target, undefined, () => ReflectOwnKeys(target));
 }
 
 export function getPrototypeOf(target) {
   target = targetOf(target, "getPrototypeOf");
-  return query("getPrototypeOf", target, undefined, () => Reflect.getPrototypeOf(target));
+  return query("getPrototypeOf", target, undefined, () => ReflectGetPrototypeOf(target));
 }
 
 export function setPrototypeOf(target, value) {
   target = targetOf(target, "setPrototypeOf");
-  return query("setPrototypeOf", target, undefined, (now) => Reflect.setPrototypeOf(target, now.value), { value });
+  return query("setPrototypeOf", target, undefined, (now) => ReflectSetPrototypeOf(target, now.value), { value });
 }
 
 export function isExtensible(target) {
   target = targetOf(target, "isExtensible");
-  return query("isExtensible", target, undefined, () => Reflect.isExtensible(target));
+  return query("isExtensible", target, undefined, () => ReflectIsExtensible(target));
 }
 
 export function preventExtensions(target) {
   target = targetOf(target, "preventExtensions");
-  return query("preventExtensions", target, undefined, () => Reflect.preventExtensions(target));
+  return query("preventExtensions", target, undefined, () => ReflectPreventExtensions(target));
 }
 
 /** Calls `target` with `new`. */
 export function construct(target, argumentsList, newTarget = target) {
   target = targetOf(target, "construct");
-  const perform = (now) => Reflect.construct(target, now.argumentsList, unproxy(now.newTarget));
+  const perform = (now) => ReflectConstruct(target, now.argumentsList, unproxy(now.newTarget));
   return query("construct", target, undefined, perform, { argumentsList, newTarget });
 }
 
 /** Calls `target`. What the call does to `thisArgument` is observed only if that is a proxy. */
 export function apply(target, thisArgument, argumentsList = []) {
   target = targetOf(target, "apply");
-  const perform = (now) => Reflect.apply(target, now.thisArgument, now.argumentsList);
+  const perform = (now) => ReflectApply(target, now.thisArgument, now.argumentsList);
   return query("apply", target, undefined, perform, { thisArgument, argumentsList });
 }
 
@@ -388,37 +456,33 @@ export function apply(target, thisArgument, argumentsList = []) {
 let touched = null;
 /** The innermost open batch. */
 let scope = null;
-/** Observations whose callbacks run, the innermost last. */
+/** How to end the callbacks that run, the innermost last. Each returns its observation. */
 const telling = [];
 
-/** For the host: it stopped the code that ran. Batches and callbacks that were open are over; who was to hear hears. */
-export function observersStopped() {
-  const sinks = new Set([...(touched ?? []), ...telling]);
-  touched = null;
-  if (scope?.held === null) scope.open = false;
-  scope = null;
-  for (const observation of telling.splice(0)) observation.stopped();
-  // Each in a turn of its own, so that one that is stopped again holds up no other.
-  for (const sink of sinks) queueMicrotask(() => sink.flush());
+/** For the host, which stopped the code that ran: what was open, and is no more. */
+export function takeOpen() {
+  const open = [touched, scope, ArrayPrototypeSplice(telling, 0)];
+  touched = scope = null;
+  return open;
 }
 
 export function emit(target, records) {
   if (records.length === 0) return;
   const listeners = listenersOf(target);
   if (listeners === null) return;
-  for (const listener of listeners) listener.collect(records);
-  if (touched === null) flush(listeners.map(({ sink }) => sink));
-  else for (const { sink } of listeners) touched.add(sink);
+  for (let i = 0; i < listeners.length; i++) listeners[i].collect(records);
+  if (touched === null) flush(ArrayPrototypeMap(listeners, ({ sink }) => sink));
+  else for (let i = 0; i < listeners.length; i++) touched.add(listeners[i].sink);
 }
 
 /** For the host: properties of `target` are others now by themselves; `before` gives their former values. */
 export function announce(target, before) {
   if (listenersOf(target) === null) return;
   const previous = before();
-  const changed = Object.keys(previous).filter((key) => !Object.is(previous[key], target[key]));
-  emit(target, changed.map((key) => {
+  const changed = ArrayPrototypeFilter(ObjectKeys(previous), (key) => !ObjectIs(previous[key], target[key]));
+  emit(target, ArrayPrototypeMap(changed, (key) => {
     const rest = { value: target[key], isUpdate: true, oldValue: previous[key], related: changed };
-    return Object.assign(new Descriptor("set", target, key, rest), { status: true });
+    return ObjectAssign(new Descriptor("set", target, key, rest), { status: true });
   }));
 }
 
@@ -426,7 +490,7 @@ export function announce(target, before) {
 function flush(sinks) {
   let failed = false;
   let failure;
-  for (const sink of sinks) {
+  for (const sink of new SafeArrayIterator(sinks)) {
     try {
       sink.flush();
     } catch (error) {
@@ -446,28 +510,29 @@ export function batch(target, callback) {
   target = targetOf(target, "batch");
   const outer = { touched, scope };
   const own = { open: true, held: null };
-  touched ??= new Set();
+  touched ??= new SafeSet();
   scope = own;
   try {
     const result = callback(target);
-    if (typeof result?.then !== "function") return result;
+    if (!isPromise(result)) return result;
     hold(target, own);
-    return Promise.resolve(result).finally(() => release(target, own));
+    return PromisePrototypeFinally(PromiseResolve(result), () => release(target, own));
   } finally {
     scope = outer.scope;
     if (own.held === null) own.open = false;
     if (outer.touched === null) {
       const sinks = touched;
       touched = null;
-      flush(sinks);
+      flush([...sinks.values()]);
     }
   }
 }
 
 function hold(target, own) {
-  const sinks = (listenersOf(target) ?? []).map(({ sink }) => sink).filter((sink) => sink.mutedBy !== own);
-  own.held = new Set(sinks);
-  for (const sink of own.held) sink.held += 1;
+  const all = ArrayPrototypeMap(listenersOf(target) ?? [], ({ sink }) => sink);
+  const sinks = ArrayPrototypeFilter(all, (sink) => sink.mutedBy !== own);
+  own.held = new SafeSet(sinks);
+  for (const sink of own.held.values()) sink.held += 1;
   stateOf(target).hold = own;
 }
 
@@ -475,8 +540,8 @@ function release(target, own) {
   own.open = false;
   const state = states.get(target);
   if (state?.hold === own) state.hold = null;
-  for (const sink of own.held) sink.held -= 1;
-  flush(own.held);
+  for (const sink of own.held.values()) sink.held -= 1;
+  flush([...own.held.values()]);
 }
 
 /** One observer's callback, and the records that wait for it. */
@@ -494,8 +559,9 @@ class Observation {
   /** @param {boolean} single whether the callback takes one record at a time */
   constructor(target, callback, single, options) {
     if (typeof callback !== "function") throw new TypeError("Observer.observe() takes a callback after the keys.");
-    if (!RECURSIONS.includes(options.recursions)) {
-      throw new TypeError(`Unknown recursions "${options.recursions}"; there are ${RECURSIONS.slice(1).join(", ")}.`);
+    if (!ArrayPrototypeIncludes(RECURSIONS, options.recursions)) {
+      const known = ArrayPrototypeJoin(ArrayPrototypeSlice(RECURSIONS, 1), ", ");
+      throw new TypeError(`Unknown recursions "${options.recursions}"; there are ${known}.`);
     }
     this.mutedBy = scope ?? states.get(target)?.hold ?? null;
     this.#callback = callback;
@@ -509,16 +575,16 @@ class Observation {
     if (this.#current !== null && recursions === undefined) return;
     const injects = recursions === "inject" && this.#current !== null && !this.#single;
     const list = injects ? this.#current : this.#waiting;
-    for (const record of records) {
+    for (const record of new SafeArrayIterator(records)) {
       const shown = this.#show(record);
-      if (shown !== null) list.push(shown);
+      if (shown !== null) ArrayPrototypePush(list, shown);
     }
   }
 
   /** The record as this observer wants it, or null. */
   #show(record) {
     if (record instanceof MethodCall) return this.#options.withArrayMethodDescriptors && !this.#single ? record : null;
-    if (this.#options.diff && record.type !== "delete" && Object.is(record.value, record.oldValue)) return null;
+    if (this.#options.diff && record.type !== "delete" && ObjectIs(record.value, record.oldValue)) return null;
     if (!this.#options.withPropertyDescriptors) return record;
     const definition = definitions.get(record);
     return definition === undefined ? record : copyOf(definition, { path: record.path });
@@ -529,37 +595,31 @@ class Observation {
     const running = this.#current;
     if (running !== null) {
       const { recursions } = this.#options;
-      if (recursions === "force-async") Promise.resolve().then(() => this.flush());
+      if (recursions === "force-async") PromisePrototypeThen(PromiseResolve(), () => this.flush());
       // All others wait for the callback to return, which is when the loop below looks again.
       if (recursions !== "force-sync") return;
     }
     do {
       this.#current = this.#takeEmission();
-      telling.push(this);
+      ArrayPrototypePush(telling, () => (this.#current = running, this));
       try {
         if (this.#single) this.#tellEach(this.#current);
         else this.#callback(this.#current);
       } finally {
-        telling.pop();
-        this.#current = running;
+        ArrayPrototypePop(telling)();
       }
     } while (this.#waiting.length > 0 && !this.#closed && this.#options.recursions !== "force-async");
   }
 
-  /** The host stopped the callback. */
-  stopped() {
-    this.#current = null;
-  }
-
   /** What the callback gets next: all that waits, but the news of a method call always alone. */
   #takeEmission() {
-    const call = this.#waiting.findIndex((record) => record instanceof MethodCall);
-    const count = call === -1 ? this.#waiting.length : Math.max(call, 1);
-    return this.#waiting.splice(0, count);
+    const call = ArrayPrototypeFindIndex(this.#waiting, (record) => record instanceof MethodCall);
+    const count = call === -1 ? this.#waiting.length : MathMax(call, 1);
+    return ArrayPrototypeSplice(this.#waiting, 0, count);
   }
 
   #tellEach(records) {
-    for (const record of records) if (!this.#closed) this.#callback(record);
+    for (const record of new SafeArrayIterator(records)) if (!this.#closed) this.#callback(record);
   }
 
   close() {
@@ -576,10 +636,10 @@ export const SUBTREE = Symbol("subtree");
 
 /** A path of keys to observe or reduce; `any()` stands for every key, and `subtree()` at its end for all below. */
 export function path(...keys) {
-  const early = keys.indexOf(SUBTREE);
+  const early = ArrayPrototypeIndexOf(keys, SUBTREE);
   if (keys.length === 0) throw new TypeError("Observer.path() takes at least one key.");
   if (early !== -1 && early < keys.length - 1) throw new TypeError("In Observer.path(), subtree() comes last or not.");
-  const list = Object.freeze(keys.map((key) => key === SUBTREE || key === Infinity ? key : nameOf(key)));
+  const list = ObjectFreeze(ArrayPrototypeMap(keys, (key) => key === SUBTREE || key === Infinity ? key : nameOf(key)));
   paths.add(list);
   return list;
 }
@@ -605,7 +665,9 @@ export function observe(target, keys, callback, options) {
   options ??= {};
   const isPath = paths.has(keys);
   const pattern = isPath ? keys : keys === SUBTREE ? [SUBTREE] : null;
-  const isOne = isPath ? keys.at(-1) !== SUBTREE : !Array.isArray(keys) && keys !== Infinity && keys !== SUBTREE;
+  const isOne = isPath
+    ? ArrayPrototypeAt(keys, -1) !== SUBTREE
+    : !ArrayIsArray(keys) && keys !== Infinity && keys !== SUBTREE;
   const observation = new Observation(target, callback, isOne, options);
   if (pattern !== null) {
     return controllerOf(options.signal, () => {
@@ -613,13 +675,16 @@ export function observe(target, keys, callback, options) {
       return () => tree.close();
     });
   }
-  if (Array.isArray(keys) && keys.some((key) => isObject(key) || key === SUBTREE)) {
+  if (ArrayIsArray(keys) && ArrayPrototypeSome(keys, (key) => isObject(key) || key === SUBTREE)) {
     throw new TypeError("Observer.observe() takes a list of keys, or one path.");
   }
-  const names = keys === Infinity ? null : new Set([keys].flat().map(nameOf));
+  const names = keys === Infinity ? null : new SafeSet(ArrayPrototypeMap(ArrayPrototypeFlat([keys]), nameOf));
   const collect = names === null
     ? (records) => observation.offer(records)
-    : (records) => observation.offer(records.filter((record) => "key" in record && names.has(nameOf(record.key))));
+    : (records) => {
+      const isNamed = (record) => "key" in record && names.has(nameOf(record.key));
+      observation.offer(ArrayPrototypeFilter(records, isNamed));
+    };
   const listener = { sink: observation, collect };
   return controllerOf(options.signal, () => {
     register(target, listener);
@@ -632,32 +697,19 @@ export function observe(target, keys, callback, options) {
 
 /** Starts something that an AbortController ends, unless `signal` says that it is over already. */
 function controllerOf(signal, start) {
-  const controller = newController();
-  if (signal?.aborted) {
-    controller.abort();
+  const controller = new AbortController();
+  if (signal && AbortSignalPrototypeGetAborted(signal)) {
+    abort(controller);
     return controller;
   }
-  const abort = () => controller.abort();
+  const over = () => abort(controller);
   const stop = start();
-  controller.signal.addEventListener("abort", () => {
-    signal?.removeEventListener("abort", abort);
+  EventTargetPrototypeAddEventListener(AbortControllerPrototypeGetSignal(controller), "abort", () => {
+    if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", over);
     stop();
   }, { once: true });
-  signal?.addEventListener("abort", abort, { once: true });
+  if (signal) EventTargetPrototypeAddEventListener(signal, "abort", over, { once: true });
   return controller;
-}
-
-/** An AbortController, or in an engine without a host, as much of one as is used here. */
-function newController() {
-  if (typeof AbortController === "function") return new AbortController();
-  const listeners = [];
-  const signal = { aborted: false, addEventListener: (_, listener) => listeners.push(listener) };
-  const abort = () => {
-    if (signal.aborted) return;
-    signal.aborted = true;
-    listeners.forEach((listener) => listener());
-  };
-  return { signal, abort };
 }
 
 /**
@@ -672,7 +724,7 @@ export function intercept(target, traps, handler, options) {
   const own = { ...traps };
   return controllerOf(options?.signal, () => {
     const state = stateOf(target);
-    (state.traps ??= new Set()).add(own);
+    (state.traps ??= new SafeSet()).add(own);
     return () => {
       state.traps?.delete(own);
       if (state.traps?.size === 0) state.traps = null;
@@ -688,11 +740,11 @@ export function intercept(target, traps, handler, options) {
  */
 export function accessorize(target, keys) {
   target = targetOf(target, "accessorize");
-  return forKeys(keys ?? Object.keys(target), (key) => {
+  return forKeys(keys ?? ObjectKeys(target), (key) => {
     const state = stateOf(target);
     const name = nameOf(key);
     if (state.cells?.has(name)) return true;
-    const original = Reflect.getOwnPropertyDescriptor(target, key);
+    const original = ReflectGetOwnPropertyDescriptor(target, key);
     const accessor = {
       get: () => read(target, key, target),
       set: (value) => {
@@ -701,8 +753,8 @@ export function accessorize(target, keys) {
       enumerable: original?.enumerable ?? true,
       configurable: true,
     };
-    if (original?.configurable === false || !Reflect.defineProperty(target, key, accessor)) return false;
-    (state.cells ??= new Map()).set(name, cellOf(target, original));
+    if (original?.configurable === false || !ReflectDefineProperty(target, key, accessor)) return false;
+    (state.cells ??= new SafeMap()).set(name, cellOf(target, original));
     return true;
   });
 }
@@ -711,9 +763,9 @@ export function accessorize(target, keys) {
 export function unaccessorize(target, keys) {
   target = targetOf(target, "unaccessorize");
   const { cells } = stateOf(target);
-  return forKeys(keys ?? [...cells?.keys() ?? []], (key) => {
+  return forKeys(keys ?? (cells === null ? [] : [...cells.keys()]), (key) => {
     const cell = cells?.get(nameOf(key));
-    if (cell === undefined || !Reflect.defineProperty(target, key, cell.property())) return false;
+    if (cell === undefined || !ReflectDefineProperty(target, key, cell.property())) return false;
     forgetCell(target, key);
     return true;
   });
@@ -723,9 +775,9 @@ export function unaccessorize(target, keys) {
 function cellOf(target, original = { value: undefined, writable: true, enumerable: true, configurable: true }) {
   if (original.get !== undefined || original.set !== undefined) {
     return {
-      read: () => original.get?.call(target),
+      read: () => original.get === undefined ? undefined : FunctionPrototypeCall(original.get, target),
       write: (value) => {
-        original.set?.call(target, value);
+        if (original.set !== undefined) FunctionPrototypeCall(original.set, target, value);
         return original.set !== undefined;
       },
       property: () => original,
@@ -749,7 +801,7 @@ function forgetCell(target, key) {
 }
 
 function forKeys(keys, perform) {
-  return Array.isArray(keys) ? keys.map(perform) : perform(keys);
+  return ArrayIsArray(keys) ? ArrayPrototypeMap(keys, perform) : perform(keys);
 }
 
 // -- from one object to another --------------------------------------------------------------------------------------
@@ -776,14 +828,14 @@ export function reduce(target, path, receive, final = (value) => value) {
 export function map(source, destination, { only, except = [], spread = false, ...options } = {}) {
   source = targetOf(source, "map");
   destination = targetOf(destination, "map");
-  const wantedNames = only === undefined ? null : only.map(nameOf);
-  const leftOut = new Set(except.map(nameOf));
-  const closesUp = spread && Array.isArray(source) && Array.isArray(destination);
-  const bothArrays = Array.isArray(source) && Array.isArray(destination);
-  const isWanted = (name) => (wantedNames === null || wantedNames.includes(name)) && !leftOut.has(name);
+  const wantedNames = only === undefined ? null : ArrayPrototypeMap(only, nameOf);
+  const leftOut = new SafeSet(ArrayPrototypeMap(except, nameOf));
+  const closesUp = spread && ArrayIsArray(source) && ArrayIsArray(destination);
+  const bothArrays = ArrayIsArray(source) && ArrayIsArray(destination);
+  const isWanted = (name) => (wantedNames === null || ArrayPrototypeIncludes(wantedNames, name)) && !leftOut.has(name);
   const indexOf = (index) => {
-    if (wantedNames !== null) return wantedNames.filter((name) => isIndex(name) && Number(name) < index).length;
-    return index - [...leftOut].filter((name) => isIndex(name) && Number(name) < index).length;
+    if (wantedNames !== null) return ArrayPrototypeFilter(wantedNames, (name) => isIndex(name) && Number(name) < index).length;
+    return index - ArrayPrototypeFilter([...leftOut.values()], (name) => isIndex(name) && Number(name) < index).length;
   };
   const placeOf = (name) => (closesUp && isIndex(name) ? String(indexOf(Number(name))) : name);
   const mirror = ({ type, key, value }) => {
@@ -796,17 +848,17 @@ export function map(source, destination, { only, except = [], spread = false, ..
     }
   };
   batch(destination, () => {
-    for (const key of Reflect.ownKeys(source)) {
+    for (const key of new SafeArrayIterator(ReflectOwnKeys(source))) {
       if (isEnumerable(source, key)) mirror({ type: "set", key, value: source[key] });
     }
   });
-  return observe(source, (records) => batch(destination, () => records.forEach(mirror)), options);
+  return observe(source, (records) => batch(destination, () => ArrayPrototypeForEach(records, mirror)), options);
 }
 
 // -- the whole API ---------------------------------------------------------------------------------------------------
 
 /** Everything above, as one object. */
-export const Observer = Object.freeze({
+export const Observer = ObjectFreeze({
   observe,
   intercept,
   set,

@@ -31,6 +31,46 @@ import {
   targetOf,
   unregister,
 } from "./60_observer.js";
+import {
+  Array,
+  ArrayBufferIsView,
+  ArrayIsArray,
+  ArrayPrototypeAt,
+  ArrayPrototypeConcat,
+  ArrayPrototypeFlatMap,
+  ArrayPrototypeMap,
+  ArrayPrototypePop,
+  ArrayPrototypePush,
+  ArrayPrototypeReduce,
+  ArrayPrototypeReverse,
+  ArrayPrototypeSlice,
+  ArrayPrototypeSort,
+  Boolean,
+  FunctionPrototypeToString,
+  MathMax,
+  MathMin,
+  MathTrunc,
+  Number,
+  ObjectAssign,
+  ObjectFreeze,
+  ObjectGetPrototypeOf,
+  ObjectHasOwn,
+  ObjectIs,
+  ObjectKeys,
+  ObjectPrototype,
+  Proxy,
+  ReflectApply,
+  ReflectGetOwnPropertyDescriptor,
+  ReflectSet,
+  SafeArrayIterator,
+  SafeMap,
+  SafeSet,
+  SafeWeakMap,
+  String,
+  StringPrototypeEndsWith,
+  StringPrototypeStartsWith,
+  Symbol,
+} from "./00_primordials.js";
 
 // -- following objects at depth --------------------------------------------------------------------------------------
 
@@ -40,8 +80,8 @@ const MAX_STEPS = 16384;
 
 /** An object that a walk has reached, at a position of its pattern. Edges lead to it and from it. */
 class Node {
-  parents = new Set();
-  children = new Map();
+  parents = new SafeSet();
+  children = new SafeMap();
   attached = true;
 
   constructor(walk, object, position) {
@@ -81,7 +121,7 @@ class Walk {
     this.pattern = pattern;
     this.#follows = follows;
     this.#changed = changed;
-    this.#nodes = pattern.map(() => new Map());
+    this.#nodes = ArrayPrototypeMap(pattern, () => new SafeMap());
     const fresh = [];
     this.root = this.#enter(target, 0, fresh);
     this.#expand(fresh);
@@ -92,13 +132,13 @@ class Walk {
     // First what comes, then what goes, so that a child which only moves is never let go.
     const fresh = [];
     const gone = [];
-    for (const { key, type, value } of records) {
+    for (const { key, type, value } of new SafeArrayIterator(records)) {
       if (key === undefined || !this.matches(node, key)) continue;
       const name = nameOf(key);
       const edge = node.children.get(name);
       if (edge !== undefined) {
         node.children.delete(name);
-        gone.push(edge);
+        ArrayPrototypePush(gone, edge);
       }
       const isThere = type !== "delete" && (!this.#takesAll(node) || isEnumerable(node.object, key));
       if (isThere) this.#link(node, name, value, fresh);
@@ -123,7 +163,7 @@ class Walk {
   }
 
   close() {
-    for (const nodes of this.#nodes) {
+    for (const nodes of new SafeArrayIterator(this.#nodes)) {
       for (const node of nodes.values()) {
         node.attached = false;
         unregister(node.object, node);
@@ -139,23 +179,23 @@ class Walk {
     const node = new Node(this, object, position);
     this.#nodes[position].set(object, node);
     register(object, node);
-    fresh.push(node);
+    ArrayPrototypePush(fresh, node);
     return node;
   }
 
   /** Reaches everything below new nodes. Without recursion: a list of a million links is no deeper than one. */
   #expand(fresh) {
     while (fresh.length > 0) {
-      const node = fresh.pop();
-      const keys = this.#takesAll(node) ? Object.keys(node.object) : [this.pattern[node.position]];
-      for (const key of keys) this.#link(node, key, node.object[key], fresh);
+      const node = ArrayPrototypePop(fresh);
+      const keys = this.#takesAll(node) ? ObjectKeys(node.object) : [this.pattern[node.position]];
+      for (const key of new SafeArrayIterator(keys)) this.#link(node, key, node.object[key], fresh);
     }
   }
 
   #link(parent, key, value, fresh) {
     const isLeaf = this.isLast(parent) && this.pattern[parent.position] !== SUBTREE;
     if (isLeaf || !this.#follows(value, key, parent.object)) return;
-    const child = this.#enter(unproxy(value), Math.min(parent.position + 1, this.pattern.length - 1), fresh);
+    const child = this.#enter(unproxy(value), MathMin(parent.position + 1, this.pattern.length - 1), fresh);
     const edge = { parent, key, child };
     parent.children.set(key, edge);
     child.parents.add(edge);
@@ -164,14 +204,14 @@ class Walk {
   /** Removes edges, and every node that can no longer be reached. */
   #release(edges) {
     while (edges.length > 0) {
-      const edge = edges.pop();
+      const edge = ArrayPrototypePop(edges);
       const node = edge.child;
       node.parents.delete(edge);
       if (!node.attached || node === this.root || this.#isReachable(node)) continue;
       node.attached = false;
       this.#nodes[node.position].delete(node.object);
       unregister(node.object, node);
-      for (const below of node.children.values()) edges.push(below);
+      for (const below of node.children.values()) ArrayPrototypePush(edges, below);
     }
   }
 
@@ -186,34 +226,39 @@ function pathsTo(node) {
   const line = [];
   let at = node;
   while (at !== root && at.parents.size === 1) {
-    const [edge] = at.parents;
-    line.push(edge.key);
+    const edge = only(at.parents);
+    ArrayPrototypePush(line, edge.key);
     at = edge.parent;
   }
-  if (at === root) return [line.reverse()];
+  if (at === root) return [ArrayPrototypeReverse(line)];
 
   const found = [];
   const trails = [{ node, key: null, below: null }];
   for (let step = 0; step < trails.length && step < MAX_STEPS && found.length < MAX_PATHS; step++) {
     const trail = trails[step];
-    if (trail.node === root) found.push(keysOf(trail));
-    else for (const { parent, key } of trail.node.parents) {
-      if (!passes(trail, parent)) trails.push({ node: parent, key, below: trail });
+    if (trail.node === root) ArrayPrototypePush(found, keysOf(trail));
+    else for (const { parent, key } of trail.node.parents.values()) {
+      if (!passes(trail, parent)) ArrayPrototypePush(trails, { node: parent, key, below: trail });
     }
   }
   return found.length > 0 ? found : [keysOf(shortestTrail(node))];
 }
 
+/** The item of a set that has one. */
+function only(set) {
+  for (const item of set.values()) return item;
+}
+
 /** The shortest way up to the root, or null when there is none. */
 function shortestTrail(node) {
-  const seen = new Set([node]);
+  const seen = new SafeSet([node]);
   const trails = [{ node, key: null, below: null }];
-  for (const trail of trails) {
+  for (const trail of new SafeArrayIterator(trails)) {
     if (trail.node === node.walk.root) return trail;
-    for (const { parent, key } of trail.node.parents) {
+    for (const { parent, key } of trail.node.parents.values()) {
       if (seen.has(parent)) continue;
       seen.add(parent);
-      trails.push({ node: parent, key, below: trail });
+      ArrayPrototypePush(trails, { node: parent, key, below: trail });
     }
   }
   return null;
@@ -226,7 +271,7 @@ function passes(trail, node) {
 
 function keysOf(trail) {
   const keys = [];
-  for (let at = trail; at.below !== null; at = at.below) keys.push(at.key);
+  for (let at = trail; at.below !== null; at = at.below) ArrayPrototypePush(keys, at.key);
   return keys;
 }
 
@@ -238,10 +283,10 @@ export class TreeListener {
   #observation;
 
   constructor(target, pattern, observation) {
-    const follows = (value) => isObject(value) && typeof value !== "function" && !ArrayBuffer.isView(value);
+    const follows = (value) => isObject(value) && typeof value !== "function" && !ArrayBufferIsView(value);
     this.#observation = observation;
     this.#walk = new Walk(target, pattern, follows, observation, (node, records) => {
-      observation.offer(records.flatMap((record) => recordsWithPaths(node, record)));
+      observation.offer(ArrayPrototypeFlatMap(records, (record) => recordsWithPaths(node, record)));
     });
   }
 
@@ -256,20 +301,23 @@ function recordsWithPaths(node, record) {
   const { walk } = node;
   if (record instanceof MethodCall) {
     if (walk.pattern[node.position] !== SUBTREE) return [];
-    return pathsTo(node).map((path) => Object.assign(new MethodCall(), record, { path }));
+    return ArrayPrototypeMap(pathsTo(node), (path) => ObjectAssign(new MethodCall(), record, { path }));
   }
   if (!walk.matches(node, record.key)) return [];
   const name = nameOf(record.key);
-  if (walk.isLast(node)) return pathsTo(node).map((path) => copyOf(record, { path: [...path, name] }));
+  if (walk.isLast(node)) {
+    return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: [...new SafeArrayIterator(path), name] }));
+  }
   // Nothing can be below what was not an object and is none, as an array's length.
   if (!isObject(record.value) && !isObject(record.oldValue)) return [];
   // An ancestor was replaced: what is new is told for the places that the pattern means.
   const places = placesBelow(walk.pattern, node.position + 1, record.value, []);
-  return pathsTo(node).flatMap((path) => places.map(([rest, value]) => {
-    const oldValue = rest.reduce((at, key) => at?.[key], record.oldValue);
-    const key = rest.length > 0 ? rest.at(-1) : name;
+  return ArrayPrototypeFlatMap(pathsTo(node), (path) => ArrayPrototypeMap(places, ({ 0: rest, 1: value }) => {
+    const oldValue = ArrayPrototypeReduce(rest, (at, key) => at?.[key], record.oldValue);
+    const key = rest.length > 0 ? ArrayPrototypeAt(rest, -1) : name;
     const told = new Descriptor("get", record.target, key, { ...record, value, oldValue });
-    return Object.assign(told, { status: record.status, path: [...path, name, ...rest] });
+    const whole = [...new SafeArrayIterator(path), name, ...new SafeArrayIterator(rest)];
+    return ObjectAssign(told, { status: record.status, path: whole });
   }));
 }
 
@@ -277,9 +325,10 @@ function recordsWithPaths(node, record) {
 function placesBelow(pattern, position, value, keys) {
   if (position === pattern.length || pattern[position] === SUBTREE) return [[keys, value]];
   const segment = pattern[position];
-  if (segment !== Infinity) return placesBelow(pattern, position + 1, value?.[segment], [...keys, segment]);
-  const own = isObject(value) ? Object.keys(value) : [];
-  return own.flatMap((key) => placesBelow(pattern, position + 1, value[key], [...keys, key]));
+  const below = (key, value) => placesBelow(pattern, position + 1, value, [...new SafeArrayIterator(keys), key]);
+  if (segment !== Infinity) return below(segment, value?.[segment]);
+  const own = isObject(value) ? ObjectKeys(value) : [];
+  return ArrayPrototypeFlatMap(own, (key) => below(key, value[key]));
 }
 
 /**
@@ -304,7 +353,7 @@ function placesBelow(pattern, position, value, keys) {
 export function subscribe(root, callback) {
   const target = targetOf(root, "subscribe");
   if (!hasFields(target)) return () => {};
-  const follows = (value, key, parent) => hasFields(value) && (!Array.isArray(parent) || isIndex(key));
+  const follows = (value, key, parent) => hasFields(value) && (!ArrayIsArray(parent) || isIndex(key));
   const changes = new PendingChanges(callback);
   const walk = new Walk(target, [SUBTREE], follows, changes, (node, records) => changes.add(node, records));
   changes.round += 1;
@@ -313,7 +362,7 @@ export function subscribe(root, callback) {
 
 /** Whether the JSON of an object is its fields. */
 function hasFields(value) {
-  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return false;
+  if (value === null || typeof value !== "object" || ArrayBufferIsView(value)) return false;
   return typeof value.toJSON !== "function";
 }
 
@@ -324,7 +373,7 @@ class PendingChanges {
   round = 0;
   #callback;
   /** @type {Map<Node, Map<string, Descriptor>>} */
-  #nodes = new Map();
+  #nodes = new SafeMap();
 
   constructor(callback) {
     this.#callback = callback;
@@ -332,11 +381,11 @@ class PendingChanges {
 
   add(node, records) {
     let changes = this.#nodes.get(node);
-    if (changes === undefined) this.#nodes.set(node, changes = new Map());
-    for (const record of records) {
+    if (changes === undefined) this.#nodes.set(node, changes = new SafeMap());
+    for (const record of new SafeArrayIterator(records)) {
       if (record instanceof MethodCall || typeof record.key === "symbol") continue;
       const key = String(record.key);
-      if (Array.isArray(node.object) && key !== "length" && !isIndex(key)) continue;
+      if (ArrayIsArray(node.object) && key !== "length" && !isIndex(key)) continue;
       if (!changes.has(key)) changes.set(key, record);
     }
   }
@@ -345,31 +394,34 @@ class PendingChanges {
     if (this.#nodes.size === 0 || this.held > 0) return;
     const nodes = this.#nodes;
     const { round } = this;
-    this.#nodes = new Map();
+    this.#nodes = new SafeMap();
     this.round += 1;
     const records = [];
     const lengths = [];
-    for (const [node, changes] of nodes) {
+    for (const { 0: node, 1: changes } of nodes.entries()) {
       // What was detached meanwhile is part of no path; what was attached meanwhile goes whole with its parent.
       if (!node.attached || node.round === round || changes.size === 0) continue;
       const paths = pathsTo(node);
-      for (const [key, first] of changes) {
-        const list = key === "length" && Array.isArray(node.object) ? lengths : records;
+      for (const { 0: key, 1: first } of changes.entries()) {
+        const list = key === "length" && ArrayIsArray(node.object) ? lengths : records;
         const now = finalRecord(node.object, key, first, changes);
-        if (now !== null) for (const path of paths) list.push({ ...now, path: [...path, key] });
+        if (now === null) continue;
+        for (const path of new SafeArrayIterator(paths)) {
+          ArrayPrototypePush(list, { ...now, path: [...new SafeArrayIterator(path), key] });
+        }
       }
     }
     if (nodes.size > 1) {
       const parentsFirst = (a, b) => a.path.length - b.path.length;
-      records.sort(parentsFirst);
-      lengths.sort(parentsFirst);
+      ArrayPrototypeSort(records, parentsFirst);
+      ArrayPrototypeSort(lengths, parentsFirst);
     }
-    const all = lengths.length > 0 ? records.concat(lengths) : records;
+    const all = lengths.length > 0 ? ArrayPrototypeConcat(records, lengths) : records;
     if (all.length > 0) this.#callback(all);
   }
 
   close() {
-    this.#nodes = new Map();
+    this.#nodes = new SafeMap();
     this.#callback = () => {};
   }
 }
@@ -378,7 +430,7 @@ class PendingChanges {
 function finalRecord(object, key, first, changes) {
   const { oldValue } = first;
   const isUpdate = first.type === "delete" || first.isUpdate;
-  const inArray = Array.isArray(object);
+  const inArray = ArrayIsArray(object);
   if (inArray && key === "length") {
     const value = object.length;
     return value === oldValue ? null : { type: "set", key, value, isUpdate, oldValue };
@@ -392,9 +444,9 @@ function finalRecord(object, key, first, changes) {
 // -- proxies ---------------------------------------------------------------------------------------------------------
 
 /** What a proxy of ours stands for. @type {WeakMap<object, { target: object, handler: Handler }>} */
-const proxies = new WeakMap();
+const proxies = new SafeWeakMap();
 /** Proxies that keep their identity, by target and membrane. @type {WeakMap<object, Map<unknown, object>>} */
-const membranes = new WeakMap();
+const membranes = new SafeWeakMap();
 
 /**
  * A deep proxy of an array or an object literal; the same one for the same value. What plain code does through it, at
@@ -405,7 +457,7 @@ export function reactive(value) {
   return isPlain(value) ? proxy(value, DEEP) : value;
 }
 
-const DEEP = Object.freeze({ chainable: true, membrane: Symbol("reactive") });
+const DEEP = ObjectFreeze({ chainable: true, membrane: Symbol("reactive") });
 
 /**
  * A proxy through which plain code is observed. With `chainable`, the objects read through it are proxied too; with a
@@ -418,7 +470,7 @@ export function proxy(target, options = {}) {
   if (typeof target === "function" && isClassOrNative(target)) return target;
   if (options.membrane === undefined) return newProxy(target, options);
   let known = membranes.get(target);
-  if (known === undefined) membranes.set(target, known = new Map());
+  if (known === undefined) membranes.set(target, known = new SafeMap());
   let made = known.get(options.membrane);
   if (made === undefined) known.set(options.membrane, made = newProxy(target, options));
   return made;
@@ -437,18 +489,18 @@ export function unproxy(value) {
 }
 
 function isClassOrNative(target) {
-  const text = Function.prototype.toString.call(target);
-  return text.startsWith("class") || text.endsWith("{ [native code] }");
+  const text = FunctionPrototypeToString(target);
+  return StringPrototypeStartsWith(text, "class") || StringPrototypeEndsWith(text, "{ [native code] }");
 }
 
 /** For the host: whether `value` is an array or an object literal, and so holds nothing that a proxy would hide. */
 export function isPlain(value) {
   if (value === null || typeof value !== "object") return false;
-  if (Array.isArray(value)) return true;
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return true;
+  if (ArrayIsArray(value)) return true;
+  const prototype = ObjectGetPrototypeOf(value);
+  if (prototype === null || prototype === ObjectPrototype) return true;
   // The Object.prototype of another realm.
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
+  return ObjectGetPrototypeOf(prototype) === null && ObjectHasOwn(prototype, "isPrototypeOf");
 }
 
 /** The traps of our proxies: each is the operation of the same name. */
@@ -462,7 +514,7 @@ class Handler {
   }
 
   get(target, key, receiver) {
-    if (Array.isArray(target)) {
+    if (ArrayIsArray(target)) {
       const method = ARRAY_METHODS.get(key);
       if (method !== undefined && target[key] === Array.prototype[key]) return method;
     }
@@ -476,7 +528,7 @@ class Handler {
   }
 
   set(target, key, value, receiver) {
-    if (proxies.get(receiver)?.target !== target) return Reflect.set(target, key, value, receiver);
+    if (proxies.get(receiver)?.target !== target) return ReflectSet(target, key, value, receiver);
     return Boolean(set(target, key, unproxy(value), { ...this.#naming, receiver }));
   }
 
@@ -522,7 +574,7 @@ const DEEP_HANDLER = new Handler(DEEP);
 
 /** Whether the language demands that a proxy gives the very value of this property. */
 function isFixed(target, key) {
-  const property = Reflect.getOwnPropertyDescriptor(target, key);
+  const property = ReflectGetOwnPropertyDescriptor(target, key);
   return property?.configurable === false && property.writable === false;
 }
 
@@ -531,10 +583,10 @@ function isFixed(target, key) {
 /** The first index that each method may change. */
 const FIRST_CHANGED = {
   push: (length) => length,
-  pop: (length) => Math.max(0, length - 1),
-  splice: (length, [start]) => {
-    const index = Math.trunc(Number(start)) || 0;
-    return index < 0 ? Math.max(0, length + index) : Math.min(index, length);
+  pop: (length) => MathMax(0, length - 1),
+  splice: (length, { 0: start }) => {
+    const index = MathTrunc(Number(start)) || 0;
+    return index < 0 ? MathMax(0, length + index) : MathMin(index, length);
   },
   shift: () => 0,
   unshift: () => 0,
@@ -544,9 +596,9 @@ const FIRST_CHANGED = {
   fill: () => 0,
 };
 
-const ARRAY_METHODS = new Map([
-  ...Object.keys(FIRST_CHANGED).map((name) => [name, mutator(name)]),
-  ...["includes", "indexOf", "lastIndexOf"].map((name) => [name, search(name)]),
+const ARRAY_METHODS = new SafeMap([
+  ...new SafeArrayIterator(ArrayPrototypeMap(ObjectKeys(FIRST_CHANGED), (name) => [name, mutator(name)])),
+  ...new SafeArrayIterator(ArrayPrototypeMap(["includes", "indexOf", "lastIndexOf"], (name) => [name, search(name)])),
 ]);
 
 /** A method that works on the raw array and then tells what it did, in one emission. */
@@ -554,56 +606,56 @@ function mutator(name) {
   const native = Array.prototype[name];
   return function (...args) {
     const { target, handler } = proxies.get(this) ?? {};
-    if (!Array.isArray(target)) return native.apply(this, args);
-    const raw = args.map(unproxy);
+    if (!ArrayIsArray(target)) return ReflectApply(native, this, args);
+    const raw = ArrayPrototypeMap(args, unproxy);
     if (name === "sort" && typeof args[0] === "function") {
       raw[0] = (a, b) => args[0](handler.wrap(a), handler.wrap(b));
     }
     const { length } = target;
     const first = FIRST_CHANGED[name](length, args);
-    const before = target.slice(first);
+    const before = ArrayPrototypeSlice(target, first);
     // Interceptors must see every change before it is made, so it is made on a copy first.
-    const work = isIntercepted(target) ? target.slice() : target;
+    const work = isIntercepted(target) ? ArrayPrototypeSlice(target) : target;
     let result;
     try {
-      result = native.apply(work, raw);
+      result = ReflectApply(native, work, raw);
     } finally {
       const changed = changedItems(before, work, first, length);
       const call = new MethodCall(target, name, args);
-      if (work === target) emit(target, [call, ...recordsOf(target, changed, length, name)]);
+      if (work === target) emit(target, [call, ...new SafeArrayIterator(recordsOf(target, changed, length, name))]);
       else repeat(target, call, changed, work.length);
     }
     if (result === work) return this;
-    return name === "splice" ? result.map((item) => handler.wrap(item)) : handler.wrap(result);
+    return name === "splice" ? ArrayPrototypeMap(result, (item) => handler.wrap(item)) : handler.wrap(result);
   };
 }
 
 /** What became of the items from `first` on: `{ key, had, has, value, oldValue }` of each that is another now. */
 function changedItems(before, work, first, length) {
   const changed = [];
-  for (let index = first; index < Math.max(length, work.length); index++) {
-    const had = index < length && Object.hasOwn(before, index - first);
-    const has = Object.hasOwn(work, index);
+  for (let index = first; index < MathMax(length, work.length); index++) {
+    const had = index < length && ObjectHasOwn(before, index - first);
+    const has = ObjectHasOwn(work, index);
     const oldValue = before[index - first];
-    if (had === has && Object.is(oldValue, work[index])) continue;
-    changed.push({ key: String(index), had, has, value: work[index], oldValue });
+    if (had === has && ObjectIs(oldValue, work[index])) continue;
+    ArrayPrototypePush(changed, { key: String(index), had, has, value: work[index], oldValue });
   }
   return changed;
 }
 
 function recordsOf(target, changed, length, operation) {
-  const related = changed.map(({ key }) => key);
-  if (target.length !== length) related.push("length");
-  const records = changed.map(({ key, had, has, value, oldValue }) => {
+  const related = ArrayPrototypeMap(changed, ({ key }) => key);
+  if (target.length !== length) ArrayPrototypePush(related, "length");
+  const records = ArrayPrototypeMap(changed, ({ key, had, has, value, oldValue }) => {
     return has
       ? new Descriptor("set", target, key, { value, isUpdate: had, oldValue, related, operation })
       : new Descriptor("delete", target, key, { oldValue, related, operation });
   });
   if (target.length !== length) {
     const rest = { value: target.length, isUpdate: true, oldValue: length, related, operation };
-    records.push(new Descriptor("set", target, "length", rest));
+    ArrayPrototypePush(records, new Descriptor("set", target, "length", rest));
   }
-  for (const record of records) record.status = true;
+  for (const record of new SafeArrayIterator(records)) record.status = true;
   return records;
 }
 
@@ -612,7 +664,7 @@ function repeat(target, call, changed, length) {
   const { operation } = call;
   batch(target, () => {
     emit(target, [call]);
-    for (const { key, has, value } of changed) {
+    for (const { key, has, value } of new SafeArrayIterator(changed)) {
       if (has) set(target, key, value, { operation });
       else deleteProperty(target, key, { operation });
     }
@@ -625,8 +677,9 @@ function search(name) {
   const native = Array.prototype[name];
   return function (item, ...rest) {
     const target = unproxy(this);
-    const found = native.call(target, unproxy(item), ...rest);
+    const found = ReflectApply(native, target, [unproxy(item), ...new SafeArrayIterator(rest)]);
     // An array may hold proxies, when it was made of them before it was written here.
-    return found === false || found === -1 ? native.call(this, item, ...rest) : found;
+    if (found !== false && found !== -1) return found;
+    return ReflectApply(native, this, [item, ...new SafeArrayIterator(rest)]);
   };
 }

@@ -6,9 +6,52 @@
 // again. How a block ends (a return, a break) is kept for each effect, so that when one stops returning, what stands
 // below it begins to run, and the other way round.
 
+import { abort, isPromise } from "./02_exceptions.js";
 import { ARRAY_METHODS } from "./35_deltas.js";
 import { isObject, MethodCall, nameOf, Observer, proxy, register, unproxy, unregister } from "./60_observer.js";
 import { Attempt, Block, Items, Iteration, Keys, Rounds, Steps } from "./63_live_blocks.js";
+import {
+  ArrayIsArray,
+  ArrayPrototypeAt,
+  ArrayPrototypeEvery,
+  ArrayPrototypeFindIndex,
+  ArrayPrototypeFindLast,
+  ArrayPrototypeIncludes,
+  ArrayPrototypePop,
+  ArrayPrototypePush,
+  ArrayPrototypeShift,
+  ArrayPrototypeSlice,
+  ArrayPrototypeSplice,
+  BigInt,
+  globalThis,
+  MathMin,
+  Number,
+  Object,
+  ObjectAssign,
+  ObjectDefineProperties,
+  ObjectDefineProperty,
+  ObjectHasOwn,
+  ObjectIs,
+  ObjectPrototypePropertyIsEnumerable,
+  ObjectSetPrototypeOf,
+  PromisePrototypeThen,
+  PromiseResolve,
+  queueMicrotask,
+  ReflectApply,
+  ReflectDefineProperty,
+  ReflectDeleteProperty,
+  ReflectSet,
+  ReflectSetPrototypeOf,
+  SafeArrayIterator,
+  SafeMap,
+  SafeSet,
+  String,
+  Symbol,
+  SymbolAsyncIterator,
+  SymbolIterator,
+  SymbolToStringTag,
+  TypeError,
+} from "./00_primordials.js";
 
 // -- programs --------------------------------------------------------------------------------------------------------
 
@@ -21,7 +64,7 @@ const running = [];
 /** For the host: it stopped the code that ran. The programs that were running go on with what is left to run. */
 export function programsStopped() {
   active.length = 0;
-  for (const program of running.splice(0)) {
+  for (const program of new SafeArrayIterator(ArrayPrototypeSplice(running, 0))) {
     program.stopped();
     queueMicrotask(() => program.flush());
   }
@@ -41,10 +84,10 @@ export class State {
 
   constructor(program) {
     this.#program = program;
-    Object.defineProperty(this, "value", { value: undefined, enumerable: true, configurable: true });
+    ObjectDefineProperty(this, "value", { value: undefined, enumerable: true, configurable: true });
   }
 
-  get [Symbol.toStringTag]() {
+  get [SymbolToStringTag]() {
     return "LiveProgramHandle";
   }
 
@@ -65,9 +108,9 @@ class Program {
   mutedBy = null;
   disposed = false;
   /** Effects that wait for an `await` of theirs. */
-  pending = new Set();
+  pending = new SafeSet();
   /** Objects whose properties were read. @type {Map<object, Watch>} */
-  watches = new Map();
+  watches = new SafeMap();
   /** What has to run again, in the order of the text. */
   #queue = [];
   #running = false;
@@ -76,7 +119,7 @@ class Program {
 
   constructor(closure, isAsync) {
     this.isAsync = isAsync;
-    this.parent = active.at(-1) ?? null;
+    this.parent = ArrayPrototypeAt(active, -1) ?? null;
     this.depth = this.parent === null ? 0 : this.parent.program.depth + 1;
     this.root = new Effect(this, null, 0, closure);
     if (this.parent === null) adopt(() => this.dispose());
@@ -100,7 +143,7 @@ class Program {
   /** Something that a task depends on has changed. Effects flow down: what stands above the cause is not touched. */
   enqueue(task) {
     if (task.queued || task.disposed || this.disposed) return;
-    const cause = active.findLast(({ program }) => program === this);
+    const cause = ArrayPrototypeFindLast(active, ({ program }) => program === this);
     if (cause !== undefined && !task.follows(cause)) return;
     this.add(task);
   }
@@ -114,7 +157,7 @@ class Program {
       if (compare(this.#queue[middle].path, task.path) <= 0) low = middle + 1;
       else high = middle;
     }
-    this.#queue.splice(low, 0, task);
+    ArrayPrototypeSplice(this.#queue, low, 0, task);
   }
 
   /** Runs what has to run again, outer programs first: they may give this one up. */
@@ -122,15 +165,15 @@ class Program {
     this.parent?.program.flush();
     if (this.#running || this.held > 0 || this.disposed) return;
     this.#running = true;
-    running.push(this);
+    ArrayPrototypePush(running, this);
     try {
       for (let task = this.#next(); task !== undefined; task = this.#next()) this.#perform(task);
     } finally {
-      running.pop();
+      ArrayPrototypePop(running);
       this.#running = false;
     }
     if (this.#queue.length === 0 && this.pending.size === 0) this.#publish();
-    if (this.#failures.length > 0) throw this.#failures.shift();
+    if (this.#failures.length > 0) throw ArrayPrototypeShift(this.#failures);
   }
 
   /** The host stopped what it ran. */
@@ -141,15 +184,15 @@ class Program {
   /** The first task that need not wait for an effect before it, or around which it is. */
   #next() {
     const isReady = ({ path }) => {
-      for (const { path: other } of this.pending) {
+      for (const { path: other } of this.pending.values()) {
         if (!contains(other, path) && compare(path, other) > 0) return false;
         if (contains(path, other)) return false;
       }
       return true;
     };
-    const index = this.#queue.findIndex((task) => task.disposed || isReady(task));
+    const index = ArrayPrototypeFindIndex(this.#queue, (task) => task.disposed || isReady(task));
     if (index === -1) return undefined;
-    const [task] = this.#queue.splice(index, 1);
+    const { 0: task } = ArrayPrototypeSplice(this.#queue, index, 1);
     task.queued = false;
     return task;
   }
@@ -159,21 +202,21 @@ class Program {
     const failed = (error) => this.#failed(task, error);
     const performed = attempt(() => task.perform(), failed);
     // What fails after an await has nobody who called it.
-    if (isPromise(performed)) performed.then(() => this.flush());
+    if (isPromise(performed)) PromisePrototypeThen(performed, () => this.flush());
   }
 
   #failed(task, error) {
     for (let effect = task.effect ?? task; effect.parent !== null; effect = effect.parent) {
       if (effect.owner.catches?.(effect)) return effect.owner.caught(error);
     }
-    this.#failures.push(error);
+    ArrayPrototypePush(this.#failures, error);
     return undefined;
   }
 
   #publish() {
     const { completion } = this.root;
     const value = completion?.type === "return" ? completion.value : undefined;
-    if (this.disposed || Object.is(value, this.#state.value)) return;
+    if (this.disposed || ObjectIs(value, this.#state.value)) return;
     Observer.defineProperty(this.#state, "value", { value, enumerable: true, configurable: true });
   }
 
@@ -194,29 +237,25 @@ class Program {
 
 /** Lists of indexes, from the outermost block to the innermost, are in the order of the text. */
 function compare(a, b) {
-  const length = Math.min(a.length, b.length);
+  const length = MathMin(a.length, b.length);
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
   return a.length - b.length;
 }
 
 function contains(outer, inner) {
-  return outer.length < inner.length && outer.every((index, depth) => index === inner[depth]);
-}
-
-export function isPromise(value) {
-  return typeof value?.then === "function";
+  return outer.length < inner.length && ArrayPrototypeEvery(outer, (index, depth) => index === inner[depth]);
 }
 
 /** Goes on with a value, or when it is a promise, with what that becomes. */
 export function after(value, next) {
-  return isPromise(value) ? value.then(next) : next(value);
+  return isPromise(value) ? PromisePrototypeThen(value, next) : next(value);
 }
 
 /** Runs something that may fail now or later. */
 export function attempt(run, failed) {
   try {
     const result = run();
-    return isPromise(result) ? result.then(undefined, failed) : result;
+    return isPromise(result) ? PromisePrototypeThen(result, undefined, failed) : result;
   } catch (error) {
     return failed(error);
   }
@@ -226,7 +265,7 @@ export function attempt(run, failed) {
 
 /** Something that changes, and the tasks that run again when it does. */
 class Source {
-  tasks = new Set();
+  tasks = new SafeSet();
   #empty;
 
   constructor(empty = undefined) {
@@ -241,14 +280,14 @@ class Source {
 
 /** Cells of variables that were assigned: what follows them runs again, each once. */
 function changed(cells) {
-  const programs = new Set();
-  for (const { tasks } of cells) {
-    for (const task of tasks) {
+  const programs = new SafeSet();
+  for (const { tasks } of new SafeArrayIterator(cells)) {
+    for (const task of tasks.values()) {
       task.program.enqueue(task);
       programs.add(task.program);
     }
   }
-  for (const program of programs) program.flush();
+  for (const program of programs.values()) program.flush();
 }
 
 export const ALL = Symbol("all");
@@ -256,7 +295,7 @@ export const ALL = Symbol("all");
 /** Listens to one object on behalf of a program. */
 class Watch {
   /** @type {Map<string | symbol, Source>} */
-  #sources = new Map();
+  #sources = new SafeMap();
 
   constructor(program, object) {
     this.sink = program;
@@ -280,7 +319,7 @@ class Watch {
   }
 
   collect(records) {
-    for (const record of records) {
+    for (const record of new SafeArrayIterator(records)) {
       if (record instanceof MethodCall) continue;
       this.#tell(nameOf(record.key));
       this.#tell(ALL);
@@ -288,22 +327,24 @@ class Watch {
   }
 
   #tell(name) {
-    for (const task of this.#sources.get(name)?.tasks ?? []) this.sink.enqueue(task);
+    const source = this.#sources.get(name);
+    if (source === undefined) return;
+    for (const task of source.tasks.values()) this.sink.enqueue(task);
   }
 }
 
 // -- what changes things ---------------------------------------------------------------------------------------------
 
 /** Functions that change their first argument. */
-const MUTATORS = new Set([
-  Object.assign,
-  Object.defineProperties,
-  Object.defineProperty,
-  Object.setPrototypeOf,
-  Reflect.defineProperty,
-  Reflect.deleteProperty,
-  Reflect.set,
-  Reflect.setPrototypeOf,
+const MUTATORS = new SafeSet([
+  ObjectAssign,
+  ObjectDefineProperties,
+  ObjectDefineProperty,
+  ObjectSetPrototypeOf,
+  ReflectDefineProperty,
+  ReflectDeleteProperty,
+  ReflectSet,
+  ReflectSetPrototypeOf,
 ]);
 /** A shallow proxy that is the same for the same object. */
 const SHALLOW = { membrane: Symbol("live") };
@@ -377,14 +418,14 @@ class Writer {
     const method = object[key];
     if (typeof method !== "function") throw new TypeError(`${String(key)} is not a function`);
     return this.tell(() => {
-      if (Array.isArray(object) && ARRAY_METHODS.has(key) && unproxy(object) === object) {
-        return unproxy(Reflect.apply(proxy(object, SHALLOW)[key], proxy(object, SHALLOW), args));
+      if (ArrayIsArray(object) && ARRAY_METHODS.has(key) && unproxy(object) === object) {
+        return unproxy(ReflectApply(proxy(object, SHALLOW)[key], proxy(object, SHALLOW), args));
       }
       if (MUTATORS.has(method) && isObject(args[0])) {
-        const [target, ...rest] = args;
-        return unproxy(method(proxy(target, SHALLOW), ...rest));
+        const rest = ArrayPrototypeSlice(args, 1);
+        return unproxy(method(proxy(args[0], SHALLOW), ...new SafeArrayIterator(rest)));
       }
-      return Reflect.apply(method, object, args);
+      return ReflectApply(method, object, args);
     });
   }
 }
@@ -412,7 +453,7 @@ export class Effect extends Writer {
   completion = undefined;
   #closure;
   #argument;
-  #sources = new Set();
+  #sources = new SafeSet();
   /** What the statement holds: a block, rounds, a try. */
   #holds = null;
   #labels = [];
@@ -426,7 +467,7 @@ export class Effect extends Writer {
     super();
     this.program = program;
     this.parent = parent;
-    this.path = parent === null ? [] : [...parent.path, index];
+    this.path = parent === null ? [] : [...new SafeArrayIterator(parent.path), index];
     this.owner = owner;
     this.#closure = closure;
     this.#argument = argument;
@@ -438,12 +479,12 @@ export class Effect extends Writer {
   }
 
   tell(change) {
-    if (active.at(-1) === this) return change();
-    active.push(this);
+    if (ArrayPrototypeAt(active, -1) === this) return change();
+    ArrayPrototypePush(active, this);
     try {
       return change();
     } finally {
-      active.pop();
+      ArrayPrototypePop(active);
     }
   }
 
@@ -451,11 +492,11 @@ export class Effect extends Writer {
   run() {
     this.#stop();
     const before = this.#sources;
-    this.#sources = new Set();
+    this.#sources = new SafeSet();
     const run = this.#run += 1;
     const finish = (completion) => {
       if (run !== this.#run || this.disposed) return;
-      for (const source of before) if (!this.#sources.has(source)) source.remove(this);
+      for (const source of before.values()) if (!this.#sources.has(source)) source.remove(this);
       this.completion = this.#absorb(completion);
     };
     let result;
@@ -471,7 +512,7 @@ export class Effect extends Writer {
       this.program.pending.delete(this);
       finish(completion);
     };
-    return result.then(settled, (error) => {
+    return PromisePrototypeThen(result, settled, (error) => {
       settled(undefined);
       // Nobody waits for what is no longer in force.
       if (run === this.#run && !this.disposed) throw error;
@@ -498,12 +539,12 @@ export class Effect extends Writer {
 
   #absorb(completion) {
     if (completion?.type !== "break") return completion;
-    const isOurs = completion.label === undefined ? this.#takesBreaks : this.#labels.includes(completion.label);
+    const isOurs = completion.label === undefined ? this.#takesBreaks : ArrayPrototypeIncludes(this.#labels, completion.label);
     return isOurs ? undefined : completion;
   }
 
   onStop(cleanup) {
-    this.#cleanups.push(cleanup);
+    ArrayPrototypePush(this.#cleanups, cleanup);
   }
 
   #stop() {
@@ -511,7 +552,7 @@ export class Effect extends Writer {
     this.#holds = null;
     this.#labels = [];
     this.#takesBreaks = false;
-    for (const cleanup of this.#cleanups.splice(0)) cleanup();
+    for (const cleanup of new SafeArrayIterator(ArrayPrototypeSplice(this.#cleanups, 0))) cleanup();
   }
 
   dispose() {
@@ -519,7 +560,7 @@ export class Effect extends Writer {
     this.disposed = true;
     this.program.pending.delete(this);
     this.#stop();
-    for (const source of this.#sources) source.remove(this);
+    for (const source of this.#sources.values()) source.remove(this);
     this.#sources.clear();
   }
 
@@ -533,8 +574,8 @@ export class Effect extends Writer {
 
   /** Follows all that another effect, and what it holds, follow. */
   inherit(effect) {
-    for (const source of effect.#sources) this.follow(source);
-    for (const child of effect.#holds?.children ?? []) this.inherit(child);
+    for (const source of effect.#sources.values()) this.follow(source);
+    for (const child of new SafeArrayIterator(effect.#holds?.children ?? [])) this.inherit(child);
   }
 
   #followProperty(object, name) {
@@ -548,7 +589,7 @@ export class Effect extends Writer {
 
   global(name, value) {
     // What the platform provides is not enumerable, and does not change.
-    if (Object.prototype.propertyIsEnumerable.call(globalThis, name)) this.#followProperty(globalThis, name);
+    if (ObjectPrototypePropertyIsEnumerable(globalThis, name)) this.#followProperty(globalThis, name);
     return value;
   }
 
@@ -565,17 +606,17 @@ export class Effect extends Writer {
   }
 
   call(object, key, args) {
-    if (Array.isArray(object) && !ARRAY_METHODS.has(key)) this.all(object);
-    else if (isObject(object) && Object.hasOwn(object, key)) this.#followProperty(object, nameOf(key));
+    if (ArrayIsArray(object) && !ARRAY_METHODS.has(key)) this.all(object);
+    else if (isObject(object) && ObjectHasOwn(object, key)) this.#followProperty(object, nameOf(key));
     return super.call(object, key, args);
   }
 
   /** What an array pattern takes its items from. */
   items(value, count = Infinity) {
-    if (Array.isArray(value)) return value;
+    if (ArrayIsArray(value)) return value;
     const items = [];
     if (count === 0) return items;
-    for (const item of value) if (items.push(item) === count) break;
+    for (const item of value) if (ArrayPrototypePush(items, item) === count) break;
     return items;
   }
 
@@ -589,7 +630,7 @@ export class Effect extends Writer {
 
   #rest(source, copy, options) {
     const mirroring = Observer.map(source, copy, options);
-    this.onStop(() => mirroring.abort());
+    this.onStop(() => abort(mirroring));
     return copy;
   }
 
@@ -597,7 +638,7 @@ export class Effect extends Writer {
 
   return(value) {
     const completion = (value) => ({ type: "return", value });
-    return this.program.isAsync && isPromise(value) ? Promise.resolve(value).then(completion) : completion(value);
+    return this.program.isAsync && isPromise(value) ? PromisePrototypeThen(PromiseResolve(value), completion) : completion(value);
   }
 
   break(label) {
@@ -609,12 +650,12 @@ export class Effect extends Writer {
   }
 
   label(name) {
-    this.#labels.push(name);
+    ArrayPrototypePush(this.#labels, name);
   }
 
   /** Whether a `continue` is for the loop that this is. */
   isContinued({ type, label }) {
-    return type === "continue" && (label === undefined || this.#labels.includes(label));
+    return type === "continue" && (label === undefined || ArrayPrototypeIncludes(this.#labels, label));
   }
 
   #hold(holding) {
@@ -653,7 +694,7 @@ export class Effect extends Writer {
   }
 
   each(iterable, closure) {
-    const items = Array.isArray(iterable) ? new Items(unproxy(iterable)) : new Steps(iterable[Symbol.iterator]());
+    const items = ArrayIsArray(iterable) ? new Items(unproxy(iterable)) : new Steps(iterable[SymbolIterator]());
     return this.#iterate(items, closure);
   }
 
@@ -662,7 +703,7 @@ export class Effect extends Writer {
   }
 
   stream(iterable, closure) {
-    const iterator = iterable[Symbol.asyncIterator]?.() ?? iterable[Symbol.iterator]();
+    const iterator = iterable[SymbolAsyncIterator]?.() ?? iterable[SymbolIterator]();
     return this.#iterate(new Steps(iterator, true), closure);
   }
 

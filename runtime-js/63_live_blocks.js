@@ -4,8 +4,27 @@
 // how it ends itself. The effects are those of 62_live.js; the two files name each other's classes, and neither uses
 // the other while it loads.
 
+import { isPromise } from "./02_exceptions.js";
 import { Observer } from "./60_observer.js";
-import { after, ALL, attempt, Effect, isPromise } from "./62_live.js";
+import { after, ALL, attempt, Effect } from "./62_live.js";
+import {
+  ArrayPrototypeAt,
+  ArrayPrototypeFilter,
+  ArrayPrototypeFindIndex,
+  ArrayPrototypeIncludes,
+  ArrayPrototypeIndexOf,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  ArrayPrototypeSlice,
+  ArrayPrototypeSplice,
+  Boolean,
+  ObjectIs,
+  PromisePrototypeThen,
+  PromiseReject,
+  PromiseResolve,
+  SafeArrayIterator,
+  SafeSet,
+} from "./00_primordials.js";
 
 /** A list of statements. What stands after one that returns or breaks does not exist. */
 export class Block {
@@ -24,29 +43,29 @@ export class Block {
   proceed(index) {
     for (; index < this.#closures.length && !this.#disposed; index++) {
       const child = new Effect(this.#effect.program, this.#effect, index, this.#closures[index], this);
-      this.children.push(child);
+      ArrayPrototypePush(this.children, child);
       const ran = child.run();
-      if (isPromise(ran)) return ran.then(() => child.completion ?? this.proceed(index + 1));
+      if (isPromise(ran)) return PromisePrototypeThen(ran, () => child.completion ?? this.proceed(index + 1));
       if (child.completion !== undefined) return child.completion;
     }
     return undefined;
   }
 
   changed(child, before) {
-    const at = this.children.indexOf(child);
+    const at = ArrayPrototypeIndexOf(this.children, child);
     if (child.completion !== undefined) {
-      for (const below of this.children.splice(at + 1)) below.dispose();
+      for (const below of new SafeArrayIterator(ArrayPrototypeSplice(this.children, at + 1))) below.dispose();
       return this.#effect.settle(child.completion);
     }
     if (before === undefined) return undefined;
-    return after(this.proceed(child.path.at(-1) + 1), (completion) => {
+    return after(this.proceed(ArrayPrototypeAt(child.path, -1) + 1), (completion) => {
       if (!this.#disposed) return this.#effect.settle(completion);
     });
   }
 
   dispose() {
     this.#disposed = true;
-    for (const child of this.children) child.dispose();
+    for (const child of new SafeArrayIterator(this.children)) child.dispose();
   }
 }
 
@@ -89,17 +108,17 @@ export class Attempt {
       return after(last.run(), () => last.completion ?? give());
     };
     return isPromise(ended)
-      ? ended.then((completion) => finish(() => completion), (error) => finish(() => Promise.reject(error)))
+      ? PromisePrototypeThen(ended, (completion) => finish(() => completion), (error) => finish(() => PromiseReject(error)))
       : finish(() => ended);
   }
 
   get children() {
-    return [this.#part, this.#last].filter((part) => part !== null);
+    return ArrayPrototypeFilter([this.#part, this.#last], (part) => part !== null);
   }
 
   /** For the program: whether errors of this child are caught. */
   catches(child) {
-    return child === this.#part && child.path.at(-1) === 0 && this.#closures[1] !== undefined;
+    return child === this.#part && ArrayPrototypeAt(child.path, -1) === 0 && this.#closures[1] !== undefined;
   }
 
   caught(error) {
@@ -130,7 +149,7 @@ export class Rounds {
 
   round(closure) {
     const round = new Effect(this.#effect.program, this.#effect, this.children.length, closure, this);
-    this.children.push(round);
+    ArrayPrototypePush(this.children, round);
     return after(round.run(), () => this.#ends(round.completion));
   }
 
@@ -143,7 +162,8 @@ export class Rounds {
   changed(round, before) {
     const ended = before !== undefined && !this.#effect.isContinued(before);
     if (this.#ends(round.completion)) {
-      for (const later of this.children.splice(this.children.indexOf(round) + 1)) later.dispose();
+      const later = ArrayPrototypeSplice(this.children, ArrayPrototypeIndexOf(this.children, round) + 1);
+      for (const round of new SafeArrayIterator(later)) round.dispose();
       return this.#effect.settle(round.completion);
     }
     // The loop left its variables where it ended, so that it has to begin anew.
@@ -152,7 +172,7 @@ export class Rounds {
   }
 
   dispose() {
-    for (const round of this.children) round.dispose();
+    for (const round of new SafeArrayIterator(this.children)) round.dispose();
   }
 }
 
@@ -188,7 +208,7 @@ export class Iteration {
   }
 
   get children() {
-    return this.#rounds.map(({ effect }) => effect);
+    return ArrayPrototypeMap(this.#rounds, ({ effect }) => effect);
   }
 
   /** Runs rounds for the items that have none. */
@@ -197,10 +217,10 @@ export class Iteration {
     const next = () => {
       while (!this.#disposed && !this.#stopped) {
         const step = this.#items.next(this.#rounds);
-        if (isPromise(step)) return step.then((step) => (step.done ? undefined : after(this.#round(step), next)));
+        if (isPromise(step)) return PromisePrototypeThen(step, (step) => (step.done ? undefined : after(this.#round(step), next)));
         if (step.done) break;
         const ran = this.#round(step);
-        if (isPromise(ran)) return ran.then(next);
+        if (isPromise(ran)) return PromisePrototypeThen(ran, next);
       }
       return undefined;
     };
@@ -216,7 +236,7 @@ export class Iteration {
     const item = { value };
     const effect = new Effect(this.#effect.program, this.#effect, this.#made, this.#closure, this, item);
     this.#made += 1;
-    this.#rounds.push({ key, item, effect });
+    ArrayPrototypePush(this.#rounds, { key, item, effect });
     return after(effect.run(), () => {
       this.#stopped = this.#ends(effect.completion);
     });
@@ -227,14 +247,14 @@ export class Iteration {
   }
 
   get #completion() {
-    return this.#stopped ? this.#rounds.at(-1)?.effect.completion : undefined;
+    return this.#stopped ? ArrayPrototypeAt(this.#rounds, -1)?.effect.completion : undefined;
   }
 
   changed(effect) {
-    const at = this.#rounds.findIndex((round) => round.effect === effect);
+    const at = ArrayPrototypeFindIndex(this.#rounds, (round) => round.effect === effect);
     const stopped = this.#stopped;
     if (this.#ends(effect.completion)) {
-      for (const { effect } of this.#rounds.splice(at + 1)) effect.dispose();
+      for (const { effect } of new SafeArrayIterator(ArrayPrototypeSplice(this.#rounds, at + 1))) effect.dispose();
       this.#stopped = true;
     } else if (at === this.#rounds.length - 1) {
       this.#stopped = false;
@@ -248,13 +268,13 @@ export class Iteration {
   /** Items have changed: rounds of those that are gone end, and those of others get their new values. */
   #update() {
     const gone = this.#items.gone(this.#rounds);
-    const stopped = gone.includes(this.#rounds.at(-1)) && this.#stopped;
-    for (const { effect } of gone) effect.dispose();
-    this.#rounds = this.#rounds.filter((round) => !gone.includes(round));
+    const stopped = ArrayPrototypeIncludes(gone, ArrayPrototypeAt(this.#rounds, -1)) && this.#stopped;
+    for (const { effect } of new SafeArrayIterator(gone)) effect.dispose();
+    this.#rounds = ArrayPrototypeFilter(this.#rounds, (round) => !ArrayPrototypeIncludes(gone, round));
     if (stopped) this.#stopped = false;
-    for (const { key, item } of this.#rounds) {
+    for (const { key, item } of new SafeArrayIterator(this.#rounds)) {
       const value = this.#items.value(key);
-      if (!Object.is(value, item.value)) Observer.set(item, "value", value);
+      if (!ObjectIs(value, item.value)) Observer.set(item, "value", value);
     }
     if (this.#running || this.#stopped) return;
     this.#effect.program.add(this.#tasks[1]);
@@ -270,8 +290,8 @@ export class Iteration {
 
   dispose() {
     this.#disposed = true;
-    for (const task of this.#tasks) task.disposed = true;
-    for (const { effect } of this.#rounds) effect.dispose();
+    for (const task of new SafeArrayIterator(this.#tasks)) task.disposed = true;
+    for (const { effect } of new SafeArrayIterator(this.#rounds)) effect.dispose();
     this.#items.close?.();
   }
 }
@@ -284,7 +304,7 @@ class Task {
   constructor(effect, index, perform) {
     this.effect = effect;
     this.program = effect.program;
-    this.path = [...effect.path, index];
+    this.path = [...new SafeArrayIterator(effect.path), index];
     this.perform = perform;
   }
 
@@ -306,7 +326,7 @@ export class Items {
   }
 
   gone(rounds) {
-    return rounds.slice(this.object.length);
+    return ArrayPrototypeSlice(rounds, this.object.length);
   }
 
   value(key) {
@@ -321,15 +341,15 @@ export class Keys {
   }
 
   next(rounds) {
-    const known = new Set(rounds.map(({ key }) => key));
+    const known = new SafeSet(ArrayPrototypeMap(rounds, ({ key }) => key));
     for (const key in this.object) if (!known.has(key)) return { done: false, key, value: key };
     return { done: true };
   }
 
   gone(rounds) {
-    const keys = new Set();
+    const keys = new SafeSet();
     for (const key in this.object) keys.add(key);
-    return rounds.filter(({ key }) => !keys.has(key));
+    return ArrayPrototypeFilter(rounds, ({ key }) => !keys.has(key));
   }
 
   value(key) {
@@ -356,13 +376,13 @@ export class Steps {
     };
     const step = this.#iterator.next();
     if (!this.#isAsync) return take(step);
-    return Promise.resolve(step).then(async ({ done, value }) => take({ done, value: await value }));
+    return PromisePrototypeThen(PromiseResolve(step), async ({ done, value }) => take({ done, value: await value }));
   }
 
   close() {
     if (this.#done) return;
     this.#done = true;
     const closed = this.#iterator.return?.();
-    if (isPromise(closed)) closed.then(undefined, () => {});
+    if (isPromise(closed)) PromisePrototypeThen(PromiseResolve(closed), undefined, () => {});
   }
 }

@@ -14,6 +14,30 @@ import {
 import { SqlError } from "ext:liveline/01_errors.js";
 import { currentExchange } from "ext:liveline/10_exchange.js";
 import { batch, set } from "ext:liveline/60_observer.js";
+import {
+  AbortSignalPrototypeGetAborted,
+  AbortSignalPrototypeThrowIfAborted,
+  ArrayBuffer,
+  ArrayIsArray,
+  ArrayPrototypeEvery,
+  ArrayPrototypeMap,
+  ArrayPrototypeSlice,
+  Date,
+  DatePrototypeToISOString,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
+  ObjectCreate,
+  ObjectEntries,
+  ObjectKeys,
+  PromisePrototypeCatch,
+  PromiseReject,
+  SafeArrayIterator,
+  SafeMap,
+  SafeSet,
+  String,
+  TypeError,
+  Uint8Array,
+} from "ext:liveline/00_primordials.js";
 
 export { SqlError };
 
@@ -27,11 +51,11 @@ export { SqlError };
  */
 
 /** Open transactions, and the exchanges whose code began them. @type {Map<number, Exchange | undefined>} */
-const transactions = new Map();
+const transactions = new SafeMap();
 
 /** For the host: it stopped an exchange. Others need not wait for its transactions. */
 export function transactionsStopped(id) {
-  for (const [handle, exchange] of transactions) {
+  for (const { 0: handle, 1: exchange } of transactions.entries()) {
     if (exchange?.id !== id) continue;
     transactions.delete(handle);
     op_sql_close(handle);
@@ -59,15 +83,18 @@ export class Client {
    * @returns {Promise<Result>}
    */
   async query(sql, params = undefined, options = undefined) {
-    if (options === undefined && isOptions(params)) [params, options] = [params.params, params];
+    if (options === undefined && isOptions(params)) {
+      options = params;
+      params = undefined;
+    }
     const { live = false, signal } = options ?? {};
     const exchange = currentExchange();
-    signal?.throwIfAborted();
+    if (signal) AbortSignalPrototypeThrowIfAborted(signal);
     const values = bindable(params ?? options?.params);
     const handle = await this.#open();
     if (live) return await follow(handle, String(sql), values, signal, exchange);
     const result = await op_sql_query(handle, String(sql), values);
-    signal?.throwIfAborted();
+    if (signal) AbortSignalPrototypeThrowIfAborted(signal);
     return result;
   }
 
@@ -100,14 +127,14 @@ export class Client {
   /** Lets go of the database. Live queries go on to their own end. */
   async close() {
     const opening = this.#opening;
-    this.#opening = Promise.reject(new SqlError("the client was closed"));
-    this.#opening.catch(() => {});
+    this.#opening = PromiseReject(new SqlError("the client was closed"));
+    PromisePrototypeCatch(this.#opening, () => {});
     if (opening !== null) op_sql_close(await opening);
   }
 
   #open() {
     // A database that does not open may do so later.
-    return this.#opening ??= op_sql_open(this.#path).catch((error) => {
+    return this.#opening ??= PromisePrototypeCatch(op_sql_open(this.#path), (error) => {
       this.#opening = null;
       throw error;
     });
@@ -124,9 +151,12 @@ class Transaction {
 
   /** @see Client.query */
   async query(sql, params = undefined, options = undefined) {
-    if (options === undefined && isOptions(params)) [params, options] = [params.params, params];
+    if (options === undefined && isOptions(params)) {
+      options = params;
+      params = undefined;
+    }
     if (options?.live) throw new TypeError("A query in a transaction cannot be live; ask the client.");
-    options?.signal?.throwIfAborted();
+    if (options?.signal) AbortSignalPrototypeThrowIfAborted(options.signal);
     return await op_sql_query(this.#handle, String(sql), bindable(params ?? options?.params));
   }
 
@@ -146,29 +176,29 @@ export async function openDatabase(path) {
   return opened;
 }
 
-const OPTIONS = new Set(["live", "params", "signal"]);
+const OPTIONS = new SafeSet(["live", "params", "signal"]);
 
 /** Whether the second argument of a query is its options rather than its parameters. */
 function isOptions(value) {
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return false;
-  const keys = Object.keys(value);
-  return keys.length > 0 && keys.every((key) => OPTIONS.has(key));
+  if (value === null || typeof value !== "object" || ArrayIsArray(value)) return false;
+  const keys = ObjectKeys(value);
+  return keys.length > 0 && ArrayPrototypeEvery(keys, (key) => OPTIONS.has(key));
 }
 
 /** Parameters as the host takes them. */
 function bindable(params) {
   if (params === undefined || params === null) return [];
   if (typeof params !== "object") throw new TypeError("A query's parameters are an array, or an object by name.");
-  if (Array.isArray(params)) return params.map(storable);
+  if (ArrayIsArray(params)) return ArrayPrototypeMap(params, storable);
   // Without a prototype, so that no name is special.
-  const named = Object.create(null);
-  for (const [name, value] of Object.entries(params)) named[name] = storable(value);
+  const named = ObjectCreate(null);
+  for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries(params))) named[name] = storable(value);
   return named;
 }
 
 /** Dates are stored as ISO 8601 in UTC, which sorts by time. */
 function storable(value) {
-  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Date) return DatePrototypeToISOString(value);
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   return value;
 }
@@ -180,14 +210,14 @@ async function follow(handle, sql, params, signal, exchange) {
   let stopped = false;
   const stop = () => {
     stopped = true;
-    signal?.removeEventListener("abort", stop);
+    if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", stop);
     op_sql_close(follower);
   };
-  if (signal?.aborted || exchange?.ended) {
+  if ((signal && AbortSignalPrototypeGetAborted(signal)) || exchange?.ended) {
     stop();
-    signal?.throwIfAborted();
+    if (signal) AbortSignalPrototypeThrowIfAborted(signal);
   } else {
-    signal?.addEventListener("abort", stop, { once: true });
+    if (signal) EventTargetPrototypeAddEventListener(signal, "abort", stop, { once: true });
     exchange?.onEnd(stop);
     keepCurrent(rows, follower, () => stopped, (error) => {
       stop();
@@ -200,7 +230,7 @@ async function follow(handle, sql, params, signal, exchange) {
 
 /** Applies one change after the other; the next is asked for when the one before is there. */
 async function keepCurrent(rows, follower, isStopped, fail) {
-  const known = rows.slice();
+  const known = ArrayPrototypeSlice(rows);
   while (true) {
     let change;
     try {
@@ -220,7 +250,7 @@ async function keepCurrent(rows, follower, isStopped, fail) {
 
 /** Makes `rows` current with the fewest changes. `known` are the row objects as of the last change, in order. */
 function apply({ fields, places, length }, rows, known) {
-  const before = known.slice();
+  const before = ArrayPrototypeSlice(known);
   batch(rows, () => {
     for (let i = 0; i < fields.length; i += 2) set(before[fields[i]], fields[i + 1]);
     for (let i = 0; i < places.length; i += 3) {

@@ -1,8 +1,31 @@
 // What a step of a route is: a handler module, the function in it that answers a method, its `this`, and what it has
 // to go on to other routes.
 
+import {
+  ArrayPrototypeAt,
+  ArrayPrototypeFilter,
+  ArrayPrototypeIncludes,
+  ArrayPrototypeJoin,
+  ArrayPrototypePush,
+  ArrayPrototypeSlice,
+  ArrayPrototypeSort,
+  fetch,
+  HeadersPrototypeEntries,
+  Request,
+  RequestPrototypeClone,
+  RequestPrototypeGetHeaders,
+  RequestPrototypeGetUrl,
+  SafeSet,
+  StringPrototypeSplit,
+  StringPrototypeToUpperCase,
+  TypeError,
+  URL,
+  URLPrototypeGetHref,
+  URLPrototypeGetOrigin,
+} from "./00_primordials.js";
+
 /** Methods that may be answered by an export of their name. Other exports are nobody's business. */
-const METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"]);
+const METHODS = new SafeSet(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"]);
 
 /** The export that answers `method`: its own, GET's where only the headers are asked for, or the default. */
 export function handlerFor(module, method) {
@@ -14,9 +37,10 @@ export function handlerFor(module, method) {
 
 /** The methods that a module answers by name. */
 export function methodsOf(module) {
-  const methods = [...METHODS].filter((name) => typeof module[name] === "function");
-  if (methods.includes("GET") && !methods.includes("HEAD")) methods.push("HEAD");
-  return methods.sort();
+  const methods = ArrayPrototypeFilter([...METHODS.values()], (name) => typeof module[name] === "function");
+  const hasOnlyGet = ArrayPrototypeIncludes(methods, "GET") && !ArrayPrototypeIncludes(methods, "HEAD");
+  if (hasOnlyGet) ArrayPrototypePush(methods, "HEAD");
+  return ArrayPrototypeSort(methods);
 }
 
 /** Re-routes within one request before it counts as a loop. */
@@ -24,10 +48,10 @@ export const MAX_REROUTES = 32;
 
 /** What a re-route takes over from the request it comes from. */
 export function inherited(request, init) {
-  const method = init?.method?.toUpperCase();
+  const method = typeof init?.method === "string" ? StringPrototypeToUpperCase(init.method) : undefined;
   // A request for something cannot carry the body that was meant for something else.
-  if (method === "GET" || method === "HEAD") return { headers: request.headers };
-  return request.clone();
+  if (method === "GET" || method === "HEAD") return { headers: HeadersPrototypeEntries(RequestPrototypeGetHeaders(request)) };
+  return RequestPrototypeClone(request);
 }
 
 /**
@@ -37,9 +61,11 @@ export function inherited(request, init) {
 export function fetchFor(event, next, isOwn) {
   return (target, init) => {
     if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
-    const url = new URL(target instanceof Request ? target.url : target, event.url);
-    if (url.origin !== event.url.origin && !isOwn?.(url.origin)) return fetch(target, init);
-    return next(new Request(target instanceof Request ? target : url, init));
+    const isRequest = target instanceof Request;
+    const url = new URL(isRequest ? RequestPrototypeGetUrl(target) : target, URLPrototypeGetHref(event.url));
+    const origin = URLPrototypeGetOrigin(url);
+    if (origin !== URLPrototypeGetOrigin(event.url) && !isOwn?.(origin)) return fetch(target, init);
+    return next(new Request(isRequest ? target : URLPrototypeGetHref(url), init));
   };
 }
 
@@ -60,21 +86,21 @@ export class StepContext {
   }
 
   get #segments() {
-    return segmentsOf(this.#trail.pathname).slice(0, this.#depth);
+    return ArrayPrototypeSlice(segmentsOf(this.#trail.pathname), 0, this.#depth);
   }
 
   /** The path up to here. */
   get pathname() {
-    return `/${this.#segments.join("/")}`;
+    return `/${ArrayPrototypeJoin(this.#segments, "/")}`;
   }
 
   /** The last segment up to here. */
   get stepname() {
-    return this.#segments.at(-1);
+    return ArrayPrototypeAt(this.#segments, -1);
   }
 }
 
 /** The segments of a path, escapes untouched. */
 export function segmentsOf(pathname) {
-  return pathname.split("/").filter((segment) => segment !== "");
+  return ArrayPrototypeFilter(StringPrototypeSplit(pathname, "/"), (segment) => segment !== "");
 }

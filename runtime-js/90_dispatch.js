@@ -1,9 +1,10 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_request_is_own, op_route } from "ext:core/ops";
+import { isPromise } from "ext:liveline/02_exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
-import { isAttached, LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
+import { hasPort, isAttached, kindOf, LiveResponse, readyStateOf, setBackground } from "ext:liveline/20_live_response.js";
 import { answerPlain, isUntouched } from "ext:liveline/21_encoding.js";
 import { staticResponse } from "ext:liveline/40_static.js";
 import { kTap } from "ext:liveline/30_port.js";
@@ -17,9 +18,36 @@ import {
   segmentsOf,
   StepContext,
 } from "ext:liveline/80_steps.js";
+import {
+  ArrayPrototypeFindLast,
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  ArrayPrototypeSlice,
+  FunctionPrototypeCall,
+  Promise,
+  PromisePrototypeThen,
+  PromiseResolve,
+  RangeError,
+  RegExpPrototypeTest,
+  Request,
+  RequestPrototypeGetMethod,
+  RequestPrototypeGetUrl,
+  Response,
+  ResponseJson,
+  ResponsePrototypeGetStatus,
+  SafeMap,
+  String,
+  TypeError,
+  URL,
+  URLPrototypeGetHref,
+  URLPrototypeGetOrigin,
+  URLPrototypeGetPathname,
+  URLPrototypeGetSearch,
+} from "ext:liveline/00_primordials.js";
 
 /** Module namespaces of the handlers, by id. @type {Map<number, { module: object, dirname: string }>} */
-const handlers = new Map();
+const handlers = new SafeMap();
 /**
  * Where a path can end.
  * @typedef {object} Node
@@ -37,10 +65,10 @@ export function addHandler(id, dirname, module) {
 
 /** For the host: the tree of steps, as `[ownPage, handler, depth, handler, depth]` for each node. */
 export function setNodes(tree) {
-  nodes = tree.map(([ownPage, ...flat]) => {
+  nodes = ArrayPrototypeMap(tree, (flat) => {
     const steps = [];
-    for (let i = 0; i < flat.length; i += 2) steps.push({ handler: flat[i], depth: flat[i + 1] });
-    return { steps, ownPage };
+    for (let i = 1; i < flat.length; i += 2) ArrayPrototypePush(steps, { handler: flat[i], depth: flat[i + 1] });
+    return { steps, ownPage: flat[0] };
   });
 }
 
@@ -54,8 +82,8 @@ export function dispatch(id, node, pathname, length, method, page, canJoin) {
     const event = exchange.event = new HttpEvent(exchange);
     try {
       const result = walk(event, new Trail(node, pathname, length, method), 0);
-      if (typeof result?.then === "function" && !(result instanceof LiveResponse)) {
-        Promise.resolve(result).then(finishCurrent, throwCurrent);
+      if (isPromise(result) && !(result instanceof LiveResponse)) {
+        PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
       } else {
         finish(event, result);
       }
@@ -96,9 +124,9 @@ function thrown(event, error) {
 /** Whether a handler's result is all there is: data, or a Response without a line. */
 function isFinal(value) {
   if (value === null || typeof value !== "object") return true;
-  const kind = LiveResponse.test(value);
+  const kind = kindOf(value);
   if (kind !== "Response") return kind === "Default";
-  return isUntouched(value) ? !isAttached(value) : !LiveResponse.hasPort(value);
+  return isUntouched(value) ? !isAttached(value) : !hasPort(value);
 }
 
 /** A path and the steps along it. */
@@ -131,7 +159,8 @@ function walk(event, trail, index) {
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
     const next = nextFor(event, trail, index, depth);
-    return handler.call(new StepContext(trail, depth, dirname), event, next, fetchFor(event, next, isOwn(event)));
+    const own = fetchFor(event, next, isOwn(event));
+    return FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname), event, next, own);
   }
   return pastTheLastStep(event, trail);
 }
@@ -143,17 +172,17 @@ function isOwn(event) {
 
 async function pastTheLastStep(event, trail) {
   const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
-  if (response.status !== 404) return response;
+  if (ResponsePrototypeGetStatus(response) !== 404) return response;
   // A page for which no handler has a state is shown without.
   const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.length;
-  if (isPage) return Response.json(null);
-  const leaf = trail.steps.findLast(({ depth }) => depth === trail.length);
+  if (isPage) return ResponseJson(null);
+  const leaf = ArrayPrototypeFindLast(trail.steps, ({ depth }) => depth === trail.length);
   if (leaf === undefined) return response;
   const allowed = methodsOf(handlers.get(leaf.handler).module);
   if (allowed.length === 0 || handlerFor(handlers.get(leaf.handler).module, trail.method) !== undefined) {
     return response;
   }
-  return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: allowed.join(", ") } });
+  return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: ArrayPrototypeJoin(allowed, ", ") } });
 }
 
 /** The function that a handler calls to delegate, with what is left of the path. */
@@ -166,7 +195,7 @@ function nextFor(event, trail, index, depth) {
   };
   const isLast = depth >= trail.length;
   next.stepname = isLast ? undefined : trail.segments[depth];
-  next.pathname = isLast ? "" : trail.segments.slice(depth).join("/");
+  next.pathname = isLast ? "" : ArrayPrototypeJoin(ArrayPrototypeSlice(trail.segments, depth), "/");
   return next;
 }
 
@@ -179,15 +208,17 @@ async function reroute(event, trail, depth, target, init) {
   if (trail.reroutes >= MAX_REROUTES) {
     throw new RangeError(`next(): more than ${MAX_REROUTES} re-routes for one request; the last was to ${target}`);
   }
-  const given = target instanceof Request ? target.url : String(target);
-  const url = /^[a-z][a-z0-9+.-]*:/i.test(given) ? new URL(given) : null;
-  const isElsewhere = url !== null && url.origin !== event.url.origin;
-  if (isElsewhere && !isOwn(event)(url.origin)) {
-    throw new TypeError(`next() cannot make outbound calls: ${url.href} is another origin. Use fetch().`);
+  const given = target instanceof Request ? RequestPrototypeGetUrl(target) : String(target);
+  const url = RegExpPrototypeTest(/^[a-z][a-z0-9+.-]*:/i, given) ? new URL(given) : null;
+  const isElsewhere = url !== null && URLPrototypeGetOrigin(url) !== URLPrototypeGetOrigin(event.url);
+  if (isElsewhere && !isOwn(event)(URLPrototypeGetOrigin(url))) {
+    const href = URLPrototypeGetHref(url);
+    throw new TypeError(`next() cannot make outbound calls: ${href} is another origin. Use fetch().`);
   }
-  const path = url === null ? given : url.pathname + url.search;
+  const path = url === null ? given : URLPrototypeGetPathname(url) + URLPrototypeGetSearch(url);
   const route = op_route(trail.pathname, depth, path);
-  const destination = new URL(route.path + (route.query === null ? "" : `?${route.query}`), event.url);
+  const relative = route.path + (route.query === null ? "" : `?${route.query}`);
+  const destination = URLPrototypeGetHref(new URL(relative, URLPrototypeGetHref(event.url)));
   // By whichever name of this server it was asked for, it has the origin of the first.
   const request = !(target instanceof Request)
     ? new Request(new Request(destination, inherited(event.request, init)), init)
@@ -196,7 +227,7 @@ async function reroute(event, trail, depth, target, init) {
     : target;
   const child = event.spawn({ request });
   const { node, length, skipDepth } = route;
-  const onward = new Trail(node, route.path, length, request.method, trail.reroutes + 1, skipDepth);
+  const onward = new Trail(node, route.path, length, RequestPrototypeGetMethod(request), trail.reroutes + 1, skipDepth);
   return await runChild(child, onward, 0);
 }
 
@@ -210,7 +241,7 @@ function withBackground(child, value) {
 function runChild(child, trail, index) {
   const exchange = child[kExchange];
   const result = walk(child, trail, index);
-  if (typeof result?.then !== "function" && child[kResponse] === null) {
+  if (!isPromise(result) && child[kResponse] === null) {
     HttpEvent.returnedPlainly(child);
     return withBackground(child, result);
   }
@@ -222,8 +253,9 @@ function runChild(child, trail, index) {
       resolve(value);
     };
     HttpEvent.onResponse(child, resolveOnce);
-    if (child[kResponse] !== null && child[kResponse].readyState !== "waiting") resolveOnce(child[kResponse]);
-    Promise.resolve(result).then(
+    if (child[kResponse] !== null && readyStateOf(child[kResponse]) !== "waiting") resolveOnce(child[kResponse]);
+    PromisePrototypeThen(
+      PromiseResolve(result),
       (value) => {
         if (child[kResponse] === null) {
           HttpEvent.returnedPlainly(child);

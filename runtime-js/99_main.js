@@ -2,28 +2,54 @@
 
 import { core } from "ext:core/mod.js";
 import { op_exchange_navigated } from "ext:core/ops";
-import { define } from "ext:liveline/00_globals.js";
+import { define, INFO, print } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, exchangesStopped, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
-import "ext:liveline/15_timers.js";
+import { prepareRequests } from "ext:liveline/11_request.js";
+import { setTimeout } from "ext:liveline/15_timers.js";
+import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
 import "ext:liveline/19_shared_memory.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
-import { kClosed } from "ext:liveline/33_port_events.js";
+import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
-import { Observer, observersStopped } from "ext:liveline/60_observer.js";
+import { HttpEvent } from "ext:liveline/50_event.js";
+import { Observer, takeOpen } from "ext:liveline/60_observer.js";
 import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
 import { Client, client, openDatabase, SqlError, transactionsStopped } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
+import {
+  ArrayPrototypeFilter,
+  ArrayPrototypeMap,
+  FunctionPrototypeToString,
+  giveOwnCall,
+  globalThis,
+  JSONParse,
+  ObjectFreeze,
+  ObjectGetPrototypeOf,
+  ObjectKeys,
+  ObjectPrototype,
+  pinBuiltIns,
+  pinMembers,
+  pinWeb,
+  queueMicrotask,
+  SafeArrayIterator,
+  SafeSet,
+  StringPrototypeStartsWith,
+  SymbolFor,
+  takeWeb,
+} from "ext:liveline/00_primordials.js";
 
 installErrors();
 define("LiveResponse", LiveResponse);
 define("Observer", Observer);
-define(Symbol.for("liveline.live"), live);
+define(SymbolFor("liveline.live"), live);
+// Compiled code of every handler calls its methods.
+for (let object = live; object !== ObjectPrototype; object = ObjectGetPrototypeOf(object)) ObjectFreeze(object);
 setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
 // Where the module liveline:sql finds it.
-define(Symbol.for("liveline:sql"), { client, Client, openDatabase, SqlError });
+define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
 
 /** All handlers are there. */
 function start(nodes) {
@@ -31,10 +57,16 @@ function start(nodes) {
   loaded();
 }
 
-/** There is time before the handlers come: what most of them use is made ready. */
+/** There is time before the handlers come: the web's classes, which most of them use, are made ready. */
 function warm() {
-  for (const name of ["URL", "Headers", "Request", "Response"]) globalThis[name];
+  if (isWarm) return;
+  isWarm = true;
+  prepareRequests();
+  takeWeb();
+  pinWeb();
 }
+
+let isWarm = false;
 
 /** The client joined the line of an exchange. */
 function opened(id) {
@@ -49,13 +81,13 @@ function opened(id) {
 function receive(id, type, eventID, json, ports) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSON.parse(json);
+  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => {
     exchange.port ??= new ClientPort(exchange);
     const prevented = exchange.port[kReceive](type, eventID, data, ports);
     if (type !== "navigate") return;
     if (prevented) {
-      console.info("The user navigated away; the handler keeps the line. It has to call event.client.close().");
+      print("The user navigated away; the handler keeps the line. It has to call event.client.close().", INFO);
     } else {
       // Code that hears of the navigation may still say something.
       setTimeout(() => {
@@ -72,7 +104,7 @@ function receive(id, type, eventID, json, ports) {
 function reply(id, request, port, type, json) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSON.parse(json);
+  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.port?.[kReply](request, port, type, data));
 }
 
@@ -80,7 +112,7 @@ function reply(id, request, port, type, json) {
 function relay(id, channel, type, eventID, json, member, size) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSON.parse(json);
+  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.channels?.relay(channel, { type, data, eventID }, member, size));
 }
 
@@ -88,7 +120,7 @@ function relay(id, channel, type, eventID, json, member, size) {
 function overhear(id, channel, type, eventID, json) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSON.parse(json);
+  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.channels?.overhear(channel, { type, data, eventID }));
 }
 
@@ -105,6 +137,17 @@ function closed(id, code, reason) {
   inContextOf(exchange, () => exchange.closed(code, reason));
 }
 
+/** The batches and the callbacks of observers that were open are over; who was to hear of something hears of it. */
+function observersStopped() {
+  const open = takeOpen();
+  const touched = open[0], scope = open[1], telling = open[2];
+  if (scope?.held === null) scope.open = false;
+  const sinks = touched ?? new SafeSet();
+  for (let i = telling.length - 1; i >= 0; i -= 1) sinks.add(telling[i]());
+  // Each in a turn of its own, so that one that is stopped again holds up no other.
+  for (const sink of sinks.values()) queueMicrotask(() => sink.flush());
+}
+
 /**
  * The host stopped a turn: no `finally` of what ran was run. What others depend on is brought in order again, and the
  * exchange whose code it was is over; `id` is -1 for none.
@@ -119,8 +162,19 @@ function stopped(id, code, reason) {
   closed(id, code, reason);
 }
 
+/** deno_core wraps asynchronous ops in functions of these names. */
+function asynchronousOps() {
+  const ops = ArrayPrototypeMap(ObjectKeys(core.ops), (name) => core.ops[name]);
+  return ArrayPrototypeFilter(ops, (op) => {
+    return typeof op === "function" && StringPrototypeStartsWith(FunctionPrototypeToString(op), "function async_op_");
+  });
+}
+
 /** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
 function begin() {
+  pinBuiltIns();
+  for (const Class of new SafeArrayIterator([ClientPort, HttpEvent, LiveResponse, Port, WebSocket])) pinMembers(Class);
+  giveOwnCall(asynchronousOps());
   delete globalThis.__bootstrap;
   delete globalThis.Deno;
   delete globalThis.bootstrap;

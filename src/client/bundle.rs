@@ -13,6 +13,7 @@ macro_rules! sources {
 
 /// The files that browsers run, with their sources.
 const SOURCES: &[(&str, &str)] = sources![
+    "00_primordials.js",
     "02_exceptions.js",
     "03_cookie_text.js",
     "20_live_response.js",
@@ -51,6 +52,12 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/transport.js",
     "client/worker.js",
 ];
+
+/// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
+const NAMES: &str = "00_primordials.js";
+
+/// Its text.
+pub const PRIMORDIALS: &str = SOURCES[0].1;
 
 /// A script made of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -270,7 +277,9 @@ impl Module {
                 let folder = self.name.rsplit_once('/').map_or("", |(folder, _)| folder);
                 format!("{folder}/{}", from.trim_start_matches("./")).trim_start_matches('/').to_owned()
             };
-            self.imports.push(ImportLine { names, from });
+            if from != NAMES {
+                self.imports.push(ImportLine { names, from });
+            }
         }
     }
 }
@@ -316,6 +325,13 @@ mod tests {
     fn bundle_files_that_import_each_other_share_a_function() {
         let script = Bundle::App.script();
         assert!(script.contains("const [_61_reactive, _60_observer] = "), "{script}");
+    }
+
+    #[test]
+    fn bundle_built_ins_are_named_by_their_file() {
+        assert_eq!(SOURCES[0].0, NAMES);
+        let script = Bundle::App.script();
+        assert!(script.contains("ArrayPrototypePush(") && !script.contains("_00_primordials"), "{script}");
     }
 
     #[test]

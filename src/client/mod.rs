@@ -19,5 +19,6 @@ mod modules;
 mod toolchain;
 
 pub use asset::Asset;
+pub use bundle::PRIMORDIALS;
 pub use files::BrowserFiles;
 pub use toolchain::{Compiled, Import, Target, Toolchain};

@@ -29,7 +29,8 @@ impl Toolchain for BrowserTools {
 
     #[cfg(not(feature = "ts"))]
     fn minify(&self, script: String) -> String {
-        script
+        let names = crate::client::PRIMORDIALS.replace("\nexport { theGlobal as globalThis };", "");
+        format!("(() => {{\n{}\nreturn {script};\n}})()", names.replace("\nexport ", "\n"))
     }
 
     fn check(&self, handler: &Path) -> Result<(), Diagnostic> {

@@ -210,7 +210,7 @@ impl Isolate {
         })
     }
 
-    /// Loads of the web's globals what most handlers use, while nobody waits for it.
+    /// Loads the web's classes that the host uses, as most handlers do, unless they are there already.
     pub fn warm(&self) {
         self.enter(|scope, functions| call(scope, &functions.warm, &[]));
     }
@@ -227,6 +227,8 @@ impl Isolate {
         let routes = &site.routes;
         self.loader.load_from(sources);
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        // Before any code of handlers, which may change what is loaded later.
+        self.warm();
         let mut failures = Vec::new();
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(handler.path.clone());
@@ -587,11 +589,13 @@ impl Isolate {
             return true;
         }
         let trip = self.pulse.take_trip();
+        // The turns of a recovery may look already.
+        let is_short = self.memory.take_shortage();
+        if trip == Some(Trip::Heap) || is_short {
+            self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
+        }
         if let Some(trip) = trip {
             self.recover(trip);
-        }
-        if trip == Some(Trip::Heap) || self.memory.take_shortage() {
-            self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
         }
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
@@ -684,6 +688,7 @@ impl Isolate {
             tracing::warn!(
                 "the handlers of an isolate keep {used} MiB of its heap of {limit} MiB; another takes its place"
             );
+            self.memory.leave(used << 20);
             self.full.set(self.full.get() + 1);
             self.filled.notify_one();
         }

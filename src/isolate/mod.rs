@@ -27,6 +27,8 @@ mod minify;
 mod modules;
 mod outside;
 mod pool;
+#[cfg(feature = "ts")]
+mod primordials;
 mod settings;
 mod site;
 mod snapshot;

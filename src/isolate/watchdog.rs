@@ -71,7 +71,7 @@ impl Pulse {
     /// Why the isolate was stopped since the last call.
     pub fn take_trip(&self) -> Option<Trip> {
         match self.tripped.load(Ordering::Relaxed) {
-            0 => return None,
+            0 => None,
             _ => match self.tripped.swap(0, Ordering::Relaxed) {
                 TRIPPED_CPU => Some(Trip::Cpu),
                 TRIPPED_HEAP => Some(Trip::Heap),

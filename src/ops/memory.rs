@@ -6,6 +6,8 @@
 //! much even when all garbage is gone, the code that runs is stopped. What V8 does not count either (blobs, WebAssembly's
 //! memories) is counted as it is made.
 
+#![cfg_attr(not(feature = "v8"), allow(dead_code, reason = "QuickJS takes its buffers elsewhere"))]
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -15,6 +17,11 @@ use deno_core::v8;
 /// Buffers up to this size are part of how the host itself works: V8 would end the process without them. They are
 /// still given when the rest is gone, and whoever took the rest is stopped.
 const SMALL: usize = 64 * 1024;
+
+/// Buffers up to this size may be wanted where V8 does not ask twice. They may take one in so many parts of the limit
+/// beyond it.
+const TINY: usize = 1024;
+const RESERVE: usize = 16;
 
 /// So often V8 asks for memory before it gives up, with a collection in between.
 const ATTEMPTS: u32 = 4;
@@ -27,12 +34,13 @@ const FUTILE: Duration = Duration::from_millis(250);
 pub struct Memory(Arc<Account>);
 
 struct Account {
-    limit: usize,
+    limit: AtomicUsize,
     /// Bytes that the allocator gave, and what it got back since the last collection began: V8 frees buffers at once,
     /// but counts them until the next collection.
     buffers: AtomicUsize,
     freed: AtomicUsize,
-    /// Bytes of blobs and of WebAssembly's memories, what V8 knows of them, and what they were when garbage was last collected for them.
+    /// Bytes of blobs and of WebAssembly's memories, what V8 knows of them, and what they were when garbage was last
+    /// collected for them.
     stores: AtomicUsize,
     stores_told: AtomicUsize,
     stores_left: AtomicUsize,
@@ -75,7 +83,7 @@ pub struct NoRoom {
 
 impl std::fmt::Debug for Memory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Memory").field("limit", &self.0.limit).field("held", &self.0.held()).finish()
+        f.debug_struct("Memory").field("limit", &self.0.limit()).field("held", &self.0.held()).finish()
     }
 }
 
@@ -85,7 +93,7 @@ impl Memory {
         let (collections, refused, is_refusing, is_in_doubt, attempt, futile, stop, isolate) =
             Default::default();
         Memory(Arc::new(Account {
-            limit,
+            limit: limit.into(),
             buffers,
             freed,
             stores,
@@ -111,7 +119,13 @@ impl Memory {
 
     /// Bytes of heap and all else together.
     pub fn limit(&self) -> usize {
-        self.0.limit
+        self.0.limit()
+    }
+
+    /// So many bytes are held for good. What runs has a quarter above that to finish with.
+    pub fn leave(&self, held: usize) {
+        let limit = self.0.limit();
+        self.0.limit.store(held.max(limit) + limit / 4, Ordering::Relaxed);
     }
 
     /// Bytes outside of the heap.
@@ -134,7 +148,7 @@ impl Memory {
         self.0.is_in_doubt.store(false, Ordering::Relaxed);
         self.0.refused.load(Ordering::Relaxed) > 0
             && self.0.refused.swap(0, Ordering::Relaxed) > 0
-            && self.0.held() > self.0.limit / 4 * 3
+            && self.0.held() > self.0.limit() / 4 * 3
     }
 
     /// Whether V8 lacks memory because a buffer was refused, while its heap could still grow to so many bytes: its code
@@ -145,6 +159,10 @@ impl Memory {
 
     /// Looks whether there is room for bytes that the host has and V8 is to get, after a collection if need be.
     pub fn make_room(&self, isolate: &mut v8::Isolate, bytes: usize) -> Result<(), NoRoom> {
+        // To ask V8 takes some microseconds.
+        if self.0.held().saturating_add(bytes) < self.0.limit() / 2 {
+            return Ok(());
+        }
         self.look(isolate);
         if self.0.has_room(bytes) {
             return Ok(());
@@ -159,7 +177,7 @@ impl Memory {
             *futile = Some(Instant::now());
         }
         self.0.refused.fetch_add(1, Ordering::Relaxed);
-        Err(NoRoom { bytes, held: self.0.held(), limit: self.0.limit })
+        Err(NoRoom { bytes, held: self.0.held(), limit: self.0.limit() })
     }
 
     /// Whether so much is kept that V8 does not see that what nobody has any more should go. V8 finds them, and the event
@@ -167,7 +185,7 @@ impl Memory {
     pub fn wants_collection(&self) -> bool {
         let stores = self.0.stores.load(Ordering::Relaxed);
         let left = self.0.stores_left.load(Ordering::Relaxed);
-        let wants = stores > left + self.0.limit / 4;
+        let wants = stores > left + self.0.limit() / 4;
         if wants || stores < left {
             self.0.stores_left.store(stores, Ordering::Relaxed);
         }
@@ -195,6 +213,10 @@ impl Memory {
 }
 
 impl Account {
+    fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
     fn outside(&self) -> usize {
         [&self.buffers, &self.stores, &self.others].map(|bytes| bytes.load(Ordering::Relaxed)).iter().sum()
     }
@@ -204,7 +226,7 @@ impl Account {
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        self.held().saturating_add(bytes) <= self.limit
+        self.held().saturating_add(bytes) <= self.limit()
     }
 
     fn stop(&self) {
@@ -217,7 +239,9 @@ impl Account {
 
     /// Whether V8 may have memory for one more buffer.
     fn admit(&self, bytes: usize) -> bool {
-        let admitted = self.has_room(bytes) || self.admit_beyond(bytes);
+        let reserve = if bytes <= TINY { self.limit() / RESERVE } else { 0 };
+        let has_room = self.held().saturating_add(bytes) <= self.limit().saturating_add(reserve);
+        let admitted = has_room || self.admit_beyond(bytes);
         self.is_refusing.store(!admitted, Ordering::Relaxed);
         admitted
     }
@@ -422,11 +446,12 @@ mod tests {
     fn a_small_buffer_is_given_and_its_code_stopped() {
         let (memory, stops) = account(10 * SMALL);
         assert!(take(&memory, 10 * SMALL));
+        assert!(take(&memory, 1), "there is a reserve");
         for _ in 1..ATTEMPTS {
-            assert!(!take(&memory, 10));
+            assert!(!take(&memory, SMALL));
             memory.0.collections.fetch_add(1, Ordering::Relaxed);
         }
-        assert!(take(&memory, 10));
+        assert!(take(&memory, SMALL));
         assert_eq!(stops.load(Ordering::Relaxed), 1);
     }
 }

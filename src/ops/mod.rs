@@ -76,7 +76,6 @@ deno_core::extension!(
         answer::op_stream_end,
         answer::op_stream_gone,
         answer::op_stream_write,
-        blobs::op_blob_store,
         channel::op_channel_enter,
         channel::op_channel_heard,
         channel::op_channel_leave,
@@ -183,6 +182,7 @@ macro_rules! sources {
 
 static SOURCES: &[ExtensionFileSource] = sources![
     "00_globals.js",
+    "00_primordials.js",
     "01_errors.js",
     "02_exceptions.js",
     "03_cookie_text.js",

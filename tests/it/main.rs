@@ -33,6 +33,7 @@ mod modules;
 mod moved_binary;
 mod observe;
 mod pages;
+mod patched_globals;
 mod plain_clients;
 #[cfg(unix)]
 mod printing;

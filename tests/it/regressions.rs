@@ -549,6 +549,7 @@ fn no_request_fails_during_reloads() {
 #[test]
 fn broken_code_outside_the_folder_is_waited_for() {
     let project = Site::new()
+        .file("package.json", "{}")
         .file("lib/x.js", "export const x = ;")
         .file("routes/handler.js", r#"import { x } from "../lib/x.js"; export default () => x;"#);
     let mut host = Site::of(project.path("routes")).begin_dev();

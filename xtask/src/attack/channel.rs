@@ -71,8 +71,8 @@ fn come_and_go(target: &Target, server: &Server, what: &str, members: usize) -> 
     let went = seconds(start);
     let answered_after = until_well(server);
     drop(witness);
-    let peak = server.peak()?;
     let after = settled(server, before * 1.2)?;
+    let peak = server.peak()?;
     if let Err(failure) = alone {
         target.fault(format!("{what}: {failure}"));
     }

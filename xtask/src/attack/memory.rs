@@ -78,7 +78,8 @@ fn attack(
     let answered_after = until_well(&server);
     let Seen { lines, closed, ends, silent } = bystanders.report()?;
     let most_after = before * 1.2 + 64.0 * MIB;
-    let (peak, after) = (server.peak()?, settled(&server, most_after)?);
+    let after = settled(&server, most_after)?;
+    let peak = server.peak()?;
     let closed = (closed, lines);
     Report {
         what: what.to_owned(),

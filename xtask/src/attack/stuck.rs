@@ -36,7 +36,8 @@ fn attack(target: &Target, kind: &str, workers: usize) -> Outcome {
     let took = seconds(start);
     let answer = request.join().map_err(|_| "the asking thread panicked").while_doing("asking")?;
     let Seen { lines, closed, ends, silent } = bystanders.report()?;
-    let (peak, after) = (server.peak()?, settled(&server, before * 1.5)?);
+    let after = settled(&server, before * 1.5)?;
+    let peak = server.peak()?;
     let shown = answer.as_ref().map_or_else(String::clone, u16::to_string);
     let ends: Vec<_> = ends.into_iter().collect();
     let note = format!(

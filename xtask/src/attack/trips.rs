@@ -52,7 +52,8 @@ fn attack(
     let took = seconds(start);
     let answered_after = until_well(&server);
     let Seen { lines, closed, ends, silent } = bystanders.report()?;
-    let (peak, after) = (server.peak()?, settled(&server, before * 1.5)?);
+    let after = settled(&server, before * 1.5)?;
+    let peak = server.peak()?;
     let mut kinds: Vec<String> =
         answers.iter().map(|answer| answer.as_ref().map_or_else(String::clone, u16::to_string)).collect();
     kinds.sort();
