@@ -7,13 +7,14 @@ import {
   op_session_entries,
   op_session_get,
   op_session_id,
+  op_session_renew,
   op_session_set,
   op_session_unwatch,
   op_session_watch,
 } from "ext:core/ops";
 import { KeyVal } from "ext:liveline/14_keyval.js";
 
-/** What the keys of each part of a session begin with. */
+/** What the keys of each part of a session begin with. The host knows the user's id, `user/id`: who sets it signs in. */
 const SESSION = "session/";
 const USER = "user/";
 
@@ -29,6 +30,14 @@ export class Session extends KeyVal {
   /** The session's id; null where there is none yet. */
   get sessionID() {
     return op_session_id(this.#exchange.id);
+  }
+
+  /**
+   * Gives the session a new id and keeps what it holds; cookies with the one before are worth nothing any more. Before
+   * the answer only. @returns {Promise<string | null>} the new id; null where there is no session
+   */
+  async regenerate() {
+    return await op_session_renew(this.#exchange.id);
   }
 }
 

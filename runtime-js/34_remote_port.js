@@ -219,10 +219,12 @@ export class RemotePort extends Port {
     }
     const data = frame.message;
     if (OWN_EVENTS.has(type) || this.#receiveReply(type, eventID, data, numPorts)) return;
-    if (!type.endsWith(":joins-leaves") || !Array.isArray(data?.events)) return this.#hear(type, eventID, data, meta);
-    // Members of a channel that are told together, each as the message that it would have been alone.
-    const single = type.replace(/joins-leaves$/, "message");
-    for (const { eventID, message } of data.events) this.#hear(single, eventID, message, {});
+    if (type.endsWith(":joins-leaves") && data?.events) {
+      // Members of a channel that are told together, each as the message that it would have been alone.
+      for (const { eventID, message } of data.events) this.#hear(`${type.slice(0, -12)}message`, eventID, message, meta);
+    } else {
+      this.#hear(type, eventID, data, meta);
+    }
   }
 
   #hear(type, eventID, data, { numPorts, live }) {

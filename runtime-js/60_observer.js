@@ -388,18 +388,14 @@ export function apply(target, thisArgument, argumentsList = []) {
 let touched = null;
 /** The innermost open batch. */
 let scope = null;
-/** Observations whose callbacks run, the innermost last. */
+/** How to end the callbacks that run, the innermost last. Each returns its observation. */
 const telling = [];
 
-/** For the host: it stopped the code that ran. Batches and callbacks that were open are over; who was to hear hears. */
-export function observersStopped() {
-  const sinks = new Set([...(touched ?? []), ...telling]);
-  touched = null;
-  if (scope?.held === null) scope.open = false;
-  scope = null;
-  for (const observation of telling.splice(0)) observation.stopped();
-  // Each in a turn of its own, so that one that is stopped again holds up no other.
-  for (const sink of sinks) queueMicrotask(() => sink.flush());
+/** For the host, which stopped the code that ran: what was open, and is no more. */
+export function takeOpen() {
+  const open = [touched, scope, telling.splice(0)];
+  touched = scope = null;
+  return open;
 }
 
 export function emit(target, records) {
@@ -535,20 +531,14 @@ class Observation {
     }
     do {
       this.#current = this.#takeEmission();
-      telling.push(this);
+      telling.push(() => (this.#current = running, this));
       try {
         if (this.#single) this.#tellEach(this.#current);
         else this.#callback(this.#current);
       } finally {
-        telling.pop();
-        this.#current = running;
+        telling.pop()();
       }
     } while (this.#waiting.length > 0 && !this.#closed && this.#options.recursions !== "force-async");
-  }
-
-  /** The host stopped the callback. */
-  stopped() {
-    this.#current = null;
   }
 
   /** What the callback gets next: all that waits, but the news of a method call always alone. */

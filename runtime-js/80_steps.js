@@ -30,12 +30,15 @@ export function inherited(request, init) {
   return request.clone();
 }
 
-/** The third argument of a handler: the network for other origins, the routes for the rest. */
-export function fetchFor(event, next) {
+/**
+ * The third argument of a handler: the network for other origins, the routes for the rest.
+ * @param {(origin: string) => boolean} [isOwn] whether another origin than the event's leads here, too
+ */
+export function fetchFor(event, next, isOwn) {
   return (target, init) => {
     if (target === undefined) throw new TypeError("fetch() takes a URL or a Request.");
     const url = new URL(target instanceof Request ? target.url : target, event.url);
-    if (url.origin !== event.url.origin) return fetch(target, init);
+    if (url.origin !== event.url.origin && !isOwn?.(url.origin)) return fetch(target, init);
     return next(new Request(target instanceof Request ? target : url, init));
   };
 }

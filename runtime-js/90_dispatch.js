@@ -1,6 +1,6 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
-import { op_route } from "ext:core/ops";
+import { op_request_is_own, op_route } from "ext:core/ops";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
 import { isAttached, LiveResponse, setBackground } from "ext:liveline/20_live_response.js";
@@ -131,9 +131,14 @@ function walk(event, trail, index) {
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
     const next = nextFor(event, trail, index, depth);
-    return handler.call(new StepContext(trail, depth, dirname), event, next, fetchFor(event, next));
+    return handler.call(new StepContext(trail, depth, dirname), event, next, fetchFor(event, next, isOwn(event)));
   }
   return pastTheLastStep(event, trail);
+}
+
+/** What else than the event's own origin leads to this server. */
+function isOwn(event) {
+  return (origin) => op_request_is_own(event[kExchange].id, origin);
 }
 
 async function pastTheLastStep(event, trail) {
@@ -176,15 +181,19 @@ async function reroute(event, trail, depth, target, init) {
   }
   const given = target instanceof Request ? target.url : String(target);
   const url = /^[a-z][a-z0-9+.-]*:/i.test(given) ? new URL(given) : null;
-  if (url !== null && url.origin !== event.url.origin) {
+  const isElsewhere = url !== null && url.origin !== event.url.origin;
+  if (isElsewhere && !isOwn(event)(url.origin)) {
     throw new TypeError(`next() cannot make outbound calls: ${url.href} is another origin. Use fetch().`);
   }
   const path = url === null ? given : url.pathname + url.search;
   const route = op_route(trail.pathname, depth, path);
   const destination = new URL(route.path + (route.query === null ? "" : `?${route.query}`), event.url);
-  const request = target instanceof Request
-    ? target
-    : new Request(new Request(destination, inherited(event.request, init)), init);
+  // By whichever name of this server it was asked for, it has the origin of the first.
+  const request = !(target instanceof Request)
+    ? new Request(new Request(destination, inherited(event.request, init)), init)
+    : isElsewhere
+    ? new Request(destination, target)
+    : target;
   const child = event.spawn({ request });
   const { node, length, skipDepth } = route;
   const onward = new Trail(node, route.path, length, request.method, trail.reroutes + 1, skipDepth);

@@ -7,12 +7,12 @@ import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, exchangesStopped, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import "ext:liveline/15_timers.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
-import "ext:liveline/19_shared_memory.js";
+import { limitSharedMemory } from "ext:liveline/19_shared_memory.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
-import { Observer, observersStopped } from "ext:liveline/60_observer.js";
+import { Observer, takeOpen } from "ext:liveline/60_observer.js";
 import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
 import { Client, client, openDatabase, SqlError, transactionsStopped } from "ext:liveline/70_sql.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
@@ -105,6 +105,16 @@ function closed(id, code, reason) {
   inContextOf(exchange, () => exchange.closed(code, reason));
 }
 
+/** The batches and the callbacks of observers that were open are over; who was to hear of something hears of it. */
+function observersStopped() {
+  const [touched, scope, telling] = takeOpen();
+  if (scope?.held === null) scope.open = false;
+  const sinks = new Set(touched);
+  for (const end of telling.reverse()) sinks.add(end());
+  // Each in a turn of its own, so that one that is stopped again holds up no other.
+  for (const sink of sinks) queueMicrotask(() => sink.flush());
+}
+
 /**
  * The host stopped a turn: no `finally` of what ran was run. What others depend on is brought in order again, and the
  * exchange whose code it was is over; `id` is -1 for none.
@@ -124,6 +134,7 @@ function begin() {
   delete globalThis.__bootstrap;
   delete globalThis.Deno;
   delete globalThis.bootstrap;
+  limitSharedMemory();
 }
 
 // The host takes this before any other code runs.

@@ -5,8 +5,8 @@
 //! imports none.
 //!
 //! ```text
-//!  socket  http      router     isolate     browsers   ops    SQLite      figures    engine     ports     wire
-//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
+//!  socket  http      router     isolate     browsers   ops    belief    SQLite      figures    engine     ports     wire
+//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> trust/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
 //! ```
 
 #[cfg(feature = "js")]
@@ -26,4 +26,6 @@ pub mod ops;
 pub mod ports;
 pub mod router;
 pub mod storage;
+#[cfg(feature = "js")]
+pub mod trust;
 pub mod wire;

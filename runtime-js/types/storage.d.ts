@@ -59,6 +59,11 @@ export interface KeyVal<Stored = any, Given = Stored> {
 export interface Session extends KeyVal {
   /** Null before the first value is set. */
   readonly sessionID: string | null;
+  /**
+   * Gives the session a new id and keeps what it holds; cookies with the one before are worth nothing any more. Before
+   * the answer only. Null where there is no session.
+   */
+  regenerate(): Promise<string | null>;
 }
 
 export interface CookieOptions {

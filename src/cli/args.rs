@@ -8,6 +8,8 @@ use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::trust::{HostPattern, ProxyRange, SiteOrigin};
+
 /// Runs a folder of JavaScript route handlers whose answers can stay on the line.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
@@ -98,9 +100,25 @@ pub struct Server {
     /// Isolates side by side, each with module state of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// Origin of another site whose pages may join live lines (repeatable)
+    /// Origin of another site whose pages may join live lines, and send requests with a session (repeatable)
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
+    /// The site's origin, such as https://example.org: event.url has it, and other hosts are refused with 421
+    #[arg(long, value_name = "ORIGIN", env = "LIVELINE_ORIGIN")]
+    pub origin: Option<SiteOrigin>,
+    /// Name of a host to answer for, *.NAME for those below it, .NAME for both, * for all (repeatable) [default: all for
+    /// serve, those of this machine for dev]
+    #[arg(long = "allow-host", value_name = "NAME", env = "LIVELINE_ALLOW_HOST", value_delimiter = ',')]
+    pub allow_hosts: Vec<HostPattern>,
+    /// Addresses of proxies whose word about their visitors counts: addresses and networks, the words loopback and
+    /// private (repeatable)
+    #[arg(
+        long = "trust-proxy",
+        value_name = "ADDRESSES",
+        env = "LIVELINE_TRUST_PROXY",
+        value_delimiter = ','
+    )]
+    pub trust_proxies: Vec<ProxyRange>,
     /// File of the database that handlers get from liveline:sql [default: in memory]
     #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE")]
     pub database: Option<PathBuf>,

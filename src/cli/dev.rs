@@ -14,7 +14,7 @@ use crate::ops::{Diagnostic, Mode};
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, told_to_reload) = begin()?;
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Development)?;
+    let settings = args.settings(Mode::Development, listener.address())?;
     let figures = Figures::bind(&args, &settings).await?;
     let folders = [Some(settings.layout.root.clone()), settings.layout.public.clone()];
     let pool = Pool::new(settings);

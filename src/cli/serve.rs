@@ -12,11 +12,12 @@ use crate::isolate::{Pool, Reloaded, Settings};
 use crate::net::Listener;
 use crate::observe::{self, Endpoint, Observer, output};
 use crate::ops::Mode;
+use crate::trust::Proxies;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, mut told_to_reload) = begin()?;
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Production)?;
+    let settings = args.settings(Mode::Production, listener.address())?;
     let figures = Figures::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
     let load = async { Ok(pool.reload().await.map(drop)?) };
@@ -96,14 +97,14 @@ async fn serve_and_drain(
     pool: &Arc<Pool>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
 ) -> Result<(), CliError> {
-    let doors = args.doors();
+    let (doors, proxies) = (args.doors(), Proxies::new(args.trust_proxies.clone()));
     tokio::select! {
-        () = listener.accept(pool, &doors) => {}
+        () = listener.accept(pool, &doors, &proxies) => {}
         result = meanwhile => result?,
         _ = stop.next() => {}
     }
     // Who has connected already is served; who comes from here on sees at once that nobody listens.
-    let _ = tokio::task::unconstrained(listener.accept(pool, &doors)).now_or_never();
+    let _ = tokio::task::unconstrained(listener.accept(pool, &doors, &proxies)).now_or_never();
     drop(listener);
     tracing::info!("stopping: live lines are told to reconnect");
     tokio::select! {

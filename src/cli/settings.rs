@@ -1,6 +1,8 @@
 //! The arguments checked and resolved into what the server needs.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -17,6 +19,7 @@ use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
 use crate::storage::{Databases, Location, Results, SessionStore};
+use crate::trust::{Hosts, Proxies, Trust};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -31,14 +34,15 @@ impl Folder {
 }
 
 impl Server {
-    /// The server's settings; its live lines run on the current runtime.
-    pub fn settings(&self, mode: Mode) -> Result<Settings, CliError> {
+    /// The settings of the server that listens there; its live lines run on the current runtime.
+    pub fn settings(&self, mode: Mode, listening: SocketAddr) -> Result<Settings, CliError> {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let workers = self.workers.into();
         let database = self.database.clone();
         let layout = self.folder.layout()?;
         let sessions = self.sessions()?;
         let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
+        settings.trust = Arc::new(self.trust(mode, listening));
         settings.files = FileRules { follow_links: self.follow_links };
         if mode == Mode::Development || self.metrics.is_some() {
             let (bodies, results) =
@@ -50,6 +54,18 @@ impl Server {
             settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE, budgets));
         }
         Ok(settings)
+    }
+
+    /// Whom the server believes. Who develops a site is safe from pages of others that have its address by a name of
+    /// their own (DNS rebinding).
+    fn trust(&self, mode: Mode, listening: SocketAddr) -> Trust {
+        let names_machine = (mode == Mode::Development).then(machine_name);
+        Trust {
+            origin: self.origin.clone(),
+            hosts: Hosts::new(&self.allow_hosts, self.origin.as_ref(), names_machine),
+            proxies: Proxies::new(self.trust_proxies.clone()),
+            listening,
+        }
     }
 
     /// Who is let in, and how many at a time.
@@ -127,9 +143,24 @@ fn settings(
     let hub = Hub::new(lines, tokio::runtime::Handle::current());
     let (root, public) = (layout.root.clone(), layout.public.clone());
     let databases = Databases::new(Location { default: database, root, public }, results);
+    let trust = Arc::new(Trust {
+        origin: None,
+        hosts: Hosts::default(),
+        proxies: Proxies::default(),
+        listening: SocketAddr::from(([127, 0, 0, 1], 0)),
+    });
     let (files, observer) = Default::default();
     let serve = http::serve;
-    Settings { layout, mode, workers, limits, hub, sessions, databases, files, observer, serve }
+    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, serve }
+}
+
+/// What the machine is called, where it has a name.
+fn machine_name() -> Option<String> {
+    #[cfg(unix)]
+    let name = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").ok();
+    name.filter(|name| !name.is_empty())
 }
 
 fn random_key() -> [u8; 32] {

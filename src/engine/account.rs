@@ -49,9 +49,9 @@ impl Charged {
     }
 
     /// What one line queues.
-    pub fn parcel(&self) -> Parcel {
+    pub fn into_parcel(self) -> Parcel {
         self.account().0.fetch_add(FRAME_COST, Ordering::Relaxed);
-        Parcel::of_channel(self.frame().clone(), Place(self.clone()))
+        Parcel::of_channel(self.frame().clone(), Place(self))
     }
 }
 
@@ -79,9 +79,9 @@ mod tests {
     fn charge_counts_a_frame_once_and_each_place() {
         let account = Account::default();
         let charged = account.charge("0123456789".into());
-        let mut parcels = vec![charged.parcel(), charged.parcel(), charged.parcel()];
-        assert_eq!(account.bytes(), 10 + 3 * FRAME_COST);
+        let mut parcels: Vec<Parcel> = (0..3).map(|_| charged.clone().into_parcel()).collect();
         drop(charged);
+        assert_eq!(account.bytes(), 10 + 3 * FRAME_COST);
         parcels.truncate(1);
         assert_eq!(account.bytes(), 10 + FRAME_COST);
         drop(parcels);

@@ -165,6 +165,7 @@ fn lines_that_are_cut_together_are_told_nothing() {
     assert_eq!((crowd.frames(), crowd.engine.stats().frames_out), (frames, sent));
     crowd.wait(Duration::from_secs(60));
     assert!(crowd.engine.is_empty() && crowd.engine.next_deadline().is_none());
+    assert_eq!(crowd.engine.capacity(), 0, "it keeps no room for them");
 }
 
 /// Nobody reads but one: what waits for the others has a limit for all of them.

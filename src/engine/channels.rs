@@ -191,6 +191,9 @@ impl Channels {
         for id in self.entered.remove(&line).unwrap_or_default() {
             self.vacate(&id, line);
         }
+        if self.entered.is_empty() {
+            self.entered.shrink_to_fit();
+        }
     }
 
     fn vacate(&mut self, id: &ChannelId, line: LineId) {
@@ -361,7 +364,7 @@ impl Channels {
 
     /// Bytes that all lines of a channel have queued in sum.
     #[cfg(test)]
-    pub fn queued(&self, id: &ChannelId) -> usize {
+    pub fn queued_in(&self, id: &ChannelId) -> usize {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.account.bytes())
     }
 
@@ -385,6 +388,11 @@ impl Channels {
     pub fn count(&self) -> (u64, u64) {
         let members = self.channels.values().map(|channel| channel.members.len()).sum::<usize>();
         (self.channels.len() as u64, members as u64)
+    }
+
+    /// Bytes that the lines of all channels have queued in sum.
+    pub fn queued(&self) -> u64 {
+        self.channels.values().map(|channel| channel.account.bytes() as u64).sum()
     }
 
     /// The `count` channels with the most members, the largest first.

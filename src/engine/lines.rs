@@ -65,6 +65,9 @@ impl Limits {
     }
 }
 
+/// Room for so many lines is kept when there are none.
+const MANY: usize = 1024;
+
 /// What each line of a channel may always have queued, however much waits for the others: twice what a client that can
 /// come again leaves unconfirmed, of small messages.
 const MIN_SHARE: usize = 64 * FRAME_COST;
@@ -522,6 +525,7 @@ impl Engine {
             stats.queued_bytes += line.waiting() as u64;
         }
         (stats.channels, stats.members) = self.channels.count();
+        stats.channel_queued_bytes = self.channels.queued();
         stats
     }
 
@@ -543,10 +547,16 @@ impl Engine {
         self.line(id).map_or(Seat { line: id, number: 0 }, |line| line.current_seat(id))
     }
 
+    /// For how many lines there is room.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.lines.capacity()
+    }
+
     /// Bytes that all lines of a channel have queued in sum.
     #[cfg(test)]
     pub(super) fn queued_in(&self, channel: &ChannelId) -> usize {
-        self.channels.queued(channel)
+        self.channels.queued_in(channel)
     }
 
     /// Bytes that a line keeps for its client.
@@ -687,7 +697,7 @@ impl Engine {
         for (id, frame) in outcome.frames {
             let is_over = frame.account().bytes() > channel_queue_bytes;
             let budget = if is_over { share } else { queue_bytes };
-            self.apply(id, now, actions, |line, limits| line.send(frame.parcel(), budget, now, limits));
+            self.apply(id, now, actions, |line, limits| line.send(frame.into_parcel(), budget, now, limits));
         }
         for (id, event) in outcome.events {
             // What was said may have been too much for who listens.
@@ -794,6 +804,11 @@ impl Engine {
         }));
         if let Some(token) = line.sender_token() {
             self.ended.remember(token, line.visitor, now + self.limits.close_grace);
+        }
+        if self.lines.is_empty() && self.lines.capacity() > MANY {
+            // What many needed is not kept for a few.
+            self.lines.shrink_to_fit();
+            self.tokens.shrink_to_fit();
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Stats {
     pub away: u64,
     /// Bytes that wait to be written, a fixed cost for each frame included.
     pub queued_bytes: u64,
+    /// Those of them that channels account for: what all lines of a channel wait for, counted once.
+    pub channel_queued_bytes: u64,
     pub channels: u64,
     /// Members of all channels.
     pub members: u64,

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,15 +20,20 @@ use tokio::net::TcpStream;
 
 use super::observed::Observed;
 use super::pace::{Late, Pace};
-use super::service;
+use super::{proxied, service};
 use crate::engine::{Carrier, CloseCode, LineId, Seat};
-use crate::isolate::{Connection, Enlisted, Progress, Taken, Worker};
+use crate::isolate::{Connection, Counted, Enlisted, Progress, Taken, Worker};
 use crate::ports::socket;
+use crate::trust::Peer;
 use crate::wire::Format;
 use crate::wire::http1::Framing;
 
 /// What a client hears whose request does not come to its end.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What the client of a proxy hears for whom there is no place.
+const CROWDED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 10\r\n\
+    content-length: 0\r\n\r\n";
 
 /// How long what a client still sends is read, after the answer with which its connection ends.
 const LINGER: Duration = Duration::from_secs(10);
@@ -51,7 +57,11 @@ pub fn serve(worker: Rc<Worker>, connection: Taken) -> Pin<Box<dyn Future<Output
 /// What the requests of one connection share.
 pub(super) struct Shared {
     pub worker: Rc<Worker>,
-    pub peer: std::net::SocketAddr,
+    pub peer: Peer,
+    /// The address of this machine that the connection came to.
+    pub arrived_at: Option<IpAddr>,
+    /// Whom a proxy's connection counts for, from request to request.
+    pub counted: Option<Counted>,
     /// The line that the connection carries from its next answer on.
     pub carried: Cell<Option<Carried>>,
     /// Requests that are being answered, and those that were.
@@ -86,7 +96,7 @@ enum Notice {
 async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), ConnectionError> {
     let began = Instant::now();
     // What is declared last is dropped first: the stream is not closed while other threads find it.
-    let Taken { stream, peer, read, enlisted } = connection;
+    let Taken { stream, mut peer, is_fresh, mut read, enlisted } = connection;
     stream.set_nonblocking(true)?;
     let (stream, enlisted) = (TcpStream::from_std(stream)?, enlisted);
     let mut retiring = worker.retiring();
@@ -97,15 +107,30 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
             biased;
             readable = stream.readable() => readable?,
             () = sleep_until(began + worker.settings.limits.header_read) => {
-                tracing::debug!("{}: the client said nothing", peer.ip());
+                tracing::debug!("{}: the client said nothing", peer.address);
                 return Ok(());
             }
             _ = retiring.wait_for(|retiring| *retiring) => {
                 if let Some(place) = enlisted.leave() {
-                    worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
+                    worker.pass_on(Connection { stream: stream.into_std()?, peer, is_fresh, read, place });
                 }
                 return Ok(());
             }
+        }
+    }
+    if is_fresh && peer.is_proxy {
+        let deadline = began + worker.settings.limits.header_read;
+        match proxied::begin(&stream, deadline, &mut peer, &mut read, &worker.settings.trust.proxies).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!("{}: {error}", peer.address);
+                return Ok(());
+            }
+        }
+        if let Err(reason) = enlisted.counted().count_for((!peer.is_proxy).then_some(peer.address)) {
+            tracing::debug!("{}: {reason}", peer.address);
+            drop(stream.try_write(CROWDED));
+            return Ok(linger(stream, LINGER_IDLE).await?);
         }
     }
     let limits = &worker.settings.limits;
@@ -115,6 +140,8 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
     let shared = Rc::new(Shared {
         worker: worker.clone(),
         peer,
+        arrived_at: stream.local_addr().ok().map(|address| address.ip()),
+        counted: peer.is_proxy.then(|| enlisted.counted()),
         carried: Cell::new(None),
         pending: Cell::new(0),
         served: Cell::new(0),
@@ -164,7 +191,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
     let parts = http.into_parts();
     let Rewound { read, enlisted, stream } = parts.io.into_inner().stream;
     if let Some(late) = late {
-        tracing::debug!("{}: the client is late: {late:?}", peer.ip());
+        tracing::debug!("{}: the client is late: {late:?}", peer.address);
         match late {
             Late::Idle => {}
             // It is short, and nothing else is on its way: what the system does not take at once is not waited for.
@@ -213,7 +240,8 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
         // Where the client closed at the same moment, the next worker sees the end of the stream.
         Some(count) if count == shared.served.get() && served.is_ok() => {
             if let Some(place) = enlisted.leave() {
-                worker.pass_on(Connection { stream: stream.into_std()?, peer, read, place });
+                let stream = stream.into_std()?;
+                worker.pass_on(Connection { stream, peer, is_fresh: false, read, place });
             }
         }
         _ => {

@@ -17,17 +17,23 @@ use super::connection::{Carried, Shared};
 use super::upgrade;
 use crate::engine::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
 use crate::ops::{Answer, Held, asks_for_websocket, within};
+use crate::trust::Requester;
 use crate::wire::Format;
 
 /// What may be done with a line's address.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
 /// Answers a request to a line's address. Where the answer is a stream, `shared.carried` says so and it has no body.
-pub async fn answer(shared: &Shared, token: &str, request: Request<Incoming>) -> Answer {
+pub async fn answer(
+    shared: &Shared,
+    requester: Requester,
+    token: &str,
+    request: Request<Incoming>,
+) -> Answer {
+    let caller = Caller::of(shared, requester, request.headers());
     if asks_for_websocket(request.method(), request.headers()) {
-        return upgrade::join(shared, token, &request);
+        return upgrade::join(shared, &caller, token, &request);
     }
-    let caller = Caller::of(shared, request.headers());
     let method = request.method().clone();
     let mut answer = match method {
         Method::GET if wants_events(request.headers()) => listen(shared, token, &caller),
@@ -52,21 +58,30 @@ pub async fn answer(shared: &Shared, token: &str, request: Request<Incoming>) ->
 pub struct Caller {
     pub visitor: Visitor,
     origin: Option<String>,
-    host: Option<String>,
+    /// What the origin is compared with.
+    own: Option<String>,
 }
 
 impl Caller {
-    pub fn of(shared: &Shared, headers: &HeaderMap) -> Caller {
-        let text =
-            |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("null").to_owned());
-        let session = shared.worker.settings.sessions.of(headers);
-        let visitor = Visitor { session, address: shared.peer.ip() };
-        Caller { visitor, origin: text(ORIGIN), host: text(HOST) }
+    pub fn of(shared: &Shared, requester: Requester, headers: &HeaderMap) -> Caller {
+        let sessions = &shared.worker.settings.sessions;
+        let session = sessions.of(headers).map(|id| sessions.name(&id));
+        let visitor = Visitor { session, address: requester.address };
+        let origin = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null").to_owned());
+        Caller { visitor, origin, own: own_origin(shared, requester, headers) }
     }
 
-    pub fn origin_and_host(&self) -> (Option<&str>, Option<&str>) {
-        (self.origin.as_deref(), self.host.as_deref())
+    pub fn origin_and_own(&self) -> (Option<&str>, Option<&str>) {
+        (self.origin.as_deref(), self.own.as_deref())
     }
+}
+
+/// The origin that a request is for. See [`Trust::own_origin`].
+///
+/// [`Trust::own_origin`]: crate::trust::Trust::own_origin
+pub fn own_origin(shared: &Shared, requester: Requester, headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    shared.worker.settings.trust.own_origin(host, requester.is_secure)
 }
 
 pub fn token(text: &str) -> Result<Token, JoinError> {
@@ -82,7 +97,7 @@ pub fn refusal(shared: &Shared, error: JoinError) -> Answer {
         JoinError::Ended => return Answer::empty(StatusCode::NO_CONTENT),
     };
     // The answer says it to whoever asked; a stranger must not be able to fill the log.
-    tracing::debug!("a request for a line from {} was refused: {error}", shared.peer.ip());
+    tracing::debug!("a request for a line from {} was refused: {error}", shared.peer.address);
     Answer::text(status, format!("{error}\n"))
 }
 
@@ -90,7 +105,7 @@ pub fn refusal(shared: &Shared, error: JoinError) -> Answer {
 fn listen(shared: &Shared, address: &str, caller: &Caller) -> Answer {
     let hub = &shared.worker.settings.hub;
     let joined = token(address)
-        .and_then(|token| hub.join(token, Carrier::Events, &caller.visitor, caller.origin_and_host()));
+        .and_then(|token| hub.join(token, Carrier::Events, &caller.visitor, caller.origin_and_own()));
     match joined {
         Ok(seat) => {
             let mut answer = Answer::empty(StatusCode::OK);
@@ -161,7 +176,7 @@ fn close(shared: &Shared, address: &str, caller: &Caller, query: &str) -> Answer
 
 fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<Seat, JoinError> {
     let hub = &shared.worker.settings.hub;
-    hub.sender(token(address)?, &caller.visitor, caller.origin_and_host())
+    hub.sender(token(address)?, &caller.visitor, caller.origin_and_own())
 }
 
 /// A body of at most `limit` bytes. One that breaks off says nothing: its last frame may be half of one.
@@ -184,7 +199,7 @@ async fn read(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Vec<u
 fn say(shared: &Shared, address: &str, caller: &Caller) -> Answer {
     let hub = &shared.worker.settings.hub;
     let expected =
-        token(address).and_then(|token| hub.expects(token, &caller.visitor, caller.origin_and_host()));
+        token(address).and_then(|token| hub.expects(token, &caller.visitor, caller.origin_and_own()));
     match expected {
         Ok(()) => needs_socket(),
         Err(error) => refusal(shared, error),

@@ -8,11 +8,14 @@
 //! is the worker's.
 
 mod connection;
+mod csrf;
 mod line;
 mod note;
 mod observed;
 mod pace;
+mod proxied;
 mod redirect;
+mod requester;
 mod service;
 mod strict;
 mod upgrade;

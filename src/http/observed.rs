@@ -93,12 +93,18 @@ impl AsyncWrite for Observed {
 pub struct ObservedBody {
     pub body: AnswerBody,
     pub shared: Rc<Shared>,
+    /// The connection goes on as its visitor's line.
+    pub stays: bool,
 }
 
 impl Drop for ObservedBody {
     fn drop(&mut self) {
         self.shared.pace.answered();
         self.shared.progress.completed();
+        // A proxy's connection waits for a request, of whomever.
+        if let Some(counted) = self.shared.counted.as_ref().filter(|_| !self.stays) {
+            counted.count_for(None).expect("what is not limited has room");
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use hyper::StatusCode;
 use hyper::Uri;
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::http::uri::Authority;
 
+use crate::engine::is_same_origin;
 use crate::ops::Answer;
 
 const POLICY: HeaderName = HeaderName::from_static("x-redirect-policy");
@@ -12,16 +14,16 @@ const CODE: HeaderName = HeaderName::from_static("x-redirect-code");
 
 /// A page asks to be told of redirects to other hosts, instead of being sent there.
 pub struct Told {
-    /// The host that the page asked.
-    host: Option<HeaderValue>,
+    /// The origin that the page asked, or its host alone.
+    own: Option<String>,
 }
 
 impl Told {
     /// What a request asks for.
-    pub fn asked(headers: &HeaderMap) -> Option<Told> {
+    pub fn asked(headers: &HeaderMap, own: impl FnOnce() -> Option<String>) -> Option<Told> {
         let policy = headers.get(POLICY)?.as_bytes();
         let known = [&b"manual-when-cross-origin"[..], b"manual-when-cross-spa"];
-        known.contains(&policy).then(|| Told { host: headers.get(HOST).cloned() })
+        known.contains(&policy).then(|| Told { own: own() })
     }
 
     /// Makes an answer of success out of a redirect to another host; the page reads where it leads.
@@ -31,9 +33,10 @@ impl Told {
         }
         let target =
             answer.headers.get(LOCATION).and_then(|target| target.to_str().ok()?.parse::<Uri>().ok());
-        let Some(authority) = target.as_ref().and_then(Uri::authority) else { return };
-        let host = self.host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
-        if !host.eq_ignore_ascii_case(authority.as_str().as_bytes()) {
+        let Some(target) = target.filter(|target| target.authority().is_some()) else { return };
+        let (scheme, authority) = (target.scheme_str().unwrap_or_default(), target.authority());
+        let target = format!("{scheme}://{}", authority.map(Authority::as_str).unwrap_or_default());
+        if !self.own.as_ref().is_some_and(|own| is_same_origin(&target, own)) {
             answer.headers.insert(CODE, HeaderValue::from(answer.status.as_u16()));
             answer.status = StatusCode::OK;
         }

@@ -1,5 +1,6 @@
 //! One request: to a line, to its handlers, or to the static files.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -10,11 +11,13 @@ use hyper::header::{HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
+use super::csrf;
 use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
 use super::redirect::Told;
-use super::strict::{self, Refusal};
+use super::requester;
+use super::strict;
 use super::upgrade::Handshake;
 use crate::client::BrowserFiles;
 use crate::engine::JoinError;
@@ -24,6 +27,7 @@ use crate::ops::{
     Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
 };
 use crate::router::{Node, PageId, Routes, segments};
+use crate::trust::Requester;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +64,14 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
     let mut exit =
         Exit { wants_html, note: Note::of(shared, &request), figures: Figures::asked(shared, &request) };
     let routed = match check(shared, &mut request) {
-        Ok(()) => route(shared, request, wants_html, &mut exit.note),
-        Err(refusal) => Routed::Answered(refusal.answer()),
+        Ok(requester) => {
+            exit.note.is_from(requester.address);
+            if let Some(figures) = &mut exit.figures {
+                figures.here = requester.address;
+            }
+            route(shared, requester, request, wants_html, &mut exit.note)
+        }
+        Err(refusal) => Routed::Answered(*refusal),
     };
     match routed {
         Routed::Answered(answer) => Answering::Now(Some(exit.leave(shared, answer))),
@@ -112,8 +122,11 @@ impl Exit {
             }
             carried => shared.carried.set(carried),
         }
+        let carried = shared.carried.take();
+        let stays = carried.is_some();
+        shared.carried.set(carried);
         let Answer { status, headers, extensions, body, .. } = answer;
-        let mut response = Response::new(ObservedBody { body, shared: shared.clone() });
+        let mut response = Response::new(ObservedBody { body, shared: shared.clone(), stays });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         *response.extensions_mut() = extensions;
@@ -122,11 +135,13 @@ impl Exit {
 }
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
-fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<(), Refusal> {
-    match shared.framing.borrow().unreadable(shared.served.get()) {
+fn check(shared: &Shared, request: &mut Request<Incoming>) -> Result<Requester, Box<Answer>> {
+    let checked = match shared.framing.borrow().unreadable(shared.served.get()) {
         Some(reason) => Err(reason.into()),
         None => strict::check(request),
-    }
+    };
+    checked.map_err(|refusal| Box::new(refusal.answer()))?;
+    requester::of(shared, request).map_err(|unwelcome| Box::new(unwelcome.answer()))
 }
 
 /// The head of an answer on the wire (RFC 9112 section 2.1).
@@ -147,20 +162,23 @@ fn head_of(Answer { status, headers, .. }: &Answer) -> Vec<u8> {
 struct Figures {
     method: Method,
     headers: HeaderMap,
+    /// Who asked.
+    here: IpAddr,
 }
 
 impl Figures {
     fn asked(shared: &Shared, request: &Request<Incoming>) -> Option<Box<Figures>> {
         let asked = request.uri().path() == observe::PATH
             && shared.worker.settings.mode == Mode::Development
-            && shared.peer.ip().to_canonical().is_loopback();
-        asked.then(|| Figures { method: request.method().clone(), headers: request.headers().clone() }.into())
+            && shared.peer.address.is_loopback();
+        let (method, headers) = (request.method(), request.headers());
+        let here = shared.peer.address;
+        asked.then(|| Figures { method: method.clone(), headers: headers.clone(), here }.into())
     }
 
     fn answer(&self, shared: &Shared) -> Option<Answer> {
         let observer = shared.worker.settings.observer.as_ref()?;
-        let here = shared.peer.ip().to_canonical();
-        Some(whole(observer.answer(&self.method, &self.headers, here)))
+        self.here.is_loopback().then(|| whole(observer.answer(&self.method, &self.headers, self.here)))
     }
 }
 
@@ -170,7 +188,13 @@ enum Routed {
     Waiting(Pin<Box<dyn Future<Output = Answer>>>),
 }
 
-fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note: &mut Note) -> Routed {
+fn route(
+    shared: &Rc<Shared>,
+    requester: Requester,
+    request: Request<Incoming>,
+    wants_html: bool,
+    note: &mut Note,
+) -> Routed {
     let worker = &shared.worker;
     let path = request.uri().path();
     if strict::is_of_server(&request) {
@@ -181,7 +205,9 @@ fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note
     }
     if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
         let (shared, token) = (shared.clone(), token.to_owned());
-        return Routed::Waiting(Box::pin(async move { line::answer(&shared, &token, request).await }));
+        return Routed::Waiting(Box::pin(
+            async move { line::answer(&shared, requester, &token, request).await },
+        ));
     }
     if request.body().size_hint().lower() > worker.settings.limits.bodies.size as u64 {
         return Routed::Answered(Answer::too_large(worker.settings.limits.bodies.size));
@@ -194,11 +220,14 @@ fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
         return Routed::Waiting(Box::pin(file(shared.clone(), request)));
     }
+    if csrf::is_forged(shared, requester, request.method(), request.headers()) && worker.checks_csrf(steps) {
+        return Routed::Answered(csrf::refusal());
+    }
     // Whose page may not use lines gets no socket either, and the handler does not hear of it.
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
-        let caller = Caller::of(shared, request.headers());
-        if !worker.settings.hub.allows(caller.origin_and_host()) {
+        let caller = Caller::of(shared, requester, request.headers());
+        if !worker.settings.hub.allows(caller.origin_and_own()) {
             return Routed::Answered(line::refusal(shared, JoinError::Origin));
         }
         match Handshake::read(request.version(), request.headers()) {
@@ -207,9 +236,10 @@ fn route(shared: &Rc<Shared>, request: Request<Incoming>, wants_html: bool, note
         }
     }
     let (parts, body) = request.into_parts();
-    let (told, is_look) = (Told::asked(&parts.headers), is_look(&parts.method));
+    let own = || line::own_origin(shared, requester, &parts.headers);
+    let (told, is_look) = (Told::asked(&parts.headers, own), is_look(&parts.method));
     let asked = Asked { handshake, told, page, is_look };
-    let call = Call { parts, body, peer: shared.peer.ip(), page: wanted.map(|page| page.0) };
+    let call = Call { parts, body, requester, page: wanted.map(|page| page.0) };
     shared.progress.runs(true);
     let called = worker.call(call, node);
     shared.progress.runs(false);

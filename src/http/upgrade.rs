@@ -83,15 +83,14 @@ impl From<NoHandshake> for Answer {
 }
 
 /// Answers a request for a line: 101 for the visitor that it belongs to, once.
-pub fn join<B>(shared: &Shared, token: &str, request: &Request<B>) -> Answer {
+pub fn join<B>(shared: &Shared, caller: &Caller, token: &str, request: &Request<B>) -> Answer {
     let headers = request.headers();
     let handshake = match Handshake::read(request.version(), headers) {
         Ok(handshake) => handshake,
         Err(error) => return error.into(),
     };
-    let caller = Caller::of(shared, headers);
     let hub = &shared.worker.settings.hub;
-    let (visitor, from) = (&caller.visitor, caller.origin_and_host());
+    let (visitor, from) = (&caller.visitor, caller.origin_and_own());
     let is_resumable = lists(headers, SEC_WEBSOCKET_PROTOCOL, |protocol| protocol == wire::PROTOCOL);
     let joined = line::token(token).and_then(|token| match after(request) {
         Some(after) if is_resumable => hub.resume(token, after, visitor, from),

@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "a socket is used by another thread than the one that owns it")]
 
 use std::fmt;
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -14,7 +14,7 @@ use hyper::{Method, Uri};
 use slab::Slab;
 use socket2::SockRef;
 
-use super::worker::Admitted;
+use super::worker::{Admitted, PermitError};
 use crate::ops::LINE_PATH;
 
 #[cfg(unix)]
@@ -133,6 +133,23 @@ pub struct Enlisted {
     has_left: bool,
 }
 
+/// Whom a connection counts for.
+pub struct Counted {
+    clients: Arc<Clients>,
+    key: usize,
+    progress: Arc<Progress>,
+}
+
+impl Counted {
+    /// See [`Permit::count_for`](super::Permit::count_for). A connection that has left counts elsewhere.
+    pub fn count_for(&self, address: Option<IpAddr>) -> Result<(), PermitError> {
+        let mut entries = self.clients.lock();
+        // The key may be somebody else's by now.
+        let entry = entries.get_mut(self.key).filter(|entry| Arc::ptr_eq(&entry.progress, &self.progress));
+        entry.map_or(Ok(()), |entry| entry.place.count_for(address))
+    }
+}
+
 impl Clients {
     /// Takes a connection in. Something of a request may have been read from it already.
     pub fn enlist(clients: &Arc<Clients>, stream: &TcpStream, place: Admitted, has_read: bool) -> Enlisted {
@@ -188,6 +205,11 @@ impl Clients {
 }
 
 impl Enlisted {
+    /// Whom it counts for, to be changed.
+    pub fn counted(&self) -> Counted {
+        Counted { clients: self.clients.clone(), key: self.key, progress: self.progress.clone() }
+    }
+
     /// Leaves, because the connection goes on elsewhere, with its place. None if it was ended by another thread.
     pub fn leave(mut self) -> Option<Admitted> {
         self.take().map(|entry| entry.place)

@@ -1,7 +1,7 @@
 //! One `JsRuntime` and the few functions that enter it.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -27,7 +27,7 @@ use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
 use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Unanswered, current_exchange};
 use crate::ports::{Hub, Told};
-use crate::router::{Handler, Layer, NodeId, segments};
+use crate::router::{Handler, Layer, NodeId, Step, segments};
 use crate::storage::Databases;
 use crate::wire::Frame;
 
@@ -65,11 +65,15 @@ pub struct Isolate {
     memory: Memory,
     pulse: Arc<Pulse>,
     stopper: Stopper,
+    /// Handlers that say by themselves whether pages of other sites may send them their visitor's session.
+    csrf: RefCell<HashMap<u32, bool>>,
     limits: Limits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
     /// The heap came near its limit, which is this.
     near_limit: Rc<Cell<Option<usize>>>,
+    /// Whether it was looked at how full the heap is, and is to be once more.
+    looked: Cell<bool>,
     /// How often the heap was full and stayed so.
     full: Cell<u32>,
     filled: Notify,
@@ -193,9 +197,11 @@ impl Isolate {
             memory,
             pulse,
             stopper,
+            csrf: RefCell::default(),
             limits,
             waker: RefCell::default(),
             near_limit,
+            looked: Cell::default(),
             full: Cell::default(),
             filled: Notify::new(),
             strikes: Cell::default(),
@@ -309,10 +315,21 @@ impl Isolate {
         self.enter(|scope, functions| {
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
-            let namespace = v8::Local::new(scope, namespace).into();
+            let namespace = v8::Local::new(scope, namespace);
+            if let Some(csrf) = exported_boolean(scope, namespace, "csrf") {
+                self.csrf.borrow_mut().insert(handler.id, csrf);
+            }
+            let namespace = namespace.into();
             call(scope, &functions.add_handler, &[id, dirname, namespace]);
         });
         Ok(())
+    }
+
+    /// Whether requests to a node are held against the page that sent them. The nearest handler that says so decides.
+    pub fn checks_csrf(&self, steps: &[Step]) -> bool {
+        let csrf = self.csrf.borrow();
+        csrf.is_empty()
+            || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
     }
 
     /// Every file that the handlers are made of.
@@ -663,11 +680,17 @@ impl Isolate {
         let mut runtime = self.runtime.borrow_mut();
         runtime.v8_isolate().low_memory_notification();
         self.memory.look(runtime.v8_isolate());
+        // Blobs that are garbage go when the event loop has had a turn.
+        let looks_again = !self.looked.get() && self.memory.stores() > self.limits.heap / HEAP_TO_GO_ON;
+        self.looked.set(looks_again);
         let used = runtime.v8_isolate().get_heap_statistics().used_heap_size() + self.memory.outside();
         // Where more is used, V8 leaves a quarter above that.
         runtime.remove_near_heap_limit_callback(limit);
         guard_heap(&mut runtime, &self.stopper, &self.near_limit, &self.memory);
-        if used > self.limits.heap - self.limits.heap / HEAP_TO_GO_ON {
+        if looks_again {
+            self.near_limit.set(Some(limit));
+            self.wake();
+        } else if used > self.limits.heap - self.limits.heap / HEAP_TO_GO_ON {
             let (used, limit) = (used >> 20, self.limits.heap >> 20);
             tracing::warn!(
                 "the handlers of an isolate keep {used} MiB of its heap of {limit} MiB; another takes its place"
@@ -784,6 +807,17 @@ fn call<'s>(
         let diagnostic = Diagnostic::from_exception(scope, exception);
         tracing::error!("the host's JavaScript failed: {diagnostic}");
     }
+}
+
+/// What a module exports by a name, where that is true or false.
+fn exported_boolean<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    namespace: v8::Local<'s, v8::Object>,
+    name: &str,
+) -> Option<bool> {
+    let name = string(scope, name);
+    let exported = namespace.get(scope, name)?;
+    exported.is_boolean().then(|| exported.is_true())
 }
 
 fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {

@@ -36,9 +36,9 @@ mod transpile;
 mod watchdog;
 mod worker;
 
-pub use clients::{Enlisted, Progress};
+pub use clients::{Counted, Enlisted, Progress};
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
 pub use snapshot::{SnapshotError, keep as keep_snapshot};
-pub use worker::{Admitted, Called, Connection, Serve, Taken, Worker};
+pub use worker::{Admitted, Called, Connection, Permit, PermitError, Serve, Taken, Worker};

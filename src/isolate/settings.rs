@@ -1,5 +1,6 @@
 //! What workers need to know, resolved once at start-up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::worker::Serve;
@@ -8,6 +9,7 @@ use crate::ops::{BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
 use crate::storage::Databases;
+use crate::trust::Trust;
 
 /// The server as configured.
 pub struct Settings {
@@ -18,6 +20,8 @@ pub struct Settings {
     pub limits: Limits,
     pub hub: Hub,
     pub sessions: Sessions,
+    /// Whom to believe about hosts and addresses.
+    pub trust: Arc<Trust>,
     pub databases: Databases,
     /// What of `public/` has an address.
     pub files: FileRules,

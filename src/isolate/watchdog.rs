@@ -71,7 +71,7 @@ impl Pulse {
     /// Why the isolate was stopped since the last call.
     pub fn take_trip(&self) -> Option<Trip> {
         match self.tripped.load(Ordering::Relaxed) {
-            0 => return None,
+            0 => None,
             _ => match self.tripped.swap(0, Ordering::Relaxed) {
                 TRIPPED_CPU => Some(Trip::Cpu),
                 TRIPPED_HEAP => Some(Trip::Heap),
@@ -172,6 +172,8 @@ struct Turn {
     last: Option<u64>,
     /// How long each exchange was seen running in it.
     ran: HashMap<u64, Duration>,
+    /// Who is to be terminated as soon as it is seen running.
+    condemned: Option<u64>,
 }
 
 enum Look {
@@ -186,7 +188,17 @@ enum Look {
 impl Turn {
     fn begin(beats: u64, of: Option<u64>, now: Reading) -> Turn {
         let (ran, last) = (HashMap::new(), of.map(|exchange| exchange + 1));
-        Turn { beats, began: now, looked: now, looks: 0, asked: None, answered: now, last, ran }
+        Turn {
+            beats,
+            began: now,
+            looked: now,
+            looks: 0,
+            asked: None,
+            answered: now,
+            last,
+            ran,
+            condemned: None,
+        }
     }
 
     fn look(&mut self, stopper: &Stopper, now: Reading, patience: Patience) -> Look {
@@ -195,7 +207,12 @@ impl Turn {
         let question = *self.asked.get_or_insert_with(|| stopper.ask());
         if !stopper.answered(question) {
             let unanswered = now.used_since(&self.answered);
-            return if unanswered >= patience.exchange + patience.stopping { Look::Lost } else { Look::Fine };
+            return match self.last {
+                _ if unanswered >= patience.exchange + patience.stopping => Look::Lost,
+                // If it is still the same that answers at last, it is over at once.
+                Some(exchange) if unanswered >= patience.exchange => self.over(exchange),
+                _ => Look::Fine,
+            };
         }
         let exchange = stopper.seen();
         // Who was running before has run all the time. Of another exchange nobody knows since when it has, if what ran
@@ -213,7 +230,15 @@ impl Turn {
         let is_over = *ran >= patience.exchange;
         self.answered = now;
         self.asked = Some(stopper.ask());
-        if is_over { Look::Over { exchange } } else { Look::Fine }
+        if is_over { self.over(exchange) } else { Look::Fine }
+    }
+
+    /// Condemns an exchange, once: each answer is an occasion to carry that out.
+    fn over(&mut self, exchange: u64) -> Look {
+        match self.condemned.replace(exchange) == Some(exchange) {
+            true => Look::Fine,
+            false => Look::Over { exchange },
+        }
     }
 }
 

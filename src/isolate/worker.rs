@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -25,13 +25,16 @@ use crate::engine::{Close, CloseCode, ExchangeId, OwnerId};
 use crate::observe::{Meter, Place};
 use crate::ops::{Answer, Call, Diagnostic, Exchanges, Unanswered};
 use crate::ports::{Hub, Told};
-use crate::router::{NodeId, PublicFiles};
+use crate::router::{NodeId, PublicFiles, Step};
+use crate::trust::Peer;
 
 /// A client's connection on its way to a worker.
 #[derive(Debug)]
 pub struct Connection {
     pub stream: std::net::TcpStream,
-    pub peer: SocketAddr,
+    pub peer: Peer,
+    /// Nothing was read of it, so its proxy may yet say whose it is.
+    pub is_fresh: bool,
     /// What was read from the stream already.
     pub read: Bytes,
     /// Travels with the stream, also when that becomes a line.
@@ -39,7 +42,23 @@ pub struct Connection {
 }
 
 /// A connection's place among those that the listener admits. It is given up when this is dropped.
-pub type Admitted = Box<dyn std::fmt::Debug + Send>;
+pub trait Permit: std::fmt::Debug + Send {
+    /// From here on the connection counts for this address, or with `None` for the whole alone. Where the address has
+    /// as many as it may have, everything stays as it is, and the error says so.
+    fn count_for(&mut self, address: Option<IpAddr>) -> Result<(), PermitError>;
+}
+
+/// The [`Permit`] of a connection.
+pub type Admitted = Box<dyn Permit>;
+
+/// Why a connection has no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PermitError {
+    #[error("there are {0} already (see --max-connections)")]
+    Full(usize),
+    #[error("its address has {0} already (see --max-connections-per-address)")]
+    Address(u32),
+}
 
 /// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
 pub type Serve = fn(Rc<Worker>, Taken) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -47,7 +66,8 @@ pub type Serve = fn(Rc<Worker>, Taken) -> Pin<Box<dyn Future<Output = ()>>>;
 /// A connection that a worker has taken in.
 pub struct Taken {
     pub stream: std::net::TcpStream,
-    pub peer: SocketAddr,
+    pub peer: Peer,
+    pub is_fresh: bool,
     /// What was read from the stream already.
     pub read: Bytes,
     /// Where other threads find it. It is to be left before the stream is closed or given away.
@@ -169,6 +189,11 @@ impl Worker {
         }
     }
 
+    /// Whether requests to a node are held against the page that sent them, as handlers may decide.
+    pub fn checks_csrf(&self, steps: &[Step]) -> bool {
+        self.isolate.checks_csrf(steps)
+    }
+
     /// Changes to true when a newer generation serves.
     pub fn retiring(&self) -> watch::Receiver<bool> {
         self.retiring.subscribe()
@@ -259,9 +284,9 @@ impl Worker {
 
     /// Takes a connection in. It counts from here on, before its task has run.
     fn take(self: &Rc<Self>, connection: Connection) {
-        let Connection { stream, peer, read, place } = connection;
+        let Connection { stream, peer, is_fresh, read, place } = connection;
         let enlisted = Clients::enlist(&self.outside.clients, &stream, place, !read.is_empty());
-        let taken = Taken { stream, peer, read, enlisted };
+        let taken = Taken { stream, peer, is_fresh, read, enlisted };
         let worker = self.clone();
         worker.connections.set(worker.connections.get() + 1);
         worker.load.fetch_add(1, Ordering::Relaxed);
@@ -372,6 +397,7 @@ async fn live(
         settings.hub.clone(),
         owner,
         settings.sessions.clone(),
+        settings.trust.clone(),
         settings.mode,
         settings.limits.bodies.clone(),
     );

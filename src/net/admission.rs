@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::isolate::{Permit, PermitError};
+
 /// How often a refusal is worth a line in the log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
@@ -32,15 +34,6 @@ impl Network {
     }
 }
 
-/// Why somebody is not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    #[error("there are {0} already (see --max-connections)")]
-    Full(usize),
-    #[error("its address has {0} already (see --max-connections-per-address)")]
-    Address(u32),
-}
-
 impl Admission {
     /// Nobody is in yet. Without `total` there is no limit in all, with 0 none for an address.
     pub fn new(total: Option<usize>, per_address: u32) -> Admission {
@@ -48,25 +41,44 @@ impl Admission {
         Admission { total, per_address, inside: 0, from: HashMap::new() }
     }
 
-    /// Lets one more connection in. Whoever gets `Ok` leaves again.
-    pub fn enter(&mut self, from: Network) -> Result<(), Refused> {
+    /// Lets one more connection in, for nobody in particular where it is a proxy's. Whoever gets `Ok` leaves again.
+    pub fn enter(&mut self, from: Option<Network>) -> Result<(), PermitError> {
         if let Some(total) = self.total.filter(|total| self.inside >= *total) {
-            return Err(Refused::Full(total));
+            return Err(PermitError::Full(total));
         }
-        if let Some(most) = self.per_address {
-            let count = self.from.entry(from).or_default();
-            if *count >= most.get() {
-                return Err(Refused::Address(most.get()));
-            }
-            *count += 1;
-        }
+        self.count(from)?;
         self.inside += 1;
         Ok(())
     }
 
     /// A connection that was let in is over.
-    pub fn leave(&mut self, from: Network) {
+    pub fn leave(&mut self, from: Option<Network>) {
         self.inside -= 1;
+        self.discount(from);
+    }
+
+    /// A connection that is in counts for somebody else.
+    pub fn change(&mut self, from: Option<Network>, to: Option<Network>) -> Result<(), PermitError> {
+        if from != to {
+            self.count(to)?;
+            self.discount(from);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, from: Option<Network>) -> Result<(), PermitError> {
+        if let Some((most, from)) = self.per_address.zip(from) {
+            let count = self.from.entry(from).or_default();
+            if *count >= most.get() {
+                return Err(PermitError::Address(most.get()));
+            }
+            *count += 1;
+        }
+        Ok(())
+    }
+
+    fn discount(&mut self, from: Option<Network>) {
+        let Some(from) = from else { return };
         if let Some(count) = self.from.get_mut(&from) {
             *count -= 1;
             if *count == 0 {
@@ -85,9 +97,9 @@ impl Doors {
         Doors(Arc::new(Mutex::new(admission)))
     }
 
-    /// A place for a connection from there.
-    pub fn admit(&self, peer: IpAddr) -> Result<Admitted, Refused> {
-        let from = Network::of(peer);
+    /// A place for a connection from there; without an address it counts for nobody in particular.
+    pub fn admit(&self, peer: Option<IpAddr>) -> Result<Admitted, PermitError> {
+        let from = peer.map(Network::of);
         self.books().enter(from)?;
         Ok(Admitted { doors: self.clone(), from })
     }
@@ -101,7 +113,16 @@ impl Doors {
 #[derive(Debug)]
 pub struct Admitted {
     doors: Doors,
-    from: Network,
+    from: Option<Network>,
+}
+
+impl Permit for Admitted {
+    fn count_for(&mut self, address: Option<IpAddr>) -> Result<(), PermitError> {
+        let to = address.map(Network::of);
+        self.doors.books().change(self.from, to)?;
+        self.from = to;
+        Ok(())
+    }
 }
 
 impl Drop for Admitted {
@@ -133,8 +154,8 @@ impl NowAndThen {
 mod tests {
     use super::*;
 
-    fn network(address: &str) -> Network {
-        Network::of(address.parse().expect("an address"))
+    fn network(address: &str) -> Option<Network> {
+        Some(Network::of(address.parse().expect("an address")))
     }
 
     #[test]
@@ -146,7 +167,7 @@ mod tests {
             [one, one, one, other].map(|from| admission.enter(from).is_ok()),
             [true, true, false, true]
         );
-        assert_eq!(admission.enter(one), Err(Refused::Address(2)));
+        assert_eq!(admission.enter(one), Err(PermitError::Address(2)));
         admission.leave(one);
         assert_eq!(admission.enter(one), Ok(()));
     }
@@ -158,7 +179,7 @@ mod tests {
 
         assert_eq!(admission.enter(one), Ok(()));
         assert_eq!(admission.enter(other), Ok(()));
-        assert_eq!(admission.enter(one), Err(Refused::Full(2)));
+        assert_eq!(admission.enter(one), Err(PermitError::Full(2)));
         admission.leave(other);
         assert_eq!(admission.enter(one), Ok(()));
     }
@@ -167,7 +188,7 @@ mod tests {
     fn nobody_is_remembered_who_has_left() {
         let mut admission = Admission::new(Some(10), 1);
         for number in 0..100_u8 {
-            let from = Network::of([192, 0, 2, number].into());
+            let from = Some(Network::of([192, 0, 2, number].into()));
             assert_eq!(admission.enter(from), Ok(()));
             assert!(admission.enter(from).is_err());
             admission.leave(from);
@@ -186,12 +207,27 @@ mod tests {
     #[test]
     fn a_place_is_given_up_by_whoever_drops_it() {
         let doors = Doors::new(Admission::new(Some(1), 1));
-        let peer = "192.0.2.1".parse().expect("an address");
+        let peer = Some("192.0.2.1".parse().expect("an address"));
 
         let place = doors.admit(peer).expect("it is empty");
         assert!(doors.admit(peer).is_err());
         std::thread::spawn(move || drop(place)).join().expect("a thread");
         assert!(doors.admit(peer).is_ok());
+    }
+
+    #[test]
+    fn a_proxys_connection_counts_for_whom_it_serves() {
+        let doors = Doors::new(Admission::new(None, 1));
+        let visitor = Some("192.0.2.1".parse().expect("an address"));
+
+        let (mut one, mut other) = (doors.admit(None).expect("room"), doors.admit(None).expect("room"));
+        assert_eq!(one.count_for(visitor), Ok(()));
+        assert_eq!(one.count_for(visitor), Ok(()), "it counts once");
+        assert_eq!(other.count_for(visitor), Err(PermitError::Address(1)));
+        assert_eq!(one.count_for(None), Ok(()));
+        assert_eq!(other.count_for(visitor), Ok(()));
+        drop((one, other));
+        assert!(doors.admit(visitor).is_ok());
     }
 
     #[test]

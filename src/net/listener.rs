@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::admission::{Doors, NowAndThen};
 use crate::isolate::{Admitted, Connection, Pool};
+use crate::trust::{Peer, Proxies};
 
 /// What clients hear for whom there is no place.
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 10\r\n\
@@ -58,16 +59,12 @@ impl Listener {
     }
 
     /// Hands connections to the pool for as long as the future is polled, `doors` permitting.
-    pub async fn accept(&self, pool: &Arc<Pool>, doors: &Doors) {
+    pub async fn accept(&self, pool: &Arc<Pool>, doors: &Doors, proxies: &Proxies) {
         let (mut refused, mut failed) = (NowAndThen::default(), NowAndThen::default());
         loop {
-            // An IPv4 peer of an IPv6 socket is who it is elsewhere.
-            let canonical = |(stream, peer): (_, SocketAddr)| {
-                (stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()))
-            };
-            let accepted = match self.listener.accept().await.map(canonical) {
-                Ok((stream, peer)) => match doors.admit(peer.ip()) {
-                    Ok(place) => admitted(stream, peer, Box::new(place)),
+            let accepted = match self.listener.accept().await {
+                Ok((stream, peer)) => match doors.admit(counted(peer, proxies)) {
+                    Ok(place) => admitted(stream, peer_at(peer, proxies), Box::new(place)),
                     Err(reason) => {
                         turn_away(stream);
                         if let Some(count) = refused.happened(Instant::now()) {
@@ -95,10 +92,22 @@ impl Listener {
     }
 }
 
-fn admitted(stream: TcpStream, peer: SocketAddr, place: Admitted) -> io::Result<Connection> {
+/// Who is there. An IPv4 peer of an IPv6 socket is the same as elsewhere.
+fn peer_at(address: SocketAddr, proxies: &Proxies) -> Peer {
+    let address = address.ip().to_canonical();
+    Peer { address, is_secure: None, is_proxy: proxies.contain(address) }
+}
+
+/// Whom a connection counts for: a proxy's is for others, who are not known yet.
+fn counted(address: SocketAddr, proxies: &Proxies) -> Option<IpAddr> {
+    let peer = peer_at(address, proxies);
+    (!peer.is_proxy).then_some(peer.address)
+}
+
+fn admitted(stream: TcpStream, peer: Peer, place: Admitted) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     // The worker registers the socket with a reactor of its own.
-    Ok(Connection { stream: stream.into_std()?, peer, read: Bytes::new(), place })
+    Ok(Connection { stream: stream.into_std()?, peer, is_fresh: true, read: Bytes::new(), place })
 }
 
 /// Says why, as far as that can be done without waiting, and closes.

@@ -41,6 +41,11 @@ fn lines(out: &mut Exposition, stats: &Stats) {
     }
     out.gauge("liveline_queued_bytes", "Bytes that wait to be written to lines.")
         .sample(&[], stats.queued_bytes);
+    out.gauge(
+        "liveline_channel_queued_bytes",
+        "Bytes that members of channels wait for; shared bytes count once.",
+    )
+    .sample(&[], stats.channel_queued_bytes);
     out.counter("liveline_frames", "Frames on lines, by direction as seen from here.")
         .sample(&[("direction", &"in")], stats.frames_in)
         .sample(&[("direction", &"out")], stats.frames_out);

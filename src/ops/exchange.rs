@@ -1,8 +1,8 @@
 //! The exchanges of one isolate. Half of `runtime-js/10_exchange.js`.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::{Body as _, Incoming};
@@ -24,6 +24,7 @@ use crate::engine::{
 };
 use crate::observe::{HANDLER, RequestId};
 use crate::ports::Hub;
+use crate::trust::{Requester, Trust};
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
@@ -42,7 +43,7 @@ pub enum Mode {
 pub struct Call {
     pub parts: Parts,
     pub body: Incoming,
-    pub peer: IpAddr,
+    pub requester: Requester,
     /// The page to show the answer in, by its number, if the client would rather have one.
     pub page: Option<u32>,
 }
@@ -61,6 +62,7 @@ pub struct Exchanges {
     heard: u32,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
+    pub(super) trust: Arc<Trust>,
     pub(super) site: Option<Box<dyn Site>>,
     owner: OwnerId,
     mode: Mode,
@@ -85,7 +87,7 @@ pub(super) struct Slot {
     pub body_patience: Option<Box<Patience>>,
     /// The body did not come as it should have.
     pub body_fault: Option<Box<BodyFault>>,
-    pub peer: IpAddr,
+    pub requester: Requester,
     page: Option<u32>,
     pub session: ExchangeSession,
     /// Set-Cookie headers for the answer, by the cookie's name.
@@ -177,7 +179,14 @@ impl Slot {
 const SLOT_BITS: u32 = ExchangeId::PLACE_BITS;
 
 impl Exchanges {
-    pub fn new(hub: Hub, owner: OwnerId, sessions: Sessions, mode: Mode, bodies: BodyLimits) -> Exchanges {
+    pub fn new(
+        hub: Hub,
+        owner: OwnerId,
+        sessions: Sessions,
+        trust: Arc<Trust>,
+        mode: Mode,
+        bodies: BodyLimits,
+    ) -> Exchanges {
         let (slots, touched, outlived) = Default::default();
         let (answered, site) = (None, None);
         Exchanges {
@@ -189,6 +198,7 @@ impl Exchanges {
             heard: 0,
             hub,
             sessions,
+            trust,
             site,
             owner,
             mode,
@@ -204,7 +214,7 @@ impl Exchanges {
     /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be
     /// [waited](Exchanges::wait) for.
     pub fn begin(&mut self, call: Call) -> Begun {
-        let Call { parts, body, peer, page } = call;
+        let Call { parts, body, requester, page } = call;
         let session = self.sessions.of(&parts.headers);
         // Whoever wants the page gets its script, too.
         let client = if page.is_some() { Client::Live } else { Client::of(&parts) };
@@ -223,7 +233,7 @@ impl Exchanges {
             body_read: 0,
             body_patience: None,
             body_fault: None,
-            peer,
+            requester,
             page,
             session: ExchangeSession::of(session),
             cookies: Vec::new(),
@@ -386,9 +396,10 @@ impl Exchanges {
             }
             Effect::Open { first, queued } => {
                 let slot = self.slot(id).expect("the effect came from this slot");
-                let visitor = Visitor { session: slot.session.id.clone(), address: slot.peer };
+                let (session, address) = (slot.session.id.clone(), slot.requester.address);
                 let client = slot.client;
                 let on_line = std::mem::take(&mut slot.on_line);
+                let visitor = Visitor { session: session.map(|id| self.sessions.name(&id)), address };
                 let (line, token) = match self.hub.open(self.owner, id, visitor) {
                     Ok(opened) => opened,
                     Err(error) => {
@@ -491,8 +502,12 @@ impl Exchanges {
         for (_, cookie) in std::mem::take(&mut slot.cookies) {
             answer.headers.append(header::SET_COOKIE, cookie);
         }
-        if let Some(session) = slot.session.id.clone().filter(|_| slot.session.sets_cookie) {
-            answer.headers.append(header::SET_COOKIE, self.sessions.cookie(&session));
+        let session = slot.session.id.clone().filter(|_| slot.session.sets_cookie);
+        let said = slot.requester.is_secure;
+        // Where another request has renewed it meanwhile, that one's answer tells its client.
+        if let Some(session) = session.filter(|id| !self.sessions.is_over(id)) {
+            let cookie = self.sessions.cookie(&session, self.trust.is_secure(said));
+            answer.headers.append(header::SET_COOKIE, cookie);
         }
         match reply {
             Reply::Here => self.answered = Some(answer),

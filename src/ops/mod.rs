@@ -36,6 +36,7 @@ mod port;
 mod request;
 mod session;
 mod session_cookie;
+mod session_renewal;
 mod session_watch;
 mod socket;
 mod sql;
@@ -118,6 +119,7 @@ deno_core::extension!(
         request::op_request_has_body,
         request::op_request_header,
         request::op_request_headers,
+        request::op_request_is_own,
         request::op_request_peer,
         request::op_request_read,
         request::op_request_url,
@@ -126,6 +128,7 @@ deno_core::extension!(
         session::op_session_entries,
         session::op_session_get,
         session::op_session_id,
+        session::op_session_renew,
         session::op_session_set,
         session::op_session_unwatch,
         session::op_session_watch,

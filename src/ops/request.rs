@@ -15,23 +15,47 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 use super::bodies::Held;
 use super::exchange::BodyFault;
 use super::{BodyLimits, Exchanges, Memory, OpError, Patience, within};
+use crate::engine::is_same_origin;
+use crate::trust::Authority;
 
-/// The full URL. The scheme is what the listener speaks.
+/// The full URL: at the site's origin where that is fixed, else at the host that the visitor named.
 #[op2]
 pub fn op_request_url<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     id: f64,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
-    let head = state.borrow_mut::<Exchanges>().known(id)?.request.parts();
-    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = head.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let trust = exchanges.trust.clone();
+    let slot = exchanges.known(id)?;
+    let head = slot.request.parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let url = ["http://", host, path].concat();
+    let url = match &trust.origin {
+        Some(origin) => [&origin.text, path].concat(),
+        None => {
+            let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+            let scheme = if trust.is_secure(slot.requester.is_secure) { "https://" } else { "http://" };
+            [scheme, host, path].concat()
+        }
+    };
     Ok(match url.is_ascii() {
         true => byte_string(scope, url.as_bytes()),
         false => v8::String::new(scope, &url).map_or_else(|| v8::null(scope).into(), Into::into),
     })
+}
+
+/// Whether an origin leads to this server: the site's, that of the host that the visitor named, or the listener's.
+#[op2(fast)]
+pub fn op_request_is_own(state: &mut OpState, id: f64, #[string] origin: &str) -> Result<bool, OpError> {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let trust = exchanges.trust.clone();
+    let slot = exchanges.known(id)?;
+    let head = slot.request.parts();
+    let named = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let listens = origin.strip_prefix("http://").and_then(Authority::parse);
+    Ok(trust.origin.as_ref().is_some_and(|own| own.text == origin)
+        || named.is_some_and(|named| is_same_origin(origin, named))
+        || listens.is_some_and(|authority| trust.listens_at(&authority)))
 }
 
 /// All headers.
@@ -67,7 +91,7 @@ pub fn op_request_header<'s>(
 #[op2]
 #[string]
 pub fn op_request_peer(state: &mut OpState, id: f64) -> Result<String, OpError> {
-    Ok(state.borrow_mut::<Exchanges>().known(id)?.peer.to_string())
+    Ok(state.borrow_mut::<Exchanges>().known(id)?.requester.address.to_string())
 }
 
 /// Whether there is a body to read.
@@ -173,7 +197,7 @@ fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpErr
     let slot = exchanges.known(id)?;
     let Some(body) = slot.body.take() else { return Ok(None) };
     let patience = slot.body_patience.take().map_or_else(|| Patience::new(patience), |patience| *patience);
-    let held = budget.begin(slot.peer, Instant::now());
+    let held = budget.begin(slot.requester.address, Instant::now());
     Ok(Some(Reading { body, patience, held }))
 }
 

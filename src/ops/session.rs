@@ -13,9 +13,13 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::exchange::exchange_id;
 use super::session_cookie::Signer;
+use super::session_renewal::Renewals;
 use super::session_watch::{SessionChange, Watch, Watchers};
 use super::{Exchanges, OpError};
 use crate::storage::{SessionStore, Standing};
+
+/// The key of the user's id, which `runtime-js/13_session.js` keeps with the session. Who sets it signs in.
+const USER_ID: &str = "user/id";
 
 /// All sessions: what they hold, whose they are, and who listens. Clones share them.
 #[derive(Clone)]
@@ -23,23 +27,59 @@ pub struct Sessions {
     store: SessionStore,
     signer: Arc<Signer>,
     watchers: Watchers,
+    renewals: Renewals,
 }
 
 impl Sessions {
     /// Sessions whose cookies are signed with `key`.
     pub fn new(store: SessionStore, key: &[u8], is_secure: bool) -> Sessions {
         let signer = Signer::new(key, SessionStore::LIFETIME.as_secs(), is_secure);
-        Sessions { store, signer: Arc::new(signer), watchers: Watchers::default() }
+        let (watchers, renewals) = Default::default();
+        Sessions { store, signer: Arc::new(signer), watchers, renewals }
     }
 
-    /// The session id that a request came with, if this server gave it out.
+    /// The session id that a request came with, if this server gave it out and has not renewed it since.
     pub fn of(&self, headers: &HeaderMap) -> Option<String> {
-        self.signer.read(headers)
+        self.signer.read(headers).filter(|id| !self.renewals.is_over(id))
     }
 
-    /// The header that tells a client its session.
-    pub fn cookie(&self, id: &str) -> HeaderValue {
-        self.signer.write(id)
+    /// What a session is called for as long as it lasts, whichever ids it has meanwhile.
+    pub fn name(&self, id: &str) -> String {
+        self.renewals.name(id)
+    }
+
+    /// Whether a session has a newer id than this.
+    pub fn is_over(&self, id: &str) -> bool {
+        self.renewals.is_over(id)
+    }
+
+    /// Renews the id of a session.
+    async fn renew(&self, old: &str, new: &str) -> Result<(), OpError> {
+        // From here on whoever goes on with the old id uses the new one.
+        self.renewals.renewed(old, new);
+        Ok(self.store.rename(old, new, now()).await?)
+    }
+
+    /// Sets a value, also where the session's id is renewed at that moment.
+    async fn set(&self, id: &str, key: &str, json: &str) -> Result<(), OpError> {
+        let mut id = id.to_owned();
+        loop {
+            self.store.set(&id, key, json, now()).await?;
+            let newest = self.renewals.newest(&id);
+            if newest == id {
+                break;
+            }
+            // The old id is over, so nothing may be kept by it.
+            self.store.rename(&id, &newest, now()).await?;
+            id = newest;
+        }
+        self.watchers.tell(&self.name(&id), key, Some(json));
+        Ok(())
+    }
+
+    /// The header that tells a client its session; `is_secure` where the client came by TLS.
+    pub fn cookie(&self, id: &str, is_secure: bool) -> HeaderValue {
+        self.signer.write(id, is_secure)
     }
 }
 
@@ -52,6 +92,8 @@ pub struct ExchangeSession {
     is_open: bool,
     /// The answer sets the cookie: the session began here, or was renewed.
     pub sets_cookie: bool,
+    /// The id was made for this exchange, so nobody else can know it.
+    is_fresh: bool,
 }
 
 impl ExchangeSession {
@@ -73,9 +115,18 @@ async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> 
         let exchanges = state.borrow_mut::<Exchanges>();
         let is_answered = exchanges.is_answered(exchange_id(exchange));
         let session = &exchanges.known(exchange)?.session;
-        match &session.id {
+        match &session.id.clone() {
             Some(id) if !session.is_open => (id.clone(), is_answered),
-            id => return Ok(id.clone()),
+            None => return Ok(None),
+            Some(id) => {
+                let newest = exchanges.sessions.renewals.newest(id);
+                if newest != *id {
+                    let session = &mut exchanges.known(exchange)?.session;
+                    // The new id is for the client of the request that renewed it alone.
+                    (session.id, session.sets_cookie) = (Some(newest.clone()), false);
+                }
+                return Ok(Some(newest));
+            }
         }
     };
     let standing = sessions(state).store.touch(&id, now(), !is_answered).await?;
@@ -100,12 +151,64 @@ async fn begun(state: &State, exchange: f64) -> Result<String, OpError> {
     if exchanges.is_answered(exchange_id(exchange)) {
         return Err(OpError::HeadersSent("a new session's cookie"));
     }
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    let id = format!("{:032x}", u128::from_be_bytes(bytes));
-    exchanges.known(exchange)?.session =
-        ExchangeSession { id: Some(id.clone()), is_open: true, sets_cookie: true };
-    Ok(id)
+    Ok(exchanges.known(exchange)?.session.begin())
+}
+
+impl ExchangeSession {
+    /// A new id, which the answer tells the client.
+    fn begin(&mut self) -> String {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        let id = format!("{:032x}", u128::from_be_bytes(bytes));
+        *self = ExchangeSession { id: Some(id.clone()), is_open: true, sets_cookie: true, is_fresh: true };
+        id
+    }
+}
+
+/// Renews the id of the exchange's session: whoever knew the one before does not know this one. Returns it, or `None`
+/// where there is no session.
+async fn renewed(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
+    let Some(old) = known(state, exchange).await? else { return Ok(None) };
+    let (sessions, new) = {
+        let mut state = state.borrow_mut();
+        let exchanges = state.borrow_mut::<Exchanges>();
+        if exchanges.is_answered(exchange_id(exchange)) {
+            return Err(OpError::HeadersSent("a session's new id"));
+        }
+        // The answer tells it to the client, even if that leaves before the store is done.
+        let new = exchanges.known(exchange)?.session.begin();
+        (exchanges.sessions.clone(), new)
+    };
+    sessions.renew(&old, &new).await?;
+    Ok(Some(new))
+}
+
+/// Renews the session's id where the value that is about to be set says that somebody signs in. On a line it stays: no
+/// answer could tell the client.
+async fn renewed_at_sign_in(state: &State, exchange: f64, key: &str, json: &str) -> Result<(), OpError> {
+    if key != USER_ID {
+        return Ok(());
+    }
+    let Some(id) = known(state, exchange).await? else { return Ok(()) };
+    if sessions(state).store.get(&id, key).await?.as_deref() == Some(json) {
+        return Ok(());
+    }
+    let may_renew = {
+        let mut state = state.borrow_mut();
+        let exchanges = state.borrow_mut::<Exchanges>();
+        !exchanges.is_answered(exchange_id(exchange)) && !exchanges.known(exchange)?.session.is_fresh
+    };
+    if may_renew {
+        renewed(state, exchange).await?;
+    }
+    Ok(())
+}
+
+/// Gives the session a new id. Null where there is no session.
+#[op2]
+#[string]
+pub async fn op_session_renew(state: Rc<RefCell<OpState>>, exchange: f64) -> Result<Option<String>, OpError> {
+    renewed(&state, exchange).await
 }
 
 /// One value as JSON; null where there is none.
@@ -128,11 +231,9 @@ pub async fn op_session_set(
     #[string] key: String,
     #[string] json: String,
 ) -> Result<(), OpError> {
+    renewed_at_sign_in(&state, exchange, &key, &json).await?;
     let id = begun(&state, exchange).await?;
-    let sessions = sessions(&state);
-    sessions.store.set(&id, &key, &json, now()).await?;
-    sessions.watchers.tell(&id, &key, Some(&json));
-    Ok(())
+    sessions(&state).set(&id, &key, &json).await
 }
 
 /// Removes a value. Says whether there was one.
@@ -146,7 +247,7 @@ pub async fn op_session_delete(
     let sessions = sessions(&state);
     let was_there = sessions.store.delete(&id, &key).await?;
     if was_there {
-        sessions.watchers.tell(&id, &key, None);
+        sessions.watchers.tell(&sessions.name(&id), &key, None);
     }
     Ok(was_there)
 }
@@ -168,7 +269,9 @@ pub async fn op_session_entries(
 #[op2]
 #[string]
 pub fn op_session_id(state: &mut OpState, exchange: f64) -> Result<Option<String>, OpError> {
-    Ok(state.borrow_mut::<Exchanges>().known(exchange)?.session.id.clone())
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let id = exchanges.known(exchange)?.session.id.clone();
+    Ok(id.map(|id| exchanges.sessions.renewals.newest(&id)))
 }
 
 struct Watching {
@@ -187,7 +290,8 @@ impl Resource for Watching {
 #[smi]
 pub async fn op_session_watch(state: Rc<RefCell<OpState>>, exchange: f64) -> Result<ResourceId, OpError> {
     let id = begun(&state, exchange).await?;
-    let (watch, changes) = sessions(&state).watchers.watch(&id);
+    let sessions = sessions(&state);
+    let (watch, changes) = sessions.watchers.watch(&sessions.name(&id));
     let watching = Watching { changes: Mutex::new(changes), watch: RefCell::new(Some(watch)) };
     Ok(state.borrow_mut().resource_table.add(watching))
 }

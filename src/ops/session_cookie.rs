@@ -14,15 +14,16 @@ const NAME: &str = "__sessid";
 pub struct Signer {
     key: Hmac<Sha256>,
     attributes: String,
+    is_secure: bool,
 }
 
 impl Signer {
-    /// `is_secure` keeps the cookie from travelling without TLS.
+    /// `is_secure` keeps every cookie from travelling without TLS.
     pub fn new(key: &[u8], max_age: u64, is_secure: bool) -> Signer {
-        let secure = if is_secure { "; Secure" } else { "" };
         Signer {
             key: Hmac::new_from_slice(key).expect("a key of any length is one"),
-            attributes: format!("; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}"),
+            attributes: format!("; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}"),
+            is_secure,
         }
     }
 
@@ -35,13 +36,16 @@ impl Signer {
         pairs.filter(|(name, _)| *name == NAME).find_map(|(_, value)| self.verify(value)).map(str::to_owned)
     }
 
-    /// The header that gives a client its session.
-    pub fn write(&self, id: &str) -> HeaderValue {
+    /// The header that gives a client its session. Whoever came by TLS keeps it from travelling without.
+    pub fn write(&self, id: &str, is_secure: bool) -> HeaderValue {
         let mut cookie = format!("{NAME}={id}.");
         for byte in self.sign(id).finalize().into_bytes() {
             write!(cookie, "{byte:02x}").expect("a string can be written to");
         }
         cookie.push_str(&self.attributes);
+        if is_secure || self.is_secure {
+            cookie.push_str("; Secure");
+        }
         cookie.parse().expect("session ids are hexadecimal")
     }
 
@@ -89,7 +93,7 @@ mod tests {
     fn only_what_was_signed_here_counts() {
         let (ours, theirs) = (Signer::new(b"ours", 1, false), Signer::new(b"theirs", 1, false));
         let cookie = |signer: &Signer| {
-            let header = signer.write("0a");
+            let header = signer.write("0a", false);
             header.to_str().expect("a text").split(';').next().expect("a cookie").to_owned()
         };
         let (good, forged) = (cookie(&ours), cookie(&theirs));
@@ -106,7 +110,7 @@ mod tests {
     fn a_signature_is_rfc_4231s() {
         let signer = Signer::new(b"Jefe", 7, true);
 
-        let header = signer.write("what do ya want for nothing?");
+        let header = signer.write("what do ya want for nothing?", false);
 
         let mac = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         let rest = "Path=/; HttpOnly; SameSite=Lax; Max-Age=7; Secure";

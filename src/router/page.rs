@@ -306,6 +306,26 @@ mod tests {
     const HEAD: &str = r#"0,"<meta name=\"liveline-page\" content=\"/a\"><script src=\"/app.js\"></script>"#;
 
     #[test]
+    fn page_that_cannot_be_read_is_an_error_each_time() {
+        let page = Page::new("/a", PathBuf::from("/nowhere/page.html"));
+        for _ in 0..2 {
+            let error = page.template().expect_err("there is no such file");
+            assert!(error.to_string().starts_with("cannot read the page `/nowhere/page.html`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn page_is_what_was_read_first() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("page.html");
+        fs::write(&path, "<p>old").expect("a written file");
+        let page = Page::new("/a", path.clone());
+        page.read().expect("it is there");
+        fs::write(&path, "<p>new").expect("a written file");
+        assert!(page.template().expect("it was read").contains("<p>old</p>"));
+    }
+
+    #[test]
     fn parse_fragment_gets_what_it_lacks() {
         assert_eq!(
             template("<p>Hi"),

@@ -167,6 +167,28 @@ impl SessionStore {
         }
     }
 
+    /// Moves what a session holds to another id, and forgets the one that it had.
+    pub async fn rename(&self, old: &str, new: &str, now: Time) -> Result<(), SqlError> {
+        match self {
+            SessionStore::Memory(memory) => {
+                let mut sessions = memory.lock();
+                if let Some(session) = sessions.remove(old) {
+                    let values = session.values;
+                    sessions
+                        .entry(new.to_owned())
+                        .or_insert_with(|| Session::begun(now))
+                        .values
+                        .extend(values);
+                }
+                Ok(())
+            }
+            SessionStore::File(database) => {
+                let (old, new) = (text(old), text(new));
+                database.with(move |connection| rename(connection, &old, &new, now)).await
+            }
+        }
+    }
+
     /// The keys that begin with `prefix`, and their values.
     pub async fn entries(&self, id: &str, prefix: &str) -> Result<Vec<(String, String)>, SqlError> {
         match self {
@@ -196,6 +218,12 @@ struct Session {
     renewed: Time,
 }
 
+impl Session {
+    fn begun(now: Time) -> Session {
+        Session { values: BTreeMap::new(), renewed: now }
+    }
+}
+
 impl Memory {
     fn set(&self, id: &str, key: &str, json: &str, now: Time) -> Result<(), SessionError> {
         let mut sessions = self.lock();
@@ -207,9 +235,7 @@ impl Memory {
                 sessions.remove(&first);
             }
         }
-        let session = sessions
-            .entry(id.to_owned())
-            .or_insert_with(|| Session { values: BTreeMap::new(), renewed: now });
+        let session = sessions.entry(id.to_owned()).or_insert_with(|| Session::begun(now));
         let others = session.values.iter().filter(|(other, _)| *other != key);
         let size: usize = others.map(|(key, json)| key.len() + json.len()).sum();
         if size + key.len() + json.len() > MAX_BYTES {
@@ -253,6 +279,31 @@ fn set(connection: &mut Connection, id: Value, key: Value, json: Value, now: Tim
     let sql = "INSERT OR REPLACE INTO liveline_session_values VALUES (?, ?, ?)";
     run(connection, sql, vec![id, key, json])?;
     Ok(true)
+}
+
+/// Gives a session in the file another id, as one change.
+fn rename(connection: &mut Connection, old: &Value, new: &Value, now: Time) -> Result<(), SqlError> {
+    connection.begin()?;
+    let renamed = [
+        (
+            "INSERT OR IGNORE INTO liveline_sessions SELECT ?, ? FROM liveline_sessions WHERE id = ?",
+            vec![new.clone(), time(now), old.clone()],
+        ),
+        (
+            "UPDATE OR REPLACE liveline_session_values SET session = ? WHERE session = ?",
+            vec![new.clone(), old.clone()],
+        ),
+        ("DELETE FROM liveline_sessions WHERE id = ?", vec![old.clone()]),
+    ]
+    .into_iter()
+    .try_for_each(|(sql, params)| run(connection, sql, params).map(drop));
+    match renamed {
+        Ok(()) => connection.commit(),
+        Err(error) => {
+            connection.rollback();
+            Err(error)
+        }
+    }
 }
 
 fn run(connection: &mut Connection, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, SqlError> {
@@ -319,6 +370,26 @@ mod tests {
             assert_eq!(store.touch("a", NOW + 29 * DAY, true).await, Ok(Standing::Renewed));
             assert_eq!(store.touch("a", NOW + 30 * DAY, true).await, Ok(Standing::Known));
             assert_eq!(store.touch("a", NOW + 60 * DAY, true).await, Ok(Standing::Unknown));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_session_gets_another_id() {
+        each(async |store| {
+            store.set("a", "s/x", "1", NOW).await.expect("room");
+            store.set("other", "s/x", "2", NOW).await.expect("room");
+
+            store.rename("a", "b", NOW + 1).await.expect("a rename");
+            store.rename("nobody", "c", NOW + 1).await.expect("nothing to rename");
+
+            assert_eq!(store.get("b", "s/x").await, Ok(Some("1".to_owned())));
+            assert_eq!(store.get("a", "s/x").await, Ok(None));
+            assert_eq!(store.get("other", "s/x").await, Ok(Some("2".to_owned())));
+            for (id, standing) in [("a", Standing::Unknown), ("b", Standing::Known), ("c", Standing::Unknown)]
+            {
+                assert_eq!(store.touch(id, NOW + 2, true).await, Ok(standing), "{id}");
+            }
         })
         .await;
     }

@@ -243,10 +243,12 @@ fn a_lost_isolate_does_not_hold_up_the_end() {
 
 #[test]
 fn a_handler_that_is_stuck_while_it_loads_is_an_error() {
-    let checked = Site::new().file("a/handler.js", STUCK[0].1).run("check");
+    let stuck = Site::new().file("a/handler.js", STUCK[0].1).arg("--cpu-timeout=200ms").arg("--port=0");
 
-    assert_eq!(checked.code, Some(1), "{}", checked.output());
-    assert!(checked.stderr.contains("a/handler.js: its top-level code runs on"), "{}", checked.output());
+    let served = stuck.run("serve");
+
+    assert_eq!(served.code, Some(1), "{}", served.output());
+    assert!(served.stderr.contains("a/handler.js: its top-level code runs on"), "{}", served.output());
 }
 
 #[test]

@@ -14,12 +14,14 @@ mod channels;
 mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
+mod csrf;
 mod docs;
 mod errors;
 mod events;
 mod examples;
 mod forms;
 mod hostile;
+mod hosts;
 mod live_functions;
 mod live_responses;
 mod lost_isolates;
@@ -34,6 +36,7 @@ mod pages;
 mod plain_clients;
 #[cfg(unix)]
 mod printing;
+mod proxies;
 mod regressions;
 mod reload;
 mod resume;

@@ -255,7 +255,7 @@ fn dev_serves_figures_where_the_site_has_nothing() {
     let figures = host.request("GET", "/metrics").send();
     assert_eq!(figures.status, 200);
     Figures::parse(figures.text());
-    assert_eq!(host.request("GET", "/metrics").header("host", "evil.example").send().status, 403);
+    assert_eq!(host.request("GET", "/metrics").header("host", "evil.example").send().status, 421);
 
     // Who looks is not counted.
     assert_eq!(Figures::parse(host.get("/metrics").text()).get(REQUESTS, &[("class", "2xx")]), 0.0);

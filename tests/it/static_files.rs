@@ -295,3 +295,40 @@ fn a_named_pipe_is_no_file() {
     assert_eq!(host.get("/pipe").status, 404);
     assert_eq!(host.get("/a.txt").text(), DIGITS);
 }
+
+/// Between a look at a path and the opening of it somebody may put a link there.
+#[cfg(unix)]
+#[test]
+fn a_link_that_is_swapped_meanwhile_shows_nothing() {
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let site = Site::new()
+        .file("app/page/handler.js", "export default () => 1;")
+        .file("secret/file.txt", "secret")
+        .file("public/real/file.txt", "public");
+    let path = |name: &str| site.path(name);
+    symlink("real", path("public/inside")).expect("a link");
+    symlink("../secret", path("public/outside")).expect("a link");
+    symlink("real", path("public/swapped")).expect("a link");
+    let (inside, outside, swapped) = (path("public/inside"), path("public/outside"), path("public/swapped"));
+    let host = site.serve();
+    let is_over = AtomicBool::new(false);
+
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let fresh = swapped.with_extension("new");
+            for target in [&outside, &inside].into_iter().cycle().take(1_000_000) {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                // A name is replaced in one step, so that there is always a link.
+                symlink(target, &fresh).expect("a link");
+                std::fs::rename(&fresh, &swapped).expect("a link");
+            }
+        });
+        let answers: Vec<_> = (0..400).map(|_| host.get("/swapped/file.txt").text().to_owned()).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(answers.iter().all(|text| text == "public" || text.is_empty()));
+        assert!(answers.iter().any(|text| text == "public"));
+    });
+}

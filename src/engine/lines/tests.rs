@@ -17,7 +17,12 @@ const TOKEN: Token = Token([9; 16]);
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
 
 fn visitor() -> Visitor {
-    Visitor { session: Some("ann".to_owned()), address: [127, 0, 0, 1].into() }
+    Visitor { session: None, address: [127, 0, 0, 1].into() }
+}
+
+/// A visitor whose lines nobody else may join.
+fn of_session(session: &str) -> Visitor {
+    Visitor { session: Some(session.to_owned()), ..visitor() }
 }
 
 fn limits() -> Limits {
@@ -50,9 +55,12 @@ impl World {
     }
 
     fn new() -> (World, LineId) {
+        World::of(visitor())
+    }
+
+    fn of(visitor: Visitor) -> (World, LineId) {
         let mut world = World::empty(limits());
-        let opening =
-            Opening { owner: OwnerId(1), exchange: ExchangeId(2), visitor: visitor(), token: TOKEN };
+        let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(2), visitor, token: TOKEN };
         let id = world.engine.open(opening, world.now).unwrap();
         (world, id)
     }
@@ -112,37 +120,40 @@ fn joining_unknown_token_is_refused() {
 
 #[test]
 fn sending_after_the_end_is_told_so_for_a_while() {
-    let (mut world, id) = World::new();
-    world.join(TOKEN, Carrier::Events, &visitor(), (None, None)).unwrap();
+    let (mut world, id) = World::of(of_session("ann"));
+    world.join(TOKEN, Carrier::Events, &of_session("ann"), (None, None)).unwrap();
     world.engine.socket_closed(
         world.engine.seat_now(id),
         CloseCode::Abnormal.into(),
         world.now,
         &mut world.actions,
     );
-    let stranger = Visitor { session: None, address: [127, 0, 0, 1].into() };
+    let stranger = of_session("bob");
     let mut sender = |visitor: &Visitor, origin| world.engine.sender(TOKEN, visitor, (origin, Some("here")));
-    assert_eq!(sender(&visitor(), None), Err(JoinError::Ended));
-    assert_eq!(sender(&visitor(), Some("http://there")), Err(JoinError::Unknown));
+    assert_eq!(sender(&of_session("ann"), None), Err(JoinError::Ended));
+    assert_eq!(sender(&of_session("ann"), Some("http://there")), Err(JoinError::Unknown));
     assert_eq!(sender(&stranger, None), Err(JoinError::Unknown));
-    assert_eq!(world.join(TOKEN, Carrier::Events, &visitor(), (None, None)), Err(JoinError::Unknown));
+    assert_eq!(world.join(TOKEN, Carrier::Events, &of_session("ann"), (None, None)), Err(JoinError::Unknown));
     let later = world.engine.next_deadline().unwrap();
     world.engine.tick(later, &mut world.actions);
-    assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
+    assert_eq!(world.engine.sender(TOKEN, &of_session("ann"), (None, None)), Err(JoinError::Unknown));
     world.engine.tick(later + Duration::from_secs(60), &mut world.actions);
     assert_eq!(world.engine.next_deadline(), None);
 }
 
 #[test]
 fn joining_foreign_visitor_leaves_the_token() {
-    let (mut world, id) = World::new();
-    let stranger = Visitor { session: None, address: [127, 0, 0, 1].into() };
+    let (mut world, id) = World::of(of_session("ann"));
+    let stranger = of_session("bob");
     assert_eq!(world.join(TOKEN, Carrier::Socket, &stranger, (None, None)), Err(JoinError::Visitor));
     assert_eq!(
-        world.join(TOKEN, Carrier::Socket, &visitor(), (Some("http://evil"), Some("me"))),
+        world.join(TOKEN, Carrier::Socket, &of_session("ann"), (Some("http://evil"), Some("me"))),
         Err(JoinError::Origin)
     );
-    assert_eq!(world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)), Ok(world.engine.seat_now(id)));
+    assert_eq!(
+        world.join(TOKEN, Carrier::Socket, &of_session("ann"), (None, None)),
+        Ok(world.engine.seat_now(id))
+    );
 }
 
 #[test]

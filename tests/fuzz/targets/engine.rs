@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use liveline::engine::{
-    Action, Carrier, Class, CloseCode, Engine, Entry, Event, ExchangeId, Limits, LineId, Listening, Message,
-    Opening, Origins, Outgoing, Overflow, OwnerId, Parcel, Seat, Take, Token, Visitor, Wording,
+    Action, Announcement, Carrier, Class, CloseCode, Engine, Entry, Event, ExchangeId, Limits, LineId,
+    Listening, Message, Opening, Origins, Outgoing, Overflow, OwnerId, Parcel, Seat, Take, Token, Visitor,
+    Wording,
 };
 use liveline::wire::Frame;
 
@@ -137,12 +138,13 @@ impl World {
             8 => engine.cut(line, CloseCode::Restart.into(), now, actions),
             9 => engine.refreshed(line),
             10 => {
-                let entry = Entry { decides: how & 1 != 0, ..Entry::default() };
+                let announcement = (how & 2 != 0).then_some(Announcement { joins: None, leaves: None });
+                let entry = Entry { decides: how & 1 != 0, announcement, ..Entry::default() };
                 engine.enter(line, room, entry, now, actions);
             }
             11 => engine.leave(line, &room, now, actions),
             12 => {
-                let to = if how & 1 == 0 { Listening::Client } else { Listening::Channel };
+                let to = [Listening::Client, Listening::Channel, Listening::Presence][length % 3];
                 engine.listen(line, &room, to);
             }
             13 => {

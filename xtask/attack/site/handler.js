@@ -38,8 +38,8 @@ const routes = {
   },
   upload: async (event) => (await event.request.arrayBuffer()).byteLength,
   async rows() {
-    const numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000)";
-    const { rows } = await client.query(`${numbers} SELECT i, printf('%01000d', i) AS text FROM n`);
+    const numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)";
+    const { rows } = await client.query(`${numbers} SELECT i, randomblob(5000) AS bytes FROM n`);
     return rows.length;
   },
 

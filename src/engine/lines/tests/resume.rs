@@ -17,23 +17,31 @@ pub(super) struct Pair {
 impl Pair {
     /// A client whose line is open, and that has confirmed its first frame.
     pub fn open(limits: Limits) -> Pair {
-        let mut pair = Pair::joined(limits);
-        assert_eq!(pair.taken(), [welcome(1, 0, false)]);
-        pair.raw("a0");
-        pair.says(CONNECT);
-        assert!(pair.taken()[0].starts_with("1 "));
-        pair.raw("a1");
-        pair.world.actions.clear();
-        pair
+        Pair::joined(limits).greeted()
+    }
+
+    /// The client has read what a line begins with.
+    fn greeted(mut self) -> Pair {
+        assert_eq!(self.taken(), [welcome(1, 0, false)]);
+        self.raw("a0");
+        self.says(CONNECT);
+        assert!(self.taken()[0].starts_with("1 "));
+        self.raw("a1");
+        self.world.actions.clear();
+        self
     }
 
     /// A client that has read nothing yet.
     pub fn joined(limits: Limits) -> Pair {
+        Pair::joined_by(visitor(), limits)
+    }
+
+    fn joined_by(visitor: Visitor, limits: Limits) -> Pair {
         let mut world = World::empty(limits);
         let (owner, exchange) = (OwnerId(1), ExchangeId(2));
-        let opening = Opening { owner, exchange, visitor: visitor(), token: TOKEN };
+        let opening = Opening { owner, exchange, visitor: visitor.clone(), token: TOKEN };
         let id = world.engine.open(opening, world.now).unwrap();
-        let seat = world.join(TOKEN, Carrier::Resumable(token(1)), &visitor(), (None, None)).unwrap();
+        let seat = world.join(TOKEN, Carrier::Resumable(token(1)), &visitor, (None, None)).unwrap();
         Pair { world, id, seat, token: 1, said: 0 }
     }
 
@@ -204,15 +212,21 @@ fn taken_over_the_old_connection_means_nothing() {
 
 #[test]
 fn coming_again_as_somebody_else_is_refused() {
-    let mut pair = Pair::open(limits());
+    let ann = of_session("ann");
+    let mut pair = Pair::joined_by(ann.clone(), limits()).greeted();
     pair.lose();
-    let stranger = Visitor { session: Some("bob".to_owned()), address: [127, 0, 0, 1].into() };
-    assert_eq!(pair.comes_as(1, 1, &stranger, (None, None)), Err(JoinError::Visitor));
+    for stranger in [of_session("bob"), visitor()] {
+        assert_eq!(pair.comes_as(1, 1, &stranger, (None, None)), Err(JoinError::Visitor));
+    }
     let page = (Some("http://there"), Some("here"));
-    assert_eq!(pair.comes_as(1, 1, &visitor(), page), Err(JoinError::Origin));
-    assert_eq!(pair.comes_again(9, 1), Err(JoinError::Unknown));
-    assert_eq!(pair.comes_again(1, 7), Err(JoinError::Unknown), "it has what was never sent");
-    pair.comes_again(1, 1).expect("nothing of that did any harm");
+    assert_eq!(pair.comes_as(1, 1, &ann, page), Err(JoinError::Origin));
+    assert_eq!(pair.comes_as(9, 1, &ann, (None, None)), Err(JoinError::Unknown));
+    assert_eq!(
+        pair.comes_as(1, 7, &ann, (None, None)),
+        Err(JoinError::Unknown),
+        "it has what was never sent"
+    );
+    pair.comes_as(1, 1, &ann, (None, None)).expect("nothing of that did any harm");
 }
 
 #[test]
