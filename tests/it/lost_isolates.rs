@@ -110,23 +110,27 @@ fn others_that_wait_get_503_as_well() {
 #[test]
 fn with_several_workers_the_others_go_on() {
     let host = site(STUCK[0].1).arg("--workers=2").serve();
-    // A connection that one of them has, so that the next goes to the other.
+    // A connection that stays open with one worker, so that the next goes to the other.
     let mut kept = TcpStream::connect(host.address()).expect("the host accepts");
     kept.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-    let mut ask = |path: &str| {
-        write!(kept, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
-        let mut answer = [0; 1024];
-        let length = kept.read(&mut answer).expect("an answer");
-        String::from_utf8_lossy(&answer[..length]).into_owned()
-    };
-    assert!(ask("/").starts_with("HTTP/1.1 200 "));
+    kept.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("the host reads");
+    let mut answer = String::new();
+    while !answer.ends_with("fine") {
+        let mut piece = [0; 1024];
+        let length = kept.read(&mut piece).expect("an answer");
+        assert!(length > 0, "the connection ended after {answer:?}");
+        answer += &String::from_utf8_lossy(&piece[..length]);
+    }
     let (_, mut line) = host.open("/line");
 
-    assert!(ask("/stuck").starts_with("HTTP/1.1 503 "));
+    kept.write_all(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n").expect("the host reads");
+    let mut refused = String::new();
+    kept.read_to_string(&mut refused).expect("an answer, and the end of the connection");
 
-    line.send("ask", Value::Null);
-    assert_eq!(line.expect("message"), json!("alive"));
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
     assert_eq!(host.get("/").text(), "fine");
+    line.send("ask", Value::Null);
+    assert_eq!(line.receive().expect("the line goes on")["message"], "alive");
 }
 
 #[test]
