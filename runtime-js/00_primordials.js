@@ -23,13 +23,11 @@ export const {
   Proxy,
   RangeError,
   RegExp,
-  SharedArrayBuffer,
   String,
   Symbol,
   SyntaxError,
   TypeError,
   Uint8Array,
-  WebAssembly,
 } = theGlobal;
 export { theGlobal as globalThis };
 

@@ -5,6 +5,7 @@ import { define } from "ext:liveline/00_globals.js";
 import {
   ArrayPrototypeSlice,
   FunctionPrototypeCall,
+  globalThis,
   Number,
   ObjectDefineProperty,
   ObjectKeys,
@@ -14,8 +15,6 @@ import {
   SafeArrayIterator,
   SafeFinalizationRegistry,
   SafeWeakMap,
-  SharedArrayBuffer,
-  WebAssembly,
 } from "ext:liveline/00_primordials.js";
 
 const PAGE = 65536;
@@ -32,39 +31,6 @@ function replace(constructor, construct) {
   return replaced;
 }
 
-define("SharedArrayBuffer", replace(SharedArrayBuffer, (target, { 0: length, 1: options }, self) => {
-  if (options?.maxByteLength !== undefined) refuse("Growable SharedArrayBuffers");
-  return ReflectConstruct(target, [length], self);
-}));
-
-const { Memory } = WebAssembly;
-const { grow } = Memory.prototype;
-
-/** Bytes of each memory, in an object that the registry holds, too. */
-const sizes = new SafeWeakMap();
-const registry = new SafeFinalizationRegistry((size) => op_wasm_gone(size.bytes));
-
-const CountedMemory = replace(Memory, (target, args, self) => {
-  const descriptor = args[0];
-  if (descriptor === null || typeof descriptor !== "object") return ReflectConstruct(target, args, self);
-  const { initial, minimum, maximum, shared, address } = descriptor;
-  if (shared) refuse("Shared WebAssembly memories");
-  const size = { bytes: Number(initial ?? minimum ?? 0) * PAGE || 0 };
-  op_wasm_grow(size.bytes);
-  let memory;
-  try {
-    const counted = ArrayPrototypeSlice(args);
-    counted[0] = fieldsOf({ initial, minimum, maximum, address });
-    memory = ReflectConstruct(target, counted, self);
-  } catch (error) {
-    op_wasm_gone(size.bytes);
-    throw error;
-  }
-  sizes.set(memory, size);
-  registry.register(memory, size);
-  return memory;
-});
-
 /** Without what is undefined: a field that is there counts. */
 function fieldsOf(descriptor) {
   for (const key of new SafeArrayIterator(ObjectKeys(descriptor))) {
@@ -73,26 +39,65 @@ function fieldsOf(descriptor) {
   return descriptor;
 }
 
-ObjectDefineProperty(WebAssembly, "Memory", {
-  configurable: true,
-  enumerable: false,
-  value: CountedMemory,
-  writable: true,
-});
+/** Puts both in place. A heap that isolates start from is made before the engine has them. */
+export function countMemory() {
+  // QuickJS has no WebAssembly, and its buffers do not grow.
+  if (globalThis.WebAssembly === undefined) return;
+  define("SharedArrayBuffer", replace(globalThis.SharedArrayBuffer, (target, { 0: length, 1: options }, self) => {
+    if (options?.maxByteLength !== undefined) refuse("Growable SharedArrayBuffers");
+    return ReflectConstruct(target, [length], self);
+  }));
 
-Memory.prototype.grow = {
-  grow(delta) {
-    const size = sizes.get(this);
-    const bytes = Number(delta) * PAGE;
-    if (size === undefined || !(bytes > 0)) return FunctionPrototypeCall(grow, this, delta);
-    op_wasm_grow(bytes);
+  const { WebAssembly } = globalThis;
+  const { Memory } = WebAssembly;
+  const { grow } = Memory.prototype;
+
+  /** Bytes of each memory, in an object that the registry holds, too. */
+  const sizes = new SafeWeakMap();
+  const registry = new SafeFinalizationRegistry((size) => op_wasm_gone(size.bytes));
+
+  const CountedMemory = replace(Memory, (target, args, self) => {
+    const descriptor = args[0];
+    if (descriptor === null || typeof descriptor !== "object") return ReflectConstruct(target, args, self);
+    const { initial, minimum, maximum, shared, address } = descriptor;
+    if (shared) refuse("Shared WebAssembly memories");
+    const size = { bytes: Number(initial ?? minimum ?? 0) * PAGE || 0 };
+    op_wasm_grow(size.bytes);
+    let memory;
     try {
-      const before = FunctionPrototypeCall(grow, this, delta);
-      size.bytes += bytes;
-      return before;
+      const counted = ArrayPrototypeSlice(args);
+      counted[0] = fieldsOf({ initial, minimum, maximum, address });
+      memory = ReflectConstruct(target, counted, self);
     } catch (error) {
-      op_wasm_gone(bytes);
+      op_wasm_gone(size.bytes);
       throw error;
     }
-  },
-}.grow;
+    sizes.set(memory, size);
+    registry.register(memory, size);
+    return memory;
+  });
+
+  ObjectDefineProperty(WebAssembly, "Memory", {
+    configurable: true,
+    enumerable: false,
+    value: CountedMemory,
+    writable: true,
+  });
+
+  Memory.prototype.grow = {
+    grow(delta) {
+      const size = sizes.get(this);
+      const bytes = Number(delta) * PAGE;
+      if (size === undefined || !(bytes > 0)) return FunctionPrototypeCall(grow, this, delta);
+      op_wasm_grow(bytes);
+      try {
+        const before = FunctionPrototypeCall(grow, this, delta);
+        size.bytes += bytes;
+        return before;
+      } catch (error) {
+        op_wasm_gone(bytes);
+        throw error;
+      }
+    },
+  }.grow;
+}

@@ -17,7 +17,6 @@ import {
 import { applyRecords } from "./35_deltas.js";
 import {
   ArrayFrom,
-  ArrayIsArray,
   ArrayPrototypePush,
   EventPrototypeGetDefaultPrevented,
   EventPrototypePreventDefault,

@@ -49,7 +49,6 @@ import {
   PromisePrototypeFinally,
   PromisePrototypeThen,
   PromiseResolve,
-  queueMicrotask,
   ReflectApply,
   ReflectConstruct,
   ReflectDefineProperty,

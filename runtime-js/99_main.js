@@ -9,7 +9,7 @@ import { prepareRequests } from "ext:liveline/11_request.js";
 import { setTimeout } from "ext:liveline/15_timers.js";
 import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
-import "ext:liveline/19_shared_memory.js";
+import { countMemory } from "ext:liveline/19_shared_memory.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
@@ -172,6 +172,7 @@ function asynchronousOps() {
 
 /** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
 function begin() {
+  countMemory();
   pinBuiltIns();
   for (const Class of new SafeArrayIterator([ClientPort, HttpEvent, LiveResponse, Port, WebSocket])) pinMembers(Class);
   giveOwnCall(asynchronousOps());
