@@ -169,7 +169,8 @@ impl Channels {
             channel.by_session.insert(session, member);
         }
         if let Some(Announcement { joins: payload, .. }) = announcement {
-            channel.changes.add(Change { kind: Kind::Joins, member, line, payload });
+            let seats = channel.by_line.len();
+            channel.changes.add(Change { kind: Kind::Joins, member, line, payload }, seats);
             seat.since = channel.changes.so_far();
             self.changed.push(id);
         }
@@ -215,7 +216,8 @@ impl Channels {
             }
             self.channels.remove(id.as_str());
         } else if let Some(Announcement { leaves: payload, .. }) = seat.entry.announcement {
-            channel.changes.add(Change { kind: Kind::Leaves, member, line, payload });
+            let seats = channel.by_line.len();
+            channel.changes.add(Change { kind: Kind::Leaves, member, line, payload }, seats);
             self.changed.push(id.clone());
         }
     }

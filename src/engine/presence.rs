@@ -29,6 +29,8 @@ pub(super) const JOINS_AND_LEAVES: &str = "joins-leaves";
 /// So many changes are listed in one frame at most, with payloads of so many bytes together.
 const MAX_LISTED: usize = 32;
 const MAX_LISTED_BYTES: usize = 4096;
+/// So many are listed in the frames of all members together: in a channel of 10,000, three in each.
+const MAX_LISTED_TO_ALL: usize = 32_000;
 
 /// Members are told so seldom at most, and less often the more they are: 50,000 frames a second for each channel.
 const WINDOW: Duration = Duration::from_millis(5);
@@ -111,8 +113,8 @@ pub(super) struct Notice {
 }
 
 impl Changes {
-    /// Adds one.
-    pub fn add(&mut self, change: Change) {
+    /// Adds one, in a channel with so many seats.
+    pub fn add(&mut self, change: Change, seats: usize) {
         let is_listed = self.is_listed();
         let size = change.payload.as_ref().map_or(0, |payload| payload.get().len());
         match change.kind {
@@ -120,7 +122,8 @@ impl Changes {
             Kind::Leaves => self.all.leaves += 1,
         }
         self.last = Some(change.line);
-        let fits = self.listed.len() < MAX_LISTED && self.listed_bytes + size <= MAX_LISTED_BYTES;
+        let most = MAX_LISTED.min(MAX_LISTED_TO_ALL / seats.max(1));
+        let fits = self.listed.len() < most && self.listed_bytes + size <= MAX_LISTED_BYTES;
         if is_listed && (fits || self.listed.is_empty()) {
             self.listed_bytes += size;
             self.listed.push(change);
@@ -271,7 +274,7 @@ mod tests {
 
     fn joins(members: std::ops::Range<u64>) -> Changes {
         let mut changes = Changes::default();
-        members.for_each(|member| changes.add(change(Kind::Joins, member)));
+        members.for_each(|member| changes.add(change(Kind::Joins, member), 1));
         changes
     }
 
@@ -303,9 +306,9 @@ mod tests {
     fn a_few_changes_are_listed_from_where_a_seat_begins() {
         let mut changes = joins(1..2);
         let after_one = changes.so_far();
-        changes.add(change(Kind::Leaves, 9));
+        changes.add(change(Kind::Leaves, 9), 1);
         let after_two = changes.so_far();
-        changes.add(Change { payload: None, ..change(Kind::Joins, 2) });
+        changes.add(Change { payload: None, ..change(Kind::Joins, 2) }, 1);
         let mut events = vec![
             json!({ "event": "leaves", "eventID": "leaves-9", "message": "9" }),
             json!({ "event": "joins", "eventID": "joins-2" }),
@@ -322,12 +325,21 @@ mod tests {
     fn many_changes_are_numbers() {
         let mut changes = joins(0..40);
         let since = changes.so_far();
-        changes.add(change(Kind::Leaves, 3));
+        changes.add(change(Kind::Leaves, 3), 1);
         assert_eq!(told(&changes, Count::default()), several(json!({ "joins": 40, "leaves": 1 })));
         assert_eq!(told(&changes, since), several(json!({ "joins": 0, "leaves": 1 })));
         changes.settle(40, Instant::now());
-        changes.add(change(Kind::Leaves, 4));
+        changes.add(change(Kind::Leaves, 4), 1);
         assert_eq!(told(&changes, Count::default()), single("leaves-4", json!("4")));
+    }
+
+    #[test]
+    fn few_changes_are_numbers_in_a_large_channel() {
+        let mut changes = Changes::default();
+        (0..3).for_each(|member| changes.add(change(Kind::Joins, member), 10_000));
+        assert_eq!(told(&changes, Count::default()).unwrap().1["events"].as_array().map(Vec::len), Some(3));
+        changes.add(change(Kind::Joins, 3), 10_000);
+        assert_eq!(told(&changes, Count::default()), several(json!({ "joins": 4, "leaves": 0 })));
     }
 
     #[test]
@@ -335,9 +347,9 @@ mod tests {
         let payload: Payload = Some(to_raw_value(&"x".repeat(MAX_LISTED_BYTES)).unwrap().into());
         let large = |member| Change { payload: payload.clone(), ..change(Kind::Joins, member) };
         let mut changes = Changes::default();
-        changes.add(large(1));
+        changes.add(large(1), 1);
         assert_eq!(told(&changes, Count::default()).unwrap().0, "room:message joins-1");
-        changes.add(large(2));
+        changes.add(large(2), 1);
         assert_eq!(told(&changes, Count::default()), several(json!({ "joins": 2, "leaves": 0 })));
     }
 
