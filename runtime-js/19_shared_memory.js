@@ -41,6 +41,8 @@ function fieldsOf(descriptor) {
 
 /** Puts both in place. A heap that isolates start from is made before the engine has them. */
 export function countMemory() {
+  // QuickJS has no WebAssembly, and its buffers do not grow.
+  if (globalThis.WebAssembly === undefined) return;
   define("SharedArrayBuffer", replace(globalThis.SharedArrayBuffer, (target, { 0: length, 1: options }, self) => {
     if (options?.maxByteLength !== undefined) refuse("Growable SharedArrayBuffers");
     return ReflectConstruct(target, [length], self);

@@ -53,6 +53,10 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/worker.js",
 ];
 
+/// Functions of these files that only the host calls: browsers do not get them.
+const HOST_ONLY: [&str; 6] =
+    ["countRegistrations", "encodeFrame", "programsStopped", "setBackground", "setProgramOwner", "takeOpen"];
+
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
 const NAMES: &str = "00_primordials.js";
 
@@ -251,6 +255,10 @@ impl Module {
                 let keywords = ["async", "class", "const", "function", "function*", "let"];
                 let mut words = declaration.split(|c: char| !c.is_alphanumeric() && !"_$*".contains(c));
                 let name = words.find(|word| !keywords.contains(word)).unwrap_or_default();
+                if declaration.starts_with("function ") && HOST_ONLY.contains(&name) {
+                    lines.by_ref().find(|line| *line == "}");
+                    continue;
+                }
                 module.exports.push(Name::new(name, name));
                 module.body.extend([declaration, "\n"]);
             } else {
@@ -325,6 +333,16 @@ mod tests {
     fn bundle_files_that_import_each_other_share_a_function() {
         let script = Bundle::App.script();
         assert!(script.contains("const [_61_reactive, _60_observer] = "), "{script}");
+    }
+
+    #[test]
+    fn bundle_what_only_the_host_calls_is_left_out() {
+        let scripts = [Bundle::App, Bundle::Part("live"), Bundle::Worker].map(Bundle::script);
+        for name in HOST_ONLY {
+            let declaration = format!("function {name}(");
+            assert!(SOURCES.iter().any(|(_, source)| source.contains(&declaration)), "no file has {name}");
+            assert!(scripts.iter().all(|script| !script.contains(&declaration)), "{name} is there");
+        }
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Isolate {
     waker: RefCell<Option<Waker>>,
     /// The heap came near its limit, which is this.
     near_limit: Rc<Cell<Option<usize>>>,
+    /// Whether it was looked at how full the heap is, and is to be once more.
+    looked: Cell<bool>,
     /// How often the heap was full and stayed so.
     full: Cell<u32>,
     filled: Notify,
@@ -199,6 +201,7 @@ impl Isolate {
             limits,
             waker: RefCell::default(),
             near_limit,
+            looked: Cell::default(),
             full: Cell::default(),
             filled: Notify::new(),
             strikes: Cell::default(),
@@ -679,11 +682,17 @@ impl Isolate {
         let mut runtime = self.runtime.borrow_mut();
         runtime.v8_isolate().low_memory_notification();
         self.memory.look(runtime.v8_isolate());
+        // Blobs that are garbage go when the event loop has had a turn.
+        let looks_again = !self.looked.get() && self.memory.stores() > self.limits.heap / HEAP_TO_GO_ON;
+        self.looked.set(looks_again);
         let used = runtime.v8_isolate().get_heap_statistics().used_heap_size() + self.memory.outside();
         // Where more is used, V8 leaves a quarter above that.
         runtime.remove_near_heap_limit_callback(limit);
         guard_heap(&mut runtime, &self.stopper, &self.near_limit, &self.memory);
-        if used > self.limits.heap - self.limits.heap / HEAP_TO_GO_ON {
+        if looks_again {
+            self.near_limit.set(Some(limit));
+            self.wake();
+        } else if used > self.limits.heap - self.limits.heap / HEAP_TO_GO_ON {
             let (used, limit) = (used >> 20, self.limits.heap >> 20);
             tracing::warn!(
                 "the handlers of an isolate keep {used} MiB of its heap of {limit} MiB; another takes its place"

@@ -133,9 +133,14 @@ impl Memory {
         self.0.outside()
     }
 
+    /// Bytes that V8 does not see. What of them is garbage is given back in later turns of the event loop.
+    pub fn stores(&self) -> usize {
+        self.0.stores.load(Ordering::Relaxed)
+    }
+
     /// Tells V8 what it cannot see, so that it collects garbage the sooner.
     pub fn tell_of_stores(&self, isolate: &mut v8::Isolate) {
-        let stores = self.0.stores.load(Ordering::Relaxed);
+        let stores = self.stores();
         let told = self.0.stores_told.swap(stores, Ordering::Relaxed);
         if stores != told {
             isolate.adjust_amount_of_external_allocated_memory(stores as i64 - told as i64);
@@ -183,7 +188,7 @@ impl Memory {
     /// Whether so much is kept that V8 does not see that what nobody has any more should go. V8 finds them, and the event
     /// loop then drops them.
     pub fn wants_collection(&self) -> bool {
-        let stores = self.0.stores.load(Ordering::Relaxed);
+        let stores = self.stores();
         let left = self.0.stores_left.load(Ordering::Relaxed);
         let wants = stores > left + self.0.limit() / 4;
         if wants || stores < left {

@@ -121,6 +121,7 @@ fn what_is_dropped_does_not_count() {
         let answer = host.get(&format!("/{path}"));
         assert_eq!(answer.status, 200, "{path}: {answer:?}\n{}", host.log.text());
     }
+    assert!(!host.log.text().contains("takes its place"), "{}", host.log.text());
 }
 
 #[test]
@@ -131,6 +132,47 @@ fn a_buffer_that_does_not_fit_is_an_error_that_can_be_caught() {
         assert!(answer.text().starts_with("RangeError after "), "{answer:?}");
     }
     assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
+}
+
+#[test]
+fn memories_that_are_counted_look_as_they_always_do() {
+    let host = crate::support::serve(
+        r#"
+        const nameOf = (make) => { try { make(); } catch (error) { return error.name; } };
+        export default () => {
+          const memory = new WebAssembly.Memory({ initial: 1, maximum: 3 });
+          class Own extends WebAssembly.Memory {}
+          return [
+            memory instanceof WebAssembly.Memory,
+            memory.constructor === WebAssembly.Memory,
+            new Own({ initial: 1 }) instanceof Own,
+            memory.grow(1),
+            memory.buffer.byteLength,
+            nameOf(() => memory.grow(2)),
+            nameOf(() => new WebAssembly.Memory()),
+            nameOf(() => new WebAssembly.Memory({ initial: 2, maximum: 1 })),
+            nameOf(() => WebAssembly.Memory({ initial: 1 })),
+            new SharedArrayBuffer(8).byteLength,
+            new SharedArrayBuffer(8).constructor === SharedArrayBuffer,
+            structuredClone(new Uint8Array([1, 2]))[1],
+          ];
+        };"#,
+    );
+    let seen = json!([
+        true,
+        true,
+        true,
+        1,
+        131072,
+        "RangeError",
+        "TypeError",
+        "RangeError",
+        "TypeError",
+        8,
+        true,
+        2
+    ]);
+    assert_eq!(host.get("/").json(), seen);
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn any_head_has_an_answer_that_is_no_500() {
 }
 
 /// Pieces that heads are made of, and some that they are not.
-const PIECES: [&[u8]; 73] = [
+const PIECES: [&[u8]; 76] = [
     // Methods.
     b"GET ", b"GET ", b"POST ", b"HEAD ", b"OPTIONS ", b"X ",
     // What a path may begin with.
@@ -237,6 +237,7 @@ const PIECES: [&[u8]; 73] = [
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", b"Sec-WebSocket-Version: 13\r\n", b"Accept: text/html\r\n",
     b"Accept: text/event-stream\r\n", b"X-Accept-Live: *\r\n", b"Cookie: a=%; \xff=;;=\r\n", b"Range: bytes=0-\r\n",
     b"Expect: 100-continue\r\n", b"X-Request-Id: \xff\r\n", b"Content-Type: multipart/form-data\r\n",
+    b"Forwarded: for=1.2.3.4;host=%\r\n", b"X-Forwarded-Host: x:99999\r\n", b"X-Forwarded-For: \xff, 1.2.3.4\r\n",
     // And what is none of these.
     b"\r\n", b"\r\n\r\n", b"\n", b"\r", b" ", b"\t", b"\0", b"\xff", b"Host: ", b"host:\r\n", b"Origin: ",
     b"Content-Length: ", b"Cookie: ", b"5\r\nhello\r\n", b"1;a=\"b\"\r\nx\r\n", b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"hello",
@@ -249,7 +250,7 @@ const PATHS: (u64, u64) = (6, 13);
 const TARGETS: u64 = 26;
 const VERSION: u64 = 30;
 const HOST: u64 = 32;
-const FIELDS: (u64, u64) = (33, 49);
+const FIELDS: (u64, u64) = (33, 52);
 
 /// A head that may be read, or one that begins well and goes on as it likes.
 fn any_request(dice: &mut Dice) -> Vec<u8> {
@@ -296,11 +297,12 @@ const CLIENTS: u64 = 12;
 
 #[test]
 fn random_requests_cause_no_500_and_no_line_in_the_log() {
-    let host = site().arg("--header-timeout=5s").arg("--body-timeout=5s").serve();
+    let host = || site().arg("--header-timeout=5s").arg("--body-timeout=5s");
+    let (host, behind_a_proxy) = (host().serve(), host().arg("--trust-proxy=127.0.0.1").serve());
 
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let host = &host;
+            let host = if client % 2 == 0 { &host } else { &behind_a_proxy };
             scope.spawn(move || {
                 for seed in (client..REQUESTS).step_by(CLIENTS as usize) {
                     let request = any_request(&mut Dice::new(seed));
@@ -313,4 +315,5 @@ fn random_requests_cause_no_500_and_no_line_in_the_log() {
         }
     });
     assert_quiet(&host);
+    assert_quiet(&behind_a_proxy);
 }
