@@ -3,6 +3,7 @@
 import { kHasHeaders } from "./20_live_response.js";
 import { encodeJson } from "./22_values.js";
 import {
+  ArrayPrototypeConcat,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
   HeadersPrototypeEntries,
@@ -42,7 +43,7 @@ export function encodeRecords(records, prefix) {
     value,
     isUpdate,
     operation: type === "delete" ? "deleteProperty" : "set",
-    path: prefix === null ? path : [prefix, ...new SafeArrayIterator(path)],
+    path: prefix === null ? path : ArrayPrototypeConcat([prefix], path),
   }));
   try {
     return JSONStringify(wire);

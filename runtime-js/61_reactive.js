@@ -132,7 +132,8 @@ class Walk {
     // First what comes, then what goes, so that a child which only moves is never let go.
     const fresh = [];
     const gone = [];
-    for (const { key, type, value } of new SafeArrayIterator(records)) {
+    for (let i = 0; i < records.length; i++) {
+      const { key, type, value } = records[i];
       if (key === undefined || !this.matches(node, key)) continue;
       const name = nameOf(key);
       const edge = node.children.get(name);
@@ -306,7 +307,7 @@ function recordsWithPaths(node, record) {
   if (!walk.matches(node, record.key)) return [];
   const name = nameOf(record.key);
   if (walk.isLast(node)) {
-    return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: [...new SafeArrayIterator(path), name] }));
+    return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: ArrayPrototypeConcat(path, name) }));
   }
   // Nothing can be below what was not an object and is none, as an array's length.
   if (!isObject(record.value) && !isObject(record.oldValue)) return [];
@@ -316,7 +317,7 @@ function recordsWithPaths(node, record) {
     const oldValue = ArrayPrototypeReduce(rest, (at, key) => at?.[key], record.oldValue);
     const key = rest.length > 0 ? ArrayPrototypeAt(rest, -1) : name;
     const told = new Descriptor("get", record.target, key, { ...record, value, oldValue });
-    const whole = [...new SafeArrayIterator(path), name, ...new SafeArrayIterator(rest)];
+    const whole = ArrayPrototypeConcat(path, name, rest);
     return ObjectAssign(told, { status: record.status, path: whole });
   }));
 }
@@ -325,7 +326,7 @@ function recordsWithPaths(node, record) {
 function placesBelow(pattern, position, value, keys) {
   if (position === pattern.length || pattern[position] === SUBTREE) return [[keys, value]];
   const segment = pattern[position];
-  const below = (key, value) => placesBelow(pattern, position + 1, value, [...new SafeArrayIterator(keys), key]);
+  const below = (key, value) => placesBelow(pattern, position + 1, value, ArrayPrototypeConcat(keys, key));
   if (segment !== Infinity) return below(segment, value?.[segment]);
   const own = isObject(value) ? ObjectKeys(value) : [];
   return ArrayPrototypeFlatMap(own, (key) => below(key, value[key]));
@@ -382,7 +383,8 @@ class PendingChanges {
   add(node, records) {
     let changes = this.#nodes.get(node);
     if (changes === undefined) this.#nodes.set(node, changes = new SafeMap());
-    for (const record of new SafeArrayIterator(records)) {
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i];
       if (record instanceof MethodCall || typeof record.key === "symbol") continue;
       const key = String(record.key);
       if (ArrayIsArray(node.object) && key !== "length" && !isIndex(key)) continue;
@@ -406,8 +408,9 @@ class PendingChanges {
         const list = key === "length" && ArrayIsArray(node.object) ? lengths : records;
         const now = finalRecord(node.object, key, first, changes);
         if (now === null) continue;
-        for (const path of new SafeArrayIterator(paths)) {
-          ArrayPrototypePush(list, { ...now, path: [...new SafeArrayIterator(path), key] });
+        for (let i = 0; i < paths.length; i++) {
+          const path = paths[i];
+          ArrayPrototypePush(list, { ...now, path: ArrayPrototypeConcat(path, key) });
         }
       }
     }
