@@ -8,7 +8,7 @@ import {
   op_request_headers,
   op_request_read,
 } from "ext:core/ops";
-import { answerForIllForms } from "ext:liveline/18_forms.js";
+import { answerForIllBodies } from "ext:liveline/18_forms.js";
 import {
   ArrayPrototypePush,
   ObjectDefineProperty,
@@ -36,7 +36,7 @@ let fromInnerRequest = null;
 export function prepareRequests() {
   if (fromInnerRequest !== null) return;
   const script = core.loadExtScript("ext:deno_fetch/23_request.js");
-  answerForIllForms(script.RequestPrototype);
+  answerForIllBodies(script.RequestPrototype);
   fromInnerRequest = script.fromInnerRequest;
 }
 

@@ -1,13 +1,15 @@
-// Forms: what formData() reads is taken apart by the host, within limits.
+// Forms: what formData() reads is taken apart by the host, within limits. Bodies that cannot be read: a 400.
 
 import { core } from "ext:core/mod.js";
-import { op_form_multipart, op_form_urlencoded, op_request_ill_form } from "ext:core/ops";
+import { op_form_multipart, op_form_urlencoded, op_request_ill_body } from "ext:core/ops";
 import { currentExchange } from "ext:liveline/10_exchange.js";
 import {
   ArrayPrototypePush,
   FunctionPrototypeCall,
   ObjectDefineProperty,
-  String,
+  ObjectKeys,
+  SafeArrayIterator,
+  SyntaxError,
   TypedArrayPrototypeSubarray,
   TypeError,
 } from "ext:liveline/00_primordials.js";
@@ -41,23 +43,41 @@ function parseUrlEncoded(body) {
 core.loadExtScript("ext:deno_fetch/21_formdata.js").parseFormData = parseMultipart;
 core.loadExtScript("ext:deno_web/00_url.js").parseUrlEncoded = parseUrlEncoded;
 
-/** A handler that does not handle an ill form answers what was wrong with it: that is no defect of the handler. */
-export function answerForIllForms(RequestPrototype) {
-  const read = RequestPrototype.formData;
-  const { formData } = {
+/**
+ * A handler that does not handle a form or JSON that cannot be read answers what was wrong with it: that is no defect
+ * of the handler.
+ */
+export function answerForIllBodies(RequestPrototype) {
+  const { formData: readForm, json: readJson } = RequestPrototype;
+  const readers = {
     async formData() {
       const exchange = currentExchange();
       try {
-        return await FunctionPrototypeCall(read, this);
+        return await FunctionPrototypeCall(readForm, this);
       } catch (error) {
         const isTooLarge = error?.name === "QuotaExceededError";
         // Whoever reads a body twice is the handler.
         const isIll = error instanceof TypeError && error.message !== "Body already consumed";
-        if (exchange && (isTooLarge || isIll)) op_request_ill_form(exchange.id, isTooLarge, String(error.message));
+        if (isTooLarge || isIll) blameClient(exchange, `form could not be read: ${error.message}`, isTooLarge);
+        throw error;
+      }
+    },
+    async json() {
+      const exchange = currentExchange();
+      try {
+        return await FunctionPrototypeCall(readJson, this);
+      } catch (error) {
+        if (error instanceof SyntaxError) blameClient(exchange, `body is not JSON: ${error.message}`, false);
         throw error;
       }
     },
   };
-  const property = { configurable: true, enumerable: true, value: formData, writable: true };
-  ObjectDefineProperty(RequestPrototype, "formData", property);
+  for (const name of new SafeArrayIterator(ObjectKeys(readers))) {
+    const property = { configurable: true, enumerable: true, value: readers[name], writable: true };
+    ObjectDefineProperty(RequestPrototype, name, property);
+  }
+}
+
+function blameClient(exchange, what, isTooLarge) {
+  if (exchange) op_request_ill_body(exchange.id, isTooLarge, `The request's ${what}.\n`);
 }

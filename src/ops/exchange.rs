@@ -115,8 +115,8 @@ pub(super) enum BodyFault {
     TooLarge,
     /// All bodies together are as large as they may be.
     Crowded,
-    /// It came, but it is not the form that it was read as, or one beyond limits; and why.
-    Form(StatusCode, String),
+    /// It came, but it is not the form or the JSON that it was read as, or a form beyond limits; with words about it.
+    Content(StatusCode, String),
 }
 
 impl BodyFault {
@@ -125,9 +125,7 @@ impl BodyFault {
         let (status, text) = match self {
             BodyFault::TooLarge => return Answer::too_large(max_body),
             BodyFault::Crowded => return Answer::too_busy(),
-            BodyFault::Form(status, why) => {
-                return Answer::text(status, format!("The request's form could not be read: {why}.\n"));
-            }
+            BodyFault::Content(status, text) => return Answer::text(status, text),
             BodyFault::Broken => (StatusCode::BAD_REQUEST, "The request's body could not be read.\n"),
             BodyFault::Late => (StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n"),
         };
@@ -574,11 +572,11 @@ impl Exchanges {
         self.bodies.form_parts
     }
 
-    /// The request's form could not be read. What is known to be wrong with its body already comes first.
-    pub(super) fn ill_form(&mut self, id: f64, is_too_large: bool, why: &str) {
+    /// The request's body is not what it was read as. What is known to be wrong with it already comes first.
+    pub(super) fn ill_body(&mut self, id: f64, is_too_large: bool, text: &str) {
         let status = if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
         if let Ok(slot) = self.known(id) {
-            slot.body_fault.get_or_insert_with(|| Box::new(BodyFault::Form(status, why.to_owned())));
+            slot.body_fault.get_or_insert_with(|| Box::new(BodyFault::Content(status, text.to_owned())));
         }
     }
 }

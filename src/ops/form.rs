@@ -54,10 +54,10 @@ pub fn op_form_urlencoded<'s>(
     Ok(v8::Array::new_with_elements(scope, &flat).into())
 }
 
-/// The request's form could not be read, and that is its client's doing.
+/// The request's body came, but is not what it was read as, and that is its client's doing. `text` is for the client.
 #[op2(fast)]
-pub fn op_request_ill_form(state: &mut OpState, id: f64, is_too_large: bool, #[string] why: &str) {
-    state.borrow_mut::<Exchanges>().ill_form(id, is_too_large, why);
+pub fn op_request_ill_body(state: &mut OpState, id: f64, is_too_large: bool, #[string] text: &str) {
+    state.borrow_mut::<Exchanges>().ill_body(id, is_too_large, text);
 }
 
 fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> Result<v8::Local<'s, v8::Value>, OpError> {

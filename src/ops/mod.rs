@@ -105,7 +105,7 @@ deno_core::extension!(
         files::op_file_read,
         form::op_form_multipart,
         form::op_form_urlencoded,
-        form::op_request_ill_form,
+        form::op_request_ill_body,
         log::op_console,
         page::op_answer_page,
         page::op_page_source,

@@ -114,6 +114,18 @@ fn what_a_client_sends_as_no_form_is_the_clients_mistake() {
 }
 
 #[test]
+fn what_a_client_sends_as_no_json_is_the_clients_mistake() {
+    let host = serve("export default async ({ request }) => ({ got: await request.json() });");
+    for body in ["", "{", "{\"a\":1}}", "\u{feff}", "undefined", "NaN"] {
+        let answer = send(&host, "/", "application/json", body);
+        assert_eq!(answer.status, 400, "{body:?} {answer:?}");
+        assert!(answer.text().starts_with("The request's body is not JSON: "), "{answer:?}");
+    }
+    assert_eq!(send(&host, "/", "application/json", "[1]").json(), json!({ "got": [1] }));
+    assert!(!host.log.text().contains("ERROR"), "a stranger's body is told to nobody");
+}
+
+#[test]
 fn a_form_that_the_handler_reads_twice_is_the_handlers_mistake() {
     let host = serve(HANDLER);
     assert_eq!(send(&host, "/twice", URLENCODED, "a=1").status, 500);
