@@ -49,6 +49,9 @@ const TURN: Duration = Duration::from_millis(5);
 /// When nothing ran for so long, the heap is tidied.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// A heap of less is looked through in some milliseconds.
+const SMALL_HEAP: usize = 16 << 20;
+
 /// A heap that grew by less since it was tidied last is left as it is.
 const WORTH_TIDYING: usize = 1 << 20;
 
@@ -503,9 +506,15 @@ impl Isolate {
             let isolate = runtime.v8_isolate();
             self.memory.look(isolate);
             self.memory.tell_of_stores(isolate);
-            let used = isolate.get_heap_statistics().used_heap_size() + self.memory.outside();
+            let heap = isolate.get_heap_statistics().used_heap_size();
+            let used = heap + self.memory.outside();
             if used > kept + WORTH_TIDYING.max(kept / 8) {
-                isolate.memory_pressure_notification(v8::MemoryPressureLevel::Moderate);
+                // Buffers are large and quickly found garbage where the heap itself is small.
+                let level = match heap < SMALL_HEAP && self.memory.outside() > heap {
+                    true => v8::MemoryPressureLevel::Critical,
+                    false => v8::MemoryPressureLevel::Moderate,
+                };
+                isolate.memory_pressure_notification(level);
                 kept = used;
             }
             kept = kept.min(used);
