@@ -2,7 +2,8 @@
 //
 // When all of an exchange is done, nothing waits for its timers, and they are cleared. When it ends otherwise, because
 // its client left or a handler failed, code may still be waiting in a timeout: that one fires, so that the code sees the
-// aborted signal and runs its `finally`. Intervals are cleared, and no other timer starts.
+// aborted signal and runs its `finally`. Intervals are cleared, and no other timer starts. One that was stopped because
+// it filled the memory loses all.
 
 import { core } from "ext:core/mod.js";
 import { define } from "ext:liveline/00_globals.js";
@@ -61,6 +62,12 @@ function own(exchange, id, repeats) {
 
 function clear(exchange, timers) {
   for (const { 0: id, 1: repeats } of timers.entries()) if (repeats || exchange.completed) clearTimeout(id);
+}
+
+/** Clears all timers of an exchange, also those that something waits for. */
+export function dropTimers(exchange) {
+  const timers = exchange && started.get(exchange);
+  if (timers !== undefined) for (const { 0: id } of timers.entries()) clearTimeout(id);
 }
 
 function disown(id) {

@@ -6,7 +6,7 @@ import { define, INFO, print } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, exchangesStopped, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
 import { prepareRequests } from "ext:liveline/11_request.js";
-import { setTimeout } from "ext:liveline/15_timers.js";
+import { dropTimers, setTimeout } from "ext:liveline/15_timers.js";
 import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
 import { countMemory } from "ext:liveline/19_shared_memory.js";
@@ -150,12 +150,13 @@ function observersStopped() {
 
 /**
  * The host stopped a turn: no `finally` of what ran was run. What others depend on is brought in order again, and the
- * exchange whose code it was is over; `id` is -1 for none.
+ * exchange whose code it was is over; `id` is -1 for none. If it filled the memory, it keeps none of it.
  */
-function stopped(id, code, reason) {
+function stopped(id, code, reason, forMemory) {
   // Timers that were due are looked at again; nobody would, where one of them was stopped.
   core.ops.op_timer_schedule(1);
   exchangesStopped();
+  if (forMemory) dropTimers(findExchange(id));
   observersStopped();
   programsStopped();
   transactionsStopped(id);

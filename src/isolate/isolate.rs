@@ -22,10 +22,10 @@ use super::site::Site;
 use super::sources::Sources;
 use super::stall::{Schedule, Stall};
 use super::watchdog::{self, Patience, Pulse, Stopper, Trip, Watched};
-use super::{Limits, embedded, snapshot};
+use super::{Limits, embedded, fatal, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
-use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Unanswered, current_exchange};
+use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Streams, Unanswered, current_exchange};
 use crate::ports::{Hub, Told};
 use crate::router::{Handler, Layer, NodeId, Step, segments};
 use crate::storage::Databases;
@@ -77,8 +77,8 @@ pub struct Isolate {
     near_limit: Rc<Cell<Option<usize>>>,
     /// Whether it was looked at how full the heap is, and is to be once more.
     looked: Cell<bool>,
-    /// How often the heap was full and stayed so.
-    full: Cell<u32>,
+    /// What is held for good is so much that the isolate cannot even finish.
+    is_spent: Cell<bool>,
     filled: Notify,
     /// How often in a row code was stopped that ran for no exchange, or for one that had ended.
     strikes: Cell<u32>,
@@ -138,6 +138,7 @@ impl Isolate {
             ));
         }
         JsRuntime::init_platform(None);
+        fatal::install();
         // fetch() over TLS needs one; that there is one already can only mean this one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
@@ -181,6 +182,8 @@ impl Isolate {
             spare.rescue(),
         );
         let watched = Flushing { hub: hub.clone(), lost };
+        #[cfg(all(feature = "v8", target_os = "linux"))]
+        fatal::guard_this_thread(&pulse);
         watchdog::watch(&pulse, stopper.clone(), Patience::new(limits.cpu), watched);
         let stopping = stopper.clone();
         memory.on_full(move || stopping.heap_is_full());
@@ -205,7 +208,7 @@ impl Isolate {
             waker: RefCell::default(),
             near_limit,
             looked: Cell::default(),
-            full: Cell::default(),
+            is_spent: Cell::default(),
             filled: Notify::new(),
             strikes: Cell::default(),
             stopped_outside: Cell::default(),
@@ -541,9 +544,9 @@ impl Isolate {
         self.filled.notified().await;
     }
 
-    /// Whether its heap was full of what is no garbage more than once.
+    /// Whether what is no garbage is half as much again as it may be.
     pub fn is_spent(&self) -> bool {
-        self.full.get() > 1
+        self.is_spent.get()
     }
 
     /// Answers what is unanswered; the isolate will not run again.
@@ -649,10 +652,13 @@ impl Isolate {
         let why = Diagnostic::new(self.describe_trip(trip));
         let close = Close::because(CloseCode::HandlerFailed, why.message.clone());
         match culprit {
-            Some(exchange) => self.with_exchanges(|exchanges| {
-                exchanges.fail(exchange, why);
-                exchanges.gone(exchange);
-            }),
+            Some(exchange) => {
+                self.with_exchanges(|exchanges| {
+                    exchanges.fail(exchange, why);
+                    exchanges.gone(exchange);
+                });
+                self.state.borrow_mut().borrow_mut::<Streams>().stopped(exchange);
+            }
             None => {
                 self.stopped_outside.set(Some(trip));
                 tracing::error!(target: "liveline::handler", "outside of any exchange: {why}");
@@ -663,6 +669,7 @@ impl Isolate {
                 v8::Number::new(scope, culprit.map_or(-1.0, |exchange| exchange.0 as f64)).into(),
                 v8::Integer::new_from_unsigned(scope, close.code.number().into()).into(),
                 string(scope, &close.reason),
+                v8::Boolean::new(scope, trip == Trip::Heap).into(),
             ];
             call(scope, &functions.stopped, &arguments);
         });
@@ -702,12 +709,15 @@ impl Isolate {
             self.near_limit.set(Some(limit));
             self.wake();
         } else if used > self.limits.heap - self.limits.heap / HEAP_TO_GO_ON {
+            // One that fills once more until another has taken its place is no reason to end its lines yet.
+            let is_spent = used > self.limits.heap + self.limits.heap / 2;
+            self.memory.leave(used);
             let (used, limit) = (used >> 20, self.limits.heap >> 20);
+            let more = if is_spent { ", and its lines are closed with 1011" } else { "" };
             tracing::warn!(
-                "the handlers of an isolate keep {used} MiB of its heap of {limit} MiB; another takes its place"
+                "the handlers of an isolate keep {used} MiB of its heap of {limit} MiB; another takes its place{more}"
             );
-            self.memory.leave(used << 20);
-            self.full.set(self.full.get() + 1);
+            self.is_spent.set(is_spent);
             self.filled.notify_one();
         }
     }

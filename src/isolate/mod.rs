@@ -16,6 +16,7 @@ mod border;
 mod browser;
 mod clients;
 mod embedded;
+mod fatal;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
 mod live;

@@ -30,6 +30,7 @@ pub struct Pulse {
     beats: AtomicU64,
     tripped: AtomicU8,
     lost: AtomicBool,
+    halted: AtomicBool,
     /// The exchange that the turn was begun for, plus one; 0 where that is not known.
     exchange: AtomicU64,
 }
@@ -78,6 +79,15 @@ impl Pulse {
                 _ => None,
             },
         }
+    }
+
+    /// Its thread does nothing more.
+    #[cfg_attr(
+        not(all(feature = "v8", target_os = "linux")),
+        expect(dead_code, reason = "nothing halts a thread")
+    )]
+    pub fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
     }
 
     /// Whether the isolate was given up. Its code is not to run again.
@@ -141,6 +151,10 @@ fn keep_watch(
     let mut turn = Turn::begin(0, None, clock.now());
     while let Some(alive) = pulse.upgrade() {
         let beats = alive.beats();
+        if alive.halted.load(Ordering::Relaxed) {
+            alive.lost.store(true, Ordering::Relaxed);
+            return watched.lost(alive.exchange());
+        }
         if beats != turn.beats || beats.is_multiple_of(2) {
             turn = Turn::begin(beats, alive.exchange(), clock.now());
         } else {

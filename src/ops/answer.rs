@@ -1,6 +1,7 @@
 //! HTTP answers. Half of `runtime-js/21_encoding.js`.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,7 +16,6 @@ use hyper::header::{
 };
 use hyper::http::Extensions;
 use hyper::{StatusCode, ext::ReasonPhrase};
-use slab::Slab;
 use tokio::sync::mpsc;
 
 use super::diagnostic::ERROR_HEAD;
@@ -23,7 +23,7 @@ use super::exchange::exchange_id;
 use super::files::FileBody;
 use super::log::about;
 use super::{Diagnostic, Exchanges, OpError};
-use crate::engine::Input;
+use crate::engine::{ExchangeId, Input};
 use crate::observe::HANDLER;
 
 /// An HTTP answer without its connection.
@@ -251,9 +251,44 @@ impl Body for AnswerBody {
     }
 }
 
-/// Streamed bodies that JavaScript still writes to.
+/// Streamed bodies that JavaScript still writes to, with the exchanges that they answer. A number is not used again
+/// while JavaScript may hold it: who was stopped in the middle of a stream could end that of another exchange.
 #[derive(Default)]
-pub struct Streams(Slab<(f64, mpsc::Sender<Chunk>)>);
+pub struct Streams {
+    open: HashMap<u32, (ExchangeId, mpsc::Sender<Chunk>)>,
+    next: u32,
+}
+
+/// Numbers of streams stay within what V8 keeps as small integers.
+const MAX_STREAM: u32 = (1 << 30) - 1;
+
+impl Streams {
+    fn insert(&mut self, exchange: ExchangeId, sender: mpsc::Sender<Chunk>) -> u32 {
+        while self.open.contains_key(&self.next) {
+            self.next = (self.next + 1) & MAX_STREAM;
+        }
+        let stream = self.next;
+        self.next = (stream + 1) & MAX_STREAM;
+        self.open.insert(stream, (exchange, sender));
+        stream
+    }
+
+    fn sender(&self, stream: u32) -> Option<mpsc::Sender<Chunk>> {
+        self.open.get(&stream).map(|(_, sender)| sender.clone())
+    }
+
+    /// An exchange was stopped: nothing ends the streams that its code wrote to, and their clients are to be told.
+    pub fn stopped(&mut self, exchange: ExchangeId) {
+        for (_, (_, sender)) in self.open.extract_if(|_, (of, _)| *of == exchange) {
+            end(sender, Chunk::Failed);
+        }
+    }
+}
+
+/// The last chunk. The channel's one place may be taken, and the end comes after what is in it.
+fn end(sender: mpsc::Sender<Chunk>, last: Chunk) {
+    deno_core::unsync::spawn(async move { sender.send(last).await });
+}
 
 /// Kinds of `op_answer_data`, as `21_encoding.js` numbers them.
 const KIND_JSON: u32 = 1;
@@ -374,7 +409,7 @@ pub fn op_answer_stream(
     answer.body = AnswerBody::Stream(chunks);
     give(state, id, answer, done)?;
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::StreamBegan)?;
-    Ok(state.borrow_mut::<Streams>().0.insert((id, sender)) as u32)
+    Ok(state.borrow_mut::<Streams>().insert(exchange_id(id), sender))
 }
 
 /// Writes a chunk; resolves once the next may come. False: the client left.
@@ -384,7 +419,7 @@ pub async fn op_stream_write(
     #[smi] stream: u32,
     #[buffer] chunk: JsBuffer,
 ) -> bool {
-    let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).map(|(_, sender)| sender.clone());
+    let sender = state.borrow().borrow::<Streams>().sender(stream);
     let Some(sender) = sender else { return false };
     sender.send(Chunk::Data(Bytes::copy_from_slice(&chunk))).await.is_ok()
 }
@@ -392,7 +427,7 @@ pub async fn op_stream_write(
 /// Resolves when nobody reads the body any more: it came to its end, or the client left.
 #[op2]
 pub async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u32) {
-    let sender = state.borrow().borrow::<Streams>().0.get(stream as usize).map(|(_, sender)| sender.clone());
+    let sender = state.borrow().borrow::<Streams>().sender(stream);
     if let Some(sender) = sender {
         sender.closed().await;
     }
@@ -406,21 +441,20 @@ pub fn op_stream_end<'s, 'i>(
     #[smi] stream: u32,
     error: v8::Local<'s, v8::Value>,
 ) -> bool {
-    let removed = state.borrow_mut().borrow_mut::<Streams>().0.try_remove(stream as usize);
-    let Some((id, sender)) = removed else { return true };
+    let removed = state.borrow_mut().borrow_mut::<Streams>().open.remove(&stream);
+    let Some((exchange, sender)) = removed else { return true };
     let last = if error.is_null_or_undefined() {
         Chunk::End
     } else {
         let diagnostic = Diagnostic::from_exception(scope, error);
         let mut state = state.borrow_mut();
-        let context = state.borrow_mut::<Exchanges>().context(Some(exchange_id(id)));
+        let context = state.borrow_mut::<Exchanges>().context(Some(exchange));
         about!(error, HANDLER, context, "a response's stream failed: {diagnostic}");
         Chunk::Failed
     };
-    // The channel's one place may be taken, and the end comes after what is in it.
-    deno_core::unsync::spawn(async move { sender.send(last).await });
+    end(sender, last);
     let mut state = state.borrow_mut();
-    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::StreamEnded).unwrap_or(true)
+    state.borrow_mut::<Exchanges>().input(exchange, Input::StreamEnded).unwrap_or(true)
 }
 
 pub(super) fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {

@@ -44,7 +44,7 @@ mod sql_values;
 mod wasm;
 mod websocket;
 
-pub use answer::{Answer, AnswerBody};
+pub use answer::{Answer, AnswerBody, Streams};
 pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;

@@ -67,6 +67,22 @@ fn requests_get_503_and_the_next_ones_an_answer() {
     }
 }
 
+/// V8 ends the process for an array that is too long; it is to cost one isolate.
+#[test]
+fn an_array_of_too_many_items_costs_an_isolate() {
+    let handler = handler(r#""x".repeat(2 ** 28).split("");"#);
+    let host = Site::new().file("handler.js", handler).arg("--cpu-timeout=20s").arg("--workers=1").serve();
+
+    for _ in 0..2 {
+        assert_eq!(host.get("/stuck").status, 503);
+
+        host.log.next("V8 cannot go on");
+        let line = host.log.next("an isolate is lost");
+        assert!(line.contains("GET /stuck"), "{line}");
+        assert_eq!(host.get("/").text(), "fine");
+    }
+}
+
 #[test]
 fn a_request_that_is_stuck_after_an_await_is_named() {
     let host = one_worker(STUCK[0].1);

@@ -1,8 +1,10 @@
 //! A turn that is stopped, because it runs too long or fills the heap, ends one exchange and costs the others nothing.
 
+use std::io::{Read as _, Write as _};
+
 use serde_json::{Value, json};
 
-use crate::support::{Host, Line, Site, handler, on_go};
+use crate::support::{Host, Line, PATIENCE, Site, handler, on_go};
 
 /// Routes that are stopped, and one with a line that answers and counts what its isolate has answered.
 const HANDLER: &str = r#"
@@ -11,9 +13,11 @@ const HANDLER: &str = r#"
     export default (event, next) => {
       if (next.stepname === "spin") for (;;);
       if (next.stepname === "fill") { const list = []; for (;;) list.push(new Array(1000).fill({})); }
+      if (next.stepname === "timers") for (;;) setTimeout(() => {}, 1e6);
       if (next.stepname === "leak") for (;;) kept.push(new Array(1000).fill({}));
       if (next.stepname === "count") return served += 1;
       let asked = 0;
+      event.client.addEventListener("leak", () => { for (;;) kept.push(new Array(1000).fill({})); });
       event.client.addEventListener("ask", () => event.client.postMessage({ asked: asked += 1 }));
       event.waitUntilNavigate();
       return "open";
@@ -70,6 +74,34 @@ fn nine_full_heaps_cost_no_line() {
     assert_eq!(host.get("/count").text(), "1");
 }
 
+/// The client of an answer that had begun sees that it is not whole.
+#[test]
+fn a_stream_whose_source_is_stopped_ends() {
+    for source in [
+        "pull: (controller) => { if (n++ < 3) controller.enqueue(bytes); else for (;;); }",
+        "async pull(controller) { await null; if (n++ < 3) controller.enqueue(bytes); else for (;;); }",
+        "start: (controller) => { setInterval(() => { controller.enqueue(bytes); if (n++) for (;;); }, 5); }",
+    ] {
+        let host = site(&handler(&format!(
+            "if (next.stepname === 'fine') return 'fine';
+             let n = 0;
+             const bytes = new Uint8Array(10);
+             return new Response(new ReadableStream({{ {source} }}, {{ highWaterMark: 0 }}));"
+        )))
+        .serve();
+        let mut client = std::net::TcpStream::connect(host.address()).expect("the host accepts");
+        client.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("the host reads");
+
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).expect("the end of the connection");
+
+        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{source}");
+        assert!(!answer.ends_with(b"\r\n0\r\n\r\n"), "{source}: no end of a whole body");
+        assert_eq!(host.get("/fine").text(), "fine");
+    }
+}
+
 /// What a stranger can bring about with a regular expression of the handler's.
 #[test]
 fn nine_slow_regexps_cost_no_line() {
@@ -100,6 +132,35 @@ fn a_heap_that_stays_full_is_left_behind() {
     // A new isolate counts from the beginning; the lines of the old one go on there.
     host.until("/count", |answer| answer.text() == "1");
     assert_lines_answer(&mut lines, 1);
+}
+
+/// Another one that fills it before the isolate is replaced, or while its lines go on, is no reason to end them.
+#[test]
+fn a_heap_that_stays_full_twice_costs_no_other_line() {
+    let site = Site::new().file("handler.js", HANDLER).arg("--cpu-timeout=20s").arg("--max-heap=64MiB");
+    let host = site.serve();
+    let mut lines = open_lines(&host);
+    let leaking = open_lines(&host);
+
+    for mut line in leaking.into_iter().take(2) {
+        line.send("leak", Value::Null);
+        assert_eq!(line.closed(), 4002);
+        host.log.next("of its heap of 64 MiB");
+    }
+
+    assert_lines_answer(&mut lines, 1);
+}
+
+/// Timers that an exchange filled the heap with go with it.
+#[test]
+fn a_heap_full_of_timers_is_empty_again() {
+    let site = Site::new().file("handler.js", HANDLER).arg("--cpu-timeout=20s").arg("--max-heap=64MiB");
+    let host = site.serve();
+    assert_eq!(host.get("/count").text(), "1");
+
+    trips_cost_no_line(&host, "/timers", 3);
+
+    assert_eq!(host.get("/count").text(), "2");
 }
 
 #[test]
