@@ -59,17 +59,31 @@ impl Border {
         Err(Outside { file: file.to_owned(), real, project: self.project.clone() })
     }
 
-    /// Lets in the package that `specifier` names in a file in `folder`, which was found to be `file`.
-    pub fn admit(&self, specifier: &str, folder: &Path, file: &Path) {
+    /// Lets in the package that `specifier` names in a file in `folder`, which was found to be `file`; `written` is its
+    /// path before links in the package were followed.
+    pub fn admit(
+        &self,
+        specifier: &str,
+        folder: &Path,
+        file: &Path,
+        written: impl FnOnce() -> Option<PathBuf>,
+    ) {
         if self.holds(file) {
             return;
         }
         let Some(name) = package_of(specifier) else { return };
         let mut installed = folder.ancestors().map(|above| above.join(PACKAGES).join(name));
-        let Some(package) = installed.find_map(|package| package.canonicalize().ok()) else { return };
+        let Some((installed, package)) =
+            installed.find_map(|installed| Some((installed.clone(), installed.canonicalize().ok()?)))
+        else {
+            return;
+        };
+        let is_of_package =
+            |written: PathBuf| written.starts_with(&installed) || written.starts_with(&package);
         let mut packages = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
-        // A link of the package's own leads on to where its files are kept one by one.
-        if !file.starts_with(&package) {
+        // A link of the package's own leads on to where its files are kept one by one. A path such as `../../a.js` in
+        // its `main` leads out of it.
+        if !file.starts_with(&package) && written().is_some_and(is_of_package) {
             packages.insert(file.to_owned());
         }
         packages.insert(package);

@@ -49,6 +49,8 @@ pub enum ResolveError {
 /// Resolves specifiers: files, the host's own packages, and ESM packages in `node_modules`.
 pub struct Modules {
     packages: Resolver,
+    /// The same, with paths as they are written: links in packages are not followed.
+    written: Resolver,
     border: Border,
 }
 
@@ -72,7 +74,9 @@ impl Modules {
             builtin_modules: false,
             ..ResolveOptions::default()
         });
-        Modules { packages, border: Border::around(project) }
+        let written =
+            packages.clone_with_options(ResolveOptions { symlinks: false, ..packages.options().clone() });
+        Modules { packages, written, border: Border::around(project) }
     }
 
     /// Fails where a handler is no code of the project: a link led to it.
@@ -106,7 +110,8 @@ impl Modules {
                 other => unresolved(other.to_string()),
             })?;
             let path = found.full_path();
-            self.border.admit(specifier, &folder, &path);
+            let written = || self.written.resolve(&folder, specifier).ok().map(|found| found.full_path());
+            self.border.admit(specifier, &folder, &path, written);
             self.border.check(&path).map_err(outside)?;
             return ModuleSpecifier::from_file_path(&path)
                 .map_err(|()| unresolved(format!("{} is not a file", path.display())));

@@ -420,6 +420,30 @@ fn a_package_does_not_lead_out_of_itself() {
     assert!(said.contains("stranger.js is outside of the project"), "{said}");
 }
 
+/// Neither by its entry nor by a path of the importer's within it.
+#[test]
+fn the_entry_of_a_package_does_not_lead_out_of_it() {
+    for (main, specifier) in [("../../../stranger.js", "plain"), ("main.js", "plain/../../../stranger.js")] {
+        let said = complaint(
+            Site::new()
+                .file("site/package.json", "{}")
+                .file(
+                    "site/node_modules/plain/package.json",
+                    format!(r#"{{ "type": "module", "main": "{main}" }}"#),
+                )
+                .file("site/node_modules/plain/main.js", "export default 1;")
+                .file("stranger.js", "export default 1;")
+                .file(
+                    "site/routes/handler.js",
+                    format!(r#"import plain from "{specifier}"; export default () => plain;"#),
+                )
+                .serving("site/routes"),
+        );
+
+        assert!(said.contains("stranger.js is outside of the project"), "{specifier}: {said}");
+    }
+}
+
 #[cfg(feature = "ts")] // It compiles what browsers get.
 #[test]
 fn pages_import_nothing_from_outside_of_the_project() {
