@@ -118,12 +118,14 @@ function takeArraysByIndex(webidl) {
 
 /** Defines a global as the web does: writable, configurable, not enumerable. */
 export function define(name, value) {
-  ObjectDefineProperty(globalThis, name, { configurable: true, enumerable: false, value, writable: true });
+  const property = { __proto__: null, configurable: true, enumerable: false, value, writable: true };
+  ObjectDefineProperty(globalThis, name, property);
 }
 
 /** The same for one whose value is made when it is first read. */
 export function defineLazy(name, load) {
   ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
     configurable: true,
     enumerable: false,
     get() {

@@ -114,9 +114,12 @@ function defineBody(InnerBody) {
       const streamOrStatic = () => this.#isTaken ? { body: "", consumed: true } : nativeStream(() => op_request_read(id));
       // Made when it is first asked for, and afterwards what Deno's code makes of it.
       ObjectDefineProperty(this, "streamOrStatic", {
+        __proto__: null,
         configurable: true,
         get: () => this.streamOrStatic = streamOrStatic(),
-        set: (value) => ObjectDefineProperty(this, "streamOrStatic", { configurable: true, value, writable: true }),
+        set: (value) => {
+          ObjectDefineProperty(this, "streamOrStatic", { __proto__: null, configurable: true, value, writable: true });
+        },
       });
     }
 

@@ -532,7 +532,7 @@ export class LiveResponse extends EventTarget {
   }
 
   #followHandle(source, handle, init) {
-    const nested = { ...init, done: false, nested: true };
+    const nested = { __proto__: null, ...init, done: false, nested: true };
     return new Promise((resolve, reject) => {
       let current = null;
       // A value may be a source itself, such as a Response.
@@ -722,7 +722,7 @@ export class LiveResponse extends EventTarget {
 function readArguments(args) {
   const body = args[0];
   let callback;
-  let init = {};
+  let init = { __proto__: null };
   for (let i = 1; i < args.length; i++) {
     const argument = args[i];
     if (typeof argument === "function") callback = argument;

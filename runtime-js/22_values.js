@@ -121,7 +121,7 @@ export async function valueOf(response) {
 
 /** The init of a response that leads to `url`, from a status or an init. */
 export function redirectTo(url, init) {
-  const { status = 302, headers, ...rest } = typeof init === "number" ? { status: init } : init;
+  const { status = 302, headers, ...rest } = typeof init === "number" ? { __proto__: null, status: init } : init;
   const all = new Headers(headers);
   HeadersPrototypeSet(all, "Location", String(url));
   return { ...rest, status, headers: all };

@@ -114,7 +114,7 @@ export class Channels {
 }
 
 function readChannelOptions(options) {
-  const { resolveData, authorize, allow, presence, announce = true } = options ?? {};
+  const { resolveData, authorize, allow, presence, announce = true } = options ?? { __proto__: null };
   for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries({ resolveData, authorize }))) {
     if (value !== undefined && typeof value !== "function") {
       throw new TypeError(`enterChannel(): ${name} is a function.`);

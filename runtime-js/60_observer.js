@@ -750,6 +750,7 @@ export function accessorize(target, keys) {
         if (set(target, key, value) === false) throw new TypeError(`The property "${String(key)}" is read-only.`);
       },
       enumerable: original?.enumerable ?? true,
+      __proto__: null,
       configurable: true,
     };
     if (original?.configurable === false || !ReflectDefineProperty(target, key, accessor)) return false;
@@ -770,8 +771,11 @@ export function unaccessorize(target, keys) {
   });
 }
 
+/** What a property is that was not there. */
+const NEW_PROPERTY = { __proto__: null, value: undefined, writable: true, enumerable: true, configurable: true };
+
 /** Where the value of an accessorized property is kept. */
-function cellOf(target, original = { value: undefined, writable: true, enumerable: true, configurable: true }) {
+function cellOf(target, original = NEW_PROPERTY) {
   if (original.get !== undefined || original.set !== undefined) {
     return {
       read: () => original.get === undefined ? undefined : FunctionPrototypeCall(original.get, target),

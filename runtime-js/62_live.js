@@ -84,7 +84,7 @@ export class State {
 
   constructor(program) {
     this.#program = program;
-    ObjectDefineProperty(this, "value", { value: undefined, enumerable: true, configurable: true });
+    ObjectDefineProperty(this, "value", { __proto__: null, value: undefined, enumerable: true, configurable: true });
   }
 
   get [SymbolToStringTag]() {
@@ -217,7 +217,7 @@ class Program {
     const { completion } = this.root;
     const value = completion?.type === "return" ? completion.value : undefined;
     if (this.disposed || ObjectIs(value, this.#state.value)) return;
-    Observer.defineProperty(this.#state, "value", { value, enumerable: true, configurable: true });
+    Observer.defineProperty(this.#state, "value", { __proto__: null, value, enumerable: true, configurable: true });
   }
 
   /** What follows the properties of an object. */

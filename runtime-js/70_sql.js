@@ -87,7 +87,7 @@ export class Client {
       options = params;
       params = undefined;
     }
-    const { live = false, signal } = options ?? {};
+    const { live = false, signal } = options ?? { __proto__: null };
     const exchange = currentExchange();
     if (signal) AbortSignalPrototypeThrowIfAborted(signal);
     const values = bindable(params ?? options?.params);

@@ -352,3 +352,35 @@ fn what_the_language_itself_looks_up_cannot_be_replaced() {
     host.log.next("TypeError: Cannot redefine property: Symbol(Symbol.species)");
     assert_eq!(host.get("/data").status, 200);
 }
+
+/// What a handler adds to all objects is in none that the host makes for others.
+#[test]
+fn what_is_added_to_object_prototype_is_no_option() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            export default async function (event, next) {
+              if (next.stepname === "add") {
+                const added = { __proto__: null, value: "added", configurable: true, writable: true };
+                for (const name of ["status", "headers", "value", "get", "set", "signal"]) {
+                  Object.defineProperty(Object.prototype, name, added);
+                }
+                return "added";
+              }
+              if (next.stepname === "body") return await event.request.json();
+              if (next.stepname === "moved") return event.redirect("/elsewhere");
+              return await next();
+            }"#,
+        )
+        .file("states/handler.js", "export default async function* () { yield { n: 1 }; yield { n: 2 }; }")
+        .serve();
+    assert_eq!(host.get("/add").text(), "added");
+
+    assert_eq!(host.request("POST", "/body").body(r#"{"a":1}"#).send().text(), r#"{"a":1}"#);
+    let moved = host.get("/moved");
+    assert_eq!((moved.status, moved.header("location")), (302, Some("/elsewhere")));
+    let (answer, mut line) = host.open("/states");
+    assert_eq!((answer.status, answer.text()), (200, r#"{"n":1}"#));
+    assert_eq!(line.expect("response.replace")["body"], json!({ "n": 2 }));
+}
