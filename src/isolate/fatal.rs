@@ -59,6 +59,7 @@ mod hook {
         IS_BROKEN.set(true);
     }
 
+    #[expect(clippy::print_stderr, reason = "the process ends before the log could be written")]
     extern "C" fn last_words() {
         let pulse = PULSE.with_borrow(Weak::upgrade);
         let Some(pulse) = pulse.filter(|_| !IS_BROKEN.get()) else {
