@@ -89,7 +89,8 @@ fn greedy() -> Host {
 fn what_javascript_keeps_outside_of_its_heap_is_limited() {
     let host = greedy();
     assert_eq!(host.get("/").text(), "fine");
-    let most = host.memory() + 2 * 128 * MIB;
+    // Once for what counts, once for what is being copied, and once for what a busy machine frees late.
+    let most = host.memory() + 3 * 128 * MIB;
     for path in [
         "one",
         "buffers",

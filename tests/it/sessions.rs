@@ -538,6 +538,7 @@ fn what_is_open_goes_on_when_the_session_gets_a_new_id() {
 
         let new = session_cookie(&signed_in).expect("a new id");
         assert_eq!(line.expect("message"), json!({ "is": true }));
+        line.set_cookie(&new);
         line.send("set", json!("kept"));
         assert_eq!(line.expect("message"), json!({ "set": "kept", "id": signed_in.json()["id"] }));
         // Its line was offered before, and is joined by who has the session now; the old cookie joins nothing.

@@ -247,6 +247,14 @@ impl Line {
         self.send("navigate", json!({ "pathname": path, "method": "GET" }));
     }
 
+    /// Requests carry this cookie from now on, as those of a browser that an answer gave it to.
+    pub fn set_cookie(&mut self, cookie: &str) {
+        if let Carrier::Events { up, .. } = &mut self.carrier {
+            up.headers.retain(|(name, _)| name != "cookie");
+            up.headers.push(("cookie".into(), cookie.into()));
+        }
+    }
+
     /// Sends a text as it is.
     #[track_caller]
     pub fn send_text(&mut self, text: &str) {
