@@ -65,7 +65,8 @@ impl Meaning {
         if let Some(class) = name.strip_prefix("Safe").filter(|class| starts_a_word(class)) {
             return Some(Meaning::Class(class.to_owned()));
         }
-        if let Some((class, member)) = name.split_once("Prototype")
+        // `ObjectGetPrototypeOf` is a static function, not a method of a prototype.
+        if let Some((class, member)) = name.split_once("Prototype").filter(|(_, member)| *member != "Of")
             && !class.is_empty()
             && starts_a_word(member)
         {
@@ -443,6 +444,8 @@ mod tests {
             ("HeadersPrototypeGet", Some(Meaning::Method("get".into()))),
             ("ResponsePrototypeGetBodyUsed", Some(Meaning::Getter("bodyUsed".into()))),
             ("ArrayBufferIsView", Some(Meaning::Static("ArrayBuffer", "isView".into()))),
+            ("ObjectSetPrototypeOf", Some(Meaning::Static("Object", "setPrototypeOf".into()))),
+            ("ReflectGetPrototypeOf", Some(Meaning::Static("Reflect", "getPrototypeOf".into()))),
             ("ObjectPrototype", Some(Meaning::Static("Object", "prototype".into()))),
             ("SafeMap", Some(Meaning::Class("Map".into()))),
             ("ArrayBuffer", None),

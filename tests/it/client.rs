@@ -1,5 +1,6 @@
 //! What browsers get: the app's script, the modules of client handlers, and nothing else of the routes folder.
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
@@ -41,6 +42,37 @@ fn the_script_is_small_and_compressed_for_those_who_take_it() {
     assert_eq!(small.header("vary"), Some("Accept-Encoding"));
     assert_eq!(gunzipped(&small), plain.text());
     assert!(small.body.len() < BUDGET, "{} bytes", small.body.len());
+}
+
+/// Pages have no captured built-ins: `ArrayPrototypePush(list, item)` has to be `list.push(item)` there.
+#[test]
+fn what_browsers_run_uses_built_ins_by_their_own_names() {
+    let captured =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/00_primordials.js"));
+    let captured = captured.expect("a readable file");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let is_capture = |word: &&str| {
+        let objects = ["Array", "JSON", "Math", "Number", "Object", "Promise", "Reflect", "Safe", "String"];
+        let member = objects.iter().find_map(|object| word.strip_prefix(object));
+        let is_method = word.contains("Prototype") && word.starts_with(|c: char| c.is_uppercase());
+        *word != "ArrayBuffer"
+            && (is_method || member.is_some_and(|it| it.starts_with(|c: char| c.is_uppercase())))
+    };
+    let captures: HashSet<_> = captured.split(|c| !is_word(c)).filter(is_capture).collect();
+    assert!(captures.contains("ArrayPrototypePush") && captures.contains("ObjectSetPrototypeOf"));
+
+    let host = Site::new().serve();
+    let parts =
+        ["binding", "events", "handlers", "live", "sockets"].map(|part| format!("/.liveline/app/{part}.js"));
+    for path in
+        ["/app.js", "/app.mjs", "/.liveline/worker.js"].into_iter().chain(parts.iter().map(|it| &**it))
+    {
+        let script = host.get(path);
+        assert_eq!(script.status, 200, "{path}");
+        let left: Vec<_> =
+            script.text().split(|c| !is_word(c)).filter(|word| captures.contains(word)).collect();
+        assert!(left.is_empty(), "{path} uses {left:?}");
+    }
 }
 
 #[test]
