@@ -13,6 +13,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::open::PublicOpener;
+use super::path::{holds_separator, segments};
 
 /// `public/`, or nothing where there is no such folder. Clones share it.
 #[derive(Clone)]
@@ -49,6 +50,11 @@ impl PublicFiles {
         else {
             return Ok(not_found());
         };
+        // For handlers an escaped slash is part of a segment. A file system would read it as the end of one, and so
+        // hand out a folder's files past the handler that guards the folder.
+        if segments(path).any(holds_separator) {
+            return Ok(not_found());
+        }
         let mut request = Request::new(());
         *request.method_mut() = method.clone();
         *request.headers_mut() = headers.clone();

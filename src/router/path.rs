@@ -44,6 +44,11 @@ pub(super) fn is_name(segment: &str) -> bool {
     !is_current(segment) && !is_parent(segment) && (!segment.contains('%') || is_utf8(decoded(segment)))
 }
 
+/// Whether a segment stands for a text that a file system would read as several.
+pub(super) fn holds_separator(segment: &str) -> bool {
+    decoded(segment).any(|byte| std::path::is_separator(char::from(byte)))
+}
+
 fn is_utf8(mut bytes: impl Iterator<Item = u8>) -> bool {
     while let Some(lead) = bytes.next() {
         let width = match lead {

@@ -82,8 +82,11 @@ impl Hosts {
 impl OwnNames {
     fn cover(&self, host: &Host, arrived_at: Option<IpAddr>) -> bool {
         match host {
+            // 0.0.0.0 and [::] lead to this machine as well, and are what a server on all addresses prints.
             Host::Address(address) => {
-                address.is_loopback() || arrived_at.is_some_and(|own| own.to_canonical() == *address)
+                address.is_loopback()
+                    || address.is_unspecified()
+                    || arrived_at.is_some_and(|own| own.to_canonical() == *address)
             }
             Host::Name(name) => {
                 name == "localhost"
@@ -204,9 +207,17 @@ mod tests {
     fn the_machines_names_are_those_that_nobody_else_can_take() {
         let hosts = Hosts::new(&[], None, Some(Some("Laptop".to_owned())));
         let arrived_at = Some(IpAddr::from([192, 168, 0, 7]));
-        for name in
-            ["localhost", "app.localhost", "127.9.9.9", "[::1]", "192.168.0.7", "laptop", "laptop.local"]
-        {
+        for name in [
+            "localhost",
+            "app.localhost",
+            "127.9.9.9",
+            "[::1]",
+            "0.0.0.0",
+            "[::]",
+            "192.168.0.7",
+            "laptop",
+            "laptop.local",
+        ] {
             assert!(hosts.allow(&host(name), arrived_at), "{name}");
         }
         for name in ["evil.example", "localhost.evil.example", "192.168.0.8", "169.254.169.254", "mylaptop"] {

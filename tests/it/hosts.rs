@@ -53,6 +53,17 @@ fn dev_answers_for_the_names_of_the_machine_alone() {
     }
 }
 
+/// Terminals make a link of the address that a server prints.
+#[test]
+fn dev_answers_at_the_address_that_it_prints_on_all_addresses() {
+    let host = site().host("0.0.0.0").dev();
+
+    for name in ["0.0.0.0", "0.0.0.0:3000", "[::]:3000", "127.0.0.1"] {
+        assert_eq!(named(&host, name).status, 200, "{name}");
+    }
+    assert_misdirected(&host, "evil.example");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn dev_answers_for_the_name_of_the_machine() {

@@ -175,6 +175,41 @@ fn no_path_leads_out_of_the_folder() {
     }
 }
 
+/// Handlers see an escaped slash as part of a segment, so it must not end one for files.
+#[test]
+fn escaped_slashes_lead_past_no_guard() {
+    let host = Site::new()
+        .file("app/private/handler.js", r#"export default () => new Response("no", { status: 401 });"#)
+        .file("public/private/secret.txt", "secret")
+        .file("public/open/index.html", "open")
+        .serve();
+    let ask = |path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host.address());
+        host.raw(head.as_bytes())
+    };
+
+    assert!(ask("/private/secret.txt").starts_with("HTTP/1.1 401 "));
+    for path in [
+        "/private%2fsecret.txt",
+        "/private%2Fsecret.txt",
+        "/%70rivate%2Fsecret.txt",
+        "/private%2f/secret.txt",
+        "/%2fprivate/secret.txt",
+        "/%2f/private/secret.txt",
+        "/.%2fprivate/secret.txt",
+        "/open%2f..%2fprivate/secret.txt",
+        "/open/%2e%2e%2fprivate/secret.txt",
+        "/open%2findex.html",
+        "/open/index.html%2f",
+        "/open%2f",
+        "/%2f",
+    ] {
+        let answer = ask(path);
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
+    }
+    assert!(ask("/open/index.html").ends_with("open"));
+}
+
 #[test]
 fn public_may_lie_elsewhere() {
     let elsewhere = Site::new().file("digits.txt", DIGITS);
