@@ -1,7 +1,7 @@
 //! What the process prints, on standard output and standard error.
 //!
 //! A command that prints and ends writes at once, and waits for whoever reads. A server does not wait: its lines go to a
-//! queue of [`QUEUE_BYTES`] for each of both, which a thread writes. Lines that the queue does not take, or the system
+//! queue of `QUEUE_BYTES` for each of both, which a thread writes. Lines that the queue does not take, or the system
 //! does not take from the thread, are dropped and counted: a reader that went away or does not read, and a full disk, are
 //! no reason to stop serving.
 
