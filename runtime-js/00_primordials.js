@@ -339,17 +339,6 @@ export const SafeRegExp = safe(RegExp, class SafeRegExp extends RegExp {
 });
 
 /**
- * For the host: what no primordial can make up for. The language itself looks these up, in the arrays and promises that
- * built-ins make and in every `await`, and no program has a reason to change them.
- */
-export function pinBuiltIns() {
-  for (const Class of [Array, ArrayBuffer, Map, Promise, RegExp, Set, Reflect.getPrototypeOf(Uint8Array)]) {
-    defineProperty(Class, Symbol.species, { __proto__: null, configurable: false });
-  }
-  defineProperty(Promise.prototype, "constructor", { __proto__: null, configurable: false, writable: false });
-}
-
-/**
  * For the host: nobody redefines what instances of a class are asked for by the code that made the class: accessors, and
  * members named by symbols. Methods with names may be replaced; that code calls them by other ways.
  */

@@ -30,7 +30,6 @@ import {
   ObjectGetPrototypeOf,
   ObjectKeys,
   ObjectPrototype,
-  pinBuiltIns,
   pinMembers,
   pinWeb,
   queueMicrotask,
@@ -174,7 +173,6 @@ function asynchronousOps() {
 /** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
 function begin() {
   countMemory();
-  pinBuiltIns();
   for (const Class of new SafeArrayIterator([ClientPort, HttpEvent, LiveResponse, Port, WebSocket])) pinMembers(Class);
   giveOwnCall(asynchronousOps());
   delete globalThis.__bootstrap;

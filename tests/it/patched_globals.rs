@@ -9,6 +9,8 @@ use crate::support::{Host, Site};
 /// iterators included, by a function that throws. It uses nothing but what it took before.
 const PATCH: &str = r#"
 const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
+const { species } = Symbol;
+const promises = Promise.prototype;
 const seen = new Set();
 const [isSeen, see] = [seen.has.bind(seen), seen.add.bind(seen)];
 const hidden = [
@@ -42,6 +44,8 @@ function patchAll() {
   for (let i = 0; i < length; i++) {
     const keys = ownKeys(found[i]);
     for (let k = 0; k < keys.length; k++) {
+      // Every `await` looks these up. To pin them would cost all code V8's short ways with arrays and promises.
+      if (keys[k] === species || (found[i] === promises && keys[k] === "constructor")) continue;
       const property = getOwnPropertyDescriptor(found[i], keys[k]);
       const isAccessor = property.get !== undefined || property.set !== undefined;
       if (!isAccessor && typeof property.value !== "function") continue;
@@ -335,22 +339,6 @@ fn three_famous_methods_may_be_replaced_while_exchanges_are_live() {
     line.send("go", Value::Null);
     assert_eq!(line.expect_body(), json!({ "n": 2, "list": [1] }));
     assert_eq!(host.get("/late").json(), json!({ "late": true }));
-}
-
-#[test]
-fn what_the_language_itself_looks_up_cannot_be_replaced() {
-    let host = site()
-        .file(
-            "species/handler.js",
-            r#"export default () => {
-              Object.defineProperty(Array, Symbol.species, { get() { throw 1; } });
-            };"#,
-        )
-        .serve();
-
-    assert_eq!(host.get("/species").status, 500);
-    host.log.next("TypeError: Cannot redefine property: Symbol(Symbol.species)");
-    assert_eq!(host.get("/data").status, 200);
 }
 
 /// What a handler adds to all objects is in none that the host makes for others.
