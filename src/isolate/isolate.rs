@@ -21,7 +21,7 @@ use super::microtasks::SpareQueue;
 use super::site::Site;
 use super::sources::Sources;
 use super::stall::{Schedule, Stall};
-use super::watchdog::{self, Patience, Pulse, Stopper, Trip, Watched};
+use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
 use super::{Limits, embedded, fatal, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
@@ -184,7 +184,7 @@ impl Isolate {
         let watched = Flushing { hub: hub.clone(), lost };
         #[cfg(all(feature = "v8", target_os = "linux"))]
         fatal::guard_this_thread(&pulse);
-        watchdog::watch(&pulse, stopper.clone(), Patience::new(limits.cpu), watched);
+        watchdog::watch(&pulse, stopper.clone(), RunLimits::new(limits.cpu), watched);
         let stopping = stopper.clone();
         memory.on_full(move || stopping.heap_is_full());
         #[cfg(feature = "v8")]

@@ -107,16 +107,16 @@ impl Drop for Running<'_> {
 
 /// How long code may run.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct RunLimits {
     /// One exchange, without yielding.
     pub exchange: Duration,
     /// After that: code that does not stop although it was asked to.
     pub stopping: Duration,
 }
 
-impl Patience {
-    pub fn new(exchange: Duration) -> Patience {
-        Patience { exchange, stopping: exchange.max(Duration::from_secs(1)) }
+impl RunLimits {
+    pub fn new(exchange: Duration) -> RunLimits {
+        RunLimits { exchange, stopping: exchange.max(Duration::from_secs(1)) }
     }
 }
 
@@ -130,11 +130,11 @@ pub trait Watched: Send {
 
 /// Watches the isolate of the calling thread from a thread of its own. Ends when the pulse is dropped, or the isolate
 /// lost.
-pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, patience: Patience, watched: impl Watched + 'static) {
+pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, limits: RunLimits, watched: impl Watched + 'static) {
     let pulse = Arc::downgrade(pulse);
     let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, patience, &watched));
+    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, limits, &watched));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }
@@ -144,10 +144,10 @@ fn keep_watch(
     pulse: &Weak<Pulse>,
     stopper: &Stopper,
     clock: &Clock,
-    patience: Patience,
+    limits: RunLimits,
     watched: &dyn Watched,
 ) {
-    let interval = (patience.exchange / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
+    let interval = (limits.exchange / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
     let mut turn = Turn::begin(0, None, clock.now());
     while let Some(alive) = pulse.upgrade() {
         let beats = alive.beats();
@@ -158,7 +158,7 @@ fn keep_watch(
         if beats != turn.beats || beats.is_multiple_of(2) {
             turn = Turn::begin(beats, alive.exchange(), clock.now());
         } else {
-            match turn.look(stopper, clock.now(), patience) {
+            match turn.look(stopper, clock.now(), limits) {
                 Look::Fine => watched.meanwhile(),
                 Look::Over { exchange } => stopper.condemn(beats, Some(exchange), Trip::Cpu),
                 Look::Lost => {
@@ -215,16 +215,16 @@ impl Turn {
         }
     }
 
-    fn look(&mut self, stopper: &Stopper, now: Reading, patience: Patience) -> Look {
+    fn look(&mut self, stopper: &Stopper, now: Reading, limits: RunLimits) -> Look {
         let before = std::mem::replace(&mut self.looked, now);
         self.looks += 1;
         let question = *self.asked.get_or_insert_with(|| stopper.ask());
         if !stopper.answered(question) {
             let unanswered = now.used_since(&self.answered);
             return match self.last {
-                _ if unanswered >= patience.exchange + patience.stopping => Look::Lost,
+                _ if unanswered >= limits.exchange + limits.stopping => Look::Lost,
                 // If it is still the same that answers at last, it is over at once.
-                Some(exchange) if unanswered >= patience.exchange => self.over(exchange),
+                Some(exchange) if unanswered >= limits.exchange => self.over(exchange),
                 _ => Look::Fine,
             };
         }
@@ -241,7 +241,7 @@ impl Turn {
         self.last = Some(exchange);
         let ran = self.ran.entry(exchange).or_default();
         *ran += now.used_since(&since);
-        let is_over = *ran >= patience.exchange;
+        let is_over = *ran >= limits.exchange;
         self.answered = now;
         self.asked = Some(stopper.ask());
         if is_over { self.over(exchange) } else { Look::Fine }
