@@ -110,6 +110,8 @@ export class Exchange {
     this.event = null;
     /** It is among those that the host can name. */
     this.kept = false;
+    /** Its client has sent what nobody listened for. */
+    this.hasEarly = false;
     this.#answered = false;
   }
 

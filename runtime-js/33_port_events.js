@@ -32,9 +32,9 @@ import {
 
 /** Options of a message, flat or in the older nested form. */
 export function readOptions(options) {
-  const { type = "message", eventID, live = false, bubbles = false } = options?.wqEventOptions ?? options ?? {};
+  const { type = "message", eventID, live = false, bubbles = false, signal } = options?.wqEventOptions ?? options ?? {};
   if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
-  return { type, eventID, live, bubbles };
+  return { type, eventID, live, bubbles, signal };
 }
 
 /** A message from the other end. Where a value is asked of it, it stands for its data. */

@@ -23,7 +23,7 @@ const LOST = 1006;
 
 /** A line that ends sooner is no reason to ask again at once. */
 const SHORT_LIFE_MS = 60_000;
-/** The longest pause between two questions whether anybody answers. */
+/** The longest pause between two questions whether anybody answers; where lines are refused, what is added each time. */
 const MAX_PAUSE_MS = 30_000;
 
 /** What a state with a `Location` means to a browser. */
@@ -262,10 +262,10 @@ class App {
   /** Where the line of what is shown is lost for good, asks for the page again. */
   #keep(port, signal) {
     const start = Date.now();
-    let isSaid = false;
-    port.addEventListener("response.done", () => isSaid = true);
-    port.addEventListener("close", ({ code }) => {
-      if (code !== LOST || isSaid) return;
+    port.addEventListener("close", ({ code, reason }) => {
+      if (code !== LOST) return;
+      // Where the host takes the page for another's, it will take the next for one as well.
+      if (reason === "refused") this.#pause += MAX_PAUSE_MS;
       // A line that never lasts must not make its handler run all the time.
       if (Date.now() - start > SHORT_LIFE_MS) this.#pause = 0;
       this.#reload(signal).catch(() => {});
@@ -274,8 +274,8 @@ class App {
 
   async #reload(signal) {
     while (!signal.aborted) {
-      const pause = this.#pause * Math.random();
-      this.#pause = Math.min(2 * this.#pause + 500, MAX_PAUSE_MS);
+      const pause = this.#pause * (1 + Math.random()) / 2;
+      this.#pause = Math.max(this.#pause, Math.min(2 * this.#pause + 500, MAX_PAUSE_MS));
       await new Promise((resolve) => setTimeout(resolve, pause));
       // Not the page itself: each request for it runs its handler.
       const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);

@@ -22,6 +22,7 @@ mod client;
 mod crypto;
 mod diagnostic;
 mod dispatch;
+mod early;
 mod errors;
 mod exchange;
 mod files;
@@ -88,6 +89,12 @@ deno_core::extension!(
         crypto::op_crypto_random,
         crypto::op_crypto_uuid,
         dispatch::op_route,
+        early::op_early_find,
+        early::op_early_keep,
+        early::op_early_listen,
+        early::op_early_repeat,
+        early::op_early_take,
+        early::op_early_type,
         errors::op_log_error,
         exchange::op_exchange_answered,
         exchange::op_exchange_cookie,
@@ -209,6 +216,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "36_dial.js",
     "37_relay.js",
     "38_dialogs.js",
+    "39_publish.js",
     "40_static.js",
     "42_document.js",
     "43_expressions.js",
