@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
         match args.command {
             args::Command::Serve(args) => serve::run(args).await,
             args::Command::Dev(args) => dev::run(args).await,
-            args::Command::Routes(args) => routes::run(&args),
+            args::Command::Routes(args) => routes::run(&args).await,
             args::Command::Check(args) => check::run(args).await,
             args::Command::Types(args) => types::run(&args),
             args::Command::Top(args) => top::run(args).await,
@@ -108,6 +108,9 @@ enum CliError {
     Print(std::io::Error),
     #[error("{0}")]
     Handlers(String),
+    /// Problems that were printed already.
+    #[error("")]
+    Found,
     #[error(transparent)]
     Snapshot(#[from] crate::isolate::SnapshotError),
     #[error("the runtime cannot start: {0}")]
