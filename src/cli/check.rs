@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::Check;
-use super::{CliError, print, settings};
+use super::{CliError, print, report, settings};
 use crate::isolate::{Examination, examine};
 use crate::ops::Diagnostic;
 use crate::router::Layer;
@@ -27,5 +27,8 @@ pub async fn run(args: Check) -> Result<(), CliError> {
         print(&format!("ok: {count} handlers"));
         return Ok(());
     }
-    Err(CliError::from(examination.problems))
+    let count = problems.len();
+    report(&format!("error: {}\n", CliError::from(examination.problems)));
+    report(&format!("{count} {}", if count == 1 { "problem" } else { "problems" }));
+    Err(CliError::Found)
 }

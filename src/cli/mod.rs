@@ -86,6 +86,8 @@ fn fail(error: &CliError) -> ExitCode {
 enum CliError {
     #[error(transparent)]
     Layout(#[from] crate::router::LayoutError),
+    #[error("there is no folder `{}`; did you mean `{}`?", .folder.display(), .near.display())]
+    NoFolder { folder: std::path::PathBuf, near: std::path::PathBuf },
     #[error(transparent)]
     Scan(#[from] crate::router::ScanError),
     #[error(transparent)]
@@ -120,7 +122,7 @@ enum CliError {
 impl From<Vec<crate::ops::Diagnostic>> for CliError {
     fn from(diagnostics: Vec<crate::ops::Diagnostic>) -> Self {
         let texts: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
-        CliError::Handlers(texts.join("\nerror: "))
+        CliError::Handlers(texts.join("\n\nerror: "))
     }
 }
 

@@ -14,7 +14,9 @@ pub fn nearest<'a>(
         (distance <= steps && distance * 2 < candidate.chars().count().max(2))
             .then_some((distance, candidate))
     });
-    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+    // Of two that are as near, the one with the same capitals.
+    near.min_by_key(|(distance, candidate)| (*distance, strsim::osa_distance(name, candidate)))
+        .map(|(_, candidate)| candidate)
 }
 
 /// So many steps may be wrong in a name of this length.
