@@ -55,8 +55,15 @@ const SOURCES: &[(&str, &str)] = sources![
 ];
 
 /// Functions of these files that only the host calls: browsers do not get them.
-const HOST_ONLY: [&str; 6] =
-    ["countRegistrations", "encodeFrame", "programsStopped", "setBackground", "setProgramOwner", "takeOpen"];
+const HOST_ONLY: [&str; 7] = [
+    "countRegistrations",
+    "encodeFrame",
+    "programsStopped",
+    "setBackground",
+    "setProgramOwner",
+    "takeOpen",
+    "templateNamed",
+];
 
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
 const NAMES: &str = "00_primordials.js";

@@ -23,6 +23,9 @@ const HOST: [(&str, &str); 1] = [(
     "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
 )];
 
+/// The same as they are written.
+const HOST_NAMES: [&str; 1] = ["liveline:sql"];
+
 const OBSERVER: &str = "const { Observer } = globalThis;
 export { Observer, Observer as default };
 export const {
@@ -135,6 +138,12 @@ impl Modules {
 pub fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
     OWN.iter().chain(&HOST).find(|(own, _)| *own == name).copied()
+}
+
+/// The names by which the host's own modules are imported.
+pub fn own_names() -> impl Iterator<Item = &'static str> {
+    let packages = OWN.iter().map(|(name, _)| *name).filter(|name| name.starts_with('@'));
+    packages.chain(HOST_NAMES)
 }
 
 /// Whether a file of a package is CommonJS, which cannot be imported. Packages say so by extension, or not at all.

@@ -214,6 +214,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "43_expressions.js",
     "44_binding.js",
     "45_page.js",
+    "46_binding_problems.js",
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",
