@@ -391,7 +391,7 @@ export let EventTargetPrototypeRemoveEventListener;
 export let FormDataPrototypeEntries, HeadersPrototypeDelete, HeadersPrototypeEntries, HeadersPrototypeGet;
 export let HeadersPrototypeGetSetCookie;
 export let HeadersPrototypeHas, HeadersPrototypeSet;
-export let ReadableStreamPrototypeGetReader;
+export let ReadableStreamPrototypeCancel, ReadableStreamPrototypeGetLocked, ReadableStreamPrototypeGetReader;
 export let ReadableStreamDefaultReaderPrototypeCancel, ReadableStreamDefaultReaderPrototypeRead;
 export let ReadableByteStreamControllerPrototypeClose, ReadableByteStreamControllerPrototypeEnqueue;
 export let ReadableByteStreamControllerPrototypeGetByobRequest, ReadableStreamBYOBRequestPrototypeRespond;
@@ -440,7 +440,10 @@ export function takeWeb() {
   HeadersPrototypeGetSetCookie = headers.getSetCookie;
   HeadersPrototypeHas = headers.has;
   HeadersPrototypeSet = headers.set;
-  ReadableStreamPrototypeGetReader = methodsOf(ReadableStream.prototype).getReader;
+  ({ cancel: ReadableStreamPrototypeCancel, getReader: ReadableStreamPrototypeGetReader } = methodsOf(
+    ReadableStream.prototype,
+  ));
+  ReadableStreamPrototypeGetLocked = getter(ReadableStream.prototype, "locked");
   const reader = methodsOf(theGlobal.ReadableStreamDefaultReader.prototype);
   ReadableStreamDefaultReaderPrototypeCancel = reader.cancel;
   ReadableStreamDefaultReaderPrototypeRead = reader.read;

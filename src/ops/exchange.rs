@@ -12,6 +12,7 @@ use hyper::{HeaderMap, Method, StatusCode, Uri, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
+use super::answer::LINE_HEADER;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::files::FileBody;
 use super::head::Head;
@@ -594,7 +595,7 @@ fn add_line_headers(headers: &mut HeaderMap, token: Token) -> String {
     let value = |text: &str| text.parse().expect("a token is hexadecimal");
     let path = LINE_PATH.trim_start_matches('/');
     let address = format!("socket:///{path}{token}?v=2");
-    headers.insert("x-live-session", value(&address));
+    headers.insert(LINE_HEADER, value(&address));
     headers.insert("x-background-messaging-port", value(&format!("ws:{path}{token}")));
     // The address is for one visitor, once.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -200,6 +200,8 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "21_encoding.js",
     "22_values.js",
     "23_frames.js",
+    "24_discard.js",
+    "25_response_heads.js",
     "30_port.js",
     "31_user.js",
     "32_channels.js",

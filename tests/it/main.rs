@@ -14,6 +14,7 @@ mod channels;
 mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
+mod conditions;
 mod csrf;
 mod docs;
 mod errors;
@@ -57,6 +58,7 @@ mod strangers;
 mod termination;
 mod timers;
 mod transcripts;
+mod unwanted;
 mod upgrade;
 mod upstream;
 mod visitors;
