@@ -62,7 +62,7 @@ export const { isView: ArrayBufferIsView } = ArrayBuffer;
 export const { now: DateNow } = Date;
 export const { parse: JSONParse, stringify: JSONStringify } = JSON;
 export const { max: MathMax, min: MathMin, round: MathRound, trunc: MathTrunc } = Math;
-export const { isInteger: NumberIsInteger, isNaN: NumberIsNaN } = Number;
+export const { isFinite: NumberIsFinite, isInteger: NumberIsInteger, isNaN: NumberIsNaN } = Number;
 export const {
   assign: ObjectAssign,
   create: ObjectCreate,
@@ -140,6 +140,7 @@ export const {
 } = methodsOf(Array.prototype);
 export const { slice: ArrayBufferPrototypeSlice } = methodsOf(ArrayBuffer.prototype);
 export const {
+  getTime: DatePrototypeGetTime,
   toISOString: DatePrototypeToISOString,
   toUTCString: DatePrototypeToUTCString,
 } = methodsOf(Date.prototype);

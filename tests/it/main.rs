@@ -15,6 +15,7 @@ mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
 mod conditions;
+mod cookies;
 mod csrf;
 mod docs;
 mod errors;
