@@ -2,7 +2,7 @@
 
 import { op_log_error, op_request_peer } from "ext:core/ops";
 import { print, WARNING } from "ext:liveline/00_globals.js";
-import { abort, domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { abort, domException, invalidState, isPromise } from "ext:liveline/02_exceptions.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
@@ -10,6 +10,7 @@ import { Session } from "ext:liveline/13_session.js";
 import { failureOf, isClosed, kSink, onReplace, recorder, respond, stop } from "ext:liveline/20_live_response.js";
 import { kConnect, kReturned, Responder } from "ext:liveline/21_encoding.js";
 import { redirectTo } from "ext:liveline/22_values.js";
+import { discard } from "ext:liveline/24_discard.js";
 import { ClientPort, kTap } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
 import { relay } from "ext:liveline/37_relay.js";
@@ -134,6 +135,7 @@ export class HttpEvent {
       return PromiseReject(invalidState("respondWith() after the end: the handler has already answered by returning."));
     }
     if (this.#exchange.ended) {
+      discard(args[0]);
       return PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
     }
     return this.#respond(args);
@@ -224,6 +226,10 @@ export class HttpEvent {
 
   #respond(args) {
     const exchange = this.#exchange;
+    if (isPromise(args[0]) && !exchange.ended) {
+      // What it resolves with may come too late.
+      PromisePrototypeThen(PromiseResolve(args[0]), (value) => exchange.ended && discard(value), () => {});
+    }
     if (this.#response === null) {
       const response = recorder(this.#parent === null ? null : () => this.client[kTap]());
       this.#response = response;

@@ -15,7 +15,7 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "00_primordials.js",
     "02_exceptions.js",
-    "03_cookie_text.js",
+    "03_cookie_rules.js",
     "20_live_response.js",
     "22_values.js",
     "23_frames.js",

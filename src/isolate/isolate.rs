@@ -621,6 +621,11 @@ impl Isolate {
         self.announces_idle.set(true);
     }
 
+    /// Handlers' streams of events come to their end, now and from now on.
+    pub fn end_events(&self) {
+        self.state.borrow_mut().borrow_mut::<Streams>().stop();
+    }
+
     /// Waits until the heap is full of what is no garbage, whoever was stopped for it.
     pub async fn filled(&self) {
         self.filled.notified().await;

@@ -19,6 +19,7 @@ mod blobs;
 mod bodies;
 mod channel;
 mod client;
+mod cookies;
 mod crypto;
 mod diagnostic;
 mod dispatch;
@@ -90,7 +91,8 @@ deno_core::extension!(
         dispatch::op_route,
         errors::op_log_error,
         exchange::op_exchange_answered,
-        exchange::op_exchange_cookie,
+        cookies::op_cookie_set,
+        cookies::op_cookies,
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
         exchange::op_exchange_hold,
@@ -185,7 +187,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "00_primordials.js",
     "01_errors.js",
     "02_exceptions.js",
-    "03_cookie_text.js",
+    "03_cookie_rules.js",
     "10_exchange.js",
     "11_request.js",
     "12_cookies.js",
@@ -200,6 +202,8 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "21_encoding.js",
     "22_values.js",
     "23_frames.js",
+    "24_discard.js",
+    "25_response_heads.js",
     "30_port.js",
     "31_user.js",
     "32_channels.js",
