@@ -48,6 +48,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/live.js",
     "client/local_ports.js",
     "client/navigation.js",
+    "client/parts.js",
     "client/resume.js",
     "client/sockets.js",
     "client/state.js",
@@ -117,7 +118,7 @@ impl Bundle {
                 // A file may be loaded only once, or its state would be there twice.
                 let shared: Vec<_> = shared_files().into_iter().map(variable).collect();
                 let load = format!(
-                    "(part) => import(`{PARTS_FOLDER}${{part}}.js`).then((module) => module.default({}))",
+                    "(part, query) => import(`{PARTS_FOLDER}${{part}}.js${{query}}`).then((module) => module.default({}))",
                     shared.join(", ")
                 );
                 (
