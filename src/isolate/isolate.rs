@@ -355,12 +355,13 @@ impl Isolate {
         self.enter(|scope, functions| {
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
+            let filename = string(scope, &handler.path.to_string_lossy());
             let namespace = v8::Local::new(scope, &namespace);
             if let Some(csrf) = exported_boolean(scope, namespace, "csrf") {
                 self.csrf.borrow_mut().insert(handler.id, csrf);
             }
             let namespace = namespace.into();
-            call(scope, &functions.add_handler, &[id, dirname, namespace]);
+            call(scope, &functions.add_handler, &[id, dirname, filename, namespace]);
         });
         Ok(namespace)
     }
