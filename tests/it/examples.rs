@@ -16,12 +16,12 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// The name of every example. `public` holds what all their pages share.
+/// The name of every example. `public` and `source` hold what all their pages share.
 fn names() -> Vec<String> {
     let entries =
         fs::read_dir(folder()).expect("the examples").flatten().filter(|entry| entry.path().is_dir());
     let names = entries.map(|entry| entry.file_name().into_string().expect("a name"));
-    let mut names: Vec<_> = names.filter(|name| name != "public").collect();
+    let mut names: Vec<_> = names.filter(|name| name != "public" && name != "source").collect();
     names.sort();
     names
 }
@@ -118,7 +118,7 @@ fn hello() {
 fn steps() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/steps");
+    let (answer, mut line) = host.open("/steps?pace=50");
 
     assert_eq!(answer.json(), json!({ "step": 1 }));
     assert_eq!(line.expect_body(), json!({ "step": 2 }));
@@ -129,7 +129,7 @@ fn steps() {
 fn progress() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/progress");
+    let (answer, mut line) = host.open("/progress?pace=50");
 
     assert_eq!(answer.json(), json!({ "progress": 0 }));
     for percent in [25, 50, 75, 100] {
@@ -142,7 +142,7 @@ fn progress() {
 fn replace() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/replace");
+    let (answer, mut line) = host.open("/replace?pace=50");
 
     assert_eq!(answer.json(), json!({ "step": 1 }));
     assert_eq!(line.expect_body(), json!({ "step": 2 }));
@@ -153,7 +153,7 @@ fn replace() {
 fn redirect() {
     let host = examples();
 
-    let answer = host.request("POST", "/redirect").send();
+    let answer = host.request("POST", "/redirect?pace=50").send();
     let mut line = host.join(&answer);
 
     assert_eq!((answer.status, answer.json()), (200, json!({ "step": 1 })));
@@ -204,7 +204,7 @@ fn done() {
 fn skeleton() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/skeleton");
+    let (answer, mut line) = host.open("/skeleton?pace=50");
 
     assert_eq!(answer.json()["content"], json!({ "header": "Loading...", "body": [] }));
     let header = line.expect("initial_response.mutate");
@@ -226,7 +226,7 @@ fn skeleton() {
 fn callback() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/callback");
+    let (answer, mut line) = host.open("/callback?pace=50");
 
     assert_eq!(answer.json(), json!({ "someProp": "nothing yet" }));
     for value in ["someValue", "someOtherValue"] {
@@ -240,7 +240,7 @@ fn callback() {
 fn generator() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/generator");
+    let (answer, mut line) = host.open("/generator?pace=50");
 
     assert_eq!(answer.json(), json!({ "yielded": "an object" }));
     assert_eq!(line.expect_body(), json!({ "yielded": "a Response" }));
@@ -287,22 +287,23 @@ fn messages() {
 fn chat() {
     let host = examples();
 
-    let (_, mut ada) = host.open("/chat");
-    let (_, mut grace) = host.open("/chat");
+    let (answer, mut ada) = host.open("/chat?name=Ada");
+    let (_, mut grace) = host.open("/chat?name=Grace");
     let joined = ada.expect("test-channel:message");
     grace.send("test-channel:message", json!({ "message": "hello" }));
 
-    assert_eq!(joined, json!({ "event": "joins", "user": "sample name" }));
-    assert_eq!(ada.expect("test-channel:message"), json!({ "message": "hello", "user": "sample name" }));
+    assert_eq!(answer.json(), json!({ "user": "Ada" }));
+    assert_eq!(joined, json!({ "event": "joins", "user": "Grace" }));
+    assert_eq!(ada.expect("test-channel:message"), json!({ "message": "hello", "user": "Grace" }));
     grace.close();
-    assert_eq!(ada.expect("test-channel:message"), json!({ "event": "leaves", "user": "sample name" }));
+    assert_eq!(ada.expect("test-channel:message"), json!({ "event": "leaves", "user": "Grace" }));
 }
 
 #[test]
 fn proxy() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/proxy");
+    let (answer, mut line) = host.open("/proxy?pace=50");
 
     assert_eq!(answer.json(), json!({ "step": 1 }));
     assert_eq!(line.expect("message"), json!({ "note": "half way" }));
