@@ -18,6 +18,7 @@ import {
   AbortControllerPrototypeGetSignal,
   Promise,
   PromisePrototypeThen,
+  PromisePrototypeCatch,
   PromiseReject,
   PromiseResolve,
   Request,
@@ -134,7 +135,10 @@ export class HttpEvent {
       return PromiseReject(invalidState("respondWith() after the end: the handler has already answered by returning."));
     }
     if (this.#exchange.ended) {
-      return PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+      const refused = PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+      // Where the client has left, nobody is without an answer: a handler that does not wait for it has nothing to mend.
+      if (!this.#exchange.completed) PromisePrototypeCatch(refused, () => {});
+      return refused;
     }
     return this.#respond(args);
   }

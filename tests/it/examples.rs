@@ -312,6 +312,73 @@ fn proxy() {
 }
 
 #[test]
+fn board() {
+    let host = examples();
+
+    let (answer, mut ada) = host.open("/board?name=Ada&colour=0");
+    let (_, mut grace) = host.open("/board?name=Grace&colour=1");
+    let mut board = answer.json();
+    assert_eq!(board["me"]["name"], "Ada");
+    let joined = loop {
+        let frame = ada.next_frame();
+        match frame.kind.as_str() {
+            "initial_response.mutate" => apply(&mut board, &frame.message),
+            _ => break frame,
+        }
+    };
+    assert_eq!((joined.kind.as_str(), &joined.message["event"]), ("board:message", &json!("joins")));
+    assert_eq!((&joined.message["who"]["name"], &joined.message["who"]["colour"]), (&json!("Grace"), &json!(1)));
+    grace.send("board:cursor", json!({ "x": 0.5, "y": 0.25, "who": "somebody else" }));
+    grace.send("move", json!({ "id": "welcome", "x": 0.75, "y": 7 }));
+
+    // The pointer is whose it is, and a note's place is on the board.
+    let (mut cursor, is_moved) = (Value::Null, |board: &Value| board["notes"][0]["x"] == json!(0.75));
+    while cursor.is_null() || !is_moved(&board) || board["people"].as_array().is_none_or(|it| it.len() < 2) {
+        let frame = ada.next_frame();
+        match frame.kind.as_str() {
+            "initial_response.mutate" => apply(&mut board, &frame.message),
+            "board:cursor" => cursor = frame.message,
+            _ => {}
+        }
+    }
+    assert_eq!((&cursor["x"], &cursor["who"]["name"]), (&json!(0.5), &json!("Grace")));
+    assert_eq!(board["notes"][0]["y"], json!(1));
+    // Who comes late has the whole board, also without a line.
+    let late = host.get("/board").json();
+    assert_eq!(late["notes"], board["notes"]);
+}
+
+#[test]
+fn sources() {
+    let host = examples();
+
+    for name in names() {
+        let source = host.get(&format!("/source/{name}")).json();
+        let files = source["files"].as_array().unwrap_or_else(|| panic!("/source/{name}: {source}"));
+        let shown: Vec<_> = files.iter().map(|file| file["name"].as_str().expect("a name")).collect();
+        let own = handlers(&folder().join(&name));
+        for file in own.iter().map(|path| file_name(path)).chain(["page.html"]) {
+            assert!(shown.contains(&file), "/source/{name} shows {shown:?}, not {file}");
+        }
+        for file in files {
+            let path = file["name"].as_str().expect("a name");
+            let text = [folder().join(&name).join(path), folder().join(path)];
+            let text = text.iter().find_map(|path| fs::read_to_string(path).ok()).expect("the file");
+            assert_eq!(file["text"], json!(text), "/source/{name}: {path}");
+        }
+    }
+    // Nothing else can be read, and only the examples' pages link there.
+    for other in ["/source/public", "/source/..%2Fsteps", "/source/steps/handler.js", "/source/nothing"] {
+        assert_eq!(host.get(other).status, 404, "{other}");
+    }
+    for name in names() {
+        let page = fs::read_to_string(folder().join(&name).join("page.html")).expect("a page");
+        assert!(page.contains(&format!("href=\"/source/{name}\"")), "examples/{name} has no link to its source");
+        assert!(page.contains("href=\"/\""), "examples/{name} has no link to the others");
+    }
+}
+
+#[test]
 fn posts() {
     let host = examples();
 
