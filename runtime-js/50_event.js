@@ -24,6 +24,7 @@ import {
   AbortControllerPrototypeGetSignal,
   Promise,
   PromisePrototypeThen,
+  PromisePrototypeCatch,
   PromiseReject,
   PromiseResolve,
   Request,
@@ -163,7 +164,10 @@ export class HttpEvent {
     }
     if (this.#exchange.ended) {
       discard(args[0]);
-      return PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+      const refused = PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+      // Where the client has left, nobody is without an answer: a handler that does not wait for it has nothing to mend.
+      if (!this.#exchange.completed) PromisePrototypeCatch(refused, () => {});
+      return refused;
     }
     return this.#respond(args);
   }
