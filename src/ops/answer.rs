@@ -448,8 +448,10 @@ pub fn op_stream_end<'s, 'i>(
     } else {
         let diagnostic = Diagnostic::from_exception(scope, error);
         let mut state = state.borrow_mut();
-        let context = state.borrow_mut::<Exchanges>().context(Some(exchange));
+        let exchanges = state.borrow_mut::<Exchanges>();
+        let context = exchanges.context(Some(exchange));
         about!(error, HANDLER, context, "a response's stream failed: {diagnostic}");
+        exchanges.report("a response's stream", &context, &diagnostic);
         Chunk::Failed
     };
     end(sender, last);

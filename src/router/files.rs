@@ -1,7 +1,7 @@
 //! The static files past the last step of every route.
 
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use hyper_staticfile::{AcceptEncoding, Body, ResolveResult, Resolver, ResponseBuilder};
@@ -11,6 +11,8 @@ use hyper::header::{
     RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
+
+use percent_encoding::percent_decode_str;
 
 use super::open::PublicOpener;
 use super::path::{holds_separator, segments};
@@ -36,6 +38,19 @@ impl PublicFiles {
             allowed_encodings: AcceptEncoding::none(),
             rewrite: None,
         }))
+    }
+
+    /// Whether [`answer`](PublicFiles::answer) has something else than 404 for a path. Asks the file system.
+    pub fn hold(&self, path: &str) -> bool {
+        let Some(resolver) = &self.0 else { return false };
+        if segments(path).any(holds_separator) {
+            return false;
+        }
+        let Ok(name) = percent_decode_str(path).decode_utf8() else { return false };
+        let name = Path::new(name.trim_matches('/'));
+        // Whoever writes steps upwards into a path is not asking for a file.
+        let is_plain = name.components().all(|component| matches!(component, Component::Normal(_)));
+        is_plain && resolver.opener.holds(name, path.ends_with('/'))
     }
 
     /// What stands at a path: the file with its type, ETag and ranges, 304, 416, 503 where no more files can be opened, or 404. Never leaves the folder, unless the

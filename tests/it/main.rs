@@ -15,6 +15,8 @@ mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
 mod csrf;
+#[cfg(feature = "ts")] // Without it nothing is known of what handlers ask for, nor of what browsers run.
+mod dev;
 mod docs;
 mod errors;
 mod events;
