@@ -5,6 +5,7 @@
 // out frames; a new source supersedes the one before it.
 
 import { abort, failingTo, invalidState, isPromise } from "./02_exceptions.js";
+import { checkOptions } from "./04_options.js";
 import { responseOf, valueOf } from "./22_values.js";
 import { kBind, kFollow, kHold, LineLostError } from "./33_port_events.js";
 import { announce, Observer } from "./60_observer.js";
@@ -491,7 +492,8 @@ export class LiveResponse extends EventTarget {
       return PromisePrototypeThen(PromiseResolve(body), (value) => {
         if (!source.stopped) return this.#run(source, value, callback, init);
         // It came for now() alone.
-        source.first?.resolve(new LiveResponse(value, init).now());
+        const { status, statusText, headers } = init;
+        source.first?.resolve(new LiveResponse(value, { status, statusText, headers }).now());
       });
     }
     if (isTrackable(body)) this.#background ??= backgrounds.get(body) ?? null;
@@ -690,9 +692,9 @@ export class LiveResponse extends EventTarget {
     if (this.#sinks.length === 0 && this.#recorded !== null) ArrayPrototypePush(this.#recorded, frame);
     const former = this.#frame;
     this.#frame = frame;
-    if (source !== null) {
-      source.hasFrame = true;
-      source.first?.resolve(frame);
+    if (this.#source !== null) {
+      this.#source.hasFrame = true;
+      this.#source.first?.resolve(frame);
     }
     if (this.#state === "waiting") this.#reach("live");
     EventTargetPrototypeDispatchEvent(this, new ReplaceEvent(frame));
@@ -743,6 +745,9 @@ export class LiveResponse extends EventTarget {
   }
 }
 
+/** What may be said of a state. */
+const INIT = ["status", "statusText", "headers", "done", "concurrent", "type", "redirected", "url"];
+
 /** @returns {[unknown, Function | undefined, object]} */
 function readArguments(args) {
   const body = args[0];
@@ -754,6 +759,7 @@ function readArguments(args) {
     else if (argument !== null && typeof argument === "object") init = argument;
     else if (argument !== undefined) throw new TypeError(`replaceWith() takes a callback or an init, not ${argument}`);
   }
+  checkOptions("A response's init", init, INIT);
   const { statusText = "", headers, done = true, concurrent = false, type, redirected, url } = init;
   // A place to go to without a word on why is a redirect.
   const leads = () => headers !== undefined && HeadersPrototypeHas(new Headers(headers), "location");

@@ -11,6 +11,7 @@ import {
   op_port_message,
 } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
+import { defineAbsent } from "ext:liveline/04_options.js";
 import { inContextOf, kEnded } from "ext:liveline/10_exchange.js";
 import { follow } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
@@ -76,6 +77,8 @@ const ALL = 2;
 export const kTap = Symbol("tap");
 /** Tells a client port that the client listens. */
 export const kOpened = Symbol("opened");
+/** Begins to publish a LiveResponse on a client port; returns what ends that. */
+export const kPublish = Symbol("publish");
 /** Whether somebody listens to messages of a type at a client port. */
 export const kTakes = Symbol("takes");
 /** Tells a client port of a message. */
@@ -291,6 +294,13 @@ export class ClientPort extends Port {
     if (this.readyState === "connecting") this[kReach]("open");
   }
 
+  /** The response is not done before what is published here is. */
+  [kPublish]() {
+    const exchange = this.#exchange;
+    exchange.publications += 1;
+    return () => exchange.published();
+  }
+
   [kTakes](type) {
     return this.#onward !== null || listenerCount(this, type) > 0;
   }
@@ -338,6 +348,16 @@ export class ClientPort extends Port {
     this.#requests?.close();
   }
 }
+
+defineAbsent(ClientPort.prototype, "event.client", {
+  broadcast: "clients are reached together in a channel: enterChannel(id).",
+  channel: "use enterChannel(id).",
+  portID: "a line has no public name.",
+  projectMutations: "use postMessage(object, { live: true }).",
+  query: 'use postRequest(data, { type: "query" }).',
+  relay: "return what next() or fetch() gave: its messages are passed on.",
+  start: "a port starts by itself.",
+});
 
 /** A port on which the client's request is answered. */
 class ReplyPort {

@@ -4,6 +4,7 @@ import { abort } from "ext:liveline/02_exceptions.js";
 import { kSink, LiveResponse, readyStateOf } from "ext:liveline/20_live_response.js";
 import { isPlain } from "ext:liveline/22_values.js";
 import { encodeRecords } from "ext:liveline/23_frames.js";
+import { kPublish } from "ext:liveline/30_port.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 import {
   AbortController,
@@ -27,10 +28,13 @@ class Publication {
   #observed = new AbortController();
   /** The state that the Response has. */
   #skips = true;
+  /** Tells a client's port that this is over, once; another port gets a message. */
+  #published;
 
   constructor(live, port, signal) {
     this.#port = port;
     if (signal && AbortSignalPrototypeGetAborted(signal)) return;
+    this.#published = port[kPublish]?.() ?? null;
     const { body } = live;
     const stop = live[kSink](this);
     if (isPlain(body)) this.#follow(body);
@@ -38,6 +42,7 @@ class Publication {
     EventTargetPrototypeAddEventListener(signal, "abort", () => {
       stop();
       abort(this.#observed);
+      if (this.#published !== null) this.done();
     }, { once: true });
   }
 
@@ -61,10 +66,16 @@ class Publication {
   }
 
   done() {
-    this.#port.postMessage(null, { type: "response.done" });
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#published !== null) this.#published();
+    else this.#port.postMessage(null, { type: "response.done" });
   }
+  #isOver = false;
 
-  failed() {}
+  failed() {
+    if (this.#published !== null) this.done();
+  }
 
   #follow(body) {
     const stop = subscribe(body, (records) => {

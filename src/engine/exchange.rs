@@ -548,8 +548,31 @@ mod tests {
     fn live_done_without_return_stays_open() {
         let mut exchange = after([answer(false), Input::TurnEnded]);
         exchange.opened(LINE);
-        assert_eq!(exchange.handle(Input::Done), Ok(Effect::None));
+        assert_eq!(exchange.handle(Input::Done), Ok(Effect::Done(LINE)));
         assert_eq!(exchange.handle(Input::Returned), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn held_last_answer_is_done_as_soon_as_it_is_live() {
+        let mut exchange = after([Input::Hold, answer(true), Input::Returned]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+        assert_eq!(exchange.opened(LINE), Effect::Done(LINE));
+        assert_eq!(exchange.handle(Input::Message("m".into())), Ok(Effect::Send(LINE, "m".into())));
+        assert_eq!(exchange.handle(Input::Release), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn held_state_is_known_with_whether_handlers_run() {
+        let mut exchange = after_reaching(Reach::Final, []);
+        assert_eq!(exchange.holds_state(), None);
+        exchange.handle(answer(false)).unwrap();
+        assert_eq!(exchange.holds_state(), Some(true));
+        exchange.handle(Input::Returned).unwrap();
+        assert_eq!(exchange.holds_state(), Some(false));
+        exchange.handle(Input::Settle).unwrap();
+        assert_eq!(exchange.holds_state(), None);
+        assert_eq!(after([answer(false)]).holds_state(), None);
     }
 
     #[test]

@@ -156,6 +156,8 @@ pub(super) struct Line {
     freshness: Freshness,
     /// The client was sent `response.done`.
     is_done: bool,
+    /// It ended before its client came, who has still to be told the code. Its owner was.
+    is_cut: bool,
     /// Its owner waits until nothing else does.
     is_awaited: bool,
     pulse: Option<Pulse>,
@@ -274,6 +276,7 @@ impl Line {
             broken: None,
             freshness: Freshness::Fresh,
             is_done: false,
+            is_cut: false,
             is_awaited: false,
             pulse: None,
             resume: None,
@@ -370,7 +373,16 @@ impl Line {
                 Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: None }));
         }
         let seat = self.sit(id, now, limits);
+        if self.is_cut {
+            return (seat, self.tell_code(now, limits));
+        }
         (seat, if self.resume.is_some() { Outcome::Wake } else { Outcome::Keep })
+    }
+
+    /// The client is here, and the close frame is all that it gets.
+    fn tell_code(&mut self, now: Instant, limits: &Limits) -> Outcome {
+        self.stage = Stage::Closing { is_written: false, until: now + limits.close_grace };
+        Outcome::Wake
     }
 
     /// The answer itself carries the line, so its client listens already.
@@ -380,7 +392,9 @@ impl Line {
             self.token = None;
         }
         self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
-        (self.sit(id, now, limits), Outcome::Opened)
+        let seat = self.sit(id, now, limits);
+        let outcome = if self.is_cut { self.tell_code(now, limits) } else { Outcome::Opened };
+        (seat, outcome)
     }
 
     /// The client comes again: it has everything up to `after`. It may be sooner here than the loss of its last
@@ -560,6 +574,7 @@ impl Line {
             Stage::Joining { .. } if !told && close.code != CloseCode::Restart => {
                 self.outbox.clear();
                 self.ending = Some(Box::new(close.clone()));
+                self.is_cut = true;
                 Outcome::Cut(close)
             }
             Stage::Joining { .. } | Stage::Away { .. } => Outcome::Remove((!told).then_some(close)),
