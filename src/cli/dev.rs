@@ -8,13 +8,12 @@ use super::signals::ReloadSignals;
 use super::watch::Watch;
 use super::{CliError, report};
 use crate::isolate::{Pool, Reloaded};
-use crate::net::Listener;
 use crate::ops::{Diagnostic, Mode};
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, told_to_reload) = begin()?;
-    let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Development, listener.address())?;
+    let listener = args.listen().await?;
+    let settings = args.settings(Mode::Development, listener.addresses())?;
     let figures = Figures::bind(&args, &settings).await?;
     let folders = [Some(settings.layout.root.clone()), settings.layout.public.clone()];
     let pool = Pool::new(settings);

@@ -24,6 +24,7 @@ mod examples;
 mod forms;
 mod hostile;
 mod hosts;
+mod listening;
 mod live_functions;
 mod live_responses;
 mod lost_isolates;
