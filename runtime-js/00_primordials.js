@@ -403,7 +403,7 @@ export let ResponsePrototypeGetRedirected, ResponsePrototypeGetStatus, ResponseP
 export let ResponsePrototypeGetType, ResponsePrototypeGetUrl, ResponsePrototypeJson, ResponsePrototypeText;
 export let TextEncoderPrototypeEncode;
 export let URLCanParse, URLPrototypeGetHref, URLPrototypeGetOrigin, URLPrototypeGetPathname, URLPrototypeGetProtocol;
-export let URLPrototypeGetSearch, URLPrototypeSetProtocol;
+export let URLPrototypeGetHash, URLPrototypeGetSearch, URLPrototypeSetProtocol, URLSearchParamsPrototypeEntries;
 
 /** Takes in the events, which classes of this code extend. */
 export function takeEvents() {
@@ -474,12 +474,14 @@ export function takeWeb() {
   ResponsePrototypeGetUrl = getter(Response.prototype, "url");
   TextEncoderPrototypeEncode = methodsOf(TextEncoder.prototype).encode;
   URLCanParse = bind.call(URL.canParse, URL);
+  URLPrototypeGetHash = getter(URL.prototype, "hash");
   URLPrototypeGetHref = getter(URL.prototype, "href");
   URLPrototypeGetOrigin = getter(URL.prototype, "origin");
   URLPrototypeGetPathname = getter(URL.prototype, "pathname");
   URLPrototypeGetProtocol = getter(URL.prototype, "protocol");
   URLPrototypeGetSearch = getter(URL.prototype, "search");
   URLPrototypeSetProtocol = uncurryThis(getOwnPropertyDescriptor(URL.prototype, "protocol").set);
+  URLSearchParamsPrototypeEntries = entriesOf(URLSearchParams);
 }
 
 /** The entries of a list of the web as an array, without its iterator's `next()`. */

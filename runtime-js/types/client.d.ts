@@ -1,6 +1,6 @@
 /** What `/app.js` adds to a page. */
 
-import type { Dialogs, HandlerFetch, HttpEvent, Next, StepContext } from "./event.js";
+import type { Dialogs, HandlerFetch, HandlerResult, HttpEvent, Next, StepContext } from "./event.js";
 import type { Port, RemotePort } from "./port.js";
 import type { CookieCalls, CookieOptions, KeyVal } from "./storage.js";
 
@@ -38,7 +38,12 @@ export interface AppNavigator {
 }
 
 /** A handler in `handler.client.js` or `handler.worker.js`. */
-export type ClientHandler = (this: StepContext, event: ClientEvent, next: Next, fetch: HandlerFetch) => unknown;
+export type ClientHandler = (
+  this: StepContext,
+  event: ClientEvent,
+  next: Next,
+  fetch: HandlerFetch,
+) => HandlerResult | Promise<HandlerResult>;
 
 /** What such a handler gets. Cookies are those that scripts may see, the session is the tab's. */
 export interface ClientEvent extends Pick<HttpEvent, SharedMembers> {
@@ -82,6 +87,10 @@ export interface App {
 declare global {
   interface Window {
     readonly webqit: { readonly app: App };
+  }
+  interface Document {
+    /** What the bindings of the page see: `data` is its state. */
+    readonly bindings: { data: any; [name: string]: any };
   }
   interface DocumentEventMap {
     /** The page's state is there, or has changed. */

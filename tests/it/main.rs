@@ -11,6 +11,7 @@ mod support;
 mod answers;
 mod architecture;
 mod channels;
+mod check;
 mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
