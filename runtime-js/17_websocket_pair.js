@@ -24,7 +24,7 @@ import {
   takesBuffers,
   WebSocket,
 } from "ext:liveline/16_websocket.js";
-import { dropStaleHead, followHeads, redirectOf } from "ext:liveline/25_response_heads.js";
+import { dropStaleLength, followHeads, redirectOf } from "ext:liveline/25_response_heads.js";
 import { kClosed } from "ext:liveline/33_port_events.js";
 import {
   ArrayBufferIsView,
@@ -240,7 +240,7 @@ defineLazy("Response", () => {
   function Response(body = null, init = undefined) {
     if (new.target === undefined) throw new TypeError("Response is a class: new Response(...)");
     const response = new.target === Response ? new Plain(body, init) : ReflectConstruct(Plain, [body, init], new.target);
-    if (typeof init === "object" && init !== null) dropStaleHead(response, body, init, Plain, upstreamOf);
+    if (typeof init === "object" && init !== null) dropStaleLength(response, body, init, Plain, toInnerResponse);
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
     if (!(socket instanceof PairedSocket)) throw new TypeError("The webSocket of a Response is an end of a WebSocketPair.");
@@ -249,7 +249,7 @@ defineLazy("Response", () => {
     given.set(response, socket);
     return response;
   }
-  const upstreamOf = followHeads(Plain);
+  const toInnerResponse = followHeads(Plain);
   ObjectSetPrototypeOf(Response, Plain);
   const { redirect: absolutely } = Plain;
   const redirect = redirectOf(absolutely);

@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod architecture;
+mod bodies;
 mod channels;
 mod check;
 mod cli;
