@@ -67,6 +67,8 @@ let hear;
 let hearLater;
 /** The client of `exchange` gets an end, if it asked for one. @type {(end, exchange, headers: string) => void} */
 let give;
+/** Nobody gets an end. @type {(end: PairedSocket) => void} */
+let abandon;
 /** Makes two ends of one line. @type {() => [PairedSocket, PairedSocket]} */
 let pair;
 
@@ -152,6 +154,12 @@ class PairedSocket extends WebSocket {
       near[kCarry](line);
       for (const word of new SafeArrayIterator(said)) line.say(word);
       if (near.#held === null && !exchange.ended) op_websocket_accept(exchange.id);
+    };
+
+    abandon = (end) => {
+      if (end.#isGiven) return;
+      end.#isGiven = true;
+      end.#far[kClosed](1006, "The client left.", false);
     };
   }
 }
@@ -277,6 +285,12 @@ export function answerSocket(exchange, response) {
   }
   give(end, exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
   exchange.answered = true;
+}
+
+/** The client that a Response's socket was for is gone: the other end hears of it. */
+export function abandonSocket(response) {
+  const end = given.get(response);
+  if (end !== undefined) abandon(end);
 }
 
 /**

@@ -548,18 +548,20 @@ pub fn op_stream_end<'s, 'i>(
     let failure = if is_over {
         None
     } else if !error.is_null_or_undefined() {
-        Some(Diagnostic::from_exception(scope, error).to_string())
+        Some(Diagnostic::from_exception(scope, error))
     } else {
         short.map(|Length { whole, left }| {
-            format!("it ended {left} bytes before its Content-Length of {whole}")
+            Diagnostic::new(format!("it ended {left} bytes before its Content-Length of {whole}"))
         })
     };
     let last = match failure {
         None => Chunk::End,
         Some(failure) => {
             let mut state = state.borrow_mut();
-            let context = state.borrow_mut::<Exchanges>().context(Some(exchange));
+            let exchanges = state.borrow_mut::<Exchanges>();
+            let context = exchanges.context(Some(exchange));
             about!(error, HANDLER, context, "a response's stream failed: {failure}");
+            exchanges.report("a response's stream", &context, &failure);
             Chunk::Failed
         }
     };
