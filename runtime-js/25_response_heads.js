@@ -3,17 +3,21 @@
 // coding and a length that are not there. And where Responses redirect to.
 
 import { core } from "ext:core/mod.js";
+import { defineLazy } from "ext:liveline/00_globals.js";
 import { currentExchange } from "ext:liveline/10_exchange.js";
 import { addressOf } from "ext:liveline/22_values.js";
 import {
   ArrayPrototypeFilter,
+  ArrayPrototypeFind,
   ArrayPrototypeForEach,
   ArrayPrototypeIncludes,
   FunctionPrototypeCall,
   HeadersPrototypeDelete,
   ObjectDefineProperty,
   ObjectGetOwnPropertyDescriptor,
+  ObjectSetPrototypeOf,
   ReadableStream,
+  ReflectConstruct,
   RegExpPrototypeTest,
   Response,
   ResponsePrototypeGetHeaders,
@@ -22,10 +26,27 @@ import {
   SafeWeakMap,
   String,
   StringPrototypeToLowerCase,
+  TypeError,
 } from "ext:liveline/00_primordials.js";
 
-/** The upstream's answer that headers or a body belong to, by these. */
-const upstreams = new SafeWeakMap();
+/** What Deno's Responses are made of, by the headers and the bodies that handlers took out of them, and by copies of these headers. */
+const owners = new SafeWeakMap();
+
+/** The web's Headers. A copy is known to be one. */
+defineLazy("Headers", () => {
+  const { Headers: Plain } = core.loadExtScript("ext:deno_fetch/20_headers.js");
+  function Headers(init = undefined) {
+    if (new.target === undefined) throw new TypeError("Headers is a class: new Headers(...)");
+    const headers = new.target === Headers ? new Plain(init) : ReflectConstruct(Plain, [init], new.target);
+    const owner = typeof init === "object" && init !== null ? owners.get(init) : undefined;
+    if (owner !== undefined) owners.set(headers, owner);
+    return headers;
+  }
+  ObjectSetPrototypeOf(Headers, Plain);
+  ObjectDefineProperty(Headers, "prototype", { value: Plain.prototype, writable: false });
+  ObjectDefineProperty(Plain.prototype, "constructor", { configurable: true, value: Headers, writable: true });
+  return Headers;
+});
 
 /**
  * Keeps in mind whose the headers and bodies are that handlers take out of Responses. Of a body that was decoded on its
@@ -37,7 +58,6 @@ export function followHeads(Plain) {
     const { get, ...property } = ObjectGetOwnPropertyDescriptor(Plain.prototype, name);
     const read = function () {
       const inner = toInnerResponse(this);
-      if (inner.urlList.length === 0) return FunctionPrototypeCall(get, this);
       if (inner.bodyDecoded) {
         inner.headerList = ArrayPrototypeFilter(
           inner.headerList,
@@ -46,7 +66,7 @@ export function followHeads(Plain) {
         inner.bodyDecoded = false;
       }
       const value = FunctionPrototypeCall(get, this);
-      if (value !== null) upstreams.set(value, inner);
+      if (value !== null) owners.set(value, inner);
       return value;
     };
     ObjectDefineProperty(read, "name", { __proto__: null, configurable: true, value: `get ${name}` });
@@ -58,16 +78,25 @@ export function followHeads(Plain) {
 const OF_ENCODED_BODIES = ["content-encoding", "content-length", "transfer-encoding"];
 
 /**
- * Takes out of a new Response the length of another body than its own.
+ * Takes out of a new Response the length of another Response's body, unless that is its own body, too. A length that its
+ * handler gave it stays.
  * @param {Response} response made of `body` and `init`
  * @param {(response: Response) => object} toInnerResponse what {@link followHeads} gave
  */
 export function dropStaleLength(response, body, init, Plain, toInnerResponse) {
   if (!(body instanceof ReadableStream)) return;
-  const ofHead = init instanceof Plain ? toInnerResponse(init) : upstreams.get(init.headers);
-  if (ofHead !== undefined && ofHead.urlList.length > 0 && upstreams.get(body) !== ofHead) {
+  const owner = init instanceof Plain ? toInnerResponse(init) : owners.get(init.headers);
+  if (owner === undefined || owners.get(body) === owner) return;
+  const { headerList } = toInnerResponse(response);
+  const said = lengthIn(headerList);
+  if (said !== undefined && said === lengthIn(owner.headerList)) {
     HeadersPrototypeDelete(ResponsePrototypeGetHeaders(response), "content-length");
   }
+}
+
+function lengthIn(headerList) {
+  const isLength = ({ 0: name }) => StringPrototypeToLowerCase(name) === "content-length";
+  return ArrayPrototypeFind(headerList, isLength)?.[1];
 }
 
 const ABSOLUTE = new SafeRegExp(/^\s*[a-z][a-z0-9+.-]*:/i);

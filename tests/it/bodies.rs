@@ -72,6 +72,11 @@ fn proxy(upstream: SocketAddr) -> Host {
             case "longer-text": return new Response(`${await res.text()}!`, res);
             case "longer-stream": return new Response(res.body.pipeThrough(upper()), res);
             case "longer-init": return new Response(res.body.pipeThrough(upper()), { headers: res.headers });
+            case "longer-copy": {
+              const headers = new Headers(new Headers(res.headers));
+              headers.set("X-More", "1");
+              return new Response(res.body.pipeThrough(upper()), { headers });
+            }
             case "own-length": {
               const headers = new Headers(res.headers);
               headers.set("Content-Length", "1");
@@ -90,7 +95,7 @@ fn what_is_made_of_an_upstreams_answer_can_be_read() {
     ];
     for is_compressed in [true, false] {
         let host = proxy(upstream(is_compressed));
-        let longer = ["longer-text", "longer-stream", "longer-init"];
+        let longer = ["longer-text", "longer-stream", "longer-init", "longer-copy"];
         let ways = same.map(|way| (way, TEXT.to_owned())).into_iter();
         let ways = ways.chain(longer.map(|way| (way, format!("{TEXT}!"))));
         for (way, text) in ways.chain([("own-length", "x".to_owned())]) {
@@ -104,6 +109,46 @@ fn what_is_made_of_an_upstreams_answer_can_be_read() {
         }
         assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
     }
+}
+
+#[test]
+fn what_is_made_of_a_file_has_a_length_of_its_own() {
+    let host = Site::new()
+        .file("public/page.txt", TEXT)
+        .file(
+            "app/handler.js",
+            r#"export default async function (event, next) {
+                 const file = await next();
+                 const twice = () => new TransformStream({ transform: (chunk, c) => { c.enqueue(chunk); c.enqueue(chunk); } });
+                 switch (event.url.search) {
+                   case "?same": return new Response(file.body, file);
+                   case "?twice": return new Response(file.body.pipeThrough(twice()), file);
+                   case "?copy": return new Response(file.body.pipeThrough(twice()), { headers: new Headers(file.headers) });
+                   case "?own": {
+                     const headers = new Headers(file.headers);
+                     headers.set("Content-Length", String(2 * Number(headers.get("Content-Length"))));
+                     return new Response(file.body.pipeThrough(twice()), { headers });
+                   }
+                 }
+               }"#,
+        )
+        .serve();
+    let twice = TEXT.repeat(2);
+    for (query, text, length) in [
+        ("same", TEXT, Some(TEXT.len())),
+        ("twice", &twice, None),
+        ("copy", &twice, None),
+        ("own", &twice, Some(twice.len())),
+    ] {
+        let answer = host.get(&format!("/page.txt?{query}"));
+        assert_eq!((answer.status, answer.text()), (200, text), "{query}");
+        assert_eq!(
+            answer.header("content-length").map(str::to_owned),
+            length.map(|it| it.to_string()),
+            "{query}"
+        );
+    }
+    assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
 }
 
 #[test]
