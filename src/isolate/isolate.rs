@@ -234,8 +234,9 @@ impl Isolate {
         stalled: impl Fn(&Stall),
     ) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
+        let code = sources.number();
         self.loader.load_from(sources);
-        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
         // Before any code of handlers, which may change what is loaded later.
         self.warm();
         let mut failures = Vec::new();
