@@ -1,6 +1,6 @@
 // liveline:shared: a state that is made once for all who follow it, in whichever isolate.
 //
-// Each isolate with viewers asks for the lead of the name. The one that has it runs the source, outside of any exchange,
+// Each isolate with viewers asks for the lead of the name. The one that has it runs the source, outside of exchanges,
 // and puts what it makes where the host keeps the latest for all. When its last viewer leaves, another isolate gets the
 // lead; with the last viewer of all, the source ends.
 

@@ -2,7 +2,7 @@
 
 import type { Dialogs, HandlerFetch, HandlerResult, HttpEvent, Next, StepContext } from "./event.js";
 import type { Port, RemotePort } from "./port.js";
-import type { CookieOptions, KeyVal } from "./storage.js";
+import type { CookieCalls, CookieOptions, KeyVal } from "./storage.js";
 
 /** Every line that is open in this page, as one port: what is posted goes to all, what comes on any is heard. */
 export interface Hub extends Omit<Port, "postRequest" | "close">, Iterable<RemotePort> {
@@ -50,7 +50,7 @@ export interface ClientEvent extends Pick<HttpEvent, SharedMembers> {
   /** The line to the page: what is posted here is heard at `app.background`. */
   readonly client: RemotePort;
   readonly user: Dialogs;
-  readonly cookies: ClientMap<string, string | CookieOptions>;
+  readonly cookies: ClientMap<string, string | CookieOptions> & CookieCalls;
   readonly session: ClientMap<any>;
   readonly detail: any;
   spawn(request?: Request): ClientEvent;

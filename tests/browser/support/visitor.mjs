@@ -6,7 +6,7 @@ import { refuseSockets } from "./no_sockets.mjs";
 import { Changing, PATIENCE } from "./patience.mjs";
 
 /** The same for what the page asked while the network was down, and for a line that it asked for in vain. */
-const UNREACHABLE = /net::ERR_|the server responded with a status of 4(?:04|26)|worker could not be registered/;
+const UNREACHABLE = /net::ERR_|the server responded with a status of 4(?:04|26)/;
 
 /** How lines are carried. The name is what a test is called by. */
 export const TRANSPORTS = ["WebSocket", "server-sent events"];
