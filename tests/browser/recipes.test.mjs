@@ -68,7 +68,7 @@ cooked("sign-in", async ({ open }) => {
   await window.shows("#name", name);
   await window.at("/account");
   // Chromium's own note on the status.
-  window.errors.splice(0).forEach((error) => assert.match(error, /status of 401/));
+  window.errors.splice(0).forEach((error) => assert.match(error, /401/));
 }, WORKERS);
 
 cooked("chart", async ({ open }) => {
