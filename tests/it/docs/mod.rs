@@ -11,6 +11,7 @@
 mod curl;
 mod fences;
 mod frames;
+mod language_model;
 mod promises;
 
 use std::fs;
