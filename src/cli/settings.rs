@@ -16,7 +16,7 @@ use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
 use crate::net::{Admission, Doors, Listener, Place, open_files};
 use crate::observe::{Budget, Budgets, Observer};
-use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
+use crate::ops::{Bodies, BodyLimits, Mode, Sessions, Shared};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::storage::{Databases, Location, Results, SessionStore};
@@ -190,7 +190,22 @@ fn settings(
     });
     let (files, observer, dev) = Default::default();
     let serve = http::serve;
-    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, dev, serve }
+    let shared = Shared::default();
+    Settings {
+        layout,
+        mode,
+        workers,
+        limits,
+        hub,
+        sessions,
+        shared,
+        trust,
+        databases,
+        files,
+        observer,
+        dev,
+        serve,
+    }
 }
 
 /// The folder that a path was meant to lead to, if its name is misspelt.

@@ -20,7 +20,9 @@ use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
-use super::{Answer, BodyLimits, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
+use super::{
+    Answer, BodyLimits, Client, Diagnostic, OpError, Patience, Sessions, Shared, Site, prefers_html,
+};
 use crate::dev::Dev;
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -65,6 +67,9 @@ pub struct Exchanges {
     heard: u32,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
+    pub(super) shared: Shared,
+    /// The number of the code that the isolate runs: the same for all isolates of a generation.
+    pub(super) code: u64,
     pub(super) trust: Arc<Trust>,
     pub(super) site: Option<Box<dyn Site>>,
     owner: OwnerId,
@@ -186,6 +191,7 @@ impl Exchanges {
         hub: Hub,
         owner: OwnerId,
         sessions: Sessions,
+        shared: Shared,
         trust: Arc<Trust>,
         mode: Mode,
         bodies: BodyLimits,
@@ -201,6 +207,8 @@ impl Exchanges {
             heard: 0,
             hub,
             sessions,
+            shared,
+            code: 0,
             trust,
             site,
             owner,
@@ -224,9 +232,10 @@ impl Exchanges {
         }
     }
 
-    /// The folder to serve, known once its handlers load.
-    pub fn set_site(&mut self, site: Box<dyn Site>) {
+    /// The folder to serve, known once its handlers load, and the number of their code.
+    pub fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
         self.site = Some(site);
+        self.code = code;
     }
 
     /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be

@@ -8,6 +8,7 @@
 //! | [`Site`] | what ops need to know of the folder being served |
 //! | [`Patience`] | how long a client may keep the host waiting |
 //! | [`Bodies`] | how many bytes of bodies the process holds |
+//! | [`Shared`] | values that isolates have in common, by name |
 //! | [`Memory`] | how much the JavaScript of an isolate may hold |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
@@ -32,6 +33,7 @@ mod log;
 mod memory;
 mod negotiation;
 mod page;
+mod password;
 mod patience;
 mod port;
 mod request;
@@ -39,6 +41,7 @@ mod session;
 mod session_cookie;
 mod session_renewal;
 mod session_watch;
+mod shared;
 mod socket;
 mod sql;
 mod sql_values;
@@ -58,6 +61,7 @@ pub use negotiation::prefers_html;
 pub use page::PageSource;
 pub use patience::{Patience, within};
 pub use session::Sessions;
+pub use shared::Shared;
 pub use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
@@ -113,6 +117,8 @@ deno_core::extension!(
         log::op_console,
         page::op_answer_page,
         page::op_page_source,
+        password::op_password_hash,
+        password::op_password_verify,
         port::op_port_close,
         port::op_port_delta,
         port::op_port_frame,
@@ -136,6 +142,11 @@ deno_core::extension!(
         session::op_session_set,
         session::op_session_unwatch,
         session::op_session_watch,
+        shared::op_shared_close,
+        shared::op_shared_lead,
+        shared::op_shared_next,
+        shared::op_shared_open,
+        shared::op_shared_put,
         socket::op_socket_close,
         socket::op_socket_dial,
         socket::op_socket_next,
@@ -233,6 +244,9 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "62_live.js",
     "63_live_blocks.js",
     "70_sql.js",
+    "71_shared.js",
+    "72_uploads.js",
+    "73_password.js",
     "80_steps.js",
     "90_dispatch.js",
     "99_main.js",

@@ -51,6 +51,7 @@ mod resume;
 mod routing;
 mod security;
 mod sessions;
+mod shared;
 #[cfg(unix)]
 mod signals;
 mod slow_clients;
