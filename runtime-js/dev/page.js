@@ -73,7 +73,10 @@
     if (what.all || errorPage() !== null) return "reload";
     const paths = loaded();
     const asked = [path, ...[...paths].filter((other) => !other.startsWith("/.liveline/"))];
-    if (what.pages.some((pattern) => pattern === page || covers(decoded(pattern), path))) return "reload";
+    // A page that is nearer than the one that is shown takes its place.
+    const isNearer = (pattern) => page === undefined || segmentsOf(pattern).length > segmentsOf(page).length;
+    const isPage = (pattern) => pattern === page || (covers(decoded(pattern), path) && isNearer(pattern));
+    if (what.pages.some(isPage)) return "reload";
     if (what.client.some((pattern) => covers(pattern, path))) return "reload";
     if (what.files.some((file) => !styles.has(file) && isAmong(file, [...paths, ...ownFiles()]))) return "reload";
     if (what.worker.some((pattern) => asked.some((path) => covers(pattern, path)))) return "worker";

@@ -1,5 +1,5 @@
 //! The dev loop, the host's half: what pages in `liveline dev` are told, and who else is told nothing. The pages' half is
-//! in tests/browser/dev.test.mjs.
+//! in tests/browser/dev-*.test.mjs.
 
 use std::net::TcpStream;
 
