@@ -13,6 +13,7 @@
   /** How long after a reload fields and places that are not there yet are waited for, in milliseconds. */
   const RESTORE_FOR = 5000;
   const KEPT = "liveline:dev";
+  const BEHIND = "liveline:dev-behind";
 
   if (globalThis[Symbol.for("liveline.dev")] !== undefined) return;
   globalThis[Symbol.for("liveline.dev")] = true;
@@ -681,9 +682,28 @@
   function greeted({ run, saves, errors: broken, failures }) {
     pause = FIRST_PAUSE;
     // The page missed something, and nobody knows what.
-    if (run !== known.run || saves !== known.saves) return reload();
+    if (isBehind(run, saves)) return reload();
     failures.forEach(failed);
     isBroken(broken);
+  }
+
+  /**
+   * Whether the page is of an earlier moment. One that is so still after it was loaded for that comes from a store of
+   * somebody's, and to load it once more is no help.
+   */
+  function isBehind(run, saves) {
+    const own = `${known.run} ${known.saves}`;
+    const isNow = run === known.run && saves === known.saves;
+    Object.assign(known, { run, saves });
+    try {
+      const isLoadedAgain = sessionStorage.getItem(BEHIND) === own;
+      if (isNow) sessionStorage.removeItem(BEHIND);
+      else sessionStorage.setItem(BEHIND, own);
+      return !isNow && !isLoadedAgain;
+    } catch {
+      // Without a store nobody could tell that it was loaded for that.
+      return false;
+    }
   }
 
   function isBroken(broken) {

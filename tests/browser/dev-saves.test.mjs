@@ -191,6 +191,26 @@ describe("saves in dev", { concurrency: 2 }, () => {
     });
   }));
 
+  it("a page loads once for a save, also from the browser's store", () => edited({
+    "app/handler.js": answers("({})"),
+    "public/file.html": page("<p>old</p>"),
+    "public/other.css": "p {}",
+  }, async (site) => {
+    const window = await site.open("/file.html");
+    const loads = [];
+    window.page.on("request", (request) => request.isNavigationRequest() && loads.push(request.url()));
+    site.write("public/other.css", "p { color: red }");
+    site.write("public/file.html", page("<p>new</p>"));
+    await window.shows("p", "new");
+    await window.goto("/file.html");
+    await mark(window);
+    // What comes after it has come when this has.
+    site.write("public/file.html", page("<p>last</p>"));
+    await window.shows("p", "last");
+
+    assert.ok(loads.length <= 4, loads.join());
+  }));
+
   it("pages come back to a host that was started again", () => edited({
     "app/handler.js": answers("({ text: 'old' })"),
     "app/page.html": page('<p render="#text: data.text"></p><input name="field">'),
