@@ -208,6 +208,8 @@ pub struct Document {
     host: String,
     /// When it was asked for.
     at: Moment,
+    /// It is what a form is answered with.
+    is_posted: bool,
 }
 
 impl Document {
@@ -216,7 +218,7 @@ impl Document {
         if *request.method() == Method::HEAD || !is_document(request.headers()) {
             return None;
         }
-        let at = dev.moment();
+        let (at, is_posted) = (dev.moment(), *request.method() != Method::GET);
         let mark = mark_of(&at);
         let headers = request.headers_mut();
         let known: Vec<String> = headers
@@ -237,7 +239,7 @@ impl Document {
             headers.insert(IF_NONE_MATCH, known);
         }
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-        Some(Document { host, at })
+        Some(Document { host, at, is_posted })
     }
 
     /// Reads a page that is a file, so that the script can be put in.
@@ -290,7 +292,7 @@ impl Document {
                 headers.append(CONTENT_SECURITY_POLICY, policy);
             }
         }
-        let script = inject::script(&self.at, is_needed.then_some(&*nonce_to_allow));
+        let script = inject::script(&self.at, self.is_posted, is_needed.then_some(&*nonce_to_allow));
         let body = std::mem::replace(&mut answer.body, AnswerBody::Empty);
         answer.body = match body {
             AnswerBody::Data(html) if inject::is_readable(&html) => {

@@ -128,6 +128,12 @@ describe("saves in dev", { concurrency: 2 }, () => {
     await a.connected();
     assert.equal(await a.page.evaluate(() => history.length), 2);
 
+    // An address with a fragment is the same page.
+    await a.page.evaluate(() => location.hash = "here");
+    site.write("app/a/lib.js", "export const text = 'newer';");
+    await a.shows("h1", "newer");
+    assert.equal(a.path, "/a#here");
+
     site.write("app/handler.js", "export default (event, next) => next.stepname ? next() : ({ text: 'new root' });");
     await b.until(() => b.states.length > states, () => "the state of /b did not come anew");
     assert.ok(await isMarked(a) && await isMarked(b));
@@ -189,6 +195,44 @@ describe("saves in dev", { concurrency: 2 }, () => {
       const answer = await fetch("/", { headers: { accept: "application/json" } });
       return (await answer.json()).text === "new";
     });
+  }));
+
+  it("links lead to client handlers that were saved elsewhere meanwhile", () => edited({
+    "app/handler.js": answers("({ text: 'root' })"),
+    "app/page.html": page('<p render="#text: data.text"></p><a href="/b">b</a>'),
+    "app/b/handler.js": answers("({ text: 'server' })"),
+  }, async (site) => {
+    const window = await site.open("/");
+    await window.shows("p", "root");
+    await mark(window);
+    site.write("app/b/handler.client.js", "export default () => ({ text: 'client' });");
+    await site.host.says("reloaded in");
+    // What was saved before has come when this has.
+    site.write("app/handler.js", answers("({ text: 'new' })"));
+    await window.shows("p", "new");
+    assert.ok(await isMarked(window));
+
+    await window.page.click("a");
+
+    await window.shows("p", "client");
+  }));
+
+  it("what a form was answered with is not sent again", () => edited({
+    "app/handler.js": `let posts = 0;
+      const html = (text) => new Response("<!doctype html><p>" + text + "</p><form method=post><button>Post</button></form>", { headers: { "Content-Type": "text/html" } });
+      export const GET = () => html("old got " + posts);
+      export const POST = () => html("old posted " + ++posts);`,
+  }, async (site) => {
+    const window = await site.open("/");
+    await window.page.click("button");
+    await window.shows("p", "old posted 1");
+
+    site.write("app/handler.js", `
+      const html = (text) => new Response("<!doctype html><p>" + text, { headers: { "Content-Type": "text/html" } });
+      export const GET = () => html("new got");
+      export const POST = () => html("new posted");`);
+
+    await window.shows("p", "new got");
   }));
 
   it("a page loads once for a save, also from the browser's store", () => edited({
