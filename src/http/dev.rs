@@ -298,7 +298,7 @@ impl Document {
             AnswerBody::Data(html) if inject::is_readable(&html) => {
                 AnswerBody::Data(inject::with_script(&html, &script).into())
             }
-            AnswerBody::Stream(chunks) => AnswerBody::Stream(first_with_script(chunks, script)),
+            AnswerBody::Stream(chunks, _) => AnswerBody::Stream(first_with_script(chunks, script), None),
             other => {
                 answer.body = other;
                 return;

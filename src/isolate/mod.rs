@@ -17,6 +17,7 @@ mod border;
 mod browser;
 mod clients;
 mod embedded;
+mod examine;
 mod fatal;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
@@ -38,11 +39,13 @@ mod site;
 mod snapshot;
 mod sources;
 mod stall;
+mod survey;
 mod transpile;
 mod watchdog;
 mod worker;
 
 pub use clients::{Counted, Enlisted, Progress};
+pub use examine::{Examination, Examined, examine};
 pub use isolate::Isolate;
 pub use parts::Parts;
 pub use pool::{Pool, Reloaded};

@@ -58,9 +58,9 @@ impl ops::Site for Site {
         is_file
     }
 
-    fn file(&self, method: Method, headers: HeaderMap, path: String) -> ops::FileAnswer {
+    fn file(&self, method: Method, headers: HeaderMap, target: String) -> ops::FileAnswer {
         let files = self.files.clone();
-        Box::pin(async move { files.answer(&method, &headers, &path).await })
+        Box::pin(async move { files.answer(&method, &headers, &target).await })
     }
 
     fn page(&self, page: u32) -> Result<ops::PageSource, String> {

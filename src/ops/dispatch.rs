@@ -39,8 +39,8 @@ pub trait Site {
     /// folder `depth` segments lead to, is about to answer for it.
     fn file_before(&self, path: &str, depth: u32, handler: &str) -> bool;
 
-    /// What the static layer answers to a path.
-    fn file(&self, method: Method, headers: HeaderMap, path: String) -> FileAnswer;
+    /// What the static layer answers to a path, which may come with a query.
+    fn file(&self, method: Method, headers: HeaderMap, target: String) -> FileAnswer;
 
     /// A page to render a state into. The error is a sentence.
     fn page(&self, page: u32) -> Result<PageSource, String>;
