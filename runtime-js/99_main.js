@@ -14,6 +14,7 @@ import { LiveResponse } from "ext:liveline/20_live_response.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
+import { renderPage } from "ext:liveline/45_page.js";
 import { HttpEvent } from "ext:liveline/50_event.js";
 import { Observer, takeOpen } from "ext:liveline/60_observer.js";
 import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
@@ -192,6 +193,7 @@ globalThis.__liveline = {
   overhear,
   receive,
   relay,
+  render: renderPage,
   reply,
   start,
   stopped,

@@ -94,6 +94,8 @@ function textOfFields(data) {
 export function navigateMove(event, here) {
   if (!event.canIntercept || event.hashChange || event.downloadRequest !== null) return null;
   if (event.navigationType === "reload" || event.sourceElement?.hasAttribute?.(LEAVE_ALONE)) return null;
+  // What the page itself puts into the history is there already.
+  if (event.destination.sameDocument && event.navigationType !== "traverse") return null;
   const url = new URL(event.destination.url);
   if (!isInApp(url, here)) return null;
   return { url, init: event.formData === null ? {} : { method: "POST", body: event.formData } };

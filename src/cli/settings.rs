@@ -15,7 +15,7 @@ use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
 use crate::net::{Admission, Doors, open_files};
 use crate::observe::{Budget, Budgets, Observer};
-use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
+use crate::ops::{Bodies, BodyLimits, Documents, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
 use crate::storage::{Databases, Location, Results, SessionStore};
@@ -151,7 +151,21 @@ fn settings(
     });
     let (files, observer) = Default::default();
     let serve = http::serve;
-    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, serve }
+    let documents = Documents::default();
+    Settings {
+        layout,
+        mode,
+        workers,
+        limits,
+        hub,
+        sessions,
+        trust,
+        databases,
+        documents,
+        files,
+        observer,
+        serve,
+    }
 }
 
 /// What the machine is called, where it has a name.

@@ -10,7 +10,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::router::PAGES;
+use crate::router::{ERROR_PAGE, PAGES};
 
 /// How long nothing may have changed before what may be half written counts as whole. Editors write in several steps.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -160,6 +160,6 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
         name.starts_with('.') || name == "node_modules"
     });
     let code = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
-    let page = root == 0 && PAGES.iter().any(|page| path.ends_with(page));
+    let page = path.ends_with(ERROR_PAGE) || root == 0 && PAGES.iter().any(|page| path.ends_with(page));
     !hidden && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))
 }

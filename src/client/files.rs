@@ -48,7 +48,8 @@ impl BrowserFiles {
                 Layer::Worker => &mut worker,
                 Layer::Server => continue,
             };
-            list.push((handler.pattern.as_str(), modules.add_handler(&handler.path)));
+            let page = routes.page_of(&handler.pattern).map(|page| page.id.as_str());
+            list.push((handler.pattern.as_str(), modules.add_handler(&handler.path), page));
         }
         let (modules, read) = modules.finish();
         (modules.map(|modules| BrowserFiles::of(tools, &client, &worker, modules)), read)
@@ -56,8 +57,8 @@ impl BrowserFiles {
 
     fn of(
         tools: Arc<dyn Toolchain>,
-        client: &[(&str, String)],
-        worker: &[(&str, String)],
+        client: &[(&str, String, Option<&str>)],
+        worker: &[(&str, String, Option<&str>)],
         modules: Assets,
     ) -> BrowserFiles {
         let mut files = BrowserFiles(BTreeMap::new());
@@ -110,10 +111,10 @@ fn minified(tools: &dyn Toolchain, bundle: Bundle) -> Arc<str> {
 }
 
 /// The service worker: its runtime first, then the handlers.
-fn worker_script(handlers: &[(&str, String)]) -> Asset {
+fn worker_script(handlers: &[(&str, String, Option<&str>)]) -> Asset {
     let mut script = format!("import start from {};\n", json!(WORKER_RUNTIME));
     let mut list = Vec::new();
-    for (number, (pattern, url)) in handlers.iter().enumerate() {
+    for (number, (pattern, url, _)) in handlers.iter().enumerate() {
         script.push_str(&format!("import * as handler{number} from {};\n", json!(url)));
         list.push(format!("[{}, handler{number}]", json!(pattern)));
     }

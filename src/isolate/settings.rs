@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::worker::Serve;
 use crate::observe::Observer;
-use crate::ops::{BodyLimits, Mode, Sessions};
+use crate::ops::{BodyLimits, Documents, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
 use crate::storage::Databases;
@@ -23,6 +23,8 @@ pub struct Settings {
     /// Whom to believe about hosts and addresses.
     pub trust: Arc<Trust>,
     pub databases: Databases,
+    /// Documents that browsers are about to load.
+    pub documents: Documents,
     /// What of `public/` has an address.
     pub files: FileRules,
     /// Where workers count, if somebody may ask.
