@@ -5,7 +5,6 @@ import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
 import { LineLostError } from "../33_port_events.js";
 import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
-import { answerDialogs } from "./dialogs.js";
 import { interceptForms, loadDocument, ModernHistory, setAddress } from "./history.js";
 import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
@@ -14,7 +13,6 @@ import { PageState } from "./state.js";
 import { tellOfLine, transportFor } from "./transport.js";
 
 const APP = "/app.js";
-const WORKER = "/.liveline/worker.js";
 const LINE_HEADER = "X-Live-Session";
 /** The page that shows a state: of a request the one that is there, of an answer the one that belongs to it. */
 const PAGE_HEADER = "X-Live-Page";
@@ -70,7 +68,11 @@ class App {
         .then(([{ handlersOf }]) => handlersOf(manifest.client, past));
     }
     setPortOpener((response) => this.#openPort(response));
-    answerDialogs(this.background);
+    for (const type of ["alert", "confirm", "prompt"]) {
+      this.background.addEventListener(type, (event) => {
+        load("dialogs").then(({ answerDialog }) => answerDialog(event)).catch(console.error);
+      });
+    }
     addEventListener("unhandledrejection", (event) => {
       const told = whoIsTold(event.promise);
       if (told === undefined) return;
@@ -116,12 +118,11 @@ class App {
     addEventListener("pageshow", (event) => {
       if (event.persisted && !this.#isPosted) go(here()).catch(() => {});
     });
-    serveByWorker(manifest.worker);
-    this.#load("status").then(({ watchApp }) => watchApp(this)).catch(console.error);
     this.#embedded = embeddedAnswer();
     this.#isPosted = this.#embedded?.isPosted ?? false;
-    const hasMarkup = document.querySelector("[render]") !== null;
-    if (hasMarkup) this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
+    const later = (part, go) => this.#load(part).then(go).catch(console.error);
+    later("later", ({ goOn }) => goOn(this, manifest.worker));
+    if (document.querySelector("[render]") !== null) later("binding", ({ startBinding }) => startBinding(document));
     const handlers = await this.#handlers;
     const given = handlers?.takeAnswer();
     // Without a state the page is a file, and the app has nothing to say unless a handler of its own has.
@@ -168,15 +169,17 @@ class App {
         ? await this.#askServer({ request, signal })
         : await handlers.run(request, this.background, { detail: { isFirst }, controller, report }));
       if (signal.aborted) return false;
-      const isAnswer = answer instanceof Response;
-      // As the browser does, the page stays.
-      if (isAnswer && (answer.status === 204 || answer.status === 205)) return answer.status === 205;
-      const target = isAnswer && answer.redirected ? new URL(answer.url) : url;
+      let target = url;
       // What was made here has no URL.
-      if (isAnswer && answer.url !== "" && answer.headers.get(PAGE_HEADER) !== page) {
-        return !isFirst && this.#leaveTo(answer, target, move, controller, leave);
+      if (answer instanceof Response && answer.url !== "") {
+        // As without an app, the page stays.
+        if (answer.status === 204 || answer.status === 205) return answer.status === 205;
+        if (answer.redirected) target = new URL(answer.url);
+        if (answer.headers.get(PAGE_HEADER) !== page) {
+          return !isFirst && this.#leaveTo(answer, target, move, controller, leave);
+        }
       }
-      if (!isFirst) leave();
+      leave();
       const live = answer instanceof LiveResponse ? answer : LiveResponse.from(answer);
       // A generator or a live function has nobody left to speak to.
       if (live !== answer) signal.addEventListener("abort", () => live.disconnect());
@@ -187,7 +190,7 @@ class App {
       }
       if (controller !== this.#controller) this.#controller.abort();
       this.#controller = controller;
-      this.#isPosted = isFirst ? this.#isPosted : method !== "GET";
+      if (!isFirst) this.#isPosted = method !== "GET";
       const place = setAddress(target, move);
       this.#moved();
       const hasState = await firstState(live, report);
@@ -233,7 +236,7 @@ class App {
     if (status >= 400 && !this.#failed(statusError(answer), controller, status)) return false;
     // What is downloaded leaves the page where it is.
     if (!/^attachment/i.test(headers.get("content-disposition"))) leave();
-    if (code > 303 && move.form !== undefined) this.#load("forms").then(({ sendAgain }) => sendAgain(target, move));
+    if (code > 303) this.#load("forms").then(({ sendAgain }) => sendAgain(target, move));
     else loadDocument(target, move);
     return false;
   }
@@ -388,35 +391,17 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
   return { href, origin, protocol, host, hostname, port, pathname, search, hash };
 }
 
-/** Registers the service worker where there are handlers for it, and takes it back where there were. */
-async function serveByWorker(hasHandlers) {
-  const container = globalThis.navigator.serviceWorker;
-  // Only a secure context has it.
-  if (container === undefined) return;
-  try {
-    if (hasHandlers) {
-      await container.register(WORKER, { type: "module", scope: "/" });
-      return;
-    }
-    const registration = await container.getRegistration("/");
-    const script = registration?.active?.scriptURL ?? "";
-    if (new URL(script || "/", location.href).pathname === WORKER) await registration.unregister();
-  } catch (error) {
-    console.warn("The service worker was not registered:", error);
-  }
-}
-
 /**
  * What the host says of this generation's code.
  * @typedef {object} Manifest
- * @property {[string, string, string | null][]} client pattern, module and page of each client handler
+ * @property {[string, string, string?][]} client pattern and module of each client handler, and the page of its folder
  * @property {boolean} worker whether there are handlers for the service worker
  * @property {boolean} [live] whether any of them has a live function
  */
 
 /**
  * Loads a part of the app that not every page needs.
- * @typedef {(part: "binding" | "classic" | "events" | "forms" | "handlers" | "live" | "sockets" | "status") =>
+ * @typedef {(part: "binding" | "classic" | "dialogs" | "events" | "forms" | "handlers" | "later" | "live" | "sockets") =>
  *   Promise<object>} Load
  */
 

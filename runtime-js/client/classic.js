@@ -1,9 +1,24 @@
 // Moves through the history in browsers without the Navigation API: clicks, `pushState` and `popstate`. Part of the page
 // only there. What is missing against the other: a traversal that fails is not taken back.
 
-import { isWithinPage, linkTarget } from "./navigation.js";
+import { isInApp, isThisWindow, isWithinPage, LEAVE_ALONE } from "./navigation.js";
 
 /** @typedef {import("./app.js").Move} Move */
+
+/**
+ * The URL that a click on a link leads to, or null where the click is the browser's.
+ * @param {MouseEvent} event
+ * @param {URL} here
+ */
+export function linkTarget(event, here) {
+  const hasModifier = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (event.defaultPrevented || event.button !== 0 || hasModifier) return null;
+  const link = event.composedPath().find((element) => element.localName === "a" && element.hasAttribute("href"));
+  if (link === undefined || link.hasAttribute("download") || link.hasAttribute(LEAVE_ALONE)) return null;
+  if (!isThisWindow(link.getAttribute("target"))) return null;
+  const url = new URL(link.getAttribute("href"), link.baseURI ?? here);
+  return isInApp(url, here) ? url : null;
+}
 
 export class ClassicHistory {
   #go;

@@ -45,7 +45,8 @@ function isAsSent(form, submitter, body) {
  * @param {URL} url @param {import("./navigation.js").Move} move
  */
 export function sendAgain(url, { init: { method, body } }) {
-  if (method !== "POST") return location.assign(url);
+  const isForm = body instanceof FormData || body instanceof URLSearchParams;
+  if (method !== "POST" || !isForm) return location.assign(url);
   const form = document.createElement("form");
   form.method = "post";
   form.action = url;

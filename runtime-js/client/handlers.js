@@ -10,7 +10,7 @@ import { Router, StepTree } from "./steps.js";
 const ANSWER_KEY = "liveline:answer";
 
 /**
- * @param {[string, string, string | null][]} handlers pattern, module and page of each
+ * @param {[string, string, string?][]} handlers pattern and module of each, and its folder's page
  * @param {(event: { request: Request, signal: AbortSignal }) => Promise<Response>} pastTheLastStep
  */
 export function handlersOf(handlers, pastTheLastStep) {

@@ -69,13 +69,11 @@ export function setAddress(url, { isThere, isReplacing, form }) {
 
 /** Has the browser load a URL as a document. @returns {false} the app shows nothing */
 export function loadDocument(url, { isThere, isReplacing }) {
-  const [address, hash] = location.href.split("#");
-  const isSame = url.href.split("#")[0] === address;
-  // A URL with a hash would only move within the page.
-  if (isSame && !isThere) url.hash = "";
+  const isSame = url.href.split("#")[0] === location.href.split("#")[0];
+  // With a hash this would only move within the page.
+  if (isSame) url.hash = "";
   isOurs = true;
-  if (isSame && isThere && hash !== undefined) location.reload();
-  else location[isSame || isReplacing || isThere ? "replace" : "assign"](url);
+  location[isSame || isReplacing || isThere ? "replace" : "assign"](url);
   isOurs = false;
   return false;
 }

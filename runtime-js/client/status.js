@@ -1,5 +1,4 @@
-// How things stand between the page and its host: `liveline:status` tells the document, <liveline-status> the user. Part
-// of the page, but loaded after what shows the page.
+// How things stand between the page and its host: `liveline:status` tells the document, <liveline-status> the user.
 
 import { LineLostError } from "../33_port_events.js";
 import { Observer } from "../60_observer.js";

@@ -43,6 +43,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/handlers.js",
     "client/history.js",
     "client/hub.js",
+    "client/later.js",
     "client/live.js",
     "client/local_ports.js",
     "client/navigation.js",
@@ -81,15 +82,16 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 8] = [
+    pub const PARTS: [Bundle; 9] = [
         Bundle::Part("binding"),
         Bundle::Part("classic"),
+        Bundle::Part("dialogs"),
         Bundle::Part("events"),
         Bundle::Part("forms"),
         Bundle::Part("handlers"),
+        Bundle::Part("later"),
         Bundle::Part("live"),
         Bundle::Part("sockets"),
-        Bundle::Part("status"),
     ];
 
     pub fn name(self) -> &'static str {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use hyper::header::HeaderName;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asset::Asset;
 use super::bundle::{Bundle, PARTS_FOLDER};
@@ -48,17 +48,17 @@ impl BrowserFiles {
                 Layer::Worker => &mut worker,
                 Layer::Server => continue,
             };
-            let page = routes.page_of(&handler.pattern).map(|page| page.id.as_str());
-            list.push((handler.pattern.as_str(), modules.add_handler(&handler.path), page));
+            list.push((handler.pattern.as_str(), modules.add_handler(&handler.path)));
         }
         let (modules, read) = modules.finish();
-        (modules.map(|modules| BrowserFiles::of(tools, &client, &worker, modules)), read)
+        (modules.map(|modules| BrowserFiles::of(tools, routes, &client, &worker, modules)), read)
     }
 
     fn of(
         tools: Arc<dyn Toolchain>,
-        client: &[(&str, String, Option<&str>)],
-        worker: &[(&str, String, Option<&str>)],
+        routes: &Routes,
+        client: &[(&str, String)],
+        worker: &[(&str, String)],
         modules: Assets,
     ) -> BrowserFiles {
         let mut files = BrowserFiles(BTreeMap::new());
@@ -66,6 +66,7 @@ impl BrowserFiles {
         for (place, asset) in modules {
             files.add(format!("{}{place}", modules::FOLDER), || asset);
         }
+        let client: Vec<_> = client.iter().map(|(pattern, url)| client_entry(routes, pattern, url)).collect();
         let mut manifest = json!({ "client": client, "worker": !worker.is_empty() });
         if has_live_functions {
             manifest["live"] = true.into();
@@ -99,6 +100,14 @@ impl BrowserFiles {
     }
 }
 
+/// What the manifest says of a client handler: its pattern, its module, and the page of its folder, if it has one.
+fn client_entry(routes: &Routes, pattern: &str, url: &str) -> Value {
+    match routes.page_of(pattern) {
+        Some(page) => json!([pattern, url, page.id]),
+        None => json!([pattern, url]),
+    }
+}
+
 fn module_of(tools: &dyn Toolchain, bundle: Bundle) -> Asset {
     Asset::script(format!("export default {};\n", minified(tools, bundle)))
 }
@@ -111,10 +120,10 @@ fn minified(tools: &dyn Toolchain, bundle: Bundle) -> Arc<str> {
 }
 
 /// The service worker: its runtime first, then the handlers.
-fn worker_script(handlers: &[(&str, String, Option<&str>)]) -> Asset {
+fn worker_script(handlers: &[(&str, String)]) -> Asset {
     let mut script = format!("import start from {};\n", json!(WORKER_RUNTIME));
     let mut list = Vec::new();
-    for (number, (pattern, url, _)) in handlers.iter().enumerate() {
+    for (number, (pattern, url)) in handlers.iter().enumerate() {
         script.push_str(&format!("import * as handler{number} from {};\n", json!(url)));
         list.push(format!("[{}, handler{number}]", json!(pattern)));
     }
