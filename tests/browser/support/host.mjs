@@ -8,11 +8,11 @@ import { Changing } from "./patience.mjs";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** `liveline dev` on a folder of the repository, with more options, ready to answer. */
-export async function startHost(folder, options = []) {
+/** `liveline dev` or `serve` on a folder of the repository, with more options, ready to answer. */
+export async function startHost(folder, options = [], command = "dev") {
   const executable = process.env.LIVELINE_BIN;
   if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask test` does this");
-  const arguments_ = ["dev", folder, "--port", "0", ...options];
+  const arguments_ = [command, folder, "--port", "0", ...options];
   const host = new Host(spawn(executable, arguments_, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] }));
   try {
     const ready = await host.says("listening on ");
