@@ -15,10 +15,14 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "00_primordials.js",
     "02_exceptions.js",
-    "03_cookie_text.js",
+    "03_cookie_rules.js",
+    "04_options.js",
     "20_live_response.js",
     "22_values.js",
     "23_frames.js",
+    "24_nested_keys.js",
+    "25_fetch_plus.js",
+    "26_event_url.js",
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",
@@ -60,8 +64,16 @@ const SOURCES: &[(&str, &str)] = sources![
 ];
 
 /// Functions of these files that only the host calls: browsers do not get them.
-const HOST_ONLY: [&str; 6] =
-    ["countRegistrations", "encodeFrame", "programsStopped", "setBackground", "setProgramOwner", "takeOpen"];
+const HOST_ONLY: [&str; 8] = [
+    "countRegistrations",
+    "defineAbsent",
+    "encodeFrame",
+    "programsStopped",
+    "setBackground",
+    "setProgramOwner",
+    "takeOpen",
+    "templateNamed",
+];
 
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
 const NAMES: &str = "00_primordials.js";

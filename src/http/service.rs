@@ -9,12 +9,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE, VARY,
+    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HeaderName,
+    HeaderValue, SET_COOKIE, VARY,
 };
+use hyper::http::uri::PathAndQuery;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::connection::{Carried, Shared};
 use super::csrf;
+use super::dev::{self, Document};
 use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
@@ -27,10 +30,10 @@ use crate::engine::JoinError;
 use crate::isolate::Called;
 use crate::observe;
 use crate::ops::{
-    Answer, AnswerBody, Call, Document, Documents, Html, LINE_PATH, LineStream, Mode, Nature, Show, Shown,
-    SocketLine, asks_for_websocket, lists, prefers_html,
+    Answer, AnswerBody, Call, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature, Show,
+    Shown, SocketLine, asks_for_websocket, lists, prefers_html,
 };
-use crate::router::{Node, Page, PageId, Routes, segments};
+use crate::router::{Conditions, Node, Page, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
@@ -65,8 +68,13 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
     shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);
     let audience = Audience::of(&request);
-    let mut exit =
-        Exit { audience, note: Note::of(shared, &request), figures: Figures::asked(shared, &request) };
+    let document = shared.worker.settings.dev.as_ref().and_then(|dev| Document::asked(dev, &mut request));
+    let mut exit = Exit {
+        audience,
+        note: Note::of(shared, &request),
+        figures: Figures::asked(shared, &request),
+        document,
+    };
     let routed = match check(shared, &mut request) {
         Ok(requester) => {
             exit.note.is_from(requester.address);
@@ -81,6 +89,20 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
         Err(refusal) => Routed::Answered(*refusal),
     };
     match routed {
+        routed if exit.document.is_some() => {
+            let shared = shared.clone();
+            Answering::Later(Box::pin(async move {
+                let answer = match routed {
+                    Routed::Answered(answer) => answer,
+                    Routed::Waiting(answer) => answer.await,
+                };
+                let answer = match &exit.document {
+                    Some(document) => document.read(answer).await,
+                    None => answer,
+                };
+                exit.leave(&shared, answer)
+            }))
+        }
         Routed::Answered(answer) => Answering::Now(Some(exit.leave(shared, answer))),
         Routed::Waiting(answer) => {
             let shared = shared.clone();
@@ -94,12 +116,14 @@ struct Exit {
     audience: Option<Box<Audience>>,
     note: Note,
     figures: Option<Box<Figures>>,
+    /// A page for the browser to show, in `dev`.
+    document: Option<Document>,
 }
 
 impl Exit {
     fn leave(self, shared: &Rc<Shared>, mut answer: Answer) -> Answered {
         shared.progress.answered();
-        let Exit { audience, note, figures } = self;
+        let Exit { audience, note, figures, document } = self;
         let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
         if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(shared)) {
             // Whoever looks is not counted.
@@ -107,6 +131,13 @@ impl Exit {
         } else {
             if let Some(audience) = audience {
                 audience.serve(shared, &mut answer);
+            }
+            if let Some(dev) = shared.worker.settings.dev.as_ref().filter(|_| !shared.worker.site.is_stand_in)
+            {
+                dev::tell_stale(dev, &mut answer);
+            }
+            if let Some(document) = document {
+                document.complete(&mut answer);
             }
             note.answered(shared, &mut answer);
         }
@@ -127,11 +158,16 @@ impl Exit {
                 shared.carried.set(Some(Carried::Raw(line, head_of(&answer))));
                 return Err(HandedOver);
             }
+            Some(Carried::Dev(socket, _)) => {
+                shared.carried.set(Some(Carried::Dev(socket, head_of(&answer))));
+                return Err(HandedOver);
+            }
             carried => shared.carried.set(carried),
         }
         let carried = shared.carried.take();
         let stays = carried.is_some();
         shared.carried.set(carried);
+        answer.drop_what_cannot_be_sent();
         let Answer { status, headers, extensions, body, .. } = answer;
         let mut response = Response::new(ObservedBody { body, shared: shared.clone(), stays });
         *response.status_mut() = status;
@@ -189,7 +225,7 @@ impl Audience {
     }
 
     /// The answer as a document, where the page that asked cannot show it and cannot ask for it again.
-    fn document(&self, answer: &mut Answer) -> Option<Document> {
+    fn document(&self, answer: &mut Answer) -> Option<KeptDocument> {
         let shown = self.shown.as_ref()?;
         let is_shown = answer.nature == Nature::State && answer.headers.get(X_LIVE_PAGE) == Some(shown);
         let status = answer.status;
@@ -211,13 +247,13 @@ impl Audience {
             (None, AnswerBody::Empty) => AnswerBody::Empty,
             (None, AnswerBody::Data(data)) => AnswerBody::Data(data.clone()),
             // What only looks is asked for again.
-            (None, AnswerBody::Stream(_) | AnswerBody::File(_)) if self.is_look => return None,
+            (None, AnswerBody::Stream(..) | AnswerBody::File(_)) if self.is_look => return None,
             (None, body) => std::mem::replace(body, AnswerBody::Empty),
         };
-        Some(Document { status, headers, body })
+        Some(KeptDocument { status, headers, body })
     }
 
-    fn keep(&self, shared: &Shared, answer: &mut Answer, document: Document) {
+    fn keep(&self, shared: &Shared, answer: &mut Answer, document: KeptDocument) {
         let settings = &shared.worker.settings;
         let requester = self.requester.unwrap_or_else(|| Requester::of(&shared.peer));
         let is_secure = settings.trust.is_secure(requester.is_secure);
@@ -232,11 +268,11 @@ impl Audience {
 /// The document that a browser was promised as the answer to what a page of the app asked.
 fn kept(shared: &Shared, request: &Request<Incoming>) -> Option<Answer> {
     let documents = &shared.worker.settings.documents;
-    let Document { status, headers, body } =
+    let KeptDocument { status, headers, body } =
         documents.take(request.uri(), request.headers(), Instant::now())?;
     let mut answer = Answer::empty(status);
     answer.headers = headers;
-    answer.headers.append(SET_COOKIE, Documents::forget());
+    answer.headers.append(SET_COOKIE, KeptDocuments::forget());
     answer.body = body;
     // Whatever its status is, it is what the browser is to show.
     answer.nature = Nature::State;
@@ -309,6 +345,14 @@ fn route(
     if strict::is_of_server(&request) {
         return Routed::Answered(Answer::empty(StatusCode::NO_CONTENT));
     }
+    if let Some(dev) = &worker.settings.dev {
+        if dev::covers(path) {
+            return Routed::Waiting(Box::pin(dev::answer(shared.clone(), dev.clone(), requester, request)));
+        }
+        if worker.site.is_stand_in {
+            return Routed::Answered(dev::broken(dev, request.headers()));
+        }
+    }
     if audience.is_some_and(|it| it.shown.is_none())
         && *request.method() == Method::GET
         && let Some(document) = kept(shared, &request)
@@ -360,7 +404,8 @@ fn route(
     let (parts, body) = request.into_parts();
     let own = || line::own_origin(shared, requester, &parts.headers);
     let (told, is_look) = (Told::asked(&parts.headers, own), is_look(&parts.method));
-    let asked = Asked { handshake, told, page, is_look };
+    let conditions = Conditions::of(&parts.method, &parts.headers);
+    let asked = Asked { handshake, told, conditions, page, is_look };
     let call = Call { parts, body, requester, shown };
     shared.progress.runs(true);
     let called = worker.call(call, node);
@@ -383,6 +428,7 @@ struct Asked {
     /// It asked for a WebSocket.
     handshake: Option<Handshake>,
     told: Option<Told>,
+    conditions: Option<Conditions>,
     page: Option<PageId>,
     is_look: bool,
 }
@@ -393,6 +439,19 @@ impl Asked {
             handshake.accept(&mut answer.headers);
             shared.carried.set(Some(Carried::Raw(line, Vec::new())));
             return answer;
+        }
+        let can_be_spared = answer.status == StatusCode::OK && !answer.is_live();
+        let verdict = self.conditions.filter(|_| can_be_spared).map(|asked| asked.judge(&answer.headers));
+        if let Some(status) = verdict.and_then(Verdict::status) {
+            answer.status = status;
+            answer.body = AnswerBody::Empty;
+            answer.nature = Nature::Own;
+            if verdict == Some(Verdict::Failed) {
+                // What was said of the body, and for how long that is so.
+                for name in [CONTENT_TYPE, CONTENT_ENCODING, CACHE_CONTROL, EXPIRES] {
+                    answer.headers.remove(name);
+                }
+            }
         }
         if let Some(told) = &self.told {
             told.apply(&mut answer);
@@ -459,7 +518,8 @@ fn whole(response: Response<Bytes>) -> Answer {
 /// A path without handlers: the static file, without entering JavaScript.
 async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
     let files = &shared.worker.site.files;
-    match files.answer(request.method(), request.headers(), request.uri().path()).await {
+    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    match files.answer(request.method(), request.headers(), target).await {
         Ok(response) => {
             let (head, body) = response.into_parts();
             let mut answer = Answer::empty(head.status);

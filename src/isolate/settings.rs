@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::worker::Serve;
+use crate::dev::Dev;
 use crate::observe::Observer;
-use crate::ops::{BodyLimits, Documents, Mode, Sessions};
+use crate::ops::{BodyLimits, KeptDocuments, Mode, Sessions};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
 use crate::storage::Databases;
@@ -23,12 +24,14 @@ pub struct Settings {
     /// Whom to believe about hosts and addresses.
     pub trust: Arc<Trust>,
     pub databases: Databases,
-    /// Documents that browsers are about to load.
-    pub documents: Documents,
+    /// KeptDocuments that browsers are about to load.
+    pub documents: KeptDocuments,
     /// What of `public/` has an address.
     pub files: FileRules,
     /// Where workers count, if somebody may ask.
     pub observer: Option<Observer>,
+    /// What open pages are told, in `dev`.
+    pub dev: Option<Arc<Dev>>,
     /// How a worker serves a connection.
     pub serve: Serve,
 }

@@ -1,4 +1,4 @@
-//! Documents that browsers are about to load.
+//! KeptDocuments that browsers are about to load.
 //!
 //! A page of the app asks for data. Where the answer is not a state of the page that is shown, the browser has to load
 //! the answer as a document of its own, and the request must not be sent twice for that. So the host keeps the answer
@@ -19,7 +19,7 @@ use super::AnswerBody;
 const NAME: &str = "__liveline_document";
 /// How long a document is kept. A browser asks for it at once.
 const AGE: Duration = Duration::from_secs(30);
-/// Documents of one address; its oldest makes room.
+/// KeptDocuments of one address; its oldest makes room.
 const MAX_PER_ADDRESS: usize = 8;
 /// Bytes of all documents; the oldest make room.
 const MAX_BYTES: usize = 64 << 20;
@@ -27,13 +27,13 @@ const MAX_BYTES: usize = 64 << 20;
 const MAX_SIZE: usize = 8 << 20;
 
 /// An answer as it is kept.
-pub struct Document {
+pub struct KeptDocument {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: AnswerBody,
 }
 
-impl Document {
+impl KeptDocument {
     /// The bytes that it holds.
     fn size(&self) -> usize {
         if let AnswerBody::Data(data) = &self.body { data.len() } else { 0 }
@@ -42,7 +42,7 @@ impl Document {
 
 /// The documents of the process. Clones share them.
 #[derive(Clone, Default)]
-pub struct Documents(Arc<Mutex<VecDeque<Kept>>>);
+pub struct KeptDocuments(Arc<Mutex<VecDeque<Kept>>>);
 
 struct Kept {
     token: String,
@@ -50,17 +50,17 @@ struct Kept {
     target: String,
     address: IpAddr,
     since: Instant,
-    document: Document,
+    document: KeptDocument,
 }
 
-impl Documents {
+impl KeptDocuments {
     /// Keeps a document for the next load of an address. Returns the cookie that names it, or `None` for one that is too
     /// large.
     pub fn keep(
         &self,
         target: &Uri,
         address: IpAddr,
-        document: Document,
+        document: KeptDocument,
         is_secure: bool,
         now: Instant,
     ) -> Option<HeaderValue> {
@@ -92,7 +92,7 @@ impl Documents {
     }
 
     /// The document that a request asks for by its cookie; it is given once.
-    pub fn take(&self, target: &Uri, headers: &HeaderMap, now: Instant) -> Option<Document> {
+    pub fn take(&self, target: &Uri, headers: &HeaderMap, now: Instant) -> Option<KeptDocument> {
         let token = token_of(headers)?;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = all.iter().position(|kept| kept.token == token)?;
@@ -128,8 +128,8 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    fn document(size: usize) -> Document {
-        Document {
+    fn document(size: usize) -> KeptDocument {
+        KeptDocument {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: AnswerBody::Data(vec![b'x'; size].into()),
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn take_same_address_and_cookie_once() {
-        let (documents, now) = (Documents::default(), Instant::now());
+        let (documents, now) = (KeptDocuments::default(), Instant::now());
         let cookie = documents.keep(&uri("/a?b"), HERE, document(3), false, now).unwrap();
         let headers = asking(&cookie);
         assert!(documents.take(&uri("/a"), &headers, now).is_none());
@@ -158,14 +158,14 @@ mod tests {
 
     #[test]
     fn take_after_a_while_is_nothing() {
-        let (documents, now) = (Documents::default(), Instant::now());
+        let (documents, now) = (KeptDocuments::default(), Instant::now());
         let cookie = documents.keep(&uri("/a"), HERE, document(3), false, now).unwrap();
         assert!(documents.take(&uri("/a"), &asking(&cookie), now + AGE).is_none());
     }
 
     #[test]
     fn keep_of_one_address_only_the_newest() {
-        let (documents, now) = (Documents::default(), Instant::now());
+        let (documents, now) = (KeptDocuments::default(), Instant::now());
         let other = IpAddr::V4(Ipv4Addr::BROADCAST);
         let of_other = documents.keep(&uri("/a"), other, document(3), false, now).unwrap();
         let own: Vec<_> =
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn keep_too_large_is_refused_and_all_stay_within_the_budget() {
-        let (documents, now) = (Documents::default(), Instant::now());
+        let (documents, now) = (KeptDocuments::default(), Instant::now());
         assert!(documents.keep(&uri("/a"), HERE, document(MAX_SIZE + 1), false, now).is_none());
         for last in 0..20 {
             let address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
