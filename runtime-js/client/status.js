@@ -59,7 +59,8 @@ export function watchApp(app) {
     // An answer has a page that shows what went wrong.
     if (event.defaultPrevented || event.detail.status > 0) return;
     error = event.detail.error;
-    if (!(error instanceof LineLostError)) set("request", "lost", isOfNetwork(error) ? "request" : "handler");
+    const cause = !isOfNetwork(error) ? "handler" : navigator.onLine ? "request" : "network";
+    if (!(error instanceof LineLostError)) set("request", "lost", cause);
     else set("line", "lost", error.code === 1006 ? "line" : "handler");
   });
   let timer;

@@ -8,26 +8,9 @@ import { connect } from "./browser.mjs";
 import { startHost } from "./host.mjs";
 import { PATIENCE } from "./patience.mjs";
 
-/** The forms and links of the page at `/` lead to these, by what their ids end with. */
-export const TARGETS = [
-  "same",
-  "own",
-  "other",
-  "deep",
-  "file",
-  "json",
-  "picture",
-  "html",
-  "text",
-  "missing",
-  "below",
-  "throws",
-  "invalid",
-  "plain",
-  "live",
-  "client",
-  "bare",
-];
+/** Where the forms and links of the page at `/` lead, by what their ids end with: to states of pages, and to documents. */
+export const STATES = ["same", "own", "other", "deep", "invalid", "plain", "live", "client"];
+export const DOCUMENTS = ["file", "json", "picture", "html", "text", "missing", "below", "throws", "bare"];
 
 /** A browser and a host that serves `shown/`, for the tests that `register` adds. */
 export function suite(name, register, { folder = "tests/browser/shown", command = "serve", options = [] } = {}) {
