@@ -15,6 +15,7 @@ import { fetchPlusClasses } from "ext:liveline/25_fetch_plus.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
+import { renderPage } from "ext:liveline/45_page.js";
 import { bindingsOf } from "ext:liveline/46_binding_problems.js";
 import { HttpEvent } from "ext:liveline/50_event.js";
 import { Observer, takeOpen } from "ext:liveline/60_observer.js";
@@ -205,6 +206,7 @@ globalThis.__liveline = {
   overhear,
   receive,
   relay,
+  render: renderPage,
   reply,
   start,
   stopped,

@@ -16,7 +16,7 @@ use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
 use crate::net::{Admission, Doors, Listener, Place, open_files};
 use crate::observe::{Budget, Budgets, Observer};
-use crate::ops::{Bodies, BodyLimits, Mode, Sessions, Shared};
+use crate::ops::{Bodies, BodyLimits, KeptDocuments, Mode, Sessions, Shared};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::storage::{Databases, Location, Results, SessionStore};
@@ -191,6 +191,7 @@ fn settings(
     let (files, observer, dev) = Default::default();
     let serve = http::serve;
     let shared = Shared::default();
+    let documents = KeptDocuments::default();
     Settings {
         layout,
         mode,
@@ -201,6 +202,7 @@ fn settings(
         shared,
         trust,
         databases,
+        documents,
         files,
         observer,
         dev,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::worker::Serve;
 use crate::dev::Dev;
 use crate::observe::Observer;
-use crate::ops::{BodyLimits, Mode, Sessions, Shared};
+use crate::ops::{BodyLimits, KeptDocuments, Mode, Sessions, Shared};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
 use crate::storage::Databases;
@@ -26,6 +26,8 @@ pub struct Settings {
     /// Whom to believe about hosts and addresses.
     pub trust: Arc<Trust>,
     pub databases: Databases,
+    /// KeptDocuments that browsers are about to load.
+    pub documents: KeptDocuments,
     /// What of `public/` has an address.
     pub files: FileRules,
     /// Where workers count, if somebody may ask.
