@@ -173,6 +173,8 @@ impl Isolate {
             create_params: Some(params),
             ..Default::default()
         })?;
+        #[cfg(feature = "v8")]
+        runtime.v8_isolate().set_prepare_stack_trace_callback(super::stack::of_handlers);
         let pulse = Arc::new(Pulse::default());
         // As in browsers, code that others wait for does not wait for a lock.
         #[cfg(feature = "v8")]
@@ -355,12 +357,13 @@ impl Isolate {
         self.enter(|scope, functions| {
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
+            let filename = string(scope, &handler.path.to_string_lossy());
             let namespace = v8::Local::new(scope, &namespace);
             if let Some(csrf) = exported_boolean(scope, namespace, "csrf") {
                 self.csrf.borrow_mut().insert(handler.id, csrf);
             }
             let namespace = namespace.into();
-            call(scope, &functions.add_handler, &[id, dirname, namespace]);
+            call(scope, &functions.add_handler, &[id, dirname, filename, namespace]);
         });
         Ok(namespace)
     }
@@ -619,6 +622,11 @@ impl Isolate {
     /// From now on the end of the last exchange is announced.
     pub fn announce_idle(&self) {
         self.announces_idle.set(true);
+    }
+
+    /// Handlers' streams of events come to their end, now and from now on.
+    pub fn end_events(&self) {
+        self.state.borrow_mut().borrow_mut::<Streams>().stop();
     }
 
     /// Waits until the heap is full of what is no garbage, whoever was stopped for it.

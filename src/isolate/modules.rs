@@ -11,7 +11,7 @@ use crate::ops::Diagnostic;
 /// Packages that the host itself provides, with the source of each as a module.
 const OWN: [(&str, &str); 4] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
-    ("@webqit/fetch-plus", "export const { LiveResponse } = globalThis;"),
+    ("@webqit/fetch-plus", FETCH_PLUS),
     ("@webqit/observer", OBSERVER),
     // What compiled live functions call; see `live`.
     ("live", "export default globalThis[Symbol.for(\"liveline.live\")];"),
@@ -25,6 +25,9 @@ const HOST: [(&str, &str); 1] = [(
 
 /// The same as they are written.
 const HOST_NAMES: [&str; 1] = ["liveline:sql"];
+const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
+export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
+  globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
 
 const OBSERVER: &str = "const { Observer } = globalThis;
 export { Observer, Observer as default };

@@ -15,6 +15,8 @@ mod check;
 mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
+mod conditions;
+mod cookies;
 mod csrf;
 mod docs;
 mod errors;
@@ -58,6 +60,7 @@ mod strangers;
 mod termination;
 mod timers;
 mod transcripts;
+mod unwanted;
 mod upgrade;
 mod upstream;
 mod visitors;
