@@ -20,37 +20,45 @@ const LIMITS: &str = "Limits";
 
 const EXAMPLES: &str = "\
 Examples:
-  liveline dev .                 work on the folder you are in
-  liveline dev . --open          the same, and open the browser
-  liveline check .               find what is wrong before anybody asks for it
-  liveline serve . --port 8080   serve it to others
+  liveline dev . --open
+    work on the folder you are in, and open the browser
+  liveline check .
+    find what is wrong before anybody asks for it
+  liveline serve . --port 8080
+    serve it to others
 
 `liveline help COMMAND` lists the flags of a command.";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
-  liveline serve .
   liveline serve . --host 0.0.0.0 --port 80 --workers 4
+    serve the folder you are in to everybody
   liveline serve . --origin https://example.org --trust-proxy loopback
-  liveline serve . --database site.db --session-store sessions.db --log-format json";
+    the same behind a proxy on this machine that ends TLS
+  liveline serve . --database site.db --session-store sessions.db
+    keep what handlers store";
 
 const DEV_EXAMPLES: &str = "\
 Examples:
-  liveline dev .
   liveline dev . --open
-  liveline dev . --host 0.0.0.0            to try it on a phone in the same network
-  liveline dev . --database site.db --access-log";
+    work on the folder you are in, and open the browser
+  liveline dev . --host 0.0.0.0
+    try it on a phone in the same network
+  liveline dev . --access-log
+    see every request";
 
 const ROUTES_EXAMPLES: &str = "\
 Examples:
   liveline routes .
 
-METHOD is what a handler exports, * for its default export and ? where it does not load.";
+METHOD is what a handler exports: * is its default export, ? means that it does not load.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
   liveline check .
-  liveline check . --json | jq -r '.problems[].message'
+    read what is wrong, where, and what to do
+  liveline check . --json
+    have a program read it
 
 Exit codes: 0 nothing is wrong, 1 something is, 2 the command is not written as it should be.";
 
@@ -60,8 +68,10 @@ Examples:
 
 const TOP_EXAMPLES: &str = "\
 Examples:
-  liveline top http://127.0.0.1:3000          a server that `liveline dev` runs
-  liveline top http://127.0.0.1:9464 --once   one that `liveline serve . --metrics` runs";
+  liveline top http://127.0.0.1:3000
+    watch a server that `liveline dev` runs
+  liveline top http://127.0.0.1:9464 --once
+    print the figures of one that `liveline serve . --metrics` runs";
 
 const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
@@ -69,7 +79,7 @@ Examples:
 
 /// Runs a folder of JavaScript route handlers whose answers can stay on the line.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Args {
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as liveline=debug
     #[arg(
@@ -144,6 +154,7 @@ pub enum Command {
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Folder {
     /// A routes folder, or a project with app/ and public/
+    #[arg(help_heading = "Arguments")]
     pub dir: PathBuf,
     /// Folder of static files [default: DIR/public if there is one]
     #[arg(long, value_name = "DIR", help_heading = SITE)]

@@ -33,7 +33,7 @@ pub fn show(args: &Server, settings: &Settings, listening: SocketAddr) {
             value.split_once(' ').filter(|_| value.starts_with("http")).unwrap_or((value, ""));
         let value = format!("{} {}", paint(style, address), paint(Style::Dim, rest));
         let value = if rest.is_empty() { paint(style, address) } else { value };
-        print(&format!("  {}  {value}", paint(Style::Dim, &format!("{name:width$}"))));
+        print(&format!("  {} {value}", paint(Style::Dim, &format!("{name:width$}"))));
     }
     let hint = match mode {
         Mode::Development => "A saved file is loaded at once. Ctrl+C stops.",
@@ -47,24 +47,21 @@ pub fn local_url(listening: SocketAddr) -> String {
     if listening.ip().is_unspecified()
         || listening.ip().is_loopback() && listening.ip() != IpAddr::V4(Ipv4Addr::LOCALHOST)
     {
-        return format!("http://localhost:{}/", listening.port());
+        return format!("http://localhost:{}", listening.port());
     }
-    format!("http://{listening}/")
+    format!("http://{listening}")
 }
 
 fn rows(args: &Server, mode: Mode, layout: &Layout, listening: SocketAddr) -> Vec<(&'static str, String)> {
     let mut rows = vec![("listening on", local_url(listening))];
     match network_address(listening) {
         Some(address) => {
-            rows.push(("network", format!("http://{}/", SocketAddr::new(address, listening.port()))))
+            rows.push(("network", format!("http://{}", SocketAddr::new(address, listening.port()))))
         }
         None if mode == Mode::Development && listening.ip().is_loopback() => {
             rows.push(("network", "this machine alone; --host 0.0.0.0 lets others in".to_owned()));
         }
         None => {}
-    }
-    if let Some(metrics) = args.metrics {
-        rows.push(("metrics", format!("http://{metrics}/metrics")));
     }
     rows.push(("handlers", handlers(layout)));
     rows.push(("database", place_of(args.database.as_deref())));
@@ -142,11 +139,11 @@ mod tests {
     #[test]
     fn local_url_can_be_opened_on_this_machine() {
         for (listening, url) in [
-            ("127.0.0.1:3000", "http://127.0.0.1:3000/"),
-            ("0.0.0.0:80", "http://localhost:80/"),
-            ("[::]:3000", "http://localhost:3000/"),
-            ("[::1]:3000", "http://localhost:3000/"),
-            ("192.168.0.2:1", "http://192.168.0.2:1/"),
+            ("127.0.0.1:3000", "http://127.0.0.1:3000"),
+            ("0.0.0.0:80", "http://localhost:80"),
+            ("[::]:3000", "http://localhost:3000"),
+            ("[::1]:3000", "http://localhost:3000"),
+            ("192.168.0.2:1", "http://192.168.0.2:1"),
         ] {
             assert_eq!(local_url(listening.parse().expect("an address")), url);
         }

@@ -40,6 +40,7 @@ use clap::Parser;
 use crate::isolate::Isolate;
 use crate::observe::colors;
 use crate::observe::output::{self, Stream};
+use crate::ops::fit_excerpts;
 
 /// How long the end of the process waits for whoever reads its last lines.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
@@ -48,6 +49,12 @@ const FLUSH_TIME: Duration = Duration::from_secs(1);
 pub fn main() -> ExitCode {
     let args = args::Args::parse();
     log::install(&args);
+    if colors::is_terminal(Stream::Error)
+        && let Ok((columns, _)) = crossterm::terminal::size()
+        && columns > 0
+    {
+        fit_excerpts(columns.into());
+    }
     Isolate::init_engine(args.max_heap());
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("liveline-io").build() {

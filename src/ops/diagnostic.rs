@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deno_core::error::JsError;
 use deno_core::{ModuleSpecifier, v8};
@@ -158,15 +159,15 @@ impl Diagnostic {
     fn excerpt(&self) -> Option<String> {
         let Place { line, column, .. } = self.place.as_ref()?;
         let text = self.source_line()?;
-        let length = text.chars().count();
+        let (length, most) = (text.chars().count(), EXCERPT.load(Ordering::Relaxed));
         let at = column.saturating_sub(1).min(length);
-        let from = match length > EXCERPT {
-            true => at.saturating_sub(EXCERPT / 2).min(length - EXCERPT),
+        let from = match length > most {
+            true => at.saturating_sub(most / 2).min(length - most),
             false => 0,
         };
-        let shown: String = text.chars().skip(from).take(EXCERPT).map(visible).collect();
+        let shown: String = text.chars().skip(from).take(most).map(visible).collect();
         let (before, after) =
-            (if from > 0 { "..." } else { "" }, if from + EXCERPT < length { "..." } else { "" });
+            (if from > 0 { "..." } else { "" }, if from + most < length { "..." } else { "" });
         // Tabs in front of the mark keep it in its column.
         let indent: String = shown.chars().take(at - from).map(|c| if c == '\t' { c } else { ' ' }).collect();
         let (gutter, skipped) = (" ".repeat(line.to_string().len()), " ".repeat(before.len()));
@@ -175,7 +176,14 @@ impl Diagnostic {
 }
 
 /// So many characters of a line are shown at most.
-const EXCERPT: usize = 100;
+static EXCERPT: AtomicUsize = AtomicUsize::new(100);
+
+/// From here on excerpts fit into lines of so many characters.
+pub fn fit_excerpts(width: usize) {
+    /// What stands in front of the text.
+    const GUTTER: usize = 12;
+    EXCERPT.fetch_min(width.saturating_sub(GUTTER).max(2 * GUTTER), Ordering::Relaxed);
+}
 
 /// A character of a source as a terminal may be given it.
 fn visible(character: char) -> char {

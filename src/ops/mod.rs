@@ -48,7 +48,7 @@ mod websocket;
 pub use answer::{Answer, AnswerBody, Streams};
 pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, fit_excerpts};
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
 pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
