@@ -12,11 +12,14 @@ use crate::observe::output::Stream;
 use crate::ops::Mode;
 use crate::router::{Layer, Layout, Routes};
 
+/// What stands before the address, for programs and for people.
+const LISTENING: &str = "listening on";
+
 /// Says where the server listens.
 pub fn show(args: &Server, settings: &Settings, listening: SocketAddr) {
     let (mode, layout) = (settings.mode, &settings.layout);
     if !colors::is_terminal(Stream::Output) || log::is_for_programs() {
-        return print(&format!("listening on http://{listening}"));
+        return print(&format!("{LISTENING} http://{listening}"));
     }
     let paint = |style, text: &str| match colors::are_on(Stream::Output) {
         true => styled(style, text),
@@ -28,12 +31,15 @@ pub fn show(args: &Server, settings: &Settings, listening: SocketAddr) {
     let rows = rows(args, mode, layout, listening);
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in &rows {
-        let style = if value.starts_with("http") { Style::Link } else { Style::Bold };
-        let (address, rest) =
-            value.split_once(' ').filter(|_| value.starts_with("http")).unwrap_or((value, ""));
-        let value = format!("{} {}", paint(style, address), paint(Style::Dim, rest));
-        let value = if rest.is_empty() { paint(style, address) } else { value };
-        print(&format!("  {} {value}", paint(Style::Dim, &format!("{name:width$}"))));
+        // The first as it is, for whatever else reads it.
+        let (name, value) = match *name {
+            LISTENING => (LISTENING.to_owned(), value.clone()),
+            name if value.starts_with("http") => {
+                (paint(Style::Dim, &format!("{name:width$}")), paint(Style::Link, value))
+            }
+            name => (paint(Style::Dim, &format!("{name:width$}")), paint(Style::Bold, value)),
+        };
+        print(&format!("  {name} {value}"));
     }
     let hint = match mode {
         Mode::Development => "A saved file is loaded at once. Ctrl+C stops.",
@@ -53,7 +59,7 @@ pub fn local_url(listening: SocketAddr) -> String {
 }
 
 fn rows(args: &Server, mode: Mode, layout: &Layout, listening: SocketAddr) -> Vec<(&'static str, String)> {
-    let mut rows = vec![("listening on", local_url(listening))];
+    let mut rows = vec![(LISTENING, local_url(listening))];
     match network_address(listening) {
         Some(address) => {
             rows.push(("network", format!("http://{}", SocketAddr::new(address, listening.port()))))
