@@ -604,13 +604,14 @@
     return made;
   }
 
-  function sectionOf({ about = "The code as it was saved", message, file, line, column, excerpt, stack = [] }) {
+  function sectionOf({ about = "The code as it was saved", message, help, file, line, column, excerpt, stack = [] }) {
     const children = [element("small", { textContent: about }), element("h2", { textContent: message })];
     if (file) {
       const place = [file, line, column].filter((part) => part != null).join(":");
       children.push(placeButton(place));
       if (excerpt?.length > 0) children.push(excerptOf(excerpt, line, column));
     }
+    if (help !== undefined) children.push(element("p", { textContent: help }));
     if (stack.length > 0) children.push(element("ol", { children: stack.map(frameOf) }));
     return element("section", { children });
   }

@@ -174,6 +174,8 @@ impl Isolate {
             create_params: Some(params),
             ..Default::default()
         })?;
+        #[cfg(feature = "v8")]
+        runtime.v8_isolate().set_prepare_stack_trace_callback(super::stack::of_handlers);
         let pulse = Arc::new(Pulse::default());
         // As in browsers, code that others wait for does not wait for a lock.
         #[cfg(feature = "v8")]

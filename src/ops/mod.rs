@@ -52,7 +52,7 @@ mod websocket;
 pub use answer::{Answer, AnswerBody, Chunk, Html, Nature, Streams};
 pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, fit_excerpts};
 pub use dispatch::{FileAnswer, Route, Site};
 pub use documents::{KeptDocument, KeptDocuments};
 pub use errors::OpError;
@@ -117,6 +117,7 @@ deno_core::extension!(
         form::op_form_urlencoded,
         form::op_request_ill_body,
         log::op_console,
+        log::op_console_has_colors,
         page::op_answer_page,
         page::op_page_source,
         password::op_password_hash,

@@ -62,6 +62,8 @@ mod static_files;
 mod staying;
 mod stopped;
 mod strangers;
+#[cfg(unix)]
+mod terminal;
 mod termination;
 mod timers;
 mod transcripts;

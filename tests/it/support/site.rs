@@ -165,12 +165,17 @@ impl Site {
 }
 
 impl Finished {
+    /// The executable with these words alone, not yet started.
+    pub fn command(words: &[&str]) -> Command {
+        let mut line = Command::new(executable());
+        line.args(words);
+        line
+    }
+
     /// Runs the executable with these words alone.
     #[track_caller]
     pub fn of(words: &[&str]) -> Self {
-        let mut line = Command::new(executable());
-        line.args(words);
-        finish(line)
+        finish(Finished::command(words))
     }
 
     /// Both outputs, for messages of failed tests.
