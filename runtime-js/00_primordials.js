@@ -529,6 +529,13 @@ export function pinWeb() {
 if (typeof theGlobal.EventTarget === "function") {
   const late = fetch;
   takeEvents();
+  // Node 20 has none; what is used of it is this.
+  CloseEvent ??= class CloseEvent extends Event {
+    constructor(type, { code = 0, reason = "", wasClean = false } = {}) {
+      super(type);
+      Object.assign(this, { code, reason, wasClean });
+    }
+  };
   takeWeb();
   fetch = late;
 }

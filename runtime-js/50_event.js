@@ -3,7 +3,8 @@
 import { op_log_error, op_request_peer } from "ext:core/ops";
 import { print, WARNING } from "ext:liveline/00_globals.js";
 import { abort, domException, invalidState } from "ext:liveline/02_exceptions.js";
-import { checkOptions, defineAbsent } from "ext:liveline/04_options.js";
+import { checkOptions } from "ext:liveline/04_options.js";
+import { defineAbsent } from "ext:liveline/05_absent.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
@@ -38,7 +39,6 @@ import {
   URLPrototypeGetOrigin,
   URLPrototypeGetPathname,
   URLPrototypeGetSearch,
-  URLSearchParams,
 } from "ext:liveline/00_primordials.js";
 
 /** For the host: the response that respondWith() has begun, or null. */
@@ -192,9 +192,8 @@ export class HttpEvent {
     const thread = this.thread.spawn();
     const values = { back: URLPrototypeGetPathname(this.url) + URLPrototypeGetSearch(this.url), ...data };
     await thread.appendEach(values);
-    const query = new URLSearchParams(URLPrototypeGetSearch(target));
-    query.set(THREAD_PARAMETER, thread.threadID);
-    const path = `${URLPrototypeGetPathname(target)}?${query.toString()}${URLPrototypeGetHash(target)}`;
+    target.searchParams.set(THREAD_PARAMETER, thread.threadID);
+    const path = URLPrototypeGetPathname(target) + URLPrototypeGetSearch(target) + URLPrototypeGetHash(target);
     return new Response(null, redirectTo(path, init));
   }
 

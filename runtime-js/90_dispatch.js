@@ -82,7 +82,8 @@ export function dispatch(id, node, pathname, length, method, page, canJoin) {
   beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
-      const result = walk(event, new Trail(node, pathname, length, method), 0);
+      const isUser = pathname === USER && method === "GET";
+      const result = isUser ? whoIsThere(event) : walk(event, new Trail(node, pathname, length, method), 0);
       if (isPromise(result) && !(result instanceof LiveResponse)) {
         PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
       } else {
@@ -92,6 +93,14 @@ export function dispatch(id, node, pathname, length, method, page, canJoin) {
       thrown(event, error);
     }
   });
+}
+
+/** Where pages learn what is known of the user. */
+const USER = "/.liveline/user";
+
+/** The values of `event.user`, for the user's own pages. */
+async function whoIsThere(event) {
+  return ResponseJson(await event.user.json(), { headers: { "Cache-Control": "no-store" } });
 }
 
 // A handler's promise settles in the context that it was waited for in. So these are the same for all requests, and a

@@ -5,7 +5,6 @@ import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
 import { LineLostError } from "../33_port_events.js";
 import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
-import { answerDialogs } from "./dialogs.js";
 import { interceptMoves } from "./history.js";
 import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
@@ -41,6 +40,10 @@ class App {
   location = partsOf(new URL(location.href));
   /** What the navigation is doing; changes are told by the Observer. */
   navigator = { ...AT_REST };
+  /** Whether the browser is online, as `status`; changes are told by the Observer. */
+  network = watched(["online", "offline"], () => ({ status: navigator.onLine }));
+  /** The page's size in CSS pixels; changes are told by the Observer. */
+  viewport = watched(["resize"], () => ({ width: innerWidth, height: innerHeight }));
   /** What loads the parts that not every page needs. */
   #load;
   /** The page's own handlers, once they are there. @type {Promise<object> | null} */
@@ -60,6 +63,10 @@ class App {
   /** @param {Manifest} manifest @param {Load} load */
   constructor(manifest, load) {
     this.#load = load;
+    /** What the browser may do. @type {typeof import("./device.js")} */
+    this.capabilities = deferred(load, "device");
+    /** The values of this tab. @type {typeof import("./session.js")} */
+    this.session = deferred(load, "session");
     if (manifest.client.length > 0) {
       const past = (event) => this.#askServer(event);
       const liveFunctions = manifest.live ? load("live").then((part) => part.provideLiveFunctions()) : null;
@@ -67,7 +74,13 @@ class App {
         .then(([{ handlersOf }]) => handlersOf(manifest.client, past));
     }
     setPortOpener((response) => this.#openPort(response));
-    answerDialogs(this.background);
+    for (const type of ["alert", "confirm", "prompt"]) {
+      this.background.addEventListener(type, async (event) => {
+        // Whoever listens for it may have been added later than this, and answers on `event.ports[0]` itself.
+        await null;
+        if (!event.defaultPrevented) (await load("dialogs")).answerDialog(event);
+      });
+    }
     addEventListener("unhandledrejection", (event) => {
       const told = whoIsTold(event.promise);
       if (told === undefined) return;
@@ -99,6 +112,16 @@ class App {
 
   async #start(manifest) {
     this.#state = new PageState();
+    const { capabilities, location: place, navigator, network, viewport } = this;
+    const { bindings } = document;
+    const own = { env: "client", state: {}, capabilities, location: place, navigator, network, viewport };
+    Object.assign(bindings, { ...own, ...bindings });
+    let user;
+    Object.defineProperty(bindings, "user", {
+      configurable: true,
+      enumerable: true,
+      get: () => user ??= (this.#load("user").then(({ followUser }) => followUser(user, navigator)), {}),
+    });
     const go = (move) => {
       this.#embedded = null;
       return this.#go(move);
@@ -285,6 +308,20 @@ class App {
       return tellOfLine("reloaded");
     }
   }
+}
+
+/** What `read` gives, kept so by events of the window. */
+function watched(types, read) {
+  const state = read();
+  for (const type of types) addEventListener(type, () => Observer.set(state, read()));
+  return state;
+}
+
+/** Functions of a part of the app, which is loaded with the first call. */
+function deferred(load, part) {
+  return new Proxy({}, {
+    get: (_, name) => name === "then" ? undefined : async (...args) => (await load(part))[name](...args),
+  });
 }
 
 /** The headers that tell the host who asks. */

@@ -8,21 +8,13 @@ const NATIVE = {
 };
 
 /**
- * Answers requests for dialogs, unless a listener calls `preventDefault()` and answers on `event.ports[0]` itself.
- * @param {EventTarget} background
+ * Answers a request for a dialog.
+ * @param {import("../33_port_events.js").PortMessageEvent} event
  * @param {Record<string, (text: string, data: object) => unknown>} [show]
  */
-export function answerDialogs(background, show = NATIVE) {
-  for (const [type, ask] of Object.entries(show)) {
-    background.addEventListener(type, (event) => {
-      // Whoever listens for it may have been added later than this.
-      queueMicrotask(() => {
-        if (event.defaultPrevented) return;
-        const data = typeof event.data === "string" ? { message: event.data } : event.data ?? {};
-        event.respondWith(ask(dialogText(data), data) ?? null);
-      });
-    });
-  }
+export function answerDialog(event, show = NATIVE) {
+  const data = typeof event.data === "string" ? { message: event.data } : event.data ?? {};
+  event.respondWith(show[event.type](dialogText(data), data) ?? null);
 }
 
 function dialogText({ message, details }) {

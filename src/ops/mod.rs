@@ -187,6 +187,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "02_exceptions.js",
     "03_cookie_text.js",
     "04_options.js",
+    "05_absent.js",
     "10_exchange.js",
     "11_request.js",
     "12_cookies.js",
