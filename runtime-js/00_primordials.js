@@ -62,7 +62,7 @@ export const { isView: ArrayBufferIsView } = ArrayBuffer;
 export const { now: DateNow } = Date;
 export const { parse: JSONParse, stringify: JSONStringify } = JSON;
 export const { max: MathMax, min: MathMin, round: MathRound, trunc: MathTrunc } = Math;
-export const { isInteger: NumberIsInteger, isNaN: NumberIsNaN } = Number;
+export const { isFinite: NumberIsFinite, isInteger: NumberIsInteger, isNaN: NumberIsNaN } = Number;
 export const {
   assign: ObjectAssign,
   create: ObjectCreate,
@@ -140,6 +140,7 @@ export const {
 } = methodsOf(Array.prototype);
 export const { slice: ArrayBufferPrototypeSlice } = methodsOf(ArrayBuffer.prototype);
 export const {
+  getTime: DatePrototypeGetTime,
   toISOString: DatePrototypeToISOString,
   toUTCString: DatePrototypeToUTCString,
 } = methodsOf(Date.prototype);
@@ -391,7 +392,7 @@ export let EventTargetPrototypeRemoveEventListener;
 export let FormDataPrototypeEntries, HeadersPrototypeDelete, HeadersPrototypeEntries, HeadersPrototypeGet;
 export let HeadersPrototypeGetSetCookie;
 export let HeadersPrototypeHas, HeadersPrototypeSet;
-export let ReadableStreamPrototypeGetReader;
+export let ReadableStreamPrototypeCancel, ReadableStreamPrototypeGetLocked, ReadableStreamPrototypeGetReader;
 export let ReadableStreamDefaultReaderPrototypeCancel, ReadableStreamDefaultReaderPrototypeRead;
 export let ReadableByteStreamControllerPrototypeClose, ReadableByteStreamControllerPrototypeEnqueue;
 export let ReadableByteStreamControllerPrototypeGetByobRequest, ReadableStreamBYOBRequestPrototypeRespond;
@@ -440,7 +441,10 @@ export function takeWeb() {
   HeadersPrototypeGetSetCookie = headers.getSetCookie;
   HeadersPrototypeHas = headers.has;
   HeadersPrototypeSet = headers.set;
-  ReadableStreamPrototypeGetReader = methodsOf(ReadableStream.prototype).getReader;
+  ({ cancel: ReadableStreamPrototypeCancel, getReader: ReadableStreamPrototypeGetReader } = methodsOf(
+    ReadableStream.prototype,
+  ));
+  ReadableStreamPrototypeGetLocked = getter(ReadableStream.prototype, "locked");
   const reader = methodsOf(theGlobal.ReadableStreamDefaultReader.prototype);
   ReadableStreamDefaultReaderPrototypeCancel = reader.cancel;
   ReadableStreamDefaultReaderPrototypeRead = reader.read;

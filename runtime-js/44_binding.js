@@ -139,7 +139,7 @@ class Binding {
 /** Directives by the text that they were read from. @type {Map<string, Directive[]>} */
 const known = new SafeMap();
 
-function directivesOf(text) {
+export function directivesOf(text) {
   let directives = known.get(text);
   if (directives === undefined) {
     const trimmed = ArrayPrototypeMap(splitOutside(text, ";"), (source) => StringPrototypeTrim(source));
@@ -163,8 +163,15 @@ function directiveOf(source) {
     const fail = () => {
       throw error;
     };
-    return { source, fills, evaluate: fail, writer: fail };
+    return { source, fills, evaluate: fail, writer: fail, error };
   }
+}
+
+/** The name of the template that a list's directive takes its items from, where that is written as it is. */
+export function templateNamed(source) {
+  if (!StringPrototypeStartsWith(source, "#items")) return null;
+  const name = StringPrototypeTrim(ArrayPrototypePop(splitOutside(source, "/")));
+  return RegExpPrototypeExec(/^(['"])([^'"\\]*)\1$/, name)?.[2] ?? null;
 }
 
 /** How the value of a directive is written. */

@@ -2,7 +2,7 @@
 
 import { op_log_error, op_request_peer } from "ext:core/ops";
 import { print, WARNING } from "ext:liveline/00_globals.js";
-import { abort, domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { abort, domException, invalidState, isPromise } from "ext:liveline/02_exceptions.js";
 import { checkOptions } from "ext:liveline/04_options.js";
 import { defineAbsent } from "ext:liveline/05_absent.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
@@ -12,8 +12,9 @@ import { Session } from "ext:liveline/13_session.js";
 import { failureOf, isClosed, kSink, onReplace, recorder, respond, stop } from "ext:liveline/20_live_response.js";
 import { kConnect, kReturned, Responder } from "ext:liveline/21_encoding.js";
 import { redirectTo } from "ext:liveline/22_values.js";
-import { fetchPlusClasses } from "ext:liveline/25_fetch_plus.js";
-import { eventUrl } from "ext:liveline/26_event_url.js";
+import { discard } from "ext:liveline/24_discard.js";
+import { fetchPlusClasses } from "ext:liveline/28_fetch_plus.js";
+import { eventUrl } from "ext:liveline/29_event_url.js";
 import { ClientPort, kTap } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
 import { relay } from "ext:liveline/37_relay.js";
@@ -24,6 +25,7 @@ import {
   AbortControllerPrototypeGetSignal,
   Promise,
   PromisePrototypeThen,
+  PromisePrototypeCatch,
   PromiseReject,
   PromiseResolve,
   Request,
@@ -161,7 +163,11 @@ export class HttpEvent {
       return PromiseReject(invalidState("respondWith() after the end: the handler has already answered by returning."));
     }
     if (this.#exchange.ended) {
-      return PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+      discard(args[0]);
+      const refused = PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+      // Where the client has left, nobody is without an answer: a handler that does not wait for it has nothing to mend.
+      if (!this.#exchange.completed) PromisePrototypeCatch(refused, () => {});
+      return refused;
     }
     return this.#respond(args);
   }
@@ -290,6 +296,10 @@ export class HttpEvent {
 
   #respond(args) {
     const exchange = this.#exchange;
+    if (isPromise(args[0]) && !exchange.ended) {
+      // What it resolves with may come too late.
+      PromisePrototypeThen(PromiseResolve(args[0]), (value) => exchange.ended && discard(value), () => {});
+    }
     if (this.#response === null) {
       const response = recorder(this.#parent === null ? null : () => this.client[kTap]());
       this.#response = response;

@@ -6,6 +6,7 @@ import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchan
 import { Answered } from "ext:liveline/14_keyval.js";
 import { hasPort, isAttached, kindOf, LiveResponse, readyStateOf, setBackground } from "ext:liveline/20_live_response.js";
 import { answerPlain, isUntouched } from "ext:liveline/21_encoding.js";
+import { discard } from "ext:liveline/24_discard.js";
 import { staticResponse } from "ext:liveline/40_static.js";
 import { kTap } from "ext:liveline/30_port.js";
 import { HttpEvent, kExchange, kResponse } from "ext:liveline/50_event.js";
@@ -111,7 +112,7 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 /** The first handler is done; what it returned is the answer's last state. */
 function finish(event, value) {
   const exchange = event[kExchange];
-  if (exchange.ended) return;
+  if (exchange.ended) return discard(value);
   try {
     if (event[kResponse] === null && !exchange.answered && isFinal(value)) {
       HttpEvent.returnedPlainly(event);
@@ -142,8 +143,10 @@ function isFinal(value) {
 /** A path and the steps along it. */
 class Trail {
   /** @param {number} length how many segments the path has */
-  constructor(node, pathname, length, method, reroutes = 0, skipDepth = -1) {
+  constructor(node, pathname, length, method, { reroutes = 0, skipDepth = -1, query = null } = {}) {
     this.pathname = pathname;
+    /** What follows the path, where it is not what the client asked for. */
+    this.query = query;
     this.length = length;
     this.method = method;
     this.node = node;
@@ -187,7 +190,8 @@ function isOwn(event) {
 }
 
 async function pastTheLastStep(event, trail) {
-  const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
+  const target = trail.query === null ? trail.pathname : `${trail.pathname}?${trail.query}`;
+  const response = await staticResponse(event[kExchange], target, trail.method, trail.reroutes > 0);
   if (ResponsePrototypeGetStatus(response) !== 404) return response;
   // A page for which no handler has a state is shown without.
   const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.length;
@@ -240,8 +244,9 @@ async function reroute(event, trail, depth, target, init, from) {
     ? own
     : new Request(own, init);
   const child = event.spawn({ request });
-  const { node, length, skipDepth } = route;
-  const onward = new Trail(node, route.path, length, RequestPrototypeGetMethod(request), trail.reroutes + 1, skipDepth);
+  const { node, length, skipDepth, query } = route;
+  const further = { reroutes: trail.reroutes + 1, skipDepth, query };
+  const onward = new Trail(node, route.path, length, RequestPrototypeGetMethod(request), further);
   return await runChild(child, onward, 0);
 }
 

@@ -5,8 +5,8 @@ import { checkOptions } from "../04_options.js";
 import { defineAbsent } from "../05_absent.js";
 import { LiveResponse, respond } from "../20_live_response.js";
 import { redirectTo } from "../22_values.js";
-import { fetchPlusClasses } from "../25_fetch_plus.js";
-import { eventUrl } from "../26_event_url.js";
+import { fetchPlusClasses } from "../28_fetch_plus.js";
+import { eventUrl } from "../29_event_url.js";
 import { PageCookies, TabSession } from "./storage.js";
 import { PageUser } from "./user.js";
 

@@ -1,7 +1,7 @@
 //! The arguments checked and resolved into what the server needs.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::net::{Admission, Doors, open_files};
 use crate::observe::{Budget, Budgets, Observer};
 use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
-use crate::router::{FileRules, Layout};
+use crate::router::{FileRules, Layout, LayoutError};
 use crate::storage::{Databases, Location, Results, SessionStore};
 use crate::trust::{Hosts, Proxies, Trust};
 
@@ -29,7 +29,13 @@ const MIN_SESSION_KEY: usize = 16;
 
 impl Folder {
     pub fn layout(&self) -> Result<Layout, CliError> {
-        Ok(Layout::find(&self.dir, self.public.as_deref())?)
+        Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
+            LayoutError::Missing(folder) => match nearest_folder(&folder) {
+                Some(near) => CliError::NoFolder { folder, near },
+                None => LayoutError::Missing(folder).into(),
+            },
+            error => error.into(),
+        })
     }
 }
 
@@ -152,6 +158,22 @@ fn settings(
     let (files, observer) = Default::default();
     let serve = http::serve;
     Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, serve }
+}
+
+/// The folder that a path was meant to lead to, if its name is misspelt.
+fn nearest_folder(missing: &Path) -> Option<PathBuf> {
+    /// Share of a name's letters that have to be right.
+    const ALIKE: f64 = 0.7;
+    let name = missing.file_name()?.to_str()?.to_lowercase();
+    let above = missing.parent().filter(|above| !above.as_os_str().is_empty());
+    let entries = std::fs::read_dir(above.unwrap_or(Path::new("."))).ok()?.flatten();
+    let folders = entries
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let alike = |folder: &String| strsim::normalized_damerau_levenshtein(&name, &folder.to_lowercase());
+    let near = folders.filter(|folder| alike(folder) > ALIKE);
+    let near = near.max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    Some(above.map_or_else(|| PathBuf::from(&near), |above| above.join(&near)))
 }
 
 /// What the machine is called, where it has a name.

@@ -11,9 +11,9 @@ use hyper::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response};
 
-use crate::router::matches_etag;
+use crate::router::Verdict;
 
 /// A text with its type and a tag of its content.
 pub struct Asset {
@@ -56,8 +56,8 @@ impl Asset {
         // The tag decides, so that new code is seen at once.
         head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         head.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        if matches_etag(headers, &self.etag) {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        if let Some(status) = Verdict::of(&Method::GET, headers, head).status() {
+            *response.status_mut() = status;
             return response;
         }
         head.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));

@@ -16,15 +16,15 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "00_primordials.js",
     "02_exceptions.js",
-    "03_cookie_text.js",
+    "03_cookie_rules.js",
     "04_options.js",
     "05_absent.js",
     "20_live_response.js",
     "22_values.js",
     "23_frames.js",
-    "24_nested_keys.js",
-    "25_fetch_plus.js",
-    "26_event_url.js",
+    "27_nested_keys.js",
+    "28_fetch_plus.js",
+    "29_event_url.js",
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",
@@ -64,7 +64,7 @@ const SOURCES: &[(&str, &str)] = sources![
 ];
 
 /// Functions of these files that only the host calls: browsers do not get them.
-const HOST_ONLY: [&str; 7] = [
+const HOST_ONLY: [&str; 8] = [
     "countRegistrations",
     "encodeFrame",
     "findCulprit",
@@ -72,6 +72,7 @@ const HOST_ONLY: [&str; 7] = [
     "setBackground",
     "setProgramOwner",
     "takeOpen",
+    "templateNamed",
 ];
 
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.

@@ -54,6 +54,11 @@ impl BrowserFiles {
         (modules.map(|modules| BrowserFiles::of(tools, &client, &worker, modules)), read)
     }
 
+    /// What browsers get where there are no handlers for them.
+    pub fn without_handlers(tools: Arc<dyn Toolchain>) -> BrowserFiles {
+        BrowserFiles::of(tools, &[], &[], Assets::new())
+    }
+
     fn of(
         tools: Arc<dyn Toolchain>,
         client: &[(&str, String)],

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderName, HeaderValue, VARY};
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, VARY};
+use hyper::http::uri::PathAndQuery;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
@@ -26,7 +27,7 @@ use crate::observe;
 use crate::ops::{
     Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
 };
-use crate::router::{Node, PageId, Routes, segments};
+use crate::router::{Conditions, Node, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
@@ -125,6 +126,7 @@ impl Exit {
         let carried = shared.carried.take();
         let stays = carried.is_some();
         shared.carried.set(carried);
+        answer.drop_what_cannot_be_sent();
         let Answer { status, headers, extensions, body, .. } = answer;
         let mut response = Response::new(ObservedBody { body, shared: shared.clone(), stays });
         *response.status_mut() = status;
@@ -238,7 +240,8 @@ fn route(
     let (parts, body) = request.into_parts();
     let own = || line::own_origin(shared, requester, &parts.headers);
     let (told, is_look) = (Told::asked(&parts.headers, own), is_look(&parts.method));
-    let asked = Asked { handshake, told, page, is_look };
+    let conditions = Conditions::of(&parts.method, &parts.headers);
+    let asked = Asked { handshake, told, conditions, page, is_look };
     let call = Call { parts, body, requester, page: wanted.map(|page| page.0) };
     shared.progress.runs(true);
     let called = worker.call(call, node);
@@ -261,6 +264,7 @@ struct Asked {
     /// It asked for a WebSocket.
     handshake: Option<Handshake>,
     told: Option<Told>,
+    conditions: Option<Conditions>,
     page: Option<PageId>,
     is_look: bool,
 }
@@ -271,6 +275,18 @@ impl Asked {
             handshake.accept(&mut answer.headers);
             shared.carried.set(Some(Carried::Raw(line, Vec::new())));
             return answer;
+        }
+        let can_be_spared = answer.status == StatusCode::OK && !answer.is_live();
+        let verdict = self.conditions.filter(|_| can_be_spared).map(|asked| asked.judge(&answer.headers));
+        if let Some(status) = verdict.and_then(Verdict::status) {
+            answer.status = status;
+            answer.body = AnswerBody::Empty;
+            if verdict == Some(Verdict::Failed) {
+                // What was said of the body, and for how long that is so.
+                for name in [CONTENT_TYPE, CONTENT_ENCODING, CACHE_CONTROL, EXPIRES] {
+                    answer.headers.remove(name);
+                }
+            }
         }
         if let Some(told) = &self.told {
             told.apply(&mut answer);
@@ -321,7 +337,8 @@ fn whole(response: Response<Bytes>) -> Answer {
 /// A path without handlers: the static file, without entering JavaScript.
 async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
     let files = &shared.worker.site.files;
-    match files.answer(request.method(), request.headers(), request.uri().path()).await {
+    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    match files.answer(request.method(), request.headers(), target).await {
         Ok(response) => {
             let (head, body) = response.into_parts();
             Answer {

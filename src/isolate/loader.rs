@@ -110,6 +110,14 @@ impl Loader {
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
         self.files.borrow_mut().insert(path.clone());
         let sources = self.sources.borrow().clone();
+        // A file that is imported as text is never run, whatever its name is.
+        if *requested == RequestedModuleType::Text {
+            let text = match sources.text(url) {
+                Some(text) => text,
+                None => sources.keep_text(url, read_text(&path, importing)?.into()),
+            };
+            return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+        }
         let source = match sources.module(url) {
             Some(source) => source,
             None => sources.keep(url, source_of(&path, &sources, importing)?),
@@ -136,8 +144,7 @@ fn source_of(
     sources: &Sources,
     importing: impl Fn(String) -> Diagnostic,
 ) -> Result<Source, Diagnostic> {
-    let source = std::fs::read_to_string(path)
-        .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+    let source = read_text(path, &importing)?;
     if source.is_empty() {
         sources.found_empty();
     }
@@ -152,6 +159,11 @@ fn source_of(
     }
     let script = transpile::script(path, source)?;
     Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+}
+
+fn read_text(path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
+    std::fs::read_to_string(path)
+        .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))
 }
 
 impl ModuleLoader for Loader {

@@ -16,6 +16,7 @@ mod border;
 mod browser;
 mod clients;
 mod embedded;
+mod examine;
 mod fatal;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
@@ -35,11 +36,13 @@ mod site;
 mod snapshot;
 mod sources;
 mod stall;
+mod survey;
 mod transpile;
 mod watchdog;
 mod worker;
 
 pub use clients::{Counted, Enlisted, Progress};
+pub use examine::{Examination, Examined, examine};
 pub use isolate::Isolate;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};

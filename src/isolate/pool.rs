@@ -354,7 +354,7 @@ impl Pool {
         }
     }
 
-    /// Closes live lines with 1012 and waits until every request is answered, `limit` at most.
+    /// Closes live lines with 1012, ends handlers' streams of events, and waits until every request is answered, `limit` at most.
     pub async fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         self.settings.hub.cut_all(CloseCode::Restart);
@@ -364,6 +364,9 @@ impl Pool {
             self.retire(worker.clone());
         }
         let retired: Vec<_> = lock(&self.retired).drain(..).collect();
+        for worker in &retired {
+            let _ = worker.mailbox.send(Mail::EndEvents);
+        }
         let ended = async {
             for worker in &retired {
                 tokio::select! {

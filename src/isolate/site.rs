@@ -32,9 +32,9 @@ impl ops::Site for Site {
         Ok(ops::Route { node, path: route.path, length, query: route.query, skip_depth })
     }
 
-    fn file(&self, method: Method, headers: HeaderMap, path: String) -> ops::FileAnswer {
+    fn file(&self, method: Method, headers: HeaderMap, target: String) -> ops::FileAnswer {
         let files = self.files.clone();
-        Box::pin(async move { files.answer(&method, &headers, &path).await })
+        Box::pin(async move { files.answer(&method, &headers, &target).await })
     }
 
     fn page(&self, page: u32) -> Result<ops::PageSource, String> {

@@ -89,6 +89,8 @@ pub(super) enum Mail {
     Abandoned(ExchangeId),
     /// A newer generation serves: pass idle connections on, finish what is live, then end.
     Retire,
+    /// The process ends: end what clients would follow for ever and ask for again.
+    EndEvents,
     /// End now; what is live was told already.
     Stop,
 }
@@ -266,6 +268,7 @@ impl Worker {
                     self.isolate.announce_idle();
                     self.retiring.send_replace(true);
                 }
+                Some(Mail::EndEvents) => self.isolate.end_events(),
             }
         }
     }

@@ -11,6 +11,8 @@ use deno_core::{ModuleSpecifier, v8};
 pub struct Diagnostic {
     pub message: String,
     pub place: Option<Place>,
+    /// What to do about it, if that is known.
+    pub help: Option<String>,
     /// Further frames of the stack, innermost first, as V8 prints them.
     pub stack: Vec<String>,
 }
@@ -28,7 +30,7 @@ pub struct Place {
 impl Diagnostic {
     /// For errors without a place.
     pub fn new(message: impl Into<String>) -> Diagnostic {
-        Diagnostic { message: message.into(), place: None, stack: Vec::new() }
+        Diagnostic { message: message.into(), place: None, help: None, stack: Vec::new() }
     }
 
     /// For errors at a known place.
@@ -39,7 +41,12 @@ impl Diagnostic {
         column: usize,
     ) -> Diagnostic {
         let place = Some(Place { file: file.into(), line, column });
-        Diagnostic { message: message.into(), place, stack: Vec::new() }
+        Diagnostic { message: message.into(), place, help: None, stack: Vec::new() }
+    }
+
+    /// The same with what to do about it.
+    pub fn with_help(self, help: Option<String>) -> Diagnostic {
+        Diagnostic { help, ..self }
     }
 
     /// For errors about what a file imports, at the place where it does, if that can be found.
@@ -66,6 +73,9 @@ impl Diagnostic {
     /// The same for programs: `message`, `file`, `line`, `column`, `source`, `stack`.
     pub fn to_json(&self) -> serde_json::Value {
         let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if let Some(help) = &self.help {
+            json["help"] = help.as_str().into();
+        }
         if let Some(Place { file, line, column }) = &self.place {
             json["file"] = file.display().to_string().into();
             json["line"] = (*line).into();
@@ -81,6 +91,9 @@ impl Diagnostic {
         if let Some(place) = &self.place {
             let _ = write!(details, "<p class=\"place\">{}</p>", escaped(&place.to_string()));
             let _ = write!(details, "<pre>{}</pre>", self.surroundings().unwrap_or_default());
+        }
+        if let Some(help) = &self.help {
+            let _ = write!(details, "<p class=\"help\">{}</p>", escaped(help));
         }
         for frame in &self.stack {
             let _ = write!(details, "<p class=\"frame\">{}</p>", escaped(frame));
@@ -117,16 +130,32 @@ impl Diagnostic {
         source.lines().nth(line.checked_sub(1)?).map(str::to_owned)
     }
 
-    /// The place with its source line and a mark under the column.
+    /// The place with its source line and a mark under the column. Of a long line, what is around the place.
     fn excerpt(&self) -> Option<String> {
         let Place { line, column, .. } = self.place.as_ref()?;
         let text = self.source_line()?;
+        let length = text.chars().count();
+        let at = column.saturating_sub(1).min(length);
+        let from = match length > EXCERPT {
+            true => at.saturating_sub(EXCERPT / 2).min(length - EXCERPT),
+            false => 0,
+        };
+        let shown: String = text.chars().skip(from).take(EXCERPT).map(visible).collect();
+        let (before, after) =
+            (if from > 0 { "..." } else { "" }, if from + EXCERPT < length { "..." } else { "" });
         // Tabs in front of the mark keep it in its column.
-        let indent: String =
-            text.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();
-        let gutter = " ".repeat(line.to_string().len());
-        Some(format!("{gutter} |\n{line} | {text}\n{gutter} | {indent}^"))
+        let indent: String = shown.chars().take(at - from).map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let (gutter, skipped) = (" ".repeat(line.to_string().len()), " ".repeat(before.len()));
+        Some(format!("{gutter} |\n{line} | {before}{shown}{after}\n{gutter} | {skipped}{indent}^"))
     }
+}
+
+/// So many characters of a line are shown at most.
+const EXCERPT: usize = 100;
+
+/// A character of a source as a terminal may be given it.
+fn visible(character: char) -> char {
+    if character.is_control() && character != '\t' { '\u{fffd}' } else { character }
 }
 
 impl From<&JsError> for Diagnostic {
@@ -150,7 +179,7 @@ impl From<&JsError> for Diagnostic {
             let function = function.as_deref().unwrap_or("<anonymous>");
             format!("at {function} ({place})")
         });
-        Diagnostic { message, place, stack: stack.collect() }
+        Diagnostic { message, place, help: None, stack: stack.collect() }
     }
 }
 
@@ -199,6 +228,9 @@ impl fmt::Display for Diagnostic {
             for line in excerpt.lines() {
                 write!(f, "\n  {line}")?;
             }
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
         }
         for frame in &self.stack {
             write!(f, "\n    {frame}")?;

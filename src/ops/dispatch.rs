@@ -31,8 +31,8 @@ pub trait Site {
     /// Where a call from `path`, of which `consumed` segments are behind, to `target` goes. The error is a sentence.
     fn route(&self, path: &str, consumed: u32, target: &str) -> Result<Route, String>;
 
-    /// What the static layer answers to a path.
-    fn file(&self, method: Method, headers: HeaderMap, path: String) -> FileAnswer;
+    /// What the static layer answers to a path, which may come with a query.
+    fn file(&self, method: Method, headers: HeaderMap, target: String) -> FileAnswer;
 
     /// A page to render a state into. The error is a sentence.
     fn page(&self, page: u32) -> Result<PageSource, String>;

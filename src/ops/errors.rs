@@ -35,6 +35,9 @@ pub enum OpError {
     #[class(type)]
     #[error("invalid response header: {0}")]
     Header(String),
+    #[class(type)]
+    #[error("the body is longer than its Content-Length of {0}")]
+    LongBody(u64),
     #[class("DOMExceptionInvalidStateError")]
     #[error("{0} can only be set before the answer is sent")]
     HeadersSent(&'static str),

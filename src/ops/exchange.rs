@@ -12,7 +12,9 @@ use hyper::{HeaderMap, Method, StatusCode, Uri, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
+use super::answer::LINE_HEADER;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
+use super::cookies::Place;
 use super::files::FileBody;
 use super::head::Head;
 use super::log::{Context, about};
@@ -90,8 +92,8 @@ pub(super) struct Slot {
     pub requester: Requester,
     page: Option<u32>,
     pub session: ExchangeSession,
-    /// Set-Cookie headers for the answer, by the cookie's name.
-    pub cookies: Vec<(String, HeaderValue)>,
+    /// Set-Cookie headers for the answer.
+    pub cookies: Vec<(Place, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
     /// What waits for the line to exist.
@@ -594,7 +596,7 @@ fn add_line_headers(headers: &mut HeaderMap, token: Token) -> String {
     let value = |text: &str| text.parse().expect("a token is hexadecimal");
     let path = LINE_PATH.trim_start_matches('/');
     let address = format!("socket:///{path}{token}?v=2");
-    headers.insert("x-live-session", value(&address));
+    headers.insert(LINE_HEADER, value(&address));
     headers.insert("x-background-messaging-port", value(&format!("ws:{path}{token}")));
     // The address is for one visitor, once.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -655,26 +657,6 @@ pub fn op_exchange_fail<'s, 'i>(
 #[op2(fast)]
 pub fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: String) {
     state.borrow_mut::<Exchanges>().lost(exchange_id(id), reason);
-}
-
-/// The answer will set a cookie; `cookie` is the header's value.
-#[op2(fast)]
-pub fn op_exchange_cookie(
-    state: &mut OpState,
-    id: f64,
-    #[string] name: &str,
-    #[string] cookie: &str,
-) -> Result<(), OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if exchanges.is_answered(exchange_id(id)) {
-        return Err(OpError::HeadersSent("a cookie"));
-    }
-    let value =
-        HeaderValue::from_str(cookie).map_err(|_| OpError::Header(format!("set-cookie: {cookie}")))?;
-    let slot = exchanges.known(id)?;
-    slot.cookies.retain(|(known, _)| known != name);
-    slot.cookies.push((name.to_owned(), value));
-    Ok(())
 }
 
 /// The handler fails because it asked a client that cannot be asked.

@@ -19,6 +19,7 @@ mod blobs;
 mod bodies;
 mod channel;
 mod client;
+mod cookies;
 mod crypto;
 mod diagnostic;
 mod dispatch;
@@ -90,7 +91,8 @@ deno_core::extension!(
         dispatch::op_route,
         errors::op_log_error,
         exchange::op_exchange_answered,
-        exchange::op_exchange_cookie,
+        cookies::op_cookie_set,
+        cookies::op_cookies,
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
         exchange::op_exchange_hold,
@@ -185,7 +187,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "00_primordials.js",
     "01_errors.js",
     "02_exceptions.js",
-    "03_cookie_text.js",
+    "03_cookie_rules.js",
     "04_options.js",
     "05_absent.js",
     "10_exchange.js",
@@ -202,9 +204,11 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "21_encoding.js",
     "22_values.js",
     "23_frames.js",
-    "24_nested_keys.js",
-    "25_fetch_plus.js",
-    "26_event_url.js",
+    "24_discard.js",
+    "25_response_heads.js",
+    "27_nested_keys.js",
+    "28_fetch_plus.js",
+    "29_event_url.js",
     "30_port.js",
     "31_user.js",
     "32_channels.js",
@@ -220,6 +224,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "43_expressions.js",
     "44_binding.js",
     "45_page.js",
+    "46_binding_problems.js",
     "49_waiting.js",
     "50_event.js",
     "60_observer.js",

@@ -1,7 +1,7 @@
 // `@webqit/fetch-plus` beyond LiveResponse: headers as structures, bodies of whatever type, forms as JSON.
 
 import { checkOptions } from "./04_options.js";
-import { flatten, nest, numberOf } from "./24_nested_keys.js";
+import { flatten, nest, numberOf } from "./27_nested_keys.js";
 import {
   ArrayBuffer,
   ArrayBufferIsView,
