@@ -21,6 +21,7 @@ import { kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { discard, nobodyLeft } from "ext:liveline/24_discard.js";
+import { partOf } from "ext:liveline/26_ranges.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
@@ -303,11 +304,17 @@ function answerResponse(exchange, response, last) {
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;
   if (status === 101) return answerSocket(exchange, response);
-  const headers = writeHeaders(wireHeaderList(inner));
+  const list = wireHeaderList(inner);
+  const headers = writeHeaders(list);
   const file = fileOf(response, exchange);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
+  // A page is rendered from the whole, and a state that others follow is no file.
+  if (status === 200 && last && exchange.method === "GET" && (exchange.page === -1 || typeof source.body !== "string")) {
+    const part = partOf(exchange, list, body);
+    if (part !== null) return answerPart(exchange, part, response);
+  }
   if (typeof source.body === "string") {
     if (exchange.page !== -1) {
       const shown = ResponsePrototypeGetHeaders(response);
@@ -334,6 +341,19 @@ function answerResponse(exchange, response, last) {
     throw error;
   }
   pump(exchange, body.stream, stream);
+}
+
+/** Answers with a part of a Response. */
+function answerPart(exchange, { status, headers, body }, response) {
+  const text = writeHeaders(headers);
+  if (body === null) {
+    op_answer(exchange.id, status, "", text, "", true);
+    discard(response);
+  } else if (ArrayBufferIsView(body)) {
+    op_answer_bytes(exchange.id, status, "", text, body, true);
+  } else {
+    pump(exchange, body, op_answer_stream(exchange.id, status, "", text, true));
+  }
 }
 
 /** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */

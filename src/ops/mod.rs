@@ -206,6 +206,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "23_frames.js",
     "24_discard.js",
     "25_response_heads.js",
+    "26_ranges.js",
     "27_nested_keys.js",
     "28_fetch_plus.js",
     "29_event_url.js",
