@@ -25,7 +25,8 @@ use crate::engine::JoinError;
 use crate::isolate::Called;
 use crate::observe;
 use crate::ops::{
-    Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
+    Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, USER_PATH, asks_for_websocket,
+    prefers_html,
 };
 use crate::router::{Conditions, Node, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
@@ -205,7 +206,9 @@ fn route(
     if BrowserFiles::cover(path) && is_look(request.method()) {
         return Routed::Waiting(Box::pin(browser_file(shared.clone(), request)));
     }
-    if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
+    if path != USER_PATH
+        && let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/'))
+    {
         let (shared, token) = (shared.clone(), token.to_owned());
         return Routed::Waiting(Box::pin(
             async move { line::answer(&shared, requester, &token, request).await },

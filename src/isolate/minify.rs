@@ -4,15 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use super::primordials::Plain;
 use deno_ast::swc::ast::{
-    AssignExpr, AssignOp, AssignPat, Class, ClassMember, Decl, Expr, ExprStmt, ForOfStmt, ForStmt, Id, Ident, IfStmt,
-    Lit, MemberExpr, MemberProp, Number, Pass, Pat, PrivateName, Program, Prop, SimpleAssignTarget, Stmt, UnaryExpr, UnaryOp, VarDecl, VarDeclKind, VarDeclarator,
+    AssignExpr, AssignOp, AssignPat, Class, ClassMember, Decl, Expr, ExprStmt, ForOfStmt, ForStmt, Id, Ident,
+    IfStmt, Lit, MemberExpr, MemberProp, Number, Pass, Pat, PrivateName, Program, Prop, SimpleAssignTarget,
+    Stmt, UnaryExpr, UnaryOp, VarDecl, VarDeclKind, VarDeclarator,
 };
 use deno_ast::swc::atoms::Atom;
 use deno_ast::swc::codegen::text_writer::{JsWriter, omit_trailing_semi};
 use deno_ast::swc::codegen::{Config, Emitter};
+use deno_ast::swc::common::SourceMap;
 use deno_ast::swc::common::sync::Lrc;
 use deno_ast::swc::common::util::take::Take as _;
-use deno_ast::swc::common::SourceMap;
 use deno_ast::swc::ecma_visit::{Visit, VisitMut, VisitMutWith, VisitWith};
 use deno_ast::{MediaType, ModuleSpecifier, ParseParams};
 use swc_ecma_transforms_base::rename::{Renamer, renamer};
@@ -151,7 +152,9 @@ impl ValuesInPlace {
 
     /// The name and the value of a declaration whose value may stand in its place.
     fn value(declarator: &VarDeclarator) -> Option<(Id, &Expr)> {
-        let (Pat::Ident(name), Some(value)) = (&declarator.name, declarator.init.as_deref()) else { return None };
+        let (Pat::Ident(name), Some(value)) = (&declarator.name, declarator.init.as_deref()) else {
+            return None;
+        };
         let is_value = match value {
             Expr::Member(MemberExpr { obj, prop: MemberProp::Computed(key), .. }) => {
                 obj.is_ident() && matches!(&*key.expr, Expr::Lit(Lit::Num(_)))
@@ -332,7 +335,10 @@ impl VisitMut for NoBlocks {
 fn without_block(body: &mut Box<Stmt>) {
     if let Stmt::Block(block) = &mut **body
         && let [only] = block.stmts.as_mut_slice()
-        && matches!(only, Stmt::Expr(_) | Stmt::Return(_) | Stmt::Throw(_) | Stmt::Break(_) | Stmt::Continue(_))
+        && matches!(
+            only,
+            Stmt::Expr(_) | Stmt::Return(_) | Stmt::Throw(_) | Stmt::Break(_) | Stmt::Continue(_)
+        )
     {
         **body = only.take();
     }

@@ -51,7 +51,7 @@ pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
 pub use dispatch::{FileAnswer, Route, Site};
 pub use errors::OpError;
-pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
+pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
 pub use log::current_exchange;
 pub use memory::Memory;
 pub use negotiation::prefers_html;

@@ -327,7 +327,10 @@ fn board() {
         }
     };
     assert_eq!((joined.kind.as_str(), &joined.message["event"]), ("board:message", &json!("joins")));
-    assert_eq!((&joined.message["who"]["name"], &joined.message["who"]["colour"]), (&json!("Grace"), &json!(1)));
+    assert_eq!(
+        (&joined.message["who"]["name"], &joined.message["who"]["colour"]),
+        (&json!("Grace"), &json!(1))
+    );
     grace.send("board:cursor", json!({ "x": 0.5, "y": 0.25, "who": "somebody else" }));
     grace.send("move", json!({ "id": "welcome", "x": 0.75, "y": 7 }));
 
@@ -373,7 +376,10 @@ fn sources() {
     }
     for name in names() {
         let page = fs::read_to_string(folder().join(&name).join("page.html")).expect("a page");
-        assert!(page.contains(&format!("href=\"/source/{name}\"")), "examples/{name} has no link to its source");
+        assert!(
+            page.contains(&format!("href=\"/source/{name}\"")),
+            "examples/{name} has no link to its source"
+        );
         assert!(page.contains("href=\"/\""), "examples/{name} has no link to the others");
     }
 }
