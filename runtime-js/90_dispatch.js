@@ -1,6 +1,7 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_request_is_own, op_route } from "ext:core/ops";
+import { print, WARNING } from "ext:liveline/00_globals.js";
 import { isPromise } from "ext:liveline/02_exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
@@ -38,6 +39,7 @@ import {
   Response,
   ResponseJson,
   ResponsePrototypeGetStatus,
+  SafeArrayIterator,
   SafeMap,
   String,
   TypeError,
@@ -62,6 +64,10 @@ let nodes = [];
 
 /** For the host: one handler file was loaded. */
 export function addHandler(id, dirname, filename, module) {
+  for (const name of new SafeArrayIterator(["SETUP", "render"])) {
+    if (typeof module[name] !== "function") continue;
+    print(`${filename} exports ${name}(), which nothing calls on this host.`, WARNING);
+  }
   handlers.set(id, { module, dirname, filename });
 }
 

@@ -222,7 +222,7 @@ fn route(
     let &Node { ref steps, page, own_page, .. } = routes.node(node);
     let wanted = page.filter(|_| wants_html);
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
-    if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
+    if steps.is_empty() && !(ends_at_page && wanted.is_some()) && path != USER_PATH {
         return Routed::Waiting(Box::pin(file(shared.clone(), request)));
     }
     if csrf::is_forged(shared, requester, request.method(), request.headers()) && worker.checks_csrf(steps) {

@@ -420,6 +420,10 @@ fn options_that_do_not_exist_are_errors() {
         ("wait", "await event.waitUntil(async () => {});", "call the function"),
         ("waitTime", "await event.waitUntil(Promise.resolve(), '5s');", "milliseconds"),
         ("waitCallback", "await event.waitUntil(Promise.resolve(), 5, {});", "is a function"),
+        ("patch", "await event.session.patch({}, { merge: true });", "\"merge\""),
+        ("subscribe", "event.session.subscribe('a', () => {}, { scope: 1 });", "\"scope\""),
+        ("require", "await event.session.require('a', { nulls: true });", "\"nulls\""),
+        ("defineHandler", "event.user.defineHandler('id', { url: '/login' });", "a URL or a function"),
         ("redirectWith", "await event.redirectWith('/x');", "an object of values"),
     ];
     let bodies: Vec<_> = cases.iter().map(|(name, body, _)| (*name, *body)).collect();
@@ -494,17 +498,59 @@ fn an_event_is_extended_as_it_is_spawned() {
     assert_eq!(host.get("/").text(), "/x");
 }
 
+#[test]
+fn exports_that_nothing_calls_are_told() {
+    let host = serve("export const GET = () => 'here'; export function SETUP() {} export function render() {}");
+
+    assert_eq!(host.get("/").text(), "here");
+    host.log.next("exports SETUP(), which nothing calls");
+    host.log.next("exports render(), which nothing calls");
+}
+
+#[test]
+fn a_status_of_a_thread_is_the_handlers_to_show() {
+    let host = serve(THREADS);
+    let (_, location, cookie) = saved(&host, "/save");
+
+    let answer = host.request("GET", &location).header("cookie", &cookie).send();
+
+    assert!(!answer.is_live(), "no message follows: {answer:?}");
+    assert_eq!(answer.json()["status"], json!(["Saved"]));
+}
+
+#[test]
+fn respond_with_resolves_to_nothing() {
+    let host = serve(&handler("return [String(await event.respondWith(1, { done: false }))];"));
+
+    let (_, mut line) = host.open("/");
+
+    assert_eq!(line.expect_body(), json!(["undefined"]));
+}
+
+#[test]
+fn retry_after_is_a_header_like_others() {
+    let host = serve("export default () => Response.json({}, { headers: { 'Retry-After': '1' } });");
+
+    let answer = host.get("/");
+
+    assert_eq!((answer.header("retry-after"), answer.is_live()), (Some("1"), false));
+}
+
 // -- The user, for pages ------------------------------------------------------------------------------
 
 #[test]
 fn pages_learn_what_is_known_of_their_user() {
-    let host = serve(&handler(
-        "if (next.stepname === 'out') return await event.user.signOut();
+    let site = Site::new().file(
+        "account/handler.js",
+        handler(
+            "if (next.stepname === 'out') return await event.user.signOut();
          await event.user.patch({ id: 'ann', name: 'Ann' });
          await event.session.set('secret', 1);
          return 'in';",
-    ));
-    let cookie = host.get("/in").session();
+        ),
+    );
+    let host = site.serve();
+    let cookie = host.get("/account/in").session();
     let user = |cookie: &str| host.request("GET", "/.liveline/user").header("cookie", cookie).send();
 
     let answer = user(&cookie);
@@ -512,6 +558,6 @@ fn pages_learn_what_is_known_of_their_user() {
     assert_eq!(answer.json(), json!({ "id": "ann", "name": "Ann" }));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(host.get("/.liveline/user").json(), json!({}), "a stranger is nobody");
-    host.request("GET", "/out").header("cookie", &cookie).send();
+    host.request("GET", "/account/out").header("cookie", &cookie).send();
     assert_eq!(user(&cookie).json(), json!({}));
 }
