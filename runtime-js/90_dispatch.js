@@ -1,6 +1,6 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
-import { op_request_is_own, op_route } from "ext:core/ops";
+import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
 import { print, WARNING } from "ext:liveline/00_globals.js";
 import { isPromise } from "ext:liveline/02_exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
@@ -28,6 +28,7 @@ import {
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   FunctionPrototypeCall,
+  FunctionPrototypeToString,
   Promise,
   PromisePrototypeThen,
   PromiseResolve,
@@ -50,7 +51,14 @@ import {
   URLPrototypeGetSearch,
 } from "ext:liveline/00_primordials.js";
 
-/** Module namespaces of the handlers, by id. @type {Map<number, { module: object, dirname: string, filename: string }>} */
+/** What browsers ask for by themselves, at a path that no site means by its root. */
+const FAVICON = "/favicon.ico";
+
+/**
+ * Module namespaces of the handlers, by id, and which of GET and HEAD they answer without asking for the rest of the
+ * path.
+ * @type {Map<number, { module: object, dirname: string, filename: string, greedy: Record<string, boolean> }>}
+ */
 const handlers = new SafeMap();
 /**
  * Where a path can end.
@@ -68,7 +76,14 @@ export function addHandler(id, dirname, filename, module) {
     if (typeof module[name] !== "function") continue;
     print(`${filename} exports ${name}(), which nothing calls on this host.`, WARNING);
   }
-  handlers.set(id, { module, dirname, filename });
+  const greedy = { __proto__: null, GET: isGreedy(module, dirname, "GET"), HEAD: isGreedy(module, dirname, "HEAD") };
+  handlers.set(id, { module, dirname, filename, greedy });
+}
+
+/** Whether what answers a method does not ask for what is left of the path, and means no file by that. */
+function isGreedy(module, dirname, method) {
+  const handler = handlerFor(module, method);
+  return handler !== undefined && !op_asks_for_rest(FunctionPrototypeToString(handler), dirname === "/");
 }
 
 /** For the host: the tree of steps, as `[ownPage, handler, depth, handler, depth]` for each node. */
@@ -180,14 +195,28 @@ function walk(event, trail, index) {
   for (; index < trail.steps.length; index++) {
     const { handler: id, depth } = trail.steps[index];
     if (depth <= trail.skipDepth) continue;
-    const { module, dirname, filename } = handlers.get(id);
+    const { module, dirname, filename, greedy } = handlers.get(id);
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
     const next = nextFor(event, trail, index, depth);
     const own = fetchFor(event, (target, init) => reroute(event, trail, depth, target, init, null), isOwn(event));
-    return FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname, filename), event, next, own);
+    const run = () => FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname, filename), event, next, own);
+    const isDeeper = greedy[trail.method] === true && depth < trail.length;
+    return isDeeper && goesPast(trail, depth, dirname) ? pastOr(event, trail, run) : run();
   }
   return pastTheLastStep(event, trail);
+}
+
+/** Whether the static layer comes before a handler that did not ask for what is left of the path. */
+function goesPast(trail, depth, dirname) {
+  return op_file_before(trail.pathname, depth, dirname) || trail.pathname === FAVICON;
+}
+
+/** The static layer's answer; where it has none after all, that of the handler. */
+async function pastOr(event, trail, run) {
+  const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
+  const isThere = ResponsePrototypeGetStatus(response) !== 404 || trail.pathname === FAVICON;
+  return isThere ? response : run();
 }
 
 /** What else than the event's own origin leads to this server. */

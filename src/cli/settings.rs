@@ -10,6 +10,7 @@ use clap::Parser;
 
 use super::CliError;
 use super::args::{self, Folder, Server};
+use crate::dev::Dev;
 use crate::engine::{self, Origins};
 use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
@@ -50,6 +51,13 @@ impl Server {
         let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
         settings.trust = Arc::new(self.trust(mode, listening));
         settings.files = FileRules { follow_links: self.follow_links };
+        if mode == Mode::Development {
+            let layout = &settings.layout;
+            let folders = [Some(&layout.project), Some(&layout.root), layout.public.as_ref()];
+            let folders = folders.into_iter().flatten().cloned().collect();
+            let run = random_key().iter().map(|byte| format!("{byte:02x}")).collect();
+            settings.dev = Some(Arc::new(Dev::new(run, folders)));
+        }
         if mode == Mode::Development || self.metrics.is_some() {
             let (bodies, results) =
                 (settings.limits.bodies.budget.clone(), settings.databases.results().clone());
@@ -155,9 +163,9 @@ fn settings(
         proxies: Proxies::default(),
         listening: SocketAddr::from(([127, 0, 0, 1], 0)),
     });
-    let (files, observer) = Default::default();
+    let (files, observer, dev) = Default::default();
     let serve = http::serve;
-    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, serve }
+    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, dev, serve }
 }
 
 /// The folder that a path was meant to lead to, if its name is misspelt.

@@ -13,6 +13,7 @@ use hyper::header::{
 };
 use hyper::{Method, Response};
 
+use super::origins::Source;
 use crate::router::Verdict;
 
 /// A text with its type and a tag of its content.
@@ -22,6 +23,8 @@ pub struct Asset {
     etag: HeaderValue,
     gzip: OnceLock<Bytes>,
     extra: Option<(HeaderName, HeaderValue)>,
+    /// What it was made of, where that is a file.
+    pub source: Option<Source>,
 }
 
 impl Asset {
@@ -39,7 +42,13 @@ impl Asset {
         // Weak: the compressed form has the same tag.
         let etag = format!("W/\"{:016x}\"", hasher.finish());
         let etag = HeaderValue::from_str(&etag).expect("hexadecimal digits are a header's value");
-        Asset { kind, body: text.into(), etag, gzip: OnceLock::new(), extra: None }
+        Asset { kind, body: text.into(), etag, gzip: OnceLock::new(), extra: None, source: None }
+    }
+
+    /// The same, which was made of a file.
+    pub fn made_of(mut self, source: Source) -> Asset {
+        self.source = Some(source);
+        self
     }
 
     /// The same with one header more.

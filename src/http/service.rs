@@ -13,6 +13,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::csrf;
+use super::dev::{self, Document};
 use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
@@ -63,8 +64,13 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
     shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
-    let mut exit =
-        Exit { wants_html, note: Note::of(shared, &request), figures: Figures::asked(shared, &request) };
+    let document = shared.worker.settings.dev.as_ref().and_then(|dev| Document::asked(dev, &mut request));
+    let mut exit = Exit {
+        wants_html,
+        note: Note::of(shared, &request),
+        figures: Figures::asked(shared, &request),
+        document,
+    };
     let routed = match check(shared, &mut request) {
         Ok(requester) => {
             exit.note.is_from(requester.address);
@@ -76,6 +82,20 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
         Err(refusal) => Routed::Answered(*refusal),
     };
     match routed {
+        routed if exit.document.is_some() => {
+            let shared = shared.clone();
+            Answering::Later(Box::pin(async move {
+                let answer = match routed {
+                    Routed::Answered(answer) => answer,
+                    Routed::Waiting(answer) => answer.await,
+                };
+                let answer = match &exit.document {
+                    Some(document) => document.read(answer).await,
+                    None => answer,
+                };
+                exit.leave(&shared, answer)
+            }))
+        }
         Routed::Answered(answer) => Answering::Now(Some(exit.leave(shared, answer))),
         Routed::Waiting(answer) => {
             let shared = shared.clone();
@@ -89,12 +109,14 @@ struct Exit {
     wants_html: bool,
     note: Note,
     figures: Option<Box<Figures>>,
+    /// A page for the browser to show, in `dev`.
+    document: Option<Document>,
 }
 
 impl Exit {
     fn leave(self, shared: &Rc<Shared>, mut answer: Answer) -> Answered {
         shared.progress.answered();
-        let Exit { wants_html, note, figures } = self;
+        let Exit { wants_html, note, figures, document } = self;
         let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
         if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(shared)) {
             // Whoever looks is not counted.
@@ -102,6 +124,13 @@ impl Exit {
         } else {
             if is_nothing && wants_html {
                 answer = answer.with_not_found_page();
+            }
+            if let Some(dev) = shared.worker.settings.dev.as_ref().filter(|_| !shared.worker.site.is_stand_in)
+            {
+                dev::tell_stale(dev, &mut answer);
+            }
+            if let Some(document) = document {
+                document.complete(&mut answer);
             }
             note.answered(shared, &mut answer);
         }
@@ -120,6 +149,10 @@ impl Exit {
             }
             Some(Carried::Raw(line, _)) => {
                 shared.carried.set(Some(Carried::Raw(line, head_of(&answer))));
+                return Err(HandedOver);
+            }
+            Some(Carried::Dev(socket, _)) => {
+                shared.carried.set(Some(Carried::Dev(socket, head_of(&answer))));
                 return Err(HandedOver);
             }
             carried => shared.carried.set(carried),
@@ -202,6 +235,14 @@ fn route(
     let path = request.uri().path();
     if strict::is_of_server(&request) {
         return Routed::Answered(Answer::empty(StatusCode::NO_CONTENT));
+    }
+    if let Some(dev) = &worker.settings.dev {
+        if dev::covers(path) {
+            return Routed::Waiting(Box::pin(dev::answer(shared.clone(), dev.clone(), requester, request)));
+        }
+        if worker.site.is_stand_in {
+            return Routed::Answered(dev::broken(dev, request.headers()));
+        }
     }
     if BrowserFiles::cover(path) && is_look(request.method()) {
         return Routed::Waiting(Box::pin(browser_file(shared.clone(), request)));

@@ -231,7 +231,7 @@ async fn look(
     let tools = Arc::new(BrowserTools::of(&layout.project));
     let files = PublicFiles::new(layout.public.as_deref(), settings.files);
     let browser = Arc::new(BrowserFiles::without_handlers(tools));
-    let site = Site { routes: routes.clone(), files, browser };
+    let site = Site { routes: routes.clone(), files, browser, dev: None, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
     let bindings = routes.pages().iter().flat_map(|page| problems_of_page(&isolate, &page.path)).collect();

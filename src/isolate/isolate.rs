@@ -428,6 +428,11 @@ impl Isolate {
         self.loader.files()
     }
 
+    /// What each of those imports of other files.
+    pub fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+        self.loader.imports()
+    }
+
     /// Runs the handlers for a request, until they have answered or wait for something.
     pub fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
         let method = request.parts.method.clone();

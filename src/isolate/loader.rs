@@ -60,6 +60,11 @@ impl Loader {
         self.files.borrow().clone()
     }
 
+    /// What each file that was read imports of other files.
+    pub fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+        self.imports.borrow().clone()
+    }
+
     /// From now on it loads what this generation has read.
     pub fn load_from(&self, sources: Arc<Sources>) {
         *self.sources.borrow_mut() = sources;

@@ -548,18 +548,20 @@ pub fn op_stream_end<'s, 'i>(
     let failure = if is_over {
         None
     } else if !error.is_null_or_undefined() {
-        Some(Diagnostic::from_exception(scope, error).to_string())
+        Some(Diagnostic::from_exception(scope, error))
     } else {
         short.map(|Length { whole, left }| {
-            format!("it ended {left} bytes before its Content-Length of {whole}")
+            Diagnostic::new(format!("it ended {left} bytes before its Content-Length of {whole}"))
         })
     };
     let last = match failure {
         None => Chunk::End,
         Some(failure) => {
             let mut state = state.borrow_mut();
-            let context = state.borrow_mut::<Exchanges>().context(Some(exchange));
+            let exchanges = state.borrow_mut::<Exchanges>();
+            let context = exchanges.context(Some(exchange));
             about!(error, HANDLER, context, "a response's stream failed: {failure}");
+            exchanges.report("a response's stream", &context, &failure);
             Chunk::Failed
         }
     };
@@ -638,7 +640,9 @@ mod tests {
         let length = |values: &[&'static str]| {
             let values = values.iter().map(|value| (CONTENT_LENGTH, HeaderValue::from_static(value)));
             let mut headers = HeaderMap::new();
-            values.for_each(|(name, value)| drop(headers.append(name, value)));
+            for (name, value) in values {
+                headers.append(name, value);
+            }
             length_of(&headers)
         };
         assert_eq!(length(&["12"]), Some(12));

@@ -114,7 +114,9 @@ mod tests {
     fn names_and_values(headers: &[&'static str]) -> Vec<(String, String)> {
         let values = headers.iter().map(|value| (COOKIE, HeaderValue::from_static(value)));
         let mut all = HeaderMap::new();
-        values.for_each(|(name, value)| drop(all.append(name, value)));
+        for (name, value) in values {
+            all.append(name, value);
+        }
         of(&all).map(|cookie| (cookie.name().to_owned(), unescaped(cookie.value_trimmed()))).collect()
     }
 

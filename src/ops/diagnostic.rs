@@ -85,11 +85,38 @@ impl Diagnostic {
         json
     }
 
+    /// The same for open pages in `dev`: with the lines around the place, each with its number.
+    pub fn to_report(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if let Some(Place { file, line, column }) = &self.place {
+            json["file"] = relative(file).display().to_string().into();
+            json["line"] = (*line).into();
+            json["column"] = (*column).into();
+            json["excerpt"] = serde_json::json!(self.neighbours().unwrap_or_default());
+        }
+        json
+    }
+
     /// The same as a page: message, place, and the source around it.
     pub fn to_html(&self) -> String {
+        Diagnostic::page(std::slice::from_ref(self), "request")
+    }
+
+    /// A page about these errors, of which there is one at least, of a request or of the start.
+    pub fn page(errors: &[Diagnostic], of: &str) -> String {
+        let title = escaped(errors.first().map_or("", |error| &error.message));
+        let errors: String = errors.iter().map(Diagnostic::section).collect();
+        format!(
+            "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{title}</title>\
+             <main data-liveline-error=\"{of}\"><small>500 Internal Server Error</small>{errors}</main></html>\n"
+        )
+    }
+
+    fn section(&self) -> String {
         let mut details = String::new();
         if let Some(place) = &self.place {
-            let _ = write!(details, "<p class=\"place\">{}</p>", escaped(&place.to_string()));
+            let place = escaped(&place.to_string());
+            let _ = write!(details, "<p class=\"place\" data-liveline-place=\"{place}\">{place}</p>");
             let _ = write!(details, "<pre>{}</pre>", self.surroundings().unwrap_or_default());
         }
         if let Some(help) = &self.help {
@@ -98,22 +125,25 @@ impl Diagnostic {
         for frame in &self.stack {
             let _ = write!(details, "<p class=\"frame\">{}</p>", escaped(frame));
         }
-        let message = escaped(&self.message);
-        format!(
-            "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{message}</title>\
-             <main><small>500 Internal Server Error</small><h1>{message}</h1>{details}</main></html>\n"
-        )
+        format!("<h1>{}</h1>{details}", escaped(&self.message))
+    }
+
+    /// The source line and those around it, with their numbers.
+    fn neighbours(&self) -> Option<Vec<(usize, String)>> {
+        const NEIGHBOURS: usize = 4;
+        let Place { file, line, .. } = self.place.as_ref()?;
+        let source = std::fs::read_to_string(file).ok()?;
+        let first = line.saturating_sub(NEIGHBOURS).max(1);
+        let numbered = (1..).zip(source.lines()).skip(first - 1).take(line + NEIGHBOURS + 1 - first);
+        Some(numbered.map(|(number, text)| (number, text.to_owned())).collect())
     }
 
     /// The source line between its neighbours, as HTML.
     fn surroundings(&self) -> Option<String> {
-        const NEIGHBOURS: usize = 4;
-        let Place { file, line, column } = self.place.as_ref()?;
-        let source = std::fs::read_to_string(file).ok()?;
-        let first = line.saturating_sub(NEIGHBOURS).max(1);
+        let Place { line, column, .. } = self.place.as_ref()?;
         let mut html = String::new();
-        for (text, number) in source.lines().zip(1..).skip(first - 1).take(line + NEIGHBOURS + 1 - first) {
-            let _ = if number == *line {
+        for (number, text) in &self.neighbours()? {
+            let _ = if number == line {
                 let (before, rest) = split_at_column(text, *column);
                 let (before, rest) = (escaped(before), escaped(rest));
                 writeln!(html, "<b><i>{number:>5}</i>  {before}<mark>{rest}</mark></b>")

@@ -123,6 +123,8 @@ pub fn op_log_error<'s, 'i>(
     let diagnostic = Diagnostic::from_exception(scope, error);
     let exchange = current_exchange(scope);
     let mut state = state.borrow_mut();
-    let context = state.borrow_mut::<Exchanges>().context(exchange);
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let context = exchanges.context(exchange);
     about!(error, HANDLER, context, "{what}: {diagnostic}");
+    exchanges.report(&what, &context, &diagnostic);
 }

@@ -21,6 +21,7 @@ use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
 use super::{Answer, BodyLimits, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
+use crate::dev::Dev;
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -71,6 +72,8 @@ pub struct Exchanges {
     owner: OwnerId,
     mode: Mode,
     pub(super) bodies: BodyLimits,
+    /// What open pages are told, in `dev`.
+    dev: Option<Arc<Dev>>,
 }
 
 /// One request and what belongs to it.
@@ -205,6 +208,21 @@ impl Exchanges {
             owner,
             mode,
             bodies,
+            dev: None,
+        }
+    }
+
+    /// From now on open pages are told what fails.
+    pub fn report_to(&mut self, dev: Option<Arc<Dev>>) {
+        self.dev = dev;
+    }
+
+    /// Tells open pages of an error that was logged.
+    pub(super) fn report(&self, about: &str, context: &Context, diagnostic: &Diagnostic) {
+        if let Some(dev) = &self.dev {
+            let request = context.method.as_ref().zip(context.path.as_deref());
+            let request = request.map(|(method, path)| (method.as_str(), path));
+            dev.failed(about, request, diagnostic.to_report());
         }
     }
 
@@ -341,6 +359,7 @@ impl Exchanges {
         let context = self.context(Some(id));
         let (Some(method), Some(path)) = (&context.method, &context.path) else {
             about!(error, HANDLER, context, "after the end of the exchange: {diagnostic}");
+            self.report("after the end of an exchange", &context, &diagnostic);
             return;
         };
         let is_clients_doing = self.slot(id).is_some_and(|slot| slot.body_fault.is_some());
@@ -349,6 +368,8 @@ impl Exchanges {
             about!(debug, HANDLER, context, "{method} {path}: {diagnostic}");
         } else {
             about!(error, HANDLER, context, "{method} {path}: {diagnostic}");
+            let about = if context.line.is_some() { "a live line" } else { "a request" };
+            self.report(about, &context, &diagnostic);
         }
         let slot = self.slot(id).expect("it has a method and a path");
         slot.failure = Some(Box::new(diagnostic));

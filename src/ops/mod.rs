@@ -45,7 +45,7 @@ mod sql_values;
 mod wasm;
 mod websocket;
 
-pub use answer::{Answer, AnswerBody, Streams};
+pub use answer::{Answer, AnswerBody, Chunk, Streams};
 pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
@@ -88,6 +88,8 @@ deno_core::extension!(
         channel::op_channel_size,
         crypto::op_crypto_random,
         crypto::op_crypto_uuid,
+        dispatch::op_asks_for_rest,
+        dispatch::op_file_before,
         dispatch::op_route,
         errors::op_log_error,
         exchange::op_exchange_answered,

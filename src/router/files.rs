@@ -1,7 +1,7 @@
 //! The static files past the last step of every route.
 
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use hyper_staticfile::{AcceptEncoding, Body, ResolveResult, Resolver, ResponseBuilder};
@@ -12,7 +12,7 @@ use hyper::header::{
 };
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::conditions::{Verdict, wants_range};
 use super::open::PublicOpener;
@@ -42,6 +42,19 @@ impl PublicFiles {
             allowed_encodings: AcceptEncoding::none(),
             rewrite: None,
         }))
+    }
+
+    /// Whether [`answer`](PublicFiles::answer) has something else than 404 for a path. Asks the file system.
+    pub fn hold(&self, path: &str) -> bool {
+        let Some(resolver) = &self.0 else { return false };
+        if segments(path).any(holds_separator) {
+            return false;
+        }
+        let Ok(name) = percent_decode_str(path).decode_utf8() else { return false };
+        let name = Path::new(name.trim_matches('/'));
+        // Whoever writes steps upwards into a path is not asking for a file.
+        let is_plain = name.components().all(|component| matches!(component, Component::Normal(_)));
+        is_plain && resolver.opener.holds(name, path.ends_with('/'))
     }
 
     /// What stands at a path, which may come with a query: the file with its type, ETag and ranges, 301 to a folder with

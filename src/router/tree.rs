@@ -84,6 +84,11 @@ pub struct Routes {
 }
 
 impl Routes {
+    /// Routes of which nothing is known yet: no path has a handler.
+    pub fn none() -> Routes {
+        Routes::from(&Folder::default())
+    }
+
     /// Reads the routes folder.
     pub fn scan(layout: &Layout) -> Result<Routes, ScanError> {
         scan::scan(layout).map(|root| Routes::from(&root))

@@ -18,6 +18,8 @@ mod client;
 mod conditions;
 mod cookies;
 mod csrf;
+#[cfg(feature = "ts")] // Without it nothing is known of what handlers ask for, nor of what browsers run.
+mod dev;
 mod docs;
 mod errors;
 mod events;

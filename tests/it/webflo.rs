@@ -500,7 +500,8 @@ fn an_event_is_extended_as_it_is_spawned() {
 
 #[test]
 fn exports_that_nothing_calls_are_told() {
-    let host = serve("export const GET = () => 'here'; export function SETUP() {} export function render() {}");
+    let host =
+        serve("export const GET = () => 'here'; export function SETUP() {} export function render() {}");
 
     assert_eq!(host.get("/").text(), "here");
     host.log.next("exports SETUP(), which nothing calls");

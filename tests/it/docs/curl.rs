@@ -99,7 +99,9 @@ impl Curl {
                 jar.insert(name.to_owned(), value.to_owned());
             }
         }
-        if self.follows && let Some(location) = answer.header("location") {
+        if self.follows
+            && let Some(location) = answer.header("location")
+        {
             let (sends_cookies, keeps_cookies) = (self.sends_cookies, self.keeps_cookies);
             let next = Curl { path: location.to_owned(), sends_cookies, keeps_cookies, ..Curl::default() };
             return next.send(host, jar);

@@ -15,14 +15,12 @@ fn expect_tests(text: &str) {
     assert!(!tests.is_empty(), "no test holds: {text}");
     for (file, test) in tests {
         let (path, is_declared): (_, &dyn Fn(&str) -> bool) = match file.strip_prefix("browser/") {
-            Some(file) => (
-                root().join(format!("tests/browser/{file}.test.mjs")),
-                &|source| source.contains(&format!("async \"{test}\"(")),
-            ),
-            None => (
-                root().join("tests/it").join(file).with_extension("rs"),
-                &|source| source.contains(&format!("#[test]\nfn {test}()")),
-            ),
+            Some(file) => (root().join(format!("tests/browser/{file}.test.mjs")), &|source| {
+                source.contains(&format!("async \"{test}\"("))
+            }),
+            None => (root().join("tests/it").join(file).with_extension("rs"), &|source| {
+                source.contains(&format!("#[test]\nfn {test}()"))
+            }),
         };
         let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}::{test}: {error}"));
         assert!(is_declared(&source), "{} has no test {test}, which should hold: {text}", path.display());
