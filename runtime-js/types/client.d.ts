@@ -53,6 +53,10 @@ export interface ClientEvent extends Pick<HttpEvent, SharedMembers> {
   readonly cookies: ClientMap<string, string | CookieOptions> & CookieCalls;
   readonly session: ClientMap<any>;
   readonly detail: any;
+  /** For handlers of the server. */
+  readonly redirectWith: never;
+  /** For handlers of the server. */
+  readonly thread: never;
   spawn(init?: Request | { request?: Request; url?: string | URL }): ClientEvent;
   clone(init?: Request | { request?: Request; url?: string | URL }): ClientEvent;
   extend(init?: Request | { request?: Request; url?: string | URL }): ClientEvent;
@@ -82,10 +86,8 @@ type SharedMembers =
   | "readyState"
   | "respondWith"
   | "redirect"
-  | "redirectWith"
   | "sdk"
   | "state"
-  | "thread"
   | "waitUntil"
   | "waitUntilNavigate";
 
