@@ -11,7 +11,7 @@ import {
   op_port_message,
 } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
-import { defineAbsent } from "ext:liveline/04_options.js";
+import { defineAbsent } from "ext:liveline/05_absent.js";
 import { inContextOf, kEnded } from "ext:liveline/10_exchange.js";
 import { follow } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";

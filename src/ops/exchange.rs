@@ -22,7 +22,10 @@ use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
-use super::{Answer, BodyLimits, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
+use super::{
+    Answer, BodyLimits, Client, Diagnostic, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown,
+    Site, prefers_html,
+};
 use crate::dev::Dev;
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -33,6 +36,8 @@ use crate::trust::{Requester, Trust};
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
+/// Where pages learn what is known of their user; `90_dispatch.js` answers it.
+pub const USER_PATH: &str = "/.liveline/user";
 
 /// How much a client learns of a handler's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +54,8 @@ pub struct Call {
     pub parts: Parts,
     pub body: Incoming,
     pub requester: Requester,
-    /// The page to show the answer in, by its number, if the client would rather have one.
-    pub page: Option<u32>,
+    /// The page that the answer is for.
+    pub shown: Shown,
 }
 
 /// The requests that JavaScript may still refer to.
@@ -67,6 +72,9 @@ pub struct Exchanges {
     heard: u32,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
+    pub(super) shared: Shared,
+    /// The number of the code that the isolate runs: the same for all isolates of a generation.
+    pub(super) code: u64,
     pub(super) trust: Arc<Trust>,
     pub(super) site: Option<Box<dyn Site>>,
     owner: OwnerId,
@@ -95,16 +103,14 @@ pub(super) struct Slot {
     /// The body did not come as it should have.
     pub body_fault: Option<Box<BodyFault>>,
     pub requester: Requester,
-    page: Option<u32>,
+    shown: Shown,
     pub session: ExchangeSession,
     /// Set-Cookie headers for the answer.
     pub cookies: Vec<(Place, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
-    /// The state that a client could have had which takes one answer.
-    held: Option<Box<HeldState>>,
-    /// What its client sent and nobody listens for yet.
-    pub early: Option<Box<EarlyMessages>>,
+    /// What few exchanges have.
+    pub rare: Option<Box<Rare>>,
     /// What waits for the line to exist.
     on_line: Vec<OnLine>,
     /// The client is behind with what was sent last.
@@ -148,6 +154,15 @@ impl BodyFault {
 const AFTER_RETURN: Duration = Duration::from_secs(1);
 /// The same while the handler still runs.
 const WHILE_RUNNING: Duration = Duration::from_secs(5);
+
+/// What few exchanges have, so that the others are smaller.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// The state that a client could have had which takes one answer.
+    held: Option<HeldState>,
+    /// What its client sent and nobody listens for yet.
+    pub early: Option<EarlyMessages>,
+}
 
 /// A state waits for the next, which may never come.
 struct HeldState {
@@ -197,8 +212,8 @@ impl Slot {
             return;
         }
         let Some(is_running) = self.exchange.holds_state() else { return };
-        let held =
-            self.held.get_or_insert_with(|| Box::new(HeldState { since: Instant::now(), returned: None }));
+        let held = &mut self.rare.get_or_insert_default().held;
+        let held = held.get_or_insert_with(|| HeldState { since: Instant::now(), returned: None });
         if !is_running && held.returned.is_none() {
             held.returned = Some(Instant::now());
         }
@@ -218,6 +233,7 @@ impl Exchanges {
         hub: Hub,
         owner: OwnerId,
         sessions: Sessions,
+        shared: Shared,
         trust: Arc<Trust>,
         mode: Mode,
         bodies: BodyLimits,
@@ -233,6 +249,8 @@ impl Exchanges {
             heard: 0,
             hub,
             sessions,
+            shared,
+            code: 0,
             trust,
             site,
             owner,
@@ -256,18 +274,20 @@ impl Exchanges {
         }
     }
 
-    /// The folder to serve, known once its handlers load.
-    pub fn set_site(&mut self, site: Box<dyn Site>) {
+    /// The folder to serve, known once its handlers load, and the number of their code.
+    pub fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
         self.site = Some(site);
+        self.code = code;
     }
 
     /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be
     /// [waited](Exchanges::wait) for.
     pub fn begin(&mut self, call: Call) -> Begun {
-        let Call { parts, body, requester, page } = call;
+        let Call { parts, body, requester, shown } = call;
         let session = self.sessions.of(&parts.headers);
         // Whoever wants the page gets its script, too.
-        let client = if page.is_some() { Client::Live } else { Client::of(&parts) };
+        let in_page = shown.show == Show::Page && shown.page.is_some();
+        let client = if in_page { Client::Live } else { Client::of(&parts) };
         let entry = self.slots.vacant_entry();
         // 2^33 requests later the numbers come round, long after the last use of this one.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
@@ -284,12 +304,11 @@ impl Exchanges {
             body_patience: None,
             body_fault: None,
             requester,
-            page,
+            shown,
             session: ExchangeSession::of(session),
             cookies: Vec::new(),
             files: Vec::new(),
-            held: None,
-            early: None,
+            rare: None,
             on_line: Vec::new(),
             is_congested: false,
             reply: Reply::Here,
@@ -319,7 +338,7 @@ impl Exchanges {
     /// itself how long that is (`Prefer: wait`, RFC 7240 section 4.3).
     pub fn settles_at(&mut self, id: ExchangeId) -> Option<Instant> {
         let slot = self.slot(id)?;
-        let HeldState { since, returned } = slot.held.as_deref()?;
+        let HeldState { since, returned } = slot.rare.as_ref()?.held.as_ref()?;
         let (since, returned) = (*since, *returned);
         if let Some(wait) = wanted_wait(&slot.request.parts().headers) {
             return Some(since + wait);
@@ -526,10 +545,14 @@ impl Exchanges {
                     Answer::needs_live_client()
                 } else if lost.is_some() {
                     Answer::text(StatusCode::BAD_GATEWAY, "The upstream was lost before it answered.\n")
-                } else if html {
-                    Answer::error_page(failure.as_deref())
+                } else if let Some(failure) = failure.as_deref().filter(|_| html) {
+                    Answer::error_page(failure)
                 } else {
-                    Answer::internal_error(failure.as_deref(), json)
+                    let mut answer = Answer::internal_error(failure.as_deref(), json);
+                    // For a page that asks; people get no less from it.
+                    let page = failure.map(|failure| Html { text: failure.to_html(), line_at: None });
+                    answer.document = page.map(Box::new);
+                    answer
                 };
                 self.reply(id, answer);
             }
@@ -549,12 +572,19 @@ impl Exchanges {
 
     /// The answer while there is no state to answer with, in the page if one is wanted.
     fn accepted(&mut self, id: ExchangeId) -> Answer {
-        let accepted = Answer::empty(StatusCode::ACCEPTED);
-        let page = self.slot(id).and_then(|slot| slot.page);
+        let mut accepted = Answer::empty(StatusCode::ACCEPTED);
+        accepted.nature = Nature::State;
+        let shown = self.slot(id).map(|slot| slot.shown).filter(|shown| shown.show != Show::Data);
+        let page = shown.and_then(|shown| shown.page);
         match page.zip(self.site.as_ref()).map(|(page, site)| site.blank_page(page)) {
             Some(Ok([before, after])) => {
-                let line_at = before.len();
-                accepted.with_page(before + &*after, Some(line_at))
+                let line_at = Some(before.len());
+                let text = before + &*after;
+                if shown.is_some_and(|shown| shown.show == Show::Both) {
+                    accepted.document = Some(Box::new(Html { text, line_at }));
+                    return accepted;
+                }
+                accepted.with_page(text, line_at)
             }
             Some(Err(error)) => {
                 tracing::error!("{error}");
