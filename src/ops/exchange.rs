@@ -152,7 +152,7 @@ impl BodyFault {
 
 /// How long the host waits for a later state than the first, on behalf of a client that takes one answer.
 const AFTER_RETURN: Duration = Duration::from_secs(1);
-/// The same while the handler still runs.
+/// The same while the handler still runs, or something that it waits for.
 const WHILE_RUNNING: Duration = Duration::from_secs(5);
 
 /// What few exchanges have, so that the others are smaller.
@@ -168,7 +168,7 @@ pub(super) struct Rare {
 struct HeldState {
     /// When there was one first.
     since: Instant,
-    /// When no handler ran any more.
+    /// When no handler ran any more, and nothing was waited for.
     returned: Option<Instant>,
 }
 
