@@ -10,9 +10,8 @@ import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
 import { persistent } from "./parts.js";
 import { PageState } from "./state.js";
-import { tellOfLine, transportFor } from "./transport.js";
+import { transportFor } from "./transport.js";
 
-const APP = "/app.js";
 const LINE_HEADER = "X-Live-Session";
 /** The page that shows a state: of a request the one that is there, of an answer the one that belongs to it. */
 const PAGE_HEADER = "X-Live-Page";
@@ -20,14 +19,6 @@ const PAGE_HEADER = "X-Live-Page";
 /** The code of a line that was not closed. */
 const LOST = 1006;
 
-/** A line that ends sooner is no reason to ask again at once. */
-const SHORT_LIFE_MS = 60_000;
-/** The longest pause between two questions whether anybody answers. */
-const MAX_PAUSE_MS = 30_000;
-
-/** What a state with a `Location` means to a browser. */
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-const MAX_REDIRECTS = 20;
 
 /** What is known of a navigation while it goes on. */
 const AT_REST = { requesting: null, origins: [], method: null, error: null, redirecting: null, remotely: false };
@@ -39,6 +30,8 @@ class App {
   location = partsOf(new URL(location.href));
   /** What the navigation is doing; changes are told by the Observer. */
   navigator = { ...AT_REST };
+  /** The part that every page gets, but not before it is shown. */
+  #later;
   /** What loads the parts that not every page needs. */
   #load;
   /** The page's own handlers, once they are there. @type {Promise<object> | null} */
@@ -54,9 +47,6 @@ class App {
   #embedded = null;
   /** What pages were got with, and the signals of their navigations. @type {WeakMap<Response, AbortSignal>} */
   #pages = new WeakMap();
-  #redirects = 0;
-  /** At most how long to wait before a lost page is asked for. */
-  #pause = 0;
 
   /** @param {Manifest} manifest @param {Load} load */
   constructor(manifest, load) {
@@ -120,9 +110,10 @@ class App {
     });
     this.#embedded = embeddedAnswer();
     this.#isPosted = this.#embedded?.isPosted ?? false;
-    const later = (part, go) => this.#load(part).then(go).catch(console.error);
-    later("later", ({ goOn }) => goOn(this, manifest.worker));
-    if (document.querySelector("[render]") !== null) later("binding", ({ startBinding }) => startBinding(document));
+    this.#later = this.#load("later");
+    this.#later.then(({ goOn }) => goOn(this, manifest.worker)).catch(console.error);
+    const hasMarkup = document.querySelector("[render]") !== null;
+    if (hasMarkup) this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
     const handlers = await this.#handlers;
     const given = handlers?.takeAnswer();
     // Without a state the page is a file, and the app has nothing to say unless a handler of its own has.
@@ -247,34 +238,18 @@ class App {
 
   #show(live, controller) {
     const redirect = () => {
-      if (!controller.signal.aborted) this.#followRedirect(live);
+      if (controller.signal.aborted || !live.headers.has("location")) return;
+      const go = (url) => {
+        Observer.set(this.navigator, "redirecting", url.href);
+        return this.#request({ url, init: {} }, true).catch(() => {});
+      };
+      this.#later.then(({ redirect }) => redirect(live, go)).catch((error) => this.#failed(error, controller));
     };
     live.addEventListener("replace", redirect);
     controller.signal.addEventListener("abort", () => live.removeEventListener("replace", redirect));
     if (live.status >= 400) this.#failed(statusError(live), controller, live.status);
     this.#state.follow(live);
     redirect();
-  }
-
-  /** A state with a `Location` leads elsewhere. */
-  #followRedirect(live) {
-    const target = live.headers.get("location");
-    if (target === null || !REDIRECTS.has(live.status)) {
-      this.#redirects = 0;
-      return;
-    }
-    this.#redirects += 1;
-    if (this.#redirects > MAX_REDIRECTS) {
-      this.#failed(new Error(`More than ${MAX_REDIRECTS} redirects; the last was to ${target}`), this.#controller);
-      return;
-    }
-    try {
-      const url = pageAt(target, location.href);
-      Observer.set(this.navigator, "redirecting", url.href);
-      this.#request({ url, init: {} }, true).catch(() => {});
-    } catch (error) {
-      this.#failed(error, this.#controller);
-    }
   }
 
   /**
@@ -301,34 +276,15 @@ class App {
     if (open === null) return null;
     const port = this.background.add(new RemotePort(open));
     const signal = this.#pages.get(response);
-    if (signal !== undefined) this.#keep(port, signal);
-    return port;
-  }
-
-  /** Where the line of what is shown is lost for good, asks for the page again. */
-  #keep(port, signal) {
+    if (signal === undefined) return port;
+    // Where the line of what is shown is lost for good, the page is asked for again.
     const start = Date.now();
     let isSaid = false;
     port.addEventListener("response.done", () => isSaid = true);
     port.addEventListener("close", ({ code }) => {
-      if (code !== LOST || isSaid) return;
-      // A line that never lasts must not make its handler run all the time.
-      if (Date.now() - start > SHORT_LIFE_MS) this.#pause = 0;
-      this.#reload(signal).catch(() => {});
+      if (code === LOST && !isSaid) this.#later.then(({ mend }) => mend(start, signal, () => this.#go(here())));
     });
-  }
-
-  async #reload(signal) {
-    while (!signal.aborted) {
-      const pause = this.#pause * Math.random();
-      this.#pause = Math.min(2 * this.#pause + 500, MAX_PAUSE_MS);
-      await new Promise((resolve) => setTimeout(resolve, pause));
-      // Not the page itself: each request for it runs its handler.
-      const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
-      if (signal.aborted || !answer?.ok) continue;
-      await this.#go(here());
-      return tellOfLine("reloaded");
-    }
+    return port;
   }
 }
 

@@ -50,9 +50,11 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/later.js",
     "client/live.js",
     "client/local_ports.js",
+    "client/mending.js",
     "client/navigation.js",
     "client/pages.js",
     "client/parts.js",
+    "client/redirects.js",
     "client/resume.js",
     "client/sockets.js",
     "client/state.js",
@@ -64,7 +66,7 @@ const SOURCES: &[(&str, &str)] = sources![
 ];
 
 /// Functions of these files that only the host calls: browsers do not get them.
-const HOST_ONLY: [&str; 8] = [
+const HOST_ONLY: [&str; 9] = [
     "countRegistrations",
     "defineAbsent",
     "encodeFrame",
@@ -73,6 +75,7 @@ const HOST_ONLY: [&str; 8] = [
     "setProgramOwner",
     "takeOpen",
     "templateNamed",
+    "defineAbsent",
 ];
 
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
