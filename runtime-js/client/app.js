@@ -81,14 +81,13 @@ class App {
    * @returns {Promise<void>} settles when the first state is shown
    */
   async navigate(url, init = {}) {
-    await this.#request({ url: pageAt(url, location.href), init }, false);
+    await this.#request({ url: pageAt(url, location.href), init });
   }
 
   /** @param {Move} move */
-  async #request(move, isReplacing) {
+  async #request(move) {
     if (move.url.origin !== location.origin) return location.assign(move.url);
-    const moves = await this.#moves;
-    return await moves.request({ ...move, isReplacing });
+    return await (await this.#moves).request(move);
   }
 
   // -- the first page ----------------------------------------------------------------------------------------------
@@ -103,7 +102,7 @@ class App {
     this.#moves = globalThis.navigation === undefined
       ? this.#load("classic").then(({ ClassicHistory }) => new ClassicHistory(go, moved))
       : new ModernHistory(go, moved);
-    interceptForms((move) => this.#request(move, false), this.#load);
+    interceptForms((move) => this.#request(move), this.#load);
     // A page that the browser kept and shows again has lost its lines.
     addEventListener("pageshow", (event) => {
       if (event.persisted && !this.#isPosted) go(here()).catch(() => {});
@@ -112,13 +111,13 @@ class App {
     this.#isPosted = this.#embedded?.isPosted ?? false;
     this.#later = this.#load("later");
     this.#later.then(({ goOn }) => goOn(this, manifest.worker)).catch(console.error);
-    const hasMarkup = document.querySelector("[render]") !== null;
-    if (hasMarkup) this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
+    if (document.querySelector("[render]") !== null) {
+      this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
+    }
     const handlers = await this.#handlers;
-    const given = handlers?.takeAnswer();
     // Without a state the page is a file, and the app has nothing to say unless a handler of its own has.
     if (this.#embedded === null && !handlers?.cover(location.pathname)) return;
-    this.#go({ ...here(), isFirst: true, given }).catch(() => {});
+    this.#go({ ...here(), isFirst: true }).catch(() => {});
   }
 
   // -- navigation --------------------------------------------------------------------------------------------------
@@ -129,7 +128,7 @@ class App {
    * @returns {Promise<boolean>} whether a state of success is shown
    */
   async #go(move) {
-    const { url, init, isFirst = false, given } = move;
+    const { url, init, isFirst = false } = move;
     const page = shownPage();
     const request = new Request(url, { ...init, headers: withOwnHeaders(init.headers, page) });
     const { method } = request;
@@ -150,21 +149,22 @@ class App {
     try {
       const handlers = await this.#handlers;
       // What handlers of the page answer says nothing of the page that it belongs to.
-      const isElsewhere = !isFirst && handlers?.cover(url.pathname) && await handlers.pageOf(url.pathname) !== page;
+      const isElsewhere = !isFirst && await handlers?.leadElsewhere(url.pathname, page);
       if (signal.aborted) return false;
       if (isElsewhere && method === "GET") {
         leave();
         return loadDocument(url, move);
       }
-      const answer = given ?? (handlers === null
+      const answer = handlers === null
         ? await this.#askServer({ request, signal })
-        : await handlers.run(request, this.background, { detail: { isFirst }, controller, report }));
+        : await handlers.run(request, this.background, { detail: { isFirst }, controller, report });
       if (signal.aborted) return false;
       let target = url;
       // What was made here has no URL.
       if (answer instanceof Response && answer.url !== "") {
         // As without an app, the page stays.
-        if (answer.status === 204 || answer.status === 205) return answer.status === 205;
+        const isReset = answer.status === 205;
+        if (isReset || answer.status === 204) return isReset;
         if (answer.redirected) target = new URL(answer.url);
         if (answer.headers.get(PAGE_HEADER) !== page) {
           return !isFirst && this.#leaveTo(answer, target, move, controller, leave);
@@ -241,7 +241,7 @@ class App {
       if (controller.signal.aborted || !live.headers.has("location")) return;
       const go = (url) => {
         Observer.set(this.navigator, "redirecting", url.href);
-        return this.#request({ url, init: {} }, true).catch(() => {});
+        return this.#request({ url, init: {}, isReplacing: true }).catch(() => {});
       };
       this.#later.then(({ redirect }) => redirect(live, go)).catch((error) => this.#failed(error, controller));
     };
@@ -364,7 +364,7 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
 /**
  * What the app is asked to do, and how its history is to show it.
  * @typedef {import("./navigation.js").Move & {
- *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean, given?: unknown }} Move
+ *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean }} Move
  */
 
 /** @param {Manifest} manifest @param {(part: string, query: string) => Promise<object>} load */

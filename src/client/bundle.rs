@@ -66,7 +66,7 @@ const SOURCES: &[(&str, &str)] = sources![
 ];
 
 /// Functions of these files that only the host calls: browsers do not get them.
-const HOST_ONLY: [&str; 9] = [
+const HOST_ONLY: [&str; 8] = [
     "countRegistrations",
     "defineAbsent",
     "encodeFrame",
@@ -75,7 +75,6 @@ const HOST_ONLY: [&str; 9] = [
     "setProgramOwner",
     "takeOpen",
     "templateNamed",
-    "defineAbsent",
 ];
 
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
