@@ -1,6 +1,7 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
+import { print, WARNING } from "ext:liveline/00_globals.js";
 import { isPromise } from "ext:liveline/02_exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
@@ -39,6 +40,7 @@ import {
   Response,
   ResponseJson,
   ResponsePrototypeGetStatus,
+  SafeArrayIterator,
   SafeMap,
   String,
   TypeError,
@@ -70,6 +72,10 @@ let nodes = [];
 
 /** For the host: one handler file was loaded. */
 export function addHandler(id, dirname, filename, module) {
+  for (const name of new SafeArrayIterator(["SETUP", "render"])) {
+    if (typeof module[name] !== "function") continue;
+    print(`${filename} exports ${name}(), which nothing calls on this host.`, WARNING);
+  }
   const greedy = { __proto__: null, GET: isGreedy(module, dirname, "GET"), HEAD: isGreedy(module, dirname, "HEAD") };
   handlers.set(id, { module, dirname, filename, greedy });
 }
@@ -98,7 +104,8 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
   beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
-      const result = walk(event, new Trail(node, pathname, length, method), 0);
+      const isUser = pathname === USER && method === "GET";
+      const result = isUser ? whoIsThere(event) : walk(event, new Trail(node, pathname, length, method), 0);
       if (isPromise(result) && !(result instanceof LiveResponse)) {
         PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
       } else {
@@ -108,6 +115,14 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
       thrown(event, error);
     }
   });
+}
+
+/** Where pages learn what is known of the user. */
+const USER = "/.liveline/user";
+
+/** The values of `event.user`, for the user's own pages. */
+async function whoIsThere(event) {
+  return ResponseJson(await event.user.json(), { headers: { "Cache-Control": "no-store" } });
 }
 
 // A handler's promise settles in the context that it was waited for in. So these are the same for all requests, and a

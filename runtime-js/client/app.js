@@ -32,6 +32,10 @@ class App {
   navigator = { ...AT_REST };
   /** The part that every page gets, but not before it is shown. */
   #later;
+  /** Whether the browser is online, as `status`; changes are told by the Observer. */
+  network = watched(["online", "offline"], () => ({ status: navigator.onLine }));
+  /** The page's size in CSS pixels; changes are told by the Observer. */
+  viewport = watched(["resize"], () => ({ width: innerWidth, height: innerHeight }));
   /** What loads the parts that not every page needs. */
   #load;
   /** The page's own handlers, once they are there. @type {Promise<object> | null} */
@@ -51,6 +55,10 @@ class App {
   /** @param {Manifest} manifest @param {Load} load */
   constructor(manifest, load) {
     this.#load = load;
+    /** What the browser may do. @type {typeof import("./device.js")} */
+    this.capabilities = deferred(load, "device");
+    /** The values of this tab. @type {typeof import("./session.js")} */
+    this.session = deferred(load, "session");
     if (manifest.client.length > 0) {
       const past = (event) => this.#askServer(event);
       const liveFunctions = manifest.live ? load("live").then((part) => part.provideLiveFunctions()) : null;
@@ -59,8 +67,10 @@ class App {
     }
     setPortOpener((response) => this.#openPort(response));
     for (const type of ["alert", "confirm", "prompt"]) {
-      this.background.addEventListener(type, (event) => {
-        load("dialogs").then(({ answerDialog }) => answerDialog(event)).catch(console.error);
+      this.background.addEventListener(type, async (event) => {
+        // Whoever listens for it may have been added later than this, and answers on `event.ports[0]` itself.
+        await null;
+        if (!event.defaultPrevented) (await load("dialogs")).answerDialog(event);
       });
     }
     addEventListener("unhandledrejection", (event) => {
@@ -94,6 +104,16 @@ class App {
 
   async #start(manifest) {
     this.#state = new PageState();
+    const { capabilities, location: place, navigator, network, viewport } = this;
+    const { bindings } = document;
+    const own = { env: "client", state: {}, capabilities, location: place, navigator, network, viewport };
+    Object.assign(bindings, { ...own, ...bindings });
+    let user;
+    Object.defineProperty(bindings, "user", {
+      configurable: true,
+      enumerable: true,
+      get: () => user ??= (this.#load("user").then(({ followUser }) => followUser(user, navigator)), {}),
+    });
     const go = (move) => {
       this.#embedded = null;
       return this.#go(move);
@@ -302,6 +322,20 @@ function statusError({ status, statusText }) {
   return new Error(`${status} ${statusText}`.trim());
 }
 
+/** What `read` gives, kept so by events of the window. */
+function watched(types, read) {
+  const state = read();
+  for (const type of types) addEventListener(type, () => Observer.set(state, read()));
+  return state;
+}
+
+/** Functions of a part of the app, which is loaded with the first call. */
+function deferred(load, part) {
+  return new Proxy({}, {
+    get: (_, name) => name === "then" ? undefined : async (...args) => (await load(part))[name](...args),
+  });
+}
+
 /** The headers that tell the host who asks. */
 function withOwnHeaders(headers, page) {
   const all = new Headers(headers);
@@ -357,8 +391,8 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
 
 /**
  * Loads a part of the app that not every page needs.
- * @typedef {(part: "binding" | "classic" | "dialogs" | "events" | "forms" | "handlers" | "later" | "live" | "sockets") =>
- *   Promise<object>} Load
+ * @typedef {(part: "binding" | "classic" | "device" | "dialogs" | "events" | "forms" | "handlers" | "later" | "live" |
+ *   "session" | "sockets" | "user") => Promise<object>} Load
  */
 
 /**

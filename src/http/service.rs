@@ -9,8 +9,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HeaderName,
-    HeaderValue, SET_COOKIE, VARY,
+    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPIRES,
+    HeaderName, HeaderValue, SET_COOKIE, VARY,
 };
 use hyper::http::uri::PathAndQuery;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
@@ -31,7 +31,7 @@ use crate::isolate::Called;
 use crate::observe;
 use crate::ops::{
     Answer, AnswerBody, Call, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature, Show,
-    Shown, SocketLine, asks_for_websocket, lists, prefers_html,
+    Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
 };
 use crate::router::{Conditions, Node, Page, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
@@ -365,7 +365,9 @@ fn route(
     if let Some(path) = path.strip_prefix(PAGE_PATH).filter(|path| path.starts_with('/')) {
         return Routed::Answered(page_of(&worker.site.routes, path));
     }
-    if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
+    if path != USER_PATH
+        && let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/'))
+    {
         let (shared, token) = (shared.clone(), token.to_owned());
         return Routed::Waiting(Box::pin(
             async move { line::answer(&shared, requester, &token, request).await },
@@ -383,7 +385,7 @@ fn route(
         Shown { page: for_page.map(|(page, _)| page.0), show: for_page.map_or(Show::Data, |(_, show)| show) };
     let wanted = for_page.filter(|_| is_look(request.method()));
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
-    if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
+    if steps.is_empty() && !(ends_at_page && wanted.is_some()) && path != USER_PATH {
         return Routed::Waiting(Box::pin(file(shared.clone(), request)));
     }
     if csrf::is_forged(shared, requester, request.method(), request.headers()) && worker.checks_csrf(steps) {
@@ -440,11 +442,15 @@ impl Asked {
             shared.carried.set(Some(Carried::Raw(line, Vec::new())));
             return answer;
         }
-        let can_be_spared = answer.status == StatusCode::OK && !answer.is_live();
+        // Ranges come after conditions.
+        let can_be_spared =
+            matches!(answer.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) && !answer.is_live();
         let verdict = self.conditions.filter(|_| can_be_spared).map(|asked| asked.judge(&answer.headers));
         if let Some(status) = verdict.and_then(Verdict::status) {
             answer.status = status;
             answer.body = AnswerBody::Empty;
+            answer.headers.remove(CONTENT_LENGTH);
+            answer.headers.remove(CONTENT_RANGE);
             answer.nature = Nature::Own;
             if verdict == Some(Verdict::Failed) {
                 // What was said of the body, and for how long that is so.

@@ -174,6 +174,8 @@ impl Isolate {
             create_params: Some(params),
             ..Default::default()
         })?;
+        #[cfg(feature = "v8")]
+        runtime.v8_isolate().set_prepare_stack_trace_callback(super::stack::of_handlers);
         let pulse = Arc::new(Pulse::default());
         // As in browsers, code that others wait for does not wait for a lock.
         #[cfg(feature = "v8")]
@@ -242,8 +244,9 @@ impl Isolate {
         stalled: impl Fn(&Stall),
     ) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
+        let code = sources.number();
         self.loader.load_from(sources);
-        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
         // Before any code of handlers, which may change what is loaded later.
         self.warm();
         let mut failures: Vec<Diagnostic> = Vec::new();
@@ -376,7 +379,7 @@ impl Isolate {
         site: &Site,
         loads: impl Fn(&Path),
     ) -> HashMap<u32, Result<BTreeMap<String, bool>, Vec<Diagnostic>>> {
-        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), 0));
         self.warm();
         let (mut examined, mut survey) = (HashMap::new(), Survey::of(&self.project));
         for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {

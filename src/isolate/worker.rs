@@ -424,6 +424,7 @@ async fn live(
         settings.hub.clone(),
         owner,
         settings.sessions.clone(),
+        settings.shared.clone(),
         settings.trust.clone(),
         settings.mode,
         settings.limits.bodies.clone(),

@@ -21,8 +21,8 @@ use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
 use super::{
-    Answer, BodyLimits, Client, Diagnostic, Html, Nature, OpError, Patience, Sessions, Show, Shown, Site,
-    prefers_html,
+    Answer, BodyLimits, Client, Diagnostic, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown,
+    Site, prefers_html,
 };
 use crate::dev::Dev;
 use crate::engine::{
@@ -34,6 +34,8 @@ use crate::trust::{Requester, Trust};
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
+/// Where pages learn what is known of their user; `90_dispatch.js` answers it.
+pub const USER_PATH: &str = "/.liveline/user";
 
 /// How much a client learns of a handler's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,9 @@ pub struct Exchanges {
     heard: u32,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
+    pub(super) shared: Shared,
+    /// The number of the code that the isolate runs: the same for all isolates of a generation.
+    pub(super) code: u64,
     pub(super) trust: Arc<Trust>,
     pub(super) site: Option<Box<dyn Site>>,
     owner: OwnerId,
@@ -189,6 +194,7 @@ impl Exchanges {
         hub: Hub,
         owner: OwnerId,
         sessions: Sessions,
+        shared: Shared,
         trust: Arc<Trust>,
         mode: Mode,
         bodies: BodyLimits,
@@ -204,6 +210,8 @@ impl Exchanges {
             heard: 0,
             hub,
             sessions,
+            shared,
+            code: 0,
             trust,
             site,
             owner,
@@ -227,9 +235,10 @@ impl Exchanges {
         }
     }
 
-    /// The folder to serve, known once its handlers load.
-    pub fn set_site(&mut self, site: Box<dyn Site>) {
+    /// The folder to serve, known once its handlers load, and the number of their code.
+    pub fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
         self.site = Some(site);
+        self.code = code;
     }
 
     /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be

@@ -17,7 +17,7 @@ export function suite(name, register, { folder = "tests/browser/shown", command 
   describe(name, { concurrency: 2 }, () => {
     const world = {};
     before(async () => {
-      [world.browser, world.host] = await Promise.all([connect(), startHost(folder, options, command)]);
+      [world.browser, world.host] = await Promise.all([connect(), startHost(folder, options, { command })]);
       world.other = createServer((_, answer) => {
         answer.setHeader("content-type", "text/html");
         answer.end('<!doctype html><title>O</title><p id="value">of another origin');
