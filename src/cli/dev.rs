@@ -138,10 +138,9 @@ impl<'a> Reloads<'a> {
         let changed = seen.take_changed();
         let describes_project =
             |path: &PathBuf| path.ends_with("package.json") || path.ends_with("tsconfig.json");
-        let mut saved = Saved::default();
-        // Told to reload, nobody knows why.
-        saved.all =
+        let all =
             changed.has_missed || changed.paths.is_empty() || changed.paths.iter().any(describes_project);
+        let mut saved = Saved { all, ..Saved::default() };
         changed_from.changed_by(&changed.paths, &mut saved);
         self.pool.parts().changed_by(&changed.paths, &mut saved);
         self.dev.saved(&saved);
