@@ -550,9 +550,8 @@
 
     constructor() {
       this.#root.adoptedStyleSheets = [sheet()];
-      this.#host.setAttribute("role", "alertdialog");
-      this.#host.setAttribute("aria-modal", "false");
-      this.#host.setAttribute("aria-label", "Errors");
+      this.#host.setAttribute("role", "region");
+      this.#host.setAttribute("aria-label", "Errors of the code");
       addEventListener("keydown", this.#onKey, true);
     }
 
@@ -565,7 +564,7 @@
       const close = element("button", { type: "button", className: "close", textContent: "Close", title: "Close (Escape)" });
       close.addEventListener("click", () => this.#dismiss());
       const head = element("header", { children: [element("b", { textContent: `Liveline: ${count}` }), close] });
-      head.firstChild.setAttribute("role", "status");
+      head.firstChild.setAttribute("role", "alert");
       this.#root.replaceChildren(element("main", { children: [head, ...errors.map(sectionOf)] }));
       if (!this.#host.isConnected) document.documentElement.append(this.#host);
       // Over dialogs of the page, too.
