@@ -605,7 +605,7 @@
     return made;
   }
 
-  function sectionOf({ about = "The code as it was saved", message, file, line, column, excerpt, stack = [] }) {
+  function sectionOf({ about = "The code as it was saved", message, help, file, line, column, excerpt, stack = [] }) {
     const where = about.charAt(0).toUpperCase() + about.slice(1);
     const children = [element("small", { textContent: where }), element("h2", { textContent: message })];
     if (file) {
@@ -613,6 +613,7 @@
       children.push(placeButton(place));
       if (excerpt?.length > 0) children.push(excerptOf(excerpt, line, column));
     }
+    if (help !== undefined) children.push(element("p", { textContent: help }));
     if (stack.length > 0) children.push(element("ol", { children: stack.map(frameOf) }));
     return element("section", { children });
   }

@@ -40,7 +40,7 @@ class Site {
   }
 
   async start(options = []) {
-    this.host = await startHost(this.#folder, options, this.#env);
+    this.host = await startHost(this.#folder, options, { env: this.#env });
   }
 
   /** Ends the host and starts another one at the same address. */

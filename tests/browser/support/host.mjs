@@ -8,12 +8,15 @@ import { Changing } from "./patience.mjs";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** `liveline dev` on a folder, of the repository if it is relative, with more options and variables, ready to answer. */
-export async function startHost(folder, options = [], env = {}) {
+/**
+ * `liveline dev` on a folder, of the repository if it is relative, or another `command`, with more options and
+ * variables, ready to answer.
+ */
+export async function startHost(folder, options = [], { env = {}, command = "dev" } = {}) {
   const executable = process.env.LIVELINE_BIN;
   if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask test` does this");
   const port = options.includes("--port") ? [] : ["--port", "0"];
-  const arguments_ = ["dev", folder, ...port, ...options];
+  const arguments_ = [command, folder, ...port, ...options];
   const stdio = ["ignore", "pipe", "pipe"];
   const host = new Host(spawn(executable, arguments_, { cwd: ROOT, stdio, env: { ...process.env, ...env } }));
   try {
