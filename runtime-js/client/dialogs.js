@@ -1,4 +1,5 @@
-// Dialogs that handlers ask for, shown by the browser itself where the page has nothing of its own.
+// Dialogs that handlers ask for, shown by the browser itself where the page has nothing of its own. Part of the page only
+// once there is one.
 
 /** Shows a dialog of each type and returns the user's answer. */
 const NATIVE = {

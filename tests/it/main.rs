@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod architecture;
+mod bodies;
 mod channels;
 mod check;
 mod cli;
@@ -28,6 +29,7 @@ mod fetch_plus;
 mod forms;
 mod hostile;
 mod hosts;
+mod listening;
 mod live_functions;
 mod live_responses;
 mod lost_isolates;
@@ -51,6 +53,7 @@ mod resume;
 mod routing;
 mod security;
 mod sessions;
+mod shared;
 #[cfg(unix)]
 mod signals;
 mod slow_clients;
@@ -61,6 +64,8 @@ mod static_files;
 mod staying;
 mod stopped;
 mod strangers;
+#[cfg(unix)]
+mod terminal;
 mod termination;
 mod timers;
 mod transcripts;
