@@ -1,6 +1,7 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
+import { print, WARNING } from "ext:liveline/00_globals.js";
 import { isPromise } from "ext:liveline/02_exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
@@ -39,6 +40,7 @@ import {
   Response,
   ResponseJson,
   ResponsePrototypeGetStatus,
+  SafeArrayIterator,
   SafeMap,
   String,
   TypeError,
@@ -70,6 +72,10 @@ let nodes = [];
 
 /** For the host: one handler file was loaded. */
 export function addHandler(id, dirname, filename, module) {
+  for (const name of new SafeArrayIterator(["SETUP", "render"])) {
+    if (typeof module[name] !== "function") continue;
+    print(`${filename} exports ${name}(), which nothing calls on this host.`, WARNING);
+  }
   const greedy = { __proto__: null, GET: isGreedy(module, dirname, "GET"), HEAD: isGreedy(module, dirname, "HEAD") };
   handlers.set(id, { module, dirname, filename, greedy });
 }
@@ -91,14 +97,15 @@ export function setNodes(tree) {
 
 /**
  * For the host: a request came. `pathname` is still percent-encoded, `length` is how many segments it has; `page` is
- * what the answer is wanted in, -1 for none.
+ * what shows the answer, -1 for none; `show` is how a state leaves.
  */
-export function dispatch(id, node, pathname, length, method, page, canJoin) {
-  const exchange = new Exchange(id, method, page, canJoin);
+export function dispatch(id, node, pathname, length, method, page, show, canJoin) {
+  const exchange = new Exchange(id, method, page, show, canJoin);
   beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
-      const result = walk(event, new Trail(node, pathname, length, method), 0);
+      const isUser = pathname === USER && method === "GET";
+      const result = isUser ? whoIsThere(event) : walk(event, new Trail(node, pathname, length, method), 0);
       if (isPromise(result) && !(result instanceof LiveResponse)) {
         PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
       } else {
@@ -108,6 +115,14 @@ export function dispatch(id, node, pathname, length, method, page, canJoin) {
       thrown(event, error);
     }
   });
+}
+
+/** Where pages learn what is known of the user. */
+const USER = "/.liveline/user";
+
+/** The values of `event.user`, for the user's own pages. */
+async function whoIsThere(event) {
+  return ResponseJson(await event.user.json(), { headers: { "Cache-Control": "no-store" } });
 }
 
 // A handler's promise settles in the context that it was waited for in. So these are the same for all requests, and a
@@ -214,8 +229,9 @@ async function pastTheLastStep(event, trail) {
   const response = await staticResponse(event[kExchange], target, trail.method, trail.reroutes > 0);
   if (ResponsePrototypeGetStatus(response) !== 404) return response;
   // A page for which no handler has a state is shown without.
+  const isLook = trail.method === "GET" || trail.method === "HEAD";
   const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.length;
-  if (isPage) return ResponseJson(null);
+  if (isLook && isPage) return ResponseJson(null);
   const leaf = ArrayPrototypeFindLast(trail.steps, ({ depth }) => depth === trail.length);
   if (leaf === undefined) return response;
   const allowed = methodsOf(handlers.get(leaf.handler).module);

@@ -7,6 +7,7 @@ import { Downstream } from "./downstream.js";
 import { ClientEvent, kHasClient } from "./event.js";
 import { openEvents } from "./events.js";
 import { provideLiveFunctions } from "./live.js";
+import { pageOf } from "./pages.js";
 import { keepLine } from "./sockets.js";
 import { Router, StepTree } from "./steps.js";
 import { transportFor } from "./transport.js";
@@ -17,6 +18,7 @@ provideLiveFunctions();
 
 /** A worker loads nothing later. */
 const PARTS = { events: { openEvents }, sockets: { keepLine } };
+const PAGE_HEADER = "X-Live-Page";
 /** What only the host answers. */
 const HOST_PATHS = /^\/(?:\.liveline\/|app\.m?js$)/;
 
@@ -57,5 +59,15 @@ async function answer(router, fetchEvent) {
   downstream.over.then(() => controller.abort());
   // The browser keeps the worker for as long as it knows that there is something to do.
   fetchEvent.waitUntil(ran.then((response) => response.headers.has("X-Live-Session") ? downstream.over : null, () => {}));
-  return await Promise.race([ran, downstream.answer]);
+  return await forPage(fetchEvent.request, await Promise.race([ran, downstream.answer]));
+}
+
+/** What was made here belongs to the page of its path, as the host's answers say themselves. */
+async function forPage(request, response) {
+  const shown = request.headers.get(PAGE_HEADER);
+  if (shown === null || response.url !== "" || response.type === "error") return response;
+  const { status, statusText, headers } = response;
+  const marked = new Headers(headers);
+  marked.set(PAGE_HEADER, await pageOf(new URL(request.url).pathname, shown));
+  return new Response(response.body, { status, statusText, headers: marked });
 }

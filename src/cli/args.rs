@@ -1,6 +1,6 @@
 //! The arguments as typed.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::net::Place;
 use crate::trust::{HostPattern, ProxyRange, SiteOrigin};
 
 // The headings that flags stand below in the help.
@@ -190,9 +191,9 @@ pub struct Top {
 pub struct Server {
     #[command(flatten)]
     pub folder: Folder,
-    /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1", env = "HOST")]
-    pub host: IpAddr,
+    /// Address or name to listen on, such as 0.0.0.0 or localhost [default: 127.0.0.1, or HOST where that is an address]
+    #[arg(long, value_name = "ADDRESS", env = "LIVELINE_HOST")]
+    pub host: Option<Place>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 3000, env = "PORT")]
     pub port: u16,

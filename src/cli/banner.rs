@@ -9,6 +9,7 @@ use super::keys;
 use super::paint::{Style, styled, visible};
 use super::{log, print};
 use crate::isolate::Settings;
+use crate::net::Listener;
 use crate::observe::colors;
 use crate::observe::output::Stream;
 use crate::ops::Mode;
@@ -20,10 +21,10 @@ const LISTENING: &str = "listening on";
 const STOP: &str = "Ctrl+C stops.";
 
 /// Says where the server listens.
-pub fn show(args: &Server, settings: &Settings, listening: SocketAddr) {
+pub fn show(args: &Server, settings: &Settings, listener: &Listener) {
     let (mode, layout) = (settings.mode, &settings.layout);
     if !colors::is_terminal(Stream::Output) || log::is_for_programs() {
-        return print(&format!("{LISTENING} http://{listening}"));
+        return print(&format!("{LISTENING} http://{}", listener.authority()));
     }
     let paint = |style, text: &str| match colors::are_on(Stream::Output) {
         true => styled(style, text),
@@ -32,7 +33,7 @@ pub fn show(args: &Server, settings: &Settings, listening: SocketAddr) {
     let name = paint(Style::Bold, concat!("liveline ", env!("CARGO_PKG_VERSION")));
     let command = if mode == Mode::Development { "dev" } else { "serve" };
     print(&format!("\n  {name} {}\n", paint(Style::Dim, command)));
-    let rows = rows(args, mode, layout, listening);
+    let rows = rows(args, mode, layout, listener);
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in &rows {
         // The first as it is, for whatever else reads it.
@@ -48,7 +49,7 @@ pub fn show(args: &Server, settings: &Settings, listening: SocketAddr) {
     if mode == Mode::Development {
         print(&format!("\n  {}", paint(Style::Dim, "A saved file is loaded at once.")));
         #[cfg(unix)]
-        if keys::are_there() && keys::listen(local_url(listening)).is_ok() {
+        if keys::are_there() && keys::listen(local_url(listener)).is_ok() {
             return print(&format!("  {}\n", paint(Style::Dim, keys::HINT)));
         }
         return print(&format!("  {}\n", paint(Style::Dim, STOP)));
@@ -57,17 +58,20 @@ pub fn show(args: &Server, settings: &Settings, listening: SocketAddr) {
 }
 
 /// The address of the site, as a browser on this machine can open it.
-pub fn local_url(listening: SocketAddr) -> String {
-    if listening.ip().is_unspecified()
-        || listening.ip().is_loopback() && listening.ip() != IpAddr::V4(Ipv4Addr::LOCALHOST)
-    {
-        return format!("http://localhost:{}", listening.port());
-    }
-    format!("http://{listening}")
+pub fn local_url(listener: &Listener) -> String {
+    url_to_open(listener.addresses()[0], &listener.authority())
 }
 
-fn rows(args: &Server, mode: Mode, layout: &Layout, listening: SocketAddr) -> Vec<(&'static str, String)> {
-    let mut rows = vec![(LISTENING, local_url(listening))];
+fn url_to_open(first: SocketAddr, authority: &str) -> String {
+    if first.ip().is_unspecified() || first.ip() == IpAddr::V6(Ipv6Addr::LOCALHOST) {
+        return format!("http://localhost:{}", first.port());
+    }
+    format!("http://{authority}")
+}
+
+fn rows(args: &Server, mode: Mode, layout: &Layout, listener: &Listener) -> Vec<(&'static str, String)> {
+    let listening = listener.addresses()[0];
+    let mut rows = vec![(LISTENING, local_url(listener))];
     match network_address(listening) {
         Some(address) => {
             rows.push(("network", format!("http://{}", SocketAddr::new(address, listening.port()))))
@@ -147,10 +151,10 @@ fn network_address(listening: SocketAddr) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::local_url;
+    use super::url_to_open;
 
     #[test]
-    fn local_url_can_be_opened_on_this_machine() {
+    fn url_to_open_can_be_opened_on_this_machine() {
         for (listening, url) in [
             ("127.0.0.1:3000", "http://127.0.0.1:3000"),
             ("0.0.0.0:80", "http://localhost:80"),
@@ -158,7 +162,7 @@ mod tests {
             ("[::1]:3000", "http://localhost:3000"),
             ("192.168.0.2:1", "http://192.168.0.2:1"),
         ] {
-            assert_eq!(local_url(listening.parse().expect("an address")), url);
+            assert_eq!(url_to_open(listening.parse().expect("an address"), listening), url);
         }
     }
 }

@@ -18,12 +18,16 @@ const DECLARATIONS: &[(&str, &str)] = declarations![
     "channel.d.ts",
     "client.d.ts",
     "event.d.ts",
+    "fetch-plus.d.ts",
     "index.d.ts",
     "live-response.d.ts",
     "observer.d.ts",
+    "password.d.ts",
     "port.d.ts",
+    "shared.d.ts",
     "sql.d.ts",
     "storage.d.ts",
+    "upload.d.ts",
     "websocket.d.ts",
 ];
 
@@ -41,7 +45,7 @@ const CONFIG: &str = r#"{
     "noEmit": true,
     "paths": {
       "@webqit/webflo": ["./.liveline/types/index.d.ts"],
-      "@webqit/fetch-plus": ["./.liveline/types/index.d.ts"],
+      "@webqit/fetch-plus": ["./.liveline/types/fetch-plus.d.ts"],
       "@webqit/observer": ["./.liveline/types/observer.d.ts"]
     }
   },

@@ -12,7 +12,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::router::PAGES;
+use crate::router::{ERROR_PAGE, PAGES};
 
 /// How long nothing may have changed before what may be half written counts as whole. Editors write in several steps.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -286,7 +286,7 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
         roots.iter().enumerate().rev().find_map(|(i, root)| Some((i, path.strip_prefix(root).ok()?)));
     let Some((root, inside)) = inside else { return false };
     let code = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
-    let page = root == 0 && PAGES.iter().any(|page| path.ends_with(page));
+    let page = path.ends_with(ERROR_PAGE) || root == 0 && PAGES.iter().any(|page| path.ends_with(page));
     !is_hidden(inside)
         && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))
 }

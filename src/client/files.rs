@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use hyper::header::HeaderName;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asset::Asset;
 use super::bundle::{Bundle, PARTS_FOLDER};
@@ -51,7 +51,14 @@ impl BrowserFiles {
             list.push((handler.pattern.as_str(), modules.add_handler(&handler.path)));
         }
         let (modules, read) = modules.finish();
-        (modules.map(|modules| BrowserFiles::of(tools, &client, &worker, modules)), read)
+        (
+            modules.map(|modules| {
+                let client: Vec<_> =
+                    client.iter().map(|(pattern, url)| client_entry(routes, pattern, url)).collect();
+                BrowserFiles::of(tools, &client, &worker, modules)
+            }),
+            read,
+        )
     }
 
     /// What browsers get where there are no handlers for them.
@@ -61,7 +68,7 @@ impl BrowserFiles {
 
     fn of(
         tools: Arc<dyn Toolchain>,
-        client: &[(&str, String)],
+        client: &[Value],
         worker: &[(&str, String)],
         modules: Assets,
     ) -> BrowserFiles {
@@ -105,6 +112,14 @@ impl BrowserFiles {
     /// What is there at a path as it stands in a URL. To make a bundle takes a while.
     pub fn find(&self, path: &str) -> Option<&Asset> {
         self.0.get(&modules::decoded(path)?).map(|asset| &**asset)
+    }
+}
+
+/// What the manifest says of a client handler: its pattern, its module, and the page of its folder, if it has one.
+fn client_entry(routes: &Routes, pattern: &str, url: &str) -> Value {
+    match routes.page_of(pattern) {
+        Some(page) => json!([pattern, url, page.id]),
+        None => json!([pattern, url]),
     }
 }
 

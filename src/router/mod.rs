@@ -35,5 +35,5 @@ pub use layout::{Layout, LayoutError};
 pub use page::{Blank, Page, PageError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};
-pub use scan::{PAGES, ScanError, is_server_handler};
+pub use scan::{ERROR_PAGE, PAGES, ScanError, is_server_handler};
 pub use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

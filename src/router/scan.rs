@@ -20,6 +20,9 @@ const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 /// The names of a folder's page; the first that exists is taken.
 pub const PAGES: [&str; 2] = ["page.html", "index.html"];
 
+/// The name of a folder's error page. That of the whole site may also lie in the folder of static files.
+pub const ERROR_PAGE: &str = "error.html";
+
 /// Whether a file is a handler of the server by its name.
 pub fn is_server_handler(file: &Path) -> bool {
     let Some((stem, extension)) =
@@ -39,6 +42,8 @@ pub(super) struct Folder {
     pub(super) handlers: Vec<(Layer, PathBuf)>,
     /// What browsers are shown here, and below where there is no other.
     pub(super) page: Option<PathBuf>,
+    /// What people are shown here, and below where there is no other, when something goes wrong.
+    pub(super) error_page: Option<PathBuf>,
     /// Sorted by name.
     pub(super) folders: Vec<Folder>,
 }
@@ -93,6 +98,7 @@ impl Scan<'_> {
         let listing = Listing::read(&real)?;
         let handlers = listing.handlers(&real)?;
         let page = listing.page().map(|file| self.page(real.join(file))).transpose()?;
+        let error_page = self.error_page(&listing, &real)?;
         self.trail.push(real);
         let mut folders = Vec::new();
         for (name, path) in listing.folders {
@@ -104,7 +110,18 @@ impl Scan<'_> {
             folders.push(self.folder(name, real)?);
         }
         self.trail.pop();
-        Ok(Folder { name, handlers, page, folders })
+        Ok(Folder { name, handlers, page, error_page, folders })
+    }
+
+    fn error_page(&self, listing: &Listing, folder: &Path) -> Result<Option<PathBuf>, ScanError> {
+        let of_site = || self.public.filter(|_| self.trail.is_empty()).map(|public| public.join(ERROR_PAGE));
+        let own = listing.files.contains(OsStr::new(ERROR_PAGE)).then(|| folder.join(ERROR_PAGE));
+        match (own, of_site().filter(|file| file.is_file())) {
+            (Some(file), _) => self.page(file).map(Some),
+            // It is public already, wherever it leads.
+            (None, Some(file)) => canonical(&file).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 
     /// The real file of a page, which browsers get: a link out of the project may have been meant for somebody else.

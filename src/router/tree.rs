@@ -58,6 +58,8 @@ pub struct Node {
     pub page: Option<PageId>,
     /// Where that page is this folder's own: how many segments a path has that ends here.
     pub own_page: Option<u32>,
+    /// What people are shown when something goes wrong: the error page of this folder, or of the nearest one above.
+    pub error_page: Option<PageId>,
     /// Whether the last step is this folder's own.
     answers: bool,
     /// Sorted by name.
@@ -112,6 +114,11 @@ impl Routes {
     /// One of [`Routes::pages`].
     pub fn page(&self, id: PageId) -> Option<&Page> {
         self.pages.get(id.0 as usize)
+    }
+
+    /// The page that shows the states of a path.
+    pub fn page_of(&self, path: &str) -> Option<&Page> {
+        self.page(self.node(self.resolve(path)).page?)
     }
 
     /// The node that [`resolve`](Routes::resolve) found.
@@ -174,14 +181,18 @@ impl Routes {
         folder: &Folder,
         pattern: &str,
         depth: u32,
-        (above, page): (&[Step], Option<PageId>),
+        (above, page, error_page): (&[Step], Option<PageId>, Option<PageId>),
     ) -> Option<NodeId> {
         let mut steps = above.to_vec();
-        let page = folder.page.as_ref().map_or(page, |path| {
+        let mut add_page = |pattern: &str, path: &PathBuf| {
             let id = PageId(index(self.pages.len()));
             self.pages.push(Page::new(pattern, path.clone()));
             Some(id)
-        });
+        };
+        let page = folder.page.as_ref().map_or(page, |path| add_page(pattern, path));
+        // No route's page has such a name, so no route's state is shown in it.
+        let error_name = format!("error:{pattern}");
+        let error_page = folder.error_page.as_ref().map_or(error_page, |path| add_page(&error_name, path));
         for (layer, path) in &folder.handlers {
             let id = index(self.handlers.len());
             if *layer == Layer::Server {
@@ -202,12 +213,15 @@ impl Routes {
             steps: steps.clone(),
             page,
             own_page: folder.page.is_some().then_some(depth),
+            error_page,
             literals: Vec::new(),
             wildcard: None,
         });
         for child in &folder.folders {
             let pattern = format!("{}/{}", pattern.trim_end_matches('/'), child.name);
-            let Some(below) = self.add(child, &pattern, depth + 1, (&steps, page)) else { continue };
+            let Some(below) = self.add(child, &pattern, depth + 1, (&steps, page, error_page)) else {
+                continue;
+            };
             if child.name == WILDCARD {
                 self.nodes[at].wildcard = Some(below);
             } else {
@@ -216,7 +230,7 @@ impl Routes {
         }
 
         let node = &self.nodes[at];
-        let serves = node.answers || node.own_page.is_some();
+        let serves = node.answers || node.own_page.is_some() || folder.error_page.is_some();
         if !serves && node.literals.is_empty() && node.wildcard.is_none() && depth > 0 {
             // Whatever was below has gone the same way, so this node is the last.
             self.nodes.pop();
@@ -229,7 +243,7 @@ impl Routes {
 impl From<&Folder> for Routes {
     fn from(root: &Folder) -> Routes {
         let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new() };
-        routes.add(root, "/", 0, (&[], None));
+        routes.add(root, "/", 0, (&[], None, None));
         routes
     }
 }
