@@ -33,13 +33,14 @@ example("chat", async ({ open }) => {
   assert.deepEqual(adasLine.heard.filter(({ message }) => message.user === Ada), []);
 
   // Another name, without leaving the page.
-  await grace.page.getByLabel("Your name").fill("Rear Admiral Hopper");
+  const Hopper = `Rear Admiral ${Grace}`;
+  await grace.page.getByLabel("Your name").fill(Hopper);
   await grace.page.getByRole("button", { name: "Change" }).click();
   await ada.page.locator(".chat-message[type=event]", { hasText: `${Grace} left` }).waitFor();
-  await ada.page.locator(".chat-message[type=event]", { hasText: "Rear Admiral Hopper joined" }).waitFor();
+  await ada.page.locator(".chat-message[type=event]", { hasText: `${Hopper} joined` }).waitFor();
 
   await grace.close();
-  await adasLine.hears(TYPE, ({ event, user }) => event === "leaves" && user === "Rear Admiral Hopper");
+  await adasLine.hears(TYPE, ({ event, user }) => event === "leaves" && user === Hopper);
 });
 
 /** Whether an element begins right of the middle of another. */
