@@ -109,7 +109,7 @@ class App {
     });
     serveByWorker(manifest.worker);
     this.#embedded = embeddedAnswer();
-    const hasMarkup = document.querySelector("[render]") !== null;
+    const hasMarkup = document.querySelector("[render],[data-bound]") !== null;
     if (hasMarkup) this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
     // Without a state the page is a file, and the app has nothing to say unless a handler of its own has.
     if (this.#embedded === null && !(await this.#handlers)?.cover(location.pathname)) return;

@@ -10,7 +10,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::router::PAGES;
+use crate::router::DOCUMENT;
 
 /// How long nothing may have changed before what may be half written counts as whole. Editors write in several steps.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -160,6 +160,11 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
         name.starts_with('.') || name == "node_modules"
     });
     let code = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
-    let page = root == 0 && PAGES.iter().any(|page| path.ends_with(page));
+    // In the routes folder every HTML file may be a view; in `public/` one may be the document of a route.
+    let page = if root == 0 {
+        path.extension().is_some_and(|extension| extension == "html")
+    } else {
+        path.ends_with(DOCUMENT)
+    };
     !hidden && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))
 }

@@ -24,6 +24,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "35_deltas.js",
     "37_relay.js",
     "38_dialogs.js",
+    "41_imports.js",
     "43_expressions.js",
     "44_binding.js",
     "60_observer.js",

@@ -210,6 +210,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "37_relay.js",
     "38_dialogs.js",
     "40_static.js",
+    "41_imports.js",
     "42_document.js",
     "43_expressions.js",
     "44_binding.js",

@@ -5,11 +5,11 @@
 //! | [`Layout`] | which folder holds the routes, and which the static files | `layout.rs` |
 //! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
 //! | [`Handler`], [`Node`], [`Step`] | a file; where a path can end; a handler asked on the way | `tree.rs` |
-//! | [`Page`] | the HTML that browsers are shown at a route | `page.rs` |
+//! | [`Page`] | the HTML that browsers are shown at a route | `page.rs`, `document.rs`, `views.rs` |
 //! | [`PublicFiles`] | what stands past the last step: `public/` | `files.rs`, `open.rs` |
 //! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
 //!
-//! `scan.rs` is the only file here that walks the disk; `path.rs` is the only one that knows how a
+//! `scan.rs` is the only file here that walks the disk for routes, `views.rs` for parts of pages; `path.rs` is the only one that knows how a
 //! path falls into segments. The host scans once per generation of the code and then resolves each
 //! request; a change on disk makes a new [`Routes`], never edits one.
 //!
@@ -18,6 +18,7 @@
 //! static files and JavaScript are other modules' business: nothing here opens a handler's file. A page is
 //! parsed when a browser first asks for it.
 
+mod document;
 mod files;
 mod layout;
 mod open;
@@ -26,11 +27,12 @@ mod path;
 mod reroute;
 mod scan;
 mod tree;
+mod views;
 
 pub use files::{FileRules, PublicFiles, matches_etag};
 pub use layout::{Layout, LayoutError};
 pub use page::{Blank, Page, PageError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};
-pub use scan::{PAGES, ScanError, is_server_handler};
+pub use scan::{DOCUMENT, ScanError, is_server_handler};
 pub use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

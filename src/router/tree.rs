@@ -6,11 +6,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::layout::Layout;
 use super::page::Page;
 use super::path::{decoded, is_name, segments};
 use super::scan::{self, Folder, ScanError};
+use super::views::Sources;
 
 /// The folder that stands for any one segment.
 const WILDCARD: &str = "-";
@@ -81,12 +83,25 @@ pub struct Routes {
     /// The root is the first and always there.
     nodes: Vec<Node>,
     pages: Vec<Page>,
+    sources: Arc<Sources>,
 }
 
 impl Routes {
     /// Reads the routes folder.
     pub fn scan(layout: &Layout) -> Result<Routes, ScanError> {
-        scan::scan(layout).map(|root| Routes::from(&root))
+        let sources = Arc::new(Sources::of(layout));
+        scan::scan(layout, &sources).map(|root| Routes::of(&root, sources))
+    }
+
+    fn of(root: &Folder, sources: Arc<Sources>) -> Routes {
+        let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new(), sources };
+        routes.add(root, "/", 0, (&[], None));
+        routes
+    }
+
+    /// The files that pages have been made of so far.
+    pub fn page_files(&self) -> Vec<PathBuf> {
+        self.sources.files()
     }
 
     /// Every handler of every layer, folder by folder, parents first, names in order.
@@ -172,9 +187,9 @@ impl Routes {
         (above, page): (&[Step], Option<PageId>),
     ) -> Option<NodeId> {
         let mut steps = above.to_vec();
-        let page = folder.page.as_ref().map_or(page, |path| {
+        let page = folder.page.as_ref().map_or(page, |found| {
             let id = PageId(index(self.pages.len()));
-            self.pages.push(Page::new(pattern, path.clone()));
+            self.pages.push(Page::new(pattern, found.file.clone(), self.sources.clone()));
             Some(id)
         });
         for (layer, path) in &folder.handlers {
@@ -196,7 +211,7 @@ impl Routes {
             answers: steps.len() > above.len(),
             steps: steps.clone(),
             page,
-            own_page: folder.page.is_some().then_some(depth),
+            own_page: folder.page.as_ref().filter(|page| page.is_own).map(|_| depth),
             literals: Vec::new(),
             wildcard: None,
         });
@@ -218,14 +233,6 @@ impl Routes {
             return None;
         }
         Some(NodeId(index(at)))
-    }
-}
-
-impl From<&Folder> for Routes {
-    fn from(root: &Folder) -> Routes {
-        let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new() };
-        routes.add(root, "/", 0, (&[], None));
-        routes
     }
 }
 
@@ -252,6 +259,7 @@ impl fmt::Display for Handler {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::router::scan::FoundPage;
     use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
     use proptest::sample::select;
@@ -263,7 +271,11 @@ pub(super) mod tests {
         for pattern in patterns {
             place(&mut root, pattern.as_ref(), Layer::Server);
         }
-        Routes::from(&root)
+        Routes::of(&root, Arc::default())
+    }
+
+    fn found(file: &str) -> FoundPage {
+        FoundPage { file: file.into(), is_own: true }
     }
 
     fn place(root: &mut Folder, pattern: &str, layer: Layer) {
@@ -334,7 +346,7 @@ pub(super) mod tests {
         place(&mut root, "/", Layer::Client);
         place(&mut root, "/a", Layer::Worker);
         place(&mut root, "/b", Layer::Server);
-        let routes = Routes::from(&root);
+        let routes = Routes::of(&root, Arc::default());
         let printed: Vec<_> = routes.handlers().iter().map(Handler::to_string).collect();
         assert_eq!(
             printed,
@@ -358,8 +370,8 @@ pub(super) mod tests {
         for pattern in ["/", "/a", "/a/b/c", "/d"] {
             place(&mut root, pattern, Layer::Server);
         }
-        root.folders[0].page = Some("a/page.html".into());
-        let routes = Routes::from(&root);
+        root.folders[0].page = Some(found("a/page.html"));
+        let routes = Routes::of(&root, Arc::default());
         let page = |path| {
             let page = routes.node(routes.resolve(path)).page?;
             routes.page(page).map(|page| page.id.as_str())
@@ -377,12 +389,12 @@ pub(super) mod tests {
         }
         let page = |name: &str| Folder {
             name: name.to_owned(),
-            page: Some("page.html".into()),
+            page: Some(found("page.html")),
             ..Folder::default()
         };
         root.folders[2].folders.push(page("d"));
         root.folders.push(page("e"));
-        let routes = Routes::from(&root);
+        let routes = Routes::of(&root, Arc::default());
         let own_page = |path| routes.node(routes.resolve(path)).own_page;
         assert_eq!((own_page("/e"), own_page("/b/d"), own_page("/a")), (Some(1), None, None));
         assert_eq!(asked(&routes, "/b/d"), [("/b/-", 2)]);
