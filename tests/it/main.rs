@@ -32,6 +32,7 @@ mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
 mod observe;
+mod oohtml;
 mod pages;
 mod patched_globals;
 mod plain_clients;

