@@ -62,7 +62,7 @@ export const { isView: ArrayBufferIsView } = ArrayBuffer;
 export const { now: DateNow } = Date;
 export const { parse: JSONParse, stringify: JSONStringify } = JSON;
 export const { max: MathMax, min: MathMin, round: MathRound, trunc: MathTrunc } = Math;
-export const { isInteger: NumberIsInteger, isNaN: NumberIsNaN } = Number;
+export const { isFinite: NumberIsFinite, isInteger: NumberIsInteger, isNaN: NumberIsNaN } = Number;
 export const {
   assign: ObjectAssign,
   create: ObjectCreate,
@@ -140,6 +140,7 @@ export const {
 } = methodsOf(Array.prototype);
 export const { slice: ArrayBufferPrototypeSlice } = methodsOf(ArrayBuffer.prototype);
 export const {
+  getTime: DatePrototypeGetTime,
   toISOString: DatePrototypeToISOString,
   toUTCString: DatePrototypeToUTCString,
 } = methodsOf(Date.prototype);
@@ -391,7 +392,7 @@ export let EventTargetPrototypeRemoveEventListener;
 export let FormDataPrototypeEntries, HeadersPrototypeDelete, HeadersPrototypeEntries, HeadersPrototypeGet;
 export let HeadersPrototypeGetSetCookie;
 export let HeadersPrototypeHas, HeadersPrototypeSet;
-export let ReadableStreamPrototypeGetReader;
+export let ReadableStreamPrototypeCancel, ReadableStreamPrototypeGetLocked, ReadableStreamPrototypeGetReader;
 export let ReadableStreamDefaultReaderPrototypeCancel, ReadableStreamDefaultReaderPrototypeRead;
 export let ReadableByteStreamControllerPrototypeClose, ReadableByteStreamControllerPrototypeEnqueue;
 export let ReadableByteStreamControllerPrototypeGetByobRequest, ReadableStreamBYOBRequestPrototypeRespond;
@@ -402,7 +403,7 @@ export let ResponsePrototypeGetRedirected, ResponsePrototypeGetStatus, ResponseP
 export let ResponsePrototypeGetType, ResponsePrototypeGetUrl, ResponsePrototypeJson, ResponsePrototypeText;
 export let TextEncoderPrototypeEncode;
 export let URLCanParse, URLPrototypeGetHref, URLPrototypeGetOrigin, URLPrototypeGetPathname, URLPrototypeGetProtocol;
-export let URLPrototypeGetSearch, URLPrototypeSetProtocol;
+export let URLPrototypeGetHash, URLPrototypeGetSearch, URLPrototypeSetProtocol, URLSearchParamsPrototypeEntries;
 
 /** Takes in the events, which classes of this code extend. */
 export function takeEvents() {
@@ -440,7 +441,10 @@ export function takeWeb() {
   HeadersPrototypeGetSetCookie = headers.getSetCookie;
   HeadersPrototypeHas = headers.has;
   HeadersPrototypeSet = headers.set;
-  ReadableStreamPrototypeGetReader = methodsOf(ReadableStream.prototype).getReader;
+  ({ cancel: ReadableStreamPrototypeCancel, getReader: ReadableStreamPrototypeGetReader } = methodsOf(
+    ReadableStream.prototype,
+  ));
+  ReadableStreamPrototypeGetLocked = getter(ReadableStream.prototype, "locked");
   const reader = methodsOf(theGlobal.ReadableStreamDefaultReader.prototype);
   ReadableStreamDefaultReaderPrototypeCancel = reader.cancel;
   ReadableStreamDefaultReaderPrototypeRead = reader.read;
@@ -470,12 +474,14 @@ export function takeWeb() {
   ResponsePrototypeGetUrl = getter(Response.prototype, "url");
   TextEncoderPrototypeEncode = methodsOf(TextEncoder.prototype).encode;
   URLCanParse = bind.call(URL.canParse, URL);
+  URLPrototypeGetHash = getter(URL.prototype, "hash");
   URLPrototypeGetHref = getter(URL.prototype, "href");
   URLPrototypeGetOrigin = getter(URL.prototype, "origin");
   URLPrototypeGetPathname = getter(URL.prototype, "pathname");
   URLPrototypeGetProtocol = getter(URL.prototype, "protocol");
   URLPrototypeGetSearch = getter(URL.prototype, "search");
   URLPrototypeSetProtocol = uncurryThis(getOwnPropertyDescriptor(URL.prototype, "protocol").set);
+  URLSearchParamsPrototypeEntries = entriesOf(URLSearchParams);
 }
 
 /** The entries of a list of the web as an array, without its iterator's `next()`. */

@@ -103,6 +103,7 @@ export class Exchange {
     this.user = null;
     this.cookies = null;
     this.session = null;
+    this.thread = null;
     this.channels = null;
     /** The socket that is served as the answer. */
     this.socket = null;

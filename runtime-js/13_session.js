@@ -26,6 +26,7 @@ import {
 /** What the keys of each part of a session begin with. The host knows the user's id, `user/id`: who sets it signs in. */
 const SESSION = "session/";
 const USER = "user/";
+const THREAD = "thread/";
 
 /** The session begins, and its cookie is set, with the first value. */
 export class Session extends KeyVal {
@@ -53,6 +54,11 @@ export class Session extends KeyVal {
 /** For event.user: what is known of the user is kept with the session, under keys of its own. */
 export function userStore(exchange) {
   return partOf(exchange, USER);
+}
+
+/** For event.thread: threads are kept with the session, under keys of their own. */
+export function threadStore(exchange) {
+  return partOf(exchange, THREAD);
 }
 
 /** @returns {import("./14_keyval.js").Store} */

@@ -2,6 +2,7 @@
 
 import { op_log_error } from "ext:core/ops";
 import { domException } from "ext:liveline/02_exceptions.js";
+import { addressOf } from "ext:liveline/22_values.js";
 import {
   AbortSignalPrototypeGetAborted,
   ArrayIsArray,
@@ -193,7 +194,7 @@ export class KeyVal {
     }
     const given = typeof handler === "function"
       ? await handler(this)
-      : new Response(null, { status: 302, headers: { Location: String(handler) } });
+      : new Response(null, { status: 302, headers: { Location: addressOf(handler) } });
     if (!(given instanceof Response)) return given;
     throw new Answered(given, `${this.#name} has no "${key}", and the handler defined for it answered.`);
   }

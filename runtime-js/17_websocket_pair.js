@@ -24,6 +24,7 @@ import {
   takesBuffers,
   WebSocket,
 } from "ext:liveline/16_websocket.js";
+import { dropStaleHead, followHeads, redirectOf } from "ext:liveline/25_response_heads.js";
 import { kClosed } from "ext:liveline/33_port_events.js";
 import {
   ArrayBufferIsView,
@@ -239,6 +240,7 @@ defineLazy("Response", () => {
   function Response(body = null, init = undefined) {
     if (new.target === undefined) throw new TypeError("Response is a class: new Response(...)");
     const response = new.target === Response ? new Plain(body, init) : ReflectConstruct(Plain, [body, init], new.target);
+    if (typeof init === "object" && init !== null) dropStaleHead(response, body, init, Plain, upstreamOf);
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
     if (!(socket instanceof PairedSocket)) throw new TypeError("The webSocket of a Response is an end of a WebSocketPair.");
@@ -247,7 +249,11 @@ defineLazy("Response", () => {
     given.set(response, socket);
     return response;
   }
+  const upstreamOf = followHeads(Plain);
   ObjectSetPrototypeOf(Response, Plain);
+  const { redirect: absolutely } = Plain;
+  const redirect = redirectOf(absolutely);
+  ObjectDefineProperty(Response, "redirect", { configurable: true, enumerable: true, value: redirect, writable: true });
   ObjectDefineProperty(Response, "prototype", { value: Plain.prototype, writable: false });
   ObjectDefineProperty(Plain.prototype, "constructor", { configurable: true, value: Response, writable: true });
   ObjectDefineProperty(Plain.prototype, "webSocket", {

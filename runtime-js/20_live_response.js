@@ -5,6 +5,7 @@
 // out frames; a new source supersedes the one before it.
 
 import { abort, failingTo, invalidState, isPromise } from "./02_exceptions.js";
+import { checkOptions } from "./04_options.js";
 import { responseOf, valueOf } from "./22_values.js";
 import { kBind, kFollow, kHold, LineLostError } from "./33_port_events.js";
 import { announce, Observer } from "./60_observer.js";
@@ -718,6 +719,9 @@ export class LiveResponse extends EventTarget {
   }
 }
 
+/** What may be said of a state. */
+const INIT = ["status", "statusText", "headers", "done", "concurrent", "type", "redirected", "url"];
+
 /** @returns {[unknown, Function | undefined, object]} */
 function readArguments(args) {
   const body = args[0];
@@ -729,6 +733,7 @@ function readArguments(args) {
     else if (argument !== null && typeof argument === "object") init = argument;
     else if (argument !== undefined) throw new TypeError(`replaceWith() takes a callback or an init, not ${argument}`);
   }
+  checkOptions("A response's init", init, INIT);
   const { statusText = "", headers, done = true, concurrent = false, type, redirected, url } = init;
   // A place to go to without a word on why is a redirect.
   const leads = () => headers !== undefined && HeadersPrototypeHas(new Headers(headers), "location");

@@ -20,6 +20,7 @@ import { answerSocket } from "ext:liveline/17_websocket_pair.js";
 import { kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
+import { discard, nobodyLeft } from "ext:liveline/24_discard.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
@@ -320,7 +321,19 @@ function answerResponse(exchange, response, last) {
   if (ArrayBufferIsView(source.body)) {
     return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
   }
-  pump(exchange, body.stream, op_answer_stream(exchange.id, status, statusMessage, headers, last));
+  if (exchange.method === "HEAD") {
+    op_answer(exchange.id, status, statusMessage, headers, "", last);
+    return discard(response);
+  }
+  let stream;
+  try {
+    stream = op_answer_stream(exchange.id, status, statusMessage, headers, last);
+  } catch (error) {
+    // Nobody will read it.
+    discard(response);
+    throw error;
+  }
+  pump(exchange, body.stream, stream);
 }
 
 /** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */
@@ -328,7 +341,7 @@ async function pump(exchange, source, stream) {
   const reader = ReadableStreamPrototypeGetReader(source);
   let failure = null;
   const gone = PromisePrototypeThen(op_stream_gone(stream), () => {
-    return ReadableStreamDefaultReaderPrototypeCancel(reader, "The client left.");
+    return ReadableStreamDefaultReaderPrototypeCancel(reader, nobodyLeft());
   });
   PromisePrototypeCatch(gone, () => {});
   try {
@@ -341,6 +354,8 @@ async function pump(exchange, source, stream) {
     }
   } catch (error) {
     failure = error;
+    // Where it is not the source itself that failed, it is to stop.
+    PromisePrototypeCatch(ReadableStreamDefaultReaderPrototypeCancel(reader, error), () => {});
   }
   if (op_stream_end(stream, failure)) exchange.end();
 }

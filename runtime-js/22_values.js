@@ -5,6 +5,7 @@ import {
   ArrayBufferIsView,
   ArrayIsArray,
   Blob,
+  encodeURIComponent,
   FormData,
   FormDataPrototypeEntries,
   Headers,
@@ -28,8 +29,10 @@ import {
   ResponsePrototypeText,
   SafeArrayIterator,
   SafeMap,
+  SafeRegExp,
   String,
   StringPrototypeEndsWith,
+  StringPrototypeReplace,
   StringPrototypeSplit,
   StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
@@ -123,6 +126,13 @@ export async function valueOf(response) {
 export function redirectTo(url, init) {
   const { status = 302, headers, ...rest } = typeof init === "number" ? { __proto__: null, status: init } : init;
   const all = new Headers(headers);
-  HeadersPrototypeSet(all, "Location", String(url));
+  HeadersPrototypeSet(all, "Location", addressOf(url));
   return { ...rest, status, headers: all };
 }
+
+/** An address as a header can have it: what is not ASCII is escaped, escapes stay as they are. */
+export function addressOf(url) {
+  return StringPrototypeReplace(String(url), NOT_OF_ADDRESSES, encodeURIComponent);
+}
+
+const NOT_OF_ADDRESSES = new SafeRegExp(/[^!-~]+/gu);

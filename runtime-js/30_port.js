@@ -3,6 +3,7 @@
 import { core } from "ext:core/mod.js";
 import { op_port_close, op_port_message } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
+import { defineAbsent } from "ext:liveline/04_options.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
 import { follow } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
@@ -243,6 +244,16 @@ export class ClientPort extends Port {
     this.#requests?.close();
   }
 }
+
+defineAbsent(ClientPort.prototype, "event.client", {
+  broadcast: "clients are reached together in a channel: enterChannel(id).",
+  channel: "use enterChannel(id).",
+  portID: "a line has no public name.",
+  projectMutations: "use postMessage(object, { live: true }).",
+  query: 'use postRequest(data, { type: "query" }).',
+  relay: "return what next() or fetch() gave: its messages are passed on.",
+  start: "a port starts by itself.",
+});
 
 /** A port on which the client's request is answered. */
 class ReplyPort {

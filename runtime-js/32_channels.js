@@ -14,6 +14,7 @@ import {
   op_log_error,
 } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
+import { checkOptions } from "ext:liveline/04_options.js";
 import { encodeJson } from "ext:liveline/22_values.js";
 import { PortMessageEvent, readOptions } from "ext:liveline/33_port_events.js";
 import {
@@ -114,6 +115,10 @@ export class Channels {
 }
 
 function readChannelOptions(options) {
+  checkOptions("enterChannel()", options, ["resolveData", "authorize", "allow", "presence", "announce"], {
+    __proto__: null,
+    resolveMessage: "it is called resolveData.",
+  });
   const { resolveData, authorize, allow, presence, announce = true } = options ?? { __proto__: null };
   for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries({ resolveData, authorize }))) {
     if (value !== undefined && typeof value !== "function") {
@@ -261,6 +266,7 @@ export class Channel extends EventTarget {
    * @param {{ type?: string, eventID?: string }} [options]
    */
   postMessage(data, options = undefined) {
+    checkOptions("channel.postMessage()", options, ["type", "eventID", "wqEventOptions"]);
     const { type, eventID } = readOptions(options);
     if (StringPrototypeIncludes(type, ":")) throw new TypeError("The type of a message in a channel has no colon.");
     if (this.#membership.left) throw invalidState(`The handler has left the channel ${this.#id}.`);

@@ -1,9 +1,11 @@
 // What the two ends of a line have in common: events, options, states, and requests that wait for replies.
 
 import { domException } from "./02_exceptions.js";
+import { checkOptions } from "./04_options.js";
 import {
   AbortSignalPrototypeGetAborted,
   AbortSignalPrototypeGetReason,
+  ArrayIsArray,
   ArrayPrototypeConcat,
   ArrayPrototypeFilter,
   ArrayPrototypeIncludes,
@@ -30,9 +32,18 @@ import {
   TypeError,
 } from "./00_primordials.js";
 
+/** Options of messages and of requests. */
+const OPTIONS = ["type", "eventID", "live", "bubbles", "signal"];
+
 /** Options of a message, flat or in the older nested form. */
 export function readOptions(options) {
-  const { type = "message", eventID, live = false, bubbles = false } = options?.wqEventOptions ?? options ?? {};
+  const { wqEventOptions, transfer, ...flat } = ArrayIsArray(options) ? { transfer: options } : options ?? {};
+  if (transfer?.length > 0) {
+    throw new TypeError("Ports are not transferred: ask with postRequest(), and reply on the event's ports.");
+  }
+  checkOptions("postMessage()", flat, OPTIONS);
+  checkOptions("postMessage()", wqEventOptions, OPTIONS);
+  const { type = "message", eventID, live = false, bubbles = false } = wqEventOptions ?? flat;
   if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
   return { type, eventID, live, bubbles };
 }

@@ -8,12 +8,13 @@ import { Response, SafeWeakMap } from "ext:liveline/00_primordials.js";
 const files = new SafeWeakMap();
 
 /**
- * The answer of `public/` to `pathname`: the file, 304, 206, 416 or 404. The request's conditions and ranges are for
- * its own path; a re-route asks for the whole.
+ * The answer of `public/` to `target`, a path that may come with a query: the file, 301 to a folder with its slash, 304,
+ * 206, 412, 416 or 404. The request's query, conditions and ranges are for its own path; a re-route has a query of its
+ * own and asks for the whole.
  * @returns {Promise<Response>}
  */
-export async function staticResponse(exchange, pathname, method, rerouted) {
-  const { status, headers, file } = await op_file_open(exchange.id, pathname, method, rerouted);
+export async function staticResponse(exchange, target, method, rerouted) {
+  const { status, headers, file } = await op_file_open(exchange.id, target, method, rerouted);
   const bodiless = status === 204 || status === 304;
   const body = bodiless ? null : nativeStream(() => op_file_read(exchange.id, file));
   const response = new Response(body, { status, headers: readHeaders(headers) });

@@ -38,7 +38,8 @@ const SPACES = new SafeRegExp(/\s+/);
  * What a reference means at an element.
  * @param {Element} element where something is imported
  * @param {string} reference `app/products#card`; `/app` from the document, `@name/app` from the context of that name
- * @param {boolean} isStrict whether the nearest context alone counts, as in OOHTML; else the nearest that knows the name
+ * @param {boolean} isStrict whether nothing is looked for beyond an `importscontext`, and only `scoped` templates belong
+ *   to where they stand, as in OOHTML; else the nearest that knows the name counts
  * @returns {Element | Element[] | undefined} a template for a name without `#`
  */
 export function imported(element, reference, isStrict) {
@@ -53,7 +54,7 @@ export function imported(element, reference, isStrict) {
     if (target !== undefined && at.getAttribute("contextname") !== target) continue;
     const found = follow(spaceAt(at, isTop, isStrict), names);
     if (found !== undefined) return found.value;
-    if (isStrict && (isTop || isContext(at))) return undefined;
+    if (isStrict && at.hasAttribute(CONTEXT)) return undefined;
   }
   return undefined;
 }
@@ -67,11 +68,6 @@ function follow(space, names) {
     space = found.space;
   }
   return found;
-}
-
-/** Whether an element defines something for what is below it. */
-function isContext(element) {
-  return element.hasAttribute(CONTEXT) || ownTemplates(element, true).length > 0;
 }
 
 /** The templates among an element's children: those that are `scoped` to it, or all. */

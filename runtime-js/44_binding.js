@@ -409,7 +409,7 @@ function contentOf(element) {
 /** Directives by the text that they were read from. @type {Map<string, Directive[]>} */
 const known = new SafeMap();
 
-function directivesOf(text) {
+export function directivesOf(text) {
   let directives = known.get(text);
   if (directives === undefined) {
     const trimmed = ArrayPrototypeMap(splitOutside(text, ";"), (source) => StringPrototypeTrim(source));
@@ -429,7 +429,7 @@ function directiveOf(source) {
     if (colon === -1) throw new SyntaxError("A binding is written `name: expression`.");
     const name = StringPrototypeTrim(StringPrototypeSlice(source, 1, colon));
     const value = StringPrototypeSlice(source, colon + 1);
-    if (isForBrowsers(source[0], fills)) return { ...shape, evaluate: () => undefined, writer: forBrowsers(source, name) };
+    if (isForBrowsers(source[0], fills)) return { ...shape, ...forBrowsers(source[0], name) };
     const directive = fills === "items"
       ? { ...shape, ...items(value) }
       : { ...shape, evaluate: expression(value), writer: writerFor(sign === undefined ? source[0] : "#", name) };
@@ -440,7 +440,7 @@ function directiveOf(source) {
     const fail = () => {
       throw error;
     };
-    return { ...shape, evaluate: fail, writer: fail };
+    return { ...shape, evaluate: fail, writer: fail, error };
   }
 }
 
@@ -450,16 +450,25 @@ function isForBrowsers(sign, fills) {
 }
 
 /** Nothing where OOHTML does it later. */
-function forBrowsers(source, name) {
-  return (_element, { isStrict }) => {
+function forBrowsers(sign, name) {
+  const error = noBinding(sign, name);
+  const writer = (_element, { isStrict }) => {
     if (isStrict) return () => {};
-    throw noBinding(source[0], name);
+    throw error;
   };
+  return { evaluate: () => undefined, writer, error };
 }
 
 function noBinding(sign, name) {
   const all = "#text, #html, #items, ~attribute, ~?flag, %class and &style";
   return new SyntaxError(`\`${sign}${name}\` is no binding: there are ${all}.`);
+}
+
+/** The name of the template that a list's directive takes its items from, where that is written as it is. */
+export function templateNamed(source) {
+  if (!RegExpPrototypeTest(/^[#@]items/, source)) return null;
+  const name = StringPrototypeTrim(ArrayPrototypePop(splitOutside(source, "/")));
+  return RegExpPrototypeExec(/^(['"])([^'"\\]*)\1$/, name)?.[2] ?? null;
 }
 
 /** How the value of a directive is written. */

@@ -2,7 +2,8 @@
 
 import { op_log_error, op_request_peer } from "ext:core/ops";
 import { print, WARNING } from "ext:liveline/00_globals.js";
-import { abort, domException, invalidState } from "ext:liveline/02_exceptions.js";
+import { abort, domException, invalidState, isPromise } from "ext:liveline/02_exceptions.js";
+import { checkOptions, defineAbsent } from "ext:liveline/04_options.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
@@ -10,22 +11,36 @@ import { Session } from "ext:liveline/13_session.js";
 import { failureOf, isClosed, kSink, onReplace, recorder, respond, stop } from "ext:liveline/20_live_response.js";
 import { kConnect, kReturned, Responder } from "ext:liveline/21_encoding.js";
 import { redirectTo } from "ext:liveline/22_values.js";
+import { discard } from "ext:liveline/24_discard.js";
+import { fetchPlusClasses } from "ext:liveline/25_fetch_plus.js";
+import { eventUrl } from "ext:liveline/26_event_url.js";
 import { ClientPort, kTap } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
 import { relay } from "ext:liveline/37_relay.js";
+import { Thread, THREAD_PARAMETER } from "ext:liveline/41_thread.js";
+import { checkWait, waited } from "ext:liveline/49_waiting.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
   Promise,
   PromisePrototypeThen,
+  PromisePrototypeCatch,
   PromiseReject,
   PromiseResolve,
   Request,
   RequestPrototypeClone,
   RequestPrototypeGetUrl,
+  Response,
   Symbol,
   SymbolToStringTag,
+  TypeError,
   URL,
+  URLPrototypeGetHash,
+  URLPrototypeGetHref,
+  URLPrototypeGetOrigin,
+  URLPrototypeGetPathname,
+  URLPrototypeGetSearch,
+  URLSearchParams,
 } from "ext:liveline/00_primordials.js";
 
 /** For the host: the response that respondWith() has begun, or null. */
@@ -72,14 +87,18 @@ export class HttpEvent {
     return "navigate";
   }
 
-  /** @returns {Request} */
+  /** A Request that reads bodies of any type, and whose headers can be had as structures. @returns {RequestPlus} */
   get request() {
-    return this.#request ??= this.#makeRequest?.() ?? this.#parent?.request ?? requestOf(this.#exchange);
+    if (this.#request !== null) return this.#request;
+    const request = this.#makeRequest?.() ?? this.#parent?.request ?? requestOf(this.#exchange);
+    return this.#request = fetchPlusClasses().RequestPlus.upgradeInPlace(request);
   }
 
-  /** @returns {URL} */
+  /** A URL that can be read as segments and as a tree of query parameters, too. @returns {URL} */
   get url() {
-    return this.#url ??= new URL(this.#makeRequest === null ? this.#exchange.url : RequestPrototypeGetUrl(this.request));
+    return this.#url ??= eventUrl(
+      this.#makeRequest === null ? this.#exchange.url : RequestPrototypeGetUrl(this.request),
+    );
   }
 
   /** The line to the client, known as Port A. @returns {ClientPort} */
@@ -99,6 +118,16 @@ export class HttpEvent {
   /** Values that stay with the visitor. */
   get session() {
     return this.#exchange.session ??= new Session(this.#exchange);
+  }
+
+  /** What the request that redirected here gave along. @returns {Thread} */
+  get thread() {
+    return this.#exchange.thread ??= Thread.of(this.#exchange);
+  }
+
+  /** The page's own state is the page's: here it is always empty. */
+  get state() {
+    return {};
   }
 
   /** What only the server knows of the request. */
@@ -134,7 +163,11 @@ export class HttpEvent {
       return PromiseReject(invalidState("respondWith() after the end: the handler has already answered by returning."));
     }
     if (this.#exchange.ended) {
-      return PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+      discard(args[0]);
+      const refused = PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+      // Where the client has left, nobody is without an answer: a handler that does not wait for it has nothing to mend.
+      if (!this.#exchange.completed) PromisePrototypeCatch(refused, () => {});
+      return refused;
     }
     return this.#respond(args);
   }
@@ -145,14 +178,47 @@ export class HttpEvent {
   }
 
   /**
-   * Keeps the exchange open until `promise` settles.
-   * @param {Promise<unknown>} promise
+   * A redirect that gives values along: the request that follows it finds them in its `event.thread`, with the path of
+   * this one as `back`.
+   * @param {string | URL} url of this site
+   * @param {object} data
+   * @param {number | object} [init] a status or an init
    */
-  waitUntil(promise) {
+  redirectWith(url, data, init = 302) {
+    const base = this.url;
+    const target = new URL(url, URLPrototypeGetHref(base));
+    if (URLPrototypeGetOrigin(target) !== URLPrototypeGetOrigin(base)) {
+      throw new TypeError(`redirectWith() leads to this site alone; use redirect() for ${URLPrototypeGetHref(target)}.`);
+    }
+    if (data === null || typeof data !== "object") throw new TypeError("redirectWith() takes an object of values second.");
+    return this.respondWith(this.#giveAlong(target, data, init));
+  }
+
+  async #giveAlong(target, data, init) {
+    const thread = this.thread.spawn();
+    const values = { back: URLPrototypeGetPathname(this.url) + URLPrototypeGetSearch(this.url), ...data };
+    await thread.appendEach(values);
+    const query = new URLSearchParams(URLPrototypeGetSearch(target));
+    query.set(THREAD_PARAMETER, thread.threadID);
+    const path = `${URLPrototypeGetPathname(target)}?${query.toString()}${URLPrototypeGetHash(target)}`;
+    return new Response(null, redirectTo(path, init));
+  }
+
+  /**
+   * Keeps the exchange open until `promise` settles, at most for a time, or until a callback ends it.
+   * @param {Promise<unknown>} promise
+   * @param {number} [timeout] milliseconds
+   * @param {(event: Event, resolve: () => void, reject: (error: unknown) => void) => unknown} [callback] is told of
+   *   the time's end, of navigations, of another user and of the exchange's end; see {@link waited}
+   */
+  waitUntil(promise, timeout = undefined, callback = undefined) {
+    checkWait(promise, timeout, callback);
     const exchange = this.#exchange;
     exchange.hold();
     const release = () => exchange.release();
-    return PromisePrototypeThen(PromiseResolve(promise), release, (error) => {
+    const isPlain = (timeout ?? callback ?? undefined) === undefined;
+    const wait = isPlain ? PromiseResolve(promise) : waited(this, promise, timeout, callback);
+    return PromisePrototypeThen(wait, release, (error) => {
       // What ends because the exchange did is no failure.
       if (!exchange.ended || error?.name !== "AbortError") op_log_error("the promise given to waitUntil()", error);
       release();
@@ -170,7 +236,9 @@ export class HttpEvent {
    * An event for a step further in: its own respondWith(), the same client, lifecycle and signal.
    * @param {{ request?: Request, url?: string | URL }} [init]
    */
-  spawn({ request, url } = {}) {
+  spawn(init = undefined) {
+    checkOptions("event.spawn()", init, ["request", "url"]);
+    const { request, url } = init ?? { __proto__: null };
     const makeRequest = request !== undefined
       ? () => request
       : url !== undefined
@@ -181,6 +249,11 @@ export class HttpEvent {
 
   /** @see spawn */
   clone(init = undefined) {
+    return this.spawn(init);
+  }
+
+  /** @see spawn */
+  extend(init = undefined) {
     return this.spawn(init);
   }
 
@@ -224,6 +297,10 @@ export class HttpEvent {
 
   #respond(args) {
     const exchange = this.#exchange;
+    if (isPromise(args[0]) && !exchange.ended) {
+      // What it resolves with may come too late.
+      PromisePrototypeThen(PromiseResolve(args[0]), (value) => exchange.ended && discard(value), () => {});
+    }
     if (this.#response === null) {
       const response = recorder(this.#parent === null ? null : () => this.client[kTap]());
       this.#response = response;
@@ -246,3 +323,13 @@ export class HttpEvent {
     return relay(this.client, upstream, (error) => this.#exchange.fail(error));
   }
 }
+
+defineAbsent(HttpEvent.prototype, "event", {
+  lifeCycleComplete: 'use event.readyState, or event.readyStateChange("done").',
+  poll: "use setInterval() and event.respondWith(state, { done: false }), or a live query of liveline:sql.",
+  realtime: "it is called event.client.",
+  sdk: "import what you need, or use event.user and event.session.",
+  storage: "use event.session.",
+  stream: "return a generator, or a Response with a ReadableStream.",
+  with: "use event.spawn({ url, request }).",
+});

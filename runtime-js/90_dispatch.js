@@ -1,20 +1,22 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
-import { op_request_is_own, op_route } from "ext:core/ops";
+import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
 import { isPromise } from "ext:liveline/02_exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
 import { hasPort, isAttached, kindOf, LiveResponse, readyStateOf, setBackground } from "ext:liveline/20_live_response.js";
 import { answerPlain, isUntouched } from "ext:liveline/21_encoding.js";
+import { discard } from "ext:liveline/24_discard.js";
 import { staticResponse } from "ext:liveline/40_static.js";
 import { kTap } from "ext:liveline/30_port.js";
 import { HttpEvent, kExchange, kResponse } from "ext:liveline/50_event.js";
 import {
   fetchFor,
   handlerFor,
-  inherited,
   MAX_REROUTES,
   methodsOf,
+  readTarget,
+  requestTo,
   segmentsOf,
   StepContext,
 } from "ext:liveline/80_steps.js";
@@ -25,6 +27,7 @@ import {
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   FunctionPrototypeCall,
+  FunctionPrototypeToString,
   Promise,
   PromisePrototypeThen,
   PromiseResolve,
@@ -46,7 +49,14 @@ import {
   URLPrototypeGetSearch,
 } from "ext:liveline/00_primordials.js";
 
-/** Module namespaces of the handlers, by id. @type {Map<number, { module: object, dirname: string }>} */
+/** What browsers ask for by themselves, at a path that no site means by its root. */
+const FAVICON = "/favicon.ico";
+
+/**
+ * Module namespaces of the handlers, by id, and which of GET and HEAD they answer without asking for the rest of the
+ * path.
+ * @type {Map<number, { module: object, dirname: string, filename: string, greedy: Record<string, boolean> }>}
+ */
 const handlers = new SafeMap();
 /**
  * Where a path can end.
@@ -59,8 +69,15 @@ const handlers = new SafeMap();
 let nodes = [];
 
 /** For the host: one handler file was loaded. */
-export function addHandler(id, dirname, module) {
-  handlers.set(id, { module, dirname });
+export function addHandler(id, dirname, filename, module) {
+  const greedy = { __proto__: null, GET: isGreedy(module, dirname, "GET"), HEAD: isGreedy(module, dirname, "HEAD") };
+  handlers.set(id, { module, dirname, filename, greedy });
+}
+
+/** Whether what answers a method does not ask for what is left of the path, and means no file by that. */
+function isGreedy(module, dirname, method) {
+  const handler = handlerFor(module, method);
+  return handler !== undefined && !op_asks_for_rest(FunctionPrototypeToString(handler), dirname === "/");
 }
 
 /** For the host: the tree of steps, as `[ownPage, handler, depth, handler, depth]` for each node. */
@@ -101,7 +118,7 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 /** The first handler is done; what it returned is the answer's last state. */
 function finish(event, value) {
   const exchange = event[kExchange];
-  if (exchange.ended) return;
+  if (exchange.ended) return discard(value);
   try {
     if (event[kResponse] === null && !exchange.answered && isFinal(value)) {
       HttpEvent.returnedPlainly(event);
@@ -132,16 +149,24 @@ function isFinal(value) {
 /** A path and the steps along it. */
 class Trail {
   /** @param {number} length how many segments the path has */
-  constructor(node, pathname, length, method, reroutes = 0, skipDepth = -1) {
+  constructor(node, pathname, length, method, { reroutes = 0, skipDepth = -1, query = null } = {}) {
     this.pathname = pathname;
+    /** What follows the path, where it is not what the client asked for. */
+    this.query = query;
     this.length = length;
     this.method = method;
+    this.node = node;
     this.steps = nodes[node].steps;
     this.ownPage = nodes[node].ownPage;
     /** How often the request was re-routed to come here. */
     this.reroutes = reroutes;
     /** Steps up to this depth ran already. */
     this.skipDepth = skipDepth;
+  }
+
+  /** The same path, asked with another method. */
+  asking(method) {
+    return new Trail(this.node, this.pathname, this.length, method, this.reroutes, this.skipDepth);
   }
 
   get segments() {
@@ -155,14 +180,28 @@ function walk(event, trail, index) {
   for (; index < trail.steps.length; index++) {
     const { handler: id, depth } = trail.steps[index];
     if (depth <= trail.skipDepth) continue;
-    const { module, dirname } = handlers.get(id);
+    const { module, dirname, filename, greedy } = handlers.get(id);
     const handler = handlerFor(module, trail.method);
     if (handler === undefined) continue;
     const next = nextFor(event, trail, index, depth);
-    const own = fetchFor(event, next, isOwn(event));
-    return FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname), event, next, own);
+    const own = fetchFor(event, (target, init) => reroute(event, trail, depth, target, init, null), isOwn(event));
+    const run = () => FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname, filename), event, next, own);
+    const isDeeper = greedy[trail.method] === true && depth < trail.length;
+    return isDeeper && goesPast(trail, depth, dirname) ? pastOr(event, trail, run) : run();
   }
   return pastTheLastStep(event, trail);
+}
+
+/** Whether the static layer comes before a handler that did not ask for what is left of the path. */
+function goesPast(trail, depth, dirname) {
+  return op_file_before(trail.pathname, depth, dirname) || trail.pathname === FAVICON;
+}
+
+/** The static layer's answer; where it has none after all, that of the handler. */
+async function pastOr(event, trail, run) {
+  const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
+  const isThere = ResponsePrototypeGetStatus(response) !== 404 || trail.pathname === FAVICON;
+  return isThere ? response : run();
 }
 
 /** What else than the event's own origin leads to this server. */
@@ -171,7 +210,8 @@ function isOwn(event) {
 }
 
 async function pastTheLastStep(event, trail) {
-  const response = await staticResponse(event[kExchange], trail.pathname, trail.method, trail.reroutes > 0);
+  const target = trail.query === null ? trail.pathname : `${trail.pathname}?${trail.query}`;
+  const response = await staticResponse(event[kExchange], target, trail.method, trail.reroutes > 0);
   if (ResponsePrototypeGetStatus(response) !== 404) return response;
   // A page for which no handler has a state is shown without.
   const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.length;
@@ -188,10 +228,11 @@ async function pastTheLastStep(event, trail) {
 /** The function that a handler calls to delegate, with what is left of the path. */
 function nextFor(event, trail, index, depth) {
   const next = (target, init) => {
-    if (target === undefined || (target !== null && typeof target === "object" && !isTarget(target))) {
-      return runChild(event.spawn(), trail, index + 1);
-    }
-    return reroute(event, trail, depth, target, init);
+    const asked = readTarget("next()", target, init);
+    if (asked === null) return runChild(event.spawn(), trail, index + 1);
+    if (asked.target !== undefined) return reroute(event, trail, depth, asked.target, asked.init, event.request);
+    const request = requestTo(RequestPrototypeGetUrl(event.request), event.request, asked.init);
+    return runChild(event.spawn({ request }), trail.asking(RequestPrototypeGetMethod(request)), index + 1);
   };
   const isLast = depth >= trail.length;
   next.stepname = isLast ? undefined : trail.segments[depth];
@@ -199,12 +240,8 @@ function nextFor(event, trail, index, depth) {
   return next;
 }
 
-function isTarget(value) {
-  return value instanceof URL || value instanceof Request;
-}
-
-/** Runs the routes again for another path of this server. */
-async function reroute(event, trail, depth, target, init) {
+/** Runs the routes again for another path of this server. What `init` does not say is that of `from`, if not null. */
+async function reroute(event, trail, depth, target, init, from) {
   if (trail.reroutes >= MAX_REROUTES) {
     throw new RangeError(`next(): more than ${MAX_REROUTES} re-routes for one request; the last was to ${target}`);
   }
@@ -220,14 +257,16 @@ async function reroute(event, trail, depth, target, init) {
   const relative = route.path + (route.query === null ? "" : `?${route.query}`);
   const destination = URLPrototypeGetHref(new URL(relative, URLPrototypeGetHref(event.url)));
   // By whichever name of this server it was asked for, it has the origin of the first.
-  const request = !(target instanceof Request)
-    ? new Request(new Request(destination, inherited(event.request, init)), init)
-    : isElsewhere
-    ? new Request(destination, target)
-    : target;
+  const own = !(target instanceof Request) ? null : isElsewhere ? new Request(destination, target) : target;
+  const request = own === null
+    ? requestTo(destination, from, init)
+    : init === undefined
+    ? own
+    : new Request(own, init);
   const child = event.spawn({ request });
-  const { node, length, skipDepth } = route;
-  const onward = new Trail(node, route.path, length, RequestPrototypeGetMethod(request), trail.reroutes + 1, skipDepth);
+  const { node, length, skipDepth, query } = route;
+  const further = { reroutes: trail.reroutes + 1, skipDepth, query };
+  const onward = new Trail(node, route.path, length, RequestPrototypeGetMethod(request), further);
   return await runChild(child, onward, 0);
 }
 

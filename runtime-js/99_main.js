@@ -11,9 +11,11 @@ import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
 import { countMemory } from "ext:liveline/19_shared_memory.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
+import { fetchPlusClasses } from "ext:liveline/25_fetch_plus.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
+import { bindingsOf } from "ext:liveline/46_binding_problems.js";
 import { HttpEvent } from "ext:liveline/50_event.js";
 import { Observer, takeOpen } from "ext:liveline/60_observer.js";
 import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
@@ -47,6 +49,8 @@ define(SymbolFor("liveline.live"), live);
 // Compiled code of every handler calls its methods.
 for (let object = live; object !== ObjectPrototype; object = ObjectGetPrototypeOf(object)) ObjectFreeze(object);
 setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
+// Where the module @webqit/fetch-plus finds its classes, which are made when the web's are.
+define(SymbolFor("liveline:fetch-plus"), fetchPlusClasses);
 // Where the module liveline:sql finds it.
 define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
 
@@ -63,6 +67,7 @@ function warm() {
   prepareRequests();
   takeWeb();
   pinWeb();
+  fetchPlusClasses();
 }
 
 let isWarm = false;
@@ -184,6 +189,7 @@ function begin() {
 globalThis.__liveline = {
   addHandler,
   begin,
+  bindingsOf,
   closed,
   dispatch,
   drained,

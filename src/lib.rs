@@ -5,14 +5,16 @@
 //! imports none.
 //!
 //! ```text
-//!  socket  http      router     isolate     browsers   ops    belief    SQLite      figures    engine     ports     wire
-//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> trust/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
+//!  socket  http      router     isolate     browsers   ops    saves  belief    SQLite      figures    engine     ports     wire
+//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> dev/ -> trust/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
 //! ```
 
 #[cfg(feature = "js")]
 pub mod cli;
 #[cfg(feature = "js")]
 pub mod client;
+#[cfg(feature = "js")]
+pub mod dev;
 pub mod engine;
 #[cfg(feature = "js")]
 pub mod http;

@@ -1,32 +1,37 @@
+/** @type {import('@webqit/webflo').ClientHandler} */
 export default async function (event, next) {
   if (next.stepname) return await next(); // The conventional delegation line
 
+  // Call server
+  const response = await LiveResponse.from(await next()).readyStateChange('live');
+  const { user } = response.body;
+
   // Initialize states
-  const data = { messageTrail: [{ message: 'Beginning of chat...' }] };
+  /** @type {{ user: string, messageTrail: object[] }} */
+  const data = { user, messageTrail: [{ event: 'joins', own: true }] };
   await event.respondWith(data, { done: false });
 
   // The messaging part
-  const response = await next(); // Call server
-  const chatPort = LiveResponse.from(response).background;
+  const chatPort = response.background;
 
   // Channel ID - must tally with the server-side ID
   const channelID = 'test-channel';
 
   // Listen to upstream messages - from others in the same channel
-  chatPort.addEventListener(`${channelID}:message`, (e) => {
+  chatPort?.addEventListener(`${channelID}:message`, (e) => {
     Observer.proxy(data.messageTrail).push(e.data);
   });
 
-  // Send messages to the chat
-  setInterval(() => {
-    const message = { message: `Hello from ${navigator.userAgent}` };
+  // What the person at this page writes
+  event.client.addEventListener('write', (e) => {
+    const message = { message: e.data.message };
 
     // Send to others in the same channel
-    chatPort.postMessage(message, {
+    chatPort?.postMessage(message, {
       wqEventOptions: { type: `${channelID}:message` },
     });
 
     // Add to the local trail
-    Observer.proxy(data.messageTrail).push(message);
-  }, 6000);
+    Observer.proxy(data.messageTrail).push({ ...message, own: true });
+  });
 }

@@ -1,3 +1,4 @@
+/** @type {import('@webqit/webflo').Handler} */
 export async function DELETE(event, next) {
   if (next.stepname) return await next(); // The conventional delegation line
 

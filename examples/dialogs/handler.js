@@ -2,6 +2,7 @@ export function GET() {
   return { greeting: 'Nobody was greeted yet.' };
 }
 
+/** @type {import('@webqit/webflo').Handler} */
 export async function POST(event) {
   const name = await event.user.prompt({ message: 'What is your name?' });
   if (!name.data) return { greeting: 'You would rather not say.' };

@@ -1,4 +1,6 @@
-export default async live function(event) {
+/** @type {import('@webqit/webflo').Handler} */
+export default async function (event) {
+    "use live";
     const data = { progress: 0 };
 
     setInterval(() => {

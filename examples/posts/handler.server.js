@@ -12,7 +12,10 @@ await client.exec(`
     (3, 'The second post', '2024-03-02');
 `);
 
-/** The posts, live: the list grows as rows are inserted. */
+/**
+ * The posts, live: the list grows as rows are inserted.
+ * @type {import('@webqit/webflo').Handler}
+ */
 export async function GET(event, next) {
   if (next.stepname) return await next(); // The conventional delegation line
 
@@ -26,7 +29,10 @@ export async function GET(event, next) {
   return { posts: result.rows };
 }
 
-/** Adds a post; the body is JSON with a title, or a form. */
+/**
+ * Adds a post; the body is JSON with a title, or a form.
+ * @type {import('@webqit/webflo').Handler}
+ */
 export async function POST(event) {
   const { request } = event;
   const isJson = request.headers.get('content-type')?.includes('json');

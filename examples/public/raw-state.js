@@ -3,30 +3,37 @@
 const KEPT = 12;
 const began = performance.now();
 
+/** @param {unknown} data */
 function show(data) {
   const { state, steps } = panel();
   state.textContent = JSON.stringify(data, null, 2) ?? "nothing yet";
   if (data === undefined) return;
-  const step = document.createElement("li");
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  step.innerHTML = "<time></time><code></code>";
-  step.querySelector("time").textContent = `${seconds} s`;
-  step.querySelector("code").textContent = JSON.stringify(data);
+  const step = document.createElement("li");
+  step.append(element("time", `${seconds} s`), element("code", JSON.stringify(data)));
   steps.append(step);
-  if (steps.childElementCount > KEPT) steps.firstElementChild.remove();
+  if (steps.childElementCount > KEPT) steps.firstElementChild?.remove();
 }
 
+/** @type {{ state: HTMLElement, steps: HTMLElement } | undefined} */
+let shown;
+
+/** The panel of this document; another page of the app is another document, or a new `main`. */
 function panel() {
-  const element = document.querySelector(".raw-state") ?? addPanel();
-  return { state: element.querySelector("pre"), steps: element.querySelector("ol") };
+  if (shown?.steps.isConnected) return shown;
+  const panel = document.createElement("details");
+  shown = { state: document.createElement("pre"), steps: document.createElement("ol") };
+  panel.className = "raw-state";
+  panel.open = true;
+  panel.append(element("summary", "Raw state"), shown.state, element("p", "How it came there"), shown.steps);
+  document.querySelector("main")?.append(panel);
+  return shown;
 }
 
-function addPanel() {
-  const element = document.createElement("details");
-  element.className = "raw-state";
-  element.open = true;
-  element.innerHTML = "<summary>Raw state</summary><pre></pre><p>How it came there</p><ol></ol>";
-  document.querySelector("main").append(element);
+/** @param {string} name @param {string} text */
+function element(name, text) {
+  const element = document.createElement(name);
+  element.textContent = text;
   return element;
 }
 

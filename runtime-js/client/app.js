@@ -9,6 +9,7 @@ import { answerDialogs } from "./dialogs.js";
 import { interceptMoves } from "./history.js";
 import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
+import { persistent } from "./parts.js";
 import { PageState } from "./state.js";
 import { tellOfLine, transportFor } from "./transport.js";
 
@@ -343,7 +344,7 @@ async function serveByWorker(hasHandlers) {
     const script = registration?.active?.scriptURL ?? "";
     if (new URL(script || "/", location.href).pathname === WORKER) await registration.unregister();
   } catch (error) {
-    console.error("The service worker was not registered:", error);
+    console.warn("The service worker was not registered:", error);
   }
 }
 
@@ -360,11 +361,11 @@ async function serveByWorker(hasHandlers) {
  * @typedef {(part: "binding" | "events" | "handlers" | "live" | "sockets") => Promise<object>} Load
  */
 
-/** @param {Manifest} manifest @param {Load} load */
+/** @param {Manifest} manifest @param {(part: string, query: string) => Promise<object>} load */
 export function start(manifest, load) {
   if (globalThis.webqit?.app !== undefined) return;
   globalThis.LiveResponse = LiveResponse;
   globalThis.Observer = Observer;
   globalThis.webqit ??= {};
-  globalThis.webqit.app = new App(manifest, load);
+  globalThis.webqit.app = new App(manifest, persistent(load));
 }

@@ -1,6 +1,15 @@
 // Which client handlers are asked for a path, and what they get: the same rules as on the server.
 
-import { fetchFor, handlerFor, inherited, MAX_REROUTES, segmentsOf, StepContext } from "../80_steps.js";
+import {
+  fetchFor,
+  handlerFor,
+  isRelative,
+  MAX_REROUTES,
+  readTarget,
+  requestTo,
+  segmentsOf,
+  StepContext,
+} from "../80_steps.js";
 import { kAnsweredBy } from "./event.js";
 
 /** The folder that stands for any one segment. */
@@ -99,17 +108,21 @@ export class Router {
       if (handler === undefined) continue;
       const next = this.#nextFor(event, trail, index, depth);
       const context = new StepContext(trail, depth, dirname);
-      return await event[kAnsweredBy](() => handler.call(context, event, next, fetchFor(event, next)));
+      const own = fetchFor(event, (target, init) => this.#reroute(event, trail, depth, target, init, null));
+      return await event[kAnsweredBy](() => handler.call(context, event, next, own));
     }
     return await this.#pastTheLastStep(event);
   }
 
   #nextFor(event, trail, index, depth) {
     const next = async (target = undefined, init = undefined) => {
-      if (typeof target === "string" || target instanceof URL || target instanceof Request) {
-        return await this.#reroute(event, trail, depth, target, init);
+      const asked = readTarget("next()", target, init);
+      if (asked === null) return await this.#walk(event.spawn(), trail, index + 1);
+      if (asked.target !== undefined) {
+        return await this.#reroute(event, trail, depth, asked.target, asked.init, event.request);
       }
-      return await this.#walk(event.spawn(), trail, index + 1);
+      const request = requestTo(event.request.url, event.request, asked.init);
+      return await this.#walk(event.spawn(request), trail, index + 1);
     };
     const rest = segmentsOf(trail.pathname).slice(depth);
     next.stepname = rest[0];
@@ -118,7 +131,7 @@ export class Router {
   }
 
   /** Runs the handlers for another path: from the root, or, for a relative one, from what both paths share. */
-  async #reroute(event, trail, depth, target, init) {
+  async #reroute(event, trail, depth, target, init, from) {
     const given = target instanceof Request ? target.url : String(target);
     if (trail.reroutes >= MAX_REROUTES) {
       throw new RangeError(`next(): more than ${MAX_REROUTES} re-routes for one request; the last was to ${given}`);
@@ -128,13 +141,11 @@ export class Router {
     if (url.origin !== event.url.origin) {
       throw new TypeError(`next() cannot make outbound calls: ${url.href} is another origin. Use fetch().`);
     }
-    const isRelative = !/^(?:[a-z][a-z0-9+.-]*:|[/\\])/i.test(given);
     const arrived = segmentsOf(url.pathname);
     const shared = behind.findIndex((segment, at) => folderName(segment) !== folderName(arrived[at] ?? ""));
-    const skipDepth = !isRelative ? -1 : shared === -1 ? behind.length : shared;
-    const request = target instanceof Request
-      ? target
-      : new Request(new Request(url, inherited(event.request, init)), init);
+    const skipDepth = !isRelative(target) ? -1 : shared === -1 ? behind.length : shared;
+    const isRequest = target instanceof Request;
+    const request = !isRequest ? requestTo(url, from, init) : init === undefined ? target : new Request(target, init);
     const { pathname } = url;
     const onward = { pathname, steps: this.#tree.resolve(pathname), reroutes: trail.reroutes + 1, skipDepth };
     return await this.#walk(event.spawn(request), onward, 0);

@@ -1,6 +1,6 @@
 // event.cookies and event.session in a browser: what the page may read itself.
 
-import { parseCookies, serializeCookie } from "../03_cookie_text.js";
+import { cookieToDelete, cookieToSet } from "../03_cookie_rules.js";
 
 /** The methods that both have, over a map that is read anew each time. */
 class AsyncMap {
@@ -40,20 +40,51 @@ class AsyncMap {
 /** The cookies that scripts may see. */
 export class PageCookies extends AsyncMap {
   read() {
-    return parseCookies(document.cookie);
+    const values = new Map();
+    for (const part of document.cookie.split("; ")) {
+      const at = part.indexOf("=");
+      const name = part.slice(0, at);
+      if (at !== -1 && !values.has(name)) values.set(name, decode(part.slice(at + 1).replace(/^"(.*)"$/, "$1")));
+    }
+    return values;
   }
 
-  /** @param {string} name @param {string | import("../03_cookie_text.js").CookieOptions} value */
-  async set(name, value) {
-    const options = typeof value === "object" && value !== null ? value : { value };
-    document.cookie = serializeCookie(name, options);
+  /** Arguments as for `event.cookies.set()` of the server. */
+  async set(name, value, options) {
+    if (typeof name !== "object" && value === undefined && options === undefined) await this.delete(name);
+    else document.cookie = textOf(cookieToSet(name, value, options));
   }
 
-  async delete(name) {
-    const had = await this.has(name);
-    document.cookie = serializeCookie(name, { value: "", maxAge: 0 });
+  async delete(name, options) {
+    const cookie = cookieToDelete(name, options);
+    const had = await this.has(cookie.name);
+    document.cookie = textOf(cookie);
     return had;
   }
+
+  async getAll(name) {
+    const of = name?.name ?? name;
+    return (await this.entries()).filter((entry) => of === undefined || entry[0] === of)
+      .map(([name, value]) => ({ name, value }));
+  }
+}
+
+function decode(value) {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}
+
+/** What sets a cookie. Scripts cannot hide one from themselves. */
+function textOf({ name, value, path, domain, maxAge, expires, httpOnly, secure, sameSite, partitioned }) {
+  if (httpOnly) throw new TypeError(`The cookie "${name}" cannot be httpOnly here: a page's scripts set it. A server can.`);
+  let text = `${name}=${value}; SameSite=${sameSite}; Path=${path}`;
+  if (domain !== undefined) text += `; Domain=${domain}`;
+  if (maxAge !== undefined) text += `; Max-Age=${maxAge}`;
+  if (expires !== undefined) text += `; Expires=${new Date(expires).toUTCString()}`;
+  return text + (secure ? "; Secure" : "") + (partitioned ? "; Partitioned" : "");
 }
 
 /** Where a tab's values are kept, as one text. */

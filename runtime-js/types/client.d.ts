@@ -1,8 +1,8 @@
 /** What `/app.js` adds to a page. */
 
-import type { Dialogs, HandlerFetch, HttpEvent, Next, StepContext } from "./event.js";
+import type { Dialogs, HandlerFetch, HandlerResult, HttpEvent, Next, StepContext } from "./event.js";
 import type { Port, RemotePort } from "./port.js";
-import type { CookieOptions, KeyVal } from "./storage.js";
+import type { CookieCalls, CookieOptions, KeyVal } from "./storage.js";
 
 /** Every line that is open in this page, as one port: what is posted goes to all, what comes on any is heard. */
 export interface Hub extends Omit<Port, "postRequest" | "close">, Iterable<RemotePort> {
@@ -38,14 +38,19 @@ export interface AppNavigator {
 }
 
 /** A handler in `handler.client.js` or `handler.worker.js`. */
-export type ClientHandler = (this: StepContext, event: ClientEvent, next: Next, fetch: HandlerFetch) => unknown;
+export type ClientHandler = (
+  this: StepContext,
+  event: ClientEvent,
+  next: Next,
+  fetch: HandlerFetch,
+) => HandlerResult | Promise<HandlerResult>;
 
 /** What such a handler gets. Cookies are those that scripts may see, the session is the tab's. */
 export interface ClientEvent extends Pick<HttpEvent, SharedMembers> {
   /** The line to the page: what is posted here is heard at `app.background`. */
   readonly client: RemotePort;
   readonly user: Dialogs;
-  readonly cookies: ClientMap<string, string | CookieOptions>;
+  readonly cookies: ClientMap<string, string | CookieOptions> & CookieCalls;
   readonly session: ClientMap<any>;
   readonly detail: any;
   spawn(request?: Request): ClientEvent;
@@ -82,6 +87,10 @@ export interface App {
 declare global {
   interface Window {
     readonly webqit: { readonly app: App };
+  }
+  interface Document {
+    /** What the bindings of the page see: `data` is its state. */
+    readonly bindings: { data: any; [name: string]: any };
   }
   interface DocumentEventMap {
     /** The page's state is there, or has changed. */

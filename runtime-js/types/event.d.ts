@@ -5,7 +5,15 @@ import type { ClientPort, PortMessageEvent, RequestOptions } from "./port.js";
 import type { Cookies, KeyVal, RequireOptions, Session, Stop, SubscribeOptions } from "./storage.js";
 
 /** A handler: an export named `GET`, `POST`, ..., or `default`. */
-export type Handler = (this: StepContext, event: HttpEvent, next: Next, fetch: HandlerFetch) => unknown;
+export type Handler = (
+  this: StepContext,
+  event: HttpEvent,
+  next: Next,
+  fetch: HandlerFetch,
+) => HandlerResult | Promise<HandlerResult>;
+
+/** What a handler may return: nothing, data, or what else becomes an answer, as a Response or a generator. */
+export type HandlerResult = void | undefined | null | string | number | boolean | object;
 
 /** `this` in a handler: where in the path it is. */
 export interface StepContext {

@@ -69,16 +69,41 @@ export interface Session extends KeyVal {
 export interface CookieOptions {
   value: string;
   /** `/` by default. */
-  path?: string;
-  domain?: string;
+  path?: string | null;
+  domain?: string | null;
   /** In seconds. */
-  maxAge?: number;
-  expires?: Date | string;
+  maxAge?: number | null;
+  /** A date, its text or its number of milliseconds. */
+  expires?: Date | string | number | null;
   httpOnly?: boolean;
+  /** True by default where the rest asks for it. */
   secure?: boolean;
-  /** `Lax` by default. */
-  sameSite?: "Strict" | "Lax" | "None";
+  /** `Lax` by default, `None` for partitioned cookies. */
+  sameSite?: "Strict" | "Lax" | "None" | "strict" | "lax" | "none";
+  /** One for each site that the page is embedded in. */
+  partitioned?: boolean;
+}
+
+/** Where a cookie is. */
+export type CookiePlace = Pick<CookieOptions, "path" | "domain" | "partitioned">;
+
+export interface CookieItem {
+  name: string;
+  value: string;
+}
+
+/** The ways to say which cookie is meant, besides those of a map. */
+export interface CookieCalls {
+  set(name: string, value: string | number | boolean, options: Omit<CookieOptions, "value">): Promise<void>;
+  set(cookie: CookieOptions & { name: string }): Promise<void>;
+  delete(name: string, place: CookiePlace): Promise<boolean>;
+  delete(cookie: CookiePlace & { name: string }): Promise<boolean>;
+  /** All, or those with this name. */
+  getAll(name?: string | { name: string }): Promise<CookieItem[]>;
 }
 
 /** The cookies of the request, and those that the answer will set; before the answer only. */
-export interface Cookies extends KeyVal<string, string | CookieOptions> {}
+export interface Cookies extends KeyVal<string, string | CookieOptions>, CookieCalls {
+  set: KeyVal<string, string | CookieOptions>["set"] & CookieCalls["set"];
+  delete: KeyVal["delete"] & CookieCalls["delete"];
+}

@@ -54,7 +54,7 @@ pub enum Command {
     /// List the routes of a folder
     Routes(Folder),
     /// Load every handler of a folder and report every error
-    Check(Folder),
+    Check(Check),
     /// Write the types of everything handlers can use, for editors and the TypeScript compiler
     Types(Types),
     /// Watch a running server: its lines, rates, drops and isolates
@@ -70,6 +70,15 @@ pub struct Folder {
     /// Folder of static files [default: DIR/public if there is one]
     #[arg(long, value_name = "DIR")]
     pub public: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Check {
+    #[command(flatten)]
+    pub folder: Folder,
+    /// Print what is wrong as JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

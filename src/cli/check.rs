@@ -1,12 +1,34 @@
-//! `liveline check`: load everything, report every error.
+//! `liveline check`: look at everything in a folder, and list all that is wrong.
 
-use super::args::Folder;
-use super::{CliError, print, settings};
-use crate::isolate::Pool;
+use serde_json::json;
 
-pub async fn run(folder: Folder) -> Result<(), CliError> {
-    let pool = Pool::new(settings::to_check(folder.layout()?));
-    let loaded = pool.reload().await?;
-    print(&format!("ok: {} handlers", loaded.handlers));
-    Ok(())
+use super::args::Check;
+use super::{CliError, print, report, settings};
+use crate::isolate::{Examination, examine};
+use crate::ops::Diagnostic;
+use crate::router::Layer;
+
+pub async fn run(args: Check) -> Result<(), CliError> {
+    let examination = examine(settings::to_check(args.folder.layout()?)).await;
+    let Examination { handlers, pages, problems, .. } = &examination;
+    let count = handlers.iter().filter(|handler| handler.layer == Layer::Server).count();
+    if args.json {
+        let problems: Vec<_> = problems.iter().map(Diagnostic::to_json).collect();
+        let found = json!({
+            "ok": problems.is_empty(),
+            "handlers": handlers.len(),
+            "pages": pages.len(),
+            "problems": problems,
+        });
+        print(&format!("{found:#}"));
+        return if problems.is_empty() { Ok(()) } else { Err(CliError::Found) };
+    }
+    if problems.is_empty() {
+        print(&format!("ok: {count} handlers"));
+        return Ok(());
+    }
+    let count = problems.len();
+    report(&format!("error: {}\n", CliError::from(examination.problems)));
+    report(&format!("{count} {}", if count == 1 { "problem" } else { "problems" }));
+    Err(CliError::Found)
 }

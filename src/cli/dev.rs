@@ -1,12 +1,19 @@
-//! `liveline dev`: serve, and reload on every change, or when told to.
+//! `liveline dev`: serve, reload on every change, or when told to, and tell open pages of it.
 
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Mutex;
 
 use super::args::Server;
 use super::serve::{Figures, begin, until_stopped};
 use super::signals::ReloadSignals;
-use super::watch::Watch;
+use super::watch::{Seen, Watch};
 use super::{CliError, report};
+use crate::dev::{Broken, Dev, Saved};
 use crate::isolate::{Pool, Reloaded};
 use crate::net::Listener;
 use crate::ops::{Diagnostic, Mode};
@@ -16,85 +23,180 @@ pub async fn run(args: Server) -> Result<(), CliError> {
     let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
     let settings = args.settings(Mode::Development, listener.address())?;
     let figures = Figures::bind(&args, &settings).await?;
-    let folders = [Some(settings.layout.root.clone()), settings.layout.public.clone()];
+    let (root, public) = (settings.layout.root.clone(), settings.layout.public.clone());
+    let dev = settings.dev.clone().expect("settings for development have it");
     let pool = Pool::new(settings);
-    // First the code as it is, then as it changes; the one watch goes from the one to the other.
-    let watch = Mutex::new((Watch::begin(folders.into_iter().flatten())?, told_to_reload));
-    let load = async { first_load(&pool, &mut *watch.lock().await).await };
-    let reload = async { reload_on_change(&pool, &mut *watch.lock().await).await };
-    until_stopped(&args, stop, listener, &figures, &pool, load, reload).await
-}
-
-/// Loads the code, as soon as it can be loaded.
-async fn first_load(pool: &Pool, (watch, signals): &mut (Watch, ReloadSignals)) -> Result<(), CliError> {
-    loop {
-        let Some(loaded) = unless_changed(pool, watch, pool.reload()).await else { continue };
-        let Err(diagnostics) = loaded else { return Ok(()) };
-        report(&format!("{}\nwaiting for a change", errors(&diagnostics)));
-        tokio::select! {
-            () = watch.changed() => {}
-            () = signals.next() => {}
-        }
-    }
-}
-
-async fn reload_on_change(
-    pool: &Pool,
-    (watch, signals): &mut (Watch, ReloadSignals),
-) -> Result<(), CliError> {
+    let watch = Watch::begin(root, public.clone())?;
     let seen = watch.seen();
-    let (mut is_known, mut is_told) = (false, false);
-    loop {
-        if !is_known {
-            is_told = tokio::select! {
-                () = watch.changed() => false,
-                () = signals.next() => true,
+    // First the code as it is, then as it changes; the one watch goes from the one to the other.
+    let reloads = Mutex::new(Reloads { pool: &pool, dev: &dev, watch, signals: told_to_reload, first: None });
+    let load = async { reloads.lock().await.first_load().await };
+    let meanwhile = async {
+        tokio::select! {
+            result = async { reloads.lock().await.reload_on_change().await } => result,
+            never = tell_of_files(&seen, public.as_deref(), &dev) => never,
+        }
+    };
+    until_stopped(&args, stop, listener, &figures, &pool, load, meanwhile).await
+}
+
+/// A load that is under way.
+type Load<'a> = Pin<Box<dyn Future<Output = Result<Reloaded, Vec<Diagnostic>>> + 'a>>;
+
+/// Loads the code again and again.
+struct Reloads<'a> {
+    pool: &'a Arc<Pool>,
+    dev: &'a Dev,
+    watch: Watch,
+    signals: ReloadSignals,
+    /// The first load, where it takes its time.
+    first: Option<Load<'a>>,
+}
+
+impl<'a> Reloads<'a> {
+    /// Loads the code. Where it does not load, or waits for something, requests are answered with that meanwhile.
+    async fn first_load(&mut self) -> Result<(), CliError> {
+        loop {
+            let mut load: Load<'a> = Box::pin(self.pool.reload());
+            let loaded = tokio::select! {
+                biased;
+                loaded = &mut load => loaded,
+                stall = self.pool.stalled() => {
+                    self.watch.also(self.pool.files());
+                    self.dev.is_broken(broken(&[Diagnostic::new(stall)]));
+                    self.first = Some(load);
+                    return Ok(self.pool.stand_in().await?);
+                }
+                () = self.watch.changed() => continue,
             };
+            self.watch.also(self.pool.files());
+            let Err(diagnostics) = loaded else { return Ok(()) };
+            self.cannot_serve(&diagnostics);
+            return Ok(self.pool.stand_in().await?);
         }
-        let is_meant = |has_empty: bool| is_told || (!has_empty && !seen.saw_more());
-        let reloaded = unless_changed(pool, watch, pool.reload_if(is_meant)).await;
-        is_known = reloaded.is_none();
-        let Some(mut reloaded) = reloaded else { continue };
-        if reloaded.is_err() && !pool.is_stuck() {
-            if !watch.is_settled().await {
-                // Somebody is still writing, and what is there between two files is nobody's error.
-                continue;
+    }
+
+    async fn reload_on_change(&mut self) -> Result<(), CliError> {
+        let seen = self.watch.seen();
+        let (mut is_known, mut is_told) = (false, false);
+        if let Some(first) = self.first.take() {
+            match self.unless_changed(first).await {
+                Some(Ok(reloaded)) => self.serves(&reloaded, &seen),
+                Some(Err(diagnostics)) => self.cannot_serve(&diagnostics),
+                None => is_known = true,
             }
-            let again = unless_changed(pool, watch, pool.reload()).await;
-            is_known = again.is_none();
-            let Some(again) = again else { continue };
-            reloaded = again;
         }
-        match reloaded {
-            Ok(Reloaded { took, handlers }) => {
-                report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
+        loop {
+            if !is_known {
+                is_told = tokio::select! {
+                    () = self.watch.changed() => false,
+                    () = self.signals.next() => true,
+                };
             }
-            Err(diagnostics) => {
-                report(&format!("reload failed, the old code goes on serving\n{}", errors(&diagnostics)));
+            let is_meant = |has_empty: bool| is_told || (!has_empty && !seen.saw_more());
+            let reloaded = self.unless_changed(self.pool.reload_if(is_meant)).await;
+            is_known = reloaded.is_none();
+            let Some(mut reloaded) = reloaded else { continue };
+            if reloaded.is_err() && !self.pool.is_stuck() {
+                if !self.watch.is_settled().await {
+                    // Somebody is still writing, and what is there between two files is nobody's error.
+                    continue;
+                }
+                let again = self.unless_changed(self.pool.reload()).await;
+                is_known = again.is_none();
+                let Some(again) = again else { continue };
+                reloaded = again;
             }
+            match reloaded {
+                Ok(reloaded) => self.serves(&reloaded, &seen),
+                Err(diagnostics) => self.cannot_serve(&diagnostics),
+            }
+        }
+    }
+
+    /// How a load ends; None where it was given up for a change that came meanwhile.
+    async fn unless_changed<T>(&mut self, load: impl Future<Output = T>) -> Option<T> {
+        let mut load = std::pin::pin!(load);
+        loop {
+            let loaded = tokio::select! {
+                biased;
+                loaded = &mut load => Some(loaded),
+                _ = self.pool.stalled() => {
+                    self.watch.also(self.pool.files());
+                    continue;
+                }
+                () = self.watch.changed() => None,
+            };
+            self.watch.also(self.pool.files());
+            return loaded;
+        }
+    }
+
+    /// New code serves.
+    fn serves(&mut self, Reloaded { took, handlers, changed_from }: &Reloaded, seen: &Seen) {
+        report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
+        let changed = seen.take_changed();
+        let describes_project =
+            |path: &PathBuf| path.ends_with("package.json") || path.ends_with("tsconfig.json");
+        let mut saved = Saved::default();
+        // Told to reload, nobody knows why.
+        saved.all =
+            changed.has_missed || changed.paths.is_empty() || changed.paths.iter().any(describes_project);
+        changed_from.changed_by(&changed.paths, &mut saved);
+        self.pool.parts().changed_by(&changed.paths, &mut saved);
+        self.dev.saved(&saved);
+    }
+
+    /// The code as it was saved does not load.
+    fn cannot_serve(&mut self, diagnostics: &[Diagnostic]) {
+        let errors = errors(diagnostics);
+        report(&match self.pool.has_code() {
+            true => format!("reload failed, the old code goes on serving\n{errors}"),
+            false => format!("{errors}\nwaiting for a change"),
+        });
+        self.dev.is_broken(broken(diagnostics));
+    }
+}
+
+fn broken(diagnostics: &[Diagnostic]) -> Broken {
+    let reports = diagnostics.iter().map(Diagnostic::to_report).collect();
+    Broken { errors: reports, page: Diagnostic::page(diagnostics, "start"), text: errors(diagnostics) }
+}
+
+/// Tells open pages of static files that change.
+async fn tell_of_files<T>(seen: &Seen, public: Option<&Path>, dev: &Dev) -> T {
+    loop {
+        let changed = seen.files_changed().await;
+        let addresses = addresses_of(&changed, public);
+        if !addresses.is_empty() {
+            dev.saved_files(addresses);
         }
     }
 }
 
-/// How a load ends; None where it was given up for a change that came meanwhile.
-async fn unless_changed<T>(pool: &Pool, watch: &mut Watch, load: impl Future<Output = T>) -> Option<T> {
-    let mut load = std::pin::pin!(load);
-    loop {
-        let loaded = tokio::select! {
-            biased;
-            loaded = &mut load => Some(loaded),
-            () = pool.stalled() => {
-                watch.also(pool.files());
-                continue;
-            }
-            () = watch.changed() => None,
-        };
-        watch.also(pool.files());
-        return loaded;
-    }
+/// What stands in a URL's path as it is.
+const PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The paths of static files in URLs.
+fn addresses_of(files: &HashSet<PathBuf>, public: Option<&Path>) -> BTreeSet<String> {
+    let inside = files.iter().filter_map(|file| file.strip_prefix(public?).ok());
+    let path = |file: &Path| file.iter().map(|name| name.to_string_lossy()).collect::<Vec<_>>().join("/");
+    inside.map(|file| format!("/{}", utf8_percent_encode(&path(file), &PATH))).collect()
 }
 
 fn errors(diagnostics: &[Diagnostic]) -> String {
     let texts: Vec<_> = diagnostics.iter().map(|diagnostic| format!("error: {diagnostic}")).collect();
     texts.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_of_urls() {
+        let files = ["/p/style.css", "/p/a b/c.png", "/elsewhere/x"].map(PathBuf::from);
+        let addresses = addresses_of(&HashSet::from(files), Some(Path::new("/p")));
+        assert_eq!(addresses.into_iter().collect::<Vec<_>>(), ["/a%20b/c.png", "/style.css"]);
+    }
 }

@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
         match args.command {
             args::Command::Serve(args) => serve::run(args).await,
             args::Command::Dev(args) => dev::run(args).await,
-            args::Command::Routes(args) => routes::run(&args),
+            args::Command::Routes(args) => routes::run(&args).await,
             args::Command::Check(args) => check::run(args).await,
             args::Command::Types(args) => types::run(&args),
             args::Command::Top(args) => top::run(args).await,
@@ -86,6 +86,8 @@ fn fail(error: &CliError) -> ExitCode {
 enum CliError {
     #[error(transparent)]
     Layout(#[from] crate::router::LayoutError),
+    #[error("there is no folder `{}`; did you mean `{}`?", .folder.display(), .near.display())]
+    NoFolder { folder: std::path::PathBuf, near: std::path::PathBuf },
     #[error(transparent)]
     Scan(#[from] crate::router::ScanError),
     #[error(transparent)]
@@ -108,6 +110,9 @@ enum CliError {
     Print(std::io::Error),
     #[error("{0}")]
     Handlers(String),
+    /// Problems that were printed already.
+    #[error("")]
+    Found,
     #[error(transparent)]
     Snapshot(#[from] crate::isolate::SnapshotError),
     #[error("the runtime cannot start: {0}")]
@@ -117,7 +122,7 @@ enum CliError {
 impl From<Vec<crate::ops::Diagnostic>> for CliError {
     fn from(diagnostics: Vec<crate::ops::Diagnostic>) -> Self {
         let texts: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
-        CliError::Handlers(texts.join("\nerror: "))
+        CliError::Handlers(texts.join("\n\nerror: "))
     }
 }
 

@@ -25,7 +25,7 @@ pub async fn run(args: Server) -> Result<(), CliError> {
         loop {
             told_to_reload.next().await;
             match pool.reload().await {
-                Ok(Reloaded { took, handlers }) => {
+                Ok(Reloaded { took, handlers, .. }) => {
                     tracing::info!("reloaded in {} ms ({handlers} handlers)", took.as_millis());
                 }
                 Err(diagnostics) => {

@@ -1,7 +1,7 @@
 //! The arguments checked and resolved into what the server needs.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use clap::Parser;
 
 use super::CliError;
 use super::args::{self, Folder, Server};
+use crate::dev::Dev;
 use crate::engine::{self, Origins};
 use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
@@ -17,7 +18,7 @@ use crate::net::{Admission, Doors, open_files};
 use crate::observe::{Budget, Budgets, Observer};
 use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
-use crate::router::{FileRules, Layout};
+use crate::router::{FileRules, Layout, LayoutError};
 use crate::storage::{Databases, Location, Results, SessionStore};
 use crate::trust::{Hosts, Proxies, Trust};
 
@@ -29,7 +30,13 @@ const MIN_SESSION_KEY: usize = 16;
 
 impl Folder {
     pub fn layout(&self) -> Result<Layout, CliError> {
-        Ok(Layout::find(&self.dir, self.public.as_deref())?)
+        Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
+            LayoutError::Missing(folder) => match nearest_folder(&folder) {
+                Some(near) => CliError::NoFolder { folder, near },
+                None => LayoutError::Missing(folder).into(),
+            },
+            error => error.into(),
+        })
     }
 }
 
@@ -44,6 +51,13 @@ impl Server {
         let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
         settings.trust = Arc::new(self.trust(mode, listening));
         settings.files = FileRules { follow_links: self.follow_links };
+        if mode == Mode::Development {
+            let layout = &settings.layout;
+            let folders = [Some(&layout.project), Some(&layout.root), layout.public.as_ref()];
+            let folders = folders.into_iter().flatten().cloned().collect();
+            let run = random_key().iter().map(|byte| format!("{byte:02x}")).collect();
+            settings.dev = Some(Arc::new(Dev::new(run, folders)));
+        }
         if mode == Mode::Development || self.metrics.is_some() {
             let (bodies, results) =
                 (settings.limits.bodies.budget.clone(), settings.databases.results().clone());
@@ -149,9 +163,25 @@ fn settings(
         proxies: Proxies::default(),
         listening: SocketAddr::from(([127, 0, 0, 1], 0)),
     });
-    let (files, observer) = Default::default();
+    let (files, observer, dev) = Default::default();
     let serve = http::serve;
-    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, serve }
+    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, dev, serve }
+}
+
+/// The folder that a path was meant to lead to, if its name is misspelt.
+fn nearest_folder(missing: &Path) -> Option<PathBuf> {
+    /// Share of a name's letters that have to be right.
+    const ALIKE: f64 = 0.7;
+    let name = missing.file_name()?.to_str()?.to_lowercase();
+    let above = missing.parent().filter(|above| !above.as_os_str().is_empty());
+    let entries = std::fs::read_dir(above.unwrap_or(Path::new("."))).ok()?.flatten();
+    let folders = entries
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let alike = |folder: &String| strsim::normalized_damerau_levenshtein(&name, &folder.to_lowercase());
+    let near = folders.filter(|folder| alike(folder) > ALIKE);
+    let near = near.max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    Some(above.map_or_else(|| PathBuf::from(&near), |above| above.join(&near)))
 }
 
 /// What the machine is called, where it has a name.

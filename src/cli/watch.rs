@@ -1,6 +1,8 @@
 //! Changes on disk.
 
 use std::collections::HashSet;
+use std::iter;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -30,26 +32,49 @@ pub struct Watch {
 
 /// What the watcher's thread saw.
 pub struct Seen {
+    /// The served folder, and the folder of static files.
     roots: Vec<PathBuf>,
+    /// Of code and pages.
     changed: Notify,
     changes: Mutex<Changes>,
+    /// Of static files.
+    files_changed: Notify,
+    files: Mutex<Burst>,
 }
 
 #[derive(Default)]
 struct Changes {
     /// Files outside the served folder that count.
     imported: HashSet<PathBuf>,
+    burst: Burst,
+    /// What changed since it was last taken.
+    paths: HashSet<PathBuf>,
+    /// Some changes went unseen.
+    has_missed: bool,
+}
+
+/// Changes that come one soon after the other.
+#[derive(Default)]
+struct Burst {
+    paths: HashSet<PathBuf>,
     /// Files that somebody may still be writing.
     unfinished: HashSet<PathBuf>,
     last: Option<Instant>,
 }
 
+/// What changed.
+pub struct Changed {
+    pub paths: HashSet<PathBuf>,
+    /// Something else did, too, and nobody knows what.
+    pub has_missed: bool,
+}
+
 impl Watch {
-    /// Watches folders with all that is in them.
-    pub fn begin(folders: impl Iterator<Item = PathBuf>) -> Result<Watch, notify::Error> {
-        let roots: Vec<PathBuf> = folders.collect();
-        let (changed, changes) = Default::default();
-        let seen = Arc::new(Seen { roots: roots.clone(), changed, changes });
+    /// Watches the served folder, and that of static files where there is one, with all that is in them.
+    pub fn begin(root: PathBuf, public: Option<PathBuf>) -> Result<Watch, notify::Error> {
+        let roots: Vec<PathBuf> = iter::once(root).chain(public).collect();
+        let (changed, changes, files_changed, files) = Default::default();
+        let seen = Arc::new(Seen { roots: roots.clone(), changed, changes, files_changed, files });
         let sees = seen.clone();
         let mut watcher = notify::recommended_watcher(move |event| sees.see(event))?;
         for root in &roots {
@@ -58,9 +83,10 @@ impl Watch {
         Ok(Watch { watcher, seen, roots, also: HashSet::new(), told: None })
     }
 
-    /// Watches these files, too, wherever they are.
+    /// Watches these files, too, wherever they are, and what they are links to.
     pub fn also(&mut self, files: HashSet<PathBuf>) {
-        let outside = files.iter().filter(|file| !self.roots.iter().any(|root| file.starts_with(root)));
+        let places: HashSet<PathBuf> = files.iter().flat_map(|file| places_of(file)).collect();
+        let outside = places.iter().filter(|file| !self.roots.iter().any(|root| file.starts_with(root)));
         for folder in outside.filter_map(|file| file.parent().map(Path::to_owned)).collect::<HashSet<_>>() {
             // The folder, because many editors replace the file.
             if self.also.insert(folder.clone())
@@ -69,11 +95,11 @@ impl Watch {
                 tracing::warn!("changes in {} go unseen: {error}", folder.display());
             }
         }
-        self.seen.changes().imported = files;
+        self.seen.changes().imported = places;
     }
 
-    /// Resolves after the next change: at once where it is known to be whole, else when it has settled. A change is not
-    /// lost with a future that was dropped before it resolved.
+    /// Resolves after the next change of code or a page: at once where it is known to be whole, else when it has
+    /// settled. A change is not lost with a future that was dropped before it resolved.
     pub async fn changed(&mut self) {
         while !self.seen.saw_more() {
             self.seen.changed.notified().await;
@@ -99,21 +125,50 @@ impl Watch {
 }
 
 impl Seen {
-    /// Whether something has changed since [`Watch::changed`] told of it.
+    /// Whether code has changed since [`Watch::changed`] told of it.
     pub fn saw_more(&self) -> bool {
-        self.changes().last.is_some()
+        self.changes().burst.last.is_some()
+    }
+
+    /// What of the code has changed since it was last asked.
+    pub fn take_changed(&self) -> Changed {
+        let mut changes = self.changes();
+        let paths = mem::take(&mut changes.paths);
+        Changed { paths, has_missed: mem::take(&mut changes.has_missed) }
+    }
+
+    /// Resolves with static files that were changed, when they have settled.
+    pub async fn files_changed(&self) -> HashSet<PathBuf> {
+        loop {
+            let wait = {
+                let mut files = lock(&self.files);
+                let wait = files.unsettled(true);
+                if wait.is_none() && !files.paths.is_empty() {
+                    return mem::take(&mut files.paths);
+                }
+                wait
+            };
+            let changed = self.files_changed.notified();
+            match wait {
+                Some(wait) => drop(timeout(wait, changed).await),
+                None => changed.await,
+            }
+        }
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {
-        self.changes.lock().expect("nothing panics while it looks at changes")
+        lock(&self.changes)
     }
 
     fn see(&self, event: notify::Result<Event>) {
-        let mut changes = self.changes();
-        let Ok(event) = event else {
-            // Some changes went unseen; who knows which.
-            changes.last = Some(Instant::now());
-            return self.changed.notify_one();
+        let event = match event {
+            Ok(event) if !event.need_rescan() => event,
+            _ => {
+                let mut changes = self.changes();
+                changes.burst.last = Some(Instant::now());
+                changes.has_missed = true;
+                return self.changed.notify_one();
+            }
         };
         let is_whole = match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
@@ -123,30 +178,105 @@ impl Seen {
             _ => false,
         };
         for path in event.paths {
-            if !changes.imported.contains(&path) && !is_source(&path, &self.roots) {
+            if self.is_static(&path) {
+                lock(&self.files).note(path.clone(), is_whole);
+                self.files_changed.notify_one();
+            }
+            let mut changes = self.changes();
+            if !changes.imports(&path) && !is_source(&path, &self.roots) {
                 continue;
             }
-            if is_whole {
-                changes.unfinished.remove(&path);
-            } else {
-                changes.unfinished.insert(path);
-            }
-            changes.last = Some(Instant::now());
+            changes.paths.insert(path.clone());
+            changes.burst.note(path, is_whole);
             self.changed.notify_one();
         }
+    }
+
+    /// Whether a path is one of a static file, or of a folder of such.
+    fn is_static(&self, path: &Path) -> bool {
+        let inside = self.roots.get(1).and_then(|public| path.strip_prefix(public).ok());
+        inside.is_some_and(|inside| !is_hidden(inside) && !is_temporary(inside))
     }
 
     /// How long to wait for what changed to be whole; forgets it where it is.
     fn unsettled(&self, in_burst: bool) -> Option<Duration> {
         let mut changes = self.changes();
-        let settles = changes.last.map_or(Duration::ZERO, |last| SETTLE.saturating_sub(last.elapsed()));
-        if !settles.is_zero() && (in_burst || !changes.unfinished.is_empty()) {
+        let wait = changes.burst.unsettled(in_burst);
+        changes.burst.paths.clear();
+        wait
+    }
+}
+
+impl Changes {
+    /// Whether a file is imported, by this path or by another.
+    fn imports(&self, path: &Path) -> bool {
+        let real = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        self.imported.contains(path) || real().is_some_and(|real| self.imported.contains(&real))
+    }
+}
+
+impl Burst {
+    fn note(&mut self, path: PathBuf, is_whole: bool) {
+        if is_whole {
+            self.unfinished.remove(&path);
+        } else {
+            self.unfinished.insert(path.clone());
+        }
+        self.paths.insert(path);
+        self.last = Some(Instant::now());
+    }
+
+    /// How long to wait for what changed to be whole; from then on nothing is waited for until the next change.
+    fn unsettled(&mut self, in_burst: bool) -> Option<Duration> {
+        let settles = self.last.map_or(Duration::ZERO, |last| SETTLE.saturating_sub(last.elapsed()));
+        if !settles.is_zero() && (in_burst || !self.unfinished.is_empty()) {
             return Some(settles);
         }
-        changes.unfinished.clear();
-        changes.last = None;
+        self.unfinished.clear();
+        self.last = None;
         None
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it looks at changes")
+}
+
+/// A file by every path at which it can change: its own, those of the links that lead to it, and its real one.
+fn places_of(file: &Path) -> Vec<PathBuf> {
+    /// More links than that lead nowhere.
+    const MAX_LINKS: usize = 40;
+    let mut places = vec![file.to_owned()];
+    while places.len() < MAX_LINKS
+        && let Some(link) = places.last()
+        && let Ok(target) = std::fs::read_link(link)
+    {
+        let target = link.parent().unwrap_or(link).join(target);
+        // Without the steps upwards, which no event has.
+        let folder = target.parent().and_then(|folder| folder.canonicalize().ok());
+        let Some((folder, name)) = folder.zip(target.file_name()) else { break };
+        let target = folder.join(name);
+        if places.contains(&target) {
+            break;
+        }
+        places.push(target);
+    }
+    places.extend(file.canonicalize());
+    places
+}
+
+/// Whether a part of a path inside the served folders is nobody's business.
+fn is_hidden(inside: &Path) -> bool {
+    inside.components().any(|part| {
+        let name = part.as_os_str().to_string_lossy();
+        name.starts_with('.') || name == "node_modules"
+    })
+}
+
+/// Whether a file is one that an editor keeps beside what it saves.
+fn is_temporary(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with('~') || name.ends_with(".tmp") || name == "4913"
 }
 
 /// Whether a path inside the served folders can hold code, a page, or a folder of those.
@@ -155,10 +285,6 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
     let inside =
         roots.iter().enumerate().rev().find_map(|(i, root)| Some((i, path.strip_prefix(root).ok()?)));
     let Some((root, inside)) = inside else { return false };
-    let hidden = inside.components().any(|part| {
-        let name = part.as_os_str().to_string_lossy();
-        name.starts_with('.') || name == "node_modules"
-    });
     let code = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
     // In the routes folder every HTML file may be a view; in `public/` one may be the document of a route.
     let page = if root == 0 {
@@ -166,5 +292,6 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
     } else {
         path.ends_with(DOCUMENT)
     };
-    !hidden && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))
+    !is_hidden(inside)
+        && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))
 }

@@ -11,9 +11,10 @@ use hyper::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response};
 
-use crate::router::matches_etag;
+use super::origins::Source;
+use crate::router::Verdict;
 
 /// A text with its type and a tag of its content.
 pub struct Asset {
@@ -22,6 +23,8 @@ pub struct Asset {
     etag: HeaderValue,
     gzip: OnceLock<Bytes>,
     extra: Option<(HeaderName, HeaderValue)>,
+    /// What it was made of, where that is a file.
+    pub source: Option<Source>,
 }
 
 impl Asset {
@@ -39,7 +42,13 @@ impl Asset {
         // Weak: the compressed form has the same tag.
         let etag = format!("W/\"{:016x}\"", hasher.finish());
         let etag = HeaderValue::from_str(&etag).expect("hexadecimal digits are a header's value");
-        Asset { kind, body: text.into(), etag, gzip: OnceLock::new(), extra: None }
+        Asset { kind, body: text.into(), etag, gzip: OnceLock::new(), extra: None, source: None }
+    }
+
+    /// The same, which was made of a file.
+    pub fn made_of(mut self, source: Source) -> Asset {
+        self.source = Some(source);
+        self
     }
 
     /// The same with one header more.
@@ -56,8 +65,8 @@ impl Asset {
         // The tag decides, so that new code is seen at once.
         head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         head.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        if matches_etag(headers, &self.etag) {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        if let Some(status) = Verdict::of(&Method::GET, headers, head).status() {
+            *response.status_mut() = status;
             return response;
         }
         head.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));

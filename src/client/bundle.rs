@@ -15,10 +15,14 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "00_primordials.js",
     "02_exceptions.js",
-    "03_cookie_text.js",
+    "03_cookie_rules.js",
+    "04_options.js",
     "20_live_response.js",
     "22_values.js",
     "23_frames.js",
+    "24_nested_keys.js",
+    "25_fetch_plus.js",
+    "26_event_url.js",
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",
@@ -45,6 +49,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/live.js",
     "client/local_ports.js",
     "client/navigation.js",
+    "client/parts.js",
     "client/resume.js",
     "client/sockets.js",
     "client/state.js",
@@ -55,8 +60,16 @@ const SOURCES: &[(&str, &str)] = sources![
 ];
 
 /// Functions of these files that only the host calls: browsers do not get them.
-const HOST_ONLY: [&str; 6] =
-    ["countRegistrations", "encodeFrame", "programsStopped", "setBackground", "setProgramOwner", "takeOpen"];
+const HOST_ONLY: [&str; 8] = [
+    "countRegistrations",
+    "defineAbsent",
+    "encodeFrame",
+    "programsStopped",
+    "setBackground",
+    "setProgramOwner",
+    "takeOpen",
+    "templateNamed",
+];
 
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
 const NAMES: &str = "00_primordials.js";
@@ -107,7 +120,7 @@ impl Bundle {
                 // A file may be loaded only once, or its state would be there twice.
                 let shared: Vec<_> = shared_files().into_iter().map(variable).collect();
                 let load = format!(
-                    "(part) => import(`{PARTS_FOLDER}${{part}}.js`).then((module) => module.default({}))",
+                    "(part, query) => import(`{PARTS_FOLDER}${{part}}.js${{query}}`).then((module) => module.default({}))",
                     shared.join(", ")
                 );
                 (

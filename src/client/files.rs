@@ -1,7 +1,6 @@
 //! Everything that one generation of the code gives to browsers.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use hyper::header::HeaderName;
@@ -9,7 +8,8 @@ use serde_json::json;
 
 use super::asset::Asset;
 use super::bundle::{Bundle, PARTS_FOLDER};
-use super::modules::{self, Assets, Modules};
+use super::modules::{self, Assets, Imports, Modules};
+use super::origins::Origin;
 use super::toolchain::Toolchain;
 use crate::ops::Diagnostic;
 use crate::router::{Layer, Layout, Routes};
@@ -33,13 +33,13 @@ pub struct BrowserFiles(BTreeMap<String, Made>);
 type Made = LazyLock<Asset, Box<dyn FnOnce() -> Asset + Send>>;
 
 impl BrowserFiles {
-    /// Compiles the client and worker handlers and what they import. Also says which files were read, of code that
-    /// does not compile as well.
+    /// Compiles the client and worker handlers and what they import. Also says which files were read and what they
+    /// import, of code that does not compile as well.
     pub fn build(
         layout: &Layout,
         routes: &Routes,
         tools: Arc<dyn Toolchain>,
-    ) -> (Result<BrowserFiles, Vec<Diagnostic>>, HashSet<PathBuf>) {
+    ) -> (Result<BrowserFiles, Vec<Diagnostic>>, Imports) {
         let mut modules = Modules::new(layout, &*tools);
         let (mut client, mut worker) = (Vec::new(), Vec::new());
         for handler in routes.handlers() {
@@ -52,6 +52,11 @@ impl BrowserFiles {
         }
         let (modules, read) = modules.finish();
         (modules.map(|modules| BrowserFiles::of(tools, &client, &worker, modules)), read)
+    }
+
+    /// What browsers get where there are no handlers for them.
+    pub fn without_handlers(tools: Arc<dyn Toolchain>) -> BrowserFiles {
+        BrowserFiles::of(tools, &[], &[], Assets::new())
     }
 
     fn of(
@@ -90,6 +95,11 @@ impl BrowserFiles {
     pub fn cover(path: &str) -> bool {
         [APP, APP_MODULE, WORKER].contains(&path)
             || [PARTS_FOLDER, modules::FOLDER].iter().any(|folder| path.starts_with(folder))
+    }
+
+    /// Where a place in one of the files stands in the file that somebody wrote.
+    pub fn origin_of(&self, path: &str, line: usize, column: usize) -> Option<Origin> {
+        Some(self.find(path)?.source.as_ref()?.origin_of(line, column))
     }
 
     /// What is there at a path as it stands in a URL. To make a bundle takes a while.

@@ -6,6 +6,7 @@
 //! | [`Asset`] | one text with its type and tag, compressed on demand | `asset.rs` |
 //! | [`Toolchain`] | what is needed of the host's JavaScript tools | `toolchain.rs` |
 //!
+//! `origins.rs` leads from a place in what browsers run back to the file that somebody wrote.
 //! `bundle.rs` makes one script of the files in `runtime-js/` that browsers run; `modules.rs` finds out which files of
 //! the routes folder are served, and what becomes of their imports.
 //!
@@ -16,9 +17,11 @@ mod asset;
 mod bundle;
 mod files;
 mod modules;
+mod origins;
 mod toolchain;
 
 pub use asset::Asset;
 pub use bundle::PRIMORDIALS;
 pub use files::BrowserFiles;
+pub use origins::{Origin, origin_in};
 pub use toolchain::{Compiled, Import, Target, Toolchain};

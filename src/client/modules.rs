@@ -1,11 +1,12 @@
 //! The modules of client handlers: which files are served, and where their imports lead.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::asset::Asset;
+use super::origins::Source;
 use super::toolchain::{Compiled, Target, Toolchain};
 use crate::ops::Diagnostic;
 use crate::router::{Layout, is_server_handler};
@@ -26,6 +27,9 @@ const PATH: AsciiSet =
 /// Modules by their place below [`FOLDER`].
 pub type Assets = BTreeMap<String, Asset>;
 
+/// What each file that was read imports of other files.
+pub type Imports = HashMap<PathBuf, Vec<PathBuf>>;
+
 /// Finds and compiles the modules of one generation.
 pub struct Modules<'a> {
     layout: &'a Layout,
@@ -35,6 +39,7 @@ pub struct Modules<'a> {
     waiting: VecDeque<PathBuf>,
     assets: Assets,
     failures: Vec<Diagnostic>,
+    imports: Imports,
 }
 
 impl<'a> Modules<'a> {
@@ -46,6 +51,7 @@ impl<'a> Modules<'a> {
             waiting: VecDeque::new(),
             assets: BTreeMap::new(),
             failures: Vec::new(),
+            imports: Imports::new(),
         }
     }
 
@@ -65,9 +71,12 @@ impl<'a> Modules<'a> {
     }
 
     /// The modules by their place, or every error; and every file that was read.
-    pub fn finish(self) -> (Result<Assets, Vec<Diagnostic>>, HashSet<PathBuf>) {
+    pub fn finish(mut self) -> (Result<Assets, Vec<Diagnostic>>, Imports) {
         let assets = if self.failures.is_empty() { Ok(self.assets) } else { Err(self.failures) };
-        (assets, self.places.into_keys().collect())
+        for file in self.places.into_keys() {
+            self.imports.entry(file).or_default();
+        }
+        (assets, self.imports)
     }
 
     fn compile(&mut self, file: &Path) -> Result<(), Diagnostic> {
@@ -78,14 +87,15 @@ impl<'a> Modules<'a> {
             self.assets.insert(place, Asset::json(source));
             return Ok(());
         }
-        let Compiled { mut code, imports } = self.tools.compile(file, source)?;
+        let Compiled { mut code, imports, source_map: map } = self.tools.compile(file, source)?;
         // From the end, so that what stands before keeps its place.
         for import in imports.iter().rev() {
             if let Some(url) = self.target_of(&import.specifier, file)? {
                 code.replace_range(import.range.clone(), &serde_json::Value::from(url).to_string());
             }
         }
-        self.assets.insert(place, Asset::script(code));
+        let source = Source { file: file.to_owned(), map };
+        self.assets.insert(place, Asset::script(code).made_of(source));
         Ok(())
     }
 
@@ -105,7 +115,9 @@ impl<'a> Modules<'a> {
                     let message = format!("cannot import \"{specifier}\": {reason}");
                     return Err(Diagnostic::at_import(message, file, specifier));
                 }
-                Ok(Some(self.url_of(&target)))
+                let url = self.url_of(&target);
+                self.imports.entry(file.to_owned()).or_default().push(target);
+                Ok(Some(url))
             }
         }
     }

@@ -26,6 +26,8 @@ pub struct Compiled {
     pub code: String,
     /// In the order of the code.
     pub imports: Vec<Import>,
+    /// What leads back to the file, where the code is not its own text.
+    pub source_map: Option<Vec<u8>>,
 }
 
 /// A specifier in a module's code.

@@ -81,6 +81,8 @@ pub(super) enum Carried {
     Raw(LineId, Vec<u8>),
     /// As a response that tells the events of a line that was joined, and how it begins.
     Events(Seat, Vec<u8>),
+    /// As the messages of `dev` to a page, and how it begins.
+    Dev(crate::dev::Socket, Vec<u8>),
     /// As the answer that opened it, in this format, and how it begins.
     Answer(LineId, Format, Vec<u8>),
 }
@@ -214,6 +216,15 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
         // The connection leaves this thread's reactor for that of the live lines.
         let stream = stream.into_std()?;
         let (seat, framing, head) = match carried {
+            Carried::Dev(socket, head) => {
+                let _of_lines = hub.runtime().enter();
+                let stream = TcpStream::from_std(stream)?;
+                hub.runtime().spawn(async move {
+                    socket.serve(stream, head).await;
+                    drop(place);
+                });
+                return Ok(());
+            }
             Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
             Carried::Raw(line, head) => {
                 (hub.attach(line, Carrier::Raw), socket::Framing::Raw { limit }, head)

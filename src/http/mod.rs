@@ -9,6 +9,7 @@
 
 mod connection;
 mod csrf;
+mod dev;
 mod line;
 mod note;
 mod observed;

@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderName, HeaderValue, VARY};
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, VARY};
+use hyper::http::uri::PathAndQuery;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::csrf;
+use super::dev::{self, Document};
 use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
@@ -26,7 +28,7 @@ use crate::observe;
 use crate::ops::{
     Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
 };
-use crate::router::{Node, PageId, Routes, segments};
+use crate::router::{Conditions, Node, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
@@ -61,8 +63,13 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
     shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);
     let wants_html = is_look(request.method()) && prefers_html(request.headers());
-    let mut exit =
-        Exit { wants_html, note: Note::of(shared, &request), figures: Figures::asked(shared, &request) };
+    let document = shared.worker.settings.dev.as_ref().and_then(|dev| Document::asked(dev, &mut request));
+    let mut exit = Exit {
+        wants_html,
+        note: Note::of(shared, &request),
+        figures: Figures::asked(shared, &request),
+        document,
+    };
     let routed = match check(shared, &mut request) {
         Ok(requester) => {
             exit.note.is_from(requester.address);
@@ -74,6 +81,20 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
         Err(refusal) => Routed::Answered(*refusal),
     };
     match routed {
+        routed if exit.document.is_some() => {
+            let shared = shared.clone();
+            Answering::Later(Box::pin(async move {
+                let answer = match routed {
+                    Routed::Answered(answer) => answer,
+                    Routed::Waiting(answer) => answer.await,
+                };
+                let answer = match &exit.document {
+                    Some(document) => document.read(answer).await,
+                    None => answer,
+                };
+                exit.leave(&shared, answer)
+            }))
+        }
         Routed::Answered(answer) => Answering::Now(Some(exit.leave(shared, answer))),
         Routed::Waiting(answer) => {
             let shared = shared.clone();
@@ -87,12 +108,14 @@ struct Exit {
     wants_html: bool,
     note: Note,
     figures: Option<Box<Figures>>,
+    /// A page for the browser to show, in `dev`.
+    document: Option<Document>,
 }
 
 impl Exit {
     fn leave(self, shared: &Rc<Shared>, mut answer: Answer) -> Answered {
         shared.progress.answered();
-        let Exit { wants_html, note, figures } = self;
+        let Exit { wants_html, note, figures, document } = self;
         let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
         if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(shared)) {
             // Whoever looks is not counted.
@@ -100,6 +123,13 @@ impl Exit {
         } else {
             if is_nothing && wants_html {
                 answer = answer.with_not_found_page();
+            }
+            if let Some(dev) = shared.worker.settings.dev.as_ref().filter(|_| !shared.worker.site.is_stand_in)
+            {
+                dev::tell_stale(dev, &mut answer);
+            }
+            if let Some(document) = document {
+                document.complete(&mut answer);
             }
             note.answered(shared, &mut answer);
         }
@@ -120,11 +150,16 @@ impl Exit {
                 shared.carried.set(Some(Carried::Raw(line, head_of(&answer))));
                 return Err(HandedOver);
             }
+            Some(Carried::Dev(socket, _)) => {
+                shared.carried.set(Some(Carried::Dev(socket, head_of(&answer))));
+                return Err(HandedOver);
+            }
             carried => shared.carried.set(carried),
         }
         let carried = shared.carried.take();
         let stays = carried.is_some();
         shared.carried.set(carried);
+        answer.drop_what_cannot_be_sent();
         let Answer { status, headers, extensions, body, .. } = answer;
         let mut response = Response::new(ObservedBody { body, shared: shared.clone(), stays });
         *response.status_mut() = status;
@@ -200,6 +235,14 @@ fn route(
     if strict::is_of_server(&request) {
         return Routed::Answered(Answer::empty(StatusCode::NO_CONTENT));
     }
+    if let Some(dev) = &worker.settings.dev {
+        if dev::covers(path) {
+            return Routed::Waiting(Box::pin(dev::answer(shared.clone(), dev.clone(), requester, request)));
+        }
+        if worker.site.is_stand_in {
+            return Routed::Answered(dev::broken(dev, request.headers()));
+        }
+    }
     if BrowserFiles::cover(path) && is_look(request.method()) {
         return Routed::Waiting(Box::pin(browser_file(shared.clone(), request)));
     }
@@ -238,7 +281,8 @@ fn route(
     let (parts, body) = request.into_parts();
     let own = || line::own_origin(shared, requester, &parts.headers);
     let (told, is_look) = (Told::asked(&parts.headers, own), is_look(&parts.method));
-    let asked = Asked { handshake, told, page, is_look };
+    let conditions = Conditions::of(&parts.method, &parts.headers);
+    let asked = Asked { handshake, told, conditions, page, is_look };
     let call = Call { parts, body, requester, page: wanted.map(|page| page.0) };
     shared.progress.runs(true);
     let called = worker.call(call, node);
@@ -261,6 +305,7 @@ struct Asked {
     /// It asked for a WebSocket.
     handshake: Option<Handshake>,
     told: Option<Told>,
+    conditions: Option<Conditions>,
     page: Option<PageId>,
     is_look: bool,
 }
@@ -271,6 +316,18 @@ impl Asked {
             handshake.accept(&mut answer.headers);
             shared.carried.set(Some(Carried::Raw(line, Vec::new())));
             return answer;
+        }
+        let can_be_spared = answer.status == StatusCode::OK && !answer.is_live();
+        let verdict = self.conditions.filter(|_| can_be_spared).map(|asked| asked.judge(&answer.headers));
+        if let Some(status) = verdict.and_then(Verdict::status) {
+            answer.status = status;
+            answer.body = AnswerBody::Empty;
+            if verdict == Some(Verdict::Failed) {
+                // What was said of the body, and for how long that is so.
+                for name in [CONTENT_TYPE, CONTENT_ENCODING, CACHE_CONTROL, EXPIRES] {
+                    answer.headers.remove(name);
+                }
+            }
         }
         if let Some(told) = &self.told {
             told.apply(&mut answer);
@@ -321,7 +378,8 @@ fn whole(response: Response<Bytes>) -> Answer {
 /// A path without handlers: the static file, without entering JavaScript.
 async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
     let files = &shared.worker.site.files;
-    match files.answer(request.method(), request.headers(), request.uri().path()).await {
+    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    match files.answer(request.method(), request.headers(), target).await {
         Ok(response) => {
             let (head, body) = response.into_parts();
             Answer {

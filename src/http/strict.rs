@@ -1,6 +1,6 @@
 //! What a request has to be before anything is done for it (RFC 9112 sections 3, 6 and 7), beyond what hyper sees to.
 
-use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
+use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
 use crate::ops::{Answer, LINE_PATH};
@@ -51,7 +51,7 @@ impl Refusal {
     }
 }
 
-/// Checks a request. From here on its `Host` header is the one host that it is for.
+/// Checks a request. From here on its `Host` header is the one host that it is for, and its cookies stand in one header.
 pub fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     check_coding(request.headers())?;
     check_host(request.headers(), request.version())?;
@@ -62,7 +62,20 @@ pub fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     if let Some(host) = check_target(request.uri(), request.method())? {
         request.headers_mut().insert(HOST, host);
     }
+    join_cookies(request.headers_mut());
     Ok(())
+}
+
+/// Proxies that speak HTTP/2 may split cookies into fields, which are joined otherwise than those of lists (RFC 9113
+/// section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut fields = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let (Some(first), Some(second)) = (fields.next(), fields.next()) else { return };
+    let all: Vec<_> = [first, second].into_iter().chain(fields).collect();
+    // What stood in headers can stand in one.
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// Whether it asks about the server as a whole: `OPTIONS *`.

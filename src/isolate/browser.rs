@@ -42,9 +42,9 @@ impl Toolchain for BrowserTools {
             let file = file.display();
             return Err(Diagnostic::new(format!("{file} is CommonJS, and browsers import ES modules")));
         }
-        let code = transpile::script(file, source)?.code;
+        let transpile::Script { code, source_map } = transpile::script(file, source)?;
         let imports = transpile::imports(file, &code)?;
-        Ok(Compiled { code, imports })
+        Ok(Compiled { code, imports, source_map })
     }
 
     fn resolve(&self, specifier: &str, from: &Path) -> Result<Target, Diagnostic> {

@@ -1,7 +1,7 @@
 //! One `JsRuntime` and the few functions that enter it.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
-use deno_core::{JsRuntime, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions};
+use deno_core::{JsRuntime, ModuleId, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions};
 use hyper::Method;
 use tokio::sync::Notify;
 
@@ -21,6 +21,7 @@ use super::microtasks::SpareQueue;
 use super::site::Site;
 use super::sources::Sources;
 use super::stall::{Schedule, Stall};
+use super::survey::Survey;
 use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
 use super::{Limits, embedded, fatal, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
@@ -64,6 +65,8 @@ pub struct Isolate {
     runtime: RefCell<JsRuntime>,
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
+    /// The project's folder.
+    project: PathBuf,
     /// Outlives the runtime, which tells it of collections.
     memory: Memory,
     pulse: Arc<Pulse>,
@@ -103,6 +106,7 @@ struct Functions {
     /// Where they run.
     context: v8::Global<v8::Context>,
     add_handler: v8::Global<v8::Function>,
+    bindings_of: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
     drained: v8::Global<v8::Function>,
@@ -200,6 +204,7 @@ impl Isolate {
             runtime: RefCell::new(runtime),
             state,
             loader,
+            project: project.to_owned(),
             memory,
             pulse,
             stopper,
@@ -238,11 +243,13 @@ impl Isolate {
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
         // Before any code of handlers, which may change what is loaded later.
         self.warm();
-        let mut failures = Vec::new();
+        let mut failures: Vec<Diagnostic> = Vec::new();
+        let mut survey = Survey::of(&self.project);
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(handler.path.clone());
-            if let Err(diagnostic) = self.load_handler(handler, &stalled).await {
-                failures.push(diagnostic);
+            if let Err(reasons) = self.load_handler(handler, &mut survey, &stalled).await {
+                // Several handlers may import the same file.
+                failures.extend(reasons.into_iter().filter(|it| !failures.contains(it)).collect::<Vec<_>>());
             }
         }
         if !failures.is_empty() {
@@ -263,18 +270,43 @@ impl Isolate {
         Ok(())
     }
 
-    async fn load_handler(&self, handler: &Handler, stalled: impl Fn(&Stall)) -> Result<(), Diagnostic> {
+    /// Loads one handler. Where its modules do not fit together, every reason is told, not only V8's first.
+    async fn load_handler(
+        &self,
+        handler: &Handler,
+        survey: &mut Survey,
+        stalled: impl Fn(&Stall),
+    ) -> Result<v8::Global<v8::Object>, Vec<Diagnostic>> {
+        match self.link(handler) {
+            Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),
+            Err(failure) => Err(survey.reasons(&handler.path, failure)),
+        }
+    }
+
+    /// Reads a handler's modules and connects them.
+    fn link(&self, handler: &Handler) -> Result<ModuleId, Diagnostic> {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
         self.loader.check(&handler.path, &url)?;
         self.loader.take_failure();
-        let failed = |error: CoreError| self.loader.take_failure().unwrap_or_else(|| describe(&error));
-        let module = {
-            // Modules load from files, so this neither waits nor yields.
-            let mut runtime = self.runtime.borrow_mut();
-            let _running = self.pulse.enter();
-            futures_now(runtime.load_side_es_module(&url)).map_err(failed)?
-        };
+        // Modules load from files, so this neither waits nor yields.
+        let mut runtime = self.runtime.borrow_mut();
+        let _running = self.pulse.enter();
+        futures_now(runtime.load_side_es_module(&url)).map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&self, error: &CoreError) -> Diagnostic {
+        self.loader.take_failure().unwrap_or_else(|| describe(error))
+    }
+
+    /// Runs a handler's modules.
+    async fn evaluate(
+        &self,
+        handler: &Handler,
+        module: ModuleId,
+        stalled: impl Fn(&Stall),
+    ) -> Result<v8::Global<v8::Object>, Diagnostic> {
+        let failed = |error: CoreError| self.failure(&error);
         self.stopped_outside.set(None);
         let mut evaluation = {
             let _running = self.pulse.enter();
@@ -323,14 +355,65 @@ impl Isolate {
         self.enter(|scope, functions| {
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
-            let namespace = v8::Local::new(scope, namespace);
+            let filename = string(scope, &handler.path.to_string_lossy());
+            let namespace = v8::Local::new(scope, &namespace);
             if let Some(csrf) = exported_boolean(scope, namespace, "csrf") {
                 self.csrf.borrow_mut().insert(handler.id, csrf);
             }
             let namespace = namespace.into();
-            call(scope, &functions.add_handler, &[id, dirname, namespace]);
+            call(scope, &functions.add_handler, &[id, dirname, filename, namespace]);
         });
-        Ok(())
+        Ok(namespace)
+    }
+
+    /// Loads every handler of the server's layer, to see what each exports, by name with whether it is a function, or
+    /// why it does not load. Nothing is served afterwards. `loads` is told of each before it runs.
+    pub(super) async fn examine(
+        &self,
+        site: &Site,
+        loads: impl Fn(&Path),
+    ) -> HashMap<u32, Result<BTreeMap<String, bool>, Vec<Diagnostic>>> {
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        self.warm();
+        let (mut examined, mut survey) = (HashMap::new(), Survey::of(&self.project));
+        for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
+            loads(&handler.path);
+            let stalled = |stall: &Stall| {
+                if stall.is_worth_a_line() {
+                    tracing::warn!("{stall}");
+                }
+            };
+            let loaded = self.load_handler(handler, &mut survey, stalled).await;
+            examined.insert(handler.id, loaded.map(|namespace| self.exports_of(&namespace)));
+        }
+        examined
+    }
+
+    fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> BTreeMap<String, bool> {
+        let mut exports = BTreeMap::new();
+        self.enter(|scope, _| {
+            let namespace = v8::Local::new(scope, namespace);
+            let Some(names) = namespace.get_own_property_names(scope, Default::default()) else { return };
+            for index in 0..names.length() {
+                let Some(name) = names.get_index(scope, index) else { continue };
+                let is_function = namespace.get(scope, name).is_some_and(|value| value.is_function());
+                exports.insert(name.to_rust_string_lossy(scope), is_function);
+            }
+        });
+        exports
+    }
+
+    /// What a `render` attribute says, as `46_binding_problems.js` gives it.
+    pub(super) fn bindings_of(&self, text: &str) -> String {
+        let mut bindings = String::new();
+        self.enter(|scope, functions| {
+            let (receiver, text) = (v8::undefined(scope).into(), string(scope, text));
+            let function = v8::Local::new(scope, &functions.bindings_of);
+            if let Some(found) = function.call(scope, receiver, &[text]) {
+                bindings = found.to_rust_string_lossy(scope);
+            }
+        });
+        bindings
     }
 
     /// Whether requests to a node are held against the page that sent them. The nearest handler that says so decides.
@@ -343,6 +426,11 @@ impl Isolate {
     /// Every file that the handlers are made of.
     pub fn files(&self) -> HashSet<PathBuf> {
         self.loader.files()
+    }
+
+    /// What each of those imports of other files.
+    pub fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+        self.loader.imports()
     }
 
     /// Runs the handlers for a request, until they have answered or wait for something.
@@ -537,6 +625,11 @@ impl Isolate {
     /// From now on the end of the last exchange is announced.
     pub fn announce_idle(&self) {
         self.announces_idle.set(true);
+    }
+
+    /// Handlers' streams of events come to their end, now and from now on.
+    pub fn end_events(&self) {
+        self.state.borrow_mut().borrow_mut::<Streams>().stop();
     }
 
     /// Waits until the heap is full of what is no garbage, whoever was stopped for it.
@@ -794,6 +887,7 @@ impl Functions {
         let functions = Functions {
             context,
             add_handler: function("addHandler"),
+            bindings_of: function("bindingsOf"),
             closed: function("closed"),
             dispatch: function("dispatch"),
             drained: function("drained"),

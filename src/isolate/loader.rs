@@ -60,6 +60,11 @@ impl Loader {
         self.files.borrow().clone()
     }
 
+    /// What each file that was read imports of other files.
+    pub fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+        self.imports.borrow().clone()
+    }
+
     /// From now on it loads what this generation has read.
     pub fn load_from(&self, sources: Arc<Sources>) {
         *self.sources.borrow_mut() = sources;
@@ -110,6 +115,14 @@ impl Loader {
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
         self.files.borrow_mut().insert(path.clone());
         let sources = self.sources.borrow().clone();
+        // A file that is imported as text is never run, whatever its name is.
+        if *requested == RequestedModuleType::Text {
+            let text = match sources.text(url) {
+                Some(text) => text,
+                None => sources.keep_text(url, read_text(&path, importing)?.into()),
+            };
+            return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+        }
         let source = match sources.module(url) {
             Some(source) => source,
             None => sources.keep(url, source_of(&path, &sources, importing)?),
@@ -136,8 +149,7 @@ fn source_of(
     sources: &Sources,
     importing: impl Fn(String) -> Diagnostic,
 ) -> Result<Source, Diagnostic> {
-    let source = std::fs::read_to_string(path)
-        .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+    let source = read_text(path, &importing)?;
     if source.is_empty() {
         sources.found_empty();
     }
@@ -152,6 +164,11 @@ fn source_of(
     }
     let script = transpile::script(path, source)?;
     Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+}
+
+fn read_text(path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
+    std::fs::read_to_string(path)
+        .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))
 }
 
 impl ModuleLoader for Loader {

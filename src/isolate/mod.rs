@@ -7,6 +7,7 @@
 //! | [`Isolate`] | one `JsRuntime` and the functions that enter it |
 //! | `Code`, `Sources` | what one generation has read, so that isolates that are replaced load the same |
 //! | `Outside`, `Clients` | what other threads hold of a worker, to go on without it when its isolate is lost |
+//! | [`Parts`] | which files each route is made of, so that it is known what a save changes |
 //! | [`Settings`] | what all of them need to know |
 //!
 //! **Invariants:** one `JsRuntime` per thread, made and dropped there. A request runs to completion on the thread
@@ -16,6 +17,7 @@ mod border;
 mod browser;
 mod clients;
 mod embedded;
+mod examine;
 mod fatal;
 #[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
@@ -27,20 +29,25 @@ mod microtasks;
 mod minify;
 mod modules;
 mod outside;
+mod parts;
 mod pool;
 #[cfg(feature = "ts")]
 mod primordials;
+mod rest;
 mod settings;
 mod site;
 mod snapshot;
 mod sources;
 mod stall;
+mod survey;
 mod transpile;
 mod watchdog;
 mod worker;
 
 pub use clients::{Counted, Enlisted, Progress};
+pub use examine::{Examination, Examined, examine};
 pub use isolate::Isolate;
+pub use parts::Parts;
 pub use pool::{Pool, Reloaded};
 pub use settings::{Limits, Settings};
 pub use snapshot::{SnapshotError, keep as keep_snapshot};

@@ -11,7 +11,7 @@ use crate::ops::Diagnostic;
 /// Packages that the host itself provides, with the source of each as a module.
 const OWN: [(&str, &str); 4] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
-    ("@webqit/fetch-plus", "export const { LiveResponse } = globalThis;"),
+    ("@webqit/fetch-plus", FETCH_PLUS),
     ("@webqit/observer", OBSERVER),
     // What compiled live functions call; see `live`.
     ("live", "export default globalThis[Symbol.for(\"liveline.live\")];"),
@@ -22,6 +22,12 @@ const HOST: [(&str, &str); 1] = [(
     "sql",
     "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
 )];
+
+/// The same as they are written.
+const HOST_NAMES: [&str; 1] = ["liveline:sql"];
+const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
+export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
+  globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
 
 const OBSERVER: &str = "const { Observer } = globalThis;
 export { Observer, Observer as default };
@@ -135,6 +141,12 @@ impl Modules {
 pub fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
     OWN.iter().chain(&HOST).find(|(own, _)| *own == name).copied()
+}
+
+/// The names by which the host's own modules are imported.
+pub fn own_names() -> impl Iterator<Item = &'static str> {
+    let packages = OWN.iter().map(|(name, _)| *name).filter(|name| name.starts_with('@'));
+    packages.chain(HOST_NAMES)
 }
 
 /// Whether a file of a package is CommonJS, which cannot be imported. Packages say so by extension, or not at all.

@@ -111,7 +111,12 @@ impl Outside {
         let error = Diagnostic::new(format!(
             "{file}: its top-level code runs on in something that JavaScript cannot be interrupted in"
         ));
-        let _ = loaded.send(Loaded { files, is_stuck: true, result: Err(vec![error]) });
+        let _ = loaded.send(Loaded {
+            files,
+            is_stuck: true,
+            imports: Default::default(),
+            result: Err(vec![error]),
+        });
         true
     }
 

@@ -1,6 +1,6 @@
 //! The workers that serve now, those that finish, and the one that waits.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::Settings;
 use super::browser::BrowserTools;
+use super::parts::Parts;
 use super::sources::Sources;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::client::BrowserFiles;
@@ -35,7 +36,14 @@ pub struct Pool {
     spare: Mutex<Option<Handle>>,
     retired: Mutex<VecDeque<Arc<Handle>>>,
     files: Mutex<HashSet<PathBuf>>,
+    /// What each file of the server imports of others, as last loaded.
+    imports: Mutex<HashMap<PathBuf, Vec<PathBuf>>>,
+    /// What the code that serves is made of.
+    parts: Mutex<Arc<Parts>>,
+    has_code: AtomicBool,
     stalled: Notify,
+    /// What the code that is being loaded waits for.
+    stall: Mutex<String>,
     /// One change of generation at a time.
     changing: tokio::sync::Mutex<()>,
     draining: AtomicBool,
@@ -56,13 +64,18 @@ pub(super) struct Code {
     pub routes: Arc<Routes>,
     pub browser: Arc<BrowserFiles>,
     pub sources: Arc<Sources>,
+    /// There is none: it serves in place of what does not load.
+    pub is_stand_in: bool,
+    /// What each file that browsers get imports of others.
+    pub imports: HashMap<PathBuf, Vec<PathBuf>>,
 }
 
 /// What a reload did.
-#[derive(Debug)]
 pub struct Reloaded {
     pub handlers: usize,
     pub took: Duration,
+    /// What the code before was made of.
+    pub changed_from: Arc<Parts>,
 }
 
 impl Pool {
@@ -77,7 +90,11 @@ impl Pool {
             spare: Mutex::default(),
             retired: Mutex::default(),
             files: Mutex::default(),
+            imports: Mutex::default(),
+            parts: Mutex::default(),
+            has_code: AtomicBool::new(false),
             stalled: Notify::new(),
+            stall: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
             generation: AtomicU64::new(0),
@@ -106,7 +123,7 @@ impl Pool {
         counts_failure: bool,
     ) -> Result<Reloaded, Vec<Diagnostic>> {
         let _changing = self.changing.lock().await;
-        let is_first = self.current.load().is_empty();
+        let is_first = !self.has_code();
         let reloaded = self.reload_now(is_meant).await;
         let counts = !is_first && (reloaded.is_ok() || counts_failure);
         if let Some(observer) = self.settings.observer.as_ref().filter(|_| counts) {
@@ -125,13 +142,50 @@ impl Pool {
             workers.iter().for_each(|worker| drop(worker.mailbox.send(Mail::Stop)));
             return Err(vec![Diagnostic::new("the files changed while they were loaded")]);
         }
+        let parts = Parts::of(&code, std::mem::take(&mut *lock(&self.imports)));
+        let changed_from = std::mem::replace(&mut *lock(&self.parts), Arc::new(parts));
+        self.has_code.store(true, Ordering::Relaxed);
         let old = self.current.swap(Arc::new(workers));
         for worker in old.iter() {
             self.retire(worker.clone());
         }
         let took = began.elapsed();
         self.prepare_spare();
-        Ok(Reloaded { handlers, took })
+        Ok(Reloaded { handlers, took, changed_from })
+    }
+
+    /// Serves without any code, until some has loaded: every request is answered with what is wrong with it. Does not
+    /// wait for a load that is under way.
+    pub async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
+        let code = tokio::task::block_in_place(|| {
+            let (layout, routes) = (&self.settings.layout, Routes::none());
+            let (browser, imports) =
+                BrowserFiles::build(layout, &routes, Arc::new(BrowserTools::of(&layout.project)));
+            let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
+            Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
+        })?;
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        let (worker, loading) = self.begin_load(&code, Place { worker: 0, generation }, false)?;
+        finished(loading).await.result?;
+        let mut stands_in = false;
+        self.current.rcu(|workers| {
+            stands_in = workers.is_empty();
+            if stands_in { Arc::new(vec![worker.clone()]) } else { workers.clone() }
+        });
+        if !stands_in {
+            let _ = worker.mailbox.send(Mail::Stop);
+        }
+        Ok(())
+    }
+
+    /// Whether any code has loaded so far.
+    pub fn has_code(&self) -> bool {
+        self.has_code.load(Ordering::Relaxed)
+    }
+
+    /// What the code that serves is made of.
+    pub fn parts(&self) -> Arc<Parts> {
+        lock(&self.parts).clone()
     }
 
     /// Reads what is there. Handlers are read as they load.
@@ -145,14 +199,16 @@ impl Pool {
                 let _ = page.read();
             }
             let tools = Arc::new(BrowserTools::of(&layout.project));
-            let (browser, files) = BrowserFiles::build(layout, &routes, tools);
+            let (browser, imports) = BrowserFiles::build(layout, &routes, tools);
             // Also of code that does not load: the change that mends it has to be seen.
-            *lock(&self.files) = files;
+            *lock(&self.files) = imports.keys().cloned().collect();
             lock(&self.files).extend(routes.page_files());
             Ok(Arc::new(Code {
                 routes: Arc::new(routes),
                 browser: Arc::new(browser?),
                 sources: Arc::default(),
+                is_stand_in: false,
+                imports,
             }))
         })
     }
@@ -172,6 +228,10 @@ impl Pool {
         let mut result = Ok(());
         for loading in loading {
             let loaded = finished(loading).await;
+            if !loaded.imports.is_empty() {
+                // All of them load the same.
+                *lock(&self.imports) = loaded.imports;
+            }
             lock(&self.files).extend(loaded.files);
             self.is_stuck.fetch_or(loaded.is_stuck, Ordering::Relaxed);
             result = result.and(loaded.result);
@@ -314,14 +374,17 @@ impl Pool {
     }
 
     /// These files belong to code that is being loaded and is not done soon.
-    pub(super) fn reads(&self, files: HashSet<PathBuf>) {
+    pub(super) fn reads(&self, files: HashSet<PathBuf>, stall: String) {
         lock(&self.files).extend(files);
+        *lock(&self.stall) = stall;
         self.stalled.notify_one();
     }
 
-    /// Resolves when code that is being loaded waits for something; [`Pool::files`] knows its files then.
-    pub async fn stalled(&self) {
+    /// Resolves when code that is being loaded waits for something, with what that is; [`Pool::files`] knows its files
+    /// then.
+    pub async fn stalled(&self) -> String {
         self.stalled.notified().await;
+        lock(&self.stall).clone()
     }
 
     /// Hands a connection to the worker with the fewest.
@@ -355,7 +418,7 @@ impl Pool {
         }
     }
 
-    /// Closes live lines with 1012 and waits until every request is answered, `limit` at most.
+    /// Closes live lines with 1012, ends handlers' streams of events, and waits until every request is answered, `limit` at most.
     pub async fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         self.settings.hub.cut_all(CloseCode::Restart);
@@ -365,6 +428,9 @@ impl Pool {
             self.retire(worker.clone());
         }
         let retired: Vec<_> = lock(&self.retired).drain(..).collect();
+        for worker in &retired {
+            let _ = worker.mailbox.send(Mail::EndEvents);
+        }
         let ended = async {
             for worker in &retired {
                 tokio::select! {
@@ -427,11 +493,7 @@ type Loading = oneshot::Receiver<Loaded>;
 
 /// How loading went.
 async fn finished(loading: Loading) -> Loaded {
-    loading.await.unwrap_or_else(|_| Loaded {
-        files: HashSet::new(),
-        is_stuck: false,
-        result: Err(vec![Diagnostic::new("the worker ended while it loaded the handlers")]),
-    })
+    loading.await.unwrap_or_else(|_| Loaded::failed("the worker ended while it loaded the handlers"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

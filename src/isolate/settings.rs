@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::worker::Serve;
+use crate::dev::Dev;
 use crate::observe::Observer;
 use crate::ops::{BodyLimits, Mode, Sessions};
 use crate::ports::Hub;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub files: FileRules,
     /// Where workers count, if somebody may ask.
     pub observer: Option<Observer>,
+    /// What open pages are told, in `dev`.
+    pub dev: Option<Arc<Dev>>,
     /// How a worker serves a connection.
     pub serve: Serve,
 }

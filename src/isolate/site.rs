@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hyper::{HeaderMap, Method};
 
+use super::rest::asks_for_rest;
 use crate::client::BrowserFiles;
+use crate::dev::Dev;
 use crate::ops;
 use crate::router::{Page, PageId, PublicFiles, Routes, reroute, segments};
 
@@ -15,6 +17,10 @@ pub struct Site {
     pub files: PublicFiles,
     /// What browsers get of this generation.
     pub browser: Arc<BrowserFiles>,
+    /// What open pages are told, in `dev`.
+    pub dev: Option<Arc<Dev>>,
+    /// There is no code yet: every request is answered with what is wrong with it.
+    pub is_stand_in: bool,
 }
 
 impl Site {
@@ -32,9 +38,29 @@ impl ops::Site for Site {
         Ok(ops::Route { node, path: route.path, length, query: route.query, skip_depth })
     }
 
-    fn file(&self, method: Method, headers: HeaderMap, path: String) -> ops::FileAnswer {
+    fn asks_for_rest(&self, source: &str, is_root: bool) -> bool {
+        asks_for_rest(source, is_root)
+    }
+
+    fn file_before(&self, path: &str, depth: u32, handler: &str) -> bool {
+        let is_file = self.files.hold(path);
+        if let Some(dev) = self.dev.as_ref().filter(|_| !is_file) {
+            let pattern = &self.routes.node(self.routes.resolve(path)).pattern;
+            if segments(pattern).count() > depth as usize && dev.is_first_of(&format!("{handler} {pattern}"))
+            {
+                tracing::warn!(
+                    "the handler of {handler} answered for {path}, although there is a folder for {pattern}: it never \
+                     asks for the rest of the path. Take `next` as its second parameter, and let it say \
+                     `if (next.stepname) return next();`"
+                );
+            }
+        }
+        is_file
+    }
+
+    fn file(&self, method: Method, headers: HeaderMap, target: String) -> ops::FileAnswer {
         let files = self.files.clone();
-        Box::pin(async move { files.answer(&method, &headers, &path).await })
+        Box::pin(async move { files.answer(&method, &headers, &target).await })
     }
 
     fn page(&self, page: u32) -> Result<ops::PageSource, String> {

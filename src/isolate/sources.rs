@@ -11,6 +11,8 @@ use deno_core::ModuleSpecifier;
 #[derive(Default)]
 pub struct Sources {
     modules: Mutex<HashMap<ModuleSpecifier, Source>>,
+    /// Files that are imported as text; the same file may be a module, too.
+    texts: Mutex<HashMap<ModuleSpecifier, Arc<str>>>,
     /// What specifiers mean, by the module that they stand in.
     resolved: Mutex<HashMap<(String, String), ModuleSpecifier>>,
     has_empty: AtomicBool,
@@ -32,6 +34,16 @@ impl Sources {
     /// Keeps a module. Where another isolate was first, its version is the one that counts.
     pub fn keep(&self, url: &ModuleSpecifier, source: Source) -> Source {
         lock(&self.modules).entry(url.clone()).or_insert(source).clone()
+    }
+
+    /// The text of a file, if it was read before.
+    pub fn text(&self, url: &ModuleSpecifier) -> Option<Arc<str>> {
+        lock(&self.texts).get(url).cloned()
+    }
+
+    /// Keeps the text of a file. Where another isolate was first, its version is the one that counts.
+    pub fn keep_text(&self, url: &ModuleSpecifier, text: Arc<str>) -> Arc<str> {
+        lock(&self.texts).entry(url.clone()).or_insert(text).clone()
     }
 
     /// What a specifier means in a module, if that was asked before.

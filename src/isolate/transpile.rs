@@ -127,6 +127,19 @@ pub fn parsed(path: &Path, source: String) -> Option<deno_ast::ParsedSource> {
     parse(path, source, deno_ast::MediaType::from_path(path), |module, _| module).ok()
 }
 
+/// The same with what only live functions have taken out, or why it cannot be read.
+#[cfg(feature = "ts")]
+pub fn readable(path: &Path, source: &str) -> Result<deno_ast::ParsedSource, Diagnostic> {
+    let media_type = deno_ast::MediaType::from_path(path);
+    let read = |text: String| parse(path, text, media_type, |module, _| module);
+    let found = live::find(source);
+    if !found.any() {
+        return read(source.to_owned());
+    }
+    script(path, source.to_owned())?;
+    read(live::blank(source, &found.keywords)).or_else(|_| read(source.to_owned()))
+}
+
 #[cfg(feature = "ts")]
 fn parse(
     path: &Path,

@@ -1,7 +1,7 @@
 //! One worker: an OS thread with a single-threaded tokio runtime, an isolate, and connections.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -89,6 +89,8 @@ pub(super) enum Mail {
     Abandoned(ExchangeId),
     /// A newer generation serves: pass idle connections on, finish what is live, then end.
     Retire,
+    /// The process ends: end what clients would follow for ever and ask for again.
+    EndEvents,
     /// End now; what is live was told already.
     Stop,
 }
@@ -145,7 +147,17 @@ pub(super) struct Loaded {
     pub files: HashSet<PathBuf>,
     /// Their code runs on and cannot be stopped.
     pub is_stuck: bool,
+    /// What each of the files imports of others, where that is of interest.
+    pub imports: HashMap<PathBuf, Vec<PathBuf>>,
     pub result: Result<(), Vec<Diagnostic>>,
+}
+
+impl Loaded {
+    /// It did not come to load anything.
+    pub fn failed(reason: impl Into<String>) -> Loaded {
+        let (files, imports) = Default::default();
+        Loaded { files, is_stuck: false, imports, result: Err(vec![Diagnostic::new(reason)]) }
+    }
 }
 
 /// The pool's end of a worker.
@@ -266,6 +278,7 @@ impl Worker {
                     self.isolate.announce_idle();
                     self.retiring.send_replace(true);
                 }
+                Some(Mail::EndEvents) => self.isolate.end_events(),
             }
         }
     }
@@ -393,7 +406,7 @@ async fn live(
     load: Arc<AtomicUsize>,
     outside: Arc<Outside>,
 ) {
-    let exchanges = Exchanges::new(
+    let mut exchanges = Exchanges::new(
         settings.hub.clone(),
         owner,
         settings.sessions.clone(),
@@ -401,6 +414,7 @@ async fn live(
         settings.mode,
         settings.limits.bodies.clone(),
     );
+    exchanges.report_to(settings.dev.clone());
     let lost = {
         let (pool, hub, outside) = (pool.clone(), settings.hub.clone(), outside.clone());
         move |exchange: Option<ExchangeId>| {
@@ -419,19 +433,24 @@ async fn live(
     let isolate = match isolate {
         Ok(isolate) => isolate,
         Err(error) => {
-            let result = Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]);
-            return outside.has_loaded(Loaded { files: HashSet::new(), is_stuck: false, result });
+            return outside.has_loaded(Loaded::failed(format!("JavaScript could not start: {error}")));
         }
     };
     let files = PublicFiles::new(settings.layout.public.as_deref(), settings.files);
-    let site = Site { routes: code.routes.clone(), files, browser: code.browser.clone() };
+    let site = Site {
+        routes: code.routes.clone(),
+        files,
+        browser: code.browser.clone(),
+        dev: settings.dev.clone(),
+        is_stand_in: code.is_stand_in,
+    };
     let stalled = |stall: &Stall| {
         if tells && stall.is_worth_a_line() {
             tracing::warn!("{stall}");
         }
         // What it waits for may be in a file that nobody watches yet.
         if let Some(pool) = pool.upgrade() {
-            pool.reads(isolate.files());
+            pool.reads(isolate.files(), stall.to_string());
         }
     };
     let result = tokio::select! {
@@ -442,7 +461,8 @@ async fn live(
     let failed = result.is_err();
     let pages = site.routes.pages().iter().map(|page| page.path.clone());
     let files = isolate.files().into_iter().chain(pages).collect();
-    outside.has_loaded(Loaded { files, is_stuck: false, result });
+    let imports = settings.dev.as_ref().map(|_| isolate.imports()).unwrap_or_default();
+    outside.has_loaded(Loaded { files, is_stuck: false, imports, result });
     if failed {
         return;
     }

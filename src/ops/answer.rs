@@ -11,11 +11,12 @@ use bytes::Bytes;
 use deno_core::{JsBuffer, OpState, op2, v8};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::Extensions;
-use hyper::{StatusCode, ext::ReasonPhrase};
+use hyper::{Method, StatusCode, ext::ReasonPhrase};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::sync::mpsc;
 
 use super::diagnostic::ERROR_HEAD;
@@ -57,6 +58,22 @@ impl Answer {
         self.body = AnswerBody::Data(html.into());
         self.line_at = line_at;
         self
+    }
+
+    /// Whether it comes with a line.
+    pub fn is_live(&self) -> bool {
+        self.headers.contains_key(LINE_HEADER)
+    }
+
+    /// A status may leave no place for a body (RFC 9110 sections 15.2, 15.3.5, 15.3.6 and 15.4.5). What would be one is
+    /// not sent, or its client would read it as the next answer.
+    pub fn drop_what_cannot_be_sent(&mut self) {
+        const BODILESS: [StatusCode; 3] =
+            [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
+        if self.status.is_informational() || BODILESS.contains(&self.status) {
+            self.body = AnswerBody::Empty;
+            self.headers.remove(CONTENT_LENGTH);
+        }
     }
 
     /// Says in a page where its line can be joined.
@@ -144,6 +161,9 @@ impl Answer {
     }
 }
 
+/// Says where an answer's line can be joined.
+pub(super) const LINE_HEADER: HeaderName = HeaderName::from_static("x-live-session");
+
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=UTF-8");
@@ -162,8 +182,9 @@ fn plain_page(status: StatusCode, text: &str) -> String {
 pub enum AnswerBody {
     Empty,
     Data(Bytes),
-    /// Chunks from JavaScript. The channel holds one, so a slow client slows its source.
-    Stream(mpsc::Receiver<Chunk>),
+    /// Chunks from JavaScript, with how many bytes they are in sum where that is known. The channel holds one, so a slow
+    /// client slows its source.
+    Stream(mpsc::Receiver<Chunk>, Option<u64>),
     // Large, and rare where it counts.
     File(Box<FileBody>),
 }
@@ -222,7 +243,7 @@ impl Body for AnswerBody {
                 };
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
-            AnswerBody::Stream(chunks) => {
+            AnswerBody::Stream(chunks, _) => {
                 let chunk = std::task::ready!(chunks.poll_recv(cx));
                 let frame = match chunk {
                     Some(Chunk::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
@@ -245,7 +266,7 @@ impl Body for AnswerBody {
         match self {
             AnswerBody::Empty => SizeHint::with_exact(0),
             AnswerBody::Data(data) => SizeHint::with_exact(data.len() as u64),
-            AnswerBody::Stream(_) => SizeHint::default(),
+            AnswerBody::Stream(_, length) => length.map_or_else(SizeHint::default, SizeHint::with_exact),
             AnswerBody::File(file) => file.size_hint(),
         }
     }
@@ -255,34 +276,89 @@ impl Body for AnswerBody {
 /// while JavaScript may hold it: who was stopped in the middle of a stream could end that of another exchange.
 #[derive(Default)]
 pub struct Streams {
-    open: HashMap<u32, (ExchangeId, mpsc::Sender<Chunk>)>,
+    open: HashMap<u32, Open>,
     next: u32,
+    /// The process ends, and streams of events with it.
+    is_stopping: bool,
+}
+
+/// A stream that JavaScript writes to.
+struct Open {
+    exchange: ExchangeId,
+    sender: mpsc::Sender<Chunk>,
+    /// How many bytes it has, and how many of them are still to come, where its head said so.
+    length: Option<Length>,
+    /// Its client connects again where it ends.
+    is_of_events: bool,
+    /// It was ended from here. What its source says further is not sent.
+    is_over: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Length {
+    whole: u64,
+    left: u64,
 }
 
 /// Numbers of streams stay within what V8 keeps as small integers.
 const MAX_STREAM: u32 = (1 << 30) - 1;
 
 impl Streams {
-    fn insert(&mut self, exchange: ExchangeId, sender: mpsc::Sender<Chunk>) -> u32 {
+    fn insert(&mut self, mut open: Open) -> u32 {
+        if self.is_stopping {
+            open.stop();
+        }
         while self.open.contains_key(&self.next) {
             self.next = (self.next + 1) & MAX_STREAM;
         }
         let stream = self.next;
         self.next = (stream + 1) & MAX_STREAM;
-        self.open.insert(stream, (exchange, sender));
+        self.open.insert(stream, open);
         stream
     }
 
     fn sender(&self, stream: u32) -> Option<mpsc::Sender<Chunk>> {
-        self.open.get(&stream).map(|(_, sender)| sender.clone())
+        self.open.get(&stream).map(|open| open.sender.clone())
+    }
+
+    /// Takes note that so many more bytes are written. `None`: nobody wants them.
+    fn write(&mut self, stream: u32, bytes: u64) -> Result<Option<mpsc::Sender<Chunk>>, OpError> {
+        let Some(open) = self.open.get_mut(&stream).filter(|open| !open.is_over) else { return Ok(None) };
+        if let Some(length) = &mut open.length {
+            length.left = length.left.checked_sub(bytes).ok_or(OpError::LongBody(length.whole))?;
+        }
+        Ok(Some(open.sender.clone()))
+    }
+
+    /// The process ends: streams of events come to their proper end, now and from now on. Their clients connect again,
+    /// and would hold the end up.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+        self.open.values_mut().for_each(Open::stop);
     }
 
     /// An exchange was stopped: nothing ends the streams that its code wrote to, and their clients are to be told.
     pub fn stopped(&mut self, exchange: ExchangeId) {
-        for (_, (_, sender)) in self.open.extract_if(|_, (of, _)| *of == exchange) {
-            end(sender, Chunk::Failed);
+        for (_, open) in self.open.extract_if(|_, open| open.exchange == exchange) {
+            end(open.sender, Chunk::Failed);
         }
     }
+}
+
+impl Open {
+    fn stop(&mut self) {
+        if self.is_of_events && self.length.is_none() && !self.is_over {
+            self.is_over = true;
+            end(self.sender.clone(), Chunk::End);
+        }
+    }
+}
+
+/// Whether an answer is one of those that clients follow for as long as they are there, and ask for again.
+fn is_of_events(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    ["text/event-stream", "application/x-ndjson"].iter().any(|events| kind.eq_ignore_ascii_case(events))
 }
 
 /// The last chunk. The channel's one place may be taken, and the end comes after what is in it.
@@ -367,8 +443,11 @@ fn answer_with(
     body: &[u8],
     done: bool,
 ) -> Result<(), OpError> {
-    // Only the connection knows how long the body is on the wire.
-    answer.headers.remove(CONTENT_LENGTH);
+    let is_spared = body.is_empty() && is_head(state, id)?;
+    // How long a body is that is not sent, its handler may know. Else the connection does.
+    if !is_spared || length_of(&answer.headers).is_none() {
+        answer.headers.remove(CONTENT_LENGTH);
+    }
     if !body.is_empty() {
         answer.body = AnswerBody::Data(Bytes::copy_from_slice(body));
     }
@@ -404,12 +483,34 @@ pub fn op_answer_stream(
     done: bool,
 ) -> Result<u32, OpError> {
     let mut answer = head(status, reason, headers)?;
+    let length = length_of(&answer.headers);
+    // It stands there once, and as a number.
     answer.headers.remove(CONTENT_LENGTH);
+    answer.headers.extend(length.map(|length| (CONTENT_LENGTH, HeaderValue::from(length))));
+    let is_of_events = is_of_events(&answer.headers);
     let (sender, chunks) = mpsc::channel(1);
-    answer.body = AnswerBody::Stream(chunks);
+    answer.body = AnswerBody::Stream(chunks, length);
     give(state, id, answer, done)?;
-    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::StreamBegan)?;
-    Ok(state.borrow_mut::<Streams>().insert(exchange_id(id), sender))
+    let exchange = exchange_id(id);
+    state.borrow_mut::<Exchanges>().input(exchange, Input::StreamBegan)?;
+    let length = length.map(|whole| Length { whole, left: whole });
+    let open = Open { exchange, sender, length, is_of_events, is_over: false };
+    Ok(state.borrow_mut::<Streams>().insert(open))
+}
+
+/// The one length that a head says, if it can be read.
+fn length_of(headers: &HeaderMap) -> Option<u64> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(|value| {
+        let text = value.to_str().ok()?.trim();
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()
+    });
+    let first = lengths.next()??;
+    lengths.all(|length| length == Some(first)).then_some(first)
+}
+
+/// Whether the exchange's client wants the head alone.
+fn is_head(state: &mut OpState, id: f64) -> Result<bool, OpError> {
+    Ok(state.borrow_mut::<Exchanges>().known(id)?.request.parts().method == Method::HEAD)
 }
 
 /// Writes a chunk; resolves once the next may come. False: the client left.
@@ -418,10 +519,10 @@ pub async fn op_stream_write(
     state: Rc<RefCell<OpState>>,
     #[smi] stream: u32,
     #[buffer] chunk: JsBuffer,
-) -> bool {
-    let sender = state.borrow().borrow::<Streams>().sender(stream);
-    let Some(sender) = sender else { return false };
-    sender.send(Chunk::Data(Bytes::copy_from_slice(&chunk))).await.is_ok()
+) -> Result<bool, OpError> {
+    let sender = state.borrow_mut().borrow_mut::<Streams>().write(stream, chunk.len() as u64)?;
+    let Some(sender) = sender else { return Ok(false) };
+    Ok(sender.send(Chunk::Data(Bytes::copy_from_slice(&chunk))).await.is_ok())
 }
 
 /// Resolves when nobody reads the body any more: it came to its end, or the client left.
@@ -442,17 +543,31 @@ pub fn op_stream_end<'s, 'i>(
     error: v8::Local<'s, v8::Value>,
 ) -> bool {
     let removed = state.borrow_mut().borrow_mut::<Streams>().open.remove(&stream);
-    let Some((exchange, sender)) = removed else { return true };
-    let last = if error.is_null_or_undefined() {
-        Chunk::End
+    let Some(Open { exchange, sender, length, is_over, .. }) = removed else { return true };
+    let short = length.filter(|length| length.left > 0 && !sender.is_closed());
+    let failure = if is_over {
+        None
+    } else if !error.is_null_or_undefined() {
+        Some(Diagnostic::from_exception(scope, error))
     } else {
-        let diagnostic = Diagnostic::from_exception(scope, error);
-        let mut state = state.borrow_mut();
-        let context = state.borrow_mut::<Exchanges>().context(Some(exchange));
-        about!(error, HANDLER, context, "a response's stream failed: {diagnostic}");
-        Chunk::Failed
+        short.map(|Length { whole, left }| {
+            Diagnostic::new(format!("it ended {left} bytes before its Content-Length of {whole}"))
+        })
     };
-    end(sender, last);
+    let last = match failure {
+        None => Chunk::End,
+        Some(failure) => {
+            let mut state = state.borrow_mut();
+            let exchanges = state.borrow_mut::<Exchanges>();
+            let context = exchanges.context(Some(exchange));
+            about!(error, HANDLER, context, "a response's stream failed: {failure}");
+            exchanges.report("a response's stream", &context, &failure);
+            Chunk::Failed
+        }
+    };
+    if !is_over {
+        end(sender, last);
+    }
     let mut state = state.borrow_mut();
     state.borrow_mut::<Exchanges>().input(exchange, Input::StreamEnded).unwrap_or(true)
 }
@@ -482,9 +597,60 @@ pub(super) fn head(status: u16, reason: &str, headers: &str) -> Result<Answer, O
             continue;
         }
         // JavaScript's byte strings: one byte to each UTF-16 unit.
-        let bytes: Vec<u8> =
+        let mut bytes: Vec<u8> =
             value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?;
+        if header == LOCATION {
+            bytes = escaped(&bytes).into_bytes();
+        }
         answer.headers.append(header, HeaderValue::from_bytes(&bytes).map_err(|_| invalid())?);
     }
     Ok(answer)
+}
+
+/// An address in ASCII. Bytes beyond it are UTF-8, or else characters one by one, as browsers read them; escapes stay as
+/// they are.
+fn escaped(address: &[u8]) -> String {
+    const NOT_OF_ADDRESSES: &AsciiSet = &CONTROLS.add(b' ');
+    let one_by_one = || address.iter().copied().map(char::from).collect();
+    let text = std::str::from_utf8(address).map_or_else(|_| one_by_one(), str::to_owned);
+    utf8_percent_encode(text.trim(), NOT_OF_ADDRESSES).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_ascii_and_not_escaped_twice() {
+        for (given, meant) in [
+            (&b"/plain?a=b&c=%20#d"[..], "/plain?a=b&c=%20#d"),
+            ("/caf\u{e9}".as_bytes(), "/caf%C3%A9"),
+            (b"/caf\xe9", "/caf%C3%A9"),
+            (b"/caf%C3%A9", "/caf%C3%A9"),
+            ("/\u{65e5}\u{672c}?q=\u{e9}".as_bytes(), "/%E6%97%A5%E6%9C%AC?q=%C3%A9"),
+            (b" /a b ", "/a%20b"),
+            (b"http://example.org/100%", "http://example.org/100%"),
+        ] {
+            assert_eq!(escaped(given), meant);
+        }
+    }
+
+    #[test]
+    fn a_length_stands_there_once_and_as_a_number() {
+        let length = |values: &[&'static str]| {
+            let values = values.iter().map(|value| (CONTENT_LENGTH, HeaderValue::from_static(value)));
+            let mut headers = HeaderMap::new();
+            for (name, value) in values {
+                headers.append(name, value);
+            }
+            length_of(&headers)
+        };
+        assert_eq!(length(&["12"]), Some(12));
+        assert_eq!(length(&["12", "12"]), Some(12));
+        for bad in
+            [&[][..], &[""], &["-1"], &["+1"], &["1", "2"], &["1, 1"], &["0x1"], &["99999999999999999999"]]
+        {
+            assert_eq!(length(bad), None, "{bad:?}");
+        }
+    }
 }

@@ -116,7 +116,7 @@ fn json_of<'a>(headers: &HeaderMap, body: &'a AnswerBody) -> Option<Cow<'a, str>
     let data = match body {
         AnswerBody::Empty => return Some("null".into()),
         AnswerBody::Data(data) => std::str::from_utf8(data).ok()?,
-        AnswerBody::Stream(_) | AnswerBody::File(_) => return None,
+        AnswerBody::Stream(..) | AnswerBody::File(_) => return None,
     };
     let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
     match kind {

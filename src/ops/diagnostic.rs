@@ -11,6 +11,8 @@ use deno_core::{ModuleSpecifier, v8};
 pub struct Diagnostic {
     pub message: String,
     pub place: Option<Place>,
+    /// What to do about it, if that is known.
+    pub help: Option<String>,
     /// Further frames of the stack, innermost first, as V8 prints them.
     pub stack: Vec<String>,
 }
@@ -28,7 +30,7 @@ pub struct Place {
 impl Diagnostic {
     /// For errors without a place.
     pub fn new(message: impl Into<String>) -> Diagnostic {
-        Diagnostic { message: message.into(), place: None, stack: Vec::new() }
+        Diagnostic { message: message.into(), place: None, help: None, stack: Vec::new() }
     }
 
     /// For errors at a known place.
@@ -39,7 +41,12 @@ impl Diagnostic {
         column: usize,
     ) -> Diagnostic {
         let place = Some(Place { file: file.into(), line, column });
-        Diagnostic { message: message.into(), place, stack: Vec::new() }
+        Diagnostic { message: message.into(), place, help: None, stack: Vec::new() }
+    }
+
+    /// The same with what to do about it.
+    pub fn with_help(self, help: Option<String>) -> Diagnostic {
+        Diagnostic { help, ..self }
     }
 
     /// For errors about what a file imports, at the place where it does, if that can be found.
@@ -66,6 +73,9 @@ impl Diagnostic {
     /// The same for programs: `message`, `file`, `line`, `column`, `source`, `stack`.
     pub fn to_json(&self) -> serde_json::Value {
         let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if let Some(help) = &self.help {
+            json["help"] = help.as_str().into();
+        }
         if let Some(Place { file, line, column }) = &self.place {
             json["file"] = file.display().to_string().into();
             json["line"] = (*line).into();
@@ -75,32 +85,65 @@ impl Diagnostic {
         json
     }
 
+    /// The same for open pages in `dev`: with the lines around the place, each with its number.
+    pub fn to_report(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if let Some(Place { file, line, column }) = &self.place {
+            json["file"] = relative(file).display().to_string().into();
+            json["line"] = (*line).into();
+            json["column"] = (*column).into();
+            json["excerpt"] = serde_json::json!(self.neighbours().unwrap_or_default());
+        }
+        json
+    }
+
     /// The same as a page: message, place, and the source around it.
     pub fn to_html(&self) -> String {
+        Diagnostic::page(std::slice::from_ref(self), "request")
+    }
+
+    /// A page about these errors, of which there is one at least, of a request or of the start.
+    pub fn page(errors: &[Diagnostic], of: &str) -> String {
+        let title = escaped(errors.first().map_or("", |error| &error.message));
+        let errors: String = errors.iter().map(Diagnostic::section).collect();
+        format!(
+            "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{title}</title>\
+             <main data-liveline-error=\"{of}\"><small>500 Internal Server Error</small>{errors}</main></html>\n"
+        )
+    }
+
+    fn section(&self) -> String {
         let mut details = String::new();
         if let Some(place) = &self.place {
-            let _ = write!(details, "<p class=\"place\">{}</p>", escaped(&place.to_string()));
+            let place = escaped(&place.to_string());
+            let _ = write!(details, "<p class=\"place\" data-liveline-place=\"{place}\">{place}</p>");
             let _ = write!(details, "<pre>{}</pre>", self.surroundings().unwrap_or_default());
+        }
+        if let Some(help) = &self.help {
+            let _ = write!(details, "<p class=\"help\">{}</p>", escaped(help));
         }
         for frame in &self.stack {
             let _ = write!(details, "<p class=\"frame\">{}</p>", escaped(frame));
         }
-        let message = escaped(&self.message);
-        format!(
-            "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{message}</title>\
-             <main><small>500 Internal Server Error</small><h1>{message}</h1>{details}</main></html>\n"
-        )
+        format!("<h1>{}</h1>{details}", escaped(&self.message))
+    }
+
+    /// The source line and those around it, with their numbers.
+    fn neighbours(&self) -> Option<Vec<(usize, String)>> {
+        const NEIGHBOURS: usize = 4;
+        let Place { file, line, .. } = self.place.as_ref()?;
+        let source = std::fs::read_to_string(file).ok()?;
+        let first = line.saturating_sub(NEIGHBOURS).max(1);
+        let numbered = (1..).zip(source.lines()).skip(first - 1).take(line + NEIGHBOURS + 1 - first);
+        Some(numbered.map(|(number, text)| (number, text.to_owned())).collect())
     }
 
     /// The source line between its neighbours, as HTML.
     fn surroundings(&self) -> Option<String> {
-        const NEIGHBOURS: usize = 4;
-        let Place { file, line, column } = self.place.as_ref()?;
-        let source = std::fs::read_to_string(file).ok()?;
-        let first = line.saturating_sub(NEIGHBOURS).max(1);
+        let Place { line, column, .. } = self.place.as_ref()?;
         let mut html = String::new();
-        for (text, number) in source.lines().zip(1..).skip(first - 1).take(line + NEIGHBOURS + 1 - first) {
-            let _ = if number == *line {
+        for (number, text) in &self.neighbours()? {
+            let _ = if number == line {
                 let (before, rest) = split_at_column(text, *column);
                 let (before, rest) = (escaped(before), escaped(rest));
                 writeln!(html, "<b><i>{number:>5}</i>  {before}<mark>{rest}</mark></b>")
@@ -117,16 +160,32 @@ impl Diagnostic {
         source.lines().nth(line.checked_sub(1)?).map(str::to_owned)
     }
 
-    /// The place with its source line and a mark under the column.
+    /// The place with its source line and a mark under the column. Of a long line, what is around the place.
     fn excerpt(&self) -> Option<String> {
         let Place { line, column, .. } = self.place.as_ref()?;
         let text = self.source_line()?;
+        let length = text.chars().count();
+        let at = column.saturating_sub(1).min(length);
+        let from = match length > EXCERPT {
+            true => at.saturating_sub(EXCERPT / 2).min(length - EXCERPT),
+            false => 0,
+        };
+        let shown: String = text.chars().skip(from).take(EXCERPT).map(visible).collect();
+        let (before, after) =
+            (if from > 0 { "..." } else { "" }, if from + EXCERPT < length { "..." } else { "" });
         // Tabs in front of the mark keep it in its column.
-        let indent: String =
-            text.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();
-        let gutter = " ".repeat(line.to_string().len());
-        Some(format!("{gutter} |\n{line} | {text}\n{gutter} | {indent}^"))
+        let indent: String = shown.chars().take(at - from).map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let (gutter, skipped) = (" ".repeat(line.to_string().len()), " ".repeat(before.len()));
+        Some(format!("{gutter} |\n{line} | {before}{shown}{after}\n{gutter} | {skipped}{indent}^"))
     }
+}
+
+/// So many characters of a line are shown at most.
+const EXCERPT: usize = 100;
+
+/// A character of a source as a terminal may be given it.
+fn visible(character: char) -> char {
+    if character.is_control() && character != '\t' { '\u{fffd}' } else { character }
 }
 
 impl From<&JsError> for Diagnostic {
@@ -150,7 +209,7 @@ impl From<&JsError> for Diagnostic {
             let function = function.as_deref().unwrap_or("<anonymous>");
             format!("at {function} ({place})")
         });
-        Diagnostic { message, place, stack: stack.collect() }
+        Diagnostic { message, place, help: None, stack: stack.collect() }
     }
 }
 
@@ -199,6 +258,9 @@ impl fmt::Display for Diagnostic {
             for line in excerpt.lines() {
                 write!(f, "\n  {line}")?;
             }
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
         }
         for frame in &self.stack {
             write!(f, "\n    {frame}")?;

@@ -31,14 +31,41 @@ pub trait Site {
     /// Where a call from `path`, of which `consumed` segments are behind, to `target` goes. The error is a sentence.
     fn route(&self, path: &str, consumed: u32, target: &str) -> Result<Route, String>;
 
-    /// What the static layer answers to a path.
-    fn file(&self, method: Method, headers: HeaderMap, path: String) -> FileAnswer;
+    /// Whether a handler with this source, as JavaScript prints functions, asks for what is left of the path. Below the
+    /// root, one that takes nothing counts as one that does.
+    fn asks_for_rest(&self, source: &str, is_root: bool) -> bool;
+
+    /// Whether a file of `public/` stands at a path. A handler that does not ask for the rest of the path, and of whose
+    /// folder `depth` segments lead to, is about to answer for it.
+    fn file_before(&self, path: &str, depth: u32, handler: &str) -> bool;
+
+    /// What the static layer answers to a path, which may come with a query.
+    fn file(&self, method: Method, headers: HeaderMap, target: String) -> FileAnswer;
 
     /// A page to render a state into. The error is a sentence.
     fn page(&self, page: u32) -> Result<PageSource, String>;
 
     /// A page without a state: up to where the address of a line may stand, and the rest.
     fn blank_page(&self, page: u32) -> Result<[String; 2], String>;
+}
+
+/// Whether a handler asks for what is left of the path, by its source.
+#[op2(fast)]
+pub fn op_asks_for_rest(state: &mut OpState, #[string] source: &str, is_root: bool) -> Result<bool, OpError> {
+    let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
+    Ok(site.asks_for_rest(source, is_root))
+}
+
+/// Whether a file stands at a path that a handler is about to answer for which did not ask for it.
+#[op2(fast)]
+pub fn op_file_before(
+    state: &mut OpState,
+    #[string] path: &str,
+    #[smi] depth: u32,
+    #[string] handler: &str,
+) -> Result<bool, OpError> {
+    let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
+    Ok(site.file_before(path, depth, handler))
 }
 
 /// Resolves a re-route.

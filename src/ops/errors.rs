@@ -35,6 +35,9 @@ pub enum OpError {
     #[class(type)]
     #[error("invalid response header: {0}")]
     Header(String),
+    #[class(type)]
+    #[error("the body is longer than its Content-Length of {0}")]
+    LongBody(u64),
     #[class("DOMExceptionInvalidStateError")]
     #[error("{0} can only be set before the answer is sent")]
     HeadersSent(&'static str),
@@ -120,6 +123,8 @@ pub fn op_log_error<'s, 'i>(
     let diagnostic = Diagnostic::from_exception(scope, error);
     let exchange = current_exchange(scope);
     let mut state = state.borrow_mut();
-    let context = state.borrow_mut::<Exchanges>().context(exchange);
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let context = exchanges.context(exchange);
     about!(error, HANDLER, context, "{what}: {diagnostic}");
+    exchanges.report(&what, &context, &diagnostic);
 }

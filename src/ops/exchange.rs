@@ -12,13 +12,16 @@ use hyper::{HeaderMap, Method, StatusCode, Uri, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
+use super::answer::LINE_HEADER;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
+use super::cookies::Place;
 use super::files::FileBody;
 use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
 use super::{Answer, BodyLimits, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
+use crate::dev::Dev;
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
@@ -67,6 +70,8 @@ pub struct Exchanges {
     owner: OwnerId,
     mode: Mode,
     pub(super) bodies: BodyLimits,
+    /// What open pages are told, in `dev`.
+    dev: Option<Arc<Dev>>,
 }
 
 /// One request and what belongs to it.
@@ -90,8 +95,8 @@ pub(super) struct Slot {
     pub requester: Requester,
     page: Option<u32>,
     pub session: ExchangeSession,
-    /// Set-Cookie headers for the answer, by the cookie's name.
-    pub cookies: Vec<(String, HeaderValue)>,
+    /// Set-Cookie headers for the answer.
+    pub cookies: Vec<(Place, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
     /// What waits for the line to exist.
@@ -201,6 +206,21 @@ impl Exchanges {
             owner,
             mode,
             bodies,
+            dev: None,
+        }
+    }
+
+    /// From now on open pages are told what fails.
+    pub fn report_to(&mut self, dev: Option<Arc<Dev>>) {
+        self.dev = dev;
+    }
+
+    /// Tells open pages of an error that was logged.
+    pub(super) fn report(&self, about: &str, context: &Context, diagnostic: &Diagnostic) {
+        if let Some(dev) = &self.dev {
+            let request = context.method.as_ref().zip(context.path.as_deref());
+            let request = request.map(|(method, path)| (method.as_str(), path));
+            dev.failed(about, request, diagnostic.to_report());
         }
     }
 
@@ -337,6 +357,7 @@ impl Exchanges {
         let context = self.context(Some(id));
         let (Some(method), Some(path)) = (&context.method, &context.path) else {
             about!(error, HANDLER, context, "after the end of the exchange: {diagnostic}");
+            self.report("after the end of an exchange", &context, &diagnostic);
             return;
         };
         let is_clients_doing = self.slot(id).is_some_and(|slot| slot.body_fault.is_some());
@@ -345,6 +366,8 @@ impl Exchanges {
             about!(debug, HANDLER, context, "{method} {path}: {diagnostic}");
         } else {
             about!(error, HANDLER, context, "{method} {path}: {diagnostic}");
+            let about = if context.line.is_some() { "a live line" } else { "a request" };
+            self.report(about, &context, &diagnostic);
         }
         let slot = self.slot(id).expect("it has a method and a path");
         slot.failure = Some(Box::new(diagnostic));
@@ -594,7 +617,7 @@ fn add_line_headers(headers: &mut HeaderMap, token: Token) -> String {
     let value = |text: &str| text.parse().expect("a token is hexadecimal");
     let path = LINE_PATH.trim_start_matches('/');
     let address = format!("socket:///{path}{token}?v=2");
-    headers.insert("x-live-session", value(&address));
+    headers.insert(LINE_HEADER, value(&address));
     headers.insert("x-background-messaging-port", value(&format!("ws:{path}{token}")));
     // The address is for one visitor, once.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -655,26 +678,6 @@ pub fn op_exchange_fail<'s, 'i>(
 #[op2(fast)]
 pub fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: String) {
     state.borrow_mut::<Exchanges>().lost(exchange_id(id), reason);
-}
-
-/// The answer will set a cookie; `cookie` is the header's value.
-#[op2(fast)]
-pub fn op_exchange_cookie(
-    state: &mut OpState,
-    id: f64,
-    #[string] name: &str,
-    #[string] cookie: &str,
-) -> Result<(), OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if exchanges.is_answered(exchange_id(id)) {
-        return Err(OpError::HeadersSent("a cookie"));
-    }
-    let value =
-        HeaderValue::from_str(cookie).map_err(|_| OpError::Header(format!("set-cookie: {cookie}")))?;
-    let slot = exchanges.known(id)?;
-    slot.cookies.retain(|(known, _)| known != name);
-    slot.cookies.push((name.to_owned(), value));
-    Ok(())
 }
 
 /// The handler fails because it asked a client that cannot be asked.

@@ -25,13 +25,14 @@ pub struct FileHead {
     file: u32,
 }
 
-/// What `public/` says to a path; the exchange's conditions and ranges count unless the path is another than its own.
+/// What `public/` says to a path; the exchange's query, conditions and ranges count unless the path is another than its
+/// own, which may come with a query.
 #[op2]
 #[serde]
 pub async fn op_file_open(
     state: Rc<RefCell<OpState>>,
     id: f64,
-    #[string] path: String,
+    #[string] mut target: String,
     #[string] method: String,
     rerouted: bool,
 ) -> Result<FileHead, OpError> {
@@ -40,8 +41,16 @@ pub async fn op_file_open(
         let exchanges = state.borrow_mut::<Exchanges>();
         let request = &exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.request;
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
-        let headers = if rerouted { HeaderMap::new() } else { request.parts().into_owned().headers };
-        exchanges.site.as_ref().ok_or(OpError::NoSite)?.file(method, headers, path)
+        let headers = if rerouted {
+            HeaderMap::new()
+        } else {
+            let parts = request.parts();
+            if let Some(query) = parts.uri.query() {
+                target = format!("{target}?{query}");
+            }
+            parts.headers.clone()
+        };
+        exchanges.site.as_ref().ok_or(OpError::NoSite)?.file(method, headers, target)
     };
     let (head, body) = answer.await?.into_parts();
     let (status, headers) = (head.status.as_u16(), write_headers(&head.headers));

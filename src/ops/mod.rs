@@ -19,6 +19,7 @@ mod blobs;
 mod bodies;
 mod channel;
 mod client;
+mod cookies;
 mod crypto;
 mod diagnostic;
 mod dispatch;
@@ -44,7 +45,7 @@ mod sql_values;
 mod wasm;
 mod websocket;
 
-pub use answer::{Answer, AnswerBody, Streams};
+pub use answer::{Answer, AnswerBody, Chunk, Streams};
 pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
 pub use diagnostic::Diagnostic;
@@ -87,10 +88,13 @@ deno_core::extension!(
         channel::op_channel_size,
         crypto::op_crypto_random,
         crypto::op_crypto_uuid,
+        dispatch::op_asks_for_rest,
+        dispatch::op_file_before,
         dispatch::op_route,
         errors::op_log_error,
         exchange::op_exchange_answered,
-        exchange::op_exchange_cookie,
+        cookies::op_cookie_set,
+        cookies::op_cookies,
         exchange::op_exchange_done,
         exchange::op_exchange_fail,
         exchange::op_exchange_hold,
@@ -185,7 +189,8 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "00_primordials.js",
     "01_errors.js",
     "02_exceptions.js",
-    "03_cookie_text.js",
+    "03_cookie_rules.js",
+    "04_options.js",
     "10_exchange.js",
     "11_request.js",
     "12_cookies.js",
@@ -200,6 +205,11 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "21_encoding.js",
     "22_values.js",
     "23_frames.js",
+    "24_discard.js",
+    "25_response_heads.js",
+    "24_nested_keys.js",
+    "25_fetch_plus.js",
+    "26_event_url.js",
     "30_port.js",
     "31_user.js",
     "32_channels.js",
@@ -211,10 +221,13 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "38_dialogs.js",
     "40_static.js",
     "41_imports.js",
+    "41_thread.js",
     "42_document.js",
     "43_expressions.js",
     "44_binding.js",
     "45_page.js",
+    "46_binding_problems.js",
+    "49_waiting.js",
     "50_event.js",
     "60_observer.js",
     "61_reactive.js",

@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
-use hyper::header::{COOKIE, HeaderValue};
+use hyper::header::HeaderValue;
 use sha2::Sha256;
+
+use super::cookies;
 
 /// The cookie's name.
 const NAME: &str = "__sessid";
@@ -29,11 +31,9 @@ impl Signer {
 
     /// The session id that a request came with, if the signature is ours.
     pub fn read(&self, headers: &HeaderMap) -> Option<String> {
-        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let pairs =
-            cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let sessions = cookies::of(headers).filter(|cookie| cookie.name() == NAME);
         // A planted cookie may stand beside the real one.
-        pairs.filter(|(name, _)| *name == NAME).find_map(|(_, value)| self.verify(value)).map(str::to_owned)
+        sessions.into_iter().find_map(|cookie| self.verify(cookie.value()).map(str::to_owned))
     }
 
     /// The header that gives a client its session. Whoever came by TLS keeps it from travelling without.
@@ -83,6 +83,8 @@ fn bytes_of(hexadecimal: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::COOKIE;
+
     use super::*;
 
     fn headers(cookies: &str) -> HeaderMap {

@@ -1,19 +1,25 @@
 //! The static files past the last step of every route.
 
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use hyper_staticfile::{AcceptEncoding, Body, ResolveResult, Resolver, ResponseBuilder};
 
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE,
     RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use super::conditions::{Verdict, wants_range};
 use super::open::PublicOpener;
 use super::path::{holds_separator, segments};
+
+/// What of an address is escaped, besides what lies beyond ASCII. Escapes are left as they are.
+const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\');
 
 /// `public/`, or nothing where there is no such folder. Clones share it.
 #[derive(Clone)]
@@ -38,18 +44,34 @@ impl PublicFiles {
         }))
     }
 
-    /// What stands at a path: the file with its type, ETag and ranges, 304, 416, 503 where no more files can be opened, or 404. Never leaves the folder, unless the
-    /// rules allow it by a link.
+    /// Whether [`answer`](PublicFiles::answer) has something else than 404 for a path. Asks the file system.
+    pub fn hold(&self, path: &str) -> bool {
+        let Some(resolver) = &self.0 else { return false };
+        if segments(path).any(holds_separator) {
+            return false;
+        }
+        let Ok(name) = percent_decode_str(path).decode_utf8() else { return false };
+        let name = Path::new(name.trim_matches('/'));
+        // Whoever writes steps upwards into a path is not asking for a file.
+        let is_plain = name.components().all(|component| matches!(component, Component::Normal(_)));
+        is_plain && resolver.opener.holds(name, path.ends_with('/'))
+    }
+
+    /// What stands at a path, which may come with a query: the file with its type, ETag and ranges, 301 to a folder with
+    /// its slash, 304, 412, 416, 503 where no more files can be opened, or 404. Never leaves the folder, unless the rules
+    /// allow it by a link.
     pub async fn answer(
         &self,
         method: &Method,
         headers: &HeaderMap,
-        path: &str,
+        target: &str,
     ) -> io::Result<Response<Body>> {
         let Some(resolver) = self.0.as_ref().filter(|_| *method == Method::GET || *method == Method::HEAD)
         else {
             return Ok(not_found());
         };
+        let Ok(target) = target.parse::<PathAndQuery>() else { return Ok(not_found()) };
+        let path = target.path();
         // For handlers an escaped slash is part of a segment. A file system would read it as the end of one, and so
         // hand out a folder's files past the handler that guards the folder.
         if segments(path).any(holds_separator) {
@@ -57,7 +79,6 @@ impl PublicFiles {
         }
         let mut request = Request::new(());
         *request.method_mut() = method.clone();
-        *request.headers_mut() = headers.clone();
         let Ok(uri) = path.parse() else { return Ok(not_found()) };
         *request.uri_mut() = uri;
         let result = match resolver.resolve_request(&request).await {
@@ -69,17 +90,25 @@ impl PublicFiles {
             result => result?,
         };
         let found = match &result {
-            ResolveResult::Found(file) => Some((file.content_type.clone(), file.size)),
+            ResolveResult::Found(file) => {
+                // Its tags are weak: they name a size and a time, and no range is put together by such a one.
+                if wants_range(headers, None, file.modified) {
+                    request.headers_mut().extend(headers.get(RANGE).map(|range| (RANGE, range.clone())));
+                }
+                Some((file.content_type.clone(), file.size))
+            }
+            ResolveResult::IsDirectory { .. } => return Ok(moved_to_folder(&target)),
             _ => None,
         };
+        // Conditions are judged below: the builder knows one of them, and not what beats it.
         let mut response =
             ResponseBuilder::new().request(&request).build(result).map_err(io::Error::other)?;
         if response.status() == StatusCode::NOT_FOUND || response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(not_found());
         }
-        let unchanged = response.headers().get(ETAG).is_some_and(|tag| matches_etag(request.headers(), tag));
-        if unchanged {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        let verdict = found.as_ref().map(|_| Verdict::of(method, headers, response.headers()));
+        if let Some(status) = verdict.and_then(Verdict::status) {
+            *response.status_mut() = status;
             *response.body_mut() = Body::Empty;
             response.headers_mut().remove(CONTENT_LENGTH);
             response.headers_mut().remove(CONTENT_RANGE);
@@ -107,15 +136,7 @@ fn is_multipart(headers: &HeaderMap) -> bool {
 }
 
 fn header(text: String) -> HeaderValue {
-    text.parse().expect("media types and numbers are header values")
-}
-
-/// Whether the client has this version already (RFC 9110 section 13.1.2; weak comparison).
-pub fn matches_etag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let Ok(tag) = tag.to_str().map(opaque) else { return false };
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.flat_map(|value| value.split(',')).any(|known| known.trim() == "*" || opaque(known) == tag)
+    text.parse().expect("media types, numbers and escaped addresses are header values")
 }
 
 /// Whether the process has as many files open as it may.
@@ -130,6 +151,23 @@ fn is_out_of_files(error: &io::Error) -> bool {
         let _ = error;
         false
     }
+}
+
+/// The folder's own address, with the query. No address begins with two slashes: that would be another host's.
+fn moved_to_folder(target: &PathAndQuery) -> Response<Body> {
+    let mut address = String::from("/");
+    for segment in segments(target.path()) {
+        address.extend(utf8_percent_encode(segment, NOT_IN_ADDRESSES));
+        address.push('/');
+    }
+    if let Some(query) = target.query() {
+        address.push('?');
+        address.extend(utf8_percent_encode(query, NOT_IN_ADDRESSES));
+    }
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    response.headers_mut().insert(LOCATION, header(address));
+    response
 }
 
 fn unavailable() -> Response<Body> {

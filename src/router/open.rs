@@ -23,6 +23,24 @@ pub struct PublicOpener {
     pub follow_links: bool,
 }
 
+impl PublicOpener {
+    /// Whether a file has an address at a path below the folder, or a folder that is shown by its `index.html`. A
+    /// file has none that ends in a slash.
+    pub fn holds(&self, path: &Path, ends_in_slash: bool) -> bool {
+        let holds = |path: &Path| {
+            if is_hidden(path) {
+                return None;
+            }
+            let file = open(&self.root, &self.root.join(path), self.follow_links).ok()?;
+            Some(file.is_dir)
+        };
+        match holds(path) {
+            Some(true) => holds(&path.join("index.html")) == Some(false),
+            found => found == Some(false) && !ends_in_slash,
+        }
+    }
+}
+
 impl FileOpener for PublicOpener {
     type File = tokio::fs::File;
     type Future = BoxFuture<'static, io::Result<FileWithMetadata<tokio::fs::File>>>;

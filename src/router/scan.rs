@@ -19,7 +19,7 @@ use super::views::{Sources, has_imports, is_view};
 const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 
 /// The names of a folder's page; the first that exists is taken.
-const PAGES: [&str; 2] = ["page.html", "index.html"];
+pub const PAGES: [&str; 2] = ["page.html", "index.html"];
 
 /// The page of a folder in `public/`, and the layout of all below it.
 pub const DOCUMENT: &str = "index.html";

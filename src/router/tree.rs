@@ -87,6 +87,11 @@ pub struct Routes {
 }
 
 impl Routes {
+    /// Routes of which nothing is known yet: no path has a handler.
+    pub fn none() -> Routes {
+        Routes::of(&Folder::default(), Arc::default())
+    }
+
     /// Reads the routes folder.
     pub fn scan(layout: &Layout) -> Result<Routes, ScanError> {
         let sources = Arc::new(Sources::of(layout));

@@ -3,7 +3,7 @@ import { example } from "./support/example.mjs";
 import { deltas, DONE } from "./support/lines.mjs";
 
 example("callback", async ({ open }) => {
-  const window = await open("/callback", { watch: "#some-prop" });
+  const window = await open("/callback?pace=300", { watch: "#some-prop" });
 
   await window.showed("someOtherValue");
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { example } from "./support/example.mjs";
 
 example("generator", async ({ open }) => {
-  const window = await open("/generator");
+  const window = await open("/generator?pace=300");
 
   await window.shows("#done", "All the work is finished.");
 

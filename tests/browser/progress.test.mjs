@@ -3,7 +3,7 @@ import { example } from "./support/example.mjs";
 import { DONE, replace } from "./support/lines.mjs";
 
 example("progress", async ({ open }) => {
-  const window = await open("/progress", { watch: "#percent" });
+  const window = await open("/progress?pace=300", { watch: "#percent" });
 
   await window.showed("100");
 

@@ -3,7 +3,7 @@ import { example } from "./support/example.mjs";
 import { DONE, replace } from "./support/lines.mjs";
 
 example("proxy", async ({ open, host }) => {
-  const window = await open("/proxy", { watch: "#step" });
+  const window = await open("/proxy?pace=300", { watch: "#step" });
 
   await window.shows("#said", "Said upstream: half way");
   await window.showed("2");

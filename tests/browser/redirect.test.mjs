@@ -3,7 +3,7 @@ import { example } from "./support/example.mjs";
 import { DONE, replace } from "./support/lines.mjs";
 
 example("redirect", async ({ open }) => {
-  const window = await open("/redirect", { watch: "#step, #done" });
+  const window = await open("/redirect?pace=300", { watch: "#step, #done" });
 
   await window.page.getByRole("button", { name: "Start the work" }).click();
   await window.shows("#done", "All the work is finished.");

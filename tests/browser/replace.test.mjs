@@ -3,7 +3,7 @@ import { example } from "./support/example.mjs";
 import { DONE, replace } from "./support/lines.mjs";
 
 example("replace", async ({ open }) => {
-  const window = await open("/replace", { watch: "#step" });
+  const window = await open("/replace?pace=300", { watch: "#step" });
 
   await window.showed("2");
 

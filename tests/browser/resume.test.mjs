@@ -39,6 +39,23 @@ site("resume", {
     assert.deepEqual(heard, ["heard a", "heard b", "heard c"]);
   },
 
+  async "a part of the app that the network lost is asked for again"({ open, host }) {
+    const network = await networkTo(host.url);
+    const window = await open("/resume", { network });
+    const requests = [];
+    await window.page.route(/\/\.liveline\/app\/(binding|sockets)\.js/, async (route) => {
+      const { pathname } = new URL(route.request().url());
+      const isFirst = !requests.includes(pathname);
+      requests.push(pathname);
+      await (isFirst ? route.abort() : route.continue());
+    });
+    await window.goto("/resume");
+    await window.connected();
+    await window.says("count");
+    await window.page.locator("#value", { hasText: /count 1$/ }).waitFor();
+    assert.deepEqual(new Set(requests), new Set(["/.liveline/app/binding.js", "/.liveline/app/sockets.js"]));
+  },
+
   async "a question that is open stays, and its answer arrives"({ open, host }) {
     const network = await networkTo(host.url);
     const window = await open("/resume/ask", { network });

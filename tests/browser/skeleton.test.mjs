@@ -5,7 +5,7 @@ import { DONE } from "./support/lines.mjs";
 const ROWS = ["Inventory 1: 12 chairs", "Inventory 2: 3 tables", "Inventory 3: 40 lamps", "Inventory 4: 1 piano"];
 
 example("skeleton", async ({ open }) => {
-  const window = await open("/skeleton", { watch: "#header" });
+  const window = await open("/skeleton?pace=300", { watch: "#header" });
   assert.deepEqual(await window.all("nav a"), ["Home", "About", "Contact"]);
 
   await window.shows(".rows li:nth-of-type(4)", ROWS[3]);

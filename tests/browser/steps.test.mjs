@@ -3,7 +3,7 @@ import { example } from "./support/example.mjs";
 import { DONE, replace } from "./support/lines.mjs";
 
 example("steps", async ({ open }) => {
-  const window = await open("/steps", { watch: "#step" });
+  const window = await open("/steps?pace=300", { watch: "#step" });
 
   await window.showed("2");
 

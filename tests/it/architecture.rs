@@ -11,11 +11,16 @@ use std::process::Command;
 /// Every module of the crate and what it may import, in the order of the picture in `src/lib.rs`.
 const MODULES: &[(&str, &[&str])] = &[
     ("net", &["isolate", "trust"]),
-    ("http", &["router", "isolate", "client", "ops", "trust", "observe", "engine", "ports", "wire"]),
+    ("http", &["router", "isolate", "client", "ops", "dev", "trust", "observe", "engine", "ports", "wire"]),
     ("router", &[]),
-    ("isolate", &["router", "client", "ops", "trust", "storage", "observe", "engine", "ports", "wire"]),
+    (
+        "isolate",
+        &["router", "client", "ops", "dev", "trust", "storage", "observe", "engine", "ports", "wire"],
+    ),
     ("client", &["router", "ops"]),
-    ("ops", &["trust", "storage", "observe", "engine", "ports", "wire"]),
+    ("ops", &["dev", "trust", "storage", "observe", "engine", "ports", "wire"]),
+    // What only `liveline dev` shows.
+    ("dev", &["wire"]),
     ("trust", &["wire"]),
     ("storage", &[]),
     // It counts what passes through the others, so it only knows where lines are.

@@ -16,12 +16,12 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// The name of every example. `public` holds what all their pages share.
+/// The name of every example. `public` and `source` hold what all their pages share.
 fn names() -> Vec<String> {
     let entries =
         fs::read_dir(folder()).expect("the examples").flatten().filter(|entry| entry.path().is_dir());
     let names = entries.map(|entry| entry.file_name().into_string().expect("a name"));
-    let mut names: Vec<_> = names.filter(|name| name != "public").collect();
+    let mut names: Vec<_> = names.filter(|name| name != "public" && name != "source").collect();
     names.sort();
     names
 }
@@ -118,7 +118,7 @@ fn hello() {
 fn steps() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/steps");
+    let (answer, mut line) = host.open("/steps?pace=50");
 
     assert_eq!(answer.json(), json!({ "step": 1 }));
     assert_eq!(line.expect_body(), json!({ "step": 2 }));
@@ -129,7 +129,7 @@ fn steps() {
 fn progress() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/progress");
+    let (answer, mut line) = host.open("/progress?pace=50");
 
     assert_eq!(answer.json(), json!({ "progress": 0 }));
     for percent in [25, 50, 75, 100] {
@@ -142,7 +142,7 @@ fn progress() {
 fn replace() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/replace");
+    let (answer, mut line) = host.open("/replace?pace=50");
 
     assert_eq!(answer.json(), json!({ "step": 1 }));
     assert_eq!(line.expect_body(), json!({ "step": 2 }));
@@ -153,7 +153,7 @@ fn replace() {
 fn redirect() {
     let host = examples();
 
-    let answer = host.request("POST", "/redirect").send();
+    let answer = host.request("POST", "/redirect?pace=50").send();
     let mut line = host.join(&answer);
 
     assert_eq!((answer.status, answer.json()), (200, json!({ "step": 1 })));
@@ -204,7 +204,7 @@ fn done() {
 fn skeleton() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/skeleton");
+    let (answer, mut line) = host.open("/skeleton?pace=50");
 
     assert_eq!(answer.json()["content"], json!({ "header": "Loading...", "body": [] }));
     let header = line.expect("initial_response.mutate");
@@ -226,7 +226,7 @@ fn skeleton() {
 fn callback() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/callback");
+    let (answer, mut line) = host.open("/callback?pace=50");
 
     assert_eq!(answer.json(), json!({ "someProp": "nothing yet" }));
     for value in ["someValue", "someOtherValue"] {
@@ -240,7 +240,7 @@ fn callback() {
 fn generator() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/generator");
+    let (answer, mut line) = host.open("/generator?pace=50");
 
     assert_eq!(answer.json(), json!({ "yielded": "an object" }));
     assert_eq!(line.expect_body(), json!({ "yielded": "a Response" }));
@@ -287,27 +287,101 @@ fn messages() {
 fn chat() {
     let host = examples();
 
-    let (_, mut ada) = host.open("/chat");
-    let (_, mut grace) = host.open("/chat");
+    let (answer, mut ada) = host.open("/chat?name=Ada");
+    let (_, mut grace) = host.open("/chat?name=Grace");
     let joined = ada.expect("test-channel:message");
     grace.send("test-channel:message", json!({ "message": "hello" }));
 
-    assert_eq!(joined, json!({ "event": "joins", "user": "sample name" }));
-    assert_eq!(ada.expect("test-channel:message"), json!({ "message": "hello", "user": "sample name" }));
+    assert_eq!(answer.json(), json!({ "user": "Ada" }));
+    assert_eq!(joined, json!({ "event": "joins", "user": "Grace" }));
+    assert_eq!(ada.expect("test-channel:message"), json!({ "message": "hello", "user": "Grace" }));
     grace.close();
-    assert_eq!(ada.expect("test-channel:message"), json!({ "event": "leaves", "user": "sample name" }));
+    assert_eq!(ada.expect("test-channel:message"), json!({ "event": "leaves", "user": "Grace" }));
 }
 
 #[test]
 fn proxy() {
     let host = examples();
 
-    let (answer, mut line) = host.open("/proxy");
+    let (answer, mut line) = host.open("/proxy?pace=50");
 
     assert_eq!(answer.json(), json!({ "step": 1 }));
     assert_eq!(line.expect("message"), json!({ "note": "half way" }));
     assert_eq!(line.expect_body(), json!({ "step": 2 }));
     line.done();
+}
+
+#[test]
+fn board() {
+    let host = examples();
+
+    let (answer, mut ada) = host.open("/board?name=Ada&colour=0");
+    let (_, mut grace) = host.open("/board?name=Grace&colour=1");
+    let mut board = answer.json();
+    assert_eq!(board["me"]["name"], "Ada");
+    let joined = loop {
+        let frame = ada.next_frame();
+        match frame.kind.as_str() {
+            "initial_response.mutate" => apply(&mut board, &frame.message),
+            _ => break frame,
+        }
+    };
+    assert_eq!((joined.kind.as_str(), &joined.message["event"]), ("board:message", &json!("joins")));
+    assert_eq!(
+        (&joined.message["who"]["name"], &joined.message["who"]["colour"]),
+        (&json!("Grace"), &json!(1))
+    );
+    grace.send("board:cursor", json!({ "x": 0.5, "y": 0.25, "who": "somebody else" }));
+    grace.send("move", json!({ "id": "welcome", "x": 0.75, "y": 7 }));
+
+    // The pointer is whose it is, and a note's place is on the board.
+    let (mut cursor, is_moved) = (Value::Null, |board: &Value| board["notes"][0]["x"] == json!(0.75));
+    while cursor.is_null() || !is_moved(&board) || board["people"].as_array().is_none_or(|it| it.len() < 2) {
+        let frame = ada.next_frame();
+        match frame.kind.as_str() {
+            "initial_response.mutate" => apply(&mut board, &frame.message),
+            "board:cursor" => cursor = frame.message,
+            _ => {}
+        }
+    }
+    assert_eq!((&cursor["x"], &cursor["who"]["name"]), (&json!(0.5), &json!("Grace")));
+    assert_eq!(board["notes"][0]["y"], json!(1));
+    // Who comes late has the whole board, also without a line.
+    let late = host.get("/board").json();
+    assert_eq!(late["notes"], board["notes"]);
+}
+
+#[test]
+fn sources() {
+    let host = examples();
+
+    for name in names() {
+        let source = host.get(&format!("/source/{name}")).json();
+        let files = source["files"].as_array().unwrap_or_else(|| panic!("/source/{name}: {source}"));
+        let shown: Vec<_> = files.iter().map(|file| file["name"].as_str().expect("a name")).collect();
+        let own = handlers(&folder().join(&name));
+        for file in own.iter().map(|path| file_name(path)).chain(["page.html"]) {
+            assert!(shown.contains(&file), "/source/{name} shows {shown:?}, not {file}");
+        }
+        for file in files {
+            let path = file["name"].as_str().expect("a name");
+            let text = [folder().join(&name).join(path), folder().join(path)];
+            let text = text.iter().find_map(|path| fs::read_to_string(path).ok()).expect("the file");
+            assert_eq!(file["text"], json!(text), "/source/{name}: {path}");
+        }
+    }
+    // Nothing else can be read, and only the examples' pages link there.
+    for other in ["/source/public", "/source/..%2Fsteps", "/source/steps/handler.js", "/source/nothing"] {
+        assert_eq!(host.get(other).status, 404, "{other}");
+    }
+    for name in names() {
+        let page = fs::read_to_string(folder().join(&name).join("page.html")).expect("a page");
+        assert!(
+            page.contains(&format!("href=\"/source/{name}\"")),
+            "examples/{name} has no link to its source"
+        );
+        assert!(page.contains("href=\"/\""), "examples/{name} has no link to the others");
+    }
 }
 
 #[test]

@@ -11,10 +11,15 @@ mod support;
 mod answers;
 mod architecture;
 mod channels;
+mod check;
 mod cli;
 #[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
+mod conditions;
+mod cookies;
 mod csrf;
+#[cfg(feature = "ts")] // Without it nothing is known of what handlers ask for, nor of what browsers run.
+mod dev;
 mod docs;
 mod errors;
 mod events;
@@ -58,6 +63,7 @@ mod strangers;
 mod termination;
 mod timers;
 mod transcripts;
+mod unwanted;
 mod upgrade;
 mod upstream;
 mod visitors;

@@ -31,6 +31,40 @@ fn json_is_imported_with_its_type() {
 }
 
 #[test]
+fn any_file_is_imported_as_text_and_does_not_run() {
+    let host = Site::new()
+        .file("part.js", "throw new Error('it ran');")
+        .file("data.json", "{ not json")
+        .file(
+            "handler.js",
+            r#"
+            import script from "./part.js" with { type: "text" };
+            import own from "./handler.js" with { type: "text" };
+            export default async () => {
+              const { default: data } = await import("./data.json", { with: { type: "text" } });
+              return { script, data, own: own.includes("import own") };
+            };"#,
+        )
+        .serve();
+
+    let script = "throw new Error('it ran');";
+    assert_eq!(host.get("/").json(), json!({ "script": script, "data": "{ not json", "own": true }));
+}
+
+#[test]
+fn text_of_files_outside_the_project_is_refused() {
+    let site = Site::new().serving("app").file("package.json", "{}").file(
+        "app/handler.js",
+        r#"import text from "../../stranger.txt" with { type: "text" }; export default () => text;"#,
+    );
+
+    let checked = site.run("check");
+
+    assert_eq!(checked.code, Some(1));
+    assert!(checked.output().contains("stranger.txt"), "{}", checked.output());
+}
+
+#[test]
 fn top_level_await_is_awaited() {
     let host = serve(
         r#"

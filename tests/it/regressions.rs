@@ -558,7 +558,7 @@ fn broken_code_outside_the_folder_is_waited_for() {
     project.write("lib/x.js", r#"export const x = "mended";"#);
 
     host.ready();
-    assert_eq!(host.get("/").text(), "mended");
+    host.until("/", |answer| answer.text() == "mended");
 }
 
 // -- Helpers ------------------------------------------------------------------------------------------

@@ -40,11 +40,12 @@ fn broken_code_at_the_start_is_waited_for() {
     let mut host = Site::new().file("handler.js", "export default () => {").begin_dev();
     host.log.next("handler.js:1");
     host.log.next("waiting for a change");
+    host.ready();
+    assert_eq!(host.get("/").status, 500);
 
     host.site.write("handler.js", says("mended"));
 
-    host.ready();
-    assert_eq!(host.get("/").text(), "mended");
+    host.until("/", |answer| answer.text() == "mended");
 }
 
 #[test]
@@ -238,10 +239,11 @@ fn a_save_mends_an_import_that_waits_at_the_start() {
     let line = host.log.next("top-level await");
     assert!(line.contains("lib/database.js:3") && line.contains("routes/handler.js waits"), "{line}");
 
+    host.ready();
+
     host.site.write("site/lib/database.js", r#"export default "mended";"#);
 
-    host.ready();
-    assert_eq!(host.get("/").text(), "mended");
+    host.until("/", |answer| answer.text() == "mended");
 }
 
 #[test]

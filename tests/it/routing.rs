@@ -286,3 +286,127 @@ fn a_reroute_may_be_a_request() {
 
     assert_eq!(site.serve().get("/a").text(), "carried");
 }
+
+// -- handlers that do not ask for the rest of the path -----------------------------------------------------------------
+
+/// Files of `public/`, and a handler at the root.
+fn with_files(handler: &str) -> Site {
+    Site::new()
+        .file("app/handler.js", handler)
+        .file("public/style.css", "file")
+        .file("public/docs/index.html", "file")
+        .file("public/docs/.hidden", "hidden")
+        .file("public/a b.txt", "file")
+}
+
+/// What a path is answered with: by the handler, or by a file.
+fn answered(host: &Host, path: &str) -> String {
+    host.get(path).text().to_owned()
+}
+
+#[cfg(feature = "ts")] // Handlers are read by what reads TypeScript.
+#[test]
+fn files_come_before_a_handler_that_does_not_ask_for_the_rest() {
+    for handler in [
+        "export default () => 'handler';",
+        "export default async (event) => 'handler';",
+        "export default function (event, next) { return 'handler'; }",
+        "export const GET = (event) => 'handler';",
+        "export function* GET(event) { return 'handler'; }",
+        "const GET = async function (event) { return 'handler'; // next.stepname\n};\nexport { GET };",
+        "class Site { page(event) { return 'handler'; } }\nexport default new Site().page;",
+        "const module = { default: (event) => 'handler /* next() */'.slice(0, 7) };\nexport default module.default;",
+        "const wrap = (handler) => (event) => handler(event);\nexport default wrap(() => 'handler');",
+        "export default async (event, next) => event.url.pathname === '/in' ? 'in' : await next('/in') === 'in' && 'handler';",
+        "export default (event, {}) => 'handler';",
+    ] {
+        let host = with_files(handler).serve();
+
+        assert_eq!(answered(&host, "/style.css"), "file", "{handler}");
+        assert_eq!(answered(&host, "/docs/"), "file", "{handler}");
+        assert_eq!(answered(&host, "/a%20b.txt?x=1"), "file", "{handler}");
+        for path in ["/", "/none.css", "/docs/.hidden", "/docs%2findex.html", "/style.css/", "/style.css/x"] {
+            let text = answered(&host, path);
+            assert!(text == "handler" || text == "\"handler\"", "{path}: {text} by {handler}");
+        }
+        let head = host.request("HEAD", "/style.css").send();
+        assert_eq!(
+            (head.status, head.header("content-type")),
+            (200, Some("text/css;charset=UTF-8")),
+            "{handler}"
+        );
+        assert_eq!(host.get("/favicon.ico").status, 404, "{handler}");
+    }
+}
+
+#[cfg(feature = "ts")]
+#[test]
+fn handlers_in_typescript_and_from_other_modules_are_read_as_well() {
+    let site = with_files("export { answer as GET } from './lib.ts';")
+        .file("app/lib.ts", "interface Next { stepname?: string }\nexport const answer = (event: { next?: Next }): string => 'handler';");
+    let host = site.serve();
+
+    assert_eq!((answered(&host, "/style.css"), answered(&host, "/x")), ("file".into(), "handler".into()));
+}
+
+#[test]
+fn a_handler_that_asks_for_the_rest_sees_requests_for_files() {
+    for handler in [
+        "export default async (event, next) => { await next(); return 'handler'; };",
+        "export default (event, next) => next.stepname === undefined ? 'root' : 'handler';",
+        "export default (event, { stepname }) => stepname ? 'handler' : 'root';",
+        "export default (...all) => all[1].stepname ? 'handler' : 'root';",
+        "export default function () { return arguments[1].stepname ? 'handler' : 'root'; }",
+        "const guard = (event, next) => 'handler';\nexport default (event, next) => guard(event, next);",
+        "export default ((event) => 'handler').bind(null);",
+    ] {
+        let host = with_files(handler).serve();
+
+        assert_eq!(answered(&host, "/style.css"), "handler", "{handler}");
+        assert_eq!(answered(&host, "/favicon.ico"), "handler", "{handler}");
+    }
+}
+
+#[cfg(feature = "ts")]
+#[test]
+fn only_a_look_at_a_file_goes_past_a_handler() {
+    let host = with_files("export default (event) => event.request.method;").serve();
+
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        assert_eq!(host.request(method, "/style.css").send().text(), method);
+    }
+    let guarded = Site::new()
+        .file(
+            "app/handler.js",
+            "export default async (event, next) => event.url.searchParams.has('in') ? next() : 'guard';",
+        )
+        .file("app/in/handler.js", "export default (event) => 'handler';")
+        .file("public/in/style.css", "file")
+        .serve();
+    assert_eq!(answered(&guarded, "/in/style.css"), "guard");
+    assert_eq!(answered(&guarded, "/in/style.css?in"), "file");
+    assert_eq!(answered(&guarded, "/in/none.css?in"), "handler");
+    // One that takes nothing at all closes its folder.
+    let closed = Site::new()
+        .file("app/in/handler.js", "export default () => 'closed';")
+        .file("public/in/style.css", "file")
+        .serve();
+    assert_eq!(answered(&closed, "/in/style.css"), "closed");
+}
+
+#[cfg(feature = "ts")]
+#[test]
+fn dev_warns_once_where_a_folder_is_never_reached() {
+    let host = with_files("export default (event) => 'handler';")
+        .file("app/about/handler.js", "export default () => 'about';")
+        .dev();
+
+    for path in ["/about", "/about", "/style.css", "/nowhere", "/about"] {
+        host.get(path);
+    }
+
+    let line = host.log.next("there is a folder for /about");
+    assert!(line.contains("WARN") && line.contains("next.stepname"), "{line}");
+    let log = host.log.text();
+    assert_eq!(log.matches("never asks for the rest").count(), 1, "{log}");
+}

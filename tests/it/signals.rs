@@ -85,7 +85,7 @@ fn a_hangup_makes_dev_try_again() {
     host.site.write("handler.js", "export default () => 'good';");
     host.ready();
 
-    assert_eq!(host.get("/").text(), "good");
+    host.until("/", |answer| answer.text() == "good");
 }
 
 /// A shell whose terminal is closed sends a hangup as well, and nobody is left to end the process.

@@ -207,3 +207,24 @@ fn the_client_floods_a_handler_that_does_not_listen() {
     assert_eq!(closed_without_done(&mut line), 1009);
     assert_eq!(seen(&host), ["close 1009 frame too large"]);
 }
+
+#[test]
+fn what_is_sent_to_a_client_that_has_left_is_no_error_of_the_handler() {
+    let host = watched(
+        "event.respondWith(1, { done: false });
+         await new Promise((r) => event.signal.addEventListener('abort', r));
+         event.respondWith(2);
+         const refused = await event.respondWith(3).catch((error) => error.name);
+         console.error(`went on: ${refused}`);",
+    )
+    .serve();
+    let (_, line) = host.open("/");
+
+    line.close();
+
+    // Who waits for it gets to know; who does not has nothing to mend.
+    host.log.next("went on: InvalidStateError");
+    host.signal("TERM");
+    let log = host.log.end();
+    assert!(!log.contains("ERROR"), "{log}");
+}

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -41,6 +41,21 @@ test("what `liveline types` writes is all that a project needs", async () => {
     await writeFile(join(folder, "handler.ts"), PROJECT);
     execFileSync(executable(), ["types", folder]);
     typeCheck(join(folder, "jsconfig.json"));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("every example type-checks, its JavaScript as strictly as TypeScript", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "liveline-types-"));
+  try {
+    await cp(here("../../examples"), folder, { recursive: true });
+    execFileSync(executable(), ["types", folder]);
+    typeCheck(join(folder, "jsconfig.json"));
+    const config = JSON.parse(await readFile(join(folder, "jsconfig.json"), "utf8"));
+    config.compilerOptions.checkJs = true;
+    await writeFile(join(folder, "strict.json"), JSON.stringify(config));
+    typeCheck(join(folder, "strict.json"));
   } finally {
     await rm(folder, { recursive: true });
   }

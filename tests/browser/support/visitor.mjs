@@ -6,7 +6,7 @@ import { refuseSockets } from "./no_sockets.mjs";
 import { Changing, PATIENCE } from "./patience.mjs";
 
 /** The same for what the page asked while the network was down, and for a line that it asked for in vain. */
-const UNREACHABLE = /net::ERR_|the server responded with a status of 4(?:04|26)|worker could not be registered/;
+const UNREACHABLE = /net::ERR_|the server responded with a status of 4(?:04|26)/;
 
 /** How lines are carried. The name is what a test is called by. */
 export const TRANSPORTS = ["WebSocket", "server-sent events"];
@@ -36,11 +36,15 @@ export class Window extends Changing {
 
   /**
    * Opens a path of a host, and waits until the page was loaded. `watch` is a selector for `texts`; `network` is the
-   * way to the host, where it is not the direct one.
+   * way to the host, where it is not the direct one; with `touch` the screen is one.
    */
-  static async open(browser, host, path, { transport = TRANSPORTS[0], watch, javaScript = true, network } = {}) {
+  static async open(browser, host, path, { transport = TRANSPORTS[0], watch, javaScript = true, network, touch } = {}) {
     const window = new Window();
-    window.#context = await browser.newContext({ javaScriptEnabled: javaScript, viewport: { width: 900, height: 760 } });
+    window.#context = await browser.newContext({
+      javaScriptEnabled: javaScript,
+      hasTouch: touch,
+      viewport: { width: 900, height: 760 },
+    });
     window.page = await window.#context.newPage();
     window.page.setDefaultTimeout(PATIENCE);
     window.#noteErrors();

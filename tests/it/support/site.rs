@@ -113,6 +113,11 @@ impl Site {
         self.folder.path().join(path)
     }
 
+    /// The folder that is served.
+    pub fn served(&self) -> &Path {
+        &self.served
+    }
+
     /// `liveline serve`, ready to answer.
     pub fn serve(self) -> Host {
         Host::start(self, "serve")

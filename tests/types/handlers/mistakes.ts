@@ -23,6 +23,10 @@ export async function misused(event: HttpEvent) {
   event.client.addEventListener("ask", (e) => e.ports.postMessage(1));
   // @ts-expect-error: only these three
   await event.cookies.set("theme", { value: "dark", sameSite: "Sometimes" });
+  // @ts-expect-error: no such attribute
+  await event.cookies.set({ name: "theme", value: "dark", httponly: true });
+  // @ts-expect-error: which one
+  await event.cookies.delete({ path: "/x" });
   // @ts-expect-error: a map, not an object
   event.session.visits += 1;
   // @ts-expect-error: `live` or `done`

@@ -133,6 +133,10 @@ export async function stored(event: HttpEvent) {
   const visits = (await event.session.get<number>("visits") ?? 0) + 1;
   await event.session.set("visits", visits);
   await event.cookies.set("theme", { value: "dark", sameSite: "Strict" });
+  await event.cookies.set("theme", "dark", { maxAge: 9, domain: null, partitioned: true });
+  await event.cookies.set({ name: "theme", value: "dark", path: "/x", expires: Date.now() + 9 });
+  const had: boolean = await event.cookies.delete({ name: "theme", path: "/x", domain: "example.org" });
+  if (had) return (await event.cookies.getAll("theme")).map(({ name, value }) => name + value);
   return { visits, theme: await event.cookies.get("theme"), from: event.detail.ipAddress };
 }
 
