@@ -40,6 +40,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/binding.js",
     "client/channel.js",
     "client/dialogs.js",
+    "client/documents.js",
     "client/downstream.js",
     "client/event.js",
     "client/events.js",

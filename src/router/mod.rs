@@ -29,6 +29,7 @@ mod path;
 mod reroute;
 mod scan;
 mod tree;
+mod universal;
 mod views;
 
 pub use conditions::{Conditions, Verdict};

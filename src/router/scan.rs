@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::layout::Layout;
 use super::tree::Layer;
+use super::universal::Universal;
 use super::views::{Sources, has_imports, is_view};
 
 /// A handler's extensions; the first that exists is taken.
@@ -101,7 +102,8 @@ pub enum ScanError {
 /// Reads the routes of `layout`.
 pub(super) fn scan(layout: &Layout, sources: &Sources) -> Result<Folder, ScanError> {
     let (project, public) = (&*layout.project, layout.public.as_deref());
-    let mut scan = Scan { project, public, sources, trail: Vec::new() };
+    let universal = Universal::of(layout);
+    let mut scan = Scan { project, public, sources, universal, trail: Vec::new() };
     scan.folder(String::new(), layout.routes.clone(), (public, None))
 }
 
@@ -109,6 +111,7 @@ struct Scan<'a> {
     project: &'a Path,
     public: Option<&'a Path>,
     sources: &'a Sources,
+    universal: Universal,
     /// The real folders from the root to the one being read. Meeting one of them again is a cycle.
     trail: Vec<PathBuf>,
 }
@@ -123,7 +126,7 @@ impl Scan<'_> {
         (beside, above): (Option<&Path>, Option<Document>),
     ) -> Result<Folder, ScanError> {
         let listing = Listing::read(&real)?;
-        let handlers = listing.handlers(&real)?;
+        let handlers = listing.handlers(&real, &self.universal)?;
         let of_public = beside.map(|beside| self.document(&beside.join(DOCUMENT))).transpose()?.flatten();
         let page = self.page_of(&listing, &real, of_public.as_ref(), above.as_ref())?;
         let document = of_public.or(above);
@@ -210,12 +213,16 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The handler of each layer. A plain `handler.*` is the server's, unless the server has its own.
-    fn handlers(&self, folder: &Path) -> Result<Vec<(Layer, PathBuf)>, ScanError> {
+    /// The handler of each layer. A plain `handler.*` is the server's, unless the server has its own; it is also that
+    /// of browsers where it is universal and they have none of their own.
+    fn handlers(&self, folder: &Path, universal: &Universal) -> Result<Vec<(Layer, PathBuf)>, ScanError> {
+        let plain = self.first("handler");
+        let places = plain.as_ref().map(|file| universal.places(&folder.join(file))).unwrap_or_default();
+        let plain_where = |runs: bool| plain.clone().filter(|_| runs);
         let files = [
-            (Layer::Server, self.first("handler.server").or_else(|| self.first("handler"))),
-            (Layer::Client, self.first("handler.client")),
-            (Layer::Worker, self.first("handler.worker")),
+            (Layer::Server, self.first("handler.server").or_else(|| plain_where(true))),
+            (Layer::Client, self.first("handler.client").or_else(|| plain_where(places.client))),
+            (Layer::Worker, self.first("handler.worker").or_else(|| plain_where(places.worker))),
         ];
         files
             .into_iter()

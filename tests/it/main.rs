@@ -65,6 +65,7 @@ mod timers;
 mod transcripts;
 mod unwanted;
 mod upgrade;
+mod universal;
 mod upstream;
 mod visitors;
 mod websockets;
