@@ -1,5 +1,5 @@
-// Templates of a page and what is imported from them, as OOHTML has it: `<template def="app">` with templates and
-// fragments in it, found by `app/products#card` from where something is imported.
+// Templates of a page, and what imports show of them, as OOHTML has it. A template has templates and fragments in it,
+// which `app/products#card` names.
 
 import {
   ArrayIsArray,

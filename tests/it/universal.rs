@@ -81,7 +81,10 @@ fn a_service_worker_finds_pages_without_a_state() {
 
     let root = blank(&host, "/");
     assert_eq!((root.status, root.header("x-live-page")), (200, Some("/")), "{root:?}");
-    assert!(root.text().contains("<p><!--?{ data.secret }?-->") && root.text().contains(">null</script>"), "{root:?}");
+    assert!(
+        root.text().contains("<p><!--?{ data.secret }?-->") && root.text().contains(">null</script>"),
+        "{root:?}"
+    );
     assert!(blank(&host, "/shop/7").text().contains("as written"));
     assert_eq!(host.request("POST", "/.liveline/page/").send().status, 405);
     let none = Site::new().file("app/handler.js", HANDLER).serve();
