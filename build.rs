@@ -18,6 +18,31 @@ const STAND_INS: [(&str, &str); 1] = [(
     "\"use strict\"; return ({ loadTlsKeyPair() { throw new TypeError(\"Client certificates are not supported.\"); } });",
 )];
 
+/// What the scripts say in other words here: the script, what stands there, and what is to stand there. A handler is no
+/// page, so what is relative needs a base, and the error has to say which.
+const WORDINGS: [(&str, &str, &str); 2] = [
+    (
+        "ext:deno_web/00_url.js",
+        "        (maybeBase ? ` with base '${maybeBase}'` : \"\"),",
+        "        (maybeBase ? ` with base '${maybeBase}'` : adviceFor(href)),",
+    ),
+    (
+        "ext:deno_web/00_url.js",
+        "function getSerialization(",
+        r##"function adviceFor(href) {
+  if (href === "" || href === "undefined" || href === "null") return "";
+  for (let i = 0; i < href.length; i++) {
+    if (href[i] === ":") return "";
+    if (href[i] === "/" || href[i] === "?" || href[i] === "#") break;
+  }
+  return " is relative, and a handler has no address of its own: " +
+    `write new URL('${href}', event.url), or use the fetch() that handlers get as their third argument`;
+}
+
+function getSerialization("##,
+    ),
+];
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=Cargo.lock");
@@ -27,6 +52,12 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut scripts: Vec<(String, String)> = crate_folders(&out).into_iter().flat_map(scripts_of).collect();
     scripts.extend(STAND_INS.map(|(specifier, body)| (specifier.to_owned(), body.to_owned())));
+    for (specifier, words, others) in WORDINGS {
+        let script =
+            scripts.iter_mut().find(|(name, _)| name == specifier).expect("the crate has the script");
+        assert_eq!(script.1.matches(words).count(), 1, "{specifier} has other words than {words}");
+        script.1 = script.1.replacen(words, others, 1);
+    }
     // The table is searched by bisection.
     scripts.sort();
 

@@ -2,7 +2,7 @@
 // first touched, so that an isolate starts with little more than events and timers.
 
 import { core, internals } from "ext:core/mod.js";
-import { op_console, op_crypto_random, op_crypto_uuid } from "ext:core/ops";
+import { op_console, op_console_has_colors, op_crypto_random, op_crypto_uuid } from "ext:core/ops";
 import {
   ArrayBufferIsView,
   ArrayBufferViewPrototypeGetBuffer,
@@ -141,8 +141,8 @@ export function defineLazy(name, load) {
 
 function makeConsole() {
   const { Console, setNoColorFns } = core.loadExtScript("ext:deno_web/01_console.js");
-  // What handlers print may go to a file.
-  setNoColorFns(() => true, () => true);
+  // What handlers print may go to a file, one of the two outputs or both.
+  setNoColorFns(() => !op_console_has_colors(false), () => !op_console_has_colors(true));
   return new Console(op_console);
 }
 

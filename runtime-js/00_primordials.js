@@ -396,7 +396,8 @@ export let ReadableStreamPrototypeCancel, ReadableStreamPrototypeGetLocked, Read
 export let ReadableStreamDefaultReaderPrototypeCancel, ReadableStreamDefaultReaderPrototypeRead;
 export let ReadableByteStreamControllerPrototypeClose, ReadableByteStreamControllerPrototypeEnqueue;
 export let ReadableByteStreamControllerPrototypeGetByobRequest, ReadableStreamBYOBRequestPrototypeRespond;
-export let RequestPrototypeClone, RequestPrototypeGetHeaders, RequestPrototypeGetMethod, RequestPrototypeGetUrl;
+export let RequestPrototypeClone, RequestPrototypeGetBody, RequestPrototypeGetHeaders, RequestPrototypeGetMethod;
+export let RequestPrototypeGetUrl;
 export let ResponseJson, ResponsePrototypeArrayBuffer, ResponsePrototypeBlob, ResponsePrototypeFormData;
 export let ResponsePrototypeGetBody, ResponsePrototypeGetBodyUsed, ResponsePrototypeGetHeaders;
 export let ResponsePrototypeGetRedirected, ResponsePrototypeGetStatus, ResponsePrototypeGetStatusText;
@@ -454,6 +455,7 @@ export function takeWeb() {
   ReadableByteStreamControllerPrototypeGetByobRequest = getter(controller, "byobRequest");
   ReadableStreamBYOBRequestPrototypeRespond = methodsOf(theGlobal.ReadableStreamBYOBRequest.prototype).respond;
   RequestPrototypeClone = methodsOf(Request.prototype).clone;
+  RequestPrototypeGetBody = getter(Request.prototype, "body");
   RequestPrototypeGetHeaders = getter(Request.prototype, "headers");
   RequestPrototypeGetMethod = getter(Request.prototype, "method");
   RequestPrototypeGetUrl = getter(Request.prototype, "url");

@@ -88,13 +88,15 @@ export class Exchange {
   /**
    * @param {number} id the engine's name for it
    * @param {string} method
-   * @param {number} page the page that the answer is wanted in; -1 for the answer itself
+   * @param {number} page the page that shows the answer; -1 where a program gets it
+   * @param {number} show how a state leaves; see 45_page.js
    * @param {boolean} canJoin whether the client can join a line; if not it gets the last state alone
    */
-  constructor(id, method, page, canJoin) {
+  constructor(id, method, page, show, canJoin) {
     this.id = id;
     this.method = method;
     this.page = page;
+    this.show = show;
     this.canJoin = canJoin;
     /** What events of this exchange share, made when first used. */
     this.port = null;

@@ -143,10 +143,14 @@ function defineBody(InnerBody) {
   };
 }
 
-/** A stream of bytes that the host reads when they are wanted. `read` resolves to a chunk, or null at the end. */
-export function nativeStream(read) {
+/**
+ * A stream of bytes that the host reads when they are wanted. `read` resolves to a chunk, or null at the end; `cancel`
+ * is called where nobody wants the rest.
+ */
+export function nativeStream(read, cancel = undefined) {
   return new ReadableStream({
     type: "bytes",
+    cancel,
     async pull(controller) {
       const chunk = await read();
       if (chunk === null) {

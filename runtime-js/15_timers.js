@@ -39,7 +39,7 @@ function setInterval(callback, delay = 0, ...args) {
   return own(currentExchange(), repeat(callback, delay, ...new SafeArrayIterator(args)), true);
 }
 
-function clearTimeout(id = 0) {
+export function clearTimeout(id = 0) {
   cancel(id);
   disown(Number(id));
 }

@@ -345,7 +345,7 @@ export function hasSocketScheme(url) {
 /** Where to connect. @returns {{ href: string, origin: string }} */
 function addressOf(given) {
   const wrong = (why) => domException("SyntaxError", `new WebSocket(): ${given} ${why}.`);
-  if (!URLCanParse(given)) throw wrong("is no absolute URL");
+  if (!URLCanParse(given)) throw wrong(`is no absolute URL: write new URL('${given}', event.url) for one of this site`);
   const url = new URL(given);
   if (!hasSocketScheme(url)) throw wrong("has no ws: or wss: scheme");
   const href = URLPrototypeGetHref(url);

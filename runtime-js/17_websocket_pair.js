@@ -24,7 +24,7 @@ import {
   takesBuffers,
   WebSocket,
 } from "ext:liveline/16_websocket.js";
-import { dropStaleHead, followHeads, redirectOf } from "ext:liveline/25_response_heads.js";
+import { dropStaleLength, followHeads, redirectOf } from "ext:liveline/25_response_heads.js";
 import { kClosed } from "ext:liveline/33_port_events.js";
 import {
   ArrayBufferIsView,
@@ -67,6 +67,8 @@ let hear;
 let hearLater;
 /** The client of `exchange` gets an end, if it asked for one. @type {(end, exchange, headers: string) => void} */
 let give;
+/** Nobody gets an end. @type {(end: PairedSocket) => void} */
+let abandon;
 /** Makes two ends of one line. @type {() => [PairedSocket, PairedSocket]} */
 let pair;
 
@@ -152,6 +154,12 @@ class PairedSocket extends WebSocket {
       near[kCarry](line);
       for (const word of new SafeArrayIterator(said)) line.say(word);
       if (near.#held === null && !exchange.ended) op_websocket_accept(exchange.id);
+    };
+
+    abandon = (end) => {
+      if (end.#isGiven) return;
+      end.#isGiven = true;
+      end.#far[kClosed](1006, "The client left.", false);
     };
   }
 }
@@ -240,7 +248,7 @@ defineLazy("Response", () => {
   function Response(body = null, init = undefined) {
     if (new.target === undefined) throw new TypeError("Response is a class: new Response(...)");
     const response = new.target === Response ? new Plain(body, init) : ReflectConstruct(Plain, [body, init], new.target);
-    if (typeof init === "object" && init !== null) dropStaleHead(response, body, init, Plain, upstreamOf);
+    if (typeof init === "object" && init !== null) dropStaleLength(response, body, init, Plain, toInnerResponse);
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
     if (!(socket instanceof PairedSocket)) throw new TypeError("The webSocket of a Response is an end of a WebSocketPair.");
@@ -249,7 +257,7 @@ defineLazy("Response", () => {
     given.set(response, socket);
     return response;
   }
-  const upstreamOf = followHeads(Plain);
+  const toInnerResponse = followHeads(Plain);
   ObjectSetPrototypeOf(Response, Plain);
   const { redirect: absolutely } = Plain;
   const redirect = redirectOf(absolutely);
@@ -277,6 +285,12 @@ export function answerSocket(exchange, response) {
   }
   give(end, exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
   exchange.answered = true;
+}
+
+/** The client that a Response's socket was for is gone: the other end hears of it. */
+export function abandonSocket(response) {
+  const end = given.get(response);
+  if (end !== undefined) abandon(end);
 }
 
 /**

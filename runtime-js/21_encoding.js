@@ -22,7 +22,7 @@ import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { discard, nobodyLeft } from "ext:liveline/24_discard.js";
 import { fileOf } from "ext:liveline/40_static.js";
-import { answerPage, isData, isShown } from "ext:liveline/45_page.js";
+import { answerPage, AS_DATA, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 import {
   ArrayBufferIsView,
@@ -188,7 +188,7 @@ export class Responder {
  * open is known then; only then is it worth following the data's changes.
  */
 export function answerPlain(exchange, value) {
-  if (exchange.page !== -1 || !answerAtOnce(exchange, value)) {
+  if (exchange.show !== AS_DATA || !answerAtOnce(exchange, value)) {
     if (value instanceof Response) answerResponse(exchange, value, true);
     else answerValue(exchange, value, PLAIN, true);
     exchange.answered = true;
@@ -239,15 +239,19 @@ function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
   if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
   const text = textOf(kind, body);
-  if (exchange.page !== -1 && isShown(head.status, head.headers)) {
-    return answerPage(exchange, head, kind === EMPTY ? "null" : kind === TEXT_BODY ? JSONStringify(text) : text, last);
-  }
-  if (head.status === 200 && !head[kHasHeaders] && head.statusText === "") {
+  const isInPage = exchange.show !== AS_DATA;
+  if (!isInPage && head.status === 200 && !head[kHasHeaders] && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
+  // An error without a word is no state that a page could show.
+  const isState = isShown(head.status, head.headers) && (kind !== EMPTY || head.status < 400);
   let headers = head.headers === null ? "" : writeHeaders(HeadersPrototypeEntries(head.headers));
   if (kind !== EMPTY && !hasHeader(head.headers, "content-type")) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
-  op_answer(exchange.id, head.status, head.statusText, headers, text, last);
+  if (isInPage && isState) {
+    const json = kind === EMPTY ? "null" : kind === TEXT_BODY ? JSONStringify(text) : text;
+    return answerPage(exchange, head, headers, json, text, last);
+  }
+  op_answer(exchange.id, head.status, head.statusText, headers, text, last, isState);
 }
 
 function hasHeader(headers, name) {
@@ -255,6 +259,8 @@ function hasHeader(headers, name) {
 }
 
 const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
+/** For the host: the text of a Response, which is no state. */
+const OWN_TEXT = 3;
 
 /** Deno's Response from inside. A Response exists before this is first asked for. */
 let inside = null;
@@ -280,7 +286,7 @@ function answerAtOnce(exchange, value) {
     text = value[serveFastBodyKey];
     if (typeof text !== "string") return false;
     const isText = value[serveFastHeaderKindKey] === SERVE_FAST_HEADER_DEFAULT_TEXT;
-    kind = isText ? TEXT_BODY : ArrayPrototypeIndexOf(CONTENT_TYPES, value[serveFastContentTypeKey], JSON_BODY);
+    kind = isText ? OWN_TEXT : ArrayPrototypeIndexOf(CONTENT_TYPES, value[serveFastContentTypeKey], JSON_BODY);
   } else {
     kind = plainKind(value);
     if (kind !== -1) text = textOf(kind, value);
@@ -307,16 +313,15 @@ function answerResponse(exchange, response, last) {
   const file = fileOf(response, exchange);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
   const source = body?.streamOrStatic;
-  if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last);
+  if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last, false);
   if (typeof source.body === "string") {
-    if (exchange.page !== -1) {
-      const shown = ResponsePrototypeGetHeaders(response);
-      if (isShown(status, shown) && isData(shown, source.body)) {
-        const head = { status, statusText: statusMessage, headers: shown };
-        return answerPage(exchange, head, source.body, last);
-      }
+    const shown = ResponsePrototypeGetHeaders(response);
+    const isState = hasHeader(shown, "content-type") && isShown(status, shown) &&
+      (exchange.show === AS_DATA || isData(shown, source.body));
+    if (isState && exchange.show !== AS_DATA) {
+      return answerPage(exchange, { status, statusText: statusMessage }, headers, source.body, source.body, last);
     }
-    return op_answer(exchange.id, status, statusMessage, headers, source.body, last);
+    return op_answer(exchange.id, status, statusMessage, headers, source.body, last, isState);
   }
   if (ArrayBufferIsView(source.body)) {
     return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);

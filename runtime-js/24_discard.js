@@ -1,6 +1,7 @@
 // What becomes of a result that nobody is there to take: its client left, or its time was over.
 
 import { domException, isPromise } from "ext:liveline/02_exceptions.js";
+import { abandonSocket } from "ext:liveline/17_websocket_pair.js";
 import { kindOf } from "ext:liveline/20_live_response.js";
 import {
   FunctionPrototypeCall,
@@ -24,6 +25,7 @@ export function discard(value) {
   }
   switch (kindOf(value)) {
     case "Response":
+      abandonSocket(value);
       return cancel(ResponsePrototypeGetBody(value));
     case "Generator":
       return ignore(() => typeof value.return === "function" ? IteratorPrototypeReturn(value) : undefined);

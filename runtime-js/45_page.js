@@ -2,11 +2,9 @@
 // with.
 
 import { op_answer_page, op_log_error, op_page_source } from "ext:core/ops";
-import { writeHeaders } from "ext:liveline/11_request.js";
 import { PageElement } from "ext:liveline/42_document.js";
 import { reporter, View } from "ext:liveline/44_binding.js";
 import {
-  HeadersPrototypeEntries,
   HeadersPrototypeGet,
   HeadersPrototypeHas,
   JSONParse,
@@ -23,6 +21,10 @@ import {
 /** Places in a page, as the host numbers them. */
 const LINE = 0;
 const STATE = 1;
+
+/** How a state leaves: in its page; as it is; or as it is, with its page as a document that goes along. */
+export const AS_DATA = 1;
+const AS_BOTH = 2;
 
 /** Pages by number. @type {Map<number, { pieces: import("./42_document.js").Piece[], rendering: object }>} */
 const pages = new SafeMap();
@@ -54,14 +56,24 @@ function isJson(headers) {
   return RegExpPrototypeTest(/^application\/json\s*(?:;|$)/i, HeadersPrototypeGet(headers, "content-type") ?? "");
 }
 
-/** Answers with `json` as the state of the page that the client wants. */
-export function answerPage(exchange, { status, statusText, headers }, json, last) {
-  const { before, after } = render(exchange.page, json ?? "null", status);
-  const list = headers === null ? "" : writeHeaders(HeadersPrototypeEntries(headers));
-  op_answer_page(exchange.id, status, statusText, list, before, after, last);
+/**
+ * Answers with `json` as the state of the page that the client wants.
+ * @param {string} list the headers, with the type of `data`
+ * @param {string} data what the state is without a page
+ */
+export function answerPage(exchange, { status, statusText }, list, json, data, last) {
+  const { before, after } = render(exchange.page, json, status, exchange.method);
+  const hasData = exchange.show === AS_BOTH;
+  op_answer_page(exchange.id, status, statusText, list, before, after, hasData ? data : "", hasData, last);
 }
 
-function render(number, json, status) {
+/** For the host: a page with a state. */
+export function renderPage(number, json, status) {
+  const { before, after } = render(number, json, status, "GET");
+  return before + after;
+}
+
+function render(number, json, status, method) {
   let page = pages.get(number);
   if (page === undefined) {
     const { file, template, brings_oohtml: isStrict } = op_page_source(number);
@@ -73,7 +85,7 @@ function render(number, json, status) {
   // What the browser will see of the data, so that both render the same.
   const view = new View(root, page.rendering);
   view.update({ names: { data: JSONParse(json) }, outer: null });
-  const writer = new Writer(json, status);
+  const writer = new Writer(json, status, method);
   root.writeContent(writer);
   return writer;
 }
@@ -86,10 +98,12 @@ class Writer {
   after = "";
   #json;
   #status;
+  #method;
 
-  constructor(json, status) {
+  constructor(json, status, method) {
     this.#json = json;
     this.#status = status;
+    this.#method = method;
   }
 
   text(text) {
@@ -106,11 +120,14 @@ class Writer {
 
   #state() {
     const status = this.#status === 200 ? "" : ` data-status="${this.#status}"`;
+    const isLook = this.#method === "GET" || this.#method === "HEAD";
+    // The page must not send such a request again by itself. Methods are tokens.
+    const method = isLook ? "" : ` data-method="${this.#method}"`;
     // Nothing in it can end the script, or begin a comment in it.
     const json = StringPrototypeReplace(this.#json, UNSAFE_IN_SCRIPTS, (c) => {
       const code = NumberPrototypeToString(StringPrototypeCharCodeAt(c, 0), 16);
       return `\\u${StringPrototypePadStart(code, 4, "0")}`;
     });
-    return `<script rel="hydration" type="application/json"${status}>${json}</script>`;
+    return `<script rel="hydration" type="application/json"${status}${method}>${json}</script>`;
   }
 }

@@ -275,6 +275,7 @@ export class HttpEvent {
     if (value !== undefined || !used) {
       if (used && isClosed(event.#response)) {
         if (value !== undefined) print("The handler's result is ignored: its response was already done.", WARNING);
+        discard(value);
       } else {
         event.#respond([value]);
       }

@@ -91,10 +91,10 @@ export function setNodes(tree) {
 
 /**
  * For the host: a request came. `pathname` is still percent-encoded, `length` is how many segments it has; `page` is
- * what the answer is wanted in, -1 for none.
+ * what shows the answer, -1 for none; `show` is how a state leaves.
  */
-export function dispatch(id, node, pathname, length, method, page, canJoin) {
-  const exchange = new Exchange(id, method, page, canJoin);
+export function dispatch(id, node, pathname, length, method, page, show, canJoin) {
+  const exchange = new Exchange(id, method, page, show, canJoin);
   beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
@@ -214,8 +214,9 @@ async function pastTheLastStep(event, trail) {
   const response = await staticResponse(event[kExchange], target, trail.method, trail.reroutes > 0);
   if (ResponsePrototypeGetStatus(response) !== 404) return response;
   // A page for which no handler has a state is shown without.
+  const isLook = trail.method === "GET" || trail.method === "HEAD";
   const isPage = event[kExchange].page !== -1 && trail.reroutes === 0 && trail.ownPage === trail.length;
-  if (isPage) return ResponseJson(null);
+  if (isLook && isPage) return ResponseJson(null);
   const leaf = ArrayPrototypeFindLast(trail.steps, ({ depth }) => depth === trail.length);
   if (leaf === undefined) return response;
   const allowed = methodsOf(handlers.get(leaf.handler).module);

@@ -15,11 +15,15 @@ import { fetchPlusClasses } from "ext:liveline/25_fetch_plus.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
+import { renderPage } from "ext:liveline/45_page.js";
 import { bindingsOf } from "ext:liveline/46_binding_problems.js";
 import { HttpEvent } from "ext:liveline/50_event.js";
 import { Observer, takeOpen } from "ext:liveline/60_observer.js";
 import { live, programsStopped, setProgramOwner } from "ext:liveline/62_live.js";
 import { Client, client, openDatabase, SqlError, transactionsStopped } from "ext:liveline/70_sql.js";
+import { shared, sourcesStopped } from "ext:liveline/71_shared.js";
+import { progressOf, track } from "ext:liveline/72_uploads.js";
+import { hash, verify } from "ext:liveline/73_password.js";
 import { addHandler, dispatch, setNodes } from "ext:liveline/90_dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -51,8 +55,11 @@ for (let object = live; object !== ObjectPrototype; object = ObjectGetPrototypeO
 setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
 // Where the module @webqit/fetch-plus finds its classes, which are made when the web's are.
 define(SymbolFor("liveline:fetch-plus"), fetchPlusClasses);
-// Where the module liveline:sql finds it.
+// Where the modules liveline:sql and its like find it.
 define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
+define(SymbolFor("liveline:shared"), { shared });
+define(SymbolFor("liveline:upload"), { progressOf, track });
+define(SymbolFor("liveline:password"), { hash, verify });
 
 /** All handlers are there. */
 function start(nodes) {
@@ -164,6 +171,7 @@ function stopped(id, code, reason, forMemory) {
   observersStopped();
   programsStopped();
   transactionsStopped(id);
+  if (id === -1) sourcesStopped();
   closed(id, code, reason);
 }
 
@@ -198,6 +206,7 @@ globalThis.__liveline = {
   overhear,
   receive,
   relay,
+  render: renderPage,
   reply,
   start,
   stopped,

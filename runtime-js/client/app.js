@@ -5,8 +5,7 @@ import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
 import { LineLostError } from "../33_port_events.js";
 import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
-import { answerDialogs } from "./dialogs.js";
-import { interceptMoves } from "./history.js";
+import { interceptForms, loadDocument, ModernHistory, setAddress } from "./history.js";
 import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
 import { persistent } from "./parts.js";
@@ -14,9 +13,8 @@ import { PageState } from "./state.js";
 import { tellOfLine, transportFor } from "./transport.js";
 
 const APP = "/app.js";
-const WORKER = "/.liveline/worker.js";
 const LINE_HEADER = "X-Live-Session";
-/** The page that shows a route's state, so that the app sees when a route has another one. */
+/** The page that shows a state: of a request the one that is there, of an answer the one that belongs to it. */
 const PAGE_HEADER = "X-Live-Page";
 
 /** The code of a line that was not closed. */
@@ -47,8 +45,11 @@ class App {
   #handlers = null;
   #moves = null;
   #state = null;
-  /** Of the navigation that is shown or under way. */
+  /** Of what is shown, and of the request that is under way. */
   #controller = new AbortController();
+  #pending = this.#controller;
+  /** Whether what is shown is the answer to a request that is not to be sent again. */
+  #isPosted = false;
   /** The answer that the page came with. */
   #embedded = null;
   /** What pages were got with, and the signals of their navigations. @type {WeakMap<Response, AbortSignal>} */
@@ -67,7 +68,11 @@ class App {
         .then(([{ handlersOf }]) => handlersOf(manifest.client, past));
     }
     setPortOpener((response) => this.#openPort(response));
-    answerDialogs(this.background);
+    for (const type of ["alert", "confirm", "prompt"]) {
+      this.background.addEventListener(type, (event) => {
+        load("dialogs").then(({ answerDialog }) => answerDialog(event)).catch(console.error);
+      });
+    }
     addEventListener("unhandledrejection", (event) => {
       const told = whoIsTold(event.promise);
       if (told === undefined) return;
@@ -85,14 +90,15 @@ class App {
    * @param {RequestInit} [init]
    * @returns {Promise<void>} settles when the first state is shown
    */
-  navigate(url, init = {}) {
-    return this.#request({ url: pageAt(url, location.href), init }, false);
+  async navigate(url, init = {}) {
+    await this.#request({ url: pageAt(url, location.href), init }, false);
   }
 
-  /** @param {import("./navigation.js").Move} move */
+  /** @param {Move} move */
   async #request(move, isReplacing) {
     if (move.url.origin !== location.origin) return location.assign(move.url);
-    await this.#moves.request(move, isReplacing);
+    const moves = await this.#moves;
+    return await moves.request({ ...move, isReplacing });
   }
 
   // -- the first page ----------------------------------------------------------------------------------------------
@@ -103,65 +109,108 @@ class App {
       this.#embedded = null;
       return this.#go(move);
     };
-    this.#moves = interceptMoves(go, () => this.#moved());
+    const moved = () => this.#moved();
+    this.#moves = globalThis.navigation === undefined
+      ? this.#load("classic").then(({ ClassicHistory }) => new ClassicHistory(go, moved))
+      : new ModernHistory(go, moved);
+    interceptForms((move) => this.#request(move, false), this.#load);
     // A page that the browser kept and shows again has lost its lines.
     addEventListener("pageshow", (event) => {
-      if (event.persisted) go({ url: new URL(location.href), init: {} }).catch(() => {});
+      if (event.persisted && !this.#isPosted) go(here()).catch(() => {});
     });
-    serveByWorker(manifest.worker);
     this.#embedded = embeddedAnswer();
-    const hasMarkup = document.querySelector("[render],[data-bound]") !== null;
-    if (hasMarkup) this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
+    this.#isPosted = this.#embedded?.isPosted ?? false;
+    const later = (part, go) => this.#load(part).then(go).catch(console.error);
+    later("later", ({ goOn }) => goOn(this, manifest.worker));
+    if (document.querySelector("[render],[data-bound]") !== null) later("binding", ({ startBinding }) => startBinding(document));
+    const handlers = await this.#handlers;
+    const given = handlers?.takeAnswer();
     // Without a state the page is a file, and the app has nothing to say unless a handler of its own has.
-    if (this.#embedded === null && !(await this.#handlers)?.cover(location.pathname)) return;
-    this.#go({ url: new URL(location.href), init: {} }, true).catch(() => {});
+    if (this.#embedded === null && !handlers?.cover(location.pathname)) return;
+    this.#go({ ...here(), isFirst: true, given }).catch(() => {});
   }
 
   // -- navigation --------------------------------------------------------------------------------------------------
 
-  /** Runs the handlers for a request and shows what they answer. */
-  async #go({ url, init }, isFirst = false) {
-    const request = new Request(url, { ...init, headers: withOwnHeaders(init.headers) });
+  /**
+   * Runs the handlers for a request and shows what they answer.
+   * @param {Move} move
+   * @returns {Promise<boolean>} whether a state of success is shown
+   */
+  async #go(move) {
+    const { url, init, isFirst = false, given } = move;
+    const page = shownPage();
+    const request = new Request(url, { ...init, headers: withOwnHeaders(init.headers, page) });
     const { method } = request;
-    this.#say({ ...partsOf(url), method });
-    this.#controller.abort();
-    const controller = this.#controller = new AbortController();
+    if (this.#pending !== this.#controller) this.#pending.abort();
+    const controller = this.#pending = new AbortController();
+    const { signal } = controller;
+    const lines = [...this.background];
     const report = (error) => {
       // Where a page's line is lost, it is asked for again.
-      const isMended = method === "GET" && error instanceof LineLostError && error.code === LOST;
+      const isMended = method === "GET" && !this.#isPosted && error instanceof LineLostError && error.code === LOST;
       if (!isMended) this.#failed(error, controller);
+    };
+    /** Leaves what was shown before. */
+    const leave = () => {
+      if (!isFirst) for (const port of lines) port.postMessage({ ...partsOf(url), method }, { type: "navigate" });
     };
     Observer.set(this.navigator, { ...AT_REST, requesting: url.href, method });
     try {
       const handlers = await this.#handlers;
-      const answer = handlers === null
-        ? await this.#askServer({ request, signal: controller.signal })
-        : await handlers.run(request, this.background, { detail: { isFirst }, controller, report });
-      if (controller.signal.aborted || this.#isForBrowser(answer, request, isFirst)) return;
+      // What handlers of the page answer says nothing of the page that it belongs to.
+      const isElsewhere = !isFirst && handlers?.cover(url.pathname) && await handlers.pageOf(url.pathname) !== page;
+      if (signal.aborted) return false;
+      if (isElsewhere && method === "GET") {
+        leave();
+        return loadDocument(url, move);
+      }
+      const answer = given ?? (handlers === null
+        ? await this.#askServer({ request, signal })
+        : await handlers.run(request, this.background, { detail: { isFirst }, controller, report }));
+      if (signal.aborted) return false;
+      let target = url;
+      // What was made here has no URL.
+      if (answer instanceof Response && answer.url !== "") {
+        // As without an app, the page stays.
+        if (answer.status === 204 || answer.status === 205) return answer.status === 205;
+        if (answer.redirected) target = new URL(answer.url);
+        if (answer.headers.get(PAGE_HEADER) !== page) {
+          return !isFirst && this.#leaveTo(answer, target, move, controller, leave);
+        }
+      }
+      leave();
       const live = answer instanceof LiveResponse ? answer : LiveResponse.from(answer);
       // A generator or a live function has nobody left to speak to.
-      if (live !== answer) controller.signal.addEventListener("abort", () => live.disconnect());
+      if (live !== answer) signal.addEventListener("abort", () => live.disconnect());
+      if (isElsewhere) {
+        await firstState(live, report);
+        handlers.keepAnswer(url, live);
+        return loadDocument(url, move);
+      }
+      if (controller !== this.#controller) this.#controller.abort();
+      this.#controller = controller;
+      if (!isFirst) this.#isPosted = method !== "GET";
+      const place = setAddress(target, move);
+      this.#moved();
       const hasState = await firstState(live, report);
-      if (controller.signal.aborted) return;
-      this.#arrived(answer, url);
+      if (signal.aborted) return false;
       if (hasState) this.#show(live, controller);
+      place();
+      return live.status < 400;
     } catch (error) {
       report(error);
       throw error;
     } finally {
-      if (this.#controller === controller) Observer.set(this.navigator, { requesting: null, remotely: false });
+      if (this.#pending === controller) Observer.set(this.navigator, { requesting: null, remotely: false });
     }
-  }
-
-  /** Tells every handler that is still on the line where the user goes. */
-  #say(parts) {
-    if (this.background.length > 0) this.background.postMessage(parts, { type: "navigate" });
   }
 
   /** Past the last client handler: the answer that the page came with, or the server's. */
   async #askServer({ request, signal }) {
+    const isMendable = request.method === "GET" && !this.#embedded?.isPosted;
     const response = await this.#answer(request, signal);
-    if (request.method === "GET") this.#pages.set(response, signal);
+    if (isMendable) this.#pages.set(response, signal);
     return response;
   }
 
@@ -174,34 +223,22 @@ class App {
     return await fetch(request.clone(), { signal, cache: "no-store" });
   }
 
-  /** Whether the browser has to load an answer as a page of its own; then it does. */
-  #isForBrowser(answer, request, isFirst) {
-    if (answer instanceof Response && answer.headers.has("X-Redirect-Code")) {
-      location.assign(pageAt(answer.headers.get("location"), answer.url));
-      return true;
-    }
-    if (!(answer instanceof Response) || request.method !== "GET") return false;
-    const page = answer.headers.get(PAGE_HEADER);
-    const shown = document.querySelector('meta[name="liveline-page"]')?.content;
-    const type = answer.headers.get("content-type") ?? "";
-    const isData = page !== null || type === "" || /[/+]json\b/.test(type) || LiveResponse.hasPort(answer);
-    // A page that nothing answers has no state that could be fetched.
-    const isState = isData && answer.status !== 405;
-    if (isState && (page === null || shown === undefined || page === shown)) return false;
-    // The page that is there is all there is.
-    if (isFirst) return true;
-    const url = answer.redirected ? answer.url : request.url;
-    if (url === location.href) location.reload();
-    else location.replace(url);
-    return true;
-  }
-
-  /** Takes over the URL where HTTP's redirects led. */
-  #arrived(answer, url) {
-    if (answer instanceof Response && answer.redirected && new URL(answer.url).origin === location.origin) {
-      if (answer.url !== url.href) this.#moves.rename(answer.url);
-    }
-    this.#moved();
+  /**
+   * An answer that is no state of the page: the browser loads it as a document. Where the request must not be sent
+   * again, the host keeps the answer for that.
+   */
+  #leaveTo(answer, target, move, controller, leave) {
+    const { status, headers } = answer;
+    const code = headers.get("X-Redirect-Code");
+    answer.body?.cancel();
+    if (code !== null) target = pageAt(headers.get("location"), answer.url);
+    // A page that has something to say about the error prevents the default.
+    if (status >= 400 && !this.#failed(statusError(answer), controller, status)) return false;
+    // What is downloaded leaves the page where it is.
+    if (!/^attachment/i.test(headers.get("content-disposition"))) leave();
+    if (code > 303) this.#load("forms").then(({ sendAgain }) => sendAgain(target, move));
+    else loadDocument(target, move);
+    return false;
   }
 
   #moved() {
@@ -214,7 +251,7 @@ class App {
     };
     live.addEventListener("replace", redirect);
     controller.signal.addEventListener("abort", () => live.removeEventListener("replace", redirect));
-    if (live.status >= 400) this.#failed(new Error(`${live.status} ${live.statusText}`.trim()), controller);
+    if (live.status >= 400) this.#failed(statusError(live), controller, live.status);
     this.#state.follow(live);
     redirect();
   }
@@ -240,12 +277,20 @@ class App {
     }
   }
 
-  /** Errors are never silent: the navigator has them, and the document hears of them. */
-  #failed(error, controller) {
-    if (controller.signal.aborted) return;
+  /**
+   * Errors are never silent: the navigator has them, and the document hears of them.
+   * @param {number} [status] of the answer, where one came
+   * @returns {boolean} whether nobody prevents the default
+   */
+  #failed(error, controller, status = 0) {
+    if (controller.signal.aborted) return true;
+    const { requesting, method } = this.navigator;
     Observer.set(this.navigator, "error", error);
-    const event = new CustomEvent("liveline:error", { detail: { error }, cancelable: true });
-    if (document.dispatchEvent(event)) console.error(error);
+    const detail = { error, status, method, url: requesting ?? location.href };
+    const event = new CustomEvent("liveline:error", { detail, bubbles: true, cancelable: true });
+    const isLeft = document.dispatchEvent(event);
+    if (isLeft) console.error(error);
+    return isLeft;
   }
 
   // -- lines -------------------------------------------------------------------------------------------------------
@@ -281,16 +326,31 @@ class App {
       // Not the page itself: each request for it runs its handler.
       const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
       if (signal.aborted || !answer?.ok) continue;
-      await this.#go({ url: new URL(location.href), init: {} });
+      await this.#go(here());
       return tellOfLine("reloaded");
     }
   }
 }
 
+/** What asks for the page again. @returns {Move} */
+function here() {
+  return { url: new URL(location.href), init: {}, isThere: true };
+}
+
+/** The page that is there; "" for a document that is none. */
+function shownPage() {
+  return document.querySelector('meta[name="liveline-page"]')?.content ?? "";
+}
+
+function statusError({ status, statusText }) {
+  return new Error(`${status} ${statusText}`.trim());
+}
+
 /** The headers that tell the host who asks. */
-function withOwnHeaders(headers) {
+function withOwnHeaders(headers, page) {
   const all = new Headers(headers);
   if (!all.has("accept")) all.set("Accept", "application/json");
+  all.set(PAGE_HEADER, page);
   all.set("X-Accept-Live", "*");
   // A page may not read where other origins lead.
   all.set("X-Redirect-Policy", "manual-when-cross-origin");
@@ -321,8 +381,9 @@ function embeddedAnswer() {
   const headers = new Headers({ "Content-Type": "application/json" });
   if (line !== null) headers.set(LINE_HEADER, line.content);
   const url = new URL(location.href);
-  const status = Number(state?.dataset.status ?? 200);
-  return { url: url.href, response: new Response(state?.textContent || "null", { status, headers }) };
+  const { status = 200, method } = state?.dataset ?? {};
+  const response = new Response(state?.textContent || "null", { status: Number(status), headers });
+  return { url: url.href, response, isPosted: method !== undefined };
 }
 
 /** A URL as handlers of `navigate` get it. */
@@ -330,35 +391,24 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
   return { href, origin, protocol, host, hostname, port, pathname, search, hash };
 }
 
-/** Registers the service worker where there are handlers for it, and takes it back where there were. */
-async function serveByWorker(hasHandlers) {
-  const container = globalThis.navigator.serviceWorker;
-  // Only a secure context has it.
-  if (container === undefined) return;
-  try {
-    if (hasHandlers) {
-      await container.register(WORKER, { type: "module", scope: "/" });
-      return;
-    }
-    const registration = await container.getRegistration("/");
-    const script = registration?.active?.scriptURL ?? "";
-    if (new URL(script || "/", location.href).pathname === WORKER) await registration.unregister();
-  } catch (error) {
-    console.warn("The service worker was not registered:", error);
-  }
-}
-
 /**
  * What the host says of this generation's code.
  * @typedef {object} Manifest
- * @property {[string, string][]} client pattern and module of each client handler
+ * @property {[string, string, string?][]} client pattern and module of each client handler, and the page of its folder
  * @property {boolean} worker whether there are handlers for the service worker
  * @property {boolean} [live] whether any of them has a live function
  */
 
 /**
  * Loads a part of the app that not every page needs.
- * @typedef {(part: "binding" | "events" | "handlers" | "live" | "sockets") => Promise<object>} Load
+ * @typedef {(part: "binding" | "classic" | "dialogs" | "events" | "forms" | "handlers" | "later" | "live" | "sockets") =>
+ *   Promise<object>} Load
+ */
+
+/**
+ * What the app is asked to do, and how its history is to show it.
+ * @typedef {import("./navigation.js").Move & {
+ *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean, given?: unknown }} Move
  */
 
 /** @param {Manifest} manifest @param {(part: string, query: string) => Promise<object>} load */

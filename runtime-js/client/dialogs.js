@@ -1,4 +1,5 @@
-// Dialogs that handlers ask for, shown by the browser itself where the page has nothing of its own.
+// Dialogs that handlers ask for, shown by the browser itself where the page has nothing of its own. Part of the page only
+// once there is one.
 
 /** Shows a dialog of each type and returns the user's answer. */
 const NATIVE = {
@@ -8,21 +9,13 @@ const NATIVE = {
 };
 
 /**
- * Answers requests for dialogs, unless a listener calls `preventDefault()` and answers on `event.ports[0]` itself.
- * @param {EventTarget} background
- * @param {Record<string, (text: string, data: object) => unknown>} [show]
+ * Answers a request for a dialog, unless a listener called `preventDefault()` and answers on `event.ports[0]` itself.
+ * @param {import("../33_port_events.js").PortMessageEvent} event
  */
-export function answerDialogs(background, show = NATIVE) {
-  for (const [type, ask] of Object.entries(show)) {
-    background.addEventListener(type, (event) => {
-      // Whoever listens for it may have been added later than this.
-      queueMicrotask(() => {
-        if (event.defaultPrevented) return;
-        const data = typeof event.data === "string" ? { message: event.data } : event.data ?? {};
-        event.respondWith(ask(dialogText(data), data) ?? null);
-      });
-    });
-  }
+export function answerDialog(event) {
+  if (event.defaultPrevented) return;
+  const data = typeof event.data === "string" ? { message: event.data } : event.data ?? {};
+  event.respondWith(NATIVE[event.type](dialogText(data), data) ?? null);
 }
 
 function dialogText({ message, details }) {

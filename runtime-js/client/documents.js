@@ -4,7 +4,7 @@
 /** The cache's name. */
 const KEPT = "liveline";
 /** Where the host has a route's page without a state. */
-const PAGES = "/.liveline/page";
+const PAGES = "/.liveline/blank";
 /** How many pages are kept; the oldest go first. */
 const MAX_PAGES = 50;
 

@@ -1,11 +1,16 @@
 // The handlers of the page's layer. Part of the page only where there are any.
 
+import { LiveResponse } from "../20_live_response.js";
 import { ClientEvent } from "./event.js";
 import { portPair } from "./local_ports.js";
+import { pageOf } from "./pages.js";
 import { Router, StepTree } from "./steps.js";
 
+/** An answer on its way to the page that belongs to it, in the tab's storage. */
+const ANSWER_KEY = "liveline:answer";
+
 /**
- * @param {[string, string][]} handlers pattern and module of each
+ * @param {[string, string, string?][]} handlers pattern and module of each, and its folder's page
  * @param {(event: { request: Request, signal: AbortSignal }) => Promise<Response>} pastTheLastStep
  */
 export function handlersOf(handlers, pastTheLastStep) {
@@ -14,6 +19,24 @@ export function handlersOf(handlers, pastTheLastStep) {
   return {
     /** Whether any of them is asked for a path. */
     cover: (pathname) => tree.resolve(pathname).length > 0,
+
+    /** The page of a path that is covered. */
+    pageOf(pathname) {
+      const { dirname } = tree.resolve(pathname).at(-1);
+      return pageOf(pathname, handlers.find(([pattern]) => pattern === dirname)[2] ?? "");
+    },
+
+    /** Keeps an answer for the document that is loaded next. @param {import("../20_live_response.js").LiveResponse} live */
+    keepAnswer(url, { body = null, status }) {
+      sessionStorage.setItem(ANSWER_KEY, JSON.stringify({ url: url.href, body, status }));
+    },
+
+    /** The answer that was kept for this document, if there is one. */
+    takeAnswer() {
+      const kept = JSON.parse(sessionStorage.getItem(ANSWER_KEY));
+      sessionStorage.removeItem(ANSWER_KEY);
+      return kept?.url === location.href ? new LiveResponse(kept.body, { status: kept.status }) : undefined;
+    },
 
     /**
      * What they answer.

@@ -1,139 +1,101 @@
-// The browser's history and its ways to move through it, by the Navigation API or by events that are older.
+// The browser's history: what moves through it is intercepted, and gets the app's requests as entries once these are
+// answered. As without an app, the address changes when the answer is there and not before.
 
-import { formMove, isWithinPage, linkTarget, navigateMove } from "./navigation.js";
+import { formMove, isWithinPage, navigateMove } from "./navigation.js";
 
-/**
- * What a move asks of the app.
- * @typedef {(move: import("./navigation.js").Move) => Promise<unknown>} Go
- */
+/** @typedef {import("./app.js").Move} Move */
 
-/** Moves through the history by the Navigation API. */
-class ModernHistory {
+/** A step back, because the way forward failed. */
+const BACK = "liveline:back";
+/** A navigation that the app leaves to the browser. */
+let isOurs = false;
+
+/** Intercepts moves by the Navigation API. */
+export class ModernHistory {
   #go;
-  /** Moves that the app makes itself, until their event comes. */
-  #own = null;
 
-  /** @param {Go} go @param {() => void} moved the page's URL changed without a request */
+  /** @param {(move: Move) => Promise<unknown>} go @param {() => void} moved the page's URL changed without a request */
   constructor(go, moved) {
     this.#go = go;
     navigation.addEventListener("navigate", (event) => this.#onNavigate(event));
     navigation.addEventListener("currententrychange", moved);
   }
 
-  /** Asks for a URL, in a new entry of the history unless it is the page's own. */
-  request({ url, init }, isReplacing) {
-    const isSame = url.href === location.href;
-    return new Promise((resolve, reject) => {
-      this.#own = { init, resolve, reject };
-      const { committed, finished } = navigation.navigate(url.href, {
-        history: isReplacing || isSame ? "replace" : "push",
-      });
-      this.#own = null;
-      committed.catch(reject);
-      // A redirect interrupts the navigation that led to it; what counts is how the request went.
-      finished.catch(() => {});
-    });
-  }
-
-  /** Puts another URL in the place of the page's. */
-  rename(url) {
-    this.#own = { isRename: true };
-    history.replaceState(history.state, "", url);
-    this.#own = null;
+  /** Asks for a URL. */
+  request(move) {
+    if (isWithinPage(move.url, new URL(location.href)) && move.init.method === undefined) {
+      return void location.assign(move.url);
+    }
+    return this.#go(move);
   }
 
   #onNavigate(event) {
-    const own = this.#own;
-    if (own?.isRename) return;
-    const here = new URL(location.href);
-    const move = navigateMove(event, here);
-    if (move === null) {
-      own?.resolve();
+    if (isOurs || event.info === BACK) return;
+    const move = navigateMove(event, new URL(location.href));
+    if (move === null) return;
+    if (event.navigationType !== "traverse") {
+      event.preventDefault();
+      this.request({ ...move, isReplacing: event.navigationType === "replace" }).catch(() => {});
       return;
     }
-    const init = own?.init ?? move.init;
+    const { key } = navigation.currentEntry;
     event.intercept({
       scroll: "after-transition",
       focusReset: "after-transition",
-      handler: async () => {
-        const gone = this.#go({ url: move.url, init });
-        if (own !== null) gone.then(own.resolve, own.reject);
-        await gone;
-      },
+      handler: () => this.#go({ ...move, isThere: true }).catch(() => {
+        navigation.traverseTo(key, { info: BACK }).committed.catch(() => {});
+      }),
     });
   }
 }
 
-/** The same with clicks, `pushState` and `popstate`. */
-class ClassicHistory {
-  #go;
-  #moved;
-  #url = new URL(location.href);
-
-  constructor(go, moved) {
-    this.#go = go;
-    this.#moved = moved;
-    addEventListener("click", (event) => this.#onClick(event));
-    addEventListener("popstate", () => this.#onPopState());
-    addEventListener("hashchange", moved);
-  }
-
-  request({ url, init }, isReplacing) {
-    if (isWithinPage(url, this.#url) && init.method === undefined) {
-      location.hash = url.hash;
-      return Promise.resolve();
-    }
-    if (isReplacing || url.href === location.href) history.replaceState(null, "", url);
-    else history.pushState(null, "", url);
-    this.#arrived();
-    const gone = this.#go({ url, init });
-    return gone.then(() => scrollToTarget(url));
-  }
-
-  rename(url) {
-    history.replaceState(history.state, "", url);
-    this.#arrived();
-  }
-
-  #onClick(event) {
-    const url = linkTarget(event, this.#url);
-    if (url === null || isWithinPage(url, this.#url)) return;
-    event.preventDefault();
-    this.request({ url, init: {} }, false).catch(() => {});
-  }
-
-  #onPopState() {
-    const url = new URL(location.href);
-    if (isWithinPage(url, this.#url) || url.href === this.#url.href) return this.#arrived();
-    this.#arrived();
-    this.#go({ url, init: {} }).catch(() => {});
-  }
-
-  #arrived() {
-    this.#url = new URL(location.href);
-    this.#moved();
-  }
+/**
+ * Makes a URL that of the page.
+ * @param {URL} url @param {Move} move
+ * @returns {() => void} to be called when its state is shown: brings what the user sees to the place
+ */
+export function setAddress(url, { isThere, isReplacing, form }) {
+  const isSame = url.href === location.href;
+  if (!isSame) history[isThere || isReplacing ? "replaceState" : "pushState"](isThere ? history.state : null, "", url);
+  return () => {
+    // Who sends a form goes on with it.
+    if (isThere || form !== undefined) return;
+    document.activeElement?.closest("a, area")?.blur();
+    const target = url.hash === "" ? null : document.getElementById(decodeURIComponent(url.hash.slice(1)));
+    if (target !== null) target.scrollIntoView();
+    else scrollTo(0, 0);
+  };
 }
 
-function scrollToTarget(url) {
-  const target = url.hash === "" ? null : document.getElementById(decodeURIComponent(url.hash.slice(1)));
-  if (target !== null) target.scrollIntoView();
-  else scrollTo(0, 0);
+/** Has the browser load a URL as a document. @returns {false} the app shows nothing */
+export function loadDocument(url, { isThere, isReplacing }) {
+  const isSame = url.href.split("#")[0] === location.href.split("#")[0];
+  // With a hash this would only move within the page.
+  if (isSame) url.hash = "";
+  isOurs = true;
+  location[isSame || isReplacing || isThere ? "replace" : "assign"](url);
+  isOurs = false;
+  return false;
 }
 
 /**
- * Begins to intercept what the user does.
- * @param {Go} go @param {() => void} moved
+ * Takes over forms. They are read from the document, because browsers know only some of the methods.
+ * @param {(move: Move) => Promise<boolean>} send @param {import("./app.js").Load} load
  */
-export function interceptMoves(go, moved) {
-  const moves = globalThis.navigation === undefined ? new ClassicHistory(go, moved) : new ModernHistory(go, moved);
-  // Forms are read from the document, because browsers know only some of the methods.
+export function interceptForms(send, load) {
+  /** Forms whose answer is not there yet. */
+  const busy = new WeakSet();
   addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;
-    const move = formMove(event.target, event.submitter, new URL(location.href));
+    const form = event.target;
+    const move = formMove(form, event.submitter, new URL(location.href));
     if (move === null) return;
     event.preventDefault();
-    moves.request(move, false).catch(() => {});
+    if (busy.has(form)) return;
+    // What only looks may be asked for anew.
+    if (move.init.method !== undefined) busy.add(form);
+    const sent = send({ ...move, form });
+    sent.catch(() => {}).finally(() => busy.delete(form));
+    load("forms").then(({ follow }) => follow(form, event.submitter, move, sent)).catch(() => {});
   });
-  return moves;
 }

@@ -1,7 +1,7 @@
-// Which clicks, submissions and moves through the history are the app's, and what request each stands for.
+// Which submissions and moves through the history are the app's, and what request each stands for.
 
 /** On a link or form: the browser deals with it. */
-const LEAVE_ALONE = "webflo-no-intercept";
+export const LEAVE_ALONE = "webflo-no-intercept";
 
 /** What only the host answers. */
 const HOST_PATH = "/.liveline/";
@@ -31,22 +31,8 @@ export function isWithinPage(url, here) {
   return isSame && url.href.includes("#") && url.hash !== here.hash;
 }
 
-/**
- * The URL that a click on a link leads to, or null where the click is the browser's.
- * @param {MouseEvent} event
- * @param {URL} here
- */
-export function linkTarget(event, here) {
-  const hasModifier = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
-  if (event.defaultPrevented || event.button !== 0 || hasModifier) return null;
-  const link = event.composedPath().find((element) => element.localName === "a" && element.hasAttribute("href"));
-  if (link === undefined || link.hasAttribute("download") || link.hasAttribute(LEAVE_ALONE)) return null;
-  if (!isThisWindow(link.getAttribute("target"))) return null;
-  const url = new URL(link.getAttribute("href"), link.baseURI ?? here);
-  return isInApp(url, here) ? url : null;
-}
-
-function isThisWindow(target) {
+/** Whether a target names the window that it stands in. */
+export function isThisWindow(target) {
   return target === null || target === "" || target === "_self" || target.startsWith("_webflo:");
 }
 
@@ -94,6 +80,8 @@ function textOfFields(data) {
 export function navigateMove(event, here) {
   if (!event.canIntercept || event.hashChange || event.downloadRequest !== null) return null;
   if (event.navigationType === "reload" || event.sourceElement?.hasAttribute?.(LEAVE_ALONE)) return null;
+  // What the page itself puts into the history is there already.
+  if (event.destination.sameDocument && event.navigationType !== "traverse") return null;
   const url = new URL(event.destination.url);
   if (!isInApp(url, here)) return null;
   return { url, init: event.formData === null ? {} : { method: "POST", body: event.formData } };

@@ -16,6 +16,8 @@ const MAX_RETRY_MS = 5_000;
 const WELCOME_MS = 5_000;
 /** After so many of the host's pings nothing is on the way any more. */
 const MISSED_PINGS = 2.4;
+/** After so many of them one is overdue. */
+const LATE = 1.3;
 /** How long a host waits of which it is not known. */
 const WINDOW_MS = 30_000;
 
@@ -28,6 +30,7 @@ const WINDOW_MS = 30_000;
  * @property {() => void} opened the line is there
  * @property {(text: string) => void} deliver an envelope came
  * @property {() => void} away the connection was lost
+ * @property {(isLate: boolean) => void} late the host's ping is overdue; false: something came after all
  * @property {(missed: boolean) => void} resumed there is another; `missed`: some envelopes are gone, a state follows
  * @property {(code: number, reason: string, wasClean: boolean) => void} closed nothing follows
  */
@@ -65,6 +68,9 @@ export class ResumableLine {
   #retryAt = Infinity;
   /** When a connection on which nothing comes is taken for lost. */
   #patienceAt;
+  /** When a ping of the host is overdue, and whether one is. */
+  #lateAt = Infinity;
+  #isLate = false;
   /** How long the host waits for a connection. */
   #overAt = Infinity;
 
@@ -89,7 +95,7 @@ export class ResumableLine {
 
   /** When `tick` has to be called. */
   get due() {
-    return Math.min(this.#confirmAt, this.#retryAt, this.#patienceAt);
+    return Math.min(this.#confirmAt, this.#retryAt, this.#patienceAt, this.#lateAt);
   }
 
   /** It is `due`. */
@@ -97,6 +103,10 @@ export class ResumableLine {
     if (this.#isOver) return;
     if (now >= this.#patienceAt) this.lost(now);
     if (now >= this.#confirmAt) this.#confirm();
+    if (now >= this.#lateAt) {
+      this.#lateAt = Infinity;
+      this.#setLate(true);
+    }
     if (now < this.#retryAt) return;
     this.#retryAt = Infinity;
     this.#patienceAt = now + WELCOME_MS;
@@ -122,7 +132,8 @@ export class ResumableLine {
       return this.closed(1006, "", false);
     }
     this.#isOn = false;
-    this.#confirmAt = this.#patienceAt = Infinity;
+    this.#confirmAt = this.#patienceAt = this.#lateAt = Infinity;
+    this.#isLate = false;
     const most = Math.min(FIRST_RETRY_MS * 2 ** this.#attempts, MAX_RETRY_MS);
     this.#attempts += 1;
     // The last attempt is made when the host stops waiting, and also when this comes late.
@@ -143,7 +154,7 @@ export class ResumableLine {
     if (kind === "w") return this.#welcomed(JSON.parse(text.slice(1)), now);
     if (!this.#isOn) return this.lost(now);
     if (kind === "a") this.#forget(Number(text.slice(1)));
-    this.#patienceAt = now + this.#silence;
+    this.#listen(now);
     const end = text.indexOf(" ");
     const number = Number(text.slice(0, end));
     // What is known, and control frames that are not.
@@ -186,7 +197,7 @@ export class ResumableLine {
     this.#mayJump = lost;
     this.#overAt = Infinity;
     this.#forget(received);
-    this.#patienceAt = now + this.#silence;
+    this.#listen(now);
     this.#confirm();
     for (const frame of this.#unconfirmed) this.#out.write(frame);
     if (this.#ending !== null) return this.#out.hangUp(...this.#ending);
@@ -194,6 +205,18 @@ export class ResumableLine {
     this.#wasWelcome = true;
     if (isBack) this.#out.resumed(lost);
     else this.#out.opened();
+  }
+
+  /** Something came. */
+  #listen(now) {
+    this.#patienceAt = now + this.#silence;
+    this.#lateAt = now + this.#silence * LATE / MISSED_PINGS;
+    if (this.#isLate) this.#setLate(false);
+  }
+
+  #setLate(isLate) {
+    this.#isLate = isLate;
+    this.#out.late?.(isLate);
   }
 
   /** Tells the host what has come. */

@@ -59,6 +59,7 @@ export function keepLine(url, socket, receiver, { WebSocket, fetch, setTimeout, 
     opened: receiver.opened,
     deliver: receiver.frame,
     away: () => tell("away"),
+    late: (isLate) => tell(isLate ? "late" : "on time"),
     resumed: (missed) => tell("resumed", missed),
     closed: receiver.closed,
   }, now());

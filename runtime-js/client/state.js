@@ -16,7 +16,9 @@ export class PageState {
   follow(live) {
     this.leave();
     const show = () => {
-      if (!live.headers.has("location")) this.#show(live.body);
+      // An error without a word must not wipe out what is there.
+      const isNothing = live.status >= 400 && (live.body ?? null) === null;
+      if (!live.headers.has("location") && !isNothing) this.#show(live.body);
     };
     live.addEventListener("replace", show);
     this.#unfollow = () => live.removeEventListener("replace", show);

@@ -8,6 +8,7 @@ import { Downstream } from "./downstream.js";
 import { ClientEvent, kHasClient } from "./event.js";
 import { openEvents } from "./events.js";
 import { provideLiveFunctions } from "./live.js";
+import { pageOf } from "./pages.js";
 import { keepLine } from "./sockets.js";
 import { Router, StepTree } from "./steps.js";
 import { transportFor } from "./transport.js";
@@ -18,6 +19,7 @@ provideLiveFunctions();
 
 /** A worker loads nothing later. */
 const PARTS = { events: { openEvents }, sockets: { keepLine } };
+const PAGE_HEADER = "X-Live-Page";
 /** What only the host answers. */
 const HOST_PATHS = /^\/(?:\.liveline\/|app\.m?js$)/;
 
@@ -97,5 +99,15 @@ async function answer(router, fetchEvent) {
   const response = await Promise.race([ran, downstream.answer]);
   if (isPage) return await documentOf(response, pathname);
   if (isDocument && response.headers.has("X-Live-Page")) fetchEvent.waitUntil(keepPage(pathname));
-  return response;
+  return await forPage(fetchEvent.request, response);
+}
+
+/** What was made here belongs to the page of its path, as the host's answers say themselves. */
+async function forPage(request, response) {
+  const shown = request.headers.get(PAGE_HEADER);
+  if (shown === null || response.url !== "" || response.type === "error") return response;
+  const { status, statusText, headers } = response;
+  const marked = new Headers(headers);
+  marked.set(PAGE_HEADER, await pageOf(new URL(request.url).pathname, shown));
+  return new Response(response.body, { status, statusText, headers: marked });
 }

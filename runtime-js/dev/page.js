@@ -13,11 +13,14 @@
   /** How long after a reload fields and places that are not there yet are waited for, in milliseconds. */
   const RESTORE_FOR = 5000;
   const KEPT = "liveline:dev";
+  const BEHIND = "liveline:dev-behind";
 
   if (globalThis[Symbol.for("liveline.dev")] !== undefined) return;
   globalThis[Symbol.for("liveline.dev")] = true;
   /** The run of the host that answered with this page, and how often something was saved before that. */
-  const known = { run: document.currentScript?.dataset.run, saves: Number(document.currentScript?.dataset.saves) };
+  const { run, saves, posted } = document.currentScript?.dataset ?? {};
+  const known = { run, saves: Number(saves) };
+  const isPosted = posted !== undefined;
   /** Resolves when the page can be looked at. One that is written bit by bit may have no end. */
   const parsed = new Promise((resolve) => {
     if (document.readyState !== "loading") return resolve();
@@ -73,7 +76,10 @@
     if (what.all || errorPage() !== null) return "reload";
     const paths = loaded();
     const asked = [path, ...[...paths].filter((other) => !other.startsWith("/.liveline/"))];
-    if (what.pages.some((pattern) => pattern === page || covers(decoded(pattern), path))) return "reload";
+    // A page that is nearer than the one that is shown takes its place.
+    const isNearer = (pattern) => page === undefined || segmentsOf(pattern).length > segmentsOf(page).length;
+    const isPage = (pattern) => pattern === page || (covers(decoded(pattern), path) && isNearer(pattern));
+    if (what.pages.some(isPage)) return "reload";
     if (what.client.some((pattern) => covers(pattern, path))) return "reload";
     if (what.files.some((file) => !styles.has(file) && isAmong(file, [...paths, ...ownFiles()]))) return "reload";
     if (what.worker.some((pattern) => asked.some((path) => covers(pattern, path)))) return "worker";
@@ -92,10 +98,13 @@
   // -- what is done ---------------------------------------------------------------------------------------------------
 
   let isLeaving = false;
+  /** Handlers of the browser were saved that this page does not run now, and may have loaded. */
+  let isStale = false;
 
   async function saved(message) {
     const styles = await exchangeStyles(message.what.files.filter((file) => /\.css$/i.test(file)));
     const effect = effectOf(message.what, styles);
+    isStale ||= message.what.client.length > 0;
     if (!message.keepsErrors) errors.saved = [];
     // What this page is made of has changed.
     if (effect !== null) errors.server = errors.page = [];
@@ -109,16 +118,31 @@
     if (isLeaving) return;
     isLeaving = true;
     keep();
-    location.reload();
+    // What a form was answered with is not to be sent again.
+    if (isPosted) location.replace(location.pathname + location.search);
+    else location.reload();
   }
+
+  // Links of a stale page lead to documents of their own, with the new handlers.
+  globalThis.navigation?.addEventListener("navigate", (event) => {
+    if (!isStale || event.hashChange || event.navigationType === "reload") return;
+    if (event.navigationType === "traverse" && event.destination.sameDocument) {
+      globalThis.navigation.addEventListener("navigatesuccess", reload, { once: true });
+    } else if (event.userInitiated && event.formData === null && !event.destination.sameDocument) {
+      event.stopImmediatePropagation();
+    }
+  });
 
   /** Has the page's state answered by the new code, in place. The line of the old code ends with that. */
   async function exchangeState() {
     const [x, y] = [scrollX, scrollY];
     const focused = document.activeElement;
+    const { href, hash } = location;
     try {
-      await globalThis.webqit.app.navigate(location.href);
+      // With a fragment it would only be a move within the page.
+      await globalThis.webqit.app.navigate(href.slice(0, href.length - hash.length));
       await globalThis.navigation?.transition?.finished;
+      if (hash !== "") location.replace(href);
     } catch {
       // Whoever failed says so.
     }
@@ -425,9 +449,12 @@
     const message = isError ? `${error.name ?? "Error"}: ${error.message}` : `${String(error)} was thrown`;
     let frames = framesOf(isError ? error.stack : "").filter(({ url }) => !isOfHost(url));
     if (frames.length === 0 && place?.url && !isOfHost(place.url)) frames = [{ name: "", ...place }];
+    const isRendered = document.querySelector('meta[name="liveline-page"]') !== null;
     const asked = frames.slice(0, 16).map(({ url, line, column }) => {
       const { origin, pathname } = new URL(url);
-      return { path: origin === location.origin ? pathname : "", line, column };
+      // What a page was rendered from has other lines.
+      const isFile = origin === location.origin && !(isRendered && pathname === location.pathname);
+      return { path: isFile ? pathname : "", line, column };
     });
     const sources = asked.length === 0 ? [] : await post("/source", { frames: asked }).then((answer) => answer.json()).catch(() => []);
     const shown = frames.map((frame, index) => ({ ...frame, source: sources[index] ?? null }));
@@ -577,13 +604,14 @@
     return made;
   }
 
-  function sectionOf({ about = "The code as it was saved", message, file, line, column, excerpt, stack = [] }) {
+  function sectionOf({ about = "The code as it was saved", message, help, file, line, column, excerpt, stack = [] }) {
     const children = [element("small", { textContent: about }), element("h2", { textContent: message })];
     if (file) {
       const place = [file, line, column].filter((part) => part != null).join(":");
       children.push(placeButton(place));
       if (excerpt?.length > 0) children.push(excerptOf(excerpt, line, column));
     }
+    if (help !== undefined) children.push(element("p", { textContent: help }));
     if (stack.length > 0) children.push(element("ol", { children: stack.map(frameOf) }));
     return element("section", { children });
   }
@@ -678,9 +706,28 @@
   function greeted({ run, saves, errors: broken, failures }) {
     pause = FIRST_PAUSE;
     // The page missed something, and nobody knows what.
-    if (run !== known.run || saves !== known.saves) return reload();
+    if (isBehind(run, saves)) return reload();
     failures.forEach(failed);
     isBroken(broken);
+  }
+
+  /**
+   * Whether the page is of an earlier moment. One that is so still after it was loaded for that comes from a store of
+   * somebody's, and to load it once more is no help.
+   */
+  function isBehind(run, saves) {
+    const own = `${known.run} ${known.saves}`;
+    const isNow = run === known.run && saves === known.saves;
+    Object.assign(known, { run, saves });
+    try {
+      const isLoadedAgain = sessionStorage.getItem(BEHIND) === own;
+      if (isNow) sessionStorage.removeItem(BEHIND);
+      else sessionStorage.setItem(BEHIND, own);
+      return !isNow && !isLoadedAgain;
+    } catch {
+      // Without a store nobody could tell that it was loaded for that.
+      return false;
+    }
   }
 
   function isBroken(broken) {

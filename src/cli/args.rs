@@ -1,6 +1,6 @@
 //! The arguments as typed.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,17 +8,99 @@ use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::net::Place;
 use crate::trust::{HostPattern, ProxyRange, SiteOrigin};
+
+// The headings that flags stand below in the help.
+const ADDRESS: &str = "Address";
+const SITE: &str = "Site";
+const STRANGERS: &str = "Strangers and proxies";
+const DATA: &str = "Data and sessions";
+const LOGGING: &str = "Logging and figures";
+const LIMITS: &str = "Limits";
+
+const EXAMPLES: &str = "\
+Examples:
+  liveline dev . --open
+    work on the folder you are in, and open the browser
+  liveline check .
+    find what is wrong before anybody asks for it
+  liveline serve . --port 8080
+    serve it to others
+
+`liveline help COMMAND` lists the flags of a command.";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  liveline serve . --host 0.0.0.0 --port 80 --workers 4
+    serve the folder you are in to everybody
+  liveline serve . --origin https://example.org --trust-proxy loopback
+    the same behind a proxy on this machine that ends TLS
+  liveline serve . --database site.db --session-store sessions.db
+    keep what handlers store";
+
+const DEV_EXAMPLES: &str = "\
+Examples:
+  liveline dev . --open
+    work on the folder you are in, and open the browser
+  liveline dev . --host 0.0.0.0
+    try it on a phone in the same network
+  liveline dev . --access-log
+    see every request";
+
+const ROUTES_EXAMPLES: &str = "\
+Examples:
+  liveline routes .
+
+METHOD is what a handler exports: * is its default export, ? means that it does not load.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  liveline check .
+    read what is wrong, where, and what to do
+  liveline check . --json
+    have a program read it
+
+Exit codes: 0 nothing is wrong, 1 something is, 2 the command is not written as it should be.";
+
+const TYPES_EXAMPLES: &str = "\
+Examples:
+  liveline types .";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  liveline top http://127.0.0.1:3000
+    watch a server that `liveline dev` runs
+  liveline top http://127.0.0.1:9464 --once
+    print the figures of one that `liveline serve . --metrics` runs";
+
+const SNAPSHOT_EXAMPLES: &str = "\
+Examples:
+  liveline snapshot";
 
 /// Runs a folder of JavaScript route handlers whose answers can stay on the line.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Args {
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as liveline=debug
-    #[arg(long, global = true, value_name = "FILTER", default_value = "info", env = "LIVELINE_LOG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        default_value = "info",
+        env = "LIVELINE_LOG",
+        help_heading = LOGGING
+    )]
     pub log: EnvFilter,
     /// How to log: text for people, or json for programs, one object a line
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", env = "LIVELINE_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "LIVELINE_LOG_FORMAT",
+        help_heading = LOGGING
+    )]
     pub log_format: LogFormat,
     #[command(subcommand)]
     pub command: Command,
@@ -48,27 +130,35 @@ impl Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve a folder of handlers
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(Server),
-    /// Serve a folder and reload its handlers when a file changes; answers show errors
+    /// Serve a folder to who works on it: saved files count at once, and errors are shown
+    #[command(after_help = DEV_EXAMPLES)]
     Dev(Server),
-    /// List the routes of a folder
+    /// List the routes of a folder, with the methods that each handler answers
+    #[command(after_help = ROUTES_EXAMPLES)]
     Routes(Folder),
-    /// Load every handler of a folder and report every error
+    /// Load every handler and page of a folder and list all that is wrong
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
     /// Write the types of everything handlers can use, for editors and the TypeScript compiler
+    #[command(after_help = TYPES_EXAMPLES)]
     Types(Types),
     /// Watch a running server: its lines, rates, drops and isolates
+    #[command(after_help = TOP_EXAMPLES)]
     Top(Top),
     /// Keep a started engine in a file beside this executable, from where it starts several times faster
+    #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Folder {
     /// A routes folder, or a project with app/ and public/
+    #[arg(help_heading = "Arguments")]
     pub dir: PathBuf,
     /// Folder of static files [default: DIR/public if there is one]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = SITE)]
     pub public: Option<PathBuf>,
 }
 
@@ -97,27 +187,31 @@ pub struct Top {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = ADDRESS)]
 pub struct Server {
     #[command(flatten)]
     pub folder: Folder,
-    /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1", env = "HOST")]
-    pub host: IpAddr,
+    /// Address or name to listen on, such as 0.0.0.0 or localhost [default: 127.0.0.1, or HOST where that is an address]
+    #[arg(long, value_name = "ADDRESS", env = "LIVELINE_HOST")]
+    pub host: Option<Place>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 3000, env = "PORT")]
     pub port: u16,
+    /// Open the site in the browser
+    #[arg(long)]
+    pub open: bool,
     /// Isolates side by side, each with module state of its own
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = SITE)]
     pub workers: u16,
     /// Origin of another site whose pages may join live lines, and send requests with a session (repeatable)
-    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    #[arg(long = "allow-origin", value_name = "ORIGIN", help_heading = STRANGERS)]
     pub allow_origins: Vec<String>,
     /// The site's origin, such as https://example.org: event.url has it, and other hosts are refused with 421
-    #[arg(long, value_name = "ORIGIN", env = "LIVELINE_ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", env = "LIVELINE_ORIGIN", help_heading = STRANGERS)]
     pub origin: Option<SiteOrigin>,
     /// Name of a host to answer for, *.NAME for those below it, .NAME for both, * for all (repeatable) [default: all for
     /// serve, those of this machine for dev]
-    #[arg(long = "allow-host", value_name = "NAME", env = "LIVELINE_ALLOW_HOST", value_delimiter = ',')]
+    #[arg(long = "allow-host", value_name = "NAME", env = "LIVELINE_ALLOW_HOST", value_delimiter = ',', help_heading = STRANGERS)]
     pub allow_hosts: Vec<HostPattern>,
     /// Addresses of proxies whose word about their visitors counts: addresses and networks, the words loopback and
     /// private (repeatable)
@@ -125,30 +219,29 @@ pub struct Server {
         long = "trust-proxy",
         value_name = "ADDRESSES",
         env = "LIVELINE_TRUST_PROXY",
-        value_delimiter = ','
-    )]
+        value_delimiter = ',', help_heading = STRANGERS)]
     pub trust_proxies: Vec<ProxyRange>,
     /// File of the database that handlers get from liveline:sql [default: in memory]
-    #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE")]
+    #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE", help_heading = DATA)]
     pub database: Option<PathBuf>,
     /// Where sessions are kept: memory, or the path of a file
-    #[arg(long, value_name = "PATH", default_value = "memory", env = "LIVELINE_SESSION_STORE")]
+    #[arg(long, value_name = "PATH", default_value = "memory", env = "LIVELINE_SESSION_STORE", help_heading = DATA)]
     pub session_store: PathBuf,
     /// Secret that session cookies are signed with, 16 bytes at least [default: the file's own, or a new one]
-    #[arg(long, value_name = "SECRET", env = "SESSION_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "SECRET", env = "SESSION_KEY", hide_env_values = true, help_heading = DATA)]
     pub session_key: Option<String>,
     /// Keep cookies of sessions from travelling without TLS
-    #[arg(long)]
+    #[arg(long, help_heading = DATA)]
     pub secure_cookies: bool,
     /// Serve figures for Prometheus and `liveline top` at /metrics of this address
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:9464",
-          value_parser = figures_address, env = "LIVELINE_METRICS")]
+          value_parser = figures_address, env = "LIVELINE_METRICS", help_heading = LOGGING)]
     pub metrics: Option<SocketAddr>,
     /// Log every answered request
-    #[arg(long)]
+    #[arg(long, help_heading = LOGGING)]
     pub access_log: bool,
     /// Serve files of public/ also where links lead out of the folder
-    #[arg(long)]
+    #[arg(long, help_heading = SITE)]
     pub follow_links: bool,
     #[command(flatten)]
     pub limits: Limits,
@@ -156,6 +249,7 @@ pub struct Server {
 
 /// What a handler or a stranger may use up.
 #[derive(Debug, Clone, Parser)]
+#[command(next_help_heading = LIMITS)]
 pub struct Limits {
     /// How long a client has to join its live line
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]

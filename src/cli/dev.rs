@@ -15,13 +15,12 @@ use super::watch::{Seen, Watch};
 use super::{CliError, report};
 use crate::dev::{Broken, Dev, Saved};
 use crate::isolate::{Pool, Reloaded};
-use crate::net::Listener;
 use crate::ops::{Diagnostic, Mode};
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, told_to_reload) = begin()?;
-    let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Development, listener.address())?;
+    let listener = args.listen().await?;
+    let settings = args.settings(Mode::Development, listener.addresses())?;
     let figures = Figures::bind(&args, &settings).await?;
     let (root, public) = (settings.layout.root.clone(), settings.layout.public.clone());
     let dev = settings.dev.clone().expect("settings for development have it");

@@ -1,14 +1,18 @@
 //! Logs go to standard error; standard output is for what was asked.
 
-use std::io::IsTerminal;
+use std::fmt::{self, Debug, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tracing::field::{Field, Visit};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::Directive;
-use tracing_subscriber::fmt::format::{self, FormatFields};
+use tracing_subscriber::fmt::format::{FormatFields, Writer};
 
 use super::args::{Args, LogFormat};
-use crate::observe::output::LogWriter;
+use super::paint;
+use crate::observe::colors;
+use crate::observe::output::{LogWriter, Stream};
 use crate::observe::{ACCESS, CONSOLE};
 
 /// Whether programs read the log.
@@ -18,6 +22,9 @@ static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
 pub fn install(args: &Args) {
     let json = args.log_format == LogFormat::Json;
     FOR_PROGRAMS.store(json, Ordering::Relaxed);
+    if json {
+        colors::turn_off();
+    }
     // What handlers print is no more filtered than where it is printed as it is.
     let filter = EnvFilter::new(args.log.to_string())
         .add_directive(directive(ACCESS, if args.logs_access() { "info" } else { "off" }))
@@ -25,8 +32,8 @@ pub fn install(args: &Args) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LogWriter);
     match args.log_format {
         LogFormat::Text => {
-            let terminal = std::io::stderr().is_terminal();
-            log.with_ansi(terminal).with_target(false).fmt_fields(prose()).init();
+            let has_colors = colors::are_on(Stream::Error);
+            log.with_ansi(has_colors).with_target(false).fmt_fields(Prose { has_colors }).init();
         }
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
@@ -41,17 +48,45 @@ fn directive(target: &str, level: &str) -> Directive {
     format!("{target}={level}").parse().expect("a target and a level")
 }
 
-/// Fields as people read them: the message, which says the request already, then what else there is.
-fn prose() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
-    format::debug_fn(|writer, field, value| match field.name() {
-        "message" => write_visibly(writer, &format!("{value:?}")),
-        "method" | "path" | "status" => Ok(()),
-        name => write!(writer, " {name}={value:?}"),
-    })
+/// Fields as people read them: the first line of the message, which says the request already, what else there is, and
+/// the rest of the message.
+struct Prose {
+    has_colors: bool,
+}
+
+impl<'w> FormatFields<'w> for Prose {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut parts = Parts::default();
+        fields.record(&mut parts);
+        let (first, rest) = match parts.message.split_once('\n') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (parts.message.as_str(), None),
+        };
+        write!(writer, "{first}{}", parts.others)?;
+        let Some(rest) = rest else { return Ok(()) };
+        let rest = if self.has_colors { paint::details(rest) } else { rest.to_owned() };
+        write!(writer, "\n{rest}")
+    }
+}
+
+#[derive(Default)]
+struct Parts {
+    message: String,
+    others: String,
+}
+
+impl Visit for Parts {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = match field.name() {
+            "message" => write_visibly(&mut self.message, &format!("{value:?}")),
+            "method" | "path" | "status" => Ok(()),
+            name => write!(self.others, " {name}={value:?}"),
+        };
+    }
 }
 
 /// Writes text of whoever it may be so that it cannot command the terminal.
-fn write_visibly(writer: &mut format::Writer<'_>, text: &str) -> std::fmt::Result {
+fn write_visibly(writer: &mut String, text: &str) -> fmt::Result {
     for character in text.chars() {
         match character {
             '\n' | '\t' => writer.write_char(character)?,

@@ -6,15 +6,21 @@
 //! | `settings.rs` | the arguments checked and resolved |
 //! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `snapshot.rs`, `top.rs` | one subcommand each |
 //! | `figures.rs`, `view.rs` | the figures of another process, and what `top` shows of them |
+//! | `banner.rs` | what `dev` and `serve` show first at a terminal |
+//! | `browser.rs` | opens the browser |
+//! | `paint.rs` | colours |
 //! | `log.rs` | where and how the program logs |
 //! | `signals.rs` | what the operating system's signals mean |
 //! | `watch.rs` | changes on disk, for `dev` |
 
 mod args;
+mod banner;
+mod browser;
 mod check;
 mod dev;
 mod figures;
 mod log;
+mod paint;
 mod routes;
 mod serve;
 mod settings;
@@ -32,7 +38,9 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::isolate::Isolate;
+use crate::observe::colors;
 use crate::observe::output::{self, Stream};
+use crate::ops::fit_excerpts;
 
 /// How long the end of the process waits for whoever reads its last lines.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
@@ -41,6 +49,12 @@ const FLUSH_TIME: Duration = Duration::from_secs(1);
 pub fn main() -> ExitCode {
     let args = args::Args::parse();
     log::install(&args);
+    if colors::is_terminal(Stream::Error)
+        && let Ok((columns, _)) = crossterm::terminal::size()
+        && columns > 0
+    {
+        fit_excerpts(columns.into());
+    }
     Isolate::init_engine(args.max_heap());
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("liveline-io").build() {
@@ -131,6 +145,7 @@ fn report(text: &str) {
     if log::is_for_programs() {
         tracing::info!("{text}");
     } else {
+        let text = if colors::are_on(Stream::Error) { paint::problems(text) } else { text.to_owned() };
         output::print(Stream::Error, format!("{text}\n").as_bytes());
     }
 }

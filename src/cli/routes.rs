@@ -19,7 +19,7 @@ pub async fn run(args: &Folder) -> Result<(), CliError> {
     rows.extend(
         pages
             .iter()
-            .map(|(pattern, path)| ["page".to_owned(), pattern.clone(), shown(path), "page".to_owned()]),
+            .map(|(pattern, path)| ["GET".to_owned(), pattern.clone(), shown(path), "page".to_owned()]),
     );
     let widths: [usize; 4] = std::array::from_fn(|column| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()

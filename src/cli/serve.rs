@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use super::args::Server;
 use super::signals::{self, ReloadSignals, StopSignals};
-use super::{CliError, print, trim};
+use super::{CliError, banner, browser, print, trim};
 use crate::isolate::{Pool, Reloaded, Settings};
 use crate::net::Listener;
 use crate::observe::{self, Endpoint, Observer, output};
@@ -16,8 +16,8 @@ use crate::trust::Proxies;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, mut told_to_reload) = begin()?;
-    let listener = Listener::bind(args.host, args.port, args.limits.write_timeout).await?;
-    let settings = args.settings(Mode::Production, listener.address())?;
+    let listener = args.listen().await?;
+    let settings = args.settings(Mode::Production, listener.addresses())?;
     let figures = Figures::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
     let load = async { Ok(pool.reload().await.map(drop)?) };
@@ -82,7 +82,10 @@ pub async fn until_stopped(
         _ = stop.next() => return Ok(()),
     }
     trim::start();
-    print(&format!("listening on http://{}", listener.address()));
+    banner::show(args, pool.settings(), &listener);
+    if args.open {
+        browser::open(&banner::local_url(&listener));
+    }
     // Also during the drain, which somebody may want to watch.
     tokio::select! {
         never = figures.serve() => match never {},

@@ -1,6 +1,6 @@
 //! The arguments checked and resolved into what the server needs.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::dev::Dev;
 use crate::engine::{self, Origins};
 use crate::http;
 use crate::isolate::{Isolate, Limits, Settings};
-use crate::net::{Admission, Doors, open_files};
+use crate::net::{Admission, Doors, Listener, Place, open_files};
 use crate::observe::{Budget, Budgets, Observer};
-use crate::ops::{Bodies, BodyLimits, Mode, Sessions};
+use crate::ops::{Bodies, BodyLimits, KeptDocuments, Mode, Sessions, Shared};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::storage::{Databases, Location, Results, SessionStore};
@@ -41,8 +41,17 @@ impl Folder {
 }
 
 impl Server {
+    /// Takes its port, where the arguments or the environment say.
+    pub async fn listen(&self) -> Result<Listener, CliError> {
+        let place = match &self.host {
+            Some(host) if *host != Place::Name(String::new()) => host.clone(),
+            _ => place_of_environment(std::env::var("HOST").ok().as_deref()),
+        };
+        Ok(Listener::bind(&place, self.port, self.limits.write_timeout).await?)
+    }
+
     /// The settings of the server that listens there; its live lines run on the current runtime.
-    pub fn settings(&self, mode: Mode, listening: SocketAddr) -> Result<Settings, CliError> {
+    pub fn settings(&self, mode: Mode, listening: &[SocketAddr]) -> Result<Settings, CliError> {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let workers = self.workers.into();
         let database = self.database.clone();
@@ -72,13 +81,13 @@ impl Server {
 
     /// Whom the server believes. Who develops a site is safe from pages of others that have its address by a name of
     /// their own (DNS rebinding).
-    fn trust(&self, mode: Mode, listening: SocketAddr) -> Trust {
+    fn trust(&self, mode: Mode, listening: &[SocketAddr]) -> Trust {
         let names_machine = (mode == Mode::Development).then(machine_name);
         Trust {
             origin: self.origin.clone(),
             hosts: Hosts::new(&self.allow_hosts, self.origin.as_ref(), names_machine),
             proxies: Proxies::new(self.trust_proxies.clone()),
-            listening,
+            listening: listening.to_vec(),
         }
     }
 
@@ -102,6 +111,22 @@ impl Server {
             None => &own,
         };
         Ok(Sessions::new(store, key, self.secure_cookies))
+    }
+}
+
+/// Where to listen where nobody says so. Platforms put an address into `HOST`, shells the name of the machine or of its
+/// kind, which is no word on where to listen.
+fn place_of_environment(host: Option<&str>) -> Place {
+    let Ok(place) = host.unwrap_or_default().parse::<Place>();
+    match place {
+        Place::Address(_) => place,
+        Place::Name(_) if place.is_localhost() => place,
+        Place::Name(name) => {
+            if !name.is_empty() {
+                tracing::debug!("HOST is `{name}`, which is no address: see --host and LIVELINE_HOST");
+            }
+            Place::Address(Ipv4Addr::LOCALHOST.into())
+        }
     }
 }
 
@@ -161,11 +186,28 @@ fn settings(
         origin: None,
         hosts: Hosts::default(),
         proxies: Proxies::default(),
-        listening: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listening: Vec::new(),
     });
     let (files, observer, dev) = Default::default();
     let serve = http::serve;
-    Settings { layout, mode, workers, limits, hub, sessions, trust, databases, files, observer, dev, serve }
+    let shared = Shared::default();
+    let documents = KeptDocuments::default();
+    Settings {
+        layout,
+        mode,
+        workers,
+        limits,
+        hub,
+        sessions,
+        shared,
+        trust,
+        databases,
+        documents,
+        files,
+        observer,
+        dev,
+        serve,
+    }
 }
 
 /// The folder that a path was meant to lead to, if its name is misspelt.

@@ -21,9 +21,12 @@ const DECLARATIONS: &[(&str, &str)] = declarations![
     "index.d.ts",
     "live-response.d.ts",
     "observer.d.ts",
+    "password.d.ts",
     "port.d.ts",
+    "shared.d.ts",
     "sql.d.ts",
     "storage.d.ts",
+    "upload.d.ts",
     "websocket.d.ts",
 ];
 

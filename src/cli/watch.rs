@@ -12,7 +12,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::router::DOCUMENT;
+use crate::router::{DOCUMENT, ERROR_PAGE};
 
 /// How long nothing may have changed before what may be half written counts as whole. Editors write in several steps.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -290,7 +290,7 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
     let page = if root == 0 {
         path.extension().is_some_and(|extension| extension == "html")
     } else {
-        path.ends_with(DOCUMENT)
+        path.ends_with(DOCUMENT) || path.ends_with(ERROR_PAGE)
     };
     !is_hidden(inside)
         && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))

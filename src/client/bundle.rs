@@ -39,21 +39,26 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/app.js",
     "client/binding.js",
     "client/channel.js",
+    "client/classic.js",
     "client/dialogs.js",
     "client/documents.js",
     "client/downstream.js",
     "client/event.js",
     "client/events.js",
+    "client/forms.js",
     "client/handlers.js",
     "client/history.js",
     "client/hub.js",
+    "client/later.js",
     "client/live.js",
     "client/local_ports.js",
     "client/navigation.js",
+    "client/pages.js",
     "client/parts.js",
     "client/resume.js",
     "client/sockets.js",
     "client/state.js",
+    "client/status.js",
     "client/steps.js",
     "client/storage.js",
     "client/transport.js",
@@ -91,10 +96,14 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 5] = [
+    pub const PARTS: [Bundle; 9] = [
         Bundle::Part("binding"),
+        Bundle::Part("classic"),
+        Bundle::Part("dialogs"),
         Bundle::Part("events"),
+        Bundle::Part("forms"),
         Bundle::Part("handlers"),
+        Bundle::Part("later"),
         Bundle::Part("live"),
         Bundle::Part("sockets"),
     ];

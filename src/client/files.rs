@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use hyper::header::HeaderName;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asset::Asset;
 use super::bundle::{Bundle, PARTS_FOLDER};
@@ -53,7 +53,14 @@ impl BrowserFiles {
         }
         let (modules, read) = modules.finish();
         tell_of_universal(routes);
-        (modules.map(|modules| BrowserFiles::of(tools, &client, &worker, modules)), read)
+        (
+            modules.map(|modules| {
+                let client: Vec<_> =
+                    client.iter().map(|(pattern, url)| client_entry(routes, pattern, url)).collect();
+                BrowserFiles::of(tools, &client, &worker, modules)
+            }),
+            read,
+        )
     }
 
     /// What browsers get where there are no handlers for them.
@@ -63,7 +70,7 @@ impl BrowserFiles {
 
     fn of(
         tools: Arc<dyn Toolchain>,
-        client: &[(&str, String)],
+        client: &[Value],
         worker: &[(&str, String)],
         modules: Assets,
     ) -> BrowserFiles {
@@ -128,6 +135,14 @@ fn tell_of_universal(routes: &Routes) {
 
 fn files_of(routes: &Routes, layer: Layer) -> impl Iterator<Item = &PathBuf> {
     routes.handlers().iter().filter(move |handler| handler.layer == layer).map(|handler| &handler.path)
+}
+
+/// What the manifest says of a client handler: its pattern, its module, and the page of its folder, if it has one.
+fn client_entry(routes: &Routes, pattern: &str, url: &str) -> Value {
+    match routes.page_of(pattern) {
+        Some(page) => json!([pattern, url, page.id]),
+        None => json!([pattern, url]),
+    }
 }
 
 fn module_of(tools: &dyn Toolchain, bundle: Bundle) -> Asset {

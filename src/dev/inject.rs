@@ -56,10 +56,12 @@ fn end_of_tag(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// The script's element, for a page as the site was at that moment. Without `async` it runs before all that follows.
-pub fn script(at: &Moment, nonce: Option<&str>) -> String {
+/// The script's element, for a page as the site was at that moment, and that may be what a form was answered with.
+/// Without `async` it runs before all that follows.
+pub fn script(at: &Moment, is_posted: bool, nonce: Option<&str>) -> String {
     let nonce = nonce.map(|nonce| format!(" nonce=\"{nonce}\"")).unwrap_or_default();
     let Moment { run, saves } = at;
+    let nonce = format!("{}{nonce}", if is_posted { " data-posted" } else { "" });
     format!("<script src=\"{PATH}/page.js\" data-run=\"{run}\" data-saves=\"{saves}\"{nonce}></script>")
 }
 
@@ -209,7 +211,7 @@ mod tests {
         assert_eq!(nonce(&["img-src *", "script-src 'self' 'nonce-ab+/=' x"]).as_deref(), Some("ab+/="));
         assert_eq!(nonce(&["script-src 'nonce-\"x'"]), None);
         let at = Moment { run: "r".into(), saves: 3 };
-        let script = script(&at, Some("n"));
+        let script = script(&at, false, Some("n"));
         assert_eq!(
             script,
             r#"<script src="/.liveline/dev/page.js" data-run="r" data-saves="3" nonce="n"></script>"#

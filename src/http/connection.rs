@@ -173,7 +173,8 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
     let served = loop {
         tokio::select! {
             biased;
-            served = poll_fn(|cx| http.poll_without_shutdown(cx)) => break served,
+            // To its end: without it an answer to a request that was not read could lose what the system had not taken yet.
+            served = poll_fn(|cx| Pin::new(&mut http).poll(cx)) => break served,
             Some(notice) = notices.next() => match notice {
                 Notice::Look => match shared.pace.look(Instant::now()) {
                     Ok(next) => notices.push(Box::pin(look(next))),
@@ -360,7 +361,8 @@ impl AsyncWrite for Rewound {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    /// Whoever serves the connection decides whether it ends or goes on elsewhere.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.poll_flush(cx)
     }
 }

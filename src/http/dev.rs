@@ -31,8 +31,11 @@ const MAX_PAGE: u64 = 16 << 20;
 /// What a page asks of the host is short.
 const MAX_ASKED: usize = 64 << 10;
 
-/// What marks the tag of a page that has the script in it.
-const MARK: &str = ".dev";
+/// What the tag of a page ends with that has the script in it. That knows of a moment, so the page is another one after
+/// each save.
+fn mark_of(at: &Moment) -> String {
+    format!(".dev.{}.{}", &at.run[..at.run.len().min(8)], at.saves)
+}
 
 /// Says that the answer is of the code before, and what is wrong with that which was saved.
 const X_STALE: HeaderName = HeaderName::from_static("x-liveline-stale");
@@ -205,6 +208,8 @@ pub struct Document {
     host: String,
     /// When it was asked for.
     at: Moment,
+    /// It is what a form is answered with.
+    is_posted: bool,
 }
 
 impl Document {
@@ -213,13 +218,17 @@ impl Document {
         if *request.method() == Method::HEAD || !is_document(request.headers()) {
             return None;
         }
+        let (at, is_posted) = (dev.moment(), *request.method() != Method::GET);
+        let mark = mark_of(&at);
         let headers = request.headers_mut();
         let known: Vec<String> = headers
             .get_all(IF_NONE_MATCH)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .filter_map(|tag| tag.trim().strip_suffix('"')?.strip_suffix(MARK).map(|tag| format!("{tag}\"")))
+            .filter_map(|tag| {
+                tag.trim().strip_suffix('"')?.strip_suffix(&*mark).map(|tag| format!("{tag}\""))
+            })
             .collect();
         // What has no mark is a page without the script.
         headers.remove(IF_NONE_MATCH);
@@ -230,7 +239,7 @@ impl Document {
             headers.insert(IF_NONE_MATCH, known);
         }
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-        Some(Document { host, at: dev.moment() })
+        Some(Document { host, at, is_posted })
     }
 
     /// Reads a page that is a file, so that the script can be put in.
@@ -261,7 +270,7 @@ impl Document {
         let headers = &mut answer.headers;
         // The page that is there has the tag that it was sent with.
         if answer.status == StatusCode::NOT_MODIFIED {
-            return mark(headers);
+            return mark(headers, &self.at);
         }
         if !is_page(answer) {
             return;
@@ -283,7 +292,7 @@ impl Document {
                 headers.append(CONTENT_SECURITY_POLICY, policy);
             }
         }
-        let script = inject::script(&self.at, is_needed.then_some(&*nonce_to_allow));
+        let script = inject::script(&self.at, self.is_posted, is_needed.then_some(&*nonce_to_allow));
         let body = std::mem::replace(&mut answer.body, AnswerBody::Empty);
         answer.body = match body {
             AnswerBody::Data(html) if inject::is_readable(&html) => {
@@ -298,14 +307,14 @@ impl Document {
         headers.remove(CONTENT_LENGTH);
         headers.remove(ACCEPT_RANGES);
         headers.remove(LAST_MODIFIED);
-        mark(headers);
+        mark(headers, &self.at);
     }
 }
 
 /// Tells the tag of a page with the script from that of the page without.
-fn mark(headers: &mut HeaderMap) {
+fn mark(headers: &mut HeaderMap, at: &Moment) {
     let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).and_then(|tag| tag.strip_suffix('"'));
-    let marked = tag.map(|tag| HeaderValue::try_from(format!("{tag}{MARK}\"")));
+    let marked = tag.map(|tag| HeaderValue::try_from(format!("{tag}{}\"", mark_of(at))));
     if let Some(Ok(marked)) = marked {
         headers.insert(ETAG, marked);
     }

@@ -10,7 +10,7 @@ use crate::ops::Answer;
 
 const POLICY: HeaderName = HeaderName::from_static("x-redirect-policy");
 /// The status that the redirect would have had.
-const CODE: HeaderName = HeaderName::from_static("x-redirect-code");
+pub const X_REDIRECT_CODE: HeaderName = HeaderName::from_static("x-redirect-code");
 
 /// A page asks to be told of redirects to other hosts, instead of being sent there.
 pub struct Told {
@@ -37,7 +37,7 @@ impl Told {
         let (scheme, authority) = (target.scheme_str().unwrap_or_default(), target.authority());
         let target = format!("{scheme}://{}", authority.map(Authority::as_str).unwrap_or_default());
         if !self.own.as_ref().is_some_and(|own| is_same_origin(&target, own)) {
-            answer.headers.insert(CODE, HeaderValue::from(answer.status.as_u16()));
+            answer.headers.insert(X_REDIRECT_CODE, HeaderValue::from(answer.status.as_u16()));
             answer.status = StatusCode::OK;
         }
     }

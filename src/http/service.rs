@@ -4,12 +4,16 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, VARY};
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPIRES,
+    HeaderName, HeaderValue, SET_COOKIE, VARY,
+};
 use hyper::http::uri::PathAndQuery;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::connection::{Carried, Shared};
 use super::csrf;
@@ -17,7 +21,7 @@ use super::dev::{self, Document};
 use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
-use super::redirect::Told;
+use super::redirect::{Told, X_REDIRECT_CODE};
 use super::requester;
 use super::strict;
 use super::upgrade::Handshake;
@@ -26,9 +30,10 @@ use crate::engine::JoinError;
 use crate::isolate::Called;
 use crate::observe;
 use crate::ops::{
-    Answer, AnswerBody, Call, LINE_PATH, LineStream, Mode, SocketLine, asks_for_websocket, prefers_html,
+    Answer, AnswerBody, Call, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature, Show,
+    Shown, SocketLine, asks_for_websocket, lists, prefers_html,
 };
-use crate::router::{Conditions, Node, PageId, Routes, Verdict, segments};
+use crate::router::{Conditions, Node, Page, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
@@ -62,10 +67,10 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
     shared.pace.asked();
     shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);
-    let wants_html = is_look(request.method()) && prefers_html(request.headers());
+    let audience = Audience::of(&request);
     let document = shared.worker.settings.dev.as_ref().and_then(|dev| Document::asked(dev, &mut request));
     let mut exit = Exit {
-        wants_html,
+        audience,
         note: Note::of(shared, &request),
         figures: Figures::asked(shared, &request),
         document,
@@ -73,10 +78,13 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
     let routed = match check(shared, &mut request) {
         Ok(requester) => {
             exit.note.is_from(requester.address);
+            if let Some(audience) = &mut exit.audience {
+                audience.requester = Some(requester);
+            }
             if let Some(figures) = &mut exit.figures {
                 figures.here = requester.address;
             }
-            route(shared, requester, request, wants_html, &mut exit.note)
+            route(shared, requester, request, exit.audience.as_deref(), &mut exit.note)
         }
         Err(refusal) => Routed::Answered(*refusal),
     };
@@ -105,7 +113,7 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
 
 /// What every answer goes through on its way out.
 struct Exit {
-    wants_html: bool,
+    audience: Option<Box<Audience>>,
     note: Note,
     figures: Option<Box<Figures>>,
     /// A page for the browser to show, in `dev`.
@@ -115,14 +123,14 @@ struct Exit {
 impl Exit {
     fn leave(self, shared: &Rc<Shared>, mut answer: Answer) -> Answered {
         shared.progress.answered();
-        let Exit { wants_html, note, figures, document } = self;
+        let Exit { audience, note, figures, document } = self;
         let is_nothing = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, AnswerBody::Empty);
         if let Some(shown) = figures.filter(|_| is_nothing).and_then(|figures| figures.answer(shared)) {
             // Whoever looks is not counted.
             answer = shown;
         } else {
-            if is_nothing && wants_html {
-                answer = answer.with_not_found_page();
+            if let Some(audience) = audience {
+                audience.serve(shared, &mut answer);
             }
             if let Some(dev) = shared.worker.settings.dev.as_ref().filter(|_| !shared.worker.site.is_stand_in)
             {
@@ -167,6 +175,108 @@ impl Exit {
         *response.extensions_mut() = extensions;
         Ok(response)
     }
+}
+
+/// A browser, or a page of the app that asks for data. Either shows people whatever the answer is.
+struct Audience {
+    uri: Uri,
+    is_look: bool,
+    /// The page that is shown already, if a page of the app asks.
+    shown: Option<HeaderValue>,
+    /// Who asks, once that is known.
+    requester: Option<Requester>,
+}
+
+impl Audience {
+    /// None for programs, which get the answer and nothing else.
+    fn of(request: &Request<Incoming>) -> Option<Box<Audience>> {
+        let wants_html = prefers_html(request.headers());
+        let shown = request.headers().get(X_LIVE_PAGE).filter(|_| !wants_html).cloned();
+        let (uri, is_look) = (request.uri().clone(), is_look(request.method()));
+        (wants_html || shown.is_some()).then(|| Box::new(Audience { uri, is_look, shown, requester: None }))
+    }
+
+    /// How a state of a page is to leave.
+    fn show(&self, page: &Page) -> Show {
+        match &self.shown {
+            None => Show::Page,
+            Some(shown) if *shown == page.header => Show::Data,
+            Some(_) => Show::Both,
+        }
+    }
+
+    /// Gives people a page about what went wrong, and keeps what a page of the app cannot show.
+    fn serve(self, shared: &Shared, answer: &mut Answer) {
+        if answer.is_failure() && answer.document.is_none() {
+            let page = shared.worker.error_page(self.uri.path(), answer);
+            let text = page.unwrap_or_else(|| answer.plain_error_page());
+            if self.shown.is_some() {
+                answer.document = Some(Box::new(Html { text, line_at: None }));
+            } else {
+                *answer = std::mem::replace(answer, Answer::empty(StatusCode::OK)).with_page(text, None);
+            }
+            if self.is_look && !lists(&answer.headers, VARY, |name| name.eq_ignore_ascii_case("accept")) {
+                answer.headers.append(VARY, HeaderValue::from_static("Accept"));
+            }
+        }
+        if let Some(document) = self.document(answer) {
+            self.keep(shared, answer, document);
+        }
+    }
+
+    /// The answer as a document, where the page that asked cannot show it and cannot ask for it again.
+    fn document(&self, answer: &mut Answer) -> Option<KeptDocument> {
+        let shown = self.shown.as_ref()?;
+        let is_shown = answer.nature == Nature::State && answer.headers.get(X_LIVE_PAGE) == Some(shown);
+        let status = answer.status;
+        let is_none = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT].contains(&status);
+        let leads = status.is_redirection() || answer.headers.contains_key(X_REDIRECT_CODE);
+        if is_shown || is_none || leads || status.is_informational() {
+            return None;
+        }
+        let mut headers = answer.headers.clone();
+        for own in [SET_COOKIE, CONTENT_LENGTH, CONNECTION] {
+            headers.remove(own);
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let body = match (answer.document.take(), &mut answer.body) {
+            (Some(page), _) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html;charset=UTF-8"));
+                AnswerBody::Data(page.text.into())
+            }
+            (None, AnswerBody::Empty) => AnswerBody::Empty,
+            (None, AnswerBody::Data(data)) => AnswerBody::Data(data.clone()),
+            // What only looks is asked for again.
+            (None, AnswerBody::Stream(..) | AnswerBody::File(_)) if self.is_look => return None,
+            (None, body) => std::mem::replace(body, AnswerBody::Empty),
+        };
+        Some(KeptDocument { status, headers, body })
+    }
+
+    fn keep(&self, shared: &Shared, answer: &mut Answer, document: KeptDocument) {
+        let settings = &shared.worker.settings;
+        let requester = self.requester.unwrap_or_else(|| Requester::of(&shared.peer));
+        let is_secure = settings.trust.is_secure(requester.is_secure);
+        let kept = settings.documents.keep(&self.uri, requester.address, document, is_secure, Instant::now());
+        if let Some(cookie) = kept {
+            answer.headers.append(SET_COOKIE, cookie);
+            answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}
+
+/// The document that a browser was promised as the answer to what a page of the app asked.
+fn kept(shared: &Shared, request: &Request<Incoming>) -> Option<Answer> {
+    let documents = &shared.worker.settings.documents;
+    let KeptDocument { status, headers, body } =
+        documents.take(request.uri(), request.headers(), Instant::now())?;
+    let mut answer = Answer::empty(status);
+    answer.headers = headers;
+    answer.headers.append(SET_COOKIE, KeptDocuments::forget());
+    answer.body = body;
+    // Whatever its status is, it is what the browser is to show.
+    answer.nature = Nature::State;
+    Some(answer)
 }
 
 /// Whether a request may be served. hyper hands one on only when the one before is answered.
@@ -227,7 +337,7 @@ fn route(
     shared: &Rc<Shared>,
     requester: Requester,
     request: Request<Incoming>,
-    wants_html: bool,
+    audience: Option<&Audience>,
     note: &mut Note,
 ) -> Routed {
     let worker = &shared.worker;
@@ -243,11 +353,20 @@ fn route(
             return Routed::Answered(dev::broken(dev, request.headers()));
         }
     }
+    if audience.is_some_and(|it| it.shown.is_none())
+        && *request.method() == Method::GET
+        && let Some(document) = kept(shared, &request)
+    {
+        return Routed::Answered(document);
+    }
     if BrowserFiles::cover(path) && is_look(request.method()) {
         return Routed::Waiting(Box::pin(browser_file(shared.clone(), request)));
     }
     if let Some(path) = path.strip_prefix(BLANK_PAGES).filter(|path| path.starts_with('/')) {
         return Routed::Answered(blank_page(&worker.site.routes, path, request.method()));
+    }
+    if let Some(path) = path.strip_prefix(PAGE_PATH).filter(|path| path.starts_with('/')) {
+        return Routed::Answered(page_of(&worker.site.routes, path));
     }
     if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
         let (shared, token) = (shared.clone(), token.to_owned());
@@ -261,7 +380,11 @@ fn route(
     let routes = &worker.site.routes;
     let node = routes.resolve(path);
     let &Node { ref steps, page, own_page, .. } = routes.node(node);
-    let wanted = page.filter(|_| wants_html);
+    let for_page =
+        audience.zip(page).and_then(|(audience, page)| Some((page, audience.show(routes.page(page)?))));
+    let shown =
+        Shown { page: for_page.map(|(page, _)| page.0), show: for_page.map_or(Show::Data, |(_, show)| show) };
+    let wanted = for_page.filter(|_| is_look(request.method()));
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
     if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
         return Routed::Waiting(Box::pin(file(shared.clone(), request)));
@@ -286,7 +409,7 @@ fn route(
     let (told, is_look) = (Told::asked(&parts.headers, own), is_look(&parts.method));
     let conditions = Conditions::of(&parts.method, &parts.headers);
     let asked = Asked { handshake, told, conditions, page, is_look };
-    let call = Call { parts, body, requester, page: wanted.map(|page| page.0) };
+    let call = Call { parts, body, requester, shown };
     shared.progress.runs(true);
     let called = worker.call(call, node);
     shared.progress.runs(false);
@@ -320,11 +443,16 @@ impl Asked {
             shared.carried.set(Some(Carried::Raw(line, Vec::new())));
             return answer;
         }
-        let can_be_spared = answer.status == StatusCode::OK && !answer.is_live();
+        // Ranges come after conditions.
+        let can_be_spared =
+            matches!(answer.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) && !answer.is_live();
         let verdict = self.conditions.filter(|_| can_be_spared).map(|asked| asked.judge(&answer.headers));
         if let Some(status) = verdict.and_then(Verdict::status) {
             answer.status = status;
             answer.body = AnswerBody::Empty;
+            answer.headers.remove(CONTENT_LENGTH);
+            answer.headers.remove(CONTENT_RANGE);
+            answer.nature = Nature::Own;
             if verdict == Some(Verdict::Failed) {
                 // What was said of the body, and for how long that is so.
                 for name in [CONTENT_TYPE, CONTENT_ENCODING, CACHE_CONTROL, EXPIRES] {
@@ -338,7 +466,9 @@ impl Asked {
         // Files of `public/` are what they are for everybody.
         let page = self.page.filter(|_| !matches!(answer.body, AnswerBody::File(_)));
         if let Some(page) = page.and_then(|page| routes.page(page)) {
-            answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+            if answer.nature == Nature::State {
+                answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+            }
             if self.is_look {
                 answer.headers.append(VARY, HeaderValue::from_static("Accept"));
             }
@@ -347,11 +477,24 @@ impl Asked {
     }
 }
 
-/// Which page belongs to the route, so that a client can tell whether it shows it already.
+/// Where pages and service workers ask which page belongs to a path, which stands after this.
+const PAGE_PATH: &str = "/.liveline/page";
+
+fn page_of(routes: &Routes, path: &str) -> Answer {
+    let mut answer = Answer::empty(StatusCode::NO_CONTENT);
+    answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Some(page) = routes.page_of(path) {
+        answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+    }
+    answer
+}
+
+/// Of an answer: the page that shows this state, so that a client can tell whether that is there already. Of a request:
+/// the page that is there.
 const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
 
 /// Where service workers find the page of a route without a state.
-const BLANK_PAGES: &str = "/.liveline/page";
+const BLANK_PAGES: &str = "/.liveline/blank";
 
 /// The page of a path as it was written.
 fn blank_page(routes: &Routes, path: &str, method: &Method) -> Answer {
@@ -397,9 +540,10 @@ async fn browser_file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer 
 
 fn whole(response: Response<Bytes>) -> Answer {
     let (head, body) = response.into_parts();
-    let body = AnswerBody::Data(body);
-    let (status, headers, extensions) = (head.status, head.headers, head.extensions);
-    Answer { status, headers, extensions, body, line_at: None }
+    let mut answer = Answer::empty(head.status);
+    (answer.headers, answer.extensions) = (head.headers, head.extensions);
+    answer.body = AnswerBody::Data(body);
+    answer
 }
 
 /// A path without handlers: the static file, without entering JavaScript.
@@ -409,13 +553,10 @@ async fn file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
     match files.answer(request.method(), request.headers(), target).await {
         Ok(response) => {
             let (head, body) = response.into_parts();
-            Answer {
-                status: head.status,
-                headers: head.headers,
-                extensions: head.extensions,
-                body: AnswerBody::file(body),
-                line_at: None,
-            }
+            let mut answer = Answer::empty(head.status);
+            (answer.headers, answer.extensions) = (head.headers, head.extensions);
+            answer.body = AnswerBody::file(body);
+            answer
         }
         Err(error) => {
             tracing::error!("{}: {error}", request.uri().path());

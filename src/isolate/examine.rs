@@ -201,6 +201,7 @@ async fn look(
         settings.hub.clone(),
         owner,
         settings.sessions.clone(),
+        settings.shared.clone(),
         settings.trust.clone(),
         settings.mode,
         settings.limits.bodies.clone(),

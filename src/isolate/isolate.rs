@@ -12,7 +12,7 @@ use std::time::Duration;
 use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
 use deno_core::{JsRuntime, ModuleId, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions};
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use tokio::sync::Notify;
 
 use super::loader::Loader;
@@ -28,7 +28,7 @@ use crate::engine::{Close, CloseCode, Event, ExchangeId};
 use crate::observe::Heap;
 use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Streams, Unanswered, current_exchange};
 use crate::ports::{Hub, Told};
-use crate::router::{Handler, Layer, NodeId, Step, segments};
+use crate::router::{Handler, Layer, NodeId, PageId, Step, segments};
 use crate::storage::Databases;
 use crate::wire::Frame;
 
@@ -115,6 +115,7 @@ struct Functions {
     overhear: v8::Global<v8::Function>,
     receive: v8::Global<v8::Function>,
     relay: v8::Global<v8::Function>,
+    render: v8::Global<v8::Function>,
     reply: v8::Global<v8::Function>,
     start: v8::Global<v8::Function>,
     stopped: v8::Global<v8::Function>,
@@ -173,6 +174,8 @@ impl Isolate {
             create_params: Some(params),
             ..Default::default()
         })?;
+        #[cfg(feature = "v8")]
+        runtime.v8_isolate().set_prepare_stack_trace_callback(super::stack::of_handlers);
         let pulse = Arc::new(Pulse::default());
         // As in browsers, code that others wait for does not wait for a lock.
         #[cfg(feature = "v8")]
@@ -226,7 +229,9 @@ impl Isolate {
 
     /// Loads the web's classes that the host uses, as most handlers do, unless they are there already.
     pub fn warm(&self) {
-        self.enter(|scope, functions| call(scope, &functions.warm, &[]));
+        self.enter(|scope, functions| {
+            call(scope, &functions.warm, &[]);
+        });
     }
 
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is told of
@@ -239,8 +244,9 @@ impl Isolate {
         stalled: impl Fn(&Stall),
     ) -> Result<(), Vec<Diagnostic>> {
         let routes = &site.routes;
+        let code = sources.number();
         self.loader.load_from(sources);
-        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
         // Before any code of handlers, which may change what is loaded later.
         self.warm();
         let mut failures: Vec<Diagnostic> = Vec::new();
@@ -373,7 +379,7 @@ impl Isolate {
         site: &Site,
         loads: impl Fn(&Path),
     ) -> HashMap<u32, Result<BTreeMap<String, bool>, Vec<Diagnostic>>> {
-        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone())));
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), 0));
         self.warm();
         let (mut examined, mut survey) = (HashMap::new(), Survey::of(&self.project));
         for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
@@ -438,7 +444,8 @@ impl Isolate {
         let method = request.parts.method.clone();
         let uri = request.parts.uri.clone();
         let path = uri.path();
-        let page = request.page.map_or(-1, u32::cast_signed);
+        let page = request.shown.page.map_or(-1, u32::cast_signed);
+        let show = request.shown.show as i32;
         let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
         self.pulse.is_for(Some(exchange.0));
         self.enter(|scope, functions| {
@@ -448,8 +455,9 @@ impl Isolate {
             let path = string(scope, path);
             let method = method_name(scope, &method);
             let page = v8::Integer::new(scope, page).into();
+            let show = v8::Integer::new(scope, show).into();
             let can_join = v8::Boolean::new(scope, can_join).into();
-            call(scope, &functions.dispatch, &[id, node, path, length, method, page, can_join]);
+            call(scope, &functions.dispatch, &[id, node, path, length, method, page, show, can_join]);
         });
         self.with_exchanges(|exchanges| match exchanges.answered() {
             Some(answer) => Dispatched::Answered(exchange, answer),
@@ -457,6 +465,20 @@ impl Isolate {
                 .wait(exchange)
                 .map_or(Dispatched::Lost(exchange), |unanswered| Dispatched::Waiting(exchange, unanswered)),
         })
+    }
+
+    /// A page with `json` as its state. None: it cannot be rendered.
+    pub fn render(&self, page: PageId, json: &str, status: StatusCode) -> Option<String> {
+        let mut html = None;
+        self.pulse.is_for(None);
+        self.enter(|scope, functions| {
+            let page = v8::Integer::new_from_unsigned(scope, page.0).into();
+            let json = string(scope, json);
+            let status = v8::Integer::new(scope, status.as_u16().into()).into();
+            let rendered = call(scope, &functions.render, &[page, json, status]);
+            html = rendered.filter(|it| it.is_string()).map(|it| it.to_rust_string_lossy(scope));
+        });
+        html
     }
 
     /// Delivers what happened on a line.
@@ -896,6 +918,7 @@ impl Functions {
             opened: function("opened"),
             overhear: function("overhear"),
             relay: function("relay"),
+            render: function("render"),
             reply: function("reply"),
             start: function("start"),
             stopped: function("stopped"),
@@ -911,17 +934,19 @@ fn call<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     function: &v8::Global<v8::Function>,
     arguments: &[v8::Local<'s, v8::Value>],
-) {
+) -> Option<v8::Local<'s, v8::Value>> {
     v8::tc_scope!(let scope, scope);
     let receiver = v8::undefined(scope).into();
     let function = v8::Local::new(scope, function);
-    if function.call(scope, receiver, arguments).is_none()
+    let result = function.call(scope, receiver, arguments);
+    if result.is_none()
         && !scope.has_terminated()
         && let Some(exception) = scope.exception()
     {
         let diagnostic = Diagnostic::from_exception(scope, exception);
         tracing::error!("the host's JavaScript failed: {diagnostic}");
     }
+    result
 }
 
 /// What a module exports by a name, where that is true or false.

@@ -38,6 +38,8 @@ mod settings;
 mod site;
 mod snapshot;
 mod sources;
+#[cfg(feature = "v8")]
+mod stack;
 mod stall;
 mod survey;
 mod transpile;

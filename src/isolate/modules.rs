@@ -18,10 +18,15 @@ const OWN: [(&str, &str); 4] = [
 ];
 
 /// Modules that are only known by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 1] = [(
-    "sql",
-    "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
-)];
+const HOST: [(&str, &str); 4] = [
+    (
+        "sql",
+        "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
+    ),
+    ("shared", "export const { shared } = globalThis[Symbol.for(\"liveline:shared\")];"),
+    ("upload", "export const { progressOf, track } = globalThis[Symbol.for(\"liveline:upload\")];"),
+    ("password", "export const { hash, verify } = globalThis[Symbol.for(\"liveline:password\")];"),
+];
 
 /// The same as they are written.
 const HOST_NAMES: [&str; 1] = ["liveline:sql"];

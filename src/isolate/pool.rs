@@ -105,6 +105,11 @@ impl Pool {
         })
     }
 
+    /// What it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
     /// Whoever drops the future gives the load up.
     pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {

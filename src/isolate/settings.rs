@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::worker::Serve;
 use crate::dev::Dev;
 use crate::observe::Observer;
-use crate::ops::{BodyLimits, Mode, Sessions};
+use crate::ops::{BodyLimits, KeptDocuments, Mode, Sessions, Shared};
 use crate::ports::Hub;
 use crate::router::{FileRules, Layout};
 use crate::storage::Databases;
@@ -21,9 +21,13 @@ pub struct Settings {
     pub limits: Limits,
     pub hub: Hub,
     pub sessions: Sessions,
+    /// What isolates have in common.
+    pub shared: Shared,
     /// Whom to believe about hosts and addresses.
     pub trust: Arc<Trust>,
     pub databases: Databases,
+    /// KeptDocuments that browsers are about to load.
+    pub documents: KeptDocuments,
     /// What of `public/` has an address.
     pub files: FileRules,
     /// Where workers count, if somebody may ask.

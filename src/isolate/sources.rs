@@ -2,14 +2,14 @@
 //! generation load the same, whatever has become of the files.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use deno_core::ModuleSpecifier;
 
 /// What was read and resolved. Isolates load side by side; what one of them has read is what all get.
-#[derive(Default)]
 pub struct Sources {
+    number: u64,
     modules: Mutex<HashMap<ModuleSpecifier, Source>>,
     /// Files that are imported as text; the same file may be a module, too.
     texts: Mutex<HashMap<ModuleSpecifier, Arc<str>>>,
@@ -25,7 +25,20 @@ pub enum Source {
     Json(Arc<str>),
 }
 
+impl Default for Sources {
+    fn default() -> Sources {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let (modules, texts, resolved, has_empty) = Default::default();
+        Sources { number: NEXT.fetch_add(1, Ordering::Relaxed), modules, texts, resolved, has_empty }
+    }
+}
+
 impl Sources {
+    /// What tells it from the code of other generations.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// A module, if it was read before.
     pub fn module(&self, url: &ModuleSpecifier) -> Option<Source> {
         lock(&self.modules).get(url).cloned()

@@ -201,6 +201,20 @@ impl Worker {
         }
     }
 
+    /// The nearest error page of the site, upwards from a path, with what went wrong as its state.
+    pub fn error_page(&self, path: &str, answer: &Answer) -> Option<String> {
+        let routes = &self.site.routes;
+        let page = routes.node(routes.resolve(path)).error_page?;
+        let title = answer.status.canonical_reason().unwrap_or("Error");
+        let state = serde_json::json!({
+            "status": answer.status.as_u16(),
+            "title": title,
+            "message": answer.complaint(),
+            "path": path,
+        });
+        self.isolate.render(page, &state.to_string(), answer.status)
+    }
+
     /// Whether requests to a node are held against the page that sent them, as handlers may decide.
     pub fn checks_csrf(&self, steps: &[Step]) -> bool {
         self.isolate.checks_csrf(steps)
@@ -410,6 +424,7 @@ async fn live(
         settings.hub.clone(),
         owner,
         settings.sessions.clone(),
+        settings.shared.clone(),
         settings.trust.clone(),
         settings.mode,
         settings.limits.bodies.clone(),

@@ -2,7 +2,8 @@
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Listener`] | a bound address |
+//! | [`Listener`] | one or more bound addresses |
+//! | [`Place`] | an address, or a name that has some |
 //! | [`Doors`], [`Admission`] | how many connections are let in, in all and from one address |
 //! | [`open_files`] | how many the system allows |
 
@@ -11,4 +12,4 @@ mod listener;
 pub mod open_files;
 
 pub use admission::{Admission, Doors};
-pub use listener::{ListenError, Listener};
+pub use listener::{ListenError, Listener, Place};

@@ -6,11 +6,13 @@
 //! | [`Meter`] | what one worker counts, on its own thread |
 //! | [`Endpoint`] | the address at which figures are served besides the site |
 //! | [`RequestId`] | the id that a client gave its request |
+//! | [`colors`] | whether what is printed may have colours |
 //! | [`output`] | what the process prints, which nobody has to wait for |
 //!
 //! **Invariant:** counting takes no lock and no memory: each worker adds to numbers that nobody else writes, and they
 //! are summed when somebody asks. Where nobody can ask, nothing is counted.
 
+pub mod colors;
 mod endpoint;
 mod exposition;
 mod figures;

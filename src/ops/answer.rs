@@ -19,7 +19,7 @@ use hyper::{Method, StatusCode, ext::ReasonPhrase};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::sync::mpsc;
 
-use super::diagnostic::ERROR_HEAD;
+use super::diagnostic::{ERROR_HEAD, escaped as html_escaped};
 use super::exchange::exchange_id;
 use super::files::FileBody;
 use super::log::about;
@@ -35,21 +35,88 @@ pub struct Answer {
     pub body: AnswerBody,
     /// Where in the body the address of a line stands, if there is one: in a page.
     pub line_at: Option<usize>,
+    pub nature: Nature,
+    /// The answer as a document, where a page that shows another one gets the answer itself.
+    pub document: Option<Box<Html>>,
+}
+
+/// What an answer's body is to a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// It is shown as it is, as a document, an image or a download; or there is none.
+    Own,
+    /// A state: the page of the route shows it.
+    State,
+    /// It only says what went wrong. People get the site's error page for it.
+    Failure,
+}
+
+/// A page as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Html {
+    pub text: String,
+    /// Where the address of a line may stand.
+    pub line_at: Option<usize>,
+}
+
+impl Html {
+    fn insert_line(&mut self, address: &str) {
+        if let Some(at) = self.line_at.take() {
+            self.text.insert_str(at, &line_meta(address));
+        }
+    }
+}
+
+/// The element that tells a page where its line can be joined.
+fn line_meta(address: &str) -> String {
+    format!(r#"<meta name="X-Live-Session" content="{address}">"#)
 }
 
 impl Answer {
     /// An answer without a body or a type.
     pub fn empty(status: StatusCode) -> Answer {
         let (headers, extensions) = Default::default();
-        Answer { status, headers, extensions, body: AnswerBody::Empty, line_at: None }
+        let (body, nature) = (AnswerBody::Empty, Nature::Own);
+        Answer { status, headers, extensions, body, line_at: None, nature, document: None }
     }
 
-    /// A plain sentence.
+    /// A plain sentence; with the status of an error, about what went wrong.
     pub fn text(status: StatusCode, text: impl Into<String>) -> Answer {
         let mut answer = Answer::empty(status);
         answer.headers.insert(CONTENT_TYPE, TEXT);
         answer.body = AnswerBody::Data(text.into().into());
+        if is_error(status) {
+            answer.nature = Nature::Failure;
+        }
         answer
+    }
+
+    /// Whether it only says what went wrong.
+    pub fn is_failure(&self) -> bool {
+        let says_nothing = is_error(self.status) && matches!(self.body, AnswerBody::Empty);
+        self.nature == Nature::Failure || (says_nothing && self.nature == Nature::Own)
+    }
+
+    /// The sentence about what went wrong, for the error page.
+    pub fn complaint(&self) -> String {
+        let is_text = self.headers.get(CONTENT_TYPE) == Some(&TEXT);
+        let said = match &self.body {
+            AnswerBody::Data(text) if is_text && self.status != StatusCode::INTERNAL_SERVER_ERROR => {
+                std::str::from_utf8(text).unwrap_or_default().trim()
+            }
+            _ => "",
+        };
+        let usual = match self.status {
+            StatusCode::NOT_FOUND => "There is no such page here.",
+            status if status.is_server_error() => "Something went wrong here. Please try again later.",
+            _ => "The request could not be answered.",
+        };
+        if said.is_empty() { usual } else { said }.to_owned()
+    }
+
+    /// A page for people about what went wrong, where the site has none of its own.
+    pub fn plain_error_page(&self) -> String {
+        plain_page(self.status, &self.complaint())
     }
 
     /// With a page as its body; `line_at` says where the address of a line may stand.
@@ -79,21 +146,17 @@ impl Answer {
     /// Says in a page where its line can be joined.
     pub fn insert_line(&mut self, address: &str) {
         if let (Some(at), AnswerBody::Data(html)) = (self.line_at.take(), &self.body) {
-            let meta = format!(r#"<meta name="X-Live-Session" content="{address}">"#);
+            let meta = line_meta(address);
             self.body = AnswerBody::Data([&html[..at], meta.as_bytes(), &html[at..]].concat().into());
+        }
+        if let Some(document) = &mut self.document {
+            document.insert_line(address);
         }
     }
 
-    /// The page for a handler that failed, with what may be told of it.
-    pub fn error_page(diagnostic: Option<&Diagnostic>) -> Answer {
-        const STATUS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
-        let plain = || plain_page(STATUS, "Something went wrong here. Please try again later.");
-        Answer::empty(STATUS).with_page(diagnostic.map_or_else(plain, Diagnostic::to_html), None)
-    }
-
-    /// With a page that says so, for people: browsers have nothing to show for an empty body.
-    pub fn with_not_found_page(self) -> Answer {
-        self.with_page(plain_page(StatusCode::NOT_FOUND, "There is no such page here."), None)
+    /// The page about an error of a handler, with all that is known of it.
+    pub fn error_page(diagnostic: &Diagnostic) -> Answer {
+        Answer::empty(StatusCode::INTERNAL_SERVER_ERROR).with_page(diagnostic.to_html(), None)
     }
 
     /// The answer to a body over the limit.
@@ -150,6 +213,7 @@ impl Answer {
         let mut answer = Answer::empty(StatusCode::INTERNAL_SERVER_ERROR);
         answer.headers.insert(CONTENT_TYPE, JSON);
         answer.body = AnswerBody::Data(serde_json::json!({ "error": error }).to_string().into());
+        answer.nature = Nature::Failure;
         answer
     }
 
@@ -168,10 +232,14 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=UTF-8");
 
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
 /// A page that says no more than this.
 fn plain_page(status: StatusCode, text: &str) -> String {
     let reason = status.canonical_reason().unwrap_or_default();
-    let code = status.as_u16();
+    let (code, text) = (status.as_u16(), html_escaped(text));
     format!(
         "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{reason}</title>\
          <main><small>{code}</small><h1>{reason}</h1><p>{text}</p></main></html>\n"
@@ -369,6 +437,8 @@ fn end(sender: mpsc::Sender<Chunk>, last: Chunk) {
 /// Kinds of `op_answer_data`, as `21_encoding.js` numbers them.
 const KIND_JSON: u32 = 1;
 const KIND_TEXT: u32 = 2;
+/// The text of a Response, which is no state.
+const KIND_OWN_TEXT: u32 = 3;
 
 /// The most common answer: 200 with nothing, JSON or text, and no headers of its own.
 #[op2(fast)]
@@ -386,8 +456,11 @@ fn plain(kind: u32, body: &str) -> Answer {
     let mut answer = Answer::empty(StatusCode::OK);
     match kind {
         KIND_JSON => drop(answer.headers.insert(CONTENT_TYPE, JSON)),
-        KIND_TEXT => drop(answer.headers.insert(CONTENT_TYPE, TEXT)),
+        KIND_TEXT | KIND_OWN_TEXT => drop(answer.headers.insert(CONTENT_TYPE, TEXT)),
         _ => {}
+    }
+    if kind != KIND_OWN_TEXT {
+        answer.nature = Nature::State;
     }
     if !body.is_empty() {
         answer.body = AnswerBody::Data(Bytes::copy_from_slice(body.as_bytes()));
@@ -408,7 +481,7 @@ pub fn op_answer_plain(
     Ok(exchanges.input(exchange_id(id), Input::Returned).unwrap_or(true))
 }
 
-/// An answer with a head of its own and a text.
+/// An answer with a head of its own and a text, which may be a state.
 #[op2(fast)]
 pub fn op_answer(
     state: &mut OpState,
@@ -418,8 +491,13 @@ pub fn op_answer(
     #[string] headers: &str,
     #[string] body: &str,
     done: bool,
+    is_state: bool,
 ) -> Result<(), OpError> {
-    answer_with(state, id, head(status, reason, headers)?, body.as_bytes(), done)
+    let mut answer = head(status, reason, headers)?;
+    if is_state {
+        answer.nature = Nature::State;
+    }
+    answer_with(state, id, answer, body.as_bytes(), done)
 }
 
 /// The same with bytes.
@@ -638,10 +716,9 @@ mod tests {
     #[test]
     fn a_length_stands_there_once_and_as_a_number() {
         let length = |values: &[&'static str]| {
-            let values = values.iter().map(|value| (CONTENT_LENGTH, HeaderValue::from_static(value)));
             let mut headers = HeaderMap::new();
-            for (name, value) in values {
-                headers.append(name, value);
+            for value in values {
+                headers.append(CONTENT_LENGTH, HeaderValue::from_static(value));
             }
             length_of(&headers)
         };

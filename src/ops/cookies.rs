@@ -112,10 +112,9 @@ mod tests {
     use super::*;
 
     fn names_and_values(headers: &[&'static str]) -> Vec<(String, String)> {
-        let values = headers.iter().map(|value| (COOKIE, HeaderValue::from_static(value)));
         let mut all = HeaderMap::new();
-        for (name, value) in values {
-            all.append(name, value);
+        for value in headers {
+            all.append(COOKIE, HeaderValue::from_static(value));
         }
         of(&all).map(|cookie| (cookie.name().to_owned(), unescaped(cookie.value_trimmed()))).collect()
     }

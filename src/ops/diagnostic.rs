@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deno_core::error::JsError;
 use deno_core::{ModuleSpecifier, v8};
@@ -15,7 +16,19 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Further frames of the stack, innermost first, as V8 prints them.
     pub stack: Vec<String>,
+    /// The errors that led to this one, or that it consists of.
+    pub causes: Vec<Cause>,
 }
+
+/// An error behind another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub message: String,
+    pub place: Option<Place>,
+}
+
+/// So many causes are told of at most.
+const CAUSES: usize = 8;
 
 /// A place in a source file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +43,7 @@ pub struct Place {
 impl Diagnostic {
     /// For errors without a place.
     pub fn new(message: impl Into<String>) -> Diagnostic {
-        Diagnostic { message: message.into(), place: None, help: None, stack: Vec::new() }
+        Diagnostic { message: message.into(), place: None, help: None, stack: Vec::new(), causes: Vec::new() }
     }
 
     /// For errors at a known place.
@@ -41,7 +54,7 @@ impl Diagnostic {
         column: usize,
     ) -> Diagnostic {
         let place = Some(Place { file: file.into(), line, column });
-        Diagnostic { message: message.into(), place, help: None, stack: Vec::new() }
+        Diagnostic { message: message.into(), place, help: None, stack: Vec::new(), causes: Vec::new() }
     }
 
     /// The same with what to do about it.
@@ -73,6 +86,13 @@ impl Diagnostic {
     /// The same for programs: `message`, `file`, `line`, `column`, `source`, `stack`.
     pub fn to_json(&self) -> serde_json::Value {
         let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if !self.causes.is_empty() {
+            let causes = self.causes.iter().map(|it| {
+                let place = it.place.as_ref().map(ToString::to_string);
+                serde_json::json!({ "message": it.message, "place": place })
+            });
+            json["causes"] = causes.collect();
+        }
         if let Some(help) = &self.help {
             json["help"] = help.as_str().into();
         }
@@ -88,6 +108,9 @@ impl Diagnostic {
     /// The same for open pages in `dev`: with the lines around the place, each with its number.
     pub fn to_report(&self) -> serde_json::Value {
         let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if let Some(help) = &self.help {
+            json["help"] = help.as_str().into();
+        }
         if let Some(Place { file, line, column }) = &self.place {
             json["file"] = relative(file).display().to_string().into();
             json["line"] = (*line).into();
@@ -124,6 +147,11 @@ impl Diagnostic {
         }
         for frame in &self.stack {
             let _ = write!(details, "<p class=\"frame\">{}</p>", escaped(frame));
+        }
+        for Cause { message, place } in &self.causes {
+            let place = place.as_ref().map(ToString::to_string).unwrap_or_default();
+            let _ =
+                write!(details, "<p class=\"frame\">caused by: {} {}</p>", escaped(message), escaped(&place));
         }
         format!("<h1>{}</h1>{details}", escaped(&self.message))
     }
@@ -164,15 +192,15 @@ impl Diagnostic {
     fn excerpt(&self) -> Option<String> {
         let Place { line, column, .. } = self.place.as_ref()?;
         let text = self.source_line()?;
-        let length = text.chars().count();
+        let (length, most) = (text.chars().count(), EXCERPT.load(Ordering::Relaxed));
         let at = column.saturating_sub(1).min(length);
-        let from = match length > EXCERPT {
-            true => at.saturating_sub(EXCERPT / 2).min(length - EXCERPT),
+        let from = match length > most {
+            true => at.saturating_sub(most / 2).min(length - most),
             false => 0,
         };
-        let shown: String = text.chars().skip(from).take(EXCERPT).map(visible).collect();
+        let shown: String = text.chars().skip(from).take(most).map(visible).collect();
         let (before, after) =
-            (if from > 0 { "..." } else { "" }, if from + EXCERPT < length { "..." } else { "" });
+            (if from > 0 { "..." } else { "" }, if from + most < length { "..." } else { "" });
         // Tabs in front of the mark keep it in its column.
         let indent: String = shown.chars().take(at - from).map(|c| if c == '\t' { c } else { ' ' }).collect();
         let (gutter, skipped) = (" ".repeat(line.to_string().len()), " ".repeat(before.len()));
@@ -181,7 +209,14 @@ impl Diagnostic {
 }
 
 /// So many characters of a line are shown at most.
-const EXCERPT: usize = 100;
+static EXCERPT: AtomicUsize = AtomicUsize::new(100);
+
+/// From here on excerpts fit into lines of so many characters.
+pub fn fit_excerpts(width: usize) {
+    /// What stands in front of the text.
+    const GUTTER: usize = 12;
+    EXCERPT.fetch_min(width.saturating_sub(GUTTER).max(2 * GUTTER), Ordering::Relaxed);
+}
 
 /// A character of a source as a terminal may be given it.
 fn visible(character: char) -> char {
@@ -190,27 +225,51 @@ fn visible(character: char) -> char {
 
 impl From<&JsError> for Diagnostic {
     fn from(error: &JsError) -> Self {
-        let message = error.exception_message.strip_prefix("Uncaught ").unwrap_or(&error.exception_message);
-        let message = message.strip_prefix("(in promise) ").unwrap_or(message).to_owned();
-        let frames = error.frames.iter().filter_map(|frame| {
-            let name = frame.file_name.as_deref()?;
-            // The host's own JavaScript is of no help to who reads this.
-            if name.starts_with("ext:") || name.starts_with("liveline:") {
-                return None;
-            }
-            let file = file_of(name)?;
-            let line = usize::try_from(frame.line_number?).ok()?;
-            let column = usize::try_from(frame.column_number.unwrap_or(1)).ok()?;
-            Some((frame.function_name.clone(), Place { file, line, column }))
-        });
-        let frames: Vec<_> = frames.collect();
+        let message = message_of(error);
+        let frames = frames_of(error);
         let place = frames.first().map(|(_, place)| place.clone());
         let stack = frames.iter().skip(1).map(|(function, place)| {
             let function = function.as_deref().unwrap_or("<anonymous>");
             format!("at {function} ({place})")
         });
-        Diagnostic { message, place, help: None, stack: stack.collect() }
+        Diagnostic { message, place, help: None, stack: stack.collect(), causes: causes_of(error) }
     }
+}
+
+fn message_of(error: &JsError) -> String {
+    let message = error.exception_message.strip_prefix("Uncaught ").unwrap_or(&error.exception_message);
+    message.strip_prefix("(in promise) ").unwrap_or(message).to_owned()
+}
+
+/// The frames of code that somebody wrote: the host's own JavaScript is of no help to who reads this.
+fn frames_of(error: &JsError) -> Vec<(Option<String>, Place)> {
+    let frames = error.frames.iter().filter_map(|frame| {
+        let name = frame.file_name.as_deref()?;
+        if name.starts_with("ext:") || name.starts_with("liveline:") {
+            return None;
+        }
+        let file = file_of(name)?;
+        let line = usize::try_from(frame.line_number?).ok()?;
+        let column = usize::try_from(frame.column_number.unwrap_or(1)).ok()?;
+        Some((frame.function_name.clone(), Place { file, line, column }))
+    });
+    frames.collect()
+}
+
+/// The errors behind an error, the nearest first.
+fn causes_of(error: &JsError) -> Vec<Cause> {
+    let (mut causes, mut waiting) = (Vec::new(), vec![error]);
+    while let Some(error) = waiting.pop() {
+        for below in error.aggregated.iter().flatten().chain(error.cause.as_deref()) {
+            if causes.len() == CAUSES {
+                return causes;
+            }
+            let place = frames_of(below).into_iter().next().map(|(_, place)| place);
+            causes.push(Cause { message: message_of(below), place });
+            waiting.push(below);
+        }
+    }
+    causes
 }
 
 /// What stands first in pages that say what went wrong.
@@ -227,7 +286,7 @@ fn split_at_column(text: &str, column: usize) -> (&str, &str) {
 }
 
 /// Text as HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -243,7 +302,7 @@ impl fmt::Display for Place {
 }
 
 /// Paths below the working folder are shown from there.
-fn relative(path: &Path) -> &Path {
+pub(super) fn relative(path: &Path) -> &Path {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }
@@ -263,7 +322,17 @@ impl fmt::Display for Diagnostic {
             write!(f, "\n  help: {help}")?;
         }
         for frame in &self.stack {
-            write!(f, "\n    {frame}")?;
+            // The place on a line of its own, which terminals and editors open.
+            match frame.strip_suffix(')').and_then(|frame| frame.rsplit_once(" (")) {
+                Some((function, place)) => write!(f, "\n    {function}\n      --> {place}")?,
+                None => write!(f, "\n    {frame}")?,
+            }
+        }
+        for Cause { message, place } in &self.causes {
+            write!(f, "\n  caused by: {message}")?;
+            if let Some(place) = place {
+                write!(f, "\n  --> {place}")?;
+            }
         }
         Ok(())
     }

@@ -65,6 +65,12 @@ pub enum OpError {
     #[class(range)]
     #[error("{0}")]
     Buffer(NoRoom),
+    #[class(range)]
+    #[error("a shared state may have {0} bytes as JSON")]
+    SharedTooLong(usize),
+    #[class(generic)]
+    #[error("a password could not be checked: {0}")]
+    Password(String),
     #[class(type)]
     #[error("{0}")]
     Form(FormError),

@@ -20,7 +20,10 @@ use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
-use super::{Answer, BodyLimits, Client, Diagnostic, OpError, Patience, Sessions, Site, prefers_html};
+use super::{
+    Answer, BodyLimits, Client, Diagnostic, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown,
+    Site, prefers_html,
+};
 use crate::dev::Dev;
 use crate::engine::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
@@ -47,8 +50,8 @@ pub struct Call {
     pub parts: Parts,
     pub body: Incoming,
     pub requester: Requester,
-    /// The page to show the answer in, by its number, if the client would rather have one.
-    pub page: Option<u32>,
+    /// The page that the answer is for.
+    pub shown: Shown,
 }
 
 /// The requests that JavaScript may still refer to.
@@ -65,6 +68,9 @@ pub struct Exchanges {
     heard: u32,
     pub(super) hub: Hub,
     pub(super) sessions: Sessions,
+    pub(super) shared: Shared,
+    /// The number of the code that the isolate runs: the same for all isolates of a generation.
+    pub(super) code: u64,
     pub(super) trust: Arc<Trust>,
     pub(super) site: Option<Box<dyn Site>>,
     owner: OwnerId,
@@ -93,7 +99,7 @@ pub(super) struct Slot {
     /// The body did not come as it should have.
     pub body_fault: Option<Box<BodyFault>>,
     pub requester: Requester,
-    page: Option<u32>,
+    shown: Shown,
     pub session: ExchangeSession,
     /// Set-Cookie headers for the answer.
     pub cookies: Vec<(Place, HeaderValue)>,
@@ -186,6 +192,7 @@ impl Exchanges {
         hub: Hub,
         owner: OwnerId,
         sessions: Sessions,
+        shared: Shared,
         trust: Arc<Trust>,
         mode: Mode,
         bodies: BodyLimits,
@@ -201,6 +208,8 @@ impl Exchanges {
             heard: 0,
             hub,
             sessions,
+            shared,
+            code: 0,
             trust,
             site,
             owner,
@@ -224,18 +233,20 @@ impl Exchanges {
         }
     }
 
-    /// The folder to serve, known once its handlers load.
-    pub fn set_site(&mut self, site: Box<dyn Site>) {
+    /// The folder to serve, known once its handlers load, and the number of their code.
+    pub fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
         self.site = Some(site);
+        self.code = code;
     }
 
     /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be
     /// [waited](Exchanges::wait) for.
     pub fn begin(&mut self, call: Call) -> Begun {
-        let Call { parts, body, requester, page } = call;
+        let Call { parts, body, requester, shown } = call;
         let session = self.sessions.of(&parts.headers);
         // Whoever wants the page gets its script, too.
-        let client = if page.is_some() { Client::Live } else { Client::of(&parts) };
+        let in_page = shown.show == Show::Page && shown.page.is_some();
+        let client = if in_page { Client::Live } else { Client::of(&parts) };
         let entry = self.slots.vacant_entry();
         // 2^33 requests later the numbers come round, long after the last use of this one.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
@@ -252,7 +263,7 @@ impl Exchanges {
             body_patience: None,
             body_fault: None,
             requester,
-            page,
+            shown,
             session: ExchangeSession::of(session),
             cookies: Vec::new(),
             files: Vec::new(),
@@ -476,10 +487,14 @@ impl Exchanges {
                     Answer::needs_live_client()
                 } else if lost.is_some() {
                     Answer::text(StatusCode::BAD_GATEWAY, "The upstream was lost before it answered.\n")
-                } else if html {
-                    Answer::error_page(failure.as_deref())
+                } else if let Some(failure) = failure.as_deref().filter(|_| html) {
+                    Answer::error_page(failure)
                 } else {
-                    Answer::internal_error(failure.as_deref(), json)
+                    let mut answer = Answer::internal_error(failure.as_deref(), json);
+                    // For a page that asks; people get no less from it.
+                    let page = failure.map(|failure| Html { text: failure.to_html(), line_at: None });
+                    answer.document = page.map(Box::new);
+                    answer
                 };
                 self.reply(id, answer);
             }
@@ -499,12 +514,19 @@ impl Exchanges {
 
     /// The answer while there is no state to answer with, in the page if one is wanted.
     fn accepted(&mut self, id: ExchangeId) -> Answer {
-        let accepted = Answer::empty(StatusCode::ACCEPTED);
-        let page = self.slot(id).and_then(|slot| slot.page);
+        let mut accepted = Answer::empty(StatusCode::ACCEPTED);
+        accepted.nature = Nature::State;
+        let shown = self.slot(id).map(|slot| slot.shown).filter(|shown| shown.show != Show::Data);
+        let page = shown.and_then(|shown| shown.page);
         match page.zip(self.site.as_ref()).map(|(page, site)| site.blank_page(page)) {
             Some(Ok([before, after])) => {
-                let line_at = before.len();
-                accepted.with_page(before + &*after, Some(line_at))
+                let line_at = Some(before.len());
+                let text = before + &*after;
+                if shown.is_some_and(|shown| shown.show == Show::Both) {
+                    accepted.document = Some(Box::new(Html { text, line_at }));
+                    return accepted;
+                }
+                accepted.with_page(text, line_at)
             }
             Some(Err(error)) => {
                 tracing::error!("{error}");

@@ -8,6 +8,7 @@
 //! | [`Site`] | what ops need to know of the folder being served |
 //! | [`Patience`] | how long a client may keep the host waiting |
 //! | [`Bodies`] | how many bytes of bodies the process holds |
+//! | [`Shared`] | values that isolates have in common, by name |
 //! | [`Memory`] | how much the JavaScript of an isolate may hold |
 //! | [`Diagnostic`] | an error as a person wants to read it |
 //!
@@ -23,6 +24,7 @@ mod cookies;
 mod crypto;
 mod diagnostic;
 mod dispatch;
+mod documents;
 mod errors;
 mod exchange;
 mod files;
@@ -32,6 +34,7 @@ mod log;
 mod memory;
 mod negotiation;
 mod page;
+mod password;
 mod patience;
 mod port;
 mod request;
@@ -39,25 +42,28 @@ mod session;
 mod session_cookie;
 mod session_renewal;
 mod session_watch;
+mod shared;
 mod socket;
 mod sql;
 mod sql_values;
 mod wasm;
 mod websocket;
 
-pub use answer::{Answer, AnswerBody, Chunk, Streams};
+pub use answer::{Answer, AnswerBody, Chunk, Html, Nature, Streams};
 pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, fit_excerpts};
 pub use dispatch::{FileAnswer, Route, Site};
+pub use documents::{KeptDocument, KeptDocuments};
 pub use errors::OpError;
 pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
 pub use log::current_exchange;
 pub use memory::Memory;
 pub use negotiation::prefers_html;
-pub use page::PageSource;
+pub use page::{PageSource, Show, Shown};
 pub use patience::{Patience, within};
 pub use session::Sessions;
+pub use shared::Shared;
 pub use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
@@ -111,8 +117,11 @@ deno_core::extension!(
         form::op_form_urlencoded,
         form::op_request_ill_body,
         log::op_console,
+        log::op_console_has_colors,
         page::op_answer_page,
         page::op_page_source,
+        password::op_password_hash,
+        password::op_password_verify,
         port::op_port_close,
         port::op_port_delta,
         port::op_port_frame,
@@ -136,6 +145,11 @@ deno_core::extension!(
         session::op_session_set,
         session::op_session_unwatch,
         session::op_session_watch,
+        shared::op_shared_close,
+        shared::op_shared_lead,
+        shared::op_shared_next,
+        shared::op_shared_open,
+        shared::op_shared_put,
         socket::op_socket_close,
         socket::op_socket_dial,
         socket::op_socket_next,
@@ -234,6 +248,9 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "62_live.js",
     "63_live_blocks.js",
     "70_sql.js",
+    "71_shared.js",
+    "72_uploads.js",
+    "73_password.js",
     "80_steps.js",
     "90_dispatch.js",
     "99_main.js",

@@ -1,11 +1,31 @@
 //! Answers in pages. Half of `runtime-js/45_page.js`.
 
+use bytes::Bytes;
 use deno_core::{OpState, op2};
 use hyper::header::CONTENT_LENGTH;
 use serde::Serialize;
 
-use super::answer::{give, head};
-use super::{Exchanges, OpError};
+use super::answer::{Html, Nature, give, head};
+use super::{AnswerBody, Exchanges, OpError};
+
+/// How a state leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// In its page.
+    Page,
+    /// As it is, for a page that shows it.
+    Data,
+    /// As it is, for a page that shows something else; its own page goes along as a document.
+    Both,
+}
+
+/// What a request says of the page that its answer is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown {
+    /// The page of the route by its number, where the client is a browser or a page.
+    pub page: Option<u32>,
+    pub show: Show,
+}
 
 /// A page as JavaScript gets it.
 #[derive(Debug, Serialize)]
@@ -26,7 +46,8 @@ pub fn op_page_source(state: &mut OpState, #[smi] page: u32) -> Result<PageSourc
     site.page(page).map_err(OpError::Page)
 }
 
-/// An answer in a page: up to where the address of a line may stand, and the rest.
+/// An answer in a page: up to where the address of a line may stand, and the rest. With `has_data` the answer is `data`,
+/// and the page the document that goes with it.
 #[op2(fast)]
 pub fn op_answer_page(
     state: &mut OpState,
@@ -36,11 +57,21 @@ pub fn op_answer_page(
     #[string] headers: &str,
     #[string] before: &str,
     #[string] after: &str,
+    #[string] data: &str,
+    has_data: bool,
     done: bool,
 ) -> Result<(), OpError> {
     let mut answer = head(status, reason, headers)?;
     // Only the connection knows how long the body is on the wire.
     answer.headers.remove(CONTENT_LENGTH);
-    let answer = answer.with_page([before, after].concat(), Some(before.len()));
+    answer.nature = Nature::State;
+    let page = Html { text: [before, after].concat(), line_at: Some(before.len()) };
+    let answer = if has_data {
+        answer.body = AnswerBody::Data(Bytes::copy_from_slice(data.as_bytes()));
+        answer.document = Some(Box::new(page));
+        answer
+    } else {
+        answer.with_page(page.text, page.line_at)
+    };
     give(state, id, answer, done)
 }

@@ -38,5 +38,5 @@ pub use layout::{Layout, LayoutError};
 pub use page::{Blank, Page, PageError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};
-pub use scan::{DOCUMENT, PAGES, ScanError, is_server_handler};
+pub use scan::{DOCUMENT, ERROR_PAGE, PAGES, ScanError, is_server_handler};
 pub use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

@@ -97,7 +97,14 @@ impl Page {
         };
         let id: String = pattern.bytes().map(ascii).collect();
         let header = HeaderValue::from_str(&id).expect("visible ASCII is a header's value");
-        Page { id, header, path, pattern: pattern.to_owned(), sources, parsed: OnceLock::new() }
+        Page {
+            id,
+            header,
+            path,
+            pattern: pattern.trim_start_matches("error:").to_owned(),
+            sources,
+            parsed: OnceLock::new(),
+        }
     }
 
     /// The page for `runtime-js/45_page.js`, as JSON.

@@ -27,6 +27,8 @@ pub const DOCUMENT: &str = "index.html";
 
 /// The folder that stands for any one segment; `public/` has none.
 const WILDCARD: &str = "-";
+/// The name of a folder's error page. That of the whole site may also lie in the folder of static files.
+pub const ERROR_PAGE: &str = "error.html";
 
 /// Whether a file is a handler of the server by its name.
 pub fn is_server_handler(file: &Path) -> bool {
@@ -47,6 +49,8 @@ pub(super) struct Folder {
     pub(super) handlers: Vec<(Layer, PathBuf)>,
     /// What browsers are shown here, and below where there is no other.
     pub(super) page: Option<FoundPage>,
+    /// What people are shown here, and below where there is no other, when something goes wrong.
+    pub(super) error_page: Option<PathBuf>,
     /// Sorted by name.
     pub(super) folders: Vec<Folder>,
 }
@@ -130,6 +134,7 @@ impl Scan<'_> {
         let of_public = beside.map(|beside| self.document(&beside.join(DOCUMENT))).transpose()?.flatten();
         let page = self.page_of(&listing, &real, of_public.as_ref(), above.as_ref())?;
         let document = of_public.or(above);
+        let error_page = self.error_page(&listing, &real)?;
         self.trail.push(real);
         let mut folders = Vec::new();
         for (name, path) in listing.folders {
@@ -142,7 +147,18 @@ impl Scan<'_> {
             folders.push(self.folder(name, real, (beside.as_deref(), document.clone()))?);
         }
         self.trail.pop();
-        Ok(Folder { name, handlers, page, folders })
+        Ok(Folder { name, handlers, page, error_page, folders })
+    }
+
+    fn error_page(&self, listing: &Listing, folder: &Path) -> Result<Option<PathBuf>, ScanError> {
+        let of_site = || self.public.filter(|_| self.trail.is_empty()).map(|public| public.join(ERROR_PAGE));
+        let own = listing.files.contains(OsStr::new(ERROR_PAGE)).then(|| folder.join(ERROR_PAGE));
+        match (own, of_site().filter(|file| file.is_file())) {
+            (Some(file), _) => self.page(file).map(Some),
+            // It is public already, wherever it leads.
+            (None, Some(file)) => canonical(&file).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 
     /// What browsers are shown at a folder: its own page if that is a whole document or there is no layout to show it
@@ -158,7 +174,8 @@ impl Scan<'_> {
         let is_view = |file: &Path| is_view(file, self.sources);
         if let Some(layout) = of_public.or(above).filter(|document| document.is_layout)
             && own.as_deref().is_none_or(is_view)
-            && (own.is_some() || listing.files.iter().any(|file| is_view(&folder.join(file))))
+            && (own.is_some()
+                || listing.files.iter().any(|file| file != ERROR_PAGE && is_view(&folder.join(file))))
         {
             return Ok(Some(FoundPage { file: layout.file.clone(), is_own: own.is_some() }));
         }

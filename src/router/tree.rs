@@ -5,7 +5,7 @@
 //! so that resolving a path allocates nothing.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::layout::Layout;
@@ -60,6 +60,8 @@ pub struct Node {
     pub page: Option<PageId>,
     /// Where that page is this folder's own: how many segments a path has that ends here.
     pub own_page: Option<u32>,
+    /// What people are shown when something goes wrong: the error page of this folder, or of the nearest one above.
+    pub error_page: Option<PageId>,
     /// Whether the last step is this folder's own.
     answers: bool,
     /// Sorted by name.
@@ -100,7 +102,7 @@ impl Routes {
 
     fn of(root: &Folder, sources: Arc<Sources>) -> Routes {
         let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new(), sources };
-        routes.add(root, "/", 0, (&[], None));
+        routes.add(root, "/", 0, (&[], None, None));
         routes
     }
 
@@ -127,6 +129,11 @@ impl Routes {
     /// One of [`Routes::pages`].
     pub fn page(&self, id: PageId) -> Option<&Page> {
         self.pages.get(id.0 as usize)
+    }
+
+    /// The page that shows the states of a path.
+    pub fn page_of(&self, path: &str) -> Option<&Page> {
+        self.page(self.node(self.resolve(path)).page?)
     }
 
     /// The node that [`resolve`](Routes::resolve) found.
@@ -189,14 +196,18 @@ impl Routes {
         folder: &Folder,
         pattern: &str,
         depth: u32,
-        (above, page): (&[Step], Option<PageId>),
+        (above, page, error_page): (&[Step], Option<PageId>, Option<PageId>),
     ) -> Option<NodeId> {
         let mut steps = above.to_vec();
-        let page = folder.page.as_ref().map_or(page, |found| {
+        let mut add_page = |pattern: &str, path: &Path| {
             let id = PageId(index(self.pages.len()));
-            self.pages.push(Page::new(pattern, found.file.clone(), self.sources.clone()));
+            self.pages.push(Page::new(pattern, path.to_owned(), self.sources.clone()));
             Some(id)
-        });
+        };
+        let page = folder.page.as_ref().map_or(page, |found| add_page(pattern, &found.file));
+        // No route's page has such a name, so no route's state is shown in it.
+        let error_name = format!("error:{pattern}");
+        let error_page = folder.error_page.as_ref().map_or(error_page, |path| add_page(&error_name, path));
         for (layer, path) in &folder.handlers {
             let id = index(self.handlers.len());
             if *layer == Layer::Server {
@@ -217,12 +228,15 @@ impl Routes {
             steps: steps.clone(),
             page,
             own_page: folder.page.as_ref().filter(|page| page.is_own).map(|_| depth),
+            error_page,
             literals: Vec::new(),
             wildcard: None,
         });
         for child in &folder.folders {
             let pattern = format!("{}/{}", pattern.trim_end_matches('/'), child.name);
-            let Some(below) = self.add(child, &pattern, depth + 1, (&steps, page)) else { continue };
+            let Some(below) = self.add(child, &pattern, depth + 1, (&steps, page, error_page)) else {
+                continue;
+            };
             if child.name == WILDCARD {
                 self.nodes[at].wildcard = Some(below);
             } else {
@@ -231,7 +245,7 @@ impl Routes {
         }
 
         let node = &self.nodes[at];
-        let serves = node.answers || node.own_page.is_some();
+        let serves = node.answers || node.own_page.is_some() || folder.error_page.is_some();
         if !serves && node.literals.is_empty() && node.wildcard.is_none() && depth > 0 {
             // Whatever was below has gone the same way, so this node is the last.
             self.nodes.pop();

@@ -34,18 +34,20 @@ pub struct Trust {
     pub hosts: Hosts,
     pub proxies: Proxies,
     /// Where the server listens.
-    pub listening: SocketAddr,
+    pub listening: Vec<SocketAddr>,
 }
 
 impl Trust {
     /// Whether `http://AUTHORITY` of this machine is the listener's own.
     pub fn listens_at(&self, authority: &Authority) -> bool {
-        let own = self.listening.ip().to_canonical();
-        let is_here = match &authority.host {
-            Host::Name(name) => name == "localhost" && (own.is_loopback() || own.is_unspecified()),
-            Host::Address(address) => *address == own || (address.is_loopback() && own.is_unspecified()),
-        };
-        is_here && authority.port.unwrap_or(80) == self.listening.port()
+        self.listening.iter().any(|listening| {
+            let own = listening.ip().to_canonical();
+            let is_here = match &authority.host {
+                Host::Name(name) => name == "localhost" && (own.is_loopback() || own.is_unspecified()),
+                Host::Address(address) => *address == own || (address.is_loopback() && own.is_unspecified()),
+            };
+            is_here && authority.port.unwrap_or(80) == listening.port()
+        })
     }
 
     /// Whether a visitor's requests travel by TLS, as far as anybody knows: `said` is what the proxies say.

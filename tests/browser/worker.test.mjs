@@ -42,7 +42,7 @@ describe("a service worker's handlers", { concurrency: 1 }, () => {
   const shows = (selector, text) => page.waitForFunction(([selector, text]) => document.querySelector(selector)?.textContent.trim() === text, [selector, text]);
 
   /** Waits until the worker has kept the page of a path. */
-  const keeps = (path) => page.waitForFunction(async (path) => await (await caches.open("liveline")).match(`/.liveline/page${path}`) !== undefined, path);
+  const keeps = (path) => page.waitForFunction(async (path) => await (await caches.open("liveline")).match(`/.liveline/blank${path}`) !== undefined, path);
 
   it("answer documents with states that are shown in the page", async () => {
     await open({

@@ -396,7 +396,7 @@ fn routes_reads_the_loaded_modules() {
             "GET,POST / handler.js server",
             "PATCH,* /a a/handler.ts server",
             "* /a a/handler.client.js client",
-            "page /b b/page.html page",
+            "GET /b b/page.html page",
         ]
     );
 }

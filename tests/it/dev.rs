@@ -1,5 +1,5 @@
 //! The dev loop, the host's half: what pages in `liveline dev` are told, and who else is told nothing. The pages' half is
-//! in tests/browser/dev.test.mjs.
+//! in tests/browser/dev-*.test.mjs.
 
 use std::net::TcpStream;
 
@@ -240,6 +240,13 @@ fn a_browser_that_has_the_page_without_the_script_gets_it_anew() {
 
     let same = again(&tag(&page));
     assert_eq!((same.status, tag(&same)), (304, tag(&page)));
+    // After a save it is another page: the script in it would take it for that of before.
+    host.site.write("public/other.css", "p {}");
+    let mut news = News::of(&host);
+    if news.next()["saves"] == json!(0) {
+        news.until("saved", |_| true);
+    }
+    assert_eq!(again(&tag(&page)).status, 200);
     assert_eq!(plain.header("content-length"), Some(plain.body.len().to_string().as_str()));
 }
 

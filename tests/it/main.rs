@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod architecture;
+mod bodies;
 mod channels;
 mod check;
 mod cli;
@@ -27,6 +28,7 @@ mod examples;
 mod forms;
 mod hostile;
 mod hosts;
+mod listening;
 mod live_functions;
 mod live_responses;
 mod lost_isolates;
@@ -50,6 +52,7 @@ mod resume;
 mod routing;
 mod security;
 mod sessions;
+mod shared;
 #[cfg(unix)]
 mod signals;
 mod slow_clients;
@@ -60,6 +63,8 @@ mod static_files;
 mod staying;
 mod stopped;
 mod strangers;
+#[cfg(unix)]
+mod terminal;
 mod termination;
 mod timers;
 mod transcripts;

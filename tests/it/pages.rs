@@ -88,8 +88,11 @@ fn programs_get_what_they_ask_for() {
             assert_eq!(answer.json(), json!({ "title": "x" }), "{accept:?}");
         }
     }
+    // A form of a page without JavaScript is answered with a page as well.
     let posted = host.request("POST", "/").header("accept", BROWSER).send();
-    assert_eq!(posted.json(), json!({ "title": "x" }));
+    assert_eq!(posted.header("content-type"), Some("text/html;charset=UTF-8"));
+    assert!(posted.text().contains(r#"data-method="POST">{"title":"x"}</script>"#), "{posted:?}");
+    assert_eq!(host.request("POST", "/").send().json(), json!({ "title": "x" }));
 }
 
 #[test]

@@ -130,6 +130,98 @@ fn a_hangup_of_a_terminal_that_is_gone_drains() {
     assert_eq!(process.wait().expect("a child").code(), Some(0));
 }
 
+/// A stream of the type that its path names, which goes on for ever, or with `?ends` for a second.
+const STREAMS: &str = r#"
+    export default function (event, next) {
+      const { searchParams } = event.url;
+      const headers = { "Content-Type": decodeURIComponent(next.stepname) };
+      if (searchParams.has("length")) headers["Content-Length"] = "12";
+      const encoder = new TextEncoder();
+      return new Response(new ReadableStream({
+        async start(controller) {
+          controller.enqueue(encoder.encode("first\n"));
+          await new Promise((r) => searchParams.has("ends") && setTimeout(r, 1000));
+          controller.enqueue(encoder.encode("last.\n"));
+          controller.close();
+        },
+        cancel: (reason) => console.error("cancelled:", reason.name),
+      }), { headers });
+    }"#;
+
+/// Asks for a stream, and returns its connection when its first line was read.
+#[track_caller]
+fn stream(host: &Host, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(host.address()).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
+    let mut heard = String::new();
+    while !heard.contains("first\n") {
+        let mut piece = [0; 512];
+        let length = stream.read(&mut piece).expect("a first line");
+        assert!(length > 0, "{heard}");
+        heard.push_str(std::str::from_utf8(&piece[..length]).expect("a text"));
+    }
+    stream
+}
+
+#[track_caller]
+fn rest(mut stream: TcpStream) -> String {
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("an end");
+    rest
+}
+
+#[test]
+fn streams_of_events_end_with_the_process_and_in_order() {
+    for signal in ["TERM", "INT"] {
+        let mut host =
+            Site::new().file("handler.js", STREAMS).arg("--drain-timeout=10m").arg("--workers=2").serve();
+        let streams = ["text%2Fevent-stream", "Text%2FEvent-Stream;charset=utf-8", "application%2Fx-ndjson"]
+            .map(|kind| stream(&host, &format!("/{kind}")));
+
+        host.signal(signal);
+
+        for stream in streams {
+            // The body's end is said, so nothing is missing for the client.
+            let rest = rest(stream);
+            assert!(rest.ends_with("0\r\n\r\n") && !rest.contains("last"), "{rest:?}");
+            // And its source knows.
+            assert!(host.log.next("cancelled").contains("AbortError"));
+        }
+        assert_eq!(host.ended(), Some(0), "{signal}");
+        assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
+    }
+}
+
+#[test]
+fn a_stream_of_an_older_generation_ends_as_well() {
+    let mut host = Site::new().file("handler.js", STREAMS).arg("--drain-timeout=10m").serve();
+    let stream = stream(&host, "/text%2Fevent-stream");
+    host.signal("HUP");
+    host.log.next("reloaded");
+
+    host.signal("TERM");
+
+    assert!(rest(stream).ends_with("0\r\n\r\n"));
+    assert_eq!(host.ended(), Some(0));
+}
+
+#[test]
+fn what_is_no_stream_of_events_is_sent_to_its_end() {
+    let mut host = Site::new().file("handler.js", STREAMS).arg("--drain-timeout=10m").serve();
+    let paths =
+        ["/text%2Fplain?ends", "/application%2Foctet-stream?ends", "/text%2Fevent-stream?ends&length"];
+    let streams = paths.map(|path| stream(&host, path));
+
+    host.signal("TERM");
+
+    for (stream, path) in streams.into_iter().zip(paths) {
+        let rest = rest(stream);
+        assert!(rest.contains("last.\n"), "{path}: {rest:?}");
+    }
+    assert_eq!(host.ended(), Some(0));
+}
+
 #[test]
 fn quit_drains() {
     let mut host = Site::new().file("handler.js", echo()).file("slow/handler.js", WAITING).serve();

@@ -77,7 +77,7 @@ fn a_service_worker_finds_pages_without_a_state() {
         .file("app/shop/page.html", "<i render='#text: data.secret'>as written</i>")
         .serve();
 
-    let blank = |host: &Host, path: &str| host.get(&format!("/.liveline/page{path}"));
+    let blank = |host: &Host, path: &str| host.get(&format!("/.liveline/blank{path}"));
 
     let root = blank(&host, "/");
     assert_eq!((root.status, root.header("x-live-page")), (200, Some("/")), "{root:?}");
@@ -86,7 +86,7 @@ fn a_service_worker_finds_pages_without_a_state() {
         "{root:?}"
     );
     assert!(blank(&host, "/shop/7").text().contains("as written"));
-    assert_eq!(host.request("POST", "/.liveline/page/").send().status, 405);
+    assert_eq!(host.request("POST", "/.liveline/blank/").send().status, 405);
     let none = Site::new().file("app/handler.js", HANDLER).serve();
     assert_eq!(blank(&none, "/").status, 404);
 }

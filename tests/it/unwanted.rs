@@ -94,6 +94,38 @@ fn a_generator_runs_its_finally() {
 }
 
 #[test]
+fn a_body_of_a_generator_runs_its_finally() {
+    for body in ["parts()", "{ [Symbol.asyncIterator]: parts }"] {
+        ends(
+            &format!(
+                r#"async function* parts() {{ try {{ yield new Uint8Array(1); await gone; yield new Uint8Array(1); yield new Uint8Array(1); }} finally {{ seen.push("finally"); }} }}
+                   return new Response({body});"#
+            ),
+            &["finally"],
+        );
+    }
+}
+
+#[test]
+fn a_result_after_the_last_state_is_cancelled() {
+    let host = site("await event.respondWith({ n: 1 }); return new Response(bytes());");
+    assert_eq!(host.get("/work").json(), json!({ "n": 1 }));
+    host.until("/seen", |answer| answer.json() == json!({ "seen": ["cancelled: AbortError"] }));
+}
+
+#[test]
+fn a_socket_whose_client_is_gone_is_closed() {
+    ends(
+        r#"await gone;
+           const [near, far] = Object.values(new WebSocketPair());
+           far.accept();
+           far.addEventListener("close", (e) => seen.push(`closed: ${e.code}`));
+           return new Response(null, { status: 101, webSocket: near });"#,
+        &["closed: 1006"],
+    );
+}
+
+#[test]
 fn a_live_program_stops() {
     ends(
         r#"await gone;

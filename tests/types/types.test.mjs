@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ClientEvent } from "../../runtime-js/client/event.js";
 import { Hub } from "../../runtime-js/client/hub.js";
+import { recipe } from "../browser/support/recipe.mjs";
 import { members } from "./site/members.js";
 import { declaredMembers } from "./support/declarations.mjs";
 import { askHandler, executable, startHost } from "./support/host.mjs";
@@ -52,14 +53,19 @@ test("every example type-checks, its JavaScript as strictly as TypeScript", asyn
     await cp(here("../../examples"), folder, { recursive: true });
     execFileSync(executable(), ["types", folder]);
     typeCheck(join(folder, "jsconfig.json"));
-    const config = JSON.parse(await readFile(join(folder, "jsconfig.json"), "utf8"));
-    config.compilerOptions.checkJs = true;
-    await writeFile(join(folder, "strict.json"), JSON.stringify(config));
-    typeCheck(join(folder, "strict.json"));
+    await typeCheckStrictly(folder);
   } finally {
     await rm(folder, { recursive: true });
   }
 });
+
+for (const name of ["chart", "dashboard", "language-model", "search", "sign-in", "upload"]) {
+  test(`the recipe ${name} type-checks as strictly`, async () => {
+    const folder = recipe(name);
+    execFileSync(executable(), ["types", folder]);
+    await typeCheckStrictly(folder);
+  });
+}
 
 test("every member that the host gives is declared, and the other way round", async (t) => {
   const host = await startHost(here("site"));
@@ -80,6 +86,14 @@ test("every member that the host gives is declared, and the other way round", as
 function inBrowsers() {
   const event = new ClientEvent(new Request("http://localhost/"), { controller: new AbortController() });
   return { ClientEvent: members(event), Hub: members(new Hub()) };
+}
+
+/** The same for a folder with a `jsconfig.json`, its JavaScript being held to what TypeScript is. */
+async function typeCheckStrictly(folder) {
+  const config = JSON.parse(await readFile(join(folder, "jsconfig.json"), "utf8"));
+  config.compilerOptions.checkJs = true;
+  await writeFile(join(folder, "strict.json"), JSON.stringify(config));
+  typeCheck(join(folder, "strict.json"));
 }
 
 /** Runs the compiler over a project. */

@@ -60,8 +60,9 @@ describe("a worker's answer", () => {
   });
 
   test("has_the_state_that_was_there_before_the_line_was_asked_for", async () => {
-    const downstream = follow(LiveResponse.from({ n: 0 }, { done: false }));
+    const downstream = new Downstream((error) => { throw error; });
     downstream.openClient();
+    LiveResponse.from({ n: 0 }, { done: false })[kSink](downstream);
     const response = await downstream.answer;
     assert.equal(response.status, 200);
     assert.deepEqual(await response.json(), { n: 0 });

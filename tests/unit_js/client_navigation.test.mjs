@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { formMove, isWithinPage, linkTarget, navigateMove, pageAt } from "../../runtime-js/client/navigation.js";
+import { linkTarget } from "../../runtime-js/client/classic.js";
+import { formMove, isWithinPage, navigateMove, pageAt } from "../../runtime-js/client/navigation.js";
 
 const HERE = new URL("http://app.example/a/b?q=1");
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { answerDialogs } from "../../runtime-js/client/dialogs.js";
+import { answerDialog } from "../../runtime-js/client/dialogs.js";
 import { openEvents, readEvents } from "../../runtime-js/client/events.js";
 import { Hub } from "../../runtime-js/client/hub.js";
 import { portPair } from "../../runtime-js/client/local_ports.js";
@@ -437,7 +437,9 @@ describe("app.background", () => {
     const [near, far] = portPair();
     hub.add(far);
     const shown = [];
-    answerDialogs(hub, { confirm: (text) => shown.push(text) > 0 });
+    globalThis.confirm = (text) => shown.push(text) > 0;
+    // As the app does once the part is loaded.
+    hub.addEventListener("confirm", (event) => queueMicrotask(() => answerDialog(event)));
     const answer = await near.postRequest({ message: "Sure?", details: "Really?" }, { type: "confirm" });
     assert.equal(answer.data, true);
     assert.deepEqual(shown, ["Sure?\r\nReally?"]);

@@ -15,7 +15,7 @@ const MINUTE = 60_000;
 function line(options = {}) {
   const asked = [];
   const note = (name) => (...how) => asked.push([name, ...how]);
-  const names = ["connect", "write", "hangUp", "opened", "deliver", "away", "resumed", "closed"];
+  const names = ["connect", "write", "hangUp", "opened", "deliver", "away", "late", "resumed", "closed"];
   const out = Object.fromEntries(names.map((name) => [name, note(name)]));
   const it = new ResumableLine(URL_OF_LINE, out, 0, options.random ?? (() => 1));
   return { line: it, take: () => asked.splice(0), asked };
@@ -155,12 +155,23 @@ describe("a line that outlives its connections", () => {
 
   test("gives_up_connections_on_which_the_hosts_pings_do_not_come", () => {
     const { line: it, take } = openLine({ ping: 10_000 });
-    assert.equal(it.due, 24_000);
+    assert.equal(it.due, 13_000);
     it.heard("a0", 10_000);
+    assert.equal(it.due, 23_000);
+    it.tick(23_000);
+    assert.deepEqual(take(), [["late", true]]);
     assert.equal(it.due, 34_000);
     it.tick(34_000);
     assert.deepEqual(take(), [["away"]]);
     assert.ok(it.due > 34_000 && it.due <= 34_250);
+  });
+
+  test("says_that_a_ping_of_the_host_is_overdue_and_that_it_came_after_all", () => {
+    const { line: it, take } = openLine({ ping: 10_000 });
+    it.tick(13_000);
+    it.heard("a0", 14_000);
+    it.heard("a0", 15_000);
+    assert.deepEqual(take(), [["late", true], ["late", false]]);
   });
 
   test("lets_a_connection_be_silent_on_which_no_pings_are_due", () => {

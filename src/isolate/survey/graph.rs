@@ -366,7 +366,7 @@ impl Survey {
                 "the modules of Node are not there; the web's APIs are: fetch, URL, crypto, streams".into(),
             );
         }
-        if specifier.starts_with("http:") || specifier.starts_with("https:") {
+        if ["http:", "https:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
             return None;
         }
         let near = spelling::nearest(specifier, modules::own_names(), spelling::steps_for(specifier));

@@ -14,9 +14,15 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** A browser with a profile of its own. */
-export async function connect() {
+/**
+ * A browser with a profile of its own. One that keeps pages which the user leaves, as they are, is never shared:
+ * Playwright's browsers do not.
+ */
+export async function connect({ keepsPages = false } = {}) {
   const shared = process.env.LIVELINE_BROWSER;
+  if (keepsPages) {
+    return await chromium.launch({ ...await options(), ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  }
   return shared ? await chromium.connect(shared) : await chromium.launch(await options());
 }
 

@@ -8,12 +8,17 @@ import { Changing } from "./patience.mjs";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** `liveline dev` on a folder of the repository, with more options, ready to answer. */
-export async function startHost(folder, options = []) {
+/**
+ * `liveline dev` on a folder, of the repository if it is relative, or another `command`, with more options and
+ * variables, ready to answer.
+ */
+export async function startHost(folder, options = [], { env = {}, command = "dev" } = {}) {
   const executable = process.env.LIVELINE_BIN;
   if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask test` does this");
-  const arguments_ = ["dev", folder, "--port", "0", ...options];
-  const host = new Host(spawn(executable, arguments_, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] }));
+  const port = options.includes("--port") ? [] : ["--port", "0"];
+  const arguments_ = [command, folder, ...port, ...options];
+  const stdio = ["ignore", "pipe", "pipe"];
+  const host = new Host(spawn(executable, arguments_, { cwd: ROOT, stdio, env: { ...process.env, ...env } }));
   try {
     const ready = await host.says("listening on ");
     host.url = ready.slice("listening on ".length);

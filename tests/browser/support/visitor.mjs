@@ -152,6 +152,8 @@ export class Window extends Changing {
 
   #noteSockets() {
     this.page.on("websocket", (socket) => {
+      // Others are of the dev loop, or of the page's own.
+      if (!Lines.isLine(new URL(socket.url()).pathname)) return;
       const line = this.lines.at(socket.url());
       socket.on("framereceived", ({ payload }) => line.hear(payload));
       socket.on("framesent", ({ payload }) => line.say(payload));

@@ -11,6 +11,7 @@
 mod curl;
 mod fences;
 mod frames;
+mod language_model;
 mod promises;
 
 use std::fs;
@@ -27,9 +28,27 @@ fn the_readme_works_as_shown() {
 
 #[test]
 fn every_document_works_as_shown() {
-    for document in fs::read_dir(root().join("docs")).expect("docs/").flatten() {
-        works_as_shown(&format!("docs/{}", document.file_name().to_string_lossy()));
+    for document in documents("docs") {
+        works_as_shown(&document);
     }
+}
+
+#[test]
+fn every_recipe_works_as_shown() {
+    let recipes = documents("docs/recipes");
+    let index = fs::read_to_string(root().join("docs/recipes/README.md")).expect("the list of recipes");
+    for recipe in &recipes {
+        let file = recipe.rsplit('/').next().expect("a name");
+        assert!(file == "README.md" || index.contains(&format!("({file})")), "{recipe} is not in the list");
+        works_as_shown(recipe);
+    }
+}
+
+/// The documents in a folder, without those of its subfolders.
+fn documents(folder: &str) -> Vec<String> {
+    let files = fs::read_dir(root().join(folder)).expect("a folder of documents").flatten();
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")).collect()
 }
 
 #[track_caller]

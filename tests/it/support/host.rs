@@ -1,7 +1,7 @@
 //! The executable under test, running.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
@@ -35,7 +35,11 @@ impl Host {
     pub(super) fn spawn(site: Site, command: &str) -> Self {
         let mut process = site
             .command(command)
-            .args(["--host", &site.host, "--port", "0"])
+            .args(["--host", &site.host, "--port", "0"].into_iter().skip(if site.host.is_empty() {
+                2
+            } else {
+                0
+            }))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -52,7 +56,11 @@ impl Host {
     pub fn ready(&mut self) {
         let ready = self.stdout.next("listening on ");
         let address = ready.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{ready}"));
-        self.address = address.parse().unwrap_or_else(|_| panic!("not an address: {ready}"));
+        // A name has several, of which tests take the one that all have.
+        let mut addresses = address.to_socket_addrs().unwrap_or_else(|_| panic!("not an address: {ready}"));
+        let first = addresses.next();
+        self.address =
+            first.into_iter().chain(addresses).min_by_key(SocketAddr::is_ipv6).expect("an address");
         if self.address.ip().is_unspecified() {
             // It listens on all, IPv4 included.
             self.address.set_ip(Ipv4Addr::LOCALHOST.into());

@@ -9,6 +9,7 @@
 //! | [`ResumingLine`] | the same of `liveline.v1`, which outlives its connections |
 //! | [`FaultProxy`] | a network that loses things |
 //! | [`EventStream`] | a response that tells server-sent events |
+//! | `terminal::Terminal` | a terminal that the executable runs at, as a person has one |
 //! | [`Figures`] | what `/metrics` shows |
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
@@ -26,6 +27,8 @@ mod log;
 mod resuming_line;
 mod session;
 mod site;
+#[cfg(unix)]
+pub mod terminal;
 
 use std::time::Duration;
 

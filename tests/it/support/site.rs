@@ -20,6 +20,7 @@ pub struct Site {
     /// The address that its host listens on.
     pub(super) host: String,
     environment: Option<Vec<(String, String)>>,
+    variables: Vec<(String, String)>,
 }
 
 /// A command that ran to its end.
@@ -40,6 +41,7 @@ impl Site {
             arguments: Vec::new(),
             host: "127.0.0.1".to_owned(),
             environment: None,
+            variables: Vec::new(),
         }
     }
 
@@ -73,6 +75,17 @@ impl Site {
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
+    }
+
+    /// With this variable in the environment of its host.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Served where its host chooses, which is not told an address.
+    pub fn without_address(self) -> Self {
+        self.host("")
     }
 
     /// Served at this address instead of 127.0.0.1.
@@ -146,17 +159,23 @@ impl Site {
         if let Some(environment) = &self.environment {
             line.env_clear().envs(environment.iter().cloned());
         }
+        line.envs(self.variables.iter().cloned());
         line
     }
 }
 
 impl Finished {
+    /// The executable with these words alone, not yet started.
+    pub fn command(words: &[&str]) -> Command {
+        let mut line = Command::new(executable());
+        line.args(words);
+        line
+    }
+
     /// Runs the executable with these words alone.
     #[track_caller]
     pub fn of(words: &[&str]) -> Self {
-        let mut line = Command::new(executable());
-        line.args(words);
-        finish(line)
+        finish(Finished::command(words))
     }
 
     /// Both outputs, for messages of failed tests.

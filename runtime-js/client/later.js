@@ -1,0 +1,29 @@
+// What every page does once it is shown: it watches how things stand with its host, and registers the service worker.
+
+import { watchApp } from "./status.js";
+
+const WORKER = "/.liveline/worker.js";
+
+/** @param {object} app @param {boolean} hasWorker whether there are handlers for the service worker */
+export function goOn(app, hasWorker) {
+  watchApp(app);
+  serveByWorker(hasWorker);
+}
+
+/** Registers the service worker where there are handlers for it, and takes it back where there were. */
+async function serveByWorker(hasHandlers) {
+  const container = globalThis.navigator.serviceWorker;
+  // Only a secure context has it.
+  if (container === undefined) return;
+  try {
+    if (hasHandlers) {
+      await container.register(WORKER, { type: "module", scope: "/" });
+      return;
+    }
+    const registration = await container.getRegistration("/");
+    const script = registration?.active?.scriptURL ?? "";
+    if (new URL(script || "/", location.href).pathname === WORKER) await registration.unregister();
+  } catch (error) {
+    console.warn("The service worker was not registered:", error);
+  }
+}

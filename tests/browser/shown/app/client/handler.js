@@ -1,0 +1,1 @@
+export default (event) => ({ value: `of the server ${event.request.method}` });

@@ -1,0 +1,1 @@
+export default () => Response.json({ value: "the name is missing" }, { status: 422 });

@@ -1,0 +1,1 @@
+export default (event) => ({ value: `deep ${event.request.method}` });

@@ -1,0 +1,1 @@
+export default () => "a string as the state";

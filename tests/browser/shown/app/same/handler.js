@@ -1,0 +1,1 @@
+export default (event) => ({ value: `same ${event.request.method} ${event.url.search}` });

@@ -1,0 +1,1 @@
+export default (event) => new Response(`text ${event.request.method}`);

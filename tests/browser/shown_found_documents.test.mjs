@@ -1,0 +1,7 @@
+// What is shown is what the address says, with JavaScript as without: forms with a 302, to documents.
+
+import { compare, DOCUMENTS, suite } from "./support/shown.mjs";
+
+suite("forms with a 302 to documents", (test) => {
+  for (const target of DOCUMENTS) test(target, (world) => compare(world, `found-${target}`));
+});

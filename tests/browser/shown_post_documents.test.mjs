@@ -1,0 +1,7 @@
+// What is shown is what the address says, with JavaScript as without: forms that send, to documents.
+
+import { compare, DOCUMENTS, suite } from "./support/shown.mjs";
+
+suite("forms that send to documents", (test) => {
+  for (const target of DOCUMENTS) test(target, (world) => compare(world, `post-${target}`));
+});

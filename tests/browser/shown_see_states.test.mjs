@@ -1,0 +1,7 @@
+// What is shown is what the address says, with JavaScript as without: forms with a 303, to states.
+
+import { compare, STATES, suite } from "./support/shown.mjs";
+
+suite("forms with a 303 to states", (test) => {
+  for (const target of STATES) test(target, (world) => compare(world, `see-${target}`));
+});

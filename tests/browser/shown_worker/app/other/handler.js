@@ -1,0 +1,1 @@
+export default (event) => ({ value: `other ${event.request.method}` });
