@@ -131,7 +131,7 @@ class App {
     this.#isPosted = this.#embedded?.isPosted ?? false;
     this.#later = this.#load("later");
     this.#later.then(({ goOn }) => goOn(this, manifest.worker)).catch(console.error);
-    if (document.querySelector("[render]") !== null) {
+    if (document.querySelector("[render],[data-bound]") !== null) {
       this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
     }
     const handlers = await this.#handlers;

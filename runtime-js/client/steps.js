@@ -137,7 +137,7 @@ export class Router {
       if (asked.target !== undefined) {
         return await this.#reroute(event, trail, depth, asked.target, asked.init, event.request);
       }
-      const request = requestTo(event.request.url, event.request, asked.init);
+      const request = requestTo(event.request.url, ordinary(event.request), asked.init);
       return await this.#walk(event.spawn(request), trail, index + 1);
     };
     const rest = segmentsOf(trail.pathname).slice(depth);
@@ -161,9 +161,14 @@ export class Router {
     const shared = behind.findIndex((segment, at) => folderName(segment) !== folderName(arrived[at] ?? ""));
     const skipDepth = !isRelative(target) ? -1 : shared === -1 ? behind.length : shared;
     const isRequest = target instanceof Request;
-    const request = !isRequest ? requestTo(url, from, init) : init === undefined ? target : new Request(target, init);
+    const request = !isRequest ? requestTo(url, ordinary(from), init) : init === undefined ? target : new Request(target, init);
     const { pathname } = url;
     const onward = { pathname, steps: this.#tree.resolve(pathname), reroutes: trail.reroutes + 1, skipDepth };
     return await this.#walk(event.spawn(request), onward, 0);
   }
+}
+
+/** A request that others can be made of: only browsers make those for documents. */
+function ordinary(request) {
+  return request?.mode === "navigate" ? new Request(request.clone(), { mode: "same-origin", redirect: "follow" }) : request;
 }

@@ -66,7 +66,8 @@ impl ops::Site for Site {
     fn page(&self, page: u32) -> Result<ops::PageSource, String> {
         let page = self.known_page(page)?;
         let template = page.template().map_err(ToString::to_string)?.to_owned();
-        Ok(ops::PageSource { file: page.path.display().to_string(), template })
+        let brings_oohtml = page.brings_oohtml();
+        Ok(ops::PageSource { file: page.path.display().to_string(), template, brings_oohtml })
     }
 
     fn blank_page(&self, page: u32) -> Result<[String; 2], String> {

@@ -236,6 +236,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "37_relay.js",
     "38_dialogs.js",
     "40_static.js",
+    "41_imports.js",
     "41_thread.js",
     "42_document.js",
     "43_expressions.js",
