@@ -119,7 +119,10 @@ export class Downstream {
   }
 
   #answerEarly() {
-    if (!this.#isAnswered) this.#respond(null, { status: 202, statusText: "Accepted", headers: {} });
+    if (this.#isAnswered) return;
+    // A state that is there already would be told to nobody.
+    if (this.#state !== null) this.#answerState();
+    else this.#respond(null, { status: 202, statusText: "Accepted", headers: {} });
   }
 
   #answerState() {

@@ -122,6 +122,29 @@ export interface App {
   navigate(url: string | URL, init?: RequestInit): Promise<void>;
 }
 
+/** What went wrong with what. */
+export interface ErrorDetail {
+  readonly error: unknown;
+  /** Of the answer; 0 where there was none. */
+  readonly status: number;
+  readonly method: string | null;
+  readonly url: string;
+}
+
+export type LineState = "away" | "resumed" | "lost" | "reloaded" | "late" | "on time";
+
+export type StatusState = "online" | "late" | "resuming" | "lost";
+
+/** How things stand. */
+export interface StatusDetail {
+  readonly state: StatusState;
+  readonly previous: StatusState;
+  readonly cause: "answer" | "heartbeat" | "line" | "network" | "request" | "handler" | null;
+  /** Whether the browser says that it has no network. */
+  readonly offline: boolean;
+  readonly error?: unknown;
+}
+
 declare global {
   interface Window {
     readonly webqit: { readonly app: App };
@@ -133,7 +156,11 @@ declare global {
   interface DocumentEventMap {
     /** The page's state is there, or has changed. */
     "liveline:state": CustomEvent<{ data: any }>;
-    /** A request went wrong; `preventDefault()` keeps the error from the console. */
-    "liveline:error": CustomEvent<{ error: unknown }>;
+    /** A request went wrong; `preventDefault()` keeps the error from the console, and the page as it is. */
+    "liveline:error": CustomEvent<ErrorDetail>;
+    /** How a line is. */
+    "liveline:line": CustomEvent<{ state: LineState; missed: boolean }>;
+    /** How things stand between the page and its host; `preventDefault()` keeps the notice away. */
+    "liveline:status": CustomEvent<StatusDetail>;
   }
 }

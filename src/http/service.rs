@@ -369,6 +369,9 @@ fn route(
     if BrowserFiles::cover(path) && is_look(request.method()) {
         return Routed::Waiting(Box::pin(browser_file(shared.clone(), request)));
     }
+    if let Some(path) = path.strip_prefix(BLANK_PAGES).filter(|path| path.starts_with('/')) {
+        return Routed::Answered(blank_page(&worker.site.routes, path, request.method()));
+    }
     if let Some(path) = path.strip_prefix(PAGE_PATH).filter(|path| path.starts_with('/')) {
         return Routed::Answered(page_of(&worker.site.routes, path));
     }
@@ -501,6 +504,30 @@ fn page_of(routes: &Routes, path: &str) -> Answer {
 /// Of an answer: the page that shows this state, so that a client can tell whether that is there already. Of a request:
 /// the page that is there.
 const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
+
+/// Where service workers find the page of a route without a state.
+const BLANK_PAGES: &str = "/.liveline/blank";
+
+/// The page of a path as it was written.
+fn blank_page(routes: &Routes, path: &str, method: &Method) -> Answer {
+    if !is_look(method) {
+        return Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let page = routes.node(routes.resolve(path)).page.and_then(|page| routes.page(page));
+    let Some(page) = page else { return Answer::text(StatusCode::NOT_FOUND, "The route has no page.\n") };
+    match page.blank() {
+        Ok(blank) => {
+            let html = [blank.before.as_str(), &blank.after].concat();
+            let mut answer = Answer::empty(StatusCode::OK).with_page(html, None);
+            answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+            answer
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            Answer::internal_error(None, false)
+        }
+    }
+}
 
 /// Whether a request only looks at what is there.
 fn is_look(method: &Method) -> bool {

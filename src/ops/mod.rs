@@ -244,6 +244,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "38_dialogs.js",
     "39_publish.js",
     "40_static.js",
+    "41_imports.js",
     "41_thread.js",
     "42_document.js",
     "43_expressions.js",

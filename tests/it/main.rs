@@ -41,6 +41,7 @@ mod modules;
 #[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
 mod moved_binary;
 mod observe;
+mod oohtml;
 mod pages;
 mod patched_globals;
 mod plain_clients;
@@ -71,6 +72,7 @@ mod terminal;
 mod termination;
 mod timers;
 mod transcripts;
+mod universal;
 mod unwanted;
 mod upgrade;
 mod upstream;
