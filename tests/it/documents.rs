@@ -18,7 +18,7 @@ fn site() -> Site {
         .file("app/other/page.html", r##"<h2 render="#text: data?.title"></h2>"##)
         .file(
             "app/other/handler.js",
-            "let runs = 0;\nexport default (event) => ({ title: `${event.request.method} ${++runs}` });",
+            "let runs = 0;\nexport default (event, next) => next.stepname ? next() : { title: `${event.request.method} ${++runs}` };",
         )
         .file(
             "app/html/handler.js",
