@@ -42,6 +42,7 @@ import {
   ResponsePrototypeGetStatus,
   SafeArrayIterator,
   SafeMap,
+  SafeSet,
   String,
   TypeError,
   URL,
@@ -53,11 +54,12 @@ import {
 
 /** What browsers ask for by themselves, at a path that no site means by its root. */
 const FAVICON = "/favicon.ico";
+/** The exports that may answer. */
+const EXPORTS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "default"];
 
 /**
- * Module namespaces of the handlers, by id, and which of GET and HEAD they answer without asking for the rest of the
- * path.
- * @type {Map<number, { module: object, dirname: string, filename: string, greedy: Record<string, boolean> }>}
+ * Module namespaces of the handlers, by id, and which of their functions do not ask for what is left of the path.
+ * @type {Map<number, { module: object, dirname: string, filename: string, greedy: Set<Function> }>}
  */
 const handlers = new SafeMap();
 /**
@@ -76,14 +78,13 @@ export function addHandler(id, dirname, filename, module) {
     if (typeof module[name] !== "function") continue;
     print(`${filename} exports ${name}(), which nothing calls on this host.`, WARNING);
   }
-  const greedy = { __proto__: null, GET: isGreedy(module, dirname, "GET"), HEAD: isGreedy(module, dirname, "HEAD") };
+  const greedy = new SafeSet();
+  for (const name of new SafeArrayIterator(EXPORTS)) {
+    const handler = module[name];
+    if (typeof handler !== "function") continue;
+    if (!op_asks_for_rest(FunctionPrototypeToString(handler), dirname === "/")) greedy.add(handler);
+  }
   handlers.set(id, { module, dirname, filename, greedy });
-}
-
-/** Whether what answers a method does not ask for what is left of the path, and means no file by that. */
-function isGreedy(module, dirname, method) {
-  const handler = handlerFor(module, method);
-  return handler !== undefined && !op_asks_for_rest(FunctionPrototypeToString(handler), dirname === "/");
 }
 
 /** For the host: the tree of steps, as `[ownPage, handler, depth, handler, depth]` for each node. */
@@ -135,7 +136,7 @@ function finish(event, value) {
   const exchange = event[kExchange];
   if (exchange.ended) return discard(value);
   try {
-    if (event[kResponse] === null && !exchange.answered && isFinal(value)) {
+    if (event[kResponse] === null && !exchange.answered && exchange.publications === 0 && isFinal(value)) {
       HttpEvent.returnedPlainly(event);
       answerPlain(exchange, value);
     } else {
@@ -201,7 +202,7 @@ function walk(event, trail, index) {
     const next = nextFor(event, trail, index, depth);
     const own = fetchFor(event, (target, init) => reroute(event, trail, depth, target, init, null), isOwn(event));
     const run = () => FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname, filename), event, next, own);
-    const isDeeper = greedy[trail.method] === true && depth < trail.length;
+    const isDeeper = depth < trail.length && greedy.has(handler);
     return isDeeper && goesPast(trail, depth, dirname) ? pastOr(event, trail, run) : run();
   }
   return pastTheLastStep(event, trail);
@@ -209,7 +210,8 @@ function walk(event, trail, index) {
 
 /** Whether the static layer comes before a handler that did not ask for what is left of the path. */
 function goesPast(trail, depth, dirname) {
-  return op_file_before(trail.pathname, depth, dirname) || trail.pathname === FAVICON;
+  const isLook = trail.method === "GET" || trail.method === "HEAD";
+  return op_file_before(trail.pathname, depth, dirname, isLook) || (isLook && trail.pathname === FAVICON);
 }
 
 /** The static layer's answer; where it has none after all, that of the handler. */
