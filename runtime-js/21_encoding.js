@@ -21,6 +21,7 @@ import { kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { discard, nobodyLeft } from "ext:liveline/24_discard.js";
+import { partOf } from "ext:liveline/26_ranges.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { answerPage, AS_DATA, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
@@ -309,11 +310,17 @@ function answerResponse(exchange, response, last) {
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;
   if (status === 101) return answerSocket(exchange, response);
-  const headers = writeHeaders(wireHeaderList(inner));
+  const list = wireHeaderList(inner);
+  const headers = writeHeaders(list);
   const file = fileOf(response, exchange);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last, false);
+  // A page is rendered from the whole, and a state that others follow is no file.
+  if (status === 200 && last && exchange.method === "GET" && (exchange.show === AS_DATA || typeof source.body !== "string")) {
+    const part = partOf(exchange, list, body);
+    if (part !== null) return answerPart(exchange, part, response);
+  }
   if (typeof source.body === "string") {
     const shown = ResponsePrototypeGetHeaders(response);
     const isState = hasHeader(shown, "content-type") && isShown(status, shown) &&
@@ -327,7 +334,7 @@ function answerResponse(exchange, response, last) {
     return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
   }
   if (exchange.method === "HEAD") {
-    op_answer(exchange.id, status, statusMessage, headers, "", last);
+    op_answer(exchange.id, status, statusMessage, headers, "", last, false);
     return discard(response);
   }
   let stream;
@@ -339,6 +346,19 @@ function answerResponse(exchange, response, last) {
     throw error;
   }
   pump(exchange, body.stream, stream);
+}
+
+/** Answers with a part of a Response. */
+function answerPart(exchange, { status, headers, body }, response) {
+  const text = writeHeaders(headers);
+  if (body === null) {
+    op_answer(exchange.id, status, "", text, "", true, false);
+    discard(response);
+  } else if (ArrayBufferIsView(body)) {
+    op_answer_bytes(exchange.id, status, "", text, body, true);
+  } else {
+    pump(exchange, body, op_answer_stream(exchange.id, status, "", text, true));
+  }
 }
 
 /** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */

@@ -3,7 +3,7 @@
 import { core } from "ext:core/mod.js";
 import { op_port_close, op_port_message } from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
-import { defineAbsent } from "ext:liveline/04_options.js";
+import { defineAbsent } from "ext:liveline/05_absent.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
 import { follow } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";

@@ -9,6 +9,7 @@ import {
   ArrayPrototypeConcat,
   ArrayPrototypeFilter,
   ArrayPrototypeIncludes,
+  CloseEvent,
   Error,
   Event,
   EventPrototypeGetDefaultPrevented,
@@ -17,9 +18,7 @@ import {
   EventTarget,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeRemoveEventListener,
-  globalThis,
   Number,
-  ObjectAssign,
   ObjectFreeze,
   Promise,
   PromisePrototypeThen,
@@ -39,7 +38,7 @@ const OPTIONS = ["type", "eventID", "live", "bubbles", "signal"];
 export function readOptions(options) {
   const { wqEventOptions, transfer, ...flat } = ArrayIsArray(options) ? { transfer: options } : options ?? {};
   if (transfer?.length > 0) {
-    throw new TypeError("Ports are not transferred: ask with postRequest(), and reply on the event's ports.");
+    throw new TypeError("Ports are not transferred: use postRequest(), which gets replies.");
   }
   checkOptions("postMessage()", flat, OPTIONS);
   checkOptions("postMessage()", wqEventOptions, OPTIONS);
@@ -98,16 +97,8 @@ export class PortMessageEvent extends Event {
   }
 }
 
-/** Node has no CloseEvent; what is used of it is this. */
-class PlainCloseEvent extends Event {
-  constructor(type, { code = 0, reason = "", wasClean = false } = {}) {
-    super(type);
-    ObjectAssign(this, { code, reason, wasClean });
-  }
-}
-
 /** How a line closed. */
-export class PortCloseEvent extends (globalThis.CloseEvent ?? PlainCloseEvent) {
+export class PortCloseEvent extends CloseEvent {
   get isStopped() {
     return false;
   }

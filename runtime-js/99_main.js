@@ -11,7 +11,7 @@ import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
 import { countMemory } from "ext:liveline/19_shared_memory.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
-import { fetchPlusClasses } from "ext:liveline/25_fetch_plus.js";
+import { fetchPlusClasses } from "ext:liveline/28_fetch_plus.js";
 import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";

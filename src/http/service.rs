@@ -31,7 +31,7 @@ use crate::isolate::Called;
 use crate::observe;
 use crate::ops::{
     Answer, AnswerBody, Call, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature, Show,
-    Shown, SocketLine, asks_for_websocket, lists, prefers_html,
+    Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
 };
 use crate::router::{Conditions, Node, Page, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
@@ -368,7 +368,9 @@ fn route(
     if let Some(path) = path.strip_prefix(PAGE_PATH).filter(|path| path.starts_with('/')) {
         return Routed::Answered(page_of(&worker.site.routes, path));
     }
-    if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
+    if path != USER_PATH
+        && let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/'))
+    {
         let (shared, token) = (shared.clone(), token.to_owned());
         return Routed::Waiting(Box::pin(
             async move { line::answer(&shared, requester, &token, request).await },
@@ -386,7 +388,7 @@ fn route(
         Shown { page: for_page.map(|(page, _)| page.0), show: for_page.map_or(Show::Data, |(_, show)| show) };
     let wanted = for_page.filter(|_| is_look(request.method()));
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
-    if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
+    if steps.is_empty() && !(ends_at_page && wanted.is_some()) && path != USER_PATH {
         return Routed::Waiting(Box::pin(file(shared.clone(), request)));
     }
     if csrf::is_forged(shared, requester, request.method(), request.headers()) && worker.checks_csrf(steps) {

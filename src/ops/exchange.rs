@@ -34,6 +34,8 @@ use crate::trust::{Requester, Trust};
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
+/// Where pages learn what is known of their user; `90_dispatch.js` answers it.
+pub const USER_PATH: &str = "/.liveline/user";
 
 /// How much a client learns of a handler's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

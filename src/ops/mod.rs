@@ -56,7 +56,7 @@ pub use diagnostic::{Diagnostic, fit_excerpts};
 pub use dispatch::{FileAnswer, Route, Site};
 pub use documents::{KeptDocument, KeptDocuments};
 pub use errors::OpError;
-pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
+pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
 pub use log::current_exchange;
 pub use memory::Memory;
 pub use negotiation::prefers_html;
@@ -205,6 +205,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "02_exceptions.js",
     "03_cookie_rules.js",
     "04_options.js",
+    "05_absent.js",
     "10_exchange.js",
     "11_request.js",
     "12_cookies.js",
@@ -221,9 +222,10 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "23_frames.js",
     "24_discard.js",
     "25_response_heads.js",
-    "24_nested_keys.js",
-    "25_fetch_plus.js",
-    "26_event_url.js",
+    "26_ranges.js",
+    "27_nested_keys.js",
+    "28_fetch_plus.js",
+    "29_event_url.js",
     "30_port.js",
     "31_user.js",
     "32_channels.js",

@@ -8,6 +8,7 @@ const EXAMPLES = new URL("../../examples/", import.meta.url);
 
 /** What each page shows first, without a script having run. */
 const FIRST = {
+  "/board": [".note span", "Ada"],
   "/hello": ["#hello", "world"],
   "/steps": ["#step", "1"],
   "/progress": ["#percent", "0"],
@@ -28,7 +29,7 @@ const FIRST = {
 };
 
 const paths = readdirSync(EXAMPLES, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && entry.name !== "public")
+  .filter((entry) => entry.isDirectory() && !["public", "source"].includes(entry.name))
   .map((entry) => `/${entry.name}`)
   .sort();
 
@@ -67,12 +68,30 @@ pages("pages", {
   },
 
   async "every page shows its raw state"({ open }) {
-    for (const path of paths) {
+    // But the board, which fills its window.
+    for (const path of paths.filter((path) => path !== "/board")) {
       // A window each: pages of redirects go elsewhere by themselves, perhaps while the next is being opened.
       const window = await open(path);
       await window.page.locator(".raw-state pre").waitFor();
       await window.close();
     }
+  },
+
+  async "every page leads to its source, and that back"({ open }) {
+    const window = await open("/steps");
+
+    await window.page.getByRole("link", { name: "Source" }).click();
+    await window.shows("h1", "/steps");
+    assert.equal(window.path, "/source/steps");
+    assert.deepEqual(await window.all(".file h2"), ["handler.js", "page.html"]);
+    const [handler, page] = await window.page.locator(".file code").allTextContents();
+    assert.ok(handler.includes("export async function GET"), handler);
+    // Markup is shown and does nothing.
+    assert.ok(page.includes("<!doctype html>") && page.includes('<p class="figure" id="step"'), page);
+    assert.equal(await window.page.locator(".file #step").count(), 0);
+
+    await window.page.getByRole("link", { name: "See it run" }).click();
+    await window.shows("#step", "2");
   },
 
   async "a page tells how its state came there"({ open }) {
