@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connect } from "./support/browser.mjs";
 import { startHost } from "./support/host.mjs";
@@ -14,6 +14,26 @@ const OOHTML = await readFile(new URL("node_modules/@webqit/oohtml/dist/main.js"
 
 /** The document as a file. `script` is how it gets OOHTML. */
 const pageOf = ({ head = "", body }, script = "") => `<!DOCTYPE html><html><head><meta charset="utf-8">${script}${head}</head><body>${body}</body></html>`;
+
+/** The files of a project as Webflo's `init` makes it. */
+const WEBFLO = {
+  "package.json": `{ "type": "module", "dependencies": { "@webqit/webflo": "*" } }`,
+  "app/handler.server.js": `export default async function (event, next) {
+    if (next.stepname) return await next();
+    const isAgain = event.url.search !== "";
+    const menu = [{ title: "Home", href: "/" }, ...(isAgain ? [{ title: "Second", href: "/2" }] : [])];
+    return { title: isAgain ? "Again" : "Webflo Web", greeting: "Hello World!", menu };
+  }`,
+  "app/page.html": `<ul render="#items: (item) of data?.menu / 'menu'"><template def="menu" scoped="">
+    <li><a render="~href: item?.href; #text: item?.title;"></a></li></template></ul>`,
+  "public/index.html": `<!DOCTYPE html><html lang="en-US"><head><meta charset="UTF-8">
+    <title render="#text: data?.titleBar || data?.title">APP_TITLE</title>
+    <script crossorigin ssr src="https://unpkg.com/@webqit/oohtml@latest/dist/main.lite.js"></script>
+    <template def="app" ssr src="/assets/app.html" by="oohtml-cli"></template>
+    <script type="module" src="/assets/app.js" by="webflo"></script></head>
+    <body importscontext="/app"><h1><span><?{ data.title }?></span><br><span><?{ data.greeting }?></span></h1>
+    <import ref="#page.html">Import will show here...</import></body></html>`,
+};
 
 /** One form of what a body shows. Runs in a browser. */
 function shown(body) {
@@ -112,6 +132,33 @@ describe("OOHTML", { concurrency: 1 }, () => {
       }));
     }
     return list;
+  }
+
+  for (const way of ["with OOHTML", "without OOHTML"]) {
+    it(`a project of Webflo's init, ${way}`, async () => {
+      const project = await mkdtemp(join(tmpdir(), "liveline-webflo-"));
+      for (const [name, text] of Object.entries(WEBFLO)) {
+        await mkdir(dirname(join(project, name)), { recursive: true });
+        await writeFile(join(project, name), text);
+      }
+      const webflo = await startHost(project);
+      try {
+        const body = way === "with OOHTML" ? OOHTML : "";
+        const headers = { "Access-Control-Allow-Origin": "*" };
+        await page.route("https://unpkg.com/**", (route) => route.fulfill({ contentType: "text/javascript", body, headers }));
+        await page.goto(webflo.url);
+        const looks = () => page.evaluate(async () => {
+          await settled();
+          return [document.title, ...document.body.innerText.split("\n").filter((line) => line !== "")];
+        });
+        assert.deepEqual(await looks(), ["Webflo Web", "Webflo Web", "Hello World!", "Home"]);
+        await page.evaluate(() => webqit.app.navigate("/?again"));
+        assert.deepEqual(await looks(), ["Again", "Again", "Hello World!", "Home", "Second"]);
+      } finally {
+        await webflo.stop();
+        await rm(project, { recursive: true });
+      }
+    });
   }
 
   for (const name of names) {
