@@ -42,9 +42,9 @@ export function readOptions(options) {
   }
   checkOptions("postMessage()", flat, OPTIONS);
   checkOptions("postMessage()", wqEventOptions, OPTIONS);
-  const { type = "message", eventID, live = false, bubbles = false } = wqEventOptions ?? flat;
+  const { type = "message", eventID, live = false, bubbles = false, signal } = wqEventOptions ?? flat;
   if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
-  return { type, eventID, live, bubbles };
+  return { type, eventID, live, bubbles, signal };
 }
 
 /** A message from the other end. Where a value is asked of it, it stands for its data. */

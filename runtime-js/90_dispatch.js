@@ -136,7 +136,7 @@ function finish(event, value) {
   const exchange = event[kExchange];
   if (exchange.ended) return discard(value);
   try {
-    if (event[kResponse] === null && !exchange.answered && isFinal(value)) {
+    if (event[kResponse] === null && !exchange.answered && exchange.publications === 0 && isFinal(value)) {
       HttpEvent.returnedPlainly(event);
       answerPlain(exchange, value);
     } else {

@@ -299,10 +299,8 @@ class App {
     if (signal === undefined) return port;
     // Where the line of what is shown is lost for good, the page is asked for again.
     const start = Date.now();
-    let isSaid = false;
-    port.addEventListener("response.done", () => isSaid = true);
-    port.addEventListener("close", ({ code }) => {
-      if (code === LOST && !isSaid) this.#later.then(({ mend }) => mend(start, signal, () => this.#go(here())));
+    port.addEventListener("close", ({ code, reason }) => {
+      if (code === LOST) this.#later.then(({ mend }) => mend(start, reason, signal, () => this.#go(here())));
     });
     return port;
   }

@@ -9,6 +9,8 @@ export interface MessageOptions {
   eventID?: string;
   /** Later changes of the data travel as deltas. */
   live?: boolean;
+  /** Ends that. */
+  signal?: AbortSignal;
   bubbles?: boolean;
 }
 

@@ -30,11 +30,12 @@ use crate::engine::JoinError;
 use crate::isolate::Called;
 use crate::observe;
 use crate::ops::{
-    Answer, AnswerBody, Call, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature, Show,
-    Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
+    Answer, AnswerBody, Call, Client, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature,
+    Show, Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
 };
 use crate::router::{Conditions, Node, Page, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
+use crate::wire::Format;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
@@ -145,13 +146,19 @@ impl Exit {
         shared.served.set(shared.served.get() + 1);
         if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
             line::carry(&mut answer.headers, format);
-            let head = [head_of(&answer), first].concat();
+            let mut head = head_of(&answer);
+            match first.is_empty() {
+                true => format.begin(&mut head),
+                false => head.extend_from_slice(&first),
+            }
             shared.carried.set(Some(Carried::Answer(line, format, head)));
             return Err(HandedOver);
         }
         match shared.carried.take() {
             Some(Carried::Events(seat, _)) => {
-                shared.carried.set(Some(Carried::Events(seat, head_of(&answer))));
+                let mut head = head_of(&answer);
+                Format::Envelopes.begin(&mut head);
+                shared.carried.set(Some(Carried::Events(seat, head)));
                 return Err(HandedOver);
             }
             Some(Carried::Raw(line, _)) => {
@@ -399,7 +406,7 @@ fn route(
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(shared, requester, request.headers());
         if !worker.settings.hub.allows(caller.origin_and_own()) {
-            return Routed::Answered(line::refusal(shared, JoinError::Origin));
+            return Routed::Answered(line::refusal(shared, &caller, JoinError::Origin));
         }
         match Handshake::read(request.version(), request.headers()) {
             Ok(read) => handshake = Some(read),
@@ -407,6 +414,9 @@ fn route(
         }
     }
     let (parts, body) = request.into_parts();
+    if Client::has_all(&parts) {
+        return Routed::Answered(Answer::empty(StatusCode::NO_CONTENT));
+    }
     let own = || line::own_origin(shared, requester, &parts.headers);
     let (told, is_look) = (Told::asked(&parts.headers, own), is_look(&parts.method));
     let conditions = Conditions::of(&parts.method, &parts.headers);

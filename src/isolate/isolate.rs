@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
@@ -553,6 +553,11 @@ impl Isolate {
         });
         // Where not even the first was begun, the isolate is being stopped.
         self.with_exchanges(|exchanges| exchanges.take_heard()).clamp(1, told.len())
+    }
+
+    /// When a client that takes one answer has waited long enough for a state after the one that it could have now.
+    pub fn settles_at(&self, exchange: ExchangeId) -> Option<Instant> {
+        self.with_exchanges(|exchanges| exchanges.settles_at(exchange))
     }
 
     /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.

@@ -25,6 +25,7 @@ mod crypto;
 mod diagnostic;
 mod dispatch;
 mod documents;
+mod early;
 mod errors;
 mod exchange;
 mod files;
@@ -97,6 +98,12 @@ deno_core::extension!(
         dispatch::op_asks_for_rest,
         dispatch::op_file_before,
         dispatch::op_route,
+        early::op_early_find,
+        early::op_early_keep,
+        early::op_early_listen,
+        early::op_early_repeat,
+        early::op_early_take,
+        early::op_early_type,
         errors::op_log_error,
         exchange::op_exchange_answered,
         cookies::op_cookie_set,
@@ -235,6 +242,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "36_dial.js",
     "37_relay.js",
     "38_dialogs.js",
+    "39_publish.js",
     "40_static.js",
     "41_imports.js",
     "41_thread.js",

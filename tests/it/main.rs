@@ -22,6 +22,7 @@ mod csrf;
 #[cfg(feature = "ts")] // Without it nothing is known of what handlers ask for, nor of what browsers run.
 mod dev;
 mod docs;
+mod early_messages;
 mod errors;
 mod events;
 mod examples;
@@ -50,6 +51,7 @@ mod proxies;
 mod ranges;
 mod regressions;
 mod reload;
+mod response_done;
 mod resume;
 mod routing;
 mod security;

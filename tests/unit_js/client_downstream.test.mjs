@@ -125,6 +125,11 @@ describe("a worker's answer", () => {
     assert.equal((await answered).data, "yes");
     near.postMessage(null, { type: "response.done" });
     await page.readyStateChange("done");
+    // The last state is there, and the upstream may still have something to tell.
+    const later = new Promise((resolve) => page.background.addEventListener("note", resolve));
+    near.postMessage("later", { type: "note" });
+    assert.equal((await later).data, "later");
+    near.close();
     await downstream.over;
   });
 });
