@@ -6,8 +6,10 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { connect } from "./support/browser.mjs";
 import { startHost } from "./support/host.mjs";
+import { PATIENCE } from "./support/patience.mjs";
 import { DOCUMENTS } from "./support/oohtml_documents.mjs";
 
 const OOHTML = await readFile(new URL("node_modules/@webqit/oohtml/dist/main.js", import.meta.url), "utf8");
@@ -120,16 +122,23 @@ describe("OOHTML", { concurrency: 1 }, () => {
     }, [route, states.length]);
   }
 
-  /** What the page shows in a browser while it goes from one state to the next. */
-  async function byPage(route, states) {
+  /** What `read` gives in the page: what is expected as soon as it is there, else what there is in the end. */
+  async function becomes(read, expected) {
+    const end = Date.now() + PATIENCE;
+    while (true) {
+      const value = await page.evaluate(read);
+      if (isDeepStrictEqual(value, expected) || Date.now() > end) return value;
+      await page.evaluate(settled);
+    }
+  }
+
+  /** What the page shows in a browser while it goes from one state to the next. `form` is how it is compared. */
+  async function byPage(route, expected, form = (html) => html) {
     const list = [];
-    for (const n of states.keys()) {
+    for (const n of expected.keys()) {
       if (n === 0) await page.goto(`${host.url}${route}`);
       else await page.evaluate((url) => webqit.app.navigate(url), `${route}?n=${n}`);
-      list.push(await page.evaluate(async () => {
-        await settled();
-        return shown(document.body);
-      }));
+      list.push(await becomes(`(${form})(shown(document.body))`, expected[n]));
     }
     return list;
   }
@@ -147,13 +156,12 @@ describe("OOHTML", { concurrency: 1 }, () => {
         const headers = { "Access-Control-Allow-Origin": "*" };
         await page.route("https://unpkg.com/**", (route) => route.fulfill({ contentType: "text/javascript", body, headers }));
         await page.goto(webflo.url);
-        const looks = () => page.evaluate(async () => {
-          await settled();
-          return [document.title, ...document.body.innerText.split("\n").filter((line) => line !== "")];
-        });
-        assert.deepEqual(await looks(), ["Webflo Web", "Webflo Web", "Hello World!", "Home"]);
+        const looks = () => [document.title, ...document.body.innerText.split("\n").filter((line) => line !== "")];
+        const first = ["Webflo Web", "Webflo Web", "Hello World!", "Home"];
+        assert.deepEqual(await becomes(looks, first), first);
         await page.evaluate(() => webqit.app.navigate("/?again"));
-        assert.deepEqual(await looks(), ["Again", "Again", "Hello World!", "Home", "Second"]);
+        const second = ["Again", "Again", "Hello World!", "Home", "Second"];
+        assert.deepEqual(await becomes(looks, second), second);
       } finally {
         await webflo.stop();
         await rm(project, { recursive: true });
@@ -167,12 +175,12 @@ describe("OOHTML", { concurrency: 1 }, () => {
       const expected = await byOohtml(name);
       const route = routeOf(name);
       assert.deepEqual(await byServer(`${route}/brought`, states), expected, "the server's HTML");
-      assert.deepEqual(await byPage(`${route}/brought`, states), expected, "OOHTML goes on with the server's HTML");
+      assert.deepEqual(await byPage(`${route}/brought`, expected), expected, "OOHTML goes on with the server's HTML");
       if (DOCUMENTS[name].isOohtmls) return;
       // Without OOHTML an attribute without a value is none.
       const list = expected.map(withoutEmpty);
       assert.deepEqual((await byServer(`${route}/own`, states)).map(withoutEmpty), list, "the server's HTML, without OOHTML");
-      assert.deepEqual((await byPage(`${route}/own`, states)).map(withoutEmpty), list, "the page, without OOHTML");
+      assert.deepEqual(await byPage(`${route}/own`, list, withoutEmpty), list, "the page, without OOHTML");
     });
   }
 });
