@@ -383,7 +383,7 @@ export let fetch = (...args) => theGlobal.fetch(...args);
 
 export let AbortControllerPrototypeAbort, AbortControllerPrototypeGetSignal;
 export let AbortSignalPrototypeGetAborted, AbortSignalPrototypeGetReason, AbortSignalPrototypeThrowIfAborted;
-export let BlobPrototypeArrayBuffer, BlobPrototypeGetSize;
+export let BlobPrototypeArrayBuffer, BlobPrototypeGetSize, BlobPrototypeSlice, BlobPrototypeStream;
 export let ErrorEventPrototypeGetError, EventPrototypeGetDefaultPrevented, EventPrototypeGetType;
 export let EventPrototypePreventDefault;
 export let EventPrototypeStopImmediatePropagation, EventPrototypeStopPropagation;
@@ -434,6 +434,8 @@ export function takeWeb() {
   AbortSignalPrototypeThrowIfAborted = methodsOf(AbortSignal.prototype).throwIfAborted;
   BlobPrototypeArrayBuffer = methodsOf(Blob.prototype).arrayBuffer;
   BlobPrototypeGetSize = getter(Blob.prototype, "size");
+  BlobPrototypeSlice = methodsOf(Blob.prototype).slice;
+  BlobPrototypeStream = methodsOf(Blob.prototype).stream;
   FormDataPrototypeEntries = entriesOf(FormData);
   HeadersPrototypeEntries = entriesOf(Headers);
   const headers = methodsOf(Headers.prototype);
@@ -535,6 +537,13 @@ export function pinWeb() {
 if (typeof theGlobal.EventTarget === "function") {
   const late = fetch;
   takeEvents();
+  // Node 20 has none; what is used of it is this.
+  CloseEvent ??= class CloseEvent extends Event {
+    constructor(type, { code = 0, reason = "", wasClean = false } = {}) {
+      super(type);
+      Object.assign(this, { code, reason, wasClean });
+    }
+  };
   takeWeb();
   fetch = late;
 }

@@ -1,11 +1,8 @@
-// What callers give by name: an option that does not exist, or a member that other hosts have, is an error that says
-// what there is instead. Nothing that somebody wrote is ignored.
+// Options by name: one that does not exist is an error that says what there is. Nothing that somebody wrote is ignored.
 
 import {
   ArrayPrototypeIncludes,
   ArrayPrototypeJoin,
-  ObjectDefineProperty,
-  ObjectEntries,
   ObjectGetPrototypeOf,
   ObjectKeys,
   ObjectPrototype,
@@ -23,27 +20,10 @@ import {
  */
 export function checkOptions(call, options, known, absent = undefined) {
   if (options === undefined || options === null) return;
-  if (typeof options !== "object") throw new TypeError(`${call}: options are an object, not ${typeof options}.`);
   const prototype = ObjectGetPrototypeOf(options);
   if (prototype !== ObjectPrototype && prototype !== null) return;
   for (const name of new SafeArrayIterator(ObjectKeys(options))) {
     if (ArrayPrototypeIncludes(known, name) || options[name] === undefined) continue;
-    const instead = absent?.[name] ?? `there are ${ArrayPrototypeJoin(known, ", ")}.`;
-    throw new TypeError(`${call} has no option "${name}": ${instead}`);
-  }
-}
-
-/** For the host: members that Webflo has and this host has not. Whoever asks for one learns what to use. */
-export function defineAbsent(prototype, owner, members) {
-  for (const { 0: name, 1: instead } of new SafeArrayIterator(ObjectEntries(members))) {
-    const property = {
-      __proto__: null,
-      configurable: true,
-      enumerable: false,
-      get() {
-        throw new TypeError(`${owner}.${name} does not exist on this host: ${instead}`);
-      },
-    };
-    ObjectDefineProperty(prototype, name, property);
+    throw new TypeError(`${call} has no "${name}": ${absent?.[name] ?? `it takes ${ArrayPrototypeJoin(known, ", ")}.`}`);
   }
 }

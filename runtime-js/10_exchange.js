@@ -113,6 +113,10 @@ export class Exchange {
     this.event = null;
     /** It is among those that the host can name. */
     this.kept = false;
+    /** LiveResponses that are published on the client's port. */
+    this.publications = 0;
+    /** Its client has sent what nobody listened for. */
+    this.hasEarly = false;
     this.#answered = false;
   }
 
@@ -235,9 +239,18 @@ export class Exchange {
     if (isComplete) this.#complete();
   }
 
-  /** The response had its last frame. */
+  /** The response had its last frame. What is published on the client's port by hand belongs to it, too. */
   responseDone() {
-    if (!this.#ended && op_exchange_done(this.id)) this.#complete();
+    this.#isDone = true;
+    if (this.publications === 0 && !this.#ended && op_exchange_done(this.id)) this.#complete();
+  }
+
+  #isDone = false;
+
+  /** One of the LiveResponses that are published on the client's port has said all. */
+  published() {
+    this.publications -= 1;
+    if (this.#isDone) this.responseDone();
   }
 
   /** Whether it ended because everything was done, and not by a failure or from outside. */

@@ -2,6 +2,7 @@
 
 import { op_log_error } from "ext:core/ops";
 import { domException } from "ext:liveline/02_exceptions.js";
+import { checkOptions } from "ext:liveline/04_options.js";
 import { addressOf } from "ext:liveline/22_values.js";
 import {
   AbortSignalPrototypeGetAborted,
@@ -22,6 +23,7 @@ import {
   SafeMap,
   String,
   TypeError,
+  URL,
 } from "ext:liveline/00_primordials.js";
 
 /** Thrown in place of going on: the request has another answer than its handler's. */
@@ -115,7 +117,9 @@ export class KeyVal {
   }
 
   /** Sets each value of an object; with `replace`, deletes all others. */
-  async patch(values, { replace = false } = {}) {
+  async patch(values, options = undefined) {
+    checkOptions("patch()", options, ["replace"]);
+    const replace = options?.replace ?? false;
     if (values === null || typeof values !== "object") throw new TypeError("patch() takes an object of values.");
     for (const key of new SafeArrayIterator(replace ? await this.keys() : [])) {
       if (!ObjectHasOwn(values, key)) await this.delete(key);
@@ -133,6 +137,7 @@ export class KeyVal {
   subscribe(key, callback, options = undefined) {
     if (typeof key === "function") return this.subscribe(null, key, callback);
     if (typeof callback !== "function") throw new TypeError("subscribe() takes a callback.");
+    checkOptions("subscribe()", options, ["once", "signal"]);
     const signals = ArrayPrototypeFilter([this.#signal(), options?.signal], (signal) => signal !== undefined);
     if (ArrayPrototypeSome(signals, (signal) => AbortSignalPrototypeGetAborted(signal))) return () => {};
     const stop = () => {
@@ -162,6 +167,9 @@ export class KeyVal {
    * the function gives becomes the answer; anything else is taken for the value.
    */
   defineHandler(key, handler) {
+    if (typeof handler !== "function" && typeof handler !== "string" && !(handler instanceof URL)) {
+      throw new TypeError("defineHandler() takes a URL or a function, which may return a redirect.");
+    }
     this.#handlers.set(String(key), handler);
   }
 
@@ -177,6 +185,7 @@ export class KeyVal {
       options = callback ?? options;
       callback = undefined;
     }
+    checkOptions("require()", options, ["noNulls"]);
     const values = [];
     for (const key of new SafeArrayIterator(ArrayPrototypeFlat([keys]))) {
       let value = await this.get(key);

@@ -24,7 +24,6 @@ import {
   EventTarget,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeDispatchEvent,
-  EventTargetPrototypeRemoveEventListener,
   FunctionPrototypeCall,
   Headers,
   HeadersPrototypeDelete,
@@ -113,7 +112,7 @@ export function setPortOpener(opener) {
 }
 
 /** How a line closes when all is well: done, the other end leaves, the user navigates away. */
-const GOOD_ENDS = new SafeSet([1000, 1001, 4001]);
+export const GOOD_ENDS = new SafeSet([1000, 1001, 4001]);
 
 /** Headers that say where a Response's line is, of this time and of an older one. */
 export const LINE_HEADERS = ["X-Live-Session", "X-Background-Messaging-Port"];
@@ -274,9 +273,9 @@ export class LiveResponse extends EventTarget {
     return this.#state;
   }
 
-  /** The current state's value; not a stream. */
+  /** The current state's value, null before the first; not a stream. */
   get body() {
-    return this.#frame?.body;
+    return this.#frame === null ? null : this.#frame.body;
   }
 
   get status() {
@@ -331,14 +330,18 @@ export class LiveResponse extends EventTarget {
     return this.#port();
   }
 
-  /** The current state, or the first one once there is one. @returns {Promise<Frame>} */
+  /**
+   * The state at the time of the call. Where its source is still at work, the first state that comes of that, also if
+   * another source takes its place meanwhile. @returns {Promise<Frame>}
+   */
   async now() {
-    return await this.#now();
-  }
-
-  async #now() {
-    if (this.#frame === null) await this.#reached("live");
-    return this.#frame;
+    const source = this.#source;
+    if (source === null || source.hasFrame) {
+      if (this.#frame === null) await this.#reached("live");
+      return this.#frame;
+    }
+    source.first ??= newPromise();
+    return await source.first.promise;
   }
 
   /**
@@ -381,58 +384,60 @@ export class LiveResponse extends EventTarget {
     return init === undefined ? new LiveResponse(this) : new LiveResponse(this, init);
   }
 
-  /** The current (or first) state as a plain Response. */
-  async toResponse() {
-    const { body, status, statusText, headers, [kRaw]: raw } = await this.#now();
-    if (raw !== undefined) return raw;
-    return responseOf(body, { status, statusText, headers });
+  /** The current state as a plain Response: at once, or a promise of the first one. @returns {Response | Promise<Response>} */
+  toResponse() {
+    if (this.#frame === null) return PromisePrototypeThen(this.#reached("live"), () => this.toResponse());
+    const { body, status, statusText, headers, [kRaw]: raw } = this.#frame;
+    return raw ?? responseOf(body, { status, statusText, headers });
   }
 
   /** Every state from the current one on. */
   async *toGenerator({ signal } = {}) {
     const frames = [];
+    let isOver = false;
     let wake = null;
-    const onReplace = (event) => {
-      ArrayPrototypePush(frames, event.data);
+    const end = () => {
+      isOver = true;
       wake?.();
     };
-    if (this.#frame !== null) ArrayPrototypePush(frames, this.#frame);
-    EventTargetPrototypeAddEventListener(this, "replace", onReplace);
-    if (signal) EventTargetPrototypeAddEventListener(signal, "abort", () => wake?.());
-    const done = this.#reached("done");
-    PromisePrototypeThen(done, () => wake?.());
+    const frame = (frame) => {
+      ArrayPrototypePush(frames, frame);
+      wake?.();
+    };
+    const stop = this[kSink]({ frame, done: end, failed: end });
+    onAbort(signal, end);
     try {
       while (true) {
         while (frames.length > 0) yield ArrayPrototypeShift(frames).body;
-        if (this.#state === "done" || (signal && AbortSignalPrototypeGetAborted(signal))) return;
+        if (isOver) return;
         await new Promise((resolve) => wake = resolve);
       }
     } finally {
-      EventTargetPrototypeRemoveEventListener(this, "replace", onReplace);
+      stop();
     }
   }
 
   /** The current state as a live program's handle: `value` follows the states. */
   toLiveProgramHandle({ signal } = {}) {
-    const handle = { [SymbolToStringTag]: "LiveProgramHandle", value: this.#frame?.body, abort: () => stop() };
-    const follow = (event) => Observer.set(handle, "value", event.data.body);
-    const stop = () => EventTargetPrototypeRemoveEventListener(this, "replace", follow);
-    EventTargetPrototypeAddEventListener(this, "replace", follow);
-    if (signal) EventTargetPrototypeAddEventListener(signal, "abort", stop);
+    const handle = { [SymbolToStringTag]: "LiveProgramHandle", value: undefined, abort: () => stop() };
+    const ignore = () => {};
+    const frame = ({ body }) => Observer.set(handle, "value", body);
+    const stop = this[kSink]({ frame, done: ignore, failed: ignore });
+    onAbort(signal, stop);
     return handle;
   }
 
   /**
    * For the host: sends every frame to `sink`, those kept included. Returns what stops that.
-   * @param {{ frame(frame: Frame, last: boolean): void, done(): void, failed(error: unknown): void,
+   * @param {{ frame(frame: Frame): void, done(): void, failed(error: unknown): void,
    *   connected?(upstream: RemotePort): void, disconnected?(): void }} sink
    */
   [kSink](sink) {
     this.#sinks = ArrayPrototypeConcat(this.#sinks, sink);
     if (this.#upstream !== null) sink.connected?.(this.#upstream);
-    const recorded = this.#recorded ?? (this.#frame === null ? [] : [{ frame: this.#frame, last: false }]);
+    const recorded = this.#recorded ?? (this.#frame === null ? [] : [this.#frame]);
     this.#recorded = null;
-    for (const { frame, last } of new SafeArrayIterator(recorded)) sink.frame(frame, last);
+    for (const frame of new SafeArrayIterator(recorded)) sink.frame(frame);
     if (this.#failure !== null) sink.failed(this.#failure.error);
     else if (this.#finished) sink.done();
     return () => this.#sinks = ArrayPrototypeFilter(this.#sinks, (known) => known !== sink);
@@ -452,6 +457,7 @@ export class LiveResponse extends EventTarget {
     }
     this.#supersede();
     this.#failure = null;
+    this.#ending = null;
     const source = newSource();
     this.#source = source;
     let work;
@@ -463,15 +469,17 @@ export class LiveResponse extends EventTarget {
     if (work === undefined) {
       // A plain value: done at once, or open for the next.
       if (this.#source === source) this.#source = null;
-      if (init.done) this.#finish();
+      if (init.done) this.#finishSoon();
       return PromiseResolve();
     }
     return PromisePrototypeThen(
       work,
       () => {
+        source.first?.resolve(this.#frame);
         if (!source.stopped && init.done) this.#finish();
       },
       (error) => {
+        source.first?.reject(error);
         if (!source.stopped) this.#failed(error);
         throw error;
       },
@@ -483,6 +491,9 @@ export class LiveResponse extends EventTarget {
     if (isPromise(body) && !(body instanceof LiveResponse)) {
       return PromisePrototypeThen(PromiseResolve(body), (value) => {
         if (!source.stopped) return this.#run(source, value, callback, init);
+        // It came for now() alone.
+        const { status, statusText, headers } = init;
+        source.first?.resolve(new LiveResponse(value, { status, statusText, headers }).now());
       });
     }
     if (isTrackable(body)) this.#background ??= backgrounds.get(body) ?? null;
@@ -501,11 +512,11 @@ export class LiveResponse extends EventTarget {
         return this.#drain(source, body, init);
     }
     if (callback === undefined) {
-      this.#emit(frameOf(body, init), init.done && !init.nested);
+      this.#emit(frameOf(body, init));
       return undefined;
     }
     const data = isTrackable(body) ? reactive(body) : body;
-    this.#emit(frameOf(body, init), false);
+    this.#emit(frameOf(body, init));
     const controller = new AbortController();
     source.controller = controller;
     const signal = AbortControllerPrototypeGetSignal(controller);
@@ -516,9 +527,8 @@ export class LiveResponse extends EventTarget {
     if (upstream.#background !== null) this.#background ??= upstream.#background;
     return new Promise((resolve, reject) => {
       const unfollow = upstream[kSink]({
-        frame: (frame, last) => {
-          if (source.stopped) return;
-          this.#emit(init.concurrent ? concurrentWith(frame) : frame, last && init.done && !init.nested);
+        frame: (frame) => {
+          if (!source.stopped) this.#emit(init.concurrent ? concurrentWith(frame) : frame);
         },
         done: resolve,
         failed: reject,
@@ -527,6 +537,7 @@ export class LiveResponse extends EventTarget {
       });
       source.onStop = () => {
         unfollow();
+        source.first?.resolve(upstream.now());
         resolve();
       };
     });
@@ -577,11 +588,11 @@ export class LiveResponse extends EventTarget {
     const head = { ...init, ...plain };
     if (isElsewhere) head.headers = withoutOwn(plain.headers);
     if (!isElsewhere && ArrayPrototypeSome(this.#sinks, (sink) => sink.takesResponse?.())) {
-      this.#emit(new StateFrame(undefined, head, response), init.done && !init.nested);
+      this.#emit(new StateFrame(undefined, head, response));
       return undefined;
     }
     return PromisePrototypeThen(valueOf(response), (body) => {
-      if (!source.stopped) this.#emit(frameOf(body, head), init.done && !init.nested);
+      this.#emit(frameOf(body, head), source);
     });
   }
 
@@ -606,11 +617,11 @@ export class LiveResponse extends EventTarget {
     const reading = valueOf(response);
     port[kHold](reading);
     const body = await reading;
-    if (source.stopped) return;
+    if (source.stopped) return this.#emit(frameOf(body, { ...init, ...head }), source);
     // A 202 with nothing in it says that the first state will come over the line.
     if (head.status !== 202 || (body !== null && body !== "")) {
       port[kBind]("initial_response", body);
-      this.#emit(frameOf(body, { ...init, ...head }), false);
+      this.#emit(frameOf(body, { ...init, ...head }));
     }
     await ended;
   }
@@ -630,6 +641,7 @@ export class LiveResponse extends EventTarget {
       running = false;
       const body = await value;
       if (source.stopped) {
+        this.#emit(frameOf(body, init), source);
         if (!done) close(generator);
         return;
       }
@@ -672,13 +684,18 @@ export class LiveResponse extends EventTarget {
 
   // -- states ------------------------------------------------------------------------------------------------------
 
-  #emit(frame, last) {
+  #emit(frame, source = this.#source) {
+    // Where another source took its place, only now() asks for what comes.
+    if (source?.stopped) return source.first?.resolve(frame);
     // A frame that a follower cannot send was never said.
-    for (const sink of new SafeArrayIterator(this.#sinks)) sink.frame(frame, last);
-    if (this.#sinks.length === 0 && this.#recorded !== null) ArrayPrototypePush(this.#recorded, { frame, last });
+    for (const sink of new SafeArrayIterator(this.#sinks)) sink.frame(frame);
+    if (this.#sinks.length === 0 && this.#recorded !== null) ArrayPrototypePush(this.#recorded, frame);
     const former = this.#frame;
     this.#frame = frame;
-    if (last) this.#closing = true;
+    if (this.#source !== null) {
+      this.#source.hasFrame = true;
+      this.#source.first?.resolve(frame);
+    }
     if (this.#state === "waiting") this.#reach("live");
     EventTargetPrototypeDispatchEvent(this, new ReplaceEvent(frame));
     announce(this, () => ({ body: former?.body, status: former?.status, headers: former?.headers }));
@@ -687,18 +704,27 @@ export class LiveResponse extends EventTarget {
   /** The same for a frame that comes when nobody waits for it: its failure is told to `fail`. */
   #emitLate(frame, fail) {
     try {
-      this.#emit(frame, false);
+      this.#emit(frame);
     } catch (error) {
       fail(error);
     }
   }
 
+  /** Code that runs right after the call may still look at a live response, and replace its state. */
+  #finishSoon() {
+    const ending = this.#ending = {};
+    queueMicrotask(() => {
+      if (this.#ending === ending) this.#finish();
+    });
+  }
+  /** Names the end that is about to come, unless there is another state before. */
+  #ending = null;
+
   #finish() {
     this.#closing = true;
     this.#finished = true;
     for (const sink of new SafeArrayIterator(this.#sinks)) sink.done();
-    // Code that runs right after the call may still look at a live response.
-    queueMicrotask(() => this.#reach("done"));
+    this.#reach("done");
   }
   /** The last state is known, so that no other may come. */
   #closing = false;
@@ -790,7 +816,24 @@ function headOf({ status, statusText, headers, type, url, concurrent }) {
 
 /** What is known of a source at work: what aborts its callback, and what ends it. */
 function newSource() {
-  return { controller: null, stopped: false, onStop: null };
+  return { controller: null, stopped: false, onStop: null, hasFrame: false, first: null };
+}
+
+function onAbort(signal, callback) {
+  if (!signal) return;
+  if (AbortSignalPrototypeGetAborted(signal)) callback();
+  else EventTargetPrototypeAddEventListener(signal, "abort", callback);
+}
+
+/** A promise, with what settles it. Nobody has to wait for it. */
+function newPromise() {
+  const pending = {};
+  pending.promise = new Promise((resolve, reject) => {
+    pending.resolve = resolve;
+    pending.reject = reject;
+  });
+  ignoreRejection(pending.promise);
+  return pending;
 }
 
 /** The same state, next to the one before it. */

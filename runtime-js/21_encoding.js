@@ -17,20 +17,24 @@ import {
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { answerSocket } from "ext:liveline/17_websocket_pair.js";
-import { kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
+import { GOOD_ENDS, kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { discard, nobodyLeft } from "ext:liveline/24_discard.js";
+import { partOf } from "ext:liveline/26_ranges.js";
+import { LineLostError } from "ext:liveline/33_port_events.js";
 import { fileOf } from "ext:liveline/40_static.js";
 import { answerPage, AS_DATA, isData, isShown } from "ext:liveline/45_page.js";
 import { subscribe } from "ext:liveline/60_observer.js";
 import {
+  AbortSignalPrototypeGetAborted,
   ArrayBufferIsView,
   ArrayIsArray,
   ArrayPrototypeFilter,
   ArrayPrototypeIndexOf,
   ArrayPrototypeMap,
   ArrayPrototypePush,
+  EventTargetPrototypeAddEventListener,
   HeadersPrototypeEntries,
   HeadersPrototypeHas,
   JSONStringify,
@@ -69,17 +73,27 @@ export class Responder {
   #stopRelay = null;
   /** Ends the observation of bodies that may still change; null as long as none could. */
   #observed = null;
-  /** The newest state, for a client that missed what led to it. */
+  /** The newest state and what its changes are named by, for a client that missed what led to it. */
   #newest = null;
+  #source = null;
+  #prefix = null;
+  /** No other state follows. */
+  #isDone;
+  /** Since then: what properties the newest state has had. */
+  #known = null;
+  /** Ends the hold on the exchange that the line has from which the states come. */
+  #release = null;
 
   /**
    * @param {import("./10_exchange.js").Exchange} exchange
    * @param {{ [kReturned]: boolean, [kConnect](upstream: RemotePort): () => void } | null} event of the handler that
    *   responds; null where it has returned
+   * @param {boolean} [isDone] the first state is the last
    */
-  constructor(exchange, event = null) {
+  constructor(exchange, event = null, isDone = false) {
     this.#exchange = exchange;
     this.#event = event;
+    this.#isDone = isDone;
   }
 
   /** Whether a Response can go out as it is, its stream unread. */
@@ -87,37 +101,55 @@ export class Responder {
     return !this.#exchange.answered || !this.#exchange.canJoin;
   }
 
-  frame(frame, last) {
+  frame(frame) {
     const exchange = this.#exchange;
     if (exchange.ended) return;
     if (exchange.answered && exchange.canJoin) {
       const eventID = exchange.nextEventID("response.replace");
-      op_port_frame(exchange.id, eventID, encodeFrame(frame), last);
+      op_port_frame(exchange.id, eventID, encodeFrame(frame), false);
       if (!frame.concurrent) this.#forgetBodies();
       this.#observe(frame.body, eventID, "body");
       this.#isNewest(frame);
     } else {
-      if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], last);
-      else answerValue(exchange, frame.body, frame, last);
+      if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], false);
+      else answerValue(exchange, frame.body, frame, false);
       exchange.answered = true;
-      this.observeFirst(frame.body, frame, last);
+      this.observeFirst(frame.body, frame);
     }
   }
 
   done() {
     const exchange = this.#exchange;
     if (exchange.ended) return;
-    if (!exchange.answered) this.frame(NOTHING, true);
+    if (!exchange.answered) this.frame(NOTHING);
+    this.#isDone = true;
+    const body = this.#newest?.body;
+    if (isPlain(body)) this.#known = new SafeSet(ObjectKeys(body));
     exchange.responseDone();
   }
 
+  /** The line from which the states come may have more to tell after the last of them, as long as it is open. */
   connected(upstream) {
+    const exchange = this.#exchange;
     this.#stopRelay = this.#event?.[kConnect](upstream) ?? null;
+    if (this.#stopRelay === null || !exchange.canJoin || exchange.ended) return;
+    exchange.hold();
+    const release = this.#release = () => {
+      if (this.#release !== release) return;
+      this.#release = null;
+      exchange.release();
+    };
+    EventTargetPrototypeAddEventListener(upstream, "close", ({ code, reason }) => {
+      if (this.#release !== release) return;
+      if (this.#isDone && !GOOD_ENDS.has(code) && !exchange.ended) exchange.fail(new LineLostError(code, reason));
+      else release();
+    });
   }
 
   disconnected() {
     this.#stopRelay?.();
     this.#stopRelay = null;
+    this.#release?.();
   }
 
   failed(error) {
@@ -125,9 +157,10 @@ export class Responder {
   }
 
   /** Follows the body that HTTP carried, or will carry where it waits for the last state. */
-  observeFirst(body, head, last) {
+  observeFirst(body, head) {
     if (this.#exchange.canJoin) {
       if (isPlain(body)) this.#isNewest({ ...PLAIN, type: "basic", concurrent: false, ...head, body });
+      if (this.#isDone && isPlain(body)) this.#known = new SafeSet(ObjectKeys(body));
       return this.#observe(body, "initial_response", null);
     }
     this.#forgetBodies();
@@ -140,7 +173,7 @@ export class Responder {
         changed = false;
         if (this.#exchange.ended) return;
         try {
-          answerValue(this.#exchange, body, head, last);
+          answerValue(this.#exchange, body, head, this.#isDone);
         } catch (error) {
           this.#exchange.fail(error);
         }
@@ -151,7 +184,12 @@ export class Responder {
   #observe(body, source, prefix) {
     if (!isPlain(body)) return;
     const exchange = this.#exchange;
-    this.#follow(body, (records) => sendDelta(exchange, source, records, prefix));
+    this.#source = source;
+    this.#prefix = prefix;
+    this.#follow(body, (records) => {
+      if (this.#known !== null && source === this.#source) noteKeys(this.#known, records);
+      sendDelta(exchange, source, records, prefix);
+    });
   }
 
   #follow(body, callback) {
@@ -173,9 +211,12 @@ export class Responder {
     this.#newest = frame;
   }
 
-  /** Says the newest state again, as it is now. */
+  /** Says the newest state again, as it is now. After the last one its client expects no other, but changes. */
   refresh() {
     const exchange = this.#exchange;
+    if (this.#known !== null) {
+      return sendDelta(exchange, this.#source, wholeOf(this.#newest.body, this.#known), this.#prefix);
+    }
     const eventID = exchange.nextEventID("response.replace");
     op_port_state(exchange.id, eventID, encodeFrame(this.#newest));
     this.#forgetBodies();
@@ -194,7 +235,7 @@ export function answerPlain(exchange, value) {
     exchange.answered = true;
     exchange.returned();
   }
-  if (!exchange.ended && isPlain(value)) new Responder(exchange).observeFirst(value, PLAIN, true);
+  if (!exchange.ended && isPlain(value)) new Responder(exchange, null, true).observeFirst(value, PLAIN);
 }
 
 /** Sends changes of a body or of a live message. Where they cannot be told, the client's copy would be another. */
@@ -206,25 +247,42 @@ export function sendDelta(exchange, source, records, prefix) {
   }
 }
 
-/** Sends the changes of a live message until the exchange ends. */
-export function follow(exchange, eventID, data) {
+/** Sends the changes of a live message until the exchange ends, or `signal` aborts. */
+export function follow(exchange, eventID, data, signal = undefined) {
+  if (signal && AbortSignalPrototypeGetAborted(signal)) return;
   const known = new SafeSet(ObjectKeys(data));
-  exchange.onEnd(subscribe(data, (records) => {
-    for (const { path } of new SafeArrayIterator(records)) known.add(path[0]);
+  let isOver = false;
+  const stop = subscribe(data, (records) => {
+    noteKeys(known, records);
     sendDelta(exchange, eventID, records, null);
-  }));
+  });
+  exchange.onEnd(stop);
   exchange.onRefresh({
     refresh() {
-      const set = ({ 0: key, 1: value }) => ({ type: "set", key, value, isUpdate: true, path: [key] });
-      const gone = ArrayPrototypeFilter([...known.values()], (key) => key !== "length" && !ObjectHasOwn(data, key));
-      const records = [
-        ...new SafeArrayIterator(ArrayPrototypeMap(gone, (key) => ({ type: "delete", key, path: [key] }))),
-        ...new SafeArrayIterator(ArrayPrototypeMap(ObjectEntries(data), set)),
-        ...new SafeArrayIterator(ArrayIsArray(data) ? [set(["length", data.length])] : []),
-      ];
-      sendDelta(exchange, eventID, records, null);
+      if (!isOver) sendDelta(exchange, eventID, wholeOf(data, known), null);
     },
   });
+  if (!signal) return;
+  EventTargetPrototypeAddEventListener(signal, "abort", () => {
+    isOver = true;
+    stop();
+  }, { once: true });
+}
+
+/** Remembers which properties of a root have changed. */
+function noteKeys(known, records) {
+  for (const { path } of new SafeArrayIterator(records)) known.add(path[0]);
+}
+
+/** Changes that make any earlier state of `data` what it is now. @param {Set<string>} known all keys that it has had */
+function wholeOf(data, known) {
+  const set = ({ 0: key, 1: value }) => ({ type: "set", key, value, isUpdate: true, path: [key] });
+  const gone = ArrayPrototypeFilter([...known.values()], (key) => key !== "length" && !ObjectHasOwn(data, key));
+  return [
+    ...new SafeArrayIterator(ArrayPrototypeMap(gone, (key) => ({ type: "delete", key, path: [key] }))),
+    ...new SafeArrayIterator(ArrayPrototypeMap(ObjectEntries(data), set)),
+    ...new SafeArrayIterator(ArrayIsArray(data) ? [set(["length", data.length])] : []),
+  ];
 }
 
 /** The head of an answer that nobody gave one. */
@@ -309,11 +367,17 @@ function answerResponse(exchange, response, last) {
   const inner = toInnerResponse(response);
   const { status, statusMessage, body } = inner;
   if (status === 101) return answerSocket(exchange, response);
-  const headers = writeHeaders(wireHeaderList(inner));
+  const list = wireHeaderList(inner);
+  const headers = writeHeaders(list);
   const file = fileOf(response, exchange);
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last, false);
+  // A page is rendered from the whole, and a state that others follow is no file.
+  if (status === 200 && last && exchange.method === "GET" && (exchange.show === AS_DATA || typeof source.body !== "string")) {
+    const part = partOf(exchange, list, body);
+    if (part !== null) return answerPart(exchange, part, response);
+  }
   if (typeof source.body === "string") {
     const shown = ResponsePrototypeGetHeaders(response);
     const isState = hasHeader(shown, "content-type") && isShown(status, shown) &&
@@ -327,7 +391,7 @@ function answerResponse(exchange, response, last) {
     return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
   }
   if (exchange.method === "HEAD") {
-    op_answer(exchange.id, status, statusMessage, headers, "", last);
+    op_answer(exchange.id, status, statusMessage, headers, "", last, false);
     return discard(response);
   }
   let stream;
@@ -339,6 +403,19 @@ function answerResponse(exchange, response, last) {
     throw error;
   }
   pump(exchange, body.stream, stream);
+}
+
+/** Answers with a part of a Response. */
+function answerPart(exchange, { status, headers, body }, response) {
+  const text = writeHeaders(headers);
+  if (body === null) {
+    op_answer(exchange.id, status, "", text, "", true, false);
+    discard(response);
+  } else if (ArrayBufferIsView(body)) {
+    op_answer_bytes(exchange.id, status, "", text, body, true);
+  } else {
+    pump(exchange, body, op_answer_stream(exchange.id, status, "", text, true));
+  }
 }
 
 /** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */

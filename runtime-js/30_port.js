@@ -1,10 +1,18 @@
 // event.client: the handler's end of the line, known as Port A.
 
 import { core } from "ext:core/mod.js";
-import { op_port_close, op_port_message } from "ext:core/ops";
+import {
+  op_early_find,
+  op_early_listen,
+  op_early_repeat,
+  op_early_take,
+  op_early_type,
+  op_port_close,
+  op_port_message,
+} from "ext:core/ops";
 import { invalidState } from "ext:liveline/02_exceptions.js";
-import { defineAbsent } from "ext:liveline/04_options.js";
-import { kEnded } from "ext:liveline/10_exchange.js";
+import { defineAbsent } from "ext:liveline/05_absent.js";
+import { inContextOf, kEnded } from "ext:liveline/10_exchange.js";
 import { follow } from "ext:liveline/21_encoding.js";
 import { encodeJson } from "ext:liveline/22_values.js";
 import { Channels } from "ext:liveline/32_channels.js";
@@ -12,6 +20,7 @@ import {
   kClosed,
   kPassOn,
   kReach,
+  kRelay,
   Port,
   PortCloseEvent,
   PortMessageEvent,
@@ -20,10 +29,12 @@ import {
 } from "ext:liveline/33_port_events.js";
 import {
   ArrayFrom,
+  ArrayPrototypeConcat,
   ArrayPrototypePush,
   EventPrototypeGetDefaultPrevented,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeDispatchEvent,
+  JSONParse,
   Promise,
   PromiseReject,
   PromiseResolve,
@@ -41,8 +52,11 @@ import {
  * @property {string} [type] event type at the receiver, `message` by default
  * @property {string} [eventID] the message's name, made up by default
  * @property {boolean} [live] later changes of the data travel as deltas
+ * @property {AbortSignal} [signal] ends that; of a request, the wait for its answer
  * @property {boolean} [bubbles]
  */
+
+const { listenerCount } = core.loadExtScript("ext:deno_web/02_event.js");
 
 /** A copy of what is said within the server, as afar they would get it. */
 function copyOf(value) {
@@ -52,10 +66,21 @@ function copyOf(value) {
 
 let clone = null;
 
+const NOTHING = [];
+
+/** For whom what came early has to be whole: a listener's type, a channel, or all that is passed on. */
+const TYPE = 0;
+const CHANNEL = 1;
+const ALL = 2;
+
 /** Makes the far end of a client port, for handlers that listen in on what it says. */
 export const kTap = Symbol("tap");
 /** Tells a client port that the client listens. */
 export const kOpened = Symbol("opened");
+/** Begins to publish a LiveResponse on a client port; returns what ends that. */
+export const kPublish = Symbol("publish");
+/** Whether somebody listens to messages of a type at a client port. */
+export const kTakes = Symbol("takes");
 /** Tells a client port of a message. */
 export const kReceive = Symbol("receive");
 /** Tells a client port of a reply to one of its requests. */
@@ -70,6 +95,10 @@ export class ClientPort extends Port {
   #taps = null;
   /** The client is far behind with what was sent last. */
   #isCongested = false;
+  /** What passes messages on that nobody here keeps. */
+  #onward = null;
+  /** Types of which what came early is about to be delivered; null for all. */
+  #due = NOTHING;
 
   constructor(exchange) {
     super();
@@ -119,17 +148,81 @@ export class ClientPort extends Port {
    * @returns {{ channel: import("./32_channels.js").Channel, leave: () => void }}
    */
   enterChannel(id, options = undefined) {
-    return this.#channels().enter(id, options);
+    const handle = this.#channels().enter(id, options);
+    this.#wants(id, CHANNEL);
+    return handle;
   }
 
-  /** The host is told which channels are listened to; it does not come here with what nobody hears. */
   addEventListener(type, listener, options = undefined) {
     EventTargetPrototypeAddEventListener(this, type, listener, options);
-    if (StringPrototypeIncludes(String(type), ":")) this.#channels().listen(String(type));
+    this.#listens(String(type));
+  }
+
+  addRequestListener(type, handler, options = undefined) {
+    super.addRequestListener(type, handler, options);
+    this.#listens(String(type));
+  }
+
+  get onmessage() {
+    return super.onmessage;
+  }
+
+  set onmessage(handler) {
+    super.onmessage = handler;
+    if (super.onmessage !== null) this.#listens("message");
+  }
+
+  [kRelay](callback) {
+    const stop = super[kRelay](callback);
+    this.#onward = callback;
+    this.#wants("", ALL);
+    return () => {
+      stop();
+      if (this.#onward === callback) this.#onward = null;
+    };
+  }
+
+  /** Somebody listens to a type from now on. The host is told of channels: it does not come here with what nobody hears. */
+  #listens(type) {
+    if (StringPrototypeIncludes(type, ":")) this.#channels().listen(type);
+    this.#wants(type, TYPE);
+  }
+
+  /** Delivers what came early when the code that runs has added all its listeners. */
+  #wants(name, scope) {
+    const exchange = this.#exchange;
+    if (!exchange.hasEarly || exchange.ended) return;
+    op_early_listen(exchange.id, name, scope);
+    const isFirst = this.#due === NOTHING;
+    this.#due = scope !== TYPE || this.#due === null ? null : ArrayPrototypeConcat(this.#due, name);
+    if (!isFirst) return;
+    queueMicrotask(() => {
+      const types = this.#due;
+      this.#due = NOTHING;
+      inContextOf(exchange, () => this.#deliver(types));
+    });
   }
 
   #channels() {
     return this.#exchange.channels ??= new Channels(this.#exchange);
+  }
+
+  /** Delivers what came early of these types, in the order in which it came, as far as somebody still listens. */
+  #deliver(types) {
+    const exchange = this.#exchange;
+    for (let at = 0; !exchange.ended;) {
+      at = op_early_find(exchange.id, at, types);
+      if (at === -1) return;
+      const type = op_early_type(exchange.id, at);
+      if (exchange.channels?.isIn(type)) {
+        op_early_repeat(exchange.id, at);
+      } else if (this[kTakes](type)) {
+        const { eventId, data, ports } = JSONParse(op_early_take(exchange.id, at));
+        this[kReceive](type, eventId, data, ports);
+      } else {
+        at += 1;
+      }
+    }
   }
 
   /** As for every port; but a client that takes one answer never opens it, so nobody waits for that. */
@@ -156,12 +249,12 @@ export class ClientPort extends Port {
   }
 
   /** Sends a message and returns its name, or null where the client should answer it and cannot. */
-  #send(data, { type, eventID, live, bubbles }, ports) {
+  #send(data, { type, eventID, live, bubbles, signal }, ports) {
     const exchange = this.#exchange;
     if (exchange.ended) return undefined;
     eventID ??= exchange.nextEventID(type);
     if (this.#isKept(type, data, eventID, ports)) return eventID;
-    if (exchange.canJoin) this.#write(data, { type, eventID, live, bubbles, ports });
+    if (exchange.canJoin) this.#write(data, { type, eventID, live, bubbles, ports, signal });
     else if (ports > 0) return null;
     return eventID;
   }
@@ -179,12 +272,12 @@ export class ClientPort extends Port {
     return isKept;
   }
 
-  #write(data, { type, eventID, live, bubbles, ports }) {
+  #write(data, { type, eventID, live, bubbles, ports, signal }) {
     const exchange = this.#exchange;
     const payload = encodeJson(data, `The "${type}" message`);
     exchange.answered = true;
     this.#isCongested = op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
-    if (live && data !== null && typeof data === "object") follow(exchange, eventID, data);
+    if (live && data !== null && typeof data === "object") follow(exchange, eventID, data, signal);
   }
 
   /** The far end of this port, for handlers that listen in on what this one says. */
@@ -199,6 +292,17 @@ export class ClientPort extends Port {
   /** The client listens. */
   [kOpened]() {
     if (this.readyState === "connecting") this[kReach]("open");
+  }
+
+  /** The response is not done before what is published here is. */
+  [kPublish]() {
+    const exchange = this.#exchange;
+    exchange.publications += 1;
+    return () => exchange.published();
+  }
+
+  [kTakes](type) {
+    return this.#onward !== null || listenerCount(this, type) > 0;
   }
 
   /** A message came. Returns whether a listener prevented its default. */

@@ -26,6 +26,7 @@ import {
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeDispatchEvent,
   JSONParse,
+  MathMax,
   ObjectEntries,
   ObjectFreeze,
   SafeArrayIterator,
@@ -83,9 +84,14 @@ export class Channels {
     return membership.handle;
   }
 
+  /** Whether a message of this type belongs to a channel that the client is in. */
+  isIn(type) {
+    return this.#memberships.has(channelOf(type));
+  }
+
   /** `event.client` has a listener for messages of this type. */
   listen(type) {
-    const id = StringPrototypeSlice(type, 0, StringPrototypeLastIndexOf(type, ":"));
+    const id = channelOf(type);
     if (this.#listened.has(id)) return;
     this.#listened.add(id);
     this.#memberships.get(id)?.listen("client");
@@ -112,6 +118,11 @@ export class Channels {
     if (type !== "joins-leaves" || data.events === undefined) return tell(type, data, eventID);
     for (const { event, message, eventID } of new SafeArrayIterator(data.events)) tell(event, message, eventID);
   }
+}
+
+/** The channel that a message's type names. */
+function channelOf(type) {
+  return StringPrototypeSlice(type, 0, MathMax(StringPrototypeLastIndexOf(type, ":"), 0));
 }
 
 function readChannelOptions(options) {

@@ -9,6 +9,7 @@ import {
   ArrayPrototypeConcat,
   ArrayPrototypeFilter,
   ArrayPrototypeIncludes,
+  CloseEvent,
   Error,
   Event,
   EventPrototypeGetDefaultPrevented,
@@ -17,9 +18,7 @@ import {
   EventTarget,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeRemoveEventListener,
-  globalThis,
   Number,
-  ObjectAssign,
   ObjectFreeze,
   Promise,
   PromisePrototypeThen,
@@ -39,13 +38,13 @@ const OPTIONS = ["type", "eventID", "live", "bubbles", "signal"];
 export function readOptions(options) {
   const { wqEventOptions, transfer, ...flat } = ArrayIsArray(options) ? { transfer: options } : options ?? {};
   if (transfer?.length > 0) {
-    throw new TypeError("Ports are not transferred: ask with postRequest(), and reply on the event's ports.");
+    throw new TypeError("Ports are not transferred: use postRequest(), which gets replies.");
   }
   checkOptions("postMessage()", flat, OPTIONS);
   checkOptions("postMessage()", wqEventOptions, OPTIONS);
-  const { type = "message", eventID, live = false, bubbles = false } = wqEventOptions ?? flat;
+  const { type = "message", eventID, live = false, bubbles = false, signal } = wqEventOptions ?? flat;
   if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
-  return { type, eventID, live, bubbles };
+  return { type, eventID, live, bubbles, signal };
 }
 
 /** A message from the other end. Where a value is asked of it, it stands for its data. */
@@ -98,16 +97,8 @@ export class PortMessageEvent extends Event {
   }
 }
 
-/** Node has no CloseEvent; what is used of it is this. */
-class PlainCloseEvent extends Event {
-  constructor(type, { code = 0, reason = "", wasClean = false } = {}) {
-    super(type);
-    ObjectAssign(this, { code, reason, wasClean });
-  }
-}
-
 /** How a line closed. */
-export class PortCloseEvent extends (globalThis.CloseEvent ?? PlainCloseEvent) {
+export class PortCloseEvent extends CloseEvent {
   get isStopped() {
     return false;
   }

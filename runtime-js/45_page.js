@@ -26,7 +26,7 @@ const STATE = 1;
 export const AS_DATA = 1;
 const AS_BOTH = 2;
 
-/** Pages by number. @type {Map<number, { pieces: import("./42_document.js").Piece[], report: Function }>} */
+/** Pages by number. @type {Map<number, { pieces: import("./42_document.js").Piece[], rendering: object }>} */
 const pages = new SafeMap();
 
 /** Statuses whose answers have no body. */
@@ -76,14 +76,14 @@ export function renderPage(number, json, status) {
 function render(number, json, status, method) {
   let page = pages.get(number);
   if (page === undefined) {
-    const { file, template } = op_page_source(number);
+    const { file, template, brings_oohtml: isStrict } = op_page_source(number);
     const report = reporter((binding, error) => op_log_error(`${file}: ${binding}`, error));
-    page = { pieces: JSONParse(template), report };
+    page = { pieces: JSONParse(template), rendering: { report, isStrict, importing: [] } };
     pages.set(number, page);
   }
   const root = new PageElement(["", [], page.pieces], null);
   // What the browser will see of the data, so that both render the same.
-  const view = new View(root, page.report);
+  const view = new View(root, page.rendering);
   view.update({ names: { data: JSONParse(json) }, outer: null });
   const writer = new Writer(json, status, method);
   root.writeContent(writer);

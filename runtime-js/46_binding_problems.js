@@ -23,7 +23,7 @@ export function bindingsOf(text) {
       const { error = null, fills } = directivesOf(source)[0];
       const begin = at + StringPrototypeIndexOf(part, source);
       const message = error === null ? null : error.message;
-      ArrayPrototypePush(found, { at: begin, source, fills, error: message, template: templateNamed(source) });
+      ArrayPrototypePush(found, { at: begin, source, fills: fills !== null, error: message, template: templateNamed(source) });
     }
     at += part.length + 1;
   }

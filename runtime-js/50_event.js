@@ -3,7 +3,8 @@
 import { op_log_error, op_request_peer } from "ext:core/ops";
 import { print, WARNING } from "ext:liveline/00_globals.js";
 import { abort, domException, invalidState, isPromise } from "ext:liveline/02_exceptions.js";
-import { checkOptions, defineAbsent } from "ext:liveline/04_options.js";
+import { checkOptions } from "ext:liveline/04_options.js";
+import { defineAbsent } from "ext:liveline/05_absent.js";
 import { kEnded } from "ext:liveline/10_exchange.js";
 import { requestOf } from "ext:liveline/11_request.js";
 import { Cookies } from "ext:liveline/12_cookies.js";
@@ -12,8 +13,8 @@ import { failureOf, isClosed, kSink, onReplace, recorder, respond, stop } from "
 import { kConnect, kReturned, Responder } from "ext:liveline/21_encoding.js";
 import { redirectTo } from "ext:liveline/22_values.js";
 import { discard } from "ext:liveline/24_discard.js";
-import { fetchPlusClasses } from "ext:liveline/25_fetch_plus.js";
-import { eventUrl } from "ext:liveline/26_event_url.js";
+import { fetchPlusClasses } from "ext:liveline/28_fetch_plus.js";
+import { eventUrl } from "ext:liveline/29_event_url.js";
 import { ClientPort, kTap } from "ext:liveline/30_port.js";
 import { User } from "ext:liveline/31_user.js";
 import { relay } from "ext:liveline/37_relay.js";
@@ -40,7 +41,6 @@ import {
   URLPrototypeGetOrigin,
   URLPrototypeGetPathname,
   URLPrototypeGetSearch,
-  URLSearchParams,
 } from "ext:liveline/00_primordials.js";
 
 /** For the host: the response that respondWith() has begun, or null. */
@@ -198,9 +198,8 @@ export class HttpEvent {
     const thread = this.thread.spawn();
     const values = { back: URLPrototypeGetPathname(this.url) + URLPrototypeGetSearch(this.url), ...data };
     await thread.appendEach(values);
-    const query = new URLSearchParams(URLPrototypeGetSearch(target));
-    query.set(THREAD_PARAMETER, thread.threadID);
-    const path = `${URLPrototypeGetPathname(target)}?${query.toString()}${URLPrototypeGetHash(target)}`;
+    target.searchParams.set(THREAD_PARAMETER, thread.threadID);
+    const path = URLPrototypeGetPathname(target) + URLPrototypeGetSearch(target) + URLPrototypeGetHash(target);
     return new Response(null, redirectTo(path, init));
   }
 

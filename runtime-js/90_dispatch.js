@@ -1,6 +1,7 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
+import { print, WARNING } from "ext:liveline/00_globals.js";
 import { isPromise } from "ext:liveline/02_exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "ext:liveline/10_exchange.js";
 import { Answered } from "ext:liveline/14_keyval.js";
@@ -39,7 +40,9 @@ import {
   Response,
   ResponseJson,
   ResponsePrototypeGetStatus,
+  SafeArrayIterator,
   SafeMap,
+  SafeSet,
   String,
   TypeError,
   URL,
@@ -51,11 +54,12 @@ import {
 
 /** What browsers ask for by themselves, at a path that no site means by its root. */
 const FAVICON = "/favicon.ico";
+/** The exports that may answer. */
+const EXPORTS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "default"];
 
 /**
- * Module namespaces of the handlers, by id, and which of GET and HEAD they answer without asking for the rest of the
- * path.
- * @type {Map<number, { module: object, dirname: string, filename: string, greedy: Record<string, boolean> }>}
+ * Module namespaces of the handlers, by id, and which of their functions do not ask for what is left of the path.
+ * @type {Map<number, { module: object, dirname: string, filename: string, greedy: Set<Function> }>}
  */
 const handlers = new SafeMap();
 /**
@@ -70,14 +74,17 @@ let nodes = [];
 
 /** For the host: one handler file was loaded. */
 export function addHandler(id, dirname, filename, module) {
-  const greedy = { __proto__: null, GET: isGreedy(module, dirname, "GET"), HEAD: isGreedy(module, dirname, "HEAD") };
+  for (const name of new SafeArrayIterator(["SETUP", "render"])) {
+    if (typeof module[name] !== "function") continue;
+    print(`${filename} exports ${name}(), which nothing calls on this host.`, WARNING);
+  }
+  const greedy = new SafeSet();
+  for (const name of new SafeArrayIterator(EXPORTS)) {
+    const handler = module[name];
+    if (typeof handler !== "function") continue;
+    if (!op_asks_for_rest(FunctionPrototypeToString(handler), dirname === "/")) greedy.add(handler);
+  }
   handlers.set(id, { module, dirname, filename, greedy });
-}
-
-/** Whether what answers a method does not ask for what is left of the path, and means no file by that. */
-function isGreedy(module, dirname, method) {
-  const handler = handlerFor(module, method);
-  return handler !== undefined && !op_asks_for_rest(FunctionPrototypeToString(handler), dirname === "/");
 }
 
 /** For the host: the tree of steps, as `[ownPage, handler, depth, handler, depth]` for each node. */
@@ -98,7 +105,8 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
   beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
-      const result = walk(event, new Trail(node, pathname, length, method), 0);
+      const isUser = pathname === USER && method === "GET";
+      const result = isUser ? whoIsThere(event) : walk(event, new Trail(node, pathname, length, method), 0);
       if (isPromise(result) && !(result instanceof LiveResponse)) {
         PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
       } else {
@@ -108,6 +116,14 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
       thrown(event, error);
     }
   });
+}
+
+/** Where pages learn what is known of the user. */
+const USER = "/.liveline/user";
+
+/** The values of `event.user`, for the user's own pages. */
+async function whoIsThere(event) {
+  return ResponseJson(await event.user.json(), { headers: { "Cache-Control": "no-store" } });
 }
 
 // A handler's promise settles in the context that it was waited for in. So these are the same for all requests, and a
@@ -120,7 +136,7 @@ function finish(event, value) {
   const exchange = event[kExchange];
   if (exchange.ended) return discard(value);
   try {
-    if (event[kResponse] === null && !exchange.answered && isFinal(value)) {
+    if (event[kResponse] === null && !exchange.answered && exchange.publications === 0 && isFinal(value)) {
       HttpEvent.returnedPlainly(event);
       answerPlain(exchange, value);
     } else {
@@ -186,7 +202,7 @@ function walk(event, trail, index) {
     const next = nextFor(event, trail, index, depth);
     const own = fetchFor(event, (target, init) => reroute(event, trail, depth, target, init, null), isOwn(event));
     const run = () => FunctionPrototypeCall(handler, new StepContext(trail, depth, dirname, filename), event, next, own);
-    const isDeeper = greedy[trail.method] === true && depth < trail.length;
+    const isDeeper = depth < trail.length && greedy.has(handler);
     return isDeeper && goesPast(trail, depth, dirname) ? pastOr(event, trail, run) : run();
   }
   return pastTheLastStep(event, trail);
@@ -194,7 +210,8 @@ function walk(event, trail, index) {
 
 /** Whether the static layer comes before a handler that did not ask for what is left of the path. */
 function goesPast(trail, depth, dirname) {
-  return op_file_before(trail.pathname, depth, dirname) || trail.pathname === FAVICON;
+  const isLook = trail.method === "GET" || trail.method === "HEAD";
+  return op_file_before(trail.pathname, depth, dirname, isLook) || (isLook && trail.pathname === FAVICON);
 }
 
 /** The static layer's answer; where it has none after all, that of the handler. */

@@ -1,7 +1,7 @@
 // Start-up of an isolate, and the functions that the host calls.
 
 import { core } from "ext:core/mod.js";
-import { op_exchange_navigated } from "ext:core/ops";
+import { op_early_keep, op_exchange_navigated } from "ext:core/ops";
 import { define, INFO, print } from "ext:liveline/00_globals.js";
 import { installErrors, loaded } from "ext:liveline/01_errors.js";
 import { currentExchange, exchangesStopped, findExchange, inContextOf } from "ext:liveline/10_exchange.js";
@@ -11,10 +11,11 @@ import { WebSocket } from "ext:liveline/16_websocket.js";
 import { heard } from "ext:liveline/17_websocket_pair.js";
 import { countMemory } from "ext:liveline/19_shared_memory.js";
 import { LiveResponse } from "ext:liveline/20_live_response.js";
-import { fetchPlusClasses } from "ext:liveline/25_fetch_plus.js";
-import { ClientPort, kOpened, kReceive, kReply } from "ext:liveline/30_port.js";
+import { fetchPlusClasses } from "ext:liveline/28_fetch_plus.js";
+import { ClientPort, kOpened, kReceive, kReply, kTakes } from "ext:liveline/30_port.js";
 import { kClosed, Port } from "ext:liveline/33_port_events.js";
 import "ext:liveline/36_dial.js";
+import "ext:liveline/39_publish.js";
 import { renderPage } from "ext:liveline/45_page.js";
 import { bindingsOf } from "ext:liveline/46_binding_problems.js";
 import { HttpEvent } from "ext:liveline/50_event.js";
@@ -92,8 +93,12 @@ function opened(id) {
 function receive(id, type, eventID, json, ports) {
   const exchange = findExchange(id);
   if (exchange === undefined) return;
-  const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => {
+    if (type !== "navigate" && !exchange.port?.[kTakes](type)) {
+      exchange.hasEarly = true;
+      return op_early_keep(id, type, eventID, json, ports);
+    }
+    const data = json === null ? undefined : JSONParse(json);
     exchange.port ??= new ClientPort(exchange);
     const prevented = exchange.port[kReceive](type, eventID, data, ports);
     if (type !== "navigate") return;

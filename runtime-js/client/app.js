@@ -10,9 +10,8 @@ import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
 import { persistent } from "./parts.js";
 import { PageState } from "./state.js";
-import { tellOfLine, transportFor } from "./transport.js";
+import { transportFor } from "./transport.js";
 
-const APP = "/app.js";
 const LINE_HEADER = "X-Live-Session";
 /** The page that shows a state: of a request the one that is there, of an answer the one that belongs to it. */
 const PAGE_HEADER = "X-Live-Page";
@@ -20,14 +19,6 @@ const PAGE_HEADER = "X-Live-Page";
 /** The code of a line that was not closed. */
 const LOST = 1006;
 
-/** A line that ends sooner is no reason to ask again at once. */
-const SHORT_LIFE_MS = 60_000;
-/** The longest pause between two questions whether anybody answers. */
-const MAX_PAUSE_MS = 30_000;
-
-/** What a state with a `Location` means to a browser. */
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-const MAX_REDIRECTS = 20;
 
 /** What is known of a navigation while it goes on. */
 const AT_REST = { requesting: null, origins: [], method: null, error: null, redirecting: null, remotely: false };
@@ -39,6 +30,12 @@ class App {
   location = partsOf(new URL(location.href));
   /** What the navigation is doing; changes are told by the Observer. */
   navigator = { ...AT_REST };
+  /** The part that every page gets, but not before it is shown. */
+  #later;
+  /** Whether the browser is online, as `status`; changes are told by the Observer. */
+  network = watched(["online", "offline"], () => ({ status: navigator.onLine }));
+  /** The page's size in CSS pixels; changes are told by the Observer. */
+  viewport = watched(["resize"], () => ({ width: innerWidth, height: innerHeight }));
   /** What loads the parts that not every page needs. */
   #load;
   /** The page's own handlers, once they are there. @type {Promise<object> | null} */
@@ -54,13 +51,14 @@ class App {
   #embedded = null;
   /** What pages were got with, and the signals of their navigations. @type {WeakMap<Response, AbortSignal>} */
   #pages = new WeakMap();
-  #redirects = 0;
-  /** At most how long to wait before a lost page is asked for. */
-  #pause = 0;
 
   /** @param {Manifest} manifest @param {Load} load */
   constructor(manifest, load) {
     this.#load = load;
+    /** What the browser may do. @type {typeof import("./device.js")} */
+    this.capabilities = deferred(load, "device");
+    /** The values of this tab. @type {typeof import("./session.js")} */
+    this.session = deferred(load, "session");
     if (manifest.client.length > 0) {
       const past = (event) => this.#askServer(event);
       const liveFunctions = manifest.live ? load("live").then((part) => part.provideLiveFunctions()) : null;
@@ -69,8 +67,10 @@ class App {
     }
     setPortOpener((response) => this.#openPort(response));
     for (const type of ["alert", "confirm", "prompt"]) {
-      this.background.addEventListener(type, (event) => {
-        load("dialogs").then(({ answerDialog }) => answerDialog(event)).catch(console.error);
+      this.background.addEventListener(type, async (event) => {
+        // Whoever listens for it may have been added later than this, and answers on `event.ports[0]` itself.
+        await null;
+        if (!event.defaultPrevented) (await load("dialogs")).answerDialog(event);
       });
     }
     addEventListener("unhandledrejection", (event) => {
@@ -91,20 +91,29 @@ class App {
    * @returns {Promise<void>} settles when the first state is shown
    */
   async navigate(url, init = {}) {
-    await this.#request({ url: pageAt(url, location.href), init }, false);
+    await this.#request({ url: pageAt(url, location.href), init });
   }
 
   /** @param {Move} move */
-  async #request(move, isReplacing) {
+  async #request(move) {
     if (move.url.origin !== location.origin) return location.assign(move.url);
-    const moves = await this.#moves;
-    return await moves.request({ ...move, isReplacing });
+    return await (await this.#moves).request(move);
   }
 
   // -- the first page ----------------------------------------------------------------------------------------------
 
   async #start(manifest) {
     this.#state = new PageState();
+    const { capabilities, location: place, navigator, network, viewport } = this;
+    const { bindings } = document;
+    const own = { env: "client", state: {}, capabilities, location: place, navigator, network, viewport };
+    Object.assign(bindings, { ...own, ...bindings });
+    let user;
+    Object.defineProperty(bindings, "user", {
+      configurable: true,
+      enumerable: true,
+      get: () => user ??= (this.#load("user").then(({ followUser }) => followUser(user, navigator)), {}),
+    });
     const go = (move) => {
       this.#embedded = null;
       return this.#go(move);
@@ -113,21 +122,22 @@ class App {
     this.#moves = globalThis.navigation === undefined
       ? this.#load("classic").then(({ ClassicHistory }) => new ClassicHistory(go, moved))
       : new ModernHistory(go, moved);
-    interceptForms((move) => this.#request(move, false), this.#load);
+    interceptForms((move) => this.#request(move), this.#load);
     // A page that the browser kept and shows again has lost its lines.
     addEventListener("pageshow", (event) => {
       if (event.persisted && !this.#isPosted) go(here()).catch(() => {});
     });
     this.#embedded = embeddedAnswer();
     this.#isPosted = this.#embedded?.isPosted ?? false;
-    const later = (part, go) => this.#load(part).then(go).catch(console.error);
-    later("later", ({ goOn }) => goOn(this, manifest.worker));
-    if (document.querySelector("[render]") !== null) later("binding", ({ startBinding }) => startBinding(document));
+    this.#later = this.#load("later");
+    this.#later.then(({ goOn }) => goOn(this, manifest.worker)).catch(console.error);
+    if (document.querySelector("[render],[data-bound]") !== null) {
+      this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
+    }
     const handlers = await this.#handlers;
-    const given = handlers?.takeAnswer();
     // Without a state the page is a file, and the app has nothing to say unless a handler of its own has.
     if (this.#embedded === null && !handlers?.cover(location.pathname)) return;
-    this.#go({ ...here(), isFirst: true, given }).catch(() => {});
+    this.#go({ ...here(), isFirst: true }).catch(() => {});
   }
 
   // -- navigation --------------------------------------------------------------------------------------------------
@@ -138,7 +148,7 @@ class App {
    * @returns {Promise<boolean>} whether a state of success is shown
    */
   async #go(move) {
-    const { url, init, isFirst = false, given } = move;
+    const { url, init, isFirst = false } = move;
     const page = shownPage();
     const request = new Request(url, { ...init, headers: withOwnHeaders(init.headers, page) });
     const { method } = request;
@@ -159,21 +169,22 @@ class App {
     try {
       const handlers = await this.#handlers;
       // What handlers of the page answer says nothing of the page that it belongs to.
-      const isElsewhere = !isFirst && handlers?.cover(url.pathname) && await handlers.pageOf(url.pathname) !== page;
+      const isElsewhere = !isFirst && await handlers?.leadElsewhere(url.pathname, page);
       if (signal.aborted) return false;
       if (isElsewhere && method === "GET") {
         leave();
         return loadDocument(url, move);
       }
-      const answer = given ?? (handlers === null
+      const answer = handlers === null
         ? await this.#askServer({ request, signal })
-        : await handlers.run(request, this.background, { detail: { isFirst }, controller, report }));
+        : await handlers.run(request, this.background, { detail: { isFirst }, controller, report });
       if (signal.aborted) return false;
       let target = url;
       // What was made here has no URL.
       if (answer instanceof Response && answer.url !== "") {
         // As without an app, the page stays.
-        if (answer.status === 204 || answer.status === 205) return answer.status === 205;
+        const isReset = answer.status === 205;
+        if (isReset || answer.status === 204) return isReset;
         if (answer.redirected) target = new URL(answer.url);
         if (answer.headers.get(PAGE_HEADER) !== page) {
           return !isFirst && this.#leaveTo(answer, target, move, controller, leave);
@@ -247,34 +258,18 @@ class App {
 
   #show(live, controller) {
     const redirect = () => {
-      if (!controller.signal.aborted) this.#followRedirect(live);
+      if (controller.signal.aborted || !live.headers.has("location")) return;
+      const go = (url) => {
+        Observer.set(this.navigator, "redirecting", url.href);
+        return this.#request({ url, init: {}, isReplacing: true }).catch(() => {});
+      };
+      this.#later.then(({ redirect }) => redirect(live, go)).catch((error) => this.#failed(error, controller));
     };
     live.addEventListener("replace", redirect);
     controller.signal.addEventListener("abort", () => live.removeEventListener("replace", redirect));
     if (live.status >= 400) this.#failed(statusError(live), controller, live.status);
     this.#state.follow(live);
     redirect();
-  }
-
-  /** A state with a `Location` leads elsewhere. */
-  #followRedirect(live) {
-    const target = live.headers.get("location");
-    if (target === null || !REDIRECTS.has(live.status)) {
-      this.#redirects = 0;
-      return;
-    }
-    this.#redirects += 1;
-    if (this.#redirects > MAX_REDIRECTS) {
-      this.#failed(new Error(`More than ${MAX_REDIRECTS} redirects; the last was to ${target}`), this.#controller);
-      return;
-    }
-    try {
-      const url = pageAt(target, location.href);
-      Observer.set(this.navigator, "redirecting", url.href);
-      this.#request({ url, init: {} }, true).catch(() => {});
-    } catch (error) {
-      this.#failed(error, this.#controller);
-    }
   }
 
   /**
@@ -301,34 +296,13 @@ class App {
     if (open === null) return null;
     const port = this.background.add(new RemotePort(open));
     const signal = this.#pages.get(response);
-    if (signal !== undefined) this.#keep(port, signal);
-    return port;
-  }
-
-  /** Where the line of what is shown is lost for good, asks for the page again. */
-  #keep(port, signal) {
+    if (signal === undefined) return port;
+    // Where the line of what is shown is lost for good, the page is asked for again.
     const start = Date.now();
-    let isSaid = false;
-    port.addEventListener("response.done", () => isSaid = true);
-    port.addEventListener("close", ({ code }) => {
-      if (code !== LOST || isSaid) return;
-      // A line that never lasts must not make its handler run all the time.
-      if (Date.now() - start > SHORT_LIFE_MS) this.#pause = 0;
-      this.#reload(signal).catch(() => {});
+    port.addEventListener("close", ({ code, reason }) => {
+      if (code === LOST) this.#later.then(({ mend }) => mend(start, reason, signal, () => this.#go(here())));
     });
-  }
-
-  async #reload(signal) {
-    while (!signal.aborted) {
-      const pause = this.#pause * Math.random();
-      this.#pause = Math.min(2 * this.#pause + 500, MAX_PAUSE_MS);
-      await new Promise((resolve) => setTimeout(resolve, pause));
-      // Not the page itself: each request for it runs its handler.
-      const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
-      if (signal.aborted || !answer?.ok) continue;
-      await this.#go(here());
-      return tellOfLine("reloaded");
-    }
+    return port;
   }
 }
 
@@ -344,6 +318,20 @@ function shownPage() {
 
 function statusError({ status, statusText }) {
   return new Error(`${status} ${statusText}`.trim());
+}
+
+/** What `read` gives, kept so by events of the window. */
+function watched(types, read) {
+  const state = read();
+  for (const type of types) addEventListener(type, () => Observer.set(state, read()));
+  return state;
+}
+
+/** Functions of a part of the app, which is loaded with the first call. */
+function deferred(load, part) {
+  return new Proxy({}, {
+    get: (_, name) => name === "then" ? undefined : async (...args) => (await load(part))[name](...args),
+  });
 }
 
 /** The headers that tell the host who asks. */
@@ -401,14 +389,14 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
 
 /**
  * Loads a part of the app that not every page needs.
- * @typedef {(part: "binding" | "classic" | "dialogs" | "events" | "forms" | "handlers" | "later" | "live" | "sockets") =>
- *   Promise<object>} Load
+ * @typedef {(part: "binding" | "classic" | "device" | "dialogs" | "events" | "forms" | "handlers" | "later" | "live" |
+ *   "session" | "sockets" | "user") => Promise<object>} Load
  */
 
 /**
  * What the app is asked to do, and how its history is to show it.
  * @typedef {import("./navigation.js").Move & {
- *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean, given?: unknown }} Move
+ *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean }} Move
  */
 
 /** @param {Manifest} manifest @param {(part: string, query: string) => Promise<object>} load */

@@ -9,13 +9,13 @@ const NATIVE = {
 };
 
 /**
- * Answers a request for a dialog, unless a listener called `preventDefault()` and answers on `event.ports[0]` itself.
+ * Answers a request for a dialog.
  * @param {import("../33_port_events.js").PortMessageEvent} event
+ * @param {Record<string, (text: string, data: object) => unknown>} [show]
  */
-export function answerDialog(event) {
-  if (event.defaultPrevented) return;
+export function answerDialog(event, show = NATIVE) {
   const data = typeof event.data === "string" ? { message: event.data } : event.data ?? {};
-  event.respondWith(NATIVE[event.type](dialogText(data), data) ?? null);
+  event.respondWith(show[event.type](dialogText(data), data) ?? null);
 }
 
 function dialogText({ message, details }) {

@@ -26,6 +26,8 @@ export class Downstream {
   #state = null;
   #isAnswered = false;
   #isDone = false;
+  /** Lines that the states come by, and that may have more to tell after the last of them. */
+  #upstreams = 0;
   #count = 0;
   /** Ends the observation of bodies that may still change. */
   #observed = [];
@@ -62,8 +64,14 @@ export class Downstream {
 
   done() {
     this.#isDone = true;
-    if (this.#isAnswered) this.#end();
+    if (this.#isAnswered) this.#said();
     else setTimeout(() => this.#answerState());
+  }
+
+  /** The last state was said. */
+  #said() {
+    this.#port?.postMessage(null, { type: "response.done" });
+    if (this.#upstreams === 0) this.#end();
   }
 
   failed(error) {
@@ -88,6 +96,11 @@ export class Downstream {
       },
     };
     this.#stopRelay = relay(client, upstream, this.#report);
+    this.#upstreams += 1;
+    upstream.readyStateChange("close").then(() => {
+      this.#upstreams -= 1;
+      if (this.#isDone && this.#isAnswered && this.#upstreams === 0) this.#end();
+    });
   }
 
   disconnected() {
@@ -106,7 +119,10 @@ export class Downstream {
   }
 
   #answerEarly() {
-    if (!this.#isAnswered) this.#respond(null, { status: 202, statusText: "Accepted", headers: {} });
+    if (this.#isAnswered) return;
+    // A state that is there already would be told to nobody.
+    if (this.#state !== null) this.#answerState();
+    else this.#respond(null, { status: 202, statusText: "Accepted", headers: {} });
   }
 
   #answerState() {
@@ -115,7 +131,7 @@ export class Downstream {
     const { body, status, statusText, headers } = this.#state ?? { status: 200 };
     this.#respond(body, { status, statusText, headers });
     this.#observe(body, "initial_response", null);
-    if (this.#isDone) this.#end();
+    if (this.#isDone) this.#said();
   }
 
   #respond(body, head) {
@@ -140,7 +156,6 @@ export class Downstream {
     this.#forgetBodies();
     const port = this.#port;
     if (port === null) return this.#finish();
-    if (code === 1000) port.postMessage(null, { type: "response.done" });
     // What waits for the page to join must not be lost.
     port.readyStateChange("open").then(() => port.close(code, reason));
   }

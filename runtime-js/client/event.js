@@ -1,10 +1,17 @@
 // The event that a handler gets in a browser: the page's, or the service worker's.
 
 import { domException } from "../02_exceptions.js";
+import { checkOptions } from "../04_options.js";
+import { defineAbsent } from "../05_absent.js";
 import { LiveResponse, respond } from "../20_live_response.js";
 import { redirectTo } from "../22_values.js";
-import { Dialogs } from "../38_dialogs.js";
+import { fetchPlusClasses } from "../28_fetch_plus.js";
+import { eventUrl } from "../29_event_url.js";
 import { PageCookies, TabSession } from "./storage.js";
+import { PageUser } from "./user.js";
+
+// Where the module @webqit/fetch-plus finds its classes.
+globalThis[Symbol.for("liveline:fetch-plus")] ??= fetchPlusClasses;
 
 /**
  * What all events of one request share.
@@ -28,11 +35,14 @@ export class ClientEvent {
   #onFailure = () => {};
   #returned = false;
   #url = null;
+  /** Who waits for another ready state. */
+  #waiting = [];
 
   /** @param {Request} request @param {Surroundings} shared */
   constructor(request, shared) {
-    this.#request = request;
+    this.#request = fetchPlusClasses().RequestPlus.upgradeInPlace(request);
     this.#shared = shared;
+    this.signal.addEventListener("abort", () => this.#waiting.forEach((tell) => tell()));
   }
 
   get [Symbol.toStringTag]() {
@@ -50,7 +60,7 @@ export class ClientEvent {
 
   /** @returns {URL} */
   get url() {
-    return this.#url ??= new URL(this.#request.url);
+    return this.#url ??= eventUrl(this.#request.url);
   }
 
   get detail() {
@@ -66,9 +76,14 @@ export class ClientEvent {
     return this.#shared.client !== undefined;
   }
 
-  /** Dialogs with the person at the page. */
+  /** What the server knows of the person at the page, and dialogs with them. */
   get user() {
-    return this.#shared.user ??= new Dialogs(() => this.client);
+    return this.#shared.user ??= new PageUser(() => this.client);
+  }
+
+  /** A copy of the page's own state, `document.bindings.state`. */
+  get state() {
+    return { ...globalThis.document?.bindings?.state };
   }
 
   /** The cookies that scripts may see. */
@@ -101,6 +116,7 @@ export class ClientEvent {
     }
     if (this.#response === null) {
       this.#response = new LiveResponse();
+      for (const tell of this.#waiting) tell();
       this.#response.addEventListener("replace", () => this.#onResponse(this.#response), { once: true });
       this.signal.addEventListener("abort", () => this.#response.disconnect());
     }
@@ -112,9 +128,28 @@ export class ClientEvent {
     return this.respondWith(null, redirectTo(url, init));
   }
 
-  /** Tells where `promise` goes wrong. In a page nothing ends before the user goes on. */
-  waitUntil(promise) {
-    return Promise.resolve(promise).then(() => {}, (error) => this.#shared.report(error));
+  /**
+   * Tells where `promise` goes wrong. In a page nothing ends before the user goes on; so a time limit only says how long
+   * the result waits, and `callback` is told of the time's end and of the user's leaving.
+   */
+  waitUntil(promise, timeout = undefined, callback = undefined) {
+    if (typeof promise === "function" || (callback !== undefined && typeof callback !== "function")) {
+      throw new TypeError("waitUntil() takes a promise, milliseconds and a callback.");
+    }
+    const wait = new Promise((resolve, reject) => {
+      Promise.resolve(promise).then(resolve, reject);
+      const tell = (event) => callback === undefined ? resolve() : callback(event, resolve, reject);
+      if (typeof timeout === "number") setTimeout(() => tell(new Event("timeout")), timeout);
+      if (callback !== undefined) this.signal.addEventListener("abort", tell);
+    });
+    return wait.then(() => {}, (error) => this.#shared.report(error));
+  }
+
+  /** Resolves when this event is `live` or `done`. */
+  async readyStateChange(state) {
+    const isReached = () => this.readyState === "done" || this.readyState === state;
+    if (!isReached()) await new Promise((resolve) => this.#waiting.push(() => isReached() && resolve()));
+    return this;
   }
 
   /** Never settles: what goes on here goes on until the user leaves. */
@@ -122,9 +157,25 @@ export class ClientEvent {
     return new Promise(() => {});
   }
 
-  /** An event for a step further in: its own answer, the rest is shared. */
-  spawn(request = this.#request) {
-    return new ClientEvent(request, this.#shared);
+  /**
+   * An event for a step further in: its own answer, the rest is shared.
+   * @param {Request | { request?: Request, url?: string | URL }} [init]
+   */
+  spawn(init = undefined) {
+    if (init instanceof Request) return new ClientEvent(init, this.#shared);
+    checkOptions("event.spawn()", init, ["request", "url"]);
+    const { request = this.#request, url } = init ?? {};
+    return new ClientEvent(url === undefined ? request : new Request(new URL(url, this.url), request), this.#shared);
+  }
+
+  /** @see spawn */
+  clone(init = undefined) {
+    return this.spawn(init);
+  }
+
+  /** @see spawn */
+  extend(init = undefined) {
+    return this.spawn(init);
   }
 
   /** Gives up on the request. */
@@ -159,3 +210,10 @@ export class ClientEvent {
     else if (!this.signal.aborted) this.#shared.report(error);
   }
 }
+
+const SERVER = "it is for handlers of the server: go on with next().";
+defineAbsent(ClientEvent.prototype, "event", {
+  redirectWith: SERVER,
+  sdk: "import what you need, or use event.user and event.session.",
+  thread: SERVER,
+});

@@ -25,11 +25,13 @@ export function openEvents(url, receiver, { fetch, setTimeout }) {
     receiver.closed(code, reason, wasClean);
   };
   const lost = () => end(1006, "", false);
+  // Another connection would be refused as well.
+  const failed = (status) => end(1006, status === 403 ? "refused" : "", false);
 
   (async () => {
     const headers = { Accept: "text/event-stream" };
     const response = await fetch(url, { headers, cache: "no-store", signal: controller.signal });
-    if (!response.ok || response.body === null) return lost();
+    if (!response.ok || response.body === null) return failed(response.status);
     receiver.opened();
     await readEvents(response.body, ({ event, data }) => {
       if (isOver) return;
@@ -50,7 +52,7 @@ export function openEvents(url, receiver, { fetch, setTimeout }) {
         queue.unshift(...texts);
         await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
       } else if (!ok) {
-        return lost();
+        return failed(status);
       }
     }
     sending = null;

@@ -20,10 +20,12 @@ export function handlersOf(handlers, pastTheLastStep) {
     /** Whether any of them is asked for a path. */
     cover: (pathname) => tree.resolve(pathname).length > 0,
 
-    /** The page of a path that is covered. */
-    pageOf(pathname) {
-      const { dirname } = tree.resolve(pathname).at(-1);
-      return pageOf(pathname, handlers.find(([pattern]) => pattern === dirname)[2] ?? "");
+    /** Whether what they answer for a path belongs to another page than this. */
+    async leadElsewhere(pathname, page) {
+      const step = tree.resolve(pathname).at(-1);
+      if (step === undefined) return false;
+      const [, , likely = ""] = handlers.find(([pattern]) => pattern === step.dirname);
+      return await pageOf(pathname, likely) !== page;
     },
 
     /** Keeps an answer for the document that is loaded next. @param {import("../20_live_response.js").LiveResponse} live */
@@ -31,18 +33,13 @@ export function handlersOf(handlers, pastTheLastStep) {
       sessionStorage.setItem(ANSWER_KEY, JSON.stringify({ url: url.href, body, status }));
     },
 
-    /** The answer that was kept for this document, if there is one. */
-    takeAnswer() {
-      const kept = JSON.parse(sessionStorage.getItem(ANSWER_KEY));
-      sessionStorage.removeItem(ANSWER_KEY);
-      return kept?.url === location.href ? new LiveResponse(kept.body, { status: kept.status }) : undefined;
-    },
-
     /**
      * What they answer.
      * @param {import("./hub.js").Hub} hub where their messages are heard
      */
     run(request, hub, { detail, controller, report }) {
+      const kept = detail.isFirst ? takeAnswer() : undefined;
+      if (kept !== undefined) return kept;
       const openClient = () => {
         const [near, far] = portPair();
         hub.add(far);
@@ -53,4 +50,11 @@ export function handlersOf(handlers, pastTheLastStep) {
       return router.run(new ClientEvent(request, { detail, controller, report, openClient }));
     },
   };
+}
+
+/** The answer that was kept for this document, if there is one. */
+function takeAnswer() {
+  const kept = JSON.parse(sessionStorage.getItem(ANSWER_KEY));
+  sessionStorage.removeItem(ANSWER_KEY);
+  return kept?.url === location.href ? new LiveResponse(kept.body, { status: kept.status }) : undefined;
 }

@@ -35,7 +35,7 @@ export class ModernHistory {
     if (move === null) return;
     if (event.navigationType !== "traverse") {
       event.preventDefault();
-      this.request({ ...move, isReplacing: event.navigationType === "replace" }).catch(() => {});
+      this.#go({ ...move, isReplacing: event.navigationType === "replace" }).catch(() => {});
       return;
     }
     const { key } = navigation.currentEntry;
@@ -60,7 +60,6 @@ export function setAddress(url, { isThere, isReplacing, form }) {
   return () => {
     // Who sends a form goes on with it.
     if (isThere || form !== undefined) return;
-    document.activeElement?.closest("a, area")?.blur();
     const target = url.hash === "" ? null : document.getElementById(decodeURIComponent(url.hash.slice(1)));
     if (target !== null) target.scrollIntoView();
     else scrollTo(0, 0);

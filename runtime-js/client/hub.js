@@ -1,5 +1,6 @@
 // app.background: every line that is open in this page, as one port.
 
+import { invalidState } from "../02_exceptions.js";
 import { kReach, Port } from "../33_port_events.js";
 
 /** Hears what comes on any of its ports, and says to all of them what is said to it. */
@@ -36,6 +37,16 @@ export class Hub extends Port {
   /** Sends a message on every line. */
   postMessage(data, options = undefined) {
     for (const port of this) port.postMessage(data, options);
+  }
+
+  /**
+   * Asks on every line. @returns {Promise<PortMessageEvent>} the first answer; rejects where nobody gives one
+   */
+  async postRequest(data, callback = undefined, options = callback) {
+    if (this.length === 0) throw invalidState("No line is open, so nobody can answer.");
+    const answer = await Promise.any([...this].map((port) => port.postRequest(data, options)));
+    if (typeof callback === "function") callback(answer);
+    return answer;
   }
 
   /** Ends every conversation. */

@@ -1,6 +1,10 @@
 // What every page does once it is shown: it watches how things stand with its host, and registers the service worker.
 
+import { mend } from "./mending.js";
+import { redirect } from "./redirects.js";
 import { watchApp } from "./status.js";
+
+export { mend, redirect };
 
 const WORKER = "/.liveline/worker.js";
 

@@ -80,6 +80,19 @@ function candidates({ folders }, segment) {
   return [folders.get(name), folders.get(WILDCARD)];
 }
 
+/** What documents are, and what scripts ask for. */
+const NO_PARTS = new Set(["", "document", "embed", "frame", "iframe", "object"]);
+
+/** Whether a request is for a part of a page, such as its style or an image. Only service workers get such. */
+function isPartOfPage({ destination, method }) {
+  return method === "GET" && !NO_PARTS.has(destination ?? "");
+}
+
+/** Whether a handler may look at what is left of the path. The server reads its source more closely. */
+function asksForRest(handler) {
+  return handler.length > 1 || /\barguments\b|\.\.\.|\[native code\]|^[^)]*,/.test(String(handler));
+}
+
 /** Runs events through the handlers of a layer. */
 export class Router {
   #tree;
@@ -106,6 +119,9 @@ export class Router {
       if (depth <= trail.skipDepth) continue;
       const handler = handlerFor(await load(), event.request.method);
       if (handler === undefined) continue;
+      // Whether that is a file, the server knows.
+      const isDeeper = depth < segmentsOf(trail.pathname).length;
+      if (isDeeper && isPartOfPage(event.request) && !asksForRest(handler)) break;
       const next = this.#nextFor(event, trail, index, depth);
       const context = new StepContext(trail, depth, dirname);
       const own = fetchFor(event, (target, init) => this.#reroute(event, trail, depth, target, init, null));
@@ -121,7 +137,7 @@ export class Router {
       if (asked.target !== undefined) {
         return await this.#reroute(event, trail, depth, asked.target, asked.init, event.request);
       }
-      const request = requestTo(event.request.url, event.request, asked.init);
+      const request = requestTo(event.request.url, ordinary(event.request), asked.init);
       return await this.#walk(event.spawn(request), trail, index + 1);
     };
     const rest = segmentsOf(trail.pathname).slice(depth);
@@ -145,9 +161,14 @@ export class Router {
     const shared = behind.findIndex((segment, at) => folderName(segment) !== folderName(arrived[at] ?? ""));
     const skipDepth = !isRelative(target) ? -1 : shared === -1 ? behind.length : shared;
     const isRequest = target instanceof Request;
-    const request = !isRequest ? requestTo(url, from, init) : init === undefined ? target : new Request(target, init);
+    const request = !isRequest ? requestTo(url, ordinary(from), init) : init === undefined ? target : new Request(target, init);
     const { pathname } = url;
     const onward = { pathname, steps: this.#tree.resolve(pathname), reroutes: trail.reroutes + 1, skipDepth };
     return await this.#walk(event.spawn(request), onward, 0);
   }
+}
+
+/** A request that others can be made of: only browsers make those for documents. */
+function ordinary(request) {
+  return request?.mode === "navigate" ? new Request(request.clone(), { mode: "same-origin", redirect: "follow" }) : request;
 }

@@ -40,6 +40,7 @@ class AsyncMap {
 /** The cookies that scripts may see. */
 export class PageCookies extends AsyncMap {
   read() {
+    if (globalThis.document === undefined) throw noPage("event.cookies");
     const values = new Map();
     for (const part of document.cookie.split("; ")) {
       const at = part.indexOf("=");
@@ -93,6 +94,7 @@ const SESSION_KEY = "liveline:session";
 /** Values that stay with this tab. */
 export class TabSession extends AsyncMap {
   read() {
+    if (globalThis.sessionStorage === undefined) throw noPage("event.session");
     return new Map(Object.entries(JSON.parse(sessionStorage.getItem(SESSION_KEY) ?? "{}")));
   }
 
@@ -110,4 +112,9 @@ export class TabSession extends AsyncMap {
   #write(values) {
     sessionStorage.setItem(SESSION_KEY, JSON.stringify(Object.fromEntries(values)));
   }
+}
+
+/** A service worker has neither a tab nor a document. */
+function noPage(what) {
+  return new TypeError(`${what} is for handlers of pages and of the server; a service worker has the request's headers.`);
 }

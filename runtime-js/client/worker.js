@@ -3,6 +3,7 @@
 import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
 import { RemotePort } from "../34_remote_port.js";
 import { Observer } from "../60_observer.js";
+import { documentOf, isScript, keepPage, keepScripts, script } from "./documents.js";
 import { Downstream } from "./downstream.js";
 import { ClientEvent, kHasClient } from "./event.js";
 import { openEvents } from "./events.js";
@@ -30,15 +31,46 @@ export function start(handlers) {
     return open === null ? null : new RemotePort(open);
   });
   const tree = new StepTree(handlers.map(([pattern, module]) => [pattern, () => module]));
-  const router = new Router(tree, ({ request, signal }) => fetch(request.clone(), { signal }));
-  addEventListener("install", () => skipWaiting());
-  addEventListener("activate", (event) => event.waitUntil(clients.claim()));
-  addEventListener("fetch", (event) => {
-    const { origin, pathname } = new URL(event.request.url);
-    // A page is the server's to render.
-    const isOurs = origin === location.origin && event.request.mode !== "navigate" && !HOST_PATHS.test(pathname);
-    if (isOurs && tree.resolve(pathname).length > 0) event.respondWith(answer(router, event));
+  const router = new Router(tree, askServer);
+  addEventListener("install", (event) => {
+    skipWaiting();
+    // Without them the site works as long as it can be reached.
+    event.waitUntil(keepScripts().catch((error) => console.warn("Scripts were not kept:", error)));
   });
+  addEventListener("activate", (event) => event.waitUntil(takeOver()));
+  addEventListener("fetch", (event) => {
+    const { request } = event;
+    const { origin, pathname } = new URL(request.url);
+    if (origin !== location.origin) return;
+    if (HOST_PATHS.test(pathname)) {
+      if (isScript(request, pathname)) event.respondWith(script(request));
+      return;
+    }
+    if (!isStream(request) && tree.resolve(pathname).length > 0) event.respondWith(answer(router, event));
+  });
+}
+
+/** Serves the pages that are there already, and keeps what shows them. */
+async function takeOver() {
+  await clients.claim();
+  const windows = await clients.matchAll({ type: "window" });
+  await Promise.all(windows.map(({ url }) => keepPage(new URL(url).pathname)));
+}
+
+/** Whether the browser itself follows a stream of events: it asks again where one ends, and would not where it failed. */
+function isStream({ headers }) {
+  return /\btext\/event-stream\b/i.test(headers.get("accept") ?? "");
+}
+
+/** Past the last handler. A document is asked for as the browser did it. */
+function askServer({ request, signal }) {
+  return request.mode === "navigate" ? fetch(request.clone()) : fetch(request.clone(), { signal });
+}
+
+/** Whether an answer is a state, of which a browser that loads a document is shown the page. */
+function isState(result) {
+  if (!(result instanceof Response)) return true;
+  return /^application\/json\b/i.test(result.headers.get("content-type") ?? "") && !result.headers.has("location");
 }
 
 async function answer(router, fetchEvent) {
@@ -47,9 +79,14 @@ async function answer(router, fetchEvent) {
   const downstream = new Downstream(report);
   const openClient = () => downstream.openClient();
   const event = new ClientEvent(fetchEvent.request, { detail: { event: fetchEvent }, controller, report, openClient });
+  const { request } = fetchEvent;
+  const isDocument = request.mode === "navigate";
+  const { pathname } = new URL(request.url);
+  let isPage = isDocument;
   const ran = router.run(event).then((result) => {
-    // What nobody looked into goes on as it is, and the page follows the server's line itself.
-    if (result instanceof Response && !event[kHasClient]) return result;
+    isPage &&= isState(result);
+    // What nobody looked into goes on as it is, and the page follows the server's line itself; so does a document.
+    if (result instanceof Response && (!event[kHasClient] || isDocument && !isPage)) return result;
     const live = LiveResponse.from(result);
     live[kSink](downstream);
     // A generator or a live function has nobody left to speak to.
@@ -59,7 +96,10 @@ async function answer(router, fetchEvent) {
   downstream.over.then(() => controller.abort());
   // The browser keeps the worker for as long as it knows that there is something to do.
   fetchEvent.waitUntil(ran.then((response) => response.headers.has("X-Live-Session") ? downstream.over : null, () => {}));
-  return await forPage(fetchEvent.request, await Promise.race([ran, downstream.answer]));
+  const response = await Promise.race([ran, downstream.answer]);
+  if (isPage) return await documentOf(response, pathname);
+  if (isDocument && response.headers.has("X-Live-Page")) fetchEvent.waitUntil(keepPage(pathname));
+  return await forPage(fetchEvent.request, response);
 }
 
 /** What was made here belongs to the page of its path, as the host's answers say themselves. */

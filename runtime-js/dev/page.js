@@ -8,6 +8,8 @@
   /** Between two attempts to connect, in milliseconds. */
   const FIRST_PAUSE = 250;
   const MAX_PAUSE = 5000;
+  /** The same where none has ever come through: something between page and host does not let sockets pass. */
+  const MAX_PAUSE_AT_FIRST = 60_000;
   /** What was kept for the page after a reload is of no use later, in milliseconds. */
   const KEPT_FOR = 30_000;
   /** How long after a reload fields and places that are not there yet are waited for, in milliseconds. */
@@ -548,9 +550,8 @@
 
     constructor() {
       this.#root.adoptedStyleSheets = [sheet()];
-      this.#host.setAttribute("role", "alertdialog");
-      this.#host.setAttribute("aria-modal", "false");
-      this.#host.setAttribute("aria-label", "Errors");
+      this.#host.setAttribute("role", "region");
+      this.#host.setAttribute("aria-label", "Errors of the code");
       addEventListener("keydown", this.#onKey, true);
     }
 
@@ -563,7 +564,7 @@
       const close = element("button", { type: "button", className: "close", textContent: "Close", title: "Close (Escape)" });
       close.addEventListener("click", () => this.#dismiss());
       const head = element("header", { children: [element("b", { textContent: `Liveline: ${count}` }), close] });
-      head.firstChild.setAttribute("role", "status");
+      head.firstChild.setAttribute("role", "alert");
       this.#root.replaceChildren(element("main", { children: [head, ...errors.map(sectionOf)] }));
       if (!this.#host.isConnected) document.documentElement.append(this.#host);
       // Over dialogs of the page, too.
@@ -605,7 +606,8 @@
   }
 
   function sectionOf({ about = "The code as it was saved", message, help, file, line, column, excerpt, stack = [] }) {
-    const children = [element("small", { textContent: about }), element("h2", { textContent: message })];
+    const where = about.charAt(0).toUpperCase() + about.slice(1);
+    const children = [element("small", { textContent: where }), element("h2", { textContent: message })];
     if (file) {
       const place = [file, line, column].filter((part) => part != null).join(":");
       children.push(placeButton(place));
@@ -668,6 +670,7 @@
 
   let socket = null;
   let pause = FIRST_PAUSE;
+  let hasConnected = false;
   let timer = null;
 
   function connect() {
@@ -678,7 +681,7 @@
       if (socket !== own) return;
       socket = null;
       timer = setTimeout(connect, pause);
-      pause = Math.min(2 * pause, MAX_PAUSE);
+      pause = Math.min(2 * pause, hasConnected ? MAX_PAUSE : MAX_PAUSE_AT_FIRST);
     });
   }
 
@@ -705,6 +708,7 @@
 
   function greeted({ run, saves, errors: broken, failures }) {
     pause = FIRST_PAUSE;
+    hasConnected = true;
     // The page missed something, and nobody knows what.
     if (isBehind(run, saves)) return reload();
     failures.forEach(failed);

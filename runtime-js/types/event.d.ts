@@ -1,5 +1,6 @@
 /** What a handler is called with. */
 
+import type { RequestPlus } from "./fetch-plus.js";
 import type { StateCallback, StateInit } from "./live-response.js";
 import type { ClientPort, PortMessageEvent, RequestOptions } from "./port.js";
 import type { Cookies, KeyVal, RequireOptions, Session, Stop, SubscribeOptions } from "./storage.js";
@@ -23,6 +24,20 @@ export interface StepContext {
   readonly stepname: string | undefined;
   /** The folder of the handler, as a route: `/products/-`. */
   readonly dirname: string;
+  /** The handler's file, on the server. */
+  readonly filename: string | undefined;
+}
+
+/** A URL that can also be read as segments and as a tree of query parameters. Both cannot be changed. */
+export interface EventURL extends URL {
+  /** The segments of the path, escapes untouched. */
+  readonly segments: readonly string[];
+  /** The path without its last segment. */
+  readonly dirname: string;
+  /** The last segment. */
+  readonly basename: string;
+  /** `?a=1&a=2` is a list, `?user[name]=Ann` an object in the object. */
+  readonly query: { readonly [name: string]: any };
 }
 
 /** Delegates to the rest of the path, or to another path of this server. */
@@ -30,7 +45,9 @@ export interface Next {
   /** The next handler on the way, or past the last one the files of `public/`. */
   (): Promise<any>;
   /** The handlers of another path. What `init` does not say comes from the current request. */
-  (target: string | URL | Request, init?: RequestInit): Promise<any>;
+  (target: string | URL | Request, init?: RequestInit | Request): Promise<any>;
+  /** The same; without `redirect` the next handler on the way is asked, with these changes of the request. */
+  (route: { redirect?: string | URL; with?: RequestInit }): Promise<any>;
   /** The first segment that is left. */
   readonly stepname: string | undefined;
   /** All that is left, without a slash at its start. */
@@ -49,8 +66,8 @@ export interface RequestDetail {
 /** Everything about one request, for one handler. */
 export interface HttpEvent {
   readonly type: "navigate";
-  readonly request: Request;
-  readonly url: URL;
+  readonly request: RequestPlus;
+  readonly url: EventURL;
   /** The handler's end of the line, known as Port A. */
   readonly client: ClientPort;
   /** Dialogs with the person at the other end. */
@@ -59,6 +76,10 @@ export interface HttpEvent {
   /** Values that stay with the visitor. */
   readonly session: Session;
   readonly detail: RequestDetail;
+  /** What the request that redirected here gave along. */
+  readonly thread: Thread;
+  /** The page's own state: empty on the server. */
+  readonly state: Record<string, unknown>;
   /** Aborts when the exchange is over, however it ends. */
   readonly signal: AbortSignal;
   /** `waiting` until something is sent, `live` while the line may carry more, `done` at the end. */
@@ -72,16 +93,62 @@ export interface HttpEvent {
   respondWith(body?: unknown, init?: StateInit): Promise<void>;
   /** A redirect as the answer, or as the next state of a live line; 302 by default. */
   redirect(url: string | URL, init?: number | StateInit): Promise<void>;
-  /** Keeps the exchange open until the promise settles. */
-  waitUntil(promise: PromiseLike<unknown>): Promise<void>;
+  /** A redirect within the site that gives values along, for `event.thread` of the request that follows it. */
+  redirectWith(url: string | URL, values: object, init?: number | StateInit): Promise<void>;
+  /** Keeps the exchange open until the promise settles, at most `timeout` milliseconds. */
+  waitUntil(promise: PromiseLike<unknown>, timeout?: number | null): Promise<void>;
+  /** The same until the callback ends it; it is called with a `timeout`, `navigate`, `user` or `abort` event. */
+  waitUntil(promise: PromiseLike<unknown>, timeout: number | null | undefined, callback: WaitCallback): Promise<void>;
   /** Keeps the exchange open until the user navigates away or either side closes. Never settles. */
   waitUntilNavigate(): Promise<never>;
   /** An event for a step further in: its own `respondWith()`, the same client and lifecycle. */
   spawn(init?: { request?: Request; url?: string | URL }): HttpEvent;
   /** The same as `spawn`. */
   clone(init?: { request?: Request; url?: string | URL }): HttpEvent;
+  /** The same as `spawn`. */
+  extend(init?: { request?: Request; url?: string | URL }): HttpEvent;
   /** Gives up: ends the exchange, or on a spawned event aborts that one's signal. */
   abort(reason?: unknown): void;
+
+  /** Not on this host: use `readyStateChange("done")`. */
+  readonly lifeCycleComplete: never;
+  /** Not on this host: use a timer and `respondWith()`, or a live query. */
+  readonly poll: never;
+  /** Not on this host: it is called `client`. */
+  readonly realtime: never;
+  /** Not on this host: import what you need. */
+  readonly sdk: never;
+  /** Not on this host: use `session`. */
+  readonly storage: never;
+  /** Not on this host: return a generator, or a Response with a stream. */
+  readonly stream: never;
+  /** Not on this host: use `spawn()`. */
+  readonly with: never;
+}
+
+/** Decides over a wait: it goes on until one of the functions is called. */
+export type WaitCallback = (
+  happened: Event & { readonly data?: any },
+  resolve: (value?: unknown) => void,
+  reject: (error: unknown) => void,
+) => unknown;
+
+/** Lists of values that one request hands to the next. `true` means all values of a key, a function the first that fits. */
+export interface Thread {
+  readonly threadID: string;
+  /** Whether the values stay for the next request with this thread's name. */
+  readonly extended: boolean;
+  append(key: string, value: unknown): Promise<void>;
+  appendEach(values: object): Promise<void>;
+  keys(): Promise<string[]>;
+  has(key: string, filter?: ((value: any) => boolean) | null): Promise<boolean>;
+  get(key: string, filter: true): Promise<any[]>;
+  get(key: string, filter?: ((value: any) => boolean) | null): Promise<any>;
+  consume(key: string, filter: true): Promise<any[]>;
+  consume(key: string, filter?: ((value: any) => boolean) | null): Promise<any>;
+  clear(): Promise<void>;
+  extend(isKept?: boolean): Promise<void>;
+  spawn(): Thread;
 }
 
 /** A question: a text, or an object with one and whatever else a page's own dialogs need. */

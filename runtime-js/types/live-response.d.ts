@@ -81,7 +81,7 @@ export class LiveResponse<Body = any> extends EventTarget {
 
   /** `waiting` for the first state, `live` while more may come, `done` after the last. */
   readonly readyState: "waiting" | "live" | "done";
-  /** The current state's value; not a stream. */
+  /** The current state's value, null before the first; not a stream. */
   readonly body: Body;
   readonly status: number;
   readonly statusText: string;
@@ -110,8 +110,11 @@ export class LiveResponse<Body = any> extends EventTarget {
   disconnect(dispose?: boolean): void;
   /** A second response that says what this one says from now on. */
   clone(init?: StateInit): LiveResponse<Body>;
-  /** The current (or first) state as a Response. */
-  toResponse(): Promise<Response>;
+  /**
+   * The current state as a Response: at once, or a promise of the first one. With `port` what follows is said there
+   * (handlers of the server only), until `signal` aborts.
+   */
+  toResponse(options?: { port?: Port; signal?: AbortSignal }): Response | Promise<Response>;
   /** The body of every state from the current one on. */
   toGenerator(options?: { signal?: AbortSignal }): AsyncGenerator<Body, void, void>;
   /** An object whose `value` follows the states. */

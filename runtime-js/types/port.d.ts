@@ -9,6 +9,8 @@ export interface MessageOptions {
   eventID?: string;
   /** Later changes of the data travel as deltas. */
   live?: boolean;
+  /** Ends that. */
+  signal?: AbortSignal;
   bubbles?: boolean;
 }
 
@@ -111,6 +113,21 @@ export interface ClientPort extends Port {
   navigatedIn(): Promise<PortMessageEvent<Navigation>>;
   /** Resolves when the user navigates away. */
   navigatedAway(): Promise<PortMessageEvent<Navigation>>;
+
+  /** Not on this host: clients are reached together in a channel. */
+  readonly broadcast: never;
+  /** Not on this host: use `enterChannel(id)`. */
+  readonly channel: never;
+  /** Not on this host: a line has no public name. */
+  readonly portID: never;
+  /** Not on this host: use `postMessage(object, { live: true })`. */
+  readonly projectMutations: never;
+  /** Not on this host: use `postRequest(data, { type: "query" })`. */
+  readonly query: never;
+  /** Not on this host: return what `next()` or `fetch()` gave. */
+  readonly relay: never;
+  /** Not on this host: a port starts by itself. */
+  readonly start: never;
 }
 
 /** The port of another server's live response: the far end of a line, known as Port B. */

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
 use super::args::Server;
-use super::paint::{Style, styled};
+#[cfg(unix)]
+use super::keys;
+use super::paint::{Style, styled, visible};
 use super::{log, print};
 use crate::isolate::Settings;
 use crate::net::Listener;
@@ -15,6 +17,8 @@ use crate::router::{Layer, Layout, Routes};
 
 /// What stands before the address, for programs and for people.
 const LISTENING: &str = "listening on";
+
+const STOP: &str = "Ctrl+C stops.";
 
 /// Says where the server listens.
 pub fn show(args: &Server, settings: &Settings, listener: &Listener) {
@@ -42,11 +46,15 @@ pub fn show(args: &Server, settings: &Settings, listener: &Listener) {
         };
         print(&format!("  {name} {value}"));
     }
-    let hint = match mode {
-        Mode::Development => "A saved file is loaded at once. Ctrl+C stops.",
-        Mode::Production => "Ctrl+C stops.",
-    };
-    print(&format!("\n  {}\n", paint(Style::Dim, hint)));
+    if mode == Mode::Development {
+        print(&format!("\n  {}", paint(Style::Dim, "A saved file is loaded at once.")));
+        #[cfg(unix)]
+        if keys::are_there() && keys::listen(local_url(listener)).is_ok() {
+            return print(&format!("  {}\n", paint(Style::Dim, keys::HINT)));
+        }
+        return print(&format!("  {}\n", paint(Style::Dim, STOP)));
+    }
+    print(&format!("\n  {}\n", paint(Style::Dim, STOP)));
 }
 
 /// The address of the site, as a browser on this machine can open it.
@@ -116,8 +124,7 @@ fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here.and_then(|here| path.strip_prefix(here).ok());
     let short = short.filter(|short| !short.as_os_str().is_empty()).unwrap_or(path);
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    short.display().to_string().chars().map(visible).collect()
+    visible(&short.display().to_string())
 }
 
 /// The address of this machine by which others reach the server, if they can.

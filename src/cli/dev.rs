@@ -137,12 +137,18 @@ impl<'a> Reloads<'a> {
         let changed = seen.take_changed();
         let describes_project =
             |path: &PathBuf| path.ends_with("package.json") || path.ends_with("tsconfig.json");
-        let mut saved = Saved::default();
-        // Told to reload, nobody knows why.
-        saved.all =
-            changed.has_missed || changed.paths.is_empty() || changed.paths.iter().any(describes_project);
+        let parts = self.pool.parts();
+        // What is no page by itself is a part of others.
+        let is_part_of_pages = |path: &PathBuf| {
+            path.extension().is_some_and(|extension| extension == "html")
+                && !parts.has_page(path)
+                && !changed_from.has_page(path)
+        };
+        let concerns_all = |path: &PathBuf| describes_project(path) || is_part_of_pages(path);
+        let all = changed.has_missed || changed.paths.is_empty() || changed.paths.iter().any(concerns_all);
+        let mut saved = Saved { all, ..Saved::default() };
         changed_from.changed_by(&changed.paths, &mut saved);
-        self.pool.parts().changed_by(&changed.paths, &mut saved);
+        parts.changed_by(&changed.paths, &mut saved);
         self.dev.saved(&saved);
     }
 

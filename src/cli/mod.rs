@@ -8,6 +8,7 @@
 //! | `figures.rs`, `view.rs` | the figures of another process, and what `top` shows of them |
 //! | `banner.rs` | what `dev` and `serve` show first at a terminal |
 //! | `browser.rs` | opens the browser |
+//! | `keys.rs` | what is typed while `dev` runs |
 //! | `paint.rs` | colours |
 //! | `log.rs` | where and how the program logs |
 //! | `signals.rs` | what the operating system's signals mean |
@@ -19,6 +20,8 @@ mod browser;
 mod check;
 mod dev;
 mod figures;
+#[cfg(unix)]
+mod keys;
 mod log;
 mod paint;
 mod routes;
@@ -145,7 +148,8 @@ fn report(text: &str) {
     if log::is_for_programs() {
         tracing::info!("{text}");
     } else {
-        let text = if colors::are_on(Stream::Error) { paint::problems(text) } else { text.to_owned() };
+        let text = paint::visible(text);
+        let text = if colors::are_on(Stream::Error) { paint::problems(&text) } else { text };
         output::print(Stream::Error, format!("{text}\n").as_bytes());
     }
 }

@@ -31,6 +31,12 @@ pub fn styled(style: Style, text: &str) -> String {
     format!("\u{1b}[{}m{text}\u{1b}[0m", style.code())
 }
 
+/// A text whose names of files, or whatever else it quotes, cannot command the terminal.
+pub fn visible(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// Problems, each as `error: message` with its details below.
 pub fn problems(text: &str) -> String {
     let mut painted = String::with_capacity(text.len() * 2);

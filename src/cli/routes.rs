@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::Folder;
-use super::{CliError, print, settings};
+use super::{CliError, paint, print, settings};
 use crate::isolate::{Examination, examine};
 
 pub async fn run(args: &Folder) -> Result<(), CliError> {
@@ -26,7 +26,7 @@ pub async fn run(args: &Folder) -> Result<(), CliError> {
     });
     for row in &rows {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        print(cells.collect::<Vec<_>>().join("  ").trim_end());
+        print(paint::visible(&cells.collect::<Vec<_>>().join("  ")).trim_end());
     }
     if handlers.is_empty() {
         print(&format!("no handlers below {}", layout.routes.display()));

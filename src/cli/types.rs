@@ -18,6 +18,7 @@ const DECLARATIONS: &[(&str, &str)] = declarations![
     "channel.d.ts",
     "client.d.ts",
     "event.d.ts",
+    "fetch-plus.d.ts",
     "index.d.ts",
     "live-response.d.ts",
     "observer.d.ts",
@@ -44,7 +45,7 @@ const CONFIG: &str = r#"{
     "noEmit": true,
     "paths": {
       "@webqit/webflo": ["./.liveline/types/index.d.ts"],
-      "@webqit/fetch-plus": ["./.liveline/types/index.d.ts"],
+      "@webqit/fetch-plus": ["./.liveline/types/fetch-plus.d.ts"],
       "@webqit/observer": ["./.liveline/types/observer.d.ts"]
     }
   },

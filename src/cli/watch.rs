@@ -12,7 +12,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::router::{ERROR_PAGE, PAGES};
+use crate::router::{DOCUMENT, ERROR_PAGE};
 
 /// How long nothing may have changed before what may be half written counts as whole. Editors write in several steps.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -286,7 +286,12 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
         roots.iter().enumerate().rev().find_map(|(i, root)| Some((i, path.strip_prefix(root).ok()?)));
     let Some((root, inside)) = inside else { return false };
     let code = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
-    let page = path.ends_with(ERROR_PAGE) || root == 0 && PAGES.iter().any(|page| path.ends_with(page));
+    // In the routes folder every HTML file may be a view; in `public/` one may be the document of a route.
+    let page = if root == 0 {
+        path.extension().is_some_and(|extension| extension == "html")
+    } else {
+        path.ends_with(DOCUMENT) || path.ends_with(ERROR_PAGE)
+    };
     !is_hidden(inside)
         && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))
 }

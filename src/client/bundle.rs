@@ -4,6 +4,7 @@
 //! syntax: it relies on the house style, in which a top-level `import` or `export` begins a line.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 macro_rules! sources {
     ($($file:literal),* $(,)?) => {
@@ -17,17 +18,19 @@ const SOURCES: &[(&str, &str)] = sources![
     "02_exceptions.js",
     "03_cookie_rules.js",
     "04_options.js",
+    "05_absent.js",
     "20_live_response.js",
     "22_values.js",
     "23_frames.js",
-    "24_nested_keys.js",
-    "25_fetch_plus.js",
-    "26_event_url.js",
+    "27_nested_keys.js",
+    "28_fetch_plus.js",
+    "29_event_url.js",
     "33_port_events.js",
     "34_remote_port.js",
     "35_deltas.js",
     "37_relay.js",
     "38_dialogs.js",
+    "41_imports.js",
     "43_expressions.js",
     "44_binding.js",
     "60_observer.js",
@@ -39,7 +42,9 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/binding.js",
     "client/channel.js",
     "client/classic.js",
+    "client/device.js",
     "client/dialogs.js",
+    "client/documents.js",
     "client/downstream.js",
     "client/event.js",
     "client/events.js",
@@ -50,24 +55,28 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/later.js",
     "client/live.js",
     "client/local_ports.js",
+    "client/mending.js",
     "client/navigation.js",
     "client/pages.js",
     "client/parts.js",
+    "client/redirects.js",
     "client/resume.js",
+    "client/session.js",
     "client/sockets.js",
     "client/state.js",
     "client/status.js",
     "client/steps.js",
     "client/storage.js",
     "client/transport.js",
+    "client/user.js",
     "client/worker.js",
 ];
 
 /// Functions of these files that only the host calls: browsers do not get them.
 const HOST_ONLY: [&str; 8] = [
     "countRegistrations",
-    "defineAbsent",
     "encodeFrame",
+    "findCulprit",
     "programsStopped",
     "setBackground",
     "setProgramOwner",
@@ -94,16 +103,19 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 9] = [
+    pub const PARTS: [Bundle; 12] = [
         Bundle::Part("binding"),
         Bundle::Part("classic"),
+        Bundle::Part("device"),
         Bundle::Part("dialogs"),
         Bundle::Part("events"),
         Bundle::Part("forms"),
         Bundle::Part("handlers"),
         Bundle::Part("later"),
         Bundle::Part("live"),
+        Bundle::Part("session"),
         Bundle::Part("sockets"),
+        Bundle::Part("user"),
     ];
 
     pub fn name(self) -> &'static str {
@@ -178,6 +190,24 @@ fn object_of(module: &Module) -> String {
 
 fn app_files() -> impl Iterator<Item = &'static str> {
     Bundle::App.groups().into_iter().flatten().map(|module| module.name)
+}
+
+fn is_entry(name: &str) -> bool {
+    let bundles = Bundle::PARTS.into_iter().chain([Bundle::App, Bundle::Worker]);
+    bundles.into_iter().any(|bundle| bundle.entry() == name)
+}
+
+/// What files for browsers import, as file and name.
+fn wanted() -> &'static BTreeSet<(&'static str, &'static str)> {
+    static WANTED: LazyLock<BTreeSet<(&str, &str)>> = LazyLock::new(|| {
+        let modules = SOURCES.iter().map(|(name, source)| Module::parsed(name, source));
+        let imports = modules.flat_map(|module| module.imports);
+        let names = imports.flat_map(|import| {
+            import.names.into_iter().map(move |name| (import.from.clone(), name.exported))
+        });
+        names.map(|(from, name)| (&*from.leak(), &*name.leak())).collect()
+    });
+    &WANTED
 }
 
 /// A file without its imports and exports.
@@ -262,6 +292,15 @@ impl Module {
     }
 
     fn read(name: &'static str, source: &str) -> Module {
+        let mut module = Module::parsed(name, source);
+        // What nobody here asks for is not passed on; what nobody uses is left out when the script is made short.
+        if !is_entry(name) {
+            module.exports.retain(|export| wanted().contains(&(name, export.exported.as_str())));
+        }
+        module
+    }
+
+    fn parsed(name: &'static str, source: &str) -> Module {
         let mut module = Module { name, imports: Vec::new(), exports: Vec::new(), body: String::new() };
         let mut lines = source.lines();
         while let Some(line) = lines.next() {

@@ -1,6 +1,7 @@
 //! Everything that one generation of the code gives to browsers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use hyper::header::HeaderName;
@@ -51,6 +52,7 @@ impl BrowserFiles {
             list.push((handler.pattern.as_str(), modules.add_handler(&handler.path)));
         }
         let (modules, read) = modules.finish();
+        tell_of_universal(routes);
         (
             modules.map(|modules| {
                 let client: Vec<_> =
@@ -113,6 +115,26 @@ impl BrowserFiles {
     pub fn find(&self, path: &str) -> Option<&Asset> {
         self.0.get(&modules::decoded(path)?).map(|asset| &**asset)
     }
+}
+
+/// Says, once for each file, that browsers get the source of what the server runs.
+fn tell_of_universal(routes: &Routes) {
+    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().expect("nothing panics while it holds the list");
+    let of_server: BTreeSet<_> = files_of(routes, Layer::Server).collect();
+    let shared = files_of(routes, Layer::Client).chain(files_of(routes, Layer::Worker));
+    for file in shared.filter(|file| of_server.contains(file)) {
+        if told.insert(file.clone()) {
+            tracing::warn!(
+                "browsers get the source of {}, which is universal; name it handler.server.js to keep it on the server",
+                file.display()
+            );
+        }
+    }
+}
+
+fn files_of(routes: &Routes, layer: Layer) -> impl Iterator<Item = &PathBuf> {
+    routes.handlers().iter().filter(move |handler| handler.layer == layer).map(|handler| &handler.path)
 }
 
 /// What the manifest says of a client handler: its pattern, its module, and the page of its folder, if it has one.

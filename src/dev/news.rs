@@ -76,13 +76,6 @@ pub struct Saved {
     pub files: BTreeSet<String>,
 }
 
-impl Saved {
-    /// Everything may have changed.
-    pub fn everything() -> Saved {
-        Saved { all: true, ..Saved::default() }
-    }
-}
-
 /// The messages for one page, from a moment on.
 pub struct News {
     /// How everything stands at that moment.

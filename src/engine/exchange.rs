@@ -40,6 +40,8 @@ pub struct Exchange<B> {
     streams: u32,
     /// The response had its last frame.
     done: bool,
+    /// Its line is a socket without envelopes, on which the host sends nothing of its own.
+    is_raw: bool,
     /// Channels that the handler entered for its client. They need a line as much as a message does.
     channels: usize,
 }
@@ -110,6 +112,8 @@ pub enum Effect<B> {
     },
     /// Send on the line.
     Send(LineId, Parcel),
+    /// The response had its last frame, but the exchange goes on: tell the client that no state follows.
+    Done(LineId),
     /// All is said: close the line normally once it is written out.
     Finish(LineId),
     /// Answer 500.
@@ -137,7 +141,16 @@ const MAX_CHANNELS: usize = 64;
 impl<B> Exchange<B> {
     /// A request whose client can follow as much as `reach` says.
     pub fn new(reach: Reach) -> Self {
-        Exchange { stage: Stage::Received, reach, holds: 0, running: 1, streams: 0, done: false, channels: 0 }
+        Exchange {
+            stage: Stage::Received,
+            reach,
+            holds: 0,
+            running: 1,
+            streams: 0,
+            done: false,
+            is_raw: false,
+            channels: 0,
+        }
     }
 
     /// Takes one input. A refused input changes nothing.
@@ -157,7 +170,7 @@ impl<B> Exchange<B> {
         match input {
             Input::Answer { answer, done } => self.answer(answer, done),
             Input::Upgrade(answer) if matches!(self.stage, Stage::Received) => {
-                self.done = true;
+                (self.done, self.is_raw) = (true, true);
                 self.stage = Stage::Upgrading;
                 // There is nothing to decide when the turn ends.
                 Ok(Effect::Open { first: Some(answer), queued: Vec::new() })
@@ -186,7 +199,7 @@ impl<B> Exchange<B> {
             }
             Input::Done => {
                 self.done = true;
-                Ok(self.finish_if_complete())
+                Ok(self.finish_or_tell_done())
             }
             // Answered for good: there is nothing left to hold open.
             Input::Hold if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
@@ -241,12 +254,18 @@ impl<B> Exchange<B> {
     pub fn opened(&mut self, line: LineId) -> Effect<B> {
         debug_assert!(matches!(self.stage, Stage::Upgrading), "opened() follows Effect::Open");
         self.stage = Stage::Live(line);
-        self.finish_if_complete()
+        self.finish_or_tell_done()
     }
 
     /// Nothing keeps the exchange: its handlers have returned, its response is done and written, no promise holds it.
     pub fn is_complete(&self) -> bool {
         self.running == 0 && self.done && self.holds == 0 && self.streams == 0
+    }
+
+    /// Whether its client could have a state already and the host waits for a later one. Some: whether handlers still run.
+    pub fn holds_state(&self) -> Option<bool> {
+        let has_state = matches!(self.stage, Stage::Opening { first: Some(_), .. });
+        (has_state && self.reach == Reach::Final).then_some(self.running > 0)
     }
 
     /// HTTP has its answer, or can no longer get one.
@@ -317,6 +336,14 @@ impl<B> Exchange<B> {
                 Effect::Answer(answer)
             }
             first => Effect::Open { first, queued },
+        }
+    }
+
+    /// The line ends with the exchange, and the client's response with its last frame, which may be sooner.
+    fn finish_or_tell_done(&mut self) -> Effect<B> {
+        match (self.finish_if_complete(), &self.stage) {
+            (Effect::None, Stage::Live(line)) if self.done && !self.is_raw => Effect::Done(*line),
+            (effect, _) => effect,
         }
     }
 
@@ -521,8 +548,31 @@ mod tests {
     fn live_done_without_return_stays_open() {
         let mut exchange = after([answer(false), Input::TurnEnded]);
         exchange.opened(LINE);
-        assert_eq!(exchange.handle(Input::Done), Ok(Effect::None));
+        assert_eq!(exchange.handle(Input::Done), Ok(Effect::Done(LINE)));
         assert_eq!(exchange.handle(Input::Returned), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn held_last_answer_is_done_as_soon_as_it_is_live() {
+        let mut exchange = after([Input::Hold, answer(true), Input::Returned]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+        assert_eq!(exchange.opened(LINE), Effect::Done(LINE));
+        assert_eq!(exchange.handle(Input::Message("m".into())), Ok(Effect::Send(LINE, "m".into())));
+        assert_eq!(exchange.handle(Input::Release), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn held_state_is_known_with_whether_handlers_run() {
+        let mut exchange = after_reaching(Reach::Final, []);
+        assert_eq!(exchange.holds_state(), None);
+        exchange.handle(answer(false)).unwrap();
+        assert_eq!(exchange.holds_state(), Some(true));
+        exchange.handle(Input::Returned).unwrap();
+        assert_eq!(exchange.holds_state(), Some(false));
+        exchange.handle(Input::Settle).unwrap();
+        assert_eq!(exchange.holds_state(), None);
+        assert_eq!(after([answer(false)]).holds_state(), None);
     }
 
     #[test]

@@ -64,7 +64,8 @@ pub type Payload = Option<Arc<RawValue>>;
 
 /// What a client said, as it came.
 #[derive(Debug)]
-pub(super) struct Said {
+pub struct Said {
+    /// The type of the message, of a channel or not.
     pub kind: String,
     pub event_id: String,
     pub payload: Payload,
@@ -153,6 +154,10 @@ pub(super) struct Line {
     /// A raw line's client broke the rules after messages that the owner has still to hear.
     broken: Option<Box<Close>>,
     freshness: Freshness,
+    /// The client was sent `response.done`.
+    is_done: bool,
+    /// It ended before its client came, who has still to be told the code. Its owner was.
+    is_cut: bool,
     /// Its owner waits until nothing else does.
     is_awaited: bool,
     pulse: Option<Pulse>,
@@ -270,6 +275,8 @@ impl Line {
             is_accepted: false,
             broken: None,
             freshness: Freshness::Fresh,
+            is_done: false,
+            is_cut: false,
             is_awaited: false,
             pulse: None,
             resume: None,
@@ -366,7 +373,16 @@ impl Line {
                 Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: None }));
         }
         let seat = self.sit(id, now, limits);
+        if self.is_cut {
+            return (seat, self.tell_code(now, limits));
+        }
         (seat, if self.resume.is_some() { Outcome::Wake } else { Outcome::Keep })
+    }
+
+    /// The client is here, and the close frame is all that it gets.
+    fn tell_code(&mut self, now: Instant, limits: &Limits) -> Outcome {
+        self.stage = Stage::Closing { is_written: false, until: now + limits.close_grace };
+        Outcome::Wake
     }
 
     /// The answer itself carries the line, so its client listens already.
@@ -376,7 +392,9 @@ impl Line {
             self.token = None;
         }
         self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
-        (self.sit(id, now, limits), Outcome::Opened)
+        let seat = self.sit(id, now, limits);
+        let outcome = if self.is_cut { self.tell_code(now, limits) } else { Outcome::Opened };
+        (seat, outcome)
     }
 
     /// The client comes again: it has everything up to `after`. It may be sooner here than the loss of its last
@@ -515,13 +533,21 @@ impl Line {
         }
     }
 
+    /// No further state follows; messages and changes of the last state may. Sent once, and never on a raw line.
+    pub fn done(&mut self) -> Outcome {
+        if self.is_ending() || self.is_done || self.carrier == Some(Carrier::Raw) {
+            return Outcome::Keep;
+        }
+        self.is_done = true;
+        let done = wire::response_done(&self.event_id("response.done"));
+        self.outbox.push(Parcel::new(Class::Vital, done));
+        self.wake_if_open()
+    }
+
     /// The handler has said all: tell the client, then close normally.
     pub fn complete(&mut self, now: Instant, limits: &Limits) -> Outcome {
-        if !self.is_ending() && self.carrier != Some(Carrier::Raw) {
-            // Without this frame the client could not tell the end from a loss.
-            let done = wire::response_done(&self.event_id("response.done"));
-            self.outbox.push(Parcel::new(Class::Vital, done));
-        }
+        // Without this frame the client could not tell the end from a loss.
+        self.done();
         self.finish(CloseCode::Done.into(), now, limits)
     }
 
@@ -544,6 +570,13 @@ impl Line {
             Stage::Closing { .. } => Outcome::Keep,
             // What waits is on its way, and has its time limit.
             Stage::Open { .. } if told => Outcome::Keep,
+            // Its client has the address and comes to learn the code, unless nobody will be here to tell it.
+            Stage::Joining { .. } if !told && close.code != CloseCode::Restart => {
+                self.outbox.clear();
+                self.ending = Some(Box::new(close.clone()));
+                self.is_cut = true;
+                Outcome::Cut(close)
+            }
             Stage::Joining { .. } | Stage::Away { .. } => Outcome::Remove((!told).then_some(close)),
             Stage::Handshake { .. } | Stage::Open { .. } => {
                 self.outbox.clear();

@@ -296,6 +296,11 @@ impl Engine {
         self.with(id, now, actions, |line, _| line.accept());
     }
 
+    /// Bytes that may wait in each direction of a line.
+    pub fn queue_bytes(&self) -> usize {
+        self.limits.queue_bytes
+    }
+
     /// How many bytes wait to be written.
     pub fn waiting(&self, id: LineId) -> usize {
         self.line(id).map_or(0, Line::waiting)
@@ -330,6 +335,11 @@ impl Engine {
     /// The handler's side is finished: write what waits, then close.
     pub fn finish(&mut self, id: LineId, close: Close, now: Instant, actions: &mut Vec<Action>) {
         self.with(id, now, actions, |line, limits| line.finish(close, now, limits));
+    }
+
+    /// The response had its last frame; the client is told so, and the line stays.
+    pub fn done(&mut self, id: LineId, now: Instant, actions: &mut Vec<Action>) {
+        self.with(id, now, actions, |line, _| line.done());
     }
 
     /// The handler has said all: the client is told so, then the line closes normally.
@@ -634,6 +644,12 @@ impl Engine {
     /// How many members a channel has.
     pub fn channel_size(&self, channel: &ChannelId) -> usize {
         self.channels.size(channel)
+    }
+
+    /// A client said this before its handler had let it into the channel that it is addressed to.
+    pub fn repeat(&mut self, id: LineId, said: Said, now: Instant, actions: &mut Vec<Action>) {
+        self.said(id, said, now, actions);
+        self.depart(now, actions);
     }
 
     /// A client said something: to the others in a channel, to its handler, or in answer to a question.

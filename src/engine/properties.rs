@@ -189,7 +189,7 @@ proptest! {
             match effect {
                 Ok(Effect::Answer(_) | Effect::FailAnswer) => answers += 1,
                 Ok(Effect::Finish(_) | Effect::FailLine(_)) => ends += 1,
-                Ok(Effect::Send(..)) => prop_assert_eq!(ends, 0, "nothing is sent after the end"),
+                Ok(Effect::Send(..) | Effect::Done(_)) => prop_assert_eq!(ends, 0, "nothing is sent after the end"),
                 Ok(Effect::None | Effect::Open { .. }) | Err(_) => {}
             }
             prop_assert!(answers <= 1, "HTTP is answered once");

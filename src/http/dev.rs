@@ -40,6 +40,9 @@ fn mark_of(at: &Moment) -> String {
 /// Says that the answer is of the code before, and what is wrong with that which was saved.
 const X_STALE: HeaderName = HeaderName::from_static("x-liveline-stale");
 
+/// Where service workers get pages that they show documents in.
+const PAGES_OF_WORKERS: &str = "/.liveline/page/";
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -215,7 +218,9 @@ pub struct Document {
 impl Document {
     /// Whether a request is for one. What it says of pages that the browser has is read without the mark.
     pub fn asked(dev: &Dev, request: &mut Request<Incoming>) -> Option<Document> {
-        if *request.method() == Method::HEAD || !is_document(request.headers()) {
+        let is_document =
+            is_document(request.headers()) || request.uri().path().starts_with(PAGES_OF_WORKERS);
+        if *request.method() == Method::HEAD || !is_document {
             return None;
         }
         let (at, is_posted) = (dev.moment(), *request.method() != Method::GET);

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use hyper::body::{Body as _, Incoming};
@@ -60,6 +61,8 @@ pub struct Caller {
     origin: Option<String>,
     /// What the origin is compared with.
     own: Option<String>,
+    /// Its browser says itself that the page is of another origin.
+    is_elsewhere: bool,
 }
 
 impl Caller {
@@ -68,7 +71,9 @@ impl Caller {
         let session = sessions.of(headers).map(|id| sessions.name(&id));
         let visitor = Visitor { session, address: requester.address };
         let origin = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null").to_owned());
-        Caller { visitor, origin, own: own_origin(shared, requester, headers) }
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let is_elsewhere = matches!(site, Some(b"cross-site" | b"same-site"));
+        Caller { visitor, origin, own: own_origin(shared, requester, headers), is_elsewhere }
     }
 
     pub fn origin_and_own(&self) -> (Option<&str>, Option<&str>) {
@@ -88,8 +93,29 @@ pub fn token(text: &str) -> Result<Token, JoinError> {
     text.parse().map_err(|_| JoinError::Unknown)
 }
 
+/// Whether the operator was told that pages are refused.
+static IS_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Tells the operator once that a page is refused which its browser takes for one of this server: then a proxy in between
+/// says another name. Pages that are another's on all accounts are no news.
+fn tell_of_origin(caller: &Caller) {
+    let Caller { origin: Some(origin), own, is_elsewhere: false, .. } = caller else { return };
+    if IS_TOLD.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let own = own.as_deref().unwrap_or("none that can be read");
+    tracing::warn!(
+        "pages at {origin} are not live: their Origin is not that of this server, which is {own} by the requests' Host. \
+         Where a proxy stands in between, have it pass the browser's Host on (nginx: proxy_set_header Host $http_host), \
+         or start the server with --allow-origin {origin}"
+    );
+}
+
 /// The answer to whoever may not use a line.
-pub fn refusal(shared: &Shared, error: JoinError) -> Answer {
+pub fn refusal(shared: &Shared, caller: &Caller, error: JoinError) -> Answer {
+    if error == JoinError::Origin {
+        tell_of_origin(caller);
+    }
     let status = match error {
         JoinError::Unknown => StatusCode::NOT_FOUND,
         JoinError::Origin | JoinError::Visitor => StatusCode::FORBIDDEN,
@@ -113,14 +139,15 @@ fn listen(shared: &Shared, address: &str, caller: &Caller) -> Answer {
             shared.carried.set(Some(Carried::Events(seat, Vec::new())));
             answer
         }
-        Err(error) => refusal(shared, error),
+        Err(error) => refusal(shared, caller, error),
     }
 }
 
 /// The headers of a response that tells a line's events.
 pub fn carry(headers: &mut HeaderMap, format: Format) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What a proxy compresses comes when it has collected enough of it.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     // Proxies that collect responses would hold events back.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -131,7 +158,7 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
     let settings = &shared.worker.settings;
     let seat = match sender(shared, address, caller) {
         Ok(seat) => seat,
-        Err(error) => return refusal(shared, error),
+        Err(error) => return refusal(shared, caller, error),
     };
     let (bodies, patience) = (&settings.limits.bodies, settings.limits.answer);
     // Counted for as long as the frames wait for their handler.
@@ -161,7 +188,7 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
 fn close(shared: &Shared, address: &str, caller: &Caller, query: &str) -> Answer {
     let seat = match sender(shared, address, caller) {
         Ok(seat) => seat,
-        Err(error) => return refusal(shared, error),
+        Err(error) => return refusal(shared, caller, error),
     };
     let value = |name: &str| {
         let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
@@ -202,7 +229,7 @@ fn say(shared: &Shared, address: &str, caller: &Caller) -> Answer {
         token(address).and_then(|token| hub.expects(token, &caller.visitor, caller.origin_and_own()));
     match expected {
         Ok(()) => needs_socket(),
-        Err(error) => refusal(shared, error),
+        Err(error) => refusal(shared, caller, error),
     }
 }
 

@@ -30,11 +30,12 @@ use crate::engine::JoinError;
 use crate::isolate::Called;
 use crate::observe;
 use crate::ops::{
-    Answer, AnswerBody, Call, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature, Show,
-    Shown, SocketLine, asks_for_websocket, lists, prefers_html,
+    Answer, AnswerBody, Call, Client, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature,
+    Show, Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
 };
 use crate::router::{Conditions, Node, Page, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
+use crate::wire::Format;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
@@ -145,13 +146,19 @@ impl Exit {
         shared.served.set(shared.served.get() + 1);
         if let Some(LineStream { line, format, first }) = answer.extensions.remove::<LineStream>() {
             line::carry(&mut answer.headers, format);
-            let head = [head_of(&answer), first].concat();
+            let mut head = head_of(&answer);
+            match first.is_empty() {
+                true => format.begin(&mut head),
+                false => head.extend_from_slice(&first),
+            }
             shared.carried.set(Some(Carried::Answer(line, format, head)));
             return Err(HandedOver);
         }
         match shared.carried.take() {
             Some(Carried::Events(seat, _)) => {
-                shared.carried.set(Some(Carried::Events(seat, head_of(&answer))));
+                let mut head = head_of(&answer);
+                Format::Envelopes.begin(&mut head);
+                shared.carried.set(Some(Carried::Events(seat, head)));
                 return Err(HandedOver);
             }
             Some(Carried::Raw(line, _)) => {
@@ -362,10 +369,15 @@ fn route(
     if BrowserFiles::cover(path) && is_look(request.method()) {
         return Routed::Waiting(Box::pin(browser_file(shared.clone(), request)));
     }
+    if let Some(path) = path.strip_prefix(BLANK_PAGES).filter(|path| path.starts_with('/')) {
+        return Routed::Answered(blank_page(&worker.site.routes, path, request.method()));
+    }
     if let Some(path) = path.strip_prefix(PAGE_PATH).filter(|path| path.starts_with('/')) {
         return Routed::Answered(page_of(&worker.site.routes, path));
     }
-    if let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/')) {
+    if path != USER_PATH
+        && let Some(token) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/'))
+    {
         let (shared, token) = (shared.clone(), token.to_owned());
         return Routed::Waiting(Box::pin(
             async move { line::answer(&shared, requester, &token, request).await },
@@ -383,7 +395,7 @@ fn route(
         Shown { page: for_page.map(|(page, _)| page.0), show: for_page.map_or(Show::Data, |(_, show)| show) };
     let wanted = for_page.filter(|_| is_look(request.method()));
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
-    if steps.is_empty() && !(ends_at_page && wanted.is_some()) {
+    if steps.is_empty() && !(ends_at_page && wanted.is_some()) && path != USER_PATH {
         return Routed::Waiting(Box::pin(file(shared.clone(), request)));
     }
     if csrf::is_forged(shared, requester, request.method(), request.headers()) && worker.checks_csrf(steps) {
@@ -394,7 +406,7 @@ fn route(
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(shared, requester, request.headers());
         if !worker.settings.hub.allows(caller.origin_and_own()) {
-            return Routed::Answered(line::refusal(shared, JoinError::Origin));
+            return Routed::Answered(line::refusal(shared, &caller, JoinError::Origin));
         }
         match Handshake::read(request.version(), request.headers()) {
             Ok(read) => handshake = Some(read),
@@ -402,6 +414,9 @@ fn route(
         }
     }
     let (parts, body) = request.into_parts();
+    if Client::has_all(&parts) {
+        return Routed::Answered(Answer::empty(StatusCode::NO_CONTENT));
+    }
     let own = || line::own_origin(shared, requester, &parts.headers);
     let (told, is_look) = (Told::asked(&parts.headers, own), is_look(&parts.method));
     let conditions = Conditions::of(&parts.method, &parts.headers);
@@ -489,6 +504,30 @@ fn page_of(routes: &Routes, path: &str) -> Answer {
 /// Of an answer: the page that shows this state, so that a client can tell whether that is there already. Of a request:
 /// the page that is there.
 const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
+
+/// Where service workers find the page of a route without a state.
+const BLANK_PAGES: &str = "/.liveline/blank";
+
+/// The page of a path as it was written.
+fn blank_page(routes: &Routes, path: &str, method: &Method) -> Answer {
+    if !is_look(method) {
+        return Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let page = routes.node(routes.resolve(path)).page.and_then(|page| routes.page(page));
+    let Some(page) = page else { return Answer::text(StatusCode::NOT_FOUND, "The route has no page.\n") };
+    match page.blank() {
+        Ok(blank) => {
+            let html = [blank.before.as_str(), &blank.after].concat();
+            let mut answer = Answer::empty(StatusCode::OK).with_page(html, None);
+            answer.headers.insert(X_LIVE_PAGE, page.header.clone());
+            answer
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            Answer::internal_error(None, false)
+        }
+    }
+}
 
 /// Whether a request only looks at what is there.
 fn is_look(method: &Method) -> bool {

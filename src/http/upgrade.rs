@@ -99,7 +99,7 @@ pub fn join<B>(shared: &Shared, caller: &Caller, token: &str, request: &Request<
     });
     let seat = match joined {
         Ok(seat) => seat,
-        Err(error) => return line::refusal(shared, error),
+        Err(error) => return line::refusal(shared, caller, error),
     };
     shared.carried.set(Some(Carried::Socket(seat)));
     let mut answer = Answer::empty(StatusCode::SWITCHING_PROTOCOLS);

@@ -235,7 +235,9 @@ async fn look(
     let site = Site { routes: routes.clone(), files, browser, dev: None, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
-    let bindings = routes.pages().iter().flat_map(|page| problems_of_page(&isolate, &page.path)).collect();
+    // Several may share a layout.
+    let pages: BTreeSet<&Path> = routes.pages().iter().map(|page| &*page.path).collect();
+    let bindings = pages.into_iter().flat_map(|page| problems_of_page(&isolate, page)).collect();
     send(Found { loaded, bindings });
     settings.hub.unregister(owner, CloseCode::IsolateLost);
 }
@@ -294,6 +296,12 @@ fn problems_of_page(isolate: &Isolate, file: &Path) -> Vec<Diagnostic> {
         for binding in bindings {
             let Binding { at, source, fills, error, template } = binding;
             let at = mark.at(byte_of(&mark.text, at));
+            // OOHTML knows events and methods, and does them in the browser.
+            let is_oohtmls = source.starts_with(['@', '$']) && html.to_ascii_lowercase().contains("oohtml");
+            let is_path = |name: &String| name.contains(['/', '#', '@']);
+            if is_oohtmls {
+                continue;
+            }
             if let Some(error) = error {
                 problems.push(problem(format!("the binding `{source}` is broken: {error}"), at, None));
             } else if fills && VOID.contains(&element) {
@@ -303,7 +311,9 @@ fn problems_of_page(isolate: &Isolate, file: &Path) -> Vec<Diagnostic> {
                     at,
                     Some(help),
                 ));
-            } else if let Some(name) = template.filter(|name| found.templates.get(name) != Some(&true)) {
+            } else if let Some(name) =
+                template.filter(|name| !is_path(name) && found.templates.get(name) != Some(&true))
+            {
                 if found.has_imports && !found.templates.contains_key(&name) {
                     continue;
                 }

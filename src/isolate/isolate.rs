@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
 use deno_core::{JsRuntime, ModuleId, ModuleSpecifier, OpState, PollEventLoopOptions, RuntimeOptions};
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use tokio::sync::Notify;
 
 use super::loader::Loader;
@@ -22,6 +22,7 @@ use super::site::Site;
 use super::sources::Sources;
 use super::stall::{Schedule, Stall};
 use super::survey::Survey;
+use super::values::{exported_boolean, json_or_null, message, method_name, string};
 use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
 use super::{Limits, embedded, fatal, snapshot};
 use crate::engine::{Close, CloseCode, Event, ExchangeId};
@@ -30,7 +31,6 @@ use crate::ops::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Streams, Un
 use crate::ports::{Hub, Told};
 use crate::router::{Handler, Layer, NodeId, PageId, Step, segments};
 use crate::storage::Databases;
-use crate::wire::Frame;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
@@ -555,6 +555,11 @@ impl Isolate {
         self.with_exchanges(|exchanges| exchanges.take_heard()).clamp(1, told.len())
     }
 
+    /// When a client that takes one answer has waited long enough for a state after the one that it could have now.
+    pub fn settles_at(&self, exchange: ExchangeId) -> Option<Instant> {
+        self.with_exchanges(|exchanges| exchanges.settles_at(exchange))
+    }
+
     /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
     pub fn settle(&self, exchange: ExchangeId) {
         self.with_exchanges(|exchanges| exchanges.settle(exchange));
@@ -947,52 +952,6 @@ fn call<'s>(
         tracing::error!("the host's JavaScript failed: {diagnostic}");
     }
     result
-}
-
-/// What a module exports by a name, where that is true or false.
-fn exported_boolean<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    namespace: v8::Local<'s, v8::Object>,
-    name: &str,
-) -> Option<bool> {
-    let name = string(scope, name);
-    let exported = namespace.get(scope, name)?;
-    exported.is_boolean().then(|| exported.is_true())
-}
-
-fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
-    // Longer than V8's strings can be; frames and paths have far smaller limits.
-    v8::String::new(scope, text).map_or_else(|| v8::null(scope).into(), Into::into)
-}
-
-fn json_or_null<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    json: Option<&serde_json::value::RawValue>,
-) -> v8::Local<'s, v8::Value> {
-    match json {
-        Some(json) => string(scope, json.get()),
-        None => v8::null(scope).into(),
-    }
-}
-
-/// A raw socket's message, as `17_websocket_pair.js` takes it: whose it is, and what it says.
-fn message<'s>(scope: &mut v8::PinScope<'s, '_>, told: &Told) -> [v8::Local<'s, v8::Value>; 2] {
-    let said = match &told.event {
-        Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
-        Event::Data { frame: Frame::Binary(bytes), .. } => {
-            let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
-            v8::ArrayBuffer::with_backing_store(scope, &bytes).into()
-        }
-        _ => v8::undefined(scope).into(),
-    };
-    [v8::Number::new(scope, told.exchange.0 as f64).into(), said]
-}
-
-/// The name of a method, without a copy for those that V8 knows already.
-fn method_name<'s>(scope: &mut v8::PinScope<'s, '_>, method: &Method) -> v8::Local<'s, v8::Value> {
-    let name =
-        v8::String::new_from_one_byte(scope, method.as_str().as_bytes(), v8::NewStringType::Internalized);
-    name.map_or_else(|| v8::null(scope).into(), Into::into)
 }
 
 /// The result of a future that never waits.

@@ -43,6 +43,7 @@ mod stack;
 mod stall;
 mod survey;
 mod transpile;
+mod values;
 mod watchdog;
 mod worker;
 

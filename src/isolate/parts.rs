@@ -28,6 +28,11 @@ impl Parts {
         Parts { routes: code.routes.clone(), server, browser: code.imports.clone() }
     }
 
+    /// Whether a file is the page of a route.
+    pub fn has_page(&self, file: &Path) -> bool {
+        self.routes.pages().iter().any(|page| page.path == file)
+    }
+
     /// Adds to `saved` what changes with these files, or with all that is in them where they are folders.
     pub fn changed_by(&self, files: &HashSet<PathBuf>, saved: &mut Saved) {
         for handler in self.routes.handlers() {

@@ -207,6 +207,7 @@ impl Pool {
             let (browser, imports) = BrowserFiles::build(layout, &routes, tools);
             // Also of code that does not load: the change that mends it has to be seen.
             *lock(&self.files) = imports.keys().cloned().collect();
+            lock(&self.files).extend(routes.page_files());
             Ok(Arc::new(Code {
                 routes: Arc::new(routes),
                 browser: Arc::new(browser?),

@@ -42,8 +42,8 @@ impl ops::Site for Site {
         asks_for_rest(source, is_root)
     }
 
-    fn file_before(&self, path: &str, depth: u32, handler: &str) -> bool {
-        let is_file = self.files.hold(path);
+    fn file_before(&self, path: &str, depth: u32, handler: &str, is_look: bool) -> bool {
+        let is_file = is_look && self.files.hold(path);
         if let Some(dev) = self.dev.as_ref().filter(|_| !is_file) {
             let pattern = &self.routes.node(self.routes.resolve(path)).pattern;
             if segments(pattern).count() > depth as usize && dev.is_first_of(&format!("{handler} {pattern}"))
@@ -66,7 +66,8 @@ impl ops::Site for Site {
     fn page(&self, page: u32) -> Result<ops::PageSource, String> {
         let page = self.known_page(page)?;
         let template = page.template().map_err(ToString::to_string)?.to_owned();
-        Ok(ops::PageSource { file: page.path.display().to_string(), template })
+        let brings_oohtml = page.brings_oohtml();
+        Ok(ops::PageSource { file: page.path.display().to_string(), template, brings_oohtml })
     }
 
     fn blank_page(&self, page: u32) -> Result<[String; 2], String> {

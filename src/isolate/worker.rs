@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -330,6 +330,9 @@ impl Worker {
     }
 }
 
+/// So often it is looked whether a client that takes one answer could have one.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// What became of a request.
 pub enum Called {
     Answered(ExchangeId, Answer),
@@ -348,12 +351,17 @@ impl Waiting {
     /// The answer, or the one for a handler that gave none.
     pub async fn answer(mut self) -> Answer {
         let limit = self.worker.settings.limits.answer;
-        match tokio::time::timeout(limit, &mut self.unanswered.answer).await {
-            Ok(answer) => {
-                self.exchange = None;
-                answer.unwrap_or_else(|_| Answer::internal_error(None, false))
+        let end = Instant::now() + limit;
+        loop {
+            let settles_at = self.exchange.and_then(|exchange| self.worker.isolate.settles_at(exchange));
+            let at = settles_at.unwrap_or_else(|| Instant::now() + LOOK).min(end);
+            if at <= Instant::now() {
+                return self.settle(limit);
             }
-            Err(_) => self.settle(limit),
+            if let Ok(answer) = tokio::time::timeout_at(at.into(), &mut self.unanswered.answer).await {
+                self.exchange = None;
+                return answer.unwrap_or_else(|_| Answer::internal_error(None, false));
+            }
         }
     }
 

@@ -130,6 +130,21 @@ impl Held {
         Ok(())
     }
 
+    /// So many bytes are held no longer.
+    pub fn shrink(&mut self, bytes: usize) {
+        self.length = self.length.saturating_sub(bytes);
+        let spare = self.counted - self.length.next_multiple_of(STEP).min(self.counted);
+        if spare == 0 {
+            return;
+        }
+        self.counted -= spare;
+        let mut books = self.bodies.books();
+        books.held -= spare;
+        if let Some(share) = books.from.get_mut(&self.from) {
+            share.held -= spare;
+        }
+    }
+
     fn count(&mut self, more: usize) -> Result<(), Full> {
         let Shared { budget, share: most, short, .. } = &*self.bodies.0;
         let mut books = self.bodies.books();
@@ -195,6 +210,11 @@ mod tests {
         assert_eq!(bodies.held(), STEP);
         assert_eq!(one.grow(1, now), Ok(()));
         assert_eq!(bodies.held(), 2 * STEP);
+        one.shrink(2);
+        assert_eq!(bodies.held(), STEP);
+        one.shrink(STEP - 1);
+        assert_eq!(bodies.held(), 0);
+        assert_eq!(one.grow(STEP, now), Ok(()));
         drop(one);
         assert_eq!(bodies.held(), 0);
         assert!(bodies.books().from.is_empty());

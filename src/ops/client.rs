@@ -2,18 +2,20 @@
 
 use std::borrow::Cow;
 
-use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, UPGRADE};
+use hyper::header::{
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, UPGRADE,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 use super::{Answer, AnswerBody};
 use crate::engine::{LineId, Reach};
-use crate::wire::Format;
+use crate::wire::{Format, LAST_EVENT_ID};
 
 /// How an answer with more to come gets to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
-    /// It joins a line: it said `X-Accept-Live`, or is a browser (Fetch metadata, `Sec-Fetch-Mode`).
+    /// It joins a line: it said `X-Accept-Live`, or gets a page, whose script does.
     Live,
     /// It asked for a stream, so the answer itself tells the events.
     Stream(Format),
@@ -35,11 +37,14 @@ impl Client {
         {
             return Client::Stream(format);
         }
-        if headers.contains_key("x-accept-live") || headers.contains_key("sec-fetch-mode") {
-            Client::Live
-        } else {
-            Client::Plain
-        }
+        // `Sec-Fetch-Mode` says nothing of lines: Node, Deno and Bun send it, and so does a page's own `fetch()`.
+        if headers.contains_key("x-accept-live") { Client::Live } else { Client::Plain }
+    }
+
+    /// Whether its stream of events ended for good, and it only asks because event sources do.
+    pub fn has_all(request: &Parts) -> bool {
+        request.headers.get("last-event-id").is_some_and(|id| id == LAST_EVENT_ID)
+            && Client::of(request) == Client::Stream(Format::Events)
     }
 
     /// How far its exchange may go.
@@ -85,7 +90,8 @@ pub fn as_stream(mut answer: Answer, format: Format) -> Answer {
     let Some(first) = first_state(&answer, format) else { return answer };
     let mut body = first;
     format.close(1000, "done", &mut body);
-    answer.headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(format.media_type()));
+    answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    answer.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store, no-transform"));
     answer.status = status_of_stream(answer.status);
     answer.body = AnswerBody::Data(body.into());
     answer

@@ -232,8 +232,28 @@ impl From<&JsError> for Diagnostic {
             let function = function.as_deref().unwrap_or("<anonymous>");
             format!("at {function} ({place})")
         });
-        Diagnostic { message, place, help: None, stack: stack.collect(), causes: causes_of(error) }
+        let help = help_for(&message);
+        Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error) }
     }
+}
+
+/// What to do about errors that code meant for another host runs into.
+fn help_for(message: &str) -> Option<String> {
+    let name = message.strip_prefix("ReferenceError: ")?.strip_suffix(" is not defined")?;
+    let help = match name {
+        "module" | "exports" => "handlers are ES modules: write `export default (event) => ...`",
+        "require" => "handlers are ES modules: write `import name from \"...\"`",
+        "__dirname" | "__filename" => {
+            "handlers are ES modules: `import.meta.dirname`, `import.meta.filename`"
+        }
+        "process" | "Buffer" | "global" | "setImmediate" => "this is Node's; handlers have the web's APIs",
+        "window" | "document" | "localStorage" | "navigator" | "location" => {
+            "this is of pages; a handler for pages is called handler.client.js"
+        }
+        "Deno" | "Bun" => "this is of another host; handlers have the web's APIs",
+        _ => return None,
+    };
+    Some(help.to_owned())
 }
 
 fn message_of(error: &JsError) -> String {

@@ -35,9 +35,9 @@ pub trait Site {
     /// root, one that takes nothing counts as one that does.
     fn asks_for_rest(&self, source: &str, is_root: bool) -> bool;
 
-    /// Whether a file of `public/` stands at a path. A handler that does not ask for the rest of the path, and of whose
-    /// folder `depth` segments lead to, is about to answer for it.
-    fn file_before(&self, path: &str, depth: u32, handler: &str) -> bool;
+    /// Whether a file of `public/` goes before a handler that does not ask for the rest of the path: one does that stands
+    /// at the path, where the request only looks. `depth` segments lead to the handler's folder.
+    fn file_before(&self, path: &str, depth: u32, handler: &str, is_look: bool) -> bool;
 
     /// What the static layer answers to a path, which may come with a query.
     fn file(&self, method: Method, headers: HeaderMap, target: String) -> FileAnswer;
@@ -63,9 +63,10 @@ pub fn op_file_before(
     #[string] path: &str,
     #[smi] depth: u32,
     #[string] handler: &str,
+    is_look: bool,
 ) -> Result<bool, OpError> {
     let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
-    Ok(site.file_before(path, depth, handler))
+    Ok(site.file_before(path, depth, handler, is_look))
 }
 
 /// Resolves a re-route.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use deno_core::{OpState, op2, v8};
 use hyper::body::{Body as _, Incoming};
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use super::answer::LINE_HEADER;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::cookies::Place;
+use super::early::EarlyMessages;
 use super::files::FileBody;
 use super::head::Head;
 use super::log::{Context, about};
@@ -34,6 +36,8 @@ use crate::trust::{Requester, Trust};
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
+/// Where pages learn what is known of their user; `90_dispatch.js` answers it.
+pub const USER_PATH: &str = "/.liveline/user";
 
 /// How much a client learns of a handler's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +92,7 @@ pub(super) struct Slot {
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
     /// It fails because a line to another server was lost, and why that was.
-    lost: Option<String>,
+    lost: Option<Box<str>>,
     pub request: Head,
     /// What is left of the body, if anything. Taken while a chunk is being read.
     pub body: Option<Box<Incoming>>,
@@ -105,6 +109,10 @@ pub(super) struct Slot {
     pub cookies: Vec<(Place, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
+    /// The state that a client could have had which takes one answer.
+    held: Option<Box<HeldState>>,
+    /// What its client sent and nobody listens for yet.
+    pub early: Option<Box<EarlyMessages>>,
     /// What waits for the line to exist.
     on_line: Vec<OnLine>,
     /// The client is behind with what was sent last.
@@ -114,7 +122,7 @@ pub(super) struct Slot {
 }
 
 // A line keeps it for as long as it lives.
-const _: () = assert!(size_of::<Slot>() <= 304);
+const _: () = assert!(size_of::<Slot>() <= 312);
 
 /// Why a body has no end.
 #[derive(Debug, Clone)]
@@ -142,6 +150,19 @@ impl BodyFault {
         };
         Answer::text(status, text).last()
     }
+}
+
+/// How long the host waits for a later state than the first, on behalf of a client that takes one answer.
+const AFTER_RETURN: Duration = Duration::from_secs(1);
+/// The same while the handler still runs.
+const WHILE_RUNNING: Duration = Duration::from_secs(5);
+
+/// A state waits for the next, which may never come.
+struct HeldState {
+    /// When there was one first.
+    since: Instant,
+    /// When no handler ran any more.
+    returned: Option<Instant>,
 }
 
 /// Where a slot's answer goes.
@@ -176,6 +197,19 @@ impl Slot {
     fn settle_down(&mut self) {
         self.request.fold();
         self.body.take_if(|body| body.is_end_stream());
+    }
+
+    /// Notes when somebody who waits could have a state, and when no handler runs any more.
+    fn note_state(&mut self) {
+        if !matches!(self.reply, Reply::There(_)) {
+            return;
+        }
+        let Some(is_running) = self.exchange.holds_state() else { return };
+        let held =
+            self.held.get_or_insert_with(|| Box::new(HeldState { since: Instant::now(), returned: None }));
+        if !is_running && held.returned.is_none() {
+            held.returned = Some(Instant::now());
+        }
     }
 
     /// Takes a file's bytes out, unless somebody has.
@@ -267,6 +301,8 @@ impl Exchanges {
             session: ExchangeSession::of(session),
             cookies: Vec::new(),
             files: Vec::new(),
+            held: None,
+            early: None,
             on_line: Vec::new(),
             is_congested: false,
             reply: Reply::Here,
@@ -286,9 +322,23 @@ impl Exchanges {
         let slot = self.slot(id)?;
         let (reply, answer) = oneshot::channel();
         slot.reply = Reply::There(reply);
+        slot.note_state();
         let head = slot.request.parts();
         let (method, uri) = (head.method.clone(), head.uri.clone());
         Some(Unanswered { method, uri, answer })
+    }
+
+    /// When a client that takes one answer has waited long enough for a later state than it could have by now. It may say
+    /// itself how long that is (`Prefer: wait`, RFC 7240 section 4.3).
+    pub fn settles_at(&mut self, id: ExchangeId) -> Option<Instant> {
+        let slot = self.slot(id)?;
+        let HeldState { since, returned } = slot.held.as_deref()?;
+        let (since, returned) = (*since, *returned);
+        if let Some(wait) = wanted_wait(&slot.request.parts().headers) {
+            return Some(since + wait);
+        }
+        let at_most = since + WHILE_RUNNING;
+        Some(returned.map_or(at_most, |returned| at_most.min(returned.max(since) + AFTER_RETURN)))
     }
 
     /// Whether the request's client can join a line.
@@ -391,7 +441,7 @@ impl Exchanges {
         let (Some(method), Some(path)) = (&context.method, &context.path) else { return };
         about!(warn, HANDLER, context, "{method} {path}: {reason}");
         let slot = self.slot(id).expect("it has a method and a path");
-        slot.lost = Some(reason);
+        slot.lost = Some(reason.into());
         let _ = self.input(id, Input::Failed);
     }
 
@@ -400,6 +450,7 @@ impl Exchanges {
         let slot = self.slot(id).ok_or(Refused::Ended)?;
         let turn_ended = matches!(input, Input::TurnEnded);
         let effect = slot.exchange.handle(input)?;
+        slot.note_state();
         self.carry_out(id, effect);
         let Some(slot) = self.slot(id) else { return Ok(true) };
         let complete = slot.exchange.is_complete();
@@ -472,6 +523,7 @@ impl Exchanges {
                     slot.is_congested = is_congested;
                 }
             }
+            Effect::Done(line) => self.hub.done(line),
             Effect::Finish(line) => self.hub.complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
@@ -502,7 +554,7 @@ impl Exchanges {
                 let (failure, lost) =
                     self.slot(id).map(|slot| (slot.failure.take(), slot.lost.take())).unwrap_or_default();
                 let code = if lost.is_some() { CloseCode::UpstreamLost } else { CloseCode::HandlerFailed };
-                let told = lost.or(failure.map(|diagnostic| diagnostic.message));
+                let told = lost.map(String::from).or(failure.map(|diagnostic| diagnostic.message));
                 let close = match told.filter(|_| self.mode == Mode::Development) {
                     Some(reason) => Close::because(code, reason),
                     None => code.into(),
@@ -624,6 +676,18 @@ impl Exchanges {
             slot.body_fault.get_or_insert_with(|| Box::new(BodyFault::Content(status, text.to_owned())));
         }
     }
+}
+
+/// How long a client prefers to wait, in whole seconds.
+fn wanted_wait(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let preferences = values.flat_map(|value| value.split([',', ';']));
+    let wait =
+        preferences.filter_map(|preference| preference.split_once('=')).find_map(|(name, value)| {
+            let is_wait = name.trim().eq_ignore_ascii_case("wait");
+            is_wait.then(|| value.trim().trim_matches('"').parse::<u32>().ok()).flatten()
+        })?;
+    Some(Duration::from_secs(wait.into()))
 }
 
 fn slot_of(id: ExchangeId) -> usize {

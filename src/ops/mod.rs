@@ -25,6 +25,7 @@ mod crypto;
 mod diagnostic;
 mod dispatch;
 mod documents;
+mod early;
 mod errors;
 mod exchange;
 mod files;
@@ -56,7 +57,7 @@ pub use diagnostic::{Diagnostic, fit_excerpts};
 pub use dispatch::{FileAnswer, Route, Site};
 pub use documents::{KeptDocument, KeptDocuments};
 pub use errors::OpError;
-pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, Unanswered};
+pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
 pub use log::current_exchange;
 pub use memory::Memory;
 pub use negotiation::prefers_html;
@@ -97,6 +98,12 @@ deno_core::extension!(
         dispatch::op_asks_for_rest,
         dispatch::op_file_before,
         dispatch::op_route,
+        early::op_early_find,
+        early::op_early_keep,
+        early::op_early_listen,
+        early::op_early_repeat,
+        early::op_early_take,
+        early::op_early_type,
         errors::op_log_error,
         exchange::op_exchange_answered,
         cookies::op_cookie_set,
@@ -205,6 +212,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "02_exceptions.js",
     "03_cookie_rules.js",
     "04_options.js",
+    "05_absent.js",
     "10_exchange.js",
     "11_request.js",
     "12_cookies.js",
@@ -221,9 +229,10 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "23_frames.js",
     "24_discard.js",
     "25_response_heads.js",
-    "24_nested_keys.js",
-    "25_fetch_plus.js",
-    "26_event_url.js",
+    "26_ranges.js",
+    "27_nested_keys.js",
+    "28_fetch_plus.js",
+    "29_event_url.js",
     "30_port.js",
     "31_user.js",
     "32_channels.js",
@@ -233,7 +242,9 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "36_dial.js",
     "37_relay.js",
     "38_dialogs.js",
+    "39_publish.js",
     "40_static.js",
+    "41_imports.js",
     "41_thread.js",
     "42_document.js",
     "43_expressions.js",

@@ -34,6 +34,8 @@ pub struct PageSource {
     pub file: String,
     /// What it is made of, in JSON.
     pub template: String,
+    /// Whether it is OOHTML that goes on with the page in the browser.
+    pub brings_oohtml: bool,
 }
 
 /// A page to render a state into.

@@ -11,8 +11,8 @@ use super::clock::Clock;
 use super::socket::Socket;
 use crate::engine::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
-    LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Seat, Stats, Take,
-    Token, TooManyLines, Visitor, Wording,
+    LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Said, Seat, Stats,
+    Take, Token, TooManyLines, Visitor, Wording,
 };
 use crate::wire::Frame;
 
@@ -290,6 +290,11 @@ impl Hub {
         self.lock().engine.refreshed(line);
     }
 
+    /// The response had its last frame: tells the client, and the line stays.
+    pub fn done(&self, line: LineId) {
+        self.say(|engine, now, actions| engine.done(line, now, actions));
+    }
+
     /// The handler has said all: tells the client, then closes the line normally.
     pub fn complete(&self, line: LineId) {
         self.say(|engine, now, actions| engine.complete(line, now, actions));
@@ -298,6 +303,21 @@ impl Hub {
     /// Closes a line once everything sent is written.
     pub fn finish(&self, line: LineId, close: impl Into<Close>) {
         self.say(|engine, now, actions| engine.finish(line, close.into(), now, actions));
+    }
+
+    /// Ends a line at once; its owner hears of it, and what waits for its client is dropped.
+    pub fn break_line(&self, line: LineId, close: Close) {
+        self.say(|engine, now, actions| engine.cut(line, close, now, actions));
+    }
+
+    /// Bytes that may wait in each direction of a line.
+    pub fn queue_bytes(&self) -> usize {
+        self.lock().engine.queue_bytes()
+    }
+
+    /// A client said something for a channel before its handler had let it in, and now it has.
+    pub fn repeat(&self, line: LineId, said: Said) {
+        self.say(|engine, now, actions| engine.repeat(line, said, now, actions));
     }
 
     /// An owner has handled, or will never handle, what it was told.

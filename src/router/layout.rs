@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use serde::Deserialize;
 use thiserror::Error;
 
 /// The folders of one application. All paths are canonical.
@@ -36,6 +37,14 @@ pub enum LayoutError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// What Webflo's file says cannot be followed.
+    #[error("{}: {reason}", .path.display())]
+    Webflo {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The static files would include the handlers' source.
     #[error(
         "`{}` cannot be public: it shows the source of the routes in `{}`; name a folder of static files",
@@ -50,17 +59,77 @@ pub enum LayoutError {
     },
 }
 
+/// What Webflo's `layout.json` says: folders, from the project's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
+struct Webflo {
+    public_dir: Option<String>,
+    server_dir: Option<String>,
+    client_dir: Option<String>,
+    worker_dir: Option<String>,
+    views_dir: Option<String>,
+}
+
+impl Webflo {
+    /// Where the file lies in a project.
+    const FILE: &str = ".webqit/webflo/layout.json";
+
+    fn read(root: &Path) -> Result<Webflo, LayoutError> {
+        let path = root.join(Webflo::FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Webflo::default()),
+            Err(source) => return Err(LayoutError::Unreadable { path, source }),
+        };
+        let wrong = |reason: String| LayoutError::Webflo { path: path.clone(), reason };
+        let read: Webflo = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let named = [
+            ("SERVER_DIR", &read.server_dir),
+            ("CLIENT_DIR", &read.client_dir),
+            ("WORKER_DIR", &read.worker_dir),
+            ("VIEWS_DIR", &read.views_dir),
+            ("PUBLIC_DIR", &read.public_dir),
+        ];
+        let clean = |folder: &String| -> PathBuf {
+            Path::new(folder).components().filter(|it| *it != Component::CurDir).collect()
+        };
+        for (name, folder) in named {
+            let leads_out = folder.as_ref().is_some_and(|folder| {
+                Path::new(folder)
+                    .components()
+                    .any(|it| !matches!(it, Component::Normal(_) | Component::CurDir))
+            });
+            if leads_out {
+                return Err(wrong(format!("{name} is no folder of the project")));
+            }
+        }
+        let server = read.server_dir.as_ref().map_or(PathBuf::from("app"), clean);
+        for (name, folder) in &named[1..4] {
+            if folder.as_ref().is_some_and(|folder| clean(folder) != server) {
+                return Err(wrong(format!(
+                    "{name} is another folder than SERVER_DIR; one folder holds all handlers and pages"
+                )));
+            }
+        }
+        Ok(read)
+    }
+}
+
 impl Layout {
-    /// Finds the folders of `dir`: a project when it has `app/`, else a routes folder.
+    /// Finds the folders of `dir`: a project when it has `app/`, else a routes folder. Webflo's `layout.json` may name
+    /// others.
     ///
     /// Either way `dir/public` holds the static files if it exists and `public` names no other folder.
     pub fn find(dir: &Path, public: Option<&Path>) -> Result<Layout, LayoutError> {
         let root = readable_folder(dir)?;
-        let routes = match root.join("app") {
-            app if app.is_dir() => readable_folder(&app)?,
+        let webflo = Webflo::read(&root)?;
+        let routes = match (root.join("app"), &webflo.server_dir) {
+            (_, Some(folder)) => readable_folder(&root.join(folder))?,
+            (app, None) if app.is_dir() => readable_folder(&app)?,
             _ => root.clone(),
         };
-        let public = match (public, root.join("public")) {
+        let usual = root.join(webflo.public_dir.as_deref().unwrap_or("public"));
+        let public = match (public, usual) {
             (Some(named), _) => Some(readable_folder(named)?),
             (None, usual) if usual.is_dir() => Some(readable_folder(&usual)?),
             (None, _) => None,

@@ -5,12 +5,12 @@
 //! | [`Layout`] | which folder holds the routes, and which the static files | `layout.rs` |
 //! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
 //! | [`Handler`], [`Node`], [`Step`] | a file; where a path can end; a handler asked on the way | `tree.rs` |
-//! | [`Page`] | the HTML that browsers are shown at a route | `page.rs` |
+//! | [`Page`] | the HTML that browsers are shown at a route | `page.rs`, `document.rs`, `views.rs` |
 //! | [`Conditions`], [`Verdict`] | what a request's conditions make of an answer | `conditions.rs` |
 //! | [`PublicFiles`] | what stands past the last step: `public/` | `files.rs`, `open.rs` |
 //! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
 //!
-//! `scan.rs` is the only file here that walks the disk; `path.rs` is the only one that knows how a
+//! `scan.rs` is the only file here that walks the disk for routes, `views.rs` for parts of pages; `path.rs` is the only one that knows how a
 //! path falls into segments. The host scans once per generation of the code and then resolves each
 //! request; a change on disk makes a new [`Routes`], never edits one.
 //!
@@ -20,6 +20,7 @@
 //! parsed when a browser first asks for it.
 
 mod conditions;
+mod document;
 mod files;
 mod layout;
 mod open;
@@ -28,6 +29,8 @@ mod path;
 mod reroute;
 mod scan;
 mod tree;
+mod universal;
+mod views;
 
 pub use conditions::{Conditions, Verdict};
 pub use files::{FileRules, PublicFiles};
@@ -35,5 +38,5 @@ pub use layout::{Layout, LayoutError};
 pub use page::{Blank, Page, PageError};
 pub use path::segments;
 pub use reroute::{Reroute, RerouteError, reroute};
-pub use scan::{ERROR_PAGE, PAGES, ScanError, is_server_handler};
+pub use scan::{DOCUMENT, ERROR_PAGE, PAGES, ScanError, is_server_handler};
 pub use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

@@ -66,6 +66,18 @@ fn is_hidden(path: &Path) -> bool {
     })
 }
 
+/// Whether a file lies at a path below the folder `root` and has an address there. Links may not lead out.
+pub fn is_file_inside(root: &Path, path: &Path) -> io::Result<bool> {
+    if is_hidden(path) {
+        return Ok(false);
+    }
+    match open(root, &root.join(path), false).map_err(without_fault) {
+        Ok(file) => Ok(!file.is_dir),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn open(root: &Path, path: &Path, follow_links: bool) -> io::Result<FileWithMetadata<tokio::fs::File>> {
     let mut options = OpenOptions::new();
     options.read(true);

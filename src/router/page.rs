@@ -1,22 +1,18 @@
 //! Pages: the HTML that browsers are shown at a route, prepared for a state to be rendered into it.
 //!
-//! A page is parsed once per generation. What no binding can change becomes plain text; only bound elements,
+//! A page is parsed once per generation. What no binding can change becomes plain text; only bound elements, imports,
 //! templates and what leads to them stay a tree, so that rendering costs what is bound, not what is written.
 
-use std::cell::RefCell;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
-use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use html5ever::serialize::{SerializeOpts, TraversalScope, serialize};
-use html5ever::tendril::TendrilSink;
-use html5ever::{Attribute, LocalName, ParseOpts, QualName, local_name, ns, parse_document};
+use html5ever::{LocalName, QualName, local_name};
 use hyper::header::HeaderValue;
-use markup5ever_rcdom::{Handle, Node, NodeData, RcDom, SerializableHandle};
 use serde::Serialize;
 use thiserror::Error;
+
+use super::document::{Data, Document, Element, Id, ROOT};
+use super::views::Sources;
 
 /// A page of the routes folder.
 #[derive(Debug)]
@@ -25,9 +21,11 @@ pub struct Page {
     pub id: String,
     /// The same for HTTP.
     pub header: HeaderValue,
-    /// The real file.
+    /// The real file: the page's own, or the layout that its views are shown in.
     pub path: PathBuf,
-    html: OnceLock<Result<Vec<u8>, PageError>>,
+    /// The route of its folder as it is.
+    pattern: String,
+    sources: Arc<Sources>,
     parsed: OnceLock<Result<Parsed, PageError>>,
 }
 
@@ -56,10 +54,11 @@ pub struct Blank {
 #[derive(Debug)]
 struct Parsed {
     template: String,
+    brings_oohtml: bool,
     blank: Blank,
 }
 
-/// What a page is made of. In JSON a text, a number or an array, as `runtime-js/45_page.js` reads it.
+/// What a page is made of. In JSON a text, a number, an object or an array, as `runtime-js/45_page.js` reads it.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Piece {
@@ -67,6 +66,11 @@ enum Piece {
     Html(String),
     /// Where something is filled in: [`LINE`] or [`STATE`].
     Place(u8),
+    /// A comment that is a binding.
+    Comment {
+        /// Its text.
+        comment: String,
+    },
     /// Name, attributes, children. An element that cannot have children has `None`; those of a template are
     /// its content.
     Element(String, Vec<(String, String)>, Option<Vec<Piece>>),
@@ -82,23 +86,35 @@ const MARKS: [&str; 2] = ["\0line", "\0state"];
 /// The state of an answer that has none yet; the status tells it from a state that is `null`.
 const NO_STATE: &str = r#"<script rel="hydration" type="application/json" data-status="202">null</script>"#;
 
-/// The attribute of bound elements.
-const RENDER: &str = "render";
+/// The attributes of elements that rendering looks at.
+const BOUND: [&str; 4] = ["render", "importscontext", "contextname", "bindings"];
 
 impl Page {
-    pub(super) fn new(pattern: &str, path: PathBuf) -> Page {
+    pub(super) fn new(pattern: &str, path: PathBuf, sources: Arc<Sources>) -> Page {
         let ascii = |byte: u8| match byte {
             b'!'..=b'~' => char::from(byte).to_string(),
             other => format!("%{other:02X}"),
         };
         let id: String = pattern.bytes().map(ascii).collect();
         let header = HeaderValue::from_str(&id).expect("visible ASCII is a header's value");
-        Page { id, header, path, html: OnceLock::new(), parsed: OnceLock::new() }
+        Page {
+            id,
+            header,
+            path,
+            pattern: pattern.trim_start_matches("error:").to_owned(),
+            sources,
+            parsed: OnceLock::new(),
+        }
     }
 
     /// The page for `runtime-js/45_page.js`, as JSON.
     pub fn template(&self) -> Result<&str, &PageError> {
         self.parsed().map(|parsed| parsed.template.as_str())
+    }
+
+    /// Whether the page loads OOHTML, which then goes on with it in the browser.
+    pub fn brings_oohtml(&self) -> bool {
+        self.parsed().is_ok_and(|parsed| parsed.brings_oohtml)
     }
 
     /// The page as it was written.
@@ -108,43 +124,47 @@ impl Page {
 
     fn parsed(&self) -> Result<&Parsed, &PageError> {
         let parse = || {
-            let html = self.read().map_err(Clone::clone)?;
-            Ok(parse(html, &self.id))
+            let mut document = Document::parse(&self.read_bytes()?);
+            self.sources.fill(&mut document, &self.path, &self.pattern);
+            Ok(prepare(document, &self.id))
         };
         self.parsed.get_or_init(parse).as_ref()
     }
 
-    /// Reads the file, once: what it holds then is the page for as long as this lives.
-    pub fn read(&self) -> Result<&[u8], &PageError> {
-        let read = || fs::read(&self.path).map_err(|error| self.unreadable(&error));
-        self.html.get_or_init(read).as_deref()
+    /// Reads the files that it is made of, once: what they hold then is the page for as long as this lives.
+    pub fn read(&self) -> Result<(), PageError> {
+        let html = self.read_bytes()?;
+        // Which other files there are is known when it has been parsed.
+        if memchr::memmem::find(&html, b"<template").is_some() {
+            self.parsed().map_err(Clone::clone)?;
+        }
+        Ok(())
     }
 
-    fn unreadable(&self, error: &io::Error) -> PageError {
-        PageError::Unreadable { path: self.path.clone(), message: error.to_string() }
+    fn read_bytes(&self) -> Result<Arc<[u8]>, PageError> {
+        let unreadable = |message| PageError::Unreadable { path: self.path.clone(), message };
+        self.sources.bytes(&self.path).map_err(unreadable)
     }
 }
 
-fn parse(html: &[u8], id: &str) -> Parsed {
-    let dom = parse_document(RcDom::default(), ParseOpts::default()).from_utf8().one(html);
-    let document = &dom.document;
-    let children = document.children.borrow();
-    if !children.iter().any(|child| matches!(child.data, NodeData::Doctype { .. })) {
-        drop(children);
-        let doctype = NodeData::Doctype {
-            name: "html".into(),
-            public_id: Default::default(),
-            system_id: Default::default(),
-        };
-        insert(document, 0, doctype);
+fn prepare(mut document: Document, id: &str) -> Parsed {
+    let is_doctype = |child: Id| matches!(document.data(child), Data::Doctype(_));
+    if !document.children(ROOT).any(is_doctype) {
+        let doctype = document.create_doctype();
+        let first = document.children(ROOT).next();
+        document.insert(ROOT, doctype, first);
     }
-    embed(document, id);
+    let nodes = document.below(ROOT);
+    let is_import = |id: &Id| document.name(*id).is_some_and(|name| &**name == "import");
+    let is_bound = nodes.iter().any(|id| is_import(id) || is_binding(&document, *id));
+    let brings_oohtml = nodes.iter().any(|id| is_oohtml(&document, *id));
+    embed(&mut document, id, is_bound);
     let mut pieces = Vec::new();
-    for child in document.children.borrow().iter() {
-        add(&mut pieces, child);
+    for child in document.children(ROOT) {
+        add(&mut pieces, &document, child);
     }
     let template = serde_json::to_string(&pieces).expect("texts and numbers are JSON");
-    Parsed { template, blank: blank(&html_of(document, TraversalScope::ChildrenOnly(None))) }
+    Parsed { template, brings_oohtml, blank: blank(&document.inner_html(ROOT)) }
 }
 
 /// Cuts the marked page where the line's address may stand, and fills in that there is no state.
@@ -155,60 +175,108 @@ fn blank(marked: &str) -> Blank {
 }
 
 /// Puts in what belongs into every page: its id, the app's script, and marks for what depends on the answer.
-fn embed(document: &Handle, id: &str) {
-    let Some(html) = child(document, &local_name!("html")) else { return };
-    if let Some(head) = child(&html, &local_name!("head")) {
-        let meta = element(local_name!("meta"), &[("name", "liveline-page"), ("content", id)]);
-        insert(&head, 0, NodeData::Comment { contents: MARKS[usize::from(LINE)].into() });
-        insert(&head, 1, meta);
-        if !has_app(document) {
-            insert(&head, 2, element(local_name!("script"), &[("src", "/app.js")]));
+fn embed(document: &mut Document, id: &str, is_bound: bool) {
+    let Some(html) = document.child(ROOT, &local_name!("html")) else { return };
+    let has_app = take_app(document);
+    if let Some(head) = document.child(html, &local_name!("head")) {
+        let mut attributes = vec![("name", "liveline-page"), ("content", id)];
+        if is_bound {
+            // What is bound by comments alone cannot be found by a selector.
+            attributes.push(("data-bound", ""));
+        }
+        let first = document.children(head).next();
+        let mark = document.create_comment(MARKS[usize::from(LINE)]);
+        document.insert(head, mark, first);
+        let meta = document.create_element(local_name!("meta"), &attributes);
+        document.insert(head, meta, first);
+        if !has_app {
+            let script = document.create_element(local_name!("script"), &[("src", APP)]);
+            document.insert(head, script, first);
         }
     }
-    let body = child(&html, &local_name!("body")).or_else(|| child(&html, &local_name!("frameset")));
-    if let Some(body) = body {
-        let end = body.children.borrow().len();
-        insert(&body, end, NodeData::Comment { contents: MARKS[usize::from(STATE)].into() });
+    let body = document.child(html, &local_name!("body"));
+    if let Some(body) = body.or_else(|| document.child(html, &local_name!("frameset"))) {
+        let mark = document.create_comment(MARKS[usize::from(STATE)]);
+        document.insert(body, mark, None);
     }
 }
 
-/// Whether the page brings the app's script itself, under whatever base.
-fn has_app(node: &Handle) -> bool {
-    let is_app = |source: String| {
+/// The app's script.
+const APP: &str = "/app.js";
+
+/// Whether the page brings the app's script itself, under whatever base. One that Webflo would have made is the app.
+fn take_app(document: &mut Document) -> bool {
+    let is_app = |source: &str| {
         let path = source.split(['?', '#']).next().unwrap_or_default();
         path.ends_with("/app.js") || path.ends_with("/app.mjs")
     };
-    name(node) == Some(&local_name!("script")) && attribute(node, "src").is_some_and(is_app)
-        || node.children.borrow().iter().any(has_app)
+    let mut has_app = false;
+    for id in document.below(ROOT) {
+        let Some(source) = script_source(document, id) else { continue };
+        if document.attribute(id, "by") == Some("webflo") {
+            // A page that had two apps would ask for everything twice.
+            match has_app {
+                true => document.detach(id),
+                false => document.set_attribute(id, "src", APP),
+            }
+            has_app = true;
+        } else {
+            has_app |= is_app(&source);
+        }
+    }
+    has_app
+}
+
+fn script_source(document: &Document, id: Id) -> Option<String> {
+    let is_script = document.name(id) == Some(&local_name!("script"));
+    is_script.then(|| document.attribute(id, "src")).flatten().map(str::to_owned)
+}
+
+/// Whether a node is a script that loads OOHTML, by its address: `https://unpkg.com/@webqit/oohtml/dist/main.js`.
+fn is_oohtml(document: &Document, id: Id) -> bool {
+    script_source(document, id).is_some_and(|source| source.to_ascii_lowercase().contains("oohtml"))
+}
+
+/// Whether a node is a comment with an expression: `<?{ data.title }?>`, `<!--{ data.title }-->`.
+fn is_binding(document: &Document, id: Id) -> bool {
+    let Data::Comment(text) = document.data(id) else { return false };
+    let is_written = |begin: &str, end: &str| {
+        text.strip_prefix(begin).is_some_and(|rest| rest.ends_with(end))
+            && text.len() >= begin.len() + end.len()
+    };
+    is_written("?{", "}?") || is_written("{", "}") && !text.starts_with("{{")
 }
 
 /// Adds what a node is to `pieces`, joined with the text before it.
-fn add(pieces: &mut Vec<Piece>, node: &Handle) {
-    if let NodeData::Comment { contents } = &node.data
-        && let Some(place) = MARKS.iter().position(|mark| **mark == **contents)
-    {
-        return pieces.push(Piece::Place(place as u8));
+fn add(pieces: &mut Vec<Piece>, document: &Document, id: Id) {
+    if let Data::Comment(text) = document.data(id) {
+        if let Some(place) = MARKS.iter().position(|mark| **mark == **text) {
+            return pieces.push(Piece::Place(place as u8));
+        }
+        if is_binding(document, id) {
+            return pieces.push(Piece::Comment { comment: text.to_string() });
+        }
     }
-    match is_kept(node) {
-        true => pieces.extend(whole(node)),
-        false => add_html(pieces, html_of(node, TraversalScope::IncludeNode)),
+    match document.element(id).filter(|_| is_kept(document, id)) {
+        Some(element) => pieces.push(whole(document, id, element)),
+        None => add_html(pieces, document.html(id)),
     }
 }
 
 /// An element as such, even if nothing in it is bound.
-fn whole(node: &Handle) -> Option<Piece> {
-    let NodeData::Element { name, attrs, template_contents, .. } = &node.data else { return None };
-    let content = template_contents.borrow();
+fn whole(document: &Document, id: Id, element: &Element) -> Piece {
     let mut children = Vec::new();
-    for child in content.as_ref().unwrap_or(node).children.borrow().iter() {
-        // List items are copies of a template's elements, whatever is in them.
-        match whole(child).filter(|_| content.is_some()) {
-            Some(child) => children.push(child),
-            None => add(&mut children, child),
+    for child in document.contents(id) {
+        // List items and what is imported are copies of a template's elements, whatever is in them.
+        match document.element(child).filter(|_| element.content.is_some()) {
+            Some(element) => children.push(whole(document, child, element)),
+            None => add(&mut children, document, child),
         }
     }
-    let attributes = attrs.borrow().iter().map(|it| (full_name(&it.name), it.value.to_string())).collect();
-    Some(Piece::Element(full_name(name), attributes, (!is_void(&name.local)).then_some(children)))
+    let attributes =
+        element.attributes.iter().map(|it| (full_name(&it.name), it.value.to_string())).collect();
+    let children = (!is_void(&element.name.local)).then_some(children);
+    Piece::Element(full_name(&element.name), attributes, children)
 }
 
 fn add_html(pieces: &mut Vec<Piece>, html: String) {
@@ -219,18 +287,22 @@ fn add_html(pieces: &mut Vec<Piece>, html: String) {
 }
 
 /// Whether an element can be told apart when the page is rendered.
-fn is_kept(node: &Handle) -> bool {
-    let Some(name) = name(node) else { return false };
+fn is_kept(document: &Document, id: Id) -> bool {
+    let Some(element) = document.element(id) else { return false };
+    let name = &element.name.local;
     if is_raw_text(name) {
         return false;
     }
-    attribute(node, RENDER).is_some()
-        || *name == local_name!("template") && attribute(node, "def").is_some()
-        || node.children.borrow().iter().any(|child| is_marked(child) || is_kept(child))
+    BOUND.iter().any(|bound| document.attribute(id, bound).is_some())
+        || &**name == "import"
+        || *name == local_name!("template") && document.attribute(id, "def").is_some()
+        || document.contents(id).any(|child| {
+            is_marked(document, child) || is_binding(document, child) || is_kept(document, child)
+        })
 }
 
-fn is_marked(node: &Handle) -> bool {
-    matches!(&node.data, NodeData::Comment { contents } if MARKS.contains(&&**contents))
+fn is_marked(document: &Document, id: Id) -> bool {
+    matches!(document.data(id), Data::Comment(text) if MARKS.contains(&&**text))
 }
 
 /// Elements whose text has no escapes, so that nothing can be rendered into them safely.
@@ -246,68 +318,33 @@ fn is_void(name: &LocalName) -> bool {
     VOID.contains(&&**name)
 }
 
-fn html_of(node: &Handle, traversal_scope: TraversalScope) -> String {
-    let mut html = Vec::new();
-    let options = SerializeOpts { traversal_scope, ..SerializeOpts::default() };
-    let node = SerializableHandle::from(node.clone());
-    serialize(&mut html, &node, options).expect("writing to memory does not fail");
-    String::from_utf8(html).expect("the serializer writes text")
-}
-
-fn child(node: &Handle, wanted: &LocalName) -> Option<Handle> {
-    node.children.borrow().iter().find(|child| name(child) == Some(wanted)).cloned()
-}
-
-fn name(node: &Handle) -> Option<&LocalName> {
-    match &node.data {
-        NodeData::Element { name, .. } => Some(&name.local),
-        _ => None,
-    }
-}
-
 /// As it is written: `xlink:href`.
 fn full_name(name: &QualName) -> String {
     name.prefix.as_ref().map_or_else(|| name.local.to_string(), |prefix| format!("{prefix}:{}", name.local))
 }
 
-fn attribute(node: &Handle, wanted: &str) -> Option<String> {
-    let NodeData::Element { attrs, .. } = &node.data else { return None };
-    let attrs = attrs.borrow();
-    attrs.iter().find(|it| &*it.name.local == wanted).map(|it| it.value.to_string())
-}
-
-fn element(name: LocalName, attributes: &[(&str, &str)]) -> NodeData {
-    let attribute = |&(name, value): &(&str, &str)| Attribute {
-        name: QualName::new(None, ns!(), name.into()),
-        value: value.into(),
-    };
-    NodeData::Element {
-        name: QualName::new(None, ns!(html), name),
-        attrs: RefCell::new(attributes.iter().map(attribute).collect()),
-        template_contents: RefCell::default(),
-        mathml_annotation_xml_integration_point: false,
-    }
-}
-
-fn insert(parent: &Handle, index: usize, data: NodeData) {
-    let node = Node::new(data);
-    node.parent.set(Some(Rc::downgrade(parent)));
-    parent.children.borrow_mut().insert(index, node);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    fn parse(html: &[u8], id: &str) -> Parsed {
+        prepare(Document::parse(html), id)
+    }
 
     fn template(html: &str) -> String {
         parse(html.as_bytes(), "/a").template
+    }
+
+    fn page(pattern: &str, path: impl Into<PathBuf>) -> Page {
+        Page::new(pattern, path.into(), Arc::default())
     }
 
     const HEAD: &str = r#"0,"<meta name=\"liveline-page\" content=\"/a\"><script src=\"/app.js\"></script>"#;
 
     #[test]
     fn page_that_cannot_be_read_is_an_error_each_time() {
-        let page = Page::new("/a", PathBuf::from("/nowhere/page.html"));
+        let page = page("/a", "/nowhere/page.html");
         for _ in 0..2 {
             let error = page.template().expect_err("there is no such file");
             assert!(error.to_string().starts_with("cannot read the page `/nowhere/page.html`"), "{error}");
@@ -319,7 +356,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("page.html");
         fs::write(&path, "<p>old").expect("a written file");
-        let page = Page::new("/a", path.clone());
+        let page = page("/a", path.clone());
         page.read().expect("it is there");
         fs::write(&path, "<p>new").expect("a written file");
         assert!(page.template().expect("it was read").contains("<p>old</p>"));
@@ -379,12 +416,12 @@ mod tests {
 
     #[test]
     fn page_id_is_ascii() {
-        assert_eq!(Page::new("/caf\u{e9} 1/-", PathBuf::new()).id, "/caf%C3%A9%201/-");
+        assert_eq!(page("/caf\u{e9} 1/-", "").id, "/caf%C3%A9%201/-");
     }
 
     #[test]
     fn page_gone_is_named() {
-        let page = Page::new("/", "/nowhere/page.html".into());
+        let page = page("/", "/nowhere/page.html");
         assert!(page.template().unwrap_err().to_string().contains("/nowhere/page.html"));
     }
 }

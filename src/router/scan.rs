@@ -13,6 +13,8 @@ use thiserror::Error;
 
 use super::layout::Layout;
 use super::tree::Layer;
+use super::universal::Universal;
+use super::views::{Sources, has_imports, is_view};
 
 /// A handler's extensions; the first that exists is taken.
 const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
@@ -20,6 +22,11 @@ const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 /// The names of a folder's page; the first that exists is taken.
 pub const PAGES: [&str; 2] = ["page.html", "index.html"];
 
+/// The page of a folder in `public/`, and the layout of all below it.
+pub const DOCUMENT: &str = "index.html";
+
+/// The folder that stands for any one segment; `public/` has none.
+const WILDCARD: &str = "-";
 /// The name of a folder's error page. That of the whole site may also lie in the folder of static files.
 pub const ERROR_PAGE: &str = "error.html";
 
@@ -41,11 +48,28 @@ pub(super) struct Folder {
     /// At most one file per layer, in the order of [`Layer`].
     pub(super) handlers: Vec<(Layer, PathBuf)>,
     /// What browsers are shown here, and below where there is no other.
-    pub(super) page: Option<PathBuf>,
+    pub(super) page: Option<FoundPage>,
     /// What people are shown here, and below where there is no other, when something goes wrong.
     pub(super) error_page: Option<PathBuf>,
     /// Sorted by name.
     pub(super) folders: Vec<Folder>,
+}
+
+/// A folder's page, as found on the disk.
+#[derive(Debug)]
+pub(super) struct FoundPage {
+    /// The document: the folder's own, the one of `public/`, or the layout that the folder's views are shown in.
+    pub(super) file: PathBuf,
+    /// Whether the folder has a page of its own, which is shown where no handler answers.
+    pub(super) is_own: bool,
+}
+
+/// The document of `public/` that holds for a folder: its own or the nearest above.
+#[derive(Debug, Clone)]
+struct Document {
+    file: PathBuf,
+    /// Whether views are imported into it.
+    is_layout: bool,
 }
 
 /// Why the routes folder could not be read.
@@ -80,24 +104,36 @@ pub enum ScanError {
 }
 
 /// Reads the routes of `layout`.
-pub(super) fn scan(layout: &Layout) -> Result<Folder, ScanError> {
+pub(super) fn scan(layout: &Layout, sources: &Sources) -> Result<Folder, ScanError> {
     let (project, public) = (&*layout.project, layout.public.as_deref());
-    Scan { project, public, trail: Vec::new() }.folder(String::new(), layout.routes.clone())
+    let universal = Universal::of(layout);
+    let mut scan = Scan { project, public, sources, universal, trail: Vec::new() };
+    scan.folder(String::new(), layout.routes.clone(), (public, None))
 }
 
 struct Scan<'a> {
     project: &'a Path,
     public: Option<&'a Path>,
+    sources: &'a Sources,
+    universal: Universal,
     /// The real folders from the root to the one being read. Meeting one of them again is a cycle.
     trail: Vec<PathBuf>,
 }
 
 impl Scan<'_> {
-    /// Reads the folder whose canonical path is `real`.
-    fn folder(&mut self, name: String, real: PathBuf) -> Result<Folder, ScanError> {
+    /// Reads the folder whose canonical path is `real`. `beside` is the folder of the same route in `public/`, and
+    /// the document of `public/` that holds for the folder above.
+    fn folder(
+        &mut self,
+        name: String,
+        real: PathBuf,
+        (beside, above): (Option<&Path>, Option<Document>),
+    ) -> Result<Folder, ScanError> {
         let listing = Listing::read(&real)?;
-        let handlers = listing.handlers(&real)?;
-        let page = listing.page().map(|file| self.page(real.join(file))).transpose()?;
+        let handlers = listing.handlers(&real, &self.universal)?;
+        let of_public = beside.map(|beside| self.document(&beside.join(DOCUMENT))).transpose()?.flatten();
+        let page = self.page_of(&listing, &real, of_public.as_ref(), above.as_ref())?;
+        let document = of_public.or(above);
         let error_page = self.error_page(&listing, &real)?;
         self.trail.push(real);
         let mut folders = Vec::new();
@@ -107,7 +143,8 @@ impl Scan<'_> {
                 continue;
             }
             let name = name.into_string().map_err(|_| ScanError::NotUtf8(path))?;
-            folders.push(self.folder(name, real)?);
+            let beside = beside.filter(|_| name != WILDCARD).map(|beside| beside.join(&name));
+            folders.push(self.folder(name, real, (beside.as_deref(), document.clone()))?);
         }
         self.trail.pop();
         Ok(Folder { name, handlers, page, error_page, folders })
@@ -122,6 +159,40 @@ impl Scan<'_> {
             (None, Some(file)) => canonical(&file).map(Some),
             (None, None) => Ok(None),
         }
+    }
+
+    /// What browsers are shown at a folder: its own page if that is a whole document or there is no layout to show it
+    /// in, else the layout if the folder has views, else the document of `public/`.
+    fn page_of(
+        &self,
+        listing: &Listing,
+        folder: &Path,
+        of_public: Option<&Document>,
+        above: Option<&Document>,
+    ) -> Result<Option<FoundPage>, ScanError> {
+        let own = listing.page().map(|file| self.page(folder.join(file))).transpose()?;
+        let is_view = |file: &Path| is_view(file, self.sources);
+        if let Some(layout) = of_public.or(above).filter(|document| document.is_layout)
+            && own.as_deref().is_none_or(is_view)
+            && (own.is_some()
+                || listing.files.iter().any(|file| file != ERROR_PAGE && is_view(&folder.join(file))))
+        {
+            return Ok(Some(FoundPage { file: layout.file.clone(), is_own: own.is_some() }));
+        }
+        let of_public = || Some(FoundPage { file: of_public?.file.clone(), is_own: false });
+        Ok(own.map(|file| FoundPage { file, is_own: true }).or_else(of_public))
+    }
+
+    /// The document at a path in `public/`.
+    fn document(&self, path: &Path) -> Result<Option<Document>, ScanError> {
+        let Some(public) = self.public.filter(|_| path.is_file()) else { return Ok(None) };
+        let file = canonical(path)?;
+        if !file.starts_with(public) {
+            // It has no address in `public/` either.
+            return Ok(None);
+        }
+        let is_layout = self.sources.bytes(&file).is_ok_and(|html| has_imports(&html));
+        Ok(Some(Document { file, is_layout }))
     }
 
     /// The real file of a page, which browsers get: a link out of the project may have been meant for somebody else.
@@ -159,12 +230,16 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The handler of each layer. A plain `handler.*` is the server's, unless the server has its own.
-    fn handlers(&self, folder: &Path) -> Result<Vec<(Layer, PathBuf)>, ScanError> {
+    /// The handler of each layer. A plain `handler.*` is the server's, unless the server has its own; it is also that
+    /// of browsers where it is universal and they have none of their own.
+    fn handlers(&self, folder: &Path, universal: &Universal) -> Result<Vec<(Layer, PathBuf)>, ScanError> {
+        let plain = self.first("handler");
+        let places = plain.as_ref().map(|file| universal.places(&folder.join(file))).unwrap_or_default();
+        let plain_where = |runs: bool| plain.clone().filter(|_| runs);
         let files = [
-            (Layer::Server, self.first("handler.server").or_else(|| self.first("handler"))),
-            (Layer::Client, self.first("handler.client")),
-            (Layer::Worker, self.first("handler.worker")),
+            (Layer::Server, self.first("handler.server").or_else(|| plain_where(true))),
+            (Layer::Client, self.first("handler.client").or_else(|| plain_where(places.client))),
+            (Layer::Worker, self.first("handler.worker").or_else(|| plain_where(places.worker))),
         ];
         files
             .into_iter()
@@ -237,7 +312,7 @@ mod tests {
     fn found(dir: &TempDir) -> Vec<String> {
         let layout = Layout::find(dir.path(), None).unwrap();
         let mut lines = Vec::new();
-        collect(&scan(&layout).unwrap(), &layout.root, &mut lines);
+        collect(&scan(&layout, &Sources::of(&layout)).unwrap(), &layout.root, &mut lines);
         lines
     }
 
@@ -299,8 +374,10 @@ mod tests {
     #[test]
     fn scan_page_html_hides_index_html() {
         let dir = project(&["page.html", "index.html", "a/index.html", "b/other.html"]);
-        let root = scan(&Layout::find(dir.path(), None).unwrap()).unwrap();
-        let named = |folder: &Folder| folder.page.as_ref().map(|page| page.file_name().unwrap().to_owned());
+        let layout = Layout::find(dir.path(), None).unwrap();
+        let root = scan(&layout, &Sources::of(&layout)).unwrap();
+        let named =
+            |folder: &Folder| folder.page.as_ref().map(|page| page.file.file_name().unwrap().to_owned());
         let named: Vec<_> = [&root].into_iter().chain(&root.folders).map(named).collect();
         assert_eq!(named, [Some("page.html".into()), Some("index.html".into()), None]);
     }
@@ -326,7 +403,7 @@ mod tests {
         let dir = project(&["app/handler.js"]);
         let layout = Layout::find(dir.path(), None).unwrap();
         fs::remove_dir_all(&layout.routes).unwrap();
-        let error = scan(&layout).unwrap_err();
+        let error = scan(&layout, &Sources::of(&layout)).unwrap_err();
         assert!(matches!(&error, ScanError::Unreadable { path, .. } if *path == layout.routes), "{error}");
     }
 
@@ -381,7 +458,7 @@ mod tests {
             let dir = project(&["handler.js"]);
             fs::create_dir(dir.path().join(OsString::from_vec(vec![b'a', 0xff]))).unwrap();
             let layout = Layout::find(dir.path(), None).unwrap();
-            let error = scan(&layout).unwrap_err();
+            let error = scan(&layout, &Sources::of(&layout)).unwrap_err();
             assert!(matches!(error, ScanError::NotUtf8(_)), "{error}");
         }
     }

@@ -5,12 +5,14 @@
 //! so that resolving a path allocates nothing.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::layout::Layout;
 use super::page::Page;
 use super::path::{decoded, is_name, segments};
 use super::scan::{self, Folder, ScanError};
+use super::views::Sources;
 
 /// The folder that stands for any one segment.
 const WILDCARD: &str = "-";
@@ -83,17 +85,30 @@ pub struct Routes {
     /// The root is the first and always there.
     nodes: Vec<Node>,
     pages: Vec<Page>,
+    sources: Arc<Sources>,
 }
 
 impl Routes {
     /// Routes of which nothing is known yet: no path has a handler.
     pub fn none() -> Routes {
-        Routes::from(&Folder::default())
+        Routes::of(&Folder::default(), Arc::default())
     }
 
     /// Reads the routes folder.
     pub fn scan(layout: &Layout) -> Result<Routes, ScanError> {
-        scan::scan(layout).map(|root| Routes::from(&root))
+        let sources = Arc::new(Sources::of(layout));
+        scan::scan(layout, &sources).map(|root| Routes::of(&root, sources))
+    }
+
+    fn of(root: &Folder, sources: Arc<Sources>) -> Routes {
+        let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new(), sources };
+        routes.add(root, "/", 0, (&[], None, None));
+        routes
+    }
+
+    /// The files that pages have been made of so far.
+    pub fn page_files(&self) -> Vec<PathBuf> {
+        self.sources.files()
     }
 
     /// Every handler of every layer, folder by folder, parents first, names in order.
@@ -184,12 +199,12 @@ impl Routes {
         (above, page, error_page): (&[Step], Option<PageId>, Option<PageId>),
     ) -> Option<NodeId> {
         let mut steps = above.to_vec();
-        let mut add_page = |pattern: &str, path: &PathBuf| {
+        let mut add_page = |pattern: &str, path: &Path| {
             let id = PageId(index(self.pages.len()));
-            self.pages.push(Page::new(pattern, path.clone()));
+            self.pages.push(Page::new(pattern, path.to_owned(), self.sources.clone()));
             Some(id)
         };
-        let page = folder.page.as_ref().map_or(page, |path| add_page(pattern, path));
+        let page = folder.page.as_ref().map_or(page, |found| add_page(pattern, &found.file));
         // No route's page has such a name, so no route's state is shown in it.
         let error_name = format!("error:{pattern}");
         let error_page = folder.error_page.as_ref().map_or(error_page, |path| add_page(&error_name, path));
@@ -212,7 +227,7 @@ impl Routes {
             answers: steps.len() > above.len(),
             steps: steps.clone(),
             page,
-            own_page: folder.page.is_some().then_some(depth),
+            own_page: folder.page.as_ref().filter(|page| page.is_own).map(|_| depth),
             error_page,
             literals: Vec::new(),
             wildcard: None,
@@ -240,14 +255,6 @@ impl Routes {
     }
 }
 
-impl From<&Folder> for Routes {
-    fn from(root: &Folder) -> Routes {
-        let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new() };
-        routes.add(root, "/", 0, (&[], None, None));
-        routes
-    }
-}
-
 fn index(length: usize) -> u32 {
     u32::try_from(length).expect("a disk lists fewer folders than 2^32")
 }
@@ -271,6 +278,7 @@ impl fmt::Display for Handler {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::router::scan::FoundPage;
     use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
     use proptest::sample::select;
@@ -282,7 +290,11 @@ pub(super) mod tests {
         for pattern in patterns {
             place(&mut root, pattern.as_ref(), Layer::Server);
         }
-        Routes::from(&root)
+        Routes::of(&root, Arc::default())
+    }
+
+    fn found(file: &str) -> FoundPage {
+        FoundPage { file: file.into(), is_own: true }
     }
 
     fn place(root: &mut Folder, pattern: &str, layer: Layer) {
@@ -353,7 +365,7 @@ pub(super) mod tests {
         place(&mut root, "/", Layer::Client);
         place(&mut root, "/a", Layer::Worker);
         place(&mut root, "/b", Layer::Server);
-        let routes = Routes::from(&root);
+        let routes = Routes::of(&root, Arc::default());
         let printed: Vec<_> = routes.handlers().iter().map(Handler::to_string).collect();
         assert_eq!(
             printed,
@@ -377,8 +389,8 @@ pub(super) mod tests {
         for pattern in ["/", "/a", "/a/b/c", "/d"] {
             place(&mut root, pattern, Layer::Server);
         }
-        root.folders[0].page = Some("a/page.html".into());
-        let routes = Routes::from(&root);
+        root.folders[0].page = Some(found("a/page.html"));
+        let routes = Routes::of(&root, Arc::default());
         let page = |path| {
             let page = routes.node(routes.resolve(path)).page?;
             routes.page(page).map(|page| page.id.as_str())
@@ -396,12 +408,12 @@ pub(super) mod tests {
         }
         let page = |name: &str| Folder {
             name: name.to_owned(),
-            page: Some("page.html".into()),
+            page: Some(found("page.html")),
             ..Folder::default()
         };
         root.folders[2].folders.push(page("d"));
         root.folders.push(page("e"));
-        let routes = Routes::from(&root);
+        let routes = Routes::of(&root, Arc::default());
         let own_page = |path| routes.node(routes.resolve(path)).own_page;
         assert_eq!((own_page("/e"), own_page("/b/d"), own_page("/a")), (Some(1), None, None));
         assert_eq!(asked(&routes, "/b/d"), [("/b/-", 2)]);

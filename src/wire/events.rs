@@ -7,6 +7,13 @@ use serde_json::value::RawValue;
 
 use super::Frame;
 
+/// The id of the last event of a stream that should not be asked for again. An event source asks again after each end,
+/// with the id that it saw last, unless it is answered with 204.
+pub const LAST_EVENT_ID: &str = "liveline-end";
+
+/// After these codes a client should ask again.
+const ASK_AGAIN: [u16; 6] = [1001, 1006, 1011, 1012, 1013, 4003];
+
 /// How a stream tells its frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -72,9 +79,17 @@ impl Format {
         }
     }
 
+    /// Writes what has a proxy pass the head on that waits for the first bytes of the body: a comment, where there are such.
+    pub fn begin(self, out: &mut Vec<u8>) {
+        if self != Format::Lines {
+            out.extend_from_slice(b":\n");
+        }
+    }
+
     /// Writes how the line ended.
     pub fn close(self, code: u16, reason: &str, out: &mut Vec<u8>) {
-        self.write("close", None, &serde_json::json!({ "code": code, "reason": reason }).to_string(), out);
+        let id = (self == Format::Events && !ASK_AGAIN.contains(&code)).then_some(LAST_EVENT_ID);
+        self.write("close", id, &serde_json::json!({ "code": code, "reason": reason }).to_string(), out);
     }
 
     fn write(self, name: &str, id: Option<&str>, data: &str, out: &mut Vec<u8>) {

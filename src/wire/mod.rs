@@ -21,7 +21,7 @@ mod numbered;
 mod outgoing;
 pub mod websocket;
 
-pub use events::Format;
+pub use events::{Format, LAST_EVENT_ID};
 pub use incoming::{DecodeError, Incoming, decode, reply_address};
 pub use numbered::{Numbered, PROTOCOL, Welcome, ack};
 pub use outgoing::{Envelope, Frame, opened, response_done};

@@ -73,6 +73,17 @@ site("app", {
     await window.shows("#value", "of the worker");
   },
 
+  async "a universal handler runs in the page, the worker and on the server"({ open }) {
+    const window = await open("/universal");
+    await window.page.evaluate(async () => {
+      const { serviceWorker } = navigator;
+      if (serviceWorker.controller !== null) return;
+      await new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
+    });
+    await window.page.evaluate(() => window.webqit.app.navigate("/universal?again"));
+    await window.shows("#value", "page worker server");
+  },
+
   async "modules import the app"({ open }) {
     const window = await open("/module");
     await window.shows("#seen", "one app");

@@ -61,7 +61,7 @@ fn tab(host: &Host, user: &str) -> Line {
 #[track_caller]
 fn heard_nothing(host: &Host, line: &mut Line) {
     let _newcomer = enter(host, "newcomer");
-    let frame = line.next_frame();
+    let frame = line.next_message();
     assert_eq!((&*frame.kind, &frame.message["event"]), ("room:message", &json!("joins")), "{frame:?}");
     assert_eq!(frame.message["user"], "newcomer", "{frame:?}");
 }
@@ -88,7 +88,7 @@ fn t7_a_chat() {
 
     a.send("room:message", json!({ "message": "hi" }));
     for b in [&mut b1, &mut b2] {
-        let frame = b.next_frame();
+        let frame = b.next_message();
         assert_eq!(frame.kind, "room:message");
         assert_eq!(frame.message, json!({ "message": "hi", "user": "A" }));
         // The event keeps its name, and brings neither deltas nor reply ports.
@@ -575,7 +575,7 @@ impl Heard {
     fn read(line: &mut Line) -> Heard {
         let mut heard = Heard::default();
         loop {
-            let Frame { kind, id, message, .. } = line.next_frame();
+            let Frame { kind, id, message, .. } = line.next_message();
             let count = |key: &str| message[key].as_u64().unwrap_or_default();
             match (&*kind, id.split_once('-').map_or("", |(what, _)| what)) {
                 ("room:message", "joins") => heard.joins += 1,
@@ -655,7 +655,7 @@ fn a_few_that_come_together_are_listed() {
 
     let mut names = Vec::new();
     loop {
-        let Frame { kind, id, message, .. } = lines[0].next_frame();
+        let Frame { kind, id, message, .. } = lines[0].next_message();
         match &*kind {
             "room:message" if message == "said" => break,
             "room:message" => names.push(id),

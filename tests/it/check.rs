@@ -90,6 +90,31 @@ fn handlers_that_cannot_answer_are_found() {
 }
 
 #[test]
+fn code_for_other_hosts_is_told_what_there_is() {
+    for (source, words) in [
+        ("module.exports = { GET() {} };", "handlers are ES modules"),
+        ("const fs = require('fs');", "handlers are ES modules"),
+        ("process.env.A;", "this is Node's"),
+        ("document.title;", "handler.client.js"),
+    ] {
+        let source = format!("{source}\nexport default () => 1;");
+        assert_problems(
+            &Site::new().file("handler.js", source),
+            &[&["handler.js:1:", "is not defined", words]],
+        );
+    }
+}
+
+#[test]
+fn names_of_files_command_no_terminal() {
+    let site = Site::new().file("a\u{1b}[31m/handler.js", "export const Get = () => 1;");
+    for command in ["check", "routes"] {
+        let output = site.run(command).output();
+        assert!(output.contains("a\u{fffd}[31m/handler.js") && !output.contains('\u{1b}'), "{output}");
+    }
+}
+
+#[test]
 fn helpers_beside_methods_are_nobodys_business() {
     assert_fine(&Site::new().file(
         "handler.js",
@@ -161,6 +186,7 @@ fn imports_that_work_are_left_alone() {
              import { LiveResponse } from '@webqit/webflo';\nimport { client } from 'liveline:sql';\n\
              import * as all from './round.js';\n\
              try { await import('./maybe.js'); } catch {}\n\
+             await import('./perhaps.js').catch(() => {});\n\
              export default (i: I, t: T) => [value, pkg, more, data, LiveResponse, client, all];",
         )
         .file("app/types.ts", "export interface I {} export type T = 1; export const value: number = 1;")

@@ -55,6 +55,90 @@ fn now_is_a_picture_of_the_current_frame() {
     assert_eq!(now, json!([{ "step": 1 }, 201, { "step": 2 }, 200]));
 }
 
+/// Each call names what was at work then, also where something else took its place.
+#[test]
+fn now_is_the_frame_of_its_own_time() {
+    let bodies = evaluate(
+        r#"
+        const later = (value) => new Promise((resolve) => setTimeout(resolve, 5, value));
+        const live = new LiveResponse(later(1), { done: false });
+        const now = [live.now()];
+        const sources = [2, later(3), Response.json(4), later(new Response("5")), new LiveResponse(later(6)),
+          (async function* () { yield later(7); })(), later(new LiveResponse(8)), later(9)];
+        for (const source of sources) {
+          live.replaceWith(source, { done: false });
+          now.push(live.now());
+        }
+        return (await Promise.all(now)).map((frame) => frame.body);"#,
+    );
+
+    assert_eq!(bodies, json!([1, 2, 3, 4, "5", 6, 7, 8, 9]));
+}
+
+#[test]
+fn now_fails_with_its_source() {
+    let told = evaluate(
+        r#"
+        const live = new LiveResponse({ n: 1 }, { done: false });
+        live.replaceWith(Promise.reject(new Error("broken")), { done: false }).catch(() => {});
+        const failed = await live.now().catch((error) => error.message);
+        const { body } = await live.replaceWith({ n: 2 }).then(() => live.now());
+        return [failed, body];"#,
+    );
+
+    assert_eq!(told, json!(["broken", { "n": 2 }]));
+}
+
+#[test]
+fn the_body_is_null_before_the_first_state() {
+    let bodies = evaluate(
+        r#"
+        const lives = [new LiveResponse(), new LiveResponse(Promise.resolve(1)), new LiveResponse(Response.json(2))];
+        return lives.map((live) => [live.body, live.readyState, live.status]);"#,
+    );
+
+    assert_eq!(bodies, json!([[null, "waiting", 200], [null, "waiting", 200], [null, "waiting", 200]]));
+}
+
+/// A value is the last state, but not before the code that runs has ended.
+#[test]
+fn a_live_response_may_be_replaced_while_it_is_live() {
+    let told = evaluate(
+        r#"
+        const told = [];
+        const live = new LiveResponse("initial");
+        live.addEventListener("replace", () => told.push(live.body));
+        live.replaceWith("updated");
+        told.push(live.readyState, live.body);
+        live.replaceWith("open", { done: false });
+        await live.now();
+        told.push(live.readyState);
+        live.replaceWith("final");
+        await live.now();
+        told.push(live.readyState);
+        const late = await live.replaceWith("late").catch((error) => error.name);
+        return [...told, late, live.body];"#,
+    );
+
+    assert_eq!(
+        told,
+        json!(["updated", "live", "updated", "open", "live", "final", "done", "InvalidStateError", "final"])
+    );
+}
+
+#[test]
+fn a_state_becomes_a_response_at_once() {
+    let parts = evaluate(
+        r#"
+        const response = new LiveResponse({ a: 1 }, { done: false }).toResponse();
+        const waiting = new LiveResponse(Promise.resolve({ b: 1 })).toResponse();
+        return [response instanceof Response, await response.json(), waiting instanceof Promise,
+          await (await waiting).json()];"#,
+    );
+
+    assert_eq!(parts, json!([true, { "a": 1 }, true, { "b": 1 }]));
+}
+
 #[test]
 fn each_new_frame_fires_a_replace_event() {
     let bodies = evaluate(

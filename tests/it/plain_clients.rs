@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Site, serve};
+use crate::support::{Answer, Host, Site, serve};
 
 const STEPS: &str = r#"
     export default async function (event) {
@@ -51,12 +51,172 @@ fn a_stream_begins_with_whatever_the_first_state_is() {
     assert_eq!(told[0], json!({ "event": "state", "data": "queued" }));
 }
 
-#[test]
-fn a_browser_is_no_plain_client() {
-    let answer = serve(STEPS).request("GET", "/").plain().header("sec-fetch-mode", "cors").send();
+/// What the `fetch()` of each sends, as captured, but for `Host` and `Connection`.
+const FETCHES: [(&str, &[(&str, &str)]); 5] = [
+    (
+        "node",
+        &[
+            ("accept", "*/*"),
+            ("accept-language", "*"),
+            ("sec-fetch-mode", "cors"),
+            ("user-agent", "node"),
+            ("accept-encoding", "gzip, deflate"),
+        ],
+    ),
+    (
+        "deno",
+        &[
+            ("accept", "*/*"),
+            ("accept-language", "*"),
+            ("sec-fetch-mode", "cors"),
+            ("user-agent", "Deno/2.5.0"),
+            ("accept-encoding", "gzip,br"),
+        ],
+    ),
+    (
+        "bun",
+        &[
+            ("accept", "*/*"),
+            ("user-agent", "Bun/1.3.0"),
+            ("accept-encoding", "gzip, deflate, br, zstd"),
+            ("sec-fetch-mode", "cors"),
+        ],
+    ),
+    (
+        "a page's fetch('/x')",
+        &[
+            ("accept", "*/*"),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "cors"),
+            ("sec-fetch-dest", "empty"),
+            ("user-agent", "Mozilla/5.0"),
+        ],
+    ),
+    (
+        "a browser's address bar, where no page is shown",
+        &[
+            ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+            ("sec-fetch-site", "none"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+            ("user-agent", "Mozilla/5.0"),
+        ],
+    ),
+];
 
+fn fetched(host: &Host, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = host.request("GET", path).plain();
+    headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send()
+}
+
+#[test]
+fn who_does_not_say_that_it_follows_lines_gets_one_answer() {
+    let host = serve(STEPS);
+
+    for (who, headers) in FETCHES {
+        let answer = fetched(&host, "/", headers);
+        assert_eq!((answer.status, answer.json()), (200, json!({ "step": 2 })), "{who}");
+        assert!(!answer.is_live(), "{who}: {answer:?}");
+        let live = [headers, &[("x-accept-live", "*")]].concat();
+        assert!(fetched(&host, "/", &live).is_live(), "{who} that says so");
+    }
+}
+
+#[test]
+fn who_gets_a_page_gets_its_line() {
+    let site = Site::new().file("handler.js", STEPS).file("page.html", "<p render='#text: data.step'></p>");
+    let host = site.serve();
+
+    let answer = fetched(&host, "/", FETCHES[4].1);
+
+    assert!(answer.is_live() && answer.text().contains("<p"), "{answer:?}");
+}
+
+/// Handlers whose state may change for ever, each in its own way.
+const ENDLESS: [(&str, &str); 6] = [
+    (
+        "live",
+        "export default live function () {
+          const data = { n: 0 };
+          setInterval(() => { data.n += 1; }, 20);
+          return data;
+        }",
+    ),
+    (
+        "generator",
+        "export default async function* () {
+          for (let n = 0; ; n++) {
+            yield { n };
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        }",
+    ),
+    ("open", "export default (event) => { event.respondWith({ n: 0 }, { done: false }); }"),
+    ("hold", "export default (event) => { event.waitUntil(new Promise(() => {})); return { n: 0 }; }"),
+    (
+        "callback",
+        "export default (event) => {
+          event.respondWith({ n: 0 }, async ($data) => {
+            for (;;) {
+              await new Promise((resolve) => setTimeout(resolve, 20));
+              $data.n += 1;
+            }
+          });
+        }",
+    ),
+    (
+        "loop",
+        "export default async (event) => {
+          for (let n = 0; !event.signal.aborted; n++) {
+            event.respondWith({ n }, { done: false });
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        }",
+    ),
+];
+
+/// The limit for an answer is an hour here, so that nothing but the wait for a later state ends these.
+#[test]
+fn a_state_that_never_ends_is_given_soon() {
+    let site =
+        ENDLESS.iter().fold(Site::new(), |site, (name, code)| site.file(&format!("{name}/handler.js"), code));
+    let host = site.arg("--answer-timeout=1h").serve();
+
+    for (name, _) in ENDLESS {
+        let answer = host.request("GET", &format!("/{name}")).plain().send();
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+        assert!(answer.json()["n"].is_u64(), "{name}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_plain_client_may_say_how_long_it_waits() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"let go;
+            export default async (event, next) => {
+              if (next.stepname === "go") return go();
+              event.waitUntil(new Promise((resolve) => (go = resolve)).then(() => event.respondWith({ step: 2 })));
+              event.respondWith({ step: 1 }, { done: false });
+              console.error("it waits");
+            }"#,
+        )
+        .serve();
+
+    // Not at all: the first state, though another comes.
+    let answer = host.request("GET", "/").plain().header("prefer", "respond-async, wait=0").send();
     assert_eq!(answer.json(), json!({ "step": 1 }));
-    assert!(answer.is_live(), "{answer:?}");
+    host.log.next("it waits");
+
+    // Longer than without: the other state comes when somebody asks for it.
+    let answer = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| host.request("GET", "/").plain().header("prefer", "wait=60").send());
+        host.log.next("it waits");
+        host.get("/go");
+        waiting.join().expect("an answer")
+    });
+    assert_eq!(answer.json(), json!({ "step": 2 }));
 }
 
 #[test]
@@ -292,8 +452,59 @@ fn an_event_source_hears_every_state() {
         "event: state\ndata: {\"step\":1}\n\n\
          event: state\nid: response.replace-1\ndata: {\"step\":2}\n\n\
          event: done\ndata: null\n\n\
-         event: close\ndata: {\"code\":1000,\"reason\":\"done\"}\n\n"
+         event: close\nid: liveline-end\ndata: {\"code\":1000,\"reason\":\"done\"}\n\n"
     );
+    assert_eq!(answer.header("cache-control"), Some("no-store, no-transform"));
+}
+
+/// An event source asks again after each end, with the id that came last. Only 204 stops it.
+#[test]
+fn an_event_source_that_has_all_asks_in_vain() {
+    let host = serve(
+        r#"let runs = 0;
+        export default async function (event) {
+          runs += 1;
+          if (event.url.searchParams.has("final")) return { runs };
+          event.respondWith({ runs }, { done: false });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          event.respondWith({ runs, last: true });
+        }"#,
+    );
+    let ask = |path: &str, id: &str| {
+        host.request("GET", path)
+            .plain()
+            .header("accept", "text/event-stream")
+            .header("last-event-id", id)
+            .send()
+    };
+
+    for (path, run) in [("/", 1), ("/?final", 2)] {
+        let told = ask(path, "");
+        assert!(told.text().contains(&format!("\"runs\":{run}")), "{told:?}");
+        let last = told.text().lines().filter_map(|line| line.strip_prefix("id: ")).last().expect("an id");
+        let again = ask(path, last);
+        assert_eq!((again.status, again.text()), (204, ""));
+    }
+    // A stream that broke off is asked for again, and so is anything by who takes no events.
+    assert!(ask("/?final", "response.replace-1").text().contains("\"runs\":3"));
+    let plain = host.request("GET", "/?final").plain().header("last-event-id", "liveline-end").send();
+    assert_eq!(plain.json(), json!({ "runs": 4 }));
+}
+
+/// After these codes a client should ask again, and an event source does.
+#[test]
+fn an_event_source_asks_again_where_that_helps() {
+    let host = serve(
+        r#"export default (event) => {
+          event.waitUntilNavigate();
+          for (let i = 0; i < 2000; i++) event.client.postMessage("x".repeat(1000), { type: "n" });
+          return {};
+        };"#,
+    );
+
+    let answer = host.request("GET", "/").plain().header("accept", "text/event-stream").send();
+
+    assert!(answer.text().contains("1013") && !answer.text().contains("liveline-end"), "{answer:?}");
 }
 
 #[test]

@@ -27,8 +27,7 @@ export default (event) => {
     expected += 1;
   });
   event.client.addEventListener("runs", () => event.client.postMessage(runs, { type: "runs" }));
-  event.waitUntilNavigate();
-  return { is: "live" };
+  event.respondWith({ is: "live" }, { done: false });
 };
 "#;
 

@@ -402,6 +402,7 @@ fn dev_warns_once_where_a_folder_is_never_reached() {
         .dev();
 
     for path in ["/about", "/about", "/style.css", "/nowhere", "/about"] {
+        host.request("POST", path).send();
         host.get(path);
     }
 

@@ -232,7 +232,7 @@ fn a_banner_greets_people() {
         let terminal = Terminal::start(folder, command, 60, &[]);
         let address = terminal.address();
         assert_eq!(terminal.get(&address, "/").text(), "1");
-        terminal.screen.next("Ctrl+C");
+        terminal.screen.next(if command == "dev" { "q + Enter" } else { "Ctrl+C" });
         let shown = plain(&terminal.screen.text()).replace('\r', "");
         let name = format!("liveline {} {command}", env!("CARGO_PKG_VERSION"));
         for words in [name.as_str(), "listening on http://127.0.0.1:", "2, 1 in pages, 1 page in ", "site.db"]
@@ -248,7 +248,7 @@ fn a_banner_shows_the_address_for_others() {
     let site = Site::new().file("handler.js", FINE).arg("--host=0.0.0.0");
     let terminal = Terminal::start(site, "dev", 80, &[]);
     let address = terminal.address();
-    terminal.screen.next("Ctrl+C");
+    terminal.screen.next("q + Enter");
     assert!(address.starts_with("localhost:"), "{address}");
     let shown = plain(&terminal.screen.text());
     // A machine without a network has none.
@@ -257,6 +257,21 @@ fn a_banner_shows_the_address_for_others() {
         assert!(!network.starts_with("0.") && !network.starts_with("127."), "{shown}");
         assert_eq!(terminal.get(network, "/").text(), "1");
     }
+}
+
+#[test]
+fn keys_reload_and_stop() {
+    let mut terminal = Terminal::start(Site::new().file("handler.js", FINE), "dev", 80, &[("CI", "1")]);
+    terminal.screen.next("q + Enter");
+    terminal.type_line("x");
+    terminal.screen.next("r + Enter reloads");
+    terminal.type_line("r");
+    terminal.screen.next("reloaded in");
+    terminal.type_line("o");
+    terminal.screen.next("no browser was opened");
+    terminal.type_line("q");
+    terminal.screen.next("stopping");
+    assert_eq!(terminal.ended(), Some(0));
 }
 
 #[test]

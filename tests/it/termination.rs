@@ -21,7 +21,7 @@ fn watched(body: &str) -> Site {
 }
 
 /// Live until something ends it.
-const STAYS: &str = "event.waitUntilNavigate(); return {};";
+const STAYS: &str = "event.respondWith({}, { done: false });";
 
 /// What the handler saw, from the first to its signal.
 #[track_caller]

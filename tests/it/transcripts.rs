@@ -169,6 +169,8 @@ fn t6_navigating_away_ends_the_line() {
     let host = serve(LISTENS_TO_NAVIGATION);
 
     let (answer, mut line) = host.open("/");
+    // The handler has returned its last state; only the line stays.
+    assert_eq!(line.expect("response.done"), Value::Null);
     line.navigate("/other");
 
     assert_eq!(answer.text(), "{}");
@@ -187,6 +189,7 @@ fn t6_a_prevented_navigation_keeps_the_line() {
     let host = serve(LISTENS_TO_NAVIGATION);
 
     let (_, mut line) = host.open("/stay");
+    assert_eq!(line.expect("response.done"), Value::Null);
     line.navigate("/other");
     line.send("message", json!("still here?"));
 

@@ -9,8 +9,7 @@ use crate::support::{Event, Host, Site, serve};
 const STAYS: &str = r#"
     export default function (event, next) {
       event.client.addEventListener("message", (e) => event.client.postMessage(e.data));
-      event.waitUntilNavigate();
-      return "live";
+      event.respondWith("live", { done: false });
     }"#;
 
 #[track_caller]

@@ -48,8 +48,60 @@ fn a_stream_of_events_is_not_kept_by_anybody() {
     let stream = host.request("GET", &path).header("accept", "text/event-stream").stream();
 
     assert_eq!(stream.header("content-type"), Some("text/event-stream"));
-    assert_eq!(stream.header("cache-control"), Some("no-store"));
+    assert_eq!(stream.header("cache-control"), Some("no-store, no-transform"));
     assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+}
+
+/// A proxy may pass the head on with the first bytes of the body, which may be far.
+#[test]
+fn a_stream_of_events_begins_with_its_head() {
+    let host = serve(
+        r#"export default function (event) {
+          event.client.enterChannel("quiet");
+          event.waitUntilNavigate();
+          if (event.url.searchParams.has("silent")) return new Promise(() => {});
+          return "live";
+        }"#,
+    );
+    let line = host.get("/").line_path();
+
+    // Of neither is anything else to be said for now.
+    for path in [&*line, "/?silent"] {
+        let mut stream = TcpStream::connect(host.address()).expect("the host accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {}\r\naccept: text/event-stream\r\n\r\n", host.address());
+        stream.write_all(request.as_bytes()).expect("the host reads");
+        let mut text = String::new();
+        while !text.contains("\r\n\r\n:") {
+            let mut bytes = [0; 1024];
+            let read = stream.read(&mut bytes).expect("the beginning of a body");
+            assert!(read > 0, "{text}");
+            text.push_str(std::str::from_utf8(&bytes[..read]).expect("a text"));
+        }
+    }
+}
+
+/// A proxy that writes its upstream's name into `Host`: pages join without an Origin, and are refused with one.
+#[test]
+fn the_log_tells_once_why_pages_are_refused() {
+    let host = serve(ECHO);
+    let mut refused = 0;
+    for site in [Some("cross-site"), None, Some("same-origin")] {
+        let path = host.get("/").line_path();
+        let mut line = host.dial(&path).listen().expect("the line");
+        line.handshake();
+        let request =
+            host.request("POST", &path).header("origin", "https://site.example").body(message(json!(1)));
+        let request = site.into_iter().fold(request, |request, site| request.header("sec-fetch-site", site));
+        refused += u32::from(request.send().status == 403);
+    }
+
+    assert_eq!(refused, 3);
+    let told = host.log.next("pages at https://site.example are not live");
+    assert!(told.contains("Host") && told.contains("--allow-origin https://site.example"), "{told}");
+    let (text, once) = (host.log.text(), "are not live");
+    assert_eq!(text.matches(once).count(), 1, "{text}");
 }
 
 #[test]

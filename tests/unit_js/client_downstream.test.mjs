@@ -59,6 +59,15 @@ describe("a worker's answer", () => {
     assert.deepEqual(page.body, { last: true });
   });
 
+  test("has_the_state_that_was_there_before_the_line_was_asked_for", async () => {
+    const downstream = new Downstream((error) => { throw error; });
+    downstream.openClient();
+    LiveResponse.from({ n: 0 }, { done: false })[kSink](downstream);
+    const response = await downstream.answer;
+    assert.equal(response.status, 200);
+    assert.deepEqual(await response.json(), { n: 0 });
+  });
+
   test("goes_on_with_an_earlier_state_next_to_a_concurrent_one", async () => {
     const source = LiveResponse.from({ n: 0 }, { done: false });
     const first = source.body;
@@ -116,6 +125,11 @@ describe("a worker's answer", () => {
     assert.equal((await answered).data, "yes");
     near.postMessage(null, { type: "response.done" });
     await page.readyStateChange("done");
+    // The last state is there, and the upstream may still have something to tell.
+    const later = new Promise((resolve) => page.background.addEventListener("note", resolve));
+    near.postMessage("later", { type: "note" });
+    assert.equal((await later).data, "later");
+    near.close();
     await downstream.over;
   });
 });

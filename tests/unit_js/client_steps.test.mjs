@@ -26,6 +26,33 @@ async function run(handlers, path, { method = "GET", server = () => new Response
   return { answer, controller, reported };
 }
 
+describe("parts of a page", () => {
+  /** A request as a service worker gets it for a style sheet. */
+  async function style(handlers, path, destination = "style") {
+    const tree = new StepTree(Object.entries(handlers).map(([pattern, module]) => [pattern, () => module]));
+    const request = Object.defineProperty(new Request(ORIGIN + path), "destination", { value: destination });
+    const event = new ClientEvent(request, { detail: {}, controller: new AbortController(), report: () => {}, openClient: () => null });
+    return await new Router(tree, async () => "server").run(event);
+  }
+
+  test("they_go_past_handlers_that_only_take_the_event", async () => {
+    for (const handler of [() => "handler", (event) => "handler", async (event) => "handler", function (event) { return "handler"; }]) {
+      assert.equal(await style({ "/": { default: handler } }, "/style.css"), "server", String(handler));
+      assert.equal(await style({ "/": { default: handler } }, "/style.css", ""), "handler", String(handler));
+    }
+  });
+
+  test("handlers_that_may_ask_for_the_rest_of_the_path_see_them", async () => {
+    for (const handler of [(event, next) => "handler", (...all) => "handler", (event, next = null) => "handler", function () { return arguments.length && "handler"; }]) {
+      assert.equal(await style({ "/": { default: handler } }, "/style.css"), "handler", String(handler));
+    }
+  });
+
+  test("the_handler_of_the_path_itself_answers", async () => {
+    assert.equal(await style({ "/picture": { GET: () => "handler" } }, "/picture", "image"), "handler");
+  });
+});
+
 describe("the steps of a path", () => {
   test("every_folder_answers_and_all_are_asked_in_order", () => {
     assert.deepEqual(asked(["/", "/products", "/products/-"], "/products/7"), ["/ 0", "/products 1", "/products/- 2"]);

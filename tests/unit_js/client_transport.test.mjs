@@ -432,22 +432,26 @@ describe("app.background", () => {
     assert.equal(hub.length, 0);
   });
 
-  test("shows_dialogs_unless_someone_else_does", async () => {
+  test("shows_dialogs", async () => {
     const hub = new Hub();
     const [near, far] = portPair();
     hub.add(far);
     const shown = [];
-    globalThis.confirm = (text) => shown.push(text) > 0;
-    // As the app does once the part is loaded.
-    hub.addEventListener("confirm", (event) => queueMicrotask(() => answerDialog(event)));
+    hub.addEventListener("confirm", (event) => answerDialog(event, { confirm: (text) => shown.push(text) > 0 }));
     const answer = await near.postRequest({ message: "Sure?", details: "Really?" }, { type: "confirm" });
     assert.equal(answer.data, true);
     assert.deepEqual(shown, ["Sure?\r\nReally?"]);
-    hub.addEventListener("confirm", (event) => {
-      event.preventDefault();
-      event.ports[0].postMessage(false);
-    });
-    assert.equal((await near.postRequest({ message: "Again?" }, { type: "confirm" })).data, false);
-    assert.equal(shown.length, 1);
+  });
+
+  test("asks_on_every_line_and_takes_the_first_answer", async () => {
+    const hub = new Hub();
+    await assert.rejects(hub.postRequest("anyone?"), { name: "InvalidStateError" });
+    const pairs = [portPair(), portPair()];
+    for (const [, far] of pairs) hub.add(far);
+    pairs[1][0].addRequestListener("who", ({ data }) => `second: ${data}`);
+    const told = [];
+    const answer = await hub.postRequest("you?", ({ data }) => told.push(data), { type: "who" });
+    assert.equal(answer.data, "second: you?");
+    assert.deepEqual(told, ["second: you?"]);
   });
 });

@@ -255,6 +255,60 @@ fn open_overfull_queue_closes_too_slow() {
 }
 
 #[test]
+fn joining_overfull_queue_tells_the_code_to_who_joins() {
+    for carrier in [Carrier::Socket, Carrier::Resumable(Token([1; 16])), Carrier::Events] {
+        let (mut world, id) = World::new();
+        for _ in 0..3 {
+            world.send(id, &"x".repeat(400));
+        }
+        assert_eq!(world.told(), ["closed 1013"]);
+
+        let seat = world.join(TOKEN, carrier, &visitor(), (None, None)).expect("it is joined once");
+        assert_eq!(
+            world.engine.take(seat, 1 << 20, world.now, &mut Vec::new()),
+            Take::Close(CloseCode::TooSlow.into())
+        );
+        world.engine.receive(seat, CONNECT, world.now, &mut world.actions);
+        world.engine.socket_closed(seat, CloseCode::TooSlow.into(), world.now, &mut world.actions);
+        assert_eq!(world.told(), [""; 0], "its owner was told before");
+        assert!(world.engine.is_empty());
+    }
+}
+
+#[test]
+fn joining_cut_is_forgotten_after_the_window() {
+    let (mut world, id) = World::new();
+    world.engine.cut(id, CloseCode::IsolateLost.into(), world.now, &mut world.actions);
+    assert_eq!(world.told(), ["closed 1011"]);
+    assert!(!world.engine.is_empty());
+
+    world.now += limits().join_window;
+    world.engine.tick(world.now, &mut world.actions);
+    assert_eq!(world.told(), [""; 0]);
+    assert!(world.engine.is_empty());
+}
+
+#[test]
+fn joining_when_the_server_stops_is_forgotten_at_once() {
+    let (mut world, _) = World::new();
+    world.engine.cut_all(CloseCode::Restart, world.now, &mut world.actions);
+    assert_eq!(world.told(), ["closed 1012"]);
+    assert!(world.engine.is_empty());
+}
+
+#[test]
+fn open_done_is_told_once_and_messages_go_on() {
+    let (mut world, id) = World::open();
+    world.engine.done(id, world.now, &mut world.actions);
+    world.engine.done(id, world.now, &mut world.actions);
+    world.send(id, "later");
+    world.engine.complete(id, world.now, &mut world.actions);
+    let written = world.written(id);
+    assert_eq!(written.len(), 2, "{written:?}");
+    assert!(written[0].contains("response.done") && written[1] == "later", "{written:?}");
+}
+
+#[test]
 fn open_garbage_closes_unsupported() {
     let (mut world, id) = World::open();
     world.engine.receive(world.engine.seat_now(id), "garbage", world.now, &mut world.actions);

@@ -129,7 +129,7 @@ mod syntax {
         /// What names at the top stand for.
         locals: BTreeMap<String, (Kind, usize)>,
         /// How many `try` blocks are around.
-        tries: usize,
+        tries: u32,
         start: StartSourcePos,
     }
 
@@ -329,7 +329,10 @@ mod syntax {
                 let index = self.import(literal, Form::Dynamic, None);
                 self.facts.imports[index].is_json = is_json;
             }
+            let is_prepared = matches!(&call.callee, Callee::Expr(callee) if is_catch(callee));
+            self.tries += u32::from(is_prepared);
             call.visit_children_with(self);
+            self.tries -= u32::from(is_prepared);
         }
 
         fn visit_try_stmt(&mut self, statement: &TryStmt) {
@@ -339,6 +342,12 @@ mod syntax {
             statement.handler.visit_with(self);
             statement.finalizer.visit_with(self);
         }
+    }
+
+    /// `import("a").catch`
+    fn is_catch(callee: &Expr) -> bool {
+        let Expr::Member(member) = callee else { return false };
+        matches!(&member.prop, MemberProp::Ident(name) if name.sym == *"catch")
     }
 
     struct Names(Vec<BindingIdent>);

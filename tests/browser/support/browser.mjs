@@ -15,11 +15,11 @@ const FLAGS = [
 ];
 
 /**
- * A browser with a profile of its own. One that keeps pages which the user leaves, as they are, is never shared:
- * Playwright's browsers do not.
+ * A browser with a profile of its own. `isOwn`: nobody else has windows of it; `keepsPages`: it keeps pages that the user
+ * leaves as they are, which Playwright turns off.
  */
-export async function connect({ keepsPages = false } = {}) {
-  const shared = process.env.LIVELINE_BROWSER;
+export async function connect({ isOwn = false, keepsPages = false } = {}) {
+  const shared = isOwn || keepsPages ? undefined : process.env.LIVELINE_BROWSER;
   if (keepsPages) {
     return await chromium.launch({ ...await options(), ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   }

@@ -21,6 +21,8 @@ pub struct Curl {
     sends_cookies: bool,
     /// `-c`: cookies are kept.
     keeps_cookies: bool,
+    /// `-L`: what it prints is where a redirect leads.
+    follows: bool,
 }
 
 /// What a command printed.
@@ -40,6 +42,9 @@ impl Curl {
                 "-i" => curl.head = true,
                 // How curl itself prints.
                 "-N" | "-s" => {}
+                // What it takes brackets in a URL for.
+                "-g" => {}
+                "-L" => curl.follows = true,
                 "-X" => curl.method = Some(value()?),
                 "-d" => curl.body = Some(value()?),
                 "-H" => {
@@ -93,6 +98,13 @@ impl Curl {
                 let value = rest.split(';').next().unwrap_or_default();
                 jar.insert(name.to_owned(), value.to_owned());
             }
+        }
+        if self.follows
+            && let Some(location) = answer.header("location")
+        {
+            let (sends_cookies, keeps_cookies) = (self.sends_cookies, self.keeps_cookies);
+            let next = Curl { path: location.to_owned(), sends_cookies, keeps_cookies, ..Curl::default() };
+            return next.send(host, jar);
         }
         Printed { answer, head: self.head }
     }

@@ -1,6 +1,7 @@
 //! A terminal that a program runs at, as a person has one.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command, Stdio};
 
@@ -13,6 +14,7 @@ use super::{Finished, Log, Site};
 pub struct Terminal {
     /// Everything that was printed on it.
     pub screen: Log,
+    keyboard: File,
     process: Child,
     /// Its folder lasts as long.
     _site: Site,
@@ -32,18 +34,20 @@ fn open(columns: u16) -> (File, File) {
     (File::from(outer), inner)
 }
 
-fn begin(mut line: Command, columns: u16, environment: &[(&str, &str)]) -> (Log, Child) {
+/// Starts a program whose outputs are a terminal, and its input, too, if somebody types there.
+fn begin(mut line: Command, columns: u16, environment: &[(&str, &str)], types: bool) -> (Log, File, Child) {
     let (outer, inner) = open(columns);
     let end = || Stdio::from(inner.try_clone().expect("a descriptor can be doubled"));
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "CI"] {
         line.env_remove(name);
     }
     line.env("TERM", "xterm-256color").envs(environment.iter().copied());
-    line.stdin(Stdio::null()).stdout(end()).stderr(end());
+    line.stdin(if types { end() } else { Stdio::null() }).stdout(end()).stderr(end());
     let process = line.spawn().expect("the executable under test starts");
     // The program's are the last ends of its side: when it ends, so does what can be read here.
     drop((line, inner));
-    (Log::follow("the terminal", outer), process)
+    let keyboard = outer.try_clone().expect("a descriptor can be doubled");
+    (Log::follow("the terminal", outer), keyboard, process)
 }
 
 impl Terminal {
@@ -51,14 +55,23 @@ impl Terminal {
     pub fn start(site: Site, command: &str, columns: u16, environment: &[(&str, &str)]) -> Terminal {
         let mut line = site.command(command);
         line.args(["--port", "0"]);
-        let (screen, process) = begin(line, columns, environment);
-        Terminal { screen, process, _site: site }
+        let (screen, keyboard, process) = begin(line, columns, environment, true);
+        Terminal { screen, keyboard, process, _site: site }
+    }
+
+    /// Types a line.
+    pub fn type_line(&self, text: &str) {
+        (&self.keyboard).write_all(format!("{text}\n").as_bytes()).expect("a terminal takes what is typed");
+    }
+
+    /// Waits until the process has ended by itself, and returns its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.process.wait().expect("the exit status of a child").code()
     }
 
     /// A command that ends by itself, and what was to be seen.
-    pub fn run(mut line: Command, columns: u16, environment: &[(&str, &str)]) -> Finished {
-        line.stdin(Stdio::null());
-        let (screen, mut process) = begin(line, columns, environment);
+    pub fn run(line: Command, columns: u16, environment: &[(&str, &str)]) -> Finished {
+        let (screen, _keyboard, mut process) = begin(line, columns, environment, false);
         let shown = screen.end().replace('\r', "");
         let code = process.wait().expect("the exit status of a child").code();
         Finished { code, stdout: shown, stderr: String::new() }

@@ -1,6 +1,6 @@
 // event.url: a URL that can also be read as a list of segments and a tree of query parameters.
 
-import { nest } from "./24_nested_keys.js";
+import { nest } from "./27_nested_keys.js";
 import {
   ArrayPrototypeAt,
   ArrayPrototypeFilter,

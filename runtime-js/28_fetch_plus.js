@@ -1,7 +1,7 @@
 // `@webqit/fetch-plus` beyond LiveResponse: headers as structures, bodies of whatever type, forms as JSON.
 
 import { checkOptions } from "./04_options.js";
-import { flatten, nest, numberOf } from "./24_nested_keys.js";
+import { flatten, nest, numberOf } from "./27_nested_keys.js";
 import {
   ArrayBuffer,
   ArrayBufferIsView,
@@ -46,6 +46,7 @@ import {
   RegExpPrototypeExec,
   RegExpPrototypeTest,
   Request,
+  RequestPrototypeClone,
   Response,
   SafeArrayIterator,
   SafeMap,
@@ -179,7 +180,7 @@ function defineClasses() {
 
   /** What Requests and Responses have in common. */
   function withBodies(Message, isRequest) {
-    const { clone, formData } = Message.prototype;
+    const { arrayBuffer, clone, formData } = Message.prototype;
     const { get: getHeaders } = accessor(Message.prototype, "headers");
     const { get: getBody } = accessor(Message.prototype, "body");
 
@@ -230,7 +231,7 @@ function defineClasses() {
       if (to === null && memory.has("original")) return memory.get("original");
       const wanted = to ?? readerFor(type);
       if (!memory.has(wanted)) {
-        if (!memory.has("arrayBuffer")) memory.set("arrayBuffer", await message.arrayBuffer());
+        if (!memory.has("arrayBuffer")) memory.set("arrayBuffer", await FunctionPrototypeCall(arrayBuffer, message));
         const bytes = memory.get("arrayBuffer");
         const headers = { "Content-Type": type };
         const again = () => {
@@ -265,6 +266,8 @@ function defineClasses() {
     return copyOfTree(value);
   }
 
+  const { arrayBuffer: readBytes } = Request.prototype;
+
   /** A Request that reads any body, with structured headers. */
   class RequestPlus extends withBodies(Request, true) {
     /** A Request whose body is any value: data becomes JSON, and a form where it has files in it. */
@@ -293,7 +296,7 @@ function defineClasses() {
         HeadersPrototypeDelete(copy.headers, "content-type");
         HeadersPrototypeDelete(copy.headers, "content-length");
       } else if (request.body !== null) {
-        copy.body = await request.clone().arrayBuffer();
+        copy.body = await FunctionPrototypeCall(readBytes, RequestPrototypeClone(request));
       }
       return copy;
     }

@@ -1,0 +1,75 @@
+// What the page knows of the user: what handlers of the server have set by `event.user`.
+
+import { Observer } from "../60_observer.js";
+import { Dialogs } from "../38_dialogs.js";
+
+/** Where the host says it. */
+const USER = "/.liveline/user";
+
+/** Reads the values that the server has of the user now. */
+export async function readUser() {
+  const answer = await fetch(USER, { headers: { Accept: "application/json" }, cache: "no-store" });
+  return answer.ok ? await answer.json() : {};
+}
+
+/** Keeps `user` what the server knows, after every navigation. @param {object} navigator `app.navigator` */
+export function followUser(user, navigator) {
+  const refresh = async () => {
+    const values = await readUser().catch(() => null);
+    if (values === null) return;
+    Observer.batch(user, () => {
+      for (const key of Object.keys(user)) if (!(key in values)) Observer.deleteProperty(user, key);
+      Observer.set(user, values);
+    });
+  };
+  Observer.observe(navigator, "requesting", ({ value }) => value === null && refresh());
+  refresh();
+}
+
+/** event.user of client handlers: what the server knows, and dialogs. Only the server changes it. */
+export class PageUser extends Dialogs {
+  async get(key) {
+    const values = await readUser();
+    return Object.hasOwn(values, key) ? values[key] : undefined;
+  }
+
+  async has(key) {
+    return (await this.get(key)) !== undefined;
+  }
+
+  async keys() {
+    return Object.keys(await readUser());
+  }
+
+  async values() {
+    return Object.values(await readUser());
+  }
+
+  async entries() {
+    return Object.entries(await readUser());
+  }
+
+  async count() {
+    return (await this.keys()).length;
+  }
+
+  async json() {
+    return await readUser();
+  }
+
+  /** Whether the user has an id. */
+  async isSignedIn(callback = undefined) {
+    if (callback !== undefined) throw serverOnly("isSignedIn(callback)");
+    return Boolean(await this.get("id"));
+  }
+}
+
+for (const name of ["set", "delete", "clear", "patch", "subscribe", "require", "defineHandler", "signIn", "signOut"]) {
+  PageUser.prototype[name] = () => {
+    throw serverOnly(`${name}()`);
+  };
+}
+
+function serverOnly(call) {
+  return new TypeError(`event.user.${call} is for handlers of the server: go on with next(), or ask one by fetch().`);
+}

@@ -1,0 +1,73 @@
+//! What a person types while `dev` runs: a letter and Enter. Ctrl-C and what closes a terminal are signals.
+
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Signal, getpgrp, getpid, kill_process};
+use rustix::termios::tcgetpgrp;
+
+use super::{browser, print};
+
+/// How often a process in the background looks whether it is in the foreground again.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What the keys do, in a line.
+pub const HINT: &str = "r + Enter reloads, o + Enter opens the browser, q + Enter stops.";
+
+/// Whether somebody can type.
+pub fn are_there() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Listens for as long as the process lives; `url` is what `o` opens.
+pub fn listen(url: String) -> io::Result<()> {
+    thread::Builder::new().name("liveline-keys".into()).spawn(move || {
+        let mut typed = Vec::new();
+        while let Some(byte) = next_byte() {
+            if byte != b'\n' {
+                typed.push(byte);
+                continue;
+            }
+            obey(typed.trim_ascii(), &url);
+            typed.clear();
+        }
+    })?;
+    Ok(())
+}
+
+fn obey(typed: &[u8], url: &str) {
+    let send = |signal: Signal| {
+        // A process may always send itself a signal.
+        let _ = kill_process(getpid(), signal);
+    };
+    match typed {
+        b"r" => send(Signal::HUP),
+        b"o" => browser::open(url),
+        b"q" => send(Signal::INT),
+        b"" => {}
+        _ => print(HINT),
+    }
+}
+
+/// The next byte that is typed. A process in the background is stopped if it reads, so it does not.
+fn next_byte() -> Option<u8> {
+    let stdin = io::stdin();
+    loop {
+        let mut descriptors = [PollFd::new(&stdin, PollFlags::IN)];
+        poll(&mut descriptors, None).ok()?;
+        // A terminal that does not control the process has no foreground.
+        if tcgetpgrp(stdin.as_fd()).is_ok_and(|group| group != getpgrp()) {
+            thread::sleep(LOOK);
+            continue;
+        }
+        let mut byte = [0];
+        // Not by the standard library, which would take more from the terminal than it gives.
+        return match rustix::io::read(&stdin, &mut byte) {
+            Ok(1) => Some(byte[0]),
+            _ => None,
+        };
+    }
+}

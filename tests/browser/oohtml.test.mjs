@@ -1,0 +1,131 @@
+// Pages as OOHTML has them: the same document, shown by OOHTML itself in Chromium and by the host. What differs only in
+// how it is written is brought into one form first.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { connect } from "./support/browser.mjs";
+import { startHost } from "./support/host.mjs";
+import { DOCUMENTS } from "./support/oohtml_documents.mjs";
+
+const OOHTML = await readFile(new URL("node_modules/@webqit/oohtml/dist/main.js", import.meta.url), "utf8");
+
+/** The document as a file. `script` is how it gets OOHTML. */
+const pageOf = ({ head = "", body }, script = "") => `<!DOCTYPE html><html><head><meta charset="utf-8">${script}${head}</head><body>${body}</body></html>`;
+
+/** One form of what a body shows. Runs in a browser. */
+function shown(body) {
+  const copy = body.cloneNode(true);
+  for (const gone of copy.querySelectorAll("script, style, template")) gone.remove();
+  const walker = document.createTreeWalker(copy, NodeFilter.SHOW_COMMENT);
+  const comments = [];
+  while (walker.nextNode()) comments.push(walker.currentNode);
+  for (const comment of comments) comment.remove();
+  copy.normalize();
+  for (const element of copy.querySelectorAll("*")) {
+    if (element.hasAttribute("style")) element.setAttribute("style", element.style.cssText);
+    const attributes = [...element.attributes].map(({ name, value }) => [name, value]).sort();
+    for (const [name] of attributes) element.removeAttribute(name);
+    // Which names an item has, and what is a copy of which fragment, is for OOHTML's own use.
+    for (const [name, value] of attributes) if (!["bindings", "data-nodecount", "def", "importscontext", "data-key"].includes(name)) element.setAttribute(name, value);
+  }
+  return copy.innerHTML.replace(/\s+/g, " ");
+}
+
+/** Waits until OOHTML has nothing more to do: its effects are promises. Runs in a browser. */
+const settled = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 20)));
+
+const withoutEmpty = (html) => html.replaceAll(/ [-\w]+=""/g, "");
+
+describe("OOHTML", { concurrency: 1 }, () => {
+  let browser, folder, host, page;
+  const names = Object.keys(DOCUMENTS);
+  const routeOf = (name) => `/d${names.indexOf(name)}`;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "liveline-oohtml-"));
+    for (const name of names) {
+      const { states } = DOCUMENTS[name];
+      for (const [kind, script] of [["own", ""], ["brought", `<script src="/oohtml.js"></script>`]]) {
+        const route = join(folder, "app", routeOf(name), kind);
+        await mkdir(route, { recursive: true });
+        await writeFile(join(route, "page.html"), pageOf(DOCUMENTS[name], script));
+        await writeFile(join(route, "handler.js"), `const states = ${JSON.stringify(states)};
+          export default ({ url }) => states[Number(url.searchParams.get("n") ?? 0)];`);
+      }
+    }
+    await mkdir(join(folder, "public"));
+    await writeFile(join(folder, "public/oohtml.js"), OOHTML);
+    await writeFile(join(folder, "public/empty.txt"), "");
+    [browser, host] = await Promise.all([connect(), startHost(folder)]);
+    page = await browser.newPage();
+    await page.addInitScript(`globalThis.shown = ${shown}; globalThis.settled = ${settled};`);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await host?.stop();
+    if (folder !== undefined) await rm(folder, { recursive: true });
+  });
+
+  /** What OOHTML alone makes of each state, in the browser. */
+  async function byOohtml(name) {
+    const html = pageOf(DOCUMENTS[name], `<script src="/oohtml.js"></script>`);
+    await page.route("**/oracle", (route) => route.fulfill({ contentType: "text/html", body: html }));
+    await page.goto(`${host.url}/oracle`);
+    const list = [];
+    for (const data of DOCUMENTS[name].states) {
+      list.push(await page.evaluate(async (data) => {
+        document.bind({ data }, { diff: true });
+        await settled();
+        return shown(document.body);
+      }, data));
+    }
+    await page.unroute("**/oracle");
+    return list;
+  }
+
+  /** What the server sends for each state. */
+  async function byServer(route, states) {
+    await page.goto(`${host.url}/empty.txt`);
+    return await page.evaluate(async ([route, count]) => {
+      const list = [];
+      for (let n = 0; n < count; n++) {
+        const answer = await fetch(`${route}?n=${n}`, { headers: { Accept: "text/html" } });
+        list.push(shown(new DOMParser().parseFromString(await answer.text(), "text/html").body));
+      }
+      return list;
+    }, [route, states.length]);
+  }
+
+  /** What the page shows in a browser while it goes from one state to the next. */
+  async function byPage(route, states) {
+    const list = [];
+    for (const n of states.keys()) {
+      if (n === 0) await page.goto(`${host.url}${route}`);
+      else await page.evaluate((url) => webqit.app.navigate(url), `${route}?n=${n}`);
+      list.push(await page.evaluate(async () => {
+        await settled();
+        return shown(document.body);
+      }));
+    }
+    return list;
+  }
+
+  for (const name of names) {
+    it(name, async () => {
+      const { states } = DOCUMENTS[name];
+      const expected = await byOohtml(name);
+      const route = routeOf(name);
+      assert.deepEqual(await byServer(`${route}/brought`, states), expected, "the server's HTML");
+      assert.deepEqual(await byPage(`${route}/brought`, states), expected, "OOHTML goes on with the server's HTML");
+      if (DOCUMENTS[name].isOohtmls) return;
+      // Without OOHTML an attribute without a value is none.
+      const list = expected.map(withoutEmpty);
+      assert.deepEqual((await byServer(`${route}/own`, states)).map(withoutEmpty), list, "the server's HTML, without OOHTML");
+      assert.deepEqual((await byPage(`${route}/own`, states)).map(withoutEmpty), list, "the page, without OOHTML");
+    });
+  }
+});
