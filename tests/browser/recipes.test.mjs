@@ -58,6 +58,8 @@ cooked("sign-in", async ({ open }) => {
 
   await page.getByRole("button", { name: "Sign out" }).click();
   await window.at("/sign-in");
+  // The address changes first, and then what is shown.
+  await window.shows("section:not([hidden]) h1", "Sign in");
   await fill("another secret");
   await page.getByRole("button", { name: "Sign in" }).click();
   await window.shows("[role=alert]", "There is no such name with this password.");
