@@ -14,7 +14,7 @@ example("chat", async ({ open }) => {
   await grace.shows(".chat-message[type=event] b", "You");
 
   // T7
-  await adasLine.hears(TYPE, ({ event, user }) => event === "joins" && user === Grace);
+  await adasLine.hears(TYPE, (it) => it.event === "joins" && it.user === Grace);
   await ada.page.locator(".chat-message[type=event]", { hasText: `${Grace} joined` }).waitFor();
   await ada.page.getByLabel("Message").fill("Good morning");
   await ada.page.getByRole("button", { name: "Send" }).click();
@@ -30,7 +30,7 @@ example("chat", async ({ open }) => {
   assert.ok(await isRightOf(ada.page.locator(".chat-message[type=outgoing]"), ada.page.locator("#trail")));
   assert.equal(await ada.page.getByLabel("Message").inputValue(), "", "the field is ready for the next");
   // Nobody hears their own words.
-  assert.deepEqual(adasLine.heard.filter(({ message }) => message.user === Ada), []);
+  assert.deepEqual(adasLine.heard.filter(({ message }) => message?.user === Ada), []);
 
   // Another name, without leaving the page.
   const Hopper = `Rear Admiral ${Grace}`;

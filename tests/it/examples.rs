@@ -9,7 +9,10 @@ use crate::support::{Host, Site, apply};
 
 /// The examples as a person starts them.
 fn examples() -> Host {
-    Site::of(folder()).dev()
+    let host = Site::of(folder()).dev();
+    // Databases are opened while modules load, which `dev` does not wait for.
+    host.until("/hello", |answer| answer.status == 200);
+    host
 }
 
 fn folder() -> PathBuf {
