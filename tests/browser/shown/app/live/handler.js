@@ -1,7 +1,5 @@
 export default async function (event) {
-  const data = { value: `live ${event.request.method}` };
-  event.client.addEventListener("go", () => data.value = "gone on");
-  event.client.addEventListener("fail", () => event.abort?.());
-  await event.respondWith(data, { done: false });
+  event.client.addEventListener("go", () => event.respondWith({ value: "gone on" }, { done: false }));
+  await event.respondWith({ value: `live ${event.request.method}` }, { done: false });
   event.waitUntilNavigate();
 }
