@@ -403,7 +403,8 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
 export function start(manifest, load) {
   if (globalThis.webqit?.app !== undefined) return;
   globalThis.LiveResponse = LiveResponse;
-  globalThis.Observer = Observer;
+  // OOHTML keeps its own in a global variable of this name.
+  globalThis.Observer ??= Observer;
   globalThis.webqit ??= {};
   globalThis.webqit.app = new App(manifest, persistent(load));
 }

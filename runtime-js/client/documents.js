@@ -9,7 +9,7 @@ const PAGES = "/.liveline/blank";
 const MAX_PAGES = 50;
 
 /** What every page needs. */
-const SCRIPTS = ["/app.js", ...["binding", "handlers", "live", "sockets"].map((part) => `/.liveline/app/${part}.js`)];
+const SCRIPTS = ["/app.js", ...["binding", "dialogs", "forms", "handlers", "later", "live", "sockets"].map((part) => `/.liveline/app/${part}.js`)];
 /** Everything of the host's that is kept when a page loads it. */
 const IS_SCRIPT = /^\/(?:app\.m?js$|\.liveline\/(?:app|client)\/)/;
 

@@ -121,8 +121,8 @@ const STYLE = `
   :host(:not([state])), :host([state="online"]), :host([hidden]) { display: none; }
   [part="notice"] {
     box-sizing: border-box; max-width: 36rem;
-    display: flex; flex-wrap: wrap; align-items: center; gap: 0.375rem 0.875rem;
-    padding: 0.625rem 0.75rem 0.625rem 1rem;
+    display: flex; align-items: center; gap: 0.75rem;
+    padding: 0.625rem 0.5rem 0.625rem 1rem;
     color: var(--liveline-status-color, light-dark(#1c1b1a, #f3f1ee));
     background: var(--liveline-status-background, light-dark(#fff, #2a2927));
     border: 1px solid var(--liveline-status-border, light-dark(#d9d5cf, #4a4743));
@@ -134,7 +134,7 @@ const STYLE = `
   :host([state="lost"]) [part="notice"] {
     border-inline-start-color: var(--liveline-status-accent, light-dark(#b3261e, #f2766b));
   }
-  [part="text"] { flex: 1 1 12rem; }
+  [part="text"] { flex: 1; min-width: 0; }
   button {
     font: inherit; font-weight: 600; color: inherit; background: none; cursor: pointer;
     padding: 0.25rem 0.625rem; border: 1px solid currentColor; border-radius: 0.375rem;

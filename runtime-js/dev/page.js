@@ -14,6 +14,8 @@
   const KEPT_FOR = 30_000;
   /** How long after a reload fields and places that are not there yet are waited for, in milliseconds. */
   const RESTORE_FOR = 5000;
+  /** How long after an error its answer has certainly come, in milliseconds. */
+  const ANSWERED_AFTER = 1000;
   const KEPT = "liveline:dev";
   const BEHIND = "liveline:dev-behind";
 
@@ -406,8 +408,13 @@
     return path === null || path === undefined || path === location.pathname || loaded().has(path);
   }
 
-  function failed({ failure, age }) {
-    if (!concerns(failure, age) || errorPage() !== null) return;
+  function failed({ failure, age }, isLooked = false) {
+    if (!concerns(failure, age)) {
+      // What the page asks for counts as loaded only when its answer has come to its end.
+      if (!isLooked) setTimeout(() => failed({ failure, age: age + ANSWERED_AFTER }, true), ANSWERED_AFTER);
+      return;
+    }
+    if (errorPage() !== null) return;
     const { about, method, path, error } = failure;
     add("server", { ...error, about: method === null ? about : `${about}: ${method} ${path}` });
   }
@@ -711,7 +718,7 @@
     hasConnected = true;
     // The page missed something, and nobody knows what.
     if (isBehind(run, saves)) return reload();
-    failures.forEach(failed);
+    failures.forEach((failure) => failed(failure));
     isBroken(broken);
   }
 

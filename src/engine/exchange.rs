@@ -262,10 +262,11 @@ impl<B> Exchange<B> {
         self.running == 0 && self.done && self.holds == 0 && self.streams == 0
     }
 
-    /// Whether its client could have a state already and the host waits for a later one. Some: whether handlers still run.
+    /// Whether its client could have a state already and the host waits for a later one. Some: whether a handler still
+    /// runs, or a promise is waited for, which are meant to come to an end.
     pub fn holds_state(&self) -> Option<bool> {
         let has_state = matches!(self.stage, Stage::Opening { first: Some(_), .. });
-        (has_state && self.reach == Reach::Final).then_some(self.running > 0)
+        (has_state && self.reach == Reach::Final).then_some(self.running > 0 || self.holds > 0)
     }
 
     /// HTTP has its answer, or can no longer get one.
@@ -568,7 +569,10 @@ mod tests {
         assert_eq!(exchange.holds_state(), None);
         exchange.handle(answer(false)).unwrap();
         assert_eq!(exchange.holds_state(), Some(true));
+        exchange.handle(Input::Hold).unwrap();
         exchange.handle(Input::Returned).unwrap();
+        assert_eq!(exchange.holds_state(), Some(true));
+        exchange.handle(Input::Release).unwrap();
         assert_eq!(exchange.holds_state(), Some(false));
         exchange.handle(Input::Settle).unwrap();
         assert_eq!(exchange.holds_state(), None);

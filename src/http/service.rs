@@ -33,7 +33,7 @@ use crate::ops::{
     Answer, AnswerBody, Call, Client, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature,
     Show, Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
 };
-use crate::router::{Conditions, Node, Page, PageId, Routes, Verdict, segments};
+use crate::router::{Conditions, Layer, Node, Page, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
 use crate::wire::Format;
 
@@ -508,12 +508,15 @@ const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
 /// Where service workers find the page of a route without a state.
 const BLANK_PAGES: &str = "/.liveline/blank";
 
-/// The page of a path as it was written.
+/// The page of a path as it was written. Handlers that guard a route are not asked, so only sites with a service worker
+/// give pages away like this.
 fn blank_page(routes: &Routes, path: &str, method: &Method) -> Answer {
     if !is_look(method) {
         return Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let page = routes.node(routes.resolve(path)).page.and_then(|page| routes.page(page));
+    let has_worker = routes.handlers().iter().any(|handler| handler.layer == Layer::Worker);
+    let page =
+        routes.node(routes.resolve(path)).page.filter(|_| has_worker).and_then(|page| routes.page(page));
     let Some(page) = page else { return Answer::text(StatusCode::NOT_FOUND, "The route has no page.\n") };
     match page.blank() {
         Ok(blank) => {

@@ -235,9 +235,7 @@ async fn look(
     let site = Site { routes: routes.clone(), files, browser, dev: None, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
-    // Several may share a layout.
-    let pages: BTreeSet<&Path> = routes.pages().iter().map(|page| &*page.path).collect();
-    let bindings = pages.into_iter().flat_map(|page| problems_of_page(&isolate, page)).collect();
+    let bindings = problems_of_pages(&isolate, &routes);
     send(Found { loaded, bindings });
     settings.hub.unregister(owner, CloseCode::IsolateLost);
 }
@@ -260,7 +258,26 @@ const VOID: [&str; 13] =
 /// Elements whose text has no escapes: nothing is rendered into them, and nothing in them is bound.
 const RAW_TEXT: [&str; 7] = ["script", "style", "noscript", "iframe", "xmp", "noembed", "noframes"];
 
-fn problems_of_page(isolate: &Isolate, file: &Path) -> Vec<Diagnostic> {
+fn problems_of_pages(isolate: &Isolate, routes: &Routes) -> Vec<Diagnostic> {
+    // Several may share a layout, and are shown with all that is defined there.
+    let pages = routes.pages().iter().map(|page| {
+        // What cannot be read is told below.
+        let _ = page.read();
+        page.path.clone()
+    });
+    let mut files: BTreeSet<_> = pages.collect();
+    files.extend(routes.page_files());
+    let mut templates = BTreeMap::new();
+    for file in &files {
+        let html = fs::read(file).unwrap_or_default();
+        for (name, has_element) in survey::marks(&String::from_utf8_lossy(&html)).templates {
+            *templates.entry(name).or_insert(false) |= has_element;
+        }
+    }
+    files.iter().flat_map(|file| problems_of_page(isolate, file, &templates)).collect()
+}
+
+fn problems_of_page(isolate: &Isolate, file: &Path, templates: &BTreeMap<String, bool>) -> Vec<Diagnostic> {
     let html = match fs::read(file) {
         Ok(html) => String::from_utf8_lossy(&html).into_owned(),
         Err(error) => {
@@ -274,6 +291,13 @@ fn problems_of_page(isolate: &Isolate, file: &Path) -> Vec<Diagnostic> {
     };
     let mut problems: Vec<_> =
         found.problems.iter().map(|it| problem(it.message.clone(), it.at, None)).collect();
+    for (expression, at) in &found.comments {
+        let bindings: Vec<Binding> =
+            serde_json::from_str(&isolate.bindings_of(&format!("#text: {expression}"))).unwrap_or_default();
+        for error in bindings.into_iter().filter_map(|binding| binding.error) {
+            problems.push(problem(format!("this binding is broken: {error}"), *at, None));
+        }
+    }
     for mark in &found.marks {
         let element = mark.element.as_str();
         if RAW_TEXT.contains(&element) {
@@ -312,12 +336,12 @@ fn problems_of_page(isolate: &Isolate, file: &Path) -> Vec<Diagnostic> {
                     Some(help),
                 ));
             } else if let Some(name) =
-                template.filter(|name| !is_path(name) && found.templates.get(name) != Some(&true))
+                template.filter(|name| !is_path(name) && templates.get(name) != Some(&true))
             {
-                if found.has_imports && !found.templates.contains_key(&name) {
+                if found.has_imports && !templates.contains_key(&name) {
                     continue;
                 }
-                problems.push(missing_template(&name, &found.templates, |message, help| {
+                problems.push(missing_template(&name, templates, |message, help| {
                     problem(message, at, Some(help))
                 }));
             }

@@ -23,6 +23,9 @@ use crate::router::{Layer, Routes};
 /// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
 const MAX_RETIRED: usize = 8;
 
+/// How long a reload in development waits for the old code's idle connections; a handler may spin there.
+const PASS_ON_TIME: Duration = Duration::from_secs(2);
+
 /// So many isolates lost within a time are worth a word: handlers let strangers do that again and again.
 const MANY_LOST: (usize, Duration) = (3, Duration::from_secs(600));
 
@@ -151,11 +154,18 @@ impl Pool {
         let changed_from = std::mem::replace(&mut *lock(&self.parts), Arc::new(parts));
         self.has_code.store(true, Ordering::Relaxed);
         let old = self.current.swap(Arc::new(workers));
-        for worker in old.iter() {
-            self.retire(worker.clone());
-        }
+        let retiring: Vec<_> = old.iter().map(|worker| self.retire(worker.clone())).collect();
         let took = began.elapsed();
         self.prepare_spare();
+        if self.settings.mode == Mode::Development {
+            // Who hears of the new code and asks at once is not to be answered by the old.
+            let passed_on = async {
+                for retiring in retiring {
+                    let _ = retiring.await;
+                }
+            };
+            let _ = tokio::time::timeout(PASS_ON_TIME, passed_on).await;
+        }
         Ok(Reloaded { handlers, took, changed_from })
     }
 
@@ -480,8 +490,10 @@ impl Pool {
         }
     }
 
-    fn retire(&self, worker: Arc<Handle>) {
-        let _ = worker.mailbox.send(Mail::Retire);
+    /// Lets a worker finish. What is returned resolves when its idle connections are on their way to others.
+    fn retire(&self, worker: Arc<Handle>) -> oneshot::Receiver<()> {
+        let (done, passed_on) = oneshot::channel();
+        let _ = worker.mailbox.send(Mail::Retire(done));
         let mut retired = lock(&self.retired);
         retired.retain(|worker| !worker.mailbox.is_closed() && !worker.outside.is_lost());
         retired.push_back(worker);
@@ -491,6 +503,7 @@ impl Pool {
             self.settings.hub.unregister(oldest.owner, CloseCode::Restart);
             let _ = oldest.mailbox.send(Mail::Stop);
         }
+        passed_on
     }
 }
 

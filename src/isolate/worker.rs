@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::clients::{Clients, Enlisted};
 use super::isolate::Dispatched;
@@ -87,8 +87,9 @@ pub(super) enum Mail {
     Told(Told),
     /// The client of an unanswered request left.
     Abandoned(ExchangeId),
-    /// A newer generation serves: pass idle connections on, finish what is live, then end.
-    Retire,
+    /// A newer generation serves: pass idle connections on, finish what is live, then end. Who waits for that hears when
+    /// the idle ones are on their way.
+    Retire(oneshot::Sender<()>),
     /// The process ends: end what clients would follow for ever and ask for again.
     EndEvents,
     /// End now; what is live was told already.
@@ -287,10 +288,15 @@ impl Worker {
                     }
                 }
                 Some(Mail::Abandoned(id)) => self.isolate.end(id, &Close::from(CloseCode::GoingAway)),
-                Some(Mail::Retire) => {
+                Some(Mail::Retire(done)) => {
                     retired = true;
                     self.isolate.announce_idle();
                     self.retiring.send_replace(true);
+                    // It has its turn behind the connections that this has woken.
+                    tokio::task::spawn_local(async move {
+                        tokio::task::yield_now().await;
+                        let _ = done.send(());
+                    });
                 }
                 Some(Mail::EndEvents) => self.isolate.end_events(),
             }

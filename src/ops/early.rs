@@ -123,7 +123,7 @@ impl EarlyMessages {
 
 impl Exchanges {
     fn early(&mut self, id: f64) -> Option<&mut EarlyMessages> {
-        self.slot(exchange_id(id))?.early.as_deref_mut()
+        self.slot(exchange_id(id))?.rare.as_mut()?.early.as_mut()
     }
 
     /// A listener came for messages of which some were given up.
@@ -164,7 +164,8 @@ pub fn op_early_keep(
     let Some(slot) = exchanges.slot(exchange_id(id)) else { return Ok(()) };
     let now = Instant::now();
     let address = slot.requester.address;
-    let early = slot.early.get_or_insert_with(|| Box::new(EarlyMessages::new(budget.begin(address, now))));
+    let early = &mut slot.rare.get_or_insert_default().early;
+    let early = early.get_or_insert_with(|| EarlyMessages::new(budget.begin(address, now)));
     early.keep(Said { kind, event_id, payload, ports, size }, limit, now);
     Ok(())
 }

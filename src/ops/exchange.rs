@@ -109,10 +109,8 @@ pub(super) struct Slot {
     pub cookies: Vec<(Place, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
-    /// The state that a client could have had which takes one answer.
-    held: Option<Box<HeldState>>,
-    /// What its client sent and nobody listens for yet.
-    pub early: Option<Box<EarlyMessages>>,
+    /// What few exchanges have.
+    pub rare: Option<Box<Rare>>,
     /// What waits for the line to exist.
     on_line: Vec<OnLine>,
     /// The client is behind with what was sent last.
@@ -154,14 +152,23 @@ impl BodyFault {
 
 /// How long the host waits for a later state than the first, on behalf of a client that takes one answer.
 const AFTER_RETURN: Duration = Duration::from_secs(1);
-/// The same while the handler still runs.
+/// The same while the handler still runs, or something that it waits for.
 const WHILE_RUNNING: Duration = Duration::from_secs(5);
+
+/// What few exchanges have, so that the others are smaller.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// The state that a client could have had which takes one answer.
+    held: Option<HeldState>,
+    /// What its client sent and nobody listens for yet.
+    pub early: Option<EarlyMessages>,
+}
 
 /// A state waits for the next, which may never come.
 struct HeldState {
     /// When there was one first.
     since: Instant,
-    /// When no handler ran any more.
+    /// When no handler ran any more, and nothing was waited for.
     returned: Option<Instant>,
 }
 
@@ -205,8 +212,8 @@ impl Slot {
             return;
         }
         let Some(is_running) = self.exchange.holds_state() else { return };
-        let held =
-            self.held.get_or_insert_with(|| Box::new(HeldState { since: Instant::now(), returned: None }));
+        let held = &mut self.rare.get_or_insert_default().held;
+        let held = held.get_or_insert_with(|| HeldState { since: Instant::now(), returned: None });
         if !is_running && held.returned.is_none() {
             held.returned = Some(Instant::now());
         }
@@ -301,8 +308,7 @@ impl Exchanges {
             session: ExchangeSession::of(session),
             cookies: Vec::new(),
             files: Vec::new(),
-            held: None,
-            early: None,
+            rare: None,
             on_line: Vec::new(),
             is_congested: false,
             reply: Reply::Here,
@@ -332,7 +338,7 @@ impl Exchanges {
     /// itself how long that is (`Prefer: wait`, RFC 7240 section 4.3).
     pub fn settles_at(&mut self, id: ExchangeId) -> Option<Instant> {
         let slot = self.slot(id)?;
-        let HeldState { since, returned } = slot.held.as_deref()?;
+        let HeldState { since, returned } = slot.rare.as_ref()?.held.as_ref()?;
         let (since, returned) = (*since, *returned);
         if let Some(wait) = wanted_wait(&slot.request.parts().headers) {
             return Some(since + wait);

@@ -61,7 +61,7 @@ describe("errors in dev", { concurrency: 2 }, () => {
       return window;
     };
     const request = await site.open("/");
-    await request.page.evaluate(() => globalThis.webqit.app.navigate("/request").catch(() => {}));
+    await request.page.evaluate(() => fetch("/request").then((answer) => answer.text()));
     const [text, ...more] = await overlaid(request, "in a request");
     assert.ok(text.includes("GET /request") && text.includes("handler.ts:3:9") && text.includes("throw new Error"), text);
     assert.deepEqual(more, []);

@@ -4,16 +4,38 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { connect } from "./support/browser.mjs";
 import { startHost } from "./support/host.mjs";
+import { PATIENCE } from "./support/patience.mjs";
 import { DOCUMENTS } from "./support/oohtml_documents.mjs";
 
 const OOHTML = await readFile(new URL("node_modules/@webqit/oohtml/dist/main.js", import.meta.url), "utf8");
 
 /** The document as a file. `script` is how it gets OOHTML. */
 const pageOf = ({ head = "", body }, script = "") => `<!DOCTYPE html><html><head><meta charset="utf-8">${script}${head}</head><body>${body}</body></html>`;
+
+/** The files of a project as Webflo's `init` makes it. */
+const WEBFLO = {
+  "package.json": `{ "type": "module", "dependencies": { "@webqit/webflo": "*" } }`,
+  "app/handler.server.js": `export default async function (event, next) {
+    if (next.stepname) return await next();
+    const isAgain = event.url.search !== "";
+    const menu = [{ title: "Home", href: "/" }, ...(isAgain ? [{ title: "Second", href: "/2" }] : [])];
+    return { title: isAgain ? "Again" : "Webflo Web", greeting: "Hello World!", menu };
+  }`,
+  "app/page.html": `<ul render="#items: (item) of data?.menu / 'menu'"><template def="menu" scoped="">
+    <li><a render="~href: item?.href; #text: item?.title;"></a></li></template></ul>`,
+  "public/index.html": `<!DOCTYPE html><html lang="en-US"><head><meta charset="UTF-8">
+    <title render="#text: data?.titleBar || data?.title">APP_TITLE</title>
+    <script crossorigin ssr src="https://unpkg.com/@webqit/oohtml@latest/dist/main.lite.js"></script>
+    <template def="app" ssr src="/assets/app.html" by="oohtml-cli"></template>
+    <script type="module" src="/assets/app.js" by="webflo"></script></head>
+    <body importscontext="/app"><h1><span><?{ data.title }?></span><br><span><?{ data.greeting }?></span></h1>
+    <import ref="#page.html">Import will show here...</import></body></html>`,
+};
 
 /** One form of what a body shows. Runs in a browser. */
 function shown(body) {
@@ -100,18 +122,51 @@ describe("OOHTML", { concurrency: 1 }, () => {
     }, [route, states.length]);
   }
 
-  /** What the page shows in a browser while it goes from one state to the next. */
-  async function byPage(route, states) {
+  /** What `read` gives in the page: what is expected as soon as it is there, else what there is in the end. */
+  async function becomes(read, expected) {
+    const end = Date.now() + PATIENCE;
+    while (true) {
+      const value = await page.evaluate(read);
+      if (isDeepStrictEqual(value, expected) || Date.now() > end) return value;
+      await page.evaluate(settled);
+    }
+  }
+
+  /** What the page shows in a browser while it goes from one state to the next. `form` is how it is compared. */
+  async function byPage(route, expected, form = (html) => html) {
     const list = [];
-    for (const n of states.keys()) {
+    for (const n of expected.keys()) {
       if (n === 0) await page.goto(`${host.url}${route}`);
       else await page.evaluate((url) => webqit.app.navigate(url), `${route}?n=${n}`);
-      list.push(await page.evaluate(async () => {
-        await settled();
-        return shown(document.body);
-      }));
+      list.push(await becomes(`(${form})(shown(document.body))`, expected[n]));
     }
     return list;
+  }
+
+  for (const way of ["with OOHTML", "without OOHTML"]) {
+    it(`a project of Webflo's init, ${way}`, async () => {
+      const project = await mkdtemp(join(tmpdir(), "liveline-webflo-"));
+      for (const [name, text] of Object.entries(WEBFLO)) {
+        await mkdir(dirname(join(project, name)), { recursive: true });
+        await writeFile(join(project, name), text);
+      }
+      const webflo = await startHost(project);
+      try {
+        const body = way === "with OOHTML" ? OOHTML : "";
+        const headers = { "Access-Control-Allow-Origin": "*" };
+        await page.route("https://unpkg.com/**", (route) => route.fulfill({ contentType: "text/javascript", body, headers }));
+        await page.goto(webflo.url);
+        const looks = () => [document.title, ...document.body.innerText.split("\n").filter((line) => line !== "")];
+        const first = ["Webflo Web", "Webflo Web", "Hello World!", "Home"];
+        assert.deepEqual(await becomes(looks, first), first);
+        await page.evaluate(() => webqit.app.navigate("/?again"));
+        const second = ["Again", "Again", "Hello World!", "Home", "Second"];
+        assert.deepEqual(await becomes(looks, second), second);
+      } finally {
+        await webflo.stop();
+        await rm(project, { recursive: true });
+      }
+    });
   }
 
   for (const name of names) {
@@ -120,12 +175,12 @@ describe("OOHTML", { concurrency: 1 }, () => {
       const expected = await byOohtml(name);
       const route = routeOf(name);
       assert.deepEqual(await byServer(`${route}/brought`, states), expected, "the server's HTML");
-      assert.deepEqual(await byPage(`${route}/brought`, states), expected, "OOHTML goes on with the server's HTML");
+      assert.deepEqual(await byPage(`${route}/brought`, expected), expected, "OOHTML goes on with the server's HTML");
       if (DOCUMENTS[name].isOohtmls) return;
       // Without OOHTML an attribute without a value is none.
       const list = expected.map(withoutEmpty);
       assert.deepEqual((await byServer(`${route}/own`, states)).map(withoutEmpty), list, "the server's HTML, without OOHTML");
-      assert.deepEqual((await byPage(`${route}/own`, states)).map(withoutEmpty), list, "the page, without OOHTML");
+      assert.deepEqual(await byPage(`${route}/own`, list, withoutEmpty), list, "the page, without OOHTML");
     });
   }
 });

@@ -462,7 +462,7 @@ fn a_hostile_client_has_no_say() {
     }
     a.send_text(r#"{"message":{"__proto__":{"p":1}},".wq":{"type":"room:message","eventID":"e","live":true,"numPorts":9}}"#);
 
-    let frame: Frame = b.next_frame();
+    let frame: Frame = b.next_message();
     assert_eq!((&*frame.kind, &*frame.id, frame.live, frame.ports), ("room:message", "e", false, 0));
 }
 

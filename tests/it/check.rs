@@ -276,6 +276,23 @@ fn tags_that_do_not_end_are_found() {
 }
 
 #[test]
+fn broken_comments_are_found() {
+    let site = Site::new().file(
+        "page.html",
+        "<!doctype html>\n<p><?{ data.title }?> <!--{ a > b }--> <!-- {nothing --></p>\n<p><!--{ a + }--></p>\n<p><?{ a.b( }?></p>\n\
+         <p><?{ a > b }?></p>\n",
+    );
+    assert_problems(
+        &site,
+        &[
+            &["page.html:3:4 ", "ends too early"],
+            &["page.html:4:4 ", "cannot be read"],
+            &["page.html:5:4 ", "ends at its first `>`"],
+        ],
+    );
+}
+
+#[test]
 fn bindings_of_every_kind_are_fine() {
     assert_fine(&Site::new().file(
         "page.html",

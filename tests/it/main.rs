@@ -22,6 +22,7 @@ mod csrf;
 #[cfg(feature = "ts")] // Without it nothing is known of what handlers ask for, nor of what browsers run.
 mod dev;
 mod docs;
+mod documents;
 mod early_messages;
 mod errors;
 mod events;

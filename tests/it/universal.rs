@@ -70,9 +70,13 @@ fn a_universal_handler_cannot_bring_the_server_s_modules() {
 
 #[test]
 fn a_service_worker_finds_pages_without_a_state() {
-    let host = Site::new()
-        .file("app/handler.js", "export default (event, next) => next.stepname ? next() : { secret: 1 };")
-        .file("app/page.html", "<p><?{ data.secret }?>")
+    let site = || {
+        Site::new()
+            .file("app/handler.js", "export default (event, next) => next.stepname ? next() : { secret: 1 };")
+            .file("app/page.html", "<p><?{ data.secret }?>")
+    };
+    let host = site()
+        .file("app/handler.worker.js", "export default (event, next) => next();")
         .file("app/shop/handler.js", "export default () => ({ secret: 2 });")
         .file("app/shop/page.html", "<i render='#text: data.secret'>as written</i>")
         .serve();
@@ -87,6 +91,7 @@ fn a_service_worker_finds_pages_without_a_state() {
     );
     assert!(blank(&host, "/shop/7").text().contains("as written"));
     assert_eq!(host.request("POST", "/.liveline/blank/").send().status, 405);
-    let none = Site::new().file("app/handler.js", HANDLER).serve();
+    // Without a worker nobody needs them.
+    let none = site().serve();
     assert_eq!(blank(&none, "/").status, 404);
 }

@@ -36,6 +36,8 @@ pub struct Problem {
 pub struct Marks {
     /// The `render` attributes.
     pub marks: Vec<Mark>,
+    /// The expressions of comments that are bindings, with their offsets.
+    pub comments: Vec<(String, usize)>,
     /// The names in `<template def>`.
     pub templates: BTreeMap<String, bool>,
     /// Whether templates come from elsewhere, too.
@@ -56,7 +58,22 @@ pub fn marks(html: &str) -> Marks {
     while let Some(tag) = html[at..].find('<').map(|found| at + found) {
         let rest = &html[tag..];
         if let Some(comment) = rest.strip_prefix("<!--") {
-            at = comment.find("-->").map_or(html.len(), |end| tag + 4 + end + 3);
+            let end = comment.find("-->").unwrap_or(comment.len());
+            found.comments.extend(binding_of(&comment[..end]).map(|expression| (expression, tag)));
+            at = (tag + 4 + end + 3).min(html.len());
+            continue;
+        }
+        if let Some(comment) = rest.strip_prefix('<').filter(|comment| comment.starts_with("?{")) {
+            let end = comment.find('>').unwrap_or(comment.len());
+            match binding_of(&comment[..end]) {
+                Some(expression) => found.comments.push((expression, tag)),
+                None => found.problems.push(Problem {
+                    message: "this ends at its first `>`, which is not that of `}?>`: write <!--{ ... }-->, where a `>` may stand"
+                        .to_owned(),
+                    at: tag,
+                }),
+            }
+            at = (tag + 1 + end).min(html.len());
             continue;
         }
         let is_end = rest[1..].starts_with('/');
@@ -108,6 +125,19 @@ pub fn marks(html: &str) -> Marks {
         }
     }
     found
+}
+
+/// The expression of a comment that is a binding, as `bindingOf` of `runtime-js/44_binding.js` takes it.
+fn binding_of(comment: &str) -> Option<String> {
+    let inner = comment.strip_prefix("?{").and_then(|it| it.strip_suffix("}?")).or_else(|| {
+        comment.strip_prefix('{').filter(|it| !it.starts_with('{')).and_then(|it| it.strip_suffix('}'))
+    })?;
+    // What the server noted of the text that it rendered.
+    let expression = match inner.rsplit_once(';') {
+        Some((expression, note)) if note.trim().starts_with("[=") => expression,
+        _ => inner,
+    };
+    Some(expression.to_owned())
 }
 
 fn unfinished(at: usize) -> Problem {
@@ -233,6 +263,16 @@ mod tests {
         assert_eq!(&html[second.at(8)..=second.at(8)], "c");
         assert_eq!(found.templates, BTreeMap::from([("t".into(), true), ("empty".into(), false)]));
         assert_eq!(found.problems, []);
+    }
+
+    #[test]
+    fn comments_that_are_bindings_are_found() {
+        let found = marks(
+            "<p><?{ a }?><!--{ b ; [=2] }-->xy<!--?{ c }?--><!-- { d } --><!--{{ e }}--></p><?{ f > g }?>",
+        );
+        let expressions: Vec<_> = found.comments.iter().map(|(text, at)| (text.as_str(), *at)).collect();
+        assert_eq!(expressions, [(" a ", 3), (" b ", 12), (" c ", 33)]);
+        assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
     }
 
     #[test]

@@ -195,8 +195,14 @@ impl Line {
         frame.message
     }
 
+    /// Whether the host has told that no state follows.
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// It has just told so.
     #[track_caller]
-    fn told_done(&mut self) {
+    pub fn told_done(&mut self) {
         assert!(!self.is_done, "a response is done once: {}", self.transcript());
         self.is_done = true;
     }
