@@ -70,39 +70,37 @@ export function partOf(exchange, headers, inner) {
   });
   if (ranges.length === 0) {
     const rest = without(["accept-ranges", "content-length", "content-type"]);
-    return { status: 416, headers: [...items(rest), ["accept-ranges", "bytes"], ["content-range", `bytes */${total}`]], body: null };
+    return { status: 416, headers: [...new SafeArrayIterator(rest), ["accept-ranges", "bytes"], ["content-range", `bytes */${total}`]], body: null };
   }
   if (ranges.length === 1) {
     const { 0: first, 1: last } = ranges[0];
     const kept = [
-      ...items(without(["accept-ranges", "content-length"])),
+      ...new SafeArrayIterator(without(["accept-ranges", "content-length"])),
       ["accept-ranges", "bytes"],
       ["content-range", `bytes ${first}-${last}/${total}`],
       ["content-length", String(last - first + 1)],
     ];
-    return { status: 206, headers: kept, body: content.slice(first, last) };
+    return { status: 206, headers: kept, body: content.cut(first, last) };
   }
   // A stream passes once, and its ranges may be in any order.
   if (content.blob === null) return null;
   return byteRanges(ranges, content, header("content-type"), without(["accept-ranges", "content-length", "content-type"]));
 }
 
-const items = (list) => new SafeArrayIterator(list);
-
 /** A body's length, and what gives a part of it; null where it is only had as a whole. */
 function contentOf({ streamOrStatic, source }, isAllowed, length) {
   const { body } = streamOrStatic;
   if (source instanceof Blob) {
-    const slice = (first, last) => BlobPrototypeStream(BlobPrototypeSlice(source, first, last + 1));
-    return { total: BlobPrototypeGetSize(source), slice, blob: () => source };
+    const cut = (first, last) => BlobPrototypeStream(BlobPrototypeSlice(source, first, last + 1));
+    return { total: BlobPrototypeGetSize(source), cut, blob: () => source };
   }
   if (ArrayBufferIsView(body) || (typeof body === "string" && isAllowed)) {
     const bytes = typeof body === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), body) : body;
-    const slice = (first, last) => TypedArrayPrototypeSubarray(bytes, first, last + 1);
-    return { total: bytes.byteLength, slice, blob: () => new Blob([bytes]) };
+    const cut = (first, last) => TypedArrayPrototypeSubarray(bytes, first, last + 1);
+    return { total: bytes.byteLength, cut, blob: () => new Blob([bytes]) };
   }
   if (!isAllowed || !RegExpPrototypeTest(/^[0-9]{1,15}$/, length ?? "")) return null;
-  return { total: Number(length), slice: (first, last) => cut(streamOrStatic, first, last), blob: null };
+  return { total: Number(length), cut: (first, last) => cutStream(streamOrStatic, first, last), blob: null };
 }
 
 /** Whether the client's parts are of this version: a date that is the same, or a strong tag (RFC 9110 section 13.1.5). */
@@ -146,7 +144,7 @@ function byteRanges(ranges, { total, blob }, type, headers) {
   ArrayPrototypePush(parts, `--${boundary}--\r\n`);
   const body = new Blob(parts);
   const all = [
-    ...items(headers),
+    ...new SafeArrayIterator(headers),
     ["accept-ranges", "bytes"],
     ["content-type", `multipart/byteranges; boundary=${boundary}`],
     ["content-length", String(BlobPrototypeGetSize(body))],
@@ -155,7 +153,7 @@ function byteRanges(ranges, { total, blob }, type, headers) {
 }
 
 /** The bytes of a stream from `first` to `last`. What comes after them is not read. */
-function cut(stream, first, last) {
+function cutStream(stream, first, last) {
   const reader = ReadableStreamPrototypeGetReader(stream);
   let at = 0;
   return new ReadableStream({

@@ -20,6 +20,7 @@ import {
   kClosed,
   kPassOn,
   kReach,
+  kListens,
   kRelay,
   Port,
   PortCloseEvent,
@@ -155,21 +156,7 @@ export class ClientPort extends Port {
 
   addEventListener(type, listener, options = undefined) {
     EventTargetPrototypeAddEventListener(this, type, listener, options);
-    this.#listens(String(type));
-  }
-
-  addRequestListener(type, handler, options = undefined) {
-    super.addRequestListener(type, handler, options);
-    this.#listens(String(type));
-  }
-
-  get onmessage() {
-    return super.onmessage;
-  }
-
-  set onmessage(handler) {
-    super.onmessage = handler;
-    if (super.onmessage !== null) this.#listens("message");
+    this[kListens](String(type));
   }
 
   [kRelay](callback) {
@@ -183,7 +170,7 @@ export class ClientPort extends Port {
   }
 
   /** Somebody listens to a type from now on. The host is told of channels: it does not come here with what nobody hears. */
-  #listens(type) {
+  [kListens](type) {
     if (StringPrototypeIncludes(type, ":")) this.#channels().listen(type);
     this.#wants(type, TYPE);
   }

@@ -127,6 +127,8 @@ export const kPassOn = Symbol("pass on");
 
 /** For the host: {@link Port} passes its messages on. */
 export const kRelay = Symbol("relay");
+/** Tells a port that somebody listens for a type of messages from now on. */
+export const kListens = Symbol("listens");
 /** For the host: the line of a port is gone. */
 export const kClosed = Symbol("closed");
 /** For a LiveResponse: follows the states that come with a port. */
@@ -170,8 +172,13 @@ export class Port extends EventTarget {
   set onmessage(handler) {
     if (this.#onmessage !== null) EventTargetPrototypeRemoveEventListener(this, "message", this.#onmessage);
     this.#onmessage = typeof handler === "function" ? handler : null;
-    if (this.#onmessage !== null) EventTargetPrototypeAddEventListener(this, "message", this.#onmessage);
+    if (this.#onmessage === null) return;
+    EventTargetPrototypeAddEventListener(this, "message", this.#onmessage);
+    this[kListens]("message");
   }
+
+  /** Somebody listens for messages of this type from now on. */
+  [kListens](_type) {}
 
   /**
    * For the host: calls back with each message that no listener kept from going on.
@@ -192,6 +199,7 @@ export class Port extends EventTarget {
   /** Answers messages of one type with what `handler` returns. */
   addRequestListener(type, handler, options = undefined) {
     EventTargetPrototypeAddEventListener(this, type, async (event) => event.respondWith(await handler(event)), options);
+    this[kListens](String(type));
   }
 }
 

@@ -398,10 +398,10 @@ mod tests {
 
     #[test]
     fn minify_variables_and_private_members_are_short() {
-        let script = "(() => { class Counter { #count = 0; next() { const step = 1; return this.#count += step; } } return Counter; })()";
+        let script = "(() => { class Counter { #count = 0; next() { const step = f(); return [step, this.#count += step]; } } return Counter; })()";
         assert_eq!(
             minify(script.into()),
-            "(()=>{class e{#e=0;next(){let e=1;return this.#e+=e}}return e})()"
+            "(()=>{class e{#e=0;next(){let e=f();return[e,this.#e+=e]}}return e})()"
         );
         let nested = "(() => { class A { #x; #y; f() { return class { #z; g(a) { return a.#x + a.#y + this.#z; } }; } } return class { #own; }; })()";
         assert_eq!(
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn minify_blocks_of_one_statement_are_left_out() {
         let script = "for (const a of f()) { if (a) { g(a); } else { if (b) c(); } }";
-        assert_eq!(minify(script.into()), "for(let t of f()){if(t)g(t);else{if(b)c()}}");
+        assert_eq!(minify(script.into()), "for(let e of f()){if(e)g(e);else{if(b)c()}}");
     }
 
     #[test]

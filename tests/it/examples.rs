@@ -326,6 +326,8 @@ fn board() {
         let frame = ada.next_frame();
         match frame.kind.as_str() {
             "initial_response.mutate" => apply(&mut board, &frame.message),
+            // The state goes on changing.
+            "response.done" => {}
             _ => break frame,
         }
     };
