@@ -74,6 +74,8 @@ import {
 
 /** The Response that a frame's state is, where it can go out unread. */
 export const kRaw = Symbol("raw");
+/** Of a frame with a Response: whether no other state follows it. */
+export const kIsLast = Symbol("is last");
 /** Whether a frame was given headers; most were not, and a Headers object costs more than the state. */
 export const kHasHeaders = Symbol("has headers");
 /** Where frames go as they appear: the host's line, or whoever follows this response. */
@@ -838,7 +840,7 @@ function newPromise() {
 
 /** The same state, next to the one before it. */
 function concurrentWith(frame) {
-  return new StateFrame(frame.body, { ...frame, headers: frame.headers, concurrent: true }, frame[kRaw]);
+  return new StateFrame(frame.body, { ...frame, headers: frame.headers, concurrent: true, done: frame[kIsLast] }, frame[kRaw]);
 }
 
 function frameOf(body, init) {
@@ -849,7 +851,7 @@ function frameOf(body, init) {
 class StateFrame {
   #headers;
 
-  constructor(body, { status, statusText, headers, concurrent, type, redirected, url }, raw) {
+  constructor(body, { status, statusText, headers, concurrent, type, redirected, url, done }, raw) {
     this.body = body;
     this.status = status;
     this.statusText = statusText;
@@ -859,6 +861,7 @@ class StateFrame {
     this.url = url ?? null;
     this.concurrent = concurrent;
     this[kRaw] = raw;
+    this[kIsLast] = done;
   }
 
   get ok() {

@@ -17,7 +17,7 @@ import {
 } from "ext:core/ops";
 import { writeHeaders } from "ext:liveline/11_request.js";
 import { answerSocket } from "ext:liveline/17_websocket_pair.js";
-import { GOOD_ENDS, kHasHeaders, kRaw } from "ext:liveline/20_live_response.js";
+import { GOOD_ENDS, kHasHeaders, kIsLast, kRaw } from "ext:liveline/20_live_response.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "ext:liveline/22_values.js";
 import { encodeFrame, encodeRecords } from "ext:liveline/23_frames.js";
 import { discard, nobodyLeft } from "ext:liveline/24_discard.js";
@@ -111,7 +111,7 @@ export class Responder {
       this.#observe(frame.body, eventID, "body");
       this.#isNewest(frame);
     } else {
-      if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], false);
+      if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], false, frame[kIsLast]);
       else answerValue(exchange, frame.body, frame, false);
       exchange.answered = true;
       this.observeFirst(frame.body, frame);
@@ -359,7 +359,12 @@ function textOf(kind, body) {
   return kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
 }
 
-function answerResponse(exchange, response, last) {
+/**
+ * Answers with a Response.
+ * @param {boolean} last the handler has nothing else to say
+ * @param {boolean} [isOnly] no other state follows
+ */
+function answerResponse(exchange, response, last, isOnly = last) {
   const { toInnerResponse, wireHeaderList } = responses();
   if (ResponsePrototypeGetBodyUsed(response)) {
     throw new TypeError("The Response's body was read already, so it cannot be sent.");
@@ -374,9 +379,10 @@ function answerResponse(exchange, response, last) {
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last, false);
   // A page is rendered from the whole, and a state that others follow is no file.
-  if (status === 200 && last && exchange.method === "GET" && (exchange.show === AS_DATA || typeof source.body !== "string")) {
+  const isFile = status === 200 && isOnly && exchange.method === "GET";
+  if (isFile && (exchange.show === AS_DATA || typeof source.body !== "string")) {
     const part = partOf(exchange, list, body);
-    if (part !== null) return answerPart(exchange, part, response);
+    if (part !== null) return answerPart(exchange, part, response, last);
   }
   if (typeof source.body === "string") {
     const shown = ResponsePrototypeGetHeaders(response);
@@ -406,15 +412,15 @@ function answerResponse(exchange, response, last) {
 }
 
 /** Answers with a part of a Response. */
-function answerPart(exchange, { status, headers, body }, response) {
+function answerPart(exchange, { status, headers, body }, response, last) {
   const text = writeHeaders(headers);
   if (body === null) {
-    op_answer(exchange.id, status, "", text, "", true, false);
+    op_answer(exchange.id, status, "", text, "", last, false);
     discard(response);
   } else if (ArrayBufferIsView(body)) {
-    op_answer_bytes(exchange.id, status, "", text, body, true);
+    op_answer_bytes(exchange.id, status, "", text, body, last);
   } else {
-    pump(exchange, body, op_answer_stream(exchange.id, status, "", text, true));
+    pump(exchange, body, op_answer_stream(exchange.id, status, "", text, last));
   }
 }
 

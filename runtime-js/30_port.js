@@ -34,6 +34,7 @@ import {
   ArrayPrototypePush,
   EventPrototypeGetDefaultPrevented,
   EventTargetPrototypeAddEventListener,
+  FunctionPrototypeCall,
   EventTargetPrototypeDispatchEvent,
   JSONParse,
   Promise,
@@ -86,6 +87,9 @@ export const kTakes = Symbol("takes");
 export const kReceive = Symbol("receive");
 /** Tells a client port of a reply to one of its requests. */
 export const kReply = Symbol("reply");
+/** As it is before any handler runs. */
+const relayOfPort = Port.prototype[kRelay];
+
 /** Tells a client port of a message with the ports on which it is answered. */
 const kHear = Symbol("hear");
 
@@ -160,7 +164,7 @@ export class ClientPort extends Port {
   }
 
   [kRelay](callback) {
-    const stop = super[kRelay](callback);
+    const stop = FunctionPrototypeCall(relayOfPort, this, callback);
     this.#onward = callback;
     this.#wants("", ALL);
     return () => {

@@ -10,6 +10,7 @@ import {
   ArrayPrototypeMap,
   ArrayPrototypePush,
   ArrayPrototypeSplice,
+  FunctionPrototypeCall,
   RegExpPrototypeTest,
   SafeArrayIterator,
   SafeMap,
@@ -117,6 +118,8 @@ class PageText extends PageNode {
   }
 }
 
+const putAfter = PageNode.prototype.after;
+
 /** A comment: a binding, or where something was imported. */
 class PageComment extends PageNode {
   nodeType = 8;
@@ -134,7 +137,7 @@ class PageComment extends PageNode {
   }
 
   after(text) {
-    super.after(text);
+    FunctionPrototypeCall(putAfter, this, text);
     if (text instanceof PageText) this.#shown = text;
   }
 

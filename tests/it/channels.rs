@@ -107,17 +107,17 @@ fn t7_a_chat() {
 }
 
 #[test]
-fn the_example_of_the_chat_is_live_and_empty() {
+fn the_example_of_the_chat_is_live_and_names_its_users() {
     let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/chat");
     let host = Site::of(examples).serve();
 
-    let (answer, mut a) = host.open("/");
-    let (_, mut b) = host.open("/");
+    let (answer, mut a) = host.open("/?name=Ada");
+    let (_, mut b) = host.open("/?name=Bob");
     b.send("test-channel:message", json!({ "message": "Hello" }));
 
-    assert_eq!((answer.status, answer.text()), (200, ""));
-    assert_eq!(a.expect("test-channel:message"), json!({ "event": "joins", "user": "sample name" }));
-    assert_eq!(a.expect("test-channel:message"), json!({ "message": "Hello", "user": "sample name" }));
+    assert_eq!((answer.status, answer.text()), (200, r#"{"user":"Ada"}"#));
+    assert_eq!(a.expect("test-channel:message"), json!({ "event": "joins", "user": "Bob" }));
+    assert_eq!(a.expect("test-channel:message"), json!({ "message": "Hello", "user": "Bob" }));
 }
 
 // -- Membership ---------------------------------------------------------------------------------------

@@ -246,6 +246,6 @@ fn one_session_has_so_many_lines() {
     lines.push(host.open("/").1);
     for line in &mut lines {
         line.send("navigate", json!({ "pathname": "/" }));
-        assert!(matches!(line.next_event(), Event::Closed(4001)));
+        assert_eq!(line.closed(), 4001);
     }
 }
