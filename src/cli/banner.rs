@@ -116,7 +116,7 @@ fn handlers(layout: &Layout) -> String {
 }
 
 fn place_of(database: Option<&Path>) -> String {
-    database.map_or_else(|| "in memory".to_owned(), |path| shown(path))
+    database.map_or_else(|| "in memory".to_owned(), shown)
 }
 
 /// A path as it is written from the working folder.

@@ -13,11 +13,11 @@ pub struct Diagnostic {
     pub message: String,
     pub place: Option<Place>,
     /// What to do about it, if that is known.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
     /// Further frames of the stack, innermost first, as V8 prints them.
     pub stack: Vec<String>,
     /// The errors that led to this one, or that it consists of.
-    pub causes: Vec<Cause>,
+    pub causes: Box<[Cause]>,
 }
 
 /// An error behind another.
@@ -43,7 +43,13 @@ pub struct Place {
 impl Diagnostic {
     /// For errors without a place.
     pub fn new(message: impl Into<String>) -> Diagnostic {
-        Diagnostic { message: message.into(), place: None, help: None, stack: Vec::new(), causes: Vec::new() }
+        Diagnostic {
+            message: message.into(),
+            place: None,
+            help: None,
+            stack: Vec::new(),
+            causes: Box::default(),
+        }
     }
 
     /// For errors at a known place.
@@ -54,12 +60,12 @@ impl Diagnostic {
         column: usize,
     ) -> Diagnostic {
         let place = Some(Place { file: file.into(), line, column });
-        Diagnostic { message: message.into(), place, help: None, stack: Vec::new(), causes: Vec::new() }
+        Diagnostic { message: message.into(), place, help: None, stack: Vec::new(), causes: Box::default() }
     }
 
     /// The same with what to do about it.
     pub fn with_help(self, help: Option<String>) -> Diagnostic {
-        Diagnostic { help, ..self }
+        Diagnostic { help: help.map(String::into_boxed_str), ..self }
     }
 
     /// For errors about what a file imports, at the place where it does, if that can be found.
@@ -94,7 +100,7 @@ impl Diagnostic {
             json["causes"] = causes.collect();
         }
         if let Some(help) = &self.help {
-            json["help"] = help.as_str().into();
+            json["help"] = (**help).into();
         }
         if let Some(Place { file, line, column }) = &self.place {
             json["file"] = file.display().to_string().into();
@@ -109,7 +115,7 @@ impl Diagnostic {
     pub fn to_report(&self) -> serde_json::Value {
         let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
         if let Some(help) = &self.help {
-            json["help"] = help.as_str().into();
+            json["help"] = (**help).into();
         }
         if let Some(Place { file, line, column }) = &self.place {
             json["file"] = relative(file).display().to_string().into();
@@ -232,8 +238,8 @@ impl From<&JsError> for Diagnostic {
             let function = function.as_deref().unwrap_or("<anonymous>");
             format!("at {function} ({place})")
         });
-        let help = help_for(&message);
-        Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error) }
+        let help = help_for(&message).map(String::into_boxed_str);
+        Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error).into() }
     }
 }
 

@@ -26,6 +26,9 @@ const MAX_CHAIN: usize = 16;
 /// How many bytes one page may take in, so that files that include each other twice do not multiply.
 const MAX_INCLUDED: u64 = 16 * 1024 * 1024;
 
+/// What a file holds, or why it could not be read.
+type ReadFile = Result<Arc<[u8]>, String>;
+
 /// The files that the pages of one generation are made of, each read once.
 #[derive(Debug, Default)]
 pub struct Sources {
@@ -33,7 +36,7 @@ pub struct Sources {
     project: PathBuf,
     public: Option<PathBuf>,
     views: OnceLock<Views>,
-    read: Mutex<BTreeMap<PathBuf, Result<Arc<[u8]>, String>>>,
+    read: Mutex<BTreeMap<PathBuf, ReadFile>>,
     /// What was told already: pages share their layouts.
     told: Mutex<BTreeSet<String>>,
 }

@@ -306,7 +306,8 @@ fn bindings_of_every_kind_are_fine() {
 
 #[test]
 fn a_folder_without_routes_is_a_problem() {
-    let files: [(&[(&str, &str)], &str, &str); 5] = [
+    type Files = &'static [(&'static str, &'static str)];
+    let files: [(Files, &str, &str); 5] = [
         (&[], ".", "handler.js: export default"),
         (&[("app/.keep", "")], ".", "handler.js: export default"),
         (&[("index.js", FINE)], ".", "`index.js` is code like any other"),

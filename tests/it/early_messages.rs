@@ -147,7 +147,7 @@ fn what_came_before_the_upstream_goes_on_to_it() {
         )
         .file(
             "pass/handler.js",
-            &on_go(
+            on_go(
                 r#"event.client.postMessage("wait");
                 await go;
                 return await fetch(new URL("/up", event.url));"#,

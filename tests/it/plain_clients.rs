@@ -481,7 +481,8 @@ fn an_event_source_that_has_all_asks_in_vain() {
     for (path, run) in [("/", 1), ("/?final", 2)] {
         let told = ask(path, "");
         assert!(told.text().contains(&format!("\"runs\":{run}")), "{told:?}");
-        let last = told.text().lines().filter_map(|line| line.strip_prefix("id: ")).last().expect("an id");
+        let last =
+            told.text().lines().filter_map(|line| line.strip_prefix("id: ")).next_back().expect("an id");
         let again = ask(path, last);
         assert_eq!((again.status, again.text()), (204, ""));
     }

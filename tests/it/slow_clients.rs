@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::support::{Event, Host, Line, Site, apply};
+use crate::support::{Host, Line, Site, apply};
 
 /// Says "flooded" in the log when all is said.
 const FLOOD: &str = r#"

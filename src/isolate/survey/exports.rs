@@ -87,7 +87,7 @@ fn meant(name: &str, exports: &BTreeMap<String, bool>) -> Option<(String, String
     let is_free = |meant: &&str| !exports.contains_key(*meant);
     let rename = |meant: &str| match meant {
         DEFAULT => {
-            format!("did you mean `export default`? It answers every method without an export of its own")
+            "did you mean `export default`? It answers every method without an export of its own".to_owned()
         }
         meant => format!("did you mean `{meant}`?"),
     };
@@ -179,7 +179,10 @@ mod tests {
     fn problems(names: &[(&str, bool)]) -> Vec<String> {
         let exports = names.iter().map(|(name, is_function)| ((*name).to_owned(), *is_function)).collect();
         let found = misnamed(Path::new("/handler.js"), &exports, None, true);
-        found.into_iter().map(|it| format!("{} ({})", it.message, it.help.unwrap_or_default())).collect()
+        found
+            .into_iter()
+            .map(|it| format!("{} ({})", it.message, it.help.as_deref().unwrap_or_default()))
+            .collect()
     }
 
     #[test]

@@ -144,8 +144,11 @@ fn unfinished(at: usize) -> Problem {
     Problem { message: "the tag that begins here has no end: a quote or a `>` is missing".to_owned(), at }
 }
 
+/// Where the name of an attribute stands, and its value.
+type Attribute = (Range<usize>, Range<usize>);
+
 /// Names and values of a tag's attributes, and where the tag ends; None if it does not.
-fn attributes(html: &str, from: usize) -> Option<(Vec<(Range<usize>, Range<usize>)>, usize)> {
+fn attributes(html: &str, from: usize) -> Option<(Vec<Attribute>, usize)> {
     let mut found = Vec::new();
     let mut at = from;
     loop {
