@@ -153,7 +153,7 @@ impl BodyFault {
 /// How long the host waits for a later state than the first, on behalf of a client that takes one answer.
 const AFTER_RETURN: Duration = Duration::from_secs(1);
 /// The same while the handler still runs, or something that it waits for.
-const WHILE_RUNNING: Duration = Duration::from_secs(5);
+const WHILE_RUNNING: Duration = Duration::from_secs(3);
 
 /// What few exchanges have, so that the others are smaller.
 #[derive(Default)]
