@@ -18,6 +18,8 @@
   const ANSWERED_AFTER = 1000;
   const KEPT = "liveline:dev";
   const BEHIND = "liveline:dev-behind";
+  /** How often a page is loaded again that the host answered with code that was old by then. */
+  const MAX_LOADS = 4;
 
   if (globalThis[Symbol.for("liveline.dev")] !== undefined) return;
   globalThis[Symbol.for("liveline.dev")] = true;
@@ -717,28 +719,39 @@
     pause = FIRST_PAUSE;
     hasConnected = true;
     // The page missed something, and nobody knows what.
-    if (isBehind(run, saves)) return reload();
+    const wait = pauseBeforeReload(run, saves);
+    if (wait === 0) return reload();
+    if (wait !== null) setTimeout(reload, wait);
     failures.forEach((failure) => failed(failure));
     isBroken(broken);
   }
 
   /**
-   * Whether the page is of an earlier moment. One that is so still after it was loaded for that comes from a store of
-   * somebody's, and to load it once more is no help.
+   * How long to wait before a page of an earlier moment is loaded again, in milliseconds; null where it is not. One that
+   * is so still after it was loaded for that has come from a store of somebody's, and to load it once more is no help;
+   * or from the host itself, on a connection that had not left the old code yet.
    */
-  function isBehind(run, saves) {
+  function pauseBeforeReload(run, saves) {
     const own = `${known.run} ${known.saves}`;
     const isNow = run === known.run && saves === known.saves;
     Object.assign(known, { run, saves });
     try {
-      const isLoadedAgain = sessionStorage.getItem(BEHIND) === own;
+      const [of, count] = JSON.parse(sessionStorage.getItem(BEHIND)) ?? [];
+      const loads = of === own ? count : 0;
       if (isNow) sessionStorage.removeItem(BEHIND);
-      else sessionStorage.setItem(BEHIND, own);
-      return !isNow && !isLoadedAgain;
+      else sessionStorage.setItem(BEHIND, JSON.stringify([own, loads + 1]));
+      if (isNow || (loads > 0 && (loads > MAX_LOADS || !isFromHost()))) return null;
+      return loads === 0 ? 0 : FIRST_PAUSE * 2 ** loads;
     } catch {
       // Without a store nobody could tell that it was loaded for that.
-      return false;
+      return null;
     }
+  }
+
+  /** Whether this page came neither from the browser's store nor from a service worker. */
+  function isFromHost() {
+    const [entry] = performance.getEntriesByType("navigation");
+    return entry !== undefined && entry.workerStart === 0 && entry.transferSize > 0;
   }
 
   function isBroken(broken) {

@@ -288,7 +288,7 @@ impl Document {
             .collect();
         let known: Vec<&str> = policies.iter().map(String::as_str).collect();
         let nonce = inject::nonce(&known);
-        let nonce_to_allow = nonce.clone().unwrap_or_else(|| "liveline-dev".to_owned());
+        let nonce_to_allow = nonce.clone().unwrap_or_else(fresh_nonce);
         let is_needed = !policies.is_empty();
         headers.remove(CONTENT_SECURITY_POLICY);
         for policy in &policies {
@@ -314,6 +314,13 @@ impl Document {
         headers.remove(LAST_MODIFIED);
         mark(headers, &self.at);
     }
+}
+
+/// Allows one script of one answer, and nobody can guess it.
+fn fresh_nonce() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// Tells the tag of a page with the script from that of the page without.

@@ -25,6 +25,8 @@ export async function refuseSockets(target, lines) {
     outgoing.on("close", () => upstream.destroy());
   });
   server.on("upgrade", (incoming, socket, first) => {
+    // A browser may have left by now.
+    socket.on("error", () => socket.destroy());
     if (incoming.headers.origin !== undefined) {
       socket.end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     } else {
