@@ -1,6 +1,7 @@
 //! `liveline dev`: serve, reload on every change, or when told to, and tell open pages of it.
 
 use std::collections::{BTreeSet, HashSet};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tokio::sync::Mutex;
 use super::args::Server;
 use super::serve::{Figures, begin, until_stopped};
 use super::signals::ReloadSignals;
-use super::watch::{Seen, Watch};
+use super::watch::{Changed, Seen, Watch};
 use super::{CliError, report};
 use crate::dev::{Broken, Dev, Saved};
 use crate::isolate::{Pool, Reloaded};
@@ -28,7 +29,14 @@ pub async fn run(args: Server) -> Result<(), CliError> {
     let watch = Watch::begin(root, public.clone())?;
     let seen = watch.seen();
     // First the code as it is, then as it changes; the one watch goes from the one to the other.
-    let reloads = Mutex::new(Reloads { pool: &pool, dev: &dev, watch, signals: told_to_reload, first: None });
+    let reloads = Mutex::new(Reloads {
+        pool: &pool,
+        dev: &dev,
+        watch,
+        signals: told_to_reload,
+        first: None,
+        pending: Changed::default(),
+    });
     let load = async { reloads.lock().await.first_load().await };
     let meanwhile = async {
         tokio::select! {
@@ -50,12 +58,16 @@ struct Reloads<'a> {
     signals: ReloadSignals,
     /// The first load, where it takes its time.
     first: Option<Load<'a>>,
+    /// Changes since the last load that serves, as far as the load that is under way includes them.
+    pending: Changed,
 }
 
 impl<'a> Reloads<'a> {
     /// Loads the code. Where it does not load, or waits for something, requests are answered with that meanwhile.
     async fn first_load(&mut self) -> Result<(), CliError> {
+        let seen = self.watch.seen();
         loop {
+            self.pending.extend(seen.take_changed());
             let mut load: Load<'a> = Box::pin(self.pool.reload());
             let loaded = tokio::select! {
                 biased;
@@ -69,7 +81,10 @@ impl<'a> Reloads<'a> {
                 () = self.watch.changed() => continue,
             };
             self.watch.also(self.pool.files());
-            let Err(diagnostics) = loaded else { return Ok(()) };
+            let Err(diagnostics) = loaded else {
+                self.pending = Changed::default();
+                return Ok(());
+            };
             self.cannot_serve(&diagnostics);
             return Ok(self.pool.stand_in().await?);
         }
@@ -80,7 +95,7 @@ impl<'a> Reloads<'a> {
         let (mut is_known, mut is_told) = (false, false);
         if let Some(first) = self.first.take() {
             match self.unless_changed(first).await {
-                Some(Ok(reloaded)) => self.serves(&reloaded, &seen),
+                Some(Ok(reloaded)) => self.serves(&reloaded, is_told),
                 Some(Err(diagnostics)) => self.cannot_serve(&diagnostics),
                 None => is_known = true,
             }
@@ -92,6 +107,7 @@ impl<'a> Reloads<'a> {
                     () = self.signals.next() => true,
                 };
             }
+            self.pending.extend(seen.take_changed());
             let is_meant = |has_empty: bool| is_told || (!has_empty && !seen.saw_more());
             let reloaded = self.unless_changed(self.pool.reload_if(is_meant)).await;
             is_known = reloaded.is_none();
@@ -101,13 +117,14 @@ impl<'a> Reloads<'a> {
                     // Somebody is still writing, and what is there between two files is nobody's error.
                     continue;
                 }
+                self.pending.extend(seen.take_changed());
                 let again = self.unless_changed(self.pool.reload()).await;
                 is_known = again.is_none();
                 let Some(again) = again else { continue };
                 reloaded = again;
             }
             match reloaded {
-                Ok(reloaded) => self.serves(&reloaded, &seen),
+                Ok(reloaded) => self.serves(&reloaded, is_told),
                 Err(diagnostics) => self.cannot_serve(&diagnostics),
             }
         }
@@ -131,10 +148,10 @@ impl<'a> Reloads<'a> {
         }
     }
 
-    /// New code serves.
-    fn serves(&mut self, Reloaded { took, handlers, changed_from }: &Reloaded, seen: &Seen) {
+    /// New code serves. Where the developer asked for that, all pages are loaded again unless it is known what changed.
+    fn serves(&mut self, Reloaded { took, handlers, changed_from }: &Reloaded, is_told: bool) {
         report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
-        let changed = seen.take_changed();
+        let changed = mem::take(&mut self.pending);
         let describes_project =
             |path: &PathBuf| path.ends_with("package.json") || path.ends_with("tsconfig.json");
         let parts = self.pool.parts();
@@ -145,7 +162,7 @@ impl<'a> Reloads<'a> {
                 && !changed_from.has_page(path)
         };
         let concerns_all = |path: &PathBuf| describes_project(path) || is_part_of_pages(path);
-        let all = changed.has_missed || changed.paths.is_empty() || changed.paths.iter().any(concerns_all);
+        let all = changed.is_unknown(is_told) || changed.paths.iter().any(concerns_all);
         let mut saved = Saved { all, ..Saved::default() };
         changed_from.changed_by(&changed.paths, &mut saved);
         parts.changed_by(&changed.paths, &mut saved);

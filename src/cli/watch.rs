@@ -63,10 +63,25 @@ struct Burst {
 }
 
 /// What changed.
+#[derive(Default)]
 pub struct Changed {
     pub paths: HashSet<PathBuf>,
     /// Something else did, too, and nobody knows what.
     pub has_missed: bool,
+}
+
+impl Changed {
+    /// Adds later changes.
+    pub fn extend(&mut self, later: Changed) {
+        self.paths.extend(later.paths);
+        self.has_missed |= later.has_missed;
+    }
+
+    /// Whether a load may serve other changes than these. One that no developer asked for and that has no changes is
+    /// the second for one save: several events came, and the load before included them all.
+    pub fn is_unknown(&self, is_asked_for: bool) -> bool {
+        self.has_missed || (is_asked_for && self.paths.is_empty())
+    }
 }
 
 impl Watch {
@@ -294,4 +309,31 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
     };
     !is_hidden(inside)
         && (page || path.extension().is_none_or(|extension| code.iter().any(|known| extension == *known)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: EventKind, path: &str) -> notify::Result<Event> {
+        Ok(Event::new(kind).add_path(PathBuf::from(path)))
+    }
+
+    #[test]
+    fn the_second_load_for_one_save_has_no_changes_of_its_own() {
+        let (changed, changes, files_changed, files) = Default::default();
+        let seen = Seen { roots: vec![PathBuf::from("/app")], changed, changes, files_changed, files };
+        let renamed = |mode| EventKind::Modify(ModifyKind::Name(mode));
+        seen.see(event(renamed(RenameMode::To), "/app/page.html"));
+        seen.see(event(renamed(RenameMode::Both), "/app/page.html"));
+        let mut first = Changed::default();
+        first.extend(seen.take_changed());
+        assert!(first.paths.contains(Path::new("/app/page.html")));
+
+        let second = seen.take_changed();
+
+        assert!(seen.saw_more(), "the second event asks for a load");
+        assert!(second.paths.is_empty() && !second.is_unknown(false));
+        assert!(second.is_unknown(true), "a developer who asks for a load means everything");
+    }
 }

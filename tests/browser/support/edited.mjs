@@ -18,8 +18,8 @@ export async function edited(files, visit, { env = {}, title = "dev" } = {}) {
     await visit(site);
     await site.picture(title);
   } catch (error) {
-    error.message += `\n${site.windows.join("\n")}\nthe host said:\n${site.host?.lines.join("\n")}`;
-    throw error;
+    const report = `${site.windows.join("\n")}\nthe host logged:\n${site.host?.lines.join("\n")}`;
+    throw new Error(`${error.message}\n${report}`, { cause: error });
   } finally {
     await Promise.all(site.windows.map((window) => window.close().catch(() => {})));
     await Promise.all([site.browser?.close(), site.host?.stop()]);
