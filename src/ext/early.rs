@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use super::exchange::exchange_id;
 use super::log::about;
 use super::{Exchanges, Held, OpError};
-use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, Said};
 use crate::metrics::HANDLER;
+use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, Said};
 
 /// Bytes of names of types that were given up. Beyond that no type is known to be whole.
 const MAX_NAMES: usize = 16 * 1024;

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
-use liveline_proto::{Class, CloseCode, Input, Parcel};
 use liveline_proto::Envelope;
+use liveline_proto::{Class, CloseCode, Input, Parcel};
 
 /// A further state of the response.
 #[op2(fast)]

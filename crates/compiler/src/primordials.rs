@@ -13,7 +13,8 @@ use deno_ast::swc::ast::{
 use deno_ast::swc::common::{DUMMY_SP, Spanned as _};
 use deno_ast::swc::ecma_visit::{VisitMut, VisitMutWith};
 
-use crate::browser::PRIMORDIALS;
+/// The text of `runtime-js/00_primordials.js`.
+pub const PRIMORDIALS: &str = include_str!("../../../runtime-js/00_primordials.js");
 
 /// Every word of the file, which holds all names that it exports.
 static NAMES: LazyLock<HashSet<&str>> =
@@ -392,7 +393,7 @@ mod tests {
 
     #[test]
     fn host_scripts_use_captured_built_ins() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime-js");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime-js");
         let entries = std::fs::read_dir(folder)
             .expect("a readable folder")
             .map(|entry| entry.expect("an entry").path());
