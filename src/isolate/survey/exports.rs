@@ -7,7 +7,7 @@ use super::facts::{Facts, Kind};
 use super::{line_and_column, spelling};
 use crate::ops::Diagnostic;
 
-/// The methods that an export of their name answers, as in `runtime-js/80_steps.js`.
+/// The methods that an export of their name answers, as in `runtime-js/dispatch/steps.js`.
 const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"];
 
 /// The export that answers every other method.
