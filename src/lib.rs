@@ -10,24 +10,19 @@
 //! ```
 
 #[cfg(feature = "js")]
+pub mod browser;
+#[cfg(feature = "js")]
 pub mod cli;
 #[cfg(feature = "js")]
-pub mod client;
-#[cfg(feature = "js")]
 pub mod dev;
-pub mod engine;
 #[cfg(feature = "js")]
-pub mod http;
-#[cfg(feature = "js")]
-pub mod isolate;
-#[cfg(feature = "js")]
-pub mod net;
-pub mod observe;
-#[cfg(feature = "js")]
-pub mod ops;
-pub mod ports;
+pub mod ext;
+pub mod lines;
+pub mod metrics;
 pub mod router;
-pub mod storage;
+#[cfg(feature = "js")]
+pub mod script;
+#[cfg(feature = "js")]
+pub mod server;
 #[cfg(feature = "js")]
 pub mod trust;
-pub mod wire;

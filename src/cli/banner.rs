@@ -8,11 +8,11 @@ use super::args::Server;
 use super::keys;
 use super::paint::{Style, styled, visible};
 use super::{log, print};
-use crate::isolate::Settings;
-use crate::net::Listener;
-use crate::observe::colors;
-use crate::observe::output::Stream;
-use crate::ops::Mode;
+use crate::script::Settings;
+use crate::server::Listener;
+use crate::metrics::colors;
+use crate::metrics::output::Stream;
+use crate::ext::Mode;
 use crate::router::{Layer, Layout, Routes};
 
 /// What stands before the address, for programs and for people.

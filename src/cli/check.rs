@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::args::Check;
 use super::{CliError, print, report, settings};
-use crate::isolate::{Examination, examine};
-use crate::ops::Diagnostic;
+use crate::script::{Examination, examine};
+use crate::ext::Diagnostic;
 use crate::router::Layer;
 
 pub async fn run(args: Check) -> Result<(), CliError> {

@@ -15,8 +15,8 @@ use super::signals::ReloadSignals;
 use super::watch::{Changed, Seen, Watch};
 use super::{CliError, report};
 use crate::dev::{Broken, Dev, Saved};
-use crate::isolate::{Pool, Reloaded};
-use crate::ops::{Diagnostic, Mode};
+use crate::script::{Pool, Reloaded};
+use crate::ext::{Diagnostic, Mode};
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, told_to_reload) = begin()?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::Folder;
 use super::{CliError, paint, print, settings};
-use crate::isolate::{Examination, examine};
+use crate::script::{Examination, examine};
 
 pub async fn run(args: &Folder) -> Result<(), CliError> {
     let layout = args.layout()?;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::checkout::{Build, Checkout, complete, show};
-use crate::engine::{self, Choice, Engine};
+use liveline_proto::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::quickjs;

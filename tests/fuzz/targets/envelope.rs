@@ -1,6 +1,6 @@
 //! Any text is an envelope or none, with or without a number in front.
 
-use liveline::wire::{self, Incoming, Numbered};
+use liveline_proto::{self, Incoming, Numbered};
 
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use liveline::wire::websocket::{Decoder, Received, Violation};
+use liveline_proto::websocket::{Decoder, Received, Violation};
 
 const LIMIT: usize = 1000;
 

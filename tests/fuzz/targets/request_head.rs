@@ -1,7 +1,7 @@
 //! However a client's bytes are cut, the second look at its requests comes to the same; what it lets through reads the
 //! same when it is looked at again; and what passes for a host or a path is one to whoever makes an address of it.
 
-use liveline::wire::http1::{Framing, Unreadable, is_host, is_resolved};
+use liveline_proto::http1::{Framing, Unreadable, is_host, is_resolved};
 use url::Url;
 
 /// Requests of a connection that are asked about.
