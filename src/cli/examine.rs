@@ -240,7 +240,7 @@ async fn look(
     settings.hub.unregister(owner, CloseCode::IsolateLost);
 }
 
-/// A directive, as `46_binding_problems.js` gives it.
+/// A directive, as `page/binding_problems.js` gives it.
 #[derive(Deserialize)]
 struct Binding {
     /// Where it begins in the attribute's text, in UTF-16 units.

@@ -1,4 +1,4 @@
-//! HTTP answers. Half of `runtime-js/21_encoding.js`.
+//! HTTP answers. Half of `runtime-js/answer/answer.js`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -435,7 +435,7 @@ fn end(sender: mpsc::Sender<Chunk>, last: Chunk) {
     deno_core::unsync::spawn(async move { sender.send(last).await });
 }
 
-/// Kinds of `op_answer_data`, as `21_encoding.js` numbers them.
+/// Kinds of `op_answer_data`, as `answer/answer.js` numbers them.
 const KIND_JSON: u32 = 1;
 const KIND_TEXT: u32 = 2;
 /// The text of a Response, which is no state.

@@ -1,4 +1,4 @@
-//! Channels as handlers see them. Half of `runtime-js/32_channels.js`.
+//! Channels as handlers see them. Half of `runtime-js/channel.js`.
 
 use std::sync::Arc;
 

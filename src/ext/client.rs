@@ -1,4 +1,4 @@
-//! What a request's client can follow, as far as its headers say. Half of `runtime-js/10_exchange.js`.
+//! What a request's client can follow, as far as its headers say. Half of `runtime-js/exchange.js`.
 
 use std::borrow::Cow;
 

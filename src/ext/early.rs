@@ -1,4 +1,4 @@
-//! What a client sends before its handler listens for it. Half of `runtime-js/30_port.js`.
+//! What a client sends before its handler listens for it. Half of `runtime-js/port/client_port.js`.
 //!
 //! A message that no listener takes is kept, in order, until a listener for its type comes, or until the exchange ends.
 //! A line may have `--max-queue` bytes of them, and all lines together share the budget of request bodies. Over that,

@@ -1,4 +1,4 @@
-//! What ops throw. Half of `runtime-js/01_errors.js`, which registers the classes named here.
+//! What ops throw. Half of `runtime-js/errors/errors.js`, which registers the classes named here.
 
 use std::cell::RefCell;
 use std::rc::Rc;

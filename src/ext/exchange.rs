@@ -1,4 +1,4 @@
-//! The exchanges of one isolate. Half of `runtime-js/10_exchange.js`.
+//! The exchanges of one isolate. Half of `runtime-js/exchange.js`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -37,7 +37,7 @@ use liveline_proto::{
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
-/// Where pages learn what is known of their user; `90_dispatch.js` answers it.
+/// Where pages learn what is known of their user; `dispatch/dispatch.js` answers it.
 pub const USER_PATH: &str = "/.liveline/user";
 
 /// How much a client learns of a handler's errors.

@@ -1,4 +1,4 @@
-//! What handlers say to the log. Half of `runtime-js/00_globals.js`.
+//! What handlers say to the log. Half of `runtime-js/globals.js`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -42,7 +42,7 @@ macro_rules! about {
 
 pub(super) use about;
 
-/// The exchange whose code is running, from the async context that `10_exchange.js` sets.
+/// The exchange whose code is running, from the async context that `exchange.js` sets.
 pub fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
     let data = scope.get_continuation_preserved_embedder_data();
     // Outside of exchanges it is undefined, which has no properties to ask for.

@@ -1,4 +1,4 @@
-//! Frames from a handler to its client. Half of `runtime-js/30_port.js` and of the line half of `21_encoding.js`.
+//! Frames from a handler to its client. Half of `runtime-js/port/client_port.js` and of the line half of `answer/answer.js`.
 
 use deno_core::{OpState, op2};
 use serde_json::value::RawValue;

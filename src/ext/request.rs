@@ -1,4 +1,4 @@
-//! What a request said. Half of `runtime-js/11_request.js`.
+//! What a request said. Half of `runtime-js/request.js`.
 
 use std::cell::RefCell;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Databases. Half of `runtime-js/70_sql.js`.
+//! Databases. Half of `runtime-js/sql.js`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! WebSockets that handlers serve. Half of `runtime-js/17_websocket_pair.js`.
+//! WebSockets that handlers serve. Half of `runtime-js/websocket/pair.js`.
 
 use bytes::Bytes;
 use deno_core::{OpState, op2};

@@ -414,7 +414,7 @@ impl Isolate {
         exports
     }
 
-    /// What a `render` attribute says, as `46_binding_problems.js` gives it.
+    /// What a `render` attribute says, as `page/binding_problems.js` gives it.
     pub fn bindings_of(&self, text: &str) -> String {
         let mut bindings = String::new();
         self.enter(|scope, functions| {
@@ -900,19 +900,19 @@ fn guard_heap(
 }
 
 impl Functions {
-    /// Takes the functions that `99_main.js` left for the host.
+    /// Takes the functions that `main.js` left for the host.
     fn of(runtime: &mut JsRuntime) -> Functions {
         let context = runtime.main_context();
         deno_core::scope!(scope, runtime);
         let global = scope.get_current_context().global(scope);
         let key = string(scope, "__liveline");
         let exports = global.get(scope, key).and_then(|value| value.to_object(scope));
-        let exports = exports.expect("99_main.js sets it");
+        let exports = exports.expect("main.js sets it");
         global.delete(scope, key);
         let mut function = |name: &str| {
             let key = string(scope, name);
-            let value = exports.get(scope, key).expect("99_main.js sets it");
-            let function = v8::Local::<v8::Function>::try_from(value).expect("99_main.js sets functions");
+            let value = exports.get(scope, key).expect("main.js sets it");
+            let function = v8::Local::<v8::Function>::try_from(value).expect("main.js sets functions");
             v8::Global::new(scope, function)
         };
         let begin = function("begin");

@@ -1,4 +1,4 @@
-//! The names by which `runtime-js/` knows built-ins, as `runtime-js/00_primordials.js` captures them.
+//! The names by which `runtime-js/` knows built-ins, as `runtime-js/primordials.js` captures them.
 //!
 //! Pages run some of the same files and need no captured built-ins: for them [`Plain`] gives `list.push(item)` back for
 //! `ArrayPrototypePush(list, item)`. A test of this file keeps the host's scripts from using anything but captured ones.
@@ -13,8 +13,8 @@ use deno_ast::swc::ast::{
 use deno_ast::swc::common::{DUMMY_SP, Spanned as _};
 use deno_ast::swc::ecma_visit::{VisitMut, VisitMutWith};
 
-/// The text of `runtime-js/00_primordials.js`.
-pub const PRIMORDIALS: &str = include_str!("../../../runtime-js/00_primordials.js");
+/// The text of `runtime-js/primordials.js`.
+pub const PRIMORDIALS: &str = include_str!("../../../runtime-js/primordials.js");
 
 /// Every word of the file, which holds all names that it exports.
 static NAMES: LazyLock<HashSet<&str>> =
@@ -181,7 +181,7 @@ fn property(object: Box<Expr>, name: &str) -> Expr {
 /// Finds built-ins that a script takes from where handlers can replace them.
 #[cfg(test)]
 mod lint {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use deno_ast::swc::ast::{
         ArrayPat, CallExpr, Callee, Expr, ExprOrSpread, ForOfStmt, Ident, Lit, MemberExpr, MemberProp,
@@ -209,21 +209,26 @@ mod lint {
     /// Code that looks like the use of a built-in and is none, or that is the handler's own doing.
     const ALLOWED: [(&str, &str); 8] = [
         // Classes of Deno that nobody but its code and this code reaches.
-        ("11_request.js", "super."),
+        ("request.js", "super."),
         // Methods of this code's own classes.
-        ("30_port.js", "super.readyStateChange"),
-        ("33_port_events.js", "this.addEventListener"),
-        ("34_remote_port.js", "this.#follower?.replace"),
-        ("34_remote_port.js", "event.stopPropagation"),
-        ("62_live.js", "Observer.map"),
-        ("62_live.js", "super.call"),
+        ("port/client_port.js", "super.readyStateChange"),
+        ("port/port.js", "this.addEventListener"),
+        ("port/remote_port.js", "this.#follower?.replace"),
+        ("port/remote_port.js", "event.stopPropagation"),
+        ("live/live.js", "Observer.map"),
+        ("live/live.js", "super.call"),
         // What a handler's live code runs through is what the handler gave.
-        ("62_live.js", "of value"),
+        ("live/live.js", "of value"),
     ];
+
+    /// The folder of the host's scripts.
+    pub fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime-js")
+    }
 
     /// Each violation as `file:line: what`.
     pub fn violations(file: &Path) -> Vec<String> {
-        let name = file.file_name().expect("a file has a name").to_string_lossy().into_owned();
+        let name = file.strip_prefix(folder()).unwrap_or(file).to_string_lossy().into_owned();
         let text = std::fs::read_to_string(file).expect("a readable script");
         let parsed = deno_ast::parse_module(ParseParams {
             specifier: ModuleSpecifier::from_file_path(file).expect("an absolute path"),
@@ -296,7 +301,7 @@ mod lint {
         fn visit_ident(&mut self, name: &Ident) {
             let is_free = name.ctxt == SyntaxContext::empty().apply_mark(self.free);
             if is_free && !CONSTANTS.contains(&&*name.sym) {
-                self.complain(name.span_lo(), name.span_hi(), "import it from 00_primordials.js");
+                self.complain(name.span_lo(), name.span_hi(), "import it from primordials.js");
             }
         }
 
@@ -323,7 +328,7 @@ mod lint {
             if let Some(MemberExpr { prop: MemberProp::Ident(name), .. }) = member
                 && METHODS.split_whitespace().any(|method| method == &*name.sym)
             {
-                self.complain(callee.span_lo(), callee.span_hi(), "use the function of 00_primordials.js");
+                self.complain(callee.span_lo(), callee.span_hi(), "use the function of primordials.js");
             }
         }
 
@@ -341,7 +346,7 @@ mod lint {
                 self.complain(
                     call.callee.span_lo(),
                     call.callee.span_hi(),
-                    "use the function of 00_primordials.js",
+                    "use the function of primordials.js",
                 );
             }
         }
@@ -379,7 +384,7 @@ mod lint {
             let is_class = NAMESPACES.contains(&&*object.sym)
                 || starts_a_word(&object.sym) && NAMES.contains(&*object.sym);
             if is_class && name.sym != "prototype" {
-                self.complain(member.span_lo(), member.span_hi(), "use the function of 00_primordials.js");
+                self.complain(member.span_lo(), member.span_hi(), "use the function of primordials.js");
             }
         }
     }
@@ -391,17 +396,23 @@ mod tests {
 
     use super::*;
 
+    fn entries(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).expect("a readable folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    }
+
     #[test]
     fn host_scripts_use_captured_built_ins() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime-js");
-        let entries = std::fs::read_dir(folder)
-            .expect("a readable folder")
-            .map(|entry| entry.expect("an entry").path());
-        let is_script = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "js");
-        let mut scripts: Vec<_> =
-            entries.filter(is_script).filter(|file| !file.ends_with("00_primordials.js")).collect();
+        let is_for_browsers = |path: &PathBuf| path.ends_with("client") || path.ends_with("dev");
+        let is_script = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "js");
+        let (files, folders): (Vec<_>, Vec<_>) =
+            entries(&lint::folder()).into_iter().partition(|path| path.is_file());
+        let inner =
+            folders.iter().filter(|folder| !is_for_browsers(folder)).flat_map(|folder| entries(folder));
+        let mut scripts: Vec<_> = files.into_iter().chain(inner).filter(is_script).collect();
+        scripts.retain(|file| !file.ends_with("primordials.js"));
         scripts.sort();
-        assert!(!scripts.is_empty(), "there are scripts");
+        assert!(scripts.len() > folders.len(), "there are scripts");
 
         let violations: Vec<_> = scripts.iter().flat_map(|file| lint::violations(file)).collect();
 

@@ -8,7 +8,7 @@ use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::{Facts, Kind};
 use liveline_compiler::line_and_column;
 
-/// The methods that an export of their name answers, as in `runtime-js/80_steps.js`.
+/// The methods that an export of their name answers, as in `runtime-js/dispatch/steps.js`.
 const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"];
 
 /// The export that answers every other method.

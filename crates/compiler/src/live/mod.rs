@@ -11,7 +11,7 @@
 //! | `patterns` | destructuring, taken apart into declarations of one variable each |
 //! | `build` | pieces of syntax tree |
 //!
-//! What the compiled code calls is `runtime-js/62_live.js`. Variables stay variables: beside one that live code reads
+//! What the compiled code calls is `runtime-js/live/live.js`. Variables stay variables: beside one that live code reads
 //! and something changes there is a cell, which only says that it changed.
 
 mod bindings;
