@@ -50,22 +50,22 @@ mod sql_values;
 mod wasm;
 mod websocket;
 
-pub use answer::{Answer, AnswerBody, Chunk, Html, Nature, Streams};
-pub use bodies::{Bodies, BodyLimits, Held};
-pub use client::{Client, LineStream, asks_for_websocket, lists};
-pub use dispatch::{FileAnswer, Route, Site};
-pub use documents::{KeptDocument, KeptDocuments};
-pub use errors::OpError;
-pub use exception::{from_exception, from_js_error};
-pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
-pub use log::current_exchange;
-pub use memory::Memory;
-pub use negotiation::prefers_html;
-pub use page::{PageSource, Show, Shown};
-pub use patience::{Patience, within};
-pub use session::Sessions;
-pub use shared::Shared;
-pub use websocket::SocketLine;
+pub(crate) use answer::{Answer, AnswerBody, Chunk, Html, Nature, Streams};
+pub(crate) use bodies::{Bodies, BodyLimits, Held};
+pub(crate) use client::{Client, LineStream, asks_for_websocket, lists};
+pub(crate) use dispatch::{FileAnswer, Route, Site};
+pub(crate) use documents::{KeptDocument, KeptDocuments};
+pub(crate) use errors::OpError;
+pub(crate) use exception::{from_exception, from_js_error};
+pub(crate) use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
+pub(crate) use log::current_exchange;
+pub(crate) use memory::Memory;
+pub(crate) use negotiation::prefers_html;
+pub(crate) use page::{PageSource, Show, Shown};
+pub(crate) use patience::{Patience, within};
+pub(crate) use session::Sessions;
+pub(crate) use shared::Shared;
+pub(crate) use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 

@@ -46,7 +46,7 @@ const LINGER_BYTES: usize = 8 * 1024;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
-pub async fn serve(worker: Rc<Worker>, connection: Taken) {
+pub(super) async fn serve(worker: Rc<Worker>, connection: Taken) {
     if let Err(error) = serve_connection(worker, connection).await {
         tracing::debug!("connection: {error}");
     }

@@ -40,12 +40,12 @@ use liveline_proto::JoinError;
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection carries a line")]
-pub struct HandedOver;
+pub(super) struct HandedOver;
 
 type Answered = Result<Response<ObservedBody>, HandedOver>;
 
 /// The answer to a request: there already, as most are, or still to come.
-pub enum Answering {
+pub(super) enum Answering {
     Now(Option<Answered>),
     Later(Pin<Box<dyn Future<Output = Answered>>>),
 }
@@ -64,7 +64,7 @@ impl Future for Answering {
 }
 
 /// Answers a request. Always does: what goes wrong is an answer, too.
-pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering {
+pub(super) fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering {
     shared.pace.asked();
     shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);

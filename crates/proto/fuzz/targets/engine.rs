@@ -21,7 +21,7 @@ const CLASSES: [Class; 4] = [Class::Vital, Class::State, Class::Delta, Class::Me
 const OVERFLOWS: [Overflow; 3] = [Overflow::Close, Overflow::DropOldest, Overflow::DropNewest];
 
 /// Each input is three bytes: what, to which line, and how.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let Some((first, inputs)) = data.split_first() else { return };
     let mut world = World::new(OVERFLOWS[usize::from(first % 3)]);
     for input in inputs.chunks_exact(3) {

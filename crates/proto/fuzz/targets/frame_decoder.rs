@@ -7,7 +7,7 @@ use liveline_proto::websocket::{Decoder, Received, Violation};
 const LIMIT: usize = 1000;
 
 /// The first byte says how the others are cut.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let Some((cut, bytes)) = data.split_first() else { return };
     let whole = read(bytes, bytes.len().max(1));
     assert_eq!(read(bytes, 1 + usize::from(cut % 64)), whole);
