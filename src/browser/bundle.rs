@@ -14,30 +14,8 @@ macro_rules! sources {
 
 /// The files that browsers run, with their sources.
 const SOURCES: &[(&str, &str)] = sources![
-    "00_primordials.js",
-    "02_exceptions.js",
-    "03_cookie_rules.js",
-    "04_options.js",
-    "05_absent.js",
-    "20_live_response.js",
-    "22_values.js",
-    "23_frames.js",
-    "27_nested_keys.js",
-    "28_fetch_plus.js",
-    "29_event_url.js",
-    "33_port_events.js",
-    "34_remote_port.js",
-    "35_deltas.js",
-    "37_relay.js",
-    "38_dialogs.js",
-    "41_imports.js",
-    "43_expressions.js",
-    "44_binding.js",
-    "60_observer.js",
-    "61_reactive.js",
-    "62_live.js",
-    "63_live_blocks.js",
-    "80_steps.js",
+    "primordials.js",
+    "answer/values.js",
     "client/app.js",
     "client/binding.js",
     "client/channel.js",
@@ -70,6 +48,28 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/transport.js",
     "client/user.js",
     "client/worker.js",
+    "cookies/rules.js",
+    "dispatch/steps.js",
+    "errors/absent.js",
+    "errors/exceptions.js",
+    "errors/options.js",
+    "event/url.js",
+    "fetch/fetch_plus.js",
+    "form/nested_keys.js",
+    "live/blocks.js",
+    "live/live.js",
+    "live_response/live_response.js",
+    "observer/observer.js",
+    "observer/reactive.js",
+    "page/binding.js",
+    "page/expressions.js",
+    "page/imports.js",
+    "port/deltas.js",
+    "port/dialogs.js",
+    "port/frames.js",
+    "port/port.js",
+    "port/relay.js",
+    "port/remote_port.js",
 ];
 
 /// Functions of these files that only the host calls: browsers do not get them.
@@ -85,14 +85,11 @@ const HOST_ONLY: [&str; 8] = [
 ];
 
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
-const NAMES: &str = "00_primordials.js";
-
-/// Its text.
-pub const PRIMORDIALS: &str = SOURCES[0].1;
+const NAMES: &str = "primordials.js";
 
 /// A script made of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Bundle {
+pub(super) enum Bundle {
     /// The page's app: a function of the manifest.
     App,
     /// A part of the app that not every page needs: a function of the files of the app that parts share.
@@ -103,7 +100,7 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 12] = [
+    pub(super) const PARTS: [Bundle; 12] = [
         Bundle::Part("binding"),
         Bundle::Part("classic"),
         Bundle::Part("device"),
@@ -118,7 +115,7 @@ impl Bundle {
         Bundle::Part("user"),
     ];
 
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Bundle::App => "app",
             Bundle::Part(name) => name,
@@ -131,7 +128,7 @@ impl Bundle {
     }
 
     /// The bundle as an expression whose value is that function.
-    pub fn script(self) -> String {
+    pub(super) fn script(self) -> String {
         let entry = self.entry();
         let groups = self.groups();
         let body: String = groups.iter().map(|group| function_of(group)).collect();
@@ -172,7 +169,7 @@ impl Bundle {
 }
 
 /// Where the app finds its parts.
-pub const PARTS_FOLDER: &str = "/.liveline/app/";
+pub(super) const PARTS_FOLDER: &str = "/.liveline/app/";
 
 /// The files of the app that parts import.
 fn shared_files() -> BTreeSet<&'static str> {
@@ -353,7 +350,7 @@ impl Module {
     }
 }
 
-/// One function for files that import each other: `const [_61, _60] = (() => { ... return [[...], [...]]; })();`. The
+/// One function for files that import each other: `const [_reactive, _observer] = (() => { ... return [[...], [...]]; })();`. The
 /// exports of a file are a list, so that their names take no space.
 fn function_of(group: &[Module]) -> String {
     let is_inside = |path: &str| group.iter().any(|module| module.name == path);
@@ -385,15 +382,15 @@ mod tests {
     fn bundle_files_come_after_what_they_import() {
         let script = Bundle::App.script();
         let place = |name: &str| script.find(&format!("{name}] = ")).unwrap_or_else(|| panic!("no {name}"));
-        assert!(place("_22_values") < place("_20_live_response"));
-        assert!(place("_20_live_response") < place("_client_hub"));
+        assert!(place("_answer_values") < place("_live_response_live_response"));
+        assert!(place("_live_response_live_response") < place("_client_hub"));
         assert!(place("_client_hub") < place("_client_app"));
     }
 
     #[test]
     fn bundle_files_that_import_each_other_share_a_function() {
         let script = Bundle::App.script();
-        assert!(script.contains("const [_61_reactive, _60_observer] = "), "{script}");
+        assert!(script.contains("const [_observer_reactive, _observer_observer] = "), "{script}");
     }
 
     #[test]
@@ -410,7 +407,7 @@ mod tests {
     fn bundle_built_ins_are_named_by_their_file() {
         assert_eq!(SOURCES[0].0, NAMES);
         let script = Bundle::App.script();
-        assert!(script.contains("ArrayPrototypePush(") && !script.contains("_00_primordials"), "{script}");
+        assert!(script.contains("ArrayPrototypePush(") && !script.contains("_primordials"), "{script}");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! What this module needs of a JavaScript compiler and resolver. Text in, text out.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::ext::Diagnostic;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::transpile::Import;
 
 /// The host's JavaScript tools.
-pub trait Toolchain: Send + Sync {
+pub(crate) trait Toolchain: Send + Sync {
     /// A script that does the same in fewer bytes, if that can be. Its names for built-ins are those of
-    /// [`PRIMORDIALS`](super::PRIMORDIALS).
+    /// [`PRIMORDIALS`](liveline_compiler::PRIMORDIALS).
     fn minify(&self, script: String) -> String;
 
     /// Fails where a handler's file is no code of the project.
@@ -22,7 +22,7 @@ pub trait Toolchain: Send + Sync {
 }
 
 /// A module that browsers can read, once its imports lead somewhere.
-pub struct Compiled {
+pub(crate) struct Compiled {
     pub code: String,
     /// In the order of the code.
     pub imports: Vec<Import>,
@@ -30,15 +30,8 @@ pub struct Compiled {
     pub source_map: Option<Vec<u8>>,
 }
 
-/// A specifier in a module's code.
-pub struct Import {
-    pub specifier: String,
-    /// Where the literal stands in the code, quotes included.
-    pub range: Range<usize>,
-}
-
 /// What a specifier leads to.
-pub enum Target {
+pub(crate) enum Target {
     File(PathBuf),
     /// A module of the host: its name and its source.
     Own(&'static str, &'static str),

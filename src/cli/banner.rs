@@ -8,12 +8,12 @@ use super::args::Server;
 use super::keys;
 use super::paint::{Style, styled, visible};
 use super::{log, print};
-use crate::script::Settings;
-use crate::server::Listener;
+use crate::config::Settings;
+use crate::ext::Mode;
 use crate::metrics::colors;
 use crate::metrics::output::Stream;
-use crate::ext::Mode;
 use crate::router::{Layer, Layout, Routes};
+use crate::server::Listener;
 
 /// What stands before the address, for programs and for people.
 const LISTENING: &str = "listening on";
@@ -21,7 +21,7 @@ const LISTENING: &str = "listening on";
 const STOP: &str = "Ctrl+C stops.";
 
 /// Says where the server listens.
-pub fn show(args: &Server, settings: &Settings, listener: &Listener) {
+pub(super) fn show(args: &Server, settings: &Settings, listener: &Listener) {
     let (mode, layout) = (settings.mode, &settings.layout);
     if !colors::is_terminal(Stream::Output) || log::is_for_programs() {
         return print(&format!("{LISTENING} http://{}", listener.authority()));
@@ -58,7 +58,7 @@ pub fn show(args: &Server, settings: &Settings, listener: &Listener) {
 }
 
 /// The address of the site, as a browser on this machine can open it.
-pub fn local_url(listener: &Listener) -> String {
+pub(super) fn local_url(listener: &Listener) -> String {
     url_to_open(listener.addresses()[0], &listener.authority())
 }
 

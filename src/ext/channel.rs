@@ -1,4 +1,4 @@
-//! Channels as handlers see them. Half of `runtime-js/32_channels.js`.
+//! Channels as handlers see them. Half of `runtime-js/channel.js`.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
-use liveline_proto::{Announcement, ChannelId, Entry, Input, Listening, MemberId, Message, Payload, Wording};
 use liveline_proto::Envelope;
+use liveline_proto::{Announcement, ChannelId, Entry, Input, Listening, MemberId, Message, Payload, Wording};
 
 /// What `enterChannel()` was given. Payloads are JSON text.
 #[derive(Deserialize)]
@@ -25,7 +25,7 @@ struct Options {
 
 /// The handler lets its client into a channel, as soon as there is a line.
 #[op2]
-pub fn op_channel_enter(
+pub(crate) fn op_channel_enter(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -44,7 +44,7 @@ pub fn op_channel_enter(
 
 /// The handler takes its client out again.
 #[op2(fast)]
-pub fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<(), OpError> {
+pub(crate) fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<(), OpError> {
     let channel: ChannelId = channel.parse()?;
     let exchanges = state.borrow_mut::<Exchanges>();
     exchanges.input(exchange_id(id), Input::Leave)?;
@@ -55,7 +55,7 @@ pub fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -
 /// The handler listens: to what its own `client` says in the channel, to what anybody says there (`channel`), or to who
 /// comes and goes (`presence`).
 #[op2(fast)]
-pub fn op_channel_listen(
+pub(crate) fn op_channel_listen(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -74,7 +74,7 @@ pub fn op_channel_listen(
 
 /// The handler speaks to every client in the channel. Its own hears it too, so it waits for that one's line.
 #[op2]
-pub fn op_channel_post(
+pub(crate) fn op_channel_post(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -96,7 +96,7 @@ pub fn op_channel_post(
 
 /// The others hear what the client said, all in the same words.
 #[op2]
-pub fn op_channel_relay(
+pub(crate) fn op_channel_relay(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -111,7 +111,7 @@ pub fn op_channel_relay(
 
 /// The others hear what the client said, each in words of its own.
 #[op2]
-pub fn op_channel_relay_each(
+pub(crate) fn op_channel_relay_each(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -144,7 +144,7 @@ fn relay(
 
 /// The handler has decided over `size` bytes of what its client said.
 #[op2(fast)]
-pub fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
+pub(crate) fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
         exchanges.hub.heard(line, size as usize);
@@ -154,7 +154,11 @@ pub fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
 /// Who is in a channel, as JSON.
 #[op2]
 #[string]
-pub fn op_channel_members(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<String, OpError> {
+pub(crate) fn op_channel_members(
+    state: &mut OpState,
+    id: f64,
+    #[string] channel: &str,
+) -> Result<String, OpError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Member<'a> {
@@ -176,7 +180,7 @@ pub fn op_channel_members(state: &mut OpState, id: f64, #[string] channel: &str)
 /// How many members a channel has.
 #[op2(fast)]
 #[smi]
-pub fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {
+pub(crate) fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {
     let size = state.borrow_mut::<Exchanges>().hub.channel_size(&channel.parse()?);
     Ok(u32::try_from(size).unwrap_or(u32::MAX))
 }

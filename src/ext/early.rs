@@ -1,4 +1,4 @@
-//! What a client sends before its handler listens for it. Half of `runtime-js/30_port.js`.
+//! What a client sends before its handler listens for it. Half of `runtime-js/port/client_port.js`.
 //!
 //! A message that no listener takes is kept, in order, until a listener for its type comes, or until the exchange ends.
 //! A line may have `--max-queue` bytes of them, and all lines together share the budget of request bodies. Over that,
@@ -15,15 +15,15 @@ use serde_json::value::RawValue;
 use super::exchange::exchange_id;
 use super::log::about;
 use super::{Exchanges, Held, OpError};
-use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, Said};
 use crate::metrics::HANDLER;
+use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, Said};
 
 /// Bytes of names of types that were given up. Beyond that no type is known to be whole.
 const MAX_NAMES: usize = 16 * 1024;
 
 /// Messages of one line's client, in the order in which they came.
 #[derive(Debug)]
-pub struct EarlyMessages {
+pub(super) struct EarlyMessages {
     messages: VecDeque<Said>,
     bytes: usize,
     /// The same bytes, as all of the process are counted.
@@ -148,7 +148,7 @@ impl Exchanges {
 
 /// Nobody listens for a message yet: keeps it. `payload` is null for undefined.
 #[op2]
-pub fn op_early_keep(
+pub(crate) fn op_early_keep(
     state: &mut OpState,
     id: f64,
     #[string] kind: String,
@@ -173,7 +173,7 @@ pub fn op_early_keep(
 /// Somebody listens for a type from now on, the client is in a channel, or all that nobody here takes goes on to somebody
 /// else. Where messages of that were given up, it ends the line.
 #[op2(fast)]
-pub fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str, #[smi] scope: u32) {
+pub(crate) fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str, #[smi] scope: u32) {
     let exchanges = state.borrow_mut::<Exchanges>();
     let Some(EarlyMessages { given_up, .. }) = exchanges.early(id) else { return };
     let is_incomplete = match scope {
@@ -189,7 +189,7 @@ pub fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str, #[smi
 /// The place of the first message from `at` on that has one of these types, or any where `types` is null; -1: none.
 #[op2]
 #[smi]
-pub fn op_early_find(
+pub(crate) fn op_early_find(
     state: &mut OpState,
     id: f64,
     #[smi] at: u32,
@@ -204,7 +204,7 @@ pub fn op_early_find(
 /// The type of a message that is kept, by its place.
 #[op2]
 #[string]
-pub fn op_early_type(state: &mut OpState, id: f64, #[smi] at: u32) -> Option<String> {
+pub(crate) fn op_early_type(state: &mut OpState, id: f64, #[smi] at: u32) -> Option<String> {
     let early = state.borrow_mut::<Exchanges>().early(id)?;
     early.messages.get(at as usize).map(|said| said.kind.clone())
 }
@@ -212,7 +212,7 @@ pub fn op_early_type(state: &mut OpState, id: f64, #[smi] at: u32) -> Option<Str
 /// Takes a message out: its parts as JSON.
 #[op2]
 #[string]
-pub fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Result<Option<String>, OpError> {
+pub(crate) fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Result<Option<String>, OpError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Parts<'a> {
@@ -228,7 +228,7 @@ pub fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Result<Opt
 
 /// Takes out a message for a channel that the handler has entered meanwhile, and lets it go where it would have gone.
 #[op2(fast)]
-pub fn op_early_repeat(state: &mut OpState, id: f64, #[smi] at: u32) {
+pub(crate) fn op_early_repeat(state: &mut OpState, id: f64, #[smi] at: u32) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(said) = exchanges.early(id).and_then(|early| early.take(at as usize))
         && let Some(line) = exchanges.line(exchange_id(id))

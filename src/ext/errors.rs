@@ -1,4 +1,4 @@
-//! What ops throw. Half of `runtime-js/01_errors.js`, which registers the classes named here.
+//! What ops throw. Half of `runtime-js/errors/errors.js`, which registers the classes named here.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,15 +8,15 @@ use deno_error::JsError;
 
 use super::log::{about, current_exchange};
 use super::memory::NoRoom;
-use super::{Diagnostic, Exchanges};
-use liveline_proto::{InvalidChannel, Refused};
+use super::{Exchanges, from_exception};
 use crate::metrics::HANDLER;
-use liveline_store::{SessionError, SqlError};
 use liveline_proto::multipart::FormError;
+use liveline_proto::{InvalidChannel, Refused};
+use liveline_store::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
 #[derive(Debug, thiserror::Error, JsError)]
-pub enum OpError {
+pub(crate) enum OpError {
     #[class("DOMExceptionInvalidStateError")]
     #[error("{0}")]
     Refused(#[from] Refused),
@@ -120,13 +120,13 @@ impl From<SqlError> for OpError {
 
 /// Logs an error that no handler caught and no exchange ends over. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
-pub fn op_log_error<'s, 'i>(
+pub(crate) fn op_log_error<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     state: Rc<RefCell<OpState>>,
     #[string] what: String,
     error: v8::Local<'s, v8::Value>,
 ) {
-    let diagnostic = Diagnostic::from_exception(scope, error);
+    let diagnostic = from_exception(scope, error);
     let exchange = current_exchange(scope);
     let mut state = state.borrow_mut();
     let exchanges = state.borrow_mut::<Exchanges>();

@@ -1,4 +1,4 @@
-//! Static files for handlers. Half of `runtime-js/40_static.js`.
+//! Static files for handlers. Half of `runtime-js/files.js`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,10 +15,10 @@ use super::{Exchanges, OpError};
 use liveline_proto::Refused;
 
 /// A static file's bytes, or those of its ranges.
-pub type FileBody = hyper_staticfile::Body;
+pub(super) type FileBody = hyper_staticfile::Body;
 
 #[derive(Serialize)]
-pub struct FileHead {
+pub(super) struct FileHead {
     status: u16,
     headers: String,
     /// The file's place among those of its exchange.
@@ -29,7 +29,7 @@ pub struct FileHead {
 /// own, which may come with a query.
 #[op2]
 #[serde]
-pub async fn op_file_open(
+pub(crate) async fn op_file_open(
     state: Rc<RefCell<OpState>>,
     id: f64,
     #[string] mut target: String,
@@ -64,7 +64,7 @@ pub async fn op_file_open(
 /// The next chunk of a file that a handler reads itself; null at its end.
 #[op2]
 #[buffer]
-pub async fn op_file_read(
+pub(crate) async fn op_file_read(
     state: Rc<RefCell<OpState>>,
     id: f64,
     #[smi] file: u32,

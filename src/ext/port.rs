@@ -1,16 +1,16 @@
-//! Frames from a handler to its client. Half of `runtime-js/30_port.js` and of the line half of `21_encoding.js`.
+//! Frames from a handler to its client. Half of `runtime-js/port/client_port.js` and of the line half of `answer/answer.js`.
 
 use deno_core::{OpState, op2};
 use serde_json::value::RawValue;
 
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
-use liveline_proto::{Class, CloseCode, Input, Parcel};
 use liveline_proto::Envelope;
+use liveline_proto::{Class, CloseCode, Input, Parcel};
 
 /// A further state of the response.
 #[op2(fast)]
-pub fn op_port_frame(
+pub(crate) fn op_port_frame(
     state: &mut OpState,
     id: f64,
     #[string] event_id: &str,
@@ -26,7 +26,7 @@ pub fn op_port_frame(
 
 /// The newest state again, for a client that missed what led to it. Unlike a frame it is no further state.
 #[op2(fast)]
-pub fn op_port_state(
+pub(crate) fn op_port_state(
     state: &mut OpState,
     id: f64,
     #[string] event_id: &str,
@@ -41,7 +41,7 @@ pub fn op_port_state(
 
 /// Changes inside the current state's body.
 #[op2(fast)]
-pub fn op_port_delta(
+pub(crate) fn op_port_delta(
     state: &mut OpState,
     id: f64,
     #[string] kind: &str,
@@ -57,7 +57,7 @@ pub fn op_port_delta(
 /// A message, a request with `ports` reply ports, or a reply. `payload` is null for undefined. Says whether the client is
 /// so far behind that the handler had better wait.
 #[op2]
-pub fn op_port_message(
+pub(crate) fn op_port_message(
     state: &mut OpState,
     id: f64,
     #[string] kind: &str,
@@ -77,7 +77,7 @@ pub fn op_port_message(
 
 /// The handler's side begins to send its states in full.
 #[op2(fast)]
-pub fn op_port_refresh(state: &mut OpState, id: f64) {
+pub(crate) fn op_port_refresh(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
         exchanges.hub.refreshed(line);
@@ -86,7 +86,7 @@ pub fn op_port_refresh(state: &mut OpState, id: f64) {
 
 /// The handler closes its line.
 #[op2(fast)]
-pub fn op_port_close(state: &mut OpState, id: f64) {
+pub(crate) fn op_port_close(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     let id = exchange_id(id);
     // What was sent in this turn still decides the answer.

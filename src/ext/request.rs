@@ -1,4 +1,4 @@
-//! What a request said. Half of `runtime-js/11_request.js`.
+//! What a request said. Half of `runtime-js/request.js`.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -15,12 +15,12 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 use super::bodies::Held;
 use super::exchange::BodyFault;
 use super::{BodyLimits, Exchanges, Memory, OpError, Patience, within};
-use liveline_proto::is_same_origin;
 use crate::trust::Authority;
+use liveline_proto::is_same_origin;
 
 /// The full URL: at the site's origin where that is fixed, else at the host that the visitor named.
 #[op2]
-pub fn op_request_url<'s>(
+pub(crate) fn op_request_url<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     id: f64,
@@ -46,7 +46,11 @@ pub fn op_request_url<'s>(
 
 /// Whether an origin leads to this server: the site's, that of the host that the visitor named, or the listener's.
 #[op2(fast)]
-pub fn op_request_is_own(state: &mut OpState, id: f64, #[string] origin: &str) -> Result<bool, OpError> {
+pub(crate) fn op_request_is_own(
+    state: &mut OpState,
+    id: f64,
+    #[string] origin: &str,
+) -> Result<bool, OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     let trust = exchanges.trust.clone();
     let slot = exchanges.known(id)?;
@@ -61,13 +65,13 @@ pub fn op_request_is_own(state: &mut OpState, id: f64, #[string] origin: &str) -
 /// All headers.
 #[op2]
 #[string]
-pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
+pub(crate) fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
     Ok(write_headers(&state.borrow_mut::<Exchanges>().known(id)?.request.parts().headers))
 }
 
 /// One header; null where it is absent.
 #[op2]
-pub fn op_request_header<'s>(
+pub(crate) fn op_request_header<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     id: f64,
@@ -90,20 +94,23 @@ pub fn op_request_header<'s>(
 /// The address that the request came from.
 #[op2]
 #[string]
-pub fn op_request_peer(state: &mut OpState, id: f64) -> Result<String, OpError> {
+pub(crate) fn op_request_peer(state: &mut OpState, id: f64) -> Result<String, OpError> {
     Ok(state.borrow_mut::<Exchanges>().known(id)?.requester.address.to_string())
 }
 
 /// Whether there is a body to read.
 #[op2(fast)]
-pub fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError> {
+pub(crate) fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError> {
     let slot = state.borrow_mut::<Exchanges>().known(id)?;
     Ok(slot.body.as_ref().is_some_and(|body| !body.is_end_stream()))
 }
 
 /// The next chunk of the body; null at its end.
 #[op2]
-pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Option<Received>, OpError> {
+pub(crate) async fn op_request_read(
+    state: Rc<RefCell<OpState>>,
+    id: f64,
+) -> Result<Option<Received>, OpError> {
     let Some(Reading { mut body, mut patience, .. }) = begin(&state, id)? else { return Ok(None) };
     let data = match next_data(&mut body, &mut patience).await {
         Ok(None) => return Ok(None),
@@ -120,7 +127,7 @@ pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Opt
 
 /// What is left of the body, whole. Until it is, it counts for what all bodies may take.
 #[op2]
-pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Received, OpError> {
+pub(crate) async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Received, OpError> {
     let memory = state.borrow().borrow::<Memory>().clone();
     let mut whole = Vec::new();
     let Some(Reading { mut body, mut patience, mut held }) = begin(&state, id)? else {
@@ -147,7 +154,7 @@ pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<
 }
 
 /// Bytes of a body on their way into JavaScript, where they count for the isolate.
-pub struct Received {
+pub(super) struct Received {
     bytes: Vec<u8>,
     memory: Memory,
     /// Until they are there, they count as the body's.

@@ -9,16 +9,16 @@ use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::socket::Socket;
+use liveline_proto::Frame;
 use liveline_proto::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
     LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Said, Seat, Stats,
     Take, Token, TooManyLines, Visitor, Wording,
 };
-use liveline_proto::Frame;
 
 /// An event for the exchange that a line belongs to.
 #[derive(Debug)]
-pub struct Told {
+pub(crate) struct Told {
     pub exchange: ExchangeId,
     pub line: LineId,
     pub event: Event,
@@ -26,7 +26,7 @@ pub struct Told {
 
 impl Told {
     /// Whether it is a raw socket's message.
-    pub fn is_message(&self) -> bool {
+    pub(crate) fn is_message(&self) -> bool {
         matches!(self.event, Event::Data { .. })
     }
 
@@ -49,7 +49,7 @@ type Mailbox = Arc<dyn Fn(Told) + Send + Sync>;
 
 /// All live lines of the process. Clones share them.
 #[derive(Clone)]
-pub struct Hub(Arc<Shared>);
+pub(crate) struct Hub(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -136,7 +136,7 @@ const FLUSH_CHUNK: usize = 512;
 
 impl Hub {
     /// A hub whose sockets and timers run on `runtime`.
-    pub fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
+    pub(crate) fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
         let now = Instant::now();
         let state = State {
             clock: Clock::new(now, limits.ping_timeout),
@@ -165,12 +165,12 @@ impl Hub {
     }
 
     /// The runtime that live sockets run on.
-    pub fn runtime(&self) -> &tokio::runtime::Handle {
+    pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
         &self.0.runtime
     }
 
     /// A new owner of lines; what happens on them goes to `mailbox`.
-    pub fn register(&self, mailbox: impl Fn(Told) + Send + Sync + 'static) -> OwnerId {
+    pub(crate) fn register(&self, mailbox: impl Fn(Told) + Send + Sync + 'static) -> OwnerId {
         let mut state = self.lock();
         let owner = OwnerId(state.next_owner);
         state.next_owner += 1;
@@ -179,13 +179,13 @@ impl Hub {
     }
 
     /// Forgets an owner. Lines that it had not finished are closed with `code`.
-    pub fn unregister(&self, owner: OwnerId, code: CloseCode) {
+    pub(crate) fn unregister(&self, owner: OwnerId, code: CloseCode) {
         self.mailboxes().remove(&owner);
         self.input(|engine, now, actions| engine.disown(owner, code, now, actions));
     }
 
     /// A line for an exchange that goes live, and the token that joins it.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         owner: OwnerId,
         exchange: ExchangeId,
@@ -198,7 +198,7 @@ impl Hub {
     }
 
     /// A client wants to join with `token`. `session` and `address` say who it is, the rest where it comes from.
-    pub fn join(
+    pub(crate) fn join(
         &self,
         token: Token,
         carrier: Carrier,
@@ -209,7 +209,7 @@ impl Hub {
     }
 
     /// The same, by a socket whose client may come again when it was lost.
-    pub fn join_resumable(
+    pub(crate) fn join_resumable(
         &self,
         token: Token,
         visitor: &Visitor,
@@ -219,7 +219,7 @@ impl Hub {
     }
 
     /// A client comes again, which has everything up to the frame with the number `after`.
-    pub fn resume(
+    pub(crate) fn resume(
         &self,
         token: Token,
         after: u64,
@@ -231,7 +231,7 @@ impl Hub {
     }
 
     /// Whether a client may come with a token.
-    pub fn expects(
+    pub(crate) fn expects(
         &self,
         token: Token,
         visitor: &Visitor,
@@ -241,7 +241,7 @@ impl Hub {
     }
 
     /// The line that a client who listens to its events sends to.
-    pub fn sender(
+    pub(crate) fn sender(
         &self,
         token: Token,
         visitor: &Visitor,
@@ -251,13 +251,13 @@ impl Hub {
     }
 
     /// The HTTP answer carries the line, unless somebody joined it meanwhile.
-    pub fn attach(&self, line: LineId, carrier: Carrier) -> Option<Seat> {
+    pub(crate) fn attach(&self, line: LineId, carrier: Carrier) -> Option<Seat> {
         self.input(|engine, now, actions| engine.attach(line, carrier, now, actions))
     }
 
     /// Sends a frame on a line, with the turn's end ([`Hub::flush`]). Says whether the line's client is behind: then the
     /// owner will hear [`Event::Drained`].
-    pub fn send(&self, line: LineId, parcel: Parcel) -> bool {
+    pub(crate) fn send(&self, line: LineId, parcel: Parcel) -> bool {
         let is_congested = self.say(|engine, now, actions| {
             engine.send(line, parcel, now, actions);
             engine.is_congested(line)
@@ -271,64 +271,64 @@ impl Hub {
     }
 
     /// The owner of a raw line hears its client from now on.
-    pub fn accept(&self, line: LineId) {
+    pub(crate) fn accept(&self, line: LineId) {
         self.say(|engine, now, actions| engine.accept(line, now, actions));
     }
 
     /// How many bytes wait for a line's client to read.
-    pub fn waiting(&self, line: LineId) -> usize {
+    pub(crate) fn waiting(&self, line: LineId) -> usize {
         self.lock().engine.waiting(line)
     }
 
     /// Whether pages of an origin may use lines of this server.
-    pub fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
+    pub(crate) fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
         self.lock().engine.allows(from)
     }
 
     /// The owner begins to send the states in full.
-    pub fn refreshed(&self, line: LineId) {
+    pub(crate) fn refreshed(&self, line: LineId) {
         self.lock().engine.refreshed(line);
     }
 
     /// The response had its last frame: tells the client, and the line stays.
-    pub fn done(&self, line: LineId) {
+    pub(crate) fn done(&self, line: LineId) {
         self.say(|engine, now, actions| engine.done(line, now, actions));
     }
 
     /// The handler has said all: tells the client, then closes the line normally.
-    pub fn complete(&self, line: LineId) {
+    pub(crate) fn complete(&self, line: LineId) {
         self.say(|engine, now, actions| engine.complete(line, now, actions));
     }
 
     /// Closes a line once everything sent is written.
-    pub fn finish(&self, line: LineId, close: impl Into<Close>) {
+    pub(crate) fn finish(&self, line: LineId, close: impl Into<Close>) {
         self.say(|engine, now, actions| engine.finish(line, close.into(), now, actions));
     }
 
     /// Ends a line at once; its owner hears of it, and what waits for its client is dropped.
-    pub fn break_line(&self, line: LineId, close: Close) {
+    pub(crate) fn break_line(&self, line: LineId, close: Close) {
         self.say(|engine, now, actions| engine.cut(line, close, now, actions));
     }
 
     /// Bytes that may wait in each direction of a line.
-    pub fn queue_bytes(&self) -> usize {
+    pub(crate) fn queue_bytes(&self) -> usize {
         self.lock().engine.queue_bytes()
     }
 
     /// A client said something for a channel before its handler had let it in, and now it has.
-    pub fn repeat(&self, line: LineId, said: Said) {
+    pub(crate) fn repeat(&self, line: LineId, said: Said) {
         self.say(|engine, now, actions| engine.repeat(line, said, now, actions));
     }
 
     /// An owner has handled, or will never handle, what it was told.
-    pub fn was_heard(&self, told: &Told) {
+    pub(crate) fn was_heard(&self, told: &Told) {
         if let Some((line, size)) = told.heard() {
             self.heard(line, size);
         }
     }
 
     /// An owner has handled all of these, so that more are read at once.
-    pub fn were_heard(&self, told: &[Told]) {
+    pub(crate) fn were_heard(&self, told: &[Told]) {
         self.input(|engine, now, actions| {
             for (line, size) in told.iter().filter_map(Told::heard) {
                 engine.heard(line, size, now, actions);
@@ -337,64 +337,64 @@ impl Hub {
     }
 
     /// Closes every line at once.
-    pub fn cut_all(&self, code: CloseCode) {
+    pub(crate) fn cut_all(&self, code: CloseCode) {
         self.input(|engine, now, actions| engine.cut_all(code, now, actions));
     }
 
     /// An owner handled `size` bytes of a client's messages. With the next [`Hub::flush`] more of them are read.
-    pub fn heard(&self, line: LineId, size: usize) {
+    pub(crate) fn heard(&self, line: LineId, size: usize) {
         self.say(|engine, now, actions| engine.heard(line, size, now, actions));
     }
 
     // -- channels ------------------------------------------------------------------------------------------------
 
     /// Lets a line's client into a channel.
-    pub fn enter(&self, line: LineId, channel: ChannelId, entry: Entry) {
+    pub(crate) fn enter(&self, line: LineId, channel: ChannelId, entry: Entry) {
         self.say(|engine, now, actions| engine.enter(line, channel, entry, now, actions));
     }
 
     /// A line's client leaves a channel.
-    pub fn leave(&self, line: LineId, channel: &ChannelId) {
+    pub(crate) fn leave(&self, line: LineId, channel: &ChannelId) {
         self.say(|engine, now, actions| engine.leave(line, channel, now, actions));
     }
 
     /// A line's handler listens from now on.
-    pub fn listen(&self, line: LineId, channel: &ChannelId, to: Listening) {
+    pub(crate) fn listen(&self, line: LineId, channel: &ChannelId, to: Listening) {
         self.lock().engine.listen(line, channel, to);
     }
 
     /// The others in a channel hear what a line's client said, as its handler decided.
-    pub fn relay(&self, line: LineId, channel: &ChannelId, message: Message, wording: Wording) {
+    pub(crate) fn relay(&self, line: LineId, channel: &ChannelId, message: Message, wording: Wording) {
         self.say(|engine, now, actions| engine.relay(line, channel, message, wording, now, actions));
     }
 
     /// Sends a frame to every client in a channel.
-    pub fn post(&self, channel: &ChannelId, frame: &Frame) {
+    pub(crate) fn post(&self, channel: &ChannelId, frame: &Frame) {
         self.say(|engine, now, actions| engine.post(channel, frame, now, actions));
     }
 
     /// Who is in a channel, as `line` sees them.
-    pub fn members(&self, channel: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
+    pub(crate) fn members(&self, channel: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
         self.lock().engine.members(channel, line)
     }
 
     /// How many members a channel has.
-    pub fn channel_size(&self, channel: &ChannelId) -> usize {
+    pub(crate) fn channel_size(&self, channel: &ChannelId) -> usize {
         self.lock().engine.channel_size(channel)
     }
 
     /// The `count` channels with the most members, the largest first.
-    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+    pub(crate) fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
         self.lock().engine.largest_channels(count)
     }
 
     /// Whether no line lives.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.lock().engine.is_empty()
     }
 
     /// What all lines together are and did.
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.lock().engine.stats()
     }
 
@@ -450,17 +450,17 @@ impl Hub {
     }
 
     /// A text frame came from the client by another way than a socket.
-    pub fn receive_text(&self, seat: Seat, text: &str) {
+    pub(crate) fn receive_text(&self, seat: Seat, text: &str) {
         self.receive(seat, |client| client.text(text));
     }
 
     /// The host has to end the line because of what the client did.
-    pub fn cut(&self, seat: Seat, code: CloseCode) {
+    pub(crate) fn cut(&self, seat: Seat, code: CloseCode) {
         self.receive(seat, |client| client.cut(code));
     }
 
     /// The client has closed its connection, or lost it.
-    pub fn socket_closed(&self, seat: Seat, close: Close) {
+    pub(crate) fn socket_closed(&self, seat: Seat, close: Close) {
         self.input(|engine, now, actions| engine.socket_closed(seat, close, now, actions));
     }
 
@@ -484,12 +484,12 @@ impl Hub {
     }
 
     /// Whether the connection should read now; if not, it is flushed when it may.
-    pub fn may_read(&self, seat: Seat) -> bool {
+    pub(crate) fn may_read(&self, seat: Seat) -> bool {
         self.lock().engine.may_read(seat)
     }
 
     /// Waits until the handler has caught up with the line's client, or the line is no more.
-    pub async fn readable(&self, seat: Seat) {
+    pub(crate) async fn readable(&self, seat: Seat) {
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(&self.0.waiting);
         loop {
@@ -573,7 +573,7 @@ impl Hub {
     }
 
     /// Writes what lines have to say: here if they are few, else on the runtime, where it holds up nobody's handler.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         if !self.0.has_unwritten.swap(false, Ordering::Acquire) {
             return;
         }
@@ -656,27 +656,27 @@ pub(super) struct Client<'a> {
 
 impl Client<'_> {
     /// An envelope came.
-    pub fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         self.engine.receive(self.seat, text, self.now, self.actions);
     }
 
     /// A raw message came.
-    pub fn raw(&mut self, frame: Frame) {
+    pub(super) fn raw(&mut self, frame: Frame) {
         self.engine.receive_raw(self.seat, frame, self.now, self.actions);
     }
 
     /// A sign of life came.
-    pub fn alive(&mut self) {
+    pub(super) fn alive(&mut self) {
         self.engine.alive(self.seat, self.now);
     }
 
     /// It has to be told off.
-    pub fn cut(&mut self, code: CloseCode) {
+    pub(super) fn cut(&mut self, code: CloseCode) {
         self.close(code.into());
     }
 
     /// The same, in other words.
-    pub fn close(&mut self, close: Close) {
+    pub(super) fn close(&mut self, close: Close) {
         self.engine.cut_at(self.seat, close, self.now, self.actions);
     }
 }
@@ -715,8 +715,8 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
-    use liveline_proto::Class;
     use crate::lines::socket::{self, Connection, Framing};
+    use liveline_proto::Class;
     use liveline_proto::Format;
 
     const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
@@ -739,7 +739,7 @@ mod tests {
             ping_timeout: 2 * soon,
             queue_bytes: 4096,
             lines_per_address: 9999,
-            ..Limits::for_tests()
+            ..Limits::default()
         };
         let hub = Hub::new(limits, tokio::runtime::Handle::current());
         let (owner, leaving) = (hub.register(|_| {}), hub.register(|_| {}));

@@ -11,8 +11,8 @@
 
 mod clock;
 mod hub;
-pub mod socket;
+pub(crate) mod socket;
 #[cfg(test)]
 mod stress;
 
-pub use hub::{Hub, Told};
+pub(crate) use hub::{Hub, Told};

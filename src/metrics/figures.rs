@@ -8,14 +8,14 @@ use super::meter::BOUNDS;
 use super::observer::Moment;
 use super::output::{self, Stream};
 use super::process;
-use liveline_proto::{CloseCode, Stats};
 use crate::lines::Hub;
+use liveline_proto::{CloseCode, Stats};
 
 /// How many channels are named. Names are what users make them, so there may be any number.
 const CHANNELS: usize = 10;
 
 /// All figures as text.
-pub fn write(moment: &Moment, hub: &Hub, format: Format) -> String {
+pub(super) fn write(moment: &Moment, hub: &Hub, format: Format) -> String {
     let mut out = Exposition::new(format);
     out.info("liveline_build", "What runs here.")
         .sample(&[("version", &env!("CARGO_PKG_VERSION")), ("engine", &moment.engine)], 1);

@@ -23,7 +23,7 @@ const ESCAPED_IN_QUERY: &str = " \"<>'";
 
 /// A re-route, ready to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reroute {
+pub(crate) struct Reroute {
     /// An absolute path without dot segments. It ends in `/` if the target did.
     pub path: String,
     /// What followed the target's `?`, if anything did. The current query is not inherited.
@@ -34,7 +34,7 @@ pub struct Reroute {
 
 /// Why a handler cannot re-route to a target.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RerouteError {
+pub(crate) enum RerouteError {
     /// There are more `..` than folders.
     #[error("next(\"{target}\") leaves the root: from `{from}` there is no such folder to go up to")]
     AboveRoot {
@@ -55,7 +55,7 @@ pub enum RerouteError {
 ///
 /// `target` is a path with or without a query; a fragment is dropped. URLs of this application's own
 /// origin are the caller's to shorten to their path: here every scheme or host is outbound.
-pub fn reroute(current_path: &str, consumed: u32, target: &str) -> Result<Reroute, RerouteError> {
+pub(crate) fn reroute(current_path: &str, consumed: u32, target: &str) -> Result<Reroute, RerouteError> {
     let without_fragment = target.split_once('#').map_or(target, |(before, _)| before);
     let (path, query) = without_fragment.split_once('?').unwrap_or((without_fragment, ""));
     // URLs of the web read `\` as `/`; so must we, or `event.url` would disagree with the route.
@@ -86,10 +86,6 @@ pub fn reroute(current_path: &str, consumed: u32, target: &str) -> Result<Rerout
 }
 
 impl Reroute {
-    /// Whether a step of the new path's node is to run.
-    pub fn asks(&self, step: &Step) -> bool {
-        self.skip_depth.is_none_or(|skipped| step.depth > skipped)
-    }
 }
 
 /// Whether the text begins as an absolute URL does: a letter, then letters, digits, `+-.`, then `:`.

@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use crate::script::Limits;
+use crate::config::Limits;
 use crate::ext::Patience;
 
 /// The clocks of one connection.
-pub struct Pace {
+pub(super) struct Pace {
     head: Duration,
     idle: Duration,
     phase: Cell<Phase>,
@@ -27,7 +27,7 @@ enum Phase {
 
 /// What a client took too long for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Late {
+pub(super) enum Late {
     /// Its next request did not begin.
     Idle,
     /// A head did not come to its end.
@@ -38,7 +38,7 @@ pub enum Late {
 
 impl Pace {
     /// The clocks of a connection whose first head may come since then.
-    pub fn new(limits: &Limits, since: Instant) -> Pace {
+    pub(super) fn new(limits: &Limits, since: Instant) -> Pace {
         Pace {
             head: limits.header_read,
             idle: limits.keep_alive,
@@ -48,24 +48,24 @@ impl Pace {
     }
 
     /// Bytes came.
-    pub fn read(&self) {
+    pub(super) fn read(&self) {
         if let Phase::Idle(_) = self.phase.get() {
             self.phase.set(Phase::Head(Instant::now()));
         }
     }
 
     /// A whole head came.
-    pub fn asked(&self) {
+    pub(super) fn asked(&self) {
         self.phase.set(Phase::Answering);
     }
 
     /// The answer is complete, but for what its client still has to read.
-    pub fn answered(&self) {
+    pub(super) fn answered(&self) {
         self.phase.set(Phase::Idle(Instant::now()));
     }
 
     /// The client took so many bytes of an answer; `None`: it takes no more for now.
-    pub fn wrote(&self, bytes: Option<usize>) {
+    pub(super) fn wrote(&self, bytes: Option<usize>) {
         let mut write = self.write.borrow_mut();
         match bytes {
             None => drop(write.wait(Instant::now())),
@@ -76,7 +76,7 @@ impl Pace {
     }
 
     /// What the client is late with, or when to look again. No limit that begins to count meanwhile is missed.
-    pub fn look(&self, now: Instant) -> Result<Instant, Late> {
+    pub(super) fn look(&self, now: Instant) -> Result<Instant, Late> {
         let reading = self.write.borrow().deadline().map(|deadline| (deadline, Late::Reading));
         let due = reading.or(match self.phase.get() {
             Phase::Idle(since) => Some((since + self.idle, Late::Idle)),

@@ -5,6 +5,7 @@
 //! a frame, a printed line or the end of a process, and each wait is bounded (see `support::PATIENCE`).
 
 #![expect(clippy::print_stderr, reason = "what a failed test saw has to be shown")]
+#![expect(unreachable_pub, reason = "nothing imports a test binary")]
 
 mod support;
 
@@ -14,12 +15,10 @@ mod bodies;
 mod channels;
 mod check;
 mod cli;
-#[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
 mod conditions;
 mod cookies;
 mod csrf;
-#[cfg(feature = "ts")] // Without it nothing is known of what handlers ask for, nor of what browsers run.
 mod dev;
 mod docs;
 mod documents;

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::checkout::{Checkout, complete};
-use liveline_proto;
+use crate::engine;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::run::{Profile, build};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::checkout::{Build, Checkout, complete, show};
-use liveline_proto;
+use crate::engine;
 use crate::failure::Outcome;
 #[cfg(unix)]
 use crate::failure::While;

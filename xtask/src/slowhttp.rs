@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::server::{Launch, Ready, Server};
 use crate::checkout::{Checkout, complete, show};
-use liveline_proto;
+use crate::engine;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, apt_install, find_program, may_use_apt};
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::facts::{Facts, Kind};
-use super::{line_and_column, spelling};
-use crate::ext::Diagnostic;
+use super::spelling;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::{Facts, Kind};
+use liveline_compiler::line_and_column;
 
-/// The methods that an export of their name answers, as in `runtime-js/80_steps.js`.
+/// The methods that an export of their name answers, as in `runtime-js/dispatch/steps.js`.
 const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"];
 
 /// The export that answers every other method.
@@ -27,7 +28,7 @@ const OTHERS: [(&str, Option<&str>); 9] = [
 ];
 
 /// The exports that can answer, methods in order and `*` for the default one.
-pub fn answering(exports: &BTreeMap<String, bool>) -> Vec<&str> {
+pub(crate) fn answering(exports: &BTreeMap<String, bool>) -> Vec<&str> {
     let is_function = |name: &str| exports.get(name) == Some(&true);
     let methods = METHODS.into_iter().filter(|name| is_function(name));
     methods.chain(is_function(DEFAULT).then_some("*")).collect()
@@ -35,7 +36,7 @@ pub fn answering(exports: &BTreeMap<String, bool>) -> Vec<&str> {
 
 /// What is wrong with the exports of a handler, whose names stand with whether each is a function; `facts` says where
 /// they are in the file, if that could be read. That nothing can answer is told of handlers that load.
-pub fn misnamed(
+pub(crate) fn misnamed(
     file: &Path,
     exports: &BTreeMap<String, bool>,
     facts: Option<&(Facts, String)>,

@@ -9,7 +9,7 @@ use super::nchan;
 use super::server::Launch;
 use super::workshop::Workshop;
 use crate::checkout::complete;
-use liveline_proto;
+use crate::engine;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, find_program};
 use crate::run;

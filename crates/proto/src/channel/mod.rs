@@ -149,7 +149,7 @@ struct Seat {
 
 impl Channels {
     /// A line enters; lines of one `session` are one member. A line that is in already stays as it is.
-    pub fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: Entry) {
+    pub(crate) fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: Entry) {
         let channel = self.channels.entry(id.clone()).or_default();
         if channel.by_line.contains_key(&line) {
             return;
@@ -182,7 +182,7 @@ impl Channels {
     }
 
     /// A line leaves one channel.
-    pub fn leave(&mut self, id: &ChannelId, line: LineId) {
+    pub(crate) fn leave(&mut self, id: &ChannelId, line: LineId) {
         let Some(entered) = self.entered.get_mut(&line) else { return };
         entered.retain(|other| other != id);
         if entered.is_empty() {
@@ -192,7 +192,7 @@ impl Channels {
     }
 
     /// A line is over: it leaves every channel.
-    pub fn leave_all(&mut self, line: LineId) {
+    pub(crate) fn leave_all(&mut self, line: LineId) {
         for id in self.entered.remove(&line).unwrap_or_default() {
             self.vacate(&id, line);
         }
@@ -227,7 +227,7 @@ impl Channels {
     }
 
     /// Tells the members of the next channel with changes, if they may be told now. `None`: there is no such channel.
-    pub fn announce(&mut self, now: Instant) -> Option<Outcome> {
+    pub(crate) fn announce(&mut self, now: Instant) -> Option<Outcome> {
         while let Some(id) = self.changed.pop() {
             let Some(channel) = self.channels.get_mut(id.as_str()) else { continue };
             if channel.collects_until.is_some() || !channel.changes.is_pending() {
@@ -244,19 +244,19 @@ impl Channels {
     }
 
     /// Tells the members of the next channel that has collected changes for long enough.
-    pub fn announce_due(&mut self, now: Instant) -> Option<Outcome> {
+    pub(crate) fn announce_due(&mut self, now: Instant) -> Option<Outcome> {
         let (due, id) = self.collecting.first()?;
         let id = (*due <= now).then(|| id.clone())?;
         Some(self.tell_changes(&id, now))
     }
 
     /// When members have to be told of what was collected.
-    pub fn next_announcement(&self) -> Option<Instant> {
+    pub(crate) fn next_announcement(&self) -> Option<Instant> {
         self.collecting.first().map(|(due, _)| *due)
     }
 
     /// Members are told of all changes now, because something else follows that they hear.
-    pub fn settle(&mut self, id: &ChannelId, now: Instant) -> Option<Outcome> {
+    pub(crate) fn settle(&mut self, id: &ChannelId, now: Instant) -> Option<Outcome> {
         let is_pending = self.channels.get(id.as_str())?.changes.is_pending();
         is_pending.then(|| self.tell_changes(id, now))
     }
@@ -283,12 +283,12 @@ impl Channels {
     }
 
     /// Whether the line is in any channel.
-    pub fn contains(&self, line: LineId) -> bool {
+    pub(crate) fn contains(&self, line: LineId) -> bool {
         self.entered.contains_key(&line)
     }
 
     /// A line's handler begins to listen.
-    pub fn listen(&mut self, id: &ChannelId, line: LineId, to: Listening) {
+    pub(crate) fn listen(&mut self, id: &ChannelId, line: LineId, to: Listening) {
         let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
         let Some(member) = channel.by_line.get(&line) else { return };
         let seats = channel.members.get_mut(member).into_iter().flat_map(|member| &mut member.seats);
@@ -302,14 +302,14 @@ impl Channels {
     }
 
     /// Reads a message's type as one of a channel that the line is in.
-    pub fn addressed<'a>(&self, line: LineId, kind: &'a str) -> Option<(ChannelId, &'a str)> {
+    pub(crate) fn addressed<'a>(&self, line: LineId, kind: &'a str) -> Option<(ChannelId, &'a str)> {
         let (channel, kind) = kind.rsplit_once(':')?;
         let id = self.entered.get(&line)?.iter().find(|id| id.as_str() == channel)?;
         Some((id.clone(), kind))
     }
 
     /// What becomes of a message of type `kind` that the line's client says in a channel.
-    pub fn passage(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<Passage> {
+    pub(crate) fn passage(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<Passage> {
         let (member, seat) = self.channels.get(id.as_str())?.seat(line)?;
         let may = seat.entry.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|it| it == kind));
         let relay = match seat.entry.decides {
@@ -321,7 +321,7 @@ impl Channels {
     }
 
     /// The others hear what the line's client said.
-    pub fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Wording) -> Outcome {
+    pub(crate) fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Wording) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(channel) = self.channels.get(id.as_str()) else { return outcome };
         outcome.seats = channel.by_line.len();
@@ -357,7 +357,7 @@ impl Channels {
     }
 
     /// A handler speaks to every client in a channel.
-    pub fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
+    pub(crate) fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
         let Some(channel) = self.channels.get(id.as_str()) else { return Outcome::default() };
         let frame = channel.account.charge(frame.clone());
         let seats = channel.members.values().flat_map(|member| &member.seats);
@@ -370,12 +370,12 @@ impl Channels {
 
     /// Bytes that all lines of a channel have queued in sum.
     #[cfg(test)]
-    pub fn queued_in(&self, id: &ChannelId) -> usize {
+    pub(crate) fn queued_in(&self, id: &ChannelId) -> usize {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.account.bytes())
     }
 
     /// Who is in a channel, as a line sees them.
-    pub fn members(&self, id: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
+    pub(crate) fn members(&self, id: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
         let Some(channel) = self.channels.get(id.as_str()) else { return Vec::new() };
         let own = line.and_then(|line| channel.by_line.get(&line));
         let presence = |(id, member): (&MemberId, &Member)| {
@@ -386,23 +386,23 @@ impl Channels {
     }
 
     /// How many members a channel has.
-    pub fn size(&self, id: &ChannelId) -> usize {
+    pub(crate) fn size(&self, id: &ChannelId) -> usize {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.members.len())
     }
 
     /// How many channels there are, and how many members in all of them.
-    pub fn count(&self) -> (u64, u64) {
+    pub(crate) fn count(&self) -> (u64, u64) {
         let members = self.channels.values().map(|channel| channel.members.len()).sum::<usize>();
         (self.channels.len() as u64, members as u64)
     }
 
     /// Bytes that the lines of all channels have queued in sum.
-    pub fn queued(&self) -> u64 {
+    pub(crate) fn queued(&self) -> u64 {
         self.channels.values().map(|channel| channel.account.bytes() as u64).sum()
     }
 
     /// The `count` channels with the most members, the largest first.
-    pub fn largest(&self, count: usize) -> Vec<(ChannelId, usize)> {
+    pub(crate) fn largest(&self, count: usize) -> Vec<(ChannelId, usize)> {
         let mut largest: Vec<(Reverse<usize>, &ChannelId)> = Vec::new();
         for (id, channel) in &self.channels {
             let place = (Reverse(channel.members.len()), id);
@@ -416,7 +416,7 @@ impl Channels {
     }
 
     /// Whether nobody is in any channel.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         debug_assert!(!self.channels.is_empty() || self.collecting.is_empty(), "who collects has members");
         self.channels.is_empty() && self.entered.is_empty()
     }

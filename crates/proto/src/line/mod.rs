@@ -18,8 +18,8 @@ use serde_json::value::RawValue;
 use self::outbox::Outbox;
 use crate::registry::Filed;
 use crate::{
-    ChannelId, Close, CloseCode, ExchangeId, Frame, Incoming, Limits, LineId, MemberId, Numbered, Overflow, OwnerId,
-    Token, Visitor, Welcome, envelope, numbered,
+    ChannelId, Close, CloseCode, ExchangeId, Frame, Incoming, Limits, LineId, MemberId, Numbered, Overflow,
+    OwnerId, Token, Visitor, Welcome, envelope, numbered,
 };
 
 mod outbox;
@@ -256,7 +256,7 @@ pub(crate) enum Outcome {
 
 impl Line {
     /// A line that began now and may be joined until then.
-    pub fn new(
+    pub(crate) fn new(
         owner: OwnerId,
         exchange: ExchangeId,
         visitor: Visitor,
@@ -290,38 +290,38 @@ impl Line {
     }
 
     /// The tokens that mean this line.
-    pub fn tokens(&self) -> [Option<Token>; 3] {
+    pub(crate) fn tokens(&self) -> [Option<Token>; 3] {
         let resume = self.resume.as_deref();
         [self.token, resume.map(|resume| resume.token), resume.and_then(|resume| resume.before)]
     }
 
     /// Its connection now.
-    pub fn current_seat(&self, id: LineId) -> Seat {
+    pub(crate) fn current_seat(&self, id: LineId) -> Seat {
         Seat { line: id, number: self.seats }
     }
 
     /// How the handler's side or the host ends it.
-    pub fn ending(&self) -> Option<&Close> {
+    pub(crate) fn ending(&self) -> Option<&Close> {
         self.ending.as_deref()
     }
 
     /// The token by which a client that listens to events sends.
-    pub fn sender_token(&self) -> Option<Token> {
+    pub(crate) fn sender_token(&self) -> Option<Token> {
         self.token.filter(|_| !self.is_joinable())
     }
 
     /// Whether nobody joined yet.
-    pub fn is_joinable(&self) -> bool {
+    pub(crate) fn is_joinable(&self) -> bool {
         matches!(self.stage, Stage::Joining { .. })
     }
 
     /// Whether a client that comes again may have it.
-    pub fn is_resumable(&self) -> bool {
+    pub(crate) fn is_resumable(&self) -> bool {
         self.resume.is_some()
     }
 
     /// Where the line stands, for statistics.
-    pub fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         match self.stage {
             Stage::Joining { .. } => Standing::Joining,
             Stage::Away { .. } => Standing::Away,
@@ -330,23 +330,23 @@ impl Line {
     }
 
     /// Bytes that wait to be written.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.outbox.waiting()
     }
 
     /// Bytes of all its frames, those that may have arrived included.
     #[cfg(test)]
-    pub fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         self.outbox.bytes()
     }
 
     /// Whether `seat` is its connection now.
-    pub fn is_at(&self, seat: Seat) -> bool {
+    pub(crate) fn is_at(&self, seat: Seat) -> bool {
         self.seats == seat.number && !matches!(self.stage, Stage::Away { .. })
     }
 
     /// When the line wants [`Line::expired`] called.
-    pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
+    pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match self.stage {
             Stage::Joining { until }
             | Stage::Handshake { until }
@@ -365,7 +365,13 @@ impl Line {
     }
 
     /// The client is here. A socket spends the token.
-    pub fn join(&mut self, id: LineId, carrier: Carrier, now: Instant, limits: &Limits) -> (Seat, Outcome) {
+    pub(crate) fn join(
+        &mut self,
+        id: LineId,
+        carrier: Carrier,
+        now: Instant,
+        limits: &Limits,
+    ) -> (Seat, Outcome) {
         if let Stage::Joining { until } = self.stage {
             self.stage = Stage::Handshake { until };
         }
@@ -390,7 +396,13 @@ impl Line {
     }
 
     /// The answer itself carries the line, so its client listens already.
-    pub fn attach(&mut self, id: LineId, carrier: Carrier, now: Instant, limits: &Limits) -> (Seat, Outcome) {
+    pub(crate) fn attach(
+        &mut self,
+        id: LineId,
+        carrier: Carrier,
+        now: Instant,
+        limits: &Limits,
+    ) -> (Seat, Outcome) {
         self.carrier = Some(carrier);
         if carrier != Carrier::Events {
             self.token = None;
@@ -403,7 +415,7 @@ impl Line {
 
     /// The client comes again: it has everything up to `after`. It may be sooner here than the loss of its last
     /// connection was noticed; that one has nothing more to say.
-    pub fn resume(
+    pub(crate) fn resume(
         &mut self,
         id: LineId,
         (presented, fresh): (Token, Token),
@@ -450,7 +462,7 @@ impl Line {
     }
 
     /// The handler's side, or another's client, sends. `budget` is how many bytes may wait for the client.
-    pub fn send(&mut self, parcel: Parcel, budget: usize, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn send(&mut self, parcel: Parcel, budget: usize, now: Instant, limits: &Limits) -> Outcome {
         if self.is_ending() {
             return Outcome::Keep;
         }
@@ -506,12 +518,12 @@ impl Line {
     }
 
     /// Whether so much waits, to be written or to be confirmed, that the handler had better wait, too.
-    pub fn is_congested(&self, limits: &Limits) -> bool {
+    pub(crate) fn is_congested(&self, limits: &Limits) -> bool {
         self.outbox.bytes() > limits.queue_bytes / 2
     }
 
     /// The handler waits for [`Event::Drained`].
-    pub fn is_awaited(&mut self) {
+    pub(crate) fn is_awaited(&mut self) {
         self.is_awaited = true;
     }
 
@@ -531,14 +543,14 @@ impl Line {
     }
 
     /// The owner sends the states in full from here on.
-    pub fn refreshed(&mut self) {
+    pub(crate) fn refreshed(&mut self) {
         if self.freshness == Freshness::Asked {
             self.freshness = Freshness::Fresh;
         }
     }
 
     /// No further state follows; messages and changes of the last state may. Sent once, and never on a raw line.
-    pub fn done(&mut self) -> Outcome {
+    pub(crate) fn done(&mut self) -> Outcome {
         if self.is_ending() || self.is_done || self.carrier == Some(Carrier::Raw) {
             return Outcome::Keep;
         }
@@ -549,14 +561,14 @@ impl Line {
     }
 
     /// The handler has said all: tell the client, then close normally.
-    pub fn complete(&mut self, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn complete(&mut self, now: Instant, limits: &Limits) -> Outcome {
         // Without this frame the client could not tell the end from a loss.
         self.done();
         self.finish(CloseCode::Done.into(), now, limits)
     }
 
     /// The handler's side is finished: write what waits, then close. Later inputs from the client are not told.
-    pub fn finish(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn finish(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         if self.is_ending() {
             return Outcome::Keep;
         }
@@ -568,7 +580,7 @@ impl Line {
     }
 
     /// Ends the line from the host's side at once: what waits is dropped, the owner hears of it.
-    pub fn cut(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn cut(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         let told = self.ending.is_some();
         match self.stage {
             Stage::Closing { .. } => Outcome::Keep,
@@ -592,7 +604,7 @@ impl Line {
     }
 
     /// The client broke the rules. A raw one gets the answers to what it said before.
-    pub fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         if self.carrier == Some(Carrier::Raw) && self.unheard > 0 && !self.is_ending() {
             self.broken = Some(Box::new(close));
             return Outcome::Keep;
@@ -601,14 +613,14 @@ impl Line {
     }
 
     /// The client gave a sign of life.
-    pub fn alive(&mut self, now: Instant) {
+    pub(crate) fn alive(&mut self, now: Instant) {
         if let Some(pulse) = &mut self.pulse {
             pulse.heard = now;
         }
     }
 
     /// A text frame came from the client. What it says to the handler comes back beside the outcome.
-    pub fn receive(&mut self, text: &str, now: Instant, limits: &Limits) -> (Outcome, Option<Said>) {
+    pub(crate) fn receive(&mut self, text: &str, now: Instant, limits: &Limits) -> (Outcome, Option<Said>) {
         if matches!(self.stage, Stage::Closing { .. } | Stage::Joining { .. } | Stage::Away { .. }) {
             return (Outcome::Keep, None);
         }
@@ -684,19 +696,19 @@ impl Line {
     }
 
     /// What a raw socket's client sent.
-    pub fn receive_raw(&mut self, frame: Frame, now: Instant) -> Option<Event> {
+    pub(crate) fn receive_raw(&mut self, frame: Frame, now: Instant) -> Option<Event> {
         self.alive(now);
         let takes = matches!(self.stage, Stage::Open { .. }) && self.ending.is_none();
         takes.then(|| Event::Data { size: FRAME_COST + frame.len(), frame })
     }
 
     /// The owner is told `size` bytes of what the client said.
-    pub fn told(&mut self, size: usize) {
+    pub(crate) fn told(&mut self, size: usize) {
         self.unheard += size;
     }
 
     /// The owner handled `size` bytes of client messages. Says whether the socket may read again.
-    pub fn heard(&mut self, size: usize, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn heard(&mut self, size: usize, now: Instant, limits: &Limits) -> Outcome {
         let was_over = self.unheard > limits.queue_bytes;
         self.unheard = self.unheard.saturating_sub(size);
         if self.unheard == 0
@@ -708,18 +720,24 @@ impl Line {
     }
 
     /// The owner hears a raw line's client from now on.
-    pub fn accept(&mut self) -> Outcome {
+    pub(crate) fn accept(&mut self) -> Outcome {
         self.is_accepted = true;
         self.wake_if_open()
     }
 
     /// Whether the socket should read: not while the handler is too far behind, or does not listen yet.
-    pub fn may_read(&self, limits: &Limits) -> bool {
+    pub(crate) fn may_read(&self, limits: &Limits) -> bool {
         self.unheard <= limits.queue_bytes && (self.is_accepted || self.carrier != Some(Carrier::Raw))
     }
 
     /// Gives out what should be written next, about `bytes` of it.
-    pub fn take(&mut self, bytes: usize, now: Instant, limits: &Limits, into: &mut Vec<Outgoing>) -> Take {
+    pub(crate) fn take(
+        &mut self,
+        bytes: usize,
+        now: Instant,
+        limits: &Limits,
+        into: &mut Vec<Outgoing>,
+    ) -> Take {
         let said = into.len();
         self.take_controls(limits, into);
         match self.stage {
@@ -771,7 +789,7 @@ impl Line {
     }
 
     /// The socket has written what it took. Says so to an owner who waits for that, once there is room.
-    pub fn written(&mut self, limits: &Limits) -> Outcome {
+    pub(crate) fn written(&mut self, limits: &Limits) -> Outcome {
         let stale = self.freshness == Freshness::Stale;
         let is_drained = !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
         let is_waited_for = stale || self.is_awaited;
@@ -786,7 +804,7 @@ impl Line {
     }
 
     /// The connection is gone.
-    pub fn socket_closed(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn socket_closed(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         if close.code == CloseCode::Abnormal && self.resume.is_some() {
             return self.lost(now, limits);
         }
@@ -808,7 +826,7 @@ impl Line {
     }
 
     /// The deadline of the current stage has passed.
-    pub fn expired(&mut self, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn expired(&mut self, now: Instant, limits: &Limits) -> Outcome {
         let code = match &mut self.stage {
             Stage::Away { .. } => CloseCode::Abnormal,
             Stage::Open { until: None } => {
@@ -844,7 +862,7 @@ impl Line {
     }
 
     /// Whether its end is decided.
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.ending.is_some() || matches!(self.stage, Stage::Closing { .. })
     }
 

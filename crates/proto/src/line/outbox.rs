@@ -10,8 +10,8 @@
 use std::collections::VecDeque;
 
 use super::Outgoing;
-use crate::channel::Place;
 use crate::Frame;
+use crate::channel::Place;
 
 /// What a frame counts for besides its bytes: even an empty one takes memory.
 pub const FRAME_COST: usize = 128;
@@ -91,29 +91,29 @@ pub(crate) struct NeverSent;
 
 impl Outbox {
     /// From now on frames have numbers and are kept until they are acknowledged.
-    pub fn keep(&mut self) {
+    pub(super) fn keep(&mut self) {
         self.keeps = true;
     }
 
     /// Whether a frame of `cost` fits into `budget`. Into an empty box it always does: it has a limit of its own.
-    pub fn fits(&self, cost: usize, budget: usize) -> bool {
+    pub(super) fn fits(&self, cost: usize, budget: usize) -> bool {
         self.frames.is_empty() || self.bytes + cost <= budget
     }
 
     /// Adds a frame.
-    pub fn push(&mut self, parcel: Parcel) {
+    pub(super) fn push(&mut self, parcel: Parcel) {
         self.bytes += parcel.cost();
         self.frames.push_back(parcel);
     }
 
     /// Adds a frame that is to be given out before all others that are new.
-    pub fn push_first(&mut self, parcel: Parcel) {
+    pub(super) fn push_first(&mut self, parcel: Parcel) {
         self.bytes += parcel.cost();
         self.frames.insert(self.numbered, parcel);
     }
 
     /// Drops new frames of these classes. Says how many.
-    pub fn drop_new(&mut self, classes: &[Class]) -> usize {
+    pub(super) fn drop_new(&mut self, classes: &[Class]) -> usize {
         let before = self.frames.len();
         let (mut at, numbered) = (0, self.numbered);
         let bytes = &mut self.bytes;
@@ -129,7 +129,7 @@ impl Outbox {
     }
 
     /// Drops the oldest new message. Says whether there was one.
-    pub fn drop_oldest_message(&mut self) -> bool {
+    pub(super) fn drop_oldest_message(&mut self) -> bool {
         let new = self.frames.iter().enumerate().skip(self.numbered);
         let oldest = new.filter(|(_, parcel)| parcel.class == Class::Message).map(|(at, _)| at).next();
         match oldest.and_then(|at| self.frames.remove(at)) {
@@ -142,14 +142,14 @@ impl Outbox {
     }
 
     /// Forgets everything. Numbers are not used again.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         let base = self.base + self.numbered as u64;
         *self = Outbox { base, keeps: self.keeps, ..Outbox::default() };
     }
 
     /// Forgets everything but what is vital. Says how many frames that were; numbers are not used again, so that what
     /// is vital and may have arrived comes once more with another.
-    pub fn outrun(&mut self) -> usize {
+    pub(super) fn outrun(&mut self) -> usize {
         self.base += self.numbered as u64;
         (self.numbered, self.given, self.given_bytes) = (0, 0, 0);
         let before = self.frames.len();
@@ -159,7 +159,7 @@ impl Outbox {
     }
 
     /// Gives out frames until about `bytes` are taken; at least one if there is one.
-    pub fn take(&mut self, bytes: usize, into: &mut Vec<Outgoing>) {
+    pub(super) fn take(&mut self, bytes: usize, into: &mut Vec<Outgoing>) {
         let mut taken = 0;
         while taken < bytes && self.has_more() {
             if self.keeps {
@@ -178,27 +178,27 @@ impl Outbox {
     }
 
     /// Whether there is something to give out.
-    pub fn has_more(&self) -> bool {
+    pub(super) fn has_more(&self) -> bool {
         self.given < self.frames.len()
     }
 
     /// Bytes that were not given out on this connection.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.bytes - self.given_bytes
     }
 
     /// Bytes of all frames, a fixed cost for each included.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// The number of the last frame that is not kept any more.
-    pub fn acknowledged(&self) -> u64 {
+    pub(super) fn acknowledged(&self) -> u64 {
         self.base
     }
 
     /// The client has everything up to `number`.
-    pub fn acknowledge(&mut self, number: u64) -> Result<(), NeverSent> {
+    pub(super) fn acknowledge(&mut self, number: u64) -> Result<(), NeverSent> {
         if number > self.base + self.numbered as u64 {
             return Err(NeverSent);
         }
@@ -216,7 +216,7 @@ impl Outbox {
     }
 
     /// A new connection begins, whose client has everything up to `number`. Says whether nothing is missing after that.
-    pub fn rewind(&mut self, number: u64) -> Result<bool, NeverSent> {
+    pub(super) fn rewind(&mut self, number: u64) -> Result<bool, NeverSent> {
         let is_complete = number >= self.base;
         if is_complete {
             self.acknowledge(number)?;

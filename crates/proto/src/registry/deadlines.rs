@@ -21,12 +21,12 @@ pub(crate) struct Wheel {
 }
 
 impl Wheel {
-    pub fn new(origin: Instant) -> Wheel {
+    pub(super) fn new(origin: Instant) -> Wheel {
         Wheel { origin, buckets: BTreeMap::new() }
     }
 
     /// Makes sure that `line` is looked at when `at` has passed. `filed` is where it stands.
-    pub fn file(&mut self, line: LineId, at: Instant, filed: &mut Filed) {
+    pub(super) fn file(&mut self, line: LineId, at: Instant, filed: &mut Filed) {
         let tick = self.tick_of(at);
         if *filed != 0 && *filed <= tick {
             return;
@@ -36,12 +36,12 @@ impl Wheel {
     }
 
     /// When there is something to look at. Lines that stand there may have gone or moved.
-    pub fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.buckets.first_key_value().map(|(tick, _)| time_of(self.origin, *tick))
     }
 
     /// The first bucket whose time has come, and its lines. A line that stands elsewhere now is none of it.
-    pub fn due(&mut self, now: Instant) -> Option<(Filed, Vec<LineId>)> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<(Filed, Vec<LineId>)> {
         let first = self.buckets.first_entry()?;
         if time_of(self.origin, *first.key()) > now {
             return None;

@@ -18,7 +18,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// Remembers a line until then.
-    pub fn remember(&mut self, token: Token, visitor: Visitor, until: Instant) {
+    pub(super) fn remember(&mut self, token: Token, visitor: Visitor, until: Instant) {
         if self.order.len() >= MAX_REMEMBERED
             && let Some((_, oldest)) = self.order.pop_front()
         {
@@ -29,19 +29,19 @@ impl Ended {
     }
 
     /// Whose line it was.
-    pub fn visitor(&self, token: &Token) -> Option<&Visitor> {
+    pub(super) fn visitor(&self, token: &Token) -> Option<&Visitor> {
         self.visitors.get(token)
     }
 
     /// Forgets those whose time has come.
-    pub fn forget(&mut self, now: Instant) {
+    pub(super) fn forget(&mut self, now: Instant) {
         while let Some((_, token)) = self.order.pop_front_if(|(until, _)| *until <= now) {
             self.visitors.remove(&token);
         }
     }
 
     /// When there is something to forget.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.order.front().map(|(until, _)| *until)
     }
 }

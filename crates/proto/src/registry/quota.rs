@@ -19,13 +19,13 @@ pub(crate) struct Crowd {
 
 impl Crowd {
     /// 0 means any number.
-    pub fn new(per_session: usize, per_address: usize) -> Crowd {
+    pub(super) fn new(per_session: usize, per_address: usize) -> Crowd {
         let [per_session, per_address] = [per_session, per_address].map(NonZeroUsize::new);
         Crowd { per_session, per_address, counts: HashMap::new(), hasher: RandomState::new() }
     }
 
     /// Counts one more line, unless that were too many.
-    pub fn admit(&mut self, visitor: &Visitor) -> bool {
+    pub(super) fn admit(&mut self, visitor: &Visitor) -> bool {
         let keys = self.keys(visitor);
         let is_over =
             |(key, limit): Limited| self.counts.get(&key).is_some_and(|count| *count as usize >= limit.get());
@@ -37,7 +37,7 @@ impl Crowd {
     }
 
     /// One of the visitor's lines is over.
-    pub fn leave(&mut self, visitor: &Visitor) {
+    pub(super) fn leave(&mut self, visitor: &Visitor) {
         for (key, _) in self.keys(visitor).into_iter().flatten() {
             if let Some(count) = self.counts.get_mut(&key) {
                 *count -= 1;
@@ -48,7 +48,7 @@ impl Crowd {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// A client whose line is open, and that has confirmed its first frame.
-    pub fn open(limits: Limits) -> Pair {
+    pub(super) fn open(limits: Limits) -> Pair {
         Pair::joined(limits).greeted()
     }
 
@@ -32,7 +32,7 @@ impl Pair {
     }
 
     /// A client that has read nothing yet.
-    pub fn joined(limits: Limits) -> Pair {
+    pub(super) fn joined(limits: Limits) -> Pair {
         Pair::joined_by(visitor(), limits)
     }
 
@@ -46,7 +46,7 @@ impl Pair {
     }
 
     /// All that the connection would write, and what that does.
-    pub fn taken(&mut self) -> Vec<String> {
+    pub(super) fn taken(&mut self) -> Vec<String> {
         let World { engine, now, actions } = &mut self.world;
         let mut frames = Vec::new();
         let end = loop {
@@ -64,24 +64,24 @@ impl Pair {
     }
 
     /// The client's text, as it is.
-    pub fn raw(&mut self, text: &str) {
+    pub(super) fn raw(&mut self, text: &str) {
         self.world.engine.receive(self.seat, text, self.world.now, &mut self.world.actions);
     }
 
     /// The client's next frame.
-    pub fn says(&mut self, envelope: &str) {
+    pub(super) fn says(&mut self, envelope: &str) {
         self.said += 1;
         self.raw(&format!("{} {envelope}", self.said));
     }
 
     /// The connection breaks.
-    pub fn lose(&mut self) {
+    pub(super) fn lose(&mut self) {
         let World { engine, now, actions } = &mut self.world;
         engine.socket_closed(self.seat, CloseCode::Abnormal.into(), *now, actions);
     }
 
     /// The client comes again with the token that repeats `known`.
-    pub fn comes_again(&mut self, known: u8, after: u64) -> Result<(), JoinError> {
+    pub(super) fn comes_again(&mut self, known: u8, after: u64) -> Result<(), JoinError> {
         self.comes_as(known, after, &visitor(), (None, None))
     }
 
@@ -99,12 +99,12 @@ impl Pair {
         Ok(())
     }
 
-    pub fn send(&mut self, class: Class, text: &str) {
+    pub(super) fn send(&mut self, class: Class, text: &str) {
         let World { engine, now, actions } = &mut self.world;
         engine.send(self.id, Parcel::new(class, text), *now, actions);
     }
 
-    pub fn wait(&mut self, time: Duration) {
+    pub(super) fn wait(&mut self, time: Duration) {
         let World { engine, now, actions } = &mut self.world;
         *now += time;
         engine.tick(*now, actions);
