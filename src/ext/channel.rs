@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
 use liveline_proto::Envelope;
-use liveline_proto::{Announcement, ChannelId, Entry, Input, Listening, MemberId, Message, Payload, Wording};
+use liveline_proto::{
+    Announcement, ChannelId, Input, JoinOptions, Listening, MemberId, Message, Payload, Payloads,
+};
 
 /// What `enterChannel()` was given. Payloads are JSON text.
 #[derive(Deserialize)]
@@ -35,7 +37,7 @@ pub(crate) fn op_channel_enter(
     let Options { announces, joins, leaves, presence, allow, decides } = options;
     let (joins, leaves) = (payload(joins)?, payload(leaves)?);
     let announcement = announces.then_some(Announcement { joins, leaves });
-    let entry = Entry { announcement, presence: payload(presence)?, allowed: allow, decides };
+    let entry = JoinOptions { announcement, presence: payload(presence)?, allowed: allow, decides };
     let exchanges = state.borrow_mut::<Exchanges>();
     exchanges.input(exchange_id(id), Input::Enter)?;
     exchanges.on_line(exchange_id(id), move |hub, line| hub.enter(line, channel, entry));
@@ -105,7 +107,7 @@ pub(crate) fn op_channel_relay(
     #[string] data: Option<String>,
     #[smi] size: u32,
 ) -> Result<(), OpError> {
-    let wording = Wording::Same(payload(data)?);
+    let wording = Payloads::Same(payload(data)?);
     relay(state, id, channel, Message { kind, event_id, size: size as usize }, wording)
 }
 
@@ -124,7 +126,7 @@ pub(crate) fn op_channel_relay_each(
         let member: MemberId = member.parse().map_err(|_| OpError::Member(member))?;
         Ok((member, payload(data)?))
     });
-    let wording = Wording::Each(wordings.collect::<Result<_, OpError>>()?);
+    let wording = Payloads::Each(wordings.collect::<Result<_, OpError>>()?);
     relay(state, id, channel, Message { kind, event_id, size: size as usize }, wording)
 }
 
@@ -133,7 +135,7 @@ fn relay(
     id: f64,
     channel: &str,
     message: Message,
-    wording: Wording,
+    wording: Payloads,
 ) -> Result<(), OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {

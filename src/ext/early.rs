@@ -16,7 +16,7 @@ use super::exchange::exchange_id;
 use super::log::about;
 use super::{Exchanges, Held, OpError};
 use crate::metrics::HANDLER;
-use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, Said};
+use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, InboundMessage};
 
 /// Bytes of names of types that were given up. Beyond that no type is known to be whole.
 const MAX_NAMES: usize = 16 * 1024;
@@ -24,7 +24,7 @@ const MAX_NAMES: usize = 16 * 1024;
 /// Messages of one line's client, in the order in which they came.
 #[derive(Debug)]
 pub(super) struct EarlyMessages {
-    messages: VecDeque<Said>,
+    messages: VecDeque<InboundMessage>,
     bytes: usize,
     /// The same bytes, as all of the process are counted.
     held: Held,
@@ -67,7 +67,7 @@ impl EarlyMessages {
     }
 
     /// Keeps a message, or gives up what takes the most.
-    fn keep(&mut self, said: Said, limit: usize, now: Instant) {
+    fn keep(&mut self, said: InboundMessage, limit: usize, now: Instant) {
         if self.given_up.has(&said.kind) {
             return;
         }
@@ -113,7 +113,7 @@ impl EarlyMessages {
         true
     }
 
-    fn take(&mut self, at: usize) -> Option<Said> {
+    fn take(&mut self, at: usize) -> Option<InboundMessage> {
         let said = self.messages.remove(at)?;
         self.bytes -= said.size;
         self.held.shrink(said.size);
@@ -166,7 +166,7 @@ pub(crate) fn op_early_keep(
     let address = slot.requester.address;
     let early = &mut slot.rare.get_or_insert_default().early;
     let early = early.get_or_insert_with(|| EarlyMessages::new(budget.begin(address, now)));
-    early.keep(Said { kind, event_id, payload, ports, size }, limit, now);
+    early.keep(InboundMessage { kind, event_id, payload, ports, size }, limit, now);
     Ok(())
 }
 
@@ -196,7 +196,7 @@ pub(crate) fn op_early_find(
     #[serde] types: Option<Vec<String>>,
 ) -> i32 {
     let Some(early) = state.borrow_mut::<Exchanges>().early(id) else { return -1 };
-    let is_wanted = |said: &Said| types.as_ref().is_none_or(|types| types.contains(&said.kind));
+    let is_wanted = |said: &InboundMessage| types.as_ref().is_none_or(|types| types.contains(&said.kind));
     let found = early.messages.iter().enumerate().skip(at as usize).find(|(_, said)| is_wanted(said));
     found.and_then(|(at, _)| i32::try_from(at).ok()).unwrap_or(-1)
 }
@@ -222,7 +222,7 @@ pub(crate) fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Res
         data: Option<&'a RawValue>,
     }
     let said = state.borrow_mut::<Exchanges>().early(id).and_then(|early| early.take(at as usize));
-    let Some(Said { event_id, ports, payload, .. }) = said else { return Ok(None) };
+    let Some(InboundMessage { event_id, ports, payload, .. }) = said else { return Ok(None) };
     Ok(Some(serde_json::to_string(&Parts { event_id: &event_id, ports, data: payload.as_deref() })?))
 }
 
@@ -246,8 +246,8 @@ mod tests {
         EarlyMessages::new(Bodies::new(budget, budget).begin([192, 0, 2, 1].into(), Instant::now()))
     }
 
-    fn said(kind: &str, size: usize) -> Said {
-        Said { kind: kind.into(), event_id: "e".into(), payload: None, ports: 0, size }
+    fn said(kind: &str, size: usize) -> InboundMessage {
+        InboundMessage { kind: kind.into(), event_id: "e".into(), payload: None, ports: 0, size }
     }
 
     fn kinds(early: &EarlyMessages) -> Vec<&str> {

@@ -11,7 +11,7 @@ use super::memory::NoRoom;
 use super::{Exchanges, from_exception};
 use crate::metrics::HANDLER;
 use liveline_proto::multipart::FormError;
-use liveline_proto::{InvalidChannel, Refused};
+use liveline_proto::{ExchangeError, InvalidChannel};
 use liveline_store::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
@@ -19,7 +19,7 @@ use liveline_store::{SessionError, SqlError};
 pub(crate) enum OpError {
     #[class("DOMExceptionInvalidStateError")]
     #[error("{0}")]
-    Refused(#[from] Refused),
+    ExchangeError(#[from] ExchangeError),
     #[class(type)]
     #[error("{0}")]
     Json(#[from] serde_json::Error),

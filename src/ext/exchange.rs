@@ -14,7 +14,7 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 use super::answer::LINE_HEADER;
-use super::client::{LineStream, as_stream, first_state, status_of_stream};
+use super::audience::{LineStream, as_stream, first_state, status_of_stream};
 use super::cookies::Place;
 use super::early::EarlyMessages;
 use super::files::FileBody;
@@ -23,7 +23,7 @@ use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
 use super::{
-    Answer, BodyLimits, Client, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown, Site,
+    Answer, Audience, BodyLimits, Html, Nature, OpError, Sessions, Shared, Show, Shown, Site, StallTimeout,
     from_exception, prefers_html,
 };
 use crate::dev::Dev;
@@ -32,7 +32,7 @@ use crate::metrics::{HANDLER, RequestId};
 use crate::trust::{Requester, Trust};
 use liveline_compiler::Diagnostic;
 use liveline_proto::{
-    Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
+    Close, CloseCode, Effect, Exchange, ExchangeError, ExchangeId, Input, LineId, OwnerId, Token, Visitor,
 };
 
 /// Where live lines are joined: this path and the token.
@@ -89,7 +89,7 @@ pub(crate) struct Exchanges {
 pub(super) struct Slot {
     id: ExchangeId,
     exchange: Exchange<Box<Answer>>,
-    pub client: Client,
+    pub client: Audience,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
     /// It fails because a line to another server was lost, and why that was.
@@ -100,7 +100,7 @@ pub(super) struct Slot {
     /// Bytes of the body read so far.
     pub body_read: usize,
     /// What is left of the patience with a client that keeps the body's reader waiting.
-    pub body_patience: Option<Box<Patience>>,
+    pub body_patience: Option<Box<StallTimeout>>,
     /// The body did not come as it should have.
     pub body_fault: Option<Box<BodyFault>>,
     pub requester: Requester,
@@ -288,7 +288,7 @@ impl Exchanges {
         let session = self.sessions.of(&parts.headers);
         // Whoever wants the page gets its script, too.
         let in_page = shown.show == Show::Page && shown.page.is_some();
-        let client = if in_page { Client::Live } else { Client::of(&parts) };
+        let client = if in_page { Audience::Live } else { Audience::of(&parts) };
         let entry = self.slots.vacant_entry();
         // 2^33 requests later the numbers come round, long after the last use of this one.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
@@ -316,7 +316,7 @@ impl Exchanges {
             failure: None,
         });
         self.touched.push(id);
-        Begun { id, can_join: !matches!(client, Client::Plain | Client::Socket) }
+        Begun { id, can_join: !matches!(client, Audience::Plain | Audience::Socket) }
     }
 
     /// The answer of the exchange that has just begun, where its first turn gave one. Most handlers have.
@@ -350,7 +350,7 @@ impl Exchanges {
 
     /// Whether the request's client can join a line.
     pub(super) fn can_join(&mut self, id: ExchangeId) -> bool {
-        self.slot(id).is_some_and(|slot| !matches!(slot.client, Client::Plain | Client::Socket))
+        self.slot(id).is_some_and(|slot| !matches!(slot.client, Audience::Plain | Audience::Socket))
     }
 
     /// The lines of the process.
@@ -453,8 +453,8 @@ impl Exchanges {
     }
 
     /// Gives one input to an exchange and carries out what follows. Says whether the exchange is complete.
-    pub(super) fn input(&mut self, id: ExchangeId, input: Input<Box<Answer>>) -> Result<bool, Refused> {
-        let slot = self.slot(id).ok_or(Refused::Ended)?;
+    pub(super) fn input(&mut self, id: ExchangeId, input: Input<Box<Answer>>) -> Result<bool, ExchangeError> {
+        let slot = self.slot(id).ok_or(ExchangeError::Ended)?;
         let turn_ended = matches!(input, Input::TurnEnded);
         let effect = slot.exchange.handle(input)?;
         slot.note_state();
@@ -479,7 +479,7 @@ impl Exchanges {
             Effect::Answer(answer) => {
                 let client = self.slot(id).map(|slot| slot.client);
                 let answer = match client {
-                    Some(Client::Stream(format)) => as_stream(*answer, format),
+                    Some(Audience::Stream(format)) => as_stream(*answer, format),
                     _ => *answer,
                 };
                 self.reply(id, answer);
@@ -512,7 +512,7 @@ impl Exchanges {
                     let address = add_line_headers(&mut answer.headers, token);
                     answer.insert_line(&address);
                 }
-                if let Client::Stream(format) = client
+                if let Audience::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {
                     answer.status = status_of_stream(answer.status);
@@ -629,8 +629,8 @@ impl Exchanges {
     }
 
     /// The slot of an op's argument.
-    pub(super) fn known(&mut self, id: f64) -> Result<&mut Slot, Refused> {
-        self.slot(exchange_id(id)).ok_or(Refused::Ended)
+    pub(super) fn known(&mut self, id: f64) -> Result<&mut Slot, ExchangeError> {
+        self.slot(exchange_id(id)).ok_or(ExchangeError::Ended)
     }
 
     /// What the log says of an exchange; of one that has ended only its name.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::exchange::exchange_id;
 use super::request::write_headers;
 use super::{Exchanges, OpError};
-use liveline_proto::Refused;
+use liveline_proto::ExchangeError;
 
 /// A static file's bytes, or those of its ranges.
 pub(super) type FileBody = hyper_staticfile::Body;
@@ -39,7 +39,7 @@ pub(crate) async fn op_file_open(
     let answer = {
         let mut state = state.borrow_mut();
         let exchanges = state.borrow_mut::<Exchanges>();
-        let request = &exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.request;
+        let request = &exchanges.slot(exchange_id(id)).ok_or(ExchangeError::Ended)?.request;
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
         let headers = if rerouted {
             HeaderMap::new()

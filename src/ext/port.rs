@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
 use liveline_proto::Envelope;
-use liveline_proto::{Class, CloseCode, Input, Parcel};
+use liveline_proto::{CloseCode, Input, Priority, QueuedFrame};
 
 /// A further state of the response.
 #[op2(fast)]
@@ -19,7 +19,7 @@ pub(crate) fn op_port_frame(
 ) -> Result<(), OpError> {
     let envelope = Envelope { kind: "response.replace", event_id, live: true, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(payload)?));
-    let frame = Parcel::new(Class::State, frame);
+    let frame = QueuedFrame::new(Priority::State, frame);
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Frame { frame, done })?;
     Ok(())
 }
@@ -34,7 +34,7 @@ pub(crate) fn op_port_state(
 ) -> Result<(), OpError> {
     let envelope = Envelope { kind: "response.replace", event_id, live: true, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(payload)?));
-    let parcel = Parcel::new(Class::State, frame);
+    let parcel = QueuedFrame::new(Priority::State, frame);
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(parcel))?;
     Ok(())
 }
@@ -49,7 +49,7 @@ pub(crate) fn op_port_delta(
 ) -> Result<(), OpError> {
     let envelope = Envelope { kind, event_id: kind, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(records)?));
-    let delta = Parcel::new(Class::Delta, frame);
+    let delta = QueuedFrame::new(Priority::Delta, frame);
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(delta))?;
     Ok(())
 }
@@ -71,7 +71,7 @@ pub(crate) fn op_port_message(
     let envelope = Envelope { kind, event_id, live, bubbles, ports };
     let frame = envelope.encode(payload.as_deref());
     let (exchanges, id) = (state.borrow_mut::<Exchanges>(), exchange_id(id));
-    exchanges.input(id, Input::Message(Parcel::new(Class::Message, frame)))?;
+    exchanges.input(id, Input::Message(QueuedFrame::new(Priority::Message, frame)))?;
     Ok(exchanges.is_congested(id))
 }
 

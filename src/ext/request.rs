@@ -14,7 +14,7 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::bodies::Held;
 use super::exchange::BodyFault;
-use super::{BodyLimits, Exchanges, Memory, OpError, Patience, within};
+use super::{BodyLimits, Exchanges, Memory, OpError, StallTimeout, within};
 use crate::trust::Authority;
 use liveline_proto::is_same_origin;
 
@@ -191,7 +191,7 @@ fn append(whole: &mut Vec<u8>, data: &[u8], to_come: Option<u64>) {
 /// A body that is being read. Its exchange has it back, or it has an end.
 struct Reading {
     body: Box<Incoming>,
-    patience: Patience,
+    patience: StallTimeout,
     held: Held,
 }
 
@@ -203,7 +203,8 @@ fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpErr
     let budget = budget.clone();
     let slot = exchanges.known(id)?;
     let Some(body) = slot.body.take() else { return Ok(None) };
-    let patience = slot.body_patience.take().map_or_else(|| Patience::new(patience), |patience| *patience);
+    let patience =
+        slot.body_patience.take().map_or_else(|| StallTimeout::new(patience), |patience| *patience);
     let held = budget.begin(slot.requester.address, Instant::now());
     Ok(Some(Reading { body, patience, held }))
 }
@@ -233,7 +234,7 @@ fn fail(state: &Rc<RefCell<OpState>>, id: f64, fault: BodyFault, error: OpError)
 /// The next data of a body, or its end.
 async fn next_data(
     body: &mut Incoming,
-    patience: &mut Patience,
+    patience: &mut StallTimeout,
 ) -> Result<Option<Bytes>, (BodyFault, OpError)> {
     loop {
         match next_frame(body, patience).await? {
@@ -250,7 +251,7 @@ async fn next_data(
 /// The next part of a body, waited for as long as its client may keep the reader waiting.
 async fn next_frame(
     body: &mut Incoming,
-    patience: &mut Patience,
+    patience: &mut StallTimeout,
 ) -> Result<Option<Frame<Bytes>>, (BodyFault, OpError)> {
     let mut next = std::pin::pin!(std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)));
     let frame = match std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {

@@ -7,9 +7,9 @@ use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
 use super::answer::{give, head};
 use super::exchange::exchange_id;
-use super::{Answer, Client, Exchanges, OpError, lists};
+use super::{Answer, Audience, Exchanges, OpError, lists};
 use liveline_proto::Frame;
-use liveline_proto::{Class, Close, CloseCode, Input, LineId, Parcel};
+use liveline_proto::{Close, CloseCode, Input, LineId, Priority, QueuedFrame};
 
 /// The answer is a WebSocket, which this line carries.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ pub(crate) fn op_answer_socket(
     let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
     answer.headers.remove(CONTENT_LENGTH);
     let slot = state.borrow_mut::<Exchanges>().known(id)?;
-    if slot.client != Client::Socket {
+    if slot.client != Audience::Socket {
         give(state, id, Answer::needs_websocket(), true)?;
         return Ok(false);
     }
@@ -64,7 +64,7 @@ fn send(state: &mut OpState, id: f64, frame: Frame) {
     // Nobody hears what comes after the end.
     let _ = state
         .borrow_mut::<Exchanges>()
-        .input(exchange_id(id), Input::Message(Parcel::new(Class::Message, frame)));
+        .input(exchange_id(id), Input::Message(QueuedFrame::new(Priority::Message, frame)));
 }
 
 /// How many bytes wait for the client to read.

@@ -11,20 +11,20 @@ use super::clock::Clock;
 use super::socket::Socket;
 use liveline_proto::Frame;
 use liveline_proto::{
-    Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
-    LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Said, Seat, Stats,
-    Take, Token, TooManyLines, Visitor, Wording,
+    Action, Attachment, ChannelId, Close, CloseCode, Engine, Event, ExchangeId, InboundMessage, JoinError,
+    JoinOptions, Limits, LineId, LineSummary, Listening, Message, Opening, Outgoing, OwnerId, Payloads,
+    Presence, QueuedFrame, Stats, Take, Token, TooManyLines, Transport, Visitor,
 };
 
 /// An event for the exchange that a line belongs to.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct LineEvent {
     pub exchange: ExchangeId,
     pub line: LineId,
     pub event: Event,
 }
 
-impl Told {
+impl LineEvent {
     /// Whether it is a raw socket's message.
     pub(crate) fn is_message(&self) -> bool {
         matches!(self.event, Event::Data { .. })
@@ -45,7 +45,7 @@ impl Told {
 
 /// Takes what happened on an owner's lines, in that order. Called with the engine unlocked; must not block, or use the
 /// hub.
-type Mailbox = Arc<dyn Fn(Told) + Send + Sync>;
+type Mailbox = Arc<dyn Fn(LineEvent) + Send + Sync>;
 
 /// All live lines of the process. Clones share them.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ struct State {
     /// Kept for its capacity.
     actions: Vec<Action>,
     /// What nobody was told yet.
-    news: News,
+    news: Outbound,
     next_owner: u32,
     /// The deadline that the timer sleeps for, in the engine's time.
     armed: Option<Instant>,
@@ -89,9 +89,9 @@ const MUCH: usize = 64;
 
 /// What comes of inputs for those outside, for when the engine is unlocked.
 #[derive(Default)]
-struct News {
-    told: Vec<(OwnerId, Told)>,
-    over: Vec<Obituary>,
+struct Outbound {
+    told: Vec<(OwnerId, LineEvent)>,
+    over: Vec<LineSummary>,
 }
 
 /// What running an input came to.
@@ -119,7 +119,7 @@ impl State {
                     }
                 }
                 Action::Tell { owner, exchange, line, event } => {
-                    self.news.told.push((owner, Told { exchange, line, event }));
+                    self.news.told.push((owner, LineEvent { exchange, line, event }));
                 }
                 Action::Over(obituary) => self.news.over.push(obituary),
             }
@@ -145,7 +145,7 @@ impl Hub {
             unwritten: Vec::new(),
             unflushed: 0,
             actions: Vec::new(),
-            news: News::default(),
+            news: Outbound::default(),
             next_owner: 0,
             armed: None,
         };
@@ -170,7 +170,7 @@ impl Hub {
     }
 
     /// A new owner of lines; what happens on them goes to `mailbox`.
-    pub(crate) fn register(&self, mailbox: impl Fn(Told) + Send + Sync + 'static) -> OwnerId {
+    pub(crate) fn register(&self, mailbox: impl Fn(LineEvent) + Send + Sync + 'static) -> OwnerId {
         let mut state = self.lock();
         let owner = OwnerId(state.next_owner);
         state.next_owner += 1;
@@ -201,10 +201,10 @@ impl Hub {
     pub(crate) fn join(
         &self,
         token: Token,
-        carrier: Carrier,
+        carrier: Transport,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         self.input(|engine, now, actions| engine.join(token, carrier, visitor, from, now, actions))
     }
 
@@ -214,8 +214,8 @@ impl Hub {
         token: Token,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
-        self.join(token, Carrier::Resumable(fresh_token()), visitor, from)
+    ) -> Result<Attachment, JoinError> {
+        self.join(token, Transport::Resumable(fresh_token()), visitor, from)
     }
 
     /// A client comes again, which has everything up to the frame with the number `after`.
@@ -225,7 +225,7 @@ impl Hub {
         after: u64,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         let tokens = (token, fresh_token());
         self.input(|engine, now, actions| engine.resume(tokens, after, visitor, from, now, actions))
     }
@@ -246,18 +246,18 @@ impl Hub {
         token: Token,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         self.input(|engine, _, _| engine.sender(token, visitor, from))
     }
 
     /// The HTTP answer carries the line, unless somebody joined it meanwhile.
-    pub(crate) fn attach(&self, line: LineId, carrier: Carrier) -> Option<Seat> {
+    pub(crate) fn attach(&self, line: LineId, carrier: Transport) -> Option<Attachment> {
         self.input(|engine, now, actions| engine.attach(line, carrier, now, actions))
     }
 
     /// Sends a frame on a line, with the turn's end ([`Hub::flush`]). Says whether the line's client is behind: then the
     /// owner will hear [`Event::Drained`].
-    pub(crate) fn send(&self, line: LineId, parcel: Parcel) -> bool {
+    pub(crate) fn send(&self, line: LineId, parcel: QueuedFrame) -> bool {
         let is_congested = self.say(|engine, now, actions| {
             engine.send(line, parcel, now, actions);
             engine.is_congested(line)
@@ -316,21 +316,21 @@ impl Hub {
     }
 
     /// A client said something for a channel before its handler had let it in, and now it has.
-    pub(crate) fn repeat(&self, line: LineId, said: Said) {
+    pub(crate) fn repeat(&self, line: LineId, said: InboundMessage) {
         self.say(|engine, now, actions| engine.repeat(line, said, now, actions));
     }
 
     /// An owner has handled, or will never handle, what it was told.
-    pub(crate) fn was_heard(&self, told: &Told) {
+    pub(crate) fn was_heard(&self, told: &LineEvent) {
         if let Some((line, size)) = told.heard() {
             self.heard(line, size);
         }
     }
 
     /// An owner has handled all of these, so that more are read at once.
-    pub(crate) fn were_heard(&self, told: &[Told]) {
+    pub(crate) fn were_heard(&self, told: &[LineEvent]) {
         self.input(|engine, now, actions| {
-            for (line, size) in told.iter().filter_map(Told::heard) {
+            for (line, size) in told.iter().filter_map(LineEvent::heard) {
                 engine.heard(line, size, now, actions);
             }
         });
@@ -349,7 +349,7 @@ impl Hub {
     // -- channels ------------------------------------------------------------------------------------------------
 
     /// Lets a line's client into a channel.
-    pub(crate) fn enter(&self, line: LineId, channel: ChannelId, entry: Entry) {
+    pub(crate) fn enter(&self, line: LineId, channel: ChannelId, entry: JoinOptions) {
         self.say(|engine, now, actions| engine.enter(line, channel, entry, now, actions));
     }
 
@@ -364,7 +364,7 @@ impl Hub {
     }
 
     /// The others in a channel hear what a line's client said, as its handler decided.
-    pub(crate) fn relay(&self, line: LineId, channel: &ChannelId, message: Message, wording: Wording) {
+    pub(crate) fn relay(&self, line: LineId, channel: &ChannelId, message: Message, wording: Payloads) {
         self.say(|engine, now, actions| engine.relay(line, channel, message, wording, now, actions));
     }
 
@@ -428,14 +428,14 @@ impl Hub {
     }
 
     /// The client's end says something: all of what it said at a time, in one go.
-    pub(super) fn receive<R>(&self, seat: Seat, input: impl FnOnce(&mut Client) -> R) -> R {
+    pub(super) fn receive<R>(&self, seat: Attachment, input: impl FnOnce(&mut Client) -> R) -> R {
         self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
     }
 
     /// The same, with what the connection itself answers, before the owner hears anything.
     pub(super) fn receive_and_answer<R>(
         &self,
-        seat: Seat,
+        seat: Attachment,
         input: impl FnOnce(&mut Client) -> R,
         answer: impl FnOnce(&R),
     ) -> R {
@@ -450,22 +450,22 @@ impl Hub {
     }
 
     /// A text frame came from the client by another way than a socket.
-    pub(crate) fn receive_text(&self, seat: Seat, text: &str) {
+    pub(crate) fn receive_text(&self, seat: Attachment, text: &str) {
         self.receive(seat, |client| client.text(text));
     }
 
     /// The host has to end the line because of what the client did.
-    pub(crate) fn cut(&self, seat: Seat, code: CloseCode) {
+    pub(crate) fn cut(&self, seat: Attachment, code: CloseCode) {
         self.receive(seat, |client| client.cut(code));
     }
 
     /// The client has closed its connection, or lost it.
-    pub(crate) fn socket_closed(&self, seat: Seat, close: Close) {
+    pub(crate) fn socket_closed(&self, seat: Attachment, close: Close) {
         self.input(|engine, now, actions| engine.socket_closed(seat, close, now, actions));
     }
 
     /// What a connection should write next. Where there is nothing, it has written all.
-    pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
+    pub(super) fn take(&self, seat: Attachment, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
         let (take, has_news) = {
             let mut state = self.lock();
             let now = state.now();
@@ -484,12 +484,12 @@ impl Hub {
     }
 
     /// Whether the connection should read now; if not, it is flushed when it may.
-    pub(crate) fn may_read(&self, seat: Seat) -> bool {
+    pub(crate) fn may_read(&self, seat: Attachment) -> bool {
         self.lock().engine.may_read(seat)
     }
 
     /// Waits until the handler has caught up with the line's client, or the line is no more.
-    pub(crate) async fn readable(&self, seat: Seat) {
+    pub(crate) async fn readable(&self, seat: Attachment) {
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(&self.0.waiting);
         loop {
@@ -551,7 +551,7 @@ impl Hub {
     /// told by: who comes while another tells waits for that.
     fn tell(&self) {
         let turn = self.0.telling.lock().expect("mailboxes do not panic");
-        let News { told, over } = std::mem::take(&mut self.lock().news);
+        let Outbound { told, over } = std::mem::take(&mut self.lock().news);
         over.iter().for_each(note);
         let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
         let mut unheard = Vec::new();
@@ -649,7 +649,7 @@ impl Hub {
 /// A client's end of a line while it speaks.
 pub(super) struct Client<'a> {
     engine: &'a mut Engine,
-    seat: Seat,
+    seat: Attachment,
     now: Instant,
     actions: &'a mut Vec<Action>,
 }
@@ -698,8 +698,8 @@ fn fresh_token() -> Token {
 }
 
 /// Notes in the log how a line ended.
-fn note(obituary: &Obituary) {
-    let Obituary { line, owner, exchange, close, lasted, frames_in, frames_out } = obituary;
+fn note(obituary: &LineSummary) {
+    let LineSummary { line, owner, exchange, close, lasted, frames_in, frames_out } = obituary;
     let (code, reason, duration_ms) = (close.code.number(), &*close.reason, lasted.as_millis() as u64);
     let exchange = exchange.of(*owner);
     tracing::debug!(%exchange, %line, code, reason, duration_ms, frames_in, frames_out, "{line} ended: {code}");
@@ -716,8 +716,8 @@ mod tests {
 
     use super::*;
     use crate::lines::socket::{self, Connection, Framing};
-    use liveline_proto::Class;
     use liveline_proto::Format;
+    use liveline_proto::Priority;
 
     const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
 
@@ -755,7 +755,7 @@ mod tests {
             let mut client = None;
             let joined = match carrier {
                 0 => Some((
-                    hub.join(token, Carrier::Socket, &visitor(), (None, None)),
+                    hub.join(token, Transport::Socket, &visitor(), (None, None)),
                     Framing::WebSocket { limit: 1024 },
                 )),
                 1 => Some((
@@ -763,11 +763,11 @@ mod tests {
                     Framing::WebSocket { limit: 1024 },
                 )),
                 2 => Some((
-                    hub.join(token, Carrier::Events, &visitor(), (None, None)),
+                    hub.join(token, Transport::Events, &visitor(), (None, None)),
                     Framing::Events(Format::Envelopes),
                 )),
                 3 => Some((
-                    Ok(hub.attach(line, Carrier::Events).expect("a new line")),
+                    Ok(hub.attach(line, Transport::Events).expect("a new line")),
                     Framing::Events(Format::Lines),
                 )),
                 // Nobody joins.
@@ -784,7 +784,7 @@ mod tests {
                 seat = Some(joined);
                 hub.receive_text(joined, if carrier == 1 { "1 \"hello\"" } else { CONNECT });
             }
-            hub.enter(line, "room".parse().expect("a name"), Entry::default());
+            hub.enter(line, "room".parse().expect("a name"), JoinOptions::default());
             match end {
                 0 => silent.extend(client),
                 1 => drop(client),
@@ -800,7 +800,7 @@ mod tests {
                 }
                 4 => {
                     for _ in 0..100 {
-                        hub.send(line, Parcel::new(Class::Message, FRAME));
+                        hub.send(line, QueuedFrame::new(Priority::Message, FRAME));
                     }
                     silent.extend(client);
                 }

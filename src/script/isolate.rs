@@ -30,7 +30,7 @@ use crate::ext::{
     Answer, Begun, Call, Exchanges, Memory, Streams, Unanswered, current_exchange, from_exception,
     from_js_error,
 };
-use crate::lines::{Hub, Told};
+use crate::lines::{Hub, LineEvent};
 use crate::metrics::Heap;
 use crate::router::{Handler, Layer, NodeId, PageId, Step, segments};
 use liveline_compiler::Diagnostic;
@@ -487,7 +487,7 @@ impl Isolate {
     }
 
     /// Delivers what happened on a line.
-    pub(crate) fn deliver(&self, told: &Told) {
+    pub(crate) fn deliver(&self, told: &LineEvent) {
         let id = told.exchange.0 as f64;
         self.pulse.is_for(Some(told.exchange.0));
         match &told.event {
@@ -549,7 +549,7 @@ impl Isolate {
     }
 
     /// Delivers messages of raw sockets, as many in one turn as fit into five milliseconds. Says how many it took.
-    pub(crate) fn deliver_messages(&self, told: &[Told]) -> usize {
+    pub(crate) fn deliver_messages(&self, told: &[LineEvent]) -> usize {
         self.enter(|scope, functions| {
             let messages: Vec<_> = told.iter().flat_map(|told| message(scope, told)).collect();
             let messages = v8::Array::new_with_elements(scope, &messages);

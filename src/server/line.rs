@@ -19,7 +19,7 @@ use super::upgrade;
 use crate::ext::{Answer, Held, asks_for_websocket, within};
 use crate::trust::Requester;
 use liveline_proto::Format;
-use liveline_proto::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
+use liveline_proto::{Attachment, Close, CloseCode, JoinError, Token, Transport, Visitor};
 
 /// What may be done with a line's address.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
@@ -131,7 +131,7 @@ pub(super) fn refusal(shared: &Shared, caller: &Caller, error: JoinError) -> Ans
 fn listen(shared: &Shared, address: &str, caller: &Caller) -> Answer {
     let hub = &shared.worker.settings.hub;
     let joined = token(address)
-        .and_then(|token| hub.join(token, Carrier::Events, &caller.visitor, caller.origin_and_own()));
+        .and_then(|token| hub.join(token, Transport::Events, &caller.visitor, caller.origin_and_own()));
     match joined {
         Ok(seat) => {
             let mut answer = Answer::empty(StatusCode::OK);
@@ -201,7 +201,7 @@ fn close(shared: &Shared, address: &str, caller: &Caller, query: &str) -> Answer
     Answer::empty(StatusCode::NO_CONTENT)
 }
 
-fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<Seat, JoinError> {
+fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<Attachment, JoinError> {
     let hub = &shared.worker.settings.hub;
     hub.sender(token(address)?, &caller.visitor, caller.origin_and_own())
 }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::config::Limits;
-use crate::ext::Patience;
+use crate::ext::StallTimeout;
 
 /// The clocks of one connection.
 pub(super) struct Pace {
@@ -12,7 +12,7 @@ pub(super) struct Pace {
     idle: Duration,
     phase: Cell<Phase>,
     /// While an answer waits for its client to read on.
-    write: RefCell<Patience>,
+    write: RefCell<StallTimeout>,
 }
 
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ impl Pace {
             head: limits.header_read,
             idle: limits.keep_alive,
             phase: Cell::new(Phase::Head(since)),
-            write: RefCell::new(Patience::new(limits.write)),
+            write: RefCell::new(StallTimeout::new(limits.write)),
         }
     }
 
@@ -99,7 +99,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn pace(since: Instant) -> Pace {
-        let write = RefCell::new(Patience::new(5 * SECOND));
+        let write = RefCell::new(StallTimeout::new(5 * SECOND));
         Pace { head: 2 * SECOND, idle: 10 * SECOND, phase: Cell::new(Phase::Head(since)), write }
     }
 

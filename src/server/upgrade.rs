@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::connection::{Carried, Shared};
 use super::line::{self, Caller};
 use crate::ext::{Answer, lists};
-use liveline_proto::Carrier;
+use liveline_proto::Transport;
 
 /// A client's half of the handshake.
 pub(super) struct Handshake {
@@ -95,7 +95,7 @@ pub(super) fn join<B>(shared: &Shared, caller: &Caller, token: &str, request: &R
     let joined = line::token(token).and_then(|token| match after(request) {
         Some(after) if is_resumable => hub.resume(token, after, visitor, from),
         _ if is_resumable => hub.join_resumable(token, visitor, from),
-        _ => hub.join(token, Carrier::Socket, visitor, from),
+        _ => hub.join(token, Transport::Socket, visitor, from),
     });
     let seat = match joined {
         Ok(seat) => seat,

@@ -19,7 +19,7 @@ use super::outside::Outside;
 use super::{Pool, connection};
 use crate::config::Settings;
 use crate::ext::{Answer, Call, Exchanges, Unanswered};
-use crate::lines::{Hub, Told};
+use crate::lines::{Hub, LineEvent};
 use crate::metrics::{Meter, Place};
 use crate::router::{NodeId, PublicFiles, Step};
 use crate::script::{Dispatched, Isolate, Site, Stall};
@@ -80,7 +80,7 @@ pub(super) enum Mail {
     },
     /// A connection arrives.
     Connection,
-    Told(Told),
+    LineEvent(LineEvent),
     /// The client of an unanswered request left.
     Abandoned(ExchangeId),
     /// A newer generation serves: pass idle connections on, finish what is live, then end. Who waits for that hears when
@@ -111,11 +111,11 @@ impl Inbox {
     }
 
     /// The messages of raw sockets that are next, from `first` on.
-    fn messages(&mut self, first: Told) -> Vec<Told> {
+    fn messages(&mut self, first: LineEvent) -> Vec<LineEvent> {
         let mut messages = vec![first];
         while messages.len() < MESSAGES && self.next.is_none() {
             match self.mail.try_recv() {
-                Ok(Mail::Told(told)) if told.is_message() => messages.push(told),
+                Ok(Mail::LineEvent(told)) if told.is_message() => messages.push(told),
                 Ok(other) => self.next = Some(other),
                 Err(_) => break,
             }
@@ -128,7 +128,7 @@ impl Inbox {
         if self.next.is_none() {
             self.next = self.mail.try_recv().ok();
         }
-        matches!(self.next, Some(Mail::Told(_)))
+        matches!(self.next, Some(Mail::LineEvent(_)))
     }
 
     /// What is left. Nothing more comes.
@@ -238,7 +238,7 @@ impl Worker {
         for left in inbox.close() {
             match left {
                 Mail::Connection => self.outside.next_arriving().into_iter().for_each(|it| self.pass_on(it)),
-                Mail::Told(told) => self.settings.hub.was_heard(&told),
+                Mail::LineEvent(told) => self.settings.hub.was_heard(&told),
                 _ => {}
             }
         }
@@ -269,11 +269,11 @@ impl Worker {
                     Some(connection) => self.take(connection),
                     None => {}
                 },
-                Some(Mail::Told(told)) if told.is_message() => {
+                Some(Mail::LineEvent(told)) if told.is_message() => {
                     self.isolate.hold_back(false);
                     self.deliver(&inbox.messages(told)).await;
                 }
-                Some(Mail::Told(told)) => {
+                Some(Mail::LineEvent(told)) => {
                     // What handlers say to events that come together leaves together.
                     let is_last = !inbox.has_told();
                     self.isolate.hold_back(!is_last);
@@ -300,7 +300,7 @@ impl Worker {
     }
 
     /// Delivers messages of raw sockets. Requests have their turn in between.
-    async fn deliver(&self, mut messages: &[Told]) {
+    async fn deliver(&self, mut messages: &[LineEvent]) {
         while !messages.is_empty() {
             let (taken, left) = messages.split_at(self.isolate.deliver_messages(messages));
             self.settings.hub.were_heard(taken);
@@ -396,7 +396,7 @@ pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Resul
     let (mailbox, mail) = mpsc::unbounded_channel();
     let told = mailbox.clone();
     let owner = settings.hub.register(move |event| {
-        let _ = told.send(Mail::Told(event));
+        let _ = told.send(Mail::LineEvent(event));
     });
     let load = Arc::new(AtomicUsize::new(0));
     let outside = Arc::new(Outside::new());

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use liveline_proto::websocket::{Decoder, Received, Violation};
+use liveline_proto::websocket::{Decoder, FrameError, Received};
 
 const LIMIT: usize = 1000;
 
@@ -14,7 +14,7 @@ pub(crate) fn check(data: &[u8]) {
     assert_eq!(read(bytes, 1), whole);
 }
 
-fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), Violation>) {
+fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), FrameError>) {
     let mut decoder = Decoder::new(LIMIT);
     let (mut said, mut is_closed) = (Vec::new(), false);
     for piece in bytes.chunks(piece) {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{FRAME_COST, Frame, Parcel};
+use crate::{FRAME_COST, Frame, QueuedFrame};
 
 /// A channel's sum, in bytes.
 ///
@@ -48,9 +48,9 @@ impl Charged {
     }
 
     /// What one line queues.
-    pub(crate) fn into_parcel(self) -> Parcel {
+    pub(crate) fn into_parcel(self) -> QueuedFrame {
         self.account().0.fetch_add(FRAME_COST, Ordering::Relaxed);
-        Parcel::of_channel(self.frame().clone(), Place(self))
+        QueuedFrame::of_channel(self.frame().clone(), Place(self))
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
     fn charge_counts_a_frame_once_and_each_place() {
         let account = Account::default();
         let charged = account.charge("0123456789".into());
-        let mut parcels: Vec<Parcel> = (0..3).map(|_| charged.clone().into_parcel()).collect();
+        let mut parcels: Vec<QueuedFrame> = (0..3).map(|_| charged.clone().into_parcel()).collect();
         drop(charged);
         assert_eq!(account.bytes(), 10 + 3 * FRAME_COST);
         parcels.truncate(1);

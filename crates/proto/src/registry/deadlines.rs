@@ -15,14 +15,14 @@ const TICK: Duration = Duration::from_millis(50);
 pub(crate) type Filed = u64;
 
 #[derive(Debug)]
-pub(crate) struct Wheel {
+pub(crate) struct Deadlines {
     origin: Instant,
     buckets: BTreeMap<Filed, Vec<LineId>>,
 }
 
-impl Wheel {
-    pub(super) fn new(origin: Instant) -> Wheel {
-        Wheel { origin, buckets: BTreeMap::new() }
+impl Deadlines {
+    pub(super) fn new(origin: Instant) -> Deadlines {
+        Deadlines { origin, buckets: BTreeMap::new() }
     }
 
     /// Makes sure that `line` is looked at when `at` has passed. `filed` is where it stands.
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn due_comes_in_order_and_never_early() {
         let origin = Instant::now();
-        let mut wheel = Wheel::new(origin);
+        let mut wheel = Deadlines::new(origin);
         let (mut one, mut two) = (0, 0);
         wheel.file(LineId(1), origin + Duration::from_millis(120), &mut one);
         wheel.file(LineId(2), origin + Duration::from_millis(10), &mut two);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn file_later_stays_and_earlier_moves() {
         let origin = Instant::now();
-        let mut wheel = Wheel::new(origin);
+        let mut wheel = Deadlines::new(origin);
         let mut filed = 0;
         wheel.file(LineId(1), origin + TICK * 4, &mut filed);
         wheel.file(LineId(1), origin + TICK * 9, &mut filed);

@@ -14,7 +14,7 @@ use liveline_proto::{LineId, Reach};
 
 /// How an answer with more to come gets to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum Audience {
     /// It joins a line: it said `X-Accept-Live`, or gets a page, whose script does.
     Live,
     /// It asked for a stream, so the answer itself tells the events.
@@ -25,33 +25,33 @@ pub(crate) enum Client {
     Plain,
 }
 
-impl Client {
+impl Audience {
     /// Who sent this request.
-    pub(crate) fn of(request: &Parts) -> Client {
+    pub(crate) fn of(request: &Parts) -> Audience {
         let headers = &request.headers;
         if asks_for_websocket(&request.method, headers) {
-            return Client::Socket;
+            return Audience::Socket;
         }
         if request.method != Method::HEAD
             && let Some(format) = headers.get(ACCEPT).and_then(|accept| stream_in(accept.to_str().ok()?))
         {
-            return Client::Stream(format);
+            return Audience::Stream(format);
         }
         // `Sec-Fetch-Mode` says nothing of lines: Node, Deno and Bun send it, and so does a page's own `fetch()`.
-        if headers.contains_key("x-accept-live") { Client::Live } else { Client::Plain }
+        if headers.contains_key("x-accept-live") { Audience::Live } else { Audience::Plain }
     }
 
     /// Whether its stream of events ended for good, and it only asks because event sources do.
     pub(crate) fn has_all(request: &Parts) -> bool {
         request.headers.get("last-event-id").is_some_and(|id| id == LAST_EVENT_ID)
-            && Client::of(request) == Client::Stream(Format::Events)
+            && Audience::of(request) == Audience::Stream(Format::Events)
     }
 
     /// How far its exchange may go.
     pub(crate) fn reach(self) -> Reach {
         match self {
-            Client::Live | Client::Stream(_) => Reach::Line,
-            Client::Socket | Client::Plain => Reach::Final,
+            Audience::Live | Audience::Stream(_) => Reach::Line,
+            Audience::Socket | Audience::Plain => Reach::Final,
         }
     }
 }

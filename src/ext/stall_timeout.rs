@@ -8,15 +8,15 @@ const BYTES_PER_SECOND: u32 = 1024;
 /// A time that runs down while the host waits for one client, and comes back with every byte that moves. So a client
 /// on a slow connection is waited for, and one that stands still or trickles is not.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience {
+pub(crate) struct StallTimeout {
     limit: Duration,
     left: Duration,
     waiting_since: Option<Instant>,
 }
 
-impl Patience {
-    pub(crate) fn new(limit: Duration) -> Patience {
-        Patience { limit, left: limit, waiting_since: None }
+impl StallTimeout {
+    pub(crate) fn new(limit: Duration) -> StallTimeout {
+        StallTimeout { limit, left: limit, waiting_since: None }
     }
 
     /// Nothing moves, and it is the client's turn. Returns when the patience ends.
@@ -73,8 +73,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
-    fn patience() -> (Patience, Instant) {
-        (Patience::new(LIMIT), Instant::now())
+    fn patience() -> (StallTimeout, Instant) {
+        (StallTimeout::new(LIMIT), Instant::now())
     }
 
     #[test]
