@@ -6,6 +6,7 @@
 //! | `[text](path.md#heading)` | the other document has that heading, by GitHub's rule for anchors |
 //! | ``[`name`](path.rs)`` | the file declares or mentions `name`; of `Type::name` the last part |
 //! | `` `src/path` `` | it exists in the repository; likewise `crates/`, `runtime-js/`, `tests/` and others |
+//! | `` `name` in `src/path.rs` ``, `` `src/path.rs` (`name`) `` | the file declares or mentions `name` |
 
 use std::collections::HashMap;
 use std::fs;
@@ -53,8 +54,11 @@ fn broken_in(document: &Path) -> Vec<String> {
     let prose = without_fences(&markdown);
     let folder = document.parent().unwrap_or(Path::new(""));
     let links = links(&prose).into_iter().filter_map(|link| Some((link.line, link.fault(document, folder)?)));
-    let paths = spans(&prose).into_iter().filter_map(|(line, span)| Some((line, fault_of_path(span)?)));
-    links.chain(paths).map(|(line, fault)| format!("{}:{line}: {fault}", document.display())).collect()
+    let paths = spans(&prose).filter_map(|(line, span)| Some((line, fault_of_path(span)?)));
+    let names =
+        named_places(&prose).filter_map(|(line, name, path)| Some((line, fault_of_name(name, path)?)));
+    let faults = links.chain(paths).chain(names);
+    faults.map(|(line, fault)| format!("{}:{line}: {fault}", document.display())).collect()
 }
 
 /// The text with empty lines in place of fenced blocks, so that line numbers stay.
@@ -103,14 +107,38 @@ impl Link<'_> {
             return (!is_there).then(|| format!("{} has no heading #{heading}", path.display()));
         }
         let name = self.text.strip_prefix('`')?.strip_suffix('`')?;
-        if !SOURCES.contains(&extension) || path.ends_with(name) || name.contains('`') {
-            return None;
-        }
-        let name = name.trim_end_matches("()").rsplit([':', '.']).next().unwrap_or(name);
-        let source = fs::read_to_string(root().join(&path)).expect("a source file");
-        let is_named = source.split(|it: char| !is_of_name(it)).any(|word| word == name);
-        (!is_named).then(|| format!("{} has no `{name}`", path.display()))
+        let is_name = !path.ends_with(name) && !name.contains('`');
+        is_name.then(|| fault_of_name(name, &path)).flatten()
     }
+}
+
+/// A source file has to contain the name; of `Type::name` and `Type.name()` the last part counts.
+fn fault_of_name(name: &str, path: &Path) -> Option<String> {
+    let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
+    let name = name.trim_end_matches("()").rsplit([':', '.']).next().unwrap_or(name);
+    if !SOURCES.contains(&extension) || !root().join(path).exists() {
+        return None;
+    }
+    let source = fs::read_to_string(root().join(path)).expect("a source file");
+    let is_named = source.split(|it: char| !is_of_name(it)).any(|word| word == name);
+    (!is_named).then(|| format!("{} has no `{name}`", path.display()))
+}
+
+/// Code spans that say where a name is: `` `name` in `path` `` and `` `path` (`name`) ``.
+fn named_places(prose: &str) -> impl Iterator<Item = (usize, &str, &Path)> {
+    let spans: Vec<_> = code_spans(prose).collect();
+    let pairs = spans.into_iter().scan(None, |before, span| Some((before.replace(span), span)));
+    pairs.filter_map(|(before, (start, end))| {
+        let (first, last) = before?;
+        let (one, two) = (prose[first..last].trim_matches('`'), prose[start..end].trim_matches('`'));
+        let is_path = |span: &str| FOLDERS.iter().any(|folder| span.starts_with(folder));
+        let line = line_of(prose, start);
+        match prose[last..start].split_whitespace().collect::<Vec<_>>()[..] {
+            ["in"] if is_path(two) && !is_path(one) => Some((line, one, Path::new(two))),
+            ["("] if is_path(one) && prose[end..].starts_with(')') => Some((line, two, Path::new(one))),
+            _ => None,
+        }
+    })
 }
 
 fn is_of_name(character: char) -> bool {
@@ -136,10 +164,8 @@ fn is_placeholder(part: &str) -> bool {
 }
 
 /// The code spans of one line each, with the number of the line.
-fn spans(prose: &str) -> Vec<(usize, &str)> {
-    code_spans(prose)
-        .map(|(start, end)| (line_of(prose, start), prose[start..end].trim_matches('`')))
-        .collect()
+fn spans(prose: &str) -> impl Iterator<Item = (usize, &str)> {
+    code_spans(prose).map(|(start, end)| (line_of(prose, start), prose[start..end].trim_matches('`')))
 }
 
 /// Where code spans begin and end, their backticks included.
@@ -218,7 +244,9 @@ fn a_broken_link_is_found() {
     let faults = |text: &str| {
         let links =
             links(text).into_iter().filter_map(|link| link.fault(Path::new("README.md"), Path::new("")));
-        links.chain(spans(text).into_iter().filter_map(|(_, span)| fault_of_path(span))).collect::<Vec<_>>()
+        let paths = spans(text).filter_map(|(_, span)| fault_of_path(span));
+        let names = named_places(text).filter_map(|(_, name, path)| fault_of_name(name, path));
+        links.chain(paths).chain(names).collect::<Vec<_>>()
     };
     assert_eq!(
         faults("[a](docs/wire.md), `src/main.rs`, `tests/it/*.rs`, [b](https://example.org/x)"),
@@ -232,5 +260,8 @@ fn a_broken_link_is_found() {
     assert_eq!(faults("[a](#none)"), ["README.md has no heading #none"]);
     assert_eq!(faults("[`no_such_name`](src/main.rs)"), ["src/main.rs has no `no_such_name`"]);
     assert_eq!(faults("`src/none.rs`"), ["`src/none.rs` does not exist"]);
+    assert_eq!(faults("`main` in `src/main.rs`; `src/main.rs` (`main`)"), [""; 0]);
+    assert_eq!(faults("`gone` in\n`src/main.rs`"), ["src/main.rs has no `gone`"]);
+    assert_eq!(faults("`src/main.rs` (`gone`)"), ["src/main.rs has no `gone`"]);
     assert_eq!(faults("`[a](none.md)`"), [""; 0]);
 }
