@@ -1,4 +1,5 @@
-//! Every document's relative links lead somewhere, and every path of the repository that it names exists.
+//! Every document's relative links lead somewhere, and every path of the repository that it names exists. So does every
+//! document that a source file names.
 //!
 //! | in a document | what has to be true |
 //! |---|---|
@@ -28,20 +29,44 @@ fn every_link_and_every_path_in_the_documents_exists() {
     assert!(broken.is_empty(), "{} are broken:\n{}", broken.len(), broken.join("\n"));
 }
 
+#[test]
+fn every_document_that_a_source_file_names_exists() {
+    let is_source =
+        |path: &PathBuf| path.extension().is_some_and(|it| SOURCES.iter().any(|source| it == *source));
+    let sources = files().into_iter().filter(|path| is_source(path) && !path.starts_with("tests"));
+    let mut named = 0;
+    for path in sources {
+        let source = fs::read_to_string(root().join(&path)).expect("a source file");
+        let words = source.split(|it: char| !it.is_alphanumeric() && !matches!(it, '/' | '-' | '_' | '.'));
+        for document in words.filter(|word| word.starts_with("docs/") && word.ends_with(".md")) {
+            assert!(root().join(document).exists(), "{} names {document}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 0, "no source file names a document");
+}
+
 /// The documents at the root, all of docs/, and the README of every folder.
 fn documents() -> Vec<PathBuf> {
+    let is_document = |path: &PathBuf| {
+        let is_placed = path.parent() == Some(Path::new("")) || path.starts_with("docs");
+        path.extension().is_some_and(|it| it == "md") && (is_placed || path.ends_with("README.md"))
+    };
+    files().into_iter().filter(is_document).collect()
+}
+
+/// The files of the repository, without those that tools have put there.
+fn files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root().join(&folder)).expect("a folder of the repository").flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = folder.join(&name);
-            let is_documented = folder == Path::new("") || folder.starts_with("docs") || name == "README.md";
-            if entry.file_type().expect("a type").is_dir() {
-                let is_foreign = name.starts_with('.') || ["target", "node_modules"].contains(&name.as_str());
-                folders.extend((!is_foreign).then_some(path));
-            } else if name.ends_with(".md") && is_documented {
-                found.push(path);
+            let is_foreign = name.starts_with('.') || ["target", "node_modules"].contains(&name.as_str());
+            let path = folder.join(name);
+            match entry.file_type().expect("a type").is_dir() {
+                true => folders.extend((!is_foreign).then_some(path)),
+                false => found.push(path),
             }
         }
     }
