@@ -2,7 +2,8 @@
 
 import { core } from "ext:core/mod.js";
 import { op_early_keep, op_exchange_navigated } from "ext:core/ops";
-import { define, INFO, print } from "./globals.js";
+import { define } from "./globals.js";
+import { INFO, print } from "./log.js";
 import { installErrors, loaded } from "./errors/errors.js";
 import { currentExchange, exchangesStopped, findExchange, inContextOf } from "./exchange.js";
 import { prepareRequests } from "./request.js";

@@ -1,7 +1,7 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
-import { print, WARNING } from "../globals.js";
+import { print, WARNING } from "../log.js";
 import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "../exchange.js";
 import { Answered } from "../keyval.js";

@@ -1,7 +1,7 @@
 // The event that a handler gets: its request, its answer, its client, and what keeps all that open.
 
 import { op_log_error, op_request_peer } from "ext:core/ops";
-import { print, WARNING } from "../globals.js";
+import { print, WARNING } from "../log.js";
 import { abort, domException, invalidState, isPromise } from "../errors/exceptions.js";
 import { checkOptions } from "../errors/options.js";
 import { defineAbsent } from "../errors/absent.js";

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::answer::LINE_HEADER;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::cookies::Place;
-use super::early::EarlyMessages;
+use super::port::EarlyMessages;
 use super::files::FileBody;
 use super::head::Head;
 use super::log::{Context, about};

@@ -5,11 +5,11 @@ use deno_core::{OpState, op2};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
-use super::answer::{give, head};
-use super::exchange::exchange_id;
-use super::{Answer, Client, Exchanges, OpError, lists};
-use liveline_proto::{Class, Close, CloseCode, Input, LineId, Parcel};
+use crate::ext::answer::{give, head};
+use crate::ext::exchange::exchange_id;
+use crate::ext::{Answer, Client, Exchanges, OpError, lists};
 use liveline_proto::Frame;
+use liveline_proto::{Class, Close, CloseCode, Input, LineId, Parcel};
 
 /// The answer is a WebSocket, which this line carries.
 #[derive(Debug, Clone, Copy)]
