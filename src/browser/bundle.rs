@@ -87,9 +87,6 @@ const HOST_ONLY: [&str; 8] = [
 /// The file that names built-ins. It is in no bundle: the toolchain knows what its names mean.
 const NAMES: &str = "primordials.js";
 
-/// Its text.
-pub const PRIMORDIALS: &str = SOURCES[0].1;
-
 /// A script made of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bundle {

@@ -21,7 +21,6 @@ mod origins;
 mod toolchain;
 
 pub use asset::Asset;
-pub use bundle::PRIMORDIALS;
 pub use files::BrowserFiles;
 pub use origins::{Origin, origin_in};
-pub use toolchain::{Compiled, Import, Target, Toolchain};
+pub use toolchain::{Compiled, Target, Toolchain};

@@ -1,14 +1,14 @@
 //! What this module needs of a JavaScript compiler and resolver. Text in, text out.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::ext::Diagnostic;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::transpile::Import;
 
 /// The host's JavaScript tools.
 pub trait Toolchain: Send + Sync {
     /// A script that does the same in fewer bytes, if that can be. Its names for built-ins are those of
-    /// [`PRIMORDIALS`](super::PRIMORDIALS).
+    /// [`PRIMORDIALS`](liveline_compiler::PRIMORDIALS).
     fn minify(&self, script: String) -> String;
 
     /// Fails where a handler's file is no code of the project.
@@ -28,13 +28,6 @@ pub struct Compiled {
     pub imports: Vec<Import>,
     /// What leads back to the file, where the code is not its own text.
     pub source_map: Option<Vec<u8>>,
-}
-
-/// A specifier in a module's code.
-pub struct Import {
-    pub specifier: String,
-    /// Where the literal stands in the code, quotes included.
-    pub range: Range<usize>,
 }
 
 /// What a specifier leads to.

@@ -9,8 +9,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 use super::{Answer, AnswerBody};
-use liveline_proto::{LineId, Reach};
 use liveline_proto::{Format, LAST_EVENT_ID};
+use liveline_proto::{LineId, Reach};
 
 /// How an answer with more to come gets to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

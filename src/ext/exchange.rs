@@ -16,23 +16,24 @@ use tokio::sync::oneshot;
 use super::answer::LINE_HEADER;
 use super::client::{LineStream, as_stream, first_state, status_of_stream};
 use super::cookies::Place;
-use super::port::EarlyMessages;
 use super::files::FileBody;
 use super::head::Head;
 use super::log::{Context, about};
+use super::port::EarlyMessages;
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
 use super::{
-    Answer, BodyLimits, Client, Diagnostic, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown,
-    Site, prefers_html,
+    Answer, BodyLimits, Client, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown, Site,
+    from_exception, prefers_html,
 };
 use crate::dev::Dev;
+use crate::lines::Hub;
+use crate::metrics::{HANDLER, RequestId};
+use crate::trust::{Requester, Trust};
+use liveline_compiler::Diagnostic;
 use liveline_proto::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
-use crate::metrics::{HANDLER, RequestId};
-use crate::lines::Hub;
-use crate::trust::{Requester, Trust};
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
@@ -762,7 +763,7 @@ pub fn op_exchange_fail<'s, 'i>(
     id: f64,
     error: v8::Local<'s, v8::Value>,
 ) {
-    let diagnostic = Diagnostic::from_exception(scope, error);
+    let diagnostic = from_exception(scope, error);
     state.borrow_mut().borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
 }
 

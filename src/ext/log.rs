@@ -10,10 +10,10 @@ use hyper::Method;
 use tracing::Level;
 
 use super::Exchanges;
-use super::diagnostic::relative;
-use liveline_proto::{ExchangeId, LineId};
 use crate::metrics::output::{self, Stream};
 use crate::metrics::{CONSOLE, colors};
+use liveline_compiler::relative;
+use liveline_proto::{ExchangeId, LineId};
 
 /// What the log says of an exchange besides the message.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use deno_core::{OpState, Resource, ResourceId, op2};
 use deno_error::JsError;
 
 use super::Memory;
-use super::sql_values::{Given, FirstResult, Found, NextChange};
+use super::sql_values::{FirstResult, Found, Given, NextChange};
 use liveline_store::{Database, Databases, Follower, Outcome, SqlError, Transaction};
 
 /// A [`SqlError`] on its way to JavaScript.

@@ -3,8 +3,8 @@
 use deno_core::v8;
 use hyper::Method;
 
-use liveline_proto::Event;
 use crate::lines::Told;
+use liveline_proto::Event;
 use liveline_proto::Frame;
 
 /// What a module exports by a name, where that is true or false.

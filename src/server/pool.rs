@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, oneshot};
 
-use super::Settings;
-use super::browser::BrowserTools;
 use super::parts::Parts;
-use super::sources::Sources;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::browser::BrowserFiles;
-use liveline_proto::{CloseCode, OwnerId};
+use crate::config::Settings;
+use crate::ext::Mode;
 use crate::metrics::Place;
-use crate::ext::{Diagnostic, Mode};
 use crate::router::{Layer, Routes};
+use crate::script::{BrowserTools, Sources};
+use liveline_compiler::Diagnostic;
+use liveline_proto::{CloseCode, OwnerId};
 
 /// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
 const MAX_RETIRED: usize = 8;

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::clients::Clients;
 use super::pool::Code;
 use super::worker::{Connection, Loaded};
-use crate::ext::Diagnostic;
+use liveline_compiler::Diagnostic;
 
 /// See the module.
 pub(super) struct Outside {

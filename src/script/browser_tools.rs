@@ -4,10 +4,11 @@ use std::path::Path;
 
 use deno_core::ModuleSpecifier;
 
-use super::modules::{Modules, is_common_js, own_source};
-use super::transpile;
+use super::modules::{Modules, own_source};
 use crate::browser::{Compiled, Target, Toolchain};
-use crate::ext::Diagnostic;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::is_common_js;
+use liveline_compiler::{minify, transpile};
 
 /// Compiles and resolves as browsers need it.
 pub struct BrowserTools {
@@ -22,15 +23,8 @@ impl BrowserTools {
 }
 
 impl Toolchain for BrowserTools {
-    #[cfg(feature = "ts")]
     fn minify(&self, script: String) -> String {
-        super::minify::minify(script)
-    }
-
-    #[cfg(not(feature = "ts"))]
-    fn minify(&self, script: String) -> String {
-        let names = crate::browser::PRIMORDIALS.replace("\nexport { theGlobal as globalThis };", "");
-        format!("(() => {{\n{}\nreturn {script};\n}})()", names.replace("\nexport ", "\n"))
+        minify::minify(script)
     }
 
     fn check(&self, handler: &Path) -> Result<(), Diagnostic> {

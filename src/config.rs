@@ -1,16 +1,15 @@
-//! What workers need to know, resolved once at start-up.
+//! The server as configured, resolved once at start-up.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::worker::Serve;
 use crate::dev::Dev;
-use crate::metrics::Observer;
 use crate::ext::{BodyLimits, KeptDocuments, Mode, Sessions, Shared};
 use crate::lines::Hub;
+use crate::metrics::Observer;
 use crate::router::{FileRules, Layout};
-use liveline_store::Databases;
 use crate::trust::Trust;
+use liveline_store::Databases;
 
 /// The server as configured.
 pub struct Settings {
@@ -34,8 +33,6 @@ pub struct Settings {
     pub observer: Option<Observer>,
     /// What open pages are told, in `dev`.
     pub dev: Option<Arc<Dev>>,
-    /// How a worker serves a connection.
-    pub serve: Serve,
 }
 
 /// What a handler or a stranger may use up.

@@ -9,14 +9,14 @@ use serde::Deserialize;
 use tokio::runtime::LocalOptions;
 use tokio::sync::oneshot;
 
-use super::browser::BrowserTools;
-use super::site::Site;
-use super::survey::{self, Survey};
-use super::{Isolate, Settings};
 use crate::browser::BrowserFiles;
-use liveline_proto::CloseCode;
-use crate::ext::{Diagnostic, Exchanges};
+use crate::config::Settings;
+use crate::ext::Exchanges;
 use crate::router::{Handler, Layer, PublicFiles, Routes};
+use crate::script::survey::{self, Survey};
+use crate::script::{BrowserTools, Isolate, Site};
+use liveline_compiler::Diagnostic;
+use liveline_proto::CloseCode;
 
 /// What a folder is made of, and what is wrong with it.
 #[derive(Debug)]
@@ -286,7 +286,7 @@ fn problems_of_page(isolate: &Isolate, file: &Path, templates: &BTreeMap<String,
     };
     let found = survey::marks(&html);
     let problem = |message: String, at: usize, help: Option<String>| {
-        let (line, column) = survey::line_and_column(&html, at);
+        let (line, column) = liveline_compiler::line_and_column(&html, at);
         Diagnostic::at(message, file, line, column).with_help(help)
     };
     let mut problems: Vec<_> =

@@ -1,15 +1,21 @@
 //! TypeScript, JSX and live functions to JavaScript.
 
+use std::ops::Range;
 use std::path::Path;
 
-use super::live;
-use crate::browser::Import;
-use crate::ext::Diagnostic;
+use crate::{Diagnostic, live};
 
 /// JavaScript, and where it is not the file's own text, the source map that leads back from it.
 pub struct Script {
     pub code: String,
     pub source_map: Option<Vec<u8>>,
+}
+
+/// A specifier in a module's code.
+pub struct Import {
+    pub specifier: String,
+    /// Where the literal stands in the code, quotes included.
+    pub range: Range<usize>,
 }
 
 /// Whether a file of this extension has to be transpiled.
@@ -28,7 +34,6 @@ pub fn script(path: &Path, source: String) -> Result<Script, Diagnostic> {
     }
 }
 
-#[cfg(feature = "ts")]
 fn transpile(path: &Path, source: String, mut found: live::Found) -> Result<Script, Diagnostic> {
     use deno_ast::{
         DecoratorsTranspileOption, EmitOptions, ImportsNotUsedAsValues, JsxAutomaticOptions, JsxRuntime,
@@ -77,7 +82,6 @@ fn transpile(path: &Path, source: String, mut found: live::Found) -> Result<Scri
 }
 
 /// What a JavaScript module imports by name, in the order of its code.
-#[cfg(feature = "ts")]
 pub fn imports(path: &Path, code: &str) -> Result<Vec<Import>, Diagnostic> {
     use deno_ast::swc::ast::{CallExpr, Callee, ExportAll, Expr, ImportDecl, Lit, NamedExport, Str};
     use deno_ast::swc::ecma_visit::{Visit, VisitWith};
@@ -122,13 +126,11 @@ pub fn imports(path: &Path, code: &str) -> Result<Vec<Import>, Diagnostic> {
 }
 
 /// A module as it was written, if it can be read without what only live functions have.
-#[cfg(feature = "ts")]
 pub fn parsed(path: &Path, source: String) -> Option<deno_ast::ParsedSource> {
     parse(path, source, deno_ast::MediaType::from_path(path), |module, _| module).ok()
 }
 
 /// The same with what only live functions have taken out, or why it cannot be read.
-#[cfg(feature = "ts")]
 pub fn readable(path: &Path, source: &str) -> Result<deno_ast::ParsedSource, Diagnostic> {
     let media_type = deno_ast::MediaType::from_path(path);
     let read = |text: String| parse(path, text, media_type, |module, _| module);
@@ -140,7 +142,6 @@ pub fn readable(path: &Path, source: &str) -> Result<deno_ast::ParsedSource, Dia
     read(live::blank(source, &found.keywords)).or_else(|_| read(source.to_owned()))
 }
 
-#[cfg(feature = "ts")]
 fn parse(
     path: &Path,
     text: String,
@@ -165,36 +166,16 @@ fn parse(
     })
 }
 
-#[cfg(feature = "ts")]
 fn syntax_error(path: &Path, message: &str, line: usize, column: usize) -> Diagnostic {
     Diagnostic::at(format!("SyntaxError: {message}"), path, line, column)
 }
 
-#[cfg(not(feature = "ts"))]
-pub fn imports(path: &Path, _code: &str) -> Result<Vec<Import>, Diagnostic> {
-    let path = path.display();
-    Err(Diagnostic::new(format!(
-        "{path}: this build has no handlers in browsers; build it with the feature `ts`"
-    )))
-}
-
-#[cfg(not(feature = "ts"))]
-fn transpile(path: &Path, source: String, found: live::Found) -> Result<Script, Diagnostic> {
-    let missing = |what: &str| format!("this build has no {what}; build it with the feature `ts`");
-    match found.first(&source) {
-        Some((line, column)) if !is_needed(path) => {
-            Err(Diagnostic::at(missing("live functions"), path, line, column))
-        }
-        _ => Err(Diagnostic::new(format!("{}: {}", path.display(), missing("TypeScript and JSX")))),
-    }
-}
-
-#[cfg(all(test, feature = "ts"))]
+#[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::script;
-    use crate::ext::Diagnostic;
+    use crate::Diagnostic;
 
     fn compiled(source: &str) -> String {
         let script = script(Path::new("/handler.js"), source.to_owned()).expect("it compiles");

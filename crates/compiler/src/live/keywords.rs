@@ -30,15 +30,6 @@ impl Found {
     pub fn any(&self) -> bool {
         self.directive.is_some() || !self.keywords.is_empty()
     }
-
-    /// Line and column, from 1, of the first of them.
-    #[cfg(not(feature = "ts"))]
-    pub fn first(&self, source: &str) -> Option<(usize, usize)> {
-        let at = self.keywords.iter().map(|keyword| keyword.start).chain(self.directive).min()?;
-        let line = source[..at].matches('\n').count() + 1;
-        let column = source[..at].rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
-        Some((line, column))
-    }
 }
 
 const WORDS: [&str; 2] = ["live", "quantum"];
@@ -67,7 +58,6 @@ fn is_directive(source: &str, tokens: &[Token], index: usize) -> bool {
 }
 
 /// The same text with spaces in place of keywords.
-#[cfg(any(feature = "ts", test))]
 pub fn blank(source: &str, keywords: &[Keyword]) -> String {
     let mut text = String::with_capacity(source.len());
     let mut from = 0;

@@ -13,7 +13,8 @@ use deno_ast::swc::ast::{
 use deno_ast::swc::common::{DUMMY_SP, Spanned as _};
 use deno_ast::swc::ecma_visit::{VisitMut, VisitMutWith};
 
-use crate::browser::PRIMORDIALS;
+/// The text of `runtime-js/primordials.js`.
+pub const PRIMORDIALS: &str = include_str!("../../../runtime-js/primordials.js");
 
 /// Every word of the file, which holds all names that it exports.
 static NAMES: LazyLock<HashSet<&str>> =
@@ -222,7 +223,7 @@ mod lint {
 
     /// The folder of the host's scripts.
     pub fn folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime-js")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime-js")
     }
 
     /// Each violation as `file:line: what`.

@@ -7,17 +7,10 @@
 /// Whether the function with this source, as `Function.prototype.toString` gives it, refers to its second parameter
 /// in a way that can have the rest of the path answered: it calls it, looks at its properties, or passes it on. To
 /// call it with an address is a question about another path, and counts for nothing.
-#[cfg(feature = "ts")]
 pub fn asks_for_rest(source: &str, is_root: bool) -> bool {
     reading::function(source).is_none_or(|function| function.asks() || (!is_root && function.takes_nothing()))
 }
 
-#[cfg(not(feature = "ts"))]
-pub fn asks_for_rest(_source: &str, _is_root: bool) -> bool {
-    true
-}
-
-#[cfg(feature = "ts")]
 mod reading {
     use deno_ast::swc::ast::{
         ArrowExpr, BlockStmtOrExpr, CallExpr, Callee, Expr, Function, Ident, Lit, ObjectPatProp, Param, Pat,
@@ -244,7 +237,7 @@ mod reading {
     }
 }
 
-#[cfg(all(test, feature = "ts"))]
+#[cfg(test)]
 mod tests {
     use super::asks_for_rest;
 

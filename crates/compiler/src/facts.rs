@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::script::modules::is_common_js;
-use crate::ext::Diagnostic;
+use crate::Diagnostic;
 
 /// A module as it is written.
 #[derive(Debug, Default)]
@@ -62,6 +61,18 @@ pub enum Kind {
     Unknown,
 }
 
+/// Whether a file of a package is CommonJS, which cannot be imported. Packages say so by extension, or not at all.
+pub fn is_common_js(path: &Path, source: &str) -> bool {
+    if path.extension().is_some_and(|extension| extension == "cjs") {
+        return true;
+    }
+    let in_package = path.components().any(|part| part.as_os_str() == "node_modules");
+    let words = || source.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
+    in_package
+        && words().any(|word| word == "module" || word == "exports" || word == "require")
+        && !words().any(|word| word == "import" || word == "export")
+}
+
 /// Reads a module. JSON has no facts.
 pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -80,17 +91,6 @@ pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
     syntax::read(path, source)
 }
 
-#[cfg(not(feature = "ts"))]
-mod syntax {
-    use super::*;
-
-    /// Without a parser nothing is known.
-    pub fn read(_path: &Path, _source: &str) -> Result<Facts, Diagnostic> {
-        Err(Diagnostic::new("this build does not read modules; build it with the feature `ts`"))
-    }
-}
-
-#[cfg(feature = "ts")]
 mod syntax {
     use deno_ast::swc::ast::*;
     use deno_ast::swc::atoms::Wtf8Atom;
@@ -99,7 +99,7 @@ mod syntax {
     use deno_ast::{SourceRangedForSpanned as _, StartSourcePos};
 
     use super::{BTreeMap, Diagnostic, Export, Facts, Form, Kind, Path};
-    use crate::script::transpile;
+    use crate::transpile;
 
     pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
         let parsed = transpile::readable(path, source)?;
@@ -374,7 +374,7 @@ mod syntax {
     }
 }
 
-#[cfg(all(test, feature = "ts"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

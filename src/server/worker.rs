@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -16,17 +15,17 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::clients::{Clients, Enlisted};
-use super::isolate::Dispatched;
 use super::outside::Outside;
-use super::site::Site;
-use super::stall::Stall;
-use super::{Isolate, Pool, Settings};
-use liveline_proto::{Close, CloseCode, ExchangeId, OwnerId};
-use crate::metrics::{Meter, Place};
-use crate::ext::{Answer, Call, Diagnostic, Exchanges, Unanswered};
+use super::{Pool, connection};
+use crate::config::Settings;
+use crate::ext::{Answer, Call, Exchanges, Unanswered};
 use crate::lines::{Hub, Told};
+use crate::metrics::{Meter, Place};
 use crate::router::{NodeId, PublicFiles, Step};
+use crate::script::{Dispatched, Isolate, Site, Stall};
 use crate::trust::Peer;
+use liveline_compiler::Diagnostic;
+use liveline_proto::{Close, CloseCode, ExchangeId, OwnerId};
 
 /// A client's connection on its way to a worker.
 #[derive(Debug)]
@@ -59,9 +58,6 @@ pub enum PermitError {
     #[error("its address has {0} already (see --max-connections-per-address)")]
     Address(u32),
 }
-
-/// Serves one connection to its end. The http layer provides it, so that this layer need not know HTTP.
-pub type Serve = fn(Rc<Worker>, Taken) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// A connection that a worker has taken in.
 pub struct Taken {
@@ -324,7 +320,7 @@ impl Worker {
         worker.connections.set(worker.connections.get() + 1);
         worker.load.fetch_add(1, Ordering::Relaxed);
         tokio::task::spawn_local(async move {
-            (worker.settings.serve)(worker.clone(), taken).await;
+            connection::serve(worker.clone(), taken).await;
             worker.connections.set(worker.connections.get() - 1);
             worker.load.fetch_sub(1, Ordering::Relaxed);
             worker.quieter.notify_one();

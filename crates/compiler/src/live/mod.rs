@@ -14,24 +14,15 @@
 //! What the compiled code calls is `runtime-js/live/live.js`. Variables stay variables: beside one that live code reads
 //! and something changes there is a cell, which only says that it changed.
 
-#[cfg(feature = "ts")]
 mod bindings;
-#[cfg(feature = "ts")]
 mod build;
-#[cfg(feature = "ts")]
 mod claims;
-#[cfg(feature = "ts")]
 mod compile;
-#[cfg(feature = "ts")]
 mod compiler;
 mod keywords;
-#[cfg(feature = "ts")]
 mod patterns;
-#[cfg(feature = "ts")]
 mod statements;
 
-#[cfg(feature = "ts")]
 pub use self::compile::{Outcome, compile};
-#[cfg(feature = "ts")]
 pub use self::keywords::blank;
 pub use self::keywords::{Found, find};
