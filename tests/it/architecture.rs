@@ -138,7 +138,7 @@ fn the_engine_does_no_io() {
 
 #[test]
 fn every_file_for_browsers_is_bundled_and_described() {
-    let bundle = file("src/client/bundle.rs");
+    let bundle = file("src/browser/bundle.rs");
     let bundled: BTreeSet<_> =
         bundle.between("= sources![", "];").filter_map(|(_, code)| quoted(code)).map(str::to_owned).collect();
     let readme = file("runtime-js/README.md");
@@ -155,7 +155,7 @@ fn every_file_for_browsers_is_bundled_and_described() {
     let mut present = BTreeSet::new();
     for name in portable.chain(client_names) {
         if !bundled.contains(&name) {
-            violations.push(format!("runtime-js/{name}: not in SOURCES of src/client/bundle.rs"));
+            violations.push(format!("runtime-js/{name}: not in SOURCES of src/browser/bundle.rs"));
         }
         if name.strip_prefix("client/").is_some_and(|name| !described.contains(name)) {
             violations.push(format!("runtime-js/{name}: not in the table of {}", card.path));
