@@ -49,6 +49,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "client/user.js",
     "client/worker.js",
     "cookies/rules.js",
+    "dispatch/routing.js",
     "dispatch/steps.js",
     "errors/absent.js",
     "errors/exceptions.js",

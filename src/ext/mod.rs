@@ -214,6 +214,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "cookies/rules.js",
     "crypto.js",
     "dispatch/dispatch.js",
+    "dispatch/routing.js",
     "dispatch/steps.js",
     "errors/absent.js",
     "errors/errors.js",
