@@ -19,6 +19,7 @@ import "./fetch/dial.js";
 import "./live_response/publish.js";
 import { renderPage } from "./page/page.js";
 import { bindingsOf } from "./page/binding_problems.js";
+import { BaseEvent } from "./event/base.js";
 import { HttpEvent } from "./event/event.js";
 import { Observer, takeOpen } from "./observer/observer.js";
 import { live, programsStopped, setProgramOwner } from "./live/live.js";
@@ -192,7 +193,8 @@ function asynchronousOps() {
 /** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
 function begin() {
   countMemory();
-  for (const Class of new SafeArrayIterator([ClientPort, HttpEvent, LiveResponse, Port, WebSocket])) pinMembers(Class);
+  const pinned = [BaseEvent, ClientPort, HttpEvent, LiveResponse, Port, WebSocket];
+  for (const Class of new SafeArrayIterator(pinned)) pinMembers(Class);
   giveOwnCall(asynchronousOps());
   delete globalThis.__bootstrap;
   delete globalThis.Deno;

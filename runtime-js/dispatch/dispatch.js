@@ -17,7 +17,8 @@ import { answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
-import { HttpEvent, kExchange, kResponse } from "../event/event.js";
+import { BaseEvent } from "../event/base.js";
+import { HttpEvent, kExchange } from "../event/event.js";
 import { isElsewhere, Trail, walk } from "./routing.js";
 import { handlerFor, methodsOf } from "./steps.js";
 import {
@@ -131,11 +132,11 @@ function finish(event, value) {
   const exchange = event[kExchange];
   if (exchange.ended) return discard(value);
   try {
-    if (event[kResponse] === null && !exchange.answered && exchange.publications === 0 && isFinal(value)) {
-      HttpEvent.returnedPlainly(event);
+    if (BaseEvent.responseOf(event) === null && !exchange.answered && exchange.publications === 0 && isFinal(value)) {
+      BaseEvent.returned(event);
       answerPlain(exchange, value);
     } else {
-      HttpEvent.returned(event, value);
+      HttpEvent.ended(event, value);
       exchange.returned();
     }
   } catch (error) {
@@ -226,8 +227,8 @@ function withBackground(child, value) {
 function runChild(child, trail, index) {
   const exchange = child[kExchange];
   const result = walk(SERVER, child, trail, index);
-  if (!isPromise(result) && child[kResponse] === null) {
-    HttpEvent.returnedPlainly(child);
+  if (!isPromise(result) && BaseEvent.responseOf(child) === null) {
+    BaseEvent.returned(child);
     return withBackground(child, result);
   }
   exchange.started();
@@ -238,16 +239,16 @@ function runChild(child, trail, index) {
       resolve(value);
     };
     HttpEvent.onResponse(child, resolveOnce);
-    if (child[kResponse] !== null && readyStateOf(child[kResponse]) !== "waiting") resolveOnce(child[kResponse]);
+    if (BaseEvent.responseOf(child) !== null && readyStateOf(BaseEvent.responseOf(child)) !== "waiting") resolveOnce(BaseEvent.responseOf(child));
     PromisePrototypeThen(
       PromiseResolve(result),
       (value) => {
-        if (child[kResponse] === null) {
-          HttpEvent.returnedPlainly(child);
+        if (BaseEvent.responseOf(child) === null) {
+          BaseEvent.returned(child);
           resolveOnce(withBackground(child, value));
         } else {
-          HttpEvent.returned(child, value);
-          resolveOnce(child[kResponse]);
+          HttpEvent.ended(child, value);
+          resolveOnce(BaseEvent.responseOf(child));
         }
         exchange.returned();
       },

@@ -54,6 +54,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "errors/absent.js",
     "errors/exceptions.js",
     "errors/options.js",
+    "event/base.js",
     "event/url.js",
     "fetch/fetch_plus.js",
     "form/nested_keys.js",

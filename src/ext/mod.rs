@@ -220,6 +220,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "errors/errors.js",
     "errors/exceptions.js",
     "errors/options.js",
+    "event/base.js",
     "event/event.js",
     "event/url.js",
     "event/waiting.js",
