@@ -10,6 +10,10 @@
 //! ```
 
 #[cfg(feature = "js")]
+#[macro_use]
+mod embed;
+
+#[cfg(feature = "js")]
 pub mod browser;
 #[cfg(feature = "js")]
 pub mod cli;

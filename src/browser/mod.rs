@@ -7,21 +7,20 @@
 //! | [`Toolchain`] | what is needed of the host's JavaScript tools | `toolchain.rs` |
 //!
 //! `origins.rs` leads from a place in what browsers run back to the file that somebody wrote.
-//! `bundle.rs` makes one script of the files in `runtime-js/` that browsers run; `modules.rs` finds out which files of
-//! the routes folder are served, and what becomes of their imports.
+//! `bundles/` holds the scripts that `cargo xtask bundle` makes of `runtime-js/`, and `bundles.rs` puts them into the
+//! binary. `modules.rs` finds out which files of the routes folder are served, and what becomes of their imports.
 //!
 //! **Invariant:** of the routes folder, browsers can read the handlers of the client and worker layers and what those
 //! import, and nothing else.
 
 mod asset;
-mod bundle;
+mod bundles;
 mod files;
 mod modules;
 mod origins;
 mod toolchain;
 
 pub use asset::Asset;
-pub use bundle::PRIMORDIALS;
 pub use files::BrowserFiles;
 pub use origins::{Origin, origin_in};
 pub use toolchain::{Compiled, Import, Target, Toolchain};

@@ -7,10 +7,6 @@ use crate::ext::Diagnostic;
 
 /// The host's JavaScript tools.
 pub trait Toolchain: Send + Sync {
-    /// A script that does the same in fewer bytes, if that can be. Its names for built-ins are those of
-    /// [`PRIMORDIALS`](super::PRIMORDIALS).
-    fn minify(&self, script: String) -> String;
-
     /// Fails where a handler's file is no code of the project.
     fn check(&self, handler: &Path) -> Result<(), Diagnostic>;
 

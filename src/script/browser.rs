@@ -22,17 +22,6 @@ impl BrowserTools {
 }
 
 impl Toolchain for BrowserTools {
-    #[cfg(feature = "ts")]
-    fn minify(&self, script: String) -> String {
-        super::minify::minify(script)
-    }
-
-    #[cfg(not(feature = "ts"))]
-    fn minify(&self, script: String) -> String {
-        let names = crate::browser::PRIMORDIALS.replace("\nexport { theGlobal as globalThis };", "");
-        format!("(() => {{\n{}\nreturn {script};\n}})()", names.replace("\nexport ", "\n"))
-    }
-
     fn check(&self, handler: &Path) -> Result<(), Diagnostic> {
         self.modules.check_handler(handler)
     }

@@ -14,9 +14,9 @@ use super::site::Site;
 use super::survey::{self, Survey};
 use super::{Isolate, Settings};
 use crate::browser::BrowserFiles;
-use liveline_proto::CloseCode;
 use crate::ext::{Diagnostic, Exchanges};
 use crate::router::{Handler, Layer, PublicFiles, Routes};
+use liveline_proto::CloseCode;
 
 /// What a folder is made of, and what is wrong with it.
 #[derive(Debug)]
@@ -77,8 +77,8 @@ pub async fn examine(settings: Settings) -> Examination {
         let (pattern, path, layer) = (handler.pattern.clone(), handler.path.clone(), handler.layer);
         handlers.push(Examined { pattern, path, layer, answers });
     }
-    let tools = Arc::new(BrowserTools::of(&layout.project));
-    if let (Err(failures), _) = BrowserFiles::build(layout, &routes, tools) {
+    let tools = BrowserTools::of(&layout.project);
+    if let (Err(failures), _) = BrowserFiles::build(layout, &routes, &tools) {
         failures.into_iter().for_each(|failure| problems.add_unless_known(failure));
     }
     problems.add(bindings);
@@ -229,9 +229,8 @@ async fn look(
             return send(Found { loaded, bindings: Vec::new() });
         }
     };
-    let tools = Arc::new(BrowserTools::of(&layout.project));
     let files = PublicFiles::new(layout.public.as_deref(), settings.files);
-    let browser = Arc::new(BrowserFiles::without_handlers(tools));
+    let browser = Arc::new(BrowserFiles::without_handlers());
     let site = Site { routes: routes.clone(), files, browser, dev: None, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;

@@ -25,13 +25,11 @@ mod live;
 mod loader;
 #[cfg(feature = "v8")]
 mod microtasks;
-#[cfg(feature = "ts")]
-mod minify;
 mod modules;
 mod outside;
 mod parts;
 mod pool;
-#[cfg(feature = "ts")]
+#[cfg(all(test, feature = "ts"))]
 mod primordials;
 mod rest;
 mod settings;

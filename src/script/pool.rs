@@ -15,10 +15,10 @@ use super::parts::Parts;
 use super::sources::Sources;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::browser::BrowserFiles;
-use liveline_proto::{CloseCode, OwnerId};
-use crate::metrics::Place;
 use crate::ext::{Diagnostic, Mode};
+use crate::metrics::Place;
 use crate::router::{Layer, Routes};
+use liveline_proto::{CloseCode, OwnerId};
 
 /// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
 const MAX_RETIRED: usize = 8;
@@ -174,8 +174,7 @@ impl Pool {
     pub async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
         let code = tokio::task::block_in_place(|| {
             let (layout, routes) = (&self.settings.layout, Routes::none());
-            let (browser, imports) =
-                BrowserFiles::build(layout, &routes, Arc::new(BrowserTools::of(&layout.project)));
+            let (browser, imports) = BrowserFiles::build(layout, &routes, &BrowserTools::of(&layout.project));
             let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
             Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
         })?;
@@ -213,8 +212,8 @@ impl Pool {
                 // Whether that went well is told to those who ask for it.
                 let _ = page.read();
             }
-            let tools = Arc::new(BrowserTools::of(&layout.project));
-            let (browser, imports) = BrowserFiles::build(layout, &routes, tools);
+            let tools = BrowserTools::of(&layout.project);
+            let (browser, imports) = BrowserFiles::build(layout, &routes, &tools);
             // Also of code that does not load: the change that mends it has to be seen.
             *lock(&self.files) = imports.keys().cloned().collect();
             lock(&self.files).extend(routes.page_files());
