@@ -18,6 +18,8 @@ pub mod browser;
 #[cfg(feature = "js")]
 pub mod cli;
 #[cfg(feature = "js")]
+pub mod config;
+#[cfg(feature = "js")]
 pub mod dev;
 #[cfg(feature = "js")]
 pub mod ext;

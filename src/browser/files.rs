@@ -12,8 +12,8 @@ use super::bundles;
 use super::modules::{self, Assets, Imports, Modules};
 use super::origins::Origin;
 use super::toolchain::Toolchain;
-use crate::ext::Diagnostic;
 use crate::router::{Layer, Layout, Routes};
+use liveline_compiler::Diagnostic;
 
 /// The script of pages, as a classic script and as a module.
 const APP: &str = "/app.js";

@@ -23,4 +23,4 @@ mod toolchain;
 pub use asset::Asset;
 pub use files::BrowserFiles;
 pub use origins::{Origin, origin_in};
-pub use toolchain::{Compiled, Import, Target, Toolchain};
+pub use toolchain::{Compiled, Target, Toolchain};

@@ -8,8 +8,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::asset::Asset;
 use super::origins::Source;
 use super::toolchain::{Compiled, Target, Toolchain};
-use crate::ext::Diagnostic;
 use crate::router::{Layout, is_server_handler};
+use liveline_compiler::Diagnostic;
 
 /// Where modules are served.
 pub const FOLDER: &str = "/.liveline/client/";

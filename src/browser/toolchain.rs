@@ -1,9 +1,9 @@
 //! What this module needs of a JavaScript compiler and resolver. Text in, text out.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::ext::Diagnostic;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::transpile::Import;
 
 /// The host's JavaScript tools.
 pub trait Toolchain: Send + Sync {
@@ -24,13 +24,6 @@ pub struct Compiled {
     pub imports: Vec<Import>,
     /// What leads back to the file, where the code is not its own text.
     pub source_map: Option<Vec<u8>>,
-}
-
-/// A specifier in a module's code.
-pub struct Import {
-    pub specifier: String,
-    /// Where the literal stands in the code, quotes included.
-    pub range: Range<usize>,
 }
 
 /// What a specifier leads to.

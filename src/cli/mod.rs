@@ -19,6 +19,7 @@ mod banner;
 mod browser;
 mod check;
 mod dev;
+mod examine;
 mod figures;
 #[cfg(unix)]
 mod keys;
@@ -40,10 +41,10 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::script::Isolate;
 use crate::metrics::colors;
 use crate::metrics::output::{self, Stream};
-use crate::ext::fit_excerpts;
+use crate::script::Isolate;
+use liveline_compiler::fit_excerpts;
 
 /// How long the end of the process waits for whoever reads its last lines.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
@@ -136,8 +137,8 @@ enum CliError {
     Runtime(#[from] std::io::Error),
 }
 
-impl From<Vec<crate::ext::Diagnostic>> for CliError {
-    fn from(diagnostics: Vec<crate::ext::Diagnostic>) -> Self {
+impl From<Vec<liveline_compiler::Diagnostic>> for CliError {
+    fn from(diagnostics: Vec<liveline_compiler::Diagnostic>) -> Self {
         let texts: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
         CliError::Handlers(texts.join("\n\nerror: "))
     }

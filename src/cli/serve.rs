@@ -8,10 +8,10 @@ use futures_util::FutureExt as _;
 use super::args::Server;
 use super::signals::{self, ReloadSignals, StopSignals};
 use super::{CliError, banner, browser, print, trim};
-use crate::script::{Pool, Reloaded, Settings};
-use crate::server::Listener;
-use crate::metrics::{self, Endpoint, Observer, output};
+use crate::config::Settings;
 use crate::ext::Mode;
+use crate::metrics::{self, Endpoint, Observer, output};
+use crate::server::{Listener, Pool, Reloaded};
 use crate::trust::Proxies;
 
 pub async fn run(args: Server) -> Result<(), CliError> {

@@ -10,17 +10,17 @@ use clap::Parser;
 
 use super::CliError;
 use super::args::{self, Folder, Server};
+use crate::config::{Limits, Settings};
 use crate::dev::Dev;
-use liveline_proto::Origins;
-use crate::server;
-use crate::script::{Isolate, Limits, Settings};
-use crate::server::{Admission, Doors, Listener, Place, open_files};
-use crate::metrics::{Budget, Budgets, Observer};
 use crate::ext::{Bodies, BodyLimits, KeptDocuments, Mode, Sessions, Shared};
 use crate::lines::Hub;
+use crate::metrics::{Budget, Budgets, Observer};
 use crate::router::{FileRules, Layout, LayoutError};
-use liveline_store::{Databases, Location, Results, SessionStore};
+use crate::script::Isolate;
+use crate::server::{Admission, Doors, Listener, Place, open_files};
 use crate::trust::{Hosts, Proxies, Trust};
+use liveline_proto::Origins;
+use liveline_store::{Databases, Location, Results, SessionStore};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -189,7 +189,6 @@ fn settings(
         listening: Vec::new(),
     });
     let (files, observer, dev) = Default::default();
-    let serve = server::serve;
     let shared = Shared::default();
     let documents = KeptDocuments::default();
     Settings {
@@ -206,7 +205,6 @@ fn settings(
         files,
         observer,
         dev,
-        serve,
     }
 }
 

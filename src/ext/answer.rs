@@ -1,4 +1,4 @@
-//! HTTP answers. Half of `runtime-js/21_encoding.js`.
+//! HTTP answers. Half of `runtime-js/answer/answer.js`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,13 +19,14 @@ use hyper::{Method, StatusCode, ext::ReasonPhrase};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::sync::mpsc;
 
-use super::diagnostic::{ERROR_HEAD, escaped as html_escaped};
 use super::exchange::exchange_id;
 use super::files::FileBody;
 use super::log::about;
-use super::{Diagnostic, Exchanges, OpError};
-use liveline_proto::{ExchangeId, Input};
+use super::{Exchanges, OpError, from_exception};
 use crate::metrics::HANDLER;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::{ERROR_HEAD, escaped as html_escaped};
+use liveline_proto::{ExchangeId, Input};
 
 /// An HTTP answer without its connection.
 pub struct Answer {
@@ -434,7 +435,7 @@ fn end(sender: mpsc::Sender<Chunk>, last: Chunk) {
     deno_core::unsync::spawn(async move { sender.send(last).await });
 }
 
-/// Kinds of `op_answer_data`, as `21_encoding.js` numbers them.
+/// Kinds of `op_answer_data`, as `answer/answer.js` numbers them.
 const KIND_JSON: u32 = 1;
 const KIND_TEXT: u32 = 2;
 /// The text of a Response, which is no state.
@@ -626,7 +627,7 @@ pub fn op_stream_end<'s, 'i>(
     let failure = if is_over {
         None
     } else if !error.is_null_or_undefined() {
-        Some(Diagnostic::from_exception(scope, error))
+        Some(from_exception(scope, error))
     } else {
         short.map(|Length { whole, left }| {
             Diagnostic::new(format!("it ended {left} bytes before its Content-Length of {whole}"))

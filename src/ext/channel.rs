@@ -1,4 +1,4 @@
-//! Channels as handlers see them. Half of `runtime-js/32_channels.js`.
+//! Channels as handlers see them. Half of `runtime-js/channel.js`.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
-use liveline_proto::{Announcement, ChannelId, Entry, Input, Listening, MemberId, Message, Payload, Wording};
 use liveline_proto::Envelope;
+use liveline_proto::{Announcement, ChannelId, Entry, Input, Listening, MemberId, Message, Payload, Wording};
 
 /// What `enterChannel()` was given. Payloads are JSON text.
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! What a request's client can follow, as far as its headers say. Half of `runtime-js/10_exchange.js`.
+//! What a request's client can follow, as far as its headers say. Half of `runtime-js/exchange.js`.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 use super::{Answer, AnswerBody};
-use liveline_proto::{LineId, Reach};
 use liveline_proto::{Format, LAST_EVENT_ID};
+use liveline_proto::{LineId, Reach};
 
 /// How an answer with more to come gets to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

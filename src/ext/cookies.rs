@@ -1,5 +1,5 @@
-//! The cookies of a request, and those that its answer sets. Half of `runtime-js/12_cookies.js`; what a cookie may be is
-//! checked in `03_cookie_rules.js`, for browsers as well.
+//! The cookies of a request, and those that its answer sets. Half of `runtime-js/cookies/cookies.js`; what a cookie may be is
+//! checked in `cookies/rules.js`, for browsers as well.
 
 use cookie::time::{Duration, OffsetDateTime};
 use cookie::{Cookie, SameSite};

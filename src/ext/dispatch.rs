@@ -1,4 +1,4 @@
-//! Routes for handlers that delegate. Half of `runtime-js/90_dispatch.js`.
+//! Routes for handlers that delegate. Half of `runtime-js/dispatch/dispatch.js`.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What a client sends before its handler listens for it. Half of `runtime-js/30_port.js`.
+//! What a client sends before its handler listens for it. Half of `runtime-js/port/client_port.js`.
 //!
 //! A message that no listener takes is kept, in order, until a listener for its type comes, or until the exchange ends.
 //! A line may have `--max-queue` bytes of them, and all lines together share the budget of request bodies. Over that,
@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use super::exchange::exchange_id;
 use super::log::about;
 use super::{Exchanges, Held, OpError};
-use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, Said};
 use crate::metrics::HANDLER;
+use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, Said};
 
 /// Bytes of names of types that were given up. Beyond that no type is known to be whole.
 const MAX_NAMES: usize = 16 * 1024;

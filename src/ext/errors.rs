@@ -1,4 +1,4 @@
-//! What ops throw. Half of `runtime-js/01_errors.js`, which registers the classes named here.
+//! What ops throw. Half of `runtime-js/errors/errors.js`, which registers the classes named here.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,11 +8,11 @@ use deno_error::JsError;
 
 use super::log::{about, current_exchange};
 use super::memory::NoRoom;
-use super::{Diagnostic, Exchanges};
-use liveline_proto::{InvalidChannel, Refused};
+use super::{Exchanges, from_exception};
 use crate::metrics::HANDLER;
-use liveline_store::{SessionError, SqlError};
 use liveline_proto::multipart::FormError;
+use liveline_proto::{InvalidChannel, Refused};
+use liveline_store::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -126,7 +126,7 @@ pub fn op_log_error<'s, 'i>(
     #[string] what: String,
     error: v8::Local<'s, v8::Value>,
 ) {
-    let diagnostic = Diagnostic::from_exception(scope, error);
+    let diagnostic = from_exception(scope, error);
     let exchange = current_exchange(scope);
     let mut state = state.borrow_mut();
     let exchanges = state.borrow_mut::<Exchanges>();

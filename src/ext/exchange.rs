@@ -1,4 +1,4 @@
-//! The exchanges of one isolate. Half of `runtime-js/10_exchange.js`.
+//! The exchanges of one isolate. Half of `runtime-js/exchange.js`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,20 +23,21 @@ use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
 use super::{
-    Answer, BodyLimits, Client, Diagnostic, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown,
-    Site, prefers_html,
+    Answer, BodyLimits, Client, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown, Site,
+    from_exception, prefers_html,
 };
 use crate::dev::Dev;
+use crate::lines::Hub;
+use crate::metrics::{HANDLER, RequestId};
+use crate::trust::{Requester, Trust};
+use liveline_compiler::Diagnostic;
 use liveline_proto::{
     Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
 };
-use crate::metrics::{HANDLER, RequestId};
-use crate::lines::Hub;
-use crate::trust::{Requester, Trust};
 
 /// Where live lines are joined: this path and the token.
 pub const LINE_PATH: &str = "/.liveline/";
-/// Where pages learn what is known of their user; `90_dispatch.js` answers it.
+/// Where pages learn what is known of their user; `dispatch/dispatch.js` answers it.
 pub const USER_PATH: &str = "/.liveline/user";
 
 /// How much a client learns of a handler's errors.
@@ -762,7 +763,7 @@ pub fn op_exchange_fail<'s, 'i>(
     id: f64,
     error: v8::Local<'s, v8::Value>,
 ) {
-    let diagnostic = Diagnostic::from_exception(scope, error);
+    let diagnostic = from_exception(scope, error);
     state.borrow_mut().borrow_mut::<Exchanges>().fail(exchange_id(id), diagnostic);
 }
 

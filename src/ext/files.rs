@@ -1,4 +1,4 @@
-//! Static files for handlers. Half of `runtime-js/40_static.js`.
+//! Static files for handlers. Half of `runtime-js/files.js`.
 
 use std::cell::RefCell;
 use std::rc::Rc;

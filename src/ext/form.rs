@@ -1,4 +1,4 @@
-//! Forms, taken apart within limits. Half of `runtime-js/18_forms.js`.
+//! Forms, taken apart within limits. Half of `runtime-js/form/form_data.js`.
 
 use deno_core::{OpState, op2, url, v8};
 

@@ -1,4 +1,4 @@
-//! What handlers say to the log. Half of `runtime-js/00_globals.js`.
+//! What handlers say to the log. Half of `runtime-js/globals.js`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -10,10 +10,10 @@ use hyper::Method;
 use tracing::Level;
 
 use super::Exchanges;
-use super::diagnostic::relative;
-use liveline_proto::{ExchangeId, LineId};
 use crate::metrics::output::{self, Stream};
 use crate::metrics::{CONSOLE, colors};
+use liveline_compiler::relative;
+use liveline_proto::{ExchangeId, LineId};
 
 /// What the log says of an exchange besides the message.
 #[derive(Default)]
@@ -42,7 +42,7 @@ macro_rules! about {
 
 pub(super) use about;
 
-/// The exchange whose code is running, from the async context that `10_exchange.js` sets.
+/// The exchange whose code is running, from the async context that `exchange.js` sets.
 pub fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
     let data = scope.get_continuation_preserved_embedder_data();
     // Outside of exchanges it is undefined, which has no properties to ask for.

@@ -22,11 +22,11 @@ mod channel;
 mod client;
 mod cookies;
 mod crypto;
-mod diagnostic;
 mod dispatch;
 mod documents;
 mod early;
 mod errors;
+mod exception;
 mod exchange;
 mod files;
 mod form;
@@ -53,10 +53,10 @@ mod websocket;
 pub use answer::{Answer, AnswerBody, Chunk, Html, Nature, Streams};
 pub use bodies::{Bodies, BodyLimits, Held};
 pub use client::{Client, LineStream, asks_for_websocket, lists};
-pub use diagnostic::{Diagnostic, fit_excerpts};
 pub use dispatch::{FileAnswer, Route, Site};
 pub use documents::{KeptDocument, KeptDocuments};
 pub use errors::OpError;
+pub use exception::{from_exception, from_js_error};
 pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
 pub use log::current_exchange;
 pub use memory::Memory;
@@ -180,7 +180,7 @@ deno_core::extension!(
         websocket::op_websocket_text,
         websocket::op_websocket_unsent,
     ],
-    esm_entry_point = "ext:liveline/99_main.js",
+    esm_entry_point = "ext:liveline/main.js",
     options = { exchanges: Exchanges, databases: Databases, memory: Memory },
     middleware = blobs::in_place_of_denos,
     state = |state, options| {
@@ -207,63 +207,63 @@ static SOURCES: &[ExtensionFileSource] = embed!(
     module,
     "runtime-js",
     [
-        "00_globals.js",
-        "00_primordials.js",
-        "01_errors.js",
-        "02_exceptions.js",
-        "03_cookie_rules.js",
-        "04_options.js",
-        "05_absent.js",
-        "10_exchange.js",
-        "11_request.js",
-        "12_cookies.js",
-        "13_session.js",
-        "14_keyval.js",
-        "15_timers.js",
-        "16_websocket.js",
-        "17_websocket_pair.js",
-        "18_forms.js",
-        "19_shared_memory.js",
-        "20_live_response.js",
-        "21_encoding.js",
-        "22_values.js",
-        "23_frames.js",
-        "24_discard.js",
-        "25_response_heads.js",
-        "26_ranges.js",
-        "27_nested_keys.js",
-        "28_fetch_plus.js",
-        "29_event_url.js",
-        "30_port.js",
-        "31_user.js",
-        "32_channels.js",
-        "33_port_events.js",
-        "34_remote_port.js",
-        "35_deltas.js",
-        "36_dial.js",
-        "37_relay.js",
-        "38_dialogs.js",
-        "39_publish.js",
-        "40_static.js",
-        "41_imports.js",
-        "41_thread.js",
-        "42_document.js",
-        "43_expressions.js",
-        "44_binding.js",
-        "45_page.js",
-        "46_binding_problems.js",
-        "49_waiting.js",
-        "50_event.js",
-        "60_observer.js",
-        "61_reactive.js",
-        "62_live.js",
-        "63_live_blocks.js",
-        "70_sql.js",
-        "71_shared.js",
-        "72_uploads.js",
-        "73_password.js",
-        "80_steps.js",
-        "90_dispatch.js",
-        "99_main.js",
+        "answer/answer.js",
+        "answer/discard.js",
+        "answer/ranges.js",
+        "answer/response_heads.js",
+        "answer/values.js",
+        "channel.js",
+        "cookies/cookies.js",
+        "cookies/rules.js",
+        "dispatch/dispatch.js",
+        "dispatch/steps.js",
+        "errors/absent.js",
+        "errors/errors.js",
+        "errors/exceptions.js",
+        "errors/options.js",
+        "event/event.js",
+        "event/url.js",
+        "event/waiting.js",
+        "exchange.js",
+        "fetch/dial.js",
+        "fetch/fetch_plus.js",
+        "files.js",
+        "form/form_data.js",
+        "form/nested_keys.js",
+        "globals.js",
+        "keyval.js",
+        "live/blocks.js",
+        "live/live.js",
+        "live_response/live_response.js",
+        "live_response/publish.js",
+        "main.js",
+        "observer/observer.js",
+        "observer/reactive.js",
+        "page/binding.js",
+        "page/binding_problems.js",
+        "page/document.js",
+        "page/expressions.js",
+        "page/imports.js",
+        "page/page.js",
+        "password.js",
+        "port/client_port.js",
+        "port/deltas.js",
+        "port/dialogs.js",
+        "port/frames.js",
+        "port/port.js",
+        "port/relay.js",
+        "port/remote_port.js",
+        "primordials.js",
+        "request.js",
+        "session/session.js",
+        "session/thread.js",
+        "session/user.js",
+        "shared/shared.js",
+        "shared/upload.js",
+        "sql.js",
+        "timers.js",
+        "wasm.js",
+        "websocket/client.js",
+        "websocket/pair.js",
     ]
 );

@@ -1,4 +1,4 @@
-//! Answers in pages. Half of `runtime-js/45_page.js`.
+//! Answers in pages. Half of `runtime-js/page/page.js`.
 
 use bytes::Bytes;
 use deno_core::{OpState, op2};

@@ -1,4 +1,4 @@
-//! Passwords, kept so that whoever reads them cannot use them. Half of `runtime-js/73_password.js`.
+//! Passwords, kept so that whoever reads them cannot use them. Half of `runtime-js/password.js`.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;

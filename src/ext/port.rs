@@ -1,12 +1,12 @@
-//! Frames from a handler to its client. Half of `runtime-js/30_port.js` and of the line half of `21_encoding.js`.
+//! Frames from a handler to its client. Half of `runtime-js/port/client_port.js` and of the line half of `answer/answer.js`.
 
 use deno_core::{OpState, op2};
 use serde_json::value::RawValue;
 
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
-use liveline_proto::{Class, CloseCode, Input, Parcel};
 use liveline_proto::Envelope;
+use liveline_proto::{Class, CloseCode, Input, Parcel};
 
 /// A further state of the response.
 #[op2(fast)]

@@ -1,4 +1,4 @@
-//! What a request said. Half of `runtime-js/11_request.js`.
+//! What a request said. Half of `runtime-js/request.js`.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -15,8 +15,8 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 use super::bodies::Held;
 use super::exchange::BodyFault;
 use super::{BodyLimits, Exchanges, Memory, OpError, Patience, within};
-use liveline_proto::is_same_origin;
 use crate::trust::Authority;
+use liveline_proto::is_same_origin;
 
 /// The full URL: at the site's origin where that is fixed, else at the host that the visitor named.
 #[op2]

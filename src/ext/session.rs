@@ -1,4 +1,4 @@
-//! Sessions: values that stay with a visitor. Half of `runtime-js/13_session.js`.
+//! Sessions: values that stay with a visitor. Half of `runtime-js/session/session.js`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -18,7 +18,7 @@ use super::session_watch::{SessionChange, Watch, Watchers};
 use super::{Exchanges, OpError};
 use liveline_store::{SessionStore, Standing};
 
-/// The key of the user's id, which `runtime-js/13_session.js` keeps with the session. Who sets it signs in.
+/// The key of the user's id, which `runtime-js/session/session.js` keeps with the session. Who sets it signs in.
 const USER_ID: &str = "user/id";
 
 /// All sessions: what they hold, whose they are, and who listens. Clones share them.

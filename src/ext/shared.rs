@@ -1,4 +1,4 @@
-//! The latest of a value that several isolates follow, by name. Half of `runtime-js/71_shared.js`.
+//! The latest of a value that several isolates follow, by name. Half of `runtime-js/shared/shared.js`.
 //!
 //! One holder of a name at a time has the lead: it alone makes the value. When it goes, another one gets the lead.
 

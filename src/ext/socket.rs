@@ -1,5 +1,5 @@
 //! WebSockets to other servers: what handlers open with `new WebSocket()`, and the lines of responses that they fetched.
-//! Half of `runtime-js/16_websocket.js`, and of the lines of `36_dial.js`.
+//! Half of `runtime-js/websocket/client.js`, and of the lines of `fetch/dial.js`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Databases. Half of `runtime-js/70_sql.js`.
+//! Databases. Half of `runtime-js/sql.js`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use deno_core::{OpState, Resource, ResourceId, op2};
 use deno_error::JsError;
 
 use super::Memory;
-use super::sql_values::{Given, FirstResult, Found, NextChange};
+use super::sql_values::{FirstResult, Found, Given, NextChange};
 use liveline_store::{Database, Databases, Follower, Outcome, SqlError, Transaction};
 
 /// A [`SqlError`] on its way to JavaScript.

@@ -1,4 +1,4 @@
-//! WebAssembly's memories, which V8 does not count. Half of `runtime-js/19_shared_memory.js`.
+//! WebAssembly's memories, which V8 does not count. Half of `runtime-js/wasm.js`.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! WebSockets that handlers serve. Half of `runtime-js/17_websocket_pair.js`.
+//! WebSockets that handlers serve. Half of `runtime-js/websocket/pair.js`.
 
 use bytes::Bytes;
 use deno_core::{OpState, op2};
@@ -8,8 +8,8 @@ use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 use super::answer::{give, head};
 use super::exchange::exchange_id;
 use super::{Answer, Client, Exchanges, OpError, lists};
-use liveline_proto::{Class, Close, CloseCode, Input, LineId, Parcel};
 use liveline_proto::Frame;
+use liveline_proto::{Class, Close, CloseCode, Input, LineId, Parcel};
 
 /// The answer is a WebSocket, which this line carries.
 #[derive(Debug, Clone, Copy)]

@@ -9,12 +9,12 @@ use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::socket::Socket;
+use liveline_proto::Frame;
 use liveline_proto::{
     Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
     LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Said, Seat, Stats,
     Take, Token, TooManyLines, Visitor, Wording,
 };
-use liveline_proto::Frame;
 
 /// An event for the exchange that a line belongs to.
 #[derive(Debug)]
@@ -715,8 +715,8 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
-    use liveline_proto::Class;
     use crate::lines::socket::{self, Connection, Framing};
+    use liveline_proto::Class;
     use liveline_proto::Format;
 
     const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
@@ -739,7 +739,7 @@ mod tests {
             ping_timeout: 2 * soon,
             queue_bytes: 4096,
             lines_per_address: 9999,
-            ..Limits::for_tests()
+            ..Limits::default()
         };
         let hub = Hub::new(limits, tokio::runtime::Handle::current());
         let (owner, leaving) = (hub.register(|_| {}), hub.register(|_| {}));

@@ -22,8 +22,8 @@ use tokio::net::TcpStream;
 
 use super::Hub;
 use super::hub::Client;
-use liveline_proto::{Close, CloseCode, Outgoing, Seat, Take};
 use liveline_proto::websocket::{self, Decoder, Kind, Received, Violation};
+use liveline_proto::{Close, CloseCode, Outgoing, Seat, Take};
 use liveline_proto::{Format, Frame};
 
 /// How many bytes of frames are taken at a time.

@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 
 use super::socket::{self, Connection, Framing};
 use super::{Hub, Told};
+use liveline_proto::Welcome;
 use liveline_proto::{
     Carrier, Class, Event, ExchangeId, Limits, LineId, Outgoing, OwnerId, Parcel, Seat, Token, Visitor,
 };
-use liveline_proto::Welcome;
 
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
 
@@ -277,7 +277,7 @@ fn mailbox(hub: &Hub, drained: &Arc<Drained>) -> (OwnerId, mpsc::Receiver<Told>)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn every_frame_arrives_once_and_in_order() {
-    let limits = Limits { queue_bytes: 120_000, ..Limits::for_tests() };
+    let limits = Limits { queue_bytes: 120_000, ..Limits::default() };
     let hub = Hub::new(limits, Handle::current());
     let drained = Arc::new(Drained::default());
     let (owner, told) = mailbox(&hub, &drained);
@@ -331,7 +331,7 @@ async fn every_frame_arrives_once_and_in_order() {
 /// Whichever threads they come by. The mailbox gives the second message time to overtake the first.
 #[tokio::test]
 async fn owners_hear_things_in_the_order_in_which_they_happened() {
-    let hub = Hub::new(Limits::for_tests(), Handle::current());
+    let hub = Hub::new(Limits::default(), Handle::current());
     let (heard, changed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Condvar::new()));
     let (begins, begun) = mpsc::channel();
     let hears = (heard.clone(), changed.clone());
@@ -360,7 +360,7 @@ async fn owners_hear_things_in_the_order_in_which_they_happened() {
 /// The one that has the line came later; the other's handshake took longer.
 #[tokio::test]
 async fn a_late_connection_does_not_push_out_the_newest() {
-    let hub = Hub::new(Limits::for_tests(), Handle::current());
+    let hub = Hub::new(Limits::default(), Handle::current());
     let owner = hub.register(drop);
     let (line, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
     let from = (None, None);

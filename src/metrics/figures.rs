@@ -8,8 +8,8 @@ use super::meter::BOUNDS;
 use super::observer::Moment;
 use super::output::{self, Stream};
 use super::process;
-use liveline_proto::{CloseCode, Stats};
 use crate::lines::Hub;
+use liveline_proto::{CloseCode, Stats};
 
 /// How many channels are named. Names are what users make them, so there may be any number.
 const CHANNELS: usize = 10;

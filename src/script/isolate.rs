@@ -24,12 +24,17 @@ use super::stall::{Schedule, Stall};
 use super::survey::Survey;
 use super::values::{exported_boolean, json_or_null, message, method_name, string};
 use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
-use super::{Limits, embedded, fatal, snapshot};
-use liveline_proto::{Close, CloseCode, Event, ExchangeId};
-use crate::metrics::Heap;
-use crate::ext::{Answer, Begun, Call, Diagnostic, Exchanges, Memory, Streams, Unanswered, current_exchange};
+use super::{embedded, fatal, snapshot};
+use crate::config::Limits;
+use crate::ext::{
+    Answer, Begun, Call, Exchanges, Memory, Streams, Unanswered, current_exchange, from_exception,
+    from_js_error,
+};
 use crate::lines::{Hub, Told};
+use crate::metrics::Heap;
 use crate::router::{Handler, Layer, NodeId, PageId, Step, segments};
+use liveline_compiler::Diagnostic;
+use liveline_proto::{Close, CloseCode, Event, ExchangeId};
 use liveline_store::Databases;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
@@ -374,7 +379,7 @@ impl Isolate {
 
     /// Loads every handler of the server's layer, to see what each exports, by name with whether it is a function, or
     /// why it does not load. Nothing is served afterwards. `loads` is told of each before it runs.
-    pub(super) async fn examine(
+    pub async fn examine(
         &self,
         site: &Site,
         loads: impl Fn(&Path),
@@ -409,8 +414,8 @@ impl Isolate {
         exports
     }
 
-    /// What a `render` attribute says, as `46_binding_problems.js` gives it.
-    pub(super) fn bindings_of(&self, text: &str) -> String {
+    /// What a `render` attribute says, as `page/binding_problems.js` gives it.
+    pub fn bindings_of(&self, text: &str) -> String {
         let mut bindings = String::new();
         self.enter(|scope, functions| {
             let (receiver, text) = (v8::undefined(scope).into(), string(scope, text));
@@ -895,19 +900,19 @@ fn guard_heap(
 }
 
 impl Functions {
-    /// Takes the functions that `99_main.js` left for the host.
+    /// Takes the functions that `main.js` left for the host.
     fn of(runtime: &mut JsRuntime) -> Functions {
         let context = runtime.main_context();
         deno_core::scope!(scope, runtime);
         let global = scope.get_current_context().global(scope);
         let key = string(scope, "__liveline");
         let exports = global.get(scope, key).and_then(|value| value.to_object(scope));
-        let exports = exports.expect("99_main.js sets it");
+        let exports = exports.expect("main.js sets it");
         global.delete(scope, key);
         let mut function = |name: &str| {
             let key = string(scope, name);
-            let value = exports.get(scope, key).expect("99_main.js sets it");
-            let function = v8::Local::<v8::Function>::try_from(value).expect("99_main.js sets functions");
+            let value = exports.get(scope, key).expect("main.js sets it");
+            let function = v8::Local::<v8::Function>::try_from(value).expect("main.js sets functions");
             v8::Global::new(scope, function)
         };
         let begin = function("begin");
@@ -948,7 +953,7 @@ fn call<'s>(
         && !scope.has_terminated()
         && let Some(exception) = scope.exception()
     {
-        let diagnostic = Diagnostic::from_exception(scope, exception);
+        let diagnostic = from_exception(scope, exception);
         tracing::error!("the host's JavaScript failed: {diagnostic}");
     }
     result
@@ -965,7 +970,7 @@ fn futures_now<T>(future: impl Future<Output = Result<T, CoreError>>) -> Result<
 
 fn describe(error: &CoreError) -> Diagnostic {
     match error.as_kind() {
-        CoreErrorKind::Js(error) => Diagnostic::from(&**error),
+        CoreErrorKind::Js(error) => from_js_error(error),
         _ => Diagnostic::new(error.print_with_cause()),
     }
 }

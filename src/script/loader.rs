@@ -13,11 +13,12 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::modules::{Modules, is_common_js, own_source};
+use super::modules::{Modules, own_source};
 use super::sources::{Source, Sources};
-use super::stall::first_await;
-use super::transpile;
-use crate::ext::Diagnostic;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::is_common_js;
+use liveline_compiler::first_await;
+use liveline_compiler::transpile;
 
 /// Reads the modules of its generation from files, and remembers which.
 pub struct Loader {

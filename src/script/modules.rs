@@ -6,7 +6,7 @@ use deno_core::ModuleSpecifier;
 use oxc_resolver::{ResolveOptions, Resolver};
 
 use super::border::{Border, Outside};
-use crate::ext::Diagnostic;
+use liveline_compiler::Diagnostic;
 
 /// Packages that the host itself provides, with the source of each as a module.
 const OWN: [(&str, &str); 4] = [
@@ -152,18 +152,6 @@ pub fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)>
 pub fn own_names() -> impl Iterator<Item = &'static str> {
     let packages = OWN.iter().map(|(name, _)| *name).filter(|name| name.starts_with('@'));
     packages.chain(HOST_NAMES)
-}
-
-/// Whether a file of a package is CommonJS, which cannot be imported. Packages say so by extension, or not at all.
-pub fn is_common_js(path: &Path, source: &str) -> bool {
-    if path.extension().is_some_and(|extension| extension == "cjs") {
-        return true;
-    }
-    let in_package = path.components().any(|part| part.as_os_str() == "node_modules");
-    let words = || source.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
-    in_package
-        && words().any(|word| word == "module" || word == "exports" || word == "require")
-        && !words().any(|word| word == "import" || word == "export")
 }
 
 fn is_bare(specifier: &str) -> bool {

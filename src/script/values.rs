@@ -3,8 +3,8 @@
 use deno_core::v8;
 use hyper::Method;
 
-use liveline_proto::Event;
 use crate::lines::Told;
+use liveline_proto::Event;
 use liveline_proto::Frame;
 
 /// What a module exports by a name, where that is true or false.
@@ -35,7 +35,7 @@ pub(super) fn json_or_null<'s>(
     }
 }
 
-/// A raw socket's message, as `17_websocket_pair.js` takes it: whose it is, and what it says.
+/// A raw socket's message, as `websocket/pair.js` takes it: whose it is, and what it says.
 pub(super) fn message<'s>(scope: &mut v8::PinScope<'s, '_>, told: &Told) -> [v8::Local<'s, v8::Value>; 2] {
     let said = match &told.event {
         Event::Data { frame: Frame::Text(text), .. } => string(scope, text),

@@ -483,8 +483,8 @@ mod interrupt {
     use deno_core::{JsRuntime, v8};
 
     use super::Witness;
-    use crate::script::microtasks::Rescue;
     use crate::ext::current_exchange;
+    use crate::script::microtasks::Rescue;
 
     /// What belongs to the isolate's thread alone.
     pub struct Inside {

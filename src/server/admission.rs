@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::script::{Permit, PermitError};
+use super::{Permit, PermitError};
 
 /// How often a refusal is worth a line in the log.
 const LOG_EVERY: Duration = Duration::from_secs(10);

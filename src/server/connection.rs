@@ -20,13 +20,13 @@ use tokio::net::TcpStream;
 
 use super::observed::Observed;
 use super::pace::{Late, Pace};
+use super::{Connection, Counted, Enlisted, Progress, Taken, Worker};
 use super::{proxied, service};
-use liveline_proto::{Carrier, CloseCode, LineId, Seat};
-use crate::script::{Connection, Counted, Enlisted, Progress, Taken, Worker};
 use crate::lines::socket;
 use crate::trust::Peer;
 use liveline_proto::Format;
 use liveline_proto::http1::Framing;
+use liveline_proto::{Carrier, CloseCode, LineId, Seat};
 
 /// What a client hears whose request does not come to its end.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -46,12 +46,10 @@ const LINGER_BYTES: usize = 8 * 1024;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
-pub fn serve(worker: Rc<Worker>, connection: Taken) -> Pin<Box<dyn Future<Output = ()>>> {
-    Box::pin(async move {
-        if let Err(error) = serve_connection(worker, connection).await {
-            tracing::debug!("connection: {error}");
-        }
-    })
+pub async fn serve(worker: Rc<Worker>, connection: Taken) {
+    if let Err(error) = serve_connection(worker, connection).await {
+        tracing::debug!("connection: {error}");
+    }
 }
 
 /// What the requests of one connection share.

@@ -22,8 +22,9 @@ use super::upgrade::Handshake;
 use crate::browser::{Origin, origin_in};
 use crate::dev::editor::{self, Place};
 use crate::dev::{Dev, Moment, PATH, SCRIPT, Socket, inject};
-use crate::ext::{Answer, AnswerBody, Chunk, Diagnostic, asks_for_websocket, prefers_html};
+use crate::ext::{Answer, AnswerBody, Chunk, asks_for_websocket, prefers_html};
 use crate::trust::Requester;
+use liveline_compiler::Diagnostic;
 
 /// A page of a file that is larger stays without the script.
 const MAX_PAGE: u64 = 16 << 20;

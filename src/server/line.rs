@@ -16,10 +16,10 @@ use hyper::{Method, Request, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::upgrade;
-use liveline_proto::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
 use crate::ext::{Answer, Held, asks_for_websocket, within};
 use crate::trust::Requester;
 use liveline_proto::Format;
+use liveline_proto::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
 
 /// What may be done with a line's address.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");

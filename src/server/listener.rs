@@ -13,7 +13,7 @@ use socket2::TcpKeepalive;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::admission::{Doors, NowAndThen};
-use crate::script::{Admitted, Connection, Pool};
+use super::{Admitted, Connection, Pool};
 use crate::trust::{Peer, Proxies};
 
 /// What clients hear for whom there is no place.

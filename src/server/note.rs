@@ -9,9 +9,9 @@ use hyper::{Method, Request};
 use tracing::Level;
 
 use super::connection::Shared;
-use liveline_proto::ExchangeId;
-use crate::metrics::{ACCESS, RequestId};
 use crate::ext::{Answer, LINE_PATH};
+use crate::metrics::{ACCESS, RequestId};
+use liveline_proto::ExchangeId;
 
 /// A request that is being answered.
 pub struct Note {

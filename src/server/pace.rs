@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use crate::script::Limits;
+use crate::config::Limits;
 use crate::ext::Patience;
 
 /// The clocks of one connection.

@@ -5,8 +5,8 @@ use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::http::uri::Authority;
 
-use liveline_proto::is_same_origin;
 use crate::ext::Answer;
+use liveline_proto::is_same_origin;
 
 const POLICY: HeaderName = HeaderName::from_static("x-redirect-policy");
 /// The status that the redirect would have had.

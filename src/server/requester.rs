@@ -3,8 +3,8 @@
 use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, StatusCode};
 
+use super::PermitError;
 use super::connection::Shared;
-use crate::script::PermitError;
 use crate::ext::Answer;
 use crate::trust::{Authority, Forwarded, Malformed, Requester};
 

@@ -15,6 +15,7 @@ use hyper::header::{
 use hyper::http::uri::PathAndQuery;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
+use super::Called;
 use super::connection::{Carried, Shared};
 use super::csrf;
 use super::dev::{self, Document};
@@ -26,16 +27,15 @@ use super::requester;
 use super::strict;
 use super::upgrade::Handshake;
 use crate::browser::BrowserFiles;
-use liveline_proto::JoinError;
-use crate::script::Called;
-use crate::metrics;
 use crate::ext::{
     Answer, AnswerBody, Call, Client, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature,
     Show, Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
 };
+use crate::metrics;
 use crate::router::{Conditions, Layer, Node, Page, PageId, Routes, Verdict, segments};
 use crate::trust::Requester;
 use liveline_proto::Format;
+use liveline_proto::JoinError;
 
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]

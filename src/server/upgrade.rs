@@ -10,8 +10,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::connection::{Carried, Shared};
 use super::line::{self, Caller};
-use liveline_proto::Carrier;
 use crate::ext::{Answer, lists};
+use liveline_proto::Carrier;
 
 /// A client's half of the handshake.
 pub struct Handshake {
@@ -90,7 +90,8 @@ pub fn join<B>(shared: &Shared, caller: &Caller, token: &str, request: &Request<
     };
     let hub = &shared.worker.settings.hub;
     let (visitor, from) = (&caller.visitor, caller.origin_and_own());
-    let is_resumable = lists(headers, SEC_WEBSOCKET_PROTOCOL, |protocol| protocol == liveline_proto::PROTOCOL);
+    let is_resumable =
+        lists(headers, SEC_WEBSOCKET_PROTOCOL, |protocol| protocol == liveline_proto::PROTOCOL);
     let joined = line::token(token).and_then(|token| match after(request) {
         Some(after) if is_resumable => hub.resume(token, after, visitor, from),
         _ if is_resumable => hub.join_resumable(token, visitor, from),

@@ -167,9 +167,9 @@ fn every_op_has_both_halves() {
 
 #[test]
 fn every_runtime_file_is_embedded_and_described() {
-    let ops = file("src/ops/mod.rs");
+    let ext = file("src/ext/mod.rs");
     let embedded: BTreeSet<_> =
-        ops.between("= sources![", "];").filter_map(|(_, code)| quoted(code)).map(str::to_owned).collect();
+        ext.between("\"runtime-js\",", "]").filter_map(|(_, code)| quoted(code)).map(str::to_owned).collect();
     let readme = file("runtime-js/README.md");
     let rows: Vec<Vec<_>> = readme
         .content
@@ -183,14 +183,8 @@ fn every_runtime_file_is_embedded_and_described() {
         scripts().iter().map(|script| script.path["runtime-js/".len()..].to_owned()).collect();
 
     let mut violations = Vec::new();
-    for name in &present {
-        if !name.as_bytes()[..2].iter().all(u8::is_ascii_digit) || name.as_bytes()[2] != b'_' {
-            violations
-                .push(format!("runtime-js/{name}: its name does not start with its place, such as `12_`"));
-        }
-    }
     for (list, names) in
-        [("SOURCES of src/ops/mod.rs", &embedded), ("the table of runtime-js/README.md", &described)]
+        [("SOURCES of src/ext/mod.rs", &embedded), ("the table of runtime-js/README.md", &described)]
     {
         violations.extend(present.difference(names).map(|name| format!("runtime-js/{name}: not in {list}")));
         violations
@@ -219,7 +213,7 @@ fn portable_runtime_files_import_only_each_other() {
         }
         for (line, text) in script.lines() {
             let Some(source) = text.split(" from ").nth(1).and_then(quoted) else { continue };
-            if !source.strip_prefix("./").is_some_and(|name| portable.contains(name)) {
+            if !imported_path(name, source).is_some_and(|name| portable.contains(&name)) {
                 violations.push(format!("{}: imports {source}", script.at(line)));
             }
         }
@@ -229,9 +223,10 @@ fn portable_runtime_files_import_only_each_other() {
 
 #[test]
 fn every_file_for_browsers_is_bundled_and_described() {
-    let bundle = file("src/client/bundle.rs");
-    let bundled: BTreeSet<_> =
-        bundle.between("= sources![", "];").filter_map(|(_, code)| quoted(code)).map(str::to_owned).collect();
+    let sums = file("src/browser/bundles/sums.json");
+    let inputs = sums.lines().filter_map(|(_, line)| quoted(line)?.strip_prefix("runtime-js/"));
+    // The bundles name built-ins plainly.
+    let bundled: BTreeSet<_> = inputs.chain(["primordials.js"]).map(str::to_owned).collect();
     let readme = file("runtime-js/README.md");
     let cells = |line: &str| line.split('|').nth(1).map(|cell| cell.trim().to_owned());
     let named: BTreeSet<_> = readme.content.lines().filter_map(cells).collect();
@@ -246,7 +241,7 @@ fn every_file_for_browsers_is_bundled_and_described() {
     let mut present = BTreeSet::new();
     for name in portable.chain(client_names) {
         if !bundled.contains(&name) {
-            violations.push(format!("runtime-js/{name}: not in SOURCES of src/client/bundle.rs"));
+            violations.push(format!("runtime-js/{name}: no bundle uses it"));
         }
         if name.strip_prefix("client/").is_some_and(|name| !described.contains(name)) {
             violations.push(format!("runtime-js/{name}: not in the table of {}", card.path));
@@ -254,14 +249,13 @@ fn every_file_for_browsers_is_bundled_and_described() {
         present.insert(name);
     }
     violations.extend(bundled.difference(&present).map(|name| {
-        format!("{}: {name} is neither of client/ nor marked{PORTABLE} in {}", bundle.path, readme.path)
+        format!("{}: {name} is neither of client/ nor marked{PORTABLE} in {}", sums.path, readme.path)
     }));
     for script in &clients {
         for (line, text) in script.lines() {
             let Some(source) = text.split(" from ").nth(1).and_then(quoted) else { continue };
-            let known = source.strip_prefix("../").map(str::to_owned);
-            let known = known.or_else(|| Some(format!("client/{}", source.strip_prefix("./")?)));
-            if !known.is_some_and(|name| bundled.contains(&name)) {
+            let name = &script.path["runtime-js/".len()..];
+            if !imported_path(name, source).is_some_and(|name| bundled.contains(&name)) {
                 violations.push(format!("{}: imports {source}", script.at(line)));
             }
         }
@@ -284,7 +278,7 @@ fn runtime_js_is_ascii() {
 
 #[test]
 fn every_error_class_is_registered() {
-    let errors = file("runtime-js/01_errors.js");
+    let errors = file("runtime-js/errors/errors.js");
     let registered: BTreeSet<_> = errors.code().flat_map(|(_, code)| words(code)).collect();
     let mut violations = Vec::new();
     for file in files_under("src/") {
@@ -499,8 +493,19 @@ fn file(path: &str) -> Text {
 /// The files of `runtime-js/` that are loaded.
 fn scripts() -> Vec<Text> {
     let mut files = files_under("runtime-js/");
-    files.retain(|file| file.path.ends_with(".js") && file.path.matches('/').count() == 1);
+    let is_for_browsers =
+        |path: &str| ["client/", "dev/"].iter().any(|folder| path[11..].starts_with(folder));
+    files.retain(|file| file.path.ends_with(".js") && !is_for_browsers(&file.path));
     files
+}
+
+/// What a relative import in a file of `runtime-js/` names, as a path in that folder.
+fn imported_path(file: &str, source: &str) -> Option<String> {
+    if let Some(path) = source.strip_prefix("../") {
+        return Some(path.to_owned());
+    }
+    let folder = file.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    Some(format!("{folder}{}", source.strip_prefix("./")?))
 }
 
 fn files_under(folder: &str) -> Vec<Text> {

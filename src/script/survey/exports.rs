@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::facts::{Facts, Kind};
-use super::{line_and_column, spelling};
-use crate::ext::Diagnostic;
+use super::spelling;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::{Facts, Kind};
+use liveline_compiler::line_and_column;
 
-/// The methods that an export of their name answers, as in `runtime-js/80_steps.js`.
+/// The methods that an export of their name answers, as in `runtime-js/dispatch/steps.js`.
 const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"];
 
 /// The export that answers every other method.

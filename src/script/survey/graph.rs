@@ -7,10 +7,11 @@ use std::rc::Rc;
 
 use deno_core::ModuleSpecifier;
 
-use super::facts::{self, Export, Facts, Form, Import, Kind};
-use super::{line_and_column, spelling};
+use super::spelling;
 use crate::script::modules::{self, Modules};
-use crate::ext::Diagnostic;
+use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
+use liveline_compiler::line_and_column;
 
 /// Modules that are followed, for handlers of one kind.
 pub struct Survey {

@@ -127,7 +127,7 @@ pub fn marks(html: &str) -> Marks {
     found
 }
 
-/// The expression of a comment that is a binding, as `bindingOf` of `runtime-js/44_binding.js` takes it.
+/// The expression of a comment that is a binding, as `bindingOf` of `runtime-js/page/binding.js` takes it.
 fn binding_of(comment: &str) -> Option<String> {
     let inner = comment.strip_prefix("?{").and_then(|it| it.strip_suffix("}?")).or_else(|| {
         comment.strip_prefix('{').filter(|it| !it.starts_with('{')).and_then(|it| it.strip_suffix('}'))

@@ -3,7 +3,6 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `facts` | one module: its imports and exports with their places, or its syntax error |
 //! | `graph` | the modules that a handler is made of, and the imports that lead nowhere |
 //! | `exports` | which exports of a handler can answer, and which look as if they were meant to |
 //! | `spelling` | what a misspelt name was meant to be |
@@ -11,7 +10,6 @@
 //! | `strays` | files whose names look like those of handlers and pages |
 
 mod exports;
-mod facts;
 mod graph;
 mod markup;
 mod spelling;
@@ -25,11 +23,4 @@ pub use strays::{doubles, nothing_to_serve, strays};
 /// The candidate that a misspelt name was meant to be.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     spelling::nearest(name, candidates, spelling::steps_for(name))
-}
-
-/// Where an offset in a text is: its line and column in characters, both from 1.
-pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset.min(text.len())).unwrap_or(text);
-    let start = before.rfind('\n').map_or(0, |end| end + 1);
-    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
 }

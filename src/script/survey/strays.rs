@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::spelling;
-use crate::ext::Diagnostic;
 use crate::router::{Layout, PAGES, Routes};
+use liveline_compiler::Diagnostic;
 
 /// What handlers are written in, as `router/scan.rs` takes it.
 const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];

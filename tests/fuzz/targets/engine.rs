@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use liveline_proto::Frame;
 use liveline_proto::{
     Action, Announcement, Carrier, Class, CloseCode, Engine, Entry, Event, ExchangeId, Limits, LineId,
     Listening, Message, Opening, Origins, Outgoing, Overflow, OwnerId, Parcel, Seat, Take, Token, Visitor,
     Wording,
 };
-use liveline_proto::Frame;
 
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
 const SAYS: [&str; 4] = [

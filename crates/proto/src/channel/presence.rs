@@ -17,8 +17,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::account::{Account, Charged};
-use crate::{ChannelId, LineId, MemberId, Payload};
 use crate::Envelope;
+use crate::{ChannelId, LineId, MemberId, Payload};
 
 /// Types that tell of members, so that a client cannot send them.
 pub(crate) const JOINS: &str = "joins";

@@ -1,9 +1,9 @@
 //! Frames the host sends.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use bytestring::ByteString;
 
 /// One encoded message. Cloning shares the bytes, so it is encoded once for any number of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]

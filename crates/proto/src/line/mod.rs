@@ -18,8 +18,8 @@ use serde_json::value::RawValue;
 use self::outbox::Outbox;
 use crate::registry::Filed;
 use crate::{
-    ChannelId, Close, CloseCode, ExchangeId, Frame, Incoming, Limits, LineId, MemberId, Numbered, Overflow, OwnerId,
-    Token, Visitor, Welcome, envelope, numbered,
+    ChannelId, Close, CloseCode, ExchangeId, Frame, Incoming, Limits, LineId, MemberId, Numbered, Overflow,
+    OwnerId, Token, Visitor, Welcome, envelope, numbered,
 };
 
 mod outbox;

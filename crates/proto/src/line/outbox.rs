@@ -10,8 +10,8 @@
 use std::collections::VecDeque;
 
 use super::Outgoing;
-use crate::channel::Place;
 use crate::Frame;
+use crate::channel::Place;
 
 /// What a frame counts for besides its bytes: even an empty one takes memory.
 pub const FRAME_COST: usize = 128;

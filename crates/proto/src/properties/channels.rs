@@ -200,7 +200,7 @@ fn entry() -> Entry {
 fn engine(queue_bytes: usize) -> Engine {
     // Nothing ends because time passes.
     let (join_window, close_grace) = (Duration::from_secs(9999), Duration::from_secs(9999));
-    Engine::new(Limits { queue_bytes, join_window, close_grace, ..Limits::for_tests() }, Instant::now())
+    Engine::new(Limits { queue_bytes, join_window, close_grace, ..Limits::default() }, Instant::now())
 }
 
 proptest! {

@@ -109,7 +109,7 @@ impl Crowd {
 #[test]
 fn ten_thousand_members_come_and_go_in_few_frames() {
     const MEMBERS: usize = 10_000;
-    let mut crowd = Crowd::new(Limits::for_tests());
+    let mut crowd = Crowd::new(Limits::default());
     // 5000 come in a second.
     for number in 0..MEMBERS {
         crowd.enter();
@@ -146,7 +146,7 @@ fn ten_thousand_members_come_and_go_in_few_frames() {
 #[test]
 fn lines_that_are_cut_together_are_told_nothing() {
     const MEMBERS: usize = 10_000;
-    let mut crowd = Crowd::new(Limits::for_tests());
+    let mut crowd = Crowd::new(Limits::default());
     (0..MEMBERS).for_each(|_| crowd.enter());
     crowd.wait(Duration::from_secs(2));
     crowd.read_all();
@@ -173,7 +173,7 @@ fn lines_that_are_cut_together_are_told_nothing() {
 fn what_waits_for_members_that_do_not_read_is_bounded() {
     const MEMBERS: usize = 5000;
     const BUDGET: usize = 8 << 20;
-    let limits = Limits { channel_queue_bytes: BUDGET, ..Limits::for_tests() };
+    let limits = Limits { channel_queue_bytes: BUDGET, ..Limits::default() };
     let mut crowd = Crowd::new(limits);
     (0..MEMBERS).for_each(|_| crowd.enter());
     let text =
@@ -204,7 +204,7 @@ proptest! {
     fn crowds_are_told_in_few_frames(
         steps in prop::collection::vec((0u64..4, 0usize..12, any::<prop::sample::Index>()), 1..120),
     ) {
-        let mut crowd = Crowd::new(Limits::for_tests());
+        let mut crowd = Crowd::new(Limits::default());
         let (start, mut model) = (crowd.now, Vec::<(bool, Read)>::new());
         for (wait, many, which) in steps {
             if many == 0 {

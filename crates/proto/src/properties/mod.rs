@@ -17,7 +17,7 @@ fn visitor() -> Visitor {
 }
 
 fn limits() -> Limits {
-    Limits { queue_bytes: 64, ..Limits::for_tests() }
+    Limits { queue_bytes: 64, ..Limits::default() }
 }
 
 /// One step in the life of a few lines.

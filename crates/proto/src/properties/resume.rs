@@ -560,7 +560,7 @@ proptest! {
         overflow in prop::sample::select(vec![Overflow::Close, Overflow::DropOldest, Overflow::DropNewest]),
     ) {
         let (ping_interval, ping_timeout) = (Duration::from_secs(10), Duration::from_secs(25));
-        let limits = Limits { queue_bytes, overflow, ping_interval, ping_timeout, ..Limits::for_tests() };
+        let limits = Limits { queue_bytes, overflow, ping_interval, ping_timeout, ..Limits::default() };
         let mut sim = Sim::new(limits);
         for step in steps {
             sim.step(step)?;

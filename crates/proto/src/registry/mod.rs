@@ -11,11 +11,11 @@ use self::ended::Ended;
 use self::quota::Crowd;
 use crate::channel::{self, Channels, Passage, Relay, may_say};
 use crate::line::{Line, Outcome, Said, Standing, is_reserved};
-use crate::{FRAME_COST, Frame, envelope};
 use crate::{
-    Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message,
-    Origins, Outgoing, OwnerId, Parcel, Presence, Seat, Take, Token, Visitor, Wording,
+    Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message, Origins,
+    Outgoing, OwnerId, Parcel, Presence, Seat, Take, Token, Visitor, Wording,
 };
+use crate::{FRAME_COST, Frame, envelope};
 
 mod deadlines;
 mod ended;
@@ -53,10 +53,9 @@ pub struct Limits {
     pub origins: Origins,
 }
 
-#[cfg(test)]
-impl Limits {
-    /// Those of the command line, but for heartbeats, which the tests turn on where they want some.
-    pub(crate) fn for_tests() -> Limits {
+/// The limits of the command line without options, but no heartbeats.
+impl Default for Limits {
+    fn default() -> Limits {
         Limits {
             join_window: Duration::from_secs(30),
             close_grace: Duration::from_secs(5),

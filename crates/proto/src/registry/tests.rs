@@ -1,7 +1,7 @@
 //! What happens to a line, step by step.
 
-use crate::{Class, FRAME_COST};
 use super::*;
+use crate::{Class, FRAME_COST};
 
 mod resume;
 mod slow;
@@ -25,7 +25,7 @@ fn of_session(session: &str) -> Visitor {
 }
 
 fn limits() -> Limits {
-    Limits { queue_bytes: 1000, ..Limits::for_tests() }
+    Limits { queue_bytes: 1000, ..Limits::default() }
 }
 
 fn text_of(outgoing: &Outgoing) -> String {
