@@ -9,26 +9,19 @@
 //!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> dev/ -> trust/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
 //! ```
 
-#[cfg(feature = "js")]
 #[macro_use]
 mod embed;
 
-#[cfg(feature = "js")]
-pub mod browser;
-#[cfg(feature = "js")]
-pub mod cli;
-#[cfg(feature = "js")]
-pub mod config;
-#[cfg(feature = "js")]
-pub mod dev;
-#[cfg(feature = "js")]
-pub mod ext;
-pub mod lines;
-pub mod metrics;
-pub mod router;
-#[cfg(feature = "js")]
-pub mod script;
-#[cfg(feature = "js")]
-pub mod server;
-#[cfg(feature = "js")]
-pub mod trust;
+mod browser;
+mod cli;
+mod config;
+mod dev;
+mod ext;
+mod lines;
+mod metrics;
+mod router;
+mod script;
+mod server;
+mod trust;
+
+pub use cli::main;

@@ -3,7 +3,7 @@
 //! | type | what it is | where |
 //! |---|---|---|
 //! | [`BrowserFiles`] | everything that one generation of the code gives to browsers | `files.rs` |
-//! | [`Asset`] | one text with its type and tag, compressed on demand | `asset.rs` |
+//! | [`Asset`](asset::Asset) | one text with its type and tag, compressed on demand | `asset.rs` |
 //! | [`Toolchain`] | what is needed of the host's JavaScript tools | `toolchain.rs` |
 //!
 //! `origins.rs` leads from a place in what browsers run back to the file that somebody wrote.
@@ -20,7 +20,6 @@ mod modules;
 mod origins;
 mod toolchain;
 
-pub use asset::Asset;
 pub use files::BrowserFiles;
 pub use origins::{Origin, origin_in};
 pub use toolchain::{Compiled, Target, Toolchain};

@@ -18,7 +18,7 @@ use crate::checkout::{Checkout, complete};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::run::{Profile, build};
-use liveline_proto;
+use crate::engine;
 
 const SUITE: &str = "autobahntestsuite==25.10.1";
 /// The name under which the suite reports us when its server plays; our handler says it.

@@ -8,7 +8,7 @@ use crate::failure::Outcome;
 #[cfg(unix)]
 use crate::failure::While;
 use crate::machine::Machine;
-use liveline_proto;
+use crate::engine;
 
 /// Builds liveline and starts it; without arguments, on the examples.
 pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {

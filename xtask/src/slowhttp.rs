@@ -14,7 +14,7 @@ use crate::bench::server::{Launch, Ready, Server};
 use crate::checkout::{Checkout, complete, show};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, apt_install, find_program, may_use_apt};
-use liveline_proto;
+use crate::engine;
 
 pub const PROGRAM: &str = "slowhttptest";
 /// How long the host waits for each of its clients; slowhttptest has to outlast it.

@@ -12,7 +12,7 @@ use crate::checkout::complete;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, find_program};
 use crate::run;
-use liveline_proto;
+use crate::engine;
 
 pub const FLOOR: &str = "floor";
 /// We, spoken to over live lines.

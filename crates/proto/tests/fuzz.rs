@@ -1,21 +1,21 @@
-//! The fuzz targets over the inputs that are kept in tests/fuzz/corpus/, and over some that are made up.
+//! The fuzz targets over the inputs that are kept in fuzz/corpus/, and over some that are made up.
 
 use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
 
-#[path = "fuzz/targets/engine.rs"]
+#[path = "../fuzz/targets/engine.rs"]
 mod engine;
-#[path = "fuzz/targets/envelope.rs"]
+#[path = "../fuzz/targets/envelope.rs"]
 mod envelope;
-#[path = "fuzz/targets/frame_decoder.rs"]
+#[path = "../fuzz/targets/frame_decoder.rs"]
 mod frame_decoder;
-#[path = "fuzz/targets/request_head.rs"]
+#[path = "../fuzz/targets/request_head.rs"]
 mod request_head;
 
 fn over_corpus(target: &str, check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let inputs = fs::read_dir(folder).expect("every target has a corpus");
     let count = inputs
         .map(|input| check(&fs::read(input.expect("a readable folder").path()).expect("a file")))
