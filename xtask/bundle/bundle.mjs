@@ -122,7 +122,6 @@ async function bundled(code, standIns = new Map()) {
     input: ENTRY,
     cwd: ROOT,
     plugins: [modules],
-    treeshake: { annotations: true },
     onLog: (level, log) => {
       throw new Error(`${level}: ${log.message}`);
     },
@@ -159,9 +158,7 @@ async function app(shared) {
   const imports = shared.map(({ file, name }, number) => importOf(file, [`${name} as $${number}`]));
   const load = `(part, query) => import(\`${PARTS_URL}\${part}.js\${query}\`)` +
     `.then((module) => module.default(${parametersFor(shared)}))`;
-  const code = await bundled(
-    `${importOf(entry("app"), ["start"])}${imports.join("")}start($manifest, ${load});`,
-  );
+  const code = await bundled(`${importOf(entry("app"), ["start"])}${imports.join("")}start($manifest, ${load});`);
   // It is assigned, because the compressor would leave out a function that nothing uses.
   const assigned = "$app=";
   const script = minified("app", `${assigned}($manifest) => {\n"use strict";\n${code}\n}`, false);
@@ -175,21 +172,22 @@ async function part(name, shared) {
   shared.forEach(({ file, name }, number) => {
     standIns.set(file, `${standIns.get(file) ?? ""}export const ${name} = $${number};\n`);
   });
-  return await moduleOf(name, `(${parametersFor(shared)}) => `, "", sourceOf(entry(name)).exports, standIns);
+  const { exports } = sourceOf(entry(name));
+  const imports = importOf(entry(name), exports.map((exported, number) => `${exported} as $export${number}`));
+  const members = exports.map((exported, number) => `${exported}: $export${number}`);
+  const code = await bundled(`${imports}$result = { ${members.join(", ")} };`, standIns);
+  return minified(name, `export default (${parametersFor(shared)}) => ${bodyOf(code)}`, true);
 }
 
 /** `export default (() => { ...; return start; })()` */
 async function worker() {
-  return await moduleOf("worker", "(() => ", ")()", ["start"], new Map());
+  const code = await bundled(`${importOf(entry("worker"), ["start"])}$result = start;`);
+  return minified("worker", `export default (() => ${bodyOf(code)})()`, true);
 }
 
-/** A module whose default export is a function that returns these exports of an entry. */
-async function moduleOf(name, before, after, exports, standIns) {
-  const aliases = exports.map((exported, number) => `${exported} as $export${number}`);
-  const members = exports.map((exported, number) => `${exported}: $export${number}`);
-  const result = name === "worker" ? "$export0" : `{ ${members.join(", ")} }`;
-  const code = await bundled(`${importOf(entry(name), aliases)}$result = ${result};`, standIns);
-  return minified(name, `export default ${before}{\nlet $result;\n${code}\nreturn $result;\n}${after}`, true);
+/** The body of a function that returns what `code` assigns to `$result`. */
+function bodyOf(code) {
+  return `{\nlet $result;\n${code}\nreturn $result;\n}`;
 }
 
 // -- files -----------------------------------------------------------------------------------------------------------
