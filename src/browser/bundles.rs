@@ -4,13 +4,13 @@
 //! the form of each. They are the same for every site.
 
 /// A classic script: an expression whose value is a function of the manifest.
-pub const APP: &str = include_str!("bundles/app.js");
+pub(super) const APP: &str = include_str!("bundles/app.js");
 
 /// A module whose default export is a function of the handlers.
-pub const WORKER: &str = include_str!("bundles/worker.js");
+pub(super) const WORKER: &str = include_str!("bundles/worker.js");
 
 /// The app's parts by file name: modules whose default export is a function of what a part imports from the app.
-pub const PARTS: &[(&str, &str)] = embed!(
+pub(super) const PARTS: &[(&str, &str)] = embed!(
     named_text,
     "src/browser/bundles",
     [

@@ -6,7 +6,7 @@ use liveline_compiler::Diagnostic;
 use liveline_compiler::transpile::Import;
 
 /// The host's JavaScript tools.
-pub trait Toolchain: Send + Sync {
+pub(crate) trait Toolchain: Send + Sync {
     /// Fails where a handler's file is no code of the project.
     fn check(&self, handler: &Path) -> Result<(), Diagnostic>;
 
@@ -18,7 +18,7 @@ pub trait Toolchain: Send + Sync {
 }
 
 /// A module that browsers can read, once its imports lead somewhere.
-pub struct Compiled {
+pub(crate) struct Compiled {
     pub code: String,
     /// In the order of the code.
     pub imports: Vec<Import>,
@@ -27,7 +27,7 @@ pub struct Compiled {
 }
 
 /// What a specifier leads to.
-pub enum Target {
+pub(crate) enum Target {
     File(PathBuf),
     /// A module of the host: its name and its source.
     Own(&'static str, &'static str),

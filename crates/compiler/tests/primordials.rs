@@ -11,8 +11,8 @@ use deno_ast::swc::ast::{
 };
 use deno_ast::swc::common::{BytePos, Mark, Spanned as _, SyntaxContext};
 use deno_ast::swc::ecma_visit::{Visit, VisitMutWith as _, VisitWith};
+use deno_ast::swc::transforms::resolver;
 use deno_ast::{MediaType, ModuleSpecifier, ParseParams, ParsedSource};
-use swc_ecma_transforms_base::resolver;
 
 /// Every word of the file, which holds all names that it exports.
 static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
