@@ -8,13 +8,14 @@
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
-//! | `run`, `tests`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `bundle`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
 mod autobahn;
 #[cfg(target_os = "linux")]
 mod bench;
+mod bundle;
 mod checkout;
 mod engine;
 mod failure;
@@ -37,6 +38,7 @@ usage: cargo xtask COMMAND
   run [--] [ARGS]   build liveline (quick profile) and start it with ARGS; without ARGS: dev examples
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
   engine            say which JavaScript engine is built, and why
+  bundle [--check]  make the scripts that browsers run of runtime-js/, after a change there; needs node and npm
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
   autobahn [client|server] [--cases 1.*,2.*]
                     the Autobahn testsuite (Python 2.7) against our WebSockets
@@ -74,6 +76,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["test", rest @ ..] => tests::test(&Checkout::find()?, rest),
         ["cargo", command, rest @ ..] => run::cargo(&Checkout::find()?, command, rest),
         ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
+        ["bundle", rest @ ..] => bundle::bundle(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);
             Ok(())
