@@ -8,6 +8,7 @@
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
+//! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
 //! | `run`, `tests`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
@@ -24,6 +25,7 @@ mod run;
 #[cfg(target_os = "linux")]
 mod slowhttp;
 mod tests;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,9 @@ usage: cargo xtask COMMAND
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
   engine            say which JavaScript engine is built, and why
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
+  deny              check the licences and sources of all dependencies, and that none is banned (.cargo/deny.toml)
+  mutants [ARGS]    change crates/proto in one place at a time and list the changes that no test finds; ARGS are those
+                    of `cargo mutants`, such as --file '*resume*' or --shard 1/10
   autobahn [client|server] [--cases 1.*,2.*]
                     the Autobahn testsuite (Python 2.7) against our WebSockets
   bench [GROUP...]  compare liveline with its peers: start, http, echo, fanout, events, connect, hostile,
@@ -73,6 +78,8 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["run", rest @ ..] => run::run(&Checkout::find()?, rest),
         ["test", rest @ ..] => tests::test(&Checkout::find()?, rest),
         ["cargo", command, rest @ ..] => run::cargo(&Checkout::find()?, command, rest),
+        ["deny"] => tools::deny(&Checkout::find()?),
+        ["mutants", rest @ ..] => tools::mutants(&Checkout::find()?, rest),
         ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);
