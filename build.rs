@@ -46,9 +46,6 @@ function getSerialization("##,
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=Cargo.lock");
-    if env::var_os("CARGO_FEATURE_JS").is_none() {
-        return;
-    }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut scripts: Vec<(String, String)> = crate_folders(&out).into_iter().flat_map(scripts_of).collect();
     scripts.extend(STAND_INS.map(|(specifier, body)| (specifier.to_owned(), body.to_owned())));

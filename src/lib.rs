@@ -9,25 +9,16 @@
 //!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> dev/ -> trust/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
 //! ```
 
-#[cfg(feature = "js")]
-pub mod cli;
-#[cfg(feature = "js")]
-pub mod client;
-#[cfg(feature = "js")]
-pub mod dev;
-pub mod engine;
-#[cfg(feature = "js")]
-pub mod http;
-#[cfg(feature = "js")]
-pub mod isolate;
-#[cfg(feature = "js")]
-pub mod net;
-pub mod observe;
-#[cfg(feature = "js")]
-pub mod ops;
-pub mod ports;
-pub mod router;
-pub mod storage;
-#[cfg(feature = "js")]
-pub mod trust;
-pub mod wire;
+mod browser;
+mod cli;
+mod config;
+mod dev;
+mod ext;
+mod lines;
+mod metrics;
+mod router;
+mod script;
+mod server;
+mod trust;
+
+pub use cli::main;

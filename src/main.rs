@@ -1,5 +1,5 @@
 //! The `liveline` program.
 
 fn main() -> std::process::ExitCode {
-    liveline::cli::main()
+    liveline::main()
 }

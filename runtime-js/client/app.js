@@ -1,10 +1,10 @@
 // window.webqit.app: the page's end of every line, and the navigation that makes them.
 
-import { whoIsTold } from "../02_exceptions.js";
-import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
-import { LineLostError } from "../33_port_events.js";
-import { RemotePort } from "../34_remote_port.js";
-import { Observer } from "../60_observer.js";
+import { whoIsTold } from "../errors/exceptions.js";
+import { kSink, LiveResponse, setPortOpener } from "../live_response/live_response.js";
+import { LineLostError } from "../port/port.js";
+import { RemotePort } from "../port/remote_port.js";
+import { Observer } from "../observer/observer.js";
 import { interceptForms, loadDocument, ModernHistory, setAddress } from "./history.js";
 import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";

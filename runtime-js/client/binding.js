@@ -1,7 +1,7 @@
 // The built-in binding in a browser: renders `document.bindings` whenever it changes.
 
-import { reporter, View } from "../44_binding.js";
-import { observe, subtree } from "../60_observer.js";
+import { reporter, View } from "../page/binding.js";
+import { observe, subtree } from "../observer/observer.js";
 
 /**
  * Renders `document.bindings` into the elements with `render` attributes, now and after every change. Several changes

@@ -5,8 +5,8 @@ const END = "liveline:end";
 
 /**
  * @param {string} name
- * @param {import("../34_remote_port.js").Receiver} receiver
- * @returns {import("../34_remote_port.js").Transport}
+ * @param {import("../port/remote_port.js").Receiver} receiver
+ * @returns {import("../port/remote_port.js").Transport}
  */
 export function openChannel(name, receiver) {
   const channel = new BroadcastChannel(name);

@@ -1,7 +1,7 @@
 // app.capabilities: what the browser may do here, and asking the user for more. Loaded when it is first called.
 
-import { Observer } from "../60_observer.js";
-import { checkOptions } from "../04_options.js";
+import { Observer } from "../observer/observer.js";
+import { checkOptions } from "../errors/options.js";
 
 /** How the page may stand on the screen. */
 const DISPLAY_MODES = ["browser", "standalone", "minimal-ui", "fullscreen", "window-controls-overlay"];

@@ -10,7 +10,7 @@ const NATIVE = {
 
 /**
  * Answers a request for a dialog.
- * @param {import("../33_port_events.js").PortMessageEvent} event
+ * @param {import("../port/port.js").PortMessageEvent} event
  * @param {Record<string, (text: string, data: object) => unknown>} [show]
  */
 export function answerDialog(event, show = NATIVE) {

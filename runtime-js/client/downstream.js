@@ -1,11 +1,11 @@
 // What a service worker's handler says to the page: the answer, and what follows it over a channel.
 
-import { responseOf } from "../22_values.js";
-import { encodeRecords } from "../23_frames.js";
-import { kRelay, LineLostError } from "../33_port_events.js";
-import { RemotePort } from "../34_remote_port.js";
-import { relay } from "../37_relay.js";
-import { subscribe } from "../61_reactive.js";
+import { responseOf } from "../answer/values.js";
+import { encodeRecords } from "../port/frames.js";
+import { kRelay, LineLostError } from "../port/port.js";
+import { RemotePort } from "../port/remote_port.js";
+import { relay } from "../port/relay.js";
+import { subscribe } from "../observer/reactive.js";
 import { openChannel } from "./channel.js";
 
 /** How long a page has to join. */

@@ -1,12 +1,12 @@
 // The event that a handler gets in a browser: the page's, or the service worker's.
 
-import { domException } from "../02_exceptions.js";
-import { checkOptions } from "../04_options.js";
-import { defineAbsent } from "../05_absent.js";
-import { LiveResponse, respond } from "../20_live_response.js";
-import { redirectTo } from "../22_values.js";
-import { fetchPlusClasses } from "../28_fetch_plus.js";
-import { eventUrl } from "../29_event_url.js";
+import { domException } from "../errors/exceptions.js";
+import { checkOptions } from "../errors/options.js";
+import { defineAbsent } from "../errors/absent.js";
+import { LiveResponse, respond } from "../live_response/live_response.js";
+import { redirectTo } from "../answer/values.js";
+import { fetchPlusClasses } from "../fetch/fetch_plus.js";
+import { eventUrl } from "../event/url.js";
 import { PageCookies, TabSession } from "./storage.js";
 import { PageUser } from "./user.js";
 
@@ -18,7 +18,7 @@ globalThis[Symbol.for("liveline:fetch-plus")] ??= fetchPlusClasses;
  * @typedef {object} Surroundings
  * @property {object} detail what is known of the navigation
  * @property {AbortController} controller aborts when the user has gone on
- * @property {() => import("../34_remote_port.js").RemotePort} openClient this layer's end of a line downstream
+ * @property {() => import("../port/remote_port.js").RemotePort} openClient this layer's end of a line downstream
  * @property {(error: unknown) => void} report who hears of errors after the answer
  */
 

@@ -1,8 +1,8 @@
 // A line without a socket: server-sent events and POST. It has no numbers, so what is lost with it stays lost. Part of
 // the page only where sockets do not get through.
 
-/** @typedef {import("../34_remote_port.js").Receiver} Receiver */
-/** @typedef {import("../34_remote_port.js").Transport} Transport */
+/** @typedef {import("../port/remote_port.js").Receiver} Receiver */
+/** @typedef {import("../port/remote_port.js").Transport} Transport */
 
 /** How long a handler gets that has not heard what was said before. */
 const BUSY_MS = 1_000;

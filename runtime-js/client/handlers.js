@@ -1,6 +1,6 @@
 // The handlers of the page's layer. Part of the page only where there are any.
 
-import { LiveResponse } from "../20_live_response.js";
+import { LiveResponse } from "../live_response/live_response.js";
 import { ClientEvent } from "./event.js";
 import { portPair } from "./local_ports.js";
 import { pageOf } from "./pages.js";
@@ -28,7 +28,7 @@ export function handlersOf(handlers, pastTheLastStep) {
       return await pageOf(pathname, likely) !== page;
     },
 
-    /** Keeps an answer for the document that is loaded next. @param {import("../20_live_response.js").LiveResponse} live */
+    /** Keeps an answer for the document that is loaded next. @param {import("../live_response/live_response.js").LiveResponse} live */
     keepAnswer(url, { body = null, status }) {
       sessionStorage.setItem(ANSWER_KEY, JSON.stringify({ url: url.href, body, status }));
     },

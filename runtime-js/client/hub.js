@@ -1,7 +1,7 @@
 // app.background: every line that is open in this page, as one port.
 
-import { invalidState } from "../02_exceptions.js";
-import { kReach, Port } from "../33_port_events.js";
+import { invalidState } from "../errors/exceptions.js";
+import { kReach, Port } from "../port/port.js";
 
 /** Hears what comes on any of its ports, and says to all of them what is said to it. */
 export class Hub extends Port {
@@ -18,7 +18,7 @@ export class Hub extends Port {
 
   /**
    * Takes a port in until it closes.
-   * @template {import("../34_remote_port.js").RemotePort} P
+   * @template {import("../port/remote_port.js").RemotePort} P
    * @param {P} port
    * @returns {P} the same port
    */

@@ -1,6 +1,6 @@
 // Lines that do not leave the page.
 
-import { RemotePort } from "../34_remote_port.js";
+import { RemotePort } from "../port/remote_port.js";
 
 /** Two ports, each the other's far end. @returns {[RemotePort, RemotePort]} */
 export function portPair() {

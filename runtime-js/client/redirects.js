@@ -12,7 +12,7 @@ document.addEventListener("liveline:state", () => count = 0);
 
 /**
  * Goes where a state leads, if it leads anywhere.
- * @param {import("../20_live_response.js").LiveResponse} live
+ * @param {import("../live_response/live_response.js").LiveResponse} live
  * @param {(url: URL) => Promise<unknown>} go
  */
 export async function redirect(live, go) {

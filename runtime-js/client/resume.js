@@ -1,7 +1,7 @@
 // The client's end of a line that outlives its connections, as `liveline.v1` has it: numbers, what is sent again, and
 // when to connect. It does no I/O: time is an argument, chance is given, and what is to be done is told to `out`.
 
-import { domException } from "../02_exceptions.js";
+import { domException } from "../errors/exceptions.js";
 
 /** What may wait for a connection, in UTF-16 units. */
 const MAX_QUEUE = 1 << 20;

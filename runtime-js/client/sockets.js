@@ -3,8 +3,8 @@
 import { ResumableLine } from "./resume.js";
 import { hangUp, PROTOCOL } from "./transport.js";
 
-/** @typedef {import("../34_remote_port.js").Receiver} Receiver */
-/** @typedef {import("../34_remote_port.js").Transport} Transport */
+/** @typedef {import("../port/remote_port.js").Receiver} Receiver */
+/** @typedef {import("../port/remote_port.js").Transport} Transport */
 
 /**
  * @param {string} url the line's address, with http(s)

@@ -1,6 +1,6 @@
 // Where a response's state goes: into `document.bindings`, and to whoever listens.
 
-import { Observer, subscribe } from "../60_observer.js";
+import { Observer, subscribe } from "../observer/observer.js";
 
 /** Shows the states of one response at a time. */
 export class PageState {

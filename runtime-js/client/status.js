@@ -1,7 +1,7 @@
 // How things stand between the page and its host: `liveline:status` tells the document, <liveline-status> the user.
 
-import { LineLostError } from "../33_port_events.js";
-import { Observer } from "../60_observer.js";
+import { LineLostError } from "../port/port.js";
+import { Observer } from "../observer/observer.js";
 
 /** An answer that takes longer is late. */
 const ANSWER_MS = 3_000;

@@ -9,7 +9,7 @@ import {
   requestTo,
   segmentsOf,
   StepContext,
-} from "../80_steps.js";
+} from "../dispatch/steps.js";
 import { kAnsweredBy } from "./event.js";
 
 /** The folder that stands for any one segment. */

@@ -1,6 +1,6 @@
 // event.cookies and event.session in a browser: what the page may read itself.
 
-import { cookieToDelete, cookieToSet } from "../03_cookie_rules.js";
+import { cookieToDelete, cookieToSet } from "../cookies/rules.js";
 
 /** The methods that both have, over a map that is read anew each time. */
 class AsyncMap {

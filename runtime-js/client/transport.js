@@ -3,8 +3,8 @@
 
 import { openChannel } from "./channel.js";
 
-/** @typedef {import("../34_remote_port.js").Receiver} Receiver */
-/** @typedef {import("../34_remote_port.js").Transport} Transport */
+/** @typedef {import("../port/remote_port.js").Receiver} Receiver */
+/** @typedef {import("../port/remote_port.js").Transport} Transport */
 
 /** The subprotocol by which lines are resumed. */
 export const PROTOCOL = "liveline.v1";

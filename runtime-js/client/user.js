@@ -1,7 +1,7 @@
 // What the page knows of the user: what handlers of the server have set by `event.user`.
 
-import { Observer } from "../60_observer.js";
-import { Dialogs } from "../38_dialogs.js";
+import { Observer } from "../observer/observer.js";
+import { Dialogs } from "../port/dialogs.js";
 
 /** Where the host says it. */
 const USER = "/.liveline/user";

@@ -1,8 +1,8 @@
 // The service worker: handlers between the page and the server.
 
-import { kSink, LiveResponse, setPortOpener } from "../20_live_response.js";
-import { RemotePort } from "../34_remote_port.js";
-import { Observer } from "../60_observer.js";
+import { kSink, LiveResponse, setPortOpener } from "../live_response/live_response.js";
+import { RemotePort } from "../port/remote_port.js";
+import { Observer } from "../observer/observer.js";
 import { documentOf, isScript, keepPage, keepScripts, script } from "./documents.js";
 import { Downstream } from "./downstream.js";
 import { ClientEvent, kHasClient } from "./event.js";

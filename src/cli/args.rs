@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::net::Place;
+use crate::server::Place;
 use crate::trust::{HostPattern, ProxyRange, SiteOrigin};
 
 // The headings that flags stand below in the help.
@@ -328,7 +328,7 @@ pub struct Limits {
     pub max_connections_per_address: u32,
 }
 
-/// See [`crate::engine::Overflow`].
+/// See [`liveline_proto::Overflow`].
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Overflow {
     Close,
@@ -336,7 +336,7 @@ pub enum Overflow {
     DropNewest,
 }
 
-impl From<Overflow> for crate::engine::Overflow {
+impl From<Overflow> for liveline_proto::Overflow {
     fn from(overflow: Overflow) -> Self {
         match overflow {
             Overflow::Close => Self::Close,

@@ -8,12 +8,12 @@ use super::args::Server;
 use super::keys;
 use super::paint::{Style, styled, visible};
 use super::{log, print};
-use crate::isolate::Settings;
-use crate::net::Listener;
-use crate::observe::colors;
-use crate::observe::output::Stream;
-use crate::ops::Mode;
+use crate::config::Settings;
+use crate::ext::Mode;
+use crate::metrics::colors;
+use crate::metrics::output::Stream;
 use crate::router::{Layer, Layout, Routes};
+use crate::server::Listener;
 
 /// What stands before the address, for programs and for people.
 const LISTENING: &str = "listening on";

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::args::Check;
+use super::examine::{Examination, examine};
 use super::{CliError, print, report, settings};
-use crate::isolate::{Examination, examine};
-use crate::ops::Diagnostic;
 use crate::router::Layer;
+use liveline_compiler::Diagnostic;
 
 pub async fn run(args: Check) -> Result<(), CliError> {
     let examination = examine(settings::to_check(args.folder.layout()?)).await;

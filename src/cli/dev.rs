@@ -15,8 +15,9 @@ use super::signals::ReloadSignals;
 use super::watch::{Changed, Seen, Watch};
 use super::{CliError, report};
 use crate::dev::{Broken, Dev, Saved};
-use crate::isolate::{Pool, Reloaded};
-use crate::ops::{Diagnostic, Mode};
+use crate::ext::Mode;
+use crate::server::{Pool, Reloaded};
+use liveline_compiler::Diagnostic;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
     let (stop, told_to_reload) = begin()?;

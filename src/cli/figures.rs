@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::observe;
+use crate::metrics;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -75,7 +75,7 @@ impl Source {
             return Err(FiguresError::Scheme(text.to_owned()));
         }
         let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
-        let path = if uri.path() == "/" { observe::PATH } else { uri.path() };
+        let path = if uri.path() == "/" { metrics::PATH } else { uri.path() };
         let uri = format!("http://{authority}{path}").parse().map_err(|_| wrong())?;
         Ok(Source { uri, authority })
     }

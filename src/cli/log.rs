@@ -11,9 +11,9 @@ use tracing_subscriber::fmt::format::{FormatFields, Writer};
 
 use super::args::{Args, LogFormat};
 use super::paint;
-use crate::observe::colors;
-use crate::observe::output::{LogWriter, Stream};
-use crate::observe::{ACCESS, CONSOLE};
+use crate::metrics::colors;
+use crate::metrics::output::{LogWriter, Stream};
+use crate::metrics::{ACCESS, CONSOLE};
 
 /// Whether programs read the log.
 static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);

@@ -19,6 +19,7 @@ mod banner;
 mod browser;
 mod check;
 mod dev;
+mod examine;
 mod figures;
 #[cfg(unix)]
 mod keys;
@@ -40,10 +41,10 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::isolate::Isolate;
-use crate::observe::colors;
-use crate::observe::output::{self, Stream};
-use crate::ops::fit_excerpts;
+use crate::metrics::colors;
+use crate::metrics::output::{self, Stream};
+use crate::script::Isolate;
+use liveline_compiler::fit_excerpts;
 
 /// How long the end of the process waits for whoever reads its last lines.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
@@ -108,13 +109,13 @@ enum CliError {
     #[error(transparent)]
     Scan(#[from] crate::router::ScanError),
     #[error(transparent)]
-    Listen(#[from] crate::net::ListenError),
+    Listen(#[from] crate::server::ListenError),
     #[error("the folder cannot be watched: {0}")]
     Watch(#[from] notify::Error),
     #[error("cannot write `{}`: {source}", .path.display())]
     Write { path: std::path::PathBuf, source: std::io::Error },
     #[error("the sessions cannot be kept: {0}")]
-    Sessions(#[from] crate::storage::SqlError),
+    Sessions(#[from] liveline_store::SqlError),
     #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]
     SessionKey,
     #[error("figures cannot be served at {address}: {source}; choose another address with --metrics")]
@@ -131,13 +132,13 @@ enum CliError {
     #[error("")]
     Found,
     #[error(transparent)]
-    Snapshot(#[from] crate::isolate::SnapshotError),
+    Snapshot(#[from] crate::script::SnapshotError),
     #[error("the runtime cannot start: {0}")]
     Runtime(#[from] std::io::Error),
 }
 
-impl From<Vec<crate::ops::Diagnostic>> for CliError {
-    fn from(diagnostics: Vec<crate::ops::Diagnostic>) -> Self {
+impl From<Vec<liveline_compiler::Diagnostic>> for CliError {
+    fn from(diagnostics: Vec<liveline_compiler::Diagnostic>) -> Self {
         let texts: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
         CliError::Handlers(texts.join("\n\nerror: "))
     }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::args::Folder;
+use super::examine::{Examination, examine};
 use super::{CliError, paint, print, settings};
-use crate::isolate::{Examination, examine};
 
 pub async fn run(args: &Folder) -> Result<(), CliError> {
     let layout = args.layout()?;

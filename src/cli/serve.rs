@@ -8,10 +8,10 @@ use futures_util::FutureExt as _;
 use super::args::Server;
 use super::signals::{self, ReloadSignals, StopSignals};
 use super::{CliError, banner, browser, print, trim};
-use crate::isolate::{Pool, Reloaded, Settings};
-use crate::net::Listener;
-use crate::observe::{self, Endpoint, Observer, output};
-use crate::ops::Mode;
+use crate::config::Settings;
+use crate::ext::Mode;
+use crate::metrics::{self, Endpoint, Observer, output};
+use crate::server::{Listener, Pool, Reloaded};
 use crate::trust::Proxies;
 
 pub async fn run(args: Server) -> Result<(), CliError> {
@@ -61,7 +61,7 @@ impl Figures {
     /// Serves them, and says where, for as long as the future is polled.
     async fn serve(&self) -> Infallible {
         let Some((endpoint, observer)) = &self.0 else { return std::future::pending().await };
-        print(&format!("figures on http://{}{}", endpoint.address(), observe::PATH));
+        print(&format!("figures on http://{}{}", endpoint.address(), metrics::PATH));
         endpoint.serve(observer).await
     }
 }

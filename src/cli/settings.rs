@@ -10,17 +10,17 @@ use clap::Parser;
 
 use super::CliError;
 use super::args::{self, Folder, Server};
+use crate::config::{Limits, Settings};
 use crate::dev::Dev;
-use crate::engine::{self, Origins};
-use crate::http;
-use crate::isolate::{Isolate, Limits, Settings};
-use crate::net::{Admission, Doors, Listener, Place, open_files};
-use crate::observe::{Budget, Budgets, Observer};
-use crate::ops::{Bodies, BodyLimits, KeptDocuments, Mode, Sessions, Shared};
-use crate::ports::Hub;
+use crate::ext::{Bodies, BodyLimits, KeptDocuments, Mode, Sessions, Shared};
+use crate::lines::Hub;
+use crate::metrics::{Budget, Budgets, Observer};
 use crate::router::{FileRules, Layout, LayoutError};
-use crate::storage::{Databases, Location, Results, SessionStore};
+use crate::script::Isolate;
+use crate::server::{Admission, Doors, Listener, Place, open_files};
 use crate::trust::{Hosts, Proxies, Trust};
+use liveline_proto::Origins;
+use liveline_store::{Databases, Location, Results, SessionStore};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -146,7 +146,7 @@ fn settings(
     database: Option<PathBuf>,
     sessions: Sessions,
 ) -> Settings {
-    let lines = engine::Limits {
+    let lines = liveline_proto::Limits {
         join_window: limits.join_timeout,
         close_grace: CLOSE_GRACE,
         resume_window: limits.resume_window,
@@ -189,7 +189,6 @@ fn settings(
         listening: Vec::new(),
     });
     let (files, observer, dev) = Default::default();
-    let serve = http::serve;
     let shared = Shared::default();
     let documents = KeptDocuments::default();
     Settings {
@@ -206,7 +205,6 @@ fn settings(
         files,
         observer,
         dev,
-        serve,
     }
 }
 

@@ -1,10 +1,10 @@
 //! `liveline snapshot`: makes later starts faster.
 
 use super::{CliError, print};
-use crate::isolate;
+use crate::script;
 
 pub fn run() -> Result<(), CliError> {
-    let path = isolate::keep_snapshot()?;
+    let path = script::keep_snapshot()?;
     print(&format!("isolates start from {}", path.display()));
     Ok(())
 }

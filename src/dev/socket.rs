@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Dev, News};
-use crate::wire::websocket::{Kind, frame};
+use liveline_proto::websocket::{Kind, frame};
 
 /// So many pages get messages at a time. More is no developer.
 const MAX_PAGES: usize = 200;

@@ -58,7 +58,7 @@ struct Parsed {
     blank: Blank,
 }
 
-/// What a page is made of. In JSON a text, a number, an object or an array, as `runtime-js/45_page.js` reads it.
+/// What a page is made of. In JSON a text, a number, an object or an array, as `runtime-js/page/page.js` reads it.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Piece {
@@ -107,7 +107,7 @@ impl Page {
         }
     }
 
-    /// The page for `runtime-js/45_page.js`, as JSON.
+    /// The page for `runtime-js/page/page.js`, as JSON.
     pub fn template(&self) -> Result<&str, &PageError> {
         self.parsed().map(|parsed| parsed.template.as_str())
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use url::Host as UrlHost;
 
-use crate::wire::http1::is_host;
+use liveline_proto::http1::is_host;
 
 /// HOST or HOST:PORT, read as URLs of the web are: `event.url` means the same.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -183,12 +183,6 @@ fn every_runtime_file_is_embedded_and_described() {
         scripts().iter().map(|script| script.path["runtime-js/".len()..].to_owned()).collect();
 
     let mut violations = Vec::new();
-    for name in &present {
-        if !name.as_bytes()[..2].iter().all(u8::is_ascii_digit) || name.as_bytes()[2] != b'_' {
-            violations
-                .push(format!("runtime-js/{name}: its name does not start with its place, such as `12_`"));
-        }
-    }
     for (list, names) in
         [("SOURCES of src/ops/mod.rs", &embedded), ("the table of runtime-js/README.md", &described)]
     {
@@ -219,7 +213,7 @@ fn portable_runtime_files_import_only_each_other() {
         }
         for (line, text) in script.lines() {
             let Some(source) = text.split(" from ").nth(1).and_then(quoted) else { continue };
-            if !source.strip_prefix("./").is_some_and(|name| portable.contains(name)) {
+            if !imported_path(name, source).is_some_and(|name| portable.contains(&name)) {
                 violations.push(format!("{}: imports {source}", script.at(line)));
             }
         }
@@ -259,9 +253,8 @@ fn every_file_for_browsers_is_bundled_and_described() {
     for script in &clients {
         for (line, text) in script.lines() {
             let Some(source) = text.split(" from ").nth(1).and_then(quoted) else { continue };
-            let known = source.strip_prefix("../").map(str::to_owned);
-            let known = known.or_else(|| Some(format!("client/{}", source.strip_prefix("./")?)));
-            if !known.is_some_and(|name| bundled.contains(&name)) {
+            let name = &script.path["runtime-js/".len()..];
+            if !imported_path(name, source).is_some_and(|name| bundled.contains(&name)) {
                 violations.push(format!("{}: imports {source}", script.at(line)));
             }
         }
@@ -284,7 +277,7 @@ fn runtime_js_is_ascii() {
 
 #[test]
 fn every_error_class_is_registered() {
-    let errors = file("runtime-js/01_errors.js");
+    let errors = file("runtime-js/errors/errors.js");
     let registered: BTreeSet<_> = errors.code().flat_map(|(_, code)| words(code)).collect();
     let mut violations = Vec::new();
     for file in files_under("src/") {
@@ -499,8 +492,19 @@ fn file(path: &str) -> Text {
 /// The files of `runtime-js/` that are loaded.
 fn scripts() -> Vec<Text> {
     let mut files = files_under("runtime-js/");
-    files.retain(|file| file.path.ends_with(".js") && file.path.matches('/').count() == 1);
+    let is_for_browsers =
+        |path: &str| ["client/", "dev/"].iter().any(|folder| path[11..].starts_with(folder));
+    files.retain(|file| file.path.ends_with(".js") && !is_for_browsers(&file.path));
     files
+}
+
+/// What a relative import in a file of `runtime-js/` names, as a path in that folder.
+fn imported_path(file: &str, source: &str) -> Option<String> {
+    if let Some(path) = source.strip_prefix("../") {
+        return Some(path.to_owned());
+    }
+    let folder = file.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    Some(format!("{folder}{}", source.strip_prefix("./")?))
 }
 
 fn files_under(folder: &str) -> Vec<Text> {

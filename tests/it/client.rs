@@ -47,8 +47,7 @@ fn the_script_is_small_and_compressed_for_those_who_take_it() {
 /// Pages have no captured built-ins: `ArrayPrototypePush(list, item)` has to be `list.push(item)` there.
 #[test]
 fn what_browsers_run_uses_built_ins_by_their_own_names() {
-    let captured =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/00_primordials.js"));
+    let captured = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/primordials.js"));
     let captured = captured.expect("a readable file");
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     let is_capture = |word: &&str| {

@@ -188,7 +188,6 @@ fn confirm() {
     line.done();
 }
 
-#[cfg(feature = "ts")]
 #[test]
 fn typescript() {
     let host = examples();

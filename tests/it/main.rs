@@ -14,12 +14,10 @@ mod bodies;
 mod channels;
 mod check;
 mod cli;
-#[cfg(feature = "ts")] // It compiles what browsers get.
 mod client;
 mod conditions;
 mod cookies;
 mod csrf;
-#[cfg(feature = "ts")] // Without it nothing is known of what handlers ask for, nor of what browsers run.
 mod dev;
 mod docs;
 mod documents;

@@ -198,7 +198,6 @@ fn a_missing_export_is_named() {
 
 // -- TypeScript ---------------------------------------------------------------------------------------
 
-#[cfg(feature = "ts")]
 mod typescript {
     use super::*;
     use crate::support::Host;
@@ -478,7 +477,6 @@ fn the_entry_of_a_package_does_not_lead_out_of_it() {
     }
 }
 
-#[cfg(feature = "ts")] // It compiles what browsers get.
 #[test]
 fn pages_import_nothing_from_outside_of_the_project() {
     let ways = [
@@ -496,7 +494,7 @@ fn pages_import_nothing_from_outside_of_the_project() {
     }
 }
 
-#[cfg(all(unix, feature = "ts"))]
+#[cfg(unix)]
 #[test]
 fn a_client_handler_that_is_a_link_out_of_the_project_is_no_address() {
     let said = complaint(

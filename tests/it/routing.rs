@@ -304,7 +304,6 @@ fn answered(host: &Host, path: &str) -> String {
     host.get(path).text().to_owned()
 }
 
-#[cfg(feature = "ts")] // Handlers are read by what reads TypeScript.
 #[test]
 fn files_come_before_a_handler_that_does_not_ask_for_the_rest() {
     for handler in [
@@ -339,7 +338,6 @@ fn files_come_before_a_handler_that_does_not_ask_for_the_rest() {
     }
 }
 
-#[cfg(feature = "ts")]
 #[test]
 fn handlers_in_typescript_and_from_other_modules_are_read_as_well() {
     let site = with_files("export { answer as GET } from './lib.ts';")
@@ -367,7 +365,6 @@ fn a_handler_that_asks_for_the_rest_sees_requests_for_files() {
     }
 }
 
-#[cfg(feature = "ts")]
 #[test]
 fn only_a_look_at_a_file_goes_past_a_handler() {
     let host = with_files("export default (event) => event.request.method;").serve();
@@ -394,7 +391,6 @@ fn only_a_look_at_a_file_goes_past_a_handler() {
     assert_eq!(answered(&closed, "/in/style.css"), "closed");
 }
 
-#[cfg(feature = "ts")]
 #[test]
 fn dev_warns_once_where_a_folder_is_never_reached() {
     let host = with_files("export default (event) => 'handler';")

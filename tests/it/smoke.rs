@@ -59,7 +59,6 @@ fn smoke_failure() {
     assert_eq!(host.get("/").status, 500);
 }
 
-#[cfg(feature = "ts")]
 #[test]
 fn smoke_typescript() {
     let host = Site::new().file("handler.ts", "export default (): number => 42 as number;").serve();

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { PageElement } from "../../runtime-js/42_document.js";
-import { expression, splitOutside } from "../../runtime-js/43_expressions.js";
-import { reporter, View } from "../../runtime-js/44_binding.js";
-import { Observer } from "../../runtime-js/60_observer.js";
+import { PageElement } from "../../runtime-js/page/document.js";
+import { expression, splitOutside } from "../../runtime-js/page/expressions.js";
+import { reporter, View } from "../../runtime-js/page/binding.js";
+import { Observer } from "../../runtime-js/observer/observer.js";
 import { startBinding } from "../../runtime-js/client/binding.js";
 
 const scopeOf = (names, outer = null) => ({ names, outer });

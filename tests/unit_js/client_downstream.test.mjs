@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { kSink, LiveResponse, setPortOpener } from "../../runtime-js/20_live_response.js";
-import { RemotePort } from "../../runtime-js/34_remote_port.js";
-import { Observer } from "../../runtime-js/60_observer.js";
+import { kSink, LiveResponse, setPortOpener } from "../../runtime-js/live_response/live_response.js";
+import { RemotePort } from "../../runtime-js/port/remote_port.js";
+import { Observer } from "../../runtime-js/observer/observer.js";
 import { Downstream } from "../../runtime-js/client/downstream.js";
 import { portPair } from "../../runtime-js/client/local_ports.js";
 import { transportFor } from "../../runtime-js/client/transport.js";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LiveResponse } from "../../runtime-js/20_live_response.js";
+import { LiveResponse } from "../../runtime-js/live_response/live_response.js";
 import { ClientEvent } from "../../runtime-js/client/event.js";
 import { Router, StepTree } from "../../runtime-js/client/steps.js";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { PageCookies } from "../../runtime-js/client/storage.js";
-import { cookieToDelete, cookieToSet } from "../../runtime-js/03_cookie_rules.js";
+import { cookieToDelete, cookieToSet } from "../../runtime-js/cookies/rules.js";
 
 /** A document with cookies as browsers keep them: by name, for ever. */
 function page(cookie = "") {

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { encodeRecords } from "../../runtime-js/23_frames.js";
-import { applyRecords } from "../../runtime-js/35_deltas.js";
-import { Observer, subscribe } from "../../runtime-js/60_observer.js";
-import { reactive } from "../../runtime-js/61_reactive.js";
+import { encodeRecords } from "../../runtime-js/port/frames.js";
+import { applyRecords } from "../../runtime-js/port/deltas.js";
+import { Observer, subscribe } from "../../runtime-js/observer/observer.js";
+import { reactive } from "../../runtime-js/observer/reactive.js";
 import { random } from "./support/random.mjs";
 
 const SEQUENCES = 2500;

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { countRegistrations, Observer } from "../../runtime-js/60_observer.js";
-import { live, setProgramOwner } from "../../runtime-js/62_live.js";
+import { countRegistrations, Observer } from "../../runtime-js/observer/observer.js";
+import { live, setProgramOwner } from "../../runtime-js/live/live.js";
 
 test("a statement runs again when a cell that it read was written", () => {
   const seen = [];

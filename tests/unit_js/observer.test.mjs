@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import ObserverDefault, * as api from "../../runtime-js/60_observer.js";
+import ObserverDefault, * as api from "../../runtime-js/observer/observer.js";
 import { joined, log, pick, throwsRangeOrType } from "./support/records.mjs";
 
 const { countRegistrations, Observer, subscribe } = api;

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import * as api from "../../runtime-js/60_observer.js";
-import { reactive } from "../../runtime-js/61_reactive.js";
+import * as api from "../../runtime-js/observer/observer.js";
+import { reactive } from "../../runtime-js/observer/reactive.js";
 import { joined, log } from "./support/records.mjs";
 
 const { countRegistrations, Observer, subscribe } = api;

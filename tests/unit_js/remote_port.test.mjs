@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { failureOf, LiveResponse, setPortOpener } from "../../runtime-js/20_live_response.js";
-import { kHold } from "../../runtime-js/33_port_events.js";
-import { Observer } from "../../runtime-js/60_observer.js";
+import { failureOf, LiveResponse, setPortOpener } from "../../runtime-js/live_response/live_response.js";
+import { kHold } from "../../runtime-js/port/port.js";
+import { Observer } from "../../runtime-js/observer/observer.js";
 import { heard, line, openLine } from "./support/transport.mjs";
 
 describe("handshake", () => {

@@ -60,11 +60,6 @@ pub struct Build {
 }
 
 impl Build {
-    /// Without any engine: the lifecycle engine and the wire alone.
-    pub fn without_engine() -> Self {
-        Self { flags: &["--no-default-features"], variables: Vec::new() }
-    }
-
     /// Whether its engine can keep a started heap.
     pub fn keeps_snapshots(&self) -> bool {
         !self.flags.contains(&"--no-default-features")

@@ -16,7 +16,7 @@ use crate::machine::{apt_install, find_program, may_use_apt};
 /// Cargo's flags for this engine. QuickJS asks for the imports of modules that are linked already; deno_core answers,
 /// but takes it for a defect of its own where debug assertions are on.
 const FLAGS: &[&str] =
-    &["--no-default-features", "--features", "quickjs,ts", "--config", "profile.dev.debug-assertions=false"];
+    &["--no-default-features", "--features", "quickjs", "--config", "profile.dev.debug-assertions=false"];
 
 /// Where `simde/` is looked for.
 const HEADER_FOLDERS: [&str; 3] = ["/usr/include", "/usr/local/include", "/opt/homebrew/include"];

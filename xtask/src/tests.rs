@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::checkout::{Build, Checkout, complete, show};
-use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
+use crate::engine::{self, Choice, Engine};
 
 /// Runs every test, or with arguments only the full `cargo test`.
 pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
@@ -21,7 +21,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     if !arguments.is_empty() {
         return full(checkout, &choice, arguments);
     }
-    step("without a JavaScript engine", cargo_test(checkout, &Build::without_engine()).arg("--workspace"))?;
+    step("crates", checkout.cargo("test").args(["--workspace", "--exclude", "liveline"]))?;
     full(checkout, &choice, &[])?;
     without_sockets(checkout, &choice)?;
     slow_clients(checkout)?;

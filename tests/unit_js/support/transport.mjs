@@ -1,6 +1,6 @@
 // The other end of a RemotePort, in memory: what the port sends is kept, what the test says arrives at once.
 
-import { RemotePort } from "../../../runtime-js/34_remote_port.js";
+import { RemotePort } from "../../../runtime-js/port/remote_port.js";
 
 /** A port, and the host's end of its line. */
 export function line() {

@@ -1,0 +1,277 @@
+//! Errors of handlers, as the person who wrote the handler wants to read them.
+
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What went wrong and where, with the source line if it can still be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub message: String,
+    pub place: Option<Place>,
+    /// What to do about it, if that is known.
+    pub help: Option<Box<str>>,
+    /// Further frames of the stack, innermost first, as V8 prints them.
+    pub stack: Vec<String>,
+    /// The errors that led to this one, or that it consists of.
+    pub causes: Box<[Cause]>,
+}
+
+/// An error behind another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub message: String,
+    pub place: Option<Place>,
+}
+
+/// A place in a source file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub file: PathBuf,
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+}
+
+impl Diagnostic {
+    /// For errors without a place.
+    pub fn new(message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            message: message.into(),
+            place: None,
+            help: None,
+            stack: Vec::new(),
+            causes: Box::default(),
+        }
+    }
+
+    /// For errors at a known place.
+    pub fn at(
+        message: impl Into<String>,
+        file: impl Into<PathBuf>,
+        line: usize,
+        column: usize,
+    ) -> Diagnostic {
+        let place = Some(Place { file: file.into(), line, column });
+        Diagnostic { message: message.into(), place, help: None, stack: Vec::new(), causes: Box::default() }
+    }
+
+    /// The same with what to do about it.
+    pub fn with_help(self, help: Option<String>) -> Diagnostic {
+        Diagnostic { help: help.map(String::into_boxed_str), ..self }
+    }
+
+    /// For errors about what a file imports, at the place where it does, if that can be found.
+    pub fn at_import(message: impl Into<String>, file: &Path, specifier: &str) -> Diagnostic {
+        let source = std::fs::read_to_string(file).unwrap_or_default();
+        let place = ['"', '\''].iter().find_map(|quote| {
+            let quoted = format!("{quote}{specifier}{quote}");
+            source.lines().zip(1..).find_map(|(text, line)| Some((line, text.find(&quoted)? + 1)))
+        });
+        match place {
+            Some((line, column)) => Diagnostic::at(message, file, line, column),
+            None => Diagnostic::new(message),
+        }
+    }
+
+    /// The same for programs: `message`, `file`, `line`, `column`, `source`, `stack`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if !self.causes.is_empty() {
+            let causes = self.causes.iter().map(|it| {
+                let place = it.place.as_ref().map(ToString::to_string);
+                serde_json::json!({ "message": it.message, "place": place })
+            });
+            json["causes"] = causes.collect();
+        }
+        if let Some(help) = &self.help {
+            json["help"] = (**help).into();
+        }
+        if let Some(Place { file, line, column }) = &self.place {
+            json["file"] = file.display().to_string().into();
+            json["line"] = (*line).into();
+            json["column"] = (*column).into();
+            json["source"] = self.source_line().into();
+        }
+        json
+    }
+
+    /// The same for open pages in `dev`: with the lines around the place, each with its number.
+    pub fn to_report(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
+        if let Some(help) = &self.help {
+            json["help"] = (**help).into();
+        }
+        if let Some(Place { file, line, column }) = &self.place {
+            json["file"] = relative(file).display().to_string().into();
+            json["line"] = (*line).into();
+            json["column"] = (*column).into();
+            json["excerpt"] = serde_json::json!(self.neighbours().unwrap_or_default());
+        }
+        json
+    }
+
+    /// The same as a page: message, place, and the source around it.
+    pub fn to_html(&self) -> String {
+        Diagnostic::page(std::slice::from_ref(self), "request")
+    }
+
+    /// A page about these errors, of which there is one at least, of a request or of the start.
+    pub fn page(errors: &[Diagnostic], of: &str) -> String {
+        let title = escaped(errors.first().map_or("", |error| &error.message));
+        let errors: String = errors.iter().map(Diagnostic::section).collect();
+        format!(
+            "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{title}</title>\
+             <main data-liveline-error=\"{of}\"><small>500 Internal Server Error</small>{errors}</main></html>\n"
+        )
+    }
+
+    fn section(&self) -> String {
+        let mut details = String::new();
+        if let Some(place) = &self.place {
+            let place = escaped(&place.to_string());
+            let _ = write!(details, "<p class=\"place\" data-liveline-place=\"{place}\">{place}</p>");
+            let _ = write!(details, "<pre>{}</pre>", self.surroundings().unwrap_or_default());
+        }
+        if let Some(help) = &self.help {
+            let _ = write!(details, "<p class=\"help\">{}</p>", escaped(help));
+        }
+        for frame in &self.stack {
+            let _ = write!(details, "<p class=\"frame\">{}</p>", escaped(frame));
+        }
+        for Cause { message, place } in &self.causes {
+            let place = place.as_ref().map(ToString::to_string).unwrap_or_default();
+            let _ =
+                write!(details, "<p class=\"frame\">caused by: {} {}</p>", escaped(message), escaped(&place));
+        }
+        format!("<h1>{}</h1>{details}", escaped(&self.message))
+    }
+
+    /// The source line and those around it, with their numbers.
+    fn neighbours(&self) -> Option<Vec<(usize, String)>> {
+        const NEIGHBOURS: usize = 4;
+        let Place { file, line, .. } = self.place.as_ref()?;
+        let source = std::fs::read_to_string(file).ok()?;
+        let first = line.saturating_sub(NEIGHBOURS).max(1);
+        let numbered = (1..).zip(source.lines()).skip(first - 1).take(line + NEIGHBOURS + 1 - first);
+        Some(numbered.map(|(number, text)| (number, text.to_owned())).collect())
+    }
+
+    /// The source line between its neighbours, as HTML.
+    fn surroundings(&self) -> Option<String> {
+        let Place { line, column, .. } = self.place.as_ref()?;
+        let mut html = String::new();
+        for (number, text) in &self.neighbours()? {
+            let _ = if number == line {
+                let (before, rest) = split_at_column(text, *column);
+                let (before, rest) = (escaped(before), escaped(rest));
+                writeln!(html, "<b><i>{number:>5}</i>  {before}<mark>{rest}</mark></b>")
+            } else {
+                writeln!(html, "<i>{number:>5}</i>  {}", escaped(text))
+            };
+        }
+        Some(html)
+    }
+
+    fn source_line(&self) -> Option<String> {
+        let Place { file, line, .. } = self.place.as_ref()?;
+        let source = std::fs::read_to_string(file).ok()?;
+        source.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+    }
+
+    /// The place with its source line and a mark under the column. Of a long line, what is around the place.
+    fn excerpt(&self) -> Option<String> {
+        let Place { line, column, .. } = self.place.as_ref()?;
+        let text = self.source_line()?;
+        let (length, most) = (text.chars().count(), EXCERPT.load(Ordering::Relaxed));
+        let at = column.saturating_sub(1).min(length);
+        let from = match length > most {
+            true => at.saturating_sub(most / 2).min(length - most),
+            false => 0,
+        };
+        let shown: String = text.chars().skip(from).take(most).map(visible).collect();
+        let (before, after) =
+            (if from > 0 { "..." } else { "" }, if from + most < length { "..." } else { "" });
+        // Tabs in front of the mark keep it in its column.
+        let indent: String = shown.chars().take(at - from).map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let (gutter, skipped) = (" ".repeat(line.to_string().len()), " ".repeat(before.len()));
+        Some(format!("{gutter} |\n{line} | {before}{shown}{after}\n{gutter} | {skipped}{indent}^"))
+    }
+}
+
+/// So many characters of a line are shown at most.
+static EXCERPT: AtomicUsize = AtomicUsize::new(100);
+
+/// From here on excerpts fit into lines of so many characters.
+pub fn fit_excerpts(width: usize) {
+    /// What stands in front of the text.
+    const GUTTER: usize = 12;
+    EXCERPT.fetch_min(width.saturating_sub(GUTTER).max(2 * GUTTER), Ordering::Relaxed);
+}
+
+/// A character of a source as a terminal may be given it.
+fn visible(character: char) -> char {
+    if character.is_control() && character != '\t' { '\u{fffd}' } else { character }
+}
+
+/// What stands first in pages that say what went wrong.
+pub const ERROR_HEAD: &str = concat!(
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>",
+    include_str!("error_page.css"),
+    "</style>"
+);
+
+/// What stands before a column and what from there on.
+fn split_at_column(text: &str, column: usize) -> (&str, &str) {
+    let at = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    text.split_at(at)
+}
+
+/// Text as HTML.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", relative(&self.file).display(), self.line, self.column)
+    }
+}
+
+/// Paths below the working folder are shown from there.
+pub fn relative(path: &Path) -> &Path {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(place) = &self.place {
+            write!(f, "\n  --> {place}")?;
+        }
+        if let Some(excerpt) = self.excerpt() {
+            for line in excerpt.lines() {
+                write!(f, "\n  {line}")?;
+            }
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        for frame in &self.stack {
+            // The place on a line of its own, which terminals and editors open.
+            match frame.strip_suffix(')').and_then(|frame| frame.rsplit_once(" (")) {
+                Some((function, place)) => write!(f, "\n    {function}\n      --> {place}")?,
+                None => write!(f, "\n    {frame}")?,
+            }
+        }
+        for Cause { message, place } in &self.causes {
+            write!(f, "\n  caused by: {message}")?;
+            if let Some(place) = place {
+                write!(f, "\n  --> {place}")?;
+            }
+        }
+        Ok(())
+    }
+}

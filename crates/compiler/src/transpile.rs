@@ -1,0 +1,294 @@
+//! TypeScript, JSX and live functions to JavaScript.
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::{Diagnostic, live};
+
+/// JavaScript, and where it is not the file's own text, the source map that leads back from it.
+pub struct Script {
+    pub code: String,
+    pub source_map: Option<Vec<u8>>,
+}
+
+/// A specifier in a module's code.
+pub struct Import {
+    pub specifier: String,
+    /// Where the literal stands in the code, quotes included.
+    pub range: Range<usize>,
+}
+
+/// Whether a file of this extension has to be transpiled.
+fn is_needed(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| ["ts", "mts", "tsx", "jsx"].iter().any(|known| extension == *known))
+}
+
+/// Gives a file's text as JavaScript. What is plain JavaScript already is not even parsed.
+pub fn script(path: &Path, source: String) -> Result<Script, Diagnostic> {
+    let found = live::find(&source);
+    if is_needed(path) || found.any() {
+        transpile(path, source, found)
+    } else {
+        Ok(Script { code: source, source_map: None })
+    }
+}
+
+fn transpile(path: &Path, source: String, mut found: live::Found) -> Result<Script, Diagnostic> {
+    use deno_ast::{
+        DecoratorsTranspileOption, EmitOptions, ImportsNotUsedAsValues, JsxAutomaticOptions, JsxRuntime,
+        MediaType, SourceMapOption, SourcePos, SourceTextInfo, TranspileModuleOptions, TranspileOptions,
+    };
+
+    let media_type = MediaType::from_path(path);
+    let parsed = loop {
+        let mut outcome = live::Outcome::Untouched;
+        let text = live::blank(&source, &found.keywords);
+        let parsed = parse(path, text, media_type, |module, globals| {
+            let (module, became) = live::compile(module, &found, globals);
+            outcome = became;
+            module
+        })?;
+        match outcome {
+            live::Outcome::Compiled => break parsed,
+            live::Outcome::Untouched if is_needed(path) => break parsed,
+            live::Outcome::Untouched => return Ok(Script { code: source, source_map: None }),
+            live::Outcome::Mistaken(keywords) => found = keywords,
+            live::Outcome::Failed(error) => {
+                let text = SourceTextInfo::new(source.into());
+                let place = text.line_and_column_display(SourcePos::unsafely_from_byte_pos(error.at));
+                return Err(syntax_error(path, &error.message, place.line_number, place.column_number));
+            }
+        }
+    };
+    let jsx = JsxRuntime::Automatic(JsxAutomaticOptions { development: false, import_source: None });
+    let options = TranspileOptions {
+        decorators: DecoratorsTranspileOption::Ecma,
+        imports_not_used_as_values: ImportsNotUsedAsValues::Remove,
+        // What JavaScript imports, it means to run.
+        verbatim_module_syntax: !is_needed(path),
+        jsx: Some(jsx),
+        ..TranspileOptions::default()
+    };
+    let emit =
+        EmitOptions { source_map: SourceMapOption::Separate, inline_sources: true, ..EmitOptions::default() };
+    let failed = |error: &dyn std::fmt::Display| Diagnostic::new(format!("{}: {error}", path.display()));
+    let result = parsed
+        .transpile(&options, &TranspileModuleOptions { module_kind: None }, &emit)
+        .map_err(|error| failed(&error))?;
+    let source = result.into_source();
+    let source_map = source.source_map.map(String::into_bytes).unwrap_or_default();
+    Ok(Script { code: source.text, source_map: Some(source_map) })
+}
+
+/// What a JavaScript module imports by name, in the order of its code.
+pub fn imports(path: &Path, code: &str) -> Result<Vec<Import>, Diagnostic> {
+    use deno_ast::swc::ast::{CallExpr, Callee, ExportAll, Expr, ImportDecl, Lit, NamedExport, Str};
+    use deno_ast::swc::ecma_visit::{Visit, VisitWith};
+    use deno_ast::{MediaType, SourceRangedForSpanned as _};
+
+    #[derive(Default)]
+    struct Literals(Vec<Str>);
+
+    impl Visit for Literals {
+        fn visit_import_decl(&mut self, import: &ImportDecl) {
+            self.0.push((*import.src).clone());
+        }
+
+        fn visit_export_all(&mut self, export: &ExportAll) {
+            self.0.push((*export.src).clone());
+        }
+
+        fn visit_named_export(&mut self, export: &NamedExport) {
+            self.0.extend(export.src.as_deref().cloned());
+        }
+
+        fn visit_call_expr(&mut self, call: &CallExpr) {
+            let first = call.args.first().map(|argument| &*argument.expr);
+            if let (Callee::Import(_), Some(Expr::Lit(Lit::Str(literal)))) = (&call.callee, first) {
+                self.0.push(literal.clone());
+            }
+            call.visit_children_with(self);
+        }
+    }
+
+    let parsed = parse(path, code.to_owned(), MediaType::JavaScript, |module, _| module)?;
+    let mut literals = Literals::default();
+    parsed.program().visit_with(&mut literals);
+    let start = parsed.text_info_lazy().range().start;
+    let imports = literals.0.iter().map(|literal| Import {
+        specifier: literal.value.to_string_lossy().into_owned(),
+        range: literal.range().as_byte_range(start),
+    });
+    let mut imports: Vec<_> = imports.collect();
+    imports.sort_by_key(|import| import.range.start);
+    Ok(imports)
+}
+
+/// A module as it was written, if it can be read without what only live functions have.
+pub fn parsed(path: &Path, source: String) -> Option<deno_ast::ParsedSource> {
+    parse(path, source, deno_ast::MediaType::from_path(path), |module, _| module).ok()
+}
+
+/// The same with what only live functions have taken out, or why it cannot be read.
+pub fn readable(path: &Path, source: &str) -> Result<deno_ast::ParsedSource, Diagnostic> {
+    let media_type = deno_ast::MediaType::from_path(path);
+    let read = |text: String| parse(path, text, media_type, |module, _| module);
+    let found = live::find(source);
+    if !found.any() {
+        return read(source.to_owned());
+    }
+    script(path, source.to_owned())?;
+    read(live::blank(source, &found.keywords)).or_else(|_| read(source.to_owned()))
+}
+
+fn parse(
+    path: &Path,
+    text: String,
+    media_type: deno_ast::MediaType,
+    then: impl FnOnce(deno_ast::swc::ast::Module, &deno_ast::Globals) -> deno_ast::swc::ast::Module,
+) -> Result<deno_ast::ParsedSource, Diagnostic> {
+    use deno_ast::diagnostics::Diagnostic as _;
+
+    let specifier = deno_ast::ModuleSpecifier::from_file_path(path)
+        .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", path.display())))?;
+    let parse = deno_ast::ParseParams {
+        specifier,
+        text: text.into(),
+        media_type,
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    };
+    deno_ast::parse_module_with_post_process(parse, then).map_err(|error| {
+        let position = error.display_position();
+        syntax_error(path, &error.message(), position.line_number, position.column_number)
+    })
+}
+
+fn syntax_error(path: &Path, message: &str, line: usize, column: usize) -> Diagnostic {
+    Diagnostic::at(format!("SyntaxError: {message}"), path, line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::script;
+    use crate::Diagnostic;
+
+    fn compiled(source: &str) -> String {
+        let script = script(Path::new("/handler.js"), source.to_owned()).expect("it compiles");
+        assert!(script.source_map.is_some(), "nothing was compiled in {source}");
+        script.code
+    }
+
+    fn failure(file: &str, source: &str) -> Diagnostic {
+        script(Path::new(file), source.to_owned()).err().expect("it does not compile")
+    }
+
+    #[track_caller]
+    fn assert_contains(source: &str, parts: &[&str]) {
+        let code = compiled(source);
+        let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in parts {
+            assert!(flat.contains(part), "{part}\nis not in\n{code}");
+        }
+    }
+
+    #[test]
+    fn plain_javascript_stays_as_it_is() {
+        for source in [
+            "export default () => 1;",
+            "const live = 1; live(x)\nfunction f() {}",
+            "const text = 'use live';",
+            "x ? live (y) : z => z",
+            "const t = <p>a live function f</p>;",
+        ] {
+            let unchanged = script(Path::new("/handler.js"), source.to_owned());
+            // JSX is no JavaScript: V8 says so.
+            let Ok(unchanged) = unchanged else { continue };
+            assert_eq!((unchanged.code.as_str(), unchanged.source_map), (source, None));
+        }
+    }
+
+    #[test]
+    fn statements_become_closures_of_a_program() {
+        assert_contains(
+            "export async live function f(a) { const b = a.x; return b; }",
+            &[
+                "import $live from \"liveline:live\"",
+                "export async function f(a) { return $live.runAsync(($live$)=>{",
+                "let b; const $live_b1 = $live.cell();",
+                "return $live$.block([",
+                "$live$.wrote($live_b1, b = $live$.get(a, \"x\"))",
+                "return $live$.return($live$.read($live_b1, b))",
+            ],
+        );
+    }
+
+    #[test]
+    fn only_variables_that_change_and_are_read_live_have_cells() {
+        let code = compiled("let a = 1, b = 2, c = 3; live function f() { log(a, b); } b = 4; c = 5;");
+        assert_eq!(code.matches("$live.cell()").count(), 1, "{code}");
+        assert!(code.contains("$live.wrote($live_b1, b = 4)"), "{code}");
+        assert!(code.contains("c = 5;"), "{code}");
+    }
+
+    #[test]
+    fn writes_are_told_in_ordinary_functions_too() {
+        assert_contains(
+            "live function f() {} function g(o, k) { o.a = 1; o[k] += 2; delete o.b; o.n++; o.l.push(1); o.l?.pop(); o.log(1); Object.assign(o, {}); }",
+            &[
+                "$live.set(o, \"a\", 1)",
+                "$live.delete(o, \"b\")",
+                "$live.incrementLater(o, \"n\")",
+                "$live.call(o.l, \"push\", [ 1 ])",
+                "o.log(1)",
+                "$live.call(Object, \"assign\", [ o, {} ])",
+            ],
+        );
+    }
+
+    #[test]
+    fn names_of_the_module_are_left_free() {
+        assert_contains("const $live = 1; live function f() {}", &["import $live_ from", "$live_.run("]);
+    }
+
+    #[test]
+    fn only_statements_that_await_are_asynchronous() {
+        let code = compiled("async live function f(a) { a.x(); await a.y(); if (a) { await 1; } }");
+        assert_eq!(code.matches("async ($live$)").count(), 2, "{code}");
+    }
+
+    #[test]
+    fn a_directive_for_the_file_is_for_what_it_declares() {
+        let code = compiled(
+            "'use live';\nfunction a() {}\nexport const b = () => [1].map((x) => x);\nfunction* c() {}\n[1].map((x) => x);",
+        );
+        assert_eq!(code.matches("$live.run(").count(), 2, "{code}");
+        assert!(!code.contains("use live"), "{code}");
+    }
+
+    #[test]
+    fn words_that_only_looked_like_keywords_are_given_back() {
+        assert_contains(
+            "live function f() {} const g = (x) => x ? live (y) : z => z;",
+            &["live(y)", "$live.run("],
+        );
+    }
+
+    #[test]
+    fn errors_have_their_place() {
+        for (source, message, line, column) in [
+            ("\nlive function* f() {}", "a generator cannot be live", 2, 1),
+            ("class A {\n  constructor() { 'use live'; }\n}", "a constructor cannot be live", 2, 19),
+            ("live function f() {\n  using a = b;\n}", "`using`", 2, 3),
+        ] {
+            let failure = failure("/handler.js", source);
+            let place = failure.place.as_ref().expect("a place");
+            assert!(failure.message.contains(message), "{failure:?}");
+            assert_eq!((place.line, place.column), (line, column), "{source}");
+        }
+    }
+}

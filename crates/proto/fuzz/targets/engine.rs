@@ -1,0 +1,266 @@
+//! Whatever handlers, clients and networks do to the engine: a line ends once, numbers leave no gap, nothing is left.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use liveline_proto::Frame;
+use liveline_proto::{
+    Action, Announcement, Carrier, Class, CloseCode, Engine, Entry, Event, ExchangeId, Limits, LineId,
+    Listening, Message, Opening, Origins, Outgoing, Overflow, OwnerId, Parcel, Seat, Take, Token, Visitor,
+    Wording,
+};
+
+const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
+const SAYS: [&str; 4] = [
+    CONNECT,
+    "\"hello\"",
+    r#"{"message":1,".wq":{"type":"room:message","eventID":"e"}}"#,
+    r#"{"message":1,".wq":{"type":"q-1:0:message","eventID":"e"}}"#,
+];
+const CLASSES: [Class; 4] = [Class::Vital, Class::State, Class::Delta, Class::Message];
+const OVERFLOWS: [Overflow; 3] = [Overflow::Close, Overflow::DropOldest, Overflow::DropNewest];
+
+/// Each input is three bytes: what, to which line, and how.
+pub fn check(data: &[u8]) {
+    let Some((first, inputs)) = data.split_first() else { return };
+    let mut world = World::new(OVERFLOWS[usize::from(first % 3)]);
+    for input in inputs.chunks_exact(3) {
+        world.step(input[0], input[1], input[2]);
+        world.settle();
+    }
+    world.end();
+}
+
+/// What is known of a line.
+#[derive(Default)]
+struct Known {
+    is_opened: bool,
+    is_closed: bool,
+}
+
+/// What is known of a connection.
+struct Connection {
+    seat: Seat,
+    /// The number that its next frame has, if that is known.
+    next: Option<u64>,
+    /// The number of the next frame that its client says.
+    says: u64,
+}
+
+struct World {
+    engine: Engine,
+    now: Instant,
+    actions: Vec<Action>,
+    lines: Vec<LineId>,
+    known: HashMap<LineId, Known>,
+    connections: Vec<Connection>,
+    tokens: Vec<Token>,
+    told: Vec<(LineId, usize)>,
+    is_over: u64,
+}
+
+impl World {
+    fn new(overflow: Overflow) -> World {
+        let now = Instant::now();
+        let limits = Limits {
+            join_window: Duration::from_secs(30),
+            close_grace: Duration::from_secs(5),
+            resume_window: Duration::from_secs(30),
+            ping_interval: Duration::from_secs(10),
+            ping_timeout: Duration::from_secs(25),
+            queue_bytes: 1500,
+            channel_queue_bytes: 4000,
+            overflow,
+            lines_per_session: 5,
+            lines_per_address: 8,
+            origins: Origins::default(),
+        };
+        World {
+            engine: Engine::new(limits, now),
+            now,
+            actions: Vec::new(),
+            lines: Vec::new(),
+            known: HashMap::new(),
+            connections: Vec::new(),
+            tokens: Vec::new(),
+            told: Vec::new(),
+            is_over: 0,
+        }
+    }
+
+    fn step(&mut self, what: u8, which: u8, how: u8) {
+        let (now, length) = (self.now, usize::from(how));
+        let visitor = Visitor {
+            session: (which & 64 != 0).then(|| "ann".to_owned()),
+            address: [127, 0, 0, 1 + which / 128].into(),
+        };
+        let from = (None, None);
+        if what.is_multiple_of(20) {
+            let (token, exchange) = (self.fresh(), ExchangeId(self.lines.len() as u64));
+            let owner = OwnerId(u32::from(how % 2));
+            if let Ok(line) = self.engine.open(Opening { owner, exchange, visitor, token }, now) {
+                self.lines.push(line);
+                self.known.insert(line, Known::default());
+            }
+            return;
+        }
+        let fresh = self.fresh();
+        let World { engine, actions, .. } = self;
+        let Some(line) = pick(&self.lines, which) else { return };
+        let room = "room".parse().expect("a name");
+        match what % 20 {
+            1 => {
+                let carriers = [Carrier::Socket, Carrier::Resumable(fresh), Carrier::Events, Carrier::Raw];
+                let carrier = carriers[length % 4];
+                let Some(token) = pick(&self.tokens, which) else { return };
+                if let Ok(seat) = engine.join(token, carrier, &visitor, from, now, actions) {
+                    self.connections.push(Connection { seat, next: Some(1), says: 1 });
+                }
+            }
+            2 => {
+                let Some(token) = pick(&self.tokens, which) else { return };
+                let tokens = (token, fresh);
+                if let Ok(seat) = engine.resume(tokens, u64::from(how % 32), &visitor, from, now, actions) {
+                    self.connections.push(Connection { seat, next: Some(u64::from(how % 32) + 1), says: 1 });
+                }
+            }
+            3 => {
+                if let Some(seat) = engine.attach(line, Carrier::Events, now, actions) {
+                    self.connections.push(Connection { seat, next: None, says: 1 });
+                }
+            }
+            4 | 5 => {
+                let parcel = Parcel::new(CLASSES[length % 4], "x".repeat(length * 2));
+                engine.send(line, parcel, now, actions);
+            }
+            6 => engine.complete(line, now, actions),
+            7 => engine.finish(line, CloseCode::Navigated.into(), now, actions),
+            8 => engine.cut(line, CloseCode::Restart.into(), now, actions),
+            9 => engine.refreshed(line),
+            10 => {
+                let announcement = (how & 2 != 0).then_some(Announcement { joins: None, leaves: None });
+                let entry = Entry { decides: how & 1 != 0, announcement, ..Entry::default() };
+                engine.enter(line, room, entry, now, actions);
+            }
+            11 => engine.leave(line, &room, now, actions),
+            12 => {
+                let to = [Listening::Client, Listening::Channel, Listening::Presence][length % 3];
+                engine.listen(line, &room, to);
+            }
+            13 => {
+                let message = Message { kind: "message", event_id: "e", size: length };
+                engine.relay(line, &room, message, Wording::Same(None), now, actions);
+            }
+            14 => engine.disown(OwnerId(u32::from(how % 2)), CloseCode::IsolateLost, now, actions),
+            15 => {
+                self.now += Duration::from_millis(u64::from(how) * 100);
+                engine.tick(self.now, actions);
+                assert!(engine.next_deadline().is_none_or(|at| at > self.now), "what is due is done");
+            }
+            16 => {
+                if let Some((line, size)) = self.told.pop() {
+                    engine.heard(line, size, now, actions);
+                }
+            }
+            _ => self.at_connection(what, which, how),
+        }
+    }
+
+    /// What happens at the end of a connection, which may be gone.
+    fn at_connection(&mut self, what: u8, which: u8, how: u8) {
+        let World { engine, now, actions, connections, .. } = self;
+        let Some(at) = usize::from(which).checked_rem(connections.len()) else { return };
+        let connection = &mut connections[at];
+        let (seat, now) = (connection.seat, *now);
+        let said = SAYS[usize::from(how % 4)];
+        match (what % 20, how / 4 % 8) {
+            (17, 0) => engine.receive(seat, said, now, actions),
+            (17, 1) => {
+                // What it confirms, true or not, it may not get.
+                connection.next = None;
+                engine.receive(seat, &format!("a{}", how / 32), now, actions);
+            }
+            (17, 2) => engine.receive(seat, "{", now, actions),
+            (17, 3) => engine.receive_raw(seat, Frame::from(said), now, actions),
+            (17, _) => {
+                engine.receive(seat, &format!("{} {said}", connection.says), now, actions);
+                connection.says += 1;
+            }
+            (18, 0) => engine.socket_closed(seat, CloseCode::Abnormal.into(), now, actions),
+            (18, 1) => {
+                engine.socket_closed(seat, CloseCode::from(1000 + u16::from(how)).into(), now, actions)
+            }
+            (18, 2) => engine.alive(seat, now),
+            (18, 3) => engine.cut_at(seat, CloseCode::TooBig.into(), now, actions),
+            _ => {
+                let mut out = Vec::new();
+                let take = engine.take(seat, usize::from(how) * 8, now, &mut out);
+                if take == Take::Idle {
+                    engine.written(seat, now, actions);
+                }
+                out.iter().for_each(|outgoing| connection.took(outgoing));
+            }
+        }
+    }
+
+    fn fresh(&mut self) -> Token {
+        let token = Token((self.tokens.len() as u128).to_be_bytes());
+        self.tokens.push(token);
+        token
+    }
+
+    fn settle(&mut self) {
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Wake(_) => {}
+                Action::Over(_) => self.is_over += 1,
+                Action::Tell { line, event, .. } => {
+                    let known = self.known.get_mut(&line).expect("it was opened");
+                    assert!(!known.is_closed, "nothing follows the end: {event:?}");
+                    match event {
+                        Event::Opened => assert!(!std::mem::replace(&mut known.is_opened, true)),
+                        Event::Closed(_) => known.is_closed = true,
+                        Event::Message { size, .. } | Event::Relay { size, .. } => {
+                            self.told.push((line, size));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        let stats = self.engine.stats();
+        assert_eq!(stats.closed.values().sum::<u64>(), self.is_over);
+        assert_eq!(stats.joining + stats.open + stats.away, stats.opened - self.is_over);
+        assert!(stats.members <= stats.opened - self.is_over);
+    }
+
+    /// The server stops, and time passes.
+    fn end(mut self) {
+        self.engine.cut_all(CloseCode::Restart, self.now, &mut self.actions);
+        for _ in 0..4 {
+            self.now += Duration::from_secs(61);
+            self.engine.tick(self.now, &mut self.actions);
+        }
+        self.settle();
+        assert!(self.engine.is_empty() && self.engine.next_deadline().is_none(), "nothing is left");
+    }
+}
+
+impl Connection {
+    fn took(&mut self, outgoing: &Outgoing) {
+        match outgoing {
+            Outgoing::Control(text) if text.starts_with('w') && text.contains("\"lost\":true") => {
+                self.next = None;
+            }
+            Outgoing::Numbered(number, _) => {
+                assert!(self.next.is_none_or(|next| next == *number), "a gap before {number}");
+                self.next = Some(number + 1);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn pick<T: Copy>(from: &[T], which: u8) -> Option<T> {
+    usize::from(which % 64).checked_rem(from.len()).map(|at| from[at])
+}

@@ -1,0 +1,643 @@
+//! Channels: lines whose clients hear each other. Who is in, who hears what; sending is the registry's.
+//!
+//! ```text
+//!  channel ──▶ members: a visitor with a session, or one line without ──▶ seats: the member's lines
+//! ```
+//!
+//! A member hears what the others say, on each of its lines, and nothing that it said itself. The others hear that it
+//! joins with its first line and that it leaves with its last, at the latest before they hear what is said after that.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
+
+use self::account::{Account, Charged};
+use self::presence::{Change, Changes, Count, JOINS, JOINS_AND_LEAVES, Kind, LEAVES, Notices};
+use crate::line::is_reserved;
+use crate::{ChannelId, Envelope, Event, Frame, LineId, MemberId, Payload};
+
+mod account;
+mod presence;
+
+pub(crate) use self::account::Place;
+
+/// How a line takes part in a channel; what its handler decides.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// What the others hear when its member joins and leaves. `None`: they hear nothing of either.
+    pub announcement: Option<Announcement>,
+    /// What the others may know of the member.
+    pub presence: Payload,
+    /// The types that the client may send; any if `None`.
+    pub allowed: Option<Vec<String>>,
+    /// The handler decides over each message of its client: [`Event::Relay`].
+    pub decides: bool,
+}
+
+/// What others hear of a member's coming and going.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    pub joins: Payload,
+    pub leaves: Payload,
+}
+
+/// What a handler listens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listening {
+    /// What its own client says in the channel.
+    Client,
+    /// What anybody says in the channel.
+    Channel,
+    /// Who joins the channel and who leaves it.
+    Presence,
+}
+
+/// A message of a client in a channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// Its type without the channel: `message`, `typing`.
+    pub kind: &'a str,
+    pub event_id: &'a str,
+    /// What it counts for where a handler listens.
+    pub size: usize,
+}
+
+/// What the others hear of a message.
+#[derive(Debug, Clone)]
+pub enum Wording {
+    /// All the same: it is encoded once.
+    Same(Payload),
+    /// Each member its own; who is not listed hears nothing.
+    Each(Vec<(MemberId, Payload)>),
+}
+
+/// Somebody in a channel.
+#[derive(Debug, Clone)]
+pub struct Presence {
+    pub id: MemberId,
+    pub data: Payload,
+    pub is_self: bool,
+}
+
+/// What follows from an input: frames for clients, events for handlers that listen.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub frames: Vec<(LineId, Charged)>,
+    pub events: Vec<(LineId, Event)>,
+    /// How many lines are in the channel.
+    pub seats: usize,
+}
+
+/// What becomes of a client's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passage {
+    pub member: MemberId,
+    pub relay: Relay,
+    /// The client's own handler hears it, too.
+    pub heard: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relay {
+    Refused,
+    Asked,
+    Free,
+}
+
+/// All channels, and which of them each line is in.
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    channels: HashMap<ChannelId, Channel>,
+    entered: HashMap<LineId, Vec<ChannelId>>,
+    next_member: u64,
+    /// Channels with changes that nobody has looked at since they happened.
+    changed: Vec<ChannelId>,
+    /// Channels with changes that are collected until then.
+    collecting: BTreeSet<(Instant, ChannelId)>,
+    /// How often members were told of changes.
+    tellings: u64,
+}
+
+#[derive(Debug, Default)]
+struct Channel {
+    members: BTreeMap<MemberId, Member>,
+    by_line: HashMap<LineId, MemberId>,
+    by_session: HashMap<String, MemberId>,
+    account: Account,
+    changes: Changes,
+    /// Until when changes are collected.
+    collects_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Member {
+    session: Option<String>,
+    /// In the order in which they were taken; never empty.
+    seats: Vec<Seat>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    line: LineId,
+    entry: Entry,
+    hears_client: bool,
+    hears_channel: bool,
+    hears_presence: bool,
+    /// It is not told of what happened before.
+    since: Count,
+}
+
+impl Channels {
+    /// A line enters; lines of one `session` are one member. A line that is in already stays as it is.
+    pub fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: Entry) {
+        let channel = self.channels.entry(id.clone()).or_default();
+        if channel.by_line.contains_key(&line) {
+            return;
+        }
+        self.entered.entry(line).or_default().push(id.clone());
+        let announcement = entry.announcement.clone();
+        let since = channel.changes.so_far();
+        let (hears_client, hears_channel, hears_presence) = Default::default();
+        let mut seat = Seat { line, entry, hears_client, hears_channel, hears_presence, since };
+        let known = session.and_then(|session| channel.by_session.get(session).copied());
+        if let Some(member) = known {
+            channel.by_line.insert(line, member);
+            channel.members.get_mut(&member).expect("sessions name members").seats.push(seat);
+            return;
+        }
+        let member = MemberId(self.next_member);
+        self.next_member += 1;
+        channel.by_line.insert(line, member);
+        let session = session.map(str::to_owned);
+        if let Some(session) = session.clone() {
+            channel.by_session.insert(session, member);
+        }
+        if let Some(Announcement { joins: payload, .. }) = announcement {
+            let seats = channel.by_line.len();
+            channel.changes.add(Change { kind: Kind::Joins, member, line, payload }, seats);
+            seat.since = channel.changes.so_far();
+            self.changed.push(id);
+        }
+        channel.members.insert(member, Member { session, seats: vec![seat] });
+    }
+
+    /// A line leaves one channel.
+    pub fn leave(&mut self, id: &ChannelId, line: LineId) {
+        let Some(entered) = self.entered.get_mut(&line) else { return };
+        entered.retain(|other| other != id);
+        if entered.is_empty() {
+            self.entered.remove(&line);
+        }
+        self.vacate(id, line);
+    }
+
+    /// A line is over: it leaves every channel.
+    pub fn leave_all(&mut self, line: LineId) {
+        for id in self.entered.remove(&line).unwrap_or_default() {
+            self.vacate(&id, line);
+        }
+        if self.entered.is_empty() {
+            self.entered.shrink_to_fit();
+        }
+    }
+
+    fn vacate(&mut self, id: &ChannelId, line: LineId) {
+        let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
+        let Some(member) = channel.by_line.remove(&line) else { return };
+        let known = channel.members.get_mut(&member).expect("lines name members");
+        let at = known.seats.iter().position(|seat| seat.line == line).expect("a member knows its lines");
+        let seat = known.seats.remove(at);
+        if !known.seats.is_empty() {
+            return;
+        }
+        if let Some(Member { session: Some(session), .. }) = channel.members.remove(&member) {
+            channel.by_session.remove(&session);
+        }
+        if channel.members.is_empty() {
+            // Nobody is left to be told.
+            if let Some(until) = channel.collects_until {
+                self.collecting.remove(&(until, id.clone()));
+            }
+            self.channels.remove(id.as_str());
+        } else if let Some(Announcement { leaves: payload, .. }) = seat.entry.announcement {
+            let seats = channel.by_line.len();
+            channel.changes.add(Change { kind: Kind::Leaves, member, line, payload }, seats);
+            self.changed.push(id.clone());
+        }
+    }
+
+    /// Tells the members of the next channel with changes, if they may be told now. `None`: there is no such channel.
+    pub fn announce(&mut self, now: Instant) -> Option<Outcome> {
+        while let Some(id) = self.changed.pop() {
+            let Some(channel) = self.channels.get_mut(id.as_str()) else { continue };
+            if channel.collects_until.is_some() || !channel.changes.is_pending() {
+                continue;
+            }
+            let due = channel.changes.due(channel.by_line.len(), now);
+            if due <= now {
+                return Some(self.tell_changes(&id, now));
+            }
+            channel.collects_until = Some(due);
+            self.collecting.insert((due, id));
+        }
+        None
+    }
+
+    /// Tells the members of the next channel that has collected changes for long enough.
+    pub fn announce_due(&mut self, now: Instant) -> Option<Outcome> {
+        let (due, id) = self.collecting.first()?;
+        let id = (*due <= now).then(|| id.clone())?;
+        Some(self.tell_changes(&id, now))
+    }
+
+    /// When members have to be told of what was collected.
+    pub fn next_announcement(&self) -> Option<Instant> {
+        self.collecting.first().map(|(due, _)| *due)
+    }
+
+    /// Members are told of all changes now, because something else follows that they hear.
+    pub fn settle(&mut self, id: &ChannelId, now: Instant) -> Option<Outcome> {
+        let is_pending = self.channels.get(id.as_str())?.changes.is_pending();
+        is_pending.then(|| self.tell_changes(id, now))
+    }
+
+    fn tell_changes(&mut self, id: &ChannelId, now: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Some(channel) = self.channels.get_mut(id.as_str()) else { return outcome };
+        if let Some(until) = channel.collects_until.take() {
+            self.collecting.remove(&(until, id.clone()));
+        }
+        self.tellings += 1;
+        outcome.seats = channel.by_line.len();
+        let mut notices = Notices::new(id, &channel.account, &channel.changes, self.tellings);
+        for seat in channel.members.values().flat_map(|member| &member.seats) {
+            let Some(notice) = notices.after(seat.since) else { continue };
+            if seat.hears_presence {
+                let message = Message { kind: notice.kind, event_id: &notice.event_id, size: 0 };
+                outcome.events.push((seat.line, overheard(id, notice.from, message, &notice.payload)));
+            }
+            outcome.frames.push((seat.line, notice.frame));
+        }
+        channel.changes.settle(outcome.seats, now);
+        outcome
+    }
+
+    /// Whether the line is in any channel.
+    pub fn contains(&self, line: LineId) -> bool {
+        self.entered.contains_key(&line)
+    }
+
+    /// A line's handler begins to listen.
+    pub fn listen(&mut self, id: &ChannelId, line: LineId, to: Listening) {
+        let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
+        let Some(member) = channel.by_line.get(&line) else { return };
+        let seats = channel.members.get_mut(member).into_iter().flat_map(|member| &mut member.seats);
+        for seat in seats.filter(|seat| seat.line == line) {
+            match to {
+                Listening::Client => seat.hears_client = true,
+                Listening::Channel => seat.hears_channel = true,
+                Listening::Presence => seat.hears_presence = true,
+            }
+        }
+    }
+
+    /// Reads a message's type as one of a channel that the line is in.
+    pub fn addressed<'a>(&self, line: LineId, kind: &'a str) -> Option<(ChannelId, &'a str)> {
+        let (channel, kind) = kind.rsplit_once(':')?;
+        let id = self.entered.get(&line)?.iter().find(|id| id.as_str() == channel)?;
+        Some((id.clone(), kind))
+    }
+
+    /// What becomes of a message of type `kind` that the line's client says in a channel.
+    pub fn passage(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<Passage> {
+        let (member, seat) = self.channels.get(id.as_str())?.seat(line)?;
+        let may = seat.entry.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|it| it == kind));
+        let relay = match seat.entry.decides {
+            _ if !may => Relay::Refused,
+            true => Relay::Asked,
+            false => Relay::Free,
+        };
+        Some(Passage { member, relay, heard: seat.hears_client })
+    }
+
+    /// The others hear what the line's client said.
+    pub fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Wording) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Some(channel) = self.channels.get(id.as_str()) else { return outcome };
+        outcome.seats = channel.by_line.len();
+        let Some(sender) = channel.by_line.get(&line) else { return outcome };
+        let Message { kind, event_id, .. } = message;
+        let wire_kind = format!("{}:{kind}", id.as_str());
+        let envelope = Envelope { kind: &wire_kind, event_id, ..Default::default() };
+        let targets: Vec<_> = match wording {
+            Wording::Same(payload) => {
+                let frame = channel.account.charge(envelope.encode(payload.as_deref()));
+                channel.members.iter().map(|(id, it)| (*id, it, frame.clone(), payload.clone())).collect()
+            }
+            Wording::Each(wordings) => {
+                let known = wordings.into_iter().filter_map(|(id, payload)| {
+                    let member = channel.members.get(&id)?;
+                    let frame = channel.account.charge(envelope.encode(payload.as_deref()));
+                    Some((id, member, frame, payload))
+                });
+                known.collect()
+            }
+        };
+        for (member_id, member, frame, payload) in targets {
+            for seat in &member.seats {
+                if member_id != *sender {
+                    outcome.frames.push((seat.line, frame.clone()));
+                }
+                if seat.hears_channel {
+                    outcome.events.push((seat.line, overheard(id, line, message, &payload)));
+                }
+            }
+        }
+        outcome
+    }
+
+    /// A handler speaks to every client in a channel.
+    pub fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
+        let Some(channel) = self.channels.get(id.as_str()) else { return Outcome::default() };
+        let frame = channel.account.charge(frame.clone());
+        let seats = channel.members.values().flat_map(|member| &member.seats);
+        Outcome {
+            frames: seats.map(|seat| (seat.line, frame.clone())).collect(),
+            events: Vec::new(),
+            seats: channel.by_line.len(),
+        }
+    }
+
+    /// Bytes that all lines of a channel have queued in sum.
+    #[cfg(test)]
+    pub fn queued_in(&self, id: &ChannelId) -> usize {
+        self.channels.get(id.as_str()).map_or(0, |channel| channel.account.bytes())
+    }
+
+    /// Who is in a channel, as a line sees them.
+    pub fn members(&self, id: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
+        let Some(channel) = self.channels.get(id.as_str()) else { return Vec::new() };
+        let own = line.and_then(|line| channel.by_line.get(&line));
+        let presence = |(id, member): (&MemberId, &Member)| {
+            let data = member.seats.first().and_then(|seat| seat.entry.presence.clone());
+            Presence { id: *id, data, is_self: Some(id) == own }
+        };
+        channel.members.iter().map(presence).collect()
+    }
+
+    /// How many members a channel has.
+    pub fn size(&self, id: &ChannelId) -> usize {
+        self.channels.get(id.as_str()).map_or(0, |channel| channel.members.len())
+    }
+
+    /// How many channels there are, and how many members in all of them.
+    pub fn count(&self) -> (u64, u64) {
+        let members = self.channels.values().map(|channel| channel.members.len()).sum::<usize>();
+        (self.channels.len() as u64, members as u64)
+    }
+
+    /// Bytes that the lines of all channels have queued in sum.
+    pub fn queued(&self) -> u64 {
+        self.channels.values().map(|channel| channel.account.bytes() as u64).sum()
+    }
+
+    /// The `count` channels with the most members, the largest first.
+    pub fn largest(&self, count: usize) -> Vec<(ChannelId, usize)> {
+        let mut largest: Vec<(Reverse<usize>, &ChannelId)> = Vec::new();
+        for (id, channel) in &self.channels {
+            let place = (Reverse(channel.members.len()), id);
+            let at = largest.partition_point(|known| *known < place);
+            if at < count {
+                largest.truncate(count - 1);
+                largest.insert(at, place);
+            }
+        }
+        largest.into_iter().map(|(Reverse(members), id)| (id.clone(), members)).collect()
+    }
+
+    /// Whether nobody is in any channel.
+    pub fn is_empty(&self) -> bool {
+        debug_assert!(!self.channels.is_empty() || self.collecting.is_empty(), "who collects has members");
+        self.channels.is_empty() && self.entered.is_empty()
+    }
+}
+
+impl Channel {
+    fn seat(&self, line: LineId) -> Option<(MemberId, &Seat)> {
+        let member = *self.by_line.get(&line)?;
+        let seat = self.members.get(&member)?.seats.iter().find(|seat| seat.line == line)?;
+        Some((member, seat))
+    }
+}
+
+/// Whether a client may send the type `kind` in a channel: not what the host says in its own name.
+pub(crate) fn may_say(kind: &str) -> bool {
+    !kind.is_empty() && !is_reserved(kind) && ![JOINS, LEAVES, JOINS_AND_LEAVES].contains(&kind)
+}
+
+fn overheard(channel: &ChannelId, from: LineId, message: Message, payload: &Payload) -> Event {
+    let Message { kind, event_id, size } = message;
+    Event::Overheard {
+        channel: channel.clone(),
+        kind: kind.to_owned(),
+        event_id: event_id.to_owned(),
+        payload: payload.clone(),
+        from,
+        size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn json(text: &str) -> Payload {
+        Some(Arc::from(RawValue::from_string(text.to_owned()).unwrap()))
+    }
+
+    fn room() -> ChannelId {
+        "room".parse().unwrap()
+    }
+
+    fn loud() -> Entry {
+        let announcement = Announcement { joins: json("\"joins\""), leaves: json("\"leaves\"") };
+        Entry { announcement: Some(announcement), ..Entry::default() }
+    }
+
+    /// Lines 1 and 2 of session A, line 3 of nobody.
+    fn three() -> Channels {
+        let mut channels = Channels::default();
+        for (line, session) in [(1, Some("A")), (2, Some("A")), (3, None)] {
+            told_of_entry(&mut channels, line, session, loud());
+        }
+        channels
+    }
+
+    fn lines(outcome: &Outcome) -> Vec<u64> {
+        outcome.frames.iter().map(|(line, _)| line.0).collect()
+    }
+
+    /// What follows from the changes until now.
+    fn announced(channels: &mut Channels) -> Outcome {
+        channels.announce(Instant::now()).unwrap_or_default()
+    }
+
+    /// Who is told when the line enters.
+    fn told_of_entry(channels: &mut Channels, line: u64, session: Option<&str>, entry: Entry) -> Vec<u64> {
+        channels.enter(room(), LineId(line), session, entry);
+        lines(&announced(channels))
+    }
+
+    fn told_of_leaving(channels: &mut Channels, line: u64) -> Vec<u64> {
+        channels.leave(&room(), LineId(line));
+        lines(&announced(channels))
+    }
+
+    const HI: Message = Message { kind: "message", event_id: "e", size: 7 };
+
+    #[test]
+    fn enter_is_announced_to_others_once_for_a_session() {
+        let mut channels = three();
+        assert_eq!(channels.size(&room()), 2);
+        channels.enter(room(), LineId(4), None, loud());
+        let outcome = announced(&mut channels);
+        assert_eq!((lines(&outcome), outcome.seats), (vec![1, 2, 3], 4));
+        let frame = outcome.frames[0].1.frame().as_str();
+        assert!(frame.contains(r#""message":"joins",".wq":{"type":"room:message""#), "{frame}");
+        assert!(told_of_entry(&mut channels, 4, None, loud()).is_empty(), "it is in already");
+        assert!(told_of_entry(&mut channels, 5, Some("A"), loud()).is_empty());
+    }
+
+    #[test]
+    fn leave_is_announced_with_the_last_line() {
+        let mut channels = three();
+        assert!(told_of_leaving(&mut channels, 1).is_empty());
+        assert_eq!(told_of_leaving(&mut channels, 2), [3]);
+        assert!(told_of_leaving(&mut channels, 2).is_empty());
+        channels.leave_all(LineId(3));
+        assert!(channels.is_empty());
+    }
+
+    #[test]
+    fn enter_quietly_is_not_announced() {
+        let mut channels = three();
+        assert!(told_of_entry(&mut channels, 4, None, Entry::default()).is_empty());
+        assert!(told_of_leaving(&mut channels, 4).is_empty());
+    }
+
+    #[test]
+    fn changes_of_one_input_are_one_frame_for_each_line() {
+        let mut channels = three();
+        for line in 4..8 {
+            channels.enter(room(), LineId(line), None, loud());
+        }
+        channels.leave(&room(), LineId(3));
+        let outcome = announced(&mut channels);
+        assert_eq!(lines(&outcome), [1, 2, 4, 5, 6, 7]);
+        let bytes = |at: usize| outcome.frames[at].1.frame().as_str().as_ptr();
+        assert_eq!(bytes(0), bytes(1), "all that were there before share it");
+        let listed = |at: usize| outcome.frames[at].1.frame().as_str().matches(r#""event":"#).count();
+        assert_eq!([0, 2, 3, 4].map(listed), [5, 4, 3, 2], "nobody hears of itself, or of earlier things");
+        assert!(outcome.frames[5].1.frame().as_str().contains(r#""message":"leaves""#));
+    }
+
+    #[test]
+    fn changes_of_a_busy_channel_are_collected_until_something_is_said() {
+        let (mut channels, now) = (Channels::default(), Instant::now());
+        (0..100).for_each(|line| channels.enter(room(), LineId(line), None, loud()));
+        assert_eq!(channels.announce(now).map_or(0, |told| told.frames.len()), 99);
+        (100..110).for_each(|line| channels.enter(room(), LineId(line), None, loud()));
+        assert!(channels.announce(now).is_none());
+        let due = channels.next_announcement().expect("it is collecting");
+        assert!(due > now && channels.announce_due(now).is_none());
+        assert_eq!(channels.settle(&room(), now).map_or(0, |told| told.frames.len()), 109);
+        assert!(channels.next_announcement().is_none() && channels.settle(&room(), now).is_none());
+
+        channels.leave(&room(), LineId(0));
+        assert!(channels.announce(now).is_none());
+        let due = channels.next_announcement().expect("it is collecting again");
+        assert_eq!(channels.announce_due(due).map_or(0, |told| told.frames.len()), 109);
+        assert!(channels.announce_due(due).is_none());
+    }
+
+    #[test]
+    fn who_leaves_first_is_not_told_who_left_last() {
+        let (mut channels, now) = (Channels::default(), Instant::now());
+        (0..100).for_each(|line| channels.enter(room(), LineId(line), None, loud()));
+        channels.announce(now);
+        (0..100).for_each(|line| channels.leave_all(LineId(line)));
+        assert!(channels.announce(now).is_none() && channels.next_announcement().is_none());
+        assert!(channels.is_empty());
+    }
+
+    #[test]
+    fn relay_shares_one_frame_and_spares_the_sender() {
+        let mut channels = three();
+        channels.enter(room(), LineId(4), None, loud());
+        let outcome = channels.relay(&room(), LineId(2), HI, Wording::Same(json("1")));
+        assert_eq!(lines(&outcome), [3, 4]);
+        let bytes = |at: usize| outcome.frames[at].1.frame().as_str().as_ptr();
+        assert_eq!(bytes(0), bytes(1));
+        assert!(lines(&channels.relay(&room(), LineId(9), HI, Wording::Same(None))).is_empty(), "no member");
+    }
+
+    #[test]
+    fn relay_each_reaches_those_it_names() {
+        let channels = three();
+        let members = channels.members(&room(), Some(LineId(3)));
+        assert_eq!(members.iter().map(|member| member.is_self).collect::<Vec<_>>(), [false, true]);
+        let wordings = members.iter().map(|member| (member.id, json("2"))).collect();
+        assert_eq!(lines(&channels.relay(&room(), LineId(3), HI, Wording::Each(wordings))), [1, 2]);
+    }
+
+    #[test]
+    fn listening_handlers_overhear_messages_and_members() {
+        let mut channels = three();
+        channels.listen(&room(), LineId(1), Listening::Channel);
+        for sender in [LineId(1), LineId(3)] {
+            let events = channels.relay(&room(), sender, HI, Wording::Same(json("1"))).events;
+            assert!(
+                matches!(&events[..], [(LineId(1), Event::Overheard { from, size: 7, .. })] if *from == sender)
+            );
+        }
+        channels.leave(&room(), LineId(3));
+        assert!(announced(&mut channels).events.is_empty(), "of members hears who listens to that");
+        channels.listen(&room(), LineId(1), Listening::Presence);
+        channels.enter(room(), LineId(4), None, loud());
+        let events = announced(&mut channels).events;
+        assert!(
+            matches!(&events[..], [(LineId(1), Event::Overheard { kind, size: 0, .. })] if kind == "joins")
+        );
+    }
+
+    #[test]
+    fn addressed_splits_at_the_last_colon() {
+        let mut channels = Channels::default();
+        channels.enter("a:7".parse().unwrap(), LineId(1), None, loud());
+        let addressed = |line, kind| {
+            channels.addressed(LineId(line), kind).map(|(id, kind)| (id.as_str().to_owned(), kind))
+        };
+        assert_eq!(addressed(1, "a:7:message"), Some(("a:7".to_owned(), "message")));
+        for (line, kind) in [(1, "a:message"), (1, "a:7:b:message"), (1, "message"), (2, "a:7:message")] {
+            assert_eq!(addressed(line, kind), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn passage_follows_the_entry() {
+        let mut channels = three();
+        let entry = Entry { allowed: Some(vec!["message".to_owned()]), decides: true, ..Entry::default() };
+        channels.enter(room(), LineId(4), None, entry);
+        channels.listen(&room(), LineId(4), Listening::Client);
+        let passage =
+            |line, kind| channels.passage(&room(), LineId(line), kind).map(|it| (it.relay, it.heard));
+        assert_eq!(passage(1, "typing"), Some((Relay::Free, false)));
+        assert_eq!(passage(4, "message"), Some((Relay::Asked, true)));
+        assert_eq!(passage(4, "typing"), Some((Relay::Refused, true)));
+        assert_eq!(passage(5, "message"), None);
+    }
+}

@@ -1,0 +1,589 @@
+//! One request: from its arrival until it is answered for good, or until its line takes over.
+//!
+//! ```text
+//!             answer/message        turn ends, nothing more to come       body written
+//!  Received ─────────────────▶ Opening ─────────────────────────────▶ Answered ──▶ Ended
+//!                                 │ turn ends, more to come
+//!                                 ▼
+//!                             Upgrading ──▶ Live ──▶ Ended
+//! ```
+//!
+//! What a handler sends within one turn of its event loop is collected; the HTTP answer leaves at the end of the
+//! turn. So `respondWith(x); waitUntil(p)` is as live as the other order, and the decision needs no timer.
+//! The first thing sent is what HTTP carries, the rest waits for the line.
+//!
+//! A client that cannot follow a line ([`Reach::Final`]) gets one answer, the last one: `Opening` then holds the newest
+//! state until nothing more can come.
+
+use crate::{LineId, Parcel};
+
+/// How much of an exchange its client can follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// All of it.
+    #[default]
+    Line,
+    /// One HTTP answer.
+    Final,
+}
+
+/// The state of one request. `B` is the HTTP answer, which the engine only passes on.
+#[derive(Debug)]
+pub struct Exchange<B> {
+    stage: Stage<B>,
+    reach: Reach,
+    /// Promises, callbacks and generators that keep the exchange open.
+    holds: u32,
+    /// Handlers whose promise has not settled.
+    running: u32,
+    /// Bodies that are still being streamed over HTTP.
+    streams: u32,
+    /// The response had its last frame.
+    done: bool,
+    /// Its line is a socket without envelopes, on which the host sends nothing of its own.
+    is_raw: bool,
+    /// Channels that the handler entered for its client. They need a line as much as a message does.
+    channels: usize,
+}
+
+#[derive(Debug)]
+enum Stage<B> {
+    Received,
+    /// `first` is `None` where a message came first: HTTP then says 202 Accepted.
+    Opening {
+        first: Option<B>,
+        queued: Vec<Parcel>,
+    },
+    Upgrading,
+    Live(LineId),
+    Answered,
+    Ended,
+}
+
+/// What happens to an exchange.
+#[derive(Debug)]
+pub enum Input<B> {
+    /// The response's first frame.
+    Answer { answer: B, done: bool },
+    /// HTTP's answer is a socket without envelopes, whatever else its client could follow.
+    Upgrade(B),
+    /// A later frame of the response.
+    Frame { frame: Parcel, done: bool },
+    /// A message, request or delta.
+    Message(Parcel),
+    /// The handler entered a channel for its client.
+    Enter,
+    /// It left one again.
+    Leave,
+    /// The response had its last frame already.
+    Done,
+    /// Something more keeps the exchange open.
+    Hold,
+    /// One of the holds settled.
+    Release,
+    /// A further handler runs on behalf of the same request.
+    Started,
+    /// A handler's promise settled.
+    Returned,
+    /// The HTTP answer's body goes on being written.
+    StreamBegan,
+    /// It is written, or its client left.
+    StreamEnded,
+    /// The handler threw.
+    Failed,
+    /// JavaScript has nothing more to run for now.
+    TurnEnded,
+    /// Nobody waits for a later state: the client gets the one that is held, if any.
+    Settle,
+    /// The requester left, time ran out, or the line is gone.
+    Gone,
+}
+
+/// What the driver has to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect<B> {
+    None,
+    /// Answer over HTTP; nothing follows. The exchange is over, unless the answer's body is still streamed.
+    Answer(B),
+    /// Open a line, answer over HTTP with its address (`None`: 202), then call [`Exchange::opened`].
+    Open {
+        first: Option<B>,
+        queued: Vec<Parcel>,
+    },
+    /// Send on the line.
+    Send(LineId, Parcel),
+    /// The response had its last frame, but the exchange goes on: tell the client that no state follows.
+    Done(LineId),
+    /// All is said: close the line normally once it is written out.
+    Finish(LineId),
+    /// Answer 500.
+    FailAnswer,
+    /// Close the line because the handler failed.
+    FailLine(LineId),
+}
+
+/// The input came too late or out of order; nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the response is already done")]
+    ResponseDone,
+    #[error("the exchange has already ended")]
+    Ended,
+    #[error("the HTTP answer is already given")]
+    NotFirst,
+    #[error("a client can be in {MAX_CHANNELS} channels at a time")]
+    TooManyChannels,
+}
+
+/// Channels that one exchange may be in.
+const MAX_CHANNELS: usize = 64;
+
+impl<B> Exchange<B> {
+    /// A request whose client can follow as much as `reach` says.
+    pub fn new(reach: Reach) -> Self {
+        Exchange {
+            stage: Stage::Received,
+            reach,
+            holds: 0,
+            running: 1,
+            streams: 0,
+            done: false,
+            is_raw: false,
+            channels: 0,
+        }
+    }
+
+    /// Takes one input. A refused input changes nothing.
+    pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, Refused> {
+        if matches!(self.stage, Stage::Ended) {
+            return match input {
+                Input::TurnEnded
+                | Input::Settle
+                | Input::Gone
+                | Input::Leave
+                | Input::Release
+                | Input::Returned
+                | Input::Failed => Ok(Effect::None),
+                _ => Err(Refused::Ended),
+            };
+        }
+        match input {
+            Input::Answer { answer, done } => self.answer(answer, done),
+            Input::Upgrade(answer) if matches!(self.stage, Stage::Received) => {
+                (self.done, self.is_raw) = (true, true);
+                self.stage = Stage::Upgrading;
+                // There is nothing to decide when the turn ends.
+                Ok(Effect::Open { first: Some(answer), queued: Vec::new() })
+            }
+            Input::Upgrade(_) => Err(Refused::NotFirst),
+            Input::Frame { frame, done } => {
+                if self.done {
+                    return Err(Refused::ResponseDone);
+                }
+                let sent = self.send(frame)?;
+                self.done = done;
+                Ok(sent)
+            }
+            Input::Message(frame) => self.send(frame),
+            Input::Enter if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
+            // Its client cannot be in one; there will be no line to carry it.
+            Input::Enter if self.reach == Reach::Final => Ok(Effect::None),
+            Input::Enter if self.channels == MAX_CHANNELS => Err(Refused::TooManyChannels),
+            Input::Enter => {
+                self.channels += 1;
+                Ok(Effect::None)
+            }
+            Input::Leave => {
+                self.channels = self.channels.saturating_sub(1);
+                Ok(Effect::None)
+            }
+            Input::Done => {
+                self.done = true;
+                Ok(self.finish_or_tell_done())
+            }
+            // Answered for good: there is nothing left to hold open.
+            Input::Hold if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
+            Input::Hold => {
+                self.holds += 1;
+                Ok(Effect::None)
+            }
+            Input::Release => {
+                self.holds = self.holds.saturating_sub(1);
+                Ok(self.finish_if_complete())
+            }
+            Input::Started => {
+                self.running += 1;
+                Ok(Effect::None)
+            }
+            Input::Returned => {
+                self.running = self.running.saturating_sub(1);
+                Ok(self.finish_if_complete())
+            }
+            Input::StreamBegan => {
+                self.streams += 1;
+                Ok(Effect::None)
+            }
+            Input::StreamEnded => {
+                self.streams = self.streams.saturating_sub(1);
+                if matches!(self.stage, Stage::Answered) && self.streams == 0 {
+                    self.stage = Stage::Ended;
+                }
+                Ok(self.finish_if_complete())
+            }
+            Input::Failed => Ok(match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Received | Stage::Opening { .. } => Effect::FailAnswer,
+                Stage::Live(line) => Effect::FailLine(line),
+                Stage::Upgrading | Stage::Answered | Stage::Ended => Effect::None,
+            }),
+            Input::TurnEnded => Ok(self.turn_ended()),
+            Input::Settle => Ok(match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Opening { first: Some(answer), .. } => Effect::Answer(answer),
+                stage => {
+                    self.stage = stage;
+                    Effect::None
+                }
+            }),
+            Input::Gone => {
+                self.stage = Stage::Ended;
+                Ok(Effect::None)
+            }
+        }
+    }
+
+    /// The line that [`Effect::Open`] asked for exists.
+    pub fn opened(&mut self, line: LineId) -> Effect<B> {
+        debug_assert!(matches!(self.stage, Stage::Upgrading), "opened() follows Effect::Open");
+        self.stage = Stage::Live(line);
+        self.finish_or_tell_done()
+    }
+
+    /// Nothing keeps the exchange: its handlers have returned, its response is done and written, no promise holds it.
+    pub fn is_complete(&self) -> bool {
+        self.running == 0 && self.done && self.holds == 0 && self.streams == 0
+    }
+
+    /// Whether its client could have a state already and the host waits for a later one. Some: whether a handler still
+    /// runs, or a promise is waited for, which are meant to come to an end.
+    pub fn holds_state(&self) -> Option<bool> {
+        let has_state = matches!(self.stage, Stage::Opening { first: Some(_), .. });
+        (has_state && self.reach == Reach::Final).then_some(self.running > 0 || self.holds > 0)
+    }
+
+    /// HTTP has its answer, or can no longer get one.
+    pub fn is_answered(&self) -> bool {
+        !matches!(self.stage, Stage::Received | Stage::Opening { .. })
+    }
+
+    /// The exchange is over and can be forgotten.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended)
+    }
+
+    /// The line, once there is one.
+    pub fn line(&self) -> Option<LineId> {
+        match self.stage {
+            Stage::Live(line) => Some(line),
+            _ => None,
+        }
+    }
+
+    fn answer(&mut self, answer: B, done: bool) -> Result<Effect<B>, Refused> {
+        // The data of a last state may still change while the state is held.
+        let is_held = self.reach == Reach::Final && matches!(self.stage, Stage::Opening { .. });
+        if self.done && !is_held {
+            return Err(Refused::ResponseDone);
+        }
+        match (&self.stage, self.reach) {
+            (Stage::Received, _) | (Stage::Opening { .. }, Reach::Final) => {}
+            _ => return Err(Refused::NotFirst),
+        }
+        self.stage = Stage::Opening { first: Some(answer), queued: Vec::new() };
+        self.done = done;
+        Ok(Effect::None)
+    }
+
+    fn send(&mut self, frame: Parcel) -> Result<Effect<B>, Refused> {
+        match &mut self.stage {
+            Stage::Received => {
+                self.stage = Stage::Opening { first: None, queued: vec![frame] };
+                Ok(Effect::None)
+            }
+            Stage::Opening { queued, .. } => {
+                queued.push(frame);
+                Ok(Effect::None)
+            }
+            Stage::Live(line) => Ok(Effect::Send(*line, frame)),
+            Stage::Upgrading | Stage::Answered | Stage::Ended => Err(Refused::Ended),
+        }
+    }
+
+    fn turn_ended(&mut self) -> Effect<B> {
+        let (queued, opens) = match &self.stage {
+            Stage::Opening { queued, .. } => (!queued.is_empty(), true),
+            Stage::Received => (false, self.channels > 0),
+            _ => return Effect::None,
+        };
+        let more_to_come = !self.done || self.holds > 0 || self.channels > 0 || queued;
+        if !opens || (more_to_come && self.reach == Reach::Final) {
+            return Effect::None;
+        }
+        let (first, queued) = match std::mem::replace(&mut self.stage, Stage::Upgrading) {
+            Stage::Opening { first, queued } => (first, queued),
+            _ => (None, Vec::new()),
+        };
+        match first {
+            Some(answer) if !more_to_come => {
+                self.stage = if self.streams == 0 { Stage::Ended } else { Stage::Answered };
+                Effect::Answer(answer)
+            }
+            first => Effect::Open { first, queued },
+        }
+    }
+
+    /// The line ends with the exchange, and the client's response with its last frame, which may be sooner.
+    fn finish_or_tell_done(&mut self) -> Effect<B> {
+        match (self.finish_if_complete(), &self.stage) {
+            (Effect::None, Stage::Live(line)) if self.done && !self.is_raw => Effect::Done(*line),
+            (effect, _) => effect,
+        }
+    }
+
+    fn finish_if_complete(&mut self) -> Effect<B> {
+        match self.stage {
+            Stage::Live(line) if self.is_complete() => {
+                self.stage = Stage::Ended;
+                Effect::Finish(line)
+            }
+            _ => Effect::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Subject = Exchange<&'static str>;
+
+    const LINE: LineId = LineId(7);
+
+    fn after(inputs: impl IntoIterator<Item = Input<&'static str>>) -> Subject {
+        after_reaching(Reach::Line, inputs)
+    }
+
+    fn after_reaching(reach: Reach, inputs: impl IntoIterator<Item = Input<&'static str>>) -> Subject {
+        let mut exchange = Subject::new(reach);
+        for input in inputs {
+            exchange.handle(input).unwrap();
+        }
+        exchange
+    }
+
+    fn answer(done: bool) -> Input<&'static str> {
+        Input::Answer { answer: "a", done }
+    }
+
+    fn frame(done: bool) -> Input<&'static str> {
+        Input::Frame { frame: "f".into(), done }
+    }
+
+    #[test]
+    fn received_final_answer_is_answered_plainly() {
+        let mut exchange = after([answer(true), Input::Returned]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn received_open_answer_opens_a_line() {
+        let mut exchange = after([answer(false)]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+        assert_eq!(exchange.opened(LINE), Effect::None);
+        assert_eq!(exchange.handle(frame(true)), Ok(Effect::Send(LINE, "f".into())));
+        assert_eq!(exchange.handle(Input::Returned), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn received_message_first_is_accepted() {
+        let mut exchange = after([Input::Message("m".into())]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: None, queued: vec!["m".into()] }));
+    }
+
+    #[test]
+    fn entered_is_live_and_does_not_hold() {
+        let mut exchange = after([Input::Enter, answer(true), Input::Returned]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+        assert_eq!(exchange.opened(LINE), Effect::Finish(LINE));
+    }
+
+    #[test]
+    fn entered_without_an_answer_is_accepted() {
+        let mut exchange = after([Input::Enter]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Open { first: None, queued: vec![] }));
+    }
+
+    #[test]
+    fn entered_and_left_in_one_turn_is_a_plain_answer() {
+        let mut exchange = after([Input::Enter, Input::Leave, answer(true)]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
+    }
+
+    #[test]
+    fn final_reach_enters_nothing() {
+        let mut exchange = after_reaching(Reach::Final, [Input::Enter, answer(true), Input::Returned]);
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("a")));
+    }
+
+    #[test]
+    fn received_upgrade_opens_a_line_at_once_for_any_client() {
+        for reach in [Reach::Final, Reach::Line] {
+            let mut exchange = after_reaching(reach, []);
+            let effect = exchange.handle(Input::Upgrade("a"));
+            assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+            assert_eq!(exchange.opened(LINE), Effect::None);
+            assert_eq!(exchange.handle(Input::Returned), Ok(Effect::Finish(LINE)));
+        }
+    }
+
+    #[test]
+    fn opening_upgrade_is_refused() {
+        let mut exchange = after([answer(false)]);
+        assert_eq!(exchange.handle(Input::Upgrade("b")), Err(Refused::NotFirst));
+    }
+
+    #[test]
+    fn entered_too_often_is_refused() {
+        let mut exchange = after((0..MAX_CHANNELS).map(|_| Input::Enter));
+        assert_eq!(exchange.handle(Input::Enter), Err(Refused::TooManyChannels));
+        exchange.handle(Input::Leave).unwrap();
+        assert_eq!(exchange.handle(Input::Enter), Ok(Effect::None));
+    }
+
+    #[test]
+    fn final_reach_gets_the_last_state_when_nothing_more_can_come() {
+        let mut exchange = after_reaching(Reach::Final, [answer(false), Input::TurnEnded, Input::Hold]);
+        exchange.handle(Input::Answer { answer: "b", done: true }).unwrap();
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::None), "something holds it");
+        exchange.handle(Input::Release).unwrap();
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::Answer("b")));
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn final_reach_settles_with_what_is_held() {
+        let mut exchange = after_reaching(Reach::Final, [answer(false), Input::TurnEnded]);
+        assert_eq!(exchange.handle(Input::Settle), Ok(Effect::Answer("a")));
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn settling_without_a_state_changes_nothing() {
+        let mut exchange = after_reaching(Reach::Final, []);
+        assert_eq!(exchange.handle(Input::Settle), Ok(Effect::None));
+        assert!(!exchange.is_ended());
+    }
+
+    #[test]
+    fn opening_frames_of_one_turn_all_count() {
+        let mut exchange = after([answer(false), frame(true), Input::Returned]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec!["f".into()] }));
+        assert_eq!(exchange.opened(LINE), Effect::Finish(LINE));
+    }
+
+    #[test]
+    fn opening_hold_in_either_order_is_live() {
+        for inputs in [[answer(true), Input::Hold], [Input::Hold, answer(true)]] {
+            let mut exchange = after(inputs);
+            assert!(matches!(exchange.handle(Input::TurnEnded), Ok(Effect::Open { .. })));
+            exchange.opened(LINE);
+            assert_eq!(exchange.handle(Input::Returned), Ok(Effect::None));
+            assert_eq!(exchange.handle(Input::Release), Ok(Effect::Finish(LINE)));
+        }
+    }
+
+    #[test]
+    fn opening_failed_answers_an_error() {
+        let mut exchange = after([answer(false)]);
+        assert_eq!(exchange.handle(Input::Failed), Ok(Effect::FailAnswer));
+    }
+
+    #[test]
+    fn live_failed_fails_the_line() {
+        let mut exchange = after([answer(false), Input::TurnEnded]);
+        exchange.opened(LINE);
+        assert_eq!(exchange.handle(Input::Failed), Ok(Effect::FailLine(LINE)));
+        assert_eq!(exchange.handle(Input::Returned), Ok(Effect::None));
+    }
+
+    #[test]
+    fn answered_for_good_is_over_though_the_handler_runs() {
+        let exchange = after([answer(true), Input::TurnEnded]);
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn answered_streaming_is_over_with_the_stream() {
+        let mut exchange = after([answer(true), Input::StreamBegan, Input::TurnEnded]);
+        assert!(!exchange.is_ended());
+        assert_eq!(exchange.handle(frame(true)), Err(Refused::ResponseDone));
+        assert_eq!(exchange.handle(Input::Message("m".into())), Err(Refused::Ended));
+        assert_eq!(exchange.handle(Input::Hold), Err(Refused::Ended));
+        exchange.handle(Input::StreamEnded).unwrap();
+        assert!(exchange.is_ended());
+    }
+
+    #[test]
+    fn live_streaming_stays_until_the_stream_ends() {
+        let mut exchange = after([answer(false), Input::StreamBegan, Input::TurnEnded]);
+        exchange.opened(LINE);
+        exchange.handle(Input::Done).unwrap();
+        assert_eq!(exchange.handle(Input::Returned), Ok(Effect::None));
+        assert_eq!(exchange.handle(Input::StreamEnded), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn live_done_without_return_stays_open() {
+        let mut exchange = after([answer(false), Input::TurnEnded]);
+        exchange.opened(LINE);
+        assert_eq!(exchange.handle(Input::Done), Ok(Effect::Done(LINE)));
+        assert_eq!(exchange.handle(Input::Returned), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn held_last_answer_is_done_as_soon_as_it_is_live() {
+        let mut exchange = after([Input::Hold, answer(true), Input::Returned]);
+        let effect = exchange.handle(Input::TurnEnded);
+        assert_eq!(effect, Ok(Effect::Open { first: Some("a"), queued: vec![] }));
+        assert_eq!(exchange.opened(LINE), Effect::Done(LINE));
+        assert_eq!(exchange.handle(Input::Message("m".into())), Ok(Effect::Send(LINE, "m".into())));
+        assert_eq!(exchange.handle(Input::Release), Ok(Effect::Finish(LINE)));
+    }
+
+    #[test]
+    fn held_state_is_known_with_whether_handlers_run() {
+        let mut exchange = after_reaching(Reach::Final, []);
+        assert_eq!(exchange.holds_state(), None);
+        exchange.handle(answer(false)).unwrap();
+        assert_eq!(exchange.holds_state(), Some(true));
+        exchange.handle(Input::Hold).unwrap();
+        exchange.handle(Input::Returned).unwrap();
+        assert_eq!(exchange.holds_state(), Some(true));
+        exchange.handle(Input::Release).unwrap();
+        assert_eq!(exchange.holds_state(), Some(false));
+        exchange.handle(Input::Settle).unwrap();
+        assert_eq!(exchange.holds_state(), None);
+        assert_eq!(after([answer(false)]).holds_state(), None);
+    }
+
+    #[test]
+    fn ended_inputs_are_refused_or_idle() {
+        let mut exchange = after([Input::Gone]);
+        assert_eq!(exchange.handle(answer(true)), Err(Refused::Ended));
+        assert_eq!(exchange.handle(Input::Release), Ok(Effect::None));
+        assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::None));
+    }
+}

@@ -1,0 +1,120 @@
+//! How many lines each visitor has.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+
+use crate::Visitor;
+
+/// Counts lines by session and by address. Keys are hashes with a secret of the process, so that a line costs a few
+/// bytes here whatever its session is called.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    per_session: Option<NonZeroUsize>,
+    per_address: Option<NonZeroUsize>,
+    counts: HashMap<u64, u32>,
+    hasher: RandomState,
+}
+
+impl Crowd {
+    /// 0 means any number.
+    pub fn new(per_session: usize, per_address: usize) -> Crowd {
+        let [per_session, per_address] = [per_session, per_address].map(NonZeroUsize::new);
+        Crowd { per_session, per_address, counts: HashMap::new(), hasher: RandomState::new() }
+    }
+
+    /// Counts one more line, unless that were too many.
+    pub fn admit(&mut self, visitor: &Visitor) -> bool {
+        let keys = self.keys(visitor);
+        let is_over =
+            |(key, limit): Limited| self.counts.get(&key).is_some_and(|count| *count as usize >= limit.get());
+        if keys.into_iter().flatten().any(is_over) {
+            return false;
+        }
+        keys.into_iter().flatten().for_each(|(key, _)| *self.counts.entry(key).or_default() += 1);
+        true
+    }
+
+    /// One of the visitor's lines is over.
+    pub fn leave(&mut self, visitor: &Visitor) {
+        for (key, _) in self.keys(visitor).into_iter().flatten() {
+            if let Some(count) = self.counts.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(&key);
+                }
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// What a visitor's lines are counted by. What has no limit is not counted.
+    fn keys(&self, Visitor { session, address }: &Visitor) -> [Option<Limited>; 2] {
+        let session = session.as_ref().zip(self.per_session);
+        let session = session.map(|(session, limit)| (self.hasher.hash_one((1, session)), limit));
+        let address = self.per_address.map(|limit| (self.hasher.hash_one((2, network(*address))), limit));
+        [session, address]
+    }
+}
+
+/// Whose lines are counted, as a hash, and how many there may be.
+type Limited = (u64, NonZeroUsize);
+
+/// What one party has: an IPv4 address, or a network of 64 bits.
+pub fn network(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visitor(session: Option<&str>, address: &str) -> Visitor {
+        Visitor { session: session.map(str::to_owned), address: address.parse().unwrap() }
+    }
+
+    #[test]
+    fn admit_until_the_limit_of_each() {
+        let mut crowd = Crowd::new(1, 2);
+        let (ann, bob) = (visitor(Some("ann"), "10.0.0.1"), visitor(Some("bob"), "10.0.0.1"));
+        assert!(crowd.admit(&ann));
+        assert!(!crowd.admit(&ann), "one per session");
+        assert!(crowd.admit(&bob));
+        assert!(!crowd.admit(&visitor(None, "10.0.0.1")), "two per address");
+        assert!(crowd.admit(&visitor(None, "10.0.0.2")));
+        crowd.leave(&ann);
+        assert!(crowd.admit(&visitor(None, "10.0.0.1")));
+    }
+
+    #[test]
+    fn admit_a_network_of_addresses_as_one() {
+        let mut crowd = Crowd::new(9, 1);
+        assert!(crowd.admit(&visitor(None, "2001:db8::1")));
+        assert!(!crowd.admit(&visitor(None, "2001:db8::2")));
+        crowd.leave(&visitor(None, "2001:db8::3"));
+        assert!(crowd.is_empty());
+    }
+
+    #[test]
+    fn admit_ipv4_visitors_of_an_ipv6_socket_one_by_one() {
+        let mut crowd = Crowd::new(9, 1);
+        assert!(crowd.admit(&visitor(None, "::ffff:192.0.2.1")));
+        assert!(crowd.admit(&visitor(None, "::ffff:192.0.2.2")));
+        assert!(!crowd.admit(&visitor(None, "192.0.2.2")));
+    }
+
+    #[test]
+    fn admit_any_number_without_a_limit() {
+        let mut crowd = Crowd::new(0, 0);
+        assert!((0..3).all(|_| crowd.admit(&visitor(Some("ann"), "10.0.0.1"))));
+        crowd.leave(&visitor(Some("ann"), "10.0.0.1"));
+        assert!(crowd.is_empty(), "nothing is counted");
+    }
+}

@@ -1,0 +1,449 @@
+// Frames of a response, as HTTP answers and as frames on the line.
+
+import { core } from "ext:core/mod.js";
+import {
+  op_answer,
+  op_answer_bytes,
+  op_answer_data,
+  op_answer_file,
+  op_answer_plain,
+  op_answer_stream,
+  op_port_delta,
+  op_port_frame,
+  op_port_state,
+  op_stream_end,
+  op_stream_gone,
+  op_stream_write,
+} from "ext:core/ops";
+import { writeHeaders } from "../request.js";
+import { answerSocket } from "../websocket/pair.js";
+import { GOOD_ENDS, kHasHeaders, kIsLast, kRaw } from "../live_response/live_response.js";
+import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "./values.js";
+import { encodeFrame, encodeRecords } from "../port/frames.js";
+import { discard, nobodyLeft } from "./discard.js";
+import { partOf } from "./ranges.js";
+import { LineLostError } from "../port/port.js";
+import { fileOf } from "../files.js";
+import { answerPage, AS_DATA, isData, isShown } from "../page/page.js";
+import { subscribe } from "../observer/observer.js";
+import {
+  AbortSignalPrototypeGetAborted,
+  ArrayBufferIsView,
+  ArrayIsArray,
+  ArrayPrototypeFilter,
+  ArrayPrototypeIndexOf,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  EventTargetPrototypeAddEventListener,
+  HeadersPrototypeEntries,
+  HeadersPrototypeHas,
+  JSONStringify,
+  ObjectEntries,
+  ObjectHasOwn,
+  ObjectKeys,
+  PromisePrototypeCatch,
+  PromisePrototypeThen,
+  queueMicrotask,
+  ReadableStreamDefaultReaderPrototypeCancel,
+  ReadableStreamDefaultReaderPrototypeRead,
+  ReadableStreamPrototypeGetReader,
+  Response,
+  ResponsePrototypeGetBodyUsed,
+  ResponsePrototypeGetHeaders,
+  SafeArrayIterator,
+  SafeSet,
+  Symbol,
+  TextEncoder,
+  TextEncoderPrototypeEncode,
+  TypeError,
+} from "../primordials.js";
+
+/** For a {@link Responder}: whether the handler has returned, so that it cannot make up for a failed source. */
+export const kReturned = Symbol("returned");
+/** For a {@link Responder}: connects the client's line with the one that states come from; returns what ends that. */
+export const kConnect = Symbol("connect");
+
+/**
+ * Sends the frames of a response to the client of `exchange`: the first over HTTP, later ones on the line, and
+ * what changes inside a body in between as deltas.
+ */
+export class Responder {
+  #exchange;
+  #event;
+  #stopRelay = null;
+  /** Ends the observation of bodies that may still change; null as long as none could. */
+  #observed = null;
+  /** The newest state and what its changes are named by, for a client that missed what led to it. */
+  #newest = null;
+  #source = null;
+  #prefix = null;
+  /** No other state follows. */
+  #isDone;
+  /** Since then: what properties the newest state has had. */
+  #known = null;
+  /** Ends the hold on the exchange that the line has from which the states come. */
+  #release = null;
+
+  /**
+   * @param {import("../exchange.js").Exchange} exchange
+   * @param {{ [kReturned]: boolean, [kConnect](upstream: RemotePort): () => void } | null} event of the handler that
+   *   responds; null where it has returned
+   * @param {boolean} [isDone] the first state is the last
+   */
+  constructor(exchange, event = null, isDone = false) {
+    this.#exchange = exchange;
+    this.#event = event;
+    this.#isDone = isDone;
+  }
+
+  /** Whether a Response can go out as it is, its stream unread. */
+  takesResponse() {
+    return !this.#exchange.answered || !this.#exchange.canJoin;
+  }
+
+  frame(frame) {
+    const exchange = this.#exchange;
+    if (exchange.ended) return;
+    if (exchange.answered && exchange.canJoin) {
+      const eventID = exchange.nextEventID("response.replace");
+      op_port_frame(exchange.id, eventID, encodeFrame(frame), false);
+      if (!frame.concurrent) this.#forgetBodies();
+      this.#observe(frame.body, eventID, "body");
+      this.#isNewest(frame);
+    } else {
+      if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], false, frame[kIsLast]);
+      else answerValue(exchange, frame.body, frame, false);
+      exchange.answered = true;
+      this.observeFirst(frame.body, frame);
+    }
+  }
+
+  done() {
+    const exchange = this.#exchange;
+    if (exchange.ended) return;
+    if (!exchange.answered) this.frame(NOTHING);
+    this.#isDone = true;
+    const body = this.#newest?.body;
+    if (isPlain(body)) this.#known = new SafeSet(ObjectKeys(body));
+    exchange.responseDone();
+  }
+
+  /** The line from which the states come may have more to tell after the last of them, as long as it is open. */
+  connected(upstream) {
+    const exchange = this.#exchange;
+    this.#stopRelay = this.#event?.[kConnect](upstream) ?? null;
+    if (this.#stopRelay === null || !exchange.canJoin || exchange.ended) return;
+    exchange.hold();
+    const release = this.#release = () => {
+      if (this.#release !== release) return;
+      this.#release = null;
+      exchange.release();
+    };
+    EventTargetPrototypeAddEventListener(upstream, "close", ({ code, reason }) => {
+      if (this.#release !== release) return;
+      if (this.#isDone && !GOOD_ENDS.has(code) && !exchange.ended) exchange.fail(new LineLostError(code, reason));
+      else release();
+    });
+  }
+
+  disconnected() {
+    this.#stopRelay?.();
+    this.#stopRelay = null;
+    this.#release?.();
+  }
+
+  failed(error) {
+    if (this.#event?.[kReturned] ?? true) this.#exchange.fail(error);
+  }
+
+  /** Follows the body that HTTP carried, or will carry where it waits for the last state. */
+  observeFirst(body, head) {
+    if (this.#exchange.canJoin) {
+      if (isPlain(body)) this.#isNewest({ ...PLAIN, type: "basic", concurrent: false, ...head, body });
+      if (this.#isDone && isPlain(body)) this.#known = new SafeSet(ObjectKeys(body));
+      return this.#observe(body, "initial_response", null);
+    }
+    this.#forgetBodies();
+    if (!isPlain(body)) return;
+    let changed = false;
+    this.#follow(body, () => {
+      if (changed) return;
+      changed = true;
+      queueMicrotask(() => {
+        changed = false;
+        if (this.#exchange.ended) return;
+        try {
+          answerValue(this.#exchange, body, head, this.#isDone);
+        } catch (error) {
+          this.#exchange.fail(error);
+        }
+      });
+    });
+  }
+
+  #observe(body, source, prefix) {
+    if (!isPlain(body)) return;
+    const exchange = this.#exchange;
+    this.#source = source;
+    this.#prefix = prefix;
+    this.#follow(body, (records) => {
+      if (this.#known !== null && source === this.#source) noteKeys(this.#known, records);
+      sendDelta(exchange, source, records, prefix);
+    });
+  }
+
+  #follow(body, callback) {
+    if (this.#observed === null) {
+      this.#observed = [];
+      this.#exchange.onEnd(() => this.#forgetBodies());
+    }
+    ArrayPrototypePush(this.#observed, subscribe(body, callback));
+  }
+
+  #forgetBodies() {
+    if (this.#observed === null) return;
+    for (let i = 0; i < this.#observed.length; i++) this.#observed[i]();
+    this.#observed.length = 0;
+  }
+
+  #isNewest(frame) {
+    if (this.#newest === null) this.#exchange.onRefresh(this);
+    this.#newest = frame;
+  }
+
+  /** Says the newest state again, as it is now. After the last one its client expects no other, but changes. */
+  refresh() {
+    const exchange = this.#exchange;
+    if (this.#known !== null) {
+      return sendDelta(exchange, this.#source, wholeOf(this.#newest.body, this.#known), this.#prefix);
+    }
+    const eventID = exchange.nextEventID("response.replace");
+    op_port_state(exchange.id, eventID, encodeFrame(this.#newest));
+    this.#forgetBodies();
+    this.#observe(this.#newest.body, eventID, "body");
+  }
+}
+
+/**
+ * Answers with what a handler returned: data or a Response, final as far as the handler goes. What holds the exchange
+ * open is known then; only then is it worth following the data's changes.
+ */
+export function answerPlain(exchange, value) {
+  if (exchange.show !== AS_DATA || !answerAtOnce(exchange, value)) {
+    if (value instanceof Response) answerResponse(exchange, value, true);
+    else answerValue(exchange, value, PLAIN, true);
+    exchange.answered = true;
+    exchange.returned();
+  }
+  if (!exchange.ended && isPlain(value)) new Responder(exchange, null, true).observeFirst(value, PLAIN);
+}
+
+/** Sends changes of a body or of a live message. Where they cannot be told, the client's copy would be another. */
+export function sendDelta(exchange, source, records, prefix) {
+  try {
+    op_port_delta(exchange.id, `${source}.mutate`, encodeRecords(records, prefix));
+  } catch (error) {
+    exchange.fail(error);
+  }
+}
+
+/** Sends the changes of a live message until the exchange ends, or `signal` aborts. */
+export function follow(exchange, eventID, data, signal = undefined) {
+  if (signal && AbortSignalPrototypeGetAborted(signal)) return;
+  const known = new SafeSet(ObjectKeys(data));
+  let isOver = false;
+  const stop = subscribe(data, (records) => {
+    noteKeys(known, records);
+    sendDelta(exchange, eventID, records, null);
+  });
+  exchange.onEnd(stop);
+  exchange.onRefresh({
+    refresh() {
+      if (!isOver) sendDelta(exchange, eventID, wholeOf(data, known), null);
+    },
+  });
+  if (!signal) return;
+  EventTargetPrototypeAddEventListener(signal, "abort", () => {
+    isOver = true;
+    stop();
+  }, { once: true });
+}
+
+/** Remembers which properties of a root have changed. */
+function noteKeys(known, records) {
+  for (const { path } of new SafeArrayIterator(records)) known.add(path[0]);
+}
+
+/** Changes that make any earlier state of `data` what it is now. @param {Set<string>} known all keys that it has had */
+function wholeOf(data, known) {
+  const set = ({ 0: key, 1: value }) => ({ type: "set", key, value, isUpdate: true, path: [key] });
+  const gone = ArrayPrototypeFilter([...known.values()], (key) => key !== "length" && !ObjectHasOwn(data, key));
+  return [
+    ...new SafeArrayIterator(ArrayPrototypeMap(gone, (key) => ({ type: "delete", key, path: [key] }))),
+    ...new SafeArrayIterator(ArrayPrototypeMap(ObjectEntries(data), set)),
+    ...new SafeArrayIterator(ArrayIsArray(data) ? [set(["length", data.length])] : []),
+  ];
+}
+
+/** The head of an answer that nobody gave one. */
+const PLAIN = { status: 200, statusText: "", headers: null, [kHasHeaders]: false };
+
+/** The state of a response whose source had none, such as a generator that yields nothing. */
+const NOTHING = { ...PLAIN, body: null, [kRaw]: undefined, concurrent: false };
+
+// -- HTTP ------------------------------------------------------------------------------------------------------------
+
+function answerValue(exchange, body, head, last) {
+  const kind = plainKind(body);
+  if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
+  const text = textOf(kind, body);
+  const isInPage = exchange.show !== AS_DATA;
+  if (!isInPage && head.status === 200 && !head[kHasHeaders] && head.statusText === "") {
+    return op_answer_data(exchange.id, kind, text, last);
+  }
+  // An error without a word is no state that a page could show.
+  const isState = isShown(head.status, head.headers) && (kind !== EMPTY || head.status < 400);
+  let headers = head.headers === null ? "" : writeHeaders(HeadersPrototypeEntries(head.headers));
+  if (kind !== EMPTY && !hasHeader(head.headers, "content-type")) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
+  if (isInPage && isState) {
+    const json = kind === EMPTY ? "null" : kind === TEXT_BODY ? JSONStringify(text) : text;
+    return answerPage(exchange, head, headers, json, text, last);
+  }
+  op_answer(exchange.id, head.status, head.statusText, headers, text, last, isState);
+}
+
+function hasHeader(headers, name) {
+  return headers !== null && HeadersPrototypeHas(headers, name);
+}
+
+const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
+/** For the host: the text of a Response, which is no state. */
+const OWN_TEXT = 3;
+
+/** Deno's Response from inside. A Response exists before this is first asked for. */
+let inside = null;
+const responses = () => inside ??= core.loadExtScript("ext:deno_fetch/23_response.js");
+
+/**
+ * Whether a Response is as `new Response(data)` or `Response.json(data)` made it: status 200, no header but its type's,
+ * nothing read. Deno keeps what such a one would be on the wire, until somebody asks for its headers or its body.
+ */
+export function isUntouched(response) {
+  const { getInnerResponse, serveFastBodyKey, serveFastStatusKey } = responses();
+  if (response[serveFastStatusKey] !== 200) return false;
+  const body = getInnerResponse(response).body;
+  return body === null || (body.streamOrStatic.body === response[serveFastBodyKey] && !body.streamOrStatic.consumed);
+}
+
+/** Answers with data, or an untouched Response of a usual type. Says whether it did. */
+function answerAtOnce(exchange, value) {
+  let kind, text;
+  if (value instanceof Response) {
+    if (!isUntouched(value)) return false;
+    const { serveFastBodyKey, serveFastContentTypeKey, serveFastHeaderKindKey, SERVE_FAST_HEADER_DEFAULT_TEXT } = inside;
+    text = value[serveFastBodyKey];
+    if (typeof text !== "string") return false;
+    const isText = value[serveFastHeaderKindKey] === SERVE_FAST_HEADER_DEFAULT_TEXT;
+    kind = isText ? OWN_TEXT : ArrayPrototypeIndexOf(CONTENT_TYPES, value[serveFastContentTypeKey], JSON_BODY);
+  } else {
+    kind = plainKind(value);
+    if (kind !== -1) text = textOf(kind, value);
+  }
+  if (kind === -1) return false;
+  exchange.answeredPlainly(op_answer_plain(exchange.id, kind, text));
+  return true;
+}
+
+/** What a body of this kind is on the wire. */
+function textOf(kind, body) {
+  return kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+}
+
+/**
+ * Answers with a Response.
+ * @param {boolean} last the handler has nothing else to say
+ * @param {boolean} [isOnly] no other state follows
+ */
+function answerResponse(exchange, response, last, isOnly = last) {
+  const { toInnerResponse, wireHeaderList } = responses();
+  if (ResponsePrototypeGetBodyUsed(response)) {
+    throw new TypeError("The Response's body was read already, so it cannot be sent.");
+  }
+  const inner = toInnerResponse(response);
+  const { status, statusMessage, body } = inner;
+  if (status === 101) return answerSocket(exchange, response);
+  const list = wireHeaderList(inner);
+  const headers = writeHeaders(list);
+  const file = fileOf(response, exchange);
+  if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
+  const source = body?.streamOrStatic;
+  if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last, false);
+  // A page is rendered from the whole, and a state that others follow is no file.
+  const isFile = status === 200 && isOnly && exchange.method === "GET";
+  if (isFile && (exchange.show === AS_DATA || typeof source.body !== "string")) {
+    const part = partOf(exchange, list, body);
+    if (part !== null) return answerPart(exchange, part, response, last);
+  }
+  if (typeof source.body === "string") {
+    const shown = ResponsePrototypeGetHeaders(response);
+    const isState = hasHeader(shown, "content-type") && isShown(status, shown) &&
+      (exchange.show === AS_DATA || isData(shown, source.body));
+    if (isState && exchange.show !== AS_DATA) {
+      return answerPage(exchange, { status, statusText: statusMessage }, headers, source.body, source.body, last);
+    }
+    return op_answer(exchange.id, status, statusMessage, headers, source.body, last, isState);
+  }
+  if (ArrayBufferIsView(source.body)) {
+    return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
+  }
+  if (exchange.method === "HEAD") {
+    op_answer(exchange.id, status, statusMessage, headers, "", last, false);
+    return discard(response);
+  }
+  let stream;
+  try {
+    stream = op_answer_stream(exchange.id, status, statusMessage, headers, last);
+  } catch (error) {
+    // Nobody will read it.
+    discard(response);
+    throw error;
+  }
+  pump(exchange, body.stream, stream);
+}
+
+/** Answers with a part of a Response. */
+function answerPart(exchange, { status, headers, body }, response, last) {
+  const text = writeHeaders(headers);
+  if (body === null) {
+    op_answer(exchange.id, status, "", text, "", last, false);
+    discard(response);
+  } else if (ArrayBufferIsView(body)) {
+    op_answer_bytes(exchange.id, status, "", text, body, last);
+  } else {
+    pump(exchange, body, op_answer_stream(exchange.id, status, "", text, last));
+  }
+}
+
+/** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */
+async function pump(exchange, source, stream) {
+  const reader = ReadableStreamPrototypeGetReader(source);
+  let failure = null;
+  const gone = PromisePrototypeThen(op_stream_gone(stream), () => {
+    return ReadableStreamDefaultReaderPrototypeCancel(reader, nobodyLeft());
+  });
+  PromisePrototypeCatch(gone, () => {});
+  try {
+    while (true) {
+      const { value, done } = await ReadableStreamDefaultReaderPrototypeRead(reader);
+      if (done) break;
+      const bytes = typeof value === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), value) : value;
+      if (!ArrayBufferIsView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
+      if (!await op_stream_write(stream, bytes)) break;
+    }
+  } catch (error) {
+    failure = error;
+    // Where it is not the source itself that failed, it is to stop.
+    PromisePrototypeCatch(ReadableStreamDefaultReaderPrototypeCancel(reader, error), () => {});
+  }
+  if (op_stream_end(stream, failure)) exchange.end();
+}

@@ -1,0 +1,23 @@
+// Members that other hosts of such handlers have and this one has not.
+
+import {
+  ObjectDefineProperty,
+  ObjectEntries,
+  SafeArrayIterator,
+  TypeError,
+} from "../primordials.js";
+
+/** Whoever asks for one of `members` learns what to use instead. */
+export function defineAbsent(prototype, owner, members) {
+  for (const { 0: name, 1: instead } of new SafeArrayIterator(ObjectEntries(members))) {
+    const property = {
+      __proto__: null,
+      configurable: true,
+      enumerable: false,
+      get() {
+        throw new TypeError(`${owner}.${name} does not exist on this host: ${instead}`);
+      },
+    };
+    ObjectDefineProperty(prototype, name, property);
+  }
+}

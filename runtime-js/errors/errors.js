@@ -1,0 +1,98 @@
+// Error classes that ops may throw, and what happens to errors that nobody catches.
+
+import { core } from "ext:core/mod.js";
+import { op_log_error } from "ext:core/ops";
+import { domException, whoIsTold } from "./exceptions.js";
+import {
+  ArrayPrototypePush,
+  Error,
+  ErrorEventPrototypeGetError,
+  EventPrototypePreventDefault,
+  EventTargetPrototypeAddEventListener,
+  globalThis,
+  ObjectEntries,
+  SafeArrayIterator,
+} from "../primordials.js";
+
+/** Names that Rust errors may carry. An unknown name would surface as `undefined`, so every one is here. */
+const CLASSES = [
+  "AddrInUse",
+  "AddrNotAvailable",
+  "AlreadyExists",
+  "BrokenPipe",
+  "Busy",
+  "ConnectionAborted",
+  "ConnectionRefused",
+  "ConnectionReset",
+  "FilesystemLoop",
+  "Http",
+  "InvalidData",
+  "IsADirectory",
+  "NetworkUnreachable",
+  "NotADirectory",
+  "NotConnected",
+  "NotFound",
+  "NotSupported",
+  "PermissionDenied",
+  "TimedOut",
+  "UnexpectedEof",
+  "WouldBlock",
+  "WriteZero",
+];
+
+const DOM_EXCEPTIONS = {
+  DOMExceptionAbortError: "AbortError",
+  DOMExceptionDataCloneError: "DataCloneError",
+  DOMExceptionInvalidCharacterError: "InvalidCharacterError",
+  DOMExceptionInvalidStateError: "InvalidStateError",
+  DOMExceptionNetworkError: "NetworkError",
+  DOMExceptionNotSupportedError: "NotSupportedError",
+  DOMExceptionOperationError: "OperationError",
+  DOMExceptionQuotaExceededError: "QuotaExceededError",
+  DOMExceptionSyntaxError: "SyntaxError",
+  DOMExceptionTimeoutError: "TimeoutError",
+};
+
+/** What a database did not do. `code` is SQLite's name for it, `sql` the statement, `offset` where in it or -1. */
+export class SqlError extends Error {
+  get name() {
+    return "SqlError";
+  }
+}
+
+/** Registers the classes and the handlers of last resort. Called once, while the isolate starts. */
+export function installErrors() {
+  for (const name of new SafeArrayIterator(CLASSES)) {
+    core.registerErrorBuilder(name, (message) => {
+      const error = new Error(message);
+      error.name = name;
+      return error;
+    });
+  }
+  for (const { 0: name, 1: domName } of new SafeArrayIterator(ObjectEntries(DOM_EXCEPTIONS))) {
+    core.registerErrorBuilder(name, (message) => domException(domName, message));
+  }
+  core.registerErrorClass("SqlError", SqlError);
+  core.setReportExceptionCallback((error) => op_log_error("uncaught error", error));
+  EventTargetPrototypeAddEventListener(globalThis, "error", (event) => {
+    // Without this the engine would take the error for the end of the isolate.
+    EventPrototypePreventDefault(event);
+    op_log_error("uncaught error", ErrorEventPrototypeGetError(event));
+  });
+  core.setUnhandledPromiseRejectionHandler((promise, reason) => {
+    const fail = whoIsTold(promise);
+    if (fail !== undefined) fail(reason);
+    else if (loading !== null) ArrayPrototypePush(loading, reason);
+    else op_log_error("unhandled rejection", reason);
+    return true;
+  });
+}
+
+/** Rejections from before all handlers were loaded. A module that fails to load is among them, and reported anyway. */
+let loading = [];
+
+/** All handlers are loaded. */
+export function loaded() {
+  for (const reason of new SafeArrayIterator(loading ?? [])) op_log_error("unhandled rejection", reason);
+  loading = null;
+}

@@ -1,0 +1,29 @@
+// Options by name: one that does not exist is an error that says what there is. Nothing that somebody wrote is ignored.
+
+import {
+  ArrayPrototypeIncludes,
+  ArrayPrototypeJoin,
+  ObjectGetPrototypeOf,
+  ObjectKeys,
+  ObjectPrototype,
+  SafeArrayIterator,
+  TypeError,
+} from "../primordials.js";
+
+/**
+ * Fails where `options` has a key that is not `known`. Instances of classes, such as a Response that is passed as an
+ * init, have more members than the call reads, and pass.
+ * @param {string} call what takes the options, for the error
+ * @param {object | null | undefined} options
+ * @param {string[]} known
+ * @param {Record<string, string>} [absent] what to do instead of options that other hosts have
+ */
+export function checkOptions(call, options, known, absent = undefined) {
+  if (options === undefined || options === null) return;
+  const prototype = ObjectGetPrototypeOf(options);
+  if (prototype !== ObjectPrototype && prototype !== null) return;
+  for (const name of new SafeArrayIterator(ObjectKeys(options))) {
+    if (ArrayPrototypeIncludes(known, name) || options[name] === undefined) continue;
+    throw new TypeError(`${call} has no "${name}": ${absent?.[name] ?? `it takes ${ArrayPrototypeJoin(known, ", ")}.`}`);
+  }
+}

@@ -1,0 +1,140 @@
+// Lines to other servers: a fetch() that says it can follow one, and the sockets that carry them.
+
+import { core } from "ext:core/mod.js";
+import { op_socket_close, op_socket_dial, op_socket_send } from "ext:core/ops";
+import { define } from "../globals.js";
+import { currentExchange } from "../exchange.js";
+import { hasSocketScheme, listen, NO_STATUS } from "../websocket/client.js";
+import { hasPort, LINE_HEADERS, setPortOpener, urlOf } from "../live_response/live_response.js";
+import { RemotePort } from "../port/remote_port.js";
+import {
+  ArrayPrototypeConcat,
+  ArrayPrototypeJoin,
+  ArrayPrototypeMap,
+  Headers,
+  HeadersPrototypeGet,
+  HeadersPrototypeGetSetCookie,
+  HeadersPrototypeHas,
+  HeadersPrototypeSet,
+  queueMicrotask,
+  Request,
+  RequestPrototypeGetHeaders,
+  RequestPrototypeGetUrl,
+  ResponsePrototypeGetHeaders,
+  SafeArrayIterator,
+  SafeMap,
+  SafeRegExp,
+  SafeWeakMap,
+  String,
+  StringPrototypeIncludes,
+  StringPrototypeReplace,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
+  StringPrototypeTrim,
+  URL,
+  URLCanParse,
+  URLPrototypeGetHref,
+  URLPrototypeGetOrigin,
+} from "../primordials.js";
+
+/** As whom a response was fetched: its line is for the same visitor. @type {WeakMap<Response, Identity>} */
+const identities = new SafeWeakMap();
+
+/**
+ * @typedef {object} Identity
+ * @property {string} cookie
+ * @property {string} authorization
+ */
+
+const ANYBODY = { cookie: "", authorization: "" };
+
+/** The web's fetch(), which tells servers like this one that their answers may stay on the line. */
+async function fetch(input, init = undefined) {
+  const { fetch } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
+  const isRequest = input instanceof Request;
+  const headers = new Headers(init?.headers ?? (isRequest ? RequestPrototypeGetHeaders(input) : undefined));
+  if (!HeadersPrototypeHas(headers, "X-Accept-Live")) HeadersPrototypeSet(headers, "X-Accept-Live", "*");
+  const response = await fetch(input, { ...init, headers });
+  if (hasPort(response)) {
+    identities.set(response, identityOf(response, headers, isRequest ? RequestPrototypeGetUrl(input) : String(input)));
+  }
+  return response;
+}
+
+/** What the handler said of itself, unless a redirect led elsewhere, and the cookies that came with the answer. */
+function identityOf(response, headers, asked) {
+  const isThere = originOf(asked) === originOf(urlOf(response));
+  const given = isThere ? HeadersPrototypeGet(headers, "cookie") ?? "" : "";
+  const jar = new SafeMap();
+  const set = HeadersPrototypeGetSetCookie(ResponsePrototypeGetHeaders(response));
+  const fresh = ArrayPrototypeMap(set, (line) => StringPrototypeSplit(line, ";")[0]);
+  for (const cookie of new SafeArrayIterator(ArrayPrototypeConcat(StringPrototypeSplit(given, ";"), fresh))) {
+    if (!StringPrototypeIncludes(cookie, "=")) continue;
+    jar.set(StringPrototypeTrim(StringPrototypeSplit(cookie, "=")[0]), StringPrototypeTrim(cookie));
+  }
+  const authorization = isThere ? HeadersPrototypeGet(headers, "authorization") ?? "" : "";
+  return { cookie: ArrayPrototypeJoin([...jar.values()], "; "), authorization };
+}
+
+/** Opens the line of a response; it ends with the exchange that opened it. */
+function openLine(response) {
+  const url = lineOf(response);
+  const exchange = currentExchange();
+  if (url === null || exchange?.ended) return null;
+  const from = originOf(urlOf(response) || "null:");
+  const isSameOrigin = StringPrototypeReplace(URLPrototypeGetOrigin(url), "ws", "http") === from;
+  const identity = isSameOrigin ? identities.get(response) ?? ANYBODY : ANYBODY;
+  const port = new RemotePort((receiver) => dial(URLPrototypeGetHref(url), identity, receiver));
+  exchange?.onEnd(() => port.close(1001, "the exchange that followed this line has ended"));
+  return port;
+}
+
+function originOf(url) {
+  return URLPrototypeGetOrigin(new URL(url));
+}
+
+/** Where a response's line is, or null. @returns {URL | null} */
+function lineOf(response) {
+  const headers = ResponsePrototypeGetHeaders(response);
+  const { 0: today, 1: older } = ArrayPrototypeMap(LINE_HEADERS, (name) => HeadersPrototypeGet(headers, name) ?? "");
+  const address = StringPrototypeStartsWith(today, "socket://")
+    ? StringPrototypeSlice(today, "socket://".length)
+    : StringPrototypeStartsWith(older, "ws:")
+    ? StringPrototypeReplace(StringPrototypeSlice(older, "ws:".length), LEADING_SLASHES, "/")
+    : null;
+  const base = urlOf(response) || undefined;
+  if (address === null || !URLCanParse(address, base)) return null;
+  const url = new URL(address, base);
+  return hasSocketScheme(url) ? url : null;
+}
+
+const LEADING_SLASHES = new SafeRegExp(/^\/*/);
+
+/** @returns {import("../port/remote_port.js").Transport} */
+function dial(url, { cookie, authorization }, receiver) {
+  let socket;
+  try {
+    socket = op_socket_dial(url, "", cookie, authorization, MAX_UNSENT);
+  } catch (error) {
+    queueMicrotask(() => receiver.closed(1006, error.message, false));
+    return { send() {}, close() {} };
+  }
+  listen(socket, {
+    opened: () => receiver.opened(),
+    text: ({ data }) => receiver.frame(data),
+    // Lines have no binary frames.
+    binary() {},
+    closed: ({ code, reason, wasClean }) => receiver.closed(code === NO_STATUS ? 1000 : code, reason, wasClean),
+  });
+  return {
+    send: (text) => op_socket_send(socket, text),
+    close: (code, reason) => op_socket_close(socket, code, reason),
+  };
+}
+
+/** What may wait for an upstream to read, in bytes. */
+const MAX_UNSENT = 1024 * 1024;
+
+define("fetch", fetch);
+setPortOpener(openLine);

@@ -1,0 +1,250 @@
+// What the two ends of a line have in common: events, options, states, and requests that wait for replies.
+
+import { domException } from "../errors/exceptions.js";
+import { checkOptions } from "../errors/options.js";
+import {
+  AbortSignalPrototypeGetAborted,
+  AbortSignalPrototypeGetReason,
+  ArrayIsArray,
+  ArrayPrototypeConcat,
+  ArrayPrototypeFilter,
+  ArrayPrototypeIncludes,
+  CloseEvent,
+  Error,
+  Event,
+  EventPrototypeGetDefaultPrevented,
+  EventPrototypeStopImmediatePropagation,
+  EventPrototypeStopPropagation,
+  EventTarget,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
+  Number,
+  ObjectFreeze,
+  Promise,
+  PromisePrototypeThen,
+  PromiseResolve,
+  SafeArrayIterator,
+  SafeMap,
+  String,
+  Symbol,
+  SymbolToPrimitive,
+  TypeError,
+} from "../primordials.js";
+
+/** Options of messages and of requests. */
+const OPTIONS = ["type", "eventID", "live", "bubbles", "signal"];
+
+/** Options of a message, flat or in the older nested form. */
+export function readOptions(options) {
+  const { wqEventOptions, transfer, ...flat } = ArrayIsArray(options) ? { transfer: options } : options ?? {};
+  if (transfer?.length > 0) {
+    throw new TypeError("Ports are not transferred: use postRequest(), which gets replies.");
+  }
+  checkOptions("postMessage()", flat, OPTIONS);
+  checkOptions("postMessage()", wqEventOptions, OPTIONS);
+  const { type = "message", eventID, live = false, bubbles = false, signal } = wqEventOptions ?? flat;
+  if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
+  return { type, eventID, live, bubbles, signal };
+}
+
+/** A message from the other end. Where a value is asked of it, it stands for its data. */
+export class PortMessageEvent extends Event {
+  #stopped = false;
+
+  constructor(type, { data, eventID, ports = [], cancelable = true }) {
+    super(type, { cancelable });
+    this.data = data;
+    this.eventID = eventID;
+    /** Ports to reply on, where the sender asked for replies. */
+    this.ports = ObjectFreeze(ports);
+  }
+
+  /** Replies on every port. */
+  respondWith(data) {
+    for (const port of new SafeArrayIterator(this.ports)) port.postMessage(data);
+    return this.ports.length > 0;
+  }
+
+  /** Whether a listener kept the event from going further. */
+  get isStopped() {
+    return this.#stopped;
+  }
+
+  stopPropagation() {
+    this.#stopped = true;
+    EventPrototypeStopPropagation(this);
+  }
+
+  stopImmediatePropagation() {
+    this.#stopped = true;
+    EventPrototypeStopImmediatePropagation(this);
+  }
+
+  /** The same message for another target. */
+  copy() {
+    const { type, data, eventID, ports } = this;
+    return new PortMessageEvent(type, { data, eventID, ports: [...new SafeArrayIterator(ports)] });
+  }
+
+  [SymbolToPrimitive](hint) {
+    const { data } = this;
+    if (hint === "number") return Number(data);
+    return hint === "string" || (data !== null && typeof data === "object") ? String(data) : data;
+  }
+
+  toJSON() {
+    return this.data;
+  }
+}
+
+/** How a line closed. */
+export class PortCloseEvent extends CloseEvent {
+  get isStopped() {
+    return false;
+  }
+
+  /** The same for another target. */
+  copy() {
+    const { type, code, reason, wasClean } = this;
+    return new PortCloseEvent(type, { code, reason, wasClean });
+  }
+}
+
+/** The line to a response's source broke before the source had said all. */
+export class LineLostError extends Error {
+  constructor(code, reason) {
+    super(`The line to the upstream closed with ${code}${reason === "" ? "" : ` (${reason})`} before it was done.`);
+    this.name = "LineLostError";
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** For the host: a port has reached a state. */
+export const kReach = Symbol("reach");
+/** For the host: a message was heard here and may go on to whom the port relays. */
+export const kPassOn = Symbol("pass on");
+
+/** For the host: {@link Port} passes its messages on. */
+export const kRelay = Symbol("relay");
+/** Tells a port that somebody listens for a type of messages from now on. */
+export const kListens = Symbol("listens");
+/** For the host: the line of a port is gone. */
+export const kClosed = Symbol("closed");
+/** For a LiveResponse: follows the states that come with a port. */
+export const kFollow = Symbol("follow");
+/** For a LiveResponse: binds a state to the changes that come with a port. */
+export const kBind = Symbol("bind");
+/** For a LiveResponse: holds up what comes with a port. */
+export const kHold = Symbol("hold");
+
+/** One end of a line. */
+export class Port extends EventTarget {
+  #readyState = "connecting";
+  #waiting = [];
+  #onmessage = null;
+  #relay = null;
+
+  /** `connecting` until the other end listens, then `open`, at last `closed`. */
+  get readyState() {
+    return this.#readyState;
+  }
+
+  /** Resolves when the port reaches `state`: `open` or `close`. */
+  readyStateChange(state) {
+    const isOpen = state !== "close" && this.#readyState === "open";
+    if (isOpen || this.#readyState === "closed") return PromiseResolve(this);
+    return new Promise((resolve) => this.#waiting = ArrayPrototypeConcat(this.#waiting, { state, resolve }));
+  }
+
+  [kReach](state) {
+    this.#readyState = state;
+    const ready = ArrayPrototypeFilter(this.#waiting, (waiting) => state === "closed" || waiting.state !== "close");
+    const isLeft = (waiting) => !ArrayPrototypeIncludes(ready, waiting);
+    if (ready.length > 0) this.#waiting = ArrayPrototypeFilter(this.#waiting, isLeft);
+    for (const { resolve } of new SafeArrayIterator(ready)) resolve(this);
+  }
+
+  get onmessage() {
+    return this.#onmessage;
+  }
+
+  set onmessage(handler) {
+    if (this.#onmessage !== null) EventTargetPrototypeRemoveEventListener(this, "message", this.#onmessage);
+    this.#onmessage = typeof handler === "function" ? handler : null;
+    if (this.#onmessage === null) return;
+    EventTargetPrototypeAddEventListener(this, "message", this.#onmessage);
+    this[kListens]("message");
+  }
+
+  /** Somebody listens for messages of this type from now on. */
+  [kListens](_type) {}
+
+  /**
+   * For the host: calls back with each message that no listener kept from going on.
+   * @param {(event: PortMessageEvent, live: boolean) => void} callback
+   * @returns {() => void} what stops that
+   */
+  [kRelay](callback) {
+    this.#relay = callback;
+    return () => {
+      if (this.#relay === callback) this.#relay = null;
+    };
+  }
+
+  [kPassOn](event, live = false) {
+    if (!EventPrototypeGetDefaultPrevented(event) && !event.isStopped) this.#relay?.(event, live);
+  }
+
+  /** Answers messages of one type with what `handler` returns. */
+  addRequestListener(type, handler, options = undefined) {
+    EventTargetPrototypeAddEventListener(this, type, async (event) => event.respondWith(await handler(event)), options);
+    this[kListens](String(type));
+  }
+}
+
+/** Requests that wait for their first reply, by the address `<eventID>:<port>` of the reply. */
+export class Requests {
+  #waiting = new SafeMap();
+
+  /**
+   * @param {((event: PortMessageEvent) => void) | undefined} callback gets the reply, too
+   * @param {() => void} [settled] called when the wait is over, however it ends
+   * @returns {Promise<PortMessageEvent>}
+   */
+  wait(address, callback, signal, settled = () => {}) {
+    const answer = new Promise((resolve, reject) => {
+      const settle = (finish, value) => {
+        if (!this.#waiting.delete(address)) return;
+        if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", onAbort);
+        settled();
+        finish(value);
+      };
+      const onAbort = () => settle(reject, AbortSignalPrototypeGetReason(signal));
+      this.#waiting.set(address, {
+        receive: (event) => settle(resolve, event),
+        close: () => settle(reject, domException("AbortError", "The line closed before the other end answered.")),
+      });
+      if (!signal) return;
+      if (AbortSignalPrototypeGetAborted(signal)) onAbort();
+      else EventTargetPrototypeAddEventListener(signal, "abort", onAbort);
+    });
+    // What a callback throws is its own, and no reason for the line to break.
+    if (callback !== undefined) PromisePrototypeThen(answer, callback, () => {});
+    return answer;
+  }
+
+  has(address) {
+    return this.#waiting.has(address);
+  }
+
+  /** A reply came; one that nobody waits for is dropped. */
+  receive(address, event) {
+    this.#waiting.get(address)?.receive(event);
+  }
+
+  /** Nobody will answer any more. */
+  close() {
+    for (const { close } of new SafeArrayIterator([...this.#waiting.values()])) close();
+  }
+}

@@ -1,0 +1,48 @@
+// A handler that passes on the live response of another server: what is said on either line is said on the other.
+
+import { abort } from "../errors/exceptions.js";
+import { kRelay } from "./port.js";
+import {
+  AbortController,
+  AbortControllerPrototypeGetSignal,
+  EventPrototypeGetType,
+  EventTargetPrototypeAddEventListener,
+  PromisePrototypeCatch,
+  PromisePrototypeThen,
+  SafeArrayIterator,
+} from "../primordials.js";
+
+/**
+ * Connects the line to the client with the line to the upstream. States and deltas take their own way, through the
+ * response. A listener that prevents the default of a message, or stops its propagation, keeps it from going on.
+ * @param {Pick<import("./port.js").Port, typeof kRelay>} client
+ * @param {import("./remote_port.js").RemotePort} upstream
+ * @param {(error: unknown) => void} report who hears of what cannot be passed on
+ * @returns {() => void} what ends that
+ */
+export function relay(client, upstream, report) {
+  const over = new AbortController();
+  EventTargetPrototypeAddEventListener(upstream, "close", () => abort(over), { once: true });
+  const connect = (from, to) => from[kRelay]((event, live) => {
+    try {
+      pass(event, to, { type: EventPrototypeGetType(event), live, signal: AbortControllerPrototypeGetSignal(over) }, fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
+  const fail = (error) => {
+    // Questions that nobody waits for any more have no answer, which harms nobody.
+    if (error?.name !== "AbortError" && error?.name !== "InvalidStateError") report(error);
+  };
+  const stops = [connect(upstream, client), connect(client, upstream)];
+  return () => {
+    abort(over);
+    for (const stop of new SafeArrayIterator(stops)) stop();
+  };
+}
+
+function pass({ data, ports }, to, options, fail) {
+  if (ports.length === 0) return to.postMessage(data, options);
+  const asked = to.postRequest(data, options);
+  PromisePrototypeCatch(PromisePrototypeThen(asked, (answer) => ports[0].postMessage(answer.data)), fail);
+}

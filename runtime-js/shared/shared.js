@@ -1,0 +1,252 @@
+// liveline:shared: a state that is made once for all who follow it, in whichever isolate.
+//
+// Each isolate with viewers asks for the lead of the name. The one that has it runs the source, outside of exchanges,
+// and puts what it makes where the host keeps the latest for all. When its last viewer leaves, another isolate gets the
+// lead; with the last viewer of all, the source ends.
+
+import { core } from "ext:core/mod.js";
+import {
+  op_log_error,
+  op_shared_close,
+  op_shared_lead,
+  op_shared_next,
+  op_shared_open,
+  op_shared_put,
+} from "ext:core/ops";
+import { currentExchange } from "../exchange.js";
+import { clearTimeout, setTimeout } from "../timers.js";
+import { abort } from "../errors/exceptions.js";
+import { encodeJson } from "../answer/values.js";
+import {
+  AbortController,
+  AbortControllerPrototypeGetSignal,
+  Error,
+  IteratorPrototypeNext,
+  IteratorPrototypeReturn,
+  JSONParse,
+  Number,
+  ObjectFreeze,
+  Promise,
+  PromisePrototypeCatch,
+  PromiseResolve,
+  RangeError,
+  SafeMap,
+  String,
+  SymbolAsyncIterator,
+  TypeError,
+} from "../primordials.js";
+
+/** Milliseconds between the end of one run of a source and the beginning of the next. */
+const EVERY = 1000;
+
+/** What was shared in this isolate, by name. */
+const sources = new SafeMap();
+
+/**
+ * Shares what `make` makes.
+ * @param {string} name the same in all isolates
+ * @param {(signal: AbortSignal) => unknown} make a state, a promise of one, or a generator of states
+ * @param {{ every?: number }} [options] milliseconds until it is made again; or until a generator that failed is
+ */
+export function shared(name, make, options = undefined) {
+  const { every = EVERY } = options ?? { __proto__: null };
+  if (typeof name !== "string" || name === "") throw new TypeError("shared(): the first argument is a name.");
+  if (typeof make !== "function") throw new TypeError("shared(): the second argument makes the state, a function.");
+  if (!(Number(every) >= 1)) throw new RangeError("shared(): every is a number of milliseconds, 1 or more.");
+  if (sources.has(name)) throw new TypeError(`shared(): there is a "${name}" already; a name is for one state.`);
+  const source = new Source(name, make, Number(every));
+  sources.set(name, source);
+  return ObjectFreeze({ __proto__: null, states: () => source.states() });
+}
+
+/** For the host: it stopped code that runs for no exchange. That may have been any source's, so all begin anew. */
+export function sourcesStopped() {
+  for (const { 1: source } of sources.entries()) source.restart();
+}
+
+/** One shared state, as this isolate sees it. */
+class Source {
+  #name;
+  #make;
+  #every;
+  #viewers = 0;
+  #run = null;
+
+  constructor(name, make, every) {
+    this.#name = name;
+    this.#make = make;
+    this.#every = every;
+  }
+
+  /** The latest state, once there is one, and then each later one that is not out of date already. */
+  states() {
+    return latestOf(this.#name, true, {
+      begin: () => this.#joined(),
+      end: () => this.#left(),
+      read(put, isFirst) {
+        if (put.error === undefined) return put;
+        // Who has a state keeps it while the source fails.
+        if (!isFirst) return null;
+        throw new Error(put.error);
+      },
+    });
+  }
+
+  restart() {
+    if (this.#run === null) return;
+    this.#stop();
+    this.#start();
+  }
+
+  #joined() {
+    this.#viewers += 1;
+    if (this.#viewers === 1) this.#start();
+  }
+
+  #left() {
+    this.#viewers -= 1;
+    if (this.#viewers === 0) this.#stop();
+  }
+
+  #start() {
+    const handle = op_shared_open(this.#name, true);
+    const run = this.#run = { handle, controller: null, timer: 0, wake: null, over: false };
+    outsideOfExchanges(() => {
+      PromisePrototypeCatch(this.#lead(run), (error) => op_log_error(`the shared state "${this.#name}"`, error));
+    });
+  }
+
+  #stop() {
+    const run = this.#run;
+    this.#run = null;
+    run.over = true;
+    op_shared_close(run.handle);
+    clearTimeout(run.timer);
+    run.wake?.();
+    if (run.controller !== null) abort(run.controller);
+  }
+
+  /** Makes the state again and again, as soon as this isolate has the lead, until the run is over. */
+  async #lead(run) {
+    if (!await op_shared_lead(run.handle) || run.over) return;
+    run.controller = new AbortController();
+    while (!run.over) {
+      try {
+        const made = (0, this.#make)(AbortControllerPrototypeGetSignal(run.controller));
+        if (typeof made?.next === "function") {
+          if (await this.#drain(run, made)) return;
+        } else {
+          const state = await made;
+          if (!run.over) this.#put(run, { state });
+        }
+      } catch (error) {
+        if (run.over) return;
+        op_log_error(`the shared state "${this.#name}"`, error);
+        this.#put(run, { error: String(error?.message ?? error) });
+      }
+      if (run.over) return;
+      await new Promise((resolve) => {
+        run.wake = resolve;
+        run.timer = setTimeout(resolve, this.#every);
+      });
+    }
+  }
+
+  /** Puts what a generator yields. Returns true at its end: nothing follows the last state. */
+  async #drain(run, generator) {
+    let last = undefined;
+    while (!run.over) {
+      const { value, done } = await IteratorPrototypeNext(generator);
+      if (run.over) break;
+      if (done) {
+        this.#put(run, { state: last, done: true });
+        return true;
+      }
+      last = value;
+      this.#put(run, { state: value });
+    }
+    if (typeof generator.return === "function") await IteratorPrototypeReturn(generator);
+    return true;
+  }
+
+  #put(run, value) {
+    op_shared_put(run.handle, encodeJson(value, `The shared state "${this.#name}"`));
+  }
+}
+
+/**
+ * The latest of what the host keeps by a name, again and again: an asynchronous iterator, which ends with the exchange
+ * that asked for it.
+ * @typedef {object} Following
+ * @property {() => void} [begin] called when it begins, and `end` at its end
+ * @property {() => void} [end]
+ * @property {unknown} [initial] what comes first, at once
+ * @property {(value: any, isFirst: boolean) => { state: unknown, done?: boolean } | null} read what a value stands for
+ *
+ * @param {string} name
+ * @param {boolean} ofCode whether only isolates that run the same code have the same value
+ * @param {Following} following
+ */
+export function latestOf(name, ofCode, { begin, end, initial, read }) {
+  let handle = -1;
+  let seen = 0;
+  let isFirst = true;
+  let isOver = false;
+  const finish = () => {
+    if (isOver) return;
+    isOver = true;
+    if (handle === -1) return;
+    op_shared_close(handle);
+    end?.();
+  };
+  const open = () => {
+    handle = op_shared_open(name, ofCode);
+    begin?.();
+    currentExchange()?.onEnd(finish);
+  };
+  return {
+    __proto__: null,
+    async next() {
+      if (!isOver && handle === -1) {
+        open();
+        if (initial !== undefined) return { value: initial, done: false };
+      }
+      while (!isOver) {
+        const put = await op_shared_next(handle, seen);
+        if (put === null || isOver) break;
+        seen = put.version;
+        let found;
+        try {
+          found = read(JSONParse(put.json), isFirst);
+        } catch (error) {
+          finish();
+          throw error;
+        }
+        if (found === null) continue;
+        isFirst = false;
+        if (found.done) finish();
+        return { value: found.state, done: false };
+      }
+      finish();
+      return { value: undefined, done: true };
+    },
+    return(value) {
+      finish();
+      return PromiseResolve({ value, done: true });
+    },
+    [SymbolAsyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** Runs `callback` so that what it starts belongs to no exchange, and ends with none. */
+function outsideOfExchanges(callback) {
+  const outer = core.getAsyncContext();
+  core.setAsyncContext(undefined);
+  try {
+    return callback();
+  } finally {
+    core.setAsyncContext(outer);
+  }
+}

@@ -1,0 +1,189 @@
+//! The modules of client handlers: which files are served, and where their imports lead.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::asset::Asset;
+use super::origins::Source;
+use super::toolchain::{Compiled, Target, Toolchain};
+use crate::router::{Layout, is_server_handler};
+use liveline_compiler::Diagnostic;
+
+/// Where modules are served.
+pub const FOLDER: &str = "/.liveline/client/";
+
+/// Below [`FOLDER`]: the host's own modules, files of packages, and files that links lead to. No folder of routes is
+/// served under such a name, because what it holds would have to be imported from elsewhere.
+const OWN: &str = "@liveline";
+const PACKAGES: &str = "@packages";
+const LINKED: &str = "@linked";
+
+/// What stands in a URL's path as it is.
+const PATH: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
+
+/// Modules by their place below [`FOLDER`].
+pub type Assets = BTreeMap<String, Asset>;
+
+/// What each file that was read imports of other files.
+pub type Imports = HashMap<PathBuf, Vec<PathBuf>>;
+
+/// Finds and compiles the modules of one generation.
+pub struct Modules<'a> {
+    layout: &'a Layout,
+    tools: &'a dyn Toolchain,
+    /// Where each file is served, below [`FOLDER`].
+    places: HashMap<PathBuf, String>,
+    waiting: VecDeque<PathBuf>,
+    assets: Assets,
+    failures: Vec<Diagnostic>,
+    imports: Imports,
+}
+
+impl<'a> Modules<'a> {
+    pub fn new(layout: &'a Layout, tools: &'a dyn Toolchain) -> Modules<'a> {
+        Modules {
+            layout,
+            tools,
+            places: HashMap::new(),
+            waiting: VecDeque::new(),
+            assets: BTreeMap::new(),
+            failures: Vec::new(),
+            imports: Imports::new(),
+        }
+    }
+
+    /// Takes in a handler and what it imports. Returns its URL. One that a link led to is refused.
+    pub fn add_handler(&mut self, file: &Path) -> String {
+        if let Err(refusal) = self.tools.check(file) {
+            self.failures.push(refusal);
+            return String::new();
+        }
+        let url = self.url_of(file);
+        while let Some(file) = self.waiting.pop_front() {
+            if let Err(diagnostic) = self.compile(&file) {
+                self.failures.push(diagnostic);
+            }
+        }
+        url
+    }
+
+    /// The modules by their place, or every error; and every file that was read.
+    pub fn finish(mut self) -> (Result<Assets, Vec<Diagnostic>>, Imports) {
+        let assets = if self.failures.is_empty() { Ok(self.assets) } else { Err(self.failures) };
+        for file in self.places.into_keys() {
+            self.imports.entry(file).or_default();
+        }
+        (assets, self.imports)
+    }
+
+    fn compile(&mut self, file: &Path) -> Result<(), Diagnostic> {
+        let source = std::fs::read_to_string(file)
+            .map_err(|error| Diagnostic::new(format!("cannot read {}: {error}", file.display())))?;
+        let place = self.places[file].clone();
+        if file.extension().is_some_and(|extension| extension == "json") {
+            self.assets.insert(place, Asset::json(source));
+            return Ok(());
+        }
+        let Compiled { mut code, imports, source_map: map } = self.tools.compile(file, source)?;
+        // From the end, so that what stands before keeps its place.
+        for import in imports.iter().rev() {
+            if let Some(url) = self.target_of(&import.specifier, file)? {
+                code.replace_range(import.range.clone(), &serde_json::Value::from(url).to_string());
+            }
+        }
+        let source = Source { file: file.to_owned(), map };
+        self.assets.insert(place, Asset::script(code).made_of(source));
+        Ok(())
+    }
+
+    /// The URL of what `file` imports, where it is not the one that is written there.
+    fn target_of(&mut self, specifier: &str, file: &Path) -> Result<Option<String>, Diagnostic> {
+        match self.tools.resolve(specifier, file)? {
+            Target::Kept => Ok(None),
+            Target::Own(name, source) => {
+                let place = own_place(name);
+                let url = url(&place);
+                self.assets.entry(place).or_insert_with(|| Asset::script(source.to_owned()));
+                Ok(Some(url))
+            }
+            Target::File(target) => {
+                let target = target.canonicalize().unwrap_or(target);
+                if let Some(reason) = self.refusal(&target) {
+                    let message = format!("cannot import \"{specifier}\": {reason}");
+                    return Err(Diagnostic::at_import(message, file, specifier));
+                }
+                let url = self.url_of(&target);
+                self.imports.entry(file.to_owned()).or_default().push(target);
+                Ok(Some(url))
+            }
+        }
+    }
+
+    /// Why browsers do not get to see a file.
+    fn refusal(&self, file: &Path) -> Option<String> {
+        if is_server_handler(file) {
+            return Some("it is a handler of the server, whose source no browser gets".to_owned());
+        }
+        if !is_in_package(file) && !file.starts_with(&self.layout.routes) {
+            let routes = self.layout.routes.display();
+            return Some(format!("{} is outside of {routes}, so no browser gets it", file.display()));
+        }
+        let known = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
+        let extension = file.extension().unwrap_or_default();
+        (!known.iter().any(|known| extension == *known)).then(|| "it is no JavaScript module".to_owned())
+    }
+
+    fn url_of(&mut self, file: &Path) -> String {
+        if let Some(place) = self.places.get(file) {
+            return url(place);
+        }
+        let place = self.place_for(file);
+        let url = url(&place);
+        self.places.insert(file.to_owned(), place);
+        self.waiting.push_back(file.to_owned());
+        url
+    }
+
+    fn place_for(&self, file: &Path) -> String {
+        let below = |folder: &str, path: &Path| format!("{folder}/{}", shown(path));
+        if is_in_package(file) {
+            let names = file.iter().skip_while(|name| *name != "node_modules").skip(1);
+            return below(PACKAGES, &names.collect::<PathBuf>());
+        }
+        match file.strip_prefix(&self.layout.routes) {
+            Ok(path) => shown(path),
+            // The number tells files of one name apart.
+            Err(_) => {
+                let name = file.file_name().unwrap_or_default();
+                below(LINKED, &Path::new(&self.places.len().to_string()).join(name))
+            }
+        }
+    }
+}
+
+/// Where one of the host's own modules is served, below [`FOLDER`].
+pub fn own_place(name: &str) -> String {
+    format!("{OWN}/{name}.js")
+}
+
+/// The name that an encoded path stands for.
+pub fn decoded(path: &str) -> Option<String> {
+    percent_decode_str(path).decode_utf8().ok().map(String::from)
+}
+
+fn url(place: &str) -> String {
+    format!("{FOLDER}{}", utf8_percent_encode(place, &PATH))
+}
+
+/// A path with `/` between its names, on every system.
+fn shown(path: &Path) -> String {
+    let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
+    names.join("/")
+}
+
+fn is_in_package(file: &Path) -> bool {
+    file.iter().any(|name| name == "node_modules")
+}

@@ -1,0 +1,59 @@
+//! The server as configured, resolved once at start-up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dev::Dev;
+use crate::ext::{BodyLimits, KeptDocuments, Mode, Sessions, Shared};
+use crate::lines::Hub;
+use crate::metrics::Observer;
+use crate::router::{FileRules, Layout};
+use crate::trust::Trust;
+use liveline_store::Databases;
+
+/// The server as configured.
+pub struct Settings {
+    pub layout: Layout,
+    pub mode: Mode,
+    /// Isolates that serve side by side, each with module state of its own.
+    pub workers: usize,
+    pub limits: Limits,
+    pub hub: Hub,
+    pub sessions: Sessions,
+    /// What isolates have in common.
+    pub shared: Shared,
+    /// Whom to believe about hosts and addresses.
+    pub trust: Arc<Trust>,
+    pub databases: Databases,
+    /// KeptDocuments that browsers are about to load.
+    pub documents: KeptDocuments,
+    /// What of `public/` has an address.
+    pub files: FileRules,
+    /// Where workers count, if somebody may ask.
+    pub observer: Option<Observer>,
+    /// What open pages are told, in `dev`.
+    pub dev: Option<Arc<Dev>>,
+}
+
+/// What a handler or a stranger may use up.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Until a request without an answer gets 504.
+    pub answer: Duration,
+    /// How long a handler may run without yielding.
+    pub cpu: Duration,
+    /// Bytes of JavaScript heap per isolate.
+    pub heap: usize,
+    /// What requests' bodies may take.
+    pub bodies: BodyLimits,
+    /// Bytes of a request's head.
+    pub header: usize,
+    /// Until a client has sent a request's head.
+    pub header_read: Duration,
+    /// Until a connection without a request is closed.
+    pub keep_alive: Duration,
+    /// How long a client may leave an answer unread.
+    pub write: Duration,
+    /// Bytes of one frame from a client.
+    pub frame: usize,
+}

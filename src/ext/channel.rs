@@ -1,0 +1,186 @@
+//! Channels as handlers see them. Half of `runtime-js/channel.js`.
+
+use std::sync::Arc;
+
+use deno_core::{OpState, op2};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::exchange::exchange_id;
+use super::{Exchanges, OpError};
+use liveline_proto::Envelope;
+use liveline_proto::{Announcement, ChannelId, Entry, Input, Listening, MemberId, Message, Payload, Wording};
+
+/// What `enterChannel()` was given. Payloads are JSON text.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Options {
+    announces: bool,
+    joins: Option<String>,
+    leaves: Option<String>,
+    presence: Option<String>,
+    allow: Option<Vec<String>>,
+    decides: bool,
+}
+
+/// The handler lets its client into a channel, as soon as there is a line.
+#[op2]
+pub fn op_channel_enter(
+    state: &mut OpState,
+    id: f64,
+    #[string] channel: &str,
+    #[serde] options: Options,
+) -> Result<(), OpError> {
+    let channel: ChannelId = channel.parse()?;
+    let Options { announces, joins, leaves, presence, allow, decides } = options;
+    let (joins, leaves) = (payload(joins)?, payload(leaves)?);
+    let announcement = announces.then_some(Announcement { joins, leaves });
+    let entry = Entry { announcement, presence: payload(presence)?, allowed: allow, decides };
+    let exchanges = state.borrow_mut::<Exchanges>();
+    exchanges.input(exchange_id(id), Input::Enter)?;
+    exchanges.on_line(exchange_id(id), move |hub, line| hub.enter(line, channel, entry));
+    Ok(())
+}
+
+/// The handler takes its client out again.
+#[op2(fast)]
+pub fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<(), OpError> {
+    let channel: ChannelId = channel.parse()?;
+    let exchanges = state.borrow_mut::<Exchanges>();
+    exchanges.input(exchange_id(id), Input::Leave)?;
+    exchanges.on_line(exchange_id(id), move |hub, line| hub.leave(line, &channel));
+    Ok(())
+}
+
+/// The handler listens: to what its own `client` says in the channel, to what anybody says there (`channel`), or to who
+/// comes and goes (`presence`).
+#[op2(fast)]
+pub fn op_channel_listen(
+    state: &mut OpState,
+    id: f64,
+    #[string] channel: &str,
+    #[string] to: &str,
+) -> Result<(), OpError> {
+    let channel: ChannelId = channel.parse()?;
+    let to = match to {
+        "client" => Listening::Client,
+        "channel" => Listening::Channel,
+        _ => Listening::Presence,
+    };
+    let exchanges = state.borrow_mut::<Exchanges>();
+    exchanges.on_line(exchange_id(id), move |hub, line| hub.listen(line, &channel, to));
+    Ok(())
+}
+
+/// The handler speaks to every client in the channel. Its own hears it too, so it waits for that one's line.
+#[op2]
+pub fn op_channel_post(
+    state: &mut OpState,
+    id: f64,
+    #[string] channel: &str,
+    #[string] kind: &str,
+    #[string] event_id: &str,
+    #[string] data: Option<String>,
+) -> Result<(), OpError> {
+    let channel: ChannelId = channel.parse()?;
+    let envelope = Envelope { kind: &format!("{}:{kind}", channel.as_str()), event_id, ..Default::default() };
+    let frame = envelope.encode(payload(data)?.as_deref());
+    let exchanges = state.borrow_mut::<Exchanges>();
+    if exchanges.can_join(exchange_id(id)) {
+        exchanges.on_line(exchange_id(id), move |hub, _| hub.post(&channel, &frame));
+    } else {
+        exchanges.hub.post(&channel, &frame);
+    }
+    Ok(())
+}
+
+/// The others hear what the client said, all in the same words.
+#[op2]
+pub fn op_channel_relay(
+    state: &mut OpState,
+    id: f64,
+    #[string] channel: &str,
+    #[string] kind: &str,
+    #[string] event_id: &str,
+    #[string] data: Option<String>,
+    #[smi] size: u32,
+) -> Result<(), OpError> {
+    let wording = Wording::Same(payload(data)?);
+    relay(state, id, channel, Message { kind, event_id, size: size as usize }, wording)
+}
+
+/// The others hear what the client said, each in words of its own.
+#[op2]
+pub fn op_channel_relay_each(
+    state: &mut OpState,
+    id: f64,
+    #[string] channel: &str,
+    #[string] kind: &str,
+    #[string] event_id: &str,
+    #[serde] wordings: Vec<(String, Option<String>)>,
+    #[smi] size: u32,
+) -> Result<(), OpError> {
+    let wordings = wordings.into_iter().map(|(member, data)| {
+        let member: MemberId = member.parse().map_err(|_| OpError::Member(member))?;
+        Ok((member, payload(data)?))
+    });
+    let wording = Wording::Each(wordings.collect::<Result<_, OpError>>()?);
+    relay(state, id, channel, Message { kind, event_id, size: size as usize }, wording)
+}
+
+fn relay(
+    state: &mut OpState,
+    id: f64,
+    channel: &str,
+    message: Message,
+    wording: Wording,
+) -> Result<(), OpError> {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    if let Some(line) = exchanges.line(exchange_id(id)) {
+        exchanges.hub.relay(line, &channel.parse()?, message, wording);
+    }
+    Ok(())
+}
+
+/// The handler has decided over `size` bytes of what its client said.
+#[op2(fast)]
+pub fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    if let Some(line) = exchanges.line(exchange_id(id)) {
+        exchanges.hub.heard(line, size as usize);
+    }
+}
+
+/// Who is in a channel, as JSON.
+#[op2]
+#[string]
+pub fn op_channel_members(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<String, OpError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Member<'a> {
+        id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<&'a RawValue>,
+        is_self: bool,
+    }
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let line = exchanges.line(exchange_id(id));
+    let members = exchanges.hub.members(&channel.parse()?, line);
+    let members: Vec<_> = members
+        .iter()
+        .map(|it| Member { id: it.id.to_string(), data: it.data.as_deref(), is_self: it.is_self })
+        .collect();
+    Ok(serde_json::to_string(&members)?)
+}
+
+/// How many members a channel has.
+#[op2(fast)]
+#[smi]
+pub fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {
+    let size = state.borrow_mut::<Exchanges>().hub.channel_size(&channel.parse()?);
+    Ok(u32::try_from(size).unwrap_or(u32::MAX))
+}
+
+fn payload(json: Option<String>) -> Result<Payload, OpError> {
+    Ok(json.map(RawValue::from_string).transpose()?.map(Arc::from))
+}

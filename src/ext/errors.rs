@@ -1,0 +1,136 @@
+//! What ops throw. Half of `runtime-js/errors/errors.js`, which registers the classes named here.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+use deno_error::JsError;
+
+use super::log::{about, current_exchange};
+use super::memory::NoRoom;
+use super::{Exchanges, from_exception};
+use crate::metrics::HANDLER;
+use liveline_proto::multipart::FormError;
+use liveline_proto::{InvalidChannel, Refused};
+use liveline_store::{SessionError, SqlError};
+
+/// An op could not do what JavaScript asked.
+#[derive(Debug, thiserror::Error, JsError)]
+pub enum OpError {
+    #[class("DOMExceptionInvalidStateError")]
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    #[class(type)]
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[class(type)]
+    #[error("enterChannel(): {0}")]
+    Channel(#[from] InvalidChannel),
+    #[class(type)]
+    #[error("`{0}` is no member of a channel")]
+    Member(String),
+    #[class(type)]
+    #[error("the client did not offer the subprotocol `{0}`")]
+    Protocol(String),
+    #[class(type)]
+    #[error("invalid response header: {0}")]
+    Header(String),
+    #[class(type)]
+    #[error("the body is longer than its Content-Length of {0}")]
+    LongBody(u64),
+    #[class("DOMExceptionInvalidStateError")]
+    #[error("{0} can only be set before the answer is sent")]
+    HeadersSent(&'static str),
+    #[class(type)]
+    #[error("{0}")]
+    Route(String),
+    #[class(generic)]
+    #[error("{0}")]
+    Page(String),
+    #[class(generic)]
+    #[error("no folder is being served yet")]
+    NoSite,
+    #[class("DOMExceptionNetworkError")]
+    #[error("the request's body could not be read: {0}")]
+    RequestBody(String),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("the request's body is larger than the limit of {0} bytes")]
+    RequestTooLarge(usize),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("the bodies of all requests have the {0} bytes that they may take (see --max-bodies)")]
+    BodiesFull(usize),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("{0}")]
+    NoRoom(#[from] NoRoom),
+    #[class(range)]
+    #[error("{0}")]
+    Buffer(NoRoom),
+    #[class(range)]
+    #[error("a shared state may have {0} bytes as JSON")]
+    SharedTooLong(usize),
+    #[class(generic)]
+    #[error("a password could not be checked: {0}")]
+    Password(String),
+    #[class(type)]
+    #[error("{0}")]
+    Form(FormError),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("{0}")]
+    FormTooLarge(FormError),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("{0}")]
+    SessionFull(SessionError),
+    #[class(generic)]
+    #[error("{0}")]
+    SessionStore(SessionError),
+    #[class("DOMExceptionNetworkError")]
+    #[error("{0} cannot be dialled: {1}")]
+    Dial(String, String),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("more than {0} bytes wait for the other side to read")]
+    Unsent(usize),
+    #[class(generic)]
+    #[error("the file could not be read: {0}")]
+    File(#[from] std::io::Error),
+}
+
+impl From<FormError> for OpError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Malformed(_) => OpError::Form(error),
+            FormError::Parts(_) | FormError::Head => OpError::FormTooLarge(error),
+        }
+    }
+}
+
+impl From<SessionError> for OpError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Full => OpError::SessionFull(error),
+            SessionError::Store(_) => OpError::SessionStore(error),
+        }
+    }
+}
+
+impl From<SqlError> for OpError {
+    fn from(error: SqlError) -> Self {
+        OpError::SessionStore(error.into())
+    }
+}
+
+/// Logs an error that no handler caught and no exchange ends over. Reentrant: reading an error may run its getters.
+#[op2(fast, reentrant)]
+pub fn op_log_error<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    state: Rc<RefCell<OpState>>,
+    #[string] what: String,
+    error: v8::Local<'s, v8::Value>,
+) {
+    let diagnostic = from_exception(scope, error);
+    let exchange = current_exchange(scope);
+    let mut state = state.borrow_mut();
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let context = exchanges.context(exchange);
+    about!(error, HANDLER, context, "{what}: {diagnostic}");
+    exchanges.report(&what, &context, &diagnostic);
+}

@@ -1,0 +1,91 @@
+//! Errors that JavaScript threw, as diagnostics.
+
+use std::path::PathBuf;
+
+use deno_core::error::JsError;
+use deno_core::{ModuleSpecifier, v8};
+use liveline_compiler::{Cause, Diagnostic, Place};
+
+/// So many causes are told of at most.
+const CAUSES: usize = 8;
+
+/// The diagnostic of a thrown value. Positions are those of the sources, not of transpiled code.
+pub fn from_exception<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    exception: v8::Local<'s, v8::Value>,
+) -> Diagnostic {
+    from_js_error(&JsError::from_v8_exception(scope, exception))
+}
+
+/// The diagnostic of an error that left JavaScript.
+pub fn from_js_error(error: &JsError) -> Diagnostic {
+    let message = message_of(error);
+    let frames = frames_of(error);
+    let place = frames.first().map(|(_, place)| place.clone());
+    let stack = frames.iter().skip(1).map(|(function, place)| {
+        let function = function.as_deref().unwrap_or("<anonymous>");
+        format!("at {function} ({place})")
+    });
+    let help = help_for(&message).map(String::into_boxed_str);
+    Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error).into() }
+}
+
+/// What to do about errors that code meant for another host runs into.
+fn help_for(message: &str) -> Option<String> {
+    let name = message.strip_prefix("ReferenceError: ")?.strip_suffix(" is not defined")?;
+    let help = match name {
+        "module" | "exports" => "handlers are ES modules: write `export default (event) => ...`",
+        "require" => "handlers are ES modules: write `import name from \"...\"`",
+        "__dirname" | "__filename" => {
+            "handlers are ES modules: `import.meta.dirname`, `import.meta.filename`"
+        }
+        "process" | "Buffer" | "global" | "setImmediate" => "this is Node's; handlers have the web's APIs",
+        "window" | "document" | "localStorage" | "navigator" | "location" => {
+            "this is of pages; a handler for pages is called handler.client.js"
+        }
+        "Deno" | "Bun" => "this is of another host; handlers have the web's APIs",
+        _ => return None,
+    };
+    Some(help.to_owned())
+}
+
+fn message_of(error: &JsError) -> String {
+    let message = error.exception_message.strip_prefix("Uncaught ").unwrap_or(&error.exception_message);
+    message.strip_prefix("(in promise) ").unwrap_or(message).to_owned()
+}
+
+/// The frames of code that somebody wrote: the host's own JavaScript is of no help to who reads this.
+fn frames_of(error: &JsError) -> Vec<(Option<String>, Place)> {
+    let frames = error.frames.iter().filter_map(|frame| {
+        let name = frame.file_name.as_deref()?;
+        if name.starts_with("ext:") || name.starts_with("liveline:") {
+            return None;
+        }
+        let file = file_of(name)?;
+        let line = usize::try_from(frame.line_number?).ok()?;
+        let column = usize::try_from(frame.column_number.unwrap_or(1)).ok()?;
+        Some((frame.function_name.clone(), Place { file, line, column }))
+    });
+    frames.collect()
+}
+
+/// The errors behind an error, the nearest first.
+fn causes_of(error: &JsError) -> Vec<Cause> {
+    let (mut causes, mut waiting) = (Vec::new(), vec![error]);
+    while let Some(error) = waiting.pop() {
+        for below in error.aggregated.iter().flatten().chain(error.cause.as_deref()) {
+            if causes.len() == CAUSES {
+                return causes;
+            }
+            let place = frames_of(below).into_iter().next().map(|(_, place)| place);
+            causes.push(Cause { message: message_of(below), place });
+            waiting.push(below);
+        }
+    }
+    causes
+}
+
+fn file_of(name: &str) -> Option<PathBuf> {
+    let url = ModuleSpecifier::parse(name).ok()?;
+    url.to_file_path().ok()
+}

@@ -1,0 +1,93 @@
+//! Static files for handlers. Half of `runtime-js/files.js`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use deno_core::{OpState, op2};
+use hyper::body::Body as _;
+use hyper::{HeaderMap, Method};
+use serde::Serialize;
+
+use super::exchange::exchange_id;
+use super::request::write_headers;
+use super::{Exchanges, OpError};
+use liveline_proto::Refused;
+
+/// A static file's bytes, or those of its ranges.
+pub type FileBody = hyper_staticfile::Body;
+
+#[derive(Serialize)]
+pub struct FileHead {
+    status: u16,
+    headers: String,
+    /// The file's place among those of its exchange.
+    file: u32,
+}
+
+/// What `public/` says to a path; the exchange's query, conditions and ranges count unless the path is another than its
+/// own, which may come with a query.
+#[op2]
+#[serde]
+pub async fn op_file_open(
+    state: Rc<RefCell<OpState>>,
+    id: f64,
+    #[string] mut target: String,
+    #[string] method: String,
+    rerouted: bool,
+) -> Result<FileHead, OpError> {
+    let answer = {
+        let mut state = state.borrow_mut();
+        let exchanges = state.borrow_mut::<Exchanges>();
+        let request = &exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.request;
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        let headers = if rerouted {
+            HeaderMap::new()
+        } else {
+            let parts = request.parts();
+            if let Some(query) = parts.uri.query() {
+                target = format!("{target}?{query}");
+            }
+            parts.headers.clone()
+        };
+        exchanges.site.as_ref().ok_or(OpError::NoSite)?.file(method, headers, target)
+    };
+    let (head, body) = answer.await?.into_parts();
+    let (status, headers) = (head.status.as_u16(), write_headers(&head.headers));
+    let mut state = state.borrow_mut();
+    let files = &mut state.borrow_mut::<Exchanges>().known(id)?.files;
+    files.push(Some(body));
+    let file = files.len() as u32 - 1;
+    Ok(FileHead { status, headers, file })
+}
+
+/// The next chunk of a file that a handler reads itself; null at its end.
+#[op2]
+#[buffer]
+pub async fn op_file_read(
+    state: Rc<RefCell<OpState>>,
+    id: f64,
+    #[smi] file: u32,
+) -> Result<Option<Vec<u8>>, OpError> {
+    let body = state.borrow_mut().borrow_mut::<Exchanges>().known(id)?.take_file(file);
+    let Some(mut body) = body else { return Ok(None) };
+    let Some(chunk) = next_chunk(&mut body).await? else { return Ok(None) };
+    let mut state = state.borrow_mut();
+    let files = &mut state.borrow_mut::<Exchanges>().known(id)?.files;
+    files[file as usize] = Some(body);
+    Ok(Some(chunk.into()))
+}
+
+async fn next_chunk(body: &mut FileBody) -> std::io::Result<Option<Bytes>> {
+    loop {
+        let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut *body).poll_frame(cx)).await;
+        match frame.transpose()? {
+            None => return Ok(None),
+            Some(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The bridge: what JavaScript may ask of the host. One file for each file of `runtime-js/` that has a native half.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Exchanges`] | the requests of one isolate, by the number that JavaScript knows them by |
+//! | [`Answer`] | an HTTP answer on its way out |
+//! | [`Client`] | how much of an exchange a request's client can follow |
+//! | [`Site`] | what ops need to know of the folder being served |
+//! | [`Patience`] | how long a client may keep the host waiting |
+//! | [`Bodies`] | how many bytes of bodies the process holds |
+//! | [`Shared`] | values that isolates have in common, by name |
+//! | [`Memory`] | how much the JavaScript of an isolate may hold |
+//! | [`Diagnostic`] | an error as a person wants to read it |
+//!
+//! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
+//! are the engine's.
+
+mod answer;
+mod blobs;
+mod bodies;
+mod channel;
+mod client;
+mod cookies;
+mod crypto;
+mod dispatch;
+mod documents;
+mod early;
+mod errors;
+mod exception;
+mod exchange;
+mod files;
+mod form;
+mod head;
+mod log;
+mod memory;
+mod negotiation;
+mod page;
+mod password;
+mod patience;
+mod port;
+mod request;
+mod session;
+mod session_cookie;
+mod session_renewal;
+mod session_watch;
+mod shared;
+mod socket;
+mod sql;
+mod sql_values;
+mod wasm;
+mod websocket;
+
+pub use answer::{Answer, AnswerBody, Chunk, Html, Nature, Streams};
+pub use bodies::{Bodies, BodyLimits, Held};
+pub use client::{Client, LineStream, asks_for_websocket, lists};
+pub use dispatch::{FileAnswer, Route, Site};
+pub use documents::{KeptDocument, KeptDocuments};
+pub use errors::OpError;
+pub use exception::{from_exception, from_js_error};
+pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
+pub use log::current_exchange;
+pub use memory::Memory;
+pub use negotiation::prefers_html;
+pub use page::{PageSource, Show, Shown};
+pub use patience::{Patience, within};
+pub use session::Sessions;
+pub use shared::Shared;
+pub use websocket::SocketLine;
+
+use deno_core::{ExtensionFileSource, ascii_str_include};
+
+use liveline_store::Databases;
+
+deno_core::extension!(
+    liveline,
+    deps = [deno_webidl, deno_web, deno_fetch],
+    ops = [
+        answer::op_answer,
+        answer::op_answer_bytes,
+        answer::op_answer_data,
+        answer::op_answer_file,
+        answer::op_answer_plain,
+        answer::op_answer_stream,
+        answer::op_stream_end,
+        answer::op_stream_gone,
+        answer::op_stream_write,
+        channel::op_channel_enter,
+        channel::op_channel_heard,
+        channel::op_channel_leave,
+        channel::op_channel_listen,
+        channel::op_channel_members,
+        channel::op_channel_post,
+        channel::op_channel_relay,
+        channel::op_channel_relay_each,
+        channel::op_channel_size,
+        crypto::op_crypto_random,
+        crypto::op_crypto_uuid,
+        dispatch::op_asks_for_rest,
+        dispatch::op_file_before,
+        dispatch::op_route,
+        early::op_early_find,
+        early::op_early_keep,
+        early::op_early_listen,
+        early::op_early_repeat,
+        early::op_early_take,
+        early::op_early_type,
+        errors::op_log_error,
+        exchange::op_exchange_answered,
+        cookies::op_cookie_set,
+        cookies::op_cookies,
+        exchange::op_exchange_done,
+        exchange::op_exchange_fail,
+        exchange::op_exchange_hold,
+        exchange::op_exchange_lost,
+        exchange::op_exchange_navigated,
+        exchange::op_exchange_release,
+        exchange::op_exchange_returned,
+        exchange::op_exchange_started,
+        exchange::op_exchange_unreachable,
+        exchange::op_messages_heard,
+        files::op_file_open,
+        files::op_file_read,
+        form::op_form_multipart,
+        form::op_form_urlencoded,
+        form::op_request_ill_body,
+        log::op_console,
+        log::op_console_has_colors,
+        page::op_answer_page,
+        page::op_page_source,
+        password::op_password_hash,
+        password::op_password_verify,
+        port::op_port_close,
+        port::op_port_delta,
+        port::op_port_frame,
+        port::op_port_message,
+        port::op_port_refresh,
+        port::op_port_state,
+        request::op_request_collect,
+        request::op_request_has_body,
+        request::op_request_header,
+        request::op_request_headers,
+        request::op_request_is_own,
+        request::op_request_peer,
+        request::op_request_read,
+        request::op_request_url,
+        session::op_session_change,
+        session::op_session_delete,
+        session::op_session_entries,
+        session::op_session_get,
+        session::op_session_id,
+        session::op_session_renew,
+        session::op_session_set,
+        session::op_session_unwatch,
+        session::op_session_watch,
+        shared::op_shared_close,
+        shared::op_shared_lead,
+        shared::op_shared_next,
+        shared::op_shared_open,
+        shared::op_shared_put,
+        socket::op_socket_close,
+        socket::op_socket_dial,
+        socket::op_socket_next,
+        socket::op_socket_send,
+        socket::op_socket_send_bytes,
+        socket::op_socket_unsent,
+        sql::op_sql_begin,
+        sql::op_sql_close,
+        sql::op_sql_commit,
+        sql::op_sql_exec,
+        sql::op_sql_follow,
+        sql::op_sql_next,
+        sql::op_sql_open,
+        sql::op_sql_query,
+        wasm::op_wasm_gone,
+        wasm::op_wasm_grow,
+        websocket::op_answer_socket,
+        websocket::op_websocket_accept,
+        websocket::op_websocket_bytes,
+        websocket::op_websocket_close,
+        websocket::op_websocket_text,
+        websocket::op_websocket_unsent,
+    ],
+    esm_entry_point = "ext:liveline/main.js",
+    options = { exchanges: Exchanges, databases: Databases, memory: Memory },
+    middleware = blobs::in_place_of_denos,
+    state = |state, options| {
+        state.put(options.exchanges);
+        state.put(options.databases);
+        state.put(options.memory);
+        state.put(answer::Streams::default());
+        state.put(socket::Sockets::default());
+    },
+    // The macro would note the files' paths; the sources have to be in the binary.
+    customizer = |extension: &mut deno_core::Extension| {
+        extension.esm_files = SOURCES.into();
+    },
+);
+
+macro_rules! sources {
+    ($($file:literal),* $(,)?) => {
+        &[$(ExtensionFileSource::new(
+            concat!("ext:liveline/", $file),
+            ascii_str_include!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/", $file)),
+        )),*]
+    };
+}
+
+static SOURCES: &[ExtensionFileSource] = sources![
+    "answer/answer.js",
+    "answer/discard.js",
+    "answer/ranges.js",
+    "answer/response_heads.js",
+    "answer/values.js",
+    "channel.js",
+    "cookies/cookies.js",
+    "cookies/rules.js",
+    "dispatch/dispatch.js",
+    "dispatch/steps.js",
+    "errors/absent.js",
+    "errors/errors.js",
+    "errors/exceptions.js",
+    "errors/options.js",
+    "event/event.js",
+    "event/url.js",
+    "event/waiting.js",
+    "exchange.js",
+    "fetch/dial.js",
+    "fetch/fetch_plus.js",
+    "files.js",
+    "form/form_data.js",
+    "form/nested_keys.js",
+    "globals.js",
+    "keyval.js",
+    "live/blocks.js",
+    "live/live.js",
+    "live_response/live_response.js",
+    "live_response/publish.js",
+    "main.js",
+    "observer/observer.js",
+    "observer/reactive.js",
+    "page/binding.js",
+    "page/binding_problems.js",
+    "page/document.js",
+    "page/expressions.js",
+    "page/imports.js",
+    "page/page.js",
+    "password.js",
+    "port/client_port.js",
+    "port/deltas.js",
+    "port/dialogs.js",
+    "port/frames.js",
+    "port/port.js",
+    "port/relay.js",
+    "port/remote_port.js",
+    "primordials.js",
+    "request.js",
+    "session/session.js",
+    "session/thread.js",
+    "session/user.js",
+    "shared/shared.js",
+    "shared/upload.js",
+    "sql.js",
+    "timers.js",
+    "wasm.js",
+    "websocket/client.js",
+    "websocket/pair.js",
+];

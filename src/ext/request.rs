@@ -1,0 +1,284 @@
+//! What a request said. Half of `runtime-js/request.js`.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
+
+use bytes::Bytes;
+use deno_core::{OpState, ToV8, op2, v8};
+use deno_error::JsErrorBox;
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper::header::{HOST, HeaderMap, HeaderValue};
+
+use super::bodies::Held;
+use super::exchange::BodyFault;
+use super::{BodyLimits, Exchanges, Memory, OpError, Patience, within};
+use crate::trust::Authority;
+use liveline_proto::is_same_origin;
+
+/// The full URL: at the site's origin where that is fixed, else at the host that the visitor named.
+#[op2]
+pub fn op_request_url<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    id: f64,
+) -> Result<v8::Local<'s, v8::Value>, OpError> {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let trust = exchanges.trust.clone();
+    let slot = exchanges.known(id)?;
+    let head = slot.request.parts();
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let url = match &trust.origin {
+        Some(origin) => [&origin.text, path].concat(),
+        None => {
+            let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+            let scheme = if trust.is_secure(slot.requester.is_secure) { "https://" } else { "http://" };
+            [scheme, host, path].concat()
+        }
+    };
+    Ok(match url.is_ascii() {
+        true => byte_string(scope, url.as_bytes()),
+        false => v8::String::new(scope, &url).map_or_else(|| v8::null(scope).into(), Into::into),
+    })
+}
+
+/// Whether an origin leads to this server: the site's, that of the host that the visitor named, or the listener's.
+#[op2(fast)]
+pub fn op_request_is_own(state: &mut OpState, id: f64, #[string] origin: &str) -> Result<bool, OpError> {
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let trust = exchanges.trust.clone();
+    let slot = exchanges.known(id)?;
+    let head = slot.request.parts();
+    let named = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let listens = origin.strip_prefix("http://").and_then(Authority::parse);
+    Ok(trust.origin.as_ref().is_some_and(|own| own.text == origin)
+        || named.is_some_and(|named| is_same_origin(origin, named))
+        || listens.is_some_and(|authority| trust.listens_at(&authority)))
+}
+
+/// All headers.
+#[op2]
+#[string]
+pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
+    Ok(write_headers(&state.borrow_mut::<Exchanges>().known(id)?.request.parts().headers))
+}
+
+/// One header; null where it is absent.
+#[op2]
+pub fn op_request_header<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    id: f64,
+    #[string] name: &str,
+) -> Result<v8::Local<'s, v8::Value>, OpError> {
+    let head = state.borrow_mut::<Exchanges>().known(id)?.request.parts();
+    let headers = &head.headers;
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    // Most names have one value, which then is copied once.
+    Ok(match (values.next(), values.next()) {
+        (None, _) => v8::null(scope).into(),
+        (Some(only), None) => byte_string(scope, only),
+        (Some(first), Some(second)) => {
+            let all: Vec<_> = [first, second].into_iter().chain(values).collect();
+            byte_string(scope, &all.join(&b", "[..]))
+        }
+    })
+}
+
+/// The address that the request came from.
+#[op2]
+#[string]
+pub fn op_request_peer(state: &mut OpState, id: f64) -> Result<String, OpError> {
+    Ok(state.borrow_mut::<Exchanges>().known(id)?.requester.address.to_string())
+}
+
+/// Whether there is a body to read.
+#[op2(fast)]
+pub fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError> {
+    let slot = state.borrow_mut::<Exchanges>().known(id)?;
+    Ok(slot.body.as_ref().is_some_and(|body| !body.is_end_stream()))
+}
+
+/// The next chunk of the body; null at its end.
+#[op2]
+pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Option<Received>, OpError> {
+    let Some(Reading { mut body, mut patience, .. }) = begin(&state, id)? else { return Ok(None) };
+    let data = match next_data(&mut body, &mut patience).await {
+        Ok(None) => return Ok(None),
+        Ok(Some(data)) => came(&state, id, data)?,
+        Err((fault, error)) => return Err(fail(&state, id, fault, error)),
+    };
+    let mut state = state.borrow_mut();
+    let slot = state.borrow_mut::<Exchanges>().known(id)?;
+    slot.body_patience = patience.is_spent().then(|| Box::new(patience));
+    slot.body = Some(body);
+    let memory = state.borrow::<Memory>().clone();
+    Ok(Some(Received { bytes: data.into(), memory, held: None }))
+}
+
+/// What is left of the body, whole. Until it is, it counts for what all bodies may take.
+#[op2]
+pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Received, OpError> {
+    let memory = state.borrow().borrow::<Memory>().clone();
+    let mut whole = Vec::new();
+    let Some(Reading { mut body, mut patience, mut held }) = begin(&state, id)? else {
+        return Ok(Received { bytes: whole, memory, held: None });
+    };
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = next_data(&mut body, &mut patience) => next,
+            () = held.in_the_way() => Err((BodyFault::Crowded, OpError::BodiesFull(held.budget()))),
+        };
+        match next {
+            Ok(None) => return Ok(Received { bytes: whole, memory, held: Some(held) }),
+            Ok(Some(data)) => {
+                let data = came(&state, id, data)?;
+                if held.grow(data.len(), Instant::now()).is_err() {
+                    return Err(fail(&state, id, BodyFault::Crowded, OpError::BodiesFull(held.budget())));
+                }
+                append(&mut whole, &data, body.size_hint().exact());
+            }
+            Err((fault, error)) => return Err(fail(&state, id, fault, error)),
+        }
+    }
+}
+
+/// Bytes of a body on their way into JavaScript, where they count for the isolate.
+pub struct Received {
+    bytes: Vec<u8>,
+    memory: Memory,
+    /// Until they are there, they count as the body's.
+    held: Option<Held>,
+}
+
+impl<'s> ToV8<'s> for Received {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let Received { bytes, memory, held } = self;
+        let length = bytes.len();
+        memory.make_room(scope, length).map_err(|error| JsErrorBox::range_error(error.to_string()))?;
+        let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+        drop(held);
+        let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+        let view = v8::Uint8Array::new(scope, buffer, 0, length);
+        Ok(view.map_or_else(|| v8::null(scope).into(), Into::into))
+    }
+}
+
+/// Appends to a body of which so much is to come, if that is known.
+fn append(whole: &mut Vec<u8>, data: &[u8], to_come: Option<u64>) {
+    let needed = whole.len() + data.len();
+    if needed > whole.capacity() {
+        let to_come = to_come.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        // To double copies little, and takes no more than is announced.
+        let capacity = needed.max(2 * whole.capacity()).min(needed.saturating_add(to_come));
+        whole.reserve_exact(capacity - whole.len());
+    }
+    whole.extend_from_slice(data);
+}
+
+/// A body that is being read. Its exchange has it back, or it has an end.
+struct Reading {
+    body: Box<Incoming>,
+    patience: Patience,
+    held: Held,
+}
+
+/// Takes the body out of its exchange, if it has one.
+fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpError> {
+    let mut state = state.borrow_mut();
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let BodyLimits { patience, ref budget, .. } = exchanges.bodies;
+    let budget = budget.clone();
+    let slot = exchanges.known(id)?;
+    let Some(body) = slot.body.take() else { return Ok(None) };
+    let patience = slot.body_patience.take().map_or_else(|| Patience::new(patience), |patience| *patience);
+    let held = budget.begin(slot.requester.address, Instant::now());
+    Ok(Some(Reading { body, patience, held }))
+}
+
+/// Counts data of the body.
+fn came(state: &Rc<RefCell<OpState>>, id: f64, data: Bytes) -> Result<Bytes, OpError> {
+    let mut state = state.borrow_mut();
+    let exchanges = state.borrow_mut::<Exchanges>();
+    let limit = exchanges.bodies.size;
+    let slot = exchanges.known(id)?;
+    slot.body_read += data.len();
+    if slot.body_read > limit {
+        slot.body_fault = Some(Box::new(BodyFault::TooLarge));
+        return Err(OpError::RequestTooLarge(limit));
+    }
+    Ok(data)
+}
+
+/// Notes why a body has no end.
+fn fail(state: &Rc<RefCell<OpState>>, id: f64, fault: BodyFault, error: OpError) -> OpError {
+    if let Ok(slot) = state.borrow_mut().borrow_mut::<Exchanges>().known(id) {
+        slot.body_fault = Some(Box::new(fault));
+    }
+    error
+}
+
+/// The next data of a body, or its end.
+async fn next_data(
+    body: &mut Incoming,
+    patience: &mut Patience,
+) -> Result<Option<Bytes>, (BodyFault, OpError)> {
+    loop {
+        match next_frame(body, patience).await? {
+            None => return Ok(None),
+            Some(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// The next part of a body, waited for as long as its client may keep the reader waiting.
+async fn next_frame(
+    body: &mut Incoming,
+    patience: &mut Patience,
+) -> Result<Option<Frame<Bytes>>, (BodyFault, OpError)> {
+    let mut next = std::pin::pin!(std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)));
+    let frame = match std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
+        Poll::Ready(frame) => frame,
+        Poll::Pending => {
+            let deadline = patience.wait(Instant::now());
+            match within(deadline, next).await {
+                Some(frame) => frame,
+                None => return Err((BodyFault::Late, OpError::RequestBody("it came too slowly".into()))),
+            }
+        }
+    };
+    let frame = frame.transpose().map_err(|it| (BodyFault::Broken, OpError::RequestBody(it.to_string())))?;
+    if patience.is_waiting() {
+        let bytes = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        patience.moved(bytes, Instant::now());
+    }
+    Ok(frame)
+}
+
+/// A list of headers as JavaScript reads it: a line for each name and each value.
+pub(super) fn write_headers(headers: &HeaderMap) -> String {
+    let mut text = String::new();
+    for (name, value) in headers {
+        text += name.as_str();
+        text.push('\n');
+        text.extend(value.as_bytes().iter().copied().map(char::from));
+        text.push('\n');
+    }
+    text
+}
+
+/// JavaScript's byte strings: one UTF-16 unit to each byte.
+fn byte_string<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::Value> {
+    // Heads are far shorter than V8's strings can be.
+    let string = v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal);
+    string.map_or_else(|| v8::null(scope).into(), Into::into)
+}

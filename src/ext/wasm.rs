@@ -1,0 +1,29 @@
+//! WebAssembly's memories, which V8 does not count. Half of `runtime-js/wasm.js`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+
+use super::{Memory, OpError};
+
+/// A memory is to have so many bytes more.
+#[op2(fast)]
+pub fn op_wasm_grow(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: Rc<RefCell<OpState>>,
+    bytes: f64,
+) -> Result<(), OpError> {
+    let memory = state.borrow().borrow::<Memory>().clone();
+    let bytes = bytes as usize;
+    memory.make_room(scope, bytes).map_err(OpError::Buffer)?;
+    memory.keep(bytes);
+    memory.tell_of_stores(scope);
+    Ok(())
+}
+
+/// A memory of so many bytes is gone.
+#[op2(fast)]
+pub fn op_wasm_gone(state: &mut OpState, bytes: f64) {
+    state.borrow::<Memory>().give_back(bytes as usize);
+}

@@ -1,0 +1,462 @@
+//! One connection that carries a line: a WebSocket, or a response that does not end.
+//!
+//! An idle connection owns no buffer. What is read goes through a buffer of the thread; what is written is taken from
+//! the engine at the moment when it can go out, by whoever made it ready: many frames in one system call. Only what the
+//! system did not take is kept, and then the connection's task waits until it does.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::future::Future;
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::Shutdown;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::Hub;
+use super::hub::Client;
+use liveline_proto::websocket::{self, Decoder, Kind, Received, Violation};
+use liveline_proto::{Close, CloseCode, Outgoing, Seat, Take};
+use liveline_proto::{Format, Frame};
+
+/// How many bytes of frames are taken at a time.
+const BATCH_BYTES: usize = 32 * 1024;
+
+/// A frame of so many bytes is not copied, but written from where it is.
+const LARGE_BYTES: usize = 16 * 1024;
+
+/// What one read takes at most.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Reads of one connection before others have their turn.
+const READS_PER_TURN: usize = 4;
+
+/// How frames look on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Both ways; messages may be `limit` bytes long.
+    WebSocket { limit: usize },
+    /// The same without envelopes.
+    Raw { limit: usize },
+    /// Down only, as a response of this format. What the client sends on the connection is ignored.
+    Events(Format),
+}
+
+/// A connection whose handshake is done.
+pub struct Connection {
+    pub stream: TcpStream,
+    /// What was read from it already.
+    pub read: Bytes,
+    /// What is to be written before all frames.
+    pub head: Vec<u8>,
+    pub framing: Framing,
+    /// Kept as long as the connection: what was taken up for it.
+    pub place: Box<dyn Debug + Send>,
+}
+
+/// Carries the line of `seat` until it or the connection is gone.
+pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Output = ()> + Send + use<> {
+    let Connection { stream, read: first, head, framing, place } = connection;
+    let rest = (!head.is_empty()).then(|| Box::new(Rest { bytes: head, tail: None, at: 0 }));
+    let socket = Arc::new(Socket {
+        hub: hub.clone(),
+        seat,
+        framing,
+        stream,
+        writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
+        waker: AtomicWaker::new(),
+        paused: AtomicBool::new(false),
+        is_broken: AtomicBool::new(false),
+    });
+    hub.seated(&socket);
+    let input = match framing {
+        Framing::WebSocket { limit } | Framing::Raw { limit } => Input::Frames(Decoder::new(limit)),
+        Framing::Events(_) => Input::Ignored,
+    };
+    let mut carrying = Carrying { socket, input, _place: place };
+    let over = (!first.is_empty()).then(|| carrying.take_in(&mut first.to_vec())).flatten();
+    carrying.socket.flush();
+    async move {
+        let close = match over {
+            Some(close) => close,
+            None => (&mut carrying).await,
+        };
+        let Carrying { socket, .. } = carrying;
+        socket.hub.unseated(&socket, close);
+    }
+}
+
+// Besides the socket it is all that a connection's task is made of.
+const _: () = assert!(size_of::<Carrying>() <= 48);
+
+/// A line's connection, as far as whoever writes needs it.
+pub(super) struct Socket {
+    hub: Hub,
+    pub(super) seat: Seat,
+    framing: Framing,
+    stream: TcpStream,
+    writer: Mutex<Writer>,
+    /// The task that reads, and that waits until more can be written.
+    waker: AtomicWaker,
+    /// The task does not read because the handler is behind.
+    paused: AtomicBool,
+    /// The client broke the rules, so that its answer to the close frame could not be read.
+    is_broken: AtomicBool,
+}
+
+struct Writer {
+    flow: Flow,
+    /// A close frame was written; nothing may come after it.
+    has_closed: bool,
+    /// What the system did not take.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// Whoever has something to write may try.
+    Flowing,
+    /// The system takes no more for now; the task waits for it.
+    Blocked,
+    /// The connection broke, or its line is gone.
+    Over,
+}
+
+/// Bytes on their way, `at` of them written. A large frame at the end is shared with other lines.
+struct Rest {
+    bytes: Vec<u8>,
+    tail: Option<Frame>,
+    at: usize,
+}
+
+impl Socket {
+    /// Writes what the line has to say, as far as the system takes it.
+    pub(super) fn flush(&self) {
+        if self.paused.load(Ordering::Acquire) {
+            // Perhaps it was woken because reading may go on.
+            self.waker.wake();
+        }
+        let mut writer = self.writer();
+        if writer.flow == Flow::Flowing {
+            writer.flow = self.write_out(&mut writer);
+            if writer.flow != Flow::Flowing {
+                self.waker.wake();
+            }
+        }
+    }
+
+    fn write_out(&self, writer: &mut Writer) -> Flow {
+        if let Some(mut rest) = writer.rest.take() {
+            match write(&self.stream, &rest.bytes, rest.tail.as_ref(), &mut rest.at) {
+                Ok(true) => self.end_if_last(writer),
+                Ok(false) => {
+                    writer.rest = Some(rest);
+                    return Flow::Blocked;
+                }
+                Err(_) => return Flow::Over,
+            }
+        }
+        SCRATCH.with_borrow_mut(|Scratch { outgoing, bytes }| {
+            loop {
+                outgoing.clear();
+                bytes.clear();
+                let tail = match self.hub.take(self.seat, BATCH_BYTES, outgoing) {
+                    Take::Idle => return Flow::Flowing,
+                    Take::Gone => return Flow::Over,
+                    Take::Some => self.framing.encode(outgoing.drain(..), bytes),
+                    Take::Close(close) => {
+                        self.framing.close(&close, bytes);
+                        writer.has_closed = true;
+                        None
+                    }
+                };
+                let mut at = 0;
+                match write(&self.stream, bytes, tail.as_ref(), &mut at) {
+                    Ok(true) => self.end_if_last(writer),
+                    Ok(false) => {
+                        let unwritten = bytes.split_off(at.min(bytes.len()));
+                        let at = at.saturating_sub(bytes.len());
+                        writer.rest = Some(Box::new(Rest { bytes: unwritten, tail, at }));
+                        return Flow::Blocked;
+                    }
+                    Err(_) => return Flow::Over,
+                }
+            }
+        })
+    }
+
+    /// Ends the connection's half of this side where the client does not answer to the close frame: it cannot be heard, or
+    /// waits for the end of its response.
+    fn end_if_last(&self, writer: &Writer) {
+        let is_response = matches!(self.framing, Framing::Events(_));
+        if writer.has_closed && (is_response || self.is_broken.load(Ordering::Acquire)) {
+            // Where this fails, the connection is gone.
+            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Answers a client's frames at once, unless something else waits to go out.
+    fn answer(&self, bytes: &[u8]) {
+        let mut writer = self.writer();
+        if writer.has_closed {
+            return;
+        }
+        let rest = match (writer.flow, &mut writer.rest) {
+            (Flow::Flowing, rest @ None) => rest,
+            // A client that does not read gets no pongs.
+            _ => return,
+        };
+        let mut at = 0;
+        match write(&self.stream, bytes, None, &mut at) {
+            Ok(true) => {}
+            Ok(false) => {
+                *rest = Some(Box::new(Rest { bytes: bytes.to_vec(), tail: None, at }));
+                writer.flow = Flow::Blocked;
+            }
+            Err(_) => writer.flow = Flow::Over,
+        }
+    }
+
+    /// Lets writers go on once the system takes more. Says whether the connection is over.
+    fn poll_flow(&self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.writer().flow {
+                Flow::Flowing => return Poll::Pending,
+                Flow::Over => return Poll::Ready(()),
+                Flow::Blocked => {}
+            }
+            let writable = ready!(self.stream.poll_write_ready(cx));
+            let mut writer = self.writer();
+            writer.flow = if writable.is_ok() { self.write_out(&mut writer) } else { Flow::Over };
+        }
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().expect("writing does not panic")
+    }
+
+    /// The line has another connection now.
+    pub(super) fn replaced(&self) {
+        self.writer().flow = Flow::Over;
+        self.waker.wake();
+    }
+}
+
+/// Writes from `at` on, and moves it. Says whether all is written.
+fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize) -> io::Result<bool> {
+    let tail = tail.map_or(&[][..], Frame::as_bytes);
+    let total = bytes.len() + tail.len();
+    while *at < total {
+        let written = if tail.is_empty() {
+            stream.try_write(&bytes[*at..])
+        } else {
+            let (first, skipped) = (&bytes[(*at).min(bytes.len())..], at.saturating_sub(bytes.len()));
+            stream.try_write_vectored(&[IoSlice::new(first), IoSlice::new(&tail[skipped..])])
+        };
+        match written {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => *at += written,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// What a thread writes and reads with.
+struct Scratch {
+    outgoing: Vec<Outgoing>,
+    bytes: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> =
+        const { RefCell::new(Scratch { outgoing: Vec::new(), bytes: Vec::new() }) };
+    static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Framing {
+    /// Encodes what was taken. A large frame at the end comes back instead, to be written after the bytes.
+    fn encode(self, outgoing: impl Iterator<Item = Outgoing>, out: &mut Vec<u8>) -> Option<Frame> {
+        let mut tail: Option<Frame> = None;
+        for outgoing in outgoing {
+            // Only the last of a batch is large; what comes after it must not overtake it.
+            if let Some(frame) = tail.take() {
+                out.extend_from_slice(frame.as_bytes());
+            }
+            match self {
+                Framing::WebSocket { .. } | Framing::Raw { .. } => tail = frame(outgoing, out),
+                Framing::Events(format) => match outgoing {
+                    Outgoing::Frame(frame) | Outgoing::Numbered(_, frame) => format.frame(&frame, out),
+                    Outgoing::Ping => format.ping(out),
+                    Outgoing::Control(_) => {}
+                },
+            }
+        }
+        tail
+    }
+
+    fn close(self, close: &Close, out: &mut Vec<u8>) {
+        match self {
+            Framing::WebSocket { .. } | Framing::Raw { .. } => {
+                websocket::close_frame(close.code.number(), &close.reason, out);
+            }
+            Framing::Events(format) => format.close(close.code.number(), &close.reason, out),
+        }
+    }
+}
+
+/// Writes a WebSocket frame; of a large one only what stands before its payload.
+fn frame(outgoing: Outgoing, out: &mut Vec<u8>) -> Option<Frame> {
+    let (number, payload) = match outgoing {
+        Outgoing::Frame(frame) => (String::new(), frame),
+        Outgoing::Numbered(number, frame) => (format!("{number} "), frame),
+        Outgoing::Control(text) => (String::new(), text.into()),
+        Outgoing::Ping => {
+            websocket::frame(Kind::Ping, &[], out);
+            return None;
+        }
+    };
+    let kind = if matches!(payload, Frame::Text(_)) { Kind::Text } else { Kind::Binary };
+    websocket::header(kind, number.len() + payload.len(), out);
+    out.extend_from_slice(number.as_bytes());
+    if payload.len() >= LARGE_BYTES {
+        return Some(payload);
+    }
+    out.extend_from_slice(payload.as_bytes());
+    None
+}
+
+/// The task of a connection: reads, and waits until more can be written.
+struct Carrying {
+    socket: Arc<Socket>,
+    input: Input,
+    _place: Box<dyn Debug + Send>,
+}
+
+enum Input {
+    Frames(Decoder),
+    /// The client has nothing to say here, or broke the rules.
+    Ignored,
+}
+
+impl Future for Carrying {
+    type Output = Close;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
+        let this = self.get_mut();
+        this.socket.waker.register(cx.waker());
+        if this.socket.poll_flow(cx).is_ready() {
+            return Poll::Ready(CloseCode::Abnormal.into());
+        }
+        INPUT.with_borrow_mut(|buffer| {
+            buffer.resize(READ_BYTES, 0);
+            for _ in 0..READS_PER_TURN {
+                if !this.may_read() {
+                    return Poll::Pending;
+                }
+                match ready!(this.socket.poll_read(cx, buffer)) {
+                    Ok(0) | Err(_) => return Poll::Ready(CloseCode::Abnormal.into()),
+                    Ok(read) => {
+                        if let Some(close) = this.take_in(&mut buffer[..read]) {
+                            return Poll::Ready(close);
+                        }
+                    }
+                }
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+}
+
+impl Carrying {
+    /// Whether the handler has kept up with the client.
+    fn may_read(&self) -> bool {
+        let Socket { hub, seat, paused, .. } = &*self.socket;
+        if hub.may_read(*seat) {
+            paused.store(false, Ordering::Relaxed);
+            return true;
+        }
+        paused.store(true, Ordering::Release);
+        // It may have caught up before the flag was up.
+        let may = hub.may_read(*seat);
+        if may {
+            paused.store(false, Ordering::Release);
+        }
+        may
+    }
+
+    /// Takes in what the client sent. Says how it closed the connection, if it did.
+    fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
+        let Socket { hub, seat, framing, .. } = &*self.socket;
+        let Input::Frames(decoder) = &mut self.input else { return None };
+        let is_raw = matches!(framing, Framing::Raw { .. });
+        let receive = |client: &mut Client| {
+            let (mut answers, mut closed) = (Vec::new(), None);
+            let result = decoder.feed(bytes, |received| {
+                match received {
+                    Received::Text(text) if is_raw => client.raw(text.into()),
+                    Received::Binary(bytes) if is_raw => {
+                        client.raw(Frame::Binary(Bytes::copy_from_slice(bytes)));
+                    }
+                    Received::Text(text) => client.text(text),
+                    Received::Binary(_) => client.cut(CloseCode::Unsupported),
+                    Received::Ping(payload) => {
+                        client.alive();
+                        websocket::frame(Kind::Pong, payload, &mut answers);
+                    }
+                    Received::Pong => client.alive(),
+                    Received::Close(code, reason) => {
+                        let close = closed_by_client(code, reason, is_raw);
+                        websocket::close_frame(close.code.number(), &close.reason, &mut answers);
+                        closed = Some(close);
+                    }
+                }
+                if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            ((result, closed), answers)
+        };
+        let ((result, closed), _) =
+            hub.receive_and_answer(*seat, receive, |(_, answers)| self.socket.answer(answers));
+        if let Err(violation) = result {
+            self.break_off(violation);
+        }
+        closed
+    }
+
+    /// The client broke the rules: it is told so, and what it says from here on is not looked at.
+    fn break_off(&mut self, violation: Violation) {
+        let Socket { hub, seat, is_broken, .. } = &*self.socket;
+        is_broken.store(true, Ordering::Release);
+        let close = Close::because(CloseCode::from(violation.code()), violation.to_string());
+        hub.receive(*seat, |client| client.close(close));
+        self.input = Input::Ignored;
+    }
+}
+
+fn closed_by_client(code: Option<u16>, reason: &str, is_raw: bool) -> Close {
+    match code {
+        Some(code) => Close::because(CloseCode::from(code), reason.to_owned()),
+        // The web's number for none (RFC 6455 section 7.1.5).
+        None if is_raw => Close::because(CloseCode::Other(1005), String::new()),
+        None => CloseCode::Done.into(),
+    }
+}

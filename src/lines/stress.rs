@@ -1,0 +1,391 @@
+//! Hubs and sockets on real threads and real connections: whoever writes, whenever the system takes no more, and however
+//! often a connection breaks, every frame arrives once and in order, and nobody waits for ever.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use super::socket::{self, Connection, Framing};
+use super::{Hub, Told};
+use liveline_proto::Welcome;
+use liveline_proto::{
+    Carrier, Class, Event, ExchangeId, Limits, LineId, Outgoing, OwnerId, Parcel, Seat, Token, Visitor,
+};
+
+const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
+
+/// Much longer than anything takes, and short of for ever.
+const TOO_LONG: Duration = Duration::from_secs(60);
+
+const LINES: usize = 6;
+const WRITERS: u64 = 3;
+const FRAMES: u64 = 400;
+const MESSAGES: u64 = 2000;
+
+fn visitor() -> Visitor {
+    Visitor { session: None, address: [127, 0, 0, 1].into() }
+}
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// A listener whose connections take little at a time.
+async fn listener() -> TcpListener {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_send_buffer_size(8 * 1024).expect("a small buffer");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    socket.listen(16).expect("it is bound")
+}
+
+/// A connection and the socket at its host's end, which carries the line.
+async fn connect(hub: &Hub, listener: &TcpListener, seat: Seat) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(8 * 1024).expect("a small buffer");
+    let address = listener.local_addr().expect("it is bound");
+    let (near, far) = tokio::join!(socket.connect(address), listener.accept());
+    let framing = Framing::WebSocket { limit: 1 << 20 };
+    let connection = Connection {
+        stream: far.expect("it listens").0,
+        read: Bytes::new(),
+        head: Vec::new(),
+        framing,
+        place: Box::new(()),
+    };
+    tokio::spawn(socket::serve(hub, seat, connection));
+    near.expect("it listens")
+}
+
+/// A client's text frame. A mask of zeros changes nothing.
+fn masked(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("tests say little").to_be_bytes();
+    [&[0x81, 0xfe, length[0], length[1], 0, 0, 0, 0], text.as_bytes()].concat()
+}
+
+/// The frame in front of `buffer`, if it is complete.
+fn unframed(buffer: &mut Vec<u8>) -> Option<String> {
+    let (length, start) = match buffer.get(1)? {
+        126 => (usize::from(u16::from_be_bytes(buffer.get(2..4)?.try_into().ok()?)), 4),
+        127 => (u64::from_be_bytes(buffer.get(2..10)?.try_into().ok()?) as usize, 10),
+        short => (usize::from(*short), 2),
+    };
+    let text = std::str::from_utf8(buffer.get(start..start + length)?).expect("a text frame").to_owned();
+    buffer.drain(..start + length);
+    Some(text)
+}
+
+/// A client that reads slowly, drops its connection now and then if it can come again, and says something meanwhile.
+struct Client {
+    hub: Hub,
+    listener: TcpListener,
+    token: Token,
+    is_resumable: bool,
+    dice: Dice,
+    /// The number of the last frame that it has.
+    last: u64,
+    /// What comes next from each writer.
+    next: HashMap<String, u64>,
+}
+
+/// What reading a frame comes to.
+enum Read {
+    Go,
+    Lost,
+    Done,
+}
+
+impl Client {
+    async fn follow(mut self, mut seat: Seat) {
+        loop {
+            let stream = connect(&self.hub, &self.listener, seat).await;
+            if self.read_until_lost(stream).await {
+                return;
+            }
+            let from = (None, None);
+            seat = self.hub.resume(self.token, self.last, &visitor(), from).expect("the line waits");
+        }
+    }
+
+    /// Says whether everything has come.
+    async fn read_until_lost(&mut self, stream: TcpStream) -> bool {
+        let (mut read, mut write) = stream.into_split();
+        let (says, mut said) = tokio::sync::mpsc::unbounded_channel::<String>();
+        // It goes on reading while the host does not.
+        let writing = tokio::spawn(async move {
+            while let Some(text) = said.recv().await {
+                if write.write_all(&masked(&text)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        if !self.is_resumable {
+            let _ = says.send(CONNECT.to_owned());
+            (0..MESSAGES).for_each(|number| drop(says.send(number.to_string())));
+        }
+        let mut buffer = Vec::new();
+        let mut piece = vec![0; 4096];
+        let is_done = 'reading: loop {
+            let length = 1 + self.dice.below(piece.len() as u64) as usize;
+            let count = read.read(&mut piece[..length]).await.unwrap_or(0);
+            if count == 0 {
+                break false;
+            }
+            buffer.extend_from_slice(&piece[..count]);
+            while let Some(text) = unframed(&mut buffer) {
+                match self.take_in(&text, &says) {
+                    Read::Go => {}
+                    Read::Lost => break 'reading false,
+                    Read::Done => break 'reading true,
+                }
+            }
+            tokio::task::yield_now().await;
+        };
+        if is_done {
+            // What it said may still be on its way.
+            drop(says);
+            writing.await.expect("writing does not panic");
+        } else {
+            assert!(self.is_resumable, "a plain line is not lost");
+            writing.abort();
+        }
+        is_done
+    }
+
+    fn take_in(&mut self, text: &str, says: &tokio::sync::mpsc::UnboundedSender<String>) -> Read {
+        let mut frame = text;
+        if let Some(welcome) = text.strip_prefix('w').filter(|_| self.is_resumable) {
+            let welcome: Welcome = serde_json::from_str(welcome).expect("a welcome");
+            assert!(!welcome.lost);
+            self.token = welcome.token.parse().expect("a token");
+            let _ = says.send(format!("a{}", self.last));
+            for number in welcome.received + 1..=MESSAGES + 1 {
+                let envelope = if number == 1 { CONNECT.to_owned() } else { (number - 2).to_string() };
+                let _ = says.send(format!("{number} {envelope}"));
+            }
+            return Read::Go;
+        }
+        if text.starts_with('a') && self.is_resumable {
+            return Read::Go;
+        }
+        if self.is_resumable {
+            let (number, rest) = text.split_once(' ').expect("a number");
+            assert_eq!(number.parse(), Ok(self.last + 1), "exactly once");
+            self.last += 1;
+            frame = rest;
+            if self.last.is_multiple_of(4) || frame.len() > 10_000 {
+                let _ = says.send(format!("a{}", self.last));
+            }
+        }
+        if frame.contains("response.done") {
+            return Read::Done;
+        }
+        if let Some((writer, rest)) = frame.split_once(' ').filter(|_| !frame.starts_with('{')) {
+            let serial: u64 =
+                rest.split(' ').next().and_then(|serial| serial.parse().ok()).expect("a serial");
+            let next = self.next.entry(writer.to_owned()).or_default();
+            assert_eq!(*next, serial, "of {writer}");
+            *next += 1;
+        }
+        if self.is_resumable && self.dice.below(60) == 0 { Read::Lost } else { Read::Go }
+    }
+}
+
+/// How often each line was drained, for writers that wait.
+#[derive(Default)]
+struct Drained {
+    times: Mutex<HashMap<LineId, u64>>,
+    changed: Condvar,
+}
+
+impl Drained {
+    fn times(&self, line: LineId) -> u64 {
+        self.times.lock().expect("nobody panics").get(&line).copied().unwrap_or(0)
+    }
+
+    fn wait(&self, line: LineId, before: u64) {
+        let times = self.times.lock().expect("nobody panics");
+        let is_as_before =
+            |times: &mut HashMap<LineId, u64>| times.get(&line).copied().unwrap_or(0) == before;
+        let (_times, timeout) =
+            self.changed.wait_timeout_while(times, TOO_LONG, is_as_before).expect("nobody panics");
+        assert!(!timeout.timed_out(), "{line} is never drained");
+    }
+}
+
+/// Says so many frames on each line, in turns, and waits for those that are behind.
+fn write(hub: &Hub, writer: u64, lines: &[LineId], drained: &Drained) {
+    let mut dice = Dice(writer);
+    for serial in 0..FRAMES {
+        for line in lines {
+            let length = if dice.below(20) == 0 { 20_000 } else { dice.below(600) };
+            let text = format!("writer-{writer} {serial} {}", "x".repeat(length as usize));
+            let before = drained.times(*line);
+            if hub.send(*line, Parcel::new(Class::Message, text)) {
+                drained.wait(*line, before);
+            }
+            if dice.below(3) == 0 {
+                hub.flush();
+            }
+        }
+    }
+    hub.flush();
+}
+
+/// Hears what clients say, in order: nothing is handled before all that may wait does, so that clients are not read.
+fn hear(hub: &Hub, mailbox: &mpsc::Receiver<Told>) {
+    let mut next: HashMap<LineId, u64> = HashMap::new();
+    let (mut heard, mut unhandled) = (0, Vec::new());
+    while heard < LINES as u64 * MESSAGES {
+        let first = mailbox.recv_timeout(TOO_LONG).expect("clients are not read any more");
+        for told in [first].into_iter().chain(mailbox.try_iter()) {
+            if let Event::Message { payload: Some(payload), .. } = &told.event {
+                let next = next.entry(told.line).or_default();
+                assert_eq!(payload.get(), next.to_string(), "on {}", told.line);
+                *next += 1;
+                heard += 1;
+            }
+            unhandled.push(told);
+        }
+        unhandled.drain(..).for_each(|told| hub.was_heard(&told));
+    }
+}
+
+fn mailbox(hub: &Hub, drained: &Arc<Drained>) -> (OwnerId, mpsc::Receiver<Told>) {
+    let (tells, told) = mpsc::channel();
+    let drained = drained.clone();
+    let owner = hub.register(move |told: Told| {
+        if let Event::Drained { .. } = told.event {
+            *drained.times.lock().expect("nobody panics").entry(told.line).or_default() += 1;
+            drained.changed.notify_all();
+        }
+        let _ = tells.send(told);
+    });
+    (owner, told)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn every_frame_arrives_once_and_in_order() {
+    let limits = Limits { queue_bytes: 120_000, ..Limits::default() };
+    let hub = Hub::new(limits, Handle::current());
+    let drained = Arc::new(Drained::default());
+    let (owner, told) = mailbox(&hub, &drained);
+    let mut clients = JoinSet::new();
+    let mut lines = Vec::new();
+    for n in 0..LINES {
+        let (line, token) = hub.open(owner, ExchangeId(n as u64), visitor()).expect("there is room");
+        let is_resumable = n % 2 == 0;
+        let seat = match is_resumable {
+            true => hub.join_resumable(token, &visitor(), (None, None)),
+            false => hub.join(token, Carrier::Socket, &visitor(), (None, None)),
+        };
+        let client = Client {
+            hub: hub.clone(),
+            listener: listener().await,
+            token,
+            is_resumable,
+            dice: Dice(n as u64),
+            last: 0,
+            next: HashMap::new(),
+        };
+        clients.spawn(client.follow(seat.expect("a new line")));
+        lines.push(line);
+    }
+    let mut threads: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (hub, lines, drained) = (hub.clone(), lines.clone(), drained.clone());
+            std::thread::spawn(move || write(&hub, writer, &lines, &drained))
+        })
+        .collect();
+    let hears = hub.clone();
+    threads.push(std::thread::spawn(move || hear(&hears, &told)));
+    let host = hub.clone();
+    let all = tokio::task::spawn_blocking(move || {
+        threads.into_iter().for_each(|thread| thread.join().expect("everything was said and heard"));
+        lines.iter().for_each(|line| host.complete(*line));
+        host.flush();
+    });
+    tokio::time::timeout(2 * TOO_LONG, all).await.expect("everything is said").expect("no panic");
+    let read = async {
+        while let Some(client) = clients.join_next().await {
+            client.expect("no client panics")
+        }
+    };
+    tokio::time::timeout(TOO_LONG, read).await.expect("everything is read");
+    let stats = hub.stats();
+    assert!(stats.resumed > 0, "some connections broke");
+    assert_eq!((stats.dropped, stats.coalesced), (0, 0));
+}
+
+/// Whichever threads they come by. The mailbox gives the second message time to overtake the first.
+#[tokio::test]
+async fn owners_hear_things_in_the_order_in_which_they_happened() {
+    let hub = Hub::new(Limits::default(), Handle::current());
+    let (heard, changed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Condvar::new()));
+    let (begins, begun) = mpsc::channel();
+    let hears = (heard.clone(), changed.clone());
+    let owner = hub.register(move |told: Told| {
+        let Event::Message { payload: Some(payload), .. } = told.event else { return };
+        let (heard, changed) = &hears;
+        let mut heard = heard.lock().expect("nobody panics");
+        if payload.get() == "1" {
+            begins.send(()).expect("somebody waits");
+            let moment = Duration::from_millis(100);
+            (heard, _) = changed.wait_timeout(heard, moment).expect("nobody panics");
+        }
+        heard.push(payload.get().to_owned());
+        changed.notify_all();
+    });
+    let (_, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
+    let seat = hub.join(token, Carrier::Socket, &visitor(), (None, None)).expect("a new line");
+    let host = hub.clone();
+    let first = std::thread::spawn(move || host.receive_text(seat, "1"));
+    begun.recv_timeout(TOO_LONG).expect("the first is being told");
+    hub.receive_text(seat, "2");
+    first.join().expect("no panic");
+    assert_eq!(*heard.lock().expect("nobody panics"), ["1", "2"]);
+}
+
+/// The one that has the line came later; the other's handshake took longer.
+#[tokio::test]
+async fn a_late_connection_does_not_push_out_the_newest() {
+    let hub = Hub::new(Limits::default(), Handle::current());
+    let owner = hub.register(drop);
+    let (line, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
+    let from = (None, None);
+    let early = hub.join_resumable(token, &visitor(), from).expect("a new line");
+    hub.receive_text(early, &format!("1 {CONNECT}"));
+    let mut said = Vec::new();
+    hub.take(early, 1000, &mut said);
+    let welcome = said.iter().find_map(|outgoing| match outgoing {
+        Outgoing::Control(text) => serde_json::from_str::<Welcome>(&text[1..]).ok(),
+        _ => None,
+    });
+    let token = welcome.expect("the first thing said").token.parse().expect("a token");
+    let late = hub.resume(token, 0, &visitor(), from).expect("the line waits");
+    let newest = hub.resume(token, 0, &visitor(), from).expect("the line waits");
+    let listener = listener().await;
+    let mut stream = connect(&hub, &listener, newest).await;
+    let mut pushed_out = connect(&hub, &listener, late).await;
+    let end = tokio::time::timeout(TOO_LONG, pushed_out.read_to_end(&mut Vec::new())).await;
+    assert_eq!(end.expect("it is over").ok(), Some(0));
+    hub.send(line, Parcel::new(Class::Message, "still here"));
+    hub.flush();
+    let (mut buffer, mut texts) = (Vec::new(), Vec::new());
+    while !texts.iter().any(|text: &String| text.ends_with("still here")) {
+        let count = tokio::time::timeout(TOO_LONG, stream.read_buf(&mut buffer)).await.expect("it comes");
+        assert!(count.expect("a connection") > 0, "the newest connection has the line");
+        texts.extend(std::iter::from_fn(|| unframed(&mut buffer)));
+    }
+}

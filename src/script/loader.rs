@@ -1,0 +1,232 @@
+//! Loads the modules of an isolate.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use deno_core::error::ModuleLoaderError;
+use deno_core::{
+    ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource, ModuleSourceCode,
+    ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
+};
+use deno_error::JsErrorBox;
+
+use super::modules::{Modules, own_source};
+use super::sources::{Source, Sources};
+use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::is_common_js;
+use liveline_compiler::first_await;
+use liveline_compiler::transpile;
+
+/// Reads the modules of its generation from files, and remembers which.
+pub struct Loader {
+    modules: Modules,
+    /// What the generation has read so far; this loader's own until it is known which that is.
+    sources: RefCell<Arc<Sources>>,
+    source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
+    files: RefCell<HashSet<PathBuf>>,
+    /// What each file imports, in the order of its code.
+    imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
+    /// The last error with a place that V8 does not know, because it never saw the source.
+    failure: RefCell<Option<Diagnostic>>,
+}
+
+impl Loader {
+    /// For the handlers of a project, whose folder this is.
+    pub fn of(project: &Path) -> Loader {
+        Loader {
+            modules: Modules::of(project),
+            sources: RefCell::default(),
+            source_maps: RefCell::default(),
+            files: RefCell::default(),
+            imports: RefCell::default(),
+
+            failure: RefCell::default(),
+        }
+    }
+
+    /// Fails where a handler is no code of the project.
+    pub fn check(&self, handler: &Path, url: &ModuleSpecifier) -> Result<(), Diagnostic> {
+        match self.sources.borrow().module(url) {
+            // That was when it was read, and what has become of the file makes no difference.
+            Some(_) => Ok(()),
+            None => self.modules.check_handler(handler),
+        }
+    }
+
+    /// Every file that was read so far.
+    pub fn files(&self) -> HashSet<PathBuf> {
+        self.files.borrow().clone()
+    }
+
+    /// What each file that was read imports of other files.
+    pub fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+        self.imports.borrow().clone()
+    }
+
+    /// From now on it loads what this generation has read.
+    pub fn load_from(&self, sources: Arc<Sources>) {
+        *self.sources.borrow_mut() = sources;
+    }
+
+    /// The files with a top-level await that a handler is made of, what is imported first, with the line of the first.
+    pub fn awaits(&self, handler: &Path) -> Vec<(PathBuf, usize)> {
+        let imports = self.imports.borrow();
+        let (mut seen, mut found) = (HashSet::new(), Vec::new());
+        // Each file stands on the way down twice: to go into, and to look at once what it imports was looked at.
+        let mut way = vec![(handler, false)];
+        while let Some((file, is_entered)) = way.pop() {
+            if is_entered {
+                found.extend(first_await(file).map(|line| (file.to_owned(), line)));
+            } else if seen.insert(file) {
+                way.push((file, true));
+                let imported = imports.get(file).into_iter().flatten().rev();
+                way.extend(imported.map(|file| (file.as_path(), false)));
+            }
+        }
+        found
+    }
+
+    /// The error that ended the last load, if it came from here.
+    pub fn take_failure(&self) -> Option<Diagnostic> {
+        self.failure.borrow_mut().take()
+    }
+
+    fn read(
+        &self,
+        url: &ModuleSpecifier,
+        referrer: Option<&ModuleLoadReferrer>,
+        requested: &RequestedModuleType,
+    ) -> Result<ModuleSource, Diagnostic> {
+        let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, url, None));
+        if let Some((_, source)) = own_source(url) {
+            return module(ModuleType::JavaScript, ModuleSourceCode::String(source.to_owned().into()));
+        }
+        let importing = |message: String| match referrer
+            .and_then(|from| Some((from, path_of(&from.specifier)?)))
+        {
+            Some((from, file)) => {
+                let (line, column) = (from.line_number.max(1) as usize, from.column_number.max(1) as usize);
+                Diagnostic::at(message, file, line, column)
+            }
+            None => Diagnostic::new(message),
+        };
+        let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
+        self.files.borrow_mut().insert(path.clone());
+        let sources = self.sources.borrow().clone();
+        // A file that is imported as text is never run, whatever its name is.
+        if *requested == RequestedModuleType::Text {
+            let text = match sources.text(url) {
+                Some(text) => text,
+                None => sources.keep_text(url, read_text(&path, importing)?.into()),
+            };
+            return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+        }
+        let source = match sources.module(url) {
+            Some(source) => source,
+            None => sources.keep(url, source_of(&path, &sources, importing)?),
+        };
+        match source {
+            Source::Json(_) if *requested != RequestedModuleType::Json => {
+                let path = path.display();
+                Err(importing(format!("cannot import {path}: JSON needs `with {{ type: \"json\" }}`")))
+            }
+            Source::Json(text) => module(ModuleType::Json, ModuleSourceCode::String(text.into())),
+            Source::Script { code, source_map } => {
+                if let Some(source_map) = source_map {
+                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+                }
+                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
+            }
+        }
+    }
+}
+
+/// What a file is to V8.
+fn source_of(
+    path: &Path,
+    sources: &Sources,
+    importing: impl Fn(String) -> Diagnostic,
+) -> Result<Source, Diagnostic> {
+    let source = read_text(path, &importing)?;
+    if source.is_empty() {
+        sources.found_empty();
+    }
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return Ok(Source::Json(source.into()));
+    }
+    if is_common_js(path, &source) {
+        let path = path.display();
+        return Err(importing(format!(
+            "cannot import {path}: it is CommonJS, and handlers import ES modules"
+        )));
+    }
+    let script = transpile::script(path, source)?;
+    Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+}
+
+fn read_text(path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
+    std::fs::read_to_string(path)
+        .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))
+}
+
+impl ModuleLoader for Loader {
+    fn resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+        _kind: ResolutionKind,
+    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        let sources = self.sources.borrow().clone();
+        let resolved = match sources.resolved(specifier, referrer) {
+            Some(url) => {
+                // This lets packages in, for what their modules may import later.
+                if !specifier.starts_with(['.', '/']) {
+                    let _ = self.modules.resolve(specifier, referrer);
+                }
+                Ok(url)
+            }
+            None => self.modules.resolve(specifier, referrer),
+        };
+        if let Ok(url) = &resolved {
+            sources.keep_resolved(specifier, referrer, url);
+            if let (Some(file), Some(importer)) = (path_of(url), importer_of(referrer)) {
+                self.imports.borrow_mut().entry(importer).or_default().push(file);
+            }
+        }
+        resolved.map_err(|error| {
+            let place = importer_of(referrer)
+                .map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
+            *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
+            JsErrorBox::from_err(error)
+        })
+    }
+
+    fn load(
+        &self,
+        url: &ModuleSpecifier,
+        referrer: Option<&ModuleLoadReferrer>,
+        options: ModuleLoadOptions,
+    ) -> ModuleLoadResponse {
+        let source = self.read(url, referrer, &options.requested_module_type).map_err(|diagnostic| {
+            let message = diagnostic.message.clone();
+            *self.failure.borrow_mut() = Some(diagnostic);
+            JsErrorBox::generic(message)
+        });
+        ModuleLoadResponse::Sync(source)
+    }
+
+    fn get_source_map(&self, specifier: &str) -> Option<Cow<'_, [u8]>> {
+        self.source_maps.borrow().get(specifier).map(|map| Cow::Owned(map.to_vec()))
+    }
+}
+
+fn importer_of(referrer: &str) -> Option<PathBuf> {
+    ModuleSpecifier::parse(referrer).ok().and_then(|url| path_of(&url))
+}
+
+fn path_of(url: &ModuleSpecifier) -> Option<PathBuf> {
+    url.to_file_path().ok()
+}

@@ -1,0 +1,38 @@
+//! Isolates: what runs handlers.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Isolate`] | one `JsRuntime` and the functions that enter it |
+//! | [`Sources`] | what one generation has read, so that isolates that are replaced load the same |
+//! | [`Site`] | what handlers can ask of the routes and files around them |
+//! | [`Stall`] | a module that waits, while nothing serves yet |
+//! | [`survey`] | what can be known of a folder's code without running it |
+//!
+//! **Invariant:** one `JsRuntime` per thread, made and dropped there.
+
+mod border;
+mod browser_tools;
+mod embedded;
+mod fatal;
+#[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
+mod isolate;
+mod loader;
+#[cfg(feature = "v8")]
+mod microtasks;
+pub mod modules;
+mod site;
+mod snapshot;
+mod sources;
+#[cfg(feature = "v8")]
+mod stack;
+mod stall;
+pub mod survey;
+mod values;
+mod watchdog;
+
+pub use browser_tools::BrowserTools;
+pub use isolate::{Dispatched, Isolate};
+pub use site::Site;
+pub use snapshot::{SnapshotError, keep as keep_snapshot};
+pub use sources::Sources;
+pub use stall::Stall;

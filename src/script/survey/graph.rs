@@ -1,0 +1,486 @@
+//! The modules that a handler is made of, and the imports that lead nowhere.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use deno_core::ModuleSpecifier;
+
+use super::spelling;
+use crate::script::modules::{self, Modules};
+use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
+use liveline_compiler::line_and_column;
+
+/// Modules that are followed, for handlers of one kind.
+pub struct Survey {
+    modules: Modules,
+    project: PathBuf,
+    /// For browsers, which load some addresses by themselves.
+    is_for_browsers: bool,
+    read: HashMap<PathBuf, Rc<Module>>,
+}
+
+/// A module that was read.
+struct Module {
+    source: String,
+    facts: Result<Facts, Diagnostic>,
+}
+
+/// What is wrong with the modules of a handler.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// They keep the handler from loading.
+    pub fatal: Vec<Diagnostic>,
+    /// They fail when the code comes there.
+    pub later: Vec<Diagnostic>,
+    /// Every file that was read.
+    pub files: BTreeSet<PathBuf>,
+}
+
+/// Where an import leads.
+enum Target {
+    File(PathBuf),
+    /// A module of the host, by its source.
+    Own(&'static str),
+    /// Nothing is known of it, and nothing wrong with it.
+    Elsewhere,
+}
+
+/// What a module exports in all.
+struct Names {
+    names: BTreeSet<String>,
+    /// Names that only TypeScript knows.
+    types: BTreeSet<String>,
+    /// There may be more, which nobody can see here.
+    is_open: bool,
+}
+
+impl Survey {
+    /// Of what the server runs.
+    pub fn of(project: &Path) -> Survey {
+        Survey::with(Modules::of(project), project, false)
+    }
+
+    /// Of what browsers run.
+    pub fn for_browsers(project: &Path) -> Survey {
+        Survey::with(Modules::for_browsers(project), project, true)
+    }
+
+    fn with(modules: Modules, project: &Path, is_for_browsers: bool) -> Survey {
+        Survey { modules, project: project.to_owned(), is_for_browsers, read: HashMap::new() }
+    }
+
+    /// The facts of one file, if it can be read.
+    pub fn facts(&mut self, file: &Path) -> Option<(Facts, String)> {
+        let module = self.module(file).ok()?;
+        let facts = facts::read(file, &module.source).ok()?;
+        Some((facts, module.source.clone()))
+    }
+
+    /// The exports of a file with whether each may be a function, as far as its text shows.
+    pub fn functions(&mut self, file: &Path) -> BTreeMap<String, bool> {
+        let names = self.exports(file);
+        names
+            .into_iter()
+            .map(|name| {
+                let is_function = !matches!(self.kind(file, &name), Kind::Value | Kind::Type);
+                (name, is_function)
+            })
+            .collect()
+    }
+
+    /// What an export of a file is, through all that passes it on.
+    fn kind(&mut self, file: &Path, name: &str) -> Kind {
+        let mut seen = HashSet::new();
+        self.kind_of(file, name, &mut seen)
+    }
+
+    /// Every name that a file exports, as far as can be seen, types excluded.
+    fn exports(&mut self, file: &Path) -> BTreeSet<String> {
+        self.names(&Target::File(file.to_owned()), &mut HashSet::new()).names
+    }
+
+    /// Follows a handler's imports. Files of packages are not looked into.
+    pub fn faults(&mut self, handler: &Path) -> Faults {
+        let mut faults = Faults::default();
+        let mut waiting = vec![handler.to_owned()];
+        while let Some(file) = waiting.pop() {
+            if !faults.files.insert(file.clone()) {
+                continue;
+            }
+            let Ok(module) = self.module(&file) else { continue };
+            let facts = match &module.facts {
+                Ok(facts) => facts,
+                Err(diagnostic) => {
+                    faults.fatal.push(diagnostic.clone());
+                    continue;
+                }
+            };
+            let mut below = Vec::new();
+            for import in &facts.imports {
+                let list = if import.form == Form::Dynamic { &mut faults.later } else { &mut faults.fatal };
+                match self.target(&file, import) {
+                    Ok(target) => {
+                        list.extend(self.missing_names(&file, &module.source, import, &target));
+                        if let Target::File(target) = target
+                            && import.form != Form::Dynamic
+                            && !is_in_package(&target)
+                        {
+                            below.push(target);
+                        }
+                    }
+                    Err((message, help)) => {
+                        let (line, column) = line_and_column(&module.source, import.at);
+                        list.push(Diagnostic::at(message, &file, line, column).with_help(help));
+                    }
+                }
+            }
+            // What is imported first is looked at first.
+            waiting.extend(below.into_iter().rev());
+        }
+        faults
+    }
+
+    /// Every reason why a handler's modules do not fit together, of which V8 has told one.
+    pub fn reasons(&mut self, handler: &Path, told: Diagnostic) -> Vec<Diagnostic> {
+        let faults = self.faults(handler).fatal;
+        if faults.is_empty() {
+            return vec![told];
+        }
+        // V8's words for errors of syntax are those that people know.
+        let choose =
+            |fault: Diagnostic| if is_same_syntax_error(&fault, &told) { told.clone() } else { fault };
+        faults.into_iter().map(choose).collect()
+    }
+
+    fn module(&mut self, file: &Path) -> std::io::Result<Rc<Module>> {
+        if let Some(module) = self.read.get(file) {
+            return Ok(module.clone());
+        }
+        let source = fs::read_to_string(file)?;
+        let source = source.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(source);
+        let facts = facts::read(file, &source);
+        let module = Rc::new(Module { source, facts });
+        self.read.insert(file.to_owned(), module.clone());
+        Ok(module)
+    }
+
+    /// Where an import leads, or why it leads nowhere and what to do.
+    fn target(&self, from: &Path, import: &Import) -> Result<Target, (String, Option<String>)> {
+        let specifier = import.specifier.as_str();
+        let failed = |why: &str| format!("cannot import \"{specifier}\": {why}");
+        let web = ["http:", "https:", "data:", "blob:"];
+        if self.is_for_browsers && web.iter().any(|scheme| specifier.starts_with(scheme)) {
+            return Ok(Target::Elsewhere);
+        }
+        let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return Ok(Target::Elsewhere) };
+        let url = self.modules.resolve(specifier, referrer.as_str()).map_err(|error| {
+            // The place says which file it is.
+            let from = format!(" from {}", from.display());
+            let help = self.help_for_package(from_folder(&referrer), specifier);
+            (error.to_string().replacen(&from, "", 1), help)
+        })?;
+        if url.scheme() == "liveline" {
+            return match modules::own_source(&url) {
+                Some((_, source)) => Ok(Target::Own(source)),
+                None => {
+                    let near =
+                        spelling::nearest(specifier, modules::own_names(), spelling::steps_for(specifier));
+                    let help = near.map(|name| format!("did you mean \"{name}\"?"));
+                    Err((failed("the host has no module of this name"), help))
+                }
+            };
+        }
+        let Ok(file) = url.to_file_path() else { return Ok(Target::Elsewhere) };
+        if file.is_dir() {
+            let index =
+                ["index.js", "index.ts", "index.mjs"].into_iter().find(|name| file.join(name).is_file());
+            let help =
+                index.map(|name| format!("did you mean \"{}/{name}\"?", specifier.trim_end_matches('/')));
+            return Err((failed("it is a folder, and imports name files"), help));
+        }
+        if !file.is_file() {
+            return Err((failed("there is no such file"), self.help_for_file(from, &file)));
+        }
+        if let Some(real) = other_capitals(&file) {
+            let help = format!("write it as \"{}\"", specifier_of(from, &real));
+            return Err((
+                failed("the file's name has other capitals, which other systems tell apart"),
+                Some(help),
+            ));
+        }
+        let file = file.canonicalize().unwrap_or(file);
+        let is_json = file.extension().is_some_and(|extension| extension == "json");
+        if is_json && !import.is_json && !self.is_for_browsers {
+            let help = format!("write import ... from \"{specifier}\" with {{ type: \"json\" }}");
+            return Err((failed("JSON needs `with { type: \"json\" }`"), Some(help)));
+        }
+        Ok(Target::File(file))
+    }
+
+    fn missing_names(
+        &mut self,
+        from: &Path,
+        source: &str,
+        import: &Import,
+        target: &Target,
+    ) -> Vec<Diagnostic> {
+        if import.names.is_empty() || matches!(target, Target::Elsewhere) {
+            return Vec::new();
+        }
+        let exported = self.names(target, &mut HashSet::new());
+        if exported.is_open {
+            return Vec::new();
+        }
+        let has_types = matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "tsx"));
+        let is_there =
+            |name: &str| exported.names.contains(name) || (has_types && exported.types.contains(name));
+        let missing = import.names.iter().filter(|(name, _)| !is_there(name));
+        let describe = |(name, at): &(String, usize)| {
+            let (line, column) = line_and_column(source, *at);
+            let specifier = &import.specifier;
+            let message = match name.as_str() {
+                "default" => format!("\"{specifier}\" has no default export"),
+                name => format!("\"{specifier}\" exports nothing called `{name}`"),
+            };
+            Diagnostic::at(message, from, line, column).with_help(help_for_name(name, &exported.names))
+        };
+        missing.map(describe).collect()
+    }
+
+    /// Every name that a module exports.
+    fn names(&mut self, target: &Target, seen: &mut HashSet<PathBuf>) -> Names {
+        let closed = || Names { names: BTreeSet::new(), types: BTreeSet::new(), is_open: false };
+        let open = || Names { is_open: true, ..closed() };
+        let (file, own);
+        let (facts, from) = match target {
+            Target::Elsewhere => return open(),
+            Target::Own(source) => {
+                let Ok(facts) = facts::read(Path::new("/own.js"), source) else { return open() };
+                own = facts;
+                (&own, None)
+            }
+            Target::File(path) => {
+                if path.extension().is_some_and(|extension| extension == "json") {
+                    return Names { names: BTreeSet::from(["default".to_owned()]), ..closed() };
+                }
+                if !seen.insert(path.clone()) {
+                    return closed();
+                }
+                let Ok(module) = self.module(path) else { return open() };
+                file = module;
+                let Ok(facts) = &file.facts else { return open() };
+                (facts, Some(path))
+            }
+        };
+        let (types, names): (Vec<_>, Vec<_>) =
+            facts.exports.iter().partition(|(_, export)| export.kind == Kind::Type);
+        let owned = |list: Vec<(&String, &Export)>| list.into_iter().map(|(name, _)| name.clone()).collect();
+        let mut all = Names { names: owned(names), types: owned(types), is_open: false };
+        for star in facts.imports.iter().filter(|import| import.form == Form::Star) {
+            let Some(Ok(target)) = from.map(|from| self.target(from, star)) else {
+                all.is_open = true;
+                continue;
+            };
+            let more = self.names(&target, seen);
+            all.is_open |= more.is_open;
+            // `export *` leaves the default out.
+            all.names.extend(more.names.into_iter().filter(|name| name != "default"));
+            all.types.extend(more.types);
+        }
+        all
+    }
+
+    fn kind_of(&mut self, file: &Path, name: &str, seen: &mut HashSet<(PathBuf, String)>) -> Kind {
+        if !seen.insert((file.to_owned(), name.to_owned())) {
+            return Kind::Unknown;
+        }
+        let Ok(module) = self.module(file) else { return Kind::Unknown };
+        let Ok(facts) = &module.facts else { return Kind::Unknown };
+        match facts.exports.get(name).map(|export| &export.kind) {
+            Some(Kind::From(index, name)) => match self.target(file, &facts.imports[*index]) {
+                Ok(Target::File(target)) => self.kind_of(&target, name, seen),
+                _ => Kind::Unknown,
+            },
+            Some(kind) => kind.clone(),
+            None => {
+                for star in facts.imports.iter().filter(|import| import.form == Form::Star) {
+                    let Ok(Target::File(target)) = self.target(file, star) else { continue };
+                    if self.exports(&target).contains(name) {
+                        return self.kind_of(&target, name, seen);
+                    }
+                }
+                Kind::Unknown
+            }
+        }
+    }
+
+    /// What a path that leads nowhere was meant to be.
+    fn help_for_file(&self, from: &Path, missing: &Path) -> Option<String> {
+        let meant = |file: &Path| format!("did you mean \"{}\"?", specifier_of(from, file));
+        if let Some(file) = nearest_file(missing) {
+            return Some(meant(&file));
+        }
+        // The same name in a folder above, or in one beside those.
+        let name = missing.file_name()?;
+        let above = from.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.project));
+        let beside = above.flat_map(|folder| {
+            let folders = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            let folders = folders.filter(|path| path.is_dir() && !is_in_package(path));
+            std::iter::once(folder.to_owned()).chain(folders).collect::<Vec<_>>()
+        });
+        beside.map(|folder| folder.join(name)).find(|file| file.is_file()).map(|file| meant(&file))
+    }
+
+    fn help_for_package(&self, folder: Option<PathBuf>, specifier: &str) -> Option<String> {
+        let name = specifier.strip_prefix("node:").unwrap_or(specifier);
+        const OF_NODE: [&str; 24] = [
+            "assert",
+            "async_hooks",
+            "buffer",
+            "child_process",
+            "cluster",
+            "crypto",
+            "dns",
+            "events",
+            "fs",
+            "fs/promises",
+            "http",
+            "https",
+            "net",
+            "os",
+            "path",
+            "process",
+            "querystring",
+            "readline",
+            "stream",
+            "timers",
+            "tls",
+            "url",
+            "util",
+            "zlib",
+        ];
+        if specifier.starts_with("node:") || OF_NODE.contains(&name) {
+            return Some(
+                "the modules of Node are not there; the web's APIs are: fetch, URL, crypto, streams".into(),
+            );
+        }
+        if ["http:", "https:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
+            return None;
+        }
+        let near = spelling::nearest(specifier, modules::own_names(), spelling::steps_for(specifier));
+        if let Some(name) = near {
+            return Some(format!("did you mean \"{name}\"?"));
+        }
+        if let Some(folder) = folder {
+            let file = folder.join(specifier);
+            let file = if file.is_file() { Some(file) } else { nearest_file(&file) };
+            if let Some(file) = file {
+                let path = file.strip_prefix(&folder).ok()?.display().to_string();
+                return Some(format!("did you mean the file \"./{path}\"?"));
+            }
+        }
+        let package = package_of(specifier);
+        let listed = fs::read_to_string(self.project.join("package.json")).unwrap_or_default();
+        let is_listed = listed.contains(&format!("\"{package}\""));
+        is_listed.then(|| format!("package.json lists {package}: install it, as with `npm install`"))
+    }
+}
+
+fn is_same_syntax_error(fault: &Diagnostic, told: &Diagnostic) -> bool {
+    let is_syntax = |it: &Diagnostic| it.message.starts_with("SyntaxError");
+    let line = |it: &Diagnostic| it.place.as_ref().map(|place| (place.file.clone(), place.line));
+    is_syntax(fault) && is_syntax(told) && line(fault) == line(told)
+}
+
+fn help_for_name(name: &str, exported: &BTreeSet<String>) -> Option<String> {
+    let others = || exported.iter().map(String::as_str).filter(|name| *name != "default");
+    if let Some(near) =
+        spelling::nearest(name, others(), spelling::steps_for(name)).filter(|_| name != "default")
+    {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let list: Vec<_> = others().take(8).map(|name| format!("`{name}`")).collect();
+    match (list.is_empty(), exported.contains("default")) {
+        (true, true) => Some("it has a default export: import it without braces".to_owned()),
+        (true, false) => Some("it exports nothing".to_owned()),
+        (false, _) if name == "default" => {
+            Some(format!("import in braces what it exports: {}", list.join(", ")))
+        }
+        (false, _) => Some(format!("it exports {}", list.join(", "))),
+    }
+}
+
+/// The file that a path was meant to be: with other capitals, with another extension or with one, or nearly so.
+fn nearest_file(missing: &Path) -> Option<PathBuf> {
+    let (folder, name) = (missing.parent()?, missing.file_name()?.to_str()?);
+    let Ok(entries) = fs::read_dir(folder) else {
+        // The folder may be what is misspelt.
+        let folder = nearest_file(folder).filter(|folder| folder.is_dir())?;
+        let file = folder.join(name);
+        return if file.is_file() { Some(file) } else { nearest_file(&file) };
+    };
+    let mut names: Vec<String> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    let names = || names.iter().map(String::as_str);
+    let same = |other: &&str| other.to_lowercase() == name.to_lowercase();
+    let stem = |name: &str| Path::new(name).file_stem().map(|stem| stem.to_ascii_lowercase());
+    let is_code = |name: &str| {
+        [".js", ".mjs", ".ts", ".mts", ".jsx", ".tsx", ".json"].iter().any(|it| name.ends_with(it))
+    };
+    let found = names()
+        .find(same)
+        .or_else(|| {
+            names().find(|other| {
+                is_code(other)
+                    && (stem(other) == stem(name)
+                        || stem(other).as_deref() == Some(name.to_ascii_lowercase().as_ref()))
+            })
+        })
+        .or_else(|| spelling::nearest(name, names(), spelling::steps_for(name)));
+    found.map(|name| folder.join(name))
+}
+
+/// The name of a file as the disk has it, where that differs in capitals. Some systems do not tell them apart.
+fn other_capitals(file: &Path) -> Option<PathBuf> {
+    let (folder, name) = (file.parent()?, file.file_name()?);
+    let mut names = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
+    let mut near = None;
+    if names.any(|other| {
+        if other.eq_ignore_ascii_case(name) && other != name {
+            near = Some(other.clone());
+        }
+        other == name
+    }) {
+        return None;
+    }
+    near.map(|name| folder.join(name))
+}
+
+/// How a file is named in another: `./a.js`, `../b/c.js`.
+fn specifier_of(from: &Path, file: &Path) -> String {
+    let folder = from.parent().unwrap_or(from);
+    let shared = folder.iter().zip(file.iter()).take_while(|(a, b)| a == b).count();
+    let up = folder.iter().count() - shared;
+    let rest: Vec<_> = file.iter().skip(shared).map(|name| name.to_string_lossy()).collect();
+    let up = if up == 0 { "./".to_owned() } else { "../".repeat(up) };
+    format!("{up}{}", rest.join("/"))
+}
+
+fn from_folder(referrer: &ModuleSpecifier) -> Option<PathBuf> {
+    referrer.to_file_path().ok()?.parent().map(Path::to_owned)
+}
+
+/// `a` of `a/b`, `@a/b` of `@a/b/c`.
+fn package_of(specifier: &str) -> &str {
+    let names = if specifier.starts_with('@') { 2 } else { 1 };
+    let end = specifier.match_indices('/').nth(names - 1).map_or(specifier.len(), |(at, _)| at);
+    &specifier[..end]
+}
+
+fn is_in_package(file: &Path) -> bool {
+    file.iter().any(|name| name == "node_modules")
+}

@@ -1,0 +1,56 @@
+//! What enters the isolate's JavaScript, as V8 has it, and what is read of it.
+
+use deno_core::v8;
+use hyper::Method;
+
+use crate::lines::Told;
+use liveline_proto::Event;
+use liveline_proto::Frame;
+
+/// What a module exports by a name, where that is true or false.
+pub(super) fn exported_boolean<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    namespace: v8::Local<'s, v8::Object>,
+    name: &str,
+) -> Option<bool> {
+    let name = string(scope, name);
+    let exported = namespace.get(scope, name)?;
+    exported.is_boolean().then(|| exported.is_true())
+}
+
+/// A text; null where V8 has no room for it.
+pub(super) fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
+    // Longer than V8's strings can be; frames and paths have far smaller limits.
+    v8::String::new(scope, text).map_or_else(|| v8::null(scope).into(), Into::into)
+}
+
+/// JSON as its text; null where there is none.
+pub(super) fn json_or_null<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    json: Option<&serde_json::value::RawValue>,
+) -> v8::Local<'s, v8::Value> {
+    match json {
+        Some(json) => string(scope, json.get()),
+        None => v8::null(scope).into(),
+    }
+}
+
+/// A raw socket's message, as `websocket/pair.js` takes it: whose it is, and what it says.
+pub(super) fn message<'s>(scope: &mut v8::PinScope<'s, '_>, told: &Told) -> [v8::Local<'s, v8::Value>; 2] {
+    let said = match &told.event {
+        Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
+        Event::Data { frame: Frame::Binary(bytes), .. } => {
+            let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+            v8::ArrayBuffer::with_backing_store(scope, &bytes).into()
+        }
+        _ => v8::undefined(scope).into(),
+    };
+    [v8::Number::new(scope, told.exchange.0 as f64).into(), said]
+}
+
+/// The name of a method, without a copy for those that V8 knows already.
+pub(super) fn method_name<'s>(scope: &mut v8::PinScope<'s, '_>, method: &Method) -> v8::Local<'s, v8::Value> {
+    let name =
+        v8::String::new_from_one_byte(scope, method.as_str().as_bytes(), v8::NewStringType::Internalized);
+    name.map_or_else(|| v8::null(scope).into(), Into::into)
+}

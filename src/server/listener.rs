@@ -1,0 +1,290 @@
+//! The TCP listener.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use socket2::TcpKeepalive;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::admission::{Doors, NowAndThen};
+use super::{Admitted, Connection, Pool};
+use crate::trust::{Peer, Proxies};
+
+/// What clients hear for whom there is no place.
+const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 10\r\n\
+    content-length: 0\r\n\r\n";
+
+/// How long a connection is silent before the system asks whether its peer is still there.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+
+/// How much of what a connection has yet to send the system takes in advance; by itself it takes megabytes.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 * 1024;
+
+/// Bound addresses with one port: one, or those of a name.
+pub struct Listener {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    /// The name.
+    name: Option<String>,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl FromStr for Place {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Place, Infallible> {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        Ok(bare.parse().map_or_else(|_| Place::Name(text.to_owned()), Place::Address))
+    }
+}
+
+impl Place {
+    /// The name by which every machine knows itself.
+    pub fn is_localhost(&self) -> bool {
+        matches!(self, Place::Name(name) if name.eq_ignore_ascii_case("localhost"))
+    }
+
+    async fn addresses(&self) -> Result<Vec<IpAddr>, ListenError> {
+        let name = match self {
+            Place::Address(address) => return Ok(vec![*address]),
+            // Whatever the system's tables say of it, clients try both (RFC 6761 section 6.3).
+            Place::Name(_) if self.is_localhost() => {
+                return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+            }
+            Place::Name(name) => name,
+        };
+        let unknown = |source| ListenError::Unknown { name: name.clone(), source };
+        let mut addresses = Vec::new();
+        for found in tokio::net::lookup_host((name.as_str(), 0)).await.map_err(unknown)? {
+            if !addresses.contains(&found.ip()) {
+                addresses.push(found.ip());
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+/// How often another free port is looked for that is free at every address.
+const TRIES: usize = 32;
+
+/// The address could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error(
+        "cannot listen on `{name}`, which no address is known for ({source}): give an address of this machine, localhost, \
+         or 0.0.0.0 for all"
+    )]
+    Unknown { name: String, source: io::Error },
+    #[error("cannot listen on `{name}`: its addresses ({}) are not this machine's", list(.addresses))]
+    Elsewhere { name: String, addresses: Vec<IpAddr> },
+    #[error("port {} is in use on {}; choose another with --port, or 0 for any free one", .0.port(), .0.ip())]
+    InUse(SocketAddr),
+    #[error("cannot listen on {address}: {source}")]
+    Other { address: SocketAddr, source: io::Error },
+}
+
+impl Listener {
+    /// Binds an address, or those that a name stands for and this machine has. Port 0 picks a free one. A peer may be
+    /// out of reach for `patience`.
+    pub async fn bind(place: &Place, port: u16, patience: Duration) -> Result<Listener, ListenError> {
+        let hosts = place.addresses().await?;
+        let mut tries = 0;
+        loop {
+            match Listener::bind_all(place, &hosts, port, patience).await {
+                Err(ListenError::InUse(_)) if port == 0 && tries < TRIES => tries += 1,
+                bound => return bound,
+            }
+        }
+    }
+
+    async fn bind_all(
+        place: &Place,
+        hosts: &[IpAddr],
+        mut port: u16,
+        patience: Duration,
+    ) -> Result<Listener, ListenError> {
+        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        for host in hosts {
+            let address = SocketAddr::new(*host, port);
+            let failed = |source: io::Error| match source.kind() {
+                io::ErrorKind::AddrInUse => ListenError::InUse(address),
+                _ => ListenError::Other { address, source },
+            };
+            let listener = match TcpListener::bind(address).await {
+                // A name may have more addresses than this machine.
+                Err(error) if matches!(place, Place::Name(_)) && is_not_here(&error) => continue,
+                bound => bound.map_err(failed)?,
+            };
+            prepare(&listener, patience).map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            port = address.port();
+            listeners.push(listener);
+            addresses.push(address);
+        }
+        let name = match place {
+            Place::Name(name) if listeners.is_empty() => {
+                return Err(ListenError::Elsewhere { name: name.clone(), addresses: hosts.to_vec() });
+            }
+            Place::Name(name) => Some(name.to_ascii_lowercase()),
+            Place::Address(_) => None,
+        };
+        Ok(Listener { listeners, addresses, name })
+    }
+
+    /// The addresses in use, of which there is one at least.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// HOST:PORT of an address that leads here.
+    pub fn authority(&self) -> String {
+        let first = self.addresses[0];
+        self.name.as_ref().map_or_else(|| first.to_string(), |name| format!("{name}:{}", first.port()))
+    }
+
+    /// Hands connections to the pool for as long as the future is polled, `doors` permitting.
+    pub async fn accept(&self, pool: &Arc<Pool>, doors: &Doors, proxies: &Proxies) {
+        let each = self.listeners.iter().map(|listener| accept_at(listener, pool, doors, proxies));
+        join_all(each).await;
+    }
+}
+
+async fn accept_at(listener: &TcpListener, pool: &Arc<Pool>, doors: &Doors, proxies: &Proxies) {
+    let (mut refused, mut failed) = (NowAndThen::default(), NowAndThen::default());
+    loop {
+        let accepted = match listener.accept().await {
+            Ok((stream, peer)) => match doors.admit(counted(peer, proxies)) {
+                Ok(place) => admitted(stream, peer_at(peer, proxies), Box::new(place)),
+                Err(reason) => {
+                    turn_away(stream);
+                    if let Some(count) = refused.happened(Instant::now()) {
+                        tracing::warn!("{count} connections refused, the last from {}: {reason}", peer.ip());
+                    }
+                    continue;
+                }
+            },
+            Err(error) => Err(error),
+        };
+        match accepted {
+            Ok(connection) => pool.accept(connection),
+            Err(error) => {
+                if let Some(count) = failed.happened(Instant::now()) {
+                    tracing::warn!("{count} connections were not accepted: {error}");
+                }
+                // Out of file descriptors, most likely: others have to close first.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Whether an address is not this machine's, or of a kind that it does not know.
+fn is_not_here(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let knows_no_such = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::AFNOSUPPORT);
+    #[cfg(not(unix))]
+    let knows_no_such = false;
+    knows_no_such || error.kind() == io::ErrorKind::AddrNotAvailable
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Who is there. An IPv4 peer of an IPv6 socket is the same as elsewhere.
+fn peer_at(address: SocketAddr, proxies: &Proxies) -> Peer {
+    let address = address.ip().to_canonical();
+    Peer { address, is_secure: None, is_proxy: proxies.contain(address) }
+}
+
+/// Whom a connection counts for: a proxy's is for others, who are not known yet.
+fn counted(address: SocketAddr, proxies: &Proxies) -> Option<IpAddr> {
+    let peer = peer_at(address, proxies);
+    (!peer.is_proxy).then_some(peer.address)
+}
+
+fn admitted(stream: TcpStream, peer: Peer, place: Admitted) -> io::Result<Connection> {
+    stream.set_nodelay(true)?;
+    // The worker registers the socket with a reactor of its own.
+    Ok(Connection { stream: stream.into_std()?, peer, is_fresh: true, read: Bytes::new(), place })
+}
+
+/// Says why, as far as that can be done without waiting, and closes.
+fn turn_away(stream: TcpStream) {
+    use io::Write;
+    // A fresh socket takes so few bytes at once. If not, the client sees it closed.
+    let _ = stream.into_std().and_then(|mut stream| stream.write_all(TURNED_AWAY));
+}
+
+/// What the system does for every connection; accepted sockets inherit it. It gives up peers that do not acknowledge
+/// what they get, or whose window stays shut, for `patience`, and those that do not answer to probes. And it keeps
+/// little of what they have not taken: the rest waits where it is counted.
+fn prepare(listener: &TcpListener, patience: Duration) -> io::Result<()> {
+    let socket = socket2::SockRef::from(listener);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_AFTER / 4))?;
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_user_timeout(Some(patience))?;
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = patience;
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_sockets_are_prepared() {
+        let patience = Duration::from_secs(7);
+        let listener = Listener::bind(&Place::Address(Ipv4Addr::LOCALHOST.into()), 0, patience).await;
+        let listener = listener.expect("a free port");
+        let connecting = TcpStream::connect(listener.addresses()[0]);
+        let (accepted, _client) = tokio::join!(listener.listeners[0].accept(), connecting);
+        let (stream, _) = accepted.expect("a connection");
+
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), PROBE_AFTER);
+        assert_eq!(socket.tcp_notsent_lowat().expect("an option"), UNSENT_BYTES);
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(patience));
+    }
+
+    #[test]
+    fn places_are_addresses_or_names() {
+        let place = |text: &str| text.parse::<Place>().expect("any text is one");
+        assert_eq!(place("127.0.0.1"), Place::Address(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(place("::1"), Place::Address(Ipv6Addr::LOCALHOST.into()));
+        assert_eq!(place("[::1]"), Place::Address(Ipv6Addr::LOCALHOST.into()));
+        assert!(place("LocalHost").is_localhost());
+        assert_eq!(place("x86_64-pc-linux-gnu"), Place::Name("x86_64-pc-linux-gnu".into()));
+    }
+
+    #[tokio::test]
+    async fn localhost_has_one_port_at_every_address() {
+        let place = "localhost".parse().expect("a name");
+        let listener = Listener::bind(&place, 0, Duration::from_secs(7)).await.expect("a free port");
+        let port = listener.addresses()[0].port();
+        assert!(
+            listener.addresses().iter().all(|address| address.ip().is_loopback() && address.port() == port)
+        );
+        assert_eq!(listener.authority(), format!("localhost:{port}"));
+        let second = Listener::bind(&place, port, Duration::from_secs(7)).await.err();
+        assert!(matches!(second, Some(ListenError::InUse(_))), "{second:?}");
+    }
+}
