@@ -105,6 +105,22 @@ impl Host {
         self.request("GET", path).send()
     }
 
+    /// A connection whose reads fail after `PATIENCE`.
+    #[track_caller]
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("the host accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream
+    }
+
+    /// Sends a request without a body on a connection that stays open, and does not wait for the answer.
+    #[track_caller]
+    pub fn begin(&self, method: &str, path: &str) -> TcpStream {
+        let mut stream = self.connect();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("the host reads");
+        stream
+    }
+
     /// A request to be filled in and sent.
     pub fn request(&self, method: &str, path: &str) -> Request {
         Request::new(self.address, method, path)

@@ -1,6 +1,7 @@
 //! The HTTP client: hyper on one connection per request, behind blocking calls.
 
 use std::fmt;
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 
 use http_body_util::{BodyExt, Full};
@@ -176,4 +177,17 @@ impl fmt::Debug for Answer {
         }
         write!(f, "\n{}", String::from_utf8_lossy(&self.body))
     }
+}
+
+/// Reads from a connection until this text has come, and returns everything up to then.
+#[track_caller]
+pub fn read_until(stream: &mut std::net::TcpStream, end: &str) -> String {
+    let mut received = String::new();
+    while !received.contains(end) {
+        let mut piece = [0; 1024];
+        let length = stream.read(&mut piece).unwrap_or_else(|error| panic!("{error} after {received:?}"));
+        assert!(length > 0, "closed after {received:?}");
+        received += std::str::from_utf8(&piece[..length]).expect("text");
+    }
+    received
 }
