@@ -12,7 +12,7 @@ use crate::trust::Trust;
 use liveline_store::Databases;
 
 /// The server as configured.
-pub struct Settings {
+pub(crate) struct Settings {
     pub layout: Layout,
     pub mode: Mode,
     /// Isolates that serve side by side, each with module state of its own.
@@ -37,7 +37,7 @@ pub struct Settings {
 
 /// What a handler or a stranger may use up.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Until a request without an answer gets 504.
     pub answer: Duration,
     /// How long a handler may run without yielding.

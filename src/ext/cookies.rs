@@ -23,7 +23,7 @@ pub(super) fn of(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'static>> +
 /// Names and values in turn.
 #[op2]
 #[serde]
-pub fn op_cookies(state: &mut OpState, id: f64) -> Result<Vec<String>, OpError> {
+pub(crate) fn op_cookies(state: &mut OpState, id: f64) -> Result<Vec<String>, OpError> {
     let head = state.borrow_mut::<Exchanges>().known(id)?.request.parts();
     Ok(of(&head.headers)
         .flat_map(|cookie| [cookie.name().to_owned(), unescaped(cookie.value_trimmed())])
@@ -42,7 +42,7 @@ fn unescaped(value: &str) -> String {
 /// A cookie that keeps to the rules; what is undefined is absent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Given {
+pub(super) struct Given {
     name: String,
     value: String,
     path: String,
@@ -59,7 +59,7 @@ pub struct Given {
 
 /// Which cookies a browser takes for the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(super) struct Place {
     name: String,
     path: String,
     domain: Option<String>,
@@ -68,7 +68,7 @@ pub struct Place {
 
 /// The answer will set this cookie, in place of another in its place.
 #[op2]
-pub fn op_cookie_set(state: &mut OpState, id: f64, #[serde] given: Given) -> Result<(), OpError> {
+pub(crate) fn op_cookie_set(state: &mut OpState, id: f64, #[serde] given: Given) -> Result<(), OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     if exchanges.is_answered(exchange_id(id)) {
         return Err(OpError::HeadersSent("a cookie"));

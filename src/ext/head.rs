@@ -16,12 +16,12 @@ pub(super) enum Head {
 }
 
 impl Head {
-    pub fn new(parts: Parts) -> Head {
+    pub(super) fn new(parts: Parts) -> Head {
         Head::Open(Box::new(parts))
     }
 
     /// The head to read in.
-    pub fn parts(&self) -> Cow<'_, Parts> {
+    pub(super) fn parts(&self) -> Cow<'_, Parts> {
         match self {
             Head::Open(parts) => Cow::Borrowed(parts),
             Head::Folded(bytes) => Cow::Owned(unfold(bytes)),
@@ -29,7 +29,7 @@ impl Head {
     }
 
     /// Gives back everything that the head does not need to be kept.
-    pub fn fold(&mut self) {
+    pub(super) fn fold(&mut self) {
         if let Head::Open(parts) = self {
             *self = Head::Folded(folded(parts));
         }

@@ -6,6 +6,7 @@
 
 #![allow(unreachable_pub, reason = "nothing outside of a test binary can use what it has")]
 #![expect(clippy::print_stderr, reason = "what a failed test saw has to be shown")]
+#![expect(unreachable_pub, reason = "nothing imports a test binary")]
 
 mod support;
 
