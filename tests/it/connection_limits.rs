@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Finished, Host, PATIENCE, Site, handler, on_go, without_sockets};
+use crate::support::{
+    Answer, Finished, Host, PATIENCE, Site, handler, on_go, read_to_close, without_sockets,
+};
 
 /// How many hostile clients there are at a time.
 const MANY: usize = 200;
@@ -45,18 +47,6 @@ fn say(mut stream: &TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).expect("the host reads");
 }
 
-/// What the host says until it closes.
-#[track_caller]
-fn rest(mut stream: &TcpStream) -> String {
-    let mut heard = Vec::new();
-    match stream.read_to_end(&mut heard) {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-        Err(error) => panic!("{error} after {} bytes", heard.len()),
-    }
-    String::from_utf8_lossy(&heard).into_owned()
-}
-
 #[track_caller]
 fn is_well(host: &Host) {
     assert_eq!(host.get("/").text(), "fine");
@@ -74,7 +64,7 @@ fn many_hang(text: &str, said: &str) {
         is_well(&host);
     }
     for stream in &slow {
-        let heard = rest(stream);
+        let heard = read_to_close(stream);
         assert!(heard.starts_with(said) && heard.is_empty() == said.is_empty(), "{heard:?} after {text:?}");
     }
     is_well(&host);
@@ -156,7 +146,7 @@ fn a_large_body_may_take_longer_than_the_limit() {
     }
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
 
-    assert!(rest(&stream).ends_with("10240"));
+    assert!(read_to_close(&stream).ends_with("10240"));
 }
 
 #[test]
@@ -166,7 +156,7 @@ fn a_body_that_a_handler_has_no_use_for_is_not_waited_for() {
 
     say(&stream, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nxxx");
 
-    let heard = rest(&stream);
+    let heard = read_to_close(&stream);
     assert!(heard.starts_with("HTTP/1.1 200 ") && heard.ends_with("fine"), "{heard}");
 }
 
@@ -181,7 +171,7 @@ fn a_handler_may_say_what_a_late_body_means() {
 
     say(&stream, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nxxx");
 
-    let heard = rest(&stream);
+    let heard = read_to_close(&stream);
     assert!(heard.contains("NetworkError") && heard.contains("too slowly"), "{heard}");
 }
 
@@ -192,7 +182,7 @@ fn an_idle_connection_is_closed_and_says_nothing() {
 
     say(&stream, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 
-    let heard = rest(&stream);
+    let heard = read_to_close(&stream);
     assert!(heard.ends_with("fine") && heard.matches("HTTP/1.1").count() == 1, "{heard}");
 }
 
@@ -300,7 +290,7 @@ fn an_address_has_so_many_connections_and_others_get_a_503() {
         (&*stream).read_exact(&mut [0; 16]).expect("an answer");
     }
     for _ in 0..20 {
-        let heard = rest(&host.connect());
+        let heard = read_to_close(host.connect());
         assert!(heard.starts_with("HTTP/1.1 503 ") && heard.contains("\r\nretry-after: "), "{heard}");
     }
     // One line for all of them.
@@ -320,7 +310,7 @@ fn there_are_so_many_connections_in_all() {
         (&*stream).read_exact(&mut [0; 16]).expect("an answer");
     }
 
-    assert!(rest(&host.connect()).starts_with("HTTP/1.1 503 "));
+    assert!(read_to_close(host.connect()).starts_with("HTTP/1.1 503 "));
     inside.clear();
     until_well(&host);
 }
@@ -346,7 +336,7 @@ fn live_lines_count_as_connections() {
         assert!(inside.len() < 4, "the lines did not count");
         inside.len() == 3
     });
-    assert!(rest(&host.connect()).starts_with("HTTP/1.1 503 "));
+    assert!(read_to_close(host.connect()).starts_with("HTTP/1.1 503 "));
     drop((line, other));
     until_well(&host);
 }

@@ -1,13 +1,13 @@
 //! What signals do: the end, a reload, nothing. And a process that was stopped for a while.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Event, Host, Line, PROTOCOL, Site, handler, read_until};
+use crate::support::{Event, Host, Line, PROTOCOL, Site, handler, read_to_close, read_until};
 
 /// Echoes what its client says.
 fn echo() -> String {
@@ -155,13 +155,6 @@ fn stream(host: &Host, path: &str) -> TcpStream {
     stream
 }
 
-#[track_caller]
-fn rest(mut stream: TcpStream) -> String {
-    let mut rest = String::new();
-    stream.read_to_string(&mut rest).expect("an end");
-    rest
-}
-
 #[test]
 fn streams_of_events_end_with_the_process_and_in_order() {
     for signal in ["TERM", "INT"] {
@@ -174,7 +167,7 @@ fn streams_of_events_end_with_the_process_and_in_order() {
 
         for stream in streams {
             // The body's end is said, so nothing is missing for the client.
-            let rest = rest(stream);
+            let rest = read_to_close(&stream);
             assert!(rest.ends_with("0\r\n\r\n") && !rest.contains("last"), "{rest:?}");
             // And its source knows.
             assert!(host.log.next("cancelled").contains("AbortError"));
@@ -193,7 +186,7 @@ fn a_stream_of_an_older_generation_ends_as_well() {
 
     host.signal("TERM");
 
-    assert!(rest(stream).ends_with("0\r\n\r\n"));
+    assert!(read_to_close(&stream).ends_with("0\r\n\r\n"));
     assert_eq!(host.ended(), Some(0));
 }
 
@@ -214,7 +207,7 @@ fn what_is_no_stream_of_events_is_sent_to_its_end() {
 
     for (mut stream, path) in streams.into_iter().zip(paths) {
         stream.write_all(b"x").expect("the host reads");
-        let rest = rest(stream);
+        let rest = read_to_close(&stream);
         assert!(rest.contains("last.\n"), "{path}: {rest:?}");
     }
     assert_eq!(host.ended(), Some(0));

@@ -90,7 +90,7 @@ impl Echo {
     pub fn run(&mut self, duration: Duration) -> Outcome<u64> {
         let _core = OnLoaderCore::enter();
         self.listen(Instant::now() + duration, true)?;
-        self.healthy()?;
+        self.generator.healthy()?;
         Ok(self.heard)
     }
 
@@ -101,7 +101,7 @@ impl Echo {
         while self.heard < said && Instant::now() < deadline {
             self.listen(Instant::now() + Duration::from_millis(10), false)?;
         }
-        self.healthy()?;
+        self.generator.healthy()?;
         let mut faults = Faults::default();
         self.voices.iter().for_each(|voice| faults += voice.echoes.close(voice.said));
         if faults.is_none() { Ok(said) } else { fail(format!("of {said} messages: {faults}")) }
@@ -119,12 +119,5 @@ impl Echo {
                 sender.send(&voice.next(index));
             }
         })
-    }
-
-    fn healthy(&self) -> Outcome {
-        match self.generator.ended {
-            0 => Ok(()),
-            ended => fail(format!("{ended} connections ended: {}", self.generator.last_end)),
-        }
     }
 }

@@ -180,7 +180,7 @@ impl Fanout {
         if let Pace::Every(_) = pace {
             self.drain()?;
         }
-        self.healthy()?;
+        self.generator.healthy()?;
         match pace {
             Pace::Every(_) if self.done < self.said => {
                 fail(format!("{} messages were not received by all in time", self.said - self.done))
@@ -192,7 +192,7 @@ impl Fanout {
     /// Waits for messages that are on the way, and checks that each receiver got every message once and in order.
     pub fn finish(mut self) -> Outcome<u64> {
         self.drain()?;
-        self.healthy()?;
+        self.generator.healthy()?;
         let mut faults = Faults::default();
         self.listeners.iter().for_each(|listener| faults += listener.close(self.said));
         let wanted = self.said * self.listeners.len() as u64;
@@ -237,12 +237,5 @@ impl Fanout {
             }
         })?;
         Ok(())
-    }
-
-    fn healthy(&self) -> Outcome {
-        match self.generator.ended {
-            0 => Ok(()),
-            ended => fail(format!("{ended} connections ended: {}", self.generator.last_end)),
-        }
     }
 }

@@ -92,6 +92,14 @@ impl LoadGenerator {
         })
     }
 
+    /// Fails if a connection has ended.
+    pub fn healthy(&self) -> Outcome {
+        match self.ended {
+            0 => Ok(()),
+            ended => fail(format!("{ended} connections ended: {}", self.last_end)),
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.clients.len()
     }
