@@ -3,7 +3,7 @@
 //
 // A name says what it stands for: `ArrayPrototypePush(list, item)` is `list.push(item)`, `ObjectKeys(o)` is
 // `Object.keys(o)`, `ResponsePrototypeGetStatus(r)` is `r.status`. Pages have nobody to fear but themselves, so /app.js
-// gets the plain forms back: src/isolate/primordials.rs reads the names, and checks that no other built-in is used.
+// gets the plain forms back: crates/compiler/src/primordials.rs reads the names, and checks that no other built-in is used.
 
 /** The global object, whatever it holds by now. */
 const theGlobal = globalThis;
