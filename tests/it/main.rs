@@ -12,7 +12,6 @@ mod support;
 
 mod answers;
 mod arbitrary_requests;
-mod architecture;
 mod bodies;
 mod cancelled_results;
 mod channels;
