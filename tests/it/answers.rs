@@ -1,4 +1,4 @@
-//! What a handler says, and what the client gets for it: one test for each rule.
+//! What a handler returns or sends, and the HTTP answer that the client receives: one test for each rule.
 
 use serde_json::{Value, json};
 

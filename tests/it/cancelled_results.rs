@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::support::{Host, Site};
 
-/// A handler at `/ROUTE` whose client leaves in the middle, and `/seen`, which tells what became of the result: what
-/// `body` puts into `seen`. In `body` the promise `gone` settles when the client has left.
+/// A handler at `/work` whose client leaves before it has returned, and `/seen`, which returns
+/// what `body` puts into `seen`. In `body` the promise `gone` settles when the client has left.
 fn site(body: &str) -> Host {
     Site::new()
         .file("state.js", "export const seen = [];")

@@ -26,7 +26,7 @@ fn problems(site: &Site) -> Vec<String> {
     problems.iter().map(shown).collect()
 }
 
-/// Expects one problem for each list of words, which it has to contain.
+/// Expects one problem for each list; it has to contain the texts of the list.
 #[track_caller]
 fn assert_problems(site: &Site, expected: &[&[&str]]) {
     let found = problems(site);

@@ -34,8 +34,8 @@ fn server<T: Send + 'static>(
     (address, served)
 }
 
-/// A host whose handler has `url`, a WebSocket's address, and `events`, which tells what happens on a socket. It answers
-/// with `seen`, which that fills, once `over` is called.
+/// A host whose handler has `url`, a WebSocket's address, and `events`, which records the events of a socket in `seen`.
+/// It answers with `seen` once `over` is called.
 fn talking(address: SocketAddr, body: &str) -> Host {
     serve(&handler(&format!(
         r#"const url = "ws://{address}/";

@@ -1,4 +1,4 @@
-//! Slow, silent and greedy clients: each is waited for within limits, and nobody else notices.
+//! Slow and silent clients, and clients with many connections: each has limits, and the others are served meanwhile.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::support::{
 /// How many hostile clients there are at a time.
 const MANY: usize = 200;
 
-/// Answers what others ask while somebody is slow.
+/// Answers ordinary requests beside the slow ones.
 const HANDLER: &str = r#"
     export default async (event, next) => {
       if (next.stepname === "large") return new Response("x".repeat(64 * 1024 * 1024));
@@ -52,7 +52,8 @@ fn is_well(host: &Host) {
     assert_eq!(host.get("/").text(), "fine");
 }
 
-/// Opens many connections that say this and no more; the host has to answer others meanwhile, and say this at the end.
+/// Opens many connections that send `text` and nothing more. The host has to answer others meanwhile, and ends each
+/// connection with an answer that begins with `said`.
 #[track_caller]
 fn many_hang(text: &str, said: &str) {
     let host = impatient();
@@ -112,7 +113,7 @@ fn a_body_in_drops_has_a_rate_to_keep() {
     is_well(&host);
 }
 
-/// Says a drop each time that the host has said nothing for a moment, until it says something or closes.
+/// Sends `drop` again each time that nothing has come from the host for 20 ms, until it answers or closes.
 fn drip(mut stream: &TcpStream, first: &str, drop: &str) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout can be set");
     say(stream, first);
@@ -127,7 +128,7 @@ fn drip(mut stream: &TcpStream, first: &str, drop: &str) -> String {
 }
 
 fn drop_in(mut stream: &TcpStream, drop: &str) {
-    // The host may have closed: then the next read says so.
+    // If the host has closed, the next read fails.
     let _ = stream.write_all(drop.as_bytes());
 }
 
@@ -140,7 +141,7 @@ fn a_large_body_may_take_longer_than_the_limit() {
 
     say(&stream, "POST /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10240\r\n\r\n");
     for _ in 0..10 {
-        // Nothing is said before the body has come: each look is a pause.
+        // Nothing is answered before the body has come, so each read waits for its timeout.
         assert!(stream.read(&mut [0; 16]).is_err(), "the host did not wait");
         say(&stream, &"x".repeat(1024));
     }
@@ -364,7 +365,7 @@ fn lines_that_nobody_knows_are_refused_and_others_are_served() {
         let path = format!("/.liveline/{number:032x}?v=2");
         assert_eq!(host.dial(&path).connect().err(), Some(404), "{path}");
     }
-    // Whoever guesses cannot write the log.
+    // Requests for guessed addresses are not logged.
     assert_eq!(host.log.text().matches("refused").count(), 0, "{}", host.log.text());
     line.send("go", Value::Null);
     line.done();
@@ -403,7 +404,7 @@ const ECHO: &str = r#"
     event.waitUntilNavigate();
     return {};"#;
 
-/// `docs/limits.md` says what the options do by themselves.
+/// `docs/limits.md` lists the default of each option.
 #[test]
 fn every_limit_is_documented_with_its_default() {
     let document =

@@ -1,5 +1,5 @@
-//! The dev loop, the host's half: what pages in `liveline dev` are told, and who else is told nothing. The pages' half is
-//! in tests/browser/dev-*.test.mjs.
+//! `liveline dev`, the host's half: the messages to open pages, which pages of other sites do not receive. The pages'
+//! half is in tests/browser/dev-*.test.mjs.
 
 use std::net::TcpStream;
 
@@ -21,7 +21,7 @@ fn origin(host: &Host) -> String {
     format!("http://{}", host.address())
 }
 
-/// What an open page is told.
+/// The messages to an open page.
 struct News(WebSocket<TcpStream>);
 
 impl News {
@@ -250,7 +250,7 @@ fn a_browser_that_has_the_page_without_the_script_gets_it_anew() {
     assert_eq!(plain.header("content-length"), Some(plain.body.len().to_string().as_str()));
 }
 
-// -- what pages are told ---------------------------------------------------------------------------------------------
+// -- messages to pages ---------------------------------------------------------------------------------------------
 
 #[test]
 fn a_page_is_told_which_routes_a_save_changes() {
@@ -391,7 +391,7 @@ fn pages_of_others_are_told_nothing() {
     assert_eq!(host.get("/.liveline/dev").status, 426);
 }
 
-/// A site whose editor writes its words into a file.
+/// A site whose editor writes its arguments into a file.
 #[cfg(unix)]
 fn edited() -> (Site, String) {
     use std::os::unix::fs::PermissionsExt as _;

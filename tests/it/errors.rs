@@ -343,7 +343,7 @@ fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
 fn a_body_that_turns_out_too_large_is_refused() {
     let host = limited();
 
-    // Chunked: its length is not told in advance.
+    // Chunked, so its length is not known in advance.
     let mut request =
         b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..3 {

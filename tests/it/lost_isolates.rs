@@ -1,4 +1,5 @@
-//! Code that V8 cannot interrupt: its isolate is lost, everybody who waits for it is told, and another one serves.
+//! Code that V8 cannot interrupt: its isolate is given up, its requests and lines are ended, and another isolate
+//! serves.
 
 use std::io::{Read, Write};
 use std::thread;

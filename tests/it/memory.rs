@@ -213,7 +213,7 @@ fn begin(host: &Host, from: [u8; 4], path: &str, length: u64, sent: u64) -> TcpS
     stream
 }
 
-/// What the host says until it closes, or the whole of a short answer.
+/// Reads the head of an answer, or everything until the host closes.
 #[track_caller]
 fn head_of(mut stream: &TcpStream) -> String {
     let mut heard = Vec::new();

@@ -13,7 +13,7 @@ const REQUESTS: &str = "liveline_http_requests_total";
 const RELOADS: &str = "liveline_reloads_total";
 const CLOSED: &str = "liveline_lines_closed_total";
 
-/// Echoes `say`, and ends with `bye`.
+/// Sends `say` back, and ends with `bye`.
 fn talkative() -> String {
     handler(
         r#"

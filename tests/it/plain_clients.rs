@@ -29,7 +29,7 @@ fn a_plain_client_gets_the_last_state() {
     assert!(!answer.is_live(), "{answer:?}");
 }
 
-/// A status that says there is nothing would end the answer before the stream.
+/// A status that means an empty body would end the answer before the stream.
 #[test]
 fn a_stream_begins_with_whatever_the_first_state_is() {
     let host = serve(
@@ -209,7 +209,7 @@ fn a_plain_client_may_say_how_long_it_waits() {
     assert_eq!(answer.json(), json!({ "step": 1 }));
     host.log.next("it waits");
 
-    // Longer than without: the other state comes when somebody asks for it.
+    // Longer than the default: the second state comes when `/go` is requested.
     let answer = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| host.request("GET", "/").plain().header("prefer", "wait=60").send());
         host.log.next("it waits");

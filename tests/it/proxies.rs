@@ -1,4 +1,4 @@
-//! Whose word about visitors counts: proxies that are trusted, and everybody else.
+//! The address of a visitor behind a proxy: only trusted proxies may name it.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ const SEEN: &str = r#"
       return { url: event.url.href, ip: event.detail.ipAddress };
     };"#;
 
-/// What nginx, Caddy, HAProxy and most others say.
+/// The headers of nginx, Caddy, HAProxy and most others.
 const FIELDS: [(&str, &str); 3] = [
     ("x-forwarded-for", "203.0.113.9"),
     ("x-forwarded-proto", "https"),

@@ -1,5 +1,5 @@
-//! `response.done` is said when the response is done. The line stays for as long as the exchange does: messages go on, and
-//! so do changes of the last state.
+//! `response.done` is sent when the response is done. The line stays for as long as the exchange does: messages go on,
+//! and so do changes of the last state.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn a_response_is_done_before_its_exchange() {
     is_done(&mut line);
     line.send("go", Value::Null);
     assert_eq!(line.expect("message"), "after the last state");
-    // It is said once.
+    // It is sent once.
     assert_eq!(line.closed(), 1000);
 }
 

@@ -239,7 +239,7 @@ fn a_transaction_is_all_or_nothing() {
         const result = await client.transaction(async (tx) => {
           await insert(tx, 1);
           await tx.exec("SAVEPOINT a; INSERT INTO t VALUES (2); ROLLBACK TO a");
-          // Whoever asks outside waits for the end.
+          // A query outside of the transaction waits for its end.
           outside = all();
           await insert(tx, 3);
           return "done";

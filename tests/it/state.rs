@@ -1,4 +1,4 @@
-//! State and what JSON makes of it: values that have no JSON are said to have none, and never sent as something else.
+//! States as JSON: a value that JSON cannot express is an error, and is never sent as another value.
 
 use serde_json::json;
 

@@ -197,7 +197,7 @@ fn serve_keeps_the_code_that_it_loaded() {
         .serve();
     assert_eq!(host.get("/later").text(), "old later");
 
-    // Somebody is in the middle of copying a new version over it.
+    // The new version of the file is only half written.
     host.site.write("handler.js", "export default () => {");
     host.site.write("lib/name.js", r#"export const name = "new";"#);
     host.site.write("lib/later.js", r#"export const name = "new later";"#);
@@ -219,7 +219,7 @@ fn serve_keeps_the_code_that_it_loaded() {
 
 // -- Exchanges that share a turn ----------------------------------------------------------------------
 
-/// A promise that everybody waits for settles; what one of them then does is stopped.
+/// A promise that several exchanges await settles, and one of them is then stopped.
 #[test]
 fn who_waits_for_the_same_promise_goes_on() {
     for waits in ["await gate", "await gate; await null; await null"] {

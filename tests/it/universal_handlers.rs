@@ -91,7 +91,7 @@ fn a_service_worker_finds_pages_without_a_state() {
     );
     assert!(blank(&host, "/shop/7").text().contains("as written"));
     assert_eq!(host.request("POST", "/.liveline/blank/").send().status, 405);
-    // Without a worker nobody needs them.
+    // Without a service worker there are none.
     let none = site().serve();
     assert_eq!(blank(&none, "/").status, 404);
 }

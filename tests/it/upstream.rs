@@ -18,7 +18,7 @@ fn relay(upstream: &Host) -> Host {
     gateway(upstream, "return LiveResponse.from(await fetch(upstream + event.url.pathname));")
 }
 
-/// A host that tells at `/seen` what `seen` holds. Its handler has `upstream` and this body.
+/// A host that returns at `/seen` what `seen` holds. Its handler has `upstream` and this body.
 fn watching_gateway(upstream: &Host, body: &str) -> Host {
     serve(&observed(&format!("const upstream = 'http://{}'; {body}", upstream.address())))
 }

@@ -1,4 +1,4 @@
-//! What Webflo's event has beyond the rest: re-routes with changes, threads, waits with an end, and errors that say what
+//! Webflo's parts of the event: re-routes with changes, threads, waits with an end, and errors that name what
 //! to use instead of what is not there.
 
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn choosing(bodies: &[(&str, &str)]) -> String {
 
 // -- next() and fetch() -------------------------------------------------------------------------------
 
-/// Says how it was asked.
+/// Returns the request that it received.
 const ECHO: &str = r#"
     export default async function (event, next) {
       if (next.stepname) return await next();
@@ -390,7 +390,7 @@ fn a_wait_that_its_callback_rejects_is_logged() {
     line.done();
 }
 
-// -- What does not exist says so ----------------------------------------------------------------------
+// -- Members and options that do not exist ----------------------------------------------------------------------
 
 #[test]
 fn options_that_do_not_exist_are_errors() {

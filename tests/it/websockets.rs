@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::{Host, Site, serve};
 
-/// A handler that says back what it hears at `/echo`, and at `/seen` what happened at `/`, where it has this body.
+/// A handler with this body at `/`; at `/seen` it returns the events that the body has recorded.
 fn serving(body: &str) -> Site {
     Site::new().file(
         "handler.js",
@@ -28,7 +28,7 @@ fn serving(body: &str) -> Site {
     )
 }
 
-/// A handler as of [`serving`] that says back what it hears.
+/// A body for [`serving`] that sends every message back.
 const ECHO: &str = r#"server.accept();
     server.addEventListener("message", ({ data }) => server.send(data));
     return new Response(null, { status: 101, webSocket: client });"#;

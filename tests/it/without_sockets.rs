@@ -65,7 +65,7 @@ fn a_stream_of_events_begins_with_its_head() {
     );
     let line = host.get("/").line_path();
 
-    // Of neither is anything else to be said for now.
+    // No event follows on either stream for now.
     for path in [&*line, "/?silent"] {
         let mut stream = host.connect();
         let request =

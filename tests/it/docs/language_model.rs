@@ -38,7 +38,7 @@ fn recipe(model: &TcpListener) -> Host {
     site.file("model.js", config).serve()
 }
 
-/// A model's server for one request, which is what it has to be: it sends each part when `go` says so.
+/// A model's server for one request. It sends each part that `go` delivers.
 fn serve(model: TcpListener, go: mpsc::Receiver<&'static [u8]>) -> thread::JoinHandle<Asked> {
     thread::spawn(move || {
         let (socket, _) = model.accept().expect("a request");
@@ -51,7 +51,7 @@ fn serve(model: TcpListener, go: mpsc::Receiver<&'static [u8]>) -> thread::JoinH
         for part in go {
             writer.write_all(part).expect("a part");
         }
-        // It says no more; whether the other end closes is what it waits for, or it is the one to close.
+        // It sends no more, and waits until the other end closes.
         asked
     })
 }
