@@ -138,7 +138,7 @@ fn a_body_that_comes_after_the_time_to_answer_is_cancelled() {
 }
 
 #[test]
-fn a_body_that_nobody_asked_for_is_cancelled_and_not_read() {
+fn the_body_of_an_answer_to_head_is_cancelled_and_not_read() {
     let host = site(
         r#"return new Response(new ReadableStream({
              pull: (controller) => { seen.push("pulled"); controller.enqueue(new Uint8Array(9)); },

@@ -218,7 +218,7 @@ fn what_names_no_channel_is_an_error() {
 }
 
 #[test]
-fn a_plain_client_is_no_member_but_its_handler_can_speak() {
+fn a_plain_client_is_no_member_but_its_handler_can_send() {
     let host =
         serve(&chat("", "if (event.request.method === 'GET' && user === 'curl') channel.postMessage(user);"));
     let mut a = enter(&host, "A");
@@ -310,7 +310,7 @@ fn a_channel_may_end_in_a_number() {
 }
 
 #[test]
-fn resolve_data_with_a_target_speaks_to_each() {
+fn resolve_data_with_a_target_runs_for_each_member() {
     let host = serve(&chat(
         "presence: user, resolveData: (data, from, to, about) => ({ ...data, from: from.data, to: to?.data, ...about })",
         "",
@@ -332,7 +332,7 @@ fn resolve_data_with_a_target_speaks_to_each() {
 }
 
 #[test]
-fn a_handler_speaks_to_all() {
+fn a_handler_sends_to_all() {
     let host = serve(&chat(
         "announce: false",
         "event.client.addEventListener('say', (e) => channel.postMessage(e.data, { type: 'news' }));
@@ -434,7 +434,7 @@ fn the_handler_lists_the_types_that_pass() {
 }
 
 #[test]
-fn a_hostile_client_has_no_say() {
+fn a_client_cannot_send_types_of_the_host_or_of_other_channels() {
     let host = serve(&chat("announce: false", ""));
     let mut a = enter(&host, "A");
     let mut b = enter(&host, "B");
@@ -464,7 +464,7 @@ fn a_hostile_client_has_no_say() {
 }
 
 #[test]
-fn who_has_not_entered_can_relay_nothing() {
+fn a_client_that_has_not_entered_can_relay_nothing() {
     let host = serve(
         r#"
         export default (event) => {

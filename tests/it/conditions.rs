@@ -286,7 +286,7 @@ const STREAMED: &str = r#"
     }"#;
 
 #[test]
-fn a_streams_length_is_said_where_it_is_known() {
+fn a_stream_of_known_length_has_a_content_length() {
     let host = serve(STREAMED);
     let whole = host.raw(b"GET /?part=ab&part=cd&length=4 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert!(whole.contains("content-length: 4\r\n") && whole.ends_with("\r\n\r\nabcd"), "{whole}");

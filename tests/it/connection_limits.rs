@@ -162,7 +162,7 @@ fn a_body_that_a_handler_has_no_use_for_is_not_waited_for() {
 }
 
 #[test]
-fn a_handler_may_say_what_a_late_body_means() {
+fn a_handler_may_answer_a_late_body() {
     let site = Site::new().file(
         "handler.js",
         r#"export default (event) => event.request.text().catch((error) => `${error.name}: ${error.message}`);"#,
@@ -177,7 +177,7 @@ fn a_handler_may_say_what_a_late_body_means() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_and_says_nothing() {
+fn an_idle_connection_is_closed_without_an_answer() {
     let host = with(&["--keep-alive-timeout=300ms"]);
     let stream = host.connect();
 
@@ -209,7 +209,7 @@ fn a_connection_may_rest_longer_than_a_head_may_take() {
 
 /// A client that asks for much and never reads costs its memory for a while and not for ever.
 #[test]
-fn an_answer_that_nobody_reads_is_given_up() {
+fn an_answer_that_is_not_read_is_given_up() {
     let host = impatient();
     let mut streams = Vec::new();
     for _ in 0..20 {
@@ -227,7 +227,7 @@ fn an_answer_that_nobody_reads_is_given_up() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_of_answers_that_nobody_reads_comes_back() {
+fn memory_of_answers_that_are_not_read_is_freed() {
     let host = impatient();
     let streams: Vec<_> = (0..4).map(|_| host.connect()).collect();
     for stream in &streams {
@@ -264,7 +264,7 @@ fn an_answer_that_is_read_slowly_is_sent_to_its_end() {
 }
 
 #[test]
-fn requests_whose_answers_nobody_reads_are_not_all_taken_in() {
+fn requests_are_not_read_while_their_answers_are_not_read() {
     let host = impatient();
     let mut stream = host.connect();
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
@@ -356,7 +356,7 @@ fn until(mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn lines_that_nobody_knows_are_refused_and_others_are_served() {
+fn unknown_lines_are_refused_and_others_are_served() {
     let site = Site::new().file("handler.js", on_go("event.waitUntil(go); return { n: 1 };"));
     let host = site.serve();
     let (_, mut line) = host.open("/");

@@ -137,7 +137,7 @@ fn a_cookie_has_the_attributes_that_it_is_given() {
 }
 
 #[test]
-fn what_browsers_would_drop_is_an_error_that_says_why() {
+fn a_cookie_that_browsers_would_drop_is_an_error_with_the_reason() {
     let host = serve(JAR);
     for (arguments, why) in [
         (json!(["a b", "c"]), "cannot name a cookie"),

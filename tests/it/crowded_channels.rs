@@ -184,7 +184,7 @@ fn members_that_do_not_read_have_one_budget() {
 }
 
 #[test]
-fn a_thousand_members_hear_one_message() {
+fn a_thousand_members_receive_one_message() {
     const MEMBERS: usize = 1000;
     allow_many_sockets();
     let host =

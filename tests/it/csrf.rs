@@ -38,7 +38,7 @@ fn a_page_of_another_site_changes_nothing_in_its_visitors_name() {
 }
 
 #[test]
-fn the_refusal_says_what_to_do() {
+fn the_refusal_names_the_remedy() {
     let host = Site::new().file("handler.js", SAVE).serve();
     let cookie = host.get("/").session();
 

@@ -23,7 +23,7 @@ fn assert_misdirected(host: &Host, name: &str) {
 }
 
 #[test]
-fn serve_answers_for_every_name_unless_told_otherwise() {
+fn serve_answers_for_every_name_by_default() {
     let host = site().serve();
 
     for name in ["shop.example", "x", "[::1]:80", "192.0.2.1", "a_b.example"] {

@@ -282,7 +282,7 @@ fn dev_goes_on_when_saved_code_is_stuck() {
 
 /// As on the main thread of a page.
 #[test]
-fn nobody_waits_for_a_lock() {
+fn a_handler_cannot_block_on_a_lock() {
     let host = Site::new()
         .file(
             "handler.js",

@@ -278,7 +278,7 @@ fn an_absolute_target_wins_over_the_host_header() {
 }
 
 #[test]
-fn nobody_is_connected_elsewhere() {
+fn connect_is_not_supported() {
     let host = serve(HANDLER);
 
     refused(&host, 501, "CONNECT", "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n");
@@ -286,7 +286,7 @@ fn nobody_is_connected_elsewhere() {
 }
 
 #[test]
-fn options_of_the_whole_server_are_told_without_a_handler() {
+fn options_of_the_whole_server_are_answered_without_a_handler() {
     let host = serve(HANDLER);
 
     let answer = host.raw(b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

@@ -103,7 +103,7 @@ fn a_reader_that_goes_away_stops_no_server() {
 }
 
 #[test]
-fn lines_that_nobody_can_have_are_counted() {
+fn log_lines_that_cannot_be_written_are_counted() {
     let mut server = Server::start("serve", Stdio::piped());
     (server.stdout, server.stderr) = (None, None);
 
@@ -208,7 +208,7 @@ fn closed_pipe() -> Stdio {
 }
 
 #[test]
-fn commands_whose_reader_has_seen_enough_end_quietly() {
+fn commands_end_quietly_when_their_reader_is_gone() {
     let site = Site::new().file("handler.js", "export default () => 1;");
 
     for words in [&["routes"][..], &["check"], &["types"], &["--help"], &["--version"]] {
@@ -219,7 +219,7 @@ fn commands_whose_reader_has_seen_enough_end_quietly() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn commands_that_cannot_write_say_so() {
+fn commands_that_cannot_write_fail_with_a_message() {
     let site = Site::new().file("handler.js", "export default () => 1;");
 
     for words in [["routes"], ["check"], ["types"]] {

@@ -276,7 +276,7 @@ fn a_close_frame_ends_the_line_for_good() {
 }
 
 #[test]
-fn after_the_window_the_handler_hears_that_the_client_is_gone() {
+fn after_the_window_the_handler_gets_a_close_event() {
     let host = Site::new().file("handler.js", LISTENER).arg("--resume-window=300ms").serve();
     let (mut line, token) = open(&host);
     drop(line);
@@ -291,7 +291,7 @@ fn after_the_window_the_handler_hears_that_the_client_is_gone() {
 }
 
 #[test]
-fn the_last_words_and_the_code_wait_for_the_client() {
+fn the_last_frames_and_the_code_wait_for_the_client() {
     let host = serve(LISTENER);
     let (mut line, token) = open(&host);
     line.send_text(&say(2, "say", &json!("last words")));
@@ -320,7 +320,7 @@ fn the_last_words_and_the_code_wait_for_the_client() {
 }
 
 #[test]
-fn a_client_hears_something_at_each_ping_even_if_it_is_not_silent() {
+fn a_client_gets_a_frame_at_each_ping_even_if_it_is_not_silent() {
     let host = Site::new().file("handler.js", LISTENER).arg("--ping-interval=100ms").serve();
     let mut line = connect(&host, &host.get("/").line_path()).expect("a line to join");
     assert_eq!(welcome(&mut line).ping, Some(100));
@@ -351,7 +351,7 @@ fn a_question_is_answered_on_the_next_connection() {
 }
 
 #[test]
-fn a_client_that_comes_too_late_hears_that_the_line_is_over() {
+fn a_client_that_comes_too_late_gets_the_close_code() {
     let host = Site::new().file("handler.js", LISTENER).arg("--resume-window=200ms").serve();
     let proxy = FaultProxy::start(host.address(), 1);
     let mut line = join(&host, &proxy);
@@ -364,7 +364,7 @@ fn a_client_that_comes_too_late_hears_that_the_line_is_over() {
 }
 
 #[test]
-fn a_plain_request_tells_whether_there_is_such_a_line() {
+fn a_plain_request_shows_whether_a_line_exists() {
     let host = serve(LISTENER);
     let (line, token) = open(&host);
     drop(line);

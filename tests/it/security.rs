@@ -47,7 +47,7 @@ fn a_client_cannot_pollute_prototypes() {
 
 /// What is no frame of the protocol is tolerated, or closes the line with its code.
 #[test]
-fn odd_frames_harm_nobody() {
+fn odd_frames_affect_no_other_client() {
     let host = host();
     let (_, mut line) = host.open("/");
 
@@ -71,7 +71,7 @@ fn odd_frames_harm_nobody() {
     assert_eq!(line.expect("message")["polluted"], json!("no"));
 }
 
-/// a page of another site cannot use the visitor's cookies.
+/// A page of another site cannot use the visitor's cookies.
 #[test]
 fn a_foreign_page_cannot_join() {
     let host = host();
@@ -84,7 +84,7 @@ fn a_foreign_page_cannot_join() {
     }
 }
 
-/// addresses of lines are random, of 128 bits or more.
+/// Addresses of lines are random, of 128 bits or more.
 #[test]
 fn line_addresses_cannot_be_guessed() {
     let host = host();
@@ -156,7 +156,7 @@ fn a_client_cannot_raise_the_hosts_events() {
 
 /// An answer counts on the line of its question only, so that guessing a question's id gains nothing.
 #[test]
-fn nobody_answers_the_questions_of_others() {
+fn a_client_cannot_answer_the_questions_of_others() {
     let host = serve(&handler(
         r#"const answer = await event.user.confirm("sure?");
         return { sure: answer.data };"#,

@@ -318,7 +318,7 @@ fn session_user_and_cookies_are_the_same_kind_of_map() {
 }
 
 #[test]
-fn a_subscriber_hears_of_other_requests_in_other_isolates() {
+fn a_subscriber_is_called_for_requests_in_other_isolates() {
     let handler = r#"
         const me = crypto.randomUUID();
         export async function GET(event) {
@@ -407,7 +407,7 @@ fn what_is_required_is_there_or_its_handler_answers() {
 }
 
 #[test]
-fn signing_in_elsewhere_is_heard() {
+fn signing_in_elsewhere_calls_subscribers() {
     let handler = r#"
         export async function GET(event) {
           await event.session.set("began", true);
@@ -489,7 +489,7 @@ fn only_another_user_makes_a_new_id() {
 }
 
 #[test]
-fn a_session_is_renewed_when_its_handler_says_so() {
+fn a_session_is_renewed_when_its_handler_asks_for_it() {
     each(SIGN_IN, |host| {
         let mut visitor = Visitor::new(host);
         assert_eq!(visitor.get("/?renew").json()["renewed"], Value::Null, "there is none");

@@ -239,7 +239,7 @@ fn users_signals_do_nothing() {
 }
 
 #[test]
-fn nobody_listens_during_a_drain() {
+fn no_connection_is_accepted_during_a_drain() {
     for signal in ["TERM", "INT", "QUIT"] {
         let mut host = Site::new().file("handler.js", WAITING).arg("--metrics=0").serve();
         let asking = begin(&host);
@@ -319,7 +319,7 @@ fn what_came_while_the_process_was_stopped_is_read_before_lines_are_given_up() {
 }
 
 #[test]
-fn clients_that_said_nothing_while_the_process_was_stopped_are_asked_again() {
+fn clients_that_were_silent_while_the_process_was_stopped_are_pinged_again() {
     let host = stopping_host();
     let path = host.get("/line").line_path();
     let mut resumable =

@@ -210,7 +210,7 @@ fn a_spinning_handler_delays_no_ping() {
 }
 
 #[test]
-fn what_a_spinning_handler_said_before_is_not_held_back() {
+fn frames_of_a_spinning_handler_from_before_are_not_held_back() {
     let handler = r#"
         export default (event) => {
           event.client.addEventListener("spin", () => {

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Site, on_go, serve};
 
 #[test]
-fn what_json_can_say_is_sent_in_bodies_and_in_deltas() {
+fn values_of_json_are_sent_in_bodies_and_in_deltas() {
     let host = serve(&on_go(
         r#"const values = () => ({
           date: new Date(0), map: new Map([[1, 2]]), set: new Set([1]), bytes: new Uint8Array([7, 8]),

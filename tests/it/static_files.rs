@@ -137,7 +137,7 @@ fn ranges_are_parts_of_a_file() {
 }
 
 #[test]
-fn head_tells_the_length_alone() {
+fn head_has_the_length_alone() {
     let answer = project().request("HEAD", "/digits.txt").send();
 
     assert_eq!((answer.status, answer.text()), (200, ""));
@@ -384,7 +384,7 @@ fn a_post_can_be_rerouted_to_a_file() {
 }
 
 #[test]
-fn every_answer_about_a_file_says_what_it_is() {
+fn every_answer_about_a_file_has_its_type_or_range() {
     let host = Site::new().file("app/a/handler.js", "").file("public/digits.txt", "0123456789").serve();
 
     let head = host.request("HEAD", "/digits.txt").send();

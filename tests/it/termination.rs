@@ -90,7 +90,7 @@ fn the_client_vanishes() {
 }
 
 #[test]
-fn nobody_joins() {
+fn no_client_joins() {
     let host = watched(STAYS).arg("--join-timeout=100ms").serve();
 
     host.get("/");

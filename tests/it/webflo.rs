@@ -54,7 +54,7 @@ fn next_leads_elsewhere_with_changes_of_the_request() {
 }
 
 #[test]
-fn next_takes_what_nobody_changes_from_the_request() {
+fn next_takes_what_is_not_changed_from_the_request() {
     let host = rerouting(r#"return await next({ redirect: "/c" });"#);
 
     let echo = post(&host, "/a/b");
@@ -106,7 +106,7 @@ fn fetch_takes_paths_from_where_the_handler_stands() {
 }
 
 #[test]
-fn fetch_sends_what_it_is_given() {
+fn fetch_sends_its_arguments() {
     let host = rerouting(r#"return await fetch("./b", { method: "POST", body: "own" });"#);
 
     assert_eq!(
@@ -336,7 +336,7 @@ fn a_wait_goes_on_until_its_callback_ends_it() {
 }
 
 #[test]
-fn a_wait_tells_its_callback_of_navigations() {
+fn a_wait_calls_back_for_navigations() {
     let body = "event.waitUntil(new Promise(() => {}), null, (happened, resolve) => {
           if (happened.type !== 'navigate') return;
           happened.preventDefault();
@@ -354,7 +354,7 @@ fn a_wait_tells_its_callback_of_navigations() {
 }
 
 #[test]
-fn a_wait_tells_its_callback_of_another_user_and_of_the_end() {
+fn a_wait_calls_back_for_another_user_and_for_the_end() {
     let host = serve(&observed(
         "if (next.stepname === 'in') return await event.user.set('id', 'ann');
          await event.session.set('here', true);
@@ -457,7 +457,7 @@ fn options_of_others_that_mean_nothing_are_taken() {
 }
 
 #[test]
-fn members_that_this_host_has_not_say_what_to_use() {
+fn members_that_do_not_exist_are_errors_that_name_the_replacement() {
     let cases = [
         ("event.sdk", "event.user"),
         ("event.stream", "generator"),
@@ -499,7 +499,7 @@ fn an_event_is_extended_as_it_is_spawned() {
 }
 
 #[test]
-fn exports_that_nothing_calls_are_told() {
+fn exports_that_nothing_calls_are_logged() {
     let host =
         serve("export const GET = () => 'here'; export function SETUP() {} export function render() {}");
 

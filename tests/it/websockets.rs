@@ -90,7 +90,7 @@ pub(super) fn frame(code: u16, reason: &'static str) -> CloseFrame {
 }
 
 #[test]
-fn a_handler_hears_and_answers_messages_as_they_are() {
+fn a_handler_receives_and_answers_messages_as_they_are() {
     let host = serving(ECHO).serve();
     let mut socket = connect(&host);
 
@@ -169,7 +169,7 @@ fn each_message_has_a_turn_of_its_own() {
 }
 
 #[test]
-fn what_is_said_before_the_answer_comes_first() {
+fn messages_from_before_the_answer_come_first() {
     let host = serving(
         r#"server.accept();
         server.send("welcome");
@@ -254,7 +254,7 @@ fn the_handler_closes_with_its_code() {
 }
 
 #[test]
-fn a_socket_that_is_closed_before_the_answer_still_says_its_words() {
+fn a_socket_that_is_closed_before_the_answer_still_sends_its_messages() {
     let host = serving(
         r#"server.accept();
         server.send("one word");
@@ -282,7 +282,7 @@ fn a_client_that_vanishes_is_an_error_and_1006() {
 }
 
 #[test]
-fn a_client_that_breaks_the_rules_is_told_so() {
+fn a_client_that_breaks_the_rules_gets_a_close_code() {
     let host = serving(ECHO).serve();
     for (bytes, code) in [
         // A reserved bit; text that is not UTF-8; a frame without a mask.
