@@ -9,13 +9,14 @@
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
-//! | `run`, `tests`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `bundle`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
 mod autobahn;
 #[cfg(target_os = "linux")]
 mod bench;
+mod bundle;
 mod checkout;
 mod engine;
 mod failure;
@@ -39,6 +40,7 @@ usage: cargo xtask COMMAND
   run [--] [ARGS]   build liveline (quick profile) and start it with ARGS; without ARGS: dev examples
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
   engine            print which JavaScript engine is built, and why
+  bundle [--check]  make the scripts that browsers run of runtime-js/, after a change there; needs node and npm
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
   deny              check the licences and sources of all dependencies, and that none is banned (.cargo/deny.toml)
   mutants [ARGS]    change crates/proto in one place at a time and list the changes that no test finds; ARGS are those
@@ -81,6 +83,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["deny"] => tools::deny(&Checkout::find()?),
         ["mutants", rest @ ..] => tools::mutants(&Checkout::find()?, rest),
         ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
+        ["bundle", rest @ ..] => bundle::bundle(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);
             Ok(())
