@@ -12,8 +12,6 @@ mod curl;
 mod fences;
 mod frames;
 mod language_model;
-mod links;
-mod promises;
 
 use std::fs;
 use std::path::Path;
