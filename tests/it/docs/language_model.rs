@@ -123,7 +123,7 @@ fn tokens_of_a_model_arrive_however_they_are_cut() {
 }
 
 #[test]
-fn who_leaves_ends_the_request_to_the_model() {
+fn a_client_that_leaves_ends_the_request_to_the_model() {
     let model = TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = recipe(&model);
     let (go, parts) = mpsc::channel();
@@ -147,7 +147,7 @@ fn who_leaves_ends_the_request_to_the_model() {
 }
 
 #[test]
-fn a_model_that_breaks_off_is_told() {
+fn a_model_that_breaks_off_is_reported() {
     let model = TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = recipe(&model);
     let (go, parts) = mpsc::channel();
