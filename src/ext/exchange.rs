@@ -530,8 +530,8 @@ impl Exchanges {
                     slot.is_congested = is_congested;
                 }
             }
-            Effect::Done(line) => self.hub.done(line),
-            Effect::Finish(line) => self.hub.complete(line),
+            Effect::Done(line) => self.hub.deferred_turn().done(line),
+            Effect::Finish(line) => self.hub.deferred_turn().complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let headers = &slot.request.parts().headers;
@@ -566,7 +566,7 @@ impl Exchanges {
                     Some(reason) => Close::because(code, reason),
                     None => code.into(),
                 };
-                self.hub.finish(line, close);
+                self.hub.deferred_turn().finish(line, close);
             }
         }
     }
@@ -787,7 +787,7 @@ pub(crate) fn op_exchange_navigated(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     let id = exchange_id(id);
     if let Some(line) = exchanges.line(id) {
-        exchanges.hub.finish(line, CloseCode::Navigated);
+        exchanges.hub.deferred_turn().finish(line, CloseCode::Navigated.into());
     }
     exchanges.gone(id);
 }

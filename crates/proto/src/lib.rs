@@ -30,12 +30,14 @@
 mod channel;
 mod close;
 mod envelope;
+mod event;
 mod exchange;
 pub mod http1;
 mod ids;
 mod line;
 pub mod multipart;
 mod numbered;
+mod output;
 #[cfg(test)]
 mod properties;
 mod registry;
@@ -46,14 +48,12 @@ pub mod websocket;
 pub use channel::{Announcement, JoinOptions, Listening, Message, Payloads, Presence};
 pub use close::{Close, CloseCode};
 pub use envelope::{DecodeError, Envelope, Frame, Incoming, decode, opened, reply_address, response_done};
+pub use event::{Event, InboundMessage, Payload};
 pub use exchange::{Effect, Exchange, ExchangeError, Input, Reach};
 pub use ids::{ChannelId, ExchangeId, InvalidChannel, LineId, MemberId, OwnerId, Token};
-pub use line::{
-    Attachment, Event, FRAME_COST, InboundMessage, Outgoing, Payload, Priority, QueuedFrame, Take, Transport,
-};
+pub use line::{FRAME_COST, Priority, QueuedFrame, TransportKind};
 pub use numbered::{Numbered, PROTOCOL, Welcome, ack};
-pub use registry::{
-    Action, Engine, JoinError, Limits, LineSummary, Opening, Overflow, Stats, TooManyLines, network,
-};
+pub use output::{Action, Attachment, Outgoing, Take};
+pub use registry::{Engine, JoinError, Limits, LineSummary, Opening, Overflow, Stats, TooManyLines, network};
 pub use sse::{Format, LAST_EVENT_ID};
-pub use visitor::{Origins, Visitor, is_same_origin};
+pub use visitor::{Caller, Origins, Visitor, is_same_origin};

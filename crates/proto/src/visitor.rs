@@ -23,6 +23,24 @@ impl Visitor {
     }
 }
 
+/// A client that asks for a line: who it is, and which page it comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Who it is.
+    pub visitor: &'a Visitor,
+    /// The `Origin` header of its request. Only browsers send one.
+    pub origin: Option<&'a str>,
+    /// The origin that the request is for, or `HOST:PORT` alone where the scheme is not known.
+    pub host: Option<&'a str>,
+}
+
+/// A client that is not a browser.
+impl<'a> From<&'a Visitor> for Caller<'a> {
+    fn from(visitor: &'a Visitor) -> Caller<'a> {
+        Caller { visitor, origin: None, host: None }
+    }
+}
+
 /// Which pages may join lines from a browser (RFC 6455 section 10.2).
 #[derive(Debug, Clone, Default)]
 pub struct Origins(Vec<String>);

@@ -48,7 +48,7 @@ impl Charged {
     }
 
     /// What one line queues.
-    pub(crate) fn into_parcel(self) -> QueuedFrame {
+    pub(crate) fn into_queued(self) -> QueuedFrame {
         self.account().0.fetch_add(FRAME_COST, Ordering::Relaxed);
         QueuedFrame::of_channel(self.frame().clone(), Place(self))
     }
@@ -78,12 +78,12 @@ mod tests {
     fn charge_counts_a_frame_once_and_each_place() {
         let account = Account::default();
         let charged = account.charge("0123456789".into());
-        let mut parcels: Vec<QueuedFrame> = (0..3).map(|_| charged.clone().into_parcel()).collect();
+        let mut queued: Vec<QueuedFrame> = (0..3).map(|_| charged.clone().into_queued()).collect();
         drop(charged);
         assert_eq!(account.bytes(), 10 + 3 * FRAME_COST);
-        parcels.truncate(1);
+        queued.truncate(1);
         assert_eq!(account.bytes(), 10 + FRAME_COST);
-        drop(parcels);
+        drop(queued);
         assert_eq!(account.bytes(), 0);
     }
 }

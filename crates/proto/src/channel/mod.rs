@@ -85,7 +85,7 @@ pub(crate) struct Outcome {
     pub frames: Vec<(LineId, Charged)>,
     pub events: Vec<(LineId, Event)>,
     /// How many lines are in the channel.
-    pub seats: usize,
+    pub lines: usize,
 }
 
 /// What becomes of a client's message.
@@ -94,12 +94,12 @@ pub(crate) struct RelayDecision {
     pub member: MemberId,
     pub relay: Relay,
     /// The client's own handler hears it, too.
-    pub heard: bool,
+    pub is_heard: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relay {
-    ExchangeError,
+    Denied,
     Asked,
     Free,
 }
@@ -268,7 +268,7 @@ impl Channels {
             self.collecting.remove(&(until, id.clone()));
         }
         self.tellings += 1;
-        outcome.seats = channel.by_line.len();
+        outcome.lines = channel.by_line.len();
         let mut notices = Notices::new(id, &channel.account, &channel.changes, self.tellings);
         for seat in channel.members.values().flat_map(|member| &member.seats) {
             let Some(notice) = notices.after(seat.since) else { continue };
@@ -278,7 +278,7 @@ impl Channels {
             }
             outcome.frames.push((seat.line, notice.frame));
         }
-        channel.changes.settle(outcome.seats, now);
+        channel.changes.settle(outcome.lines, now);
         outcome
     }
 
@@ -309,22 +309,22 @@ impl Channels {
     }
 
     /// What becomes of a message of type `kind` that the line's client says in a channel.
-    pub(crate) fn passage(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<RelayDecision> {
+    pub(crate) fn decision(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<RelayDecision> {
         let (member, seat) = self.channels.get(id.as_str())?.seat(line)?;
         let may = seat.entry.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|it| it == kind));
         let relay = match seat.entry.decides {
-            _ if !may => Relay::ExchangeError,
+            _ if !may => Relay::Denied,
             true => Relay::Asked,
             false => Relay::Free,
         };
-        Some(RelayDecision { member, relay, heard: seat.hears_client })
+        Some(RelayDecision { member, relay, is_heard: seat.hears_client })
     }
 
     /// The others hear what the line's client said.
     pub(crate) fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Payloads) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(channel) = self.channels.get(id.as_str()) else { return outcome };
-        outcome.seats = channel.by_line.len();
+        outcome.lines = channel.by_line.len();
         let Some(sender) = channel.by_line.get(&line) else { return outcome };
         let Message { kind, event_id, .. } = message;
         let wire_kind = format!("{}:{kind}", id.as_str());
@@ -364,7 +364,7 @@ impl Channels {
         Outcome {
             frames: seats.map(|seat| (seat.line, frame.clone())).collect(),
             events: Vec::new(),
-            seats: channel.by_line.len(),
+            lines: channel.by_line.len(),
         }
     }
 
@@ -431,7 +431,7 @@ impl Channel {
 }
 
 /// Whether a client may send the type `kind` in a channel: not what the host says in its own name.
-pub(crate) fn may_say(kind: &str) -> bool {
+pub(crate) fn may_send(kind: &str) -> bool {
     !kind.is_empty() && !is_reserved(kind) && ![JOINS, LEAVES, JOINS_AND_LEAVES].contains(&kind)
 }
 
@@ -510,7 +510,7 @@ mod tests {
         assert_eq!(channels.size(&room()), 2);
         channels.enter(room(), LineId(4), None, loud());
         let outcome = announced(&mut channels);
-        assert_eq!((lines(&outcome), outcome.seats), (vec![1, 2, 3], 4));
+        assert_eq!((lines(&outcome), outcome.lines), (vec![1, 2, 3], 4));
         let frame = outcome.frames[0].1.frame().as_str();
         assert!(frame.contains(r#""message":"joins",".wq":{"type":"room:message""#), "{frame}");
         assert!(told_of_entry(&mut channels, 4, None, loud()).is_empty(), "it is in already");
@@ -633,7 +633,7 @@ mod tests {
     }
 
     #[test]
-    fn passage_follows_the_entry() {
+    fn decision_follows_the_entry() {
         let mut channels = three();
         let entry = JoinOptions {
             allowed: Some(vec!["message".to_owned()]),
@@ -642,11 +642,11 @@ mod tests {
         };
         channels.enter(room(), LineId(4), None, entry);
         channels.listen(&room(), LineId(4), Listening::Client);
-        let passage =
-            |line, kind| channels.passage(&room(), LineId(line), kind).map(|it| (it.relay, it.heard));
-        assert_eq!(passage(1, "typing"), Some((Relay::Free, false)));
-        assert_eq!(passage(4, "message"), Some((Relay::Asked, true)));
-        assert_eq!(passage(4, "typing"), Some((Relay::ExchangeError, true)));
-        assert_eq!(passage(5, "message"), None);
+        let decision =
+            |line, kind| channels.decision(&room(), LineId(line), kind).map(|it| (it.relay, it.is_heard));
+        assert_eq!(decision(1, "typing"), Some((Relay::Free, false)));
+        assert_eq!(decision(4, "message"), Some((Relay::Asked, true)));
+        assert_eq!(decision(4, "typing"), Some((Relay::Denied, true)));
+        assert_eq!(decision(5, "message"), None);
     }
 }

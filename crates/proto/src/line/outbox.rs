@@ -9,9 +9,8 @@
 
 use std::collections::VecDeque;
 
-use super::Outgoing;
-use crate::Frame;
 use crate::channel::Place;
+use crate::{Frame, Outgoing};
 
 /// What a frame counts for besides its bytes: even an empty one takes memory.
 pub const FRAME_COST: usize = 128;
@@ -20,7 +19,7 @@ pub const FRAME_COST: usize = 128;
 #[derive(Debug)]
 pub struct QueuedFrame {
     pub frame: Frame,
-    pub class: Priority,
+    pub priority: Priority,
     /// What it takes up of a channel's budget for as long as it is kept.
     _place: Option<Place>,
 }
@@ -41,20 +40,20 @@ pub enum Priority {
 /// Parcels with the same content are equal.
 impl PartialEq for QueuedFrame {
     fn eq(&self, other: &QueuedFrame) -> bool {
-        (&self.frame, self.class) == (&other.frame, other.class)
+        (&self.frame, self.priority) == (&other.frame, other.priority)
     }
 }
 
 impl Eq for QueuedFrame {}
 
 impl QueuedFrame {
-    pub fn new(class: Priority, frame: impl Into<Frame>) -> QueuedFrame {
-        QueuedFrame { frame: frame.into(), class, _place: None }
+    pub fn new(priority: Priority, frame: impl Into<Frame>) -> QueuedFrame {
+        QueuedFrame { frame: frame.into(), priority, _place: None }
     }
 
     /// A message of a channel.
     pub(crate) fn of_channel(frame: Frame, place: Place) -> QueuedFrame {
-        QueuedFrame { frame, class: Priority::Message, _place: Some(place) }
+        QueuedFrame { frame, priority: Priority::Message, _place: Some(place) }
     }
 
     pub fn cost(&self) -> usize {
@@ -101,27 +100,27 @@ impl Outbox {
     }
 
     /// Adds a frame.
-    pub(super) fn push(&mut self, parcel: QueuedFrame) {
-        self.bytes += parcel.cost();
-        self.frames.push_back(parcel);
+    pub(super) fn push(&mut self, frame: QueuedFrame) {
+        self.bytes += frame.cost();
+        self.frames.push_back(frame);
     }
 
     /// Adds a frame that is to be given out before all others that are new.
-    pub(super) fn push_first(&mut self, parcel: QueuedFrame) {
-        self.bytes += parcel.cost();
-        self.frames.insert(self.numbered, parcel);
+    pub(super) fn push_first(&mut self, frame: QueuedFrame) {
+        self.bytes += frame.cost();
+        self.frames.insert(self.numbered, frame);
     }
 
-    /// Drops new frames of these classes. Says how many.
-    pub(super) fn drop_new(&mut self, classes: &[Priority]) -> usize {
+    /// Drops new frames of these priorities. Says how many.
+    pub(super) fn drop_new(&mut self, priorities: &[Priority]) -> usize {
         let before = self.frames.len();
         let (mut at, numbered) = (0, self.numbered);
         let bytes = &mut self.bytes;
-        self.frames.retain(|parcel| {
+        self.frames.retain(|frame| {
             at += 1;
-            let stays = at <= numbered || !classes.contains(&parcel.class);
+            let stays = at <= numbered || !priorities.contains(&frame.priority);
             if !stays {
-                *bytes -= parcel.cost();
+                *bytes -= frame.cost();
             }
             stays
         });
@@ -131,10 +130,10 @@ impl Outbox {
     /// Drops the oldest new message. Says whether there was one.
     pub(super) fn drop_oldest_message(&mut self) -> bool {
         let new = self.frames.iter().enumerate().skip(self.numbered);
-        let oldest = new.filter(|(_, parcel)| parcel.class == Priority::Message).map(|(at, _)| at).next();
+        let oldest = new.filter(|(_, frame)| frame.priority == Priority::Message).map(|(at, _)| at).next();
         match oldest.and_then(|at| self.frames.remove(at)) {
-            Some(parcel) => {
-                self.bytes -= parcel.cost();
+            Some(frame) => {
+                self.bytes -= frame.cost();
                 true
             }
             None => false,
@@ -153,7 +152,7 @@ impl Outbox {
         self.base += self.numbered as u64;
         (self.numbered, self.given, self.given_bytes) = (0, 0, 0);
         let before = self.frames.len();
-        self.frames.retain(|parcel| parcel.class == Priority::Vital);
+        self.frames.retain(|frame| frame.priority == Priority::Vital);
         self.bytes = self.frames.iter().map(QueuedFrame::cost).sum();
         before - self.frames.len()
     }
@@ -163,16 +162,16 @@ impl Outbox {
         let mut taken = 0;
         while taken < bytes && self.has_more() {
             if self.keeps {
-                let parcel = &self.frames[self.given];
-                let frame = parcel.frame.clone();
-                self.given_bytes += parcel.cost();
+                let queued = &self.frames[self.given];
+                let frame = queued.frame.clone();
+                self.given_bytes += queued.cost();
                 taken += frame.len();
                 self.given += 1;
                 self.numbered = self.numbered.max(self.given);
                 into.push(Outgoing::Numbered(self.base + self.given as u64, frame));
-            } else if let Some(parcel) = self.pop() {
-                taken += parcel.frame.len();
-                into.push(Outgoing::Frame(parcel.frame));
+            } else if let Some(QueuedFrame { frame, .. }) = self.pop() {
+                taken += frame.len();
+                into.push(Outgoing::Frame(frame));
             }
         }
     }
@@ -203,13 +202,13 @@ impl Outbox {
             return Err(NeverSent);
         }
         while self.base < number
-            && let Some(parcel) = self.pop()
+            && let Some(frame) = self.pop()
         {
             self.base += 1;
             self.numbered -= 1;
             if self.given > 0 {
                 self.given -= 1;
-                self.given_bytes -= parcel.cost();
+                self.given_bytes -= frame.cost();
             }
         }
         Ok(())
@@ -226,13 +225,13 @@ impl Outbox {
     }
 
     fn pop(&mut self) -> Option<QueuedFrame> {
-        let parcel = self.frames.pop_front()?;
-        self.bytes -= parcel.cost();
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.cost();
         if self.frames.is_empty() {
             // An idle line keeps no buffer.
             self.frames = VecDeque::new();
         }
-        Some(parcel)
+        Some(frame)
     }
 }
 
@@ -242,7 +241,7 @@ mod tests {
 
     fn outbox(keeps: bool, frames: &[(Priority, &str)]) -> Outbox {
         let mut outbox = Outbox { keeps, ..Outbox::default() };
-        frames.iter().for_each(|(class, text)| outbox.push(QueuedFrame::new(*class, *text)));
+        frames.iter().for_each(|(priority, text)| outbox.push(QueuedFrame::new(*priority, *text)));
         outbox
     }
 
