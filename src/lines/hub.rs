@@ -65,6 +65,9 @@ struct Shared {
     woken: Notify,
     /// How many callers wait in [`Hub::readable`].
     waiting: AtomicUsize,
+    /// Deadlines were handled. For tests, which wait for the end of lines.
+    #[cfg(test)]
+    ticked: Notify,
     /// Lines may have something to write. With this, flushing after a turn without frames does not lock the engine.
     has_unwritten: AtomicBool,
 }
@@ -234,6 +237,8 @@ impl Hub {
             deadline_moved: Notify::new(),
             woken: Notify::new(),
             waiting: AtomicUsize::new(0),
+            #[cfg(test)]
+            ticked: Notify::new(),
             has_unwritten: AtomicBool::new(false),
         };
         let hub = Hub(Arc::new(shared));
@@ -486,6 +491,8 @@ impl Hub {
                         () = self.0.deadline_moved.notified() => continue,
                     }
                     self.turn().tick();
+                    #[cfg(test)]
+                    self.0.ticked.notify_waiters();
                 }
             }
         }
@@ -543,6 +550,29 @@ mod tests {
 
     fn visitor() -> Visitor {
         Visitor { session: None, address: [127, 0, 0, 1].into() }
+    }
+
+    /// The timer sleeps for an hour when a line gets a deadline that is sooner.
+    #[tokio::test]
+    async fn an_earlier_deadline_wakes_the_timer() {
+        let limits = Limits {
+            join_window: Duration::from_secs(3600),
+            resume_window: Duration::from_millis(10),
+            ..Limits::default()
+        };
+        let hub = Hub::new(limits, tokio::runtime::Handle::current());
+        let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let owner = hub.register(move |event| drop(sender.send(event)));
+        let (_, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
+        let attachment = hub.join_resumable(token, Caller::from(&visitor())).expect("a new line");
+        // The timer's task runs on this thread, so it sleeps once this one has yielded.
+        tokio::task::yield_now().await;
+
+        hub.turn().disconnected(attachment, CloseCode::Abnormal.into());
+
+        let closed = tokio::time::timeout(Duration::from_secs(20), events.recv()).await;
+        let event = closed.expect("the timer wakes in time").expect("the hub has the mailbox").event;
+        assert!(matches!(event, Event::Closed(close) if close.code == CloseCode::Abnormal));
     }
 
     /// Every way to be carried, with every way to end: by the client, by the handler, by the host, by the clock.
@@ -650,9 +680,15 @@ mod tests {
             while let Some(task) = tasks.join_next().await {
                 task.expect("no task panics");
             }
-            while !hub.engine().is_empty() || hub.engine().next_deadline().is_some() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+            loop {
+                let ticked = hub.0.ticked.notified();
+                // Every line here has a deadline.
+                if hub.engine().next_deadline().is_none() {
+                    break;
+                }
+                ticked.await;
             }
+            assert!(hub.engine().is_empty());
         };
         // Clients that are silent are still there: they hold nothing.
         tokio::time::timeout(Duration::from_secs(20), is_over).await.expect("everything ends");

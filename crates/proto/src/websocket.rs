@@ -43,10 +43,37 @@ impl FrameError {
 pub struct Decoder {
     /// Messages may be this long, in bytes.
     limit: usize,
-    partial: Option<Box<Partial>>,
+    state: State,
 }
 
-/// What has come of a frame or of a message that is not complete.
+#[derive(Debug)]
+enum State {
+    /// Between two messages.
+    Idle,
+    /// A frame or a fragmented message has begun. Boxed: most connections are idle.
+    Partial(Box<Partial>),
+    /// The client sent its close frame or broke a rule, or the reader stopped. What follows is ignored.
+    Closed,
+}
+
+impl State {
+    fn partial(&mut self) -> Option<&mut Partial> {
+        match self {
+            State::Partial(partial) => Some(partial),
+            State::Idle | State::Closed => None,
+        }
+    }
+
+    /// Begins a partial frame or message, unless one has begun.
+    fn begin(&mut self) -> &mut Partial {
+        if !matches!(self, State::Partial(_)) {
+            *self = State::Partial(Box::default());
+        }
+        self.partial().expect("it has begun above")
+    }
+}
+
+/// The bytes of a frame or of a message that is not complete.
 #[derive(Debug, Default)]
 struct Partial {
     /// The bytes of a frame whose end is missing.
@@ -174,51 +201,66 @@ impl Header {
 impl Decoder {
     /// A decoder for a new connection; `limit` is the length of the longest message it takes.
     pub fn new(limit: usize) -> Decoder {
-        Decoder { limit, partial: None }
+        Decoder { limit, state: State::Idle }
     }
 
     /// Whether a frame or a message has begun that is not complete.
     pub fn is_waiting(&self) -> bool {
-        self.partial.is_some()
+        matches!(self.state, State::Partial(_))
     }
 
-    /// Takes in what came, and gives each complete message to `each` until that breaks. The bytes are changed where
-    /// they stand. After an error nothing more can be read from this client.
+    /// Reads the bytes that came and calls `each` with each complete message and control frame. The bytes are unmasked in
+    /// place. After the client's close frame, after an error, and once `each` returns a break, further bytes are ignored.
     pub fn feed(
         &mut self,
-        mut input: &mut [u8],
+        input: &mut [u8],
         mut each: impl FnMut(Received<'_>) -> ControlFlow<()>,
     ) -> Result<(), FrameError> {
+        let result = self.read(input, &mut each);
+        if !matches!(result, Ok(ControlFlow::Continue(()))) {
+            self.state = State::Closed;
+        }
+        result.map(drop)
+    }
+
+    fn read(
+        &mut self,
+        mut input: &mut [u8],
+        each: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FrameError> {
+        if matches!(self.state, State::Closed) {
+            return Ok(ControlFlow::Break(()));
+        }
         while !input.is_empty() {
-            let waiting = self.partial.as_ref().is_some_and(|partial| !partial.frame.is_empty());
-            let done = if waiting {
+            let is_frame_begun = self.state.partial().is_some_and(|partial| !partial.frame.is_empty());
+            let flow = if is_frame_begun {
                 let taken = self.complete(input)?;
                 input = &mut input[taken..];
                 let Some((header, mut frame)) = self.completed()? else { continue };
-                self.frame(header, &mut frame[header.size..], &mut each)?
+                self.frame(header, &mut frame[header.size..], each)?
             } else {
                 match Header::read(input, self.limit)? {
                     Some(header) if header.total() <= input.len() => {
                         let (frame, rest) = input.split_at_mut(header.total());
                         input = rest;
-                        self.frame(header, &mut frame[header.size..], &mut each)?
+                        self.frame(header, &mut frame[header.size..], each)?
                     }
                     _ => {
-                        self.partial.get_or_insert_default().frame.extend_from_slice(input);
-                        return Ok(());
+                        self.state.begin().frame.extend_from_slice(input);
+                        return Ok(ControlFlow::Continue(()));
                     }
                 }
             };
-            if done.is_break() {
-                return Ok(());
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// Adds to the begun frame what belongs to it; says how much that was.
+    /// Appends to the begun frame the bytes that belong to it. Returns how many those were.
     fn complete(&mut self, input: &[u8]) -> Result<usize, FrameError> {
-        let frame = &mut self.partial.get_or_insert_default().frame;
+        let frame = &mut self.state.begin().frame;
         let missing = match Header::read(frame, self.limit)? {
             Some(header) => header.total() - frame.len(),
             // Byte by byte until the header is whole.
@@ -231,14 +273,14 @@ impl Decoder {
 
     /// Takes the begun frame out, if it is complete.
     fn completed(&mut self) -> Result<Option<(Header, Vec<u8>)>, FrameError> {
-        let Some(partial) = &mut self.partial else { return Ok(None) };
+        let Some(partial) = self.state.partial() else { return Ok(None) };
         let Some(header) = Header::read(&partial.frame, self.limit)? else { return Ok(None) };
         if partial.frame.len() < header.total() {
             return Ok(None);
         }
         let frame = std::mem::take(&mut partial.frame);
         if partial.message.is_none() {
-            self.partial = None;
+            self.state = State::Idle;
         }
         Ok(Some((header, frame)))
     }
@@ -250,7 +292,7 @@ impl Decoder {
         each: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, FrameError> {
         unmask(payload, header.mask);
-        let begun = self.partial.as_mut().and_then(|partial| partial.message.as_mut());
+        let begun = self.state.partial().and_then(|partial| partial.message.as_mut());
         match (header.opcode, begun) {
             (Opcode::Ping, _) => Ok(each(Received::Ping(payload))),
             (Opcode::Pong, _) => Ok(each(Received::Pong)),
@@ -265,17 +307,16 @@ impl Decoder {
                 if !header.is_final {
                     return Ok(ControlFlow::Continue(()));
                 }
-                // The frame that ends it was complete, so nothing else waits.
-                let message = self.partial.take().and_then(|partial| partial.message);
-                let Fragments { kind, bytes, .. } =
-                    message.ok_or(FrameError::Protocol("nothing to continue"))?;
+                let (kind, bytes) = (fragments.kind, std::mem::take(&mut fragments.bytes));
+                // The frame that ends the message was complete, so no other bytes wait.
+                self.state = State::Idle;
                 whole(kind, &bytes, each)
             }
             (_, Some(_)) => Err(FrameError::Protocol("the message before is not complete")),
             (kind, None) if header.is_final => whole(kind, payload, each),
             (kind, None) => {
                 let begun = Fragments::begin(kind, payload)?;
-                self.partial.get_or_insert_default().message = Some(begun);
+                self.state.begin().message = Some(begun);
                 Ok(ControlFlow::Continue(()))
             }
         }
@@ -385,22 +426,20 @@ mod tests {
         bytes
     }
 
-    /// What a decoder says of these bytes, given to it in pieces of `piece`. As a connection does, it reads nothing
-    /// after a close frame: in one piece the decoder stops there, and of other pieces none is given to it.
+    /// What a decoder returns for these bytes, fed in pieces of `piece`, until an error.
     fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), FrameError>) {
         let mut decoder = Decoder::new(1000);
-        let (mut said, mut is_closed) = (Vec::new(), false);
+        let mut received = Vec::new();
         for piece in bytes.chunks(piece) {
-            let result = decoder.feed(&mut piece.to_vec(), |received| {
-                is_closed = matches!(received, Received::Close(..));
-                said.push(format!("{received:?}"));
+            let result = decoder.feed(&mut piece.to_vec(), |each| {
+                received.push(format!("{each:?}"));
                 ControlFlow::Continue(())
             });
-            if is_closed || result.is_err() {
-                return (said, result);
+            if result.is_err() {
+                return (received, result);
             }
         }
-        (said, Ok(()))
+        (received, Ok(()))
     }
 
     #[test]
@@ -467,11 +506,27 @@ mod tests {
     }
 
     #[test]
+    fn feed_after_a_close_frame_an_error_or_a_break_is_ignored() {
+        for (first, flow) in [
+            (masked(0x88, b""), ControlFlow::Continue(())),
+            (masked(0x83, b""), ControlFlow::Continue(())),
+            (masked(0x81, b"stop"), ControlFlow::Break(())),
+        ] {
+            let mut decoder = Decoder::new(1000);
+            let _ = decoder.feed(&mut first.clone(), |_| flow);
+            for mut later in [masked(0x81, b"later"), masked(0x83, b""), vec![0x81]] {
+                let result = decoder.feed(&mut later, |received| panic!("{received:?} after {first:?}"));
+                assert_eq!((result, decoder.is_waiting()), (Ok(()), false));
+            }
+        }
+    }
+
+    #[test]
     fn feed_a_length_that_was_only_claimed_costs_nothing() {
         let mut decoder = Decoder::new(1 << 40);
         let mut claim = [vec![0x82, 0xff], (1u64 << 39).to_be_bytes().to_vec(), MASK.to_vec()].concat();
         decoder.feed(&mut claim, |_| ControlFlow::Continue(())).unwrap();
-        assert!(decoder.partial.unwrap().frame.capacity() < 100);
+        assert!(decoder.state.partial().unwrap().frame.capacity() < 100);
     }
 
     #[test]

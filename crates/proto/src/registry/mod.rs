@@ -39,6 +39,9 @@ pub use self::stats::{LineSummary, Stats};
 /// Without lines, room for at most this many is kept.
 const KEPT_CAPACITY: usize = 1024;
 
+/// How often one line can expire at one time: a ping, a loss, the end of the time to resume.
+const MAX_EXPIRATIONS: usize = 4;
+
 /// What is known when a line is opened.
 #[derive(Debug)]
 pub struct Opening {
@@ -251,9 +254,11 @@ impl Engine {
     /// Time has passed: ends lines whose time is over, sends pings and collected announcements.
     pub fn tick(&mut self) {
         self.recently_closed.forget(self.now);
+        let (mut expired, most) = (0, MAX_EXPIRATIONS * self.lines.len());
         while let Some((filed, due)) = self.deadlines.due(self.now) {
             for id in due {
-                self.check_deadline(id, filed);
+                expired += usize::from(self.check_deadline(id, filed));
+                debug_assert!(expired <= most, "{id} has a deadline that has passed, and goes on");
             }
         }
         while let Some(outcome) = self.channels.announce_due(self.now) {
@@ -261,20 +266,24 @@ impl Engine {
         }
     }
 
-    /// The time of the bucket has come in which a line was filed.
-    fn check_deadline(&mut self, id: LineId, bucket: Filed) {
+    /// The time of the bucket has come in which a line was filed. Returns whether the line's deadline has passed.
+    fn check_deadline(&mut self, id: LineId, bucket: Filed) -> bool {
         let Engine { lines, limits, deadlines, now, .. } = self;
         let Some((_, line)) =
             lines.get_mut(id.index()).filter(|(known, line)| *known == id && line.filed == bucket)
         else {
-            return;
+            return false;
         };
         line.filed = 0;
         match line.deadline(limits) {
-            Some(at) if at <= *now => self.with(id, |line, cx| line.expired(cx)),
+            Some(at) if at <= *now => {
+                self.with(id, |line, cx| line.expired(cx));
+                return true;
+            }
             Some(at) => deadlines.file(id, at, &mut line.filed),
             None => {}
         }
+        false
     }
 
     /// Gauges and counters of all lines.

@@ -345,6 +345,22 @@ fn raw_that_breaks_the_rules_is_cut_when_its_messages_are_heard() {
 }
 
 #[test]
+fn raw_that_breaks_the_rules_ends_after_the_last_of_its_messages() {
+    let (mut world, id) = World::raw();
+    let attachment = world.engine.attachment(id);
+    world.engine.receive_raw(attachment, "one".into());
+    world.engine.receive_raw(attachment, "two".into());
+    world.engine.reject(attachment, CloseCode::Policy.into());
+    assert_eq!(world.told(), ["data", "data"]);
+    world.engine.acknowledge(id, FRAME_COST + 3);
+    assert!(world.told().is_empty(), "the second message is not handled yet");
+    world.send(id, "answer");
+    assert_eq!(world.written(id), ["answer"]);
+    world.engine.acknowledge(id, FRAME_COST + 3);
+    assert_eq!(world.told(), ["closed 1008"]);
+}
+
+#[test]
 fn raw_that_breaks_the_rules_at_first_is_cut_at_once() {
     let (mut world, id) = World::raw();
     world.engine.reject(world.engine.attachment(id), CloseCode::Policy.into());

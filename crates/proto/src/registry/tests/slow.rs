@@ -68,6 +68,20 @@ fn changes_for_a_slow_client_become_one_state() {
     assert_eq!(pair.world.engine.stats().dropped, 0);
 }
 
+/// The other half is for frames that no later state replaces.
+#[test]
+fn changes_may_use_half_of_the_queue() {
+    let half = limits().queue_bytes / 2;
+    for (excess, wanted) in [(0, 1), (1, 0)] {
+        let mut pair = Pair::open(limits());
+        pair.send(Priority::Message, "m");
+        let used = FRAME_COST + "m".len();
+        pair.send(Priority::Delta, &"d".repeat(half - used - FRAME_COST + excess));
+        assert_eq!(pair.taken().len(), 1 + wanted, "{excess} bytes over half of the queue");
+        assert_eq!(pair.world.engine.stats().coalesced, excess as u64);
+    }
+}
+
 #[test]
 fn full_what_is_vital_stays() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
@@ -166,6 +180,34 @@ fn full_by_a_message_its_handler_does_not_hear_it() {
     assert_eq!(world.told(), ["closed 1013"], "nothing follows the end");
     (0..20).for_each(|_| says(&mut world, a, "room:7:message"));
     assert!(world.engine.may_read(world.engine.attachment(a)), "nor is it waited for");
+}
+
+/// The client of the sender is not read while a handler that listens to the channel is behind.
+#[test]
+fn a_sender_waits_for_the_listeners_of_its_channel() {
+    let (mut world, a) = World::open();
+    let b = second(&mut world, Token([8; 16]));
+    enter(&mut world, a, JoinOptions::default());
+    enter(&mut world, b, JoinOptions::default());
+    world.engine.listen(b, &"room:7".parse().unwrap(), Listening::Channel);
+    world.engine.actions();
+    let (mut messages, mut overheard) = (0, 0);
+    while world.engine.may_read(world.engine.attachment(a)) {
+        says(&mut world, a, "room:7:message");
+        messages += 1;
+        assert!(messages < 100, "the sender is read although {overheard} bytes wait for the listener");
+        world.written(b);
+        for action in world.engine.actions() {
+            if let Action::Dispatch { event: Event::Overheard { from, size, .. }, .. } = action {
+                assert_eq!(from, a);
+                overheard += size;
+            }
+        }
+    }
+    assert!(overheard > limits().queue_bytes);
+    world.engine.acknowledge(a, overheard);
+    assert!(world.engine.may_read(world.engine.attachment(a)));
+    assert!(matches!(world.engine.actions().next(), Some(Action::Wake(line)) if line == a));
 }
 
 // -- who may have how many -----------------------------------------------------------------------------------
