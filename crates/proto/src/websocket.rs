@@ -1,34 +1,40 @@
-//! The frames of a WebSocket as a server reads and writes them (RFC 6455 section 5). No I/O: bytes in, bytes out.
+//! The frames of a WebSocket as a server reads and writes them (RFC 6455 section 5).
 //!
-//! A [`Decoder`] holds bytes only while a frame or a fragmented message is incomplete, so an idle line costs nothing.
+//! A [`Decoder`] holds bytes only while a frame or a fragmented message is incomplete, so an idle line has no buffer.
 
 use std::ops::ControlFlow;
 
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
+    /// A text message.
     Text(&'a str),
+    /// A binary message.
     Binary(&'a [u8]),
-    /// To be answered with a pong of the same bytes.
+    /// A ping, to be answered with a pong of the same bytes.
     Ping(&'a [u8]),
+    /// A pong.
     Pong,
-    /// Its close frame: the code, if it gave one, and the reason.
+    /// A close frame: the code, if there is one, and the reason.
     Close(Option<u16>, &'a str),
 }
 
-/// How a client broke the rules, and the code that its line closes with (RFC 6455 section 7.4.1).
+/// How a client broke the protocol, and the close code for it (RFC 6455 section 7.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
+    /// A frame that is not allowed here.
     #[error("the frame breaks the protocol: {0}")]
     Protocol(&'static str),
+    /// Text that is not UTF-8.
     #[error("text must be UTF-8")]
     NotUtf8,
+    /// A message over the limit.
     #[error("frame too large")]
     TooBig,
 }
 
 impl FrameError {
-    /// The close code that tells the client.
+    /// The close code: 1002, 1007 or 1009.
     pub fn code(self) -> u16 {
         match self {
             FrameError::Protocol(_) => 1002,
@@ -81,12 +87,12 @@ struct Partial {
     message: Option<Fragments>,
 }
 
-/// What has come of a fragmented message.
+/// The received part of a fragmented message.
 #[derive(Debug)]
 struct Fragments {
     kind: Opcode,
     bytes: Vec<u8>,
-    /// Of text, so much is known to be UTF-8.
+    /// This many bytes of text are known to be UTF-8.
     checked: usize,
 }
 
@@ -105,7 +111,7 @@ impl Fragments {
         self.check()
     }
 
-    /// Text that no further bytes can make right is refused at once. What was checked is not looked at again.
+    /// Text that no further bytes can make valid is an error at once. No byte is checked twice.
     fn check(&mut self) -> Result<(), FrameError> {
         if self.kind != Opcode::Text {
             return Ok(());
@@ -159,7 +165,7 @@ struct Header {
 }
 
 impl Header {
-    /// Reads a header; `None` if its end is missing.
+    /// Parses a header. `None`: it is not complete.
     fn read(bytes: &[u8], limit: usize) -> Result<Option<Header>, FrameError> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
@@ -199,7 +205,7 @@ impl Header {
 }
 
 impl Decoder {
-    /// A decoder for a new connection; `limit` is the length of the longest message it takes.
+    /// A decoder for a new connection. `limit` is the length of the longest message, in bytes.
     pub fn new(limit: usize) -> Decoder {
         Decoder { limit, state: State::Idle }
     }
@@ -271,7 +277,7 @@ impl Decoder {
         Ok(taken)
     }
 
-    /// Takes the begun frame out, if it is complete.
+    /// Removes the begun frame and returns it, if it is complete.
     fn completed(&mut self) -> Result<Option<(Header, Vec<u8>)>, FrameError> {
         let Some(partial) = self.state.partial() else { return Ok(None) };
         let Some(header) = Header::read(&partial.frame, self.limit)? else { return Ok(None) };
@@ -335,7 +341,7 @@ fn whole(
     Ok(each(Received::Text(text)))
 }
 
-/// Reads a close frame's payload (RFC 6455 sections 5.5.1 and 7.4).
+/// Parses the payload of a close frame (RFC 6455 sections 5.5.1 and 7.4).
 fn close(payload: &[u8]) -> Result<(Option<u16>, &str), FrameError> {
     let (code, reason) = match payload {
         [] => return Ok((None, "")),
@@ -363,14 +369,19 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 
 // -- out -------------------------------------------------------------------------------------------------------------
 
-/// Kinds of frames that a server sends, as their first byte.
+/// Kinds of frames that a server sends, by their first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
+    /// A whole text message.
     Text = 0x81,
+    /// A whole binary message.
     Binary = 0x82,
+    /// A close frame.
     Close = 0x88,
+    /// A ping.
     Ping = 0x89,
+    /// A pong.
     Pong = 0x8a,
 }
 
@@ -396,7 +407,7 @@ pub fn frame(kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Writes a close frame. A code that may not be sent leaves it empty.
+/// Writes a close frame. It is empty if the code may not be sent (RFC 6455 section 7.4.1).
 pub fn close_frame(code: u16, reason: &str, out: &mut Vec<u8>) {
     if matches!(code, 1005 | 1006 | 1015) {
         return frame(Kind::Close, &[], out);
@@ -477,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn feed_broken_rules_are_told_apart() {
+    fn feed_each_broken_rule_has_its_code() {
         let protocol = |bytes: Vec<u8>| assert_eq!(read(&bytes, 1000).1.unwrap_err().code(), 1002);
         protocol(vec![0x81, 0x01, b'a']);
         protocol(masked(0xc1, b"a"));
@@ -545,7 +556,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes are cut, and whatever they are, the decoder says the same and never panics.
+        /// However the bytes are cut, and whatever they are, the decoder returns the same and never panics.
         #[test]
         fn feed_pieces_do_not_matter(
             frames in prop::collection::vec((first_byte(), prop::collection::vec(any::<u8>(), 0..200)), 0..8),
