@@ -18,6 +18,7 @@ mod browser;
 mod cli;
 mod config;
 mod dev;
+mod dialect;
 mod ext;
 mod lines;
 mod metrics;

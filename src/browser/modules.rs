@@ -8,7 +8,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::asset::Asset;
 use super::origins::Source;
 use super::toolchain::{Compiled, Target, Toolchain};
-use crate::router::{Layout, is_server_handler};
+use crate::dialect;
+use crate::router::Layout;
 use liveline_compiler::Diagnostic;
 
 /// Where modules are served.
@@ -124,7 +125,7 @@ impl<'a> Modules<'a> {
 
     /// Why browsers do not get to see a file.
     fn refusal(&self, file: &Path) -> Option<String> {
-        if is_server_handler(file) {
+        if dialect::is_private(file) {
             return Some("it is a handler of the server, whose source no browser gets".to_owned());
         }
         if !is_in_package(file) && !file.starts_with(&self.layout.routes) {

@@ -9,10 +9,11 @@ use super::keys;
 use super::paint::{Style, styled, visible};
 use super::{log, print};
 use crate::config::Settings;
+use crate::dialect;
 use crate::ext::Mode;
 use crate::metrics::colors;
 use crate::metrics::output::Stream;
-use crate::router::{Layer, Layout, Routes};
+use crate::router::{Layer, Layout};
 use crate::server::Listener;
 
 /// What stands before the address, for programs and for people.
@@ -95,7 +96,7 @@ fn rows(args: &Server, mode: Mode, layout: &Layout, listener: &Listener) -> Vec<
 /// How many handlers there are, and in which folder.
 fn handlers(layout: &Layout) -> String {
     let folder = shown(&layout.routes);
-    let Ok(routes) = Routes::scan(layout) else { return folder };
+    let Ok(routes) = dialect::routes(layout) else { return folder };
     let count = |layer: Layer| routes.handlers().iter().filter(|handler| handler.layer == layer).count();
     let counts = [
         (count(Layer::Server), "handler", "handlers"),

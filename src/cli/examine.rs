@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::browser::BrowserFiles;
 use crate::config::Settings;
+use crate::dialect::{self, Exports};
 use crate::ext::Exchanges;
 use crate::router::{Handler, Layer, PublicFiles, Routes};
 use crate::script::survey::{self, Survey};
@@ -41,7 +42,7 @@ pub(super) struct Examined {
 }
 
 /// What each handler of the server exports, by its id, or why it does not load.
-type Loaded = HashMap<u32, Result<BTreeMap<String, bool>, Vec<Diagnostic>>>;
+type Loaded = HashMap<u32, Result<Exports, Vec<Diagnostic>>>;
 
 /// What a thread with an isolate finds.
 struct Found {
@@ -53,7 +54,7 @@ struct Found {
 pub(super) async fn examine(settings: Settings) -> Examination {
     let settings = Arc::new(settings);
     let layout = &settings.layout;
-    let routes = match Routes::scan(layout) {
+    let routes = match dialect::routes(layout) {
         Ok(routes) => Arc::new(routes),
         Err(error) => {
             let problems = vec![Diagnostic::new(error.to_string())];
@@ -66,7 +67,6 @@ pub(super) async fn examine(settings: Settings) -> Examination {
     let (mut problems, mut imported) = (Problems::default(), BTreeSet::new());
     let mut failures = Problems::default();
     let mut handlers = Vec::new();
-    problems.add(survey::nothing_to_serve(layout, &routes));
     for handler in routes.handlers() {
         let survey = &mut surveys[usize::from(handler.layer != Layer::Server)];
         let before = problems.0.len();
@@ -82,8 +82,7 @@ pub(super) async fn examine(settings: Settings) -> Examination {
         failures.into_iter().for_each(|failure| problems.add_unless_known(failure));
     }
     problems.add(bindings);
-    problems.add(survey::strays(layout, &imported));
-    problems.add(survey::doubles(layout));
+    problems.add(dialect::explain_folder(layout, &routes, &imported));
     let pages = routes.pages().iter().map(|page| (page.id.clone(), page.path.clone())).collect();
     Examination { handlers, pages, problems: problems.sorted(), failures: failures.sorted() }
 }
@@ -91,7 +90,7 @@ pub(super) async fn examine(settings: Settings) -> Examination {
 /// Looks at one handler. Returns what it answers, if it loads.
 fn look_at(
     handler: &Handler,
-    loaded: Option<&Result<BTreeMap<String, bool>, Vec<Diagnostic>>>,
+    loaded: Option<&Result<Exports, Vec<Diagnostic>>>,
     survey: &mut Survey,
     imported: &mut BTreeSet<PathBuf>,
     problems: &mut Problems,
@@ -116,10 +115,12 @@ fn look_at(
     let exports = match loaded {
         Some(Ok(exports)) => exports.clone(),
         _ if facts.is_none() => return None,
-        _ => survey.functions(&handler.path),
+        _ => survey.exports_of(&handler.path),
     };
-    problems.add(survey::misnamed(&handler.path, &exports, facts.as_ref(), loads));
-    loads.then(|| survey::answering(&exports).into_iter().map(str::to_owned).collect())
+    let examined = dialect::Examined { file: &handler.path, exports: &exports, facts: facts.as_ref(), loads };
+    let explanation = dialect::named(handler.dialect).explain(&examined);
+    problems.add(explanation.problems);
+    loads.then_some(explanation.answers)
 }
 
 /// What is wrong, each place once.
@@ -363,7 +364,7 @@ fn missing_template(
             "the first element in a template is what an item is made of".to_owned(),
         );
     }
-    let near = survey::nearest(name, templates.keys().map(String::as_str));
+    let near = dialect::nearest(name, templates.keys().map(String::as_str));
     let help = match (near, templates.keys().next()) {
         (Some(near), _) => format!("did you mean '{near}'?"),
         (None, Some(_)) => format!(

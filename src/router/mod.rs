@@ -29,7 +29,6 @@ mod path;
 mod reroute;
 mod scan;
 mod tree;
-mod universal;
 mod views;
 
 pub(crate) use conditions::{Conditions, Verdict};
@@ -38,5 +37,5 @@ pub(crate) use layout::{Layout, LayoutError};
 pub(crate) use page::Page;
 pub(crate) use path::segments;
 pub(crate) use reroute::reroute;
-pub(crate) use scan::{DOCUMENT, ERROR_PAGE, PAGES, ScanError, is_server_handler};
+pub(crate) use scan::{DOCUMENT, ERROR_PAGE, Found, PAGES, RouteFolder, Scan, ScanError};
 pub(crate) use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

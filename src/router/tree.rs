@@ -8,10 +8,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::Layout;
 use super::page::Page;
 use super::path::{decoded, is_name, segments};
-use super::scan::{self, Folder, ScanError};
+use super::scan::{Folder, FoundHandler};
 use super::views::Sources;
 
 /// The folder that stands for any one segment.
@@ -39,6 +38,8 @@ pub(crate) struct Handler {
     pub path: PathBuf,
     /// Where it runs.
     pub layer: Layer,
+    /// The name of the dialect that found it.
+    pub dialect: &'static str,
 }
 
 /// The index of a [`Node`] in [`Routes::nodes`].
@@ -94,13 +95,7 @@ impl Routes {
         Routes::of(&Folder::default(), Arc::default())
     }
 
-    /// Reads the routes folder.
-    pub(crate) fn scan(layout: &Layout) -> Result<Routes, ScanError> {
-        let sources = Arc::new(Sources::of(layout));
-        scan::scan(layout, &sources).map(|root| Routes::of(&root, sources))
-    }
-
-    fn of(root: &Folder, sources: Arc<Sources>) -> Routes {
+    pub(super) fn of(root: &Folder, sources: Arc<Sources>) -> Routes {
         let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new(), sources };
         routes.add(root, "/", 0, (&[], None, None));
         routes
@@ -208,17 +203,13 @@ impl Routes {
         // No route's page has such a name, so no route's state is shown in it.
         let error_name = format!("error:{pattern}");
         let error_page = folder.error_page.as_ref().map_or(error_page, |path| add_page(&error_name, path));
-        for (layer, path) in &folder.handlers {
+        for FoundHandler { layer, path, dialect } in &folder.handlers {
             let id = index(self.handlers.len());
             if *layer == Layer::Server {
                 steps.push(Step { handler: id, depth });
             }
-            self.handlers.push(Handler {
-                id,
-                pattern: pattern.to_owned(),
-                path: path.clone(),
-                layer: *layer,
-            });
+            let (pattern, path) = (pattern.to_owned(), path.clone());
+            self.handlers.push(Handler { id, pattern, path, layer: *layer, dialect });
         }
 
         let at = self.nodes.len();
@@ -298,16 +289,8 @@ pub(super) mod tests {
     }
 
     fn place(root: &mut Folder, pattern: &str, layer: Layer) {
-        let mut folder = root;
-        for name in segments(pattern) {
-            let found = folder.folders.binary_search_by(|child| child.name.as_str().cmp(name));
-            let index = found.unwrap_or_else(|index| {
-                folder.folders.insert(index, Folder { name: name.to_owned(), ..Folder::default() });
-                index
-            });
-            folder = &mut folder.folders[index];
-        }
-        folder.handlers.push((layer, PathBuf::from(format!("{pattern}/handler.{layer}.js"))));
+        let path = PathBuf::from(format!("{pattern}/handler.{layer}.js"));
+        root.at(pattern).handlers.push(FoundHandler { layer, path, dialect: "webflo" });
     }
 
     /// The patterns of the handlers that `path` asks, each with its depth.

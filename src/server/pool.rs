@@ -13,6 +13,7 @@ use super::parts::Parts;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::browser::BrowserFiles;
 use crate::config::Settings;
+use crate::dialect;
 use crate::ext::Mode;
 use crate::metrics::Place;
 use crate::router::{Layer, Routes};
@@ -211,7 +212,7 @@ impl Pool {
         // Reads and compiles, which is not for a thread that live lines need.
         tokio::task::block_in_place(|| {
             let layout = &self.settings.layout;
-            let routes = Routes::scan(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+            let routes = dialect::routes(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
             for page in routes.pages() {
                 // Whether that went well is told to those who ask for it.
                 let _ = page.read();

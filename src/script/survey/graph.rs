@@ -1,13 +1,13 @@
 //! The modules that a handler is made of, and the imports that lead nowhere.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use deno_core::ModuleSpecifier;
 
-use super::spelling;
+use crate::dialect::{self, nearest};
 use crate::script::modules::{self, Modules};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
@@ -79,16 +79,14 @@ impl Survey {
         Some((facts, module.source.clone()))
     }
 
-    /// The exports of a file with whether each may be a function, as far as its text shows.
-    pub(crate) fn functions(&mut self, file: &Path) -> BTreeMap<String, bool> {
+    /// The exports of a file, as far as its text shows: what may be a function counts as one.
+    pub(crate) fn exports_of(&mut self, file: &Path) -> dialect::Exports {
         let names = self.exports(file);
-        names
-            .into_iter()
-            .map(|name| {
-                let is_function = !matches!(self.kind(file, &name), Kind::Value | Kind::Type);
-                (name, is_function)
-            })
-            .collect()
+        let export = |name: String| {
+            let is_function = !matches!(self.kind(file, &name), Kind::Value | Kind::Type);
+            (name, if is_function { dialect::Export::Function } else { dialect::Export::Other })
+        };
+        names.into_iter().map(export).collect()
     }
 
     /// What an export of a file is, through all that passes it on.
@@ -186,8 +184,7 @@ impl Survey {
             return match modules::own_source(&url) {
                 Some((_, source)) => Ok(Target::Own(source)),
                 None => {
-                    let near =
-                        spelling::nearest(specifier, modules::own_names(), spelling::steps_for(specifier));
+                    let near = nearest(specifier, modules::own_names());
                     let help = near.map(|name| format!("did you mean \"{name}\"?"));
                     Err((failed("the host has no module of this name"), help))
                 }
@@ -370,7 +367,7 @@ impl Survey {
         if ["http:", "https:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
             return None;
         }
-        let near = spelling::nearest(specifier, modules::own_names(), spelling::steps_for(specifier));
+        let near = nearest(specifier, modules::own_names());
         if let Some(name) = near {
             return Some(format!("did you mean \"{name}\"?"));
         }
@@ -397,9 +394,7 @@ fn is_same_syntax_error(fault: &Diagnostic, told: &Diagnostic) -> bool {
 
 fn help_for_name(name: &str, exported: &BTreeSet<String>) -> Option<String> {
     let others = || exported.iter().map(String::as_str).filter(|name| *name != "default");
-    if let Some(near) =
-        spelling::nearest(name, others(), spelling::steps_for(name)).filter(|_| name != "default")
-    {
+    if let Some(near) = nearest(name, others()).filter(|_| name != "default") {
         return Some(format!("did you mean `{near}`?"));
     }
     let list: Vec<_> = others().take(8).map(|name| format!("`{name}`")).collect();
@@ -440,7 +435,7 @@ fn nearest_file(missing: &Path) -> Option<PathBuf> {
                         || stem(other).as_deref() == Some(name.to_ascii_lowercase().as_ref()))
             })
         })
-        .or_else(|| spelling::nearest(name, names(), spelling::steps_for(name)));
+        .or_else(|| nearest(name, names()));
     found.map(|name| folder.join(name))
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::layout::Layout;
+use crate::router::Layout;
 
 /// The package whose projects have universal handlers.
 const WEBFLO: &str = "@webqit/webflo";

@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::spelling;
+use super::EXTENSIONS;
+use crate::dialect::nearest_within;
 use crate::router::{Layout, PAGES, Routes};
 use liveline_compiler::Diagnostic;
-
-/// What handlers are written in, as `router/scan.rs` takes it.
-const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 
 /// Extensions that are meant for code, with the one to write.
 const OTHER_EXTENSIONS: [(&str, &str); 5] =
@@ -24,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
 
 /// Files and folders that look like handlers, pages or the folders of a project, and are passed over. Files that the
 /// handlers import are what they are called.
-pub(crate) fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagnostic> {
+pub(super) fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     each_folder(layout, |folder, names| {
         let has_page = names.iter().any(|name| PAGES.contains(&name.as_str()));
@@ -60,7 +58,7 @@ pub(crate) fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagn
 }
 
 /// Files that are never used because another one of the same folder is.
-pub(crate) fn doubles(layout: &Layout) -> Vec<Diagnostic> {
+pub(super) fn doubles(layout: &Layout) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     each_folder(layout, |folder, names| {
         let stems = ["handler", "handler.server", "handler.client", "handler.worker"];
@@ -79,7 +77,7 @@ pub(crate) fn doubles(layout: &Layout) -> Vec<Diagnostic> {
 }
 
 /// Why a folder has nothing to serve, if it has not.
-pub(crate) fn nothing_to_serve(layout: &Layout, routes: &Routes) -> Option<Diagnostic> {
+pub(super) fn nothing_to_serve(layout: &Layout, routes: &Routes) -> Option<Diagnostic> {
     let has_files = |folder: &Path| !names_in(folder).is_empty();
     if !routes.handlers().is_empty()
         || !routes.pages().is_empty()
@@ -142,11 +140,11 @@ fn meant_handler(name: &str) -> Option<String> {
         None => *EXTENSIONS.iter().find(|it| **it == extension)?,
     };
     let parts: Vec<&str> = stem.split(['.', '-', '_']).filter(|part| !part.is_empty()).collect();
-    let is_handler = |part: &str| part == "handler" || spelling::nearest(part, ["handler"], 2).is_some();
+    let is_handler = |part: &str| part == "handler" || nearest_within(part, ["handler"], 2).is_some();
     let layer_of = |part: &str| {
         LAYERS.iter().find_map(|(layer, others)| {
             let is_meant =
-                part == *layer || others.contains(&part) || spelling::nearest(part, [*layer], 2).is_some();
+                part == *layer || others.contains(&part) || nearest_within(part, [*layer], 2).is_some();
             is_meant.then_some(*layer)
         })
     };
