@@ -20,7 +20,7 @@ use crate::script::Isolate;
 use crate::server::{Admission, Doors, Listener, Place, open_files};
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
-use liveline_store::{Databases, Location, Results, SessionStore};
+use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
 
 /// How long a finished line's client has to read the rest, and then to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -100,10 +100,11 @@ impl Server {
 
     fn sessions(&self) -> Result<Sessions, CliError> {
         let fresh = random_key();
-        let (store, own) = if self.session_store.as_os_str() == "memory" {
-            (SessionStore::in_memory(), fresh.to_vec())
+        let (store, own): (Arc<dyn SessionStore>, _) = if self.session_store.as_os_str() == "memory" {
+            (Arc::<MemorySessions>::default(), fresh.to_vec())
         } else {
-            SessionStore::in_file(&self.session_store, fresh)?
+            let (store, key) = SqliteSessions::open(&self.session_store, fresh)?;
+            (Arc::new(store), key)
         };
         let key = match &self.session_key {
             Some(key) if key.len() < MIN_SESSION_KEY => return Err(CliError::SessionKey),
@@ -133,7 +134,7 @@ fn place_of_environment(host: Option<&str>) -> Place {
 /// Settings for one isolate with default limits, to see whether a folder loads.
 pub(super) fn to_check(layout: Layout) -> Settings {
     let limits = args::Limits::parse_from([""]);
-    let sessions = Sessions::new(SessionStore::in_memory(), &random_key(), false);
+    let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
     settings(layout, Mode::Production, 1, &limits, Origins::default(), None, sessions)
 }
 
@@ -159,7 +160,7 @@ fn settings(
         lines_per_address: limits.max_lines_per_address,
         origins,
     };
-    let results = Results::new(bytes(limits.max_result));
+    let results = ResultBudget::new(bytes(limits.max_result));
     let budget = Bodies::new(bytes(limits.max_bodies), bytes(limits.max_body));
     let bodies = BodyLimits {
         // What can never be held is refused at once.
