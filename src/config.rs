@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::dev::Dev;
 use crate::ext::{BodyLimits, KeptDocuments, Mode, Sessions, Shared};
 use crate::lines::Hub;
-use crate::metrics::Observer;
+use crate::metrics::Metrics;
 use crate::router::{FileRules, Layout};
 use crate::trust::Trust;
 use liveline_store::Databases;
@@ -29,8 +29,8 @@ pub(crate) struct Settings {
     pub documents: KeptDocuments,
     /// What of `public/` has an address.
     pub files: FileRules,
-    /// Where workers count, if somebody may ask.
-    pub observer: Option<Observer>,
+    /// The metrics, if they are served.
+    pub metrics: Option<Metrics>,
     /// What open pages are told, in `dev`.
     pub dev: Option<Arc<Dev>>,
 }

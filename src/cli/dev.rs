@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Mutex;
 
 use super::args::Server;
-use super::serve::{Figures, begin, until_stopped};
+use super::serve::{MetricsServer, begin, until_stopped};
 use super::signals::ReloadSignals;
 use super::watch::{Changed, Seen, Watch};
 use super::{CliError, report};
@@ -23,7 +23,7 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let (stop, told_to_reload) = begin()?;
     let listener = args.listen().await?;
     let settings = args.settings(Mode::Development, listener.addresses())?;
-    let figures = Figures::bind(&args, &settings).await?;
+    let metrics = MetricsServer::bind(&args, &settings).await?;
     let (root, public) = (settings.layout.root.clone(), settings.layout.public.clone());
     let dev = settings.dev.clone().expect("settings for development have it");
     let pool = Pool::new(settings);
@@ -45,7 +45,7 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
             never = tell_of_files(&seen, public.as_deref(), &dev) => never,
         }
     };
-    until_stopped(&args, stop, listener, &figures, &pool, load, meanwhile).await
+    until_stopped(&args, stop, listener, &metrics, &pool, load, meanwhile).await
 }
 
 /// A load that is under way.

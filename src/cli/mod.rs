@@ -5,7 +5,7 @@
 //! | `args.rs` | the arguments as typed |
 //! | `settings.rs` | the arguments checked and resolved |
 //! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `snapshot.rs`, `top.rs` | one subcommand each |
-//! | `figures.rs`, `view.rs` | the figures of another process, and what `top` shows of them |
+//! | `scrape.rs`, `view.rs` | the metrics of another process, and how `top` shows them |
 //! | `banner.rs` | what `dev` and `serve` show first at a terminal |
 //! | `browser.rs` | opens the browser |
 //! | `keys.rs` | what is typed while `dev` runs |
@@ -20,12 +20,12 @@ mod browser;
 mod check;
 mod dev;
 mod examine;
-mod figures;
 #[cfg(unix)]
 mod keys;
 mod log;
 mod paint;
 mod routes;
+mod scrape;
 mod serve;
 mod settings;
 mod signals;
@@ -118,10 +118,10 @@ enum CliError {
     Sessions(#[from] liveline_store::SqlError),
     #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]
     SessionKey,
-    #[error("figures cannot be served at {address}: {source}; choose another address with --metrics")]
+    #[error("metrics cannot be served at {address}: {source}; choose another address with --metrics")]
     Metrics { address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]
-    Figures(#[from] figures::FiguresError),
+    Scrape(#[from] scrape::ScrapeError),
     #[error("the process was told twice to stop")]
     Stopped(u8),
     #[error("cannot write to the standard output: {0}")]

@@ -14,7 +14,7 @@ use crate::config::{Limits, Settings};
 use crate::dev::Dev;
 use crate::ext::{Bodies, BodyLimits, KeptDocuments, Mode, Sessions, Shared};
 use crate::lines::Hub;
-use crate::metrics::{Budget, Budgets, Observer};
+use crate::metrics::{Budget, Budgets, Metrics};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::Isolate;
 use crate::server::{Admission, Doors, Listener, Place, open_files};
@@ -74,7 +74,7 @@ impl Server {
                 bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
                 results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
             };
-            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE, budgets));
+            settings.metrics = Some(Metrics::new(settings.hub.clone(), Isolate::ENGINE, budgets));
         }
         Ok(settings)
     }
@@ -189,7 +189,7 @@ fn settings(
         proxies: Proxies::default(),
         listening: Vec::new(),
     });
-    let (files, observer, dev) = Default::default();
+    let (files, metrics, dev) = Default::default();
     let shared = Shared::default();
     let documents = KeptDocuments::default();
     Settings {
@@ -204,7 +204,7 @@ fn settings(
         databases,
         documents,
         files,
-        observer,
+        metrics,
         dev,
     }
 }

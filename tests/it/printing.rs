@@ -39,7 +39,7 @@ impl Server {
             let mut line = String::new();
             stdout.read_line(&mut line).expect("a line");
             let parse = |text: &str| text.trim_end_matches("/metrics").parse().ok();
-            figures = line.trim().strip_prefix("figures on http://").and_then(parse).or(figures);
+            figures = line.trim().strip_prefix("metrics on http://").and_then(parse).or(figures);
             address = line.trim().strip_prefix("listening on http://").and_then(parse).or(address);
         }
         let (figures, address) = (figures.expect("it was printed"), address.expect("it was printed"));

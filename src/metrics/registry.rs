@@ -1,27 +1,29 @@
-//! All figures of the process.
+//! All metrics of the process.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use super::exposition::Format;
-use super::figures::write;
-use super::meter::{AnswerSums, Figures};
-use super::{Meter, Place};
+use super::families::write;
+use super::meter::{AnswerSums, WorkerMetrics};
+use super::{Meter, WorkerId};
 use crate::lines::Hub;
 
-/// Where everything that is counted comes together. Clones share it.
+/// All metrics of the process. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Observer(Arc<Shared>);
+pub(crate) struct Metrics(Arc<Shared>);
 
-/// What one kind of memory takes now, and what it may take, in bytes.
+/// How much memory is used for one purpose, and its limit, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
+    /// Bytes in use.
     pub held: usize,
+    /// The largest number of bytes.
     pub limit: usize,
 }
 
-/// Where to ask for the budgets of the process.
+/// Functions that return the budgets of the process.
 pub(crate) struct Budgets {
     /// Bodies that are being received.
     pub bodies: Box<dyn Fn() -> Budget + Send + Sync>,
@@ -43,16 +45,17 @@ struct Shared {
 
 #[derive(Default)]
 struct Workers {
-    present: Vec<Arc<Figures>>,
-    /// What those counted that are gone.
-    past: AnswerSums,
+    /// Those that run.
+    running: Vec<Arc<WorkerMetrics>>,
+    /// What the others have counted.
+    ended: AnswerSums,
 }
 
-/// What is known at one moment.
-pub(super) struct Moment {
+/// All metrics at one snapshot, except those of lines.
+pub(super) struct Snapshot {
     pub engine: &'static str,
     pub began: SystemTime,
-    pub workers: Vec<Arc<Figures>>,
+    pub workers: Vec<Arc<WorkerMetrics>>,
     pub answers: AnswerSums,
     pub reloaded: u64,
     pub failed: u64,
@@ -62,54 +65,55 @@ pub(super) struct Moment {
     pub results: Budget,
 }
 
-impl Observer {
-    /// Begins to count. `engine` names what runs the handlers.
-    pub(crate) fn new(hub: Hub, engine: &'static str, budgets: Budgets) -> Observer {
+impl Metrics {
+    /// Metrics whose counters are zero. `engine` is the name of the JavaScript engine.
+    pub(crate) fn new(hub: Hub, engine: &'static str, budgets: Budgets) -> Metrics {
         let (workers, reloaded, failed, lost) = Default::default();
         let began = SystemTime::now();
-        Observer(Arc::new(Shared { hub, budgets, engine, began, workers, reloaded, failed, lost }))
+        Metrics(Arc::new(Shared { hub, budgets, engine, began, workers, reloaded, failed, lost }))
     }
 
-    /// A worker begins to serve.
-    pub(crate) fn enlist(&self, place: Place) -> Meter {
-        let meter = Meter::new(place, self.clone());
-        self.workers().present.push(meter.figures().clone());
+    /// Adds a worker. Its metrics are shown until the meter is dropped.
+    pub(crate) fn add_worker(&self, id: WorkerId) -> Meter {
+        let meter = Meter::new(id, self.clone());
+        self.workers().running.push(meter.worker().clone());
         meter
     }
 
-    pub(super) fn dismiss(&self, figures: &Arc<Figures>) {
+    /// Removes a worker and keeps what it has counted.
+    pub(super) fn remove_worker(&self, worker: &Arc<WorkerMetrics>) {
         let mut workers = self.workers();
-        workers.present.retain(|known| !Arc::ptr_eq(known, figures));
-        figures.answers.add_to(&mut workers.past);
+        workers.running.retain(|known| !Arc::ptr_eq(known, worker));
+        worker.answers.add_to(&mut workers.ended);
     }
 
-    /// The handlers were loaded again, or did not load.
+    /// Counts a reload of the handlers, or one that failed.
     pub(crate) fn reloaded(&self, ok: bool) {
         let count = if ok { &self.0.reloaded } else { &self.0.failed };
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An isolate's code could not be stopped.
-    pub(crate) fn lost_an_isolate(&self) {
+    /// Counts an isolate whose code could not be stopped.
+    pub(crate) fn isolate_lost(&self) {
         self.0.lost.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// All figures as text.
+    /// All metrics as text.
     pub(super) fn expose(&self, format: Format) -> String {
-        write(&self.moment(), &self.0.hub, format)
+        write(&self.snapshot(), &self.0.hub, format)
     }
 
-    fn moment(&self) -> Moment {
+    fn snapshot(&self) -> Snapshot {
         let (workers, mut answers) = {
             let workers = self.workers();
-            (workers.present.clone(), workers.past.clone())
+            (workers.running.clone(), workers.ended.clone())
         };
-        workers.iter().for_each(|figures| figures.answers.add_to(&mut answers));
+        workers.iter().for_each(|worker| worker.answers.add_to(&mut answers));
         let Shared { engine, began, ref reloaded, ref failed, ref lost, .. } = *self.0;
         let [reloaded, failed, lost] = [reloaded, failed, lost].map(|count| count.load(Ordering::Relaxed));
         let Budgets { bodies, results } = &self.0.budgets;
         let (bodies, results) = (bodies(), results());
-        Moment { engine, began, workers, answers, reloaded, failed, lost, bodies, results }
+        Snapshot { engine, began, workers, answers, reloaded, failed, lost, bodies, results }
     }
 
     fn workers(&self) -> MutexGuard<'_, Workers> {
