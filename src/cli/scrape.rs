@@ -58,7 +58,7 @@ pub(super) enum ScrapeError {
     #[error("{0} sent an answer that is not HTTP or too large: {1}")]
     Broken(String, Box<dyn std::error::Error + Send + Sync>),
     #[error(
-        "{0} has no metrics (it answered {1}): `liveline serve` has them at an address of their own, given \
+        "{0} has no metrics (it answered {1}): `liveline serve` serves them at the address given \
          with --metrics, and `liveline dev` where its site has nothing else at /metrics"
     )]
     None(Uri, u16),

@@ -110,7 +110,7 @@ async fn serve_and_drain(
     // Connections that have arrived already are served. Later ones are refused by the system.
     let _ = tokio::task::unconstrained(listener.accept(pool, &doors, &proxies)).now_or_never();
     drop(listener);
-    tracing::info!("stopping: live lines are closed with 1012, so that their clients reconnect");
+    tracing::info!("stopping: live lines close with 1012, so their clients reconnect");
     tokio::select! {
         () = pool.drain(args.limits.drain_timeout) => Ok(()),
         code = stop.next() => {

@@ -164,7 +164,10 @@ fn the_last_lines_are_written() {
         text.lines().filter(|line| line.starts_with(letter)).map(str::len).collect()
     };
     assert_eq!((lengths(&out, 'o'), lengths(&error, 'e')), (vec![30000, 20000], vec![30000, 20000]));
-    assert!(error.trim_end().ends_with("stopping: live lines are told to reconnect"), "{error}");
+    assert!(
+        error.trim_end().ends_with("stopping: live lines close with 1012, so their clients reconnect"),
+        "{error}"
+    );
 }
 
 #[test]
