@@ -8,12 +8,13 @@
 //! |---|---|---|
 //! | detect | [`Dialect::detect`] | the code of a generation is read: which files are handlers, and of which routes |
 //! | load | [`Dialect::load`], and `load` of the JavaScript half | a handler's module was evaluated: what it exports becomes the functions of a step |
-//! | invoke | `invoke` of the JavaScript half | the walk comes to a step: its function is called with this dialect's arguments |
+//! | invoke | the functions that this `load` returns | the walk comes to a step: they call the handler with this dialect's arguments |
 //! | dispose | `dispose` of the JavaScript half | no more requests come to a generation |
 //! | explain | [`Dialect::explain`], [`Dialect::explain_folder`] | `liveline check` and `liveline routes` |
 //!
-//! Three of them run in the isolate, so they are JavaScript: `runtime-js/dispatch/dialects.js` names the half of each
-//! dialect. A new dialect is a file here, a file there, and one entry in each of the two lists ([`ALL`] is this one).
+//! Load, invoke and dispose run in the isolate, so they are JavaScript: `runtime-js/dispatch/dialects.js` lists the half
+//! of each dialect. A new dialect is a file here, a file there, and one entry in each of the two lists ([`ALL`] is this
+//! one).
 
 mod spelling;
 mod webflo;

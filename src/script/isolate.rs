@@ -115,6 +115,7 @@ struct Functions {
     bindings_of: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
+    dispose: v8::Global<v8::Function>,
     drained: v8::Global<v8::Function>,
     heard: v8::Global<v8::Function>,
     opened: v8::Global<v8::Function>,
@@ -366,6 +367,7 @@ impl Isolate {
         let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
         let dialect = dialect::named(handler.dialect);
         self.enter(|scope, functions| {
+            let name = string(scope, handler.dialect);
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
             let filename = string(scope, &handler.path.to_string_lossy());
@@ -374,7 +376,7 @@ impl Isolate {
                 self.csrf.borrow_mut().insert(handler.id, csrf);
             }
             let namespace = namespace.into();
-            call(scope, &functions.add_handler, &[id, dirname, filename, namespace]);
+            call(scope, &functions.add_handler, &[name, id, dirname, filename, namespace]);
         });
         Ok(namespace)
     }
@@ -673,6 +675,11 @@ impl Isolate {
 
     /// Answers what is unanswered; the isolate will not run again.
     pub(crate) fn give_up(&self) {
+        if !self.pulse.is_lost() {
+            self.enter(|scope, functions| {
+                call(scope, &functions.dispose, &[]);
+            });
+        }
         self.with_exchanges(Exchanges::give_up);
     }
 
@@ -919,6 +926,7 @@ impl Functions {
             bindings_of: function("bindingsOf"),
             closed: function("closed"),
             dispatch: function("dispatch"),
+            dispose: function("dispose"),
             drained: function("drained"),
             heard: function("heard"),
             receive: function("receive"),
