@@ -32,8 +32,11 @@ pub(super) struct ScrapedMetrics(Vec<Sample>);
 /// One value, with the labels that distinguish it from others of its name.
 #[derive(Debug, PartialEq)]
 pub(super) struct Sample {
+    /// The name of the metric, with its suffix.
     pub name: String,
+    /// Names and values of labels.
     pub labels: Vec<(String, String)>,
+    /// The value.
     pub value: f64,
 }
 

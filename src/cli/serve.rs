@@ -14,6 +14,7 @@ use crate::metrics::{self, Metrics, MetricsEndpoint, output};
 use crate::server::{Listener, Pool, Reloaded};
 use crate::trust::Proxies;
 
+/// Runs the command.
 pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let (stop, mut reload_signals) = begin()?;
     let listener = args.listen().await?;

@@ -1,4 +1,4 @@
-//! The arguments checked and resolved into what the server needs.
+//! Checks the arguments and makes the server's configuration of them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -23,13 +23,14 @@ use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
 use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
 
-/// How long a finished line's client has to read the rest, and then to answer the close frame.
+/// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// A key that is shorter could be guessed.
+/// The shortest session key, in bytes.
 const MIN_SESSION_KEY: usize = 16;
 
 impl Folder {
+    /// The folders of the project. Fails where there is no such folder, with the name of a similar one.
     pub(super) fn layout(&self) -> Result<Layout, CliError> {
         Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
             LayoutError::Missing(folder) => match nearest_folder(&folder) {
@@ -42,7 +43,7 @@ impl Folder {
 }
 
 impl Server {
-    /// Takes its port, where the arguments or the environment say.
+    /// Binds the address and port of the arguments or the environment.
     pub(super) async fn listen(&self) -> Result<Listener, CliError> {
         let place = match &self.host {
             Some(host) if *host != Place::Name(String::new()) => host.clone(),
@@ -51,7 +52,7 @@ impl Server {
         Ok(Listener::bind(&place, self.port, self.limits.write_timeout).await?)
     }
 
-    /// The settings of the server that listens there; its live lines run on the current runtime.
+    /// The settings of a server that listens on these addresses. Its live lines run on the current tokio runtime.
     pub(super) fn settings(&self, mode: Mode, listening: &[SocketAddr]) -> Result<Settings, CliError> {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let workers = self.workers.into();
@@ -80,8 +81,8 @@ impl Server {
         Ok(settings)
     }
 
-    /// Whom the server believes. Who develops a site is safe from pages of others that have its address by a name of
-    /// their own (DNS rebinding).
+    /// Which hosts the server answers for, and which proxies it trusts. In development only names of this machine count,
+    /// which protects from pages of other sites whose name resolves to it (DNS rebinding).
     fn trust(&self, mode: Mode, listening: &[SocketAddr]) -> Trust {
         let names_machine = (mode == Mode::Development).then(machine_name);
         Trust {
@@ -92,7 +93,7 @@ impl Server {
         }
     }
 
-    /// Who is let in, and how many at a time.
+    /// The limits of connections.
     pub(super) fn doors(&self) -> Doors {
         let args::Limits { max_connections, max_connections_per_address, .. } = self.limits;
         let total = max_connections.map(|most| most as usize).or_else(open_files::for_connections);
@@ -116,8 +117,8 @@ impl Server {
     }
 }
 
-/// Where to listen where nobody says so. Platforms put an address into `HOST`, shells the name of the machine or of its
-/// kind, which is no word on where to listen.
+/// Where to listen without `--host`: at the address in `HOST`, as hosting platforms set it. Some shells set `HOST` to the
+/// name of the machine, which is ignored.
 fn place_of_environment(host: Option<&str>) -> Place {
     let Ok(place) = host.unwrap_or_default().parse::<Place>();
     match place {
@@ -125,14 +126,14 @@ fn place_of_environment(host: Option<&str>) -> Place {
         Place::Name(_) if place.is_localhost() => place,
         Place::Name(name) => {
             if !name.is_empty() {
-                tracing::debug!("HOST is `{name}`, which is no address: see --host and LIVELINE_HOST");
+                tracing::debug!("HOST is ignored: `{name}` is no address; see --host and LIVELINE_HOST");
             }
             Place::Address(Ipv4Addr::LOCALHOST.into())
         }
     }
 }
 
-/// Settings for one isolate with default limits, to see whether a folder loads.
+/// Settings for one isolate with default limits, for `check` and `routes`.
 pub(super) fn to_check(layout: Layout) -> Settings {
     let limits = args::Limits::parse_from([""]);
     let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
@@ -164,7 +165,7 @@ fn settings(
     let results = ResultBudget::new(bytes(limits.max_result));
     let budget = Bodies::new(bytes(limits.max_bodies), bytes(limits.max_body));
     let bodies = BodyLimits {
-        // What can never be held is refused at once.
+        // A body that is larger than the budget could never be received.
         size: bytes(limits.max_body).min(budget.budget()),
         patience: limits.body_timeout,
         form_parts: limits.max_form_parts,
@@ -210,9 +211,9 @@ fn settings(
     }
 }
 
-/// The folder that a path was meant to lead to, if its name is misspelt.
+/// The folder whose name is most like the last part of a path that does not exist.
 fn nearest_folder(missing: &Path) -> Option<PathBuf> {
-    /// Share of a name's letters that have to be right.
+    /// The part of a name's letters that have to match.
     const ALIKE: f64 = 0.7;
     let name = missing.file_name()?.to_str()?.to_lowercase();
     let above = missing.parent().filter(|above| !above.as_os_str().is_empty());
@@ -226,7 +227,7 @@ fn nearest_folder(missing: &Path) -> Option<PathBuf> {
     Some(above.map_or_else(|| PathBuf::from(&near), |above| above.join(&near)))
 }
 
-/// What the machine is called, where it has a name.
+/// The host name of this machine.
 fn machine_name() -> Option<String> {
     #[cfg(unix)]
     let name = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);

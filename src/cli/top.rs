@@ -26,6 +26,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const SECTION: usize = 40;
 const SIDE_BY_SIDE: usize = 3;
 
+/// Runs the command.
 pub(super) async fn run(args: Top) -> Result<(), CliError> {
     let source = Source::new(&args.url)?;
     let first = source.read().await?;

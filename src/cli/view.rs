@@ -17,14 +17,18 @@ pub(super) struct Reading<'a> {
 
 /// Rows that belong together.
 pub(super) struct Section {
+    /// The heading.
     pub title: &'static str,
+    /// The rows in order.
     pub rows: Vec<Row>,
 }
 
 /// One metric.
 #[derive(Debug, PartialEq)]
 pub(super) struct Row {
+    /// What is measured.
     pub name: String,
+    /// The value with its unit.
     pub value: String,
     /// How much it grows per second.
     pub rate: Option<String>,

@@ -48,7 +48,9 @@ pub(crate) struct Meter {
 /// The metrics of one worker. Its own thread writes them, any thread may read them.
 #[derive(Debug)]
 pub(super) struct WorkerMetrics {
+    /// Which worker it is.
     pub id: WorkerId,
+    /// Its answered requests.
     pub answers: Answers,
     probed: Mutex<Probed>,
 }
@@ -66,8 +68,11 @@ pub(super) struct Answers {
 /// Sums of [`Answers`].
 #[derive(Debug, Clone, Default)]
 pub(super) struct AnswerSums {
+    /// By the first digit of the status.
     pub classes: [u64; 5],
+    /// By the time to answer, as in [`Answers`].
     pub times: [u64; BOUNDS.len() + 1],
+    /// The sum of the times to answer.
     pub nanoseconds: u64,
 }
 
@@ -85,11 +90,13 @@ struct Probed {
 }
 
 impl Meter {
+    /// A meter whose counters are zero.
     pub(super) fn new(id: WorkerId, metrics: Metrics) -> Meter {
         let probed = Mutex::new(Probed::new(Instant::now()));
         Meter { worker: Arc::new(WorkerMetrics { id, answers: Answers::default(), probed }), metrics }
     }
 
+    /// The metrics that it writes.
     pub(super) fn worker(&self) -> &Arc<WorkerMetrics> {
         &self.worker
     }

@@ -53,15 +53,23 @@ struct Workers {
 
 /// All metrics at one snapshot, except those of lines.
 pub(super) struct Snapshot {
+    /// The name of the JavaScript engine.
     pub engine: &'static str,
+    /// When the process started.
     pub began: SystemTime,
+    /// The workers that run.
     pub workers: Vec<Arc<WorkerMetrics>>,
+    /// The answers of all workers, ended ones included.
     pub answers: AnswerSums,
+    /// Reloads that succeeded.
     pub reloaded: u64,
+    /// Reloads that failed.
     pub failed: u64,
     /// Isolates whose code could not be stopped.
     pub lost: u64,
+    /// The bodies that are being received.
     pub bodies: Budget,
+    /// The results of queries.
     pub results: Budget,
 }
 

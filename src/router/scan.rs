@@ -17,7 +17,7 @@ use super::path::segments;
 use super::tree::{Layer, Routes};
 use super::views::{Sources, has_imports, is_view};
 
-/// The names of a folder's page; the first that exists is taken.
+/// The names of a folder's page; the first that exists counts.
 pub(crate) const PAGES: [&str; 2] = ["page.html", "index.html"];
 
 /// The page of a folder in `public/`, and the layout of all below it.
@@ -96,9 +96,9 @@ pub(super) struct Folder {
     pub(super) name: String,
     /// The handlers, in the order in which they are asked.
     pub(super) handlers: Vec<FoundHandler>,
-    /// What browsers are shown here, and below where there is no other.
+    /// The page of the folder, and of folders below it that have none.
     pub(super) page: Option<FoundPage>,
-    /// What people are shown here, and below where there is no other, when something goes wrong.
+    /// The error page of the folder, and of folders below it that have none.
     pub(super) error_page: Option<PathBuf>,
     /// Sorted by name.
     pub(super) folders: Vec<Folder>,
@@ -138,7 +138,7 @@ pub(super) struct FoundPage {
     pub(super) is_own: bool,
 }
 
-/// The document of `public/` that holds for a folder: its own or the nearest above.
+/// The document of `public/` for a folder: the folder's own or the nearest above.
 #[derive(Debug, Clone)]
 struct Document {
     file: PathBuf,
@@ -154,10 +154,10 @@ pub(crate) enum ScanError {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A page would show a file from elsewhere.
+    /// A page is a link to a file outside of the project.
     #[error(
         "the page `{}` leads to {}, which is outside of the project {}; move it into the project",
         .page.display(),
@@ -239,7 +239,7 @@ impl Walk<'_> {
         let own = listing.files.contains(OsStr::new(ERROR_PAGE)).then(|| folder.join(ERROR_PAGE));
         match (own, of_site().filter(|file| file.is_file())) {
             (Some(file), _) => self.page(file).map(Some),
-            // It is public already, wherever it leads.
+            // A file of `public/` is public already.
             (None, Some(file)) => canonical(&file).map(Some),
             (None, None) => Ok(None),
         }
@@ -279,7 +279,7 @@ impl Walk<'_> {
         Ok(Some(Document { file, is_layout }))
     }
 
-    /// The real file of a page, which browsers get: a link out of the project may have been meant for somebody else.
+    /// The real file of a page. A link out of the project is refused, because browsers get the file.
     fn page(&self, page: PathBuf) -> Result<PathBuf, ScanError> {
         let real = canonical(&page)?;
         if real.starts_with(self.project) {
@@ -290,7 +290,7 @@ impl Walk<'_> {
     }
 }
 
-/// What one folder holds that matters here.
+/// The files of a folder, and the folders in it that may be routes.
 #[derive(Default)]
 struct Listing {
     files: BTreeSet<OsString>,

@@ -232,7 +232,7 @@ fn users_signals_do_nothing() {
 
     for signal in ["USR1", "USR2", "USR1"] {
         host.signal(signal);
-        host.log.next(&format!("SIG{signal} means nothing here"));
+        host.log.next(&format!("SIG{signal} is ignored"));
         says(&mut line, signal);
     }
     assert_eq!(host.get("/").json(), json!({ "is": "live" }));

@@ -1,4 +1,4 @@
-//! Which exports of a handler can answer, and which look as if they were meant to.
+//! Which exports of a handler answer requests, and which were probably meant to.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST",
 /// The export that answers every other method.
 const DEFAULT: &str = "default";
 
-/// Words for methods that other frameworks take, and methods of HTTP that no export answers.
+/// Names of methods in other frameworks, with the export that is meant, and methods of HTTP that no export answers.
 const OTHERS: [(&str, Option<&str>); 9] = [
     ("ALL", Some("default")),
     ("ANY", Some("default")),
@@ -75,7 +75,7 @@ pub(super) fn misnamed(&Examined { file, exports, facts, loads }: &Examined<'_>)
     found
 }
 
-/// What an export of another name was meant to be: why it is not, and what to do.
+/// What an export with another name was probably meant to be: why it is not, and what to do.
 fn meant(name: &str, exports: &Exports) -> Option<(String, String)> {
     let is_free = |meant: &&str| !exports.has(meant);
     let rename = |meant: &str| match meant {
@@ -100,7 +100,7 @@ fn meant(name: &str, exports: &Exports) -> Option<(String, String)> {
             .map_or_else(|| format!("handlers can export {} and default", METHODS.join(", ")), rename);
         return Some(("it is no method that a handler can export".to_owned(), help));
     }
-    // A helper may well be called `set` or `match`; nobody calls one `GETT`.
+    // A helper may be called `set` or `match`, but hardly `GETT`.
     let steps = match (is_loud, name.len()) {
         (true, ..=3) if is_capital => 1,
         (true, ..=3) => return None,
@@ -135,7 +135,7 @@ fn transposed<'a>(name: &str, mut known: impl Iterator<Item = &'a str>) -> Optio
     })
 }
 
-/// A handler in which nothing can answer.
+/// The problem of a handler without any export that answers.
 fn silent(
     exports: &Exports,
     facts: Option<&(Facts, String)>,

@@ -1,4 +1,4 @@
-//! The modules that a handler is made of, and the imports that lead nowhere.
+//! The graph of modules of a handler, and the imports that cannot be resolved.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -13,11 +13,11 @@ use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
 use liveline_compiler::line_and_column;
 
-/// Modules that are followed, for handlers of one kind.
+/// Reads the modules of handlers, each file once.
 pub(crate) struct Survey {
     modules: Modules,
     project: PathBuf,
-    /// For browsers, which load some addresses by themselves.
+    /// Whether browsers run the handlers; browsers load some addresses by themselves.
     is_for_browsers: bool,
     read: HashMap<PathBuf, Rc<Module>>,
 }
@@ -31,9 +31,9 @@ struct Module {
 /// What is wrong with the modules of a handler.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// They keep the handler from loading.
+    /// Problems that keep the handler from loading.
     pub fatal: Vec<Diagnostic>,
-    /// They fail when the code comes there.
+    /// Problems that throw when the code is reached.
     pub later: Vec<Diagnostic>,
     /// Every file that was read.
     pub files: BTreeSet<PathBuf>,
@@ -44,26 +44,26 @@ enum Target {
     File(PathBuf),
     /// A module of the host, by its source.
     Own(&'static str),
-    /// Nothing is known of it, and nothing wrong with it.
+    /// An import that is not checked.
     Elsewhere,
 }
 
-/// What a module exports in all.
+/// All names that a module exports.
 struct Names {
     names: BTreeSet<String>,
-    /// Names that only TypeScript knows.
+    /// Names of types, which exist in TypeScript only.
     types: BTreeSet<String>,
-    /// There may be more, which nobody can see here.
+    /// Whether there may be more names, from modules that are not read.
     is_open: bool,
 }
 
 impl Survey {
-    /// Of what the server runs.
+    /// For handlers that the server runs.
     pub(crate) fn of(project: &Path) -> Survey {
         Survey::with(Modules::of(project), project, false)
     }
 
-    /// Of what browsers run.
+    /// For handlers that browsers run.
     pub(crate) fn for_browsers(project: &Path) -> Survey {
         Survey::with(Modules::for_browsers(project), project, true)
     }
@@ -89,7 +89,7 @@ impl Survey {
         names.into_iter().map(export).collect()
     }
 
-    /// What an export of a file is, through all that passes it on.
+    /// The kind of an export, through all modules that re-export it.
     fn kind(&mut self, file: &Path, name: &str) -> Kind {
         let mut seen = HashSet::new();
         self.kind_of(file, name, &mut seen)
@@ -100,7 +100,7 @@ impl Survey {
         self.names(&Target::File(file.to_owned()), &mut HashSet::new()).names
     }
 
-    /// Follows a handler's imports. Files of packages are not looked into.
+    /// Follows a handler's imports. Files of packages are not read.
     pub(crate) fn faults(&mut self, handler: &Path) -> Faults {
         let mut faults = Faults::default();
         let mut waiting = vec![handler.to_owned()];
@@ -135,19 +135,19 @@ impl Survey {
                     }
                 }
             }
-            // What is imported first is looked at first.
+            // In the order of the imports.
             waiting.extend(below.into_iter().rev());
         }
         faults
     }
 
-    /// Every reason why a handler's modules do not fit together, of which V8 has told one.
+    /// Every reason why a handler's modules do not load; V8 has reported the first.
     pub(crate) fn reasons(&mut self, handler: &Path, told: Diagnostic) -> Vec<Diagnostic> {
         let faults = self.faults(handler).fatal;
         if faults.is_empty() {
             return vec![told];
         }
-        // V8's words for errors of syntax are those that people know.
+        // For a syntax error V8's message is kept.
         let choose =
             |fault: Diagnostic| if is_same_syntax_error(&fault, &told) { told.clone() } else { fault };
         faults.into_iter().map(choose).collect()
@@ -165,7 +165,7 @@ impl Survey {
         Ok(module)
     }
 
-    /// Where an import leads, or why it leads nowhere and what to do.
+    /// The target of an import, or why it cannot be resolved and what to do.
     fn target(&self, from: &Path, import: &Import) -> Result<Target, (String, Option<String>)> {
         let specifier = import.specifier.as_str();
         let failed = |why: &str| format!("cannot import \"{specifier}\": {why}");
@@ -314,7 +314,7 @@ impl Survey {
         }
     }
 
-    /// What a path that leads nowhere was meant to be.
+    /// The path that was probably meant by a path without a file.
     fn help_for_file(&self, from: &Path, missing: &Path) -> Option<String> {
         let meant = |file: &Path| format!("did you mean \"{}\"?", specifier_of(from, file));
         if let Some(file) = nearest_file(missing) {
@@ -408,11 +408,11 @@ fn help_for_name(name: &str, exported: &BTreeSet<String>) -> Option<String> {
     }
 }
 
-/// The file that a path was meant to be: with other capitals, with another extension or with one, or nearly so.
+/// The existing file that is most like a path: in another case, with another extension, or with a similar name.
 fn nearest_file(missing: &Path) -> Option<PathBuf> {
     let (folder, name) = (missing.parent()?, missing.file_name()?.to_str()?);
     let Ok(entries) = fs::read_dir(folder) else {
-        // The folder may be what is misspelt.
+        // The name of the folder may be misspelt.
         let folder = nearest_file(folder).filter(|folder| folder.is_dir())?;
         let file = folder.join(name);
         return if file.is_file() { Some(file) } else { nearest_file(&file) };
@@ -439,7 +439,7 @@ fn nearest_file(missing: &Path) -> Option<PathBuf> {
     found.map(|name| folder.join(name))
 }
 
-/// The name of a file as the disk has it, where that differs in capitals. Some systems do not tell them apart.
+/// The name of a file on the disk, if it differs in case. Some file systems ignore the case.
 fn other_capitals(file: &Path) -> Option<PathBuf> {
     let (folder, name) = (file.parent()?, file.file_name()?);
     let mut names = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
@@ -455,7 +455,7 @@ fn other_capitals(file: &Path) -> Option<PathBuf> {
     near.map(|name| folder.join(name))
 }
 
-/// How a file is named in another: `./a.js`, `../b/c.js`.
+/// The relative specifier of a file in another file: `./a.js`, `../b/c.js`.
 fn specifier_of(from: &Path, file: &Path) -> String {
     let folder = from.parent().unwrap_or(from);
     let shared = folder.iter().zip(file.iter()).take_while(|(a, b)| a == b).count();

@@ -1,9 +1,9 @@
-//! What can be known of a folder's code without running it: which files it is made of, what they import and export,
-//! and every place where that does not fit together. V8 reports the first error of a handler; this reports all.
+//! Static checks of handlers: which files they consist of, what these import and export, and every import that does not
+//! fit. V8 reports the first error of a handler; this reports all.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `graph` | the modules that a handler is made of, and the imports that lead nowhere |
+//! | `graph` | the modules of a handler, and the imports that cannot be resolved |
 //! | `markup` | the bound elements of a page, with their places |
 
 mod graph;
