@@ -239,7 +239,7 @@ fn a_banner_greets_people() {
         {
             assert!(shown.contains(words), "{words}: {shown}");
         }
-        assert_eq!(shown.contains("this machine alone"), command == "dev", "{shown}");
+        assert_eq!(shown.contains("only this machine"), command == "dev", "{shown}");
     }
 }
 
