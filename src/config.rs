@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub files: FileRules,
     /// The metrics, if they are served.
     pub metrics: Option<Metrics>,
-    /// What open pages are told, in `dev`.
+    /// The notifications of open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
 }
 

@@ -115,11 +115,11 @@ impl BrowserFiles {
 /// Logs, once for each file, that browsers get the source of code that the server runs.
 fn log_universal(routes: &Routes) {
     static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let mut told = TOLD.lock().expect("nothing panics while it holds the list");
+    let mut logged = TOLD.lock().expect("nothing panics while it holds the list");
     let of_server: BTreeSet<_> = files_of(routes, Layer::Server).collect();
     let shared = files_of(routes, Layer::Client).chain(files_of(routes, Layer::Worker));
     for file in shared.filter(|file| of_server.contains(file)) {
-        if told.insert(file.clone()) {
+        if logged.insert(file.clone()) {
             tracing::warn!(
                 "browsers get the source of {}, which is universal; name it handler.server.js to keep it on the server",
                 file.display()

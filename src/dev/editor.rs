@@ -75,7 +75,7 @@ pub(crate) fn open(place: &Place) -> Result<(), EditorError> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| EditorError::Start(name, error))?;
-    // Somebody has to take note of its end.
+    // Its exit status has to be collected, or it would stay as a zombie.
     std::thread::spawn(move || child.wait());
     Ok(())
 }
@@ -113,7 +113,7 @@ fn name_of(program: &str) -> String {
     endings.iter().fold(name, |name, ending| name.strip_suffix(ending).map(str::to_owned).unwrap_or(name))
 }
 
-/// How an editor is told where to go.
+/// The arguments by which an editor opens a file at a place.
 fn arguments(program: &str, Place { file, line, column }: &Place) -> Vec<OsString> {
     let place = |separated: &str| {
         let mut text = file.clone().into_os_string();
@@ -141,7 +141,7 @@ fn arguments(program: &str, Place { file, line, column }: &Place) -> Vec<OsStrin
         "gvim" | "mvim" | "vimr" | "bbedit" => words(&[&format!("+{line}")]),
         "mate" | "textmate" => words(&["--line", &format!("{line}:{column}")]),
         "notepad++" => words(&[&format!("-n{line}"), &format!("-c{column}")]),
-        // Whatever it is, it opens files.
+        // Any editor opens a file.
         _ => words(&[]),
     }
 }

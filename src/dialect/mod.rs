@@ -132,7 +132,7 @@ pub(crate) struct Examined<'a> {
     pub file: &'a Path,
     /// What the file exports: as it was evaluated, or where that failed as far as its text shows.
     pub exports: &'a Exports,
-    /// What the text of the file says, and the text; None where it cannot be parsed.
+    /// The facts in the text of the file, and the text; None where it cannot be parsed.
     pub facts: Option<&'a (Facts, String)>,
     /// Whether the module was evaluated, or could be.
     pub loads: bool,

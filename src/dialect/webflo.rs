@@ -22,7 +22,7 @@ use universal::Universal;
 /// A handler's extensions; the first that exists is taken.
 const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 
-/// The name alone says what the file is.
+/// The evidence is the name of the file.
 const SCORE: u32 = 50;
 
 /// Folders of `handler.js`, `handler.server.js`, `handler.client.js` and `handler.worker.js`.

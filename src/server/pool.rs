@@ -439,7 +439,7 @@ impl Pool {
     /// Closes live lines with 1012, ends handlers' streams of events, and waits until every request is answered, `limit` at most.
     pub(crate) async fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
-        self.settings.hub.cut_all(CloseCode::Restart);
+        self.settings.hub.turn().cut_all(CloseCode::Restart);
         drop(lock(&self.spare).take());
         let workers = self.current.swap(Arc::default());
         for worker in workers.iter() {
@@ -457,9 +457,9 @@ impl Pool {
                 }
             }
             // Close frames still have to be answered.
-            while !self.settings.hub.is_empty() {
+            while !self.settings.hub.engine().is_empty() {
                 // An answer that was in work may have opened one more.
-                self.settings.hub.cut_all(CloseCode::Restart);
+                self.settings.hub.turn().cut_all(CloseCode::Restart);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

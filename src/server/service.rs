@@ -404,7 +404,8 @@ fn route(
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(shared, requester, request.headers());
-        if !worker.settings.hub.allows(caller.origin_and_own()) {
+        let liveline_proto::Caller { origin, host, .. } = caller.of_line();
+        if !worker.settings.hub.engine().allows(origin, host) {
             return Routed::Answered(line::refusal(shared, &caller, JoinError::Origin));
         }
         match Handshake::read(request.version(), request.headers()) {

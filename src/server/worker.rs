@@ -239,7 +239,7 @@ impl Worker {
         for left in inbox.close() {
             match left {
                 Mail::Connection => self.outside.next_arriving().into_iter().for_each(|it| self.pass_on(it)),
-                Mail::LineEvent(told) => self.settings.hub.was_heard(&told),
+                Mail::LineEvent(told) => self.settings.hub.acknowledge(&told),
                 _ => {}
             }
         }
@@ -279,7 +279,7 @@ impl Worker {
                     let is_last = !inbox.has_told();
                     self.isolate.hold_back(!is_last);
                     self.isolate.deliver(&told);
-                    self.settings.hub.was_heard(&told);
+                    self.settings.hub.acknowledge(&told);
                     if is_last {
                         self.settings.hub.flush();
                     }
@@ -304,7 +304,7 @@ impl Worker {
     async fn deliver(&self, mut messages: &[LineEvent]) {
         while !messages.is_empty() {
             let (taken, left) = messages.split_at(self.isolate.deliver_messages(messages));
-            self.settings.hub.were_heard(taken);
+            self.settings.hub.acknowledge_all(taken);
             messages = left;
             if !left.is_empty() {
                 tokio::task::yield_now().await;

@@ -142,14 +142,15 @@ impl Survey {
     }
 
     /// Every reason why a handler's modules do not load; V8 has reported the first.
-    pub(crate) fn reasons(&mut self, handler: &Path, told: Diagnostic) -> Vec<Diagnostic> {
+    pub(crate) fn reasons(&mut self, handler: &Path, reported: Diagnostic) -> Vec<Diagnostic> {
         let faults = self.faults(handler).fatal;
         if faults.is_empty() {
-            return vec![told];
+            return vec![reported];
         }
         // For a syntax error V8's message is kept.
-        let choose =
-            |fault: Diagnostic| if is_same_syntax_error(&fault, &told) { told.clone() } else { fault };
+        let choose = |fault: Diagnostic| {
+            if is_same_syntax_error(&fault, &reported) { reported.clone() } else { fault }
+        };
         faults.into_iter().map(choose).collect()
     }
 
@@ -175,7 +176,7 @@ impl Survey {
         }
         let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return Ok(Target::Elsewhere) };
         let url = self.modules.resolve(specifier, referrer.as_str()).map_err(|error| {
-            // The place says which file it is.
+            // The place names the file.
             let from = format!(" from {}", from.display());
             let help = self.help_for_package(from_folder(&referrer), specifier);
             (error.to_string().replacen(&from, "", 1), help)
@@ -386,10 +387,10 @@ impl Survey {
     }
 }
 
-fn is_same_syntax_error(fault: &Diagnostic, told: &Diagnostic) -> bool {
+fn is_same_syntax_error(fault: &Diagnostic, reported: &Diagnostic) -> bool {
     let is_syntax = |it: &Diagnostic| it.message.starts_with("SyntaxError");
     let line = |it: &Diagnostic| it.place.as_ref().map(|place| (place.file.clone(), place.line));
-    is_syntax(fault) && is_syntax(told) && line(fault) == line(told)
+    is_syntax(fault) && is_syntax(reported) && line(fault) == line(reported)
 }
 
 fn help_for_name(name: &str, exported: &BTreeSet<String>) -> Option<String> {
