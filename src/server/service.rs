@@ -328,8 +328,8 @@ impl Figures {
     }
 
     fn answer(&self, shared: &Shared) -> Option<Answer> {
-        let observer = shared.worker.settings.observer.as_ref()?;
-        self.here.is_loopback().then(|| whole(observer.answer(&self.method, &self.headers, self.here)))
+        let metrics = shared.worker.settings.metrics.as_ref()?;
+        self.here.is_loopback().then(|| whole(metrics.answer(&self.method, &self.headers, self.here)))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::config::Settings;
 use crate::ext::{Call, Exchanges, Unanswered};
 use crate::http::Answer;
 use crate::lines::{Hub, LineEvent};
-use crate::metrics::{Meter, Place};
+use crate::metrics::{Meter, WorkerId};
 use crate::router::{NodeId, PublicFiles, Step};
 use crate::script::{Dispatched, Isolate, Site, Stall};
 use crate::trust::Peer;
@@ -75,7 +75,7 @@ pub(crate) struct Taken {
 pub(super) enum Mail {
     /// Load the handlers of this code, which [`Outside`] has, and begin to serve.
     Load {
-        place: Place,
+        id: WorkerId,
         /// Whether this worker tells of handlers that wait. Others load the same code and need not say the same.
         tells: bool,
     },
@@ -454,7 +454,7 @@ async fn live(
     {
         isolate.warm();
     }
-    let Some(Mail::Load { place, tells }) = mail.recv().await else { return };
+    let Some(Mail::Load { id, tells }) = mail.recv().await else { return };
     let Some(code) = outside.code() else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
@@ -492,7 +492,7 @@ async fn live(
     if failed {
         return;
     }
-    let meter = settings.observer.as_ref().map(|observer| observer.enlist(place));
+    let meter = settings.metrics.as_ref().map(|metrics| metrics.add_worker(id));
     let worker = Rc::new(Worker {
         settings,
         site,
