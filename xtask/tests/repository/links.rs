@@ -184,10 +184,10 @@ fn fault_of_path(span: &str) -> Option<String> {
     (!root().join(&fixed).exists()).then(|| format!("`{span}` does not exist"))
 }
 
-/// `TARGET` and `NAME.md` stand for any name; `README.md` does not.
+/// `TARGET`, `NAME.md` and `x.rs` stand for any name; `README.md` does not.
 fn is_placeholder(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or(part);
-    stem != "README" && !stem.is_empty() && stem.chars().all(|it| it.is_ascii_uppercase())
+    stem == "x" || stem != "README" && !stem.is_empty() && stem.chars().all(|it| it.is_ascii_uppercase())
 }
 
 /// The code spans of one line each, with the number of the line.
