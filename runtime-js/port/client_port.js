@@ -26,6 +26,7 @@ import {
   PortCloseEvent,
   PortMessageEvent,
   readOptions,
+  readRequestArguments,
   Requests,
 } from "./port.js";
 import {
@@ -132,10 +133,7 @@ export class ClientPort extends Port {
    * @returns {Promise<PortMessageEvent>} the first reply; rejects when the client leaves first
    */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") {
-      options = callback ?? options;
-      callback = undefined;
-    }
+    ({ callback, options } = readRequestArguments(callback, options));
     const exchange = this.#exchange;
     if (exchange.ended) return PromiseReject(invalidState("The line is closed, so nobody can answer."));
     const eventID = this.#send(data, readOptions(options), 1);
@@ -407,10 +405,7 @@ export class BackgroundPort extends Port {
 
   /** Asks the handler. @returns {Promise<PortMessageEvent>} */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") {
-      options = callback ?? options;
-      callback = undefined;
-    }
+    ({ callback, options } = readRequestArguments(callback, options));
     const { type, eventID = `${type}-b${this.#names += 1}` } = readOptions(options);
     const address = `${eventID}:0`;
     const receive = (answer) => {

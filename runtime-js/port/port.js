@@ -47,6 +47,11 @@ export function readOptions(options) {
   return { type, eventID, live, bubbles, signal };
 }
 
+/** The last two arguments of a request, of which the callback may be left out. */
+export function readRequestArguments(callback, options) {
+  return typeof callback === "function" ? { callback, options } : { callback: undefined, options: callback ?? options };
+}
+
 /** A message from the other end. Where a value is asked of it, it stands for its data. */
 export class PortMessageEvent extends Event {
   #stopped = false;

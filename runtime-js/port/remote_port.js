@@ -12,6 +12,7 @@ import {
   PortCloseEvent,
   PortMessageEvent,
   readOptions,
+  readRequestArguments,
   Requests,
 } from "./port.js";
 import { applyRecords } from "./deltas.js";
@@ -139,10 +140,7 @@ export class RemotePort extends Port {
    * @returns {Promise<PortMessageEvent>} the first reply; rejects when the line closes first
    */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") {
-      options = callback ?? options;
-      callback = undefined;
-    }
+    ({ callback, options } = readRequestArguments(callback, options));
     return this.#request(data, readOptions(options), callback, options?.signal);
   }
 

@@ -16,6 +16,7 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "primordials.js",
     "answer/values.js",
+    "async_map.js",
     "client/app.js",
     "client/binding.js",
     "client/channel.js",

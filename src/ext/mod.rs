@@ -209,6 +209,7 @@ static SOURCES: &[ExtensionFileSource] = sources![
     "answer/ranges.js",
     "answer/response_heads.js",
     "answer/values.js",
+    "async_map.js",
     "channel.js",
     "cookies/cookies.js",
     "cookies/rules.js",
