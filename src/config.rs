@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dev::Dev;
-use crate::ext::{BodyLimits, KeptDocuments, Mode, Sessions, Shared};
+use crate::ext::{BodyLimits, Mode, Sessions, Shared};
+use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Observer;
 use crate::router::{FileRules, Layout};
@@ -12,7 +13,7 @@ use crate::trust::Trust;
 use liveline_store::Databases;
 
 /// The server as configured.
-pub struct Settings {
+pub(crate) struct Settings {
     pub layout: Layout,
     pub mode: Mode,
     /// Isolates that serve side by side, each with module state of its own.
@@ -25,7 +26,7 @@ pub struct Settings {
     /// Whom to believe about hosts and addresses.
     pub trust: Arc<Trust>,
     pub databases: Databases,
-    /// KeptDocuments that browsers are about to load.
+    /// Documents that browsers are about to load.
     pub documents: KeptDocuments,
     /// What of `public/` has an address.
     pub files: FileRules,
@@ -37,7 +38,7 @@ pub struct Settings {
 
 /// What a handler or a stranger may use up.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Until a request without an answer gets 504.
     pub answer: Duration,
     /// How long a handler may run without yielding.

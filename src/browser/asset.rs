@@ -14,10 +14,10 @@ use hyper::header::{
 use hyper::{Method, Response};
 
 use super::origins::Source;
-use crate::router::Verdict;
+use crate::http::Verdict;
 
 /// A text with its type and a tag of its content.
-pub struct Asset {
+pub(crate) struct Asset {
     kind: &'static str,
     body: Bytes,
     etag: HeaderValue,
@@ -28,11 +28,11 @@ pub struct Asset {
 }
 
 impl Asset {
-    pub fn script(text: String) -> Asset {
+    pub(crate) fn script(text: String) -> Asset {
         Asset::new("text/javascript;charset=UTF-8", text)
     }
 
-    pub fn json(text: String) -> Asset {
+    pub(crate) fn json(text: String) -> Asset {
         Asset::new("application/json", text)
     }
 
@@ -46,19 +46,19 @@ impl Asset {
     }
 
     /// The same, which was made of a file.
-    pub fn made_of(mut self, source: Source) -> Asset {
+    pub(crate) fn made_of(mut self, source: Source) -> Asset {
         self.source = Some(source);
         self
     }
 
     /// The same with one header more.
-    pub fn with(mut self, name: HeaderName, value: &'static str) -> Asset {
+    pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Asset {
         self.extra = Some((name, HeaderValue::from_static(value)));
         self
     }
 
     /// The answer to a GET with these headers: the text, or that it is unchanged.
-    pub fn answer(&self, headers: &HeaderMap) -> Response<Bytes> {
+    pub(crate) fn answer(&self, headers: &HeaderMap) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         let head = response.headers_mut();
         head.insert(ETAG, self.etag.clone());

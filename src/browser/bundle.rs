@@ -92,7 +92,7 @@ const NAMES: &str = "primordials.js";
 
 /// A script made of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Bundle {
+pub(super) enum Bundle {
     /// The page's app: a function of the manifest.
     App,
     /// A part of the app that not every page needs: a function of the files of the app that parts share.
@@ -103,7 +103,7 @@ pub enum Bundle {
 
 impl Bundle {
     /// The parts, with the names by which the app asks for them.
-    pub const PARTS: [Bundle; 12] = [
+    pub(super) const PARTS: [Bundle; 12] = [
         Bundle::Part("binding"),
         Bundle::Part("classic"),
         Bundle::Part("device"),
@@ -118,7 +118,7 @@ impl Bundle {
         Bundle::Part("user"),
     ];
 
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Bundle::App => "app",
             Bundle::Part(name) => name,
@@ -131,7 +131,7 @@ impl Bundle {
     }
 
     /// The bundle as an expression whose value is that function.
-    pub fn script(self) -> String {
+    pub(super) fn script(self) -> String {
         let entry = self.entry();
         let groups = self.groups();
         let body: String = groups.iter().map(|group| function_of(group)).collect();
@@ -172,7 +172,7 @@ impl Bundle {
 }
 
 /// Where the app finds its parts.
-pub const PARTS_FOLDER: &str = "/.liveline/app/";
+pub(super) const PARTS_FOLDER: &str = "/.liveline/app/";
 
 /// The files of the app that parts import.
 fn shared_files() -> BTreeSet<&'static str> {

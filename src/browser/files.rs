@@ -28,7 +28,7 @@ export default app;
 ";
 
 /// The files for browsers, by path.
-pub struct BrowserFiles(BTreeMap<String, Made>);
+pub(crate) struct BrowserFiles(BTreeMap<String, Made>);
 
 /// Made when it is first asked for.
 type Made = LazyLock<Asset, Box<dyn FnOnce() -> Asset + Send>>;
@@ -36,7 +36,7 @@ type Made = LazyLock<Asset, Box<dyn FnOnce() -> Asset + Send>>;
 impl BrowserFiles {
     /// Compiles the client and worker handlers and what they import. Also says which files were read and what they
     /// import, of code that does not compile as well.
-    pub fn build(
+    pub(crate) fn build(
         layout: &Layout,
         routes: &Routes,
         tools: Arc<dyn Toolchain>,
@@ -64,7 +64,7 @@ impl BrowserFiles {
     }
 
     /// What browsers get where there are no handlers for them.
-    pub fn without_handlers(tools: Arc<dyn Toolchain>) -> BrowserFiles {
+    pub(crate) fn without_handlers(tools: Arc<dyn Toolchain>) -> BrowserFiles {
         BrowserFiles::of(tools, &[], &[], Assets::new())
     }
 
@@ -101,18 +101,18 @@ impl BrowserFiles {
     }
 
     /// Whether [`find`](BrowserFiles::find) is to be asked for a path.
-    pub fn cover(path: &str) -> bool {
+    pub(crate) fn cover(path: &str) -> bool {
         [APP, APP_MODULE, WORKER].contains(&path)
             || [PARTS_FOLDER, modules::FOLDER].iter().any(|folder| path.starts_with(folder))
     }
 
     /// Where a place in one of the files stands in the file that somebody wrote.
-    pub fn origin_of(&self, path: &str, line: usize, column: usize) -> Option<Origin> {
+    pub(crate) fn origin_of(&self, path: &str, line: usize, column: usize) -> Option<Origin> {
         Some(self.find(path)?.source.as_ref()?.origin_of(line, column))
     }
 
     /// What is there at a path as it stands in a URL. To make a bundle takes a while.
-    pub fn find(&self, path: &str) -> Option<&Asset> {
+    pub(crate) fn find(&self, path: &str) -> Option<&Asset> {
         self.0.get(&modules::decoded(path)?).map(|asset| &**asset)
     }
 }

@@ -20,7 +20,6 @@ mod modules;
 mod origins;
 mod toolchain;
 
-pub use asset::Asset;
-pub use files::BrowserFiles;
-pub use origins::{Origin, origin_in};
-pub use toolchain::{Compiled, Target, Toolchain};
+pub(crate) use files::BrowserFiles;
+pub(crate) use origins::{Origin, origin_in};
+pub(crate) use toolchain::{Compiled, Target, Toolchain};

@@ -12,7 +12,7 @@ use crate::router::{Layout, is_server_handler};
 use liveline_compiler::Diagnostic;
 
 /// Where modules are served.
-pub const FOLDER: &str = "/.liveline/client/";
+pub(super) const FOLDER: &str = "/.liveline/client/";
 
 /// Below [`FOLDER`]: the host's own modules, files of packages, and files that links lead to. No folder of routes is
 /// served under such a name, because what it holds would have to be imported from elsewhere.
@@ -25,13 +25,13 @@ const PATH: AsciiSet =
     NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
 /// Modules by their place below [`FOLDER`].
-pub type Assets = BTreeMap<String, Asset>;
+pub(super) type Assets = BTreeMap<String, Asset>;
 
 /// What each file that was read imports of other files.
-pub type Imports = HashMap<PathBuf, Vec<PathBuf>>;
+pub(super) type Imports = HashMap<PathBuf, Vec<PathBuf>>;
 
 /// Finds and compiles the modules of one generation.
-pub struct Modules<'a> {
+pub(super) struct Modules<'a> {
     layout: &'a Layout,
     tools: &'a dyn Toolchain,
     /// Where each file is served, below [`FOLDER`].
@@ -43,7 +43,7 @@ pub struct Modules<'a> {
 }
 
 impl<'a> Modules<'a> {
-    pub fn new(layout: &'a Layout, tools: &'a dyn Toolchain) -> Modules<'a> {
+    pub(super) fn new(layout: &'a Layout, tools: &'a dyn Toolchain) -> Modules<'a> {
         Modules {
             layout,
             tools,
@@ -56,7 +56,7 @@ impl<'a> Modules<'a> {
     }
 
     /// Takes in a handler and what it imports. Returns its URL. One that a link led to is refused.
-    pub fn add_handler(&mut self, file: &Path) -> String {
+    pub(super) fn add_handler(&mut self, file: &Path) -> String {
         if let Err(refusal) = self.tools.check(file) {
             self.failures.push(refusal);
             return String::new();
@@ -71,7 +71,7 @@ impl<'a> Modules<'a> {
     }
 
     /// The modules by their place, or every error; and every file that was read.
-    pub fn finish(mut self) -> (Result<Assets, Vec<Diagnostic>>, Imports) {
+    pub(super) fn finish(mut self) -> (Result<Assets, Vec<Diagnostic>>, Imports) {
         let assets = if self.failures.is_empty() { Ok(self.assets) } else { Err(self.failures) };
         for file in self.places.into_keys() {
             self.imports.entry(file).or_default();
@@ -165,12 +165,12 @@ impl<'a> Modules<'a> {
 }
 
 /// Where one of the host's own modules is served, below [`FOLDER`].
-pub fn own_place(name: &str) -> String {
+pub(super) fn own_place(name: &str) -> String {
     format!("{OWN}/{name}.js")
 }
 
 /// The name that an encoded path stands for.
-pub fn decoded(path: &str) -> Option<String> {
+pub(super) fn decoded(path: &str) -> Option<String> {
     percent_decode_str(path).decode_utf8().ok().map(String::from)
 }
 

@@ -6,10 +6,10 @@ use percent_encoding::percent_decode_str;
 use sourcemap::SourceMap;
 
 /// A file with a line and a column, which count from 1.
-pub type Origin = (PathBuf, usize, usize);
+pub(crate) type Origin = (PathBuf, usize, usize);
 
 /// Where a script comes from.
-pub struct Source {
+pub(crate) struct Source {
     pub file: PathBuf,
     /// What leads back from the script, where that is not the file's own text.
     pub map: Option<Vec<u8>>,
@@ -17,7 +17,7 @@ pub struct Source {
 
 impl Source {
     /// Where a place of the script stands in the file.
-    pub fn origin_of(&self, line: usize, column: usize) -> Origin {
+    pub(crate) fn origin_of(&self, line: usize, column: usize) -> Origin {
         let mapped = self.map.as_deref().and_then(|map| mapped(map, line, column));
         let (line, column) = mapped.map_or((line, column), |(_, line, column)| (line, column));
         (self.file.clone(), line, column)
@@ -26,7 +26,7 @@ impl Source {
 
 /// The same for a file of `public/`, by its path in a URL. One that was made of others leads to those by its own map,
 /// where that lies beside it.
-pub fn origin_in(public: &Path, path: &str, line: usize, column: usize) -> Option<Origin> {
+pub(crate) fn origin_in(public: &Path, path: &str, line: usize, column: usize) -> Option<Origin> {
     let path = percent_decode_str(path.split(['?', '#']).next()?).decode_utf8().ok()?;
     let path = Path::new(path.trim_start_matches('/'));
     let is_plain = path

@@ -6,7 +6,7 @@ use liveline_compiler::Diagnostic;
 use liveline_compiler::transpile::Import;
 
 /// The host's JavaScript tools.
-pub trait Toolchain: Send + Sync {
+pub(crate) trait Toolchain: Send + Sync {
     /// A script that does the same in fewer bytes, if that can be. Its names for built-ins are those of
     /// [`PRIMORDIALS`](liveline_compiler::PRIMORDIALS).
     fn minify(&self, script: String) -> String;
@@ -22,7 +22,7 @@ pub trait Toolchain: Send + Sync {
 }
 
 /// A module that browsers can read, once its imports lead somewhere.
-pub struct Compiled {
+pub(crate) struct Compiled {
     pub code: String,
     /// In the order of the code.
     pub imports: Vec<Import>,
@@ -31,7 +31,7 @@ pub struct Compiled {
 }
 
 /// What a specifier leads to.
-pub enum Target {
+pub(crate) enum Target {
     File(PathBuf),
     /// A module of the host: its name and its source.
     Own(&'static str, &'static str),

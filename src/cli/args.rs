@@ -81,7 +81,7 @@ Examples:
 /// Runs a folder of JavaScript route handlers whose answers can stay on the line.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
-pub struct Args {
+pub(super) struct Args {
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as liveline=debug
     #[arg(
         long,
@@ -107,14 +107,14 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     Text,
     Json,
 }
 
 impl Args {
     /// Bytes that the JavaScript of one isolate may hold, for commands that serve.
-    pub fn max_heap(&self) -> Option<u64> {
+    pub(super) fn max_heap(&self) -> Option<u64> {
         match &self.command {
             Command::Serve(server) | Command::Dev(server) => Some(server.limits.max_heap.as_u64()),
             _ => None,
@@ -122,13 +122,13 @@ impl Args {
     }
 
     /// Whether every answered request is to be logged.
-    pub fn logs_access(&self) -> bool {
+    pub(super) fn logs_access(&self) -> bool {
         matches!(&self.command, Command::Serve(server) | Command::Dev(server) if server.access_log)
     }
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Serve a folder of handlers
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Server),
@@ -153,7 +153,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
-pub struct Folder {
+pub(super) struct Folder {
     /// A routes folder, or a project with app/ and public/
     #[arg(help_heading = "Arguments")]
     pub dir: PathBuf,
@@ -163,7 +163,7 @@ pub struct Folder {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
-pub struct Check {
+pub(super) struct Check {
     #[command(flatten)]
     pub folder: Folder,
     /// Print what is wrong as JSON, for programs
@@ -172,13 +172,13 @@ pub struct Check {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
-pub struct Types {
+pub(super) struct Types {
     /// A routes folder, or a project with app/ and public/
     pub dir: PathBuf,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
-pub struct Top {
+pub(super) struct Top {
     /// The address of `liveline dev`, or that given with --metrics
     pub url: String,
     /// Print one table and leave
@@ -188,7 +188,7 @@ pub struct Top {
 
 #[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = ADDRESS)]
-pub struct Server {
+pub(super) struct Server {
     #[command(flatten)]
     pub folder: Folder,
     /// Address or name to listen on, such as 0.0.0.0 or localhost [default: 127.0.0.1, or HOST where that is an address]
@@ -250,7 +250,7 @@ pub struct Server {
 /// What a handler or a stranger may use up.
 #[derive(Debug, Clone, Parser)]
 #[command(next_help_heading = LIMITS)]
-pub struct Limits {
+pub(super) struct Limits {
     /// How long a client has to join its live line
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub join_timeout: Duration,

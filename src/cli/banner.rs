@@ -21,7 +21,7 @@ const LISTENING: &str = "listening on";
 const STOP: &str = "Ctrl+C stops.";
 
 /// Says where the server listens.
-pub fn show(args: &Server, settings: &Settings, listener: &Listener) {
+pub(super) fn show(args: &Server, settings: &Settings, listener: &Listener) {
     let (mode, layout) = (settings.mode, &settings.layout);
     if !colors::is_terminal(Stream::Output) || log::is_for_programs() {
         return print(&format!("{LISTENING} http://{}", listener.authority()));
@@ -58,7 +58,7 @@ pub fn show(args: &Server, settings: &Settings, listener: &Listener) {
 }
 
 /// The address of the site, as a browser on this machine can open it.
-pub fn local_url(listener: &Listener) -> String {
+pub(super) fn local_url(listener: &Listener) -> String {
     url_to_open(listener.addresses()[0], &listener.authority())
 }
 

@@ -5,7 +5,7 @@ use std::env;
 use super::report;
 
 /// Opens an address. Where that cannot be, a line says so, and the server goes on.
-pub fn open(url: &str) {
+pub(super) fn open(url: &str) {
     let refusal = reason_not_to(cfg!(target_os = "linux"), |name| env::var(name).ok());
     let failure =
         refusal.map(str::to_owned).or_else(|| open::that_detached(url).err().map(|error| error.to_string()));

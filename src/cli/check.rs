@@ -8,7 +8,7 @@ use super::{CliError, print, report, settings};
 use crate::router::Layer;
 use liveline_compiler::Diagnostic;
 
-pub async fn run(args: Check) -> Result<(), CliError> {
+pub(super) async fn run(args: Check) -> Result<(), CliError> {
     let examination = examine(settings::to_check(args.folder.layout()?)).await;
     let Examination { handlers, pages, problems, .. } = &examination;
     let count = handlers.iter().filter(|handler| handler.layer == Layer::Server).count();

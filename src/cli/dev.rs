@@ -19,7 +19,7 @@ use crate::ext::Mode;
 use crate::server::{Pool, Reloaded};
 use liveline_compiler::Diagnostic;
 
-pub async fn run(args: Server) -> Result<(), CliError> {
+pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let (stop, told_to_reload) = begin()?;
     let listener = args.listen().await?;
     let settings = args.settings(Mode::Development, listener.addresses())?;

@@ -20,7 +20,7 @@ use liveline_proto::CloseCode;
 
 /// What a folder is made of, and what is wrong with it.
 #[derive(Debug)]
-pub struct Examination {
+pub(super) struct Examination {
     pub handlers: Vec<Examined>,
     /// Pages, by the route of their folder and their file.
     pub pages: Vec<(String, PathBuf)>,
@@ -32,7 +32,7 @@ pub struct Examination {
 
 /// A handler that was looked at.
 #[derive(Debug)]
-pub struct Examined {
+pub(super) struct Examined {
     pub pattern: String,
     pub path: PathBuf,
     pub layer: Layer,
@@ -50,7 +50,7 @@ struct Found {
 }
 
 /// Looks at the folder of these settings.
-pub async fn examine(settings: Settings) -> Examination {
+pub(super) async fn examine(settings: Settings) -> Examination {
     let settings = Arc::new(settings);
     let layout = &settings.layout;
     let routes = match Routes::scan(layout) {

@@ -20,18 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 4 << 20;
 
 /// Where figures are.
-pub struct Source {
+pub(super) struct Source {
     uri: Uri,
     authority: String,
 }
 
 /// Figures as they were at one moment.
 #[derive(Debug, Default)]
-pub struct Figures(Vec<Sample>);
+pub(super) struct Figures(Vec<Sample>);
 
 /// One number and what tells it from others of its name.
 #[derive(Debug, PartialEq)]
-pub struct Sample {
+pub(super) struct Sample {
     pub name: String,
     pub labels: Vec<(String, String)>,
     pub value: f64,
@@ -39,7 +39,7 @@ pub struct Sample {
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
-pub enum FiguresError {
+pub(super) enum FiguresError {
     #[error("`{0}` is not an address: give one such as http://127.0.0.1:3000")]
     Address(String),
     #[error("figures are read over plain HTTP only; `{0}` asks for more")]
@@ -66,7 +66,7 @@ pub enum FiguresError {
 
 impl Source {
     /// Reads an address as people write it: with or without `http://` and the path.
-    pub fn new(text: &str) -> Result<Source, FiguresError> {
+    pub(super) fn new(text: &str) -> Result<Source, FiguresError> {
         let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let wrong = || FiguresError::Address(text.to_owned());
         let uri: Uri = full.parse().map_err(|_| wrong())?;
@@ -81,12 +81,12 @@ impl Source {
     }
 
     /// The address in full.
-    pub fn uri(&self) -> &Uri {
+    pub(super) fn uri(&self) -> &Uri {
         &self.uri
     }
 
     /// Asks for the figures.
-    pub async fn read(&self) -> Result<Figures, FiguresError> {
+    pub(super) async fn read(&self) -> Result<Figures, FiguresError> {
         let late = |_| FiguresError::Late(self.authority.clone());
         timeout(PATIENCE, self.ask()).await.map_err(late)?
     }
@@ -125,29 +125,29 @@ fn status_has_figures<B>(response: &hyper::Response<B>) -> bool {
 
 impl Figures {
     /// Reads samples; what is none is passed over.
-    pub fn parse(text: &str) -> Figures {
+    pub(super) fn parse(text: &str) -> Figures {
         Figures(text.lines().filter(|line| !line.starts_with('#')).filter_map(Sample::parse).collect())
     }
 
     /// The samples of a name.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Sample> {
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Sample> {
         self.0.iter().filter(move |sample| sample.name == name)
     }
 
     /// The sum of the samples of a name.
-    pub fn sum(&self, name: &str) -> f64 {
+    pub(super) fn sum(&self, name: &str) -> f64 {
         self.all(name).map(|sample| sample.value).sum()
     }
 
     /// The sum of the samples of a name with this value of a label.
-    pub fn with(&self, name: &str, label: &str, value: &str) -> f64 {
+    pub(super) fn with(&self, name: &str, label: &str, value: &str) -> f64 {
         self.all(name).filter(|sample| sample.label(label) == value).map(|sample| sample.value).sum()
     }
 }
 
 impl Sample {
     /// The value of a label; empty where there is none.
-    pub fn label(&self, name: &str) -> &str {
+    pub(super) fn label(&self, name: &str) -> &str {
         self.labels.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 

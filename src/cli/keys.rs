@@ -15,15 +15,15 @@ use super::{browser, print};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What the keys do, in a line.
-pub const HINT: &str = "r + Enter reloads, o + Enter opens the browser, q + Enter stops.";
+pub(super) const HINT: &str = "r + Enter reloads, o + Enter opens the browser, q + Enter stops.";
 
 /// Whether somebody can type.
-pub fn are_there() -> bool {
+pub(super) fn are_there() -> bool {
     io::stdin().is_terminal()
 }
 
 /// Listens for as long as the process lives; `url` is what `o` opens.
-pub fn listen(url: String) -> io::Result<()> {
+pub(super) fn listen(url: String) -> io::Result<()> {
     thread::Builder::new().name("liveline-keys".into()).spawn(move || {
         let mut typed = Vec::new();
         while let Some(byte) = next_byte() {

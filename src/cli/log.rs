@@ -19,7 +19,7 @@ use crate::metrics::{ACCESS, CONSOLE};
 static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
 
 /// Installs the log as the arguments say. Call it once.
-pub fn install(args: &Args) {
+pub(super) fn install(args: &Args) {
     let json = args.log_format == LogFormat::Json;
     FOR_PROGRAMS.store(json, Ordering::Relaxed);
     if json {
@@ -40,7 +40,7 @@ pub fn install(args: &Args) {
 }
 
 /// Whether programs read the log: then everything on standard error has to be a line of it.
-pub fn is_for_programs() -> bool {
+pub(super) fn is_for_programs() -> bool {
     FOR_PROGRAMS.load(Ordering::Relaxed)
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// What a part of a text is for.
 #[derive(Debug, Clone, Copy)]
-pub enum Style {
+pub(super) enum Style {
     Bold,
     Dim,
     Error,
@@ -27,18 +27,18 @@ impl Style {
 }
 
 /// A text in a style.
-pub fn styled(style: Style, text: &str) -> String {
+pub(super) fn styled(style: Style, text: &str) -> String {
     format!("\u{1b}[{}m{text}\u{1b}[0m", style.code())
 }
 
 /// A text whose names of files, or whatever else it quotes, cannot command the terminal.
-pub fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()
 }
 
 /// Problems, each as `error: message` with its details below.
-pub fn problems(text: &str) -> String {
+pub(super) fn problems(text: &str) -> String {
     let mut painted = String::with_capacity(text.len() * 2);
     for line in text.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
@@ -53,7 +53,7 @@ pub fn problems(text: &str) -> String {
 }
 
 /// What follows the first line of a problem: places, excerpts, help.
-pub fn details(text: &str) -> String {
+pub(super) fn details(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(detail).collect();
     lines.join("\n")
 }

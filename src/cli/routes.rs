@@ -6,7 +6,7 @@ use super::args::Folder;
 use super::examine::{Examination, examine};
 use super::{CliError, paint, print, settings};
 
-pub async fn run(args: &Folder) -> Result<(), CliError> {
+pub(super) async fn run(args: &Folder) -> Result<(), CliError> {
     let layout = args.layout()?;
     let Examination { handlers, pages, failures, .. } = examine(settings::to_check(layout.clone())).await;
     let shown = |path: &Path| path.strip_prefix(&layout.root).unwrap_or(path).display().to_string();

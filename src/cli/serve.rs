@@ -14,7 +14,7 @@ use crate::metrics::{self, Endpoint, Observer, output};
 use crate::server::{Listener, Pool, Reloaded};
 use crate::trust::Proxies;
 
-pub async fn run(args: Server) -> Result<(), CliError> {
+pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let (stop, mut told_to_reload) = begin()?;
     let listener = args.listen().await?;
     let settings = args.settings(Mode::Production, listener.addresses())?;
@@ -39,17 +39,17 @@ pub async fn run(args: Server) -> Result<(), CliError> {
 }
 
 /// What comes before everything else: signals are heard, and nothing waits for whoever reads what is printed.
-pub fn begin() -> Result<(StopSignals, ReloadSignals), CliError> {
+pub(super) fn begin() -> Result<(StopSignals, ReloadSignals), CliError> {
     let signals = signals::listen()?;
     output::print_in_background()?;
     Ok(signals)
 }
 
 /// The address of the figures, if one was asked for.
-pub struct Figures(Option<(Endpoint, Observer)>);
+pub(super) struct Figures(Option<(Endpoint, Observer)>);
 
 impl Figures {
-    pub async fn bind(args: &Server, settings: &Settings) -> Result<Figures, CliError> {
+    pub(super) async fn bind(args: &Server, settings: &Settings) -> Result<Figures, CliError> {
         let (Some(address), Some(observer)) = (args.metrics, &settings.observer) else {
             return Ok(Figures(None));
         };
@@ -68,7 +68,7 @@ impl Figures {
 
 /// Loads the code, then serves until the process is told to stop, then drains; told again, it ends at once. `meanwhile`
 /// runs alongside.
-pub async fn until_stopped(
+pub(super) async fn until_stopped(
     args: &Server,
     mut stop: StopSignals,
     listener: Listener,

@@ -12,7 +12,8 @@ use super::CliError;
 use super::args::{self, Folder, Server};
 use crate::config::{Limits, Settings};
 use crate::dev::Dev;
-use crate::ext::{Bodies, BodyLimits, KeptDocuments, Mode, Sessions, Shared};
+use crate::ext::{Bodies, BodyLimits, Mode, Sessions, Shared};
+use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Observer};
 use crate::router::{FileRules, Layout, LayoutError};
@@ -29,7 +30,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(5);
 const MIN_SESSION_KEY: usize = 16;
 
 impl Folder {
-    pub fn layout(&self) -> Result<Layout, CliError> {
+    pub(super) fn layout(&self) -> Result<Layout, CliError> {
         Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
             LayoutError::Missing(folder) => match nearest_folder(&folder) {
                 Some(near) => CliError::NoFolder { folder, near },
@@ -42,7 +43,7 @@ impl Folder {
 
 impl Server {
     /// Takes its port, where the arguments or the environment say.
-    pub async fn listen(&self) -> Result<Listener, CliError> {
+    pub(super) async fn listen(&self) -> Result<Listener, CliError> {
         let place = match &self.host {
             Some(host) if *host != Place::Name(String::new()) => host.clone(),
             _ => place_of_environment(std::env::var("HOST").ok().as_deref()),
@@ -51,7 +52,7 @@ impl Server {
     }
 
     /// The settings of the server that listens there; its live lines run on the current runtime.
-    pub fn settings(&self, mode: Mode, listening: &[SocketAddr]) -> Result<Settings, CliError> {
+    pub(super) fn settings(&self, mode: Mode, listening: &[SocketAddr]) -> Result<Settings, CliError> {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let workers = self.workers.into();
         let database = self.database.clone();
@@ -92,7 +93,7 @@ impl Server {
     }
 
     /// Who is let in, and how many at a time.
-    pub fn doors(&self) -> Doors {
+    pub(super) fn doors(&self) -> Doors {
         let args::Limits { max_connections, max_connections_per_address, .. } = self.limits;
         let total = max_connections.map(|most| most as usize).or_else(open_files::for_connections);
         Doors::new(Admission::new(total, max_connections_per_address))
@@ -131,7 +132,7 @@ fn place_of_environment(host: Option<&str>) -> Place {
 }
 
 /// Settings for one isolate with default limits, to see whether a folder loads.
-pub fn to_check(layout: Layout) -> Settings {
+pub(super) fn to_check(layout: Layout) -> Settings {
     let limits = args::Limits::parse_from([""]);
     let sessions = Sessions::new(SessionStore::in_memory(), &random_key(), false);
     settings(layout, Mode::Production, 1, &limits, Origins::default(), None, sessions)

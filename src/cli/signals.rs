@@ -3,19 +3,19 @@
 use std::io;
 
 /// What tells the process to end.
-pub struct StopSignals {
+pub(super) struct StopSignals {
     #[cfg(unix)]
     streams: unix::Stop,
 }
 
 /// What tells it to load the code anew.
-pub struct ReloadSignals {
+pub(super) struct ReloadSignals {
     #[cfg(unix)]
     streams: unix::Reload,
 }
 
 /// Listens from the call on, not from the first wait. Signals that mean nothing here are noted in the log, and no more.
-pub fn listen() -> io::Result<(StopSignals, ReloadSignals)> {
+pub(super) fn listen() -> io::Result<(StopSignals, ReloadSignals)> {
     #[cfg(unix)]
     {
         unix::ignore_others()?;
@@ -28,7 +28,7 @@ pub fn listen() -> io::Result<(StopSignals, ReloadSignals)> {
 }
 
 /// Ctrl-C, SIGTERM and SIGQUIT alone, for programs at a terminal.
-pub fn listen_for_stop() -> io::Result<StopSignals> {
+pub(super) fn listen_for_stop() -> io::Result<StopSignals> {
     #[cfg(unix)]
     return Ok(StopSignals { streams: unix::Stop::listen(unix::Terminal::now())? });
     #[cfg(not(unix))]
@@ -37,7 +37,7 @@ pub fn listen_for_stop() -> io::Result<StopSignals> {
 
 impl StopSignals {
     /// Waits for the next one. Returns the exit code of a process that such a signal ends.
-    pub async fn next(&mut self) -> u8 {
+    pub(super) async fn next(&mut self) -> u8 {
         #[cfg(unix)]
         return self.streams.next().await;
         #[cfg(not(unix))]
@@ -53,7 +53,7 @@ impl StopSignals {
 
 impl ReloadSignals {
     /// Waits for the next one.
-    pub async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         #[cfg(unix)]
         self.streams.next().await;
         #[cfg(not(unix))]
@@ -69,10 +69,10 @@ mod unix {
 
     /// Whether the process began at a terminal: when that is closed, it sends SIGHUP.
     #[derive(Debug, Clone, Copy)]
-    pub struct Terminal(bool);
+    pub(super) struct Terminal(bool);
 
     impl Terminal {
-        pub fn now() -> Terminal {
+        pub(super) fn now() -> Terminal {
             Terminal(stdin().is_terminal())
         }
 
@@ -81,7 +81,7 @@ mod unix {
         }
     }
 
-    pub struct Stop {
+    pub(super) struct Stop {
         interrupt: Signal,
         terminate: Signal,
         quit: Signal,
@@ -90,7 +90,7 @@ mod unix {
     }
 
     impl Stop {
-        pub fn listen(terminal: Terminal) -> io::Result<Stop> {
+        pub(super) fn listen(terminal: Terminal) -> io::Result<Stop> {
             Ok(Stop {
                 interrupt: signal(SignalKind::interrupt())?,
                 terminate: signal(SignalKind::terminate())?,
@@ -100,7 +100,7 @@ mod unix {
             })
         }
 
-        pub async fn next(&mut self) -> u8 {
+        pub(super) async fn next(&mut self) -> u8 {
             loop {
                 let kind = tokio::select! {
                     _ = self.interrupt.recv() => SignalKind::interrupt(),
@@ -119,17 +119,17 @@ mod unix {
         }
     }
 
-    pub struct Reload {
+    pub(super) struct Reload {
         hangup: Signal,
         terminal: Terminal,
     }
 
     impl Reload {
-        pub fn listen(terminal: Terminal) -> io::Result<Reload> {
+        pub(super) fn listen(terminal: Terminal) -> io::Result<Reload> {
             Ok(Reload { hangup: signal(SignalKind::hangup())?, terminal })
         }
 
-        pub async fn next(&mut self) {
+        pub(super) async fn next(&mut self) {
             loop {
                 self.hangup.recv().await;
                 if !self.terminal.is_gone() {
@@ -140,7 +140,7 @@ mod unix {
     }
 
     /// Others would end the process by themselves.
-    pub fn ignore_others() -> io::Result<()> {
+    pub(super) fn ignore_others() -> io::Result<()> {
         let (mut one, mut two) = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
         tokio::spawn(async move {
             loop {

@@ -3,7 +3,7 @@
 use super::{CliError, print};
 use crate::script;
 
-pub fn run() -> Result<(), CliError> {
+pub(super) fn run() -> Result<(), CliError> {
     let path = script::keep_snapshot()?;
     print(&format!("isolates start from {}", path.display()));
     Ok(())

@@ -26,7 +26,7 @@ const BEAT: Duration = Duration::from_secs(1);
 const SECTION: usize = 40;
 const SIDE_BY_SIDE: usize = 3;
 
-pub async fn run(args: Top) -> Result<(), CliError> {
+pub(super) async fn run(args: Top) -> Result<(), CliError> {
     let source = Source::new(&args.url)?;
     let first = source.read().await?;
     if args.once || !stdout().is_terminal() {

@@ -14,7 +14,7 @@ const ACTIVE: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Begins to, from a thread of its own: it may take some milliseconds where much was freed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn start() {
+pub(super) fn start() {
     let thread = std::thread::Builder::new().name("liveline-trim".into());
     let started = thread.spawn(|| {
         let mut ran = cpu_time();

@@ -53,7 +53,7 @@ const CONFIG: &str = r#"{
 }
 "#;
 
-pub fn run(args: &Types) -> Result<(), CliError> {
+pub(super) fn run(args: &Types) -> Result<(), CliError> {
     let root = Layout::find(&args.dir, None)?.root;
     let folder = root.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|source| CliError::Write { path: folder.clone(), source })?;

@@ -8,20 +8,20 @@ use bytesize::ByteSize;
 use super::figures::{Figures, Sample};
 
 /// Figures, and those of a moment before to tell rates from.
-pub struct Reading<'a> {
+pub(super) struct Reading<'a> {
     pub now: &'a Figures,
     pub before: Option<(&'a Figures, Duration)>,
 }
 
 /// Rows that belong together.
-pub struct Section {
+pub(super) struct Section {
     pub title: &'static str,
     pub rows: Vec<Row>,
 }
 
 /// One figure.
 #[derive(Debug, PartialEq)]
-pub struct Row {
+pub(super) struct Row {
     pub name: String,
     pub value: String,
     /// What comes in a second.
@@ -40,7 +40,7 @@ const NEARLY_FULL: f64 = 0.9;
 const NAME: usize = 24;
 
 /// What runs where, and since when.
-pub fn heading(address: impl Display, figures: &Figures) -> String {
+pub(super) fn heading(address: impl Display, figures: &Figures) -> String {
     let build = figures.all("liveline_build_info").next();
     let [version, engine] = ["version", "engine"].map(|label| build.map_or("", |build| build.label(label)));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -50,7 +50,7 @@ pub fn heading(address: impl Display, figures: &Figures) -> String {
 }
 
 /// Everything that there is to show.
-pub fn sections(reading: &Reading) -> Vec<Section> {
+pub(super) fn sections(reading: &Reading) -> Vec<Section> {
     let all = vec![
         Section { title: "lines", rows: lines(reading) },
         Section { title: "requests", rows: requests(reading) },

@@ -21,7 +21,7 @@ const SETTLE: Duration = Duration::from_millis(20);
 const BURST: Duration = Duration::from_millis(100);
 
 /// Watches the served folder and every other file that handlers import.
-pub struct Watch {
+pub(super) struct Watch {
     watcher: RecommendedWatcher,
     seen: Arc<Seen>,
     roots: Vec<PathBuf>,
@@ -31,7 +31,7 @@ pub struct Watch {
 }
 
 /// What the watcher's thread saw.
-pub struct Seen {
+pub(super) struct Seen {
     /// The served folder, and the folder of static files.
     roots: Vec<PathBuf>,
     /// Of code and pages.
@@ -64,7 +64,7 @@ struct Burst {
 
 /// What changed.
 #[derive(Default)]
-pub struct Changed {
+pub(super) struct Changed {
     pub paths: HashSet<PathBuf>,
     /// Something else did, too, and nobody knows what.
     pub has_missed: bool,
@@ -72,21 +72,21 @@ pub struct Changed {
 
 impl Changed {
     /// Adds later changes.
-    pub fn extend(&mut self, later: Changed) {
+    pub(super) fn extend(&mut self, later: Changed) {
         self.paths.extend(later.paths);
         self.has_missed |= later.has_missed;
     }
 
     /// Whether a load may serve other changes than these. One that no developer asked for and that has no changes is
     /// the second for one save: several events came, and the load before included them all.
-    pub fn is_unknown(&self, is_asked_for: bool) -> bool {
+    pub(super) fn is_unknown(&self, is_asked_for: bool) -> bool {
         self.has_missed || (is_asked_for && self.paths.is_empty())
     }
 }
 
 impl Watch {
     /// Watches the served folder, and that of static files where there is one, with all that is in them.
-    pub fn begin(root: PathBuf, public: Option<PathBuf>) -> Result<Watch, notify::Error> {
+    pub(super) fn begin(root: PathBuf, public: Option<PathBuf>) -> Result<Watch, notify::Error> {
         let roots: Vec<PathBuf> = iter::once(root).chain(public).collect();
         let (changed, changes, files_changed, files) = Default::default();
         let seen = Arc::new(Seen { roots: roots.clone(), changed, changes, files_changed, files });
@@ -99,7 +99,7 @@ impl Watch {
     }
 
     /// Watches these files, too, wherever they are, and what they are links to.
-    pub fn also(&mut self, files: HashSet<PathBuf>) {
+    pub(super) fn also(&mut self, files: HashSet<PathBuf>) {
         let places: HashSet<PathBuf> = files.iter().flat_map(|file| places_of(file)).collect();
         let outside = places.iter().filter(|file| !self.roots.iter().any(|root| file.starts_with(root)));
         for folder in outside.filter_map(|file| file.parent().map(Path::to_owned)).collect::<HashSet<_>>() {
@@ -115,7 +115,7 @@ impl Watch {
 
     /// Resolves after the next change of code or a page: at once where it is known to be whole, else when it has
     /// settled. A change is not lost with a future that was dropped before it resolved.
-    pub async fn changed(&mut self) {
+    pub(super) async fn changed(&mut self) {
         while !self.seen.saw_more() {
             self.seen.changed.notified().await;
         }
@@ -128,12 +128,12 @@ impl Watch {
     }
 
     /// What this watch has seen, for who cannot wait with it.
-    pub fn seen(&self) -> Arc<Seen> {
+    pub(super) fn seen(&self) -> Arc<Seen> {
         self.seen.clone()
     }
 
     /// Whether nothing more changes for a moment, so that what was read is what was meant.
-    pub async fn is_settled(&self) -> bool {
+    pub(super) async fn is_settled(&self) -> bool {
         sleep(SETTLE).await;
         !self.seen.saw_more()
     }
@@ -141,19 +141,19 @@ impl Watch {
 
 impl Seen {
     /// Whether code has changed since [`Watch::changed`] told of it.
-    pub fn saw_more(&self) -> bool {
+    pub(super) fn saw_more(&self) -> bool {
         self.changes().burst.last.is_some()
     }
 
     /// What of the code has changed since it was last asked.
-    pub fn take_changed(&self) -> Changed {
+    pub(super) fn take_changed(&self) -> Changed {
         let mut changes = self.changes();
         let paths = mem::take(&mut changes.paths);
         Changed { paths, has_missed: mem::take(&mut changes.has_missed) }
     }
 
     /// Resolves with static files that were changed, when they have settled.
-    pub async fn files_changed(&self) -> HashSet<PathBuf> {
+    pub(super) async fn files_changed(&self) -> HashSet<PathBuf> {
         loop {
             let wait = {
                 let mut files = lock(&self.files);

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 /// A place in a file, as diagnostics name it. Line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub file: PathBuf,
     pub line: u32,
     pub column: u32,
@@ -17,7 +17,7 @@ pub struct Place {
 
 /// Why a file is not opened.
 #[derive(Debug, thiserror::Error)]
-pub enum EditorError {
+pub(crate) enum EditorError {
     #[error(
         "No editor is known: start the server with LIVELINE_EDITOR and the command of yours, such as \
          LIVELINE_EDITOR=code."
@@ -38,7 +38,7 @@ pub enum EditorError {
 
 impl Place {
     /// Reads `file:line:column`. Line and column may be left out.
-    pub fn parse(text: &str) -> Place {
+    pub(crate) fn parse(text: &str) -> Place {
         let mut file = text;
         let mut numbers = Vec::new();
         while numbers.len() < 2
@@ -54,7 +54,7 @@ impl Place {
     }
 
     /// The same with the real path of the file, which has to be below one of these folders.
-    pub fn within(self, folders: &[PathBuf]) -> Result<Place, EditorError> {
+    pub(crate) fn within(self, folders: &[PathBuf]) -> Result<Place, EditorError> {
         let file = self.file.canonicalize().map_err(|_| EditorError::Outside)?;
         let is_inside = file.is_file() && folders.iter().any(|folder| file.starts_with(folder));
         if is_inside { Ok(Place { file, ..self }) } else { Err(EditorError::Outside) }
@@ -62,7 +62,7 @@ impl Place {
 }
 
 /// Opens a place in the editor, and does not wait for it to be closed.
-pub fn open(place: &Place) -> Result<(), EditorError> {
+pub(crate) fn open(place: &Place) -> Result<(), EditorError> {
     let words = chosen(|name| std::env::var(name).ok())?;
     let name = words[0].clone();
     let mut child = Command::new(&words[0])

@@ -8,7 +8,7 @@ use memchr::memmem;
 use super::{Moment, PATH};
 
 /// Where in a page the script goes: after what may stand before the content of `head`.
-pub fn place(html: &[u8]) -> usize {
+pub(crate) fn place(html: &[u8]) -> usize {
     let mut at = if html.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     // Where nothing comes that belongs before it, this is the place.
     let mut place = at;
@@ -58,7 +58,7 @@ fn end_of_tag(text: &[u8]) -> Option<usize> {
 
 /// The script's element, for a page as the site was at that moment, and that may be what a form was answered with.
 /// Without `async` it runs before all that follows.
-pub fn script(at: &Moment, is_posted: bool, nonce: Option<&str>) -> String {
+pub(crate) fn script(at: &Moment, is_posted: bool, nonce: Option<&str>) -> String {
     let nonce = nonce.map(|nonce| format!(" nonce=\"{nonce}\"")).unwrap_or_default();
     let Moment { run, saves } = at;
     let nonce = format!("{}{nonce}", if is_posted { " data-posted" } else { "" });
@@ -66,18 +66,18 @@ pub fn script(at: &Moment, is_posted: bool, nonce: Option<&str>) -> String {
 }
 
 /// The page with the script in it.
-pub fn with_script(html: &[u8], script: &str) -> Vec<u8> {
+pub(crate) fn with_script(html: &[u8], script: &str) -> Vec<u8> {
     let (before, after) = html.split_at(place(html));
     [before, script.as_bytes(), after].concat()
 }
 
 /// Whether bytes that begin so are text of which ASCII is a part.
-pub fn is_readable(html: &[u8]) -> bool {
+pub(crate) fn is_readable(html: &[u8]) -> bool {
     !html.starts_with(b"\xfe\xff") && !html.starts_with(b"\xff\xfe")
 }
 
 /// The nonce by which these policies allow scripts, if they have one.
-pub fn nonce(policies: &[&str]) -> Option<String> {
+pub(crate) fn nonce(policies: &[&str]) -> Option<String> {
     let sources = policies.iter().flat_map(|policy| policy.split([' ', ';', ',', '\t']));
     let nonce = sources.filter_map(|source| source.strip_prefix("'nonce-")?.strip_suffix('\''));
     // It becomes an attribute.
@@ -89,7 +89,7 @@ pub fn nonce(policies: &[&str]) -> Option<String> {
 
 /// A `Content-Security-Policy` that also lets the script run, with this nonce where one is needed, and connect to
 /// `host`. Nothing else is allowed that was not before.
-pub fn allowing(header: &str, nonce: &str, host: &str) -> String {
+pub(crate) fn allowing(header: &str, nonce: &str, host: &str) -> String {
     header.split(',').map(|policy| allowing_one(policy, nonce, host)).collect::<Vec<_>>().join(",")
 }
 

@@ -10,16 +10,16 @@
 //!
 //! **Invariant:** none of it exists in `serve`.
 
-pub mod editor;
-pub mod inject;
+pub(crate) mod editor;
+pub(crate) mod inject;
 mod news;
 mod socket;
 
-pub use news::{Broken, Dev, Moment, News, Saved};
-pub use socket::Socket;
+pub(crate) use news::{Broken, Dev, Moment, News, Saved};
+pub(crate) use socket::Socket;
 
 /// Where the script of pages, its socket and the editor are.
-pub const PATH: &str = "/.liveline/dev";
+pub(crate) const PATH: &str = "/.liveline/dev";
 
 /// The script that pages run in `dev`, and only there.
-pub const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/dev/page.js"));
+pub(crate) const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/dev/page.js"));

@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(30);
 const REPEATED: Duration = Duration::from_secs(1);
 
 /// See the module.
-pub struct Dev {
+pub(crate) struct Dev {
     /// Tells this run of the process from others.
     run: String,
     /// Files below these may be opened in the editor.
@@ -42,7 +42,7 @@ struct State {
 
 /// How the site was at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// Which run of the process it was.
     pub run: String,
     /// How often code or a file had been saved.
@@ -51,7 +51,7 @@ pub struct Moment {
 
 /// What is wrong with code that does not load.
 #[derive(Debug, Default, Clone)]
-pub struct Broken {
+pub(crate) struct Broken {
     /// As `Diagnostic::to_report` gives them.
     pub errors: Vec<Value>,
     /// The same as a page and as a text.
@@ -61,7 +61,7 @@ pub struct Broken {
 
 /// What a save has changed, as far as pages have to know. Patterns are those of routes: `/products/-`.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub struct Saved {
+pub(crate) struct Saved {
     /// Nobody knows what, so everything.
     pub all: bool,
     /// Routes whose handlers on the server changed, or what they import.
@@ -77,7 +77,7 @@ pub struct Saved {
 }
 
 /// The messages for one page, from a moment on.
-pub struct News {
+pub(crate) struct News {
     /// How everything stands at that moment.
     pub hello: String,
     pub messages: broadcast::Receiver<Arc<str>>,
@@ -85,19 +85,19 @@ pub struct News {
 
 impl Dev {
     /// For a run of the process with this id, and a project in these folders.
-    pub fn new(run: String, folders: Vec<PathBuf>) -> Dev {
+    pub(crate) fn new(run: String, folders: Vec<PathBuf>) -> Dev {
         Dev { run, folders, news: broadcast::Sender::new(BACKLOG), state: Mutex::default() }
     }
 
     /// What was saved does not load.
-    pub fn is_broken(&self, broken: Broken) {
+    pub(crate) fn is_broken(&self, broken: Broken) {
         let mut state = self.state();
         self.send(&json!({ "type": "broken", "errors": broken.errors }));
         state.broken = broken;
     }
 
     /// What was saved serves from now on.
-    pub fn saved(&self, saved: &Saved) {
+    pub(crate) fn saved(&self, saved: &Saved) {
         let mut state = self.state();
         state.saves += 1;
         state.broken = Broken::default();
@@ -106,7 +106,7 @@ impl Dev {
     }
 
     /// Files were saved that are not code of the server; what is known of errors stays.
-    pub fn saved_files(&self, files: BTreeSet<String>) {
+    pub(crate) fn saved_files(&self, files: BTreeSet<String>) {
         let mut state = self.state();
         state.saves += 1;
         let what = Saved { files, ..Saved::default() };
@@ -114,7 +114,7 @@ impl Dev {
     }
 
     /// Code threw what nobody caught. `about` says for which request, if it was for one.
-    pub fn failed(&self, about: &str, request: Option<(&str, &str)>, error: Value) {
+    pub(crate) fn failed(&self, about: &str, request: Option<(&str, &str)>, error: Value) {
         let (method, path) = request.unzip();
         let failure = json!({ "about": about, "method": method, "path": path, "error": error });
         let mut state = self.state();
@@ -131,12 +131,12 @@ impl Dev {
     }
 
     /// What is wrong with the code as it was saved last.
-    pub fn broken(&self) -> Broken {
+    pub(crate) fn broken(&self) -> Broken {
         self.state().broken.clone()
     }
 
     /// The same in a line, if something is.
-    pub fn stale(&self) -> Option<String> {
+    pub(crate) fn stale(&self) -> Option<String> {
         let state = self.state();
         let error = state.broken.errors.first()?;
         let message = error["message"].as_str().unwrap_or_default();
@@ -146,12 +146,12 @@ impl Dev {
     }
 
     /// Now.
-    pub fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         Moment { run: self.run.clone(), saves: self.state().saves }
     }
 
     /// What a page gets from now on.
-    pub fn news(&self) -> News {
+    pub(crate) fn news(&self) -> News {
         let state = self.state();
         let failures = state.failures.iter().filter(|(at, _)| at.elapsed() < FRESH);
         let failures = failures
@@ -168,12 +168,12 @@ impl Dev {
     }
 
     /// How many pages listen.
-    pub fn pages(&self) -> usize {
+    pub(crate) fn pages(&self) -> usize {
         self.news.receiver_count()
     }
 
     /// Whether this is to be logged: once.
-    pub fn is_first_of(&self, what: &str) -> bool {
+    pub(crate) fn is_first_of(&self, what: &str) -> bool {
         self.state().logged.insert(what.to_owned())
     }
 

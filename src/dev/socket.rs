@@ -20,16 +20,16 @@ const READ: usize = 1024;
 const CLOSE: u8 = 8;
 
 /// One page's end of the news.
-pub struct Socket(News);
+pub(crate) struct Socket(News);
 
 impl Socket {
     /// For one page more, if there are not too many.
-    pub fn open(dev: &Arc<Dev>) -> Option<Socket> {
+    pub(crate) fn open(dev: &Arc<Dev>) -> Option<Socket> {
         (dev.pages() < MAX_PAGES).then(|| Socket(dev.news()))
     }
 
     /// Writes the rest of the handshake and then every message, until the page leaves or is too far behind.
-    pub async fn serve(self, stream: TcpStream, head: Vec<u8>) {
+    pub(crate) async fn serve(self, stream: TcpStream, head: Vec<u8>) {
         let _ = self.write(stream, head).await;
     }
 

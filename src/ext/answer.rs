@@ -1,350 +1,31 @@
-//! HTTP answers. Half of `runtime-js/answer/answer.js`.
+//! The answers of handlers. Half of `runtime-js/answer/answer.js`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use deno_core::{JsBuffer, OpState, op2, v8};
-use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    TRANSFER_ENCODING, UPGRADE,
 };
-use hyper::http::Extensions;
 use hyper::{Method, StatusCode, ext::ReasonPhrase};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::sync::mpsc;
 
 use super::exchange::exchange_id;
-use super::files::FileBody;
 use super::log::about;
 use super::{Exchanges, OpError, from_exception};
+use crate::http::{Answer, AnswerBody, Chunk, JSON, Nature, TEXT};
 use crate::metrics::HANDLER;
 use liveline_compiler::Diagnostic;
-use liveline_compiler::{ERROR_HEAD, escaped as html_escaped};
 use liveline_proto::{ExchangeId, Input};
-
-/// An HTTP answer without its connection.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub extensions: Extensions,
-    pub body: AnswerBody,
-    /// Where in the body the address of a line stands, if there is one: in a page.
-    pub line_at: Option<usize>,
-    pub nature: Nature,
-    /// The answer as a document, where a page that shows another one gets the answer itself.
-    pub document: Option<Box<Html>>,
-}
-
-/// What an answer's body is to a browser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nature {
-    /// It is shown as it is, as a document, an image or a download; or there is none.
-    Own,
-    /// A state: the page of the route shows it.
-    State,
-    /// It only says what went wrong. People get the site's error page for it.
-    Failure,
-}
-
-/// A page as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Html {
-    pub text: String,
-    /// Where the address of a line may stand.
-    pub line_at: Option<usize>,
-}
-
-impl Html {
-    fn insert_line(&mut self, address: &str) {
-        if let Some(at) = self.line_at.take() {
-            self.text.insert_str(at, &line_meta(address));
-        }
-    }
-}
-
-/// The element that tells a page where its line can be joined.
-fn line_meta(address: &str) -> String {
-    format!(r#"<meta name="X-Live-Session" content="{address}">"#)
-}
-
-impl Answer {
-    /// An answer without a body or a type.
-    pub fn empty(status: StatusCode) -> Answer {
-        let (headers, extensions) = Default::default();
-        let (body, nature) = (AnswerBody::Empty, Nature::Own);
-        Answer { status, headers, extensions, body, line_at: None, nature, document: None }
-    }
-
-    /// A plain sentence; with the status of an error, about what went wrong.
-    pub fn text(status: StatusCode, text: impl Into<String>) -> Answer {
-        let mut answer = Answer::empty(status);
-        answer.headers.insert(CONTENT_TYPE, TEXT);
-        answer.body = AnswerBody::Data(text.into().into());
-        if is_error(status) {
-            answer.nature = Nature::Failure;
-        }
-        answer
-    }
-
-    /// Whether it only says what went wrong.
-    pub fn is_failure(&self) -> bool {
-        let says_nothing = is_error(self.status) && matches!(self.body, AnswerBody::Empty);
-        self.nature == Nature::Failure || (says_nothing && self.nature == Nature::Own)
-    }
-
-    /// The sentence about what went wrong, for the error page.
-    pub fn complaint(&self) -> String {
-        let is_text = self.headers.get(CONTENT_TYPE) == Some(&TEXT);
-        let said = match &self.body {
-            AnswerBody::Data(text) if is_text && self.status != StatusCode::INTERNAL_SERVER_ERROR => {
-                std::str::from_utf8(text).unwrap_or_default().trim()
-            }
-            _ => "",
-        };
-        let usual = match self.status {
-            StatusCode::NOT_FOUND => "There is no such page here.",
-            status if status.is_server_error() => "Something went wrong here. Please try again later.",
-            _ => "The request could not be answered.",
-        };
-        if said.is_empty() { usual } else { said }.to_owned()
-    }
-
-    /// A page for people about what went wrong, where the site has none of its own.
-    pub fn plain_error_page(&self) -> String {
-        plain_page(self.status, &self.complaint())
-    }
-
-    /// With a page as its body; `line_at` says where the address of a line may stand.
-    pub fn with_page(mut self, html: String, line_at: Option<usize>) -> Answer {
-        self.headers.insert(CONTENT_TYPE, HTML);
-        self.body = AnswerBody::Data(html.into());
-        self.line_at = line_at;
-        self
-    }
-
-    /// Whether it comes with a line.
-    pub fn is_live(&self) -> bool {
-        self.headers.contains_key(LINE_HEADER)
-    }
-
-    /// A status may leave no place for a body (RFC 9110 sections 15.2, 15.3.5, 15.3.6 and 15.4.5). What would be one is
-    /// not sent, or its client would read it as the next answer.
-    pub fn drop_what_cannot_be_sent(&mut self) {
-        const BODILESS: [StatusCode; 3] =
-            [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
-        if self.status.is_informational() || BODILESS.contains(&self.status) {
-            self.body = AnswerBody::Empty;
-            self.headers.remove(CONTENT_LENGTH);
-        }
-    }
-
-    /// Says in a page where its line can be joined.
-    pub fn insert_line(&mut self, address: &str) {
-        if let (Some(at), AnswerBody::Data(html)) = (self.line_at.take(), &self.body) {
-            let meta = line_meta(address);
-            self.body = AnswerBody::Data([&html[..at], meta.as_bytes(), &html[at..]].concat().into());
-        }
-        if let Some(document) = &mut self.document {
-            document.insert_line(address);
-        }
-    }
-
-    /// The page about an error of a handler, with all that is known of it.
-    pub fn error_page(diagnostic: &Diagnostic) -> Answer {
-        Answer::empty(StatusCode::INTERNAL_SERVER_ERROR).with_page(diagnostic.to_html(), None)
-    }
-
-    /// The answer to a body over the limit.
-    pub fn too_large(limit: usize) -> Answer {
-        let text = format!("The request's body is larger than the limit of {limit} bytes.\n");
-        Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text).last()
-    }
-
-    /// Says that the bodies of other requests take all the memory that there is for them.
-    pub fn too_busy() -> Answer {
-        let text = "The server is receiving as much as it can: try again in a moment.\n";
-        let mut answer = Answer::text(StatusCode::SERVICE_UNAVAILABLE, text).last();
-        answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        answer
-    }
-
-    /// Says that its connection ends with it.
-    pub fn last(mut self) -> Answer {
-        self.headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        self
-    }
-
-    /// The answer where a handler asked the user something and the client cannot show it (RFC 9110 section 15.5.22).
-    pub fn needs_live_client() -> Answer {
-        let text = "The handler has a question for the user, which takes a live client: a browser, or a request with \
-                    `X-Accept-Live: *` that joins the answer's line. `Accept: text/event-stream` works as well.\n";
-        let mut answer = Answer::text(StatusCode::UPGRADE_REQUIRED, text);
-        answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        answer
-    }
-
-    /// The answer where a handler serves a WebSocket and the request asks for none.
-    pub fn needs_websocket() -> Answer {
-        let mut answer =
-            Answer::text(StatusCode::UPGRADE_REQUIRED, "A WebSocket is served here; connect one.\n");
-        answer.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        answer
-    }
-
-    /// The answer for a visitor who has as many lines as one may have.
-    pub fn too_many_lines() -> Answer {
-        let text = "Too many live lines are open for you. Close some, or try again later.\n";
-        Answer::text(StatusCode::TOO_MANY_REQUESTS, text)
-    }
-
-    /// The answer for a handler that failed, with what may be told of it.
-    pub fn internal_error(diagnostic: Option<&Diagnostic>, json: bool) -> Answer {
-        const MESSAGE: &str = "Internal Server Error";
-        if !json {
-            let text = diagnostic.map_or_else(|| MESSAGE.to_owned(), ToString::to_string);
-            return Answer::text(StatusCode::INTERNAL_SERVER_ERROR, text + "\n");
-        }
-        let error = diagnostic.map_or_else(|| serde_json::json!({ "message": MESSAGE }), Diagnostic::to_json);
-        let mut answer = Answer::empty(StatusCode::INTERNAL_SERVER_ERROR);
-        answer.headers.insert(CONTENT_TYPE, JSON);
-        answer.body = AnswerBody::Data(serde_json::json!({ "error": error }).to_string().into());
-        answer.nature = Nature::Failure;
-        answer
-    }
-
-    /// Whether a client would rather have JSON than text.
-    pub fn prefers_json(headers: &HeaderMap) -> bool {
-        let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        let mut types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
-        types.find(|kind| kind.ends_with("/json") || kind.starts_with("text/")) == Some("application/json")
-    }
-}
-
-/// Says where an answer's line can be joined.
-pub(super) const LINE_HEADER: HeaderName = HeaderName::from_static("x-live-session");
-
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=UTF-8");
-
-fn is_error(status: StatusCode) -> bool {
-    status.is_client_error() || status.is_server_error()
-}
-
-/// A page that says no more than this.
-fn plain_page(status: StatusCode, text: &str) -> String {
-    let reason = status.canonical_reason().unwrap_or_default();
-    let (code, text) = (status.as_u16(), html_escaped(text));
-    format!(
-        "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{reason}</title>\
-         <main><small>{code}</small><h1>{reason}</h1><p>{text}</p></main></html>\n"
-    )
-}
-
-/// The body of an answer, as hyper takes it.
-pub enum AnswerBody {
-    Empty,
-    Data(Bytes),
-    /// Chunks from JavaScript, with how many bytes they are in sum where that is known. The channel holds one, so a slow
-    /// client slows its source.
-    Stream(mpsc::Receiver<Chunk>, Option<u64>),
-    // Large, and rare where it counts.
-    File(Box<FileBody>),
-}
-
-impl AnswerBody {
-    /// A file's bytes, or none.
-    pub fn file(body: FileBody) -> AnswerBody {
-        match body {
-            FileBody::Empty => AnswerBody::Empty,
-            body => AnswerBody::File(Box::new(body)),
-        }
-    }
-}
-
-/// A part of a streamed body. The end is said, because whoever waits for the client to leave holds a sender, too.
-#[derive(Debug)]
-pub enum Chunk {
-    Data(Bytes),
-    End,
-    Failed,
-}
-
-/// The source of a streamed body failed; the connection has to end so that the client can tell.
-#[derive(Debug, thiserror::Error)]
-#[error("the response's stream failed")]
-pub struct StreamFailed;
-
-/// A body could not be sent to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    #[error(transparent)]
-    Stream(#[from] StreamFailed),
-    #[error(transparent)]
-    File(#[from] std::io::Error),
-}
-
-impl From<Infallible> for BodyError {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut *self {
-            AnswerBody::Empty => Poll::Ready(None),
-            AnswerBody::Data(_) => {
-                let AnswerBody::Data(data) = std::mem::replace(&mut *self, AnswerBody::Empty) else {
-                    unreachable!("matched just above");
-                };
-                Poll::Ready(Some(Ok(Frame::data(data))))
-            }
-            AnswerBody::Stream(chunks, _) => {
-                let chunk = std::task::ready!(chunks.poll_recv(cx));
-                let frame = match chunk {
-                    Some(Chunk::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                    Some(Chunk::End) => None,
-                    Some(Chunk::Failed) | None => Some(Err(BodyError::Stream(StreamFailed))),
-                };
-                // Nobody reads any further, and the source may know.
-                *self = AnswerBody::Empty;
-                Poll::Ready(frame)
-            }
-            AnswerBody::File(file) => Pin::new(&mut **file).poll_frame(cx).map_err(BodyError::from),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, AnswerBody::Empty)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            AnswerBody::Empty => SizeHint::with_exact(0),
-            AnswerBody::Data(data) => SizeHint::with_exact(data.len() as u64),
-            AnswerBody::Stream(_, length) => length.map_or_else(SizeHint::default, SizeHint::with_exact),
-            AnswerBody::File(file) => file.size_hint(),
-        }
-    }
-}
 
 /// Streamed bodies that JavaScript still writes to, with the exchanges that they answer. A number is not used again
 /// while JavaScript may hold it: who was stopped in the middle of a stream could end that of another exchange.
 #[derive(Default)]
-pub struct Streams {
+pub(crate) struct Streams {
     open: HashMap<u32, Open>,
     next: u32,
     /// The process ends, and streams of events with it.
@@ -401,13 +82,13 @@ impl Streams {
 
     /// The process ends: streams of events come to their proper end, now and from now on. Their clients connect again,
     /// and would hold the end up.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.is_stopping = true;
         self.open.values_mut().for_each(Open::stop);
     }
 
     /// An exchange was stopped: nothing ends the streams that its code wrote to, and their clients are to be told.
-    pub fn stopped(&mut self, exchange: ExchangeId) {
+    pub(crate) fn stopped(&mut self, exchange: ExchangeId) {
         for (_, open) in self.open.extract_if(|_, open| open.exchange == exchange) {
             end(open.sender, Chunk::Failed);
         }
@@ -443,7 +124,7 @@ const KIND_OWN_TEXT: u32 = 3;
 
 /// The most common answer: 200 with nothing, JSON or text, and no headers of its own.
 #[op2(fast)]
-pub fn op_answer_data(
+pub(crate) fn op_answer_data(
     state: &mut OpState,
     id: f64,
     #[smi] kind: u32,
@@ -471,7 +152,7 @@ fn plain(kind: u32, body: &str) -> Answer {
 
 /// The same for a handler that says no more, and has returned. Says whether that completes the exchange.
 #[op2(fast)]
-pub fn op_answer_plain(
+pub(crate) fn op_answer_plain(
     state: &mut OpState,
     id: f64,
     #[smi] kind: u32,
@@ -484,7 +165,7 @@ pub fn op_answer_plain(
 
 /// An answer with a head of its own and a text, which may be a state.
 #[op2(fast)]
-pub fn op_answer(
+pub(crate) fn op_answer(
     state: &mut OpState,
     id: f64,
     #[smi] status: u16,
@@ -503,7 +184,7 @@ pub fn op_answer(
 
 /// The same with bytes.
 #[op2]
-pub fn op_answer_bytes(
+pub(crate) fn op_answer_bytes(
     state: &mut OpState,
     id: f64,
     #[smi] status: u16,
@@ -535,7 +216,7 @@ fn answer_with(
 
 /// An answer whose body is a file that JavaScript did not touch.
 #[op2(fast)]
-pub fn op_answer_file(
+pub(crate) fn op_answer_file(
     state: &mut OpState,
     id: f64,
     #[smi] status: u16,
@@ -553,7 +234,7 @@ pub fn op_answer_file(
 /// An answer whose body JavaScript writes bit by bit. Returns the stream's number.
 #[op2(fast)]
 #[smi]
-pub fn op_answer_stream(
+pub(crate) fn op_answer_stream(
     state: &mut OpState,
     id: f64,
     #[smi] status: u16,
@@ -594,7 +275,7 @@ fn is_head(state: &mut OpState, id: f64) -> Result<bool, OpError> {
 
 /// Writes a chunk; resolves once the next may come. False: the client left.
 #[op2]
-pub async fn op_stream_write(
+pub(crate) async fn op_stream_write(
     state: Rc<RefCell<OpState>>,
     #[smi] stream: u32,
     #[buffer] chunk: JsBuffer,
@@ -606,7 +287,7 @@ pub async fn op_stream_write(
 
 /// Resolves when nobody reads the body any more: it came to its end, or the client left.
 #[op2]
-pub async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u32) {
+pub(crate) async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u32) {
     let sender = state.borrow().borrow::<Streams>().sender(stream);
     if let Some(sender) = sender {
         sender.closed().await;
@@ -615,7 +296,7 @@ pub async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u32) {
 
 /// The body is complete, or failed with `error`. Says whether that completes the exchange. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
-pub fn op_stream_end<'s, 'i>(
+pub(crate) fn op_stream_end<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     state: Rc<RefCell<OpState>>,
     #[smi] stream: u32,

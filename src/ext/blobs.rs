@@ -37,7 +37,7 @@ impl Drop for Counted {
 
 /// Stores bytes for a blob, where there is room.
 #[op2]
-pub fn op_blob_store(
+pub(crate) fn op_blob_store(
     scope: &mut v8::PinScope<'_, '_>,
     state: Rc<RefCell<OpState>>,
     #[buffer] data: JsBuffer,
@@ -51,6 +51,6 @@ pub fn op_blob_store(
 }
 
 /// Has Deno's Blob call [`op_blob_store`].
-pub fn in_place_of_denos(op: OpDecl) -> OpDecl {
+pub(super) fn in_place_of_denos(op: OpDecl) -> OpDecl {
     if op.name == "op_blob_create_part" { op.with_implementation_from(&op_blob_store()) } else { op }
 }

@@ -18,7 +18,7 @@ const PROGRESS: usize = 64 * 1024;
 
 /// What a handler's requests may send.
 #[derive(Debug, Clone)]
-pub struct BodyLimits {
+pub(crate) struct BodyLimits {
     /// Bytes of one body.
     pub size: usize,
     /// How long a client may keep a body's reader waiting.
@@ -32,7 +32,7 @@ pub struct BodyLimits {
 /// The bytes of all request bodies that are on their way into an isolate. What a handler has got counts for its
 /// isolate, and streams are read only as they are wanted, so that neither is counted here. Clones share the count.
 #[derive(Debug, Clone)]
-pub struct Bodies(Arc<Shared>);
+pub(crate) struct Bodies(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -61,27 +61,27 @@ struct Share {
 
 /// There is no room for more now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub(crate) struct Full;
 
 impl Bodies {
     /// A budget of which one address gets half, or what one body of `largest` bytes takes.
-    pub fn new(budget: usize, largest: usize) -> Bodies {
+    pub(crate) fn new(budget: usize, largest: usize) -> Bodies {
         let share = (budget / 2).max(largest.min(budget));
         Bodies(Arc::new(Shared { budget, share, books: Mutex::default(), short: Notify::new() }))
     }
 
     /// Bytes held now.
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.books().held
     }
 
     /// Bytes that may be held.
-    pub fn budget(&self) -> usize {
+    pub(crate) fn budget(&self) -> usize {
         self.0.budget
     }
 
     /// A body from there is going to be held.
-    pub fn begin(&self, from: IpAddr, now: Instant) -> Held {
+    pub(crate) fn begin(&self, from: IpAddr, now: Instant) -> Held {
         let from = network(from);
         let short = {
             let mut books = self.books();
@@ -99,7 +99,7 @@ impl Bodies {
 
 /// One body's part of what is held, given back when this is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct Held {
     bodies: Bodies,
     from: u64,
     counted: usize,
@@ -112,12 +112,12 @@ pub struct Held {
 
 impl Held {
     /// Bytes that all bodies may take.
-    pub fn budget(&self) -> usize {
+    pub(crate) fn budget(&self) -> usize {
         self.bodies.budget()
     }
 
     /// So many more bytes came, and are to be held.
-    pub fn grow(&mut self, bytes: usize, now: Instant) -> Result<(), Full> {
+    pub(crate) fn grow(&mut self, bytes: usize, now: Instant) -> Result<(), Full> {
         self.length += bytes;
         self.progress += bytes;
         if self.progress >= PROGRESS {
@@ -131,7 +131,7 @@ impl Held {
     }
 
     /// So many bytes are held no longer.
-    pub fn shrink(&mut self, bytes: usize) {
+    pub(crate) fn shrink(&mut self, bytes: usize) {
         self.length = self.length.saturating_sub(bytes);
         let spare = self.counted - self.length.next_multiple_of(STEP).min(self.counted);
         if spare == 0 {
@@ -165,7 +165,7 @@ impl Held {
     }
 
     /// Waits until there is no room for another body while this one stalls.
-    pub async fn in_the_way(&self) {
+    pub(crate) async fn in_the_way(&self) {
         loop {
             tokio::select! {
                 () = self.bodies.0.short.notified() => {}

@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use super::exchange::exchange_id;
 use super::{Exchanges, OpError};
 use liveline_proto::Envelope;
-use liveline_proto::{Announcement, ChannelId, Entry, Input, Listening, MemberId, Message, Payload, Wording};
+use liveline_proto::{
+    Announcement, ChannelId, Input, JoinOptions, Listening, MemberId, Message, Payload, Payloads,
+};
 
 /// What `enterChannel()` was given. Payloads are JSON text.
 #[derive(Deserialize)]
@@ -25,7 +27,7 @@ struct Options {
 
 /// The handler lets its client into a channel, as soon as there is a line.
 #[op2]
-pub fn op_channel_enter(
+pub(crate) fn op_channel_enter(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -35,7 +37,7 @@ pub fn op_channel_enter(
     let Options { announces, joins, leaves, presence, allow, decides } = options;
     let (joins, leaves) = (payload(joins)?, payload(leaves)?);
     let announcement = announces.then_some(Announcement { joins, leaves });
-    let entry = Entry { announcement, presence: payload(presence)?, allowed: allow, decides };
+    let entry = JoinOptions { announcement, presence: payload(presence)?, allowed: allow, decides };
     let exchanges = state.borrow_mut::<Exchanges>();
     exchanges.input(exchange_id(id), Input::Enter)?;
     exchanges.on_line(exchange_id(id), move |hub, line| hub.enter(line, channel, entry));
@@ -44,7 +46,7 @@ pub fn op_channel_enter(
 
 /// The handler takes its client out again.
 #[op2(fast)]
-pub fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<(), OpError> {
+pub(crate) fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<(), OpError> {
     let channel: ChannelId = channel.parse()?;
     let exchanges = state.borrow_mut::<Exchanges>();
     exchanges.input(exchange_id(id), Input::Leave)?;
@@ -55,7 +57,7 @@ pub fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -
 /// The handler listens: to what its own `client` says in the channel, to what anybody says there (`channel`), or to who
 /// comes and goes (`presence`).
 #[op2(fast)]
-pub fn op_channel_listen(
+pub(crate) fn op_channel_listen(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -74,7 +76,7 @@ pub fn op_channel_listen(
 
 /// The handler speaks to every client in the channel. Its own hears it too, so it waits for that one's line.
 #[op2]
-pub fn op_channel_post(
+pub(crate) fn op_channel_post(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -96,7 +98,7 @@ pub fn op_channel_post(
 
 /// The others hear what the client said, all in the same words.
 #[op2]
-pub fn op_channel_relay(
+pub(crate) fn op_channel_relay(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -105,13 +107,13 @@ pub fn op_channel_relay(
     #[string] data: Option<String>,
     #[smi] size: u32,
 ) -> Result<(), OpError> {
-    let wording = Wording::Same(payload(data)?);
+    let wording = Payloads::Same(payload(data)?);
     relay(state, id, channel, Message { kind, event_id, size: size as usize }, wording)
 }
 
 /// The others hear what the client said, each in words of its own.
 #[op2]
-pub fn op_channel_relay_each(
+pub(crate) fn op_channel_relay_each(
     state: &mut OpState,
     id: f64,
     #[string] channel: &str,
@@ -124,7 +126,7 @@ pub fn op_channel_relay_each(
         let member: MemberId = member.parse().map_err(|_| OpError::Member(member))?;
         Ok((member, payload(data)?))
     });
-    let wording = Wording::Each(wordings.collect::<Result<_, OpError>>()?);
+    let wording = Payloads::Each(wordings.collect::<Result<_, OpError>>()?);
     relay(state, id, channel, Message { kind, event_id, size: size as usize }, wording)
 }
 
@@ -133,7 +135,7 @@ fn relay(
     id: f64,
     channel: &str,
     message: Message,
-    wording: Wording,
+    wording: Payloads,
 ) -> Result<(), OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
@@ -144,7 +146,7 @@ fn relay(
 
 /// The handler has decided over `size` bytes of what its client said.
 #[op2(fast)]
-pub fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
+pub(crate) fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
         exchanges.hub.heard(line, size as usize);
@@ -154,7 +156,11 @@ pub fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
 /// Who is in a channel, as JSON.
 #[op2]
 #[string]
-pub fn op_channel_members(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<String, OpError> {
+pub(crate) fn op_channel_members(
+    state: &mut OpState,
+    id: f64,
+    #[string] channel: &str,
+) -> Result<String, OpError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Member<'a> {
@@ -176,7 +182,7 @@ pub fn op_channel_members(state: &mut OpState, id: f64, #[string] channel: &str)
 /// How many members a channel has.
 #[op2(fast)]
 #[smi]
-pub fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {
+pub(crate) fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {
     let size = state.borrow_mut::<Exchanges>().hub.channel_size(&channel.parse()?);
     Ok(u32::try_from(size).unwrap_or(u32::MAX))
 }

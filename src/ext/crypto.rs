@@ -4,14 +4,14 @@ use deno_core::op2;
 
 /// Fills a view with random bytes of the operating system.
 #[op2(fast)]
-pub fn op_crypto_random(#[buffer] bytes: &mut [u8]) {
+pub(crate) fn op_crypto_random(#[buffer] bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system gives random bytes");
 }
 
 /// A random UUID (RFC 9562 version 4).
 #[op2]
 #[string]
-pub fn op_crypto_uuid() -> String {
+pub(crate) fn op_crypto_uuid() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     let bits = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0b11 << 62) | 4 << 76 | 0b10 << 62;

@@ -7,13 +7,13 @@ use deno_core::{OpState, op2};
 use hyper::{HeaderMap, Method, Response};
 use serde::Serialize;
 
-use super::files::FileBody;
 use super::{Exchanges, OpError, PageSource};
+use crate::http::FileBody;
 
 /// Where `next(url)` goes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Route {
+pub(crate) struct Route {
     pub node: u32,
     pub path: String,
     /// How many segments the path has.
@@ -24,10 +24,10 @@ pub struct Route {
 }
 
 /// A static file's answer, when it comes.
-pub type FileAnswer = Pin<Box<dyn Future<Output = std::io::Result<Response<FileBody>>>>>;
+pub(crate) type FileAnswer = Pin<Box<dyn Future<Output = std::io::Result<Response<FileBody>>>>>;
 
 /// What ops need to know of the folder being served.
-pub trait Site {
+pub(crate) trait Site {
     /// Where a call from `path`, of which `consumed` segments are behind, to `target` goes. The error is a sentence.
     fn route(&self, path: &str, consumed: u32, target: &str) -> Result<Route, String>;
 
@@ -51,14 +51,18 @@ pub trait Site {
 
 /// Whether a handler asks for what is left of the path, by its source.
 #[op2(fast)]
-pub fn op_asks_for_rest(state: &mut OpState, #[string] source: &str, is_root: bool) -> Result<bool, OpError> {
+pub(crate) fn op_asks_for_rest(
+    state: &mut OpState,
+    #[string] source: &str,
+    is_root: bool,
+) -> Result<bool, OpError> {
     let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
     Ok(site.asks_for_rest(source, is_root))
 }
 
 /// Whether a file stands at a path that a handler is about to answer for which did not ask for it.
 #[op2(fast)]
-pub fn op_file_before(
+pub(crate) fn op_file_before(
     state: &mut OpState,
     #[string] path: &str,
     #[smi] depth: u32,
@@ -72,7 +76,7 @@ pub fn op_file_before(
 /// Resolves a re-route.
 #[op2]
 #[serde]
-pub fn op_route(
+pub(crate) fn op_route(
     state: &mut OpState,
     #[string] path: String,
     #[smi] consumed: u32,

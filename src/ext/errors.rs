@@ -11,15 +11,15 @@ use super::memory::NoRoom;
 use super::{Exchanges, from_exception};
 use crate::metrics::HANDLER;
 use liveline_proto::multipart::FormError;
-use liveline_proto::{InvalidChannel, Refused};
+use liveline_proto::{ExchangeError, InvalidChannel};
 use liveline_store::{SessionError, SqlError};
 
 /// An op could not do what JavaScript asked.
 #[derive(Debug, thiserror::Error, JsError)]
-pub enum OpError {
+pub(crate) enum OpError {
     #[class("DOMExceptionInvalidStateError")]
     #[error("{0}")]
-    Refused(#[from] Refused),
+    ExchangeError(#[from] ExchangeError),
     #[class(type)]
     #[error("{0}")]
     Json(#[from] serde_json::Error),
@@ -120,7 +120,7 @@ impl From<SqlError> for OpError {
 
 /// Logs an error that no handler caught and no exchange ends over. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
-pub fn op_log_error<'s, 'i>(
+pub(crate) fn op_log_error<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     state: Rc<RefCell<OpState>>,
     #[string] what: String,

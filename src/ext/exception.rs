@@ -10,7 +10,7 @@ use liveline_compiler::{Cause, Diagnostic, Place};
 const CAUSES: usize = 8;
 
 /// The diagnostic of a thrown value. Positions are those of the sources, not of transpiled code.
-pub fn from_exception<'s, 'i>(
+pub(crate) fn from_exception<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     exception: v8::Local<'s, v8::Value>,
 ) -> Diagnostic {
@@ -18,7 +18,7 @@ pub fn from_exception<'s, 'i>(
 }
 
 /// The diagnostic of an error that left JavaScript.
-pub fn from_js_error(error: &JsError) -> Diagnostic {
+pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
     let message = message_of(error);
     let frames = frames_of(error);
     let place = frames.first().map(|(_, place)| place.clone());

@@ -13,36 +13,27 @@ use hyper::{HeaderMap, Method, StatusCode, Uri, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
-use super::answer::LINE_HEADER;
-use super::client::{LineStream, as_stream, first_state, status_of_stream};
-use super::cookies::Place;
-use super::files::FileBody;
-use super::head::Head;
 use super::log::{Context, about};
 use super::port::EarlyMessages;
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
-use super::{
-    Answer, BodyLimits, Client, Html, Nature, OpError, Patience, Sessions, Shared, Show, Shown, Site,
-    from_exception, prefers_html,
-};
+use super::{BodyLimits, OpError, Sessions, Shared, Show, Shown, Site, from_exception};
 use crate::dev::Dev;
+use crate::http::{
+    Answer, Audience, CookiePlace, FileBody, Head, Html, LINE_HEADER, LINE_PATH, LineStream, Nature,
+    StallTimeout, as_stream, first_state, prefers_html, status_of_stream,
+};
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
 use crate::trust::{Requester, Trust};
 use liveline_compiler::Diagnostic;
 use liveline_proto::{
-    Close, CloseCode, Effect, Exchange, ExchangeId, Input, LineId, OwnerId, Refused, Token, Visitor,
+    Close, CloseCode, Effect, Exchange, ExchangeError, ExchangeId, Input, LineId, OwnerId, Token, Visitor,
 };
-
-/// Where live lines are joined: this path and the token.
-pub const LINE_PATH: &str = "/.liveline/";
-/// Where pages learn what is known of their user; `dispatch/dispatch.js` answers it.
-pub const USER_PATH: &str = "/.liveline/user";
 
 /// How much a client learns of a handler's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Message, place and source line.
     Development,
     /// That there was one.
@@ -51,7 +42,7 @@ pub enum Mode {
 
 /// A request on its way into the isolate.
 #[derive(Debug)]
-pub struct Call {
+pub(crate) struct Call {
     pub parts: Parts,
     pub body: Incoming,
     pub requester: Requester,
@@ -60,7 +51,7 @@ pub struct Call {
 }
 
 /// The requests that JavaScript may still refer to.
-pub struct Exchanges {
+pub(crate) struct Exchanges {
     slots: Slab<Slot>,
     next: u64,
     /// Exchanges whose answer may be decided when the running turn ends.
@@ -89,7 +80,7 @@ pub struct Exchanges {
 pub(super) struct Slot {
     id: ExchangeId,
     exchange: Exchange<Box<Answer>>,
-    pub client: Client,
+    pub client: Audience,
     /// It fails because it asked a client that cannot be asked.
     unreachable: bool,
     /// It fails because a line to another server was lost, and why that was.
@@ -100,14 +91,14 @@ pub(super) struct Slot {
     /// Bytes of the body read so far.
     pub body_read: usize,
     /// What is left of the patience with a client that keeps the body's reader waiting.
-    pub body_patience: Option<Box<Patience>>,
+    pub body_patience: Option<Box<StallTimeout>>,
     /// The body did not come as it should have.
     pub body_fault: Option<Box<BodyFault>>,
     pub requester: Requester,
     shown: Shown,
     pub session: ExchangeSession,
     /// Set-Cookie headers for the answer.
-    pub cookies: Vec<(Place, HeaderValue)>,
+    pub cookies: Vec<(CookiePlace, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
     /// What few exchanges have.
@@ -182,14 +173,14 @@ enum Reply {
 }
 
 /// A request that was taken in.
-pub struct Begun {
+pub(crate) struct Begun {
     pub id: ExchangeId,
     /// Whether its client can join a line.
     pub can_join: bool,
 }
 
 /// A request whose first turn did not answer it.
-pub struct Unanswered {
+pub(crate) struct Unanswered {
     /// What was asked, for the log.
     pub method: Method,
     pub uri: Uri,
@@ -221,7 +212,7 @@ impl Slot {
     }
 
     /// Takes a file's bytes out, unless somebody has.
-    pub fn take_file(&mut self, file: u32) -> Option<FileBody> {
+    pub(super) fn take_file(&mut self, file: u32) -> Option<FileBody> {
         self.files.get_mut(file as usize).and_then(Option::take)
     }
 }
@@ -230,7 +221,7 @@ impl Slot {
 const SLOT_BITS: u32 = ExchangeId::PLACE_BITS;
 
 impl Exchanges {
-    pub fn new(
+    pub(crate) fn new(
         hub: Hub,
         owner: OwnerId,
         sessions: Sessions,
@@ -262,7 +253,7 @@ impl Exchanges {
     }
 
     /// From now on open pages are told what fails.
-    pub fn report_to(&mut self, dev: Option<Arc<Dev>>) {
+    pub(crate) fn report_to(&mut self, dev: Option<Arc<Dev>>) {
         self.dev = dev;
     }
 
@@ -276,19 +267,19 @@ impl Exchanges {
     }
 
     /// The folder to serve, known once its handlers load, and the number of their code.
-    pub fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
+    pub(crate) fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
         self.site = Some(site);
         self.code = code;
     }
 
     /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be
     /// [waited](Exchanges::wait) for.
-    pub fn begin(&mut self, call: Call) -> Begun {
+    pub(crate) fn begin(&mut self, call: Call) -> Begun {
         let Call { parts, body, requester, shown } = call;
         let session = self.sessions.of(&parts.headers);
         // Whoever wants the page gets its script, too.
         let in_page = shown.show == Show::Page && shown.page.is_some();
-        let client = if in_page { Client::Live } else { Client::of(&parts) };
+        let client = if in_page { Audience::Live } else { Audience::of(&parts) };
         let entry = self.slots.vacant_entry();
         // 2^33 requests later the numbers come round, long after the last use of this one.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
@@ -316,16 +307,16 @@ impl Exchanges {
             failure: None,
         });
         self.touched.push(id);
-        Begun { id, can_join: !matches!(client, Client::Plain | Client::Socket) }
+        Begun { id, can_join: !matches!(client, Audience::Plain | Audience::Socket) }
     }
 
     /// The answer of the exchange that has just begun, where its first turn gave one. Most handlers have.
-    pub fn answered(&mut self) -> Option<Answer> {
+    pub(crate) fn answered(&mut self) -> Option<Answer> {
         self.answered.take()
     }
 
     /// Its answer is still to come. None: it never will.
-    pub fn wait(&mut self, id: ExchangeId) -> Option<Unanswered> {
+    pub(crate) fn wait(&mut self, id: ExchangeId) -> Option<Unanswered> {
         let slot = self.slot(id)?;
         let (reply, answer) = oneshot::channel();
         slot.reply = Reply::There(reply);
@@ -337,7 +328,7 @@ impl Exchanges {
 
     /// When a client that takes one answer has waited long enough for a later state than it could have by now. It may say
     /// itself how long that is (`Prefer: wait`, RFC 7240 section 4.3).
-    pub fn settles_at(&mut self, id: ExchangeId) -> Option<Instant> {
+    pub(crate) fn settles_at(&mut self, id: ExchangeId) -> Option<Instant> {
         let slot = self.slot(id)?;
         let HeldState { since, returned } = slot.rare.as_ref()?.held.as_ref()?;
         let (since, returned) = (*since, *returned);
@@ -350,26 +341,26 @@ impl Exchanges {
 
     /// Whether the request's client can join a line.
     pub(super) fn can_join(&mut self, id: ExchangeId) -> bool {
-        self.slot(id).is_some_and(|slot| !matches!(slot.client, Client::Plain | Client::Socket))
+        self.slot(id).is_some_and(|slot| !matches!(slot.client, Audience::Plain | Audience::Socket))
     }
 
     /// The lines of the process.
-    pub fn hub(&self) -> Hub {
+    pub(crate) fn hub(&self) -> Hub {
         self.hub.clone()
     }
 
     /// Whether an exchange has not ended.
-    pub fn knows(&self, id: ExchangeId) -> bool {
+    pub(crate) fn knows(&self, id: ExchangeId) -> bool {
         self.slots.get(slot_of(id)).is_some_and(|slot| slot.id == id)
     }
 
     /// How many messages of raw sockets the last turn has begun, also if it was stopped.
-    pub fn take_heard(&mut self) -> usize {
+    pub(crate) fn take_heard(&mut self) -> usize {
         std::mem::take(&mut self.heard) as usize
     }
 
     /// Whether no request is left.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
@@ -379,7 +370,7 @@ impl Exchanges {
 
     /// Decides the answers of the turn that just ended. Returns exchanges that this ended while their handlers still
     /// run, which have to be told.
-    pub fn turn_ended(&mut self) -> Vec<ExchangeId> {
+    pub(crate) fn turn_ended(&mut self) -> Vec<ExchangeId> {
         let mut touched = std::mem::take(&mut self.touched);
         for id in touched.drain(..) {
             let _ = self.input(id, Input::TurnEnded);
@@ -390,7 +381,7 @@ impl Exchanges {
     }
 
     /// The isolate is given up: unanswered requests get 500. What becomes of its lines is the hub's business.
-    pub fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         for id in self.all() {
             self.reply(id, Answer::internal_error(None, false));
             self.gone(id);
@@ -398,14 +389,14 @@ impl Exchanges {
     }
 
     /// The client waited long enough for a last state: it gets the one that is held. Says whether there was one.
-    pub fn settle(&mut self, id: ExchangeId) -> bool {
+    pub(crate) fn settle(&mut self, id: ExchangeId) -> bool {
         let waited = self.slot(id).is_some();
         let _ = self.input(id, Input::Settle);
         waited && self.slot(id).is_none()
     }
 
     /// The requester left, time ran out, or the line is gone: nobody waits for this exchange any more.
-    pub fn gone(&mut self, id: ExchangeId) {
+    pub(crate) fn gone(&mut self, id: ExchangeId) {
         let _ = self.input(id, Input::Gone);
     }
 
@@ -421,7 +412,7 @@ impl Exchanges {
     }
 
     /// The handler failed. Answers 500 or closes the line; says so once in the log.
-    pub fn fail(&mut self, id: ExchangeId, diagnostic: Diagnostic) {
+    pub(crate) fn fail(&mut self, id: ExchangeId, diagnostic: Diagnostic) {
         let context = self.context(Some(id));
         let (Some(method), Some(path)) = (&context.method, &context.path) else {
             about!(error, HANDLER, context, "after the end of the exchange: {diagnostic}");
@@ -453,8 +444,8 @@ impl Exchanges {
     }
 
     /// Gives one input to an exchange and carries out what follows. Says whether the exchange is complete.
-    pub(super) fn input(&mut self, id: ExchangeId, input: Input<Box<Answer>>) -> Result<bool, Refused> {
-        let slot = self.slot(id).ok_or(Refused::Ended)?;
+    pub(super) fn input(&mut self, id: ExchangeId, input: Input<Box<Answer>>) -> Result<bool, ExchangeError> {
+        let slot = self.slot(id).ok_or(ExchangeError::Ended)?;
         let turn_ended = matches!(input, Input::TurnEnded);
         let effect = slot.exchange.handle(input)?;
         slot.note_state();
@@ -479,7 +470,7 @@ impl Exchanges {
             Effect::Answer(answer) => {
                 let client = self.slot(id).map(|slot| slot.client);
                 let answer = match client {
-                    Some(Client::Stream(format)) => as_stream(*answer, format),
+                    Some(Audience::Stream(format)) => as_stream(*answer, format),
                     _ => *answer,
                 };
                 self.reply(id, answer);
@@ -512,7 +503,7 @@ impl Exchanges {
                     let address = add_line_headers(&mut answer.headers, token);
                     answer.insert_line(&address);
                 }
-                if let Client::Stream(format) = client
+                if let Audience::Stream(format) = client
                     && let Some(first) = first_state(&answer, format)
                 {
                     answer.status = status_of_stream(answer.status);
@@ -629,8 +620,8 @@ impl Exchanges {
     }
 
     /// The slot of an op's argument.
-    pub(super) fn known(&mut self, id: f64) -> Result<&mut Slot, Refused> {
-        self.slot(exchange_id(id)).ok_or(Refused::Ended)
+    pub(super) fn known(&mut self, id: f64) -> Result<&mut Slot, ExchangeError> {
+        self.slot(exchange_id(id)).ok_or(ExchangeError::Ended)
     }
 
     /// What the log says of an exchange; of one that has ended only its name.
@@ -719,45 +710,45 @@ fn add_line_headers(headers: &mut HeaderMap, token: Token) -> String {
 
 /// One more handler runs for the exchange.
 #[op2(fast)]
-pub fn op_exchange_started(state: &mut OpState, id: f64) -> Result<(), OpError> {
+pub(crate) fn op_exchange_started(state: &mut OpState, id: f64) -> Result<(), OpError> {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Started)?;
     Ok(())
 }
 
 /// A handler has returned. Says whether that completes the exchange.
 #[op2(fast)]
-pub fn op_exchange_returned(state: &mut OpState, id: f64) -> bool {
+pub(crate) fn op_exchange_returned(state: &mut OpState, id: f64) -> bool {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Returned).unwrap_or(true)
 }
 
 /// Something more keeps the exchange open.
 #[op2(fast)]
-pub fn op_exchange_hold(state: &mut OpState, id: f64) -> Result<(), OpError> {
+pub(crate) fn op_exchange_hold(state: &mut OpState, id: f64) -> Result<(), OpError> {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Hold)?;
     Ok(())
 }
 
 /// One hold is over. Says whether that completes the exchange.
 #[op2(fast)]
-pub fn op_exchange_release(state: &mut OpState, id: f64) -> bool {
+pub(crate) fn op_exchange_release(state: &mut OpState, id: f64) -> bool {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Release).unwrap_or(true)
 }
 
 /// The response had its last state. Says whether that completes the exchange.
 #[op2(fast)]
-pub fn op_exchange_done(state: &mut OpState, id: f64) -> bool {
+pub(crate) fn op_exchange_done(state: &mut OpState, id: f64) -> bool {
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Done).unwrap_or(true)
 }
 
 /// Whether HTTP has its answer already, or can no longer get one.
 #[op2(fast)]
-pub fn op_exchange_answered(state: &mut OpState, id: f64) -> bool {
+pub(crate) fn op_exchange_answered(state: &mut OpState, id: f64) -> bool {
     state.borrow_mut::<Exchanges>().is_answered(exchange_id(id))
 }
 
 /// The handler failed with `error`. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
-pub fn op_exchange_fail<'s, 'i>(
+pub(crate) fn op_exchange_fail<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     state: Rc<RefCell<OpState>>,
     id: f64,
@@ -769,13 +760,13 @@ pub fn op_exchange_fail<'s, 'i>(
 
 /// The line that the handler passes on was lost.
 #[op2(fast)]
-pub fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: String) {
+pub(crate) fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: String) {
     state.borrow_mut::<Exchanges>().lost(exchange_id(id), reason);
 }
 
 /// The handler fails because it asked a client that cannot be asked.
 #[op2(fast)]
-pub fn op_exchange_unreachable(state: &mut OpState, id: f64) {
+pub(crate) fn op_exchange_unreachable(state: &mut OpState, id: f64) {
     if let Some(slot) = state.borrow_mut::<Exchanges>().slot(exchange_id(id)) {
         slot.unreachable = true;
     }
@@ -783,7 +774,7 @@ pub fn op_exchange_unreachable(state: &mut OpState, id: f64) {
 
 /// The user navigated away and the handler did not object.
 #[op2(fast)]
-pub fn op_exchange_navigated(state: &mut OpState, id: f64) {
+pub(crate) fn op_exchange_navigated(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     let id = exchange_id(id);
     if let Some(line) = exchanges.line(id) {
@@ -794,6 +785,6 @@ pub fn op_exchange_navigated(state: &mut OpState, id: f64) {
 
 /// One more of the messages that came together is being delivered: so many are now.
 #[op2(fast)]
-pub fn op_messages_heard(state: &mut OpState, #[smi] count: u32) {
+pub(crate) fn op_messages_heard(state: &mut OpState, #[smi] count: u32) {
     state.borrow_mut::<Exchanges>().heard = count;
 }

@@ -12,13 +12,11 @@ use serde::Serialize;
 use super::exchange::exchange_id;
 use super::request::write_headers;
 use super::{Exchanges, OpError};
-use liveline_proto::Refused;
-
-/// A static file's bytes, or those of its ranges.
-pub type FileBody = hyper_staticfile::Body;
+use crate::http::FileBody;
+use liveline_proto::ExchangeError;
 
 #[derive(Serialize)]
-pub struct FileHead {
+pub(super) struct FileHead {
     status: u16,
     headers: String,
     /// The file's place among those of its exchange.
@@ -29,7 +27,7 @@ pub struct FileHead {
 /// own, which may come with a query.
 #[op2]
 #[serde]
-pub async fn op_file_open(
+pub(crate) async fn op_file_open(
     state: Rc<RefCell<OpState>>,
     id: f64,
     #[string] mut target: String,
@@ -39,7 +37,7 @@ pub async fn op_file_open(
     let answer = {
         let mut state = state.borrow_mut();
         let exchanges = state.borrow_mut::<Exchanges>();
-        let request = &exchanges.slot(exchange_id(id)).ok_or(Refused::Ended)?.request;
+        let request = &exchanges.slot(exchange_id(id)).ok_or(ExchangeError::Ended)?.request;
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
         let headers = if rerouted {
             HeaderMap::new()
@@ -64,7 +62,7 @@ pub async fn op_file_open(
 /// The next chunk of a file that a handler reads itself; null at its end.
 #[op2]
 #[buffer]
-pub async fn op_file_read(
+pub(crate) async fn op_file_read(
     state: Rc<RefCell<OpState>>,
     id: f64,
     #[smi] file: u32,

@@ -8,7 +8,7 @@ use liveline_proto::multipart::{self, FormError};
 /// Takes a `multipart/form-data` apart. For each part: its name, its text or null, the filename or null, the file's
 /// type, and where in the body the file begins and ends.
 #[op2]
-pub fn op_form_multipart<'s>(
+pub(crate) fn op_form_multipart<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     #[buffer] body: &[u8],
@@ -38,7 +38,7 @@ pub fn op_form_multipart<'s>(
 
 /// Takes an `application/x-www-form-urlencoded` apart: names and values in turn.
 #[op2]
-pub fn op_form_urlencoded<'s>(
+pub(crate) fn op_form_urlencoded<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     #[buffer] body: &[u8],
@@ -56,7 +56,7 @@ pub fn op_form_urlencoded<'s>(
 
 /// The request's body came, but is not what it was read as, and that is its client's doing. `text` is for the client.
 #[op2(fast)]
-pub fn op_request_ill_body(state: &mut OpState, id: f64, is_too_large: bool, #[string] text: &str) {
+pub(crate) fn op_request_ill_body(state: &mut OpState, id: f64, is_too_large: bool, #[string] text: &str) {
     state.borrow_mut::<Exchanges>().ill_body(id, is_too_large, text);
 }
 

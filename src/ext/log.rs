@@ -43,7 +43,7 @@ macro_rules! about {
 pub(super) use about;
 
 /// The exchange whose code is running, from the async context that `exchange.js` sets.
-pub fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
+pub(crate) fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
     let data = scope.get_continuation_preserved_embedder_data();
     // Outside of exchanges it is undefined, which has no properties to ask for.
     let data = v8::Local::<v8::Object>::try_from(data).ok()?;
@@ -54,13 +54,13 @@ pub fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> 
 
 /// Whether what handlers print may have colours: on standard error, or on standard output.
 #[op2(fast)]
-pub fn op_console_has_colors(is_error: bool) -> bool {
+pub(crate) fn op_console_has_colors(is_error: bool) -> bool {
     colors::are_on(if is_error { Stream::Error } else { Stream::Output })
 }
 
 /// Prints what a handler prints, or logs it where the log is for programs. Levels from 2 on are warnings and errors.
 #[op2(fast)]
-pub fn op_console(
+pub(crate) fn op_console(
     scope: &mut v8::PinScope<'_, '_>,
     state: Rc<RefCell<OpState>>,
     #[string] text: &str,

@@ -31,7 +31,7 @@ const FUTILE: Duration = Duration::from_millis(250);
 
 /// The account of one isolate. Clones share it.
 #[derive(Clone)]
-pub struct Memory(Arc<Account>);
+pub(crate) struct Memory(Arc<Account>);
 
 struct Account {
     limit: AtomicUsize,
@@ -75,7 +75,7 @@ struct Attempt {
 /// There is no room for so many bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no room for {bytes} bytes more: JavaScript holds {held} of {limit} bytes (see --max-heap)")]
-pub struct NoRoom {
+pub(crate) struct NoRoom {
     bytes: usize,
     held: usize,
     limit: usize,
@@ -88,7 +88,7 @@ impl std::fmt::Debug for Memory {
 }
 
 impl Memory {
-    pub fn new(limit: usize) -> Memory {
+    pub(crate) fn new(limit: usize) -> Memory {
         let (buffers, freed, stores, stores_told, stores_left, heap, others) = Default::default();
         let (collections, refused, is_refusing, is_in_doubt, attempt, futile, stop, isolate) =
             Default::default();
@@ -113,33 +113,33 @@ impl Memory {
     }
 
     /// What stops the code that runs, because it fills the memory. The first one stays.
-    pub fn on_full(&self, stop: impl Fn() + Send + Sync + 'static) {
+    pub(crate) fn on_full(&self, stop: impl Fn() + Send + Sync + 'static) {
         let _ = self.0.stop.set(Box::new(stop));
     }
 
     /// Bytes of heap and all else together.
-    pub fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.0.limit()
     }
 
     /// So many bytes are held for good. What runs has a quarter above that to finish with.
-    pub fn leave(&self, held: usize) {
+    pub(crate) fn leave(&self, held: usize) {
         let limit = self.0.limit();
         self.0.limit.store(held.max(limit) + limit / 4, Ordering::Relaxed);
     }
 
     /// Bytes outside of the heap.
-    pub fn outside(&self) -> usize {
+    pub(crate) fn outside(&self) -> usize {
         self.0.outside()
     }
 
     /// Bytes that V8 does not see. What of them is garbage is given back in later turns of the event loop.
-    pub fn stores(&self) -> usize {
+    pub(crate) fn stores(&self) -> usize {
         self.0.stores.load(Ordering::Relaxed)
     }
 
     /// Tells V8 what it cannot see, so that it collects garbage the sooner.
-    pub fn tell_of_stores(&self, isolate: &mut v8::Isolate) {
+    pub(crate) fn tell_of_stores(&self, isolate: &mut v8::Isolate) {
         let stores = self.stores();
         let told = self.0.stores_told.swap(stores, Ordering::Relaxed);
         if stores != told {
@@ -148,7 +148,7 @@ impl Memory {
     }
 
     /// Whether code was refused memory since the last call, and most is still held.
-    pub fn take_shortage(&self) -> bool {
+    pub(crate) fn take_shortage(&self) -> bool {
         self.0.is_refusing.store(false, Ordering::Relaxed);
         self.0.is_in_doubt.store(false, Ordering::Relaxed);
         self.0.refused.load(Ordering::Relaxed) > 0
@@ -158,12 +158,12 @@ impl Memory {
 
     /// Whether V8 lacks memory because a buffer was refused, while its heap could still grow to so many bytes: its code
     /// will get an error.
-    pub fn is_refusing(&self, heap_limit: usize) -> bool {
+    pub(crate) fn is_refusing(&self, heap_limit: usize) -> bool {
         self.0.is_refusing.load(Ordering::Relaxed) && self.0.heap.load(Ordering::Relaxed) < heap_limit / 2
     }
 
     /// Looks whether there is room for bytes that the host has and V8 is to get, after a collection if need be.
-    pub fn make_room(&self, isolate: &mut v8::Isolate, bytes: usize) -> Result<(), NoRoom> {
+    pub(crate) fn make_room(&self, isolate: &mut v8::Isolate, bytes: usize) -> Result<(), NoRoom> {
         // To ask V8 takes some microseconds.
         if self.0.held().saturating_add(bytes) < self.0.limit() / 2 {
             return Ok(());
@@ -187,7 +187,7 @@ impl Memory {
 
     /// Whether so much is kept that V8 does not see that what nobody has any more should go. V8 finds them, and the event
     /// loop then drops them.
-    pub fn wants_collection(&self) -> bool {
+    pub(crate) fn wants_collection(&self) -> bool {
         let stores = self.stores();
         let left = self.0.stores_left.load(Ordering::Relaxed);
         let wants = stores > left + self.0.limit() / 4;
@@ -198,7 +198,7 @@ impl Memory {
     }
 
     /// Reads what only V8 knows.
-    pub fn look(&self, isolate: &mut v8::Isolate) {
+    pub(crate) fn look(&self, isolate: &mut v8::Isolate) {
         let statistics = isolate.get_heap_statistics();
         self.0.heap.store(statistics.used_heap_size(), Ordering::Relaxed);
         // V8 counts what the allocator gave, too, unless it is shared.
@@ -291,7 +291,7 @@ mod engine {
 
     impl Memory {
         /// Where V8 gets its buffers.
-        pub fn allocator(&self) -> v8::UniqueRef<v8::Allocator> {
+        pub(crate) fn allocator(&self) -> v8::UniqueRef<v8::Allocator> {
             // SAFETY: the pointer is a counted reference, which `drop` gives back, and the functions take it as what
             // it is. They may be called from any thread, as the account is made of atomics and locks.
             unsafe { v8::new_rust_allocator(Arc::into_raw(self.0.clone()), &ALLOCATOR) }
@@ -299,7 +299,7 @@ mod engine {
 
         /// From now on V8 tells of each full collection, for as long as the isolate lives. The caller keeps the account
         /// for at least as long.
-        pub fn follow(&self, isolate: &mut v8::Isolate) {
+        pub(crate) fn follow(&self, isolate: &mut v8::Isolate) {
             self.look(isolate);
             let _ = self.0.isolate.set(isolate.thread_safe_handle());
             let account = Arc::as_ptr(&self.0).cast_mut().cast();

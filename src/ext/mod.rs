@@ -3,10 +3,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Exchanges`] | the requests of one isolate, by the number that JavaScript knows them by |
-//! | [`Answer`] | an HTTP answer on its way out |
-//! | [`Client`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
-//! | [`Patience`] | how long a client may keep the host waiting |
 //! | [`Bodies`] | how many bytes of bodies the process holds |
 //! | [`Shared`] | values that isolates have in common, by name |
 //! | [`Memory`] | how much the JavaScript of an isolate may hold |
@@ -19,27 +16,21 @@ mod answer;
 mod blobs;
 mod bodies;
 mod channel;
-mod client;
 mod cookies;
 mod crypto;
 mod dispatch;
-mod documents;
 mod errors;
 mod exception;
 mod exchange;
 mod files;
 mod form;
-mod head;
 mod log;
 mod memory;
-mod negotiation;
 mod page;
 mod password;
-mod patience;
 mod port;
 mod request;
 mod session;
-mod session_cookie;
 mod session_renewal;
 mod session_watch;
 mod shared;
@@ -48,22 +39,18 @@ mod sql_values;
 mod wasm;
 mod websocket;
 
-pub use answer::{Answer, AnswerBody, Chunk, Html, Nature, Streams};
-pub use bodies::{Bodies, BodyLimits, Held};
-pub use client::{Client, LineStream, asks_for_websocket, lists};
-pub use dispatch::{FileAnswer, Route, Site};
-pub use documents::{KeptDocument, KeptDocuments};
-pub use errors::OpError;
-pub use exception::{from_exception, from_js_error};
-pub use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
-pub use log::current_exchange;
-pub use memory::Memory;
-pub use negotiation::prefers_html;
-pub use page::{PageSource, Show, Shown};
-pub use patience::{Patience, within};
-pub use session::Sessions;
-pub use shared::Shared;
-pub use websocket::SocketLine;
+pub(crate) use answer::Streams;
+pub(crate) use bodies::{Bodies, BodyLimits, Held};
+pub(crate) use dispatch::{FileAnswer, Route, Site};
+pub(crate) use errors::OpError;
+pub(crate) use exception::{from_exception, from_js_error};
+pub(crate) use exchange::{Begun, Call, Exchanges, Mode, Unanswered};
+pub(crate) use log::current_exchange;
+pub(crate) use memory::Memory;
+pub(crate) use page::{PageSource, Show, Shown};
+pub(crate) use session::Sessions;
+pub(crate) use shared::Shared;
+pub(crate) use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 

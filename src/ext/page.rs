@@ -5,12 +5,13 @@ use deno_core::{OpState, op2};
 use hyper::header::CONTENT_LENGTH;
 use serde::Serialize;
 
-use super::answer::{Html, Nature, give, head};
-use super::{AnswerBody, Exchanges, OpError};
+use super::answer::{give, head};
+use super::{Exchanges, OpError};
+use crate::http::{AnswerBody, Html, Nature};
 
 /// How a state leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Show {
+pub(crate) enum Show {
     /// In its page.
     Page,
     /// As it is, for a page that shows it.
@@ -21,7 +22,7 @@ pub enum Show {
 
 /// What a request says of the page that its answer is for.
 #[derive(Debug, Clone, Copy)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// The page of the route by its number, where the client is a browser or a page.
     pub page: Option<u32>,
     pub show: Show,
@@ -29,7 +30,7 @@ pub struct Shown {
 
 /// A page as JavaScript gets it.
 #[derive(Debug, Serialize)]
-pub struct PageSource {
+pub(crate) struct PageSource {
     /// Its file, for messages.
     pub file: String,
     /// What it is made of, in JSON.
@@ -41,7 +42,7 @@ pub struct PageSource {
 /// A page to render a state into.
 #[op2]
 #[serde]
-pub fn op_page_source(state: &mut OpState, #[smi] page: u32) -> Result<PageSource, OpError> {
+pub(crate) fn op_page_source(state: &mut OpState, #[smi] page: u32) -> Result<PageSource, OpError> {
     let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
     site.page(page).map_err(OpError::Page)
 }
@@ -49,7 +50,7 @@ pub fn op_page_source(state: &mut OpState, #[smi] page: u32) -> Result<PageSourc
 /// An answer in a page: up to where the address of a line may stand, and the rest. With `has_data` the answer is `data`,
 /// and the page the document that goes with it.
 #[op2(fast)]
-pub fn op_answer_page(
+pub(crate) fn op_answer_page(
     state: &mut OpState,
     id: f64,
     #[smi] status: u16,

@@ -14,7 +14,7 @@ static AT_ONCE: Semaphore = Semaphore::const_new(2);
 /// The hash of a password with a salt of its own, as a PHC string: Argon2id with the parameters that OWASP recommends.
 #[op2]
 #[string]
-pub async fn op_password_hash(#[string] password: String) -> Result<String, OpError> {
+pub(crate) async fn op_password_hash(#[string] password: String) -> Result<String, OpError> {
     compute(move || {
         let hash = Argon2::default().hash_password(password.as_bytes());
         hash.map(|hash| hash.to_string()).map_err(|error| OpError::Password(error.to_string()))
@@ -24,7 +24,10 @@ pub async fn op_password_hash(#[string] password: String) -> Result<String, OpEr
 
 /// Whether a password is the one that a hash was made of. Takes as long where `hash` is empty, and is false then.
 #[op2]
-pub async fn op_password_verify(#[string] password: String, #[string] hash: String) -> Result<bool, OpError> {
+pub(crate) async fn op_password_verify(
+    #[string] password: String,
+    #[string] hash: String,
+) -> Result<bool, OpError> {
     compute(move || {
         if hash.is_empty() {
             let _ = Argon2::default().hash_password(password.as_bytes());

@@ -14,13 +14,14 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::bodies::Held;
 use super::exchange::BodyFault;
-use super::{BodyLimits, Exchanges, Memory, OpError, Patience, within};
+use super::{BodyLimits, Exchanges, Memory, OpError};
+use crate::http::{StallTimeout, within};
 use crate::trust::Authority;
 use liveline_proto::is_same_origin;
 
 /// The full URL: at the site's origin where that is fixed, else at the host that the visitor named.
 #[op2]
-pub fn op_request_url<'s>(
+pub(crate) fn op_request_url<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     id: f64,
@@ -46,7 +47,11 @@ pub fn op_request_url<'s>(
 
 /// Whether an origin leads to this server: the site's, that of the host that the visitor named, or the listener's.
 #[op2(fast)]
-pub fn op_request_is_own(state: &mut OpState, id: f64, #[string] origin: &str) -> Result<bool, OpError> {
+pub(crate) fn op_request_is_own(
+    state: &mut OpState,
+    id: f64,
+    #[string] origin: &str,
+) -> Result<bool, OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     let trust = exchanges.trust.clone();
     let slot = exchanges.known(id)?;
@@ -61,13 +66,13 @@ pub fn op_request_is_own(state: &mut OpState, id: f64, #[string] origin: &str) -
 /// All headers.
 #[op2]
 #[string]
-pub fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
+pub(crate) fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
     Ok(write_headers(&state.borrow_mut::<Exchanges>().known(id)?.request.parts().headers))
 }
 
 /// One header; null where it is absent.
 #[op2]
-pub fn op_request_header<'s>(
+pub(crate) fn op_request_header<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     id: f64,
@@ -90,20 +95,23 @@ pub fn op_request_header<'s>(
 /// The address that the request came from.
 #[op2]
 #[string]
-pub fn op_request_peer(state: &mut OpState, id: f64) -> Result<String, OpError> {
+pub(crate) fn op_request_peer(state: &mut OpState, id: f64) -> Result<String, OpError> {
     Ok(state.borrow_mut::<Exchanges>().known(id)?.requester.address.to_string())
 }
 
 /// Whether there is a body to read.
 #[op2(fast)]
-pub fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError> {
+pub(crate) fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError> {
     let slot = state.borrow_mut::<Exchanges>().known(id)?;
     Ok(slot.body.as_ref().is_some_and(|body| !body.is_end_stream()))
 }
 
 /// The next chunk of the body; null at its end.
 #[op2]
-pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Option<Received>, OpError> {
+pub(crate) async fn op_request_read(
+    state: Rc<RefCell<OpState>>,
+    id: f64,
+) -> Result<Option<Received>, OpError> {
     let Some(Reading { mut body, mut patience, .. }) = begin(&state, id)? else { return Ok(None) };
     let data = match next_data(&mut body, &mut patience).await {
         Ok(None) => return Ok(None),
@@ -120,7 +128,7 @@ pub async fn op_request_read(state: Rc<RefCell<OpState>>, id: f64) -> Result<Opt
 
 /// What is left of the body, whole. Until it is, it counts for what all bodies may take.
 #[op2]
-pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Received, OpError> {
+pub(crate) async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Received, OpError> {
     let memory = state.borrow().borrow::<Memory>().clone();
     let mut whole = Vec::new();
     let Some(Reading { mut body, mut patience, mut held }) = begin(&state, id)? else {
@@ -147,7 +155,7 @@ pub async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<
 }
 
 /// Bytes of a body on their way into JavaScript, where they count for the isolate.
-pub struct Received {
+pub(super) struct Received {
     bytes: Vec<u8>,
     memory: Memory,
     /// Until they are there, they count as the body's.
@@ -184,7 +192,7 @@ fn append(whole: &mut Vec<u8>, data: &[u8], to_come: Option<u64>) {
 /// A body that is being read. Its exchange has it back, or it has an end.
 struct Reading {
     body: Box<Incoming>,
-    patience: Patience,
+    patience: StallTimeout,
     held: Held,
 }
 
@@ -196,7 +204,8 @@ fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpErr
     let budget = budget.clone();
     let slot = exchanges.known(id)?;
     let Some(body) = slot.body.take() else { return Ok(None) };
-    let patience = slot.body_patience.take().map_or_else(|| Patience::new(patience), |patience| *patience);
+    let patience =
+        slot.body_patience.take().map_or_else(|| StallTimeout::new(patience), |patience| *patience);
     let held = budget.begin(slot.requester.address, Instant::now());
     Ok(Some(Reading { body, patience, held }))
 }
@@ -226,7 +235,7 @@ fn fail(state: &Rc<RefCell<OpState>>, id: f64, fault: BodyFault, error: OpError)
 /// The next data of a body, or its end.
 async fn next_data(
     body: &mut Incoming,
-    patience: &mut Patience,
+    patience: &mut StallTimeout,
 ) -> Result<Option<Bytes>, (BodyFault, OpError)> {
     loop {
         match next_frame(body, patience).await? {
@@ -243,7 +252,7 @@ async fn next_data(
 /// The next part of a body, waited for as long as its client may keep the reader waiting.
 async fn next_frame(
     body: &mut Incoming,
-    patience: &mut Patience,
+    patience: &mut StallTimeout,
 ) -> Result<Option<Frame<Bytes>>, (BodyFault, OpError)> {
     let mut next = std::pin::pin!(std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)));
     let frame = match std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {

@@ -12,10 +12,10 @@ use hyper::header::HeaderValue;
 use tokio::sync::{Mutex, mpsc};
 
 use super::exchange::exchange_id;
-use super::session_cookie::Signer;
 use super::session_renewal::Renewals;
 use super::session_watch::{SessionChange, Watch, Watchers};
 use super::{Exchanges, OpError};
+use crate::http::Signer;
 use liveline_store::{SessionStore, Standing};
 
 /// The key of the user's id, which `runtime-js/session/session.js` keeps with the session. Who sets it signs in.
@@ -23,7 +23,7 @@ const USER_ID: &str = "user/id";
 
 /// All sessions: what they hold, whose they are, and who listens. Clones share them.
 #[derive(Clone)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     store: SessionStore,
     signer: Arc<Signer>,
     watchers: Watchers,
@@ -32,24 +32,24 @@ pub struct Sessions {
 
 impl Sessions {
     /// Sessions whose cookies are signed with `key`.
-    pub fn new(store: SessionStore, key: &[u8], is_secure: bool) -> Sessions {
+    pub(crate) fn new(store: SessionStore, key: &[u8], is_secure: bool) -> Sessions {
         let signer = Signer::new(key, SessionStore::LIFETIME.as_secs(), is_secure);
         let (watchers, renewals) = Default::default();
         Sessions { store, signer: Arc::new(signer), watchers, renewals }
     }
 
     /// The session id that a request came with, if this server gave it out and has not renewed it since.
-    pub fn of(&self, headers: &HeaderMap) -> Option<String> {
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Option<String> {
         self.signer.read(headers).filter(|id| !self.renewals.is_over(id))
     }
 
     /// What a session is called for as long as it lasts, whichever ids it has meanwhile.
-    pub fn name(&self, id: &str) -> String {
+    pub(crate) fn name(&self, id: &str) -> String {
         self.renewals.name(id)
     }
 
     /// Whether a session has a newer id than this.
-    pub fn is_over(&self, id: &str) -> bool {
+    pub(crate) fn is_over(&self, id: &str) -> bool {
         self.renewals.is_over(id)
     }
 
@@ -78,14 +78,14 @@ impl Sessions {
     }
 
     /// The header that tells a client its session; `is_secure` where the client came by TLS.
-    pub fn cookie(&self, id: &str, is_secure: bool) -> HeaderValue {
+    pub(crate) fn cookie(&self, id: &str, is_secure: bool) -> HeaderValue {
         self.signer.write(id, is_secure)
     }
 }
 
 /// The session of an exchange, as far as it is known.
 #[derive(Default)]
-pub struct ExchangeSession {
+pub(super) struct ExchangeSession {
     /// The id that the request came with, or that was made for it.
     pub id: Option<String>,
     /// The id stands for a session.
@@ -97,7 +97,7 @@ pub struct ExchangeSession {
 }
 
 impl ExchangeSession {
-    pub fn of(id: Option<String>) -> ExchangeSession {
+    pub(super) fn of(id: Option<String>) -> ExchangeSession {
         ExchangeSession { id, ..ExchangeSession::default() }
     }
 }
@@ -207,14 +207,17 @@ async fn renewed_at_sign_in(state: &State, exchange: f64, key: &str, json: &str)
 /// Gives the session a new id. Null where there is no session.
 #[op2]
 #[string]
-pub async fn op_session_renew(state: Rc<RefCell<OpState>>, exchange: f64) -> Result<Option<String>, OpError> {
+pub(crate) async fn op_session_renew(
+    state: Rc<RefCell<OpState>>,
+    exchange: f64,
+) -> Result<Option<String>, OpError> {
     renewed(&state, exchange).await
 }
 
 /// One value as JSON; null where there is none.
 #[op2]
 #[string]
-pub async fn op_session_get(
+pub(crate) async fn op_session_get(
     state: Rc<RefCell<OpState>>,
     exchange: f64,
     #[string] key: String,
@@ -225,7 +228,7 @@ pub async fn op_session_get(
 
 /// Sets a value.
 #[op2]
-pub async fn op_session_set(
+pub(crate) async fn op_session_set(
     state: Rc<RefCell<OpState>>,
     exchange: f64,
     #[string] key: String,
@@ -238,7 +241,7 @@ pub async fn op_session_set(
 
 /// Removes a value. Says whether there was one.
 #[op2]
-pub async fn op_session_delete(
+pub(crate) async fn op_session_delete(
     state: Rc<RefCell<OpState>>,
     exchange: f64,
     #[string] key: String,
@@ -255,7 +258,7 @@ pub async fn op_session_delete(
 /// The values whose keys begin with `prefix`: key, JSON, key, JSON.
 #[op2]
 #[serde]
-pub async fn op_session_entries(
+pub(crate) async fn op_session_entries(
     state: Rc<RefCell<OpState>>,
     exchange: f64,
     #[string] prefix: String,
@@ -268,7 +271,7 @@ pub async fn op_session_entries(
 /// The id of the visitor's session; null without one.
 #[op2]
 #[string]
-pub fn op_session_id(state: &mut OpState, exchange: f64) -> Result<Option<String>, OpError> {
+pub(crate) fn op_session_id(state: &mut OpState, exchange: f64) -> Result<Option<String>, OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     let id = exchanges.known(exchange)?.session.id.clone();
     Ok(id.map(|id| exchanges.sessions.renewals.newest(&id)))
@@ -288,7 +291,10 @@ impl Resource for Watching {
 /// Subscribes to the session's changes, begun if there is none.
 #[op2]
 #[smi]
-pub async fn op_session_watch(state: Rc<RefCell<OpState>>, exchange: f64) -> Result<ResourceId, OpError> {
+pub(crate) async fn op_session_watch(
+    state: Rc<RefCell<OpState>>,
+    exchange: f64,
+) -> Result<ResourceId, OpError> {
     let id = begun(&state, exchange).await?;
     let sessions = sessions(&state);
     let (watch, changes) = sessions.watchers.watch(&sessions.name(&id));
@@ -299,7 +305,7 @@ pub async fn op_session_watch(state: Rc<RefCell<OpState>>, exchange: f64) -> Res
 /// The next change: the key, and its JSON or null. Null when the subscription is over.
 #[op2]
 #[serde]
-pub async fn op_session_change(
+pub(crate) async fn op_session_change(
     state: Rc<RefCell<OpState>>,
     #[smi] watching: ResourceId,
 ) -> Option<(String, Option<String>)> {
@@ -309,7 +315,7 @@ pub async fn op_session_change(
 }
 
 #[op2(fast)]
-pub fn op_session_unwatch(state: &mut OpState, #[smi] watching: ResourceId) {
+pub(crate) fn op_session_unwatch(state: &mut OpState, #[smi] watching: ResourceId) {
     // Whoever waits for the next change still holds the rest of it.
     if let Ok(watching) = state.resource_table.take::<Watching>(watching) {
         drop(watching.watch.take());

@@ -13,7 +13,7 @@ const MAX_IDS: usize = 8;
 
 /// The ids of sessions that had more than one. Clones share them.
 #[derive(Clone, Default)]
-pub struct Renewals(Arc<Mutex<Known>>);
+pub(super) struct Renewals(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
@@ -27,7 +27,7 @@ struct Known {
 
 impl Renewals {
     /// A session has a new id.
-    pub fn renewed(&self, old: &str, new: &str) {
+    pub(super) fn renewed(&self, old: &str, new: &str) {
         let mut known = self.lock();
         let name = known.names.get(old).cloned().unwrap_or_else(|| known.begin(old));
         known.names.insert(new.to_owned(), name.clone());
@@ -41,19 +41,19 @@ impl Renewals {
     }
 
     /// What a session is called, whichever of its ids is given.
-    pub fn name(&self, id: &str) -> String {
+    pub(super) fn name(&self, id: &str) -> String {
         self.lock().names.get(id).map_or_else(|| id.to_owned(), |name| name.to_string())
     }
 
     /// The id that a session has now.
-    pub fn newest(&self, id: &str) -> String {
+    pub(super) fn newest(&self, id: &str) -> String {
         let known = self.lock();
         let newest = known.names.get(id).and_then(|name| known.ids.get(name)?.back());
         newest.map_or_else(|| id.to_owned(), Clone::clone)
     }
 
     /// Whether a session had this id once, and has another now.
-    pub fn is_over(&self, id: &str) -> bool {
+    pub(super) fn is_over(&self, id: &str) -> bool {
         self.newest(id) != id
     }
 

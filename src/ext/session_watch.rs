@@ -10,26 +10,26 @@ const MAX_WAITING: usize = 256;
 
 /// One key that changed: its value as JSON, or `None` where it was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionChange {
+pub(super) struct SessionChange {
     pub key: String,
     pub json: Option<String>,
 }
 
 /// The subscribers of all sessions. Clones share them.
 #[derive(Clone, Default)]
-pub struct Watchers(Arc<Mutex<BySession>>);
+pub(super) struct Watchers(Arc<Mutex<BySession>>);
 
 type BySession = HashMap<String, Vec<(u64, mpsc::Sender<SessionChange>)>>;
 
 /// A subscription. Dropped, it is over, and whoever waits for its changes gets `None`.
-pub struct Watch {
+pub(super) struct Watch {
     watchers: Watchers,
     session: String,
     id: u64,
 }
 
 impl Watchers {
-    pub fn watch(&self, session: &str) -> (Watch, mpsc::Receiver<SessionChange>) {
+    pub(super) fn watch(&self, session: &str) -> (Watch, mpsc::Receiver<SessionChange>) {
         let (sender, changes) = mpsc::channel(MAX_WAITING);
         let mut sessions = self.lock();
         let watching = sessions.entry(session.to_owned()).or_default();
@@ -39,7 +39,7 @@ impl Watchers {
         (Watch { watchers: self.clone(), session: session.to_owned(), id }, changes)
     }
 
-    pub fn tell(&self, session: &str, key: &str, json: Option<&str>) {
+    pub(super) fn tell(&self, session: &str, key: &str, json: Option<&str>) {
         let sessions = self.lock();
         for (_, watching) in sessions.get(session).into_iter().flatten() {
             let change = SessionChange { key: key.to_owned(), json: json.map(str::to_owned) };

@@ -19,7 +19,7 @@ const MAX_VALUE: usize = 1 << 20;
 
 /// The values of the process. Clones share them.
 #[derive(Clone, Default)]
-pub struct Shared(Arc<Mutex<HashMap<String, Weak<Named>>>>);
+pub(crate) struct Shared(Arc<Mutex<HashMap<String, Weak<Named>>>>);
 
 /// One value. It lasts as long as somebody holds it.
 struct Named {
@@ -94,7 +94,7 @@ fn holder(state: &OpState, id: ResourceId) -> Option<Rc<Holder>> {
 /// Holds a value by its name. Where it is `of_code`, only isolates that run the same code have the same value.
 #[op2(fast)]
 #[smi]
-pub fn op_shared_open(state: &mut OpState, #[string] name: &str, of_code: bool) -> ResourceId {
+pub(crate) fn op_shared_open(state: &mut OpState, #[string] name: &str, of_code: bool) -> ResourceId {
     let exchanges = state.borrow::<Exchanges>();
     let name = if of_code { format!("{}/{name}", exchanges.code) } else { format!("/{name}") };
     let named = exchanges.shared.named(&name);
@@ -104,7 +104,7 @@ pub fn op_shared_open(state: &mut OpState, #[string] name: &str, of_code: bool) 
 
 /// Holds it no longer. Closing again is no mistake.
 #[op2(fast)]
-pub fn op_shared_close(state: &mut OpState, #[smi] id: ResourceId) {
+pub(crate) fn op_shared_close(state: &mut OpState, #[smi] id: ResourceId) {
     if let Ok(holder) = state.resource_table.take::<Holder>(id) {
         holder.close();
     }
@@ -112,7 +112,7 @@ pub fn op_shared_close(state: &mut OpState, #[smi] id: ResourceId) {
 
 /// Resolves when this holder is the one that makes the value, with true; with false where it was closed before.
 #[op2]
-pub async fn op_shared_lead(state: Rc<RefCell<OpState>>, #[smi] id: ResourceId) -> bool {
+pub(crate) async fn op_shared_lead(state: Rc<RefCell<OpState>>, #[smi] id: ResourceId) -> bool {
     let Some(holder) = holder(&state.borrow(), id) else { return false };
     let mut closed = holder.closed.subscribe();
     let guard = tokio::select! {
@@ -128,7 +128,7 @@ pub async fn op_shared_lead(state: Rc<RefCell<OpState>>, #[smi] id: ResourceId) 
 
 /// A new value, for all who hold it.
 #[op2(fast)]
-pub fn op_shared_put(
+pub(crate) fn op_shared_put(
     state: &mut OpState,
     #[smi] id: ResourceId,
     #[string] json: &str,
@@ -146,7 +146,7 @@ pub fn op_shared_put(
 
 /// A value and its version.
 #[derive(Serialize)]
-pub struct Put {
+pub(super) struct Put {
     version: u32,
     json: Arc<str>,
 }
@@ -154,7 +154,11 @@ pub struct Put {
 /// The latest value, as soon as it is another than that of version `seen`; null where the holder was closed.
 #[op2]
 #[serde]
-pub async fn op_shared_next(state: Rc<RefCell<OpState>>, #[smi] id: ResourceId, seen: u32) -> Option<Put> {
+pub(crate) async fn op_shared_next(
+    state: Rc<RefCell<OpState>>,
+    #[smi] id: ResourceId,
+    seen: u32,
+) -> Option<Put> {
     let holder = holder(&state.borrow(), id)?;
     let (mut values, mut closed) = (holder.named.latest.subscribe(), holder.closed.subscribe());
     tokio::select! {

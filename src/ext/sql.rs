@@ -19,7 +19,7 @@ use liveline_store::{Database, Databases, Follower, Outcome, SqlError, Transacti
 #[property("sql" = self.0.sql.clone().unwrap_or_default())]
 #[property("offset" = self.offset())]
 #[error("{0}")]
-pub struct SqlFailure(#[from] SqlError);
+pub(super) struct SqlFailure(#[from] SqlError);
 
 impl SqlFailure {
     /// In characters as JavaScript counts them; -1 where SQLite names no place.
@@ -64,7 +64,7 @@ fn database(state: &Rc<RefCell<OpState>>, id: ResourceId) -> Result<Arc<Database
 /// Opens the database of a file in the project, or the default one.
 #[op2]
 #[smi]
-pub async fn op_sql_open(
+pub(crate) async fn op_sql_open(
     state: Rc<RefCell<OpState>>,
     #[string] path: Option<String>,
 ) -> Result<ResourceId, SqlFailure> {
@@ -80,14 +80,14 @@ pub async fn op_sql_open(
 
 /// Closes a database, rolls a transaction back, ends a live query: whatever the number stands for.
 #[op2(fast)]
-pub fn op_sql_close(state: &mut OpState, #[smi] id: ResourceId) {
+pub(crate) fn op_sql_close(state: &mut OpState, #[smi] id: ResourceId) {
     // Closing again is no mistake.
     let _ = state.resource_table.take_any(id);
 }
 
 /// Runs one statement.
 #[op2]
-pub async fn op_sql_query(
+pub(crate) async fn op_sql_query(
     state: Rc<RefCell<OpState>>,
     #[smi] source: ResourceId,
     #[string] sql: String,
@@ -102,7 +102,7 @@ pub async fn op_sql_query(
 
 /// Runs any number of statements.
 #[op2]
-pub async fn op_sql_exec(
+pub(crate) async fn op_sql_exec(
     state: Rc<RefCell<OpState>>,
     #[smi] source: ResourceId,
     #[string] sql: String,
@@ -117,7 +117,7 @@ pub async fn op_sql_exec(
 /// Begins a transaction. It is rolled back when its number is closed before it was committed.
 #[op2]
 #[smi]
-pub async fn op_sql_begin(
+pub(crate) async fn op_sql_begin(
     state: Rc<RefCell<OpState>>,
     #[smi] source: ResourceId,
 ) -> Result<ResourceId, SqlFailure> {
@@ -126,7 +126,10 @@ pub async fn op_sql_begin(
 }
 
 #[op2]
-pub async fn op_sql_commit(state: Rc<RefCell<OpState>>, #[smi] source: ResourceId) -> Result<(), SqlFailure> {
+pub(crate) async fn op_sql_commit(
+    state: Rc<RefCell<OpState>>,
+    #[smi] source: ResourceId,
+) -> Result<(), SqlFailure> {
     if let Source::Transaction(transaction) = &*resource::<Source>(&state, source)? {
         transaction.commit().await?;
     }
@@ -135,7 +138,7 @@ pub async fn op_sql_commit(state: Rc<RefCell<OpState>>, #[smi] source: ResourceI
 
 /// Follows a query: its result, and a number to ask for changes with.
 #[op2]
-pub async fn op_sql_follow(
+pub(crate) async fn op_sql_follow(
     state: Rc<RefCell<OpState>>,
     #[smi] source: ResourceId,
     #[string] sql: String,
@@ -149,7 +152,7 @@ pub async fn op_sql_follow(
 
 /// The next change of a live query.
 #[op2]
-pub async fn op_sql_next(
+pub(crate) async fn op_sql_next(
     state: Rc<RefCell<OpState>>,
     #[smi] follower: ResourceId,
 ) -> Result<NextChange, SqlFailure> {

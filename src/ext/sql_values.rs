@@ -13,16 +13,16 @@ use liveline_store::{Change, Outcome, Params, ResultSet, Row, Value};
 const MAX_SAFE: i64 = (1 << 53) - 1;
 
 /// What a live query found, and its number.
-pub struct FirstResult {
+pub(super) struct FirstResult {
     pub id: ResourceId,
     pub result: Arc<ResultSet>,
 }
 
 /// How a live result changed.
-pub struct NextChange(pub Arc<Change>);
+pub(super) struct NextChange(pub Arc<Change>);
 
 /// A result, for which there has to be room in the isolate.
-pub struct Found<T> {
+pub(super) struct Found<T> {
     pub what: T,
     pub memory: Memory,
 }
@@ -110,7 +110,7 @@ impl<'s> ToV8<'s> for NextChange {
 }
 
 /// The parameters of a query: an array of values, or an object with a value for each name.
-pub struct Given(pub Params);
+pub(super) struct Given(pub Params);
 
 impl<'s> FromV8<'s> for Given {
     type Error = JsErrorBox;

@@ -9,7 +9,7 @@ use super::{Memory, OpError};
 
 /// A memory is to have so many bytes more.
 #[op2(fast)]
-pub fn op_wasm_grow(
+pub(crate) fn op_wasm_grow(
     scope: &mut v8::PinScope<'_, '_>,
     state: Rc<RefCell<OpState>>,
     bytes: f64,
@@ -24,6 +24,6 @@ pub fn op_wasm_grow(
 
 /// A memory of so many bytes is gone.
 #[op2(fast)]
-pub fn op_wasm_gone(state: &mut OpState, bytes: f64) {
+pub(crate) fn op_wasm_gone(state: &mut OpState, bytes: f64) {
     state.borrow::<Memory>().give_back(bytes as usize);
 }

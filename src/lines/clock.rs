@@ -30,12 +30,12 @@ pub(super) struct Clock {
 
 impl Clock {
     /// A clock that begins now. A client may be silent for `patience`.
-    pub fn new(now: Instant, patience: Duration) -> Clock {
+    pub(super) fn new(now: Instant, patience: Duration) -> Clock {
         Clock { lost: Duration::ZERO, seen: now, graced: None, grace: GRACE.min(patience), origin: now }
     }
 
     /// The engine's time now. `planned` is when somebody should have looked at the latest, in the engine's time.
-    pub fn look(&mut self, now: Instant, planned: Option<Instant>) -> Instant {
+    pub(super) fn look(&mut self, now: Instant, planned: Option<Instant>) -> Instant {
         if planned.is_some_and(|planned| now > self.real(planned) + LATE) {
             let gap = now.saturating_duration_since(self.seen);
             self.lost += gap;
@@ -50,7 +50,7 @@ impl Clock {
     }
 
     /// When it is `time` for the engine.
-    pub fn real(&self, time: Instant) -> Instant {
+    pub(super) fn real(&self, time: Instant) -> Instant {
         time + self.lost
     }
 

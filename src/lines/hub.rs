@@ -11,22 +11,22 @@ use super::clock::Clock;
 use super::socket::Socket;
 use liveline_proto::Frame;
 use liveline_proto::{
-    Action, Carrier, ChannelId, Close, CloseCode, Engine, Entry, Event, ExchangeId, JoinError, Limits,
-    LineId, Listening, Message, Obituary, Opening, Outgoing, OwnerId, Parcel, Presence, Said, Seat, Stats,
-    Take, Token, TooManyLines, Visitor, Wording,
+    Action, Attachment, ChannelId, Close, CloseCode, Engine, Event, ExchangeId, InboundMessage, JoinError,
+    JoinOptions, Limits, LineId, LineSummary, Listening, Message, Opening, Outgoing, OwnerId, Payloads,
+    Presence, QueuedFrame, Stats, Take, Token, TooManyLines, Transport, Visitor,
 };
 
 /// An event for the exchange that a line belongs to.
 #[derive(Debug)]
-pub struct Told {
+pub(crate) struct LineEvent {
     pub exchange: ExchangeId,
     pub line: LineId,
     pub event: Event,
 }
 
-impl Told {
+impl LineEvent {
     /// Whether it is a raw socket's message.
-    pub fn is_message(&self) -> bool {
+    pub(crate) fn is_message(&self) -> bool {
         matches!(self.event, Event::Data { .. })
     }
 
@@ -45,11 +45,11 @@ impl Told {
 
 /// Takes what happened on an owner's lines, in that order. Called with the engine unlocked; must not block, or use the
 /// hub.
-type Mailbox = Arc<dyn Fn(Told) + Send + Sync>;
+type Mailbox = Arc<dyn Fn(LineEvent) + Send + Sync>;
 
 /// All live lines of the process. Clones share them.
 #[derive(Clone)]
-pub struct Hub(Arc<Shared>);
+pub(crate) struct Hub(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -78,7 +78,7 @@ struct State {
     /// Kept for its capacity.
     actions: Vec<Action>,
     /// What nobody was told yet.
-    news: News,
+    news: Outbound,
     next_owner: u32,
     /// The deadline that the timer sleeps for, in the engine's time.
     armed: Option<Instant>,
@@ -89,9 +89,9 @@ const MUCH: usize = 64;
 
 /// What comes of inputs for those outside, for when the engine is unlocked.
 #[derive(Default)]
-struct News {
-    told: Vec<(OwnerId, Told)>,
-    over: Vec<Obituary>,
+struct Outbound {
+    told: Vec<(OwnerId, LineEvent)>,
+    over: Vec<LineSummary>,
 }
 
 /// What running an input came to.
@@ -119,7 +119,7 @@ impl State {
                     }
                 }
                 Action::Tell { owner, exchange, line, event } => {
-                    self.news.told.push((owner, Told { exchange, line, event }));
+                    self.news.told.push((owner, LineEvent { exchange, line, event }));
                 }
                 Action::Over(obituary) => self.news.over.push(obituary),
             }
@@ -136,7 +136,7 @@ const FLUSH_CHUNK: usize = 512;
 
 impl Hub {
     /// A hub whose sockets and timers run on `runtime`.
-    pub fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
+    pub(crate) fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
         let now = Instant::now();
         let state = State {
             clock: Clock::new(now, limits.ping_timeout),
@@ -145,7 +145,7 @@ impl Hub {
             unwritten: Vec::new(),
             unflushed: 0,
             actions: Vec::new(),
-            news: News::default(),
+            news: Outbound::default(),
             next_owner: 0,
             armed: None,
         };
@@ -165,12 +165,12 @@ impl Hub {
     }
 
     /// The runtime that live sockets run on.
-    pub fn runtime(&self) -> &tokio::runtime::Handle {
+    pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
         &self.0.runtime
     }
 
     /// A new owner of lines; what happens on them goes to `mailbox`.
-    pub fn register(&self, mailbox: impl Fn(Told) + Send + Sync + 'static) -> OwnerId {
+    pub(crate) fn register(&self, mailbox: impl Fn(LineEvent) + Send + Sync + 'static) -> OwnerId {
         let mut state = self.lock();
         let owner = OwnerId(state.next_owner);
         state.next_owner += 1;
@@ -179,13 +179,13 @@ impl Hub {
     }
 
     /// Forgets an owner. Lines that it had not finished are closed with `code`.
-    pub fn unregister(&self, owner: OwnerId, code: CloseCode) {
+    pub(crate) fn unregister(&self, owner: OwnerId, code: CloseCode) {
         self.mailboxes().remove(&owner);
         self.input(|engine, now, actions| engine.disown(owner, code, now, actions));
     }
 
     /// A line for an exchange that goes live, and the token that joins it.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         owner: OwnerId,
         exchange: ExchangeId,
@@ -198,40 +198,40 @@ impl Hub {
     }
 
     /// A client wants to join with `token`. `session` and `address` say who it is, the rest where it comes from.
-    pub fn join(
+    pub(crate) fn join(
         &self,
         token: Token,
-        carrier: Carrier,
+        carrier: Transport,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         self.input(|engine, now, actions| engine.join(token, carrier, visitor, from, now, actions))
     }
 
     /// The same, by a socket whose client may come again when it was lost.
-    pub fn join_resumable(
+    pub(crate) fn join_resumable(
         &self,
         token: Token,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
-        self.join(token, Carrier::Resumable(fresh_token()), visitor, from)
+    ) -> Result<Attachment, JoinError> {
+        self.join(token, Transport::Resumable(fresh_token()), visitor, from)
     }
 
     /// A client comes again, which has everything up to the frame with the number `after`.
-    pub fn resume(
+    pub(crate) fn resume(
         &self,
         token: Token,
         after: u64,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         let tokens = (token, fresh_token());
         self.input(|engine, now, actions| engine.resume(tokens, after, visitor, from, now, actions))
     }
 
     /// Whether a client may come with a token.
-    pub fn expects(
+    pub(crate) fn expects(
         &self,
         token: Token,
         visitor: &Visitor,
@@ -241,23 +241,23 @@ impl Hub {
     }
 
     /// The line that a client who listens to its events sends to.
-    pub fn sender(
+    pub(crate) fn sender(
         &self,
         token: Token,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         self.input(|engine, _, _| engine.sender(token, visitor, from))
     }
 
     /// The HTTP answer carries the line, unless somebody joined it meanwhile.
-    pub fn attach(&self, line: LineId, carrier: Carrier) -> Option<Seat> {
+    pub(crate) fn attach(&self, line: LineId, carrier: Transport) -> Option<Attachment> {
         self.input(|engine, now, actions| engine.attach(line, carrier, now, actions))
     }
 
     /// Sends a frame on a line, with the turn's end ([`Hub::flush`]). Says whether the line's client is behind: then the
     /// owner will hear [`Event::Drained`].
-    pub fn send(&self, line: LineId, parcel: Parcel) -> bool {
+    pub(crate) fn send(&self, line: LineId, parcel: QueuedFrame) -> bool {
         let is_congested = self.say(|engine, now, actions| {
             engine.send(line, parcel, now, actions);
             engine.is_congested(line)
@@ -271,130 +271,130 @@ impl Hub {
     }
 
     /// The owner of a raw line hears its client from now on.
-    pub fn accept(&self, line: LineId) {
+    pub(crate) fn accept(&self, line: LineId) {
         self.say(|engine, now, actions| engine.accept(line, now, actions));
     }
 
     /// How many bytes wait for a line's client to read.
-    pub fn waiting(&self, line: LineId) -> usize {
+    pub(crate) fn waiting(&self, line: LineId) -> usize {
         self.lock().engine.waiting(line)
     }
 
     /// Whether pages of an origin may use lines of this server.
-    pub fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
+    pub(crate) fn allows(&self, from: (Option<&str>, Option<&str>)) -> bool {
         self.lock().engine.allows(from)
     }
 
     /// The owner begins to send the states in full.
-    pub fn refreshed(&self, line: LineId) {
+    pub(crate) fn refreshed(&self, line: LineId) {
         self.lock().engine.refreshed(line);
     }
 
     /// The response had its last frame: tells the client, and the line stays.
-    pub fn done(&self, line: LineId) {
+    pub(crate) fn done(&self, line: LineId) {
         self.say(|engine, now, actions| engine.done(line, now, actions));
     }
 
     /// The handler has said all: tells the client, then closes the line normally.
-    pub fn complete(&self, line: LineId) {
+    pub(crate) fn complete(&self, line: LineId) {
         self.say(|engine, now, actions| engine.complete(line, now, actions));
     }
 
     /// Closes a line once everything sent is written.
-    pub fn finish(&self, line: LineId, close: impl Into<Close>) {
+    pub(crate) fn finish(&self, line: LineId, close: impl Into<Close>) {
         self.say(|engine, now, actions| engine.finish(line, close.into(), now, actions));
     }
 
     /// Ends a line at once; its owner hears of it, and what waits for its client is dropped.
-    pub fn break_line(&self, line: LineId, close: Close) {
+    pub(crate) fn break_line(&self, line: LineId, close: Close) {
         self.say(|engine, now, actions| engine.cut(line, close, now, actions));
     }
 
     /// Bytes that may wait in each direction of a line.
-    pub fn queue_bytes(&self) -> usize {
+    pub(crate) fn queue_bytes(&self) -> usize {
         self.lock().engine.queue_bytes()
     }
 
     /// A client said something for a channel before its handler had let it in, and now it has.
-    pub fn repeat(&self, line: LineId, said: Said) {
+    pub(crate) fn repeat(&self, line: LineId, said: InboundMessage) {
         self.say(|engine, now, actions| engine.repeat(line, said, now, actions));
     }
 
     /// An owner has handled, or will never handle, what it was told.
-    pub fn was_heard(&self, told: &Told) {
+    pub(crate) fn was_heard(&self, told: &LineEvent) {
         if let Some((line, size)) = told.heard() {
             self.heard(line, size);
         }
     }
 
     /// An owner has handled all of these, so that more are read at once.
-    pub fn were_heard(&self, told: &[Told]) {
+    pub(crate) fn were_heard(&self, told: &[LineEvent]) {
         self.input(|engine, now, actions| {
-            for (line, size) in told.iter().filter_map(Told::heard) {
+            for (line, size) in told.iter().filter_map(LineEvent::heard) {
                 engine.heard(line, size, now, actions);
             }
         });
     }
 
     /// Closes every line at once.
-    pub fn cut_all(&self, code: CloseCode) {
+    pub(crate) fn cut_all(&self, code: CloseCode) {
         self.input(|engine, now, actions| engine.cut_all(code, now, actions));
     }
 
     /// An owner handled `size` bytes of a client's messages. With the next [`Hub::flush`] more of them are read.
-    pub fn heard(&self, line: LineId, size: usize) {
+    pub(crate) fn heard(&self, line: LineId, size: usize) {
         self.say(|engine, now, actions| engine.heard(line, size, now, actions));
     }
 
     // -- channels ------------------------------------------------------------------------------------------------
 
     /// Lets a line's client into a channel.
-    pub fn enter(&self, line: LineId, channel: ChannelId, entry: Entry) {
+    pub(crate) fn enter(&self, line: LineId, channel: ChannelId, entry: JoinOptions) {
         self.say(|engine, now, actions| engine.enter(line, channel, entry, now, actions));
     }
 
     /// A line's client leaves a channel.
-    pub fn leave(&self, line: LineId, channel: &ChannelId) {
+    pub(crate) fn leave(&self, line: LineId, channel: &ChannelId) {
         self.say(|engine, now, actions| engine.leave(line, channel, now, actions));
     }
 
     /// A line's handler listens from now on.
-    pub fn listen(&self, line: LineId, channel: &ChannelId, to: Listening) {
+    pub(crate) fn listen(&self, line: LineId, channel: &ChannelId, to: Listening) {
         self.lock().engine.listen(line, channel, to);
     }
 
     /// The others in a channel hear what a line's client said, as its handler decided.
-    pub fn relay(&self, line: LineId, channel: &ChannelId, message: Message, wording: Wording) {
+    pub(crate) fn relay(&self, line: LineId, channel: &ChannelId, message: Message, wording: Payloads) {
         self.say(|engine, now, actions| engine.relay(line, channel, message, wording, now, actions));
     }
 
     /// Sends a frame to every client in a channel.
-    pub fn post(&self, channel: &ChannelId, frame: &Frame) {
+    pub(crate) fn post(&self, channel: &ChannelId, frame: &Frame) {
         self.say(|engine, now, actions| engine.post(channel, frame, now, actions));
     }
 
     /// Who is in a channel, as `line` sees them.
-    pub fn members(&self, channel: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
+    pub(crate) fn members(&self, channel: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
         self.lock().engine.members(channel, line)
     }
 
     /// How many members a channel has.
-    pub fn channel_size(&self, channel: &ChannelId) -> usize {
+    pub(crate) fn channel_size(&self, channel: &ChannelId) -> usize {
         self.lock().engine.channel_size(channel)
     }
 
     /// The `count` channels with the most members, the largest first.
-    pub fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
+    pub(crate) fn largest_channels(&self, count: usize) -> Vec<(ChannelId, usize)> {
         self.lock().engine.largest_channels(count)
     }
 
     /// Whether no line lives.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.lock().engine.is_empty()
     }
 
     /// What all lines together are and did.
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.lock().engine.stats()
     }
 
@@ -428,14 +428,14 @@ impl Hub {
     }
 
     /// The client's end says something: all of what it said at a time, in one go.
-    pub(super) fn receive<R>(&self, seat: Seat, input: impl FnOnce(&mut Client) -> R) -> R {
+    pub(super) fn receive<R>(&self, seat: Attachment, input: impl FnOnce(&mut Client) -> R) -> R {
         self.input(|engine, now, actions| input(&mut Client { engine, seat, now, actions }))
     }
 
     /// The same, with what the connection itself answers, before the owner hears anything.
     pub(super) fn receive_and_answer<R>(
         &self,
-        seat: Seat,
+        seat: Attachment,
         input: impl FnOnce(&mut Client) -> R,
         answer: impl FnOnce(&R),
     ) -> R {
@@ -450,22 +450,22 @@ impl Hub {
     }
 
     /// A text frame came from the client by another way than a socket.
-    pub fn receive_text(&self, seat: Seat, text: &str) {
+    pub(crate) fn receive_text(&self, seat: Attachment, text: &str) {
         self.receive(seat, |client| client.text(text));
     }
 
     /// The host has to end the line because of what the client did.
-    pub fn cut(&self, seat: Seat, code: CloseCode) {
+    pub(crate) fn cut(&self, seat: Attachment, code: CloseCode) {
         self.receive(seat, |client| client.cut(code));
     }
 
     /// The client has closed its connection, or lost it.
-    pub fn socket_closed(&self, seat: Seat, close: Close) {
+    pub(crate) fn socket_closed(&self, seat: Attachment, close: Close) {
         self.input(|engine, now, actions| engine.socket_closed(seat, close, now, actions));
     }
 
     /// What a connection should write next. Where there is nothing, it has written all.
-    pub(super) fn take(&self, seat: Seat, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
+    pub(super) fn take(&self, seat: Attachment, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
         let (take, has_news) = {
             let mut state = self.lock();
             let now = state.now();
@@ -484,12 +484,12 @@ impl Hub {
     }
 
     /// Whether the connection should read now; if not, it is flushed when it may.
-    pub fn may_read(&self, seat: Seat) -> bool {
+    pub(crate) fn may_read(&self, seat: Attachment) -> bool {
         self.lock().engine.may_read(seat)
     }
 
     /// Waits until the handler has caught up with the line's client, or the line is no more.
-    pub async fn readable(&self, seat: Seat) {
+    pub(crate) async fn readable(&self, seat: Attachment) {
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(&self.0.waiting);
         loop {
@@ -551,7 +551,7 @@ impl Hub {
     /// told by: who comes while another tells waits for that.
     fn tell(&self) {
         let turn = self.0.telling.lock().expect("mailboxes do not panic");
-        let News { told, over } = std::mem::take(&mut self.lock().news);
+        let Outbound { told, over } = std::mem::take(&mut self.lock().news);
         over.iter().for_each(note);
         let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
         let mut unheard = Vec::new();
@@ -573,7 +573,7 @@ impl Hub {
     }
 
     /// Writes what lines have to say: here if they are few, else on the runtime, where it holds up nobody's handler.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         if !self.0.has_unwritten.swap(false, Ordering::Acquire) {
             return;
         }
@@ -649,34 +649,34 @@ impl Hub {
 /// A client's end of a line while it speaks.
 pub(super) struct Client<'a> {
     engine: &'a mut Engine,
-    seat: Seat,
+    seat: Attachment,
     now: Instant,
     actions: &'a mut Vec<Action>,
 }
 
 impl Client<'_> {
     /// An envelope came.
-    pub fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         self.engine.receive(self.seat, text, self.now, self.actions);
     }
 
     /// A raw message came.
-    pub fn raw(&mut self, frame: Frame) {
+    pub(super) fn raw(&mut self, frame: Frame) {
         self.engine.receive_raw(self.seat, frame, self.now, self.actions);
     }
 
     /// A sign of life came.
-    pub fn alive(&mut self) {
+    pub(super) fn alive(&mut self) {
         self.engine.alive(self.seat, self.now);
     }
 
     /// It has to be told off.
-    pub fn cut(&mut self, code: CloseCode) {
+    pub(super) fn cut(&mut self, code: CloseCode) {
         self.close(code.into());
     }
 
     /// The same, in other words.
-    pub fn close(&mut self, close: Close) {
+    pub(super) fn close(&mut self, close: Close) {
         self.engine.cut_at(self.seat, close, self.now, self.actions);
     }
 }
@@ -698,8 +698,8 @@ fn fresh_token() -> Token {
 }
 
 /// Notes in the log how a line ended.
-fn note(obituary: &Obituary) {
-    let Obituary { line, owner, exchange, close, lasted, frames_in, frames_out } = obituary;
+fn note(obituary: &LineSummary) {
+    let LineSummary { line, owner, exchange, close, lasted, frames_in, frames_out } = obituary;
     let (code, reason, duration_ms) = (close.code.number(), &*close.reason, lasted.as_millis() as u64);
     let exchange = exchange.of(*owner);
     tracing::debug!(%exchange, %line, code, reason, duration_ms, frames_in, frames_out, "{line} ended: {code}");
@@ -716,8 +716,8 @@ mod tests {
 
     use super::*;
     use crate::lines::socket::{self, Connection, Framing};
-    use liveline_proto::Class;
     use liveline_proto::Format;
+    use liveline_proto::Priority;
 
     const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
 
@@ -755,7 +755,7 @@ mod tests {
             let mut client = None;
             let joined = match carrier {
                 0 => Some((
-                    hub.join(token, Carrier::Socket, &visitor(), (None, None)),
+                    hub.join(token, Transport::Socket, &visitor(), (None, None)),
                     Framing::WebSocket { limit: 1024 },
                 )),
                 1 => Some((
@@ -763,11 +763,11 @@ mod tests {
                     Framing::WebSocket { limit: 1024 },
                 )),
                 2 => Some((
-                    hub.join(token, Carrier::Events, &visitor(), (None, None)),
+                    hub.join(token, Transport::Events, &visitor(), (None, None)),
                     Framing::Events(Format::Envelopes),
                 )),
                 3 => Some((
-                    Ok(hub.attach(line, Carrier::Events).expect("a new line")),
+                    Ok(hub.attach(line, Transport::Events).expect("a new line")),
                     Framing::Events(Format::Lines),
                 )),
                 // Nobody joins.
@@ -784,7 +784,7 @@ mod tests {
                 seat = Some(joined);
                 hub.receive_text(joined, if carrier == 1 { "1 \"hello\"" } else { CONNECT });
             }
-            hub.enter(line, "room".parse().expect("a name"), Entry::default());
+            hub.enter(line, "room".parse().expect("a name"), JoinOptions::default());
             match end {
                 0 => silent.extend(client),
                 1 => drop(client),
@@ -800,7 +800,7 @@ mod tests {
                 }
                 4 => {
                     for _ in 0..100 {
-                        hub.send(line, Parcel::new(Class::Message, FRAME));
+                        hub.send(line, QueuedFrame::new(Priority::Message, FRAME));
                     }
                     silent.extend(client);
                 }

@@ -3,7 +3,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Hub`] | runs the engine: the one place where its actions are carried out |
-//! | [`Told`] | what an isolate's mailbox gets when something happened on a line |
+//! | [`LineEvent`] | what an isolate's mailbox gets when something happened on a line |
 //! | [`socket::serve`] | one connection, for as long as it carries its line |
 //!
 //! **Invariant:** the engine is locked for the length of one input, never across an await, and nothing in here
@@ -11,8 +11,8 @@
 
 mod clock;
 mod hub;
-pub mod socket;
+pub(crate) mod socket;
 #[cfg(test)]
 mod stress;
 
-pub use hub::{Hub, Told};
+pub(crate) use hub::{Hub, LineEvent};

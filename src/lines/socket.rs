@@ -22,8 +22,8 @@ use tokio::net::TcpStream;
 
 use super::Hub;
 use super::hub::Client;
-use liveline_proto::websocket::{self, Decoder, Kind, Received, Violation};
-use liveline_proto::{Close, CloseCode, Outgoing, Seat, Take};
+use liveline_proto::websocket::{self, Decoder, FrameError, Kind, Received};
+use liveline_proto::{Attachment, Close, CloseCode, Outgoing, Take};
 use liveline_proto::{Format, Frame};
 
 /// How many bytes of frames are taken at a time.
@@ -40,7 +40,7 @@ const READS_PER_TURN: usize = 4;
 
 /// How frames look on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
+pub(crate) enum Framing {
     /// Both ways; messages may be `limit` bytes long.
     WebSocket { limit: usize },
     /// The same without envelopes.
@@ -50,7 +50,7 @@ pub enum Framing {
 }
 
 /// A connection whose handshake is done.
-pub struct Connection {
+pub(crate) struct Connection {
     pub stream: TcpStream,
     /// What was read from it already.
     pub read: Bytes,
@@ -62,7 +62,11 @@ pub struct Connection {
 }
 
 /// Carries the line of `seat` until it or the connection is gone.
-pub fn serve(hub: &Hub, seat: Seat, connection: Connection) -> impl Future<Output = ()> + Send + use<> {
+pub(crate) fn serve(
+    hub: &Hub,
+    seat: Attachment,
+    connection: Connection,
+) -> impl Future<Output = ()> + Send + use<> {
     let Connection { stream, read: first, head, framing, place } = connection;
     let rest = (!head.is_empty()).then(|| Box::new(Rest { bytes: head, tail: None, at: 0 }));
     let socket = Arc::new(Socket {
@@ -99,7 +103,7 @@ const _: () = assert!(size_of::<Carrying>() <= 48);
 /// A line's connection, as far as whoever writes needs it.
 pub(super) struct Socket {
     hub: Hub,
-    pub(super) seat: Seat,
+    pub(super) seat: Attachment,
     framing: Framing,
     stream: TcpStream,
     writer: Mutex<Writer>,
@@ -443,7 +447,7 @@ impl Carrying {
     }
 
     /// The client broke the rules: it is told so, and what it says from here on is not looked at.
-    fn break_off(&mut self, violation: Violation) {
+    fn break_off(&mut self, violation: FrameError) {
         let Socket { hub, seat, is_broken, .. } = &*self.socket;
         is_broken.store(true, Ordering::Release);
         let close = Close::because(CloseCode::from(violation.code()), violation.to_string());

@@ -12,10 +12,11 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::socket::{self, Connection, Framing};
-use super::{Hub, Told};
+use super::{Hub, LineEvent};
 use liveline_proto::Welcome;
 use liveline_proto::{
-    Carrier, Class, Event, ExchangeId, Limits, LineId, Outgoing, OwnerId, Parcel, Seat, Token, Visitor,
+    Attachment, Event, ExchangeId, Limits, LineId, Outgoing, OwnerId, Priority, QueuedFrame, Token,
+    Transport, Visitor,
 };
 
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
@@ -51,7 +52,7 @@ async fn listener() -> TcpListener {
 }
 
 /// A connection and the socket at its host's end, which carries the line.
-async fn connect(hub: &Hub, listener: &TcpListener, seat: Seat) -> TcpStream {
+async fn connect(hub: &Hub, listener: &TcpListener, seat: Attachment) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(8 * 1024).expect("a small buffer");
     let address = listener.local_addr().expect("it is bound");
@@ -107,7 +108,7 @@ enum Read {
 }
 
 impl Client {
-    async fn follow(mut self, mut seat: Seat) {
+    async fn follow(mut self, mut seat: Attachment) {
         loop {
             let stream = connect(&self.hub, &self.listener, seat).await;
             if self.read_until_lost(stream).await {
@@ -232,7 +233,7 @@ fn write(hub: &Hub, writer: u64, lines: &[LineId], drained: &Drained) {
             let length = if dice.below(20) == 0 { 20_000 } else { dice.below(600) };
             let text = format!("writer-{writer} {serial} {}", "x".repeat(length as usize));
             let before = drained.times(*line);
-            if hub.send(*line, Parcel::new(Class::Message, text)) {
+            if hub.send(*line, QueuedFrame::new(Priority::Message, text)) {
                 drained.wait(*line, before);
             }
             if dice.below(3) == 0 {
@@ -244,7 +245,7 @@ fn write(hub: &Hub, writer: u64, lines: &[LineId], drained: &Drained) {
 }
 
 /// Hears what clients say, in order: nothing is handled before all that may wait does, so that clients are not read.
-fn hear(hub: &Hub, mailbox: &mpsc::Receiver<Told>) {
+fn hear(hub: &Hub, mailbox: &mpsc::Receiver<LineEvent>) {
     let mut next: HashMap<LineId, u64> = HashMap::new();
     let (mut heard, mut unhandled) = (0, Vec::new());
     while heard < LINES as u64 * MESSAGES {
@@ -262,10 +263,10 @@ fn hear(hub: &Hub, mailbox: &mpsc::Receiver<Told>) {
     }
 }
 
-fn mailbox(hub: &Hub, drained: &Arc<Drained>) -> (OwnerId, mpsc::Receiver<Told>) {
+fn mailbox(hub: &Hub, drained: &Arc<Drained>) -> (OwnerId, mpsc::Receiver<LineEvent>) {
     let (tells, told) = mpsc::channel();
     let drained = drained.clone();
-    let owner = hub.register(move |told: Told| {
+    let owner = hub.register(move |told: LineEvent| {
         if let Event::Drained { .. } = told.event {
             *drained.times.lock().expect("nobody panics").entry(told.line).or_default() += 1;
             drained.changed.notify_all();
@@ -288,7 +289,7 @@ async fn every_frame_arrives_once_and_in_order() {
         let is_resumable = n % 2 == 0;
         let seat = match is_resumable {
             true => hub.join_resumable(token, &visitor(), (None, None)),
-            false => hub.join(token, Carrier::Socket, &visitor(), (None, None)),
+            false => hub.join(token, Transport::Socket, &visitor(), (None, None)),
         };
         let client = Client {
             hub: hub.clone(),
@@ -335,7 +336,7 @@ async fn owners_hear_things_in_the_order_in_which_they_happened() {
     let (heard, changed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Condvar::new()));
     let (begins, begun) = mpsc::channel();
     let hears = (heard.clone(), changed.clone());
-    let owner = hub.register(move |told: Told| {
+    let owner = hub.register(move |told: LineEvent| {
         let Event::Message { payload: Some(payload), .. } = told.event else { return };
         let (heard, changed) = &hears;
         let mut heard = heard.lock().expect("nobody panics");
@@ -348,7 +349,7 @@ async fn owners_hear_things_in_the_order_in_which_they_happened() {
         changed.notify_all();
     });
     let (_, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
-    let seat = hub.join(token, Carrier::Socket, &visitor(), (None, None)).expect("a new line");
+    let seat = hub.join(token, Transport::Socket, &visitor(), (None, None)).expect("a new line");
     let host = hub.clone();
     let first = std::thread::spawn(move || host.receive_text(seat, "1"));
     begun.recv_timeout(TOO_LONG).expect("the first is being told");
@@ -380,7 +381,7 @@ async fn a_late_connection_does_not_push_out_the_newest() {
     let mut pushed_out = connect(&hub, &listener, late).await;
     let end = tokio::time::timeout(TOO_LONG, pushed_out.read_to_end(&mut Vec::new())).await;
     assert_eq!(end.expect("it is over").ok(), Some(0));
-    hub.send(line, Parcel::new(Class::Message, "still here"));
+    hub.send(line, QueuedFrame::new(Priority::Message, "still here"));
     hub.flush();
     let (mut buffer, mut texts) = (Vec::new(), Vec::new());
     while !texts.iter().any(|text: &String| text.ends_with("still here")) {

@@ -11,12 +11,12 @@ use super::output::Stream;
 static ARE_OFF: AtomicBool = AtomicBool::new(false);
 
 /// From here on nothing has colours.
-pub fn turn_off() {
+pub(crate) fn turn_off() {
     ARE_OFF.store(true, Ordering::Relaxed);
 }
 
 /// Whether a stream's text may have colours: at a terminal that knows them, unless the environment says otherwise.
-pub fn are_on(stream: Stream) -> bool {
+pub(crate) fn are_on(stream: Stream) -> bool {
     static ON: OnceLock<[bool; 2]> = OnceLock::new();
     let wish = || wish(|name| env::var(name).ok());
     let on = ON
@@ -25,7 +25,7 @@ pub fn are_on(stream: Stream) -> bool {
 }
 
 /// Whether a stream is read by a person, as far as the system knows.
-pub fn is_terminal(stream: Stream) -> bool {
+pub(crate) fn is_terminal(stream: Stream) -> bool {
     match stream {
         Stream::Output => io::stdout().is_terminal(),
         Stream::Error => io::stderr().is_terminal(),

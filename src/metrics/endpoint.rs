@@ -20,7 +20,7 @@ use super::Observer;
 use super::exposition::Format;
 
 /// Where the figures are, on every address that has them.
-pub const PATH: &str = "/metrics";
+pub(crate) const PATH: &str = "/metrics";
 
 /// Connections to the address of the figures at a time. Whoever collects them needs one.
 const MAX_CONNECTIONS: usize = 32;
@@ -29,26 +29,26 @@ const MAX_CONNECTIONS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An address for the figures alone.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     listener: TcpListener,
     address: SocketAddr,
 }
 
 impl Endpoint {
     /// Binds an address. Port 0 picks a free one.
-    pub async fn bind(address: SocketAddr) -> io::Result<Endpoint> {
+    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Endpoint> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         Ok(Endpoint { listener, address })
     }
 
     /// The address in use.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Serves for as long as the future is polled.
-    pub async fn serve(&self, observer: &Observer) -> Infallible {
+    pub(crate) async fn serve(&self, observer: &Observer) -> Infallible {
         let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let place = free.clone().acquire_owned().await.expect("nobody closes it");
@@ -86,7 +86,7 @@ async fn serve_connection(stream: TcpStream, observer: Observer, here: IpAddr) {
 
 impl Observer {
     /// Answers a request for the figures that came to the address `here`.
-    pub fn answer(&self, method: &Method, headers: &HeaderMap, here: IpAddr) -> Response<Bytes> {
+    pub(crate) fn answer(&self, method: &Method, headers: &HeaderMap, here: IpAddr) -> Response<Bytes> {
         if here.is_loopback() && !is_ours(headers) {
             return sentence(
                 StatusCode::FORBIDDEN,
@@ -107,7 +107,7 @@ impl Observer {
 
 /// Whether a request names this machine as its host. A page of another site that got its name to mean this address
 /// cannot.
-pub fn is_ours(headers: &HeaderMap) -> bool {
+pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else { return false };
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 
 /// Which of the two formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(super) enum Format {
     OpenMetrics,
     /// Prometheus' text format 0.0.4.
     Plain,
@@ -15,7 +15,7 @@ pub enum Format {
 
 impl Format {
     /// The format that an `Accept` header asks for.
-    pub fn accepted(accept: &str) -> Format {
+    pub(super) fn accepted(accept: &str) -> Format {
         let mut kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
         let known = ["application/openmetrics-text", "text/plain", "text/html"];
         match kinds.find(|kind| known.contains(kind)) {
@@ -25,7 +25,7 @@ impl Format {
         }
     }
 
-    pub fn media_type(self) -> &'static str {
+    pub(super) fn media_type(self) -> &'static str {
         match self {
             Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Format::Plain => "text/plain; version=0.0.4; charset=utf-8",
@@ -34,44 +34,44 @@ impl Format {
 }
 
 /// A text in the making.
-pub struct Exposition {
+pub(super) struct Exposition {
     text: String,
     format: Format,
 }
 
 /// The samples of one name.
-pub struct Family<'a> {
+pub(super) struct Family<'a> {
     exposition: &'a mut Exposition,
     name: &'static str,
     suffix: &'static str,
 }
 
 /// A name and a value.
-pub type Label<'a> = (&'static str, &'a dyn Display);
+pub(super) type Label<'a> = (&'static str, &'a dyn Display);
 
 impl Exposition {
-    pub fn new(format: Format) -> Exposition {
+    pub(super) fn new(format: Format) -> Exposition {
         Exposition { text: String::with_capacity(8 * 1024), format }
     }
 
     /// What goes up and down.
-    pub fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
+    pub(super) fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family("gauge", name, "", help)
     }
 
     /// What only goes up. The samples' names end with `_total`, which is not part of `name`.
-    pub fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
+    pub(super) fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family("counter", name, "_total", help)
     }
 
     /// Facts, as labels. The sample's name ends with `_info`, which is not part of `name`.
-    pub fn info(&mut self, name: &'static str, help: &str) -> Family<'_> {
+    pub(super) fn info(&mut self, name: &'static str, help: &str) -> Family<'_> {
         let kind = if self.format == Format::OpenMetrics { "info" } else { "gauge" };
         self.family(kind, name, "_info", help)
     }
 
     /// How often a value was at most each bound, `counts` one by one and the last for what is above all of them.
-    pub fn histogram(
+    pub(super) fn histogram(
         &mut self,
         name: &'static str,
         help: &str,
@@ -103,7 +103,7 @@ impl Exposition {
     }
 
     /// The whole text.
-    pub fn end(mut self) -> String {
+    pub(super) fn end(mut self) -> String {
         // To the older format it is a comment.
         self.text.push_str("# EOF\n");
         self.text
@@ -112,7 +112,7 @@ impl Exposition {
 
 impl Family<'_> {
     /// One value, told from the others of its name by its labels.
-    pub fn sample(&mut self, labels: &[Label<'_>], value: impl Display) -> &mut Self {
+    pub(super) fn sample(&mut self, labels: &[Label<'_>], value: impl Display) -> &mut Self {
         let text = &mut self.exposition.text;
         put(text, format_args!("{}{}", self.name, self.suffix));
         for (index, (name, value)) in labels.iter().enumerate() {

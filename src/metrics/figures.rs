@@ -15,7 +15,7 @@ use liveline_proto::{CloseCode, Stats};
 const CHANNELS: usize = 10;
 
 /// All figures as text.
-pub fn write(moment: &Moment, hub: &Hub, format: Format) -> String {
+pub(super) fn write(moment: &Moment, hub: &Hub, format: Format) -> String {
     let mut out = Exposition::new(format);
     out.info("liveline_build", "What runs here.")
         .sample(&[("version", &env!("CARGO_PKG_VERSION")), ("engine", &moment.engine)], 1);

@@ -20,14 +20,14 @@ const PROBES_REMEMBERED: u64 = 20;
 
 /// Which worker of which generation. No two isolates share both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub worker: usize,
     pub generation: u64,
 }
 
 /// The JavaScript heap of an isolate, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Heap {
+pub(crate) struct Heap {
     pub used: usize,
     pub limit: usize,
     /// What JavaScript keeps outside of it, such as the contents of buffers.
@@ -35,7 +35,7 @@ pub struct Heap {
 }
 
 /// One worker's end of its figures. Dropping it ends the worker's gauges; what it counted stays in the sums.
-pub struct Meter {
+pub(crate) struct Meter {
     figures: Arc<Figures>,
     observer: Observer,
 }
@@ -97,13 +97,13 @@ impl Meter {
     }
 
     /// A request was answered, so long after its head was read.
-    pub fn answered(&self, status: StatusCode, took: Duration) {
+    pub(crate) fn answered(&self, status: StatusCode, took: Duration) {
         self.figures.answers.add(status, took);
     }
 
     /// Looks at the isolate time and again, for as long as the future is polled. It has to be polled on the isolate's
     /// thread: how late it gets its turn is what other work there waits, too.
-    pub async fn probe(&self, heap: impl Fn() -> Heap) {
+    pub(crate) async fn probe(&self, heap: impl Fn() -> Heap) {
         let Figures { heap: shown, lag, .. } = &*self.figures;
         loop {
             let Heap { used, limit, external } = heap();
@@ -125,13 +125,13 @@ impl Drop for Meter {
 }
 
 impl Figures {
-    pub fn heap(&self) -> Heap {
+    pub(super) fn heap(&self) -> Heap {
         let [used, limit, external] = [0, 1, 2].map(|i| self.heap[i].get() as usize);
         Heap { used, limit, external }
     }
 
     /// How late the thread was for its probes lately, or is for the one that is due.
-    pub fn lag(&self) -> Duration {
+    pub(super) fn lag(&self) -> Duration {
         self.lag.worst()
     }
 }
@@ -146,7 +146,7 @@ impl Answers {
         self.nanoseconds.add(took.as_nanos() as u64);
     }
 
-    pub fn add_to(&self, sums: &mut AnswerSums) {
+    pub(super) fn add_to(&self, sums: &mut AnswerSums) {
         for (sum, class) in sums.classes.iter_mut().zip(&self.classes) {
             *sum += class.get();
         }

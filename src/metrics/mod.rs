@@ -12,23 +12,23 @@
 //! **Invariant:** counting takes no lock and no memory: each worker adds to numbers that nobody else writes, and they
 //! are summed when somebody asks. Where nobody can ask, nothing is counted.
 
-pub mod colors;
+pub(crate) mod colors;
 mod endpoint;
 mod exposition;
 mod figures;
 mod meter;
 mod observer;
-pub mod output;
+pub(crate) mod output;
 mod process;
 mod request_id;
 
 /// What handlers say, in the log: their errors, and what they print where the log is for programs.
-pub const HANDLER: &str = "liveline::handler";
-pub const CONSOLE: &str = "liveline::console";
+pub(crate) const HANDLER: &str = "liveline::handler";
+pub(crate) const CONSOLE: &str = "liveline::console";
 /// One line for each answered request, where it was asked for.
-pub const ACCESS: &str = "liveline::access";
+pub(crate) const ACCESS: &str = "liveline::access";
 
-pub use endpoint::{Endpoint, PATH, is_ours};
-pub use meter::{Heap, Meter, Place};
-pub use observer::{Budget, Budgets, Observer};
-pub use request_id::RequestId;
+pub(crate) use endpoint::{Endpoint, PATH};
+pub(crate) use meter::{Heap, Meter, Place};
+pub(crate) use observer::{Budget, Budgets, Observer};
+pub(crate) use request_id::RequestId;

@@ -12,17 +12,17 @@ use crate::lines::Hub;
 
 /// Where everything that is counted comes together. Clones share it.
 #[derive(Clone)]
-pub struct Observer(Arc<Shared>);
+pub(crate) struct Observer(Arc<Shared>);
 
 /// What one kind of memory takes now, and what it may take, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
+pub(crate) struct Budget {
     pub held: usize,
     pub limit: usize,
 }
 
 /// Where to ask for the budgets of the process.
-pub struct Budgets {
+pub(crate) struct Budgets {
     /// Bodies that are being received.
     pub bodies: Box<dyn Fn() -> Budget + Send + Sync>,
     /// Results of queries, outside of JavaScript.
@@ -64,14 +64,14 @@ pub(super) struct Moment {
 
 impl Observer {
     /// Begins to count. `engine` names what runs the handlers.
-    pub fn new(hub: Hub, engine: &'static str, budgets: Budgets) -> Observer {
+    pub(crate) fn new(hub: Hub, engine: &'static str, budgets: Budgets) -> Observer {
         let (workers, reloaded, failed, lost) = Default::default();
         let began = SystemTime::now();
         Observer(Arc::new(Shared { hub, budgets, engine, began, workers, reloaded, failed, lost }))
     }
 
     /// A worker begins to serve.
-    pub fn enlist(&self, place: Place) -> Meter {
+    pub(crate) fn enlist(&self, place: Place) -> Meter {
         let meter = Meter::new(place, self.clone());
         self.workers().present.push(meter.figures().clone());
         meter
@@ -84,13 +84,13 @@ impl Observer {
     }
 
     /// The handlers were loaded again, or did not load.
-    pub fn reloaded(&self, ok: bool) {
+    pub(crate) fn reloaded(&self, ok: bool) {
         let count = if ok { &self.0.reloaded } else { &self.0.failed };
         count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// An isolate's code could not be stopped.
-    pub fn lost_an_isolate(&self) {
+    pub(crate) fn lost_an_isolate(&self) {
         self.0.lost.fetch_add(1, Ordering::Relaxed);
     }
 

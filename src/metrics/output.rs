@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// One of the process's two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub(crate) enum Stream {
     Output,
     Error,
 }
@@ -36,39 +36,39 @@ static ERROR: Printer = Printer::new(Stream::Error);
 static ARE_ONE: AtomicBool = AtomicBool::new(false);
 
 /// Prints a text, which ends with a line break.
-pub fn print(stream: Stream, text: &[u8]) {
+pub(crate) fn print(stream: Stream, text: &[u8]) {
     let is_error = stream == Stream::Error || ARE_ONE.load(Ordering::Relaxed);
     if is_error { &ERROR } else { &OUTPUT }.print(text);
 }
 
 /// From here on nothing that prints waits for whoever reads.
-pub fn print_in_background() -> io::Result<()> {
+pub(crate) fn print_in_background() -> io::Result<()> {
     ARE_ONE.store(are_one(), Ordering::Relaxed);
     OUTPUT.begin()?;
     ERROR.begin()
 }
 
 /// Waits until all is written, so long at most.
-pub fn flush(limit: Duration) {
+pub(crate) fn flush(limit: Duration) {
     let deadline = Instant::now() + limit;
     OUTPUT.flush(deadline);
     ERROR.flush(deadline);
 }
 
 /// How many lines were dropped.
-pub fn dropped(stream: Stream) -> u64 {
+pub(crate) fn dropped(stream: Stream) -> u64 {
     let printer = if stream == Stream::Output { &OUTPUT } else { &ERROR };
     printer.dropped.load(Ordering::Relaxed)
 }
 
 /// Why something that was printed without a queue could not be written, unless its reader had seen enough.
-pub fn failure() -> Option<io::Error> {
+pub(crate) fn failure() -> Option<io::Error> {
     OUTPUT.state().failure.take()
 }
 
 /// Takes the log.
 #[derive(Debug, Clone, Copy)]
-pub struct LogWriter;
+pub(crate) struct LogWriter;
 
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -230,7 +230,7 @@ fn write(file: &mut File, text: &[u8]) -> (usize, io::Result<()>) {
 }
 
 impl Stream {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Stream::Output => "stdout",
             Stream::Error => "stderr",

@@ -2,7 +2,7 @@
 
 /// Bytes of memory that the process holds, where the system tells it.
 #[cfg(target_os = "linux")]
-pub fn resident_bytes() -> Option<u64> {
+pub(super) fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
@@ -11,7 +11,7 @@ pub fn resident_bytes() -> Option<u64> {
 
 /// Files and sockets that the process has open, where the system tells it.
 #[cfg(target_os = "linux")]
-pub fn open_fds() -> Option<usize> {
+pub(super) fn open_fds() -> Option<usize> {
     // Reading the folder opens one.
     std::fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count().saturating_sub(1))
 }

@@ -7,22 +7,22 @@ use hyper::header::{HeaderName, HeaderValue};
 
 /// An id that may stand in the log: short, and of characters that mean nothing there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId<'a>(&'a str);
+pub(crate) struct RequestId<'a>(&'a str);
 
 const MAX_LENGTH: usize = 128;
 
 impl RequestId<'_> {
     /// Where a client says its id, and hears that it was taken.
-    pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+    pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
     /// The id of a request: `x-request-id`, or else the trace of a `traceparent` (W3C Trace Context, section 3.2).
-    pub fn of(headers: &HeaderMap) -> Option<RequestId<'_>> {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<RequestId<'_>> {
         let own = headers.get(Self::HEADER).and_then(RequestId::parse);
         own.or_else(|| trace(headers.get("traceparent")?.to_str().ok()?).map(RequestId))
     }
 
     /// The id that a header's value is.
-    pub fn parse(value: &HeaderValue) -> Option<RequestId<'_>> {
+    pub(crate) fn parse(value: &HeaderValue) -> Option<RequestId<'_>> {
         let text = value.to_str().ok()?;
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@~".contains(&byte);
         ((1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(fits)).then_some(RequestId(text))

@@ -21,14 +21,14 @@ const MAX_DEPTH: usize = 512;
 
 /// The place of a node in its document's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Id(u32);
+pub(super) struct Id(u32);
 
 /// The document node.
-pub const ROOT: Id = Id(0);
+pub(super) const ROOT: Id = Id(0);
 
 /// A parsed document.
 #[derive(Debug)]
-pub struct Document {
+pub(super) struct Document {
     nodes: Vec<Node>,
 }
 
@@ -45,7 +45,7 @@ struct Node {
 
 /// What a node is.
 #[derive(Debug)]
-pub enum Data {
+pub(super) enum Data {
     /// The document, or the content of the `<template>` that it names.
     Fragment(Option<Id>),
     /// `<!DOCTYPE html>`, by its name.
@@ -60,7 +60,7 @@ pub enum Data {
 
 /// An element without its children.
 #[derive(Debug)]
-pub struct Element {
+pub(super) struct Element {
     /// With its namespace, and its prefix where it was written with one.
     pub name: QualName,
     /// In the order in which they are written.
@@ -72,14 +72,14 @@ pub struct Element {
 
 impl Document {
     /// Parses a document as the HTML standard says. Bytes that are no UTF-8 become U+FFFD.
-    pub fn parse(html: &[u8]) -> Document {
+    pub(super) fn parse(html: &[u8]) -> Document {
         let document = Document { nodes: vec![Node::of(Data::Fragment(None))] };
         let sink = Sink { document: RefCell::new(document), root: ROOT };
         parse_document(sink, ParseOpts::default()).from_utf8().one(html)
     }
 
     /// Parses what stands in a template and appends it to `content`.
-    pub fn parse_into(&mut self, content: Id, html: &[u8]) {
+    pub(super) fn parse_into(&mut self, content: Id, html: &[u8]) {
         let mut document = std::mem::replace(self, Document { nodes: Vec::new() });
         let root = document.add(Data::Fragment(None));
         let sink = Sink { document: RefCell::new(document), root };
@@ -94,12 +94,12 @@ impl Document {
     }
 
     /// What a node is.
-    pub fn data(&self, id: Id) -> &Data {
+    pub(super) fn data(&self, id: Id) -> &Data {
         &self.node(id).data
     }
 
     /// The element at `id`, if it is one.
-    pub fn element(&self, id: Id) -> Option<&Element> {
+    pub(super) fn element(&self, id: Id) -> Option<&Element> {
         match self.data(id) {
             Data::Element(element) => Some(element),
             _ => None,
@@ -107,7 +107,7 @@ impl Document {
     }
 
     /// The element at `id`, to be changed.
-    pub fn element_mut(&mut self, id: Id) -> Option<&mut Element> {
+    pub(super) fn element_mut(&mut self, id: Id) -> Option<&mut Element> {
         match &mut self.node_mut(id).data {
             Data::Element(element) => Some(element),
             _ => None,
@@ -115,18 +115,18 @@ impl Document {
     }
 
     /// An element's name in HTML; none of a node that is no element, or one of SVG or MathML.
-    pub fn name(&self, id: Id) -> Option<&LocalName> {
+    pub(super) fn name(&self, id: Id) -> Option<&LocalName> {
         self.element(id).filter(|element| element.name.ns == ns!(html)).map(|element| &element.name.local)
     }
 
     /// The value of an element's attribute.
-    pub fn attribute(&self, id: Id, name: &str) -> Option<&str> {
+    pub(super) fn attribute(&self, id: Id, name: &str) -> Option<&str> {
         let mut attributes = self.element(id)?.attributes.iter();
         attributes.find(|attribute| &*attribute.name.local == name).map(|attribute| &*attribute.value)
     }
 
     /// Gives an element an attribute.
-    pub fn set_attribute(&mut self, id: Id, name: &str, value: &str) {
+    pub(super) fn set_attribute(&mut self, id: Id, name: &str, value: &str) {
         let Some(element) = self.element_mut(id) else { return };
         match element.attributes.iter_mut().find(|attribute| &*attribute.name.local == name) {
             Some(attribute) => attribute.value = value.into(),
@@ -135,22 +135,22 @@ impl Document {
     }
 
     /// The children of a node, first to last. Those of a template are its content's.
-    pub fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+    pub(super) fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
         std::iter::successors(self.node(id).first, |child| self.node(*child).next)
     }
 
     /// The children of an element, or of the content of a template.
-    pub fn contents(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+    pub(super) fn contents(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
         self.children(self.element(id).and_then(|element| element.content).unwrap_or(id))
     }
 
     /// The first child that is an element of this name.
-    pub fn child(&self, id: Id, name: &LocalName) -> Option<Id> {
+    pub(super) fn child(&self, id: Id, name: &LocalName) -> Option<Id> {
         self.children(id).find(|child| self.name(*child) == Some(name))
     }
 
     /// Every node below `id` in the order of the document, also those in templates.
-    pub fn below(&self, id: Id) -> Vec<Id> {
+    pub(super) fn below(&self, id: Id) -> Vec<Id> {
         let mut found = Vec::new();
         let mut waiting: Vec<Id> = self.contents(id).collect();
         waiting.reverse();
@@ -164,7 +164,7 @@ impl Document {
     }
 
     /// A new element that stands nowhere yet.
-    pub fn create_element(&mut self, name: LocalName, attributes: &[(&str, &str)]) -> Id {
+    pub(super) fn create_element(&mut self, name: LocalName, attributes: &[(&str, &str)]) -> Id {
         let is_template = name == local_name!("template");
         let element = Element {
             name: QualName::new(None, ns!(html), name),
@@ -176,17 +176,17 @@ impl Document {
     }
 
     /// A new comment that stands nowhere yet.
-    pub fn create_comment(&mut self, text: &str) -> Id {
+    pub(super) fn create_comment(&mut self, text: &str) -> Id {
         self.add(Data::Comment(text.into()))
     }
 
     /// A new doctype of HTML that stands nowhere yet.
-    pub fn create_doctype(&mut self) -> Id {
+    pub(super) fn create_doctype(&mut self) -> Id {
         self.add(Data::Doctype("html".into()))
     }
 
     /// Puts a node that stands nowhere before the child `next` of `parent`, or last.
-    pub fn insert(&mut self, parent: Id, node: Id, next: Option<Id>) {
+    pub(super) fn insert(&mut self, parent: Id, node: Id, next: Option<Id>) {
         let previous = match next {
             Some(next) => self.node_mut(next).previous.replace(node),
             None => self.node_mut(parent).last.replace(node),
@@ -200,7 +200,7 @@ impl Document {
     }
 
     /// Takes a node out of where it stands.
-    pub fn detach(&mut self, id: Id) {
+    pub(super) fn detach(&mut self, id: Id) {
         let node = self.node_mut(id);
         let (parent, previous, next) = (node.parent.take(), node.previous.take(), node.next.take());
         let Some(parent) = parent else { return };
@@ -215,12 +215,12 @@ impl Document {
     }
 
     /// A node as HTML, with what is in it.
-    pub fn html(&self, id: Id) -> String {
+    pub(super) fn html(&self, id: Id) -> String {
         self.serialized(id, TraversalScope::IncludeNode)
     }
 
     /// What is in a node, as HTML.
-    pub fn inner_html(&self, id: Id) -> String {
+    pub(super) fn inner_html(&self, id: Id) -> String {
         self.serialized(id, TraversalScope::ChildrenOnly(None))
     }
 

@@ -14,27 +14,27 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::conditions::{Verdict, wants_range};
 use super::open::PublicOpener;
 use super::path::{holds_separator, segments};
+use crate::http::{Verdict, wants_range};
 
 /// What of an address is escaped, besides what lies beyond ASCII. Escapes are left as they are.
 const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\');
 
 /// `public/`, or nothing where there is no such folder. Clones share it.
 #[derive(Clone)]
-pub struct PublicFiles(Option<Resolver<PublicOpener>>);
+pub(crate) struct PublicFiles(Option<Resolver<PublicOpener>>);
 
 /// What of `public/` has an address, besides its own files.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct FileRules {
+pub(crate) struct FileRules {
     /// Links may lead out of the folder.
     pub follow_links: bool,
 }
 
 impl PublicFiles {
     /// The files of a folder, by its canonical path.
-    pub fn new(folder: Option<&Path>, rules: FileRules) -> PublicFiles {
+    pub(crate) fn new(folder: Option<&Path>, rules: FileRules) -> PublicFiles {
         let FileRules { follow_links } = rules;
         let opener = |root: &Path| PublicOpener { root: root.to_owned(), follow_links };
         PublicFiles(folder.map(|folder| Resolver {
@@ -45,7 +45,7 @@ impl PublicFiles {
     }
 
     /// Whether [`answer`](PublicFiles::answer) has something else than 404 for a path. Asks the file system.
-    pub fn hold(&self, path: &str) -> bool {
+    pub(crate) fn hold(&self, path: &str) -> bool {
         let Some(resolver) = &self.0 else { return false };
         if segments(path).any(holds_separator) {
             return false;
@@ -60,7 +60,7 @@ impl PublicFiles {
     /// What stands at a path, which may come with a query: the file with its type, ETag and ranges, 301 to a folder with
     /// its slash, 304, 412, 416, 503 where no more files can be opened, or 404. Never leaves the folder, unless the rules
     /// allow it by a link.
-    pub async fn answer(
+    pub(crate) async fn answer(
         &self,
         method: &Method,
         headers: &HeaderMap,

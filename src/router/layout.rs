@@ -9,7 +9,7 @@ use thiserror::Error;
 
 /// The folders of one application. All paths are canonical.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// The folder that was given: a project, or the routes folder itself.
     pub root: PathBuf,
     /// What code may be imported from: the nearest folder from `root` up that has a `package.json`, else `root`.
@@ -22,7 +22,7 @@ pub struct Layout {
 
 /// Why a folder cannot be served.
 #[derive(Debug, Error)]
-pub enum LayoutError {
+pub(crate) enum LayoutError {
     /// Nothing is there.
     #[error("there is no folder `{}`: check the path", .0.display())]
     Missing(PathBuf),
@@ -120,7 +120,7 @@ impl Layout {
     /// others.
     ///
     /// Either way `dir/public` holds the static files if it exists and `public` names no other folder.
-    pub fn find(dir: &Path, public: Option<&Path>) -> Result<Layout, LayoutError> {
+    pub(crate) fn find(dir: &Path, public: Option<&Path>) -> Result<Layout, LayoutError> {
         let root = readable_folder(dir)?;
         let webflo = Webflo::read(&root)?;
         let routes = match (root.join("app"), &webflo.server_dir) {

@@ -16,7 +16,7 @@ const WELL_KNOWN: &str = ".well-known";
 
 /// Opens what lies below a folder.
 #[derive(Debug)]
-pub struct PublicOpener {
+pub(super) struct PublicOpener {
     /// The folder's canonical path.
     pub root: PathBuf,
     /// Whether links may lead out of the folder.
@@ -26,7 +26,7 @@ pub struct PublicOpener {
 impl PublicOpener {
     /// Whether a file has an address at a path below the folder, or a folder that is shown by its `index.html`. A
     /// file has none that ends in a slash.
-    pub fn holds(&self, path: &Path, ends_in_slash: bool) -> bool {
+    pub(super) fn holds(&self, path: &Path, ends_in_slash: bool) -> bool {
         let holds = |path: &Path| {
             if is_hidden(path) {
                 return None;
@@ -67,7 +67,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 /// Whether a file lies at a path below the folder `root` and has an address there. Links may not lead out.
-pub fn is_file_inside(root: &Path, path: &Path) -> io::Result<bool> {
+pub(super) fn is_file_inside(root: &Path, path: &Path) -> io::Result<bool> {
     if is_hidden(path) {
         return Ok(false);
     }

@@ -16,7 +16,7 @@ use super::views::Sources;
 
 /// A page of the routes folder.
 #[derive(Debug)]
-pub struct Page {
+pub(crate) struct Page {
     /// The route of its folder, e.g. `/products/-`, in ASCII.
     pub id: String,
     /// The same for HTTP.
@@ -31,7 +31,7 @@ pub struct Page {
 
 /// Why a page cannot be shown.
 #[derive(Debug, Clone, Error)]
-pub enum PageError {
+pub(crate) enum PageError {
     /// The operating system refused, or the file is gone.
     #[error("cannot read the page `{}`: {message}", .path.display())]
     Unreadable {
@@ -44,7 +44,7 @@ pub enum PageError {
 
 /// A page as it was written, with nothing rendered into it, cut where the address of a line may stand.
 #[derive(Debug)]
-pub struct Blank {
+pub(crate) struct Blank {
     /// Up to the first place in the head.
     pub before: String,
     /// The rest.
@@ -108,17 +108,17 @@ impl Page {
     }
 
     /// The page for `runtime-js/page/page.js`, as JSON.
-    pub fn template(&self) -> Result<&str, &PageError> {
+    pub(crate) fn template(&self) -> Result<&str, &PageError> {
         self.parsed().map(|parsed| parsed.template.as_str())
     }
 
     /// Whether the page loads OOHTML, which then goes on with it in the browser.
-    pub fn brings_oohtml(&self) -> bool {
+    pub(crate) fn brings_oohtml(&self) -> bool {
         self.parsed().is_ok_and(|parsed| parsed.brings_oohtml)
     }
 
     /// The page as it was written.
-    pub fn blank(&self) -> Result<&Blank, &PageError> {
+    pub(crate) fn blank(&self) -> Result<&Blank, &PageError> {
         self.parsed().map(|parsed| &parsed.blank)
     }
 
@@ -132,7 +132,7 @@ impl Page {
     }
 
     /// Reads the files that it is made of, once: what they hold then is the page for as long as this lives.
-    pub fn read(&self) -> Result<(), PageError> {
+    pub(crate) fn read(&self) -> Result<(), PageError> {
         let html = self.read_bytes()?;
         // Which other files there are is known when it has been parsed.
         if memchr::memmem::find(&html, b"<template").is_some() {

@@ -6,7 +6,7 @@ use std::iter;
 use std::str;
 
 /// The segments of a URL path, escapes untouched; empty ones (`//`, a trailing `/`) are dropped.
-pub fn segments(path: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 

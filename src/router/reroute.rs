@@ -14,7 +14,6 @@ use std::fmt::Write;
 use thiserror::Error;
 
 use super::path::{is_current, is_parent, same_segment, segments};
-use super::tree::Step;
 
 /// What a URL writes as escapes in a path, besides controls and what is not ASCII.
 const ESCAPED_IN_PATH: &str = " \"<>?^`{}";
@@ -23,7 +22,7 @@ const ESCAPED_IN_QUERY: &str = " \"<>'";
 
 /// A re-route, ready to be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reroute {
+pub(crate) struct Reroute {
     /// An absolute path without dot segments. It ends in `/` if the target did.
     pub path: String,
     /// What followed the target's `?`, if anything did. The current query is not inherited.
@@ -34,7 +33,7 @@ pub struct Reroute {
 
 /// Why a handler cannot re-route to a target.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RerouteError {
+pub(crate) enum RerouteError {
     /// There are more `..` than folders.
     #[error("next(\"{target}\") leaves the root: from `{from}` there is no such folder to go up to")]
     AboveRoot {
@@ -55,7 +54,7 @@ pub enum RerouteError {
 ///
 /// `target` is a path with or without a query; a fragment is dropped. URLs of this application's own
 /// origin are the caller's to shorten to their path: here every scheme or host is outbound.
-pub fn reroute(current_path: &str, consumed: u32, target: &str) -> Result<Reroute, RerouteError> {
+pub(crate) fn reroute(current_path: &str, consumed: u32, target: &str) -> Result<Reroute, RerouteError> {
     let without_fragment = target.split_once('#').map_or(target, |(before, _)| before);
     let (path, query) = without_fragment.split_once('?').unwrap_or((without_fragment, ""));
     // URLs of the web read `\` as `/`; so must we, or `event.url` would disagree with the route.
@@ -85,12 +84,7 @@ pub fn reroute(current_path: &str, consumed: u32, target: &str) -> Result<Rerout
     })
 }
 
-impl Reroute {
-    /// Whether a step of the new path's node is to run.
-    pub fn asks(&self, step: &Step) -> bool {
-        self.skip_depth.is_none_or(|skipped| step.depth > skipped)
-    }
-}
+impl Reroute {}
 
 /// Whether the text begins as an absolute URL does: a letter, then letters, digits, `+-.`, then `:`.
 fn has_scheme(text: &str) -> bool {
@@ -136,13 +130,18 @@ mod tests {
         Ok(Reroute { path: path.to_owned(), query: None, skip_depth })
     }
 
+    /// Whether a step of the new path's node is to run, as `runtime-js/dispatch/` decides it.
+    fn asks(reroute: &Reroute, step: &crate::router::Step) -> bool {
+        reroute.skip_depth.is_none_or(|skipped| step.depth > skipped)
+    }
+
     #[test]
     fn reroute_absolute_path_asks_the_root_again() {
         let routes = routes(&["/", "/products"]);
         let found = reroute("/cart/1", 1, "/products").unwrap();
         assert_eq!(Ok(found.clone()), to("/products", None));
         let steps = &routes.node(routes.resolve(&found.path)).steps;
-        assert!(steps.len() == 2 && steps.iter().all(|step| found.asks(step)));
+        assert!(steps.len() == 2 && steps.iter().all(|step| asks(&found, step)));
     }
 
     #[test]
@@ -157,7 +156,7 @@ mod tests {
         let routes = routes(&["/", "/products", "/products/-"]);
         let found = reroute("/products/7", 1, "8").unwrap();
         let steps = &routes.node(routes.resolve(&found.path)).steps;
-        let asked: Vec<_> = steps.iter().filter(|step| found.asks(step)).map(|step| step.depth).collect();
+        let asked: Vec<_> = steps.iter().filter(|step| asks(&found, step)).map(|step| step.depth).collect();
         assert_eq!(asked, [2]);
     }
 

@@ -20,18 +20,18 @@ use super::views::{Sources, has_imports, is_view};
 const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
 
 /// The names of a folder's page; the first that exists is taken.
-pub const PAGES: [&str; 2] = ["page.html", "index.html"];
+pub(crate) const PAGES: [&str; 2] = ["page.html", "index.html"];
 
 /// The page of a folder in `public/`, and the layout of all below it.
-pub const DOCUMENT: &str = "index.html";
+pub(crate) const DOCUMENT: &str = "index.html";
 
 /// The folder that stands for any one segment; `public/` has none.
 const WILDCARD: &str = "-";
 /// The name of a folder's error page. That of the whole site may also lie in the folder of static files.
-pub const ERROR_PAGE: &str = "error.html";
+pub(crate) const ERROR_PAGE: &str = "error.html";
 
 /// Whether a file is a handler of the server by its name.
-pub fn is_server_handler(file: &Path) -> bool {
+pub(crate) fn is_server_handler(file: &Path) -> bool {
     let Some((stem, extension)) =
         file.file_name().and_then(OsStr::to_str).and_then(|name| name.rsplit_once('.'))
     else {
@@ -74,7 +74,7 @@ struct Document {
 
 /// Why the routes folder could not be read.
 #[derive(Debug, Error)]
-pub enum ScanError {
+pub(crate) enum ScanError {
     /// The operating system refused.
     #[error("cannot read `{}` in the routes folder: {source}", .path.display())]
     Unreadable {

@@ -19,7 +19,7 @@ const WILDCARD: &str = "-";
 
 /// Where a handler runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Layer {
+pub(crate) enum Layer {
     /// In this process; the only layer that answers requests here.
     Server,
     /// In the page.
@@ -30,7 +30,7 @@ pub enum Layer {
 
 /// A handler's file. Prints as `server /products/- <path of the file>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handler {
+pub(crate) struct Handler {
     /// Its index in [`Routes::handlers`].
     pub id: u32,
     /// The folders above it as a path, e.g. `/products/-`.
@@ -43,15 +43,15 @@ pub struct Handler {
 
 /// The index of a [`Node`] in [`Routes::nodes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct NodeId(pub u32);
+pub(crate) struct NodeId(pub u32);
 
 /// The index of a [`Page`] in [`Routes::pages`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PageId(pub u32);
+pub(crate) struct PageId(pub u32);
 
 /// A place in the tree that a path can end at, or fall off from.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// The folders down to here as a path, e.g. `/products/-`; the root is `/`.
     pub pattern: String,
     /// The server handlers to ask, in order: the root's first, this folder's own last.
@@ -71,7 +71,7 @@ pub struct Node {
 
 /// One handler asked on the way to a [`Node`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub(crate) struct Step {
     /// Its index in [`Routes::handlers`].
     pub handler: u32,
     /// How many segments of the path are consumed when it runs; 0 for the root's.
@@ -80,7 +80,7 @@ pub struct Step {
 
 /// Every handler of an application, and which of them a path asks.
 #[derive(Debug)]
-pub struct Routes {
+pub(crate) struct Routes {
     handlers: Vec<Handler>,
     /// The root is the first and always there.
     nodes: Vec<Node>,
@@ -90,12 +90,12 @@ pub struct Routes {
 
 impl Routes {
     /// Routes of which nothing is known yet: no path has a handler.
-    pub fn none() -> Routes {
+    pub(crate) fn none() -> Routes {
         Routes::of(&Folder::default(), Arc::default())
     }
 
     /// Reads the routes folder.
-    pub fn scan(layout: &Layout) -> Result<Routes, ScanError> {
+    pub(crate) fn scan(layout: &Layout) -> Result<Routes, ScanError> {
         let sources = Arc::new(Sources::of(layout));
         scan::scan(layout, &sources).map(|root| Routes::of(&root, sources))
     }
@@ -107,32 +107,32 @@ impl Routes {
     }
 
     /// The files that pages have been made of so far.
-    pub fn page_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn page_files(&self) -> Vec<PathBuf> {
         self.sources.files()
     }
 
     /// Every handler of every layer, folder by folder, parents first, names in order.
-    pub fn handlers(&self) -> &[Handler] {
+    pub(crate) fn handlers(&self) -> &[Handler] {
         &self.handlers
     }
 
     /// Every place a path can end at, in the same order.
-    pub fn nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
     /// Every page, also of folders where no request ends.
-    pub fn pages(&self) -> &[Page] {
+    pub(crate) fn pages(&self) -> &[Page] {
         &self.pages
     }
 
     /// One of [`Routes::pages`].
-    pub fn page(&self, id: PageId) -> Option<&Page> {
+    pub(crate) fn page(&self, id: PageId) -> Option<&Page> {
         self.pages.get(id.0 as usize)
     }
 
     /// The page that shows the states of a path.
-    pub fn page_of(&self, path: &str) -> Option<&Page> {
+    pub(crate) fn page_of(&self, path: &str) -> Option<&Page> {
         self.page(self.node(self.resolve(path)).page?)
     }
 
@@ -140,7 +140,7 @@ impl Routes {
     ///
     /// # Panics
     /// When `id` comes from other routes and is not one of these.
-    pub fn node(&self, id: NodeId) -> &Node {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 
@@ -149,7 +149,7 @@ impl Routes {
     /// At each segment the folder of that name is taken, if it has a handler; else `-`, if that has
     /// one; else whichever of the two leads on to the next segment, the name before `-`. A segment
     /// that is no folder's name (`.`, `..`, broken UTF-8) ends the walk, as an unknown one does.
-    pub fn resolve(&self, path: &str) -> NodeId {
+    pub(crate) fn resolve(&self, path: &str) -> NodeId {
         let mut at = NodeId(0);
         let mut rest = segments(path).peekable();
         while let Some(segment) = rest.next() {

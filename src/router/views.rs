@@ -31,7 +31,7 @@ type ReadFile = Result<Arc<[u8]>, String>;
 
 /// The files that the pages of one generation are made of, each read once.
 #[derive(Debug, Default)]
-pub struct Sources {
+pub(super) struct Sources {
     routes: PathBuf,
     project: PathBuf,
     public: Option<PathBuf>,
@@ -57,18 +57,18 @@ struct Waiting {
 }
 
 impl Sources {
-    pub fn of(layout: &Layout) -> Sources {
+    pub(super) fn of(layout: &Layout) -> Sources {
         let Layout { routes, project, public, .. } = layout.clone();
         Sources { routes, project, public, ..Sources::default() }
     }
 
     /// Every file that was looked for.
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         locked(&self.read).keys().cloned().collect()
     }
 
     /// What a file holds, the first time that it was read.
-    pub fn bytes(&self, path: &Path) -> Result<Arc<[u8]>, String> {
+    pub(super) fn bytes(&self, path: &Path) -> Result<Arc<[u8]>, String> {
         let mut read = locked(&self.read);
         if let Some(known) = read.get(path) {
             return known.clone();
@@ -80,7 +80,7 @@ impl Sources {
 
     /// Puts into each template of a page what stands in files, and says in the body which of the views are the
     /// page's: those of the route `pattern`.
-    pub fn fill(&self, document: &mut Document, page: &Path, pattern: &str) {
+    pub(super) fn fill(&self, document: &mut Document, page: &Path, pattern: &str) {
         let is_template = |document: &Document, id: &Id| document.name(*id) == Some(&local_name!("template"));
         let templates = document.below(ROOT).into_iter().filter(|id| is_template(document, id));
         let mut waiting: Vec<_> =

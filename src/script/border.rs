@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 const PACKAGES: &str = "node_modules";
 
 /// The border around a project. Links are followed before a file counts as inside.
-pub struct Border {
+pub(super) struct Border {
     project: PathBuf,
     /// Folders outside of the project where packages lie that the project has installed, by a link or above itself.
     packages: Mutex<HashSet<PathBuf>>,
@@ -17,7 +17,7 @@ pub struct Border {
 
 /// A file beyond the border.
 #[derive(Debug)]
-pub struct Outside {
+pub(crate) struct Outside {
     file: PathBuf,
     /// Where the file really is, if that is another place.
     real: Option<PathBuf>,
@@ -44,12 +44,12 @@ impl fmt::Display for Outside {
 
 impl Border {
     /// `project` is canonical.
-    pub fn around(project: &Path) -> Border {
+    pub(super) fn around(project: &Path) -> Border {
         Border { project: project.to_owned(), packages: Mutex::default() }
     }
 
     /// Fails where `file` is no code of the project.
-    pub fn check(&self, file: &Path) -> Result<(), Outside> {
+    pub(super) fn check(&self, file: &Path) -> Result<(), Outside> {
         let real = file.canonicalize().ok();
         let place = real.as_deref().unwrap_or(file);
         if self.holds(place) || (is_in_package(file) && file.starts_with(&self.project)) {
@@ -61,7 +61,7 @@ impl Border {
 
     /// Lets in the package that `specifier` names in a file in `folder`, which was found to be `file`; `written` is its
     /// path before links in the package were followed.
-    pub fn admit(
+    pub(super) fn admit(
         &self,
         specifier: &str,
         folder: &Path,

@@ -11,13 +11,13 @@ use liveline_compiler::facts::is_common_js;
 use liveline_compiler::{minify, transpile};
 
 /// Compiles and resolves as browsers need it.
-pub struct BrowserTools {
+pub(crate) struct BrowserTools {
     modules: Modules,
 }
 
 impl BrowserTools {
     /// For a project, whose folder this is.
-    pub fn of(project: &Path) -> BrowserTools {
+    pub(crate) fn of(project: &Path) -> BrowserTools {
         BrowserTools { modules: Modules::for_browsers(project) }
     }
 }

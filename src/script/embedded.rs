@@ -15,7 +15,7 @@ mod scripts {
 }
 
 /// Sources of the scripts that extensions load when first used, sorted by specifier.
-pub static SCRIPTS: &[(&str, &str)] = scripts::SCRIPTS;
+pub(super) static SCRIPTS: &[(&str, &str)] = scripts::SCRIPTS;
 
 deno_core::extension!(
     liveline_permissions,
@@ -24,7 +24,7 @@ deno_core::extension!(
 );
 
 /// The extensions of an isolate, in the order in which they depend on each other.
-pub fn extensions(exchanges: Exchanges, databases: Databases, memory: Memory) -> Vec<Extension> {
+pub(super) fn extensions(exchanges: Exchanges, databases: Databases, memory: Memory) -> Vec<Extension> {
     let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
     // Handlers are the operator's own code: they may reach what the process may.
     let permissions = PermissionsContainer::allow_all(parser);
@@ -32,7 +32,7 @@ pub fn extensions(exchanges: Exchanges, databases: Databases, memory: Memory) ->
 }
 
 /// The same for an isolate that no handler will run in.
-pub fn stateless_extensions() -> Vec<Extension> {
+pub(super) fn stateless_extensions() -> Vec<Extension> {
     in_order(liveline_permissions::lazy_init(), ext::liveline::lazy_init())
 }
 

@@ -5,13 +5,13 @@
 //! Errors that mean that V8 itself is broken (a check that failed) end the process as ever.
 
 /// Replaces what V8 does before it ends the process. Call it when the platform is started.
-pub fn install() {
+pub(super) fn install() {
     #[cfg(all(feature = "v8", target_os = "linux"))]
     hook::install();
 }
 
 #[cfg(all(feature = "v8", target_os = "linux"))]
-pub use hook::guard_this_thread;
+pub(super) use hook::guard_this_thread;
 
 #[cfg(all(feature = "v8", target_os = "linux"))]
 #[expect(unsafe_code, reason = "V8 exports these to C++ alone")]
@@ -41,7 +41,7 @@ mod hook {
         fn set_fatal_function(on_fatal: OnFatal);
     }
 
-    pub fn install() {
+    pub(super) fn install() {
         // SAFETY: both store a pointer to a function that lives as long as the process; the signatures are those of
         // V8's src/base/logging.h.
         unsafe {
@@ -51,7 +51,7 @@ mod hook {
     }
 
     /// What V8 cannot do for the isolate on this thread costs that isolate, not the process.
-    pub fn guard_this_thread(pulse: &Arc<Pulse>) {
+    pub(crate) fn guard_this_thread(pulse: &Arc<Pulse>) {
         PULSE.set(Arc::downgrade(pulse));
     }
 

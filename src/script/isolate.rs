@@ -27,10 +27,10 @@ use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
 use super::{embedded, fatal, snapshot};
 use crate::config::Limits;
 use crate::ext::{
-    Answer, Begun, Call, Exchanges, Memory, Streams, Unanswered, current_exchange, from_exception,
-    from_js_error,
+    Begun, Call, Exchanges, Memory, Streams, Unanswered, current_exchange, from_exception, from_js_error,
 };
-use crate::lines::{Hub, Told};
+use crate::http::Answer;
+use crate::lines::{Hub, LineEvent};
 use crate::metrics::Heap;
 use crate::router::{Handler, Layer, NodeId, PageId, Step, segments};
 use liveline_compiler::Diagnostic;
@@ -62,7 +62,7 @@ const SMALL_HEAP: usize = 16 << 20;
 const WORTH_TIDYING: usize = 1 << 20;
 
 /// JavaScript, from outside. All calls happen on the thread that made it.
-pub struct Isolate {
+pub(crate) struct Isolate {
     // Handles into the heap go before the runtime that owns it.
     functions: Functions,
     #[cfg(feature = "v8")]
@@ -101,7 +101,7 @@ pub struct Isolate {
 }
 
 /// What the first turn of a request came to.
-pub enum Dispatched {
+pub(crate) enum Dispatched {
     Answered(ExchangeId, Answer),
     Waiting(ExchangeId, Unanswered),
     Lost(ExchangeId),
@@ -129,13 +129,13 @@ struct Functions {
 
 impl Isolate {
     /// The engine that this was built with.
-    pub const ENGINE: &str = if cfg!(feature = "v8") { "v8" } else { "quickjs" };
+    pub(crate) const ENGINE: &str = if cfg!(feature = "v8") { "v8" } else { "quickjs" };
 
     /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
     /// did, because V8 protects its memory by thread.
     ///
     /// No WebAssembly memory grows beyond `max_heap` bytes, where that is known.
-    pub fn init_engine(max_heap: Option<u64>) {
+    pub(crate) fn init_engine(max_heap: Option<u64>) {
         // Loops that Turbofan takes over from Maglev while they run lose their interrupt checks if their bodies
         // allocate (seen with V8 15.0), and then nothing can stop them. Such a loop stays with Maglev.
         #[cfg(feature = "v8")]
@@ -156,7 +156,7 @@ impl Isolate {
     /// Starts a runtime with the host's own JavaScript and no handlers, for a project whose folder this is. Needs a tokio
     /// context. `lost` is called from another thread if its code runs on and cannot be stopped, with the exchange that
     /// it runs for, if that is known.
-    pub fn new(
+    pub(crate) fn new(
         project: &Path,
         limits: Limits,
         exchanges: Exchanges,
@@ -233,7 +233,7 @@ impl Isolate {
     }
 
     /// Loads the web's classes that the host uses, as most handlers do, unless they are there already.
-    pub fn warm(&self) {
+    pub(crate) fn warm(&self) {
         self.enter(|scope, functions| {
             call(scope, &functions.warm, &[]);
         });
@@ -241,7 +241,7 @@ impl Isolate {
 
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is told of
     /// each before it runs, `stalled` is called when one waits for a while.
-    pub async fn load(
+    pub(crate) async fn load(
         &self,
         site: &Site,
         sources: Arc<Sources>,
@@ -379,7 +379,7 @@ impl Isolate {
 
     /// Loads every handler of the server's layer, to see what each exports, by name with whether it is a function, or
     /// why it does not load. Nothing is served afterwards. `loads` is told of each before it runs.
-    pub async fn examine(
+    pub(crate) async fn examine(
         &self,
         site: &Site,
         loads: impl Fn(&Path),
@@ -415,7 +415,7 @@ impl Isolate {
     }
 
     /// What a `render` attribute says, as `page/binding_problems.js` gives it.
-    pub fn bindings_of(&self, text: &str) -> String {
+    pub(crate) fn bindings_of(&self, text: &str) -> String {
         let mut bindings = String::new();
         self.enter(|scope, functions| {
             let (receiver, text) = (v8::undefined(scope).into(), string(scope, text));
@@ -428,24 +428,24 @@ impl Isolate {
     }
 
     /// Whether requests to a node are held against the page that sent them. The nearest handler that says so decides.
-    pub fn checks_csrf(&self, steps: &[Step]) -> bool {
+    pub(crate) fn checks_csrf(&self, steps: &[Step]) -> bool {
         let csrf = self.csrf.borrow();
         csrf.is_empty()
             || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
     }
 
     /// Every file that the handlers are made of.
-    pub fn files(&self) -> HashSet<PathBuf> {
+    pub(crate) fn files(&self) -> HashSet<PathBuf> {
         self.loader.files()
     }
 
     /// What each of those imports of other files.
-    pub fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+    pub(crate) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
         self.loader.imports()
     }
 
     /// Runs the handlers for a request, until they have answered or wait for something.
-    pub fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
+    pub(crate) fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
         let method = request.parts.method.clone();
         let uri = request.parts.uri.clone();
         let path = uri.path();
@@ -473,7 +473,7 @@ impl Isolate {
     }
 
     /// A page with `json` as its state. None: it cannot be rendered.
-    pub fn render(&self, page: PageId, json: &str, status: StatusCode) -> Option<String> {
+    pub(crate) fn render(&self, page: PageId, json: &str, status: StatusCode) -> Option<String> {
         let mut html = None;
         self.pulse.is_for(None);
         self.enter(|scope, functions| {
@@ -487,7 +487,7 @@ impl Isolate {
     }
 
     /// Delivers what happened on a line.
-    pub fn deliver(&self, told: &Told) {
+    pub(crate) fn deliver(&self, told: &LineEvent) {
         let id = told.exchange.0 as f64;
         self.pulse.is_for(Some(told.exchange.0));
         match &told.event {
@@ -549,7 +549,7 @@ impl Isolate {
     }
 
     /// Delivers messages of raw sockets, as many in one turn as fit into five milliseconds. Says how many it took.
-    pub fn deliver_messages(&self, told: &[Told]) -> usize {
+    pub(crate) fn deliver_messages(&self, told: &[LineEvent]) -> usize {
         self.enter(|scope, functions| {
             let messages: Vec<_> = told.iter().flat_map(|told| message(scope, told)).collect();
             let messages = v8::Array::new_with_elements(scope, &messages);
@@ -561,17 +561,17 @@ impl Isolate {
     }
 
     /// When a client that takes one answer has waited long enough for a state after the one that it could have now.
-    pub fn settles_at(&self, exchange: ExchangeId) -> Option<Instant> {
+    pub(crate) fn settles_at(&self, exchange: ExchangeId) -> Option<Instant> {
         self.with_exchanges(|exchanges| exchanges.settles_at(exchange))
     }
 
     /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
-    pub fn settle(&self, exchange: ExchangeId) {
+    pub(crate) fn settle(&self, exchange: ExchangeId) {
         self.with_exchanges(|exchanges| exchanges.settle(exchange));
     }
 
     /// Ends an exchange from outside: its line closed, its client left, its time is up.
-    pub fn end(&self, exchange: ExchangeId, close: &Close) {
+    pub(crate) fn end(&self, exchange: ExchangeId, close: &Close) {
         self.with_exchanges(|exchanges| exchanges.gone(exchange));
         self.tell_closed(exchange, close);
     }
@@ -589,7 +589,7 @@ impl Isolate {
     }
 
     /// Drives timers, promises and asynchronous ops. Never ready: there may always be another request.
-    pub async fn run(&self) {
+    pub(crate) async fn run(&self) {
         std::future::poll_fn(|cx| {
             *self.waker.borrow_mut() = Some(cx.waker().clone());
             if let Poll::Ready(Err(error)) = self.poll(cx) {
@@ -603,7 +603,7 @@ impl Isolate {
     }
 
     /// How full it is.
-    pub fn heap(&self) -> Heap {
+    pub(crate) fn heap(&self) -> Heap {
         let mut runtime = self.runtime.borrow_mut();
         let isolate = runtime.v8_isolate();
         self.memory.look(isolate);
@@ -612,13 +612,13 @@ impl Isolate {
     }
 
     /// Whether what turns say on lines waits for the end of a later one.
-    pub fn hold_back(&self, holds_back: bool) {
+    pub(crate) fn hold_back(&self, holds_back: bool) {
         self.holds_back.set(holds_back);
     }
 
     /// Has the heap give back what it does not need whenever nothing ran for a while: V8 collects garbage as code makes
     /// more of it, and lines that idle make none. It does so bit by bit, as the event loop is polled. Never ready.
-    pub async fn tidy(&self) {
+    pub(crate) async fn tidy(&self) {
         let (mut beats, mut kept) = (0, 0);
         loop {
             tokio::time::sleep(QUIET).await;
@@ -645,37 +645,37 @@ impl Isolate {
     }
 
     /// Whether no exchange is left.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.with_exchanges(|exchanges| exchanges.is_empty())
     }
 
     /// Waits until no exchange is left. Needs [`Isolate::announce_idle`].
-    pub async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         self.idle.notified().await;
     }
 
     /// From now on the end of the last exchange is announced.
-    pub fn announce_idle(&self) {
+    pub(crate) fn announce_idle(&self) {
         self.announces_idle.set(true);
     }
 
     /// Handlers' streams of events come to their end, now and from now on.
-    pub fn end_events(&self) {
+    pub(crate) fn end_events(&self) {
         self.state.borrow_mut().borrow_mut::<Streams>().stop();
     }
 
     /// Waits until the heap is full of what is no garbage, whoever was stopped for it.
-    pub async fn filled(&self) {
+    pub(crate) async fn filled(&self) {
         self.filled.notified().await;
     }
 
     /// Whether what is no garbage is half as much again as it may be.
-    pub fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.is_spent.get()
     }
 
     /// Answers what is unanswered; the isolate will not run again.
-    pub fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         self.with_exchanges(Exchanges::give_up);
     }
 

@@ -21,7 +21,7 @@ use liveline_compiler::first_await;
 use liveline_compiler::transpile;
 
 /// Reads the modules of its generation from files, and remembers which.
-pub struct Loader {
+pub(super) struct Loader {
     modules: Modules,
     /// What the generation has read so far; this loader's own until it is known which that is.
     sources: RefCell<Arc<Sources>>,
@@ -35,7 +35,7 @@ pub struct Loader {
 
 impl Loader {
     /// For the handlers of a project, whose folder this is.
-    pub fn of(project: &Path) -> Loader {
+    pub(super) fn of(project: &Path) -> Loader {
         Loader {
             modules: Modules::of(project),
             sources: RefCell::default(),
@@ -48,7 +48,7 @@ impl Loader {
     }
 
     /// Fails where a handler is no code of the project.
-    pub fn check(&self, handler: &Path, url: &ModuleSpecifier) -> Result<(), Diagnostic> {
+    pub(super) fn check(&self, handler: &Path, url: &ModuleSpecifier) -> Result<(), Diagnostic> {
         match self.sources.borrow().module(url) {
             // That was when it was read, and what has become of the file makes no difference.
             Some(_) => Ok(()),
@@ -57,22 +57,22 @@ impl Loader {
     }
 
     /// Every file that was read so far.
-    pub fn files(&self) -> HashSet<PathBuf> {
+    pub(super) fn files(&self) -> HashSet<PathBuf> {
         self.files.borrow().clone()
     }
 
     /// What each file that was read imports of other files.
-    pub fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+    pub(super) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
         self.imports.borrow().clone()
     }
 
     /// From now on it loads what this generation has read.
-    pub fn load_from(&self, sources: Arc<Sources>) {
+    pub(super) fn load_from(&self, sources: Arc<Sources>) {
         *self.sources.borrow_mut() = sources;
     }
 
     /// The files with a top-level await that a handler is made of, what is imported first, with the line of the first.
-    pub fn awaits(&self, handler: &Path) -> Vec<(PathBuf, usize)> {
+    pub(super) fn awaits(&self, handler: &Path) -> Vec<(PathBuf, usize)> {
         let imports = self.imports.borrow();
         let (mut seen, mut found) = (HashSet::new(), Vec::new());
         // Each file stands on the way down twice: to go into, and to look at once what it imports was looked at.
@@ -90,7 +90,7 @@ impl Loader {
     }
 
     /// The error that ended the last load, if it came from here.
-    pub fn take_failure(&self) -> Option<Diagnostic> {
+    pub(super) fn take_failure(&self) -> Option<Diagnostic> {
         self.failure.borrow_mut().take()
     }
 

@@ -19,14 +19,14 @@ const START: usize = 3;
 const BUFFER: usize = 4;
 
 /// The queue that does not run. It goes before its isolate.
-pub struct SpareQueue {
+pub(super) struct SpareQueue {
     queue: v8::UniqueRef<v8::MicrotaskQueue>,
     running: *mut usize,
     is_known: bool,
 }
 
 /// Where interrupts move microtasks from and to.
-pub struct Rescue {
+pub(super) struct Rescue {
     running: *const v8::MicrotaskQueue,
     spare: *const v8::MicrotaskQueue,
     is_wanted: AtomicBool,
@@ -34,7 +34,7 @@ pub struct Rescue {
 
 impl SpareQueue {
     /// For the isolate of `runtime`. Call it before handlers run.
-    pub fn new(runtime: &mut JsRuntime) -> SpareQueue {
+    pub(super) fn new(runtime: &mut JsRuntime) -> SpareQueue {
         deno_core::scope!(scope, runtime);
         let queue = v8::MicrotaskQueue::new(scope, v8::MicrotasksPolicy::Explicit);
         let running = std::ptr::from_ref(scope.get_current_context().get_microtask_queue());
@@ -64,14 +64,14 @@ impl SpareQueue {
     }
 
     /// For the interrupts of this isolate. None if this V8's queues are others than those that are known.
-    pub fn rescue(&self) -> Option<Rescue> {
+    pub(super) fn rescue(&self) -> Option<Rescue> {
         let (running, spare) = (self.running.cast_const().cast(), &raw const *self.queue);
         self.is_known.then(|| Rescue { running, spare, is_wanted: AtomicBool::new(true) })
     }
 
     /// Takes back what was moved, unless microtasks came meanwhile: those have to run first. Call it when the
     /// termination is over.
-    pub fn give_back(&self) {
+    pub(super) fn give_back(&self) {
         if !self.is_known {
             return;
         }
@@ -91,7 +91,7 @@ impl Rescue {
     ///
     /// # Safety
     /// Only from an interrupt of the isolate, before it terminates.
-    pub unsafe fn set_aside(&self) {
+    pub(super) unsafe fn set_aside(&self) {
         if !self.is_wanted.load(Ordering::Relaxed) {
             return;
         }
@@ -112,7 +112,7 @@ impl Rescue {
     }
 
     /// Whether what waits is kept from now on.
-    pub fn is_wanted(&self, is_wanted: bool) {
+    pub(super) fn is_wanted(&self, is_wanted: bool) {
         self.is_wanted.store(is_wanted, Ordering::Relaxed);
     }
 }

@@ -19,20 +19,20 @@ mod isolate;
 mod loader;
 #[cfg(feature = "v8")]
 mod microtasks;
-pub mod modules;
+pub(crate) mod modules;
 mod site;
 mod snapshot;
 mod sources;
 #[cfg(feature = "v8")]
 mod stack;
 mod stall;
-pub mod survey;
+pub(crate) mod survey;
 mod values;
 mod watchdog;
 
-pub use browser_tools::BrowserTools;
-pub use isolate::{Dispatched, Isolate};
-pub use site::Site;
-pub use snapshot::{SnapshotError, keep as keep_snapshot};
-pub use sources::Sources;
-pub use stall::Stall;
+pub(crate) use browser_tools::BrowserTools;
+pub(crate) use isolate::{Dispatched, Isolate};
+pub(crate) use site::Site;
+pub(crate) use snapshot::{SnapshotError, keep as keep_snapshot};
+pub(crate) use sources::Sources;
+pub(crate) use stall::Stall;

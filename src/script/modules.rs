@@ -48,7 +48,7 @@ const OWN_SCHEME: &str = "liveline:";
 /// Why a specifier leads nowhere. The message names the file that asked.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 #[class(type)]
-pub enum ResolveError {
+pub(crate) enum ResolveError {
     #[error("cannot import \"{specifier}\" from {from}: {reason}")]
     Unresolved { specifier: String, from: String, reason: String },
     #[error("cannot import \"{specifier}\" from {from}: {outside}")]
@@ -58,7 +58,7 @@ pub enum ResolveError {
 }
 
 /// Resolves specifiers: files, the host's own packages, and ESM packages in `node_modules`.
-pub struct Modules {
+pub(crate) struct Modules {
     packages: Resolver,
     /// The same, with paths as they are written: links in packages are not followed.
     written: Resolver,
@@ -67,12 +67,12 @@ pub struct Modules {
 
 impl Modules {
     /// For the handlers of a project, whose folder this is.
-    pub fn of(project: &Path) -> Modules {
+    pub(crate) fn of(project: &Path) -> Modules {
         Modules::with_conditions(project, &["import", "default"])
     }
 
     /// Packages as browsers get them.
-    pub fn for_browsers(project: &Path) -> Modules {
+    pub(crate) fn for_browsers(project: &Path) -> Modules {
         Modules::with_conditions(project, &["browser", "import", "default"])
     }
 
@@ -91,13 +91,13 @@ impl Modules {
     }
 
     /// Fails where a handler is no code of the project: a link led to it.
-    pub fn check_handler(&self, handler: &Path) -> Result<(), Diagnostic> {
+    pub(crate) fn check_handler(&self, handler: &Path) -> Result<(), Diagnostic> {
         let refusal = |outside| Diagnostic::new(format!("a link in the routes folder is refused: {outside}"));
         self.border.check(handler).map_err(refusal)
     }
 
     /// What `specifier` means in the module `referrer`.
-    pub fn resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, ResolveError> {
+    pub(crate) fn resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, ResolveError> {
         if let Some((name, _)) = OWN.iter().find(|(name, _)| *name == specifier) {
             let url = format!("{OWN_SCHEME}{name}");
             return Ok(ModuleSpecifier::parse(&url).expect("own names are valid URLs"));
@@ -143,13 +143,13 @@ impl Modules {
 }
 
 /// The name and the source of one of the host's own modules.
-pub fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
+pub(crate) fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
     OWN.iter().chain(&HOST).find(|(own, _)| *own == name).copied()
 }
 
 /// The names by which the host's own modules are imported.
-pub fn own_names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn own_names() -> impl Iterator<Item = &'static str> {
     let packages = OWN.iter().map(|(name, _)| *name).filter(|name| name.starts_with('@'));
     packages.chain(HOST_NAMES)
 }

@@ -12,7 +12,7 @@ use liveline_compiler::rest::asks_for_rest;
 
 /// The routes of one generation, and the static files past them.
 #[derive(Clone)]
-pub struct Site {
+pub(crate) struct Site {
     pub routes: Arc<Routes>,
     pub files: PublicFiles,
     /// What browsers get of this generation.

@@ -20,7 +20,7 @@ const IS_POSSIBLE: bool = cfg!(feature = "v8");
 
 /// A snapshot was not made.
 #[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
+pub(crate) enum SnapshotError {
     #[error("this build's engine starts without snapshots; only V8 has them")]
     Engine,
     #[error("the executable is not to be found: {0}")]
@@ -32,7 +32,7 @@ pub enum SnapshotError {
 }
 
 /// The heap that was kept for this executable. The same for the whole process: its isolates share what never changes.
-pub fn kept() -> Option<&'static [u8]> {
+pub(super) fn kept() -> Option<&'static [u8]> {
     static KEPT: OnceLock<Option<&'static [u8]>> = OnceLock::new();
     *KEPT.get_or_init(|| {
         let executable = std::env::current_exe().ok().filter(|_| IS_POSSIBLE)?;
@@ -49,7 +49,7 @@ pub fn kept() -> Option<&'static [u8]> {
 }
 
 /// Makes the heap and keeps it. Says where. Needs a tokio context, and that no isolate runs.
-pub fn keep() -> Result<PathBuf, SnapshotError> {
+pub(crate) fn keep() -> Result<PathBuf, SnapshotError> {
     if !IS_POSSIBLE {
         return Err(SnapshotError::Engine);
     }

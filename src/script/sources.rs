@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use deno_core::ModuleSpecifier;
 
 /// What was read and resolved. Isolates load side by side; what one of them has read is what all get.
-pub struct Sources {
+pub(crate) struct Sources {
     number: u64,
     modules: Mutex<HashMap<ModuleSpecifier, Source>>,
     /// Files that are imported as text; the same file may be a module, too.
@@ -20,7 +20,7 @@ pub struct Sources {
 
 /// A module, ready for V8.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub(crate) enum Source {
     Script { code: Arc<str>, source_map: Option<Arc<[u8]>> },
     Json(Arc<str>),
 }
@@ -35,49 +35,49 @@ impl Default for Sources {
 
 impl Sources {
     /// What tells it from the code of other generations.
-    pub fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
     /// A module, if it was read before.
-    pub fn module(&self, url: &ModuleSpecifier) -> Option<Source> {
+    pub(crate) fn module(&self, url: &ModuleSpecifier) -> Option<Source> {
         lock(&self.modules).get(url).cloned()
     }
 
     /// Keeps a module. Where another isolate was first, its version is the one that counts.
-    pub fn keep(&self, url: &ModuleSpecifier, source: Source) -> Source {
+    pub(crate) fn keep(&self, url: &ModuleSpecifier, source: Source) -> Source {
         lock(&self.modules).entry(url.clone()).or_insert(source).clone()
     }
 
     /// The text of a file, if it was read before.
-    pub fn text(&self, url: &ModuleSpecifier) -> Option<Arc<str>> {
+    pub(crate) fn text(&self, url: &ModuleSpecifier) -> Option<Arc<str>> {
         lock(&self.texts).get(url).cloned()
     }
 
     /// Keeps the text of a file. Where another isolate was first, its version is the one that counts.
-    pub fn keep_text(&self, url: &ModuleSpecifier, text: Arc<str>) -> Arc<str> {
+    pub(crate) fn keep_text(&self, url: &ModuleSpecifier, text: Arc<str>) -> Arc<str> {
         lock(&self.texts).entry(url.clone()).or_insert(text).clone()
     }
 
     /// What a specifier means in a module, if that was asked before.
-    pub fn resolved(&self, specifier: &str, referrer: &str) -> Option<ModuleSpecifier> {
+    pub(crate) fn resolved(&self, specifier: &str, referrer: &str) -> Option<ModuleSpecifier> {
         lock(&self.resolved).get(&(specifier.to_owned(), referrer.to_owned())).cloned()
     }
 
     /// Keeps what a specifier means.
-    pub fn keep_resolved(&self, specifier: &str, referrer: &str, url: &ModuleSpecifier) {
+    pub(crate) fn keep_resolved(&self, specifier: &str, referrer: &str, url: &ModuleSpecifier) {
         lock(&self.resolved)
             .entry((specifier.to_owned(), referrer.to_owned()))
             .or_insert_with(|| url.clone());
     }
 
     /// Notes that a file had nothing in it, as one that is about to be written.
-    pub fn found_empty(&self) {
+    pub(crate) fn found_empty(&self) {
         self.has_empty.store(true, Ordering::Relaxed);
     }
 
     /// Whether one of the files had nothing in it.
-    pub fn has_empty(&self) -> bool {
+    pub(crate) fn has_empty(&self) -> bool {
         self.has_empty.load(Ordering::Relaxed)
     }
 }

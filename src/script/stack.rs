@@ -4,7 +4,7 @@ use deno_core::error::prepare_stack_trace_callback;
 use deno_core::v8;
 
 /// The `stack` of an error, made when it is first read.
-pub fn of_handlers<'s, 'i>(
+pub(super) fn of_handlers<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     error: v8::Local<'s, v8::Value>,
     frames: v8::Local<'s, v8::Array>,

@@ -10,25 +10,25 @@ const FIRST: Duration = Duration::from_millis(100);
 const GROWTH: u32 = 10;
 
 /// When to look at a handler's modules that still wait: after 100 ms, 1 s, 10 s and so on, and after `limit` at last.
-pub struct Schedule {
+pub(super) struct Schedule {
     passed: Duration,
     next: Duration,
     limit: Duration,
 }
 
 impl Schedule {
-    pub fn until(limit: Duration) -> Schedule {
+    pub(super) fn until(limit: Duration) -> Schedule {
         Schedule { passed: Duration::ZERO, next: FIRST, limit }
     }
 
     /// How long to wait now; None once the limit has passed.
-    pub fn wait(&self) -> Option<Duration> {
+    pub(super) fn wait(&self) -> Option<Duration> {
         let wait = self.next.min(self.limit).saturating_sub(self.passed);
         (!wait.is_zero()).then_some(wait)
     }
 
     /// The wait is over, and nothing has happened. Returns how long it was in all, if that is less than the limit.
-    pub fn has_waited(&mut self) -> Option<Duration> {
+    pub(super) fn has_waited(&mut self) -> Option<Duration> {
         self.passed = self.next.min(self.limit);
         if self.passed == self.limit {
             return None;
@@ -39,7 +39,7 @@ impl Schedule {
 }
 
 /// A handler that cannot be loaded yet.
-pub struct Stall {
+pub(crate) struct Stall {
     pub handler: PathBuf,
     /// The files with a top-level await that it is made of, with the line of the first one in each. What is imported
     /// stands before what imports it.
@@ -49,7 +49,7 @@ pub struct Stall {
 
 impl Stall {
     /// Whether it has lasted long enough for a line in the log.
-    pub fn is_worth_a_line(&self) -> bool {
+    pub(crate) fn is_worth_a_line(&self) -> bool {
         self.since > FIRST
     }
 }

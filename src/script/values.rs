@@ -3,7 +3,7 @@
 use deno_core::v8;
 use hyper::Method;
 
-use crate::lines::Told;
+use crate::lines::LineEvent;
 use liveline_proto::Event;
 use liveline_proto::Frame;
 
@@ -36,7 +36,10 @@ pub(super) fn json_or_null<'s>(
 }
 
 /// A raw socket's message, as `websocket/pair.js` takes it: whose it is, and what it says.
-pub(super) fn message<'s>(scope: &mut v8::PinScope<'s, '_>, told: &Told) -> [v8::Local<'s, v8::Value>; 2] {
+pub(super) fn message<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    told: &LineEvent,
+) -> [v8::Local<'s, v8::Value>; 2] {
     let said = match &told.event {
         Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
         Event::Data { frame: Frame::Binary(bytes), .. } => {

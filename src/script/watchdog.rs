@@ -17,7 +17,7 @@ use super::microtasks::Rescue;
 
 /// Why an isolate was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trip {
+pub(super) enum Trip {
     /// An exchange ran too long without yielding.
     Cpu,
     /// Its heap reached the limit.
@@ -26,7 +26,7 @@ pub enum Trip {
 
 /// An isolate's sign of life. Counts entries into JavaScript and exits from it, so it is odd while code runs.
 #[derive(Default)]
-pub struct Pulse {
+pub(super) struct Pulse {
     beats: AtomicU64,
     tripped: AtomicU8,
     lost: AtomicBool,
@@ -40,23 +40,23 @@ const TRIPPED_HEAP: u8 = 2;
 
 impl Pulse {
     /// JavaScript runs until the guard is dropped.
-    pub fn enter(&self) -> Running<'_> {
+    pub(super) fn enter(&self) -> Running<'_> {
         self.beats.fetch_add(1, Ordering::Relaxed);
         Running(self)
     }
 
     /// How often JavaScript was entered and left.
-    pub fn beats(&self) -> u64 {
+    pub(super) fn beats(&self) -> u64 {
         self.beats.load(Ordering::Relaxed)
     }
 
     /// Notes for whom the next turn is, for the log.
-    pub fn is_for(&self, exchange: Option<u64>) {
+    pub(super) fn is_for(&self, exchange: Option<u64>) {
         self.exchange.store(exchange.map_or(0, |exchange| exchange + 1), Ordering::Relaxed);
     }
 
     /// For whom the running turn is, as far as that is known.
-    pub fn exchange(&self) -> Option<u64> {
+    pub(super) fn exchange(&self) -> Option<u64> {
         self.exchange.load(Ordering::Relaxed).checked_sub(1)
     }
 
@@ -70,7 +70,7 @@ impl Pulse {
     }
 
     /// Why the isolate was stopped since the last call.
-    pub fn take_trip(&self) -> Option<Trip> {
+    pub(super) fn take_trip(&self) -> Option<Trip> {
         match self.tripped.load(Ordering::Relaxed) {
             0 => None,
             _ => match self.tripped.swap(0, Ordering::Relaxed) {
@@ -86,18 +86,18 @@ impl Pulse {
         not(all(feature = "v8", target_os = "linux")),
         expect(dead_code, reason = "nothing halts a thread")
     )]
-    pub fn halt(&self) {
+    pub(super) fn halt(&self) {
         self.halted.store(true, Ordering::Relaxed);
     }
 
     /// Whether the isolate was given up. Its code is not to run again.
-    pub fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 }
 
 /// See [`Pulse::enter`].
-pub struct Running<'a>(&'a Pulse);
+pub(super) struct Running<'a>(&'a Pulse);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
@@ -107,7 +107,7 @@ impl Drop for Running<'_> {
 
 /// How long code may run.
 #[derive(Debug, Clone, Copy)]
-pub struct RunLimits {
+pub(super) struct RunLimits {
     /// One exchange, without yielding.
     pub exchange: Duration,
     /// After that: code that does not stop although it was asked to.
@@ -115,13 +115,13 @@ pub struct RunLimits {
 }
 
 impl RunLimits {
-    pub fn new(exchange: Duration) -> RunLimits {
+    pub(super) fn new(exchange: Duration) -> RunLimits {
         RunLimits { exchange, stopping: exchange.max(Duration::from_secs(1)) }
     }
 }
 
 /// What the watchdog does besides.
-pub trait Watched: Send {
+pub(super) trait Watched: Send {
     /// Is called now and then while a turn lasts, for what its end would do.
     fn meanwhile(&self);
     /// The isolate is lost: its code runs on and cannot be stopped. `exchange` is for whom, if that is known.
@@ -130,7 +130,12 @@ pub trait Watched: Send {
 
 /// Watches the isolate of the calling thread from a thread of its own. Ends when the pulse is dropped, or the isolate
 /// lost.
-pub fn watch(pulse: &Arc<Pulse>, stopper: Stopper, limits: RunLimits, watched: impl Watched + 'static) {
+pub(super) fn watch(
+    pulse: &Arc<Pulse>,
+    stopper: Stopper,
+    limits: RunLimits,
+    watched: impl Watched + 'static,
+) {
     let pulse = Arc::downgrade(pulse);
     let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
@@ -313,7 +318,7 @@ impl Reading {
 
 /// Asks what an isolate runs, and stops it, from any thread.
 #[derive(Clone)]
-pub struct Stopper {
+pub(super) struct Stopper {
     isolate: v8::IsolateHandle,
     witness: Arc<Witness>,
 }
@@ -324,7 +329,7 @@ const ANYBODY: u64 = u64::MAX;
 
 /// What interrupts of one isolate see, and what they are to do.
 #[cfg_attr(not(feature = "v8"), expect(dead_code, reason = "QuickJS has no interrupts"))]
-pub struct Witness {
+pub(super) struct Witness {
     /// Weak, because the watchdog's thread holds the witness and ends with the pulse.
     pulse: Weak<Pulse>,
     /// How many questions were asked and answered: see [`Stopper::ask`].
@@ -368,13 +373,13 @@ impl Witness {
     }
 
     /// The exchange that was terminated last.
-    pub fn take_culprit(&self) -> Option<u64> {
+    pub(super) fn take_culprit(&self) -> Option<u64> {
         self.culprit.swap(0, Ordering::Relaxed).checked_sub(1)
     }
 
     /// Whether microtasks that wait behind one that is terminated are kept from now on.
     #[cfg(feature = "v8")]
-    pub fn keeps_microtasks(&self, keeps: bool) {
+    pub(super) fn keeps_microtasks(&self, keeps: bool) {
         if let Some(rescue) = &self.inside.rescue {
             rescue.is_wanted(keeps);
         }
@@ -384,7 +389,11 @@ impl Witness {
 #[cfg(feature = "v8")]
 impl Stopper {
     /// For the isolate of `runtime`, on its thread.
-    pub fn new(runtime: &mut deno_core::JsRuntime, pulse: &Arc<Pulse>, rescue: Option<Rescue>) -> Stopper {
+    pub(super) fn new(
+        runtime: &mut deno_core::JsRuntime,
+        pulse: &Arc<Pulse>,
+        rescue: Option<Rescue>,
+    ) -> Stopper {
         let inside = interrupt::Inside::new(runtime, rescue);
         let isolate = runtime.v8_isolate().thread_safe_handle();
         Stopper { isolate, witness: Arc::new(Witness::new(pulse, inside)) }
@@ -412,13 +421,13 @@ impl Stopper {
     }
 
     /// Ends the running turn because the heap is full. Only from the isolate's own thread.
-    pub fn heap_is_full(&self) {
+    pub(super) fn heap_is_full(&self) {
         if let Some(pulse) = self.witness.pulse.upgrade() {
             self.condemn(pulse.beats(), None, Trip::Heap);
         }
     }
 
-    pub fn witness(&self) -> &Witness {
+    pub(super) fn witness(&self) -> &Witness {
         &self.witness
     }
 }
@@ -487,7 +496,7 @@ mod interrupt {
     use crate::script::microtasks::Rescue;
 
     /// What belongs to the isolate's thread alone.
-    pub struct Inside {
+    pub(super) struct Inside {
         context: v8::Global<v8::Context>,
         /// Absent where this V8 is not known well enough.
         pub rescue: Option<Rescue>,
@@ -500,12 +509,12 @@ mod interrupt {
     unsafe impl Sync for Inside {}
 
     impl Inside {
-        pub fn new(runtime: &mut JsRuntime, rescue: Option<Rescue>) -> Inside {
+        pub(super) fn new(runtime: &mut JsRuntime, rescue: Option<Rescue>) -> Inside {
             Inside { context: runtime.main_context(), rescue }
         }
     }
 
-    pub fn request(isolate: &v8::IsolateHandle, witness: &Arc<Witness>) {
+    pub(super) fn request(isolate: &v8::IsolateHandle, witness: &Arc<Witness>) {
         isolate.request_interrupt(interrupt, Arc::as_ptr(witness).cast_mut().cast());
     }
 

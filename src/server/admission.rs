@@ -13,7 +13,7 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// The books: who is in. It does no I/O, and knows no clock.
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     /// Connections in all, if there is a limit.
     total: Option<usize>,
     per_address: Option<NonZeroU32>,
@@ -23,10 +23,10 @@ pub struct Admission {
 
 /// Whom connections are counted for: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
+pub(crate) struct Network(IpAddr);
 
 impl Network {
-    pub fn of(address: IpAddr) -> Network {
+    pub(crate) fn of(address: IpAddr) -> Network {
         Network(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -36,13 +36,13 @@ impl Network {
 
 impl Admission {
     /// Nobody is in yet. Without `total` there is no limit in all, with 0 none for an address.
-    pub fn new(total: Option<usize>, per_address: u32) -> Admission {
+    pub(crate) fn new(total: Option<usize>, per_address: u32) -> Admission {
         let per_address = NonZeroU32::new(per_address);
         Admission { total, per_address, inside: 0, from: HashMap::new() }
     }
 
     /// Lets one more connection in, for nobody in particular where it is a proxy's. Whoever gets `Ok` leaves again.
-    pub fn enter(&mut self, from: Option<Network>) -> Result<(), PermitError> {
+    pub(crate) fn enter(&mut self, from: Option<Network>) -> Result<(), PermitError> {
         if let Some(total) = self.total.filter(|total| self.inside >= *total) {
             return Err(PermitError::Full(total));
         }
@@ -52,13 +52,13 @@ impl Admission {
     }
 
     /// A connection that was let in is over.
-    pub fn leave(&mut self, from: Option<Network>) {
+    pub(crate) fn leave(&mut self, from: Option<Network>) {
         self.inside -= 1;
         self.discount(from);
     }
 
     /// A connection that is in counts for somebody else.
-    pub fn change(&mut self, from: Option<Network>, to: Option<Network>) -> Result<(), PermitError> {
+    pub(crate) fn change(&mut self, from: Option<Network>, to: Option<Network>) -> Result<(), PermitError> {
         if from != to {
             self.count(to)?;
             self.discount(from);
@@ -90,15 +90,15 @@ impl Admission {
 
 /// The books as the listener and all threads that end connections share them.
 #[derive(Debug, Clone)]
-pub struct Doors(Arc<Mutex<Admission>>);
+pub(crate) struct Doors(Arc<Mutex<Admission>>);
 
 impl Doors {
-    pub fn new(admission: Admission) -> Doors {
+    pub(crate) fn new(admission: Admission) -> Doors {
         Doors(Arc::new(Mutex::new(admission)))
     }
 
     /// A place for a connection from there; without an address it counts for nobody in particular.
-    pub fn admit(&self, peer: Option<IpAddr>) -> Result<Admitted, PermitError> {
+    pub(crate) fn admit(&self, peer: Option<IpAddr>) -> Result<Admitted, PermitError> {
         let from = peer.map(Network::of);
         self.books().enter(from)?;
         Ok(Admitted { doors: self.clone(), from })
@@ -111,7 +111,7 @@ impl Doors {
 
 /// A connection's place, given up when this is dropped.
 #[derive(Debug)]
-pub struct Admitted {
+pub(crate) struct Admitted {
     doors: Doors,
     from: Option<Network>,
 }
@@ -133,14 +133,14 @@ impl Drop for Admitted {
 
 /// Something that strangers cause, told in the log now and then: they cannot fill it.
 #[derive(Debug, Default)]
-pub struct NowAndThen {
+pub(super) struct NowAndThen {
     told: Option<Instant>,
     untold: u64,
 }
 
 impl NowAndThen {
     /// It happened. Returns how often since it was last told, if it is time to tell again.
-    pub fn happened(&mut self, now: Instant) -> Option<u64> {
+    pub(super) fn happened(&mut self, now: Instant) -> Option<u64> {
         self.untold += 1;
         if self.told.is_some_and(|told| now.duration_since(told) < LOG_EVERY) {
             return None;

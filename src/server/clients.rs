@@ -15,7 +15,7 @@ use slab::Slab;
 use socket2::SockRef;
 
 use super::worker::{Admitted, PermitError};
-use crate::ext::LINE_PATH;
+use crate::http::LINE_PATH;
 
 #[cfg(unix)]
 use std::os::fd::{AsRawFd as _, BorrowedFd as BorrowedSocket, RawFd as RawSocket};
@@ -28,7 +28,7 @@ const LOST: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nr
 
 /// The connections of one worker.
 #[derive(Default)]
-pub struct Clients {
+pub(super) struct Clients {
     entries: Mutex<Slab<Entry>>,
 }
 
@@ -41,7 +41,7 @@ struct Entry {
 
 /// How far a connection has come, and the request that it is at.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     stage: AtomicU8,
     /// The client takes no more of what was written.
     is_blocked: AtomicBool,
@@ -68,14 +68,14 @@ impl Progress {
     }
 
     /// Bytes of a request were read.
-    pub fn read(&self) {
+    pub(crate) fn read(&self) {
         if self.stage.load(Ordering::Relaxed) == IDLE {
             self.is_at(READING);
         }
     }
 
     /// A request came.
-    pub fn asked(&self, method: &Method, uri: &Uri) {
+    pub(crate) fn asked(&self, method: &Method, uri: &Uri) {
         let mut bytes = method.as_str().bytes().chain([b' ']).chain(uri.path().bytes());
         for word in &self.request {
             let next = std::array::from_fn(|_| bytes.next().unwrap_or_default());
@@ -89,24 +89,24 @@ impl Progress {
     }
 
     /// The handlers of its request run, or wait again.
-    pub fn runs(&self, runs: bool) {
+    pub(crate) fn runs(&self, runs: bool) {
         if self.stage.load(Ordering::Relaxed) != ANSWERED {
             self.is_at(if runs { RUNNING } else { ASKED });
         }
     }
 
     /// The request has its answer.
-    pub fn answered(&self) {
+    pub(crate) fn answered(&self) {
         self.is_at(ANSWERED);
     }
 
     /// The answer is complete.
-    pub fn completed(&self) {
+    pub(crate) fn completed(&self) {
         self.is_at(IDLE);
     }
 
     /// Whether the client takes what is written.
-    pub fn wrote(&self, is_blocked: bool) {
+    pub(crate) fn wrote(&self, is_blocked: bool) {
         if self.is_blocked.load(Ordering::Relaxed) != is_blocked {
             self.is_blocked.store(is_blocked, Ordering::Relaxed);
         }
@@ -126,7 +126,7 @@ impl Progress {
 
 /// A connection's place among the clients of its worker. It is left when this is dropped, which has to happen before
 /// the connection's socket is closed or given away.
-pub struct Enlisted {
+pub(crate) struct Enlisted {
     clients: Arc<Clients>,
     key: usize,
     pub progress: Arc<Progress>,
@@ -134,7 +134,7 @@ pub struct Enlisted {
 }
 
 /// Whom a connection counts for.
-pub struct Counted {
+pub(crate) struct Counted {
     clients: Arc<Clients>,
     key: usize,
     progress: Arc<Progress>,
@@ -142,7 +142,7 @@ pub struct Counted {
 
 impl Counted {
     /// See [`Permit::count_for`](super::Permit::count_for). A connection that has left counts elsewhere.
-    pub fn count_for(&self, address: Option<IpAddr>) -> Result<(), PermitError> {
+    pub(crate) fn count_for(&self, address: Option<IpAddr>) -> Result<(), PermitError> {
         let mut entries = self.clients.lock();
         // The key may be somebody else's by now.
         let entry = entries.get_mut(self.key).filter(|entry| Arc::ptr_eq(&entry.progress, &self.progress));
@@ -152,7 +152,12 @@ impl Counted {
 
 impl Clients {
     /// Takes a connection in. Something of a request may have been read from it already.
-    pub fn enlist(clients: &Arc<Clients>, stream: &TcpStream, place: Admitted, has_read: bool) -> Enlisted {
+    pub(super) fn enlist(
+        clients: &Arc<Clients>,
+        stream: &TcpStream,
+        place: Admitted,
+        has_read: bool,
+    ) -> Enlisted {
         let progress = Arc::new(Progress::default());
         if has_read {
             progress.read();
@@ -166,7 +171,7 @@ impl Clients {
     }
 
     /// Answers for a thread that no longer does: requests without an answer get 503, and every connection ends.
-    pub fn answer_for_all(&self) -> Abandoned {
+    pub(super) fn answer_for_all(&self) -> Abandoned {
         let mut abandoned = Abandoned::default();
         for entry in self.lock().drain() {
             abandoned.connections += 1;
@@ -206,12 +211,12 @@ impl Clients {
 
 impl Enlisted {
     /// Whom it counts for, to be changed.
-    pub fn counted(&self) -> Counted {
+    pub(crate) fn counted(&self) -> Counted {
         Counted { clients: self.clients.clone(), key: self.key, progress: self.progress.clone() }
     }
 
     /// Leaves, because the connection goes on elsewhere, with its place. None if it was ended by another thread.
-    pub fn leave(mut self) -> Option<Admitted> {
+    pub(crate) fn leave(mut self) -> Option<Admitted> {
         self.take().map(|entry| entry.place)
     }
 
@@ -231,7 +236,7 @@ impl Drop for Enlisted {
 
 /// What there was to answer for.
 #[derive(Debug, Default)]
-pub struct Abandoned {
+pub(super) struct Abandoned {
     pub connections: usize,
     pub refused: usize,
     running: Option<String>,
@@ -240,7 +245,7 @@ pub struct Abandoned {
 
 impl Abandoned {
     /// Method and path of the request whose code runs, if that is known.
-    pub fn request(&self) -> Option<(&str, &str)> {
+    pub(super) fn request(&self) -> Option<(&str, &str)> {
         let only = match self.waiting.as_slice() {
             [only] => Some(only),
             _ => None,

@@ -26,7 +26,7 @@ use crate::lines::socket;
 use crate::trust::Peer;
 use liveline_proto::Format;
 use liveline_proto::http1::Framing;
-use liveline_proto::{Carrier, CloseCode, LineId, Seat};
+use liveline_proto::{Attachment, CloseCode, LineId, Transport};
 
 /// What a client hears whose request does not come to its end.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -46,7 +46,7 @@ const LINGER_BYTES: usize = 8 * 1024;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
-pub async fn serve(worker: Rc<Worker>, connection: Taken) {
+pub(super) async fn serve(worker: Rc<Worker>, connection: Taken) {
     if let Err(error) = serve_connection(worker, connection).await {
         tracing::debug!("connection: {error}");
     }
@@ -74,11 +74,11 @@ pub(super) struct Shared {
 /// How a connection goes on as a line.
 pub(super) enum Carried {
     /// As a WebSocket that has joined it.
-    Socket(Seat),
+    Socket(Attachment),
     /// As the WebSocket that a handler answered with, and how it begins.
     Raw(LineId, Vec<u8>),
     /// As a response that tells the events of a line that was joined, and how it begins.
-    Events(Seat, Vec<u8>),
+    Events(Attachment, Vec<u8>),
     /// As the messages of `dev` to a page, and how it begins.
     Dev(crate::dev::Socket, Vec<u8>),
     /// As the answer that opened it, in this format, and how it begins.
@@ -226,11 +226,11 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
             }
             Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
             Carried::Raw(line, head) => {
-                (hub.attach(line, Carrier::Raw), socket::Framing::Raw { limit }, head)
+                (hub.attach(line, Transport::Raw), socket::Framing::Raw { limit }, head)
             }
             Carried::Events(seat, head) => (Some(seat), socket::Framing::Events(Format::Envelopes), head),
             Carried::Answer(line, format, head) => {
-                (hub.attach(line, Carrier::Events), socket::Framing::Events(format), head)
+                (hub.attach(line, Transport::Events), socket::Framing::Events(format), head)
             }
         };
         // Somebody may have joined an answer's line meanwhile.

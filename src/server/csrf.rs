@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 
 use super::connection::Shared;
 use super::line::Caller;
-use crate::ext::Answer;
+use crate::http::Answer;
 use crate::trust::Requester;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -25,7 +25,7 @@ fn is_safe(method: &Method) -> bool {
 }
 
 /// Whether a request is, as far as its headers tell, a page's of another origin.
-pub fn is_forged(shared: &Shared, requester: Requester, method: &Method, headers: &HeaderMap) -> bool {
+pub(super) fn is_forged(shared: &Shared, requester: Requester, method: &Method, headers: &HeaderMap) -> bool {
     if is_safe(method) || !headers.contains_key(COOKIE) {
         return false;
     }
@@ -43,6 +43,6 @@ pub fn is_forged(shared: &Shared, requester: Requester, method: &Method, headers
     }
 }
 
-pub fn refusal() -> Answer {
+pub(super) fn refusal() -> Answer {
     Answer::text(StatusCode::FORBIDDEN, TEXT)
 }

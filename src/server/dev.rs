@@ -22,7 +22,7 @@ use super::upgrade::Handshake;
 use crate::browser::{Origin, origin_in};
 use crate::dev::editor::{self, Place};
 use crate::dev::{Dev, Moment, PATH, SCRIPT, Socket, inject};
-use crate::ext::{Answer, AnswerBody, Chunk, asks_for_websocket, prefers_html};
+use crate::http::{Answer, AnswerBody, Chunk, asks_for_websocket, prefers_html};
 use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
 
@@ -49,12 +49,12 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Whether a path is one of these.
-pub fn covers(path: &str) -> bool {
+pub(super) fn covers(path: &str) -> bool {
     path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Answers a request to one of them.
-pub async fn answer(
+pub(super) async fn answer(
     shared: Rc<Shared>,
     dev: Arc<Dev>,
     requester: Requester,
@@ -182,7 +182,7 @@ async fn source(shared: &Rc<Shared>, asked: Value) -> Answer {
 const MAX_FRAMES: usize = 32;
 
 /// The answer to every request while no code has loaded.
-pub fn broken(dev: &Dev, headers: &HeaderMap) -> Answer {
+pub(super) fn broken(dev: &Dev, headers: &HeaderMap) -> Answer {
     let broken = dev.broken();
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     if prefers_html(headers) {
@@ -198,7 +198,7 @@ pub fn broken(dev: &Dev, headers: &HeaderMap) -> Answer {
 }
 
 /// Says in an answer of code that serves on that what was saved since does not load.
-pub fn tell_stale(dev: &Dev, answer: &mut Answer) {
+pub(super) fn tell_stale(dev: &Dev, answer: &mut Answer) {
     let Some(text) = dev.stale() else { return };
     let text: String =
         text.chars().map(|it| if it.is_ascii_graphic() { it } else { ' ' }).take(300).collect();
@@ -208,7 +208,7 @@ pub fn tell_stale(dev: &Dev, answer: &mut Answer) {
 }
 
 /// A page that the browser will show by itself, and that gets the script.
-pub struct Document {
+pub(super) struct Document {
     host: String,
     /// When it was asked for.
     at: Moment,
@@ -218,7 +218,7 @@ pub struct Document {
 
 impl Document {
     /// Whether a request is for one. What it says of pages that the browser has is read without the mark.
-    pub fn asked(dev: &Dev, request: &mut Request<Incoming>) -> Option<Document> {
+    pub(super) fn asked(dev: &Dev, request: &mut Request<Incoming>) -> Option<Document> {
         let is_document =
             is_document(request.headers()) || request.uri().path().starts_with(PAGES_OF_WORKERS);
         if *request.method() == Method::HEAD || !is_document {
@@ -249,7 +249,7 @@ impl Document {
     }
 
     /// Reads a page that is a file, so that the script can be put in.
-    pub async fn read(&self, mut answer: Answer) -> Answer {
+    pub(super) async fn read(&self, mut answer: Answer) -> Answer {
         if !is_page(&answer) || !matches!(answer.body, AnswerBody::File(_)) {
             return answer;
         }
@@ -272,7 +272,7 @@ impl Document {
     }
 
     /// Puts the script into a page.
-    pub fn complete(&self, answer: &mut Answer) {
+    pub(super) fn complete(&self, answer: &mut Answer) {
         let headers = &mut answer.headers;
         // The page that is there has the tag that it was sent with.
         if answer.status == StatusCode::NOT_MODIFIED {

@@ -16,16 +16,17 @@ use hyper::{Method, Request, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::upgrade;
-use crate::ext::{Answer, Held, asks_for_websocket, within};
+use crate::ext::Held;
+use crate::http::{Answer, asks_for_websocket, within};
 use crate::trust::Requester;
 use liveline_proto::Format;
-use liveline_proto::{Carrier, Close, CloseCode, JoinError, Seat, Token, Visitor};
+use liveline_proto::{Attachment, Close, CloseCode, JoinError, Token, Transport, Visitor};
 
 /// What may be done with a line's address.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
 /// Answers a request to a line's address. Where the answer is a stream, `shared.carried` says so and it has no body.
-pub async fn answer(
+pub(super) async fn answer(
     shared: &Shared,
     requester: Requester,
     token: &str,
@@ -56,7 +57,7 @@ pub async fn answer(
 }
 
 /// Who asks, and from where.
-pub struct Caller {
+pub(super) struct Caller {
     pub visitor: Visitor,
     origin: Option<String>,
     /// What the origin is compared with.
@@ -66,7 +67,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn of(shared: &Shared, requester: Requester, headers: &HeaderMap) -> Caller {
+    pub(super) fn of(shared: &Shared, requester: Requester, headers: &HeaderMap) -> Caller {
         let sessions = &shared.worker.settings.sessions;
         let session = sessions.of(headers).map(|id| sessions.name(&id));
         let visitor = Visitor { session, address: requester.address };
@@ -76,7 +77,7 @@ impl Caller {
         Caller { visitor, origin, own: own_origin(shared, requester, headers), is_elsewhere }
     }
 
-    pub fn origin_and_own(&self) -> (Option<&str>, Option<&str>) {
+    pub(super) fn origin_and_own(&self) -> (Option<&str>, Option<&str>) {
         (self.origin.as_deref(), self.own.as_deref())
     }
 }
@@ -84,12 +85,12 @@ impl Caller {
 /// The origin that a request is for. See [`Trust::own_origin`].
 ///
 /// [`Trust::own_origin`]: crate::trust::Trust::own_origin
-pub fn own_origin(shared: &Shared, requester: Requester, headers: &HeaderMap) -> Option<String> {
+pub(super) fn own_origin(shared: &Shared, requester: Requester, headers: &HeaderMap) -> Option<String> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     shared.worker.settings.trust.own_origin(host, requester.is_secure)
 }
 
-pub fn token(text: &str) -> Result<Token, JoinError> {
+pub(super) fn token(text: &str) -> Result<Token, JoinError> {
     text.parse().map_err(|_| JoinError::Unknown)
 }
 
@@ -112,7 +113,7 @@ fn tell_of_origin(caller: &Caller) {
 }
 
 /// The answer to whoever may not use a line.
-pub fn refusal(shared: &Shared, caller: &Caller, error: JoinError) -> Answer {
+pub(super) fn refusal(shared: &Shared, caller: &Caller, error: JoinError) -> Answer {
     if error == JoinError::Origin {
         tell_of_origin(caller);
     }
@@ -131,7 +132,7 @@ pub fn refusal(shared: &Shared, caller: &Caller, error: JoinError) -> Answer {
 fn listen(shared: &Shared, address: &str, caller: &Caller) -> Answer {
     let hub = &shared.worker.settings.hub;
     let joined = token(address)
-        .and_then(|token| hub.join(token, Carrier::Events, &caller.visitor, caller.origin_and_own()));
+        .and_then(|token| hub.join(token, Transport::Events, &caller.visitor, caller.origin_and_own()));
     match joined {
         Ok(seat) => {
             let mut answer = Answer::empty(StatusCode::OK);
@@ -144,7 +145,7 @@ fn listen(shared: &Shared, address: &str, caller: &Caller) -> Answer {
 }
 
 /// The headers of a response that tells a line's events.
-pub fn carry(headers: &mut HeaderMap, format: Format) {
+pub(super) fn carry(headers: &mut HeaderMap, format: Format) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
     // What a proxy compresses comes when it has collected enough of it.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
@@ -201,7 +202,7 @@ fn close(shared: &Shared, address: &str, caller: &Caller, query: &str) -> Answer
     Answer::empty(StatusCode::NO_CONTENT)
 }
 
-fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<Seat, JoinError> {
+fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<Attachment, JoinError> {
     let hub = &shared.worker.settings.hub;
     hub.sender(token(address)?, &caller.visitor, caller.origin_and_own())
 }

@@ -28,7 +28,7 @@ const PROBE_AFTER: Duration = Duration::from_secs(60);
 const UNSENT_BYTES: u32 = 128 * 1024;
 
 /// Bound addresses with one port: one, or those of a name.
-pub struct Listener {
+pub(crate) struct Listener {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     /// The name.
@@ -37,7 +37,7 @@ pub struct Listener {
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     Address(IpAddr),
     Name(String),
 }
@@ -53,7 +53,7 @@ impl FromStr for Place {
 
 impl Place {
     /// The name by which every machine knows itself.
-    pub fn is_localhost(&self) -> bool {
+    pub(crate) fn is_localhost(&self) -> bool {
         matches!(self, Place::Name(name) if name.eq_ignore_ascii_case("localhost"))
     }
 
@@ -82,7 +82,7 @@ const TRIES: usize = 32;
 
 /// The address could not be bound.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
+pub(crate) enum ListenError {
     #[error(
         "cannot listen on `{name}`, which no address is known for ({source}): give an address of this machine, localhost, \
          or 0.0.0.0 for all"
@@ -99,7 +99,7 @@ pub enum ListenError {
 impl Listener {
     /// Binds an address, or those that a name stands for and this machine has. Port 0 picks a free one. A peer may be
     /// out of reach for `patience`.
-    pub async fn bind(place: &Place, port: u16, patience: Duration) -> Result<Listener, ListenError> {
+    pub(crate) async fn bind(place: &Place, port: u16, patience: Duration) -> Result<Listener, ListenError> {
         let hosts = place.addresses().await?;
         let mut tries = 0;
         loop {
@@ -145,18 +145,18 @@ impl Listener {
     }
 
     /// The addresses in use, of which there is one at least.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
     /// HOST:PORT of an address that leads here.
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         let first = self.addresses[0];
         self.name.as_ref().map_or_else(|| first.to_string(), |name| format!("{name}:{}", first.port()))
     }
 
     /// Hands connections to the pool for as long as the future is polled, `doors` permitting.
-    pub async fn accept(&self, pool: &Arc<Pool>, doors: &Doors, proxies: &Proxies) {
+    pub(crate) async fn accept(&self, pool: &Arc<Pool>, doors: &Doors, proxies: &Proxies) {
         let each = self.listeners.iter().map(|listener| accept_at(listener, pool, doors, proxies));
         join_all(each).await;
     }

@@ -9,12 +9,12 @@ use hyper::{Method, Request};
 use tracing::Level;
 
 use super::connection::Shared;
-use crate::ext::{Answer, LINE_PATH};
+use crate::http::{Answer, LINE_PATH};
 use crate::metrics::{ACCESS, RequestId};
 use liveline_proto::ExchangeId;
 
 /// A request that is being answered.
-pub struct Note {
+pub(super) struct Note {
     began: Option<Instant>,
     /// The id that its client gave it, which goes back with the answer.
     id: Option<HeaderValue>,
@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl Note {
-    pub fn of<B>(shared: &Shared, request: &Request<B>) -> Note {
+    pub(super) fn of<B>(shared: &Shared, request: &Request<B>) -> Note {
         let id = request.headers().get(RequestId::HEADER);
         let id = id.filter(|id| RequestId::parse(id).is_some()).cloned();
         let entry = tracing::enabled!(target: ACCESS, Level::INFO)
@@ -42,14 +42,14 @@ impl Note {
     }
 
     /// Who sent the request, which its connection need not tell.
-    pub fn is_from(&mut self, client: IpAddr) {
+    pub(super) fn is_from(&mut self, client: IpAddr) {
         if let Some(entry) = &mut self.entry {
             entry.client = client;
         }
     }
 
     /// The request has its answer.
-    pub fn answered(self, shared: &Shared, answer: &mut Answer) {
+    pub(super) fn answered(self, shared: &Shared, answer: &mut Answer) {
         if let Some(id) = self.id {
             answer.headers.entry(RequestId::HEADER).or_insert(id);
         }

@@ -11,10 +11,10 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Rewound, Shared};
-use crate::ext::AnswerBody;
+use crate::http::AnswerBody;
 
 /// The stream.
-pub struct Observed {
+pub(super) struct Observed {
     pub stream: Rewound,
     pub shared: Rc<Shared>,
 }
@@ -90,7 +90,7 @@ impl AsyncWrite for Observed {
 }
 
 /// The body of an answer. hyper drops it when it has all of it, or when nobody wants the rest.
-pub struct ObservedBody {
+pub(super) struct ObservedBody {
     pub body: AnswerBody,
     pub shared: Rc<Shared>,
     /// The connection goes on as its visitor's line.

@@ -5,7 +5,7 @@ const RESERVE: std::ops::RangeInclusive<usize> = 16..=512;
 
 /// Allows the process as many open files as it may allow itself. Returns how many connections that makes, where the
 /// system sets a limit at all.
-pub fn for_connections() -> Option<usize> {
+pub(crate) fn for_connections() -> Option<usize> {
     let files = raise()?;
     Some(files.saturating_sub(reserve(files)).max(1))
 }

@@ -27,7 +27,7 @@ pub(super) struct Outside {
 }
 
 impl Outside {
-    pub fn new() -> Outside {
+    pub(super) fn new() -> Outside {
         let lost = watch::Sender::new(false);
         let (clients, arriving, loading) = Default::default();
         let (code, is_ready, thread) = Default::default();
@@ -35,23 +35,23 @@ impl Outside {
     }
 
     /// The worker is to load this, and to tell how that went.
-    pub fn loads(&self, code: Arc<Code>, loaded: oneshot::Sender<Loaded>) {
+    pub(super) fn loads(&self, code: Arc<Code>, loaded: oneshot::Sender<Loaded>) {
         let _ = self.code.set(code);
         lock(&self.loading).0 = Some(loaded);
     }
 
     /// What the worker runs.
-    pub fn code(&self) -> Option<Arc<Code>> {
+    pub(super) fn code(&self) -> Option<Arc<Code>> {
         self.code.get().cloned()
     }
 
     /// This file is loaded now.
-    pub fn loads_file(&self, file: PathBuf) {
+    pub(super) fn loads_file(&self, file: PathBuf) {
         lock(&self.loading).1 = Some(file);
     }
 
     /// Tells how loading went, once.
-    pub fn has_loaded(&self, loaded: Loaded) {
+    pub(super) fn has_loaded(&self, loaded: Loaded) {
         if loaded.result.is_ok() {
             let _ = self.is_ready.set(());
         }
@@ -61,7 +61,7 @@ impl Outside {
     }
 
     /// Waits until nobody waits for its handlers any more.
-    pub async fn nobody_waits(&self) {
+    pub(super) async fn nobody_waits(&self) {
         std::future::poll_fn(|cx| match &mut lock(&self.loading).0 {
             Some(loaded) => loaded.poll_closed(cx),
             None => Poll::Pending,
@@ -70,32 +70,32 @@ impl Outside {
     }
 
     /// Whether it serves already.
-    pub fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         self.is_ready.get().is_some()
     }
 
     /// Puts a connection on its way. It is taken by the worker's thread, or by who answers for it.
-    pub fn send(&self, connection: Connection) {
+    pub(super) fn send(&self, connection: Connection) {
         lock(&self.arriving).push_back(connection);
     }
 
     /// The connection that arrives next.
-    pub fn next_arriving(&self) -> Option<Connection> {
+    pub(super) fn next_arriving(&self) -> Option<Connection> {
         lock(&self.arriving).pop_front()
     }
 
     /// All that are on their way.
-    pub fn take_arriving(&self) -> VecDeque<Connection> {
+    pub(super) fn take_arriving(&self) -> VecDeque<Connection> {
         std::mem::take(&mut *lock(&self.arriving))
     }
 
     /// Notes which thread it is. Call it from there.
-    pub fn is_of_this_thread(&self) {
+    pub(super) fn is_of_this_thread(&self) {
         let _ = self.thread.set(Thread::current());
     }
 
     /// Its thread does not come back: other threads get the time that it uses.
-    pub fn is_lost_now(&self) {
+    pub(super) fn is_lost_now(&self) {
         self.lost.send_replace(true);
         if let Some(thread) = self.thread.get() {
             thread.yield_to_others();
@@ -103,7 +103,7 @@ impl Outside {
     }
 
     /// Tells whoever waits for it to load that it will not. Says whether somebody did.
-    pub fn does_not_load(&self) -> bool {
+    pub(super) fn does_not_load(&self) -> bool {
         let (loaded, file) = std::mem::take(&mut *lock(&self.loading));
         let Some(loaded) = loaded else { return false };
         let files = file.iter().cloned().collect();
@@ -120,12 +120,12 @@ impl Outside {
         true
     }
 
-    pub fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         *self.lost.borrow()
     }
 
     /// Waits until it is lost, which may never be.
-    pub async fn lost(&self) {
+    pub(super) async fn lost(&self) {
         // There is a sender for as long as this is polled.
         let _ = self.lost.subscribe().wait_for(|is_lost| *is_lost).await;
     }

@@ -4,15 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::config::Limits;
-use crate::ext::Patience;
+use crate::http::StallTimeout;
 
 /// The clocks of one connection.
-pub struct Pace {
+pub(super) struct Pace {
     head: Duration,
     idle: Duration,
     phase: Cell<Phase>,
     /// While an answer waits for its client to read on.
-    write: RefCell<Patience>,
+    write: RefCell<StallTimeout>,
 }
 
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ enum Phase {
 
 /// What a client took too long for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Late {
+pub(super) enum Late {
     /// Its next request did not begin.
     Idle,
     /// A head did not come to its end.
@@ -38,34 +38,34 @@ pub enum Late {
 
 impl Pace {
     /// The clocks of a connection whose first head may come since then.
-    pub fn new(limits: &Limits, since: Instant) -> Pace {
+    pub(super) fn new(limits: &Limits, since: Instant) -> Pace {
         Pace {
             head: limits.header_read,
             idle: limits.keep_alive,
             phase: Cell::new(Phase::Head(since)),
-            write: RefCell::new(Patience::new(limits.write)),
+            write: RefCell::new(StallTimeout::new(limits.write)),
         }
     }
 
     /// Bytes came.
-    pub fn read(&self) {
+    pub(super) fn read(&self) {
         if let Phase::Idle(_) = self.phase.get() {
             self.phase.set(Phase::Head(Instant::now()));
         }
     }
 
     /// A whole head came.
-    pub fn asked(&self) {
+    pub(super) fn asked(&self) {
         self.phase.set(Phase::Answering);
     }
 
     /// The answer is complete, but for what its client still has to read.
-    pub fn answered(&self) {
+    pub(super) fn answered(&self) {
         self.phase.set(Phase::Idle(Instant::now()));
     }
 
     /// The client took so many bytes of an answer; `None`: it takes no more for now.
-    pub fn wrote(&self, bytes: Option<usize>) {
+    pub(super) fn wrote(&self, bytes: Option<usize>) {
         let mut write = self.write.borrow_mut();
         match bytes {
             None => drop(write.wait(Instant::now())),
@@ -76,7 +76,7 @@ impl Pace {
     }
 
     /// What the client is late with, or when to look again. No limit that begins to count meanwhile is missed.
-    pub fn look(&self, now: Instant) -> Result<Instant, Late> {
+    pub(super) fn look(&self, now: Instant) -> Result<Instant, Late> {
         let reading = self.write.borrow().deadline().map(|deadline| (deadline, Late::Reading));
         let due = reading.or(match self.phase.get() {
             Phase::Idle(since) => Some((since + self.idle, Late::Idle)),
@@ -99,7 +99,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn pace(since: Instant) -> Pace {
-        let write = RefCell::new(Patience::new(5 * SECOND));
+        let write = RefCell::new(StallTimeout::new(5 * SECOND));
         Pace { head: 2 * SECOND, idle: 10 * SECOND, phase: Cell::new(Phase::Head(since)), write }
     }
 

@@ -9,7 +9,7 @@ use crate::dev::Saved;
 use crate::router::{Layer, Routes};
 
 /// The files of one generation by what they are part of.
-pub struct Parts {
+pub(crate) struct Parts {
     routes: Arc<Routes>,
     /// What each file imports, on the server and in browsers.
     server: HashMap<PathBuf, Vec<PathBuf>>,
@@ -29,12 +29,12 @@ impl Parts {
     }
 
     /// Whether a file is the page of a route.
-    pub fn has_page(&self, file: &Path) -> bool {
+    pub(crate) fn has_page(&self, file: &Path) -> bool {
         self.routes.pages().iter().any(|page| page.path == file)
     }
 
     /// Adds to `saved` what changes with these files, or with all that is in them where they are folders.
-    pub fn changed_by(&self, files: &HashSet<PathBuf>, saved: &mut Saved) {
+    pub(crate) fn changed_by(&self, files: &HashSet<PathBuf>, saved: &mut Saved) {
         for handler in self.routes.handlers() {
             let (imports, patterns) = match handler.layer {
                 Layer::Server => (&self.server, &mut saved.server),

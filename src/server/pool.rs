@@ -30,7 +30,7 @@ const PASS_ON_TIME: Duration = Duration::from_secs(2);
 const MANY_LOST: (usize, Duration) = (3, Duration::from_secs(600));
 
 /// All workers of the server.
-pub struct Pool {
+pub(crate) struct Pool {
     settings: Arc<Settings>,
     runtime: tokio::runtime::Handle,
     itself: Weak<Pool>,
@@ -74,7 +74,7 @@ pub(super) struct Code {
 }
 
 /// What a reload did.
-pub struct Reloaded {
+pub(crate) struct Reloaded {
     pub handlers: usize,
     pub took: Duration,
     /// What the code before was made of.
@@ -83,7 +83,7 @@ pub struct Reloaded {
 
 impl Pool {
     /// A pool without code yet: [`Pool::reload`] loads the first generation.
-    pub fn new(settings: Settings) -> Arc<Pool> {
+    pub(crate) fn new(settings: Settings) -> Arc<Pool> {
         let runtime = tokio::runtime::Handle::current();
         Arc::new_cyclic(|itself| Pool {
             settings: Arc::new(settings),
@@ -109,19 +109,22 @@ impl Pool {
     }
 
     /// What it was made with.
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
     /// Whoever drops the future gives the load up.
-    pub async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
+    pub(crate) async fn reload(&self) -> Result<Reloaded, Vec<Diagnostic>> {
         self.change(|_| true, true).await
     }
 
     /// The same, unless by the time it is loaded `is_meant` denies that it is what was meant: somebody may be writing.
     /// It hears whether a file had nothing in it, which is how most writers begin. A failure counts for nothing.
-    pub async fn reload_if(&self, is_meant: impl Fn(bool) -> bool) -> Result<Reloaded, Vec<Diagnostic>> {
+    pub(crate) async fn reload_if(
+        &self,
+        is_meant: impl Fn(bool) -> bool,
+    ) -> Result<Reloaded, Vec<Diagnostic>> {
         self.change(is_meant, false).await
     }
 
@@ -171,7 +174,7 @@ impl Pool {
 
     /// Serves without any code, until some has loaded: every request is answered with what is wrong with it. Does not
     /// wait for a load that is under way.
-    pub async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
+    pub(crate) async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
         let code = tokio::task::block_in_place(|| {
             let (layout, routes) = (&self.settings.layout, Routes::none());
             let (browser, imports) =
@@ -194,12 +197,12 @@ impl Pool {
     }
 
     /// Whether any code has loaded so far.
-    pub fn has_code(&self) -> bool {
+    pub(crate) fn has_code(&self) -> bool {
         self.has_code.load(Ordering::Relaxed)
     }
 
     /// What the code that serves is made of.
-    pub fn parts(&self) -> Arc<Parts> {
+    pub(crate) fn parts(&self) -> Arc<Parts> {
         lock(&self.parts).clone()
     }
 
@@ -379,12 +382,12 @@ impl Pool {
     }
 
     /// Whether the code that was loaded last runs on and cannot be stopped. To load it again is no help.
-    pub fn is_stuck(&self) -> bool {
+    pub(crate) fn is_stuck(&self) -> bool {
         self.is_stuck.load(Ordering::Relaxed)
     }
 
     /// Files that the handlers' code, as last loaded, is made of.
-    pub fn files(&self) -> HashSet<PathBuf> {
+    pub(crate) fn files(&self) -> HashSet<PathBuf> {
         lock(&self.files).clone()
     }
 
@@ -397,13 +400,13 @@ impl Pool {
 
     /// Resolves when code that is being loaded waits for something, with what that is; [`Pool::files`] knows its files
     /// then.
-    pub async fn stalled(&self) -> String {
+    pub(crate) async fn stalled(&self) -> String {
         self.stalled.notified().await;
         lock(&self.stall).clone()
     }
 
     /// Hands a connection to the worker with the fewest.
-    pub fn accept(&self, connection: Connection) {
+    pub(crate) fn accept(&self, connection: Connection) {
         if self.draining.load(Ordering::Relaxed) {
             return;
         }
@@ -434,7 +437,7 @@ impl Pool {
     }
 
     /// Closes live lines with 1012, ends handlers' streams of events, and waits until every request is answered, `limit` at most.
-    pub async fn drain(&self, limit: Duration) {
+    pub(crate) async fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         self.settings.hub.cut_all(CloseCode::Restart);
         drop(lock(&self.spare).take());

@@ -5,13 +5,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
-use crate::ext::within;
+use crate::http::within;
 use crate::trust::proxy_protocol::{self, Beginning, Header, Violation};
 use crate::trust::{Peer, Proxies};
 
 /// Why a proxy's connection does not go on.
 #[derive(Debug, thiserror::Error)]
-pub enum NotBegun {
+pub(super) enum NotBegun {
     #[error(transparent)]
     Violation(#[from] Violation),
     #[error("its PROXY protocol header did not come in time")]
@@ -21,7 +21,7 @@ pub enum NotBegun {
 }
 
 /// Reads the header, if there is one. From then on `peer` is whom it names, and `read` the first bytes of the client.
-pub async fn begin(
+pub(super) async fn begin(
     stream: &TcpStream,
     deadline: Instant,
     peer: &mut Peer,

@@ -5,12 +5,12 @@ use hyper::{Request, StatusCode};
 
 use super::PermitError;
 use super::connection::Shared;
-use crate::ext::Answer;
+use crate::http::Answer;
 use crate::trust::{Authority, Forwarded, Malformed, Requester};
 
 /// Why a request is not served.
 #[derive(Debug, thiserror::Error)]
-pub enum Unwelcome {
+pub(super) enum Unwelcome {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error(
@@ -23,7 +23,7 @@ pub enum Unwelcome {
 }
 
 impl Unwelcome {
-    pub fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> Answer {
         let status = match self {
             Unwelcome::Malformed(_) => StatusCode::BAD_REQUEST,
             Unwelcome::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
@@ -39,7 +39,7 @@ impl Unwelcome {
 
 /// Finds out who sent a request. From here on its `Host` header is the host that the visitor named, and the server
 /// answers for it.
-pub fn of<B>(shared: &Shared, request: &mut Request<B>) -> Result<Requester, Unwelcome> {
+pub(super) fn of<B>(shared: &Shared, request: &mut Request<B>) -> Result<Requester, Unwelcome> {
     let trust = &shared.worker.settings.trust;
     let mut requester = Requester::of(&shared.peer);
     if shared.peer.is_proxy {

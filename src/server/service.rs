@@ -22,17 +22,16 @@ use super::dev::{self, Document};
 use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
-use super::redirect::{Told, X_REDIRECT_CODE};
 use super::requester;
-use super::strict;
 use super::upgrade::Handshake;
 use crate::browser::BrowserFiles;
-use crate::ext::{
-    Answer, AnswerBody, Call, Client, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode, Nature,
-    Show, Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
+use crate::ext::{Call, Mode, Show, Shown, SocketLine};
+use crate::http::{
+    Answer, AnswerBody, Audience, Conditions, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream,
+    Nature, Told, USER_PATH, Verdict, X_REDIRECT_CODE, asks_for_websocket, lists, prefers_html, strict,
 };
 use crate::metrics;
-use crate::router::{Conditions, Layer, Node, Page, PageId, Routes, Verdict, segments};
+use crate::router::{Layer, Node, Page, PageId, Routes, segments};
 use crate::trust::Requester;
 use liveline_proto::Format;
 use liveline_proto::JoinError;
@@ -40,12 +39,12 @@ use liveline_proto::JoinError;
 /// The answer is not hyper's to write: the connection carries a line from here on.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection carries a line")]
-pub struct HandedOver;
+pub(super) struct HandedOver;
 
 type Answered = Result<Response<ObservedBody>, HandedOver>;
 
 /// The answer to a request: there already, as most are, or still to come.
-pub enum Answering {
+pub(super) enum Answering {
     Now(Option<Answered>),
     Later(Pin<Box<dyn Future<Output = Answered>>>),
 }
@@ -64,11 +63,11 @@ impl Future for Answering {
 }
 
 /// Answers a request. Always does: what goes wrong is an answer, too.
-pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering {
+pub(super) fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering {
     shared.pace.asked();
     shared.progress.asked(request.method(), request.uri());
     shared.pending.set(shared.pending.get() + 1);
-    let audience = Audience::of(&request);
+    let audience = Viewer::of(&request);
     let document = shared.worker.settings.dev.as_ref().and_then(|dev| Document::asked(dev, &mut request));
     let mut exit = Exit {
         audience,
@@ -114,7 +113,7 @@ pub fn answer(shared: &Rc<Shared>, mut request: Request<Incoming>) -> Answering 
 
 /// What every answer goes through on its way out.
 struct Exit {
-    audience: Option<Box<Audience>>,
+    audience: Option<Box<Viewer>>,
     note: Note,
     figures: Option<Box<Figures>>,
     /// A page for the browser to show, in `dev`.
@@ -185,7 +184,7 @@ impl Exit {
 }
 
 /// A browser, or a page of the app that asks for data. Either shows people whatever the answer is.
-struct Audience {
+struct Viewer {
     uri: Uri,
     is_look: bool,
     /// The page that is shown already, if a page of the app asks.
@@ -194,13 +193,13 @@ struct Audience {
     requester: Option<Requester>,
 }
 
-impl Audience {
+impl Viewer {
     /// None for programs, which get the answer and nothing else.
-    fn of(request: &Request<Incoming>) -> Option<Box<Audience>> {
+    fn of(request: &Request<Incoming>) -> Option<Box<Viewer>> {
         let wants_html = prefers_html(request.headers());
         let shown = request.headers().get(X_LIVE_PAGE).filter(|_| !wants_html).cloned();
         let (uri, is_look) = (request.uri().clone(), is_look(request.method()));
-        (wants_html || shown.is_some()).then(|| Box::new(Audience { uri, is_look, shown, requester: None }))
+        (wants_html || shown.is_some()).then(|| Box::new(Viewer { uri, is_look, shown, requester: None }))
     }
 
     /// How a state of a page is to leave.
@@ -344,7 +343,7 @@ fn route(
     shared: &Rc<Shared>,
     requester: Requester,
     request: Request<Incoming>,
-    audience: Option<&Audience>,
+    audience: Option<&Viewer>,
     note: &mut Note,
 ) -> Routed {
     let worker = &shared.worker;
@@ -414,7 +413,7 @@ fn route(
         }
     }
     let (parts, body) = request.into_parts();
-    if Client::has_all(&parts) {
+    if Audience::has_all(&parts) {
         return Routed::Answered(Answer::empty(StatusCode::NO_CONTENT));
     }
     let own = || line::own_origin(shared, requester, &parts.headers);

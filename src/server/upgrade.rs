@@ -10,17 +10,17 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::connection::{Carried, Shared};
 use super::line::{self, Caller};
-use crate::ext::{Answer, lists};
-use liveline_proto::Carrier;
+use crate::http::{Answer, lists};
+use liveline_proto::Transport;
 
 /// A client's half of the handshake.
-pub struct Handshake {
+pub(super) struct Handshake {
     accept: HeaderValue,
 }
 
 impl Handshake {
     /// Reads what a request says (RFC 6455 section 4.2.1).
-    pub fn read(version: Version, headers: &HeaderMap) -> Result<Handshake, NoHandshake> {
+    pub(super) fn read(version: Version, headers: &HeaderMap) -> Result<Handshake, NoHandshake> {
         if version < Version::HTTP_11 {
             return Err(NoHandshake::Http);
         }
@@ -34,7 +34,7 @@ impl Handshake {
     }
 
     /// The host's half: the headers of a 101.
-    pub fn accept(self, headers: &mut HeaderMap) {
+    pub(super) fn accept(self, headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
@@ -59,7 +59,7 @@ fn is_key(text: &[u8]) -> bool {
 
 /// Why a request is no handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoHandshake {
+pub(crate) enum NoHandshake {
     #[error("A WebSocket handshake is a request of HTTP/1.1.")]
     Http,
     #[error("A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes in base64.")]
@@ -82,7 +82,7 @@ impl From<NoHandshake> for Answer {
 }
 
 /// Answers a request for a line: 101 for the visitor that it belongs to, once.
-pub fn join<B>(shared: &Shared, caller: &Caller, token: &str, request: &Request<B>) -> Answer {
+pub(super) fn join<B>(shared: &Shared, caller: &Caller, token: &str, request: &Request<B>) -> Answer {
     let headers = request.headers();
     let handshake = match Handshake::read(request.version(), headers) {
         Ok(handshake) => handshake,
@@ -95,7 +95,7 @@ pub fn join<B>(shared: &Shared, caller: &Caller, token: &str, request: &Request<
     let joined = line::token(token).and_then(|token| match after(request) {
         Some(after) if is_resumable => hub.resume(token, after, visitor, from),
         _ if is_resumable => hub.join_resumable(token, visitor, from),
-        _ => hub.join(token, Carrier::Socket, visitor, from),
+        _ => hub.join(token, Transport::Socket, visitor, from),
     });
     let seat = match joined {
         Ok(seat) => seat,

@@ -18,8 +18,9 @@ use super::clients::{Clients, Enlisted};
 use super::outside::Outside;
 use super::{Pool, connection};
 use crate::config::Settings;
-use crate::ext::{Answer, Call, Exchanges, Unanswered};
-use crate::lines::{Hub, Told};
+use crate::ext::{Call, Exchanges, Unanswered};
+use crate::http::Answer;
+use crate::lines::{Hub, LineEvent};
 use crate::metrics::{Meter, Place};
 use crate::router::{NodeId, PublicFiles, Step};
 use crate::script::{Dispatched, Isolate, Site, Stall};
@@ -29,7 +30,7 @@ use liveline_proto::{Close, CloseCode, ExchangeId, OwnerId};
 
 /// A client's connection on its way to a worker.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     pub stream: std::net::TcpStream,
     pub peer: Peer,
     /// Nothing was read of it, so its proxy may yet say whose it is.
@@ -41,18 +42,18 @@ pub struct Connection {
 }
 
 /// A connection's place among those that the listener admits. It is given up when this is dropped.
-pub trait Permit: std::fmt::Debug + Send {
+pub(crate) trait Permit: std::fmt::Debug + Send {
     /// From here on the connection counts for this address, or with `None` for the whole alone. Where the address has
     /// as many as it may have, everything stays as it is, and the error says so.
     fn count_for(&mut self, address: Option<IpAddr>) -> Result<(), PermitError>;
 }
 
 /// The [`Permit`] of a connection.
-pub type Admitted = Box<dyn Permit>;
+pub(crate) type Admitted = Box<dyn Permit>;
 
 /// Why a connection has no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PermitError {
+pub(crate) enum PermitError {
     #[error("there are {0} already (see --max-connections)")]
     Full(usize),
     #[error("its address has {0} already (see --max-connections-per-address)")]
@@ -60,7 +61,7 @@ pub enum PermitError {
 }
 
 /// A connection that a worker has taken in.
-pub struct Taken {
+pub(crate) struct Taken {
     pub stream: std::net::TcpStream,
     pub peer: Peer,
     pub is_fresh: bool,
@@ -80,7 +81,7 @@ pub(super) enum Mail {
     },
     /// A connection arrives.
     Connection,
-    Told(Told),
+    LineEvent(LineEvent),
     /// The client of an unanswered request left.
     Abandoned(ExchangeId),
     /// A newer generation serves: pass idle connections on, finish what is live, then end. Who waits for that hears when
@@ -111,11 +112,11 @@ impl Inbox {
     }
 
     /// The messages of raw sockets that are next, from `first` on.
-    fn messages(&mut self, first: Told) -> Vec<Told> {
+    fn messages(&mut self, first: LineEvent) -> Vec<LineEvent> {
         let mut messages = vec![first];
         while messages.len() < MESSAGES && self.next.is_none() {
             match self.mail.try_recv() {
-                Ok(Mail::Told(told)) if told.is_message() => messages.push(told),
+                Ok(Mail::LineEvent(told)) if told.is_message() => messages.push(told),
                 Ok(other) => self.next = Some(other),
                 Err(_) => break,
             }
@@ -128,7 +129,7 @@ impl Inbox {
         if self.next.is_none() {
             self.next = self.mail.try_recv().ok();
         }
-        matches!(self.next, Some(Mail::Told(_)))
+        matches!(self.next, Some(Mail::LineEvent(_)))
     }
 
     /// What is left. Nothing more comes.
@@ -151,7 +152,7 @@ pub(super) struct Loaded {
 
 impl Loaded {
     /// It did not come to load anything.
-    pub fn failed(reason: impl Into<String>) -> Loaded {
+    pub(super) fn failed(reason: impl Into<String>) -> Loaded {
         let (files, imports) = Default::default();
         Loaded { files, is_stuck: false, imports, result: Err(vec![Diagnostic::new(reason)]) }
     }
@@ -167,7 +168,7 @@ pub(super) struct Handle {
 }
 
 /// A worker as its connections see it.
-pub struct Worker {
+pub(crate) struct Worker {
     pub settings: Arc<Settings>,
     pub site: Site,
     /// Where its answers are counted, if somebody may ask.
@@ -187,7 +188,7 @@ pub struct Worker {
 impl Worker {
     /// Runs the handlers for a request. Most have answered when this returns; what makes the others wait is a task of
     /// its own.
-    pub fn call(self: &Rc<Self>, call: Call, node: NodeId) -> Called {
+    pub(crate) fn call(self: &Rc<Self>, call: Call, node: NodeId) -> Called {
         match self.isolate.dispatch(call, node) {
             Dispatched::Answered(exchange, answer) => Called::Answered(exchange, answer),
             Dispatched::Waiting(exchange, unanswered) => {
@@ -199,7 +200,7 @@ impl Worker {
     }
 
     /// The nearest error page of the site, upwards from a path, with what went wrong as its state.
-    pub fn error_page(&self, path: &str, answer: &Answer) -> Option<String> {
+    pub(crate) fn error_page(&self, path: &str, answer: &Answer) -> Option<String> {
         let routes = &self.site.routes;
         let page = routes.node(routes.resolve(path)).error_page?;
         let title = answer.status.canonical_reason().unwrap_or("Error");
@@ -213,17 +214,17 @@ impl Worker {
     }
 
     /// Whether requests to a node are held against the page that sent them, as handlers may decide.
-    pub fn checks_csrf(&self, steps: &[Step]) -> bool {
+    pub(crate) fn checks_csrf(&self, steps: &[Step]) -> bool {
         self.isolate.checks_csrf(steps)
     }
 
     /// Changes to true when a newer generation serves.
-    pub fn retiring(&self) -> watch::Receiver<bool> {
+    pub(crate) fn retiring(&self) -> watch::Receiver<bool> {
         self.retiring.subscribe()
     }
 
     /// Passes a connection on to the generation that serves now.
-    pub fn pass_on(&self, connection: Connection) {
+    pub(crate) fn pass_on(&self, connection: Connection) {
         if let Some(pool) = self.pool.upgrade() {
             pool.accept(connection);
         }
@@ -238,7 +239,7 @@ impl Worker {
         for left in inbox.close() {
             match left {
                 Mail::Connection => self.outside.next_arriving().into_iter().for_each(|it| self.pass_on(it)),
-                Mail::Told(told) => self.settings.hub.was_heard(&told),
+                Mail::LineEvent(told) => self.settings.hub.was_heard(&told),
                 _ => {}
             }
         }
@@ -269,11 +270,11 @@ impl Worker {
                     Some(connection) => self.take(connection),
                     None => {}
                 },
-                Some(Mail::Told(told)) if told.is_message() => {
+                Some(Mail::LineEvent(told)) if told.is_message() => {
                     self.isolate.hold_back(false);
                     self.deliver(&inbox.messages(told)).await;
                 }
-                Some(Mail::Told(told)) => {
+                Some(Mail::LineEvent(told)) => {
                     // What handlers say to events that come together leaves together.
                     let is_last = !inbox.has_told();
                     self.isolate.hold_back(!is_last);
@@ -300,7 +301,7 @@ impl Worker {
     }
 
     /// Delivers messages of raw sockets. Requests have their turn in between.
-    async fn deliver(&self, mut messages: &[Told]) {
+    async fn deliver(&self, mut messages: &[LineEvent]) {
         while !messages.is_empty() {
             let (taken, left) = messages.split_at(self.isolate.deliver_messages(messages));
             self.settings.hub.were_heard(taken);
@@ -336,13 +337,13 @@ impl Worker {
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What became of a request.
-pub enum Called {
+pub(crate) enum Called {
     Answered(ExchangeId, Answer),
     Waiting(ExchangeId, Waiting),
 }
 
 /// A request whose handlers wait for something. To drop it is to wait no longer for the answer.
-pub struct Waiting {
+pub(crate) struct Waiting {
     worker: Rc<Worker>,
     /// None once nobody has to be told that the client left.
     exchange: Option<ExchangeId>,
@@ -351,7 +352,7 @@ pub struct Waiting {
 
 impl Waiting {
     /// The answer, or the one for a handler that gave none.
-    pub async fn answer(mut self) -> Answer {
+    pub(crate) async fn answer(mut self) -> Answer {
         let limit = self.worker.settings.limits.answer;
         let end = Instant::now() + limit;
         loop {
@@ -396,7 +397,7 @@ pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Resul
     let (mailbox, mail) = mpsc::unbounded_channel();
     let told = mailbox.clone();
     let owner = settings.hub.register(move |event| {
-        let _ = told.send(Mail::Told(event));
+        let _ = told.send(Mail::LineEvent(event));
     });
     let load = Arc::new(AtomicUsize::new(0));
     let outside = Arc::new(Outside::new());

@@ -9,14 +9,14 @@ use liveline_proto::http1::is_host;
 
 /// HOST or HOST:PORT, read as URLs of the web are: `event.url` means the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority {
+pub(crate) struct Authority {
     pub host: Host,
     pub port: Option<u16>,
 }
 
 /// What comes before the port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
+pub(crate) enum Host {
     /// In lower case, without a dot at its end.
     Name(String),
     Address(IpAddr),
@@ -24,7 +24,7 @@ pub enum Host {
 
 impl Authority {
     /// Reads it; `None` where a URL could not have it.
-    pub fn parse(text: &str) -> Option<Authority> {
+    pub(crate) fn parse(text: &str) -> Option<Authority> {
         if !Authority::is_valid(text) {
             return None;
         }
@@ -34,14 +34,14 @@ impl Authority {
     }
 
     /// Whether it can be read.
-    pub fn is_valid(text: &str) -> bool {
+    pub(crate) fn is_valid(text: &str) -> bool {
         is_host(text.as_bytes())
     }
 }
 
 impl Host {
     /// Reads it; an IPv6 address stands in brackets.
-    pub fn parse(text: &str) -> Option<Host> {
+    pub(crate) fn parse(text: &str) -> Option<Host> {
         Some(match UrlHost::parse(text).ok()? {
             UrlHost::Domain(name) => Host::Name(name.strip_suffix('.').unwrap_or(&name).to_owned()),
             UrlHost::Ipv4(address) => Host::Address(address.into()),

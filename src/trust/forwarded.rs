@@ -21,7 +21,7 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// Who sent a request, by the word of all who are believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Requester {
+pub(crate) struct Requester {
     pub address: IpAddr,
     /// Whether they came by TLS; `None` where nobody said.
     pub is_secure: Option<bool>,
@@ -29,7 +29,7 @@ pub struct Requester {
 
 /// What the proxies of a request say.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Forwarded {
+pub(crate) struct Forwarded {
     pub requester: Requester,
     /// The host that the visitor named, where the proxies named another.
     pub host: Option<String>,
@@ -37,7 +37,7 @@ pub struct Forwarded {
 
 /// It cannot be read, so nobody knows who said what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     #[error("The request's Forwarded header cannot be read.")]
     Forwarded,
     #[error("The host or the port that a proxy names for the request cannot be read.")]
@@ -46,14 +46,14 @@ pub enum Malformed {
 
 impl Requester {
     /// Whoever has the connection.
-    pub fn of(peer: &Peer) -> Requester {
+    pub(crate) fn of(peer: &Peer) -> Requester {
         Requester { address: peer.address, is_secure: peer.is_secure }
     }
 }
 
 impl Forwarded {
     /// What a request's headers say, which came from `peer`. `named` is the host that they name.
-    pub fn read(
+    pub(crate) fn read(
         headers: &HeaderMap,
         peer: &Peer,
         named: Option<&str>,

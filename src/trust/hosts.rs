@@ -9,7 +9,7 @@ use super::{Authority, Host};
 
 /// Which hosts requests may name.
 #[derive(Debug, Clone, Default)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     /// Without a list, every name will do.
     names: Option<Vec<HostPattern>>,
     /// The names of this machine will do, too. Nobody else can give a page such an address.
@@ -22,7 +22,7 @@ struct OwnNames(Option<String>);
 
 /// A host or several: `shop.example`, `*.shop.example` for those below it, `.shop.example` for both, `*` for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostPattern {
+pub(crate) enum HostPattern {
     Any,
     Only(Host),
     Below(String),
@@ -34,11 +34,11 @@ pub enum HostPattern {
 #[error(
     "give a host such as shop.example, *.shop.example for those below it, .shop.example for both, or * for all"
 )]
-pub struct InvalidHost;
+pub(crate) struct InvalidHost;
 
 /// The origin of a site: its scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteOrigin {
+pub(crate) struct SiteOrigin {
     /// As URLs write it: `https://shop.example`.
     pub text: String,
     pub authority: Authority,
@@ -50,11 +50,11 @@ pub struct SiteOrigin {
 #[error(
     "give an origin such as https://shop.example: a scheme, http or https, a host, perhaps a port, and no path"
 )]
-pub struct InvalidOrigin;
+pub(crate) struct InvalidOrigin;
 
 impl Hosts {
     /// The names that are listed and that of the site's origin. Without either, and without `names_machine`, every name.
-    pub fn new(
+    pub(crate) fn new(
         listed: &[HostPattern],
         origin: Option<&SiteOrigin>,
         names_machine: Option<Option<String>>,
@@ -67,12 +67,12 @@ impl Hosts {
     }
 
     /// Whether every name will do.
-    pub fn are_any(&self) -> bool {
+    pub(crate) fn are_any(&self) -> bool {
         self.names.is_none()
     }
 
     /// Whether a request may name this host on a connection that came to this address of the machine.
-    pub fn allow(&self, host: &Host, arrived_at: Option<IpAddr>) -> bool {
+    pub(crate) fn allow(&self, host: &Host, arrived_at: Option<IpAddr>) -> bool {
         let Some(names) = &self.names else { return true };
         names.iter().any(|pattern| pattern.covers(host))
             || self.own.as_ref().is_some_and(|own| own.cover(host, arrived_at))

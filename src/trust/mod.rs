@@ -17,18 +17,18 @@ mod authority;
 mod forwarded;
 mod hosts;
 mod proxies;
-pub mod proxy_protocol;
+pub(crate) mod proxy_protocol;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub use authority::{Authority, Host};
-pub use forwarded::{Forwarded, Malformed, Requester};
-pub use hosts::{HostPattern, Hosts, InvalidHost, InvalidOrigin, SiteOrigin};
-pub use proxies::{InvalidProxies, Proxies, ProxyRange};
+pub(crate) use authority::{Authority, Host};
+pub(crate) use forwarded::{Forwarded, Malformed, Requester};
+pub(crate) use hosts::{HostPattern, Hosts, SiteOrigin};
+pub(crate) use proxies::{Proxies, ProxyRange};
 
 /// The server's idea of itself and of those in front of it.
 #[derive(Debug)]
-pub struct Trust {
+pub(crate) struct Trust {
     /// The site's origin. Without it, a site is where its visitors say that it is.
     pub origin: Option<SiteOrigin>,
     pub hosts: Hosts,
@@ -39,7 +39,7 @@ pub struct Trust {
 
 impl Trust {
     /// Whether `http://AUTHORITY` of this machine is the listener's own.
-    pub fn listens_at(&self, authority: &Authority) -> bool {
+    pub(crate) fn listens_at(&self, authority: &Authority) -> bool {
         self.listening.iter().any(|listening| {
             let own = listening.ip().to_canonical();
             let is_here = match &authority.host {
@@ -51,13 +51,13 @@ impl Trust {
     }
 
     /// Whether a visitor's requests travel by TLS, as far as anybody knows: `said` is what the proxies say.
-    pub fn is_secure(&self, said: Option<bool>) -> bool {
+    pub(crate) fn is_secure(&self, said: Option<bool>) -> bool {
         self.origin.as_ref().map_or(said == Some(true), |origin| origin.is_secure)
     }
 
     /// What a request's `Origin` is compared with: the origin that the request is for, or HOST:PORT alone where nobody
     /// who is believed said with which scheme the visitor came.
-    pub fn own_origin(&self, host: Option<&str>, is_secure: Option<bool>) -> Option<String> {
+    pub(crate) fn own_origin(&self, host: Option<&str>, is_secure: Option<bool>) -> Option<String> {
         let named = host.and_then(Authority::parse);
         if let Some(origin) = &self.origin
             && named.as_ref().is_none_or(|named| named.host == origin.authority.host)
@@ -75,7 +75,7 @@ impl Trust {
 
 /// Who a connection is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     pub address: IpAddr,
     /// Whether they came by TLS, where the proxy protocol says so.
     pub is_secure: Option<bool>,

@@ -7,11 +7,11 @@ use ipnet::IpNet;
 
 /// Whose word counts. Nobody's, unless they are listed.
 #[derive(Debug, Clone, Default)]
-pub struct Proxies(Vec<ProxyRange>);
+pub(crate) struct Proxies(Vec<ProxyRange>);
 
 /// An address, a network, or a word for several.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProxyRange {
+pub(crate) enum ProxyRange {
     /// This machine.
     Loopback,
     /// The networks that are nobody's in particular (RFC 1918, RFC 4193).
@@ -22,15 +22,15 @@ pub enum ProxyRange {
 /// It is no address.
 #[derive(Debug, thiserror::Error)]
 #[error("give addresses such as 192.0.2.1, networks such as 10.0.0.0/8, or the words loopback and private")]
-pub struct InvalidProxies;
+pub(crate) struct InvalidProxies;
 
 impl Proxies {
-    pub fn new(listed: Vec<ProxyRange>) -> Proxies {
+    pub(crate) fn new(listed: Vec<ProxyRange>) -> Proxies {
         Proxies(listed)
     }
 
     /// Whether an address is one of theirs.
-    pub fn contain(&self, address: IpAddr) -> bool {
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|range| range.contains(address))
     }

@@ -9,14 +9,14 @@ const LINES: [&[u8]; 3] = [b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN"];
 /// A line of version 1, with its end.
 const LONGEST_LINE: usize = 107;
 /// A header of version 2: addresses take 36 bytes, and the rest is what the proxy has to say beside them.
-pub const LONGEST: usize = 4096;
+pub(crate) const LONGEST: usize = 4096;
 /// The field that says whether the client came by TLS, and the bit of it that does.
 const SSL: u8 = 0x20;
 const CLIENT_SSL: u8 = 1;
 
 /// What a connection begins with.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Beginning {
+pub(crate) enum Beginning {
     /// Another byte is needed to tell.
     Unknown,
     /// Its client's own bytes.
@@ -27,7 +27,7 @@ pub enum Beginning {
 
 /// Whose connection it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct Header {
     /// `None`: the proxy's own, or it does not know.
     pub source: Option<SocketAddr>,
     /// Whether the client came by TLS, where the proxy says so.
@@ -37,10 +37,10 @@ pub struct Header {
 /// It begins as a header does and goes on otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("its PROXY protocol header is malformed")]
-pub struct Violation;
+pub(crate) struct Violation;
 
 /// Reads what has come of a connection so far.
-pub fn read(bytes: &[u8]) -> Result<Beginning, Violation> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Beginning, Violation> {
     let may_be = |start: &[u8]| start.starts_with(bytes);
     if bytes.starts_with(SIGNATURE) {
         read_binary(bytes)

@@ -5,6 +5,7 @@
 //! a frame, a printed line or the end of a process, and each wait is bounded (see `support::PATIENCE`).
 
 #![expect(clippy::print_stderr, reason = "what a failed test saw has to be shown")]
+#![expect(unreachable_pub, reason = "nothing imports a test binary")]
 
 mod support;
 

@@ -15,10 +15,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::checkout::{Checkout, complete};
+use crate::engine;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::run::{Profile, build};
-use crate::engine;
 
 const SUITE: &str = "autobahntestsuite==25.10.1";
 /// The name under which the suite reports us when its server plays; our handler says it.

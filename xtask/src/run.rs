@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::checkout::{Build, Checkout, complete, show};
+use crate::engine;
 use crate::failure::Outcome;
 #[cfg(unix)]
 use crate::failure::While;
 use crate::machine::Machine;
-use crate::engine;
 
 /// Builds liveline and starts it; without arguments, on the examples.
 pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {

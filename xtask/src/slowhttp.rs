@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::bench::server::{Launch, Ready, Server};
 use crate::checkout::{Checkout, complete, show};
+use crate::engine;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, apt_install, find_program, may_use_apt};
-use crate::engine;
 
 pub const PROGRAM: &str = "slowhttptest";
 /// How long the host waits for each of its clients; slowhttptest has to outlast it.

@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::checkout::{Build, Checkout, complete, show};
+use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
-use crate::engine::{self, Choice, Engine};
 
 /// Runs every test, or with arguments only the full `cargo test`.
 pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {

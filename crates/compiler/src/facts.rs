@@ -101,7 +101,7 @@ mod syntax {
     use super::{BTreeMap, Diagnostic, Export, Facts, Form, Kind, Path};
     use crate::transpile;
 
-    pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
+    pub(super) fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
         let parsed = transpile::readable(path, source)?;
         let start = parsed.text_info_lazy().range().start;
         let mut reader = Reader { facts: Facts::default(), locals: BTreeMap::new(), tries: 0, start };

@@ -95,7 +95,7 @@ fn uncapitalized(text: &str) -> String {
 }
 
 /// Writes captured built-ins as they are written without.
-pub struct Plain;
+pub(crate) struct Plain;
 
 impl VisitMut for Plain {
     fn visit_mut_expr(&mut self, expression: &mut Expr) {
@@ -222,12 +222,12 @@ mod lint {
     ];
 
     /// The folder of the host's scripts.
-    pub fn folder() -> PathBuf {
+    pub(super) fn folder() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime-js")
     }
 
     /// Each violation as `file:line: what`.
-    pub fn violations(file: &Path) -> Vec<String> {
+    pub(super) fn violations(file: &Path) -> Vec<String> {
         let name = file.strip_prefix(folder()).unwrap_or(file).to_string_lossy().into_owned();
         let text = std::fs::read_to_string(file).expect("a readable script");
         let parsed = deno_ast::parse_module(ParseParams {

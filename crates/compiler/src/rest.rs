@@ -21,7 +21,7 @@ mod reading {
     use deno_ast::{MediaType, ModuleSpecifier, ParseParams};
 
     /// A function, taken apart as far as it matters.
-    pub struct Read {
+    pub(super) struct Read {
         /// Parameters from the first on.
         parameters: Vec<Pat>,
         body: Body,
@@ -35,7 +35,7 @@ mod reading {
     }
 
     /// Reads a function as an expression, else as a method of an object.
-    pub fn function(source: &str) -> Option<Read> {
+    pub(super) fn function(source: &str) -> Option<Read> {
         let texts = [format!("({source})"), format!("({{{source}}})")];
         texts.into_iter().find_map(|text| function_in(expression(text)?))
     }
@@ -90,11 +90,11 @@ mod reading {
             Read { parameters, body: Body::Function(function), has_arguments: true }
         }
 
-        pub fn takes_nothing(&self) -> bool {
+        pub(super) fn takes_nothing(&self) -> bool {
             self.parameters.is_empty()
         }
 
-        pub fn asks(&self) -> bool {
+        pub(super) fn asks(&self) -> bool {
             if self.parameters.iter().take(2).any(|parameter| matches!(parameter, Pat::Rest(_))) {
                 return true;
             }

@@ -15,7 +15,7 @@
 //! A client that cannot follow a line ([`Reach::Final`]) gets one answer, the last one: `Opening` then holds the newest
 //! state until nothing more can come.
 
-use crate::{LineId, Parcel};
+use crate::{LineId, QueuedFrame};
 
 /// How much of an exchange its client can follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +52,7 @@ enum Stage<B> {
     /// `first` is `None` where a message came first: HTTP then says 202 Accepted.
     Opening {
         first: Option<B>,
-        queued: Vec<Parcel>,
+        queued: Vec<QueuedFrame>,
     },
     Upgrading,
     Live(LineId),
@@ -68,9 +68,9 @@ pub enum Input<B> {
     /// HTTP's answer is a socket without envelopes, whatever else its client could follow.
     Upgrade(B),
     /// A later frame of the response.
-    Frame { frame: Parcel, done: bool },
+    Frame { frame: QueuedFrame, done: bool },
     /// A message, request or delta.
-    Message(Parcel),
+    Message(QueuedFrame),
     /// The handler entered a channel for its client.
     Enter,
     /// It left one again.
@@ -108,10 +108,10 @@ pub enum Effect<B> {
     /// Open a line, answer over HTTP with its address (`None`: 202), then call [`Exchange::opened`].
     Open {
         first: Option<B>,
-        queued: Vec<Parcel>,
+        queued: Vec<QueuedFrame>,
     },
     /// Send on the line.
-    Send(LineId, Parcel),
+    Send(LineId, QueuedFrame),
     /// The response had its last frame, but the exchange goes on: tell the client that no state follows.
     Done(LineId),
     /// All is said: close the line normally once it is written out.
@@ -124,7 +124,7 @@ pub enum Effect<B> {
 
 /// The input came too late or out of order; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ExchangeError {
     #[error("the response is already done")]
     ResponseDone,
     #[error("the exchange has already ended")]
@@ -154,7 +154,7 @@ impl<B> Exchange<B> {
     }
 
     /// Takes one input. A refused input changes nothing.
-    pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, Refused> {
+    pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, ExchangeError> {
         if matches!(self.stage, Stage::Ended) {
             return match input {
                 Input::TurnEnded
@@ -164,7 +164,7 @@ impl<B> Exchange<B> {
                 | Input::Release
                 | Input::Returned
                 | Input::Failed => Ok(Effect::None),
-                _ => Err(Refused::Ended),
+                _ => Err(ExchangeError::Ended),
             };
         }
         match input {
@@ -175,20 +175,20 @@ impl<B> Exchange<B> {
                 // There is nothing to decide when the turn ends.
                 Ok(Effect::Open { first: Some(answer), queued: Vec::new() })
             }
-            Input::Upgrade(_) => Err(Refused::NotFirst),
+            Input::Upgrade(_) => Err(ExchangeError::NotFirst),
             Input::Frame { frame, done } => {
                 if self.done {
-                    return Err(Refused::ResponseDone);
+                    return Err(ExchangeError::ResponseDone);
                 }
                 let sent = self.send(frame)?;
                 self.done = done;
                 Ok(sent)
             }
             Input::Message(frame) => self.send(frame),
-            Input::Enter if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
+            Input::Enter if matches!(self.stage, Stage::Answered) => Err(ExchangeError::Ended),
             // Its client cannot be in one; there will be no line to carry it.
             Input::Enter if self.reach == Reach::Final => Ok(Effect::None),
-            Input::Enter if self.channels == MAX_CHANNELS => Err(Refused::TooManyChannels),
+            Input::Enter if self.channels == MAX_CHANNELS => Err(ExchangeError::TooManyChannels),
             Input::Enter => {
                 self.channels += 1;
                 Ok(Effect::None)
@@ -202,7 +202,7 @@ impl<B> Exchange<B> {
                 Ok(self.finish_or_tell_done())
             }
             // Answered for good: there is nothing left to hold open.
-            Input::Hold if matches!(self.stage, Stage::Answered) => Err(Refused::Ended),
+            Input::Hold if matches!(self.stage, Stage::Answered) => Err(ExchangeError::Ended),
             Input::Hold => {
                 self.holds += 1;
                 Ok(Effect::None)
@@ -287,22 +287,22 @@ impl<B> Exchange<B> {
         }
     }
 
-    fn answer(&mut self, answer: B, done: bool) -> Result<Effect<B>, Refused> {
+    fn answer(&mut self, answer: B, done: bool) -> Result<Effect<B>, ExchangeError> {
         // The data of a last state may still change while the state is held.
         let is_held = self.reach == Reach::Final && matches!(self.stage, Stage::Opening { .. });
         if self.done && !is_held {
-            return Err(Refused::ResponseDone);
+            return Err(ExchangeError::ResponseDone);
         }
         match (&self.stage, self.reach) {
             (Stage::Received, _) | (Stage::Opening { .. }, Reach::Final) => {}
-            _ => return Err(Refused::NotFirst),
+            _ => return Err(ExchangeError::NotFirst),
         }
         self.stage = Stage::Opening { first: Some(answer), queued: Vec::new() };
         self.done = done;
         Ok(Effect::None)
     }
 
-    fn send(&mut self, frame: Parcel) -> Result<Effect<B>, Refused> {
+    fn send(&mut self, frame: QueuedFrame) -> Result<Effect<B>, ExchangeError> {
         match &mut self.stage {
             Stage::Received => {
                 self.stage = Stage::Opening { first: None, queued: vec![frame] };
@@ -313,7 +313,7 @@ impl<B> Exchange<B> {
                 Ok(Effect::None)
             }
             Stage::Live(line) => Ok(Effect::Send(*line, frame)),
-            Stage::Upgrading | Stage::Answered | Stage::Ended => Err(Refused::Ended),
+            Stage::Upgrading | Stage::Answered | Stage::Ended => Err(ExchangeError::Ended),
         }
     }
 
@@ -451,13 +451,13 @@ mod tests {
     #[test]
     fn opening_upgrade_is_refused() {
         let mut exchange = after([answer(false)]);
-        assert_eq!(exchange.handle(Input::Upgrade("b")), Err(Refused::NotFirst));
+        assert_eq!(exchange.handle(Input::Upgrade("b")), Err(ExchangeError::NotFirst));
     }
 
     #[test]
     fn entered_too_often_is_refused() {
         let mut exchange = after((0..MAX_CHANNELS).map(|_| Input::Enter));
-        assert_eq!(exchange.handle(Input::Enter), Err(Refused::TooManyChannels));
+        assert_eq!(exchange.handle(Input::Enter), Err(ExchangeError::TooManyChannels));
         exchange.handle(Input::Leave).unwrap();
         assert_eq!(exchange.handle(Input::Enter), Ok(Effect::None));
     }
@@ -529,9 +529,9 @@ mod tests {
     fn answered_streaming_is_over_with_the_stream() {
         let mut exchange = after([answer(true), Input::StreamBegan, Input::TurnEnded]);
         assert!(!exchange.is_ended());
-        assert_eq!(exchange.handle(frame(true)), Err(Refused::ResponseDone));
-        assert_eq!(exchange.handle(Input::Message("m".into())), Err(Refused::Ended));
-        assert_eq!(exchange.handle(Input::Hold), Err(Refused::Ended));
+        assert_eq!(exchange.handle(frame(true)), Err(ExchangeError::ResponseDone));
+        assert_eq!(exchange.handle(Input::Message("m".into())), Err(ExchangeError::Ended));
+        assert_eq!(exchange.handle(Input::Hold), Err(ExchangeError::Ended));
         exchange.handle(Input::StreamEnded).unwrap();
         assert!(exchange.is_ended());
     }
@@ -582,7 +582,7 @@ mod tests {
     #[test]
     fn ended_inputs_are_refused_or_idle() {
         let mut exchange = after([Input::Gone]);
-        assert_eq!(exchange.handle(answer(true)), Err(Refused::Ended));
+        assert_eq!(exchange.handle(answer(true)), Err(ExchangeError::Ended));
         assert_eq!(exchange.handle(Input::Release), Ok(Effect::None));
         assert_eq!(exchange.handle(Input::TurnEnded), Ok(Effect::None));
     }

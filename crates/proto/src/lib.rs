@@ -5,11 +5,11 @@
 //! | [`Exchange`] | one request until it is answered, or until its line takes over |
 //! | [`Engine`] | all live lines: who may join, what waits to be sent, when each ends |
 //! | [`Action`] | what the engine asks its driver to do |
-//! | [`Seat`] | one connection of a line, which may have several, one after the other |
-//! | [`Parcel`] | a frame, and what may become of it while its client is slow |
-//! | [`Entry`] | how a line takes part in a channel: lines whose clients hear each other |
+//! | [`Attachment`] | one connection of a line, which may have several, one after the other |
+//! | [`QueuedFrame`] | a frame, and what may become of it while its client is slow |
+//! | [`JoinOptions`] | how a line takes part in a channel: lines whose clients hear each other |
 //! | [`Close`] | the one table of close codes |
-//! | [`Stats`], [`Obituary`] | what all lines did, and what one did |
+//! | [`Stats`], [`LineSummary`] | what all lines did, and what one did |
 //! | [`Envelope`] | what a host frame says before it is encoded |
 //! | [`Incoming`] | a decoded client frame |
 //! | [`Numbered`] | a frame of `liveline.v1`, whose clients can come again |
@@ -43,15 +43,17 @@ mod sse;
 mod visitor;
 pub mod websocket;
 
-pub use channel::{Announcement, Entry, Listening, Message, Presence, Wording};
+pub use channel::{Announcement, JoinOptions, Listening, Message, Payloads, Presence};
 pub use close::{Close, CloseCode};
 pub use envelope::{DecodeError, Envelope, Frame, Incoming, decode, opened, reply_address, response_done};
-pub use exchange::{Effect, Exchange, Input, Reach, Refused};
+pub use exchange::{Effect, Exchange, ExchangeError, Input, Reach};
 pub use ids::{ChannelId, ExchangeId, InvalidChannel, LineId, MemberId, OwnerId, Token};
-pub use line::{Carrier, Class, Event, FRAME_COST, Outgoing, Parcel, Payload, Said, Seat, Take};
+pub use line::{
+    Attachment, Event, FRAME_COST, InboundMessage, Outgoing, Payload, Priority, QueuedFrame, Take, Transport,
+};
 pub use numbered::{Numbered, PROTOCOL, Welcome, ack};
 pub use registry::{
-    Action, Engine, JoinError, Limits, Obituary, Opening, Overflow, Stats, TooManyLines, network,
+    Action, Engine, JoinError, Limits, LineSummary, Opening, Overflow, Stats, TooManyLines, network,
 };
 pub use sse::{Format, LAST_EVENT_ID};
 pub use visitor::{Origins, Visitor, is_same_origin};

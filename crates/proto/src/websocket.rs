@@ -18,7 +18,7 @@ pub enum Received<'a> {
 
 /// How a client broke the rules, and the code that its line closes with (RFC 6455 section 7.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Violation {
+pub enum FrameError {
     #[error("the frame breaks the protocol: {0}")]
     Protocol(&'static str),
     #[error("text must be UTF-8")]
@@ -27,13 +27,13 @@ pub enum Violation {
     TooBig,
 }
 
-impl Violation {
+impl FrameError {
     /// The close code that tells the client.
     pub fn code(self) -> u16 {
         match self {
-            Violation::Protocol(_) => 1002,
-            Violation::NotUtf8 => 1007,
-            Violation::TooBig => 1009,
+            FrameError::Protocol(_) => 1002,
+            FrameError::NotUtf8 => 1007,
+            FrameError::TooBig => 1009,
         }
     }
 }
@@ -64,29 +64,29 @@ struct Fragments {
 }
 
 impl Fragments {
-    fn begin(kind: Opcode, payload: &[u8]) -> Result<Fragments, Violation> {
+    fn begin(kind: Opcode, payload: &[u8]) -> Result<Fragments, FrameError> {
         let mut begun = Fragments { kind, bytes: payload.to_vec(), checked: 0 };
         begun.check()?;
         Ok(begun)
     }
 
-    fn add(&mut self, payload: &[u8], limit: usize) -> Result<(), Violation> {
+    fn add(&mut self, payload: &[u8], limit: usize) -> Result<(), FrameError> {
         if self.bytes.len() + payload.len() > limit {
-            return Err(Violation::TooBig);
+            return Err(FrameError::TooBig);
         }
         self.bytes.extend_from_slice(payload);
         self.check()
     }
 
     /// Text that no further bytes can make right is refused at once. What was checked is not looked at again.
-    fn check(&mut self) -> Result<(), Violation> {
+    fn check(&mut self) -> Result<(), FrameError> {
         if self.kind != Opcode::Text {
             return Ok(());
         }
         match std::str::from_utf8(&self.bytes[self.checked..]) {
             Ok(_) => self.checked = self.bytes.len(),
             Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
-            Err(_) => return Err(Violation::NotUtf8),
+            Err(_) => return Err(FrameError::NotUtf8),
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ enum Opcode {
 }
 
 impl Opcode {
-    fn from_bits(bits: u8) -> Result<Opcode, Violation> {
+    fn from_bits(bits: u8) -> Result<Opcode, FrameError> {
         match bits {
             0 => Ok(Opcode::Continuation),
             1 => Ok(Opcode::Text),
@@ -111,7 +111,7 @@ impl Opcode {
             8 => Ok(Opcode::Close),
             9 => Ok(Opcode::Ping),
             10 => Ok(Opcode::Pong),
-            _ => Err(Violation::Protocol("an unknown opcode")),
+            _ => Err(FrameError::Protocol("an unknown opcode")),
         }
     }
 
@@ -133,19 +133,19 @@ struct Header {
 
 impl Header {
     /// Reads a header; `None` if its end is missing.
-    fn read(bytes: &[u8], limit: usize) -> Result<Option<Header>, Violation> {
+    fn read(bytes: &[u8], limit: usize) -> Result<Option<Header>, FrameError> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
-            return Err(Violation::Protocol("a reserved bit is set"));
+            return Err(FrameError::Protocol("a reserved bit is set"));
         }
         if second & 0x80 == 0 {
-            return Err(Violation::Protocol("a client's frames are masked"));
+            return Err(FrameError::Protocol("a client's frames are masked"));
         }
         let is_final = first & 0x80 != 0;
         let opcode = Opcode::from_bits(first & 0x0f)?;
         let short = second & 0x7f;
         if opcode.is_control() && (!is_final || short > 125) {
-            return Err(Violation::Protocol("a control frame is whole and short"));
+            return Err(FrameError::Protocol("a control frame is whole and short"));
         }
         let (length, extra) = match short {
             126 => match rest.first_chunk() {
@@ -159,7 +159,7 @@ impl Header {
             short => (u64::from(short), 0),
         };
         if length > limit as u64 && !opcode.is_control() {
-            return Err(Violation::TooBig);
+            return Err(FrameError::TooBig);
         }
         let Some(mask) = rest[extra..].first_chunk() else { return Ok(None) };
         Ok(Some(Header { is_final, opcode, mask: *mask, size: 2 + extra + 4, payload: length as usize }))
@@ -188,7 +188,7 @@ impl Decoder {
         &mut self,
         mut input: &mut [u8],
         mut each: impl FnMut(Received<'_>) -> ControlFlow<()>,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), FrameError> {
         while !input.is_empty() {
             let waiting = self.partial.as_ref().is_some_and(|partial| !partial.frame.is_empty());
             let done = if waiting {
@@ -217,7 +217,7 @@ impl Decoder {
     }
 
     /// Adds to the begun frame what belongs to it; says how much that was.
-    fn complete(&mut self, input: &[u8]) -> Result<usize, Violation> {
+    fn complete(&mut self, input: &[u8]) -> Result<usize, FrameError> {
         let frame = &mut self.partial.get_or_insert_default().frame;
         let missing = match Header::read(frame, self.limit)? {
             Some(header) => header.total() - frame.len(),
@@ -230,7 +230,7 @@ impl Decoder {
     }
 
     /// Takes the begun frame out, if it is complete.
-    fn completed(&mut self) -> Result<Option<(Header, Vec<u8>)>, Violation> {
+    fn completed(&mut self) -> Result<Option<(Header, Vec<u8>)>, FrameError> {
         let Some(partial) = &mut self.partial else { return Ok(None) };
         let Some(header) = Header::read(&partial.frame, self.limit)? else { return Ok(None) };
         if partial.frame.len() < header.total() {
@@ -248,7 +248,7 @@ impl Decoder {
         header: Header,
         payload: &mut [u8],
         each: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Violation> {
+    ) -> Result<ControlFlow<()>, FrameError> {
         unmask(payload, header.mask);
         let begun = self.partial.as_mut().and_then(|partial| partial.message.as_mut());
         match (header.opcode, begun) {
@@ -259,7 +259,7 @@ impl Decoder {
                 let _ = each(Received::Close(code, reason));
                 Ok(ControlFlow::Break(()))
             }
-            (Opcode::Continuation, None) => Err(Violation::Protocol("nothing to continue")),
+            (Opcode::Continuation, None) => Err(FrameError::Protocol("nothing to continue")),
             (Opcode::Continuation, Some(fragments)) => {
                 fragments.add(payload, self.limit)?;
                 if !header.is_final {
@@ -268,10 +268,10 @@ impl Decoder {
                 // The frame that ends it was complete, so nothing else waits.
                 let message = self.partial.take().and_then(|partial| partial.message);
                 let Fragments { kind, bytes, .. } =
-                    message.ok_or(Violation::Protocol("nothing to continue"))?;
+                    message.ok_or(FrameError::Protocol("nothing to continue"))?;
                 whole(kind, &bytes, each)
             }
-            (_, Some(_)) => Err(Violation::Protocol("the message before is not complete")),
+            (_, Some(_)) => Err(FrameError::Protocol("the message before is not complete")),
             (kind, None) if header.is_final => whole(kind, payload, each),
             (kind, None) => {
                 let begun = Fragments::begin(kind, payload)?;
@@ -286,25 +286,25 @@ fn whole(
     kind: Opcode,
     message: &[u8],
     each: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, Violation> {
+) -> Result<ControlFlow<()>, FrameError> {
     if kind == Opcode::Binary {
         return Ok(each(Received::Binary(message)));
     }
-    let text = std::str::from_utf8(message).map_err(|_| Violation::NotUtf8)?;
+    let text = std::str::from_utf8(message).map_err(|_| FrameError::NotUtf8)?;
     Ok(each(Received::Text(text)))
 }
 
 /// Reads a close frame's payload (RFC 6455 sections 5.5.1 and 7.4).
-fn close(payload: &[u8]) -> Result<(Option<u16>, &str), Violation> {
+fn close(payload: &[u8]) -> Result<(Option<u16>, &str), FrameError> {
     let (code, reason) = match payload {
         [] => return Ok((None, "")),
-        [_] => return Err(Violation::Protocol("half a close code")),
+        [_] => return Err(FrameError::Protocol("half a close code")),
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
     };
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(Violation::Protocol("no code that may be sent"));
+        return Err(FrameError::Protocol("no code that may be sent"));
     }
-    let reason = std::str::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
+    let reason = std::str::from_utf8(reason).map_err(|_| FrameError::NotUtf8)?;
     Ok((Some(code), reason))
 }
 
@@ -387,7 +387,7 @@ mod tests {
 
     /// What a decoder says of these bytes, given to it in pieces of `piece`. As a connection does, it reads nothing
     /// after a close frame: in one piece the decoder stops there, and of other pieces none is given to it.
-    fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), Violation>) {
+    fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), FrameError>) {
         let mut decoder = Decoder::new(1000);
         let (mut said, mut is_closed) = (Vec::new(), false);
         for piece in bytes.chunks(piece) {
@@ -449,12 +449,12 @@ mod tests {
         protocol(masked(0x89, &[0; 126]));
         protocol(masked(0x88, &[3]));
         protocol(masked(0x88, &1006u16.to_be_bytes()));
-        assert_eq!(read(&masked(0x81, &[0xff]), 99).1, Err(Violation::NotUtf8));
-        assert_eq!(read(&masked(0x88, &[3, 232, 0xff]), 99).1, Err(Violation::NotUtf8));
-        assert_eq!(read(&masked(0x01, &[0xff]), 99).1, Err(Violation::NotUtf8), "before it is complete");
-        assert_eq!(read(&masked(0x81, &[0; 1001]), 99).1, Err(Violation::TooBig));
+        assert_eq!(read(&masked(0x81, &[0xff]), 99).1, Err(FrameError::NotUtf8));
+        assert_eq!(read(&masked(0x88, &[3, 232, 0xff]), 99).1, Err(FrameError::NotUtf8));
+        assert_eq!(read(&masked(0x01, &[0xff]), 99).1, Err(FrameError::NotUtf8), "before it is complete");
+        assert_eq!(read(&masked(0x81, &[0; 1001]), 99).1, Err(FrameError::TooBig));
         let parts = [masked(0x01, &[b'a'; 600]), masked(0x80, &[b'a'; 600])].concat();
-        assert_eq!(read(&parts, 5000).1, Err(Violation::TooBig));
+        assert_eq!(read(&parts, 5000).1, Err(FrameError::TooBig));
     }
 
     #[test]

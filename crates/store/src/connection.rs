@@ -42,13 +42,13 @@ pub struct Outcome {
 
 /// Which tables' rows, or which parts of the schema, were written.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Touched {
+pub(crate) enum Touched {
     Tables(HashSet<String>),
     Everything,
 }
 
 /// One connection. Everything here blocks.
-pub struct Connection {
+pub(crate) struct Connection {
     sqlite: rusqlite::Connection,
     notes: Arc<Mutex<Notes>>,
     accesses: HashMap<String, Arc<Access>>,
@@ -58,7 +58,7 @@ pub struct Connection {
 
 /// What one statement has to do with the tables.
 #[derive(Debug, Default)]
-pub struct Access {
+pub(crate) struct Access {
     pub reads: HashSet<String>,
     writes: HashSet<String>,
     inserts: bool,
@@ -126,7 +126,7 @@ impl Notes {
 
 impl Connection {
     /// Opens a file, made if there is none, or a new database in memory.
-    pub fn open(path: Option<&Path>, results: Results) -> Result<Connection, SqlError> {
+    pub(crate) fn open(path: Option<&Path>, results: Results) -> Result<Connection, SqlError> {
         let mut sqlite = match path {
             Some(path) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
@@ -165,7 +165,7 @@ impl Connection {
     }
 
     /// Runs one statement.
-    pub fn run(&mut self, sql: &str, params: &Params) -> Result<Outcome, SqlError> {
+    pub(crate) fn run(&mut self, sql: &str, params: &Params) -> Result<Outcome, SqlError> {
         self.limit_time()?;
         let before = self.sqlite.total_changes();
         let results = self.results.clone();
@@ -208,7 +208,11 @@ impl Connection {
     }
 
     /// Runs a statement that only reads; also says what it read.
-    pub fn select(&mut self, sql: &str, params: &Params) -> Result<(ResultSet, Arc<Access>), SqlError> {
+    pub(crate) fn select(
+        &mut self,
+        sql: &str,
+        params: &Params,
+    ) -> Result<(ResultSet, Arc<Access>), SqlError> {
         self.limit_time()?;
         let results = self.results.clone();
         let (mut statement, access) = self.prepare(sql)?;
@@ -219,7 +223,7 @@ impl Connection {
     }
 
     /// Runs any number of statements, without parameters and results.
-    pub fn exec(&mut self, sql: &str) -> Result<(), SqlError> {
+    pub(crate) fn exec(&mut self, sql: &str) -> Result<(), SqlError> {
         self.limit_time()?;
         let mut batch = Batch::new(&self.sqlite, sql);
         loop {
@@ -239,7 +243,7 @@ impl Connection {
         }
     }
 
-    pub fn begin(&mut self) -> Result<(), SqlError> {
+    pub(crate) fn begin(&mut self) -> Result<(), SqlError> {
         self.limit_time()?;
         // Immediate, so that two processes cannot both read first and then fail to write.
         self.sqlite.execute_batch("BEGIN IMMEDIATE")?;
@@ -247,7 +251,7 @@ impl Connection {
         Ok(())
     }
 
-    pub fn commit(&mut self) -> Result<(), SqlError> {
+    pub(crate) fn commit(&mut self) -> Result<(), SqlError> {
         self.limit_time()?;
         let committed = self.sqlite.execute_batch("COMMIT");
         if committed.is_err() {
@@ -257,7 +261,7 @@ impl Connection {
         Ok(committed?)
     }
 
-    pub fn rollback(&mut self) {
+    pub(crate) fn rollback(&mut self) {
         lock(&self.notes).in_transaction = false;
         if !self.sqlite.is_autocommit()
             && let Err(error) = self.sqlite.execute_batch("ROLLBACK")
@@ -267,12 +271,12 @@ impl Connection {
     }
 
     /// Whether the transaction that was begun is still open: an error may have rolled it back.
-    pub fn is_in_transaction(&self) -> bool {
+    pub(crate) fn is_in_transaction(&self) -> bool {
         !self.sqlite.is_autocommit()
     }
 
     /// What was committed here since the last call.
-    pub fn take_touched(&mut self) -> Option<Touched> {
+    pub(crate) fn take_touched(&mut self) -> Option<Touched> {
         if self.is_in_transaction() {
             return None;
         }
@@ -291,7 +295,7 @@ impl Connection {
     }
 
     /// Whether another connection, of whatever process, has committed since the last call.
-    pub fn is_changed_elsewhere(&mut self) -> Result<bool, SqlError> {
+    pub(crate) fn is_changed_elsewhere(&mut self) -> Result<bool, SqlError> {
         let mut statement = self.sqlite.prepare_cached("PRAGMA data_version")?;
         let version = statement.query_row([], |row| row.get(0))?;
         drop(statement);

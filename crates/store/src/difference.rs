@@ -20,7 +20,7 @@ pub struct Change {
 }
 
 /// The change between two results, unless there is none.
-pub fn difference(from: &ResultSet, to: &Arc<ResultSet>) -> Option<Change> {
+pub(crate) fn difference(from: &ResultSet, to: &Arc<ResultSet>) -> Option<Change> {
     let origins = origins(from, to);
     let mut change = Change {
         to: to.clone(),

@@ -22,14 +22,14 @@ pub struct ResultSet {
 }
 
 /// A follower's name within its database.
-pub type FollowerId = u64;
+pub(crate) type FollowerId = u64;
 
 /// Where a follower waits for its next change.
-pub type Waiting = oneshot::Sender<Result<Arc<Change>, SqlError>>;
+pub(crate) type Waiting = oneshot::Sender<Result<Arc<Change>, SqlError>>;
 
 /// All live queries of one database. Those who ask the same share one.
 #[derive(Default)]
-pub struct LiveQueries {
+pub(crate) struct LiveQueries {
     queries: HashMap<Arc<Question>, Live>,
     followers: HashMap<FollowerId, Arc<Question>>,
     next: FollowerId,
@@ -59,12 +59,12 @@ struct Following {
 
 impl LiveQueries {
     /// How many followers there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.followers.len()
     }
 
     /// Begins to follow a query; says what it finds now.
-    pub fn follow(
+    pub(crate) fn follow(
         &mut self,
         connection: &mut Connection,
         sql: String,
@@ -87,14 +87,14 @@ impl LiveQueries {
     }
 
     /// The follower is ready for the next change. It comes from the next [`LiveQueries::refresh`].
-    pub fn wait(&mut self, follower: FollowerId, waiting: Waiting) {
+    pub(crate) fn wait(&mut self, follower: FollowerId, waiting: Waiting) {
         let live = self.followers.get(&follower).and_then(|question| self.queries.get_mut(question));
         if let Some(following) = live.and_then(|live| live.followers.get_mut(&follower)) {
             following.waiting = Some(waiting);
         }
     }
 
-    pub fn unfollow(&mut self, follower: FollowerId) {
+    pub(crate) fn unfollow(&mut self, follower: FollowerId) {
         let Some(question) = self.followers.remove(&follower) else { return };
         let Some(live) = self.queries.get_mut(&question) else { return };
         live.followers.remove(&follower);
@@ -104,7 +104,7 @@ impl LiveQueries {
     }
 
     /// Something was committed.
-    pub fn touched(&mut self, touched: &Touched) {
+    pub(crate) fn touched(&mut self, touched: &Touched) {
         for live in self.queries.values_mut() {
             live.is_stale |= match touched {
                 Touched::Everything => true,
@@ -114,7 +114,7 @@ impl LiveQueries {
     }
 
     /// Runs what is stale and has somebody waiting, and tells those of what changed.
-    pub fn refresh(&mut self, connection: &mut Connection) {
+    pub(crate) fn refresh(&mut self, connection: &mut Connection) {
         for (question, live) in &mut self.queries {
             if !live.followers.values().any(|following| following.waiting.is_some()) {
                 continue;

@@ -16,15 +16,15 @@ use crate::ext::exchange::exchange_id;
 use crate::ext::log::about;
 use crate::ext::{Exchanges, Held, OpError};
 use crate::metrics::HANDLER;
-use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, Said};
+use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, InboundMessage};
 
 /// Bytes of names of types that were given up. Beyond that no type is known to be whole.
 const MAX_NAMES: usize = 16 * 1024;
 
 /// Messages of one line's client, in the order in which they came.
 #[derive(Debug)]
-pub struct EarlyMessages {
-    messages: VecDeque<Said>,
+pub(crate) struct EarlyMessages {
+    messages: VecDeque<InboundMessage>,
     bytes: usize,
     /// The same bytes, as all of the process are counted.
     held: Held,
@@ -67,7 +67,7 @@ impl EarlyMessages {
     }
 
     /// Keeps a message, or gives up what takes the most.
-    fn keep(&mut self, said: Said, limit: usize, now: Instant) {
+    fn keep(&mut self, said: InboundMessage, limit: usize, now: Instant) {
         if self.given_up.has(&said.kind) {
             return;
         }
@@ -113,7 +113,7 @@ impl EarlyMessages {
         true
     }
 
-    fn take(&mut self, at: usize) -> Option<Said> {
+    fn take(&mut self, at: usize) -> Option<InboundMessage> {
         let said = self.messages.remove(at)?;
         self.bytes -= said.size;
         self.held.shrink(said.size);
@@ -148,7 +148,7 @@ impl Exchanges {
 
 /// Nobody listens for a message yet: keeps it. `payload` is null for undefined.
 #[op2]
-pub fn op_early_keep(
+pub(crate) fn op_early_keep(
     state: &mut OpState,
     id: f64,
     #[string] kind: String,
@@ -166,14 +166,14 @@ pub fn op_early_keep(
     let address = slot.requester.address;
     let early = &mut slot.rare.get_or_insert_default().early;
     let early = early.get_or_insert_with(|| EarlyMessages::new(budget.begin(address, now)));
-    early.keep(Said { kind, event_id, payload, ports, size }, limit, now);
+    early.keep(InboundMessage { kind, event_id, payload, ports, size }, limit, now);
     Ok(())
 }
 
 /// Somebody listens for a type from now on, the client is in a channel, or all that nobody here takes goes on to somebody
 /// else. Where messages of that were given up, it ends the line.
 #[op2(fast)]
-pub fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str, #[smi] scope: u32) {
+pub(crate) fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str, #[smi] scope: u32) {
     let exchanges = state.borrow_mut::<Exchanges>();
     let Some(EarlyMessages { given_up, .. }) = exchanges.early(id) else { return };
     let is_incomplete = match scope {
@@ -189,14 +189,14 @@ pub fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str, #[smi
 /// The place of the first message from `at` on that has one of these types, or any where `types` is null; -1: none.
 #[op2]
 #[smi]
-pub fn op_early_find(
+pub(crate) fn op_early_find(
     state: &mut OpState,
     id: f64,
     #[smi] at: u32,
     #[serde] types: Option<Vec<String>>,
 ) -> i32 {
     let Some(early) = state.borrow_mut::<Exchanges>().early(id) else { return -1 };
-    let is_wanted = |said: &Said| types.as_ref().is_none_or(|types| types.contains(&said.kind));
+    let is_wanted = |said: &InboundMessage| types.as_ref().is_none_or(|types| types.contains(&said.kind));
     let found = early.messages.iter().enumerate().skip(at as usize).find(|(_, said)| is_wanted(said));
     found.and_then(|(at, _)| i32::try_from(at).ok()).unwrap_or(-1)
 }
@@ -204,7 +204,7 @@ pub fn op_early_find(
 /// The type of a message that is kept, by its place.
 #[op2]
 #[string]
-pub fn op_early_type(state: &mut OpState, id: f64, #[smi] at: u32) -> Option<String> {
+pub(crate) fn op_early_type(state: &mut OpState, id: f64, #[smi] at: u32) -> Option<String> {
     let early = state.borrow_mut::<Exchanges>().early(id)?;
     early.messages.get(at as usize).map(|said| said.kind.clone())
 }
@@ -212,7 +212,7 @@ pub fn op_early_type(state: &mut OpState, id: f64, #[smi] at: u32) -> Option<Str
 /// Takes a message out: its parts as JSON.
 #[op2]
 #[string]
-pub fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Result<Option<String>, OpError> {
+pub(crate) fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Result<Option<String>, OpError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Parts<'a> {
@@ -222,13 +222,13 @@ pub fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Result<Opt
         data: Option<&'a RawValue>,
     }
     let said = state.borrow_mut::<Exchanges>().early(id).and_then(|early| early.take(at as usize));
-    let Some(Said { event_id, ports, payload, .. }) = said else { return Ok(None) };
+    let Some(InboundMessage { event_id, ports, payload, .. }) = said else { return Ok(None) };
     Ok(Some(serde_json::to_string(&Parts { event_id: &event_id, ports, data: payload.as_deref() })?))
 }
 
 /// Takes out a message for a channel that the handler has entered meanwhile, and lets it go where it would have gone.
 #[op2(fast)]
-pub fn op_early_repeat(state: &mut OpState, id: f64, #[smi] at: u32) {
+pub(crate) fn op_early_repeat(state: &mut OpState, id: f64, #[smi] at: u32) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(said) = exchanges.early(id).and_then(|early| early.take(at as usize))
         && let Some(line) = exchanges.line(exchange_id(id))
@@ -246,8 +246,8 @@ mod tests {
         EarlyMessages::new(Bodies::new(budget, budget).begin([192, 0, 2, 1].into(), Instant::now()))
     }
 
-    fn said(kind: &str, size: usize) -> Said {
-        Said { kind: kind.into(), event_id: "e".into(), payload: None, ports: 0, size }
+    fn said(kind: &str, size: usize) -> InboundMessage {
+        InboundMessage { kind: kind.into(), event_id: "e".into(), payload: None, ports: 0, size }
     }
 
     fn kinds(early: &EarlyMessages) -> Vec<&str> {

@@ -1,8 +1,8 @@
 //! Frames from a handler to its client.
 
-pub mod early;
+pub(crate) mod early;
 
-pub use early::EarlyMessages;
+pub(crate) use early::EarlyMessages;
 
 use deno_core::{OpState, op2};
 use serde_json::value::RawValue;
@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 use crate::ext::exchange::exchange_id;
 use crate::ext::{Exchanges, OpError};
 use liveline_proto::Envelope;
-use liveline_proto::{Class, CloseCode, Input, Parcel};
+use liveline_proto::{CloseCode, Input, Priority, QueuedFrame};
 
 /// A further state of the response.
 #[op2(fast)]
-pub fn op_port_frame(
+pub(crate) fn op_port_frame(
     state: &mut OpState,
     id: f64,
     #[string] event_id: &str,
@@ -23,14 +23,14 @@ pub fn op_port_frame(
 ) -> Result<(), OpError> {
     let envelope = Envelope { kind: "response.replace", event_id, live: true, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(payload)?));
-    let frame = Parcel::new(Class::State, frame);
+    let frame = QueuedFrame::new(Priority::State, frame);
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Frame { frame, done })?;
     Ok(())
 }
 
 /// The newest state again, for a client that missed what led to it. Unlike a frame it is no further state.
 #[op2(fast)]
-pub fn op_port_state(
+pub(crate) fn op_port_state(
     state: &mut OpState,
     id: f64,
     #[string] event_id: &str,
@@ -38,14 +38,14 @@ pub fn op_port_state(
 ) -> Result<(), OpError> {
     let envelope = Envelope { kind: "response.replace", event_id, live: true, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(payload)?));
-    let parcel = Parcel::new(Class::State, frame);
+    let parcel = QueuedFrame::new(Priority::State, frame);
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(parcel))?;
     Ok(())
 }
 
 /// Changes inside the current state's body.
 #[op2(fast)]
-pub fn op_port_delta(
+pub(crate) fn op_port_delta(
     state: &mut OpState,
     id: f64,
     #[string] kind: &str,
@@ -53,7 +53,7 @@ pub fn op_port_delta(
 ) -> Result<(), OpError> {
     let envelope = Envelope { kind, event_id: kind, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(records)?));
-    let delta = Parcel::new(Class::Delta, frame);
+    let delta = QueuedFrame::new(Priority::Delta, frame);
     state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(delta))?;
     Ok(())
 }
@@ -61,7 +61,7 @@ pub fn op_port_delta(
 /// A message, a request with `ports` reply ports, or a reply. `payload` is null for undefined. Says whether the client is
 /// so far behind that the handler had better wait.
 #[op2]
-pub fn op_port_message(
+pub(crate) fn op_port_message(
     state: &mut OpState,
     id: f64,
     #[string] kind: &str,
@@ -75,13 +75,13 @@ pub fn op_port_message(
     let envelope = Envelope { kind, event_id, live, bubbles, ports };
     let frame = envelope.encode(payload.as_deref());
     let (exchanges, id) = (state.borrow_mut::<Exchanges>(), exchange_id(id));
-    exchanges.input(id, Input::Message(Parcel::new(Class::Message, frame)))?;
+    exchanges.input(id, Input::Message(QueuedFrame::new(Priority::Message, frame)))?;
     Ok(exchanges.is_congested(id))
 }
 
 /// The handler's side begins to send its states in full.
 #[op2(fast)]
-pub fn op_port_refresh(state: &mut OpState, id: f64) {
+pub(crate) fn op_port_refresh(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
         exchanges.hub.refreshed(line);
@@ -90,7 +90,7 @@ pub fn op_port_refresh(state: &mut OpState, id: f64) {
 
 /// The handler closes its line.
 #[op2(fast)]
-pub fn op_port_close(state: &mut OpState, id: f64) {
+pub(crate) fn op_port_close(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     let id = exchange_id(id);
     // What was sent in this turn still decides the answer.

@@ -44,7 +44,7 @@ const NO_STATUS: u16 = 1005;
 
 /// Sockets that JavaScript may still use.
 #[derive(Default)]
-pub struct Sockets {
+pub(crate) struct Sockets {
     open: HashMap<u32, Rc<Socket>>,
     /// A number is not used again, because JavaScript may hold on to it.
     next: u32,
@@ -69,7 +69,7 @@ struct Outbox {
 /// What happened on a socket.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-pub enum SocketEvent {
+pub(crate) enum SocketEvent {
     Opened {
         protocol: String,
     },
@@ -127,7 +127,7 @@ impl SocketEvent {
 /// the socket's number, which means something until its `closed` event.
 #[op2(fast)]
 #[smi]
-pub fn op_socket_dial(
+pub(crate) fn op_socket_dial(
     state: &mut OpState,
     #[string] url: &str,
     #[string] protocols: &str,
@@ -157,7 +157,7 @@ pub fn op_socket_dial(
 /// Resolves with what happens next.
 #[op2]
 #[serde]
-pub async fn op_socket_next(state: Rc<RefCell<OpState>>, #[smi] number: u32) -> Option<SocketEvent> {
+pub(crate) async fn op_socket_next(state: Rc<RefCell<OpState>>, #[smi] number: u32) -> Option<SocketEvent> {
     let socket = state.borrow().borrow::<Sockets>().open.get(&number).cloned()?;
     let event = socket.incoming.lock().await.recv().await?;
     socket.unread.add_permits(event.size());
@@ -172,7 +172,7 @@ pub async fn op_socket_next(state: Rc<RefCell<OpState>>, #[smi] number: u32) -> 
 
 /// Sends a text message.
 #[op2(fast)]
-pub fn op_socket_send(
+pub(crate) fn op_socket_send(
     state: &mut OpState,
     #[smi] socket: u32,
     #[string] text: String,
@@ -182,7 +182,7 @@ pub fn op_socket_send(
 
 /// Sends a binary message.
 #[op2]
-pub fn op_socket_send_bytes(
+pub(crate) fn op_socket_send_bytes(
     state: &mut OpState,
     #[smi] socket: u32,
     #[anybuffer] bytes: &[u8],
@@ -212,13 +212,18 @@ fn send(
 
 /// How many bytes wait for the other side to read.
 #[op2(fast)]
-pub fn op_socket_unsent(state: &mut OpState, #[smi] socket: u32) -> f64 {
+pub(crate) fn op_socket_unsent(state: &mut OpState, #[smi] socket: u32) -> f64 {
     state.borrow::<Sockets>().open.get(&socket).map_or(0., |socket| socket.outbox.unsent.get() as f64)
 }
 
 /// Closes the socket after what waits was sent. A `code` of 0 is none. The `closed` event is still to come.
 #[op2(fast)]
-pub fn op_socket_close(state: &mut OpState, #[smi] socket: u32, #[smi] code: u16, #[string] reason: String) {
+pub(crate) fn op_socket_close(
+    state: &mut OpState,
+    #[smi] socket: u32,
+    #[smi] code: u16,
+    #[string] reason: String,
+) {
     let Some(socket) = state.borrow::<Sockets>().open.get(&socket) else { return };
     let frame = (code != 0).then(|| {
         let Close { reason, .. } = Close::because(CloseCode::from(code), reason);

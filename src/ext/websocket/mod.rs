@@ -1,6 +1,6 @@
 //! WebSockets: those that handlers open to other servers, and those that they serve.
 
-pub mod client;
-pub mod pair;
+pub(crate) mod client;
+pub(crate) mod pair;
 
-pub use pair::SocketLine;
+pub(crate) use pair::SocketLine;

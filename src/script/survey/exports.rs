@@ -28,7 +28,7 @@ const OTHERS: [(&str, Option<&str>); 9] = [
 ];
 
 /// The exports that can answer, methods in order and `*` for the default one.
-pub fn answering(exports: &BTreeMap<String, bool>) -> Vec<&str> {
+pub(crate) fn answering(exports: &BTreeMap<String, bool>) -> Vec<&str> {
     let is_function = |name: &str| exports.get(name) == Some(&true);
     let methods = METHODS.into_iter().filter(|name| is_function(name));
     methods.chain(is_function(DEFAULT).then_some("*")).collect()
@@ -36,7 +36,7 @@ pub fn answering(exports: &BTreeMap<String, bool>) -> Vec<&str> {
 
 /// What is wrong with the exports of a handler, whose names stand with whether each is a function; `facts` says where
 /// they are in the file, if that could be read. That nothing can answer is told of handlers that load.
-pub fn misnamed(
+pub(crate) fn misnamed(
     file: &Path,
     exports: &BTreeMap<String, bool>,
     facts: Option<&(Facts, String)>,

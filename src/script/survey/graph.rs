@@ -14,7 +14,7 @@ use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
 use liveline_compiler::line_and_column;
 
 /// Modules that are followed, for handlers of one kind.
-pub struct Survey {
+pub(crate) struct Survey {
     modules: Modules,
     project: PathBuf,
     /// For browsers, which load some addresses by themselves.
@@ -30,7 +30,7 @@ struct Module {
 
 /// What is wrong with the modules of a handler.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// They keep the handler from loading.
     pub fatal: Vec<Diagnostic>,
     /// They fail when the code comes there.
@@ -59,12 +59,12 @@ struct Names {
 
 impl Survey {
     /// Of what the server runs.
-    pub fn of(project: &Path) -> Survey {
+    pub(crate) fn of(project: &Path) -> Survey {
         Survey::with(Modules::of(project), project, false)
     }
 
     /// Of what browsers run.
-    pub fn for_browsers(project: &Path) -> Survey {
+    pub(crate) fn for_browsers(project: &Path) -> Survey {
         Survey::with(Modules::for_browsers(project), project, true)
     }
 
@@ -73,14 +73,14 @@ impl Survey {
     }
 
     /// The facts of one file, if it can be read.
-    pub fn facts(&mut self, file: &Path) -> Option<(Facts, String)> {
+    pub(crate) fn facts(&mut self, file: &Path) -> Option<(Facts, String)> {
         let module = self.module(file).ok()?;
         let facts = facts::read(file, &module.source).ok()?;
         Some((facts, module.source.clone()))
     }
 
     /// The exports of a file with whether each may be a function, as far as its text shows.
-    pub fn functions(&mut self, file: &Path) -> BTreeMap<String, bool> {
+    pub(crate) fn functions(&mut self, file: &Path) -> BTreeMap<String, bool> {
         let names = self.exports(file);
         names
             .into_iter()
@@ -103,7 +103,7 @@ impl Survey {
     }
 
     /// Follows a handler's imports. Files of packages are not looked into.
-    pub fn faults(&mut self, handler: &Path) -> Faults {
+    pub(crate) fn faults(&mut self, handler: &Path) -> Faults {
         let mut faults = Faults::default();
         let mut waiting = vec![handler.to_owned()];
         while let Some(file) = waiting.pop() {
@@ -144,7 +144,7 @@ impl Survey {
     }
 
     /// Every reason why a handler's modules do not fit together, of which V8 has told one.
-    pub fn reasons(&mut self, handler: &Path, told: Diagnostic) -> Vec<Diagnostic> {
+    pub(crate) fn reasons(&mut self, handler: &Path, told: Diagnostic) -> Vec<Diagnostic> {
         let faults = self.faults(handler).fatal;
         if faults.is_empty() {
             return vec![told];

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// An attribute by which an element is bound.
 #[derive(Debug)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// The element's name.
     pub element: String,
     /// The attribute's value, character references resolved.
@@ -17,14 +17,14 @@ pub struct Mark {
 
 impl Mark {
     /// Where a byte of the text stands in the page.
-    pub fn at(&self, index: usize) -> usize {
+    pub(crate) fn at(&self, index: usize) -> usize {
         self.offsets.get(index).or(self.offsets.last()).copied().unwrap_or_default()
     }
 }
 
 /// What is wrong with the markup itself.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// What is wrong.
     pub message: String,
     /// The offset in the page.
@@ -33,7 +33,7 @@ pub struct Problem {
 
 /// Bound elements in order; the templates of a page, by name, with whether each has an element; what is broken.
 #[derive(Debug, Default)]
-pub struct Marks {
+pub(crate) struct Marks {
     /// The `render` attributes.
     pub marks: Vec<Mark>,
     /// The expressions of comments that are bindings, with their offsets.
@@ -51,7 +51,7 @@ const RAW_TEXT: [&str; 10] =
     ["script", "style", "noscript", "iframe", "xmp", "noembed", "noframes", "plaintext", "textarea", "title"];
 
 /// Reads a page.
-pub fn marks(html: &str) -> Marks {
+pub(crate) fn marks(html: &str) -> Marks {
     let mut found = Marks::default();
     let mut open_template: Option<String> = None;
     let mut at = 0;

@@ -15,12 +15,12 @@ mod markup;
 mod spelling;
 mod strays;
 
-pub use exports::{answering, misnamed};
-pub use graph::Survey;
-pub use markup::marks;
-pub use strays::{doubles, nothing_to_serve, strays};
+pub(crate) use exports::{answering, misnamed};
+pub(crate) use graph::Survey;
+pub(crate) use markup::marks;
+pub(crate) use strays::{doubles, nothing_to_serve, strays};
 
 /// The candidate that a misspelt name was meant to be.
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     spelling::nearest(name, candidates, spelling::steps_for(name))
 }

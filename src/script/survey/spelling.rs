@@ -2,7 +2,7 @@
 
 /// The candidate that is nearest to a name, if it is near enough to be meant: so many steps of a typist apart at most,
 /// each a letter too many, too few, another one, or two swapped; capitals count as nothing.
-pub fn nearest<'a>(
+pub(super) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     steps: usize,
@@ -20,7 +20,7 @@ pub fn nearest<'a>(
 }
 
 /// So many steps may be wrong in a name of this length.
-pub fn steps_for(name: &str) -> usize {
+pub(super) fn steps_for(name: &str) -> usize {
     match name.chars().count() {
         0..=2 => 0,
         3..=5 => 1,

@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
 
 /// Files and folders that look like handlers, pages or the folders of a project, and are passed over. Files that the
 /// handlers import are what they are called.
-pub fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagnostic> {
+pub(crate) fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     each_folder(layout, |folder, names| {
         let has_page = names.iter().any(|name| PAGES.contains(&name.as_str()));
@@ -60,7 +60,7 @@ pub fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagnostic> 
 }
 
 /// Files that are never used because another one of the same folder is.
-pub fn doubles(layout: &Layout) -> Vec<Diagnostic> {
+pub(crate) fn doubles(layout: &Layout) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     each_folder(layout, |folder, names| {
         let stems = ["handler", "handler.server", "handler.client", "handler.worker"];
@@ -79,7 +79,7 @@ pub fn doubles(layout: &Layout) -> Vec<Diagnostic> {
 }
 
 /// Why a folder has nothing to serve, if it has not.
-pub fn nothing_to_serve(layout: &Layout, routes: &Routes) -> Option<Diagnostic> {
+pub(crate) fn nothing_to_serve(layout: &Layout, routes: &Routes) -> Option<Diagnostic> {
     let has_files = |folder: &Path| !names_in(folder).is_empty();
     if !routes.handlers().is_empty()
         || !routes.pages().is_empty()

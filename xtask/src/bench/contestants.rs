@@ -9,10 +9,10 @@ use super::nchan;
 use super::server::Launch;
 use super::workshop::Workshop;
 use crate::checkout::complete;
+use crate::engine;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, find_program};
 use crate::run;
-use crate::engine;
 
 pub const FLOOR: &str = "floor";
 /// We, spoken to over live lines.

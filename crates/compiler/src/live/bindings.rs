@@ -13,7 +13,7 @@ use deno_ast::swc::ecma_visit::{Visit, VisitWith};
 use super::claims::{arrow_at, function_at};
 
 /// What is known of the variables of a module.
-pub struct Bindings {
+pub(super) struct Bindings {
     /// Variables with a cell.
     pub cells: HashSet<Id>,
     /// Constants of live code, which the compiled code assigns and nothing else may.
@@ -23,7 +23,7 @@ pub struct Bindings {
 }
 
 impl Bindings {
-    pub fn of(module: &Module, functions: &HashSet<BytePos>, unresolved: SyntaxContext) -> Bindings {
+    pub(super) fn of(module: &Module, functions: &HashSet<BytePos>, unresolved: SyntaxContext) -> Bindings {
         let (read, written, heads, constants) = Default::default();
         let mut uses = Uses { functions, is_live: false, read, written, heads, constants };
         module.visit_with(&mut uses);
@@ -32,7 +32,7 @@ impl Bindings {
         Bindings { cells: written, constants, unresolved }
     }
 
-    pub fn is_global(&self, ident: &Ident) -> bool {
+    pub(super) fn is_global(&self, ident: &Ident) -> bool {
         ident.ctxt == self.unresolved
     }
 }
@@ -185,7 +185,7 @@ impl Visit for Uses<'_> {
 }
 
 /// The variables that a pattern gives values to.
-pub fn names(pat: &Pat) -> Vec<Id> {
+pub(super) fn names(pat: &Pat) -> Vec<Id> {
     let mut found = Names(Vec::new());
     pat.visit_with(&mut found);
     found.0

@@ -9,19 +9,19 @@ use deno_ast::swc::ast::{
 use deno_ast::swc::atoms::Atom;
 use deno_ast::swc::common::{DUMMY_SP, Span, SyntaxContext};
 
-pub fn ident(name: impl Into<Atom>) -> Ident {
+pub(super) fn ident(name: impl Into<Atom>) -> Ident {
     Ident::new_no_ctxt(name.into(), DUMMY_SP)
 }
 
-pub fn string(text: impl Into<Atom>) -> Expr {
+pub(super) fn string(text: impl Into<Atom>) -> Expr {
     Expr::Lit(Lit::Str(text.into().into()))
 }
 
-pub fn number(value: usize) -> Expr {
+pub(super) fn number(value: usize) -> Expr {
     Expr::Lit(Lit::Num(Number { span: DUMMY_SP, value: value as f64, raw: None }))
 }
 
-pub fn undefined() -> Expr {
+pub(super) fn undefined() -> Expr {
     // The name `undefined` could be a variable.
     Expr::Unary(deno_ast::swc::ast::UnaryExpr {
         span: DUMMY_SP,
@@ -30,57 +30,57 @@ pub fn undefined() -> Expr {
     })
 }
 
-pub fn array(items: Vec<Expr>) -> Expr {
+pub(super) fn array(items: Vec<Expr>) -> Expr {
     list(items.into_iter().map(ExprOrSpread::from).collect())
 }
 
-pub fn list(items: Vec<ExprOrSpread>) -> Expr {
+pub(super) fn list(items: Vec<ExprOrSpread>) -> Expr {
     Expr::Array(ArrayLit { span: DUMMY_SP, elems: items.into_iter().map(Some).collect() })
 }
 
-pub fn property(object: Expr, name: &str) -> Expr {
+pub(super) fn property(object: Expr, name: &str) -> Expr {
     let prop = MemberProp::Ident(IdentName::new(name.into(), DUMMY_SP));
     Expr::Member(MemberExpr { span: DUMMY_SP, obj: Box::new(object), prop })
 }
 
-pub fn item(object: Expr, key: Expr) -> Expr {
+pub(super) fn item(object: Expr, key: Expr) -> Expr {
     let prop = MemberProp::Computed(ComputedPropName { span: DUMMY_SP, expr: Box::new(key) });
     Expr::Member(MemberExpr { span: DUMMY_SP, obj: Box::new(object), prop })
 }
 
 /// `object.method(...arguments)`
-pub fn call(span: Span, object: &Ident, method: &str, arguments: Vec<Expr>) -> Expr {
+pub(super) fn call(span: Span, object: &Ident, method: &str, arguments: Vec<Expr>) -> Expr {
     let callee = property(object.clone().into(), method);
     invoke(span, callee, arguments.into_iter().map(ExprOrSpread::from).collect())
 }
 
-pub fn invoke(span: Span, callee: Expr, args: Vec<ExprOrSpread>) -> Expr {
+pub(super) fn invoke(span: Span, callee: Expr, args: Vec<ExprOrSpread>) -> Expr {
     let callee = Callee::Expr(Box::new(callee));
     Expr::Call(CallExpr { span, ctxt: SyntaxContext::empty(), callee, args, type_args: None })
 }
 
-pub fn assign(target: &Ident, op: AssignOp, value: Expr, span: Span) -> Expr {
+pub(super) fn assign(target: &Ident, op: AssignOp, value: Expr, span: Span) -> Expr {
     let target = SimpleAssignTarget::Ident(BindingIdent { id: target.clone(), type_ann: None });
     assign_to(AssignTarget::Simple(target), op, value, span)
 }
 
-pub fn assign_to(left: AssignTarget, op: AssignOp, value: Expr, span: Span) -> Expr {
+pub(super) fn assign_to(left: AssignTarget, op: AssignOp, value: Expr, span: Span) -> Expr {
     Expr::Assign(AssignExpr { span, op, left, right: Box::new(value) })
 }
 
-pub fn cond(test: Expr, cons: Expr, alt: Expr) -> Expr {
+pub(super) fn cond(test: Expr, cons: Expr, alt: Expr) -> Expr {
     Expr::Cond(CondExpr { span: DUMMY_SP, test: Box::new(test), cons: Box::new(cons), alt: Box::new(alt) })
 }
 
-pub fn binary(op: deno_ast::swc::ast::BinaryOp, left: Expr, right: Expr, span: Span) -> Expr {
+pub(super) fn binary(op: deno_ast::swc::ast::BinaryOp, left: Expr, right: Expr, span: Span) -> Expr {
     Expr::Bin(deno_ast::swc::ast::BinExpr { span, op, left: Box::new(left), right: Box::new(right) })
 }
 
-pub fn sequence(exprs: Vec<Expr>, span: Span) -> Expr {
+pub(super) fn sequence(exprs: Vec<Expr>, span: Span) -> Expr {
     Expr::Seq(deno_ast::swc::ast::SeqExpr { span, exprs: exprs.into_iter().map(Box::new).collect() })
 }
 
-pub fn arrow(params: Vec<Ident>, stmts: Vec<Stmt>, is_async: bool) -> Expr {
+pub(super) fn arrow(params: Vec<Ident>, stmts: Vec<Stmt>, is_async: bool) -> Expr {
     Expr::Arrow(ArrowExpr {
         params: params.into_iter().map(Pat::from).collect(),
         body: Box::new(BlockStmtOrExpr::BlockStmt(block(stmts))),
@@ -89,25 +89,25 @@ pub fn arrow(params: Vec<Ident>, stmts: Vec<Stmt>, is_async: bool) -> Expr {
     })
 }
 
-pub fn block(stmts: Vec<Stmt>) -> BlockStmt {
+pub(super) fn block(stmts: Vec<Stmt>) -> BlockStmt {
     BlockStmt { stmts, ..BlockStmt::default() }
 }
 
-pub fn statement(expr: Expr, span: Span) -> Stmt {
+pub(super) fn statement(expr: Expr, span: Span) -> Stmt {
     Stmt::Expr(ExprStmt { span, expr: Box::new(expr) })
 }
 
-pub fn give(expr: Expr, span: Span) -> Stmt {
+pub(super) fn give(expr: Expr, span: Span) -> Stmt {
     Stmt::Return(ReturnStmt { span, arg: Some(Box::new(expr)) })
 }
 
 /// `let a, b;`
-pub fn variables(names: Vec<Ident>) -> Option<Stmt> {
+pub(super) fn variables(names: Vec<Ident>) -> Option<Stmt> {
     let decls: Vec<_> = names.into_iter().map(|name| (name, None)).collect();
     if decls.is_empty() { None } else { Some(declaration(VarDeclKind::Let, decls)) }
 }
 
-pub fn declaration(kind: VarDeclKind, decls: Vec<(Ident, Option<Expr>)>) -> Stmt {
+pub(super) fn declaration(kind: VarDeclKind, decls: Vec<(Ident, Option<Expr>)>) -> Stmt {
     let declarator = |(name, init): (Ident, Option<Expr>)| VarDeclarator {
         span: DUMMY_SP,
         name: Pat::from(name),

@@ -15,7 +15,7 @@ use super::keywords::{DIRECTIVE, Keyword};
 
 /// The live functions of a module: those that a keyword or a directive names.
 #[derive(Default)]
-pub struct Claims {
+pub(super) struct Claims {
     /// Each by the place that [`function_at`] or [`arrow_at`] gives.
     pub functions: HashSet<BytePos>,
     /// The keywords that belong to a function.
@@ -25,12 +25,12 @@ pub struct Claims {
 }
 
 /// What names a function in [`Claims`].
-pub fn function_at(function: &Function) -> Option<BytePos> {
+pub(super) fn function_at(function: &Function) -> Option<BytePos> {
     function.body.as_ref().map(|body| body.span.lo)
 }
 
 /// What names an arrow function in [`Claims`].
-pub fn arrow_at(arrow: &ArrowExpr) -> BytePos {
+pub(super) fn arrow_at(arrow: &ArrowExpr) -> BytePos {
     arrow.span.lo
 }
 
@@ -41,7 +41,7 @@ fn position(offset: usize) -> BytePos {
 
 impl Claims {
     /// Finds them, and takes the directives out.
-    pub fn of(module: &mut Module, keywords: &[Keyword]) -> Claims {
+    pub(super) fn of(module: &mut Module, keywords: &[Keyword]) -> Claims {
         let mut claims = Claims { unclaimed: keywords.to_vec(), ..Claims::default() };
         if take_module_directive(module) {
             for item in &module.body {

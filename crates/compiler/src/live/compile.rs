@@ -12,17 +12,17 @@ use super::compiler::Compiler;
 use super::keywords::Found;
 
 /// Where the compiled code finds its runtime.
-pub const RUNTIME: &str = "liveline:live";
+pub(super) const RUNTIME: &str = "liveline:live";
 
 /// What cannot be compiled, and where.
 #[derive(Debug)]
-pub struct LiveError {
+pub(crate) struct LiveError {
     pub message: String,
     pub at: BytePos,
 }
 
 /// What became of a module.
-pub enum Outcome {
+pub(crate) enum Outcome {
     Compiled,
     /// It has no live function.
     Untouched,
@@ -32,7 +32,7 @@ pub enum Outcome {
 }
 
 /// Compiles the live functions of a module whose keywords were blanked.
-pub fn compile(mut module: Module, found: &Found, globals: &Globals) -> (Module, Outcome) {
+pub(crate) fn compile(mut module: Module, found: &Found, globals: &Globals) -> (Module, Outcome) {
     let claims = Claims::of(&mut module, &found.keywords);
     if let Some(error) = claims.error {
         return (module, Outcome::Failed(error));

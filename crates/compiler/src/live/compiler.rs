@@ -32,7 +32,7 @@ const STATIC_MUTATORS: [&str; 6] =
 /// Names that mean the same wherever they stand, or are no variables.
 const CONSTANT: [&str; 5] = ["Infinity", "NaN", "arguments", "globalThis", "undefined"];
 
-pub struct Compiler<'a> {
+pub(super) struct Compiler<'a> {
     functions: &'a HashSet<BytePos>,
     bindings: &'a Bindings,
     /// The runtime, as code that is not live names it.
@@ -58,7 +58,11 @@ struct Scope {
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(module: &Module, functions: &'a HashSet<BytePos>, bindings: &'a Bindings) -> Compiler<'a> {
+    pub(super) fn new(
+        module: &Module,
+        functions: &'a HashSet<BytePos>,
+        bindings: &'a Bindings,
+    ) -> Compiler<'a> {
         let mut prefix = PREFIX.to_owned();
         while Prefixed::is_used(module, &prefix) {
             prefix.push('_');

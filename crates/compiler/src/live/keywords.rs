@@ -6,7 +6,7 @@
 
 /// A word that may be a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keyword {
+pub(crate) struct Keyword {
     /// The word's first byte.
     pub start: usize,
     /// The byte after it.
@@ -19,7 +19,7 @@ pub struct Keyword {
 
 /// The words, and the directives that must be looked for.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     pub keywords: Vec<Keyword>,
     /// Where a string that may be the directive stands first.
     pub directive: Option<usize>,
@@ -27,7 +27,7 @@ pub struct Found {
 
 impl Found {
     /// Whether the text may have live functions.
-    pub fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.directive.is_some() || !self.keywords.is_empty()
     }
 }
@@ -35,10 +35,10 @@ impl Found {
 const WORDS: [&str; 2] = ["live", "quantum"];
 
 /// The directive, which says the same inside a function or a file.
-pub const DIRECTIVE: &str = "use live";
+pub(super) const DIRECTIVE: &str = "use live";
 
 /// Looks for both spellings. Costs nothing for texts without the words.
-pub fn find(source: &str) -> Found {
+pub(crate) fn find(source: &str) -> Found {
     if !WORDS.iter().any(|word| source.contains(word)) {
         return Found::default();
     }
@@ -58,7 +58,7 @@ fn is_directive(source: &str, tokens: &[Token], index: usize) -> bool {
 }
 
 /// The same text with spaces in place of keywords.
-pub fn blank(source: &str, keywords: &[Keyword]) -> String {
+pub(crate) fn blank(source: &str, keywords: &[Keyword]) -> String {
     let mut text = String::with_capacity(source.len());
     let mut from = 0;
     for keyword in keywords {

@@ -23,6 +23,6 @@ mod keywords;
 mod patterns;
 mod statements;
 
-pub use self::compile::{Outcome, compile};
-pub use self::keywords::blank;
-pub use self::keywords::{Found, find};
+pub(crate) use self::compile::{Outcome, compile};
+pub(crate) use self::keywords::blank;
+pub(crate) use self::keywords::{Found, find};

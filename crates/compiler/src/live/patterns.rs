@@ -9,7 +9,7 @@ use super::build;
 use super::compiler::Compiler;
 
 /// A variable and what it gets, not yet compiled.
-pub struct Assignment {
+pub(super) struct Assignment {
     pub target: Ident,
     pub value: Expr,
     pub default: Option<Expr>,
@@ -18,7 +18,7 @@ pub struct Assignment {
 }
 
 /// How a variable gets its value.
-pub enum Taking {
+pub(super) enum Taking {
     Whole,
     /// The first items of something that can be iterated.
     Items(usize),
@@ -31,7 +31,7 @@ pub enum Taking {
 
 impl Compiler<'_> {
     /// Takes a declaration apart.
-    pub fn take_apart(&mut self, pat: Pat, value: Expr, span: Span, out: &mut Vec<Assignment>) {
+    pub(super) fn take_apart(&mut self, pat: Pat, value: Expr, span: Span, out: &mut Vec<Assignment>) {
         self.take(pat, value, None, span, out);
     }
 
@@ -111,7 +111,7 @@ impl Compiler<'_> {
     }
 
     /// A parameter of a live function: its default value and its parts follow what they depend on.
-    pub fn parameter(&mut self, pat: &mut Pat, out: &mut Vec<(Pat, Expr)>) {
+    pub(super) fn parameter(&mut self, pat: &mut Pat, out: &mut Vec<(Pat, Expr)>) {
         let place = match pat {
             Pat::Ident(_) => return,
             Pat::Rest(rest) if matches!(*rest.arg, Pat::Ident(_)) => return,
@@ -132,7 +132,7 @@ impl Compiler<'_> {
     }
 
     /// The assignment, compiled.
-    pub fn assignment(&mut self, assignment: Assignment) -> Expr {
+    pub(super) fn assignment(&mut self, assignment: Assignment) -> Expr {
         let Assignment { target, mut value, default, kind, span } = assignment;
         value.visit_mut_with(self);
         if let Some(mut default) = default {

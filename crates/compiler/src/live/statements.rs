@@ -35,12 +35,12 @@ struct List {
 impl Compiler<'_> {
     /// A list of statements, as the body of a closure: declarations, and then the list for the runtime. `first` are
     /// declarations that come before the statements.
-    pub fn list(&mut self, first: Vec<(Pat, Expr)>, stmts: Vec<Stmt>, span: Span) -> Vec<Stmt> {
+    pub(super) fn list(&mut self, first: Vec<(Pat, Expr)>, stmts: Vec<Stmt>, span: Span) -> Vec<Stmt> {
         self.list_with(Vec::new(), first, stmts, span)
     }
 
     /// The list of a whole function, to which every `var` in it belongs.
-    pub fn function(
+    pub(super) fn function(
         &mut self,
         first: Vec<(Pat, Expr)>,
         stmts: Vec<Stmt>,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use liveline_proto::Frame;
 use liveline_proto::{
-    Action, Announcement, Carrier, Class, CloseCode, Engine, Entry, Event, ExchangeId, Limits, LineId,
-    Listening, Message, Opening, Origins, Outgoing, Overflow, OwnerId, Parcel, Seat, Take, Token, Visitor,
-    Wording,
+    Action, Announcement, Attachment, CloseCode, Engine, Event, ExchangeId, JoinOptions, Limits, LineId,
+    Listening, Message, Opening, Origins, Outgoing, Overflow, OwnerId, Payloads, Priority, QueuedFrame, Take,
+    Token, Transport, Visitor,
 };
 
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
@@ -17,11 +17,11 @@ const SAYS: [&str; 4] = [
     r#"{"message":1,".wq":{"type":"room:message","eventID":"e"}}"#,
     r#"{"message":1,".wq":{"type":"q-1:0:message","eventID":"e"}}"#,
 ];
-const CLASSES: [Class; 4] = [Class::Vital, Class::State, Class::Delta, Class::Message];
+const CLASSES: [Priority; 4] = [Priority::Vital, Priority::State, Priority::Delta, Priority::Message];
 const OVERFLOWS: [Overflow; 3] = [Overflow::Close, Overflow::DropOldest, Overflow::DropNewest];
 
 /// Each input is three bytes: what, to which line, and how.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let Some((first, inputs)) = data.split_first() else { return };
     let mut world = World::new(OVERFLOWS[usize::from(first % 3)]);
     for input in inputs.chunks_exact(3) {
@@ -40,7 +40,7 @@ struct Known {
 
 /// What is known of a connection.
 struct Connection {
-    seat: Seat,
+    seat: Attachment,
     /// The number that its next frame has, if that is known.
     next: Option<u64>,
     /// The number of the next frame that its client says.
@@ -110,7 +110,8 @@ impl World {
         let room = "room".parse().expect("a name");
         match what % 20 {
             1 => {
-                let carriers = [Carrier::Socket, Carrier::Resumable(fresh), Carrier::Events, Carrier::Raw];
+                let carriers =
+                    [Transport::Socket, Transport::Resumable(fresh), Transport::Events, Transport::Raw];
                 let carrier = carriers[length % 4];
                 let Some(token) = pick(&self.tokens, which) else { return };
                 if let Ok(seat) = engine.join(token, carrier, &visitor, from, now, actions) {
@@ -125,12 +126,12 @@ impl World {
                 }
             }
             3 => {
-                if let Some(seat) = engine.attach(line, Carrier::Events, now, actions) {
+                if let Some(seat) = engine.attach(line, Transport::Events, now, actions) {
                     self.connections.push(Connection { seat, next: None, says: 1 });
                 }
             }
             4 | 5 => {
-                let parcel = Parcel::new(CLASSES[length % 4], "x".repeat(length * 2));
+                let parcel = QueuedFrame::new(CLASSES[length % 4], "x".repeat(length * 2));
                 engine.send(line, parcel, now, actions);
             }
             6 => engine.complete(line, now, actions),
@@ -139,7 +140,7 @@ impl World {
             9 => engine.refreshed(line),
             10 => {
                 let announcement = (how & 2 != 0).then_some(Announcement { joins: None, leaves: None });
-                let entry = Entry { decides: how & 1 != 0, announcement, ..Entry::default() };
+                let entry = JoinOptions { decides: how & 1 != 0, announcement, ..JoinOptions::default() };
                 engine.enter(line, room, entry, now, actions);
             }
             11 => engine.leave(line, &room, now, actions),
@@ -149,7 +150,7 @@ impl World {
             }
             13 => {
                 let message = Message { kind: "message", event_id: "e", size: length };
-                engine.relay(line, &room, message, Wording::Same(None), now, actions);
+                engine.relay(line, &room, message, Payloads::Same(None), now, actions);
             }
             14 => engine.disown(OwnerId(u32::from(how % 2)), CloseCode::IsolateLost, now, actions),
             15 => {

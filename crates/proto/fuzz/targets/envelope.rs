@@ -2,7 +2,7 @@
 
 use liveline_proto::{Incoming, Numbered};
 
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     decode(text);
     match Numbered::read(text) {

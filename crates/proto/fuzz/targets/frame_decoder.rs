@@ -2,19 +2,19 @@
 
 use std::ops::ControlFlow;
 
-use liveline_proto::websocket::{Decoder, Received, Violation};
+use liveline_proto::websocket::{Decoder, FrameError, Received};
 
 const LIMIT: usize = 1000;
 
 /// The first byte says how the others are cut.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let Some((cut, bytes)) = data.split_first() else { return };
     let whole = read(bytes, bytes.len().max(1));
     assert_eq!(read(bytes, 1 + usize::from(cut % 64)), whole);
     assert_eq!(read(bytes, 1), whole);
 }
 
-fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), Violation>) {
+fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), FrameError>) {
     let mut decoder = Decoder::new(LIMIT);
     let (mut said, mut is_closed) = (Vec::new(), false);
     for piece in bytes.chunks(piece) {

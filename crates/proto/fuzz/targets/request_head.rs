@@ -8,7 +8,7 @@ use url::Url;
 const REQUESTS: usize = 8;
 
 /// The first byte says how the others are cut.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let Some((cut, bytes)) = data.split_first() else { return };
     let whole = follow(bytes, bytes.len().max(1));
     for piece in [1, 1 + usize::from(cut % 64)] {

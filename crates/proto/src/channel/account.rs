@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{FRAME_COST, Frame, Parcel};
+use crate::{FRAME_COST, Frame, QueuedFrame};
 
 /// A channel's sum, in bytes.
 ///
@@ -16,12 +16,12 @@ pub(crate) struct Account(Arc<AtomicUsize>);
 
 impl Account {
     /// Bytes that wait, or are kept until they are acknowledged.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
     /// A frame that lines of the channel are going to have queued.
-    pub fn charge(&self, frame: Frame) -> Charged {
+    pub(crate) fn charge(&self, frame: Frame) -> Charged {
         self.0.fetch_add(frame.len(), Ordering::Relaxed);
         Charged(Arc::new(Counted { account: self.clone(), frame }))
     }
@@ -38,19 +38,19 @@ struct Counted {
 }
 
 impl Charged {
-    pub fn frame(&self) -> &Frame {
+    pub(crate) fn frame(&self) -> &Frame {
         &self.0.frame
     }
 
     /// The sum that it counts in.
-    pub fn account(&self) -> &Account {
+    pub(crate) fn account(&self) -> &Account {
         &self.0.account
     }
 
     /// What one line queues.
-    pub fn into_parcel(self) -> Parcel {
+    pub(crate) fn into_parcel(self) -> QueuedFrame {
         self.account().0.fetch_add(FRAME_COST, Ordering::Relaxed);
-        Parcel::of_channel(self.frame().clone(), Place(self))
+        QueuedFrame::of_channel(self.frame().clone(), Place(self))
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
     fn charge_counts_a_frame_once_and_each_place() {
         let account = Account::default();
         let charged = account.charge("0123456789".into());
-        let mut parcels: Vec<Parcel> = (0..3).map(|_| charged.clone().into_parcel()).collect();
+        let mut parcels: Vec<QueuedFrame> = (0..3).map(|_| charged.clone().into_parcel()).collect();
         drop(charged);
         assert_eq!(account.bytes(), 10 + 3 * FRAME_COST);
         parcels.truncate(1);

@@ -23,7 +23,7 @@ pub(crate) use self::account::Place;
 
 /// How a line takes part in a channel; what its handler decides.
 #[derive(Debug, Clone, Default)]
-pub struct Entry {
+pub struct JoinOptions {
     /// What the others hear when its member joins and leaves. `None`: they hear nothing of either.
     pub announcement: Option<Announcement>,
     /// What the others may know of the member.
@@ -64,7 +64,7 @@ pub struct Message<'a> {
 
 /// What the others hear of a message.
 #[derive(Debug, Clone)]
-pub enum Wording {
+pub enum Payloads {
     /// All the same: it is encoded once.
     Same(Payload),
     /// Each member its own; who is not listed hears nothing.
@@ -90,7 +90,7 @@ pub(crate) struct Outcome {
 
 /// What becomes of a client's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Passage {
+pub(crate) struct RelayDecision {
     pub member: MemberId,
     pub relay: Relay,
     /// The client's own handler hears it, too.
@@ -99,7 +99,7 @@ pub(crate) struct Passage {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relay {
-    Refused,
+    ExchangeError,
     Asked,
     Free,
 }
@@ -133,13 +133,13 @@ struct Channel {
 struct Member {
     session: Option<String>,
     /// In the order in which they were taken; never empty.
-    seats: Vec<Seat>,
+    seats: Vec<Membership>,
 }
 
 #[derive(Debug)]
-struct Seat {
+struct Membership {
     line: LineId,
-    entry: Entry,
+    entry: JoinOptions,
     hears_client: bool,
     hears_channel: bool,
     hears_presence: bool,
@@ -149,7 +149,7 @@ struct Seat {
 
 impl Channels {
     /// A line enters; lines of one `session` are one member. A line that is in already stays as it is.
-    pub fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: Entry) {
+    pub(crate) fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: JoinOptions) {
         let channel = self.channels.entry(id.clone()).or_default();
         if channel.by_line.contains_key(&line) {
             return;
@@ -158,7 +158,7 @@ impl Channels {
         let announcement = entry.announcement.clone();
         let since = channel.changes.so_far();
         let (hears_client, hears_channel, hears_presence) = Default::default();
-        let mut seat = Seat { line, entry, hears_client, hears_channel, hears_presence, since };
+        let mut seat = Membership { line, entry, hears_client, hears_channel, hears_presence, since };
         let known = session.and_then(|session| channel.by_session.get(session).copied());
         if let Some(member) = known {
             channel.by_line.insert(line, member);
@@ -182,7 +182,7 @@ impl Channels {
     }
 
     /// A line leaves one channel.
-    pub fn leave(&mut self, id: &ChannelId, line: LineId) {
+    pub(crate) fn leave(&mut self, id: &ChannelId, line: LineId) {
         let Some(entered) = self.entered.get_mut(&line) else { return };
         entered.retain(|other| other != id);
         if entered.is_empty() {
@@ -192,7 +192,7 @@ impl Channels {
     }
 
     /// A line is over: it leaves every channel.
-    pub fn leave_all(&mut self, line: LineId) {
+    pub(crate) fn leave_all(&mut self, line: LineId) {
         for id in self.entered.remove(&line).unwrap_or_default() {
             self.vacate(&id, line);
         }
@@ -227,7 +227,7 @@ impl Channels {
     }
 
     /// Tells the members of the next channel with changes, if they may be told now. `None`: there is no such channel.
-    pub fn announce(&mut self, now: Instant) -> Option<Outcome> {
+    pub(crate) fn announce(&mut self, now: Instant) -> Option<Outcome> {
         while let Some(id) = self.changed.pop() {
             let Some(channel) = self.channels.get_mut(id.as_str()) else { continue };
             if channel.collects_until.is_some() || !channel.changes.is_pending() {
@@ -244,19 +244,19 @@ impl Channels {
     }
 
     /// Tells the members of the next channel that has collected changes for long enough.
-    pub fn announce_due(&mut self, now: Instant) -> Option<Outcome> {
+    pub(crate) fn announce_due(&mut self, now: Instant) -> Option<Outcome> {
         let (due, id) = self.collecting.first()?;
         let id = (*due <= now).then(|| id.clone())?;
         Some(self.tell_changes(&id, now))
     }
 
     /// When members have to be told of what was collected.
-    pub fn next_announcement(&self) -> Option<Instant> {
+    pub(crate) fn next_announcement(&self) -> Option<Instant> {
         self.collecting.first().map(|(due, _)| *due)
     }
 
     /// Members are told of all changes now, because something else follows that they hear.
-    pub fn settle(&mut self, id: &ChannelId, now: Instant) -> Option<Outcome> {
+    pub(crate) fn settle(&mut self, id: &ChannelId, now: Instant) -> Option<Outcome> {
         let is_pending = self.channels.get(id.as_str())?.changes.is_pending();
         is_pending.then(|| self.tell_changes(id, now))
     }
@@ -283,12 +283,12 @@ impl Channels {
     }
 
     /// Whether the line is in any channel.
-    pub fn contains(&self, line: LineId) -> bool {
+    pub(crate) fn contains(&self, line: LineId) -> bool {
         self.entered.contains_key(&line)
     }
 
     /// A line's handler begins to listen.
-    pub fn listen(&mut self, id: &ChannelId, line: LineId, to: Listening) {
+    pub(crate) fn listen(&mut self, id: &ChannelId, line: LineId, to: Listening) {
         let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
         let Some(member) = channel.by_line.get(&line) else { return };
         let seats = channel.members.get_mut(member).into_iter().flat_map(|member| &mut member.seats);
@@ -302,26 +302,26 @@ impl Channels {
     }
 
     /// Reads a message's type as one of a channel that the line is in.
-    pub fn addressed<'a>(&self, line: LineId, kind: &'a str) -> Option<(ChannelId, &'a str)> {
+    pub(crate) fn addressed<'a>(&self, line: LineId, kind: &'a str) -> Option<(ChannelId, &'a str)> {
         let (channel, kind) = kind.rsplit_once(':')?;
         let id = self.entered.get(&line)?.iter().find(|id| id.as_str() == channel)?;
         Some((id.clone(), kind))
     }
 
     /// What becomes of a message of type `kind` that the line's client says in a channel.
-    pub fn passage(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<Passage> {
+    pub(crate) fn passage(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<RelayDecision> {
         let (member, seat) = self.channels.get(id.as_str())?.seat(line)?;
         let may = seat.entry.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|it| it == kind));
         let relay = match seat.entry.decides {
-            _ if !may => Relay::Refused,
+            _ if !may => Relay::ExchangeError,
             true => Relay::Asked,
             false => Relay::Free,
         };
-        Some(Passage { member, relay, heard: seat.hears_client })
+        Some(RelayDecision { member, relay, heard: seat.hears_client })
     }
 
     /// The others hear what the line's client said.
-    pub fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Wording) -> Outcome {
+    pub(crate) fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Payloads) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(channel) = self.channels.get(id.as_str()) else { return outcome };
         outcome.seats = channel.by_line.len();
@@ -330,11 +330,11 @@ impl Channels {
         let wire_kind = format!("{}:{kind}", id.as_str());
         let envelope = Envelope { kind: &wire_kind, event_id, ..Default::default() };
         let targets: Vec<_> = match wording {
-            Wording::Same(payload) => {
+            Payloads::Same(payload) => {
                 let frame = channel.account.charge(envelope.encode(payload.as_deref()));
                 channel.members.iter().map(|(id, it)| (*id, it, frame.clone(), payload.clone())).collect()
             }
-            Wording::Each(wordings) => {
+            Payloads::Each(wordings) => {
                 let known = wordings.into_iter().filter_map(|(id, payload)| {
                     let member = channel.members.get(&id)?;
                     let frame = channel.account.charge(envelope.encode(payload.as_deref()));
@@ -357,7 +357,7 @@ impl Channels {
     }
 
     /// A handler speaks to every client in a channel.
-    pub fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
+    pub(crate) fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
         let Some(channel) = self.channels.get(id.as_str()) else { return Outcome::default() };
         let frame = channel.account.charge(frame.clone());
         let seats = channel.members.values().flat_map(|member| &member.seats);
@@ -370,12 +370,12 @@ impl Channels {
 
     /// Bytes that all lines of a channel have queued in sum.
     #[cfg(test)]
-    pub fn queued_in(&self, id: &ChannelId) -> usize {
+    pub(crate) fn queued_in(&self, id: &ChannelId) -> usize {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.account.bytes())
     }
 
     /// Who is in a channel, as a line sees them.
-    pub fn members(&self, id: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
+    pub(crate) fn members(&self, id: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
         let Some(channel) = self.channels.get(id.as_str()) else { return Vec::new() };
         let own = line.and_then(|line| channel.by_line.get(&line));
         let presence = |(id, member): (&MemberId, &Member)| {
@@ -386,23 +386,23 @@ impl Channels {
     }
 
     /// How many members a channel has.
-    pub fn size(&self, id: &ChannelId) -> usize {
+    pub(crate) fn size(&self, id: &ChannelId) -> usize {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.members.len())
     }
 
     /// How many channels there are, and how many members in all of them.
-    pub fn count(&self) -> (u64, u64) {
+    pub(crate) fn count(&self) -> (u64, u64) {
         let members = self.channels.values().map(|channel| channel.members.len()).sum::<usize>();
         (self.channels.len() as u64, members as u64)
     }
 
     /// Bytes that the lines of all channels have queued in sum.
-    pub fn queued(&self) -> u64 {
+    pub(crate) fn queued(&self) -> u64 {
         self.channels.values().map(|channel| channel.account.bytes() as u64).sum()
     }
 
     /// The `count` channels with the most members, the largest first.
-    pub fn largest(&self, count: usize) -> Vec<(ChannelId, usize)> {
+    pub(crate) fn largest(&self, count: usize) -> Vec<(ChannelId, usize)> {
         let mut largest: Vec<(Reverse<usize>, &ChannelId)> = Vec::new();
         for (id, channel) in &self.channels {
             let place = (Reverse(channel.members.len()), id);
@@ -416,14 +416,14 @@ impl Channels {
     }
 
     /// Whether nobody is in any channel.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         debug_assert!(!self.channels.is_empty() || self.collecting.is_empty(), "who collects has members");
         self.channels.is_empty() && self.entered.is_empty()
     }
 }
 
 impl Channel {
-    fn seat(&self, line: LineId) -> Option<(MemberId, &Seat)> {
+    fn seat(&self, line: LineId) -> Option<(MemberId, &Membership)> {
         let member = *self.by_line.get(&line)?;
         let seat = self.members.get(&member)?.seats.iter().find(|seat| seat.line == line)?;
         Some((member, seat))
@@ -463,9 +463,9 @@ mod tests {
         "room".parse().unwrap()
     }
 
-    fn loud() -> Entry {
+    fn loud() -> JoinOptions {
         let announcement = Announcement { joins: json("\"joins\""), leaves: json("\"leaves\"") };
-        Entry { announcement: Some(announcement), ..Entry::default() }
+        JoinOptions { announcement: Some(announcement), ..JoinOptions::default() }
     }
 
     /// Lines 1 and 2 of session A, line 3 of nobody.
@@ -487,7 +487,12 @@ mod tests {
     }
 
     /// Who is told when the line enters.
-    fn told_of_entry(channels: &mut Channels, line: u64, session: Option<&str>, entry: Entry) -> Vec<u64> {
+    fn told_of_entry(
+        channels: &mut Channels,
+        line: u64,
+        session: Option<&str>,
+        entry: JoinOptions,
+    ) -> Vec<u64> {
         channels.enter(room(), LineId(line), session, entry);
         lines(&announced(channels))
     }
@@ -525,7 +530,7 @@ mod tests {
     #[test]
     fn enter_quietly_is_not_announced() {
         let mut channels = three();
-        assert!(told_of_entry(&mut channels, 4, None, Entry::default()).is_empty());
+        assert!(told_of_entry(&mut channels, 4, None, JoinOptions::default()).is_empty());
         assert!(told_of_leaving(&mut channels, 4).is_empty());
     }
 
@@ -578,11 +583,11 @@ mod tests {
     fn relay_shares_one_frame_and_spares_the_sender() {
         let mut channels = three();
         channels.enter(room(), LineId(4), None, loud());
-        let outcome = channels.relay(&room(), LineId(2), HI, Wording::Same(json("1")));
+        let outcome = channels.relay(&room(), LineId(2), HI, Payloads::Same(json("1")));
         assert_eq!(lines(&outcome), [3, 4]);
         let bytes = |at: usize| outcome.frames[at].1.frame().as_str().as_ptr();
         assert_eq!(bytes(0), bytes(1));
-        assert!(lines(&channels.relay(&room(), LineId(9), HI, Wording::Same(None))).is_empty(), "no member");
+        assert!(lines(&channels.relay(&room(), LineId(9), HI, Payloads::Same(None))).is_empty(), "no member");
     }
 
     #[test]
@@ -591,7 +596,7 @@ mod tests {
         let members = channels.members(&room(), Some(LineId(3)));
         assert_eq!(members.iter().map(|member| member.is_self).collect::<Vec<_>>(), [false, true]);
         let wordings = members.iter().map(|member| (member.id, json("2"))).collect();
-        assert_eq!(lines(&channels.relay(&room(), LineId(3), HI, Wording::Each(wordings))), [1, 2]);
+        assert_eq!(lines(&channels.relay(&room(), LineId(3), HI, Payloads::Each(wordings))), [1, 2]);
     }
 
     #[test]
@@ -599,7 +604,7 @@ mod tests {
         let mut channels = three();
         channels.listen(&room(), LineId(1), Listening::Channel);
         for sender in [LineId(1), LineId(3)] {
-            let events = channels.relay(&room(), sender, HI, Wording::Same(json("1"))).events;
+            let events = channels.relay(&room(), sender, HI, Payloads::Same(json("1"))).events;
             assert!(
                 matches!(&events[..], [(LineId(1), Event::Overheard { from, size: 7, .. })] if *from == sender)
             );
@@ -630,14 +635,18 @@ mod tests {
     #[test]
     fn passage_follows_the_entry() {
         let mut channels = three();
-        let entry = Entry { allowed: Some(vec!["message".to_owned()]), decides: true, ..Entry::default() };
+        let entry = JoinOptions {
+            allowed: Some(vec!["message".to_owned()]),
+            decides: true,
+            ..JoinOptions::default()
+        };
         channels.enter(room(), LineId(4), None, entry);
         channels.listen(&room(), LineId(4), Listening::Client);
         let passage =
             |line, kind| channels.passage(&room(), LineId(line), kind).map(|it| (it.relay, it.heard));
         assert_eq!(passage(1, "typing"), Some((Relay::Free, false)));
         assert_eq!(passage(4, "message"), Some((Relay::Asked, true)));
-        assert_eq!(passage(4, "typing"), Some((Relay::Refused, true)));
+        assert_eq!(passage(4, "typing"), Some((Relay::ExchangeError, true)));
         assert_eq!(passage(5, "message"), None);
     }
 }

@@ -114,7 +114,7 @@ pub(crate) struct Notice {
 
 impl Changes {
     /// Adds one, in a channel with so many seats.
-    pub fn add(&mut self, change: Change, seats: usize) {
+    pub(super) fn add(&mut self, change: Change, seats: usize) {
         let is_listed = self.is_listed();
         let size = change.payload.as_ref().map_or(0, |payload| payload.get().len());
         match change.kind {
@@ -133,23 +133,23 @@ impl Changes {
     }
 
     /// What whoever comes now need not be told.
-    pub fn so_far(&self) -> Count {
+    pub(super) fn so_far(&self) -> Count {
         self.all
     }
 
     /// Whether somebody has to be told something.
-    pub fn is_pending(&self) -> bool {
+    pub(super) fn is_pending(&self) -> bool {
         self.all != self.told
     }
 
     /// When the members of a channel with so many seats may be told.
-    pub fn due(&self, seats: usize, now: Instant) -> Instant {
+    pub(super) fn due(&self, seats: usize, now: Instant) -> Instant {
         let ahead = if seats <= SMALL { window(seats) * (BURST - 1) } else { Duration::ZERO };
         self.next.and_then(|next| next.checked_sub(ahead)).map_or(now, |due| due.max(now))
     }
 
     /// All that is pending has been told.
-    pub fn settle(&mut self, seats: usize, now: Instant) {
+    pub(super) fn settle(&mut self, seats: usize, now: Instant) {
         self.told = self.all;
         (self.listed, self.listed_bytes) = (Vec::new(), 0);
         self.next = Some(self.next.map_or(now, |next| next.max(now)) + window(seats));
@@ -195,12 +195,17 @@ struct Listed<'a> {
 }
 
 impl<'a> Notices<'a> {
-    pub fn new(channel: &'a ChannelId, account: &'a Account, changes: &'a Changes, number: u64) -> Self {
+    pub(super) fn new(
+        channel: &'a ChannelId,
+        account: &'a Account,
+        changes: &'a Changes,
+        number: u64,
+    ) -> Self {
         Notices { channel, account, changes, number, known: HashMap::new() }
     }
 
     /// What a seat that began at `since` is told; nothing if all happened before.
-    pub fn after(&mut self, since: Count) -> Option<Notice> {
+    pub(super) fn after(&mut self, since: Count) -> Option<Notice> {
         let Changes { all, told, .. } = *self.changes;
         let since = if since.sum() > told.sum() { since } else { told };
         let skipped = since.since(told).sum();

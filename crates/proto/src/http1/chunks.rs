@@ -7,7 +7,7 @@
 const EXTENSION_BYTES: usize = 16 * 1024;
 
 /// How long a chunk's first line may be.
-pub const LINE_BYTES: usize = EXTENSION_BYTES + 64;
+pub(super) const LINE_BYTES: usize = EXTENSION_BYTES + 64;
 
 /// Larger chunks are left as they are.
 const SMALL: u64 = 256;
@@ -17,12 +17,12 @@ const DIGITS: usize = 16;
 
 /// The extensions of a body so far.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Extensions {
+pub(super) struct Extensions {
     bytes: usize,
 }
 
 /// The size that a chunk's first line gives, without its end. `None` where it cannot be read, or says too much besides.
-pub fn size(line: &[u8], extensions: &mut Extensions) -> Option<u64> {
+pub(super) fn size(line: &[u8], extensions: &mut Extensions) -> Option<u64> {
     let digits = line.iter().take_while(|it| it.is_ascii_hexdigit()).count();
     if !(1..=DIGITS).contains(&digits) {
         return None;
@@ -75,7 +75,7 @@ fn after_quoted(text: &[u8]) -> Option<&[u8]> {
 
 /// What became of chunks.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Merged {
+pub(super) struct Merged {
     /// Bytes that they took.
     pub read: usize,
     /// Bytes that stand in their place now.
@@ -83,7 +83,7 @@ pub struct Merged {
 }
 
 /// Puts the whole small chunks at the beginning of `bytes` together, if there are several: as one chunk, in place.
-pub fn merge(bytes: &mut [u8], extensions: &mut Extensions) -> Merged {
+pub(super) fn merge(bytes: &mut [u8], extensions: &mut Extensions) -> Merged {
     let mut said = *extensions;
     let (mut data, mut read, mut count) = (Vec::new(), 0, 0);
     while let Some((chunk, length)) = small_chunk(&bytes[read..], &mut said) {

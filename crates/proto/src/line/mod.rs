@@ -24,7 +24,7 @@ use crate::{
 
 mod outbox;
 
-pub use self::outbox::{Class, FRAME_COST, Parcel};
+pub use self::outbox::{FRAME_COST, Priority, QueuedFrame};
 
 /// What the handler's side hears of its line.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub type Payload = Option<Arc<RawValue>>;
 
 /// What a client said, as it came.
 #[derive(Debug)]
-pub struct Said {
+pub struct InboundMessage {
     /// The type of the message, of a channel or not.
     pub kind: String,
     pub event_id: String,
@@ -80,7 +80,7 @@ pub struct Said {
 
 /// What carries a line to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
+pub enum Transport {
     /// One connection, both ways.
     Socket,
     /// The same with numbered frames, so that the client may come again with this fresh token.
@@ -93,7 +93,7 @@ pub enum Carrier {
 
 /// One connection of a line. The one before has nothing more to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seat {
+pub struct Attachment {
     pub line: LineId,
     pub(crate) number: u32,
 }
@@ -152,7 +152,7 @@ pub(crate) struct Line {
     next_event: u32,
     /// How many connections it has had.
     seats: u32,
-    carrier: Option<Carrier>,
+    carrier: Option<Transport>,
     /// The owner of a raw line hears its client.
     is_accepted: bool,
     /// A raw line's client broke the rules after messages that the owner has still to hear.
@@ -164,9 +164,9 @@ pub(crate) struct Line {
     is_cut: bool,
     /// Its owner waits until nothing else does.
     is_awaited: bool,
-    pulse: Option<Pulse>,
+    pulse: Option<Heartbeat>,
     resume: Option<Box<Resume>>,
-    pub tally: Tally,
+    pub tally: Counters,
     pub began: Instant,
 }
 
@@ -175,7 +175,7 @@ const _: () = assert!(size_of::<Line>() <= 328);
 
 /// What happened to a line's frames: since somebody asked, or since it began.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     pub dropped: u32,
     pub coalesced: u32,
     pub pings: u32,
@@ -210,7 +210,7 @@ enum Freshness {
 
 /// Signs of life of an open line's client.
 #[derive(Debug)]
-struct Pulse {
+struct Heartbeat {
     /// When the client was heard last.
     heard: Instant,
     /// When to ask for the next sign.
@@ -256,7 +256,7 @@ pub(crate) enum Outcome {
 
 impl Line {
     /// A line that began now and may be joined until then.
-    pub fn new(
+    pub(crate) fn new(
         owner: OwnerId,
         exchange: ExchangeId,
         visitor: Visitor,
@@ -284,69 +284,69 @@ impl Line {
             is_awaited: false,
             pulse: None,
             resume: None,
-            tally: Tally::default(),
+            tally: Counters::default(),
             began,
         }
     }
 
     /// The tokens that mean this line.
-    pub fn tokens(&self) -> [Option<Token>; 3] {
+    pub(crate) fn tokens(&self) -> [Option<Token>; 3] {
         let resume = self.resume.as_deref();
         [self.token, resume.map(|resume| resume.token), resume.and_then(|resume| resume.before)]
     }
 
     /// Its connection now.
-    pub fn current_seat(&self, id: LineId) -> Seat {
-        Seat { line: id, number: self.seats }
+    pub(crate) fn current_seat(&self, id: LineId) -> Attachment {
+        Attachment { line: id, number: self.seats }
     }
 
     /// How the handler's side or the host ends it.
-    pub fn ending(&self) -> Option<&Close> {
+    pub(crate) fn ending(&self) -> Option<&Close> {
         self.ending.as_deref()
     }
 
     /// The token by which a client that listens to events sends.
-    pub fn sender_token(&self) -> Option<Token> {
+    pub(crate) fn sender_token(&self) -> Option<Token> {
         self.token.filter(|_| !self.is_joinable())
     }
 
     /// Whether nobody joined yet.
-    pub fn is_joinable(&self) -> bool {
+    pub(crate) fn is_joinable(&self) -> bool {
         matches!(self.stage, Stage::Joining { .. })
     }
 
     /// Whether a client that comes again may have it.
-    pub fn is_resumable(&self) -> bool {
+    pub(crate) fn is_resumable(&self) -> bool {
         self.resume.is_some()
     }
 
     /// Where the line stands, for statistics.
-    pub fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> LineState {
         match self.stage {
-            Stage::Joining { .. } => Standing::Joining,
-            Stage::Away { .. } => Standing::Away,
-            Stage::Handshake { .. } | Stage::Open { .. } | Stage::Closing { .. } => Standing::Open,
+            Stage::Joining { .. } => LineState::Joining,
+            Stage::Away { .. } => LineState::Away,
+            Stage::Handshake { .. } | Stage::Open { .. } | Stage::Closing { .. } => LineState::Open,
         }
     }
 
     /// Bytes that wait to be written.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.outbox.waiting()
     }
 
     /// Bytes of all its frames, those that may have arrived included.
     #[cfg(test)]
-    pub fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         self.outbox.bytes()
     }
 
     /// Whether `seat` is its connection now.
-    pub fn is_at(&self, seat: Seat) -> bool {
+    pub(crate) fn is_at(&self, seat: Attachment) -> bool {
         self.seats == seat.number && !matches!(self.stage, Stage::Away { .. })
     }
 
     /// When the line wants [`Line::expired`] called.
-    pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
+    pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match self.stage {
             Stage::Joining { until }
             | Stage::Handshake { until }
@@ -365,13 +365,19 @@ impl Line {
     }
 
     /// The client is here. A socket spends the token.
-    pub fn join(&mut self, id: LineId, carrier: Carrier, now: Instant, limits: &Limits) -> (Seat, Outcome) {
+    pub(crate) fn join(
+        &mut self,
+        id: LineId,
+        carrier: Transport,
+        now: Instant,
+        limits: &Limits,
+    ) -> (Attachment, Outcome) {
         if let Stage::Joining { until } = self.stage {
             self.stage = Stage::Handshake { until };
         }
         self.carrier = Some(carrier);
-        let before = if carrier == Carrier::Events { None } else { self.token.take() };
-        if let Carrier::Resumable(token) = carrier {
+        let before = if carrier == Transport::Events { None } else { self.token.take() };
+        if let Transport::Resumable(token) = carrier {
             self.outbox.keep();
             self.resume =
                 Some(Box::new(Resume { token, before, received: 0, told: 0, welcome: true, lost: None }));
@@ -390,9 +396,15 @@ impl Line {
     }
 
     /// The answer itself carries the line, so its client listens already.
-    pub fn attach(&mut self, id: LineId, carrier: Carrier, now: Instant, limits: &Limits) -> (Seat, Outcome) {
+    pub(crate) fn attach(
+        &mut self,
+        id: LineId,
+        carrier: Transport,
+        now: Instant,
+        limits: &Limits,
+    ) -> (Attachment, Outcome) {
         self.carrier = Some(carrier);
-        if carrier != Carrier::Events {
+        if carrier != Transport::Events {
             self.token = None;
         }
         self.stage = Stage::Open { until: self.ending.is_some().then(|| now + limits.close_grace) };
@@ -403,14 +415,14 @@ impl Line {
 
     /// The client comes again: it has everything up to `after`. It may be sooner here than the loss of its last
     /// connection was noticed; that one has nothing more to say.
-    pub fn resume(
+    pub(crate) fn resume(
         &mut self,
         id: LineId,
         (presented, fresh): (Token, Token),
         after: u64,
         now: Instant,
         limits: &Limits,
-    ) -> Option<(Seat, Outcome)> {
+    ) -> Option<(Attachment, Outcome)> {
         let resume = self.resume.as_mut()?;
         let Ok(is_complete) = self.outbox.rewind(after) else { return None };
         if is_complete {
@@ -436,25 +448,31 @@ impl Line {
         Some((self.sit(id, now, limits), Outcome::Wake))
     }
 
-    fn sit(&mut self, id: LineId, now: Instant, limits: &Limits) -> Seat {
+    fn sit(&mut self, id: LineId, now: Instant, limits: &Limits) -> Attachment {
         self.seats += 1;
         if !limits.ping_interval.is_zero() {
-            self.pulse = Some(Pulse { heard: now, next: now + limits.ping_interval, is_due: false });
+            self.pulse = Some(Heartbeat { heard: now, next: now + limits.ping_interval, is_due: false });
         }
         self.current_seat(id)
     }
 
     /// Whether its client gives signs of life. Who listens to events cannot.
     fn is_heard(&self) -> bool {
-        self.carrier != Some(Carrier::Events)
+        self.carrier != Some(Transport::Events)
     }
 
     /// The handler's side, or another's client, sends. `budget` is how many bytes may wait for the client.
-    pub fn send(&mut self, parcel: Parcel, budget: usize, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn send(
+        &mut self,
+        parcel: QueuedFrame,
+        budget: usize,
+        now: Instant,
+        limits: &Limits,
+    ) -> Outcome {
         if self.is_ending() {
             return Outcome::Keep;
         }
-        if parcel.class == Class::Delta {
+        if parcel.class == Priority::Delta {
             if self.freshness != Freshness::Fresh {
                 self.tally.coalesced += 1;
                 return Outcome::Keep;
@@ -465,10 +483,10 @@ impl Line {
                 self.tally.coalesced += 1;
                 return Outcome::Keep;
             }
-        } else if parcel.class == Class::State && !self.outbox.fits(parcel.cost(), budget / 2) {
+        } else if parcel.class == Priority::State && !self.outbox.fits(parcel.cost(), budget / 2) {
             self.coalesce();
         }
-        if parcel.class != Class::Vital && !self.outbox.fits(parcel.cost(), budget) {
+        if parcel.class != Priority::Vital && !self.outbox.fits(parcel.cost(), budget) {
             if matches!(self.stage, Stage::Away { .. }) {
                 self.outrun();
                 self.tally.dropped += 1;
@@ -476,7 +494,7 @@ impl Line {
             }
             let drops_others = match limits.overflow {
                 Overflow::Close => return self.cut(CloseCode::TooSlow.into(), now, limits),
-                Overflow::DropNewest => parcel.class == Class::State,
+                Overflow::DropNewest => parcel.class == Priority::State,
                 Overflow::DropOldest => true,
             };
             while drops_others
@@ -496,8 +514,8 @@ impl Line {
     }
 
     /// A frame is not sent at all. That of a state is made up for as soon as there is room.
-    fn forgo(&mut self, class: Class) {
-        if class == Class::State {
+    fn forgo(&mut self, class: Priority) {
+        if class == Priority::State {
             self.tally.coalesced += 1;
             self.freshness = Freshness::Stale;
         } else {
@@ -506,18 +524,18 @@ impl Line {
     }
 
     /// Whether so much waits, to be written or to be confirmed, that the handler had better wait, too.
-    pub fn is_congested(&self, limits: &Limits) -> bool {
+    pub(crate) fn is_congested(&self, limits: &Limits) -> bool {
         self.outbox.bytes() > limits.queue_bytes / 2
     }
 
     /// The handler waits for [`Event::Drained`].
-    pub fn is_awaited(&mut self) {
+    pub(crate) fn is_awaited(&mut self) {
         self.is_awaited = true;
     }
 
     /// Drops what a full state makes superfluous, and remembers that one is owed.
     fn coalesce(&mut self) {
-        self.tally.coalesced += self.outbox.drop_new(&[Class::Delta, Class::State]) as u32;
+        self.tally.coalesced += self.outbox.drop_new(&[Priority::Delta, Priority::State]) as u32;
         self.freshness = Freshness::Stale;
     }
 
@@ -531,32 +549,32 @@ impl Line {
     }
 
     /// The owner sends the states in full from here on.
-    pub fn refreshed(&mut self) {
+    pub(crate) fn refreshed(&mut self) {
         if self.freshness == Freshness::Asked {
             self.freshness = Freshness::Fresh;
         }
     }
 
     /// No further state follows; messages and changes of the last state may. Sent once, and never on a raw line.
-    pub fn done(&mut self) -> Outcome {
-        if self.is_ending() || self.is_done || self.carrier == Some(Carrier::Raw) {
+    pub(crate) fn done(&mut self) -> Outcome {
+        if self.is_ending() || self.is_done || self.carrier == Some(Transport::Raw) {
             return Outcome::Keep;
         }
         self.is_done = true;
         let done = envelope::response_done(&self.event_id("response.done"));
-        self.outbox.push(Parcel::new(Class::Vital, done));
+        self.outbox.push(QueuedFrame::new(Priority::Vital, done));
         self.wake_if_open()
     }
 
     /// The handler has said all: tell the client, then close normally.
-    pub fn complete(&mut self, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn complete(&mut self, now: Instant, limits: &Limits) -> Outcome {
         // Without this frame the client could not tell the end from a loss.
         self.done();
         self.finish(CloseCode::Done.into(), now, limits)
     }
 
     /// The handler's side is finished: write what waits, then close. Later inputs from the client are not told.
-    pub fn finish(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn finish(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         if self.is_ending() {
             return Outcome::Keep;
         }
@@ -568,7 +586,7 @@ impl Line {
     }
 
     /// Ends the line from the host's side at once: what waits is dropped, the owner hears of it.
-    pub fn cut(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn cut(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         let told = self.ending.is_some();
         match self.stage {
             Stage::Closing { .. } => Outcome::Keep,
@@ -592,8 +610,8 @@ impl Line {
     }
 
     /// The client broke the rules. A raw one gets the answers to what it said before.
-    pub fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
-        if self.carrier == Some(Carrier::Raw) && self.unheard > 0 && !self.is_ending() {
+    pub(crate) fn break_off(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+        if self.carrier == Some(Transport::Raw) && self.unheard > 0 && !self.is_ending() {
             self.broken = Some(Box::new(close));
             return Outcome::Keep;
         }
@@ -601,14 +619,19 @@ impl Line {
     }
 
     /// The client gave a sign of life.
-    pub fn alive(&mut self, now: Instant) {
+    pub(crate) fn alive(&mut self, now: Instant) {
         if let Some(pulse) = &mut self.pulse {
             pulse.heard = now;
         }
     }
 
     /// A text frame came from the client. What it says to the handler comes back beside the outcome.
-    pub fn receive(&mut self, text: &str, now: Instant, limits: &Limits) -> (Outcome, Option<Said>) {
+    pub(crate) fn receive(
+        &mut self,
+        text: &str,
+        now: Instant,
+        limits: &Limits,
+    ) -> (Outcome, Option<InboundMessage>) {
         if matches!(self.stage, Stage::Closing { .. } | Stage::Joining { .. } | Stage::Away { .. }) {
             return (Outcome::Keep, None);
         }
@@ -620,7 +643,9 @@ impl Line {
                 return (Outcome::Wake, None);
             }
             Ok(None) => return (Outcome::Keep, None),
-            Err(Unpacked::Refused) => return (self.cut(CloseCode::Unsupported.into(), now, limits), None),
+            Err(Unpacked::ExchangeError) => {
+                return (self.cut(CloseCode::Unsupported.into(), now, limits), None);
+            }
             Err(Unpacked::Gap) => return (self.lost(now, limits), None),
         };
         let Ok(incoming) = envelope::decode(text) else {
@@ -638,11 +663,11 @@ impl Line {
                 if !opens && !self.outbox.fits(FRAME_COST + opened.len(), limits.queue_bytes) {
                     return (self.cut(CloseCode::Policy.into(), now, limits), None);
                 }
-                self.outbox.push_first(Parcel::new(Class::Vital, opened));
+                self.outbox.push_first(QueuedFrame::new(Priority::Vital, opened));
                 return (if opens { Outcome::Opened } else { Outcome::Wake }, None);
             }
             Incoming::Disconnect => None,
-            Incoming::Message { kind, event_id, payload, ports } => Some(Said {
+            Incoming::Message { kind, event_id, payload, ports } => Some(InboundMessage {
                 kind: kind.into_owned(),
                 event_id: event_id.into_owned(),
                 payload: payload.map(|payload| payload.to_owned().into()),
@@ -665,9 +690,9 @@ impl Line {
         if !resume.welcome {
             (resume.before, resume.lost) = (None, None);
         }
-        match Numbered::read(text).map_err(|_| Unpacked::Refused)? {
+        match Numbered::read(text).map_err(|_| Unpacked::ExchangeError)? {
             Numbered::Ack(number) => {
-                self.outbox.acknowledge(number).map_err(|_| Unpacked::Refused)?;
+                self.outbox.acknowledge(number).map_err(|_| Unpacked::ExchangeError)?;
                 Ok(None)
             }
             Numbered::Frame(number, _) if number <= resume.received => Ok(None),
@@ -684,19 +709,19 @@ impl Line {
     }
 
     /// What a raw socket's client sent.
-    pub fn receive_raw(&mut self, frame: Frame, now: Instant) -> Option<Event> {
+    pub(crate) fn receive_raw(&mut self, frame: Frame, now: Instant) -> Option<Event> {
         self.alive(now);
         let takes = matches!(self.stage, Stage::Open { .. }) && self.ending.is_none();
         takes.then(|| Event::Data { size: FRAME_COST + frame.len(), frame })
     }
 
     /// The owner is told `size` bytes of what the client said.
-    pub fn told(&mut self, size: usize) {
+    pub(crate) fn told(&mut self, size: usize) {
         self.unheard += size;
     }
 
     /// The owner handled `size` bytes of client messages. Says whether the socket may read again.
-    pub fn heard(&mut self, size: usize, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn heard(&mut self, size: usize, now: Instant, limits: &Limits) -> Outcome {
         let was_over = self.unheard > limits.queue_bytes;
         self.unheard = self.unheard.saturating_sub(size);
         if self.unheard == 0
@@ -708,18 +733,24 @@ impl Line {
     }
 
     /// The owner hears a raw line's client from now on.
-    pub fn accept(&mut self) -> Outcome {
+    pub(crate) fn accept(&mut self) -> Outcome {
         self.is_accepted = true;
         self.wake_if_open()
     }
 
     /// Whether the socket should read: not while the handler is too far behind, or does not listen yet.
-    pub fn may_read(&self, limits: &Limits) -> bool {
-        self.unheard <= limits.queue_bytes && (self.is_accepted || self.carrier != Some(Carrier::Raw))
+    pub(crate) fn may_read(&self, limits: &Limits) -> bool {
+        self.unheard <= limits.queue_bytes && (self.is_accepted || self.carrier != Some(Transport::Raw))
     }
 
     /// Gives out what should be written next, about `bytes` of it.
-    pub fn take(&mut self, bytes: usize, now: Instant, limits: &Limits, into: &mut Vec<Outgoing>) -> Take {
+    pub(crate) fn take(
+        &mut self,
+        bytes: usize,
+        now: Instant,
+        limits: &Limits,
+        into: &mut Vec<Outgoing>,
+    ) -> Take {
         let said = into.len();
         self.take_controls(limits, into);
         match self.stage {
@@ -771,7 +802,7 @@ impl Line {
     }
 
     /// The socket has written what it took. Says so to an owner who waits for that, once there is room.
-    pub fn written(&mut self, limits: &Limits) -> Outcome {
+    pub(crate) fn written(&mut self, limits: &Limits) -> Outcome {
         let stale = self.freshness == Freshness::Stale;
         let is_drained = !self.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
         let is_waited_for = stale || self.is_awaited;
@@ -786,7 +817,7 @@ impl Line {
     }
 
     /// The connection is gone.
-    pub fn socket_closed(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn socket_closed(&mut self, close: Close, now: Instant, limits: &Limits) -> Outcome {
         if close.code == CloseCode::Abnormal && self.resume.is_some() {
             return self.lost(now, limits);
         }
@@ -808,7 +839,7 @@ impl Line {
     }
 
     /// The deadline of the current stage has passed.
-    pub fn expired(&mut self, now: Instant, limits: &Limits) -> Outcome {
+    pub(crate) fn expired(&mut self, now: Instant, limits: &Limits) -> Outcome {
         let code = match &mut self.stage {
             Stage::Away { .. } => CloseCode::Abnormal,
             Stage::Open { until: None } => {
@@ -826,7 +857,7 @@ impl Line {
                     pulse.heard = now;
                 }
                 // Who was heard lately need not be asked, but who does not see pings has to hear something.
-                let counts_on_it = self.carrier == Some(Carrier::Events) || self.resume.is_some();
+                let counts_on_it = self.carrier == Some(Transport::Events) || self.resume.is_some();
                 pulse.is_due = counts_on_it || quiet_until <= now;
                 pulse.next = if pulse.is_due { now + limits.ping_interval } else { quiet_until };
                 return if pulse.is_due { Outcome::Wake } else { Outcome::Keep };
@@ -844,7 +875,7 @@ impl Line {
     }
 
     /// Whether its end is decided.
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.ending.is_some() || matches!(self.stage, Stage::Closing { .. })
     }
 
@@ -860,7 +891,7 @@ impl Line {
 
 /// Where a line stands, as statistics count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum LineState {
     Joining,
     Open,
     Away,
@@ -869,7 +900,7 @@ pub(crate) enum Standing {
 /// Why a numbered frame was not taken.
 enum Unpacked {
     /// It is none.
-    Refused,
+    ExchangeError,
     /// One before it is missing.
     Gap,
 }

@@ -18,16 +18,16 @@ pub const FRAME_COST: usize = 128;
 
 /// A frame, and what may become of it while its client is slow.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct QueuedFrame {
     pub frame: Frame,
-    pub class: Class,
+    pub class: Priority,
     /// What it takes up of a channel's budget for as long as it is kept.
     _place: Option<Place>,
 }
 
 /// What a frame is worth when not everything can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum Priority {
     /// Without it the client could not go on: never dropped.
     Vital,
     /// A state of the response: a later one makes it superfluous.
@@ -39,22 +39,22 @@ pub enum Class {
 }
 
 /// Parcels with the same content are equal.
-impl PartialEq for Parcel {
-    fn eq(&self, other: &Parcel) -> bool {
+impl PartialEq for QueuedFrame {
+    fn eq(&self, other: &QueuedFrame) -> bool {
         (&self.frame, self.class) == (&other.frame, other.class)
     }
 }
 
-impl Eq for Parcel {}
+impl Eq for QueuedFrame {}
 
-impl Parcel {
-    pub fn new(class: Class, frame: impl Into<Frame>) -> Parcel {
-        Parcel { frame: frame.into(), class, _place: None }
+impl QueuedFrame {
+    pub fn new(class: Priority, frame: impl Into<Frame>) -> QueuedFrame {
+        QueuedFrame { frame: frame.into(), class, _place: None }
     }
 
     /// A message of a channel.
-    pub(crate) fn of_channel(frame: Frame, place: Place) -> Parcel {
-        Parcel { frame, class: Class::Message, _place: Some(place) }
+    pub(crate) fn of_channel(frame: Frame, place: Place) -> QueuedFrame {
+        QueuedFrame { frame, class: Priority::Message, _place: Some(place) }
     }
 
     pub fn cost(&self) -> usize {
@@ -63,16 +63,16 @@ impl Parcel {
 }
 
 #[cfg(test)]
-impl From<&str> for Parcel {
-    fn from(text: &str) -> Parcel {
-        Parcel::new(Class::Message, text)
+impl From<&str> for QueuedFrame {
+    fn from(text: &str) -> QueuedFrame {
+        QueuedFrame::new(Priority::Message, text)
     }
 }
 
 /// Frames in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    frames: VecDeque<Parcel>,
+    frames: VecDeque<QueuedFrame>,
     bytes: usize,
     /// The number of the frame in front, less one.
     base: u64,
@@ -91,29 +91,29 @@ pub(crate) struct NeverSent;
 
 impl Outbox {
     /// From now on frames have numbers and are kept until they are acknowledged.
-    pub fn keep(&mut self) {
+    pub(super) fn keep(&mut self) {
         self.keeps = true;
     }
 
     /// Whether a frame of `cost` fits into `budget`. Into an empty box it always does: it has a limit of its own.
-    pub fn fits(&self, cost: usize, budget: usize) -> bool {
+    pub(super) fn fits(&self, cost: usize, budget: usize) -> bool {
         self.frames.is_empty() || self.bytes + cost <= budget
     }
 
     /// Adds a frame.
-    pub fn push(&mut self, parcel: Parcel) {
+    pub(super) fn push(&mut self, parcel: QueuedFrame) {
         self.bytes += parcel.cost();
         self.frames.push_back(parcel);
     }
 
     /// Adds a frame that is to be given out before all others that are new.
-    pub fn push_first(&mut self, parcel: Parcel) {
+    pub(super) fn push_first(&mut self, parcel: QueuedFrame) {
         self.bytes += parcel.cost();
         self.frames.insert(self.numbered, parcel);
     }
 
     /// Drops new frames of these classes. Says how many.
-    pub fn drop_new(&mut self, classes: &[Class]) -> usize {
+    pub(super) fn drop_new(&mut self, classes: &[Priority]) -> usize {
         let before = self.frames.len();
         let (mut at, numbered) = (0, self.numbered);
         let bytes = &mut self.bytes;
@@ -129,9 +129,9 @@ impl Outbox {
     }
 
     /// Drops the oldest new message. Says whether there was one.
-    pub fn drop_oldest_message(&mut self) -> bool {
+    pub(super) fn drop_oldest_message(&mut self) -> bool {
         let new = self.frames.iter().enumerate().skip(self.numbered);
-        let oldest = new.filter(|(_, parcel)| parcel.class == Class::Message).map(|(at, _)| at).next();
+        let oldest = new.filter(|(_, parcel)| parcel.class == Priority::Message).map(|(at, _)| at).next();
         match oldest.and_then(|at| self.frames.remove(at)) {
             Some(parcel) => {
                 self.bytes -= parcel.cost();
@@ -142,24 +142,24 @@ impl Outbox {
     }
 
     /// Forgets everything. Numbers are not used again.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         let base = self.base + self.numbered as u64;
         *self = Outbox { base, keeps: self.keeps, ..Outbox::default() };
     }
 
     /// Forgets everything but what is vital. Says how many frames that were; numbers are not used again, so that what
     /// is vital and may have arrived comes once more with another.
-    pub fn outrun(&mut self) -> usize {
+    pub(super) fn outrun(&mut self) -> usize {
         self.base += self.numbered as u64;
         (self.numbered, self.given, self.given_bytes) = (0, 0, 0);
         let before = self.frames.len();
-        self.frames.retain(|parcel| parcel.class == Class::Vital);
-        self.bytes = self.frames.iter().map(Parcel::cost).sum();
+        self.frames.retain(|parcel| parcel.class == Priority::Vital);
+        self.bytes = self.frames.iter().map(QueuedFrame::cost).sum();
         before - self.frames.len()
     }
 
     /// Gives out frames until about `bytes` are taken; at least one if there is one.
-    pub fn take(&mut self, bytes: usize, into: &mut Vec<Outgoing>) {
+    pub(super) fn take(&mut self, bytes: usize, into: &mut Vec<Outgoing>) {
         let mut taken = 0;
         while taken < bytes && self.has_more() {
             if self.keeps {
@@ -178,27 +178,27 @@ impl Outbox {
     }
 
     /// Whether there is something to give out.
-    pub fn has_more(&self) -> bool {
+    pub(super) fn has_more(&self) -> bool {
         self.given < self.frames.len()
     }
 
     /// Bytes that were not given out on this connection.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.bytes - self.given_bytes
     }
 
     /// Bytes of all frames, a fixed cost for each included.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// The number of the last frame that is not kept any more.
-    pub fn acknowledged(&self) -> u64 {
+    pub(super) fn acknowledged(&self) -> u64 {
         self.base
     }
 
     /// The client has everything up to `number`.
-    pub fn acknowledge(&mut self, number: u64) -> Result<(), NeverSent> {
+    pub(super) fn acknowledge(&mut self, number: u64) -> Result<(), NeverSent> {
         if number > self.base + self.numbered as u64 {
             return Err(NeverSent);
         }
@@ -216,7 +216,7 @@ impl Outbox {
     }
 
     /// A new connection begins, whose client has everything up to `number`. Says whether nothing is missing after that.
-    pub fn rewind(&mut self, number: u64) -> Result<bool, NeverSent> {
+    pub(super) fn rewind(&mut self, number: u64) -> Result<bool, NeverSent> {
         let is_complete = number >= self.base;
         if is_complete {
             self.acknowledge(number)?;
@@ -225,7 +225,7 @@ impl Outbox {
         Ok(is_complete)
     }
 
-    fn pop(&mut self) -> Option<Parcel> {
+    fn pop(&mut self) -> Option<QueuedFrame> {
         let parcel = self.frames.pop_front()?;
         self.bytes -= parcel.cost();
         if self.frames.is_empty() {
@@ -240,9 +240,9 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn outbox(keeps: bool, frames: &[(Class, &str)]) -> Outbox {
+    fn outbox(keeps: bool, frames: &[(Priority, &str)]) -> Outbox {
         let mut outbox = Outbox { keeps, ..Outbox::default() };
-        frames.iter().for_each(|(class, text)| outbox.push(Parcel::new(*class, *text)));
+        frames.iter().for_each(|(class, text)| outbox.push(QueuedFrame::new(*class, *text)));
         outbox
     }
 
@@ -257,13 +257,14 @@ mod tests {
         out.into_iter().map(text).collect()
     }
 
-    const ABC: [(Class, &str); 3] = [(Class::Message, "a"), (Class::Message, "b"), (Class::Message, "c")];
+    const ABC: [(Priority, &str); 3] =
+        [(Priority::Message, "a"), (Priority::Message, "b"), (Priority::Message, "c")];
 
     #[test]
     fn fits_always_into_an_empty_box() {
         let mut outbox = outbox(false, &[]);
         assert!(outbox.fits(100, 4));
-        outbox.push(Parcel::new(Class::Message, "1"));
+        outbox.push(QueuedFrame::new(Priority::Message, "1"));
         assert!(!outbox.fits(100, 100 + FRAME_COST));
         assert!(outbox.fits(100, 101 + FRAME_COST));
     }
@@ -288,7 +289,7 @@ mod tests {
         assert_eq!(outbox.acknowledge(4), Err(NeverSent));
         assert_eq!(outbox.acknowledge(3), Ok(()));
         assert_eq!(outbox.bytes, 0);
-        outbox.push(Parcel::new(Class::Message, "d"));
+        outbox.push(QueuedFrame::new(Priority::Message, "d"));
         assert_eq!(taken(&mut outbox), ["4 d"]);
     }
 
@@ -296,7 +297,7 @@ mod tests {
     fn outrun_forgets_and_numbers_go_on() {
         let mut outbox = outbox(true, &ABC);
         taken(&mut outbox);
-        outbox.push(Parcel::new(Class::Vital, "done"));
+        outbox.push(QueuedFrame::new(Priority::Vital, "done"));
         assert_eq!(outbox.outrun(), 3);
         assert_eq!(outbox.rewind(1), Ok(false));
         assert_eq!(taken(&mut outbox), ["4 done"]);
@@ -304,11 +305,11 @@ mod tests {
 
     #[test]
     fn drop_leaves_what_has_a_number() {
-        let mut outbox = outbox(true, &[(Class::Delta, "a"), (Class::Message, "b")]);
+        let mut outbox = outbox(true, &[(Priority::Delta, "a"), (Priority::Message, "b")]);
         taken(&mut outbox);
-        outbox.push(Parcel::new(Class::Delta, "c"));
-        outbox.push(Parcel::new(Class::Message, "d"));
-        assert_eq!(outbox.drop_new(&[Class::Delta, Class::State]), 1);
+        outbox.push(QueuedFrame::new(Priority::Delta, "c"));
+        outbox.push(QueuedFrame::new(Priority::Message, "d"));
+        assert_eq!(outbox.drop_new(&[Priority::Delta, Priority::State]), 1);
         assert!(outbox.drop_oldest_message() && !outbox.drop_oldest_message());
         assert_eq!(
             (outbox.rewind(0), taken(&mut outbox)),
@@ -321,8 +322,8 @@ mod tests {
     fn push_first_is_before_what_is_new() {
         let mut outbox = outbox(true, &ABC[..1]);
         taken(&mut outbox);
-        outbox.push(Parcel::new(Class::Message, "b"));
-        outbox.push_first(Parcel::new(Class::Vital, "first"));
+        outbox.push(QueuedFrame::new(Priority::Message, "b"));
+        outbox.push_first(QueuedFrame::new(Priority::Vital, "first"));
         assert_eq!(taken(&mut outbox), ["2 first", "3 b"]);
     }
 }

@@ -187,14 +187,14 @@ fn open(engine: &mut Engine, number: usize, session: Option<&str>, joined: bool,
     let (owner, exchange, token) = (OwnerId(0), ExchangeId(number as u64), Token([number as u8; 16]));
     let id = engine.open(Opening { owner, exchange, visitor: visitor.clone(), token }, now).unwrap();
     if joined {
-        engine.join(token, Carrier::Socket, &visitor, (None, None), now, &mut Vec::new()).unwrap();
+        engine.join(token, Transport::Socket, &visitor, (None, None), now, &mut Vec::new()).unwrap();
         engine.receive(engine.seat_now(id), CONNECT, now, &mut Vec::new());
     }
     id
 }
 
-fn entry() -> Entry {
-    Entry { announcement: Some(Announcement { joins: None, leaves: None }), ..Entry::default() }
+fn entry() -> JoinOptions {
+    JoinOptions { announcement: Some(Announcement { joins: None, leaves: None }), ..JoinOptions::default() }
 }
 
 fn engine(queue_bytes: usize) -> Engine {

@@ -48,8 +48,8 @@ impl Crowd {
         let opening = Opening { owner, exchange, visitor: visitor.clone(), token };
         let line = engine.open(opening, *now).unwrap();
         let announcement = Some(Announcement { joins: None, leaves: None });
-        engine.enter(line, room(), Entry { announcement, ..Entry::default() }, *now, actions);
-        engine.join(token, Carrier::Socket, &visitor, (None, None), *now, actions).unwrap();
+        engine.enter(line, room(), JoinOptions { announcement, ..JoinOptions::default() }, *now, actions);
+        engine.join(token, Transport::Socket, &visitor, (None, None), *now, actions).unwrap();
         engine.receive(engine.seat_now(line), CONNECT, *now, actions);
         self.lines.push(line);
         self.read.push(Read::default());

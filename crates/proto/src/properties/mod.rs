@@ -88,7 +88,7 @@ proptest! {
                     }
                 }
                 Step::Join(i) => if let Some(i) = at(i, &known) {
-                    let _ = engine.join(known[i].token, Carrier::Socket, &visitor(), (None, None), now, &mut actions);
+                    let _ = engine.join(known[i].token, Transport::Socket, &visitor(), (None, None), now, &mut actions);
                 },
                 Step::Connect(i) => if let Some(i) = at(i, &known) {
                     engine.receive(engine.seat_now(known[i].id), CONNECT, now, &mut actions);
@@ -102,7 +102,7 @@ proptest! {
                 Step::Send(i) => if let Some(i) = at(i, &known) {
                     let frame = format!("#{}", known[i].sent);
                     known[i].sent += 1;
-                    engine.send(known[i].id, Parcel::new(Class::Message, frame), now, &mut actions);
+                    engine.send(known[i].id, QueuedFrame::new(Priority::Message, frame), now, &mut actions);
                 },
                 Step::Finish(i) => if let Some(i) = at(i, &known) {
                     known[i].finished = true;
@@ -173,8 +173,8 @@ proptest! {
         for (n, input) in inputs.into_iter().enumerate() {
             let input = match input {
                 0 => Input::Answer { answer: 1, done: n % 2 == 0 },
-                1 => Input::Frame { frame: Parcel::new(Class::State, "f"), done: n % 3 == 0 },
-                2 => Input::Message(Parcel::new(Class::Message, "m")),
+                1 => Input::Frame { frame: QueuedFrame::new(Priority::State, "f"), done: n % 3 == 0 },
+                2 => Input::Message(QueuedFrame::new(Priority::Message, "m")),
                 3 => Input::Done,
                 4 => Input::Hold,
                 5 => Input::Release,

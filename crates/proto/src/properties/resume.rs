@@ -79,7 +79,7 @@ enum Up {
 
 /// A connection. One that is broken carries nothing, whatever either side believes.
 struct Link {
-    seat: Seat,
+    seat: Attachment,
     down: VecDeque<Down>,
     up: VecDeque<Up>,
     is_broken: bool,
@@ -133,7 +133,7 @@ struct Sim {
     /// The newest connection, until the host knows that it is gone.
     link: Option<Link>,
     /// Connections that the host does not know to be gone.
-    ghosts: Vec<Seat>,
+    ghosts: Vec<Attachment>,
     expected: Stats,
 }
 
@@ -156,7 +156,7 @@ impl Sim {
             ghosts: vec![seat],
             expected: Stats { opened: 1, ..Stats::default() },
         };
-        let carrier = Carrier::Resumable(token(1));
+        let carrier = Transport::Resumable(token(1));
         let seat = sim
             .engine
             .join(token(0), carrier, &visitor(), (None, None), now, &mut sim.actions)
@@ -168,15 +168,15 @@ impl Sim {
     fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
             Step::Message(length) => {
-                self.handler.messages += u64::from(self.send(Class::Message, "m", 0, length));
+                self.handler.messages += u64::from(self.send(Priority::Message, "m", 0, length));
             }
             Step::Change(length) => {
                 self.handler.version += 1;
-                self.send(Class::Delta, "d", self.handler.version, length);
+                self.send(Priority::Delta, "d", self.handler.version, length);
             }
             Step::State(length) => {
                 self.handler.version += 1;
-                self.send(Class::State, "s", self.handler.version, length);
+                self.send(Priority::State, "s", self.handler.version, length);
             }
             Step::Handle => self.handle()?,
             Step::Complete => {
@@ -239,11 +239,11 @@ impl Sim {
 
     // -- the handler -----------------------------------------------------------------------------------------
 
-    fn send(&mut self, class: Class, kind: &str, version: u64, length: usize) -> bool {
+    fn send(&mut self, class: Priority, kind: &str, version: u64, length: usize) -> bool {
         let is_over = self.handler.is_closed || self.handler.is_finished;
         self.handler.serial += 1;
         let text = format!("{kind} {} {version} {}", self.handler.serial, "x".repeat(length));
-        self.engine.send(self.id, Parcel::new(class, text), self.now, &mut self.actions);
+        self.engine.send(self.id, QueuedFrame::new(class, text), self.now, &mut self.actions);
         self.handler.accepted += u64::from(!is_over);
         !is_over
     }
@@ -263,7 +263,7 @@ impl Sim {
                 }
                 Event::Drained { stale: true } => {
                     self.engine.refreshed(self.id);
-                    self.send(Class::State, "s", self.handler.version, 10);
+                    self.send(Priority::State, "s", self.handler.version, 10);
                 }
                 Event::Drained { stale: false } | Event::Closed(_) => {}
                 other => prop_assert!(false, "nobody said {other:?}"),
@@ -366,7 +366,7 @@ impl Sim {
         Ok(())
     }
 
-    fn connected(&mut self, seat: Seat) {
+    fn connected(&mut self, seat: Attachment) {
         let (down, up) = Default::default();
         self.link = Some(Link { seat, down, up, is_broken: false, is_welcomed: false });
         self.client.is_connected = true;

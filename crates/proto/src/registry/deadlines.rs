@@ -15,18 +15,18 @@ const TICK: Duration = Duration::from_millis(50);
 pub(crate) type Filed = u64;
 
 #[derive(Debug)]
-pub(crate) struct Wheel {
+pub(crate) struct Deadlines {
     origin: Instant,
     buckets: BTreeMap<Filed, Vec<LineId>>,
 }
 
-impl Wheel {
-    pub fn new(origin: Instant) -> Wheel {
-        Wheel { origin, buckets: BTreeMap::new() }
+impl Deadlines {
+    pub(super) fn new(origin: Instant) -> Deadlines {
+        Deadlines { origin, buckets: BTreeMap::new() }
     }
 
     /// Makes sure that `line` is looked at when `at` has passed. `filed` is where it stands.
-    pub fn file(&mut self, line: LineId, at: Instant, filed: &mut Filed) {
+    pub(super) fn file(&mut self, line: LineId, at: Instant, filed: &mut Filed) {
         let tick = self.tick_of(at);
         if *filed != 0 && *filed <= tick {
             return;
@@ -36,12 +36,12 @@ impl Wheel {
     }
 
     /// When there is something to look at. Lines that stand there may have gone or moved.
-    pub fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.buckets.first_key_value().map(|(tick, _)| time_of(self.origin, *tick))
     }
 
     /// The first bucket whose time has come, and its lines. A line that stands elsewhere now is none of it.
-    pub fn due(&mut self, now: Instant) -> Option<(Filed, Vec<LineId>)> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<(Filed, Vec<LineId>)> {
         let first = self.buckets.first_entry()?;
         if time_of(self.origin, *first.key()) > now {
             return None;
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn due_comes_in_order_and_never_early() {
         let origin = Instant::now();
-        let mut wheel = Wheel::new(origin);
+        let mut wheel = Deadlines::new(origin);
         let (mut one, mut two) = (0, 0);
         wheel.file(LineId(1), origin + Duration::from_millis(120), &mut one);
         wheel.file(LineId(2), origin + Duration::from_millis(10), &mut two);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn file_later_stays_and_earlier_moves() {
         let origin = Instant::now();
-        let mut wheel = Wheel::new(origin);
+        let mut wheel = Deadlines::new(origin);
         let mut filed = 0;
         wheel.file(LineId(1), origin + TICK * 4, &mut filed);
         wheel.file(LineId(1), origin + TICK * 9, &mut filed);

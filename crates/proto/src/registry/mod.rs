@@ -6,25 +6,25 @@ use std::collections::HashMap;
 
 use slab::Slab;
 
-use self::deadlines::Wheel;
-use self::ended::Ended;
-use self::quota::Crowd;
-use crate::channel::{self, Channels, Passage, Relay, may_say};
-use crate::line::{Line, Outcome, Said, Standing, is_reserved};
+use self::deadlines::Deadlines;
+use self::quota::LineQuota;
+use self::recently_closed::RecentlyClosed;
+use crate::channel::{self, Channels, Relay, RelayDecision, may_say};
+use crate::line::{InboundMessage, Line, LineState, Outcome, is_reserved};
 use crate::{
-    Carrier, ChannelId, Close, CloseCode, Entry, Event, ExchangeId, LineId, Listening, Message, Origins,
-    Outgoing, OwnerId, Parcel, Presence, Seat, Take, Token, Visitor, Wording,
+    Attachment, ChannelId, Close, CloseCode, Event, ExchangeId, JoinOptions, LineId, Listening, Message,
+    Origins, Outgoing, OwnerId, Payloads, Presence, QueuedFrame, Take, Token, Transport, Visitor,
 };
 use crate::{FRAME_COST, Frame, envelope};
 
 mod deadlines;
-mod ended;
 mod quota;
+mod recently_closed;
 mod stats;
 
 pub(crate) use self::deadlines::Filed;
 pub use self::quota::network;
-pub use self::stats::{Obituary, Stats};
+pub use self::stats::{LineSummary, Stats};
 
 /// What a stranger may use up.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ pub enum Action {
     /// Put the event into the owner's mailbox.
     Tell { owner: OwnerId, exchange: ExchangeId, line: LineId, event: Event },
     /// The line is over. Nobody has to do anything; it may be noted.
-    Over(Obituary),
+    Over(LineSummary),
 }
 
 /// Why a socket may not join.
@@ -137,12 +137,12 @@ pub struct Engine {
     limits: Limits,
     lines: Slab<(LineId, Line)>,
     tokens: HashMap<Token, LineId>,
-    wheel: Wheel,
+    wheel: Deadlines,
     channels: Channels,
-    crowd: Crowd,
+    crowd: LineQuota,
     /// Lines that are over and have still to leave their channels.
     departing: Vec<LineId>,
-    ended: Ended,
+    ended: RecentlyClosed,
     next: u64,
     stats: Stats,
 }
@@ -150,14 +150,14 @@ pub struct Engine {
 impl Engine {
     /// An engine without lines. `now` is the earliest time that it will hear of.
     pub fn new(limits: Limits, now: Instant) -> Engine {
-        let crowd = Crowd::new(limits.lines_per_session, limits.lines_per_address);
+        let crowd = LineQuota::new(limits.lines_per_session, limits.lines_per_address);
         let (lines, tokens, channels, departing, ended) = Default::default();
         let stats = Stats::default();
         Engine {
             limits,
             lines,
             tokens,
-            wheel: Wheel::new(now),
+            wheel: Deadlines::new(now),
             channels,
             crowd,
             departing,
@@ -189,12 +189,12 @@ impl Engine {
     pub fn join(
         &mut self,
         token: Token,
-        carrier: Carrier,
+        carrier: Transport,
         visitor: &Visitor,
         (origin, host): (Option<&str>, Option<&str>),
         now: Instant,
         actions: &mut Vec<Action>,
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         let (id, line) = self.claim(token, visitor, (origin, host))?;
         if !line.is_joinable() {
             return Err(JoinError::Unknown);
@@ -211,7 +211,7 @@ impl Engine {
         (origin, host): (Option<&str>, Option<&str>),
         now: Instant,
         actions: &mut Vec<Action>,
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         let (id, line) = self.claim(token, visitor, (origin, host))?;
         if !line.is_resumable() {
             return Err(JoinError::Unknown);
@@ -228,8 +228,8 @@ impl Engine {
         id: LineId,
         now: Instant,
         actions: &mut Vec<Action>,
-        sit: impl FnOnce(&mut Line, &Limits) -> Option<(Seat, Outcome)>,
-    ) -> Result<Seat, JoinError> {
+        sit: impl FnOnce(&mut Line, &Limits) -> Option<(Attachment, Outcome)>,
+    ) -> Result<Attachment, JoinError> {
         let mut seat = Err(JoinError::Unknown);
         self.with(id, now, actions, |line, limits| match sit(line, limits) {
             Some((taken, outcome)) => {
@@ -247,7 +247,7 @@ impl Engine {
         token: Token,
         visitor: &Visitor,
         (origin, host): (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         if self.ended.visitor(&token).is_some_and(|known| known.is_same(visitor))
             && self.limits.origins.allow(origin, host)
         {
@@ -285,16 +285,16 @@ impl Engine {
     pub fn attach(
         &mut self,
         id: LineId,
-        carrier: Carrier,
+        carrier: Transport,
         now: Instant,
         actions: &mut Vec<Action>,
-    ) -> Option<Seat> {
+    ) -> Option<Attachment> {
         self.line(id).filter(|line| line.is_joinable())?;
         self.seat(id, now, actions, |line, limits| Some(line.attach(id, carrier, now, limits))).ok()
     }
 
     /// The handler's side sends a frame.
-    pub fn send(&mut self, id: LineId, parcel: Parcel, now: Instant, actions: &mut Vec<Action>) {
+    pub fn send(&mut self, id: LineId, parcel: QueuedFrame, now: Instant, actions: &mut Vec<Action>) {
         self.with(id, now, actions, |line, limits| line.send(parcel, limits.queue_bytes, now, limits));
     }
 
@@ -388,7 +388,7 @@ impl Engine {
     // -- connections ---------------------------------------------------------------------------------------------
 
     /// A text frame came from the client.
-    pub fn receive(&mut self, seat: Seat, text: &str, now: Instant, actions: &mut Vec<Action>) {
+    pub fn receive(&mut self, seat: Attachment, text: &str, now: Instant, actions: &mut Vec<Action>) {
         if !self.is_current(seat) {
             return;
         }
@@ -405,7 +405,7 @@ impl Engine {
     }
 
     /// A message came on a raw socket.
-    pub fn receive_raw(&mut self, seat: Seat, frame: Frame, now: Instant, actions: &mut Vec<Action>) {
+    pub fn receive_raw(&mut self, seat: Attachment, frame: Frame, now: Instant, actions: &mut Vec<Action>) {
         if !self.is_current(seat) {
             return;
         }
@@ -426,28 +426,28 @@ impl Engine {
     }
 
     /// The client gave a sign of life that says nothing.
-    pub fn alive(&mut self, seat: Seat, now: Instant) {
+    pub fn alive(&mut self, seat: Attachment, now: Instant) {
         if let Some(line) = self.line_mut(seat.line).filter(|line| line.is_at(seat)) {
             line.alive(now);
         }
     }
 
     /// The connection's client broke the rules.
-    pub fn cut_at(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
+    pub fn cut_at(&mut self, seat: Attachment, close: Close, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
             self.with(seat.line, now, actions, |line, limits| line.break_off(close, now, limits));
         }
     }
 
     /// The connection is gone, `close` says how.
-    pub fn socket_closed(&mut self, seat: Seat, close: Close, now: Instant, actions: &mut Vec<Action>) {
+    pub fn socket_closed(&mut self, seat: Attachment, close: Close, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
             self.with(seat.line, now, actions, |line, limits| line.socket_closed(close, now, limits));
         }
     }
 
     /// What the connection should write next, about `bytes` of it, into `into`.
-    pub fn take(&mut self, seat: Seat, bytes: usize, now: Instant, into: &mut Vec<Outgoing>) -> Take {
+    pub fn take(&mut self, seat: Attachment, bytes: usize, now: Instant, into: &mut Vec<Outgoing>) -> Take {
         let Engine { lines, limits, wheel, stats, .. } = self;
         let Some((id, line)) =
             lines.get_mut(seat.line.index()).filter(|(id, line)| *id == seat.line && line.is_at(seat))
@@ -469,14 +469,14 @@ impl Engine {
     }
 
     /// The connection has written all that it took.
-    pub fn written(&mut self, seat: Seat, now: Instant, actions: &mut Vec<Action>) {
+    pub fn written(&mut self, seat: Attachment, now: Instant, actions: &mut Vec<Action>) {
         if self.is_current(seat) {
             self.with(seat.line, now, actions, |line, limits| line.written(limits));
         }
     }
 
     /// Whether the connection should read now. Of a line that is gone nobody is behind.
-    pub fn may_read(&self, seat: Seat) -> bool {
+    pub fn may_read(&self, seat: Attachment) -> bool {
         self.line(seat.line).is_none_or(|line| line.may_read(&self.limits))
     }
 
@@ -486,7 +486,7 @@ impl Engine {
     }
 
     /// Whether the connection carries its line now.
-    pub fn is_current(&self, seat: Seat) -> bool {
+    pub fn is_current(&self, seat: Attachment) -> bool {
         self.line(seat.line).is_some_and(|line| line.is_at(seat))
     }
 
@@ -535,9 +535,9 @@ impl Engine {
         let mut stats = self.stats.clone();
         for (_, (_, line)) in &self.lines {
             match line.standing() {
-                Standing::Joining => stats.joining += 1,
-                Standing::Open => stats.open += 1,
-                Standing::Away => stats.away += 1,
+                LineState::Joining => stats.joining += 1,
+                LineState::Open => stats.open += 1,
+                LineState::Away => stats.away += 1,
             }
             stats.queued_bytes += line.waiting() as u64;
         }
@@ -560,8 +560,8 @@ impl Engine {
 
     /// The connection of a line, or what would be its next.
     #[cfg(test)]
-    pub(crate) fn seat_now(&self, id: LineId) -> Seat {
-        self.line(id).map_or(Seat { line: id, number: 0 }, |line| line.current_seat(id))
+    pub(crate) fn seat_now(&self, id: LineId) -> Attachment {
+        self.line(id).map_or(Attachment { line: id, number: 0 }, |line| line.current_seat(id))
     }
 
     /// For how many lines there is room.
@@ -597,7 +597,7 @@ impl Engine {
         &mut self,
         id: LineId,
         channel: ChannelId,
-        entry: Entry,
+        entry: JoinOptions,
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
@@ -627,7 +627,7 @@ impl Engine {
         id: LineId,
         channel: &ChannelId,
         message: Message,
-        wording: Wording,
+        wording: Payloads,
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
@@ -654,26 +654,27 @@ impl Engine {
     }
 
     /// A client said this before its handler had let it into the channel that it is addressed to.
-    pub fn repeat(&mut self, id: LineId, said: Said, now: Instant, actions: &mut Vec<Action>) {
+    pub fn repeat(&mut self, id: LineId, said: InboundMessage, now: Instant, actions: &mut Vec<Action>) {
         self.said(id, said, now, actions);
         self.depart(now, actions);
     }
 
     /// A client said something: to the others in a channel, to its handler, or in answer to a question.
-    fn said(&mut self, id: LineId, said: Said, now: Instant, actions: &mut Vec<Action>) {
-        let Said { kind, event_id, payload, ports, size } = said;
+    fn said(&mut self, id: LineId, said: InboundMessage, now: Instant, actions: &mut Vec<Action>) {
+        let InboundMessage { kind, event_id, payload, ports, size } = said;
         if let Some((channel, subtype)) = self.channels.addressed(id, &kind) {
             if is_reserved(&kind) || !may_say(subtype) {
                 return;
             }
-            let Some(Passage { member, relay, heard }) = self.channels.passage(&channel, id, subtype) else {
+            let Some(RelayDecision { member, relay, heard }) = self.channels.passage(&channel, id, subtype)
+            else {
                 return;
             };
             let message = Message { kind: subtype, event_id: &event_id, size };
             match relay {
-                Relay::Refused => {}
+                Relay::ExchangeError => {}
                 Relay::Free => {
-                    self.relay(id, &channel, message, Wording::Same(payload.clone()), now, actions);
+                    self.relay(id, &channel, message, Payloads::Same(payload.clone()), now, actions);
                 }
                 Relay::Asked => {
                     let (kind, event_id, payload) = (subtype.to_owned(), event_id.clone(), payload.clone());
@@ -816,7 +817,7 @@ impl Engine {
         self.crowd.leave(&line.visitor);
         let close = close.or(line.ending()).cloned().unwrap_or_else(|| CloseCode::Abnormal.into());
         self.stats.closed(close.code);
-        actions.push(Action::Over(Obituary {
+        actions.push(Action::Over(LineSummary {
             line: id,
             owner: line.owner,
             exchange: line.exchange,

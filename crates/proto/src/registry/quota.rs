@@ -10,22 +10,22 @@ use crate::Visitor;
 /// Counts lines by session and by address. Keys are hashes with a secret of the process, so that a line costs a few
 /// bytes here whatever its session is called.
 #[derive(Debug)]
-pub(crate) struct Crowd {
+pub(crate) struct LineQuota {
     per_session: Option<NonZeroUsize>,
     per_address: Option<NonZeroUsize>,
     counts: HashMap<u64, u32>,
     hasher: RandomState,
 }
 
-impl Crowd {
+impl LineQuota {
     /// 0 means any number.
-    pub fn new(per_session: usize, per_address: usize) -> Crowd {
+    pub(super) fn new(per_session: usize, per_address: usize) -> LineQuota {
         let [per_session, per_address] = [per_session, per_address].map(NonZeroUsize::new);
-        Crowd { per_session, per_address, counts: HashMap::new(), hasher: RandomState::new() }
+        LineQuota { per_session, per_address, counts: HashMap::new(), hasher: RandomState::new() }
     }
 
     /// Counts one more line, unless that were too many.
-    pub fn admit(&mut self, visitor: &Visitor) -> bool {
+    pub(super) fn admit(&mut self, visitor: &Visitor) -> bool {
         let keys = self.keys(visitor);
         let is_over =
             |(key, limit): Limited| self.counts.get(&key).is_some_and(|count| *count as usize >= limit.get());
@@ -37,7 +37,7 @@ impl Crowd {
     }
 
     /// One of the visitor's lines is over.
-    pub fn leave(&mut self, visitor: &Visitor) {
+    pub(super) fn leave(&mut self, visitor: &Visitor) {
         for (key, _) in self.keys(visitor).into_iter().flatten() {
             if let Some(count) = self.counts.get_mut(&key) {
                 *count -= 1;
@@ -48,7 +48,7 @@ impl Crowd {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
 
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn admit_until_the_limit_of_each() {
-        let mut crowd = Crowd::new(1, 2);
+        let mut crowd = LineQuota::new(1, 2);
         let (ann, bob) = (visitor(Some("ann"), "10.0.0.1"), visitor(Some("bob"), "10.0.0.1"));
         assert!(crowd.admit(&ann));
         assert!(!crowd.admit(&ann), "one per session");
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn admit_a_network_of_addresses_as_one() {
-        let mut crowd = Crowd::new(9, 1);
+        let mut crowd = LineQuota::new(9, 1);
         assert!(crowd.admit(&visitor(None, "2001:db8::1")));
         assert!(!crowd.admit(&visitor(None, "2001:db8::2")));
         crowd.leave(&visitor(None, "2001:db8::3"));
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn admit_ipv4_visitors_of_an_ipv6_socket_one_by_one() {
-        let mut crowd = Crowd::new(9, 1);
+        let mut crowd = LineQuota::new(9, 1);
         assert!(crowd.admit(&visitor(None, "::ffff:192.0.2.1")));
         assert!(crowd.admit(&visitor(None, "::ffff:192.0.2.2")));
         assert!(!crowd.admit(&visitor(None, "192.0.2.2")));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn admit_any_number_without_a_limit() {
-        let mut crowd = Crowd::new(0, 0);
+        let mut crowd = LineQuota::new(0, 0);
         assert!((0..3).all(|_| crowd.admit(&visitor(Some("ann"), "10.0.0.1"))));
         crowd.leave(&visitor(Some("ann"), "10.0.0.1"));
         assert!(crowd.is_empty(), "nothing is counted");

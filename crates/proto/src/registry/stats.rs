@@ -40,7 +40,7 @@ pub struct Stats {
 
 /// What is to be said of a line at its end.
 #[derive(Debug)]
-pub struct Obituary {
+pub struct LineSummary {
     pub line: LineId,
     pub owner: OwnerId,
     pub exchange: ExchangeId,

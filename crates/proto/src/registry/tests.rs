@@ -1,7 +1,7 @@
 //! What happens to a line, step by step.
 
 use super::*;
-use crate::{Class, FRAME_COST};
+use crate::{FRAME_COST, Priority};
 
 mod resume;
 mod slow;
@@ -41,10 +41,10 @@ impl World {
     fn join(
         &mut self,
         token: Token,
-        carrier: Carrier,
+        carrier: Transport,
         visitor: &Visitor,
         from: (Option<&str>, Option<&str>),
-    ) -> Result<Seat, JoinError> {
+    ) -> Result<Attachment, JoinError> {
         self.engine.join(token, carrier, visitor, from, self.now, &mut self.actions)
     }
 
@@ -66,7 +66,7 @@ impl World {
 
     fn open() -> (World, LineId) {
         let (mut world, id) = World::new();
-        world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
+        world.join(TOKEN, Transport::Socket, &visitor(), (None, None)).unwrap();
         world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
         assert_eq!(world.written(id).len(), 1);
         (world, id)
@@ -75,13 +75,13 @@ impl World {
     /// A raw socket that its handler hears.
     fn raw() -> (World, LineId) {
         let (mut world, id) = World::new();
-        world.engine.attach(id, Carrier::Raw, world.now, &mut world.actions);
+        world.engine.attach(id, Transport::Raw, world.now, &mut world.actions);
         world.engine.accept(id, world.now, &mut world.actions);
         (world, id)
     }
 
     fn send(&mut self, id: LineId, text: &str) {
-        self.engine.send(id, Parcel::new(Class::Message, text), self.now, &mut self.actions);
+        self.engine.send(id, QueuedFrame::new(Priority::Message, text), self.now, &mut self.actions);
     }
 
     fn written(&mut self, id: LineId) -> Vec<String> {
@@ -112,7 +112,7 @@ impl World {
 fn joining_unknown_token_is_refused() {
     let (mut world, _) = World::new();
     assert_eq!(
-        world.join(Token([0; 16]), Carrier::Socket, &visitor(), (None, None)),
+        world.join(Token([0; 16]), Transport::Socket, &visitor(), (None, None)),
         Err(JoinError::Unknown)
     );
 }
@@ -120,7 +120,7 @@ fn joining_unknown_token_is_refused() {
 #[test]
 fn sending_after_the_end_is_told_so_for_a_while() {
     let (mut world, id) = World::of(of_session("ann"));
-    world.join(TOKEN, Carrier::Events, &of_session("ann"), (None, None)).unwrap();
+    world.join(TOKEN, Transport::Events, &of_session("ann"), (None, None)).unwrap();
     world.engine.socket_closed(
         world.engine.seat_now(id),
         CloseCode::Abnormal.into(),
@@ -132,7 +132,10 @@ fn sending_after_the_end_is_told_so_for_a_while() {
     assert_eq!(sender(&of_session("ann"), None), Err(JoinError::Ended));
     assert_eq!(sender(&of_session("ann"), Some("http://there")), Err(JoinError::Unknown));
     assert_eq!(sender(&stranger, None), Err(JoinError::Unknown));
-    assert_eq!(world.join(TOKEN, Carrier::Events, &of_session("ann"), (None, None)), Err(JoinError::Unknown));
+    assert_eq!(
+        world.join(TOKEN, Transport::Events, &of_session("ann"), (None, None)),
+        Err(JoinError::Unknown)
+    );
     let later = world.engine.next_deadline().unwrap();
     world.engine.tick(later, &mut world.actions);
     assert_eq!(world.engine.sender(TOKEN, &of_session("ann"), (None, None)), Err(JoinError::Unknown));
@@ -144,13 +147,13 @@ fn sending_after_the_end_is_told_so_for_a_while() {
 fn joining_foreign_visitor_leaves_the_token() {
     let (mut world, id) = World::of(of_session("ann"));
     let stranger = of_session("bob");
-    assert_eq!(world.join(TOKEN, Carrier::Socket, &stranger, (None, None)), Err(JoinError::Visitor));
+    assert_eq!(world.join(TOKEN, Transport::Socket, &stranger, (None, None)), Err(JoinError::Visitor));
     assert_eq!(
-        world.join(TOKEN, Carrier::Socket, &of_session("ann"), (Some("http://evil"), Some("me"))),
+        world.join(TOKEN, Transport::Socket, &of_session("ann"), (Some("http://evil"), Some("me"))),
         Err(JoinError::Origin)
     );
     assert_eq!(
-        world.join(TOKEN, Carrier::Socket, &of_session("ann"), (None, None)),
+        world.join(TOKEN, Transport::Socket, &of_session("ann"), (None, None)),
         Ok(world.engine.seat_now(id))
     );
 }
@@ -158,17 +161,17 @@ fn joining_foreign_visitor_leaves_the_token() {
 #[test]
 fn joined_second_join_is_refused() {
     let (mut world, _) = World::new();
-    world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
-    assert_eq!(world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)), Err(JoinError::Unknown));
+    world.join(TOKEN, Transport::Socket, &visitor(), (None, None)).unwrap();
+    assert_eq!(world.join(TOKEN, Transport::Socket, &visitor(), (None, None)), Err(JoinError::Unknown));
 }
 
 #[test]
 fn joined_by_events_the_token_sends_and_joins_no_more() {
     let (mut world, id) = World::new();
     assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Err(JoinError::Unknown));
-    world.join(TOKEN, Carrier::Events, &visitor(), (None, None)).unwrap();
+    world.join(TOKEN, Transport::Events, &visitor(), (None, None)).unwrap();
     assert_eq!(world.engine.sender(TOKEN, &visitor(), (None, None)), Ok(world.engine.seat_now(id)));
-    let again = world.join(TOKEN, Carrier::Socket, &visitor(), (None, None));
+    let again = world.join(TOKEN, Transport::Socket, &visitor(), (None, None));
     assert_eq!(again, Err(JoinError::Unknown));
     world.engine.socket_closed(
         world.engine.seat_now(id),
@@ -183,7 +186,7 @@ fn joined_by_events_the_token_sends_and_joins_no_more() {
 fn attached_writes_at_once() {
     let (mut world, id) = World::new();
     world.send(id, "one");
-    world.engine.attach(id, Carrier::Events, world.now, &mut world.actions);
+    world.engine.attach(id, Transport::Events, world.now, &mut world.actions);
     assert_eq!(world.written(id), ["one"]);
 }
 
@@ -194,14 +197,14 @@ fn joining_window_over_tells_and_removes() {
     world.engine.tick(at, &mut world.actions);
     assert_eq!(world.told(), ["closed 1001"]);
     assert!(world.engine.is_empty());
-    assert_eq!(world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)), Err(JoinError::Unknown));
+    assert_eq!(world.join(TOKEN, Transport::Socket, &visitor(), (None, None)), Err(JoinError::Unknown));
 }
 
 #[test]
 fn handshake_frames_wait_for_the_ping() {
     let (mut world, id) = World::new();
     world.send(id, "one");
-    world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
+    world.join(TOKEN, Transport::Socket, &visitor(), (None, None)).unwrap();
     assert!(world.written(id).is_empty());
     world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
     let written = world.written(id);
@@ -255,7 +258,7 @@ fn open_overfull_queue_closes_too_slow() {
 
 #[test]
 fn joining_overfull_queue_tells_the_code_to_who_joins() {
-    for carrier in [Carrier::Socket, Carrier::Resumable(Token([1; 16])), Carrier::Events] {
+    for carrier in [Transport::Socket, Transport::Resumable(Token([1; 16])), Transport::Events] {
         let (mut world, id) = World::new();
         for _ in 0..3 {
             world.send(id, &"x".repeat(400));
@@ -339,7 +342,7 @@ fn open_unheard_messages_stop_reading() {
 #[test]
 fn raw_is_not_read_until_its_handler_accepts() {
     let (mut world, id) = World::new();
-    world.engine.attach(id, Carrier::Raw, world.now, &mut world.actions);
+    world.engine.attach(id, Transport::Raw, world.now, &mut world.actions);
     assert!(!world.engine.may_read(world.engine.seat_now(id)));
     world.engine.accept(id, world.now, &mut world.actions);
     assert!(world.engine.may_read(world.engine.seat_now(id)));
@@ -404,13 +407,13 @@ fn second(world: &mut World, token: Token) -> LineId {
     let other = Visitor { session: Some("bob".to_owned()), ..visitor() };
     let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: other.clone(), token };
     let id = world.engine.open(opening, world.now).unwrap();
-    world.join(token, Carrier::Socket, &other, (None, None)).unwrap();
+    world.join(token, Transport::Socket, &other, (None, None)).unwrap();
     world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
     world.written(id);
     id
 }
 
-fn enter(world: &mut World, id: LineId, entry: Entry) {
+fn enter(world: &mut World, id: LineId, entry: JoinOptions) {
     world.engine.enter(id, "room:7".parse().unwrap(), entry, world.now, &mut world.actions);
 }
 
@@ -423,8 +426,8 @@ fn says(world: &mut World, id: LineId, kind: &str) {
 fn entered_message_is_relayed_and_told_to_nobody() {
     let (mut world, a) = World::open();
     let b = second(&mut world, Token([8; 16]));
-    enter(&mut world, a, Entry::default());
-    enter(&mut world, b, Entry::default());
+    enter(&mut world, a, JoinOptions::default());
+    enter(&mut world, b, JoinOptions::default());
     says(&mut world, a, "room:7:message");
     assert!(world.written(b)[0].contains(r#""type":"room:7:message","eventID":"e""#));
     assert!(world.written(a).is_empty() && world.told().is_empty());
@@ -437,7 +440,7 @@ fn entered_message_is_relayed_and_told_to_nobody() {
 #[test]
 fn entered_decisions_count_as_unheard() {
     let (mut world, id) = World::open();
-    enter(&mut world, id, Entry { decides: true, ..Entry::default() });
+    enter(&mut world, id, JoinOptions { decides: true, ..JoinOptions::default() });
     for _ in 0..8 {
         says(&mut world, id, "room:7:message");
     }
@@ -449,9 +452,9 @@ fn entered_decisions_count_as_unheard() {
 fn ending_leaves_its_channels() {
     let (mut world, a) = World::open();
     let b = second(&mut world, Token([8; 16]));
-    enter(&mut world, a, Entry::default());
+    enter(&mut world, a, JoinOptions::default());
     let announcement = channel::Announcement { joins: None, leaves: None };
-    enter(&mut world, b, Entry { announcement: Some(announcement), ..Entry::default() });
+    enter(&mut world, b, JoinOptions { announcement: Some(announcement), ..JoinOptions::default() });
     assert_eq!(world.written(a).len(), 1);
     world.engine.complete(b, world.now, &mut world.actions);
     world.engine.socket_closed(
@@ -461,7 +464,7 @@ fn ending_leaves_its_channels() {
         &mut world.actions,
     );
     assert_eq!(world.written(a).len(), 1, "it left once");
-    enter(&mut world, b, Entry::default());
+    enter(&mut world, b, JoinOptions::default());
     assert_eq!(world.engine.channel_size(&"room:7".parse().unwrap()), 1);
 }
 

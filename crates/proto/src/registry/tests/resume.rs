@@ -7,7 +7,7 @@ use crate::Welcome;
 pub(crate) struct Pair {
     pub world: World,
     pub id: LineId,
-    pub seat: Seat,
+    pub seat: Attachment,
     /// The newest token repeats this number.
     pub token: u8,
     /// The number of the last frame that the client said.
@@ -16,7 +16,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// A client whose line is open, and that has confirmed its first frame.
-    pub fn open(limits: Limits) -> Pair {
+    pub(super) fn open(limits: Limits) -> Pair {
         Pair::joined(limits).greeted()
     }
 
@@ -32,7 +32,7 @@ impl Pair {
     }
 
     /// A client that has read nothing yet.
-    pub fn joined(limits: Limits) -> Pair {
+    pub(super) fn joined(limits: Limits) -> Pair {
         Pair::joined_by(visitor(), limits)
     }
 
@@ -41,12 +41,12 @@ impl Pair {
         let (owner, exchange) = (OwnerId(1), ExchangeId(2));
         let opening = Opening { owner, exchange, visitor: visitor.clone(), token: TOKEN };
         let id = world.engine.open(opening, world.now).unwrap();
-        let seat = world.join(TOKEN, Carrier::Resumable(token(1)), &visitor, (None, None)).unwrap();
+        let seat = world.join(TOKEN, Transport::Resumable(token(1)), &visitor, (None, None)).unwrap();
         Pair { world, id, seat, token: 1, said: 0 }
     }
 
     /// All that the connection would write, and what that does.
-    pub fn taken(&mut self) -> Vec<String> {
+    pub(super) fn taken(&mut self) -> Vec<String> {
         let World { engine, now, actions } = &mut self.world;
         let mut frames = Vec::new();
         let end = loop {
@@ -64,24 +64,24 @@ impl Pair {
     }
 
     /// The client's text, as it is.
-    pub fn raw(&mut self, text: &str) {
+    pub(super) fn raw(&mut self, text: &str) {
         self.world.engine.receive(self.seat, text, self.world.now, &mut self.world.actions);
     }
 
     /// The client's next frame.
-    pub fn says(&mut self, envelope: &str) {
+    pub(super) fn says(&mut self, envelope: &str) {
         self.said += 1;
         self.raw(&format!("{} {envelope}", self.said));
     }
 
     /// The connection breaks.
-    pub fn lose(&mut self) {
+    pub(super) fn lose(&mut self) {
         let World { engine, now, actions } = &mut self.world;
         engine.socket_closed(self.seat, CloseCode::Abnormal.into(), *now, actions);
     }
 
     /// The client comes again with the token that repeats `known`.
-    pub fn comes_again(&mut self, known: u8, after: u64) -> Result<(), JoinError> {
+    pub(super) fn comes_again(&mut self, known: u8, after: u64) -> Result<(), JoinError> {
         self.comes_as(known, after, &visitor(), (None, None))
     }
 
@@ -99,12 +99,12 @@ impl Pair {
         Ok(())
     }
 
-    pub fn send(&mut self, class: Class, text: &str) {
+    pub(super) fn send(&mut self, class: Priority, text: &str) {
         let World { engine, now, actions } = &mut self.world;
-        engine.send(self.id, Parcel::new(class, text), *now, actions);
+        engine.send(self.id, QueuedFrame::new(class, text), *now, actions);
     }
 
-    pub fn wait(&mut self, time: Duration) {
+    pub(super) fn wait(&mut self, time: Duration) {
         let World { engine, now, actions } = &mut self.world;
         *now += time;
         engine.tick(*now, actions);
@@ -140,11 +140,11 @@ fn seconds(seconds: u64) -> Duration {
 #[test]
 fn lost_frames_come_again_in_order() {
     let mut pair = Pair::open(limits());
-    pair.send(Class::Message, "two");
-    pair.send(Class::Message, "three");
+    pair.send(Priority::Message, "two");
+    pair.send(Priority::Message, "three");
     assert_eq!(pair.taken(), ["2 two", "3 three"]);
     pair.lose();
-    pair.send(Class::Message, "four");
+    pair.send(Priority::Message, "four");
     pair.comes_again(1, 2).unwrap();
     assert_eq!(pair.taken(), [welcome(2, 1, false), "3 three".into(), "4 four".into()]);
     pair.raw("a4");
@@ -155,7 +155,7 @@ fn lost_frames_come_again_in_order() {
 #[test]
 fn lost_before_it_listened_still_waits_for_the_ping() {
     let mut pair = Pair::joined(limits());
-    pair.send(Class::Message, "hello");
+    pair.send(Priority::Message, "hello");
     assert_eq!(pair.taken(), [welcome(1, 0, false)]);
     pair.lose();
     pair.comes_again(1, 0).unwrap();
@@ -199,7 +199,7 @@ fn the_first_token_is_good_until_the_client_speaks() {
 fn taken_over_the_old_connection_means_nothing() {
     let mut pair = Pair::open(limits());
     let old = pair.seat;
-    pair.send(Class::Message, "two");
+    pair.send(Priority::Message, "two");
     pair.comes_again(1, 1).unwrap();
     let World { engine, now, actions } = &mut pair.world;
     assert_eq!(engine.take(old, 100, *now, &mut Vec::new()), Take::Gone);
@@ -259,7 +259,7 @@ fn away_for_too_long_is_told_once() {
 fn finished_while_away_is_read_on_return() {
     let mut pair = Pair::open(limits());
     pair.lose();
-    pair.send(Class::Message, "last");
+    pair.send(Priority::Message, "last");
     let World { engine, now, actions } = &mut pair.world;
     engine.complete(pair.id, *now, actions);
     pair.wait(seconds(20));
@@ -293,7 +293,7 @@ fn finished_and_away_for_too_long_is_not_told() {
 #[test]
 fn cut_a_client_that_missed_the_code_hears_it() {
     let mut pair = Pair::open(limits());
-    pair.send(Class::Message, "two");
+    pair.send(Priority::Message, "two");
     pair.taken();
     let World { engine, now, actions } = &mut pair.world;
     engine.cut(pair.id, CloseCode::Restart.into(), *now, actions);
@@ -309,11 +309,11 @@ fn cut_a_client_that_missed_the_code_hears_it() {
 /// A client that is away while more is said than may wait.
 fn outrun() -> Pair {
     let mut pair = Pair::open(limits());
-    pair.send(Class::Message, "two");
+    pair.send(Priority::Message, "two");
     pair.taken();
     pair.lose();
     for _ in 0..9 {
-        pair.send(Class::Message, &"x".repeat(100));
+        pair.send(Priority::Message, &"x".repeat(100));
     }
     pair
 }
@@ -325,10 +325,10 @@ fn outrun_is_said_and_the_states_are_asked_for() {
     pair.comes_again(1, 2).unwrap();
     assert_eq!(pair.taken()[0], welcome(2, 1, true));
     assert_eq!(pair.world.told(), ["drained true"]);
-    pair.send(Class::Delta, "a change of what the client does not have");
+    pair.send(Priority::Delta, "a change of what the client does not have");
     pair.world.engine.refreshed(pair.id);
-    pair.send(Class::State, "state");
-    pair.send(Class::Delta, "change");
+    pair.send(Priority::State, "state");
+    pair.send(Priority::Delta, "change");
     let taken = pair.taken();
     assert!(taken[taken.len() - 2].ends_with(" state"));
     assert!(taken[taken.len() - 1].ends_with(" change"));
@@ -340,14 +340,14 @@ fn outrun_is_said_until_the_client_heard_it() {
     pair.comes_again(1, 1).unwrap();
     assert_eq!(pair.taken()[0], welcome(2, 1, true));
     pair.world.engine.refreshed(pair.id);
-    pair.send(Class::State, "state");
+    pair.send(Priority::State, "state");
     let state = pair.taken().pop().unwrap();
     pair.lose();
     // Nothing of all that arrived.
     pair.comes_again(1, 1).unwrap();
     let taken = pair.taken();
     assert_eq!((&taken[0], taken.last()), (&welcome(2, 1, true), Some(&state)));
-    pair.send(Class::Delta, "change");
+    pair.send(Priority::Delta, "change");
     assert!(pair.taken()[0].ends_with(" change"), "nothing is stale any more");
     pair.raw("a2");
     pair.lose();
@@ -362,7 +362,7 @@ fn outrun_is_not_said_to_a_client_that_has_what_came_after() {
     pair.comes_again(1, 1).unwrap();
     pair.world.actions.clear();
     pair.taken();
-    pair.send(Class::Message, "after");
+    pair.send(Priority::Message, "after");
     let after = pair.taken().pop().unwrap();
     pair.lose();
     // Its acknowledgement is lost, but it has read the welcome.
@@ -373,7 +373,7 @@ fn outrun_is_not_said_to_a_client_that_has_what_came_after() {
 #[test]
 fn a_client_that_has_less_than_it_said_gets_the_states() {
     let mut pair = Pair::open(limits());
-    pair.send(Class::State, "state");
+    pair.send(Priority::State, "state");
     pair.taken();
     pair.raw("a2");
     pair.lose();
@@ -489,7 +489,7 @@ fn followed_as_events_is_asked_for_nothing_but_kept_awake() {
     let now = world.now;
     let (owner, exchange) = (OwnerId(1), ExchangeId(2));
     let id = world.engine.open(Opening { owner, exchange, visitor: visitor(), token: TOKEN }, now).unwrap();
-    world.engine.attach(id, Carrier::Events, now, &mut world.actions);
+    world.engine.attach(id, Transport::Events, now, &mut world.actions);
     for _ in 0..10 {
         world.now += seconds(26);
         world.engine.tick(world.now, &mut world.actions);

@@ -47,7 +47,7 @@ fn full_state_takes_the_place_of_messages() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let (mut world, id) = plain(overflow);
         "abcd".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
-        world.engine.send(id, Parcel::new(Class::State, message("S")), world.now, &mut world.actions);
+        world.engine.send(id, QueuedFrame::new(Priority::State, message("S")), world.now, &mut world.actions);
         assert_eq!(first_letters(&world.written(id)), "bcdS");
     }
 }
@@ -55,15 +55,15 @@ fn full_state_takes_the_place_of_messages() {
 #[test]
 fn changes_for_a_slow_client_become_one_state() {
     let mut pair = Pair::open(limits());
-    pair.send(Class::Message, "message");
-    "abcdef".chars().for_each(|letter| pair.send(Class::Delta, &message(&letter.to_string())));
+    pair.send(Priority::Message, "message");
+    "abcdef".chars().for_each(|letter| pair.send(Priority::Delta, &message(&letter.to_string())));
     assert_eq!(pair.taken(), ["2 message"], "half of the queue is not for changes");
     assert_eq!(pair.world.told(), ["drained true"]);
-    pair.send(Class::Delta, "still of a state that the client does not have");
+    pair.send(Priority::Delta, "still of a state that the client does not have");
     assert_eq!(pair.world.engine.stats().coalesced, 7);
     pair.world.engine.refreshed(pair.id);
-    pair.send(Class::State, "state");
-    pair.send(Class::Delta, "change");
+    pair.send(Priority::State, "state");
+    pair.send(Priority::Delta, "change");
     assert_eq!(pair.taken(), ["3 state", "4 change"]);
     assert_eq!(pair.world.engine.stats().dropped, 0);
 }
@@ -83,7 +83,7 @@ fn full_what_is_vital_stays() {
 #[test]
 fn full_before_the_client_listened_it_is_let_in() {
     let (mut world, id) = World::new();
-    world.join(TOKEN, Carrier::Socket, &visitor(), (None, None)).unwrap();
+    world.join(TOKEN, Transport::Socket, &visitor(), (None, None)).unwrap();
     "abcd".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
     world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
     assert_eq!(world.written(id).len(), 5);
@@ -106,13 +106,13 @@ fn unconfirmed_frames_stay_within_the_queue() {
         let mut pair = Pair::open(limits());
         pair.world.engine.limits.overflow = overflow;
         for _ in 0..20 {
-            pair.send(Class::Message, &message("m"));
-            pair.send(Class::State, &message("S"));
+            pair.send(Priority::Message, &message("m"));
+            pair.send(Priority::State, &message("S"));
             pair.taken();
             // The handler does what it is asked to.
             if pair.world.told().contains(&"drained true".to_owned()) {
                 pair.world.engine.refreshed(pair.id);
-                pair.send(Class::State, &message("S"));
+                pair.send(Priority::State, &message("S"));
             }
             let kept = pair.world.engine.kept(pair.id);
             assert!(kept <= 1000, "{kept} bytes");
@@ -128,9 +128,9 @@ fn unconfirmed_frames_stay_within_the_queue() {
 #[test]
 fn congested_until_the_client_confirms() {
     let mut pair = Pair::open(limits());
-    "ab".chars().for_each(|letter| pair.send(Class::Message, &message(&letter.to_string())));
+    "ab".chars().for_each(|letter| pair.send(Priority::Message, &message(&letter.to_string())));
     assert!(!pair.world.engine.waits(pair.id));
-    pair.send(Class::Message, &message("c"));
+    pair.send(Priority::Message, &message("c"));
     assert!(pair.world.engine.waits(pair.id));
     assert_eq!(first_letters(&pair.taken()), "abc");
     assert!(pair.world.told().is_empty(), "who sends on now would fill the queue");
@@ -142,12 +142,12 @@ fn congested_until_the_client_confirms() {
 #[test]
 fn frames_on_their_way_are_not_dropped() {
     let mut pair = Pair::open(Limits { overflow: Overflow::DropOldest, ..limits() });
-    pair.send(Class::Message, &message("a"));
-    pair.send(Class::Message, &message("b"));
+    pair.send(Priority::Message, &message("a"));
+    pair.send(Priority::Message, &message("b"));
     pair.taken();
     pair.lose();
     pair.comes_again(1, 1).unwrap();
-    "cdef".chars().for_each(|letter| pair.send(Class::Message, &message(&letter.to_string())));
+    "cdef".chars().for_each(|letter| pair.send(Priority::Message, &message(&letter.to_string())));
     let taken = pair.taken();
     assert_eq!((&taken[0], first_letters(&taken[1..])), (&welcome(2, 1, false), "abef".into()));
 }
@@ -157,8 +157,8 @@ fn frames_on_their_way_are_not_dropped() {
 fn full_by_a_message_its_handler_does_not_hear_it() {
     let (mut world, a) = World::open();
     let b = second(&mut world, Token([8; 16]));
-    enter(&mut world, a, Entry::default());
-    enter(&mut world, b, Entry::default());
+    enter(&mut world, a, JoinOptions::default());
+    enter(&mut world, b, JoinOptions::default());
     world.engine.listen(b, &"room:7".parse().unwrap(), Listening::Channel);
     "abcd".chars().for_each(|letter| world.send(b, &message(&letter.to_string())));
     says(&mut world, a, "room:7:message");
@@ -196,9 +196,9 @@ fn stats_add_up() {
         Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: visitor(), token: Token([7; 16]) };
     pair.world.engine.open(joining, pair.world.now).unwrap();
     let plain = second(&mut pair.world, Token([8; 16]));
-    enter(&mut pair.world, plain, Entry::default());
+    enter(&mut pair.world, plain, JoinOptions::default());
     let before = pair.world.engine.stats();
-    pair.send(Class::Message, "12345");
+    pair.send(Priority::Message, "12345");
     let stats = pair.world.engine.stats();
     assert_eq!((stats.joining, stats.open, stats.away), (1, 2, 0));
     assert_eq!((stats.channels, stats.members, stats.queued_bytes), (1, 1, FRAME_COST as u64 + 5));

@@ -10,15 +10,15 @@ const MAX_REMEMBERED: usize = 4096;
 
 /// The tokens of lines that were followed as events, and whose they were.
 #[derive(Debug, Default)]
-pub(crate) struct Ended {
+pub(crate) struct RecentlyClosed {
     visitors: HashMap<Token, Visitor>,
     /// In the order in which they ended, which is that in which they are forgotten.
     order: VecDeque<(Instant, Token)>,
 }
 
-impl Ended {
+impl RecentlyClosed {
     /// Remembers a line until then.
-    pub fn remember(&mut self, token: Token, visitor: Visitor, until: Instant) {
+    pub(super) fn remember(&mut self, token: Token, visitor: Visitor, until: Instant) {
         if self.order.len() >= MAX_REMEMBERED
             && let Some((_, oldest)) = self.order.pop_front()
         {
@@ -29,19 +29,19 @@ impl Ended {
     }
 
     /// Whose line it was.
-    pub fn visitor(&self, token: &Token) -> Option<&Visitor> {
+    pub(super) fn visitor(&self, token: &Token) -> Option<&Visitor> {
         self.visitors.get(token)
     }
 
     /// Forgets those whose time has come.
-    pub fn forget(&mut self, now: Instant) {
+    pub(super) fn forget(&mut self, now: Instant) {
         while let Some((_, token)) = self.order.pop_front_if(|(until, _)| *until <= now) {
             self.visitors.remove(&token);
         }
     }
 
     /// When there is something to forget.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.order.front().map(|(until, _)| *until)
     }
 }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn remember_for_a_while() {
-        let (mut ended, now) = (Ended::default(), Instant::now());
+        let (mut ended, now) = (RecentlyClosed::default(), Instant::now());
         let until = now + Duration::from_secs(5);
         ended.remember(Token([1; 16]), visitor(), until);
         ended.forget(now);
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn remember_so_many() {
-        let (mut ended, until) = (Ended::default(), Instant::now());
+        let (mut ended, until) = (RecentlyClosed::default(), Instant::now());
         for n in 0..=MAX_REMEMBERED as u128 {
             ended.remember(Token(n.to_be_bytes()), visitor(), until);
         }

@@ -1,4 +1,4 @@
-//! What a request's client can follow, as far as its headers say. Half of `runtime-js/exchange.js`.
+//! What a request's client can follow, as far as its headers say.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use liveline_proto::{LineId, Reach};
 
 /// How an answer with more to come gets to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Client {
+pub(crate) enum Audience {
     /// It joins a line: it said `X-Accept-Live`, or gets a page, whose script does.
     Live,
     /// It asked for a stream, so the answer itself tells the events.
@@ -25,45 +25,45 @@ pub enum Client {
     Plain,
 }
 
-impl Client {
+impl Audience {
     /// Who sent this request.
-    pub fn of(request: &Parts) -> Client {
+    pub(crate) fn of(request: &Parts) -> Audience {
         let headers = &request.headers;
         if asks_for_websocket(&request.method, headers) {
-            return Client::Socket;
+            return Audience::Socket;
         }
         if request.method != Method::HEAD
             && let Some(format) = headers.get(ACCEPT).and_then(|accept| stream_in(accept.to_str().ok()?))
         {
-            return Client::Stream(format);
+            return Audience::Stream(format);
         }
         // `Sec-Fetch-Mode` says nothing of lines: Node, Deno and Bun send it, and so does a page's own `fetch()`.
-        if headers.contains_key("x-accept-live") { Client::Live } else { Client::Plain }
+        if headers.contains_key("x-accept-live") { Audience::Live } else { Audience::Plain }
     }
 
     /// Whether its stream of events ended for good, and it only asks because event sources do.
-    pub fn has_all(request: &Parts) -> bool {
+    pub(crate) fn has_all(request: &Parts) -> bool {
         request.headers.get("last-event-id").is_some_and(|id| id == LAST_EVENT_ID)
-            && Client::of(request) == Client::Stream(Format::Events)
+            && Audience::of(request) == Audience::Stream(Format::Events)
     }
 
     /// How far its exchange may go.
-    pub fn reach(self) -> Reach {
+    pub(crate) fn reach(self) -> Reach {
         match self {
-            Client::Live | Client::Stream(_) => Reach::Line,
-            Client::Socket | Client::Plain => Reach::Final,
+            Audience::Live | Audience::Stream(_) => Reach::Line,
+            Audience::Socket | Audience::Plain => Reach::Final,
         }
     }
 }
 
 /// Whether a request asks for a WebSocket (RFC 6455 section 4.2.1).
-pub fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
+pub(crate) fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
     let lists = |name, wanted: &str| lists(headers, name, |word| word.eq_ignore_ascii_case(wanted));
     method == Method::GET && lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade")
 }
 
 /// Whether a header's list has such a word.
-pub fn lists(headers: &HeaderMap, name: HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
+pub(crate) fn lists(headers: &HeaderMap, name: HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|word| is_wanted(word.trim()))
 }
@@ -79,14 +79,14 @@ fn stream_in(accept: &str) -> Option<Format> {
 
 /// The answer goes on as a line; its connection tells the events after `first`.
 #[derive(Debug, Clone)]
-pub struct LineStream {
+pub(crate) struct LineStream {
     pub line: LineId,
     pub format: Format,
     pub first: Vec<u8>,
 }
 
 /// A final answer as a stream that ends at once, or as it was where it is not data.
-pub fn as_stream(mut answer: Answer, format: Format) -> Answer {
+pub(crate) fn as_stream(mut answer: Answer, format: Format) -> Answer {
     let Some(first) = first_state(&answer, format) else { return answer };
     let mut body = first;
     format.close(1000, "done", &mut body);
@@ -98,7 +98,7 @@ pub fn as_stream(mut answer: Answer, format: Format) -> Answer {
 }
 
 /// The status of a stream that begins with an answer. Not one that says there is nothing: here is the stream.
-pub fn status_of_stream(status: StatusCode) -> StatusCode {
+pub(crate) fn status_of_stream(status: StatusCode) -> StatusCode {
     match status {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => StatusCode::OK,
         status => status,
@@ -106,7 +106,7 @@ pub fn status_of_stream(status: StatusCode) -> StatusCode {
 }
 
 /// An answer's data as a stream's first event. `None` for what is not data; nothing for a 202, which has no state.
-pub fn first_state(answer: &Answer, format: Format) -> Option<Vec<u8>> {
+pub(crate) fn first_state(answer: &Answer, format: Format) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     if answer.status == StatusCode::ACCEPTED && matches!(answer.body, AnswerBody::Empty) {
         return Some(out);

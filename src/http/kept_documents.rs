@@ -1,4 +1,4 @@
-//! KeptDocuments that browsers are about to load.
+//! Documents that browsers are about to load.
 //!
 //! A page of the app asks for data. Where the answer is not a state of the page that is shown, the browser has to load
 //! the answer as a document of its own, and the request must not be sent twice for that. So the host keeps the answer
@@ -27,7 +27,7 @@ const MAX_BYTES: usize = 64 << 20;
 const MAX_SIZE: usize = 8 << 20;
 
 /// An answer as it is kept.
-pub struct KeptDocument {
+pub(crate) struct KeptDocument {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: AnswerBody,
@@ -42,7 +42,7 @@ impl KeptDocument {
 
 /// The documents of the process. Clones share them.
 #[derive(Clone, Default)]
-pub struct KeptDocuments(Arc<Mutex<VecDeque<Kept>>>);
+pub(crate) struct KeptDocuments(Arc<Mutex<VecDeque<Kept>>>);
 
 struct Kept {
     token: String,
@@ -56,7 +56,7 @@ struct Kept {
 impl KeptDocuments {
     /// Keeps a document for the next load of an address. Returns the cookie that names it, or `None` for one that is too
     /// large.
-    pub fn keep(
+    pub(crate) fn keep(
         &self,
         target: &Uri,
         address: IpAddr,
@@ -92,7 +92,7 @@ impl KeptDocuments {
     }
 
     /// The document that a request asks for by its cookie; it is given once.
-    pub fn take(&self, target: &Uri, headers: &HeaderMap, now: Instant) -> Option<KeptDocument> {
+    pub(crate) fn take(&self, target: &Uri, headers: &HeaderMap, now: Instant) -> Option<KeptDocument> {
         let token = token_of(headers)?;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = all.iter().position(|kept| kept.token == token)?;
@@ -104,7 +104,7 @@ impl KeptDocuments {
     }
 
     /// The cookie that takes the name back.
-    pub fn forget() -> HeaderValue {
+    pub(crate) fn forget() -> HeaderValue {
         let cookie = format!("{NAME}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
         HeaderValue::try_from(cookie).expect("it is ASCII")
     }

@@ -10,7 +10,7 @@ use hyper::{Method, StatusCode};
 
 /// What the conditions of a request make of an answer of 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is sent.
     Send,
     /// The client has it already: 304.
@@ -21,7 +21,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The status to answer with in place of 200, and nothing else.
-    pub fn status(self) -> Option<StatusCode> {
+    pub(crate) fn status(self) -> Option<StatusCode> {
         match self {
             Verdict::Send => None,
             Verdict::NotModified => Some(StatusCode::NOT_MODIFIED),
@@ -31,7 +31,7 @@ impl Verdict {
 
     /// Judges an answer by its `ETag` and `Last-Modified`, in the order of RFC 9110 section 13.2.2. A condition on the
     /// tag leaves that on the date without a meaning.
-    pub fn of(method: &Method, asked: &HeaderMap, answer: &HeaderMap) -> Verdict {
+    pub(crate) fn of(method: &Method, asked: &HeaderMap, answer: &HeaderMap) -> Verdict {
         let tag = answer.get(ETAG).map(|tag| EntityTag::of(tag.as_bytes()));
         let modified = answer.get(LAST_MODIFIED).and_then(date);
         let is_look = *method == Method::GET || *method == Method::HEAD;
@@ -64,11 +64,11 @@ impl Verdict {
 
 /// The conditions of a request that looks at something, kept for when its answer is there.
 #[derive(Debug)]
-pub struct Conditions(Box<(Method, HeaderMap)>);
+pub(crate) struct Conditions(Box<(Method, HeaderMap)>);
 
 impl Conditions {
     /// Those of a GET or HEAD, if it has any. Who changes something has to judge for itself, before it does so.
-    pub fn of(method: &Method, headers: &HeaderMap) -> Option<Conditions> {
+    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Option<Conditions> {
         let mut conditions = HeaderMap::new();
         if *method != Method::GET && *method != Method::HEAD {
             return None;
@@ -82,7 +82,7 @@ impl Conditions {
     }
 
     /// What they make of an answer of 200. One without a tag and a date cannot be judged, and is sent.
-    pub fn judge(&self, answer: &HeaderMap) -> Verdict {
+    pub(crate) fn judge(&self, answer: &HeaderMap) -> Verdict {
         let (method, asked) = &*self.0;
         let can_be_judged = answer.contains_key(ETAG) || answer.contains_key(LAST_MODIFIED);
         if can_be_judged { Verdict::of(method, asked, answer) } else { Verdict::Send }
@@ -91,7 +91,11 @@ impl Conditions {
 
 /// Whether a range is wanted of what there is now: `If-Range` is absent, names this very tag, which takes a strong one,
 /// or this very date (RFC 9110 section 13.1.5).
-pub fn wants_range(asked: &HeaderMap, tag: Option<&HeaderValue>, modified: Option<SystemTime>) -> bool {
+pub(crate) fn wants_range(
+    asked: &HeaderMap,
+    tag: Option<&HeaderValue>,
+    modified: Option<SystemTime>,
+) -> bool {
     let mut values = asked.get_all(IF_RANGE).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return true,

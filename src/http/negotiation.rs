@@ -4,7 +4,7 @@ use hyper::HeaderMap;
 use hyper::header::ACCEPT;
 
 /// Whether a client prefers HTML to JSON. `*/*` alone is no wish for HTML.
-pub fn prefers_html(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let ranges: Vec<_> = values.flat_map(|value| value.split(',')).map(Range::parse).collect();
     let html = best(&ranges, &["text/html", "text/*"]);

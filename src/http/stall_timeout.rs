@@ -8,24 +8,24 @@ const BYTES_PER_SECOND: u32 = 1024;
 /// A time that runs down while the host waits for one client, and comes back with every byte that moves. So a client
 /// on a slow connection is waited for, and one that stands still or trickles is not.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub(crate) struct StallTimeout {
     limit: Duration,
     left: Duration,
     waiting_since: Option<Instant>,
 }
 
-impl Patience {
-    pub fn new(limit: Duration) -> Patience {
-        Patience { limit, left: limit, waiting_since: None }
+impl StallTimeout {
+    pub(crate) fn new(limit: Duration) -> StallTimeout {
+        StallTimeout { limit, left: limit, waiting_since: None }
     }
 
     /// Nothing moves, and it is the client's turn. Returns when the patience ends.
-    pub fn wait(&mut self, now: Instant) -> Instant {
+    pub(crate) fn wait(&mut self, now: Instant) -> Instant {
         *self.waiting_since.get_or_insert(now) + self.left
     }
 
     /// So many bytes moved.
-    pub fn moved(&mut self, bytes: usize, now: Instant) {
+    pub(crate) fn moved(&mut self, bytes: usize, now: Instant) {
         let waited = self.waiting_since.take().map_or(Duration::ZERO, |since| now.duration_since(since));
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let earned = Duration::from_secs(1) * bytes / BYTES_PER_SECOND;
@@ -33,28 +33,28 @@ impl Patience {
     }
 
     /// The most that it can be.
-    pub fn limit(&self) -> Duration {
+    pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
 
     /// Whether any of it is gone.
-    pub fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.left < self.limit
     }
 
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.waiting_since.is_some()
     }
 
     /// When the patience ends, if the host waits.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         Some(self.waiting_since? + self.left)
     }
 }
 
 /// What comes before a deadline, `None` if nothing does. A process that was stopped finds that it is too late before it
 /// has seen what came meanwhile, so there is one look more.
-pub async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     if let Ok(came) = tokio::time::timeout_at(deadline.into(), future.as_mut()).await {
         return Some(came);
@@ -73,8 +73,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
-    fn patience() -> (Patience, Instant) {
-        (Patience::new(LIMIT), Instant::now())
+    fn patience() -> (StallTimeout, Instant) {
+        (StallTimeout::new(LIMIT), Instant::now())
     }
 
     #[test]
