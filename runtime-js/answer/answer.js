@@ -17,7 +17,8 @@ import {
 } from "ext:core/ops";
 import { writeHeaders } from "../request.js";
 import { answerSocket } from "../websocket/pair.js";
-import { GOOD_ENDS, kHasHeaders, kIsLast, kRaw } from "../live_response/live_response.js";
+import { kHasHeaders, kIsLast, kRaw } from "../live_response/frame.js";
+import { GOOD_ENDS } from "../live_response/states.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "./values.js";
 import { encodeFrame, encodeRecords } from "../port/frames.js";
 import { discard, nobodyLeft } from "./discard.js";

@@ -2,7 +2,7 @@
 
 import { domException, isPromise } from "../errors/exceptions.js";
 import { abandonSocket } from "../websocket/pair.js";
-import { kindOf } from "../live_response/live_response.js";
+import { kindOf } from "../live_response/states.js";
 import {
   FunctionPrototypeCall,
   IteratorPrototypeReturn,

@@ -1,7 +1,8 @@
 // window.webqit.app: the page's end of every line, and the navigation that makes them.
 
 import { whoIsTold } from "../errors/exceptions.js";
-import { kSink, LiveResponse, setPortOpener } from "../live_response/live_response.js";
+import { LiveResponse } from "../live_response/live_response.js";
+import { setPortOpener, statesOf } from "../live_response/states.js";
 import { LineLostError } from "../port/port.js";
 import { RemotePort } from "../port/remote_port.js";
 import { Observer } from "../observer/observer.js";
@@ -353,7 +354,7 @@ function firstState(live, report) {
       isWaiting = false;
       resolve(hasState);
     };
-    live[kSink]({
+    statesOf(live).follow({
       frame: () => settle(true),
       done: () => settle(false),
       failed: (error) => isWaiting ? reject(error) : report(error),

@@ -1,6 +1,7 @@
 // The service worker: handlers between the page and the server.
 
-import { kSink, LiveResponse, setPortOpener } from "../live_response/live_response.js";
+import { LiveResponse } from "../live_response/live_response.js";
+import { setPortOpener, statesOf } from "../live_response/states.js";
 import { RemotePort } from "../port/remote_port.js";
 import { Observer } from "../observer/observer.js";
 import { documentOf, isScript, keepPage, keepScripts, script } from "./documents.js";
@@ -88,7 +89,7 @@ async function answer(router, fetchEvent) {
     // What nobody looked into goes on as it is, and the page follows the server's line itself; so does a document.
     if (result instanceof Response && (!event[kHasClient] || isDocument && !isPage)) return result;
     const live = LiveResponse.from(result);
-    live[kSink](downstream);
+    statesOf(live).follow(downstream);
     // A generator or a live function has nobody left to speak to.
     downstream.over.then(() => live.disconnect());
     return downstream.answer;

@@ -5,14 +5,8 @@ import { print, WARNING } from "../log.js";
 import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "../exchange.js";
 import { Answered } from "../keyval.js";
-import {
-  hasPort,
-  isAttached,
-  kindOf,
-  LiveResponse,
-  readyStateOf,
-  setBackground,
-} from "../live_response/live_response.js";
+import { LiveResponse } from "../live_response/live_response.js";
+import { hasPort, isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
 import { answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
@@ -239,7 +233,8 @@ function runChild(child, trail, index) {
       resolve(value);
     };
     HttpEvent.onResponse(child, resolveOnce);
-    if (BaseEvent.responseOf(child) !== null && readyStateOf(BaseEvent.responseOf(child)) !== "waiting") resolveOnce(BaseEvent.responseOf(child));
+    const begun = BaseEvent.responseOf(child);
+    if (begun !== null && statesOf(begun).readyState !== "waiting") resolveOnce(begun);
     PromisePrototypeThen(
       PromiseResolve(result),
       (value) => {

@@ -61,7 +61,9 @@ const SOURCES: &[(&str, &str)] = sources![
     "form/nested_keys.js",
     "live/blocks.js",
     "live/live.js",
+    "live_response/frame.js",
     "live_response/live_response.js",
+    "live_response/states.js",
     "observer/observer.js",
     "observer/reactive.js",
     "page/binding.js",
@@ -280,7 +282,7 @@ impl Module {
     fn named(path: &str) -> Module {
         let found = SOURCES.iter().find(|(name, _)| *name == path);
         let (name, source) =
-            found.unwrap_or_else(|| panic!("{path} is not in SOURCES of src/client/bundle.rs"));
+            found.unwrap_or_else(|| panic!("{path} is not in SOURCES of src/browser/bundle.rs"));
         Module::read(name, source)
     }
 
