@@ -26,7 +26,7 @@ import { partOf } from "./ranges.js";
 import { LineLostError } from "../port/port.js";
 import { fileOf } from "../files.js";
 import { answerPage, AS_DATA, isData, isShown } from "../page/page.js";
-import { subscribe } from "../observer/observer.js";
+import { subscribe } from "../observer/reactive.js";
 import {
   AbortSignalPrototypeGetAborted,
   ArrayBufferIsView,

@@ -8,7 +8,9 @@
 
 import { abort, isPromise } from "../errors/exceptions.js";
 import { ARRAY_METHODS } from "../port/deltas.js";
-import { isObject, MethodCall, nameOf, Observer, proxy, register, unproxy, unregister } from "../observer/observer.js";
+import { isObject, MethodCall, nameOf, register, unproxy, unregister } from "../observer/objects.js";
+import { Observer } from "../observer/observer.js";
+import { proxy } from "../observer/reactive.js";
 import { Attempt, Block, Items, Iteration, Keys, Rounds, Steps } from "./blocks.js";
 import {
   ArrayIsArray,

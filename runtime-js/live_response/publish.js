@@ -6,7 +6,7 @@ import { statesOf } from "./states.js";
 import { isPlain } from "../answer/values.js";
 import { encodeRecords } from "../port/frames.js";
 import { kPublish } from "../port/client_port.js";
-import { subscribe } from "../observer/observer.js";
+import { subscribe } from "../observer/reactive.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,

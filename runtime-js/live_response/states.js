@@ -9,7 +9,8 @@ import { checkOptions } from "../errors/options.js";
 import { valueOf } from "../answer/values.js";
 import { concurrentWith, frameOf, headOf, headOfResponse, LINE_HEADERS, ReplaceEvent, StateFrame, withoutOwn } from "./frame.js";
 import { kBind, kFollow, kHold, LineLostError } from "../port/port.js";
-import { announce, Observer } from "../observer/observer.js";
+import { announce } from "../observer/delivery.js";
+import { Observer } from "../observer/observer.js";
 import { reactive } from "../observer/reactive.js";
 import {
   AbortController,
