@@ -94,7 +94,7 @@ export class KeyVal extends AsyncMap {
   }
 
   /**
-   * Calls back when a value changes, whoever changes it: all of them, or that of one key. It ends with the exchange.
+   * Calls back on each change, from any request: of all keys, or of one. It ends with the exchange.
    * @param {string | ((change: Change) => void)} key
    * @param {(change: Change) => void} [callback]
    * @param {{ once?: boolean, signal?: AbortSignal }} [options]

@@ -69,7 +69,7 @@ class App {
     setPortOpener((response) => this.#openPort(response));
     for (const type of ["alert", "confirm", "prompt"]) {
       this.background.addEventListener(type, async (event) => {
-        // Whoever listens for it may have been added later than this, and answers on `event.ports[0]` itself.
+        // A listener of the page may have been added after this one, and answers on `event.ports[0]` itself.
         await null;
         if (!event.defaultPrevented) (await load("dialogs")).answerDialog(event);
       });
@@ -193,7 +193,7 @@ class App {
       }
       leave();
       const live = answer instanceof LiveResponse ? answer : LiveResponse.from(answer);
-      // A generator or a live function has nobody left to speak to.
+      // A generator or a live function has no follower left.
       if (live !== answer) signal.addEventListener("abort", () => live.disconnect());
       if (isElsewhere) {
         await firstState(live, report);
@@ -276,7 +276,7 @@ class App {
   /**
    * Errors are never silent: the navigator has them, and the document hears of them.
    * @param {number} [status] of the answer, where one came
-   * @returns {boolean} whether nobody prevents the default
+   * @returns {boolean} whether no listener prevents the default
    */
   #failed(error, controller, status = 0) {
     if (controller.signal.aborted) return true;

@@ -1,4 +1,4 @@
-// Where a response's state goes: into `document.bindings`, and to whoever listens.
+// Where a response's state goes: into `document.bindings` and into the event `liveline:state`.
 
 import { Observer } from "../observer/observer.js";
 import { subscribe } from "../observer/reactive.js";

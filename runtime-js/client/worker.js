@@ -86,11 +86,11 @@ async function answer(router, fetchEvent) {
   let isPage = isDocument;
   const ran = router.run(event).then((result) => {
     isPage &&= isState(result);
-    // What nobody looked into goes on as it is, and the page follows the server's line itself; so does a document.
+    // An answer that no handler has read goes on as it is, and the page follows the server's line itself; so does a document.
     if (result instanceof Response && (!event[kHasClient] || isDocument && !isPage)) return result;
     const live = LiveResponse.from(result);
     statesOf(live).follow(downstream);
-    // A generator or a live function has nobody left to speak to.
+    // A generator or a live function has no follower left.
     downstream.over.then(() => live.disconnect());
     return downstream.answer;
   });

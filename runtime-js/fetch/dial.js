@@ -39,7 +39,7 @@ import {
   URLPrototypeGetOrigin,
 } from "../primordials.js";
 
-/** As whom a response was fetched: its line is for the same visitor. @type {WeakMap<Response, Identity>} */
+/** The credentials that a response was fetched with: its line is opened with the same. @type {WeakMap<Response, Identity>} */
 const identities = new SafeWeakMap();
 
 /**

@@ -72,7 +72,7 @@ export function programsStopped() {
   }
 }
 
-/** Who ends the programs that nobody disposes of. */
+/** Called with each new program: its owner disposes of it. */
 let adopt = () => {};
 
 /** For the host: `adopt(dispose)` is called for each program that begins on its own. */
@@ -203,7 +203,7 @@ class Program {
     if (task.disposed) return;
     const failed = (error) => this.#failed(task, error);
     const performed = attempt(() => task.perform(), failed);
-    // What fails after an await has nobody who called it.
+    // What fails after an await has no caller left.
     if (isPromise(performed)) PromisePrototypeThen(performed, () => this.flush());
   }
 
@@ -516,7 +516,7 @@ export class Effect extends Writer {
     };
     return PromisePrototypeThen(result, settled, (error) => {
       settled(undefined);
-      // Nobody waits for what is no longer in force.
+      // Its end is no longer awaited.
       if (run === this.#run && !this.disposed) throw error;
     });
   }

@@ -42,7 +42,7 @@ export const kIsLast = Symbol("is last");
 /** Whether a frame was given headers; most were not, and a Headers object costs more than the state. */
 export const kHasHeaders = Symbol("has headers");
 
-/** The event that says that a response has a new state, in `data`. */
+/** The event of a new state, which is its `data`. */
 export class ReplaceEvent extends Event {
   #frame;
 
@@ -57,10 +57,10 @@ export class ReplaceEvent extends Event {
   }
 }
 
-/** Headers that say where a Response's line is, of this time and of an older one. */
+/** Headers with the address of a Response's line: the current one and an older one. */
 export const LINE_HEADERS = ["X-Live-Session", "X-Background-Messaging-Port"];
 
-/** Headers that say how the upstream sent this body to us, or are between it and us alone. */
+/** Headers of the upstream's own connection and body coding, which are not passed on. */
 const OWN_HEADERS = [
   "connection",
   "content-encoding",
@@ -115,12 +115,12 @@ export class StateFrame {
   }
 }
 
-/** Where a Response came from. Whoever made it by hand may have given it a property that says so. */
+/** The address of a Response. One that was made by hand may have it as a property of its own. */
 export function urlOf(response) {
   return ObjectHasOwn(response, "url") ? response.url : ResponsePrototypeGetUrl(response);
 }
 
-/** What a Response says besides its body. */
+/** The parts of a Response besides its body. */
 export function headOfResponse(response) {
   return {
     status: ResponsePrototypeGetStatus(response),
@@ -146,7 +146,7 @@ export function headOf({ status, statusText, headers, type, url, concurrent }) {
     try {
       HeadersPrototypeSet(kept, name, String(value));
     } catch {
-      // No header that anyone could send.
+      // It is no valid header.
     }
   }
   return {

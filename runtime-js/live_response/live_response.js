@@ -1,4 +1,4 @@
-// LiveResponse: a response whose state is replaced as long as its source has more to say.
+// LiveResponse: a response whose state is replaced until its source ends.
 
 import { failingTo } from "../errors/exceptions.js";
 import { responseOf } from "../answer/values.js";
@@ -23,7 +23,7 @@ import {
 } from "../primordials.js";
 
 export class LiveResponse extends EventTarget {
-  /** The header that says where a Response's line is. */
+  /** The header with the address of a Response's line. */
   static xHeaderName = LINE_HEADERS[0];
 
   #states = new States(this);
@@ -115,7 +115,7 @@ export class LiveResponse extends EventTarget {
     return true;
   }
 
-  /** The far end's port, where this response came from a handler that talks: messages and replies. */
+  /** The far end's port, where this response came with a line: for messages and replies. */
   get background() {
     return this.#states.port;
   }
@@ -150,18 +150,18 @@ export class LiveResponse extends EventTarget {
    * @param {unknown} body a value, Promise, Response, LiveResponse, generator or live handle
    * @param {...unknown} rest `callback(reactive, signal)` and `init`: `{ status, statusText, headers, done = true,
    *   concurrent = false }`, in either order
-   * @returns {Promise<void>} settles when the source has said all, or was superseded
+   * @returns {Promise<void>} settles when the source has ended, or was superseded
    */
   replaceWith(body, ...rest) {
     return this.#states.put([body, ...new SafeArrayIterator(rest)]);
   }
 
-  /** Stops following the current source; what was said stays. */
+  /** Stops following the current source; the current state stays. */
   disconnect(dispose = false) {
     this.#states.disconnect(dispose);
   }
 
-  /** A second response that says what this one says from now on. */
+  /** A second response, with this one's states from now on. */
   clone(init = undefined) {
     return init === undefined ? new LiveResponse(this) : new LiveResponse(this, init);
   }

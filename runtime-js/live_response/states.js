@@ -55,7 +55,7 @@ const ports = new SafeWeakMap();
 const lines = new SafeWeakMap();
 
 /**
- * For each environment: says how the line of a Response is opened. Null: it has none.
+ * For each environment: sets how the line of a Response is opened. Null: it has none.
  * @param {(response: Response) => import("../port/remote_port.js").RemotePort | null} opener
  */
 export function setPortOpener(opener) {
@@ -156,7 +156,7 @@ export class States {
     return this.#backgroundPort ??= this.#background?.() ?? null;
   }
 
-  /** Keeps every frame until someone follows. @param {(() => EventTarget) | null} background makes the port */
+  /** Keeps every frame until something follows. @param {(() => EventTarget) | null} background makes the port */
   record(background) {
     this.#recorded = [];
     this.#background = background;
@@ -270,7 +270,7 @@ export class States {
     if (isPromise(body) && statesOf(body) === undefined) {
       return PromisePrototypeThen(PromiseResolve(body), (value) => {
         if (!source.stopped) return this.#run(source, value, callback, init);
-        // It came for now() alone.
+        // It is for calls of now() alone.
         const { status, statusText, headers } = init;
         if (source.first === null) return;
         const late = new States();
@@ -330,7 +330,7 @@ export class States {
     return new Promise((resolve, reject) => {
       let current = null;
       // A value may be a source itself, such as a Response.
-      const say = (value) => {
+      const put = (value) => {
         if (current !== null) this.#stop(current);
         const now = current = newSource();
         const failed = (error) => now.stopped || reject(error);
@@ -341,8 +341,8 @@ export class States {
           failed(error);
         }
       };
-      say(handle.value);
-      const watch = Observer.observe(handle, "value", (record) => say(record.value));
+      put(handle.value);
+      const watch = Observer.observe(handle, "value", (record) => put(record.value));
       source.onStop = () => {
         this.#stop(current);
         abort(watch);
@@ -365,7 +365,7 @@ export class States {
       return line === this ? this.#followPort(source, response, port, init) : this.#follow(source, line, init);
     }
     const plain = headOfResponse(response);
-    // A line that nobody can open from here is not one that others should try.
+    // A line that cannot be opened here is not passed on for others to open.
     const isElsewhere = hasPort(response);
     const head = { ...init, ...plain };
     if (isElsewhere) head.headers = withoutOwn(plain.headers);
@@ -394,13 +394,13 @@ export class States {
         resolve();
       };
     });
-    // Whoever waits for it comes later.
+    // It is awaited below.
     ignoreRejection(ended);
     const reading = valueOf(response);
     port[kHold](reading);
     const body = await reading;
     if (source.stopped) return this.#emit(frameOf(body, { ...init, ...head }), source);
-    // A 202 with nothing in it says that the first state will come over the line.
+    // After a 202 without a body the first state comes over the line.
     if (head.status !== 202 || (body !== null && body !== "")) {
       port[kBind]("initial_response", body);
       this.#emit(frameOf(body, { ...init, ...head }));
@@ -428,17 +428,17 @@ export class States {
         return;
       }
       if (done) {
-        // A generator that falls off its end has said its last state already.
+        // A generator that returns nothing has yielded its last state already.
         if (body !== undefined) await this.#run(source, body, undefined, nested);
         source.onStop = null;
         return;
       }
-      // A frame that takes time of its own is said to its end before the next is asked for.
+      // A frame that takes time of its own is complete before the next one is requested.
       await this.#run(source, body, undefined, nested);
     }
   }
 
-  /** The current source comes by a line, which whoever follows may care for. */
+  /** The current source comes by a line; followers that relay messages connect to it. */
   #connect(port) {
     this.#background ??= () => port;
     this.#upstream = port;
@@ -469,7 +469,7 @@ export class States {
   #emit(frame, source = this.#source) {
     // Where another source took its place, only now() asks for what comes.
     if (source?.stopped) return source.first?.resolve(frame);
-    // A frame that a follower cannot send was never said.
+    // A frame that a follower cannot send does not become the current state.
     for (const sink of new SafeArrayIterator(this.#sinks)) sink.frame(frame);
     if (this.#sinks.length === 0 && this.#recorded !== null) ArrayPrototypePush(this.#recorded, frame);
     const former = this.frame;
@@ -485,7 +485,7 @@ export class States {
     announce(response, () => ({ body: former?.body, status: former?.status, headers: former?.headers }));
   }
 
-  /** The same for a frame that comes when nobody waits for it: its failure is told to `fail`. */
+  /** The same for a frame of the line, which no call waits for: `fail` gets its failure. */
   #emitLate(frame, fail) {
     try {
       this.#emit(frame);
@@ -510,7 +510,7 @@ export class States {
     for (const sink of new SafeArrayIterator(this.#sinks)) sink.done();
     this.#reach("done");
   }
-  /** The last source has said all. */
+  /** The last source has ended. */
   #finished = false;
 
   #reach(state) {
@@ -527,7 +527,7 @@ export class States {
   }
 }
 
-/** What may be said of a state. */
+/** Options of a state. */
 const INIT = ["status", "statusText", "headers", "done", "concurrent", "type", "redirected", "url"];
 
 /** @returns {[unknown, Function | undefined, object]} */
@@ -543,7 +543,7 @@ function readArguments(args) {
   }
   checkOptions("A response's init", init, INIT);
   const { statusText = "", headers, done = true, concurrent = false, type, redirected, url } = init;
-  // A place to go to without a word on why is a redirect.
+  // A Location without a status is a redirect.
   const leads = () => headers !== undefined && HeadersPrototypeHas(new Headers(headers), "location");
   const status = init.status ?? (leads() ? 302 : 200);
   if (!NumberIsInteger(status) || status < 200 || status > 599) {
@@ -557,7 +557,7 @@ function newSource() {
   return { controller: null, stopped: false, onStop: null, hasFrame: false, first: null };
 }
 
-/** A promise, with what settles it. Nobody has to wait for it. */
+/** A promise, with what settles it. Its rejection may stay unhandled. */
 function newPromise() {
   const pending = {};
   pending.promise = new Promise((resolve, reject) => {

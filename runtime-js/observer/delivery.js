@@ -31,7 +31,7 @@ let scope = null;
 /** How to end the callbacks that run, the innermost last. Each returns its observation. */
 const telling = [];
 
-/** For the host, which stopped the code that ran: what was open, and is no more. */
+/** For the host, which stopped the code that ran: takes the open batches and callbacks. */
 export function takeOpen() {
   const open = [touched, scope, ArrayPrototypeSplice(telling, 0)];
   touched = scope = null;
@@ -58,7 +58,7 @@ export function announce(target, before) {
   }));
 }
 
-/** Tells every sink, whatever the others throw. */
+/** Flushes every sink, whatever the others throw. */
 function flush(sinks) {
   let failed = false;
   let failure;
@@ -74,9 +74,9 @@ function flush(sinks) {
 }
 
 /**
- * Runs `callback`; each observer hears of everything it changed in one emission at its end. When the callback is
+ * Runs `callback`; each observer gets everything that it changed in one emission at its end. When the callback is
  * asynchronous, this holds to the end of its promise for the observers of `target`, and for all others to its first
- * await. Observers added meanwhile hear nothing of the batch.
+ * await. Observers added meanwhile get nothing of the batch.
  */
 export function batch(target, callback) {
   target = targetOf(target, "batch");

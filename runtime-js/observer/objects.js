@@ -14,8 +14,8 @@ import {
 } from "../primordials.js";
 
 /**
- * What one object's observers need. `listeners` collect its changes, `snapshot` is their list while nobody comes or
- * goes, `traps` intercept operations, `cells` hold the values of accessorized properties, `hold` is the asynchronous
+ * What one object's observers need. `listeners` collect its changes, `snapshot` is their list until one is added or
+ * removed, `traps` intercept operations, `cells` hold the values of accessorized properties, `hold` is the asynchronous
  * batch that is open on it.
  */
 class State {
@@ -130,7 +130,7 @@ export function copyOf(record, changes) {
   return copy;
 }
 
-/** Says that an array's method was called, to those who want to know. */
+/** The record of an array's method that was called, for observers that ask for such. */
 export class MethodCall {
   constructor(target, operation, argumentsList) {
     this.operation = operation;

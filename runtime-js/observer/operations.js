@@ -126,7 +126,7 @@ function assign(target, key, value, options, records) {
 function write(target, key, value, receiver) {
   const cell = states.get(target)?.cells?.get(nameOf(key));
   if (cell !== undefined) return cell.write(value);
-  // A data property belongs to the target; only a setter cares through whom it is called.
+  // A data property belongs to the target; only a setter depends on the object through which it is called.
   return ReflectSet(target, key, value, receiver !== undefined && hasSetter(target, key) ? receiver : target);
 }
 
