@@ -92,8 +92,9 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
     const event = exchange.event = new HttpEvent(exchange);
     try {
       const isUser = pathname === USER && method === "GET";
-      const trail = new Trail(pathTo(node, pathname, length, null, -1), method);
-      const result = isUser ? whoIsThere(event) : walk(SERVER, event, trail, 0);
+      const result = isUser
+        ? userValues(event)
+        : walk(SERVER, event, new Trail(pathTo(node, pathname, length, null, -1), method), 0);
       if (isPromise(result) && !(result instanceof LiveResponse)) {
         PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
       } else {
@@ -105,11 +106,11 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
   });
 }
 
-/** Where pages learn what is known of the user. */
+/** Where pages read the values of the user. */
 const USER = "/.liveline/user";
 
 /** The values of `event.user`, for the user's own pages. */
-async function whoIsThere(event) {
+async function userValues(event) {
   return ResponseJson(await event.user.json(), { headers: { "Cache-Control": "no-store" } });
 }
 
