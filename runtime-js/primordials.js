@@ -186,7 +186,7 @@ function promises() {
   };
 }
 
-/** The methods of generators, which are nobody's own; other iterators have theirs. */
+/** The methods of generators, which all generators inherit; other iterators have methods of their own. */
 const generatorMethods = [function* () {}, async function* () {}].map((function_) => {
   const prototype = Reflect.getPrototypeOf(function_.prototype);
   return { prototype, ...methodsOf(prototype) };
@@ -250,7 +250,7 @@ sealed(SafeArrayIterator);
 const { fromEntries } = Object;
 export const ObjectFromEntries = (entries) => fromEntries(new SafeArrayIterator(entries));
 
-/** Nobody changes a class of this module, or what its instances inherit. */
+/** Freezes a class of this module and what its instances inherit. */
 function sealed(Class) {
   setPrototypeOf(Class.prototype, null);
   freeze(Class.prototype);
