@@ -1,12 +1,17 @@
 //! Liveline: a server for folders of JavaScript route handlers whose answers can stay on the line.
 //!
-//! A request travels through these modules, in this order; `cli` stands before them. Each imports only from those to
-//! its right, but for two: `isolate` and `client` read the router's routes, and `ports` drives the engine. `storage`
-//! imports none.
+//! Each layer uses only the layers below it:
 //!
 //! ```text
-//!  socket  http      router     isolate     browsers   ops    saves  belief    SQLite      figures    engine     ports     wire
-//!  net/ -> http/ ->  router/ -> isolate/ -> client/ -> ops/ -> dev/ -> trust/ -> storage/ -> observe/ -> engine/ -> ports/ -> wire/
+//!  cli       commands, their options, what they print
+//!  server    listeners, connections, worker threads, generations of the code
+//!  script    V8: isolates, modules, the watchdog        dialect   what a handler is, one file for each dialect
+//!  ext       what JavaScript can call, by capability    browser   what browsers get    lines   lines on tokio
+//!  router    paths to handlers, pages and files         http      messages without connections
+//!  trust     hosts and proxies       dev   messages to open pages        metrics   what can be seen from outside
+//!  ---------------------------------------------------------------------------------------------------------
+//!  liveline-proto   exchanges, lines, channels, frames: no I/O
+//!  liveline-compiler   source in, source out            liveline-store   SQLite databases and sessions
 //! ```
 
 #[macro_use]
@@ -17,6 +22,7 @@ mod cli;
 mod config;
 mod dev;
 mod ext;
+mod http;
 mod lines;
 mod metrics;
 mod router;

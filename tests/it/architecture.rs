@@ -3,7 +3,7 @@
 //! These tests read files; a failure lists every violation with its file and line. Rust is read line by line, not
 //! parsed: that is enough for code in the house style, and keeps each rule short.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -137,91 +137,6 @@ fn the_engine_does_no_io() {
 }
 
 #[test]
-fn every_op_has_both_halves() {
-    let ops = file("src/ops/mod.rs");
-    let registered: BTreeMap<_, _> = ops
-        .between("ops = [", "],")
-        .filter_map(|(line, code)| Some((code.trim().strip_suffix(',')?.rsplit("::").next()?, ops.at(line))))
-        .collect();
-    assert!(
-        !registered.is_empty(),
-        "src/ops/mod.rs has no list `ops = [` any more; read it another way here"
-    );
-
-    let scripts = scripts();
-    let imported: BTreeMap<_, _> = scripts.iter().flat_map(imported_ops).collect();
-
-    let unused = registered.iter().filter(|(op, _)| !imported.contains_key(*op));
-    let unknown = imported.iter().filter(|(op, _)| !registered.contains_key(*op));
-    expect_none(
-        "an op is registered in src/ops/mod.rs and imported in runtime-js/",
-        unused
-            .map(|(op, at)| format!("{at}: {op} is registered, and no file of runtime-js/ imports it"))
-            .chain(
-                unknown.map(|(op, at)| {
-                    format!("{at}: {op} is imported, and src/ops/mod.rs does not register it")
-                }),
-            ),
-    );
-}
-
-#[test]
-fn every_runtime_file_is_embedded_and_described() {
-    let ext = file("src/ext/mod.rs");
-    let embedded: BTreeSet<_> =
-        ext.between("\"runtime-js\",", "]").filter_map(|(_, code)| quoted(code)).map(str::to_owned).collect();
-    let readme = file("runtime-js/README.md");
-    let rows: Vec<Vec<_>> = readme
-        .content
-        .lines()
-        .map(|line| line.split('|').map(str::trim).collect())
-        .filter(|cells: &Vec<_>| cells.len() == 5 && cells[1].trim_end_matches(PORTABLE).ends_with(".js"))
-        .collect();
-    let described: BTreeSet<_> =
-        rows.iter().map(|cells| cells[1].trim_end_matches(PORTABLE).to_owned()).collect();
-    let present: BTreeSet<_> =
-        scripts().iter().map(|script| script.path["runtime-js/".len()..].to_owned()).collect();
-
-    let mut violations = Vec::new();
-    for (list, names) in
-        [("SOURCES of src/ext/mod.rs", &embedded), ("the table of runtime-js/README.md", &described)]
-    {
-        violations.extend(present.difference(names).map(|name| format!("runtime-js/{name}: not in {list}")));
-        violations
-            .extend(names.difference(&present).map(|name| format!("{list}: there is no runtime-js/{name}")));
-    }
-    for half in rows.iter().map(|cells| cells[3].trim_matches('`')).filter(|half| !half.is_empty()) {
-        if !root().join("src").join(half).is_file() {
-            violations.push(format!("{}: there is no src/{half}", readme.position_of(half)));
-        }
-    }
-    expect_none("a file of runtime-js/ is embedded and described", violations);
-}
-
-#[test]
-fn portable_runtime_files_import_only_each_other() {
-    let readme = file("runtime-js/README.md");
-    let names =
-        readme.content.lines().filter_map(|line| line.split('|').nth(1)?.trim().strip_suffix(PORTABLE));
-    let portable: BTreeSet<_> = names.map(str::to_owned).collect();
-    assert!(!portable.is_empty(), "{} marks no file with{PORTABLE}", readme.path);
-    let mut violations = Vec::new();
-    for script in scripts() {
-        let name = &script.path["runtime-js/".len()..];
-        if !portable.contains(name) {
-            continue;
-        }
-        for (line, text) in script.lines() {
-            let Some(source) = text.split(" from ").nth(1).and_then(quoted) else { continue };
-            if !imported_path(name, source).is_some_and(|name| portable.contains(&name)) {
-                violations.push(format!("{}: imports {source}", script.at(line)));
-            }
-        }
-    }
-    expect_none("what runs in browsers imports only what does, by relative path", violations);
-}
-
-#[test]
 fn every_file_for_browsers_is_bundled_and_described() {
     let sums = file("src/browser/bundles/sums.json");
     let inputs = sums.lines().filter_map(|(_, line)| quoted(line)?.strip_prefix("runtime-js/"));
@@ -261,19 +176,6 @@ fn every_file_for_browsers_is_bundled_and_described() {
         }
     }
     expect_none("a file that browsers run is bundled and described, and imports only such files", violations);
-}
-
-#[test]
-fn runtime_js_is_ascii() {
-    let mut violations = Vec::new();
-    for file in files_under("runtime-js/").iter().filter(|file| !file.path.ends_with(".md")) {
-        for (line, text) in file.lines() {
-            if let Some(character) = text.chars().find(|character| !character.is_ascii()) {
-                violations.push(format!("{}: {character:?} is not ASCII", file.at(line)));
-            }
-        }
-    }
-    expect_none("the engine shares the bytes of ASCII sources and copies others", violations);
 }
 
 #[test]
@@ -360,19 +262,6 @@ fn is_declared_for_tests(card: &str, file: &Text) -> bool {
     name == "tests" || file.path.contains("/tests/") || card.contains(&format!("#[cfg(test)]\nmod {name};"))
 }
 
-/// The ops a script imports, and where.
-fn imported_ops(script: &Text) -> Vec<(&str, String)> {
-    let imports = script.content.split("import ").filter_map(|rest| {
-        let (names, from) = rest.split_once("} from ")?;
-        from.starts_with("\"ext:core/ops\"").then_some(names)
-    });
-    imports
-        .flat_map(|names| names.trim_start_matches('{').split(','))
-        .filter_map(|name| name.split_whitespace().next())
-        .map(|op| (op, script.position_of(op)))
-        .collect()
-}
-
 /// Whether `path` occurs as the start of a path, not in the middle of a longer one.
 fn is_absolute_in(text: &str, path: &str) -> bool {
     let longer = |before: char| before.is_alphanumeric() || "._-}/*".contains(before);
@@ -413,12 +302,6 @@ impl Text {
     /// `file:line`, as editors understand it.
     fn at(&self, line: usize) -> String {
         format!("{}:{line}", self.path)
-    }
-
-    /// Where a word first stands.
-    fn position_of(&self, word: &str) -> String {
-        let line = self.lines().find(|(_, text)| names(text, word)).map_or(1, |(line, _)| line);
-        self.at(line)
     }
 
     /// Its lines by number.
@@ -488,15 +371,6 @@ fn root() -> &'static Path {
 fn file(path: &str) -> Text {
     let content = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     Text { path: path.into(), content }
-}
-
-/// The files of `runtime-js/` that are loaded.
-fn scripts() -> Vec<Text> {
-    let mut files = files_under("runtime-js/");
-    let is_for_browsers =
-        |path: &str| ["client/", "dev/"].iter().any(|folder| path[11..].starts_with(folder));
-    files.retain(|file| file.path.ends_with(".js") && !is_for_browsers(&file.path));
-    files
 }
 
 /// What a relative import in a file of `runtime-js/` names, as a path in that folder.

@@ -1,10 +1,14 @@
-//! Frames from a handler to its client. Half of `runtime-js/port/client_port.js` and of the line half of `answer/answer.js`.
+//! Frames from a handler to its client.
+
+pub(crate) mod early;
+
+pub(crate) use early::EarlyMessages;
 
 use deno_core::{OpState, op2};
 use serde_json::value::RawValue;
 
-use super::exchange::exchange_id;
-use super::{Exchanges, OpError};
+use crate::ext::exchange::exchange_id;
+use crate::ext::{Exchanges, OpError};
 use liveline_proto::Envelope;
 use liveline_proto::{CloseCode, Input, Priority, QueuedFrame};
 

@@ -1,5 +1,5 @@
 //! WebSockets to other servers: what handlers open with `new WebSocket()`, and the lines of responses that they fetched.
-//! Half of `runtime-js/websocket/client.js`, and of the lines of `fetch/dial.js`.
+//! Half of `runtime-js/websocket/client.js`; `fetch/dial.js` opens lines with the same ops.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as Status
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::OpError;
+use crate::ext::OpError;
 use liveline_proto::{Close, CloseCode};
 
 /// How long a connection and its handshakes may take.
@@ -44,7 +44,7 @@ const NO_STATUS: u16 = 1005;
 
 /// Sockets that JavaScript may still use.
 #[derive(Default)]
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     open: HashMap<u32, Rc<Socket>>,
     /// A number is not used again, because JavaScript may hold on to it.
     next: u32,
@@ -69,7 +69,7 @@ struct Outbox {
 /// What happened on a socket.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-pub(super) enum SocketEvent {
+pub(crate) enum SocketEvent {
     Opened {
         protocol: String,
     },

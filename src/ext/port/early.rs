@@ -1,4 +1,4 @@
-//! What a client sends before its handler listens for it. Half of `runtime-js/port/client_port.js`.
+//! What a client sends before its handler listens for it.
 //!
 //! A message that no listener takes is kept, in order, until a listener for its type comes, or until the exchange ends.
 //! A line may have `--max-queue` bytes of them, and all lines together share the budget of request bodies. Over that,
@@ -12,9 +12,9 @@ use deno_core::{OpState, op2};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::exchange::exchange_id;
-use super::log::about;
-use super::{Exchanges, Held, OpError};
+use crate::ext::exchange::exchange_id;
+use crate::ext::log::about;
+use crate::ext::{Exchanges, Held, OpError};
 use crate::metrics::HANDLER;
 use liveline_proto::{Close, CloseCode, ExchangeId, FRAME_COST, InboundMessage};
 
@@ -23,7 +23,7 @@ const MAX_NAMES: usize = 16 * 1024;
 
 /// Messages of one line's client, in the order in which they came.
 #[derive(Debug)]
-pub(super) struct EarlyMessages {
+pub(crate) struct EarlyMessages {
     messages: VecDeque<InboundMessage>,
     bytes: usize,
     /// The same bytes, as all of the process are counted.

@@ -5,9 +5,10 @@ use deno_core::{OpState, op2};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
-use super::answer::{give, head};
-use super::exchange::exchange_id;
-use super::{Answer, Audience, Exchanges, OpError, lists};
+use crate::ext::answer::{give, head};
+use crate::ext::exchange::exchange_id;
+use crate::ext::{Exchanges, OpError};
+use crate::http::{Answer, Audience, lists};
 use liveline_proto::Frame;
 use liveline_proto::{Close, CloseCode, Input, LineId, Priority, QueuedFrame};
 
