@@ -1,8 +1,8 @@
 //! Many connections to one server, driven by one thread.
 //!
-//! What was read is not kept: a connection that waits costs the loader little. Sources are 127.0.1.1 and
-//! following, because one address has only some 28,000 ports, and so that a server's limits for one address
-//! meet no crowd.
+//! What was read is not kept, so that a waiting connection costs the generator little. The source addresses are
+//! 127.0.1.1 and following, because one address has only about 28,000 ports, and so that no connection is refused
+//! by a server's limit for one address.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,7 +13,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::dialect::{Phase, Step, Talk, Way};
+use super::protocol::{ConnectionState, Phase, Step, Transport};
 use crate::failure::{Outcome, While, fail};
 
 const SOURCES: usize = 200;
@@ -21,70 +21,70 @@ const SOURCES: usize = 200;
 const OPENING: usize = 100;
 const BUFFER: usize = 256 * 1024;
 const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
-/// How long nothing may happen while connections are opened.
+/// How long no event may come while connections are opened.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub struct Crowd {
+pub struct LoadGenerator {
     poll: Poll,
     events: Events,
     buffer: Box<[u8]>,
     server: SocketAddr,
-    members: Vec<Member>,
+    clients: Vec<Client>,
     /// How many are open, and how many have ended.
     pub open: usize,
     pub ended: usize,
     /// How many pings the server sent.
     pub pings: u64,
-    /// How the last one ended.
+    /// Why the last connection ended.
     pub last_end: String,
 }
 
-struct Member {
+struct Client {
     socket: Option<TcpStream>,
-    way: Rc<Way>,
+    transport: Rc<Transport>,
     phase: Phase,
-    /// The beginning of something that has not come completely.
+    /// Received bytes that are not a complete frame or head yet.
     unread: Vec<u8>,
-    talk: Talk,
-    said: u64,
+    state: ConnectionState,
+    sent: u64,
     pings: u64,
     source: Ipv4Addr,
-    /// Reads nothing at all.
-    deaf: bool,
+    /// Whether nothing is read from it.
+    non_reading: bool,
 }
 
-/// What happens to a connection.
-pub enum Happening<'a> {
-    /// The first bytes of the first answer are there.
+/// An event of one connection.
+pub enum ClientEvent<'a> {
+    /// The first bytes of the first answer have been received.
     Answered,
     Opened,
     Message(&'a [u8]),
     Ended,
 }
 
-/// A connection's mouth, for answers to what happens.
-pub struct Mouth<'a> {
-    way: &'a Way,
-    said: &'a mut u64,
+/// Sends on the connection that an event is about.
+pub struct Sender<'a> {
+    transport: &'a Transport,
+    sent: &'a mut u64,
     unsent: &'a mut Vec<u8>,
 }
 
-impl Mouth<'_> {
-    /// Says a text when the turn's news are read.
-    pub fn say(&mut self, text: &str) {
-        *self.said += 1;
-        self.way.say(text, *self.said, self.unsent);
+impl Sender<'_> {
+    /// Enqueues a message, which is sent when the turn's events are handled.
+    pub fn send(&mut self, text: &str) {
+        *self.sent += 1;
+        self.transport.send(text, *self.sent, self.unsent);
     }
 }
 
-impl Crowd {
+impl LoadGenerator {
     pub fn new(port: u16) -> Outcome<Self> {
         Ok(Self {
             poll: Poll::new().while_doing("creating an epoll")?,
             events: Events::with_capacity(4096),
             buffer: vec![0; BUFFER].into(),
             server: (Ipv4Addr::LOCALHOST, port).into(),
-            members: Vec::new(),
+            clients: Vec::new(),
             open: 0,
             ended: 0,
             pings: 0,
@@ -92,55 +92,63 @@ impl Crowd {
         })
     }
 
-    pub fn len(&self) -> usize {
-        self.members.len()
+    /// Fails if a connection has ended.
+    pub fn healthy(&self) -> Outcome {
+        match self.ended {
+            0 => Ok(()),
+            ended => fail(format!("{ended} connections ended: {}", self.last_end)),
+        }
     }
 
-    /// Begins one connection; its number is its place in the order of these calls.
-    pub fn begin(&mut self, way: &Rc<Way>) -> Outcome<usize> {
-        let index = self.members.len();
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Begins one connection. Connections are numbered in the order of these calls, from 0.
+    pub fn begin(&mut self, transport: &Rc<Transport>) -> Outcome<usize> {
+        let index = self.clients.len();
         let place = index % SOURCES;
-        let mut member = Member {
+        let mut client = Client {
             socket: None,
-            way: Rc::clone(way),
+            transport: Rc::clone(transport),
             phase: Phase::Open,
             unread: Vec::new(),
-            talk: Talk::default(),
-            said: 0,
+            state: ConnectionState::default(),
+            sent: 0,
             pings: 0,
             source: Ipv4Addr::new(127, 0, 1, 1 + place as u8),
-            deaf: false,
+            non_reading: false,
         };
-        member.phase = way.begin(&mut member.talk);
-        member.connect(self.server, &self.poll, index).while_doing("connecting")?;
-        if member.phase == Phase::Open {
+        client.phase = transport.begin(&mut client.state);
+        client.connect(self.server, &self.poll, index).while_doing("connecting")?;
+        if client.phase == Phase::Open {
             self.open += 1;
         }
-        self.members.push(member);
+        self.clients.push(client);
         Ok(index)
     }
 
-    /// Opens connections until there are so many, a few at a time, and waits until all are open.
-    pub fn grow(&mut self, to: usize, way: &Way) -> Outcome {
-        self.grow_and(to, way, &mut |_, _, _| {})
+    /// Opens connections until there are `to`, at most `OPENING` at a time, and waits until all are open.
+    pub fn grow(&mut self, to: usize, transport: &Transport) -> Outcome {
+        self.grow_and(to, transport, &mut |_, _, _| {})
     }
 
-    /// The same, and handles what happens meanwhile.
+    /// Like `grow`, and calls `on` for each event meanwhile.
     pub fn grow_and(
         &mut self,
         to: usize,
-        way: &Way,
-        on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
+        transport: &Transport,
+        on: &mut impl FnMut(usize, ClientEvent<'_>, &mut Sender<'_>),
     ) -> Outcome {
-        let way = Rc::new(way.clone());
-        let mut news = Instant::now();
+        let transport = Rc::new(transport.clone());
+        let mut last_event = Instant::now();
         let ended = self.ended;
         while self.open + self.ended < to || self.len() < to {
             while self.len() < to && self.len() - self.open - self.ended < OPENING {
-                self.begin(&way)?;
+                self.begin(&transport)?;
             }
             if self.turn(PATIENCE, on)? > 0 {
-                news = Instant::now();
+                last_event = Instant::now();
             }
             if self.ended > ended {
                 return fail(format!(
@@ -149,58 +157,55 @@ impl Crowd {
                     self.last_end
                 ));
             }
-            if news.elapsed() > PATIENCE {
-                return fail(format!(
-                    "{} of {to} connections were open when nothing came any more",
-                    self.open
-                ));
+            if last_event.elapsed() > PATIENCE {
+                return fail(format!("{} of {to} connections were open when no more events came", self.open));
             }
         }
         Ok(())
     }
 
-    /// Says a text now.
-    pub fn say(&mut self, index: usize, text: &str) {
-        let member = &mut self.members[index];
-        member.mouth().say(text);
-        if let Err(error) = member.flush() {
+    /// Sends a message at once.
+    pub fn send(&mut self, index: usize, text: &str) {
+        let client = &mut self.clients[index];
+        client.sender().send(text);
+        if let Err(error) = client.flush() {
             self.end(index, error.to_string());
         }
     }
 
-    /// Cuts a numbered line off, and comes back at once.
+    /// Closes the socket of a numbered line, and resumes the line on a new one.
     pub fn resume(&mut self, index: usize) -> Outcome {
-        let member = &mut self.members[index];
-        self.open -= usize::from(member.socket.is_some() && member.phase == Phase::Open);
-        member.hang_up();
-        member.unread.clear();
-        member.phase = member.way.resume(&mut member.talk);
-        member.connect(self.server, &self.poll, index).while_doing("connecting again")
+        let client = &mut self.clients[index];
+        self.open -= usize::from(client.socket.is_some() && client.phase == Phase::Open);
+        client.hang_up();
+        client.unread.clear();
+        client.phase = client.transport.resume(&mut client.state);
+        client.connect(self.server, &self.poll, index).while_doing("connecting again")
     }
 
-    /// Reads nothing more from a connection.
-    pub fn deafen(&mut self, index: usize) {
-        self.members[index].deaf = true;
+    /// Stops reading from a connection.
+    pub fn stop_reading(&mut self, index: usize) {
+        self.clients[index].non_reading = true;
     }
 
-    /// Reads again from a connection that was made deaf: only so can it hear that it was cut off.
-    pub fn listen_again(&mut self, index: usize) -> Outcome {
-        let member = &mut self.members[index];
-        member.deaf = false;
-        match &mut member.socket {
-            // What is there already is told once more.
+    /// Reads again from a connection, so that its end is noticed.
+    pub fn read_again(&mut self, index: usize) -> Outcome {
+        let client = &mut self.clients[index];
+        client.non_reading = false;
+        match &mut client.socket {
+            // Registering again reports bytes that were received before.
             Some(socket) => {
-                self.poll.registry().reregister(socket, Token(index), INTEREST).while_doing("listening")
+                self.poll.registry().reregister(socket, Token(index), INTEREST).while_doing("registering")
             }
             None => Ok(()),
         }
     }
 
-    /// Handles what happens until a time, and keeps on while there is anything.
+    /// Handles events until a time, and after it until none is left.
     pub fn run(
         &mut self,
         until: Instant,
-        on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
+        on: &mut impl FnMut(usize, ClientEvent<'_>, &mut Sender<'_>),
     ) -> Outcome {
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -211,13 +216,13 @@ impl Crowd {
         }
     }
 
-    /// Waits once, and handles what happened; returns how many connections it was about.
+    /// Waits once for events and handles them. Returns how many there were.
     pub fn turn(
         &mut self,
         patience: Duration,
-        on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
+        on: &mut impl FnMut(usize, ClientEvent<'_>, &mut Sender<'_>),
     ) -> Outcome<usize> {
-        // epoll counts in milliseconds, and rounds up: what is left is spun away, on a core of our own.
+        // epoll rounds up to milliseconds. The rest is spent spinning, on a core of the generator's own.
         let patience = Duration::from_millis(patience.as_millis() as u64);
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         match self.poll.poll(&mut events, Some(patience)) {
@@ -230,26 +235,26 @@ impl Crowd {
         for event in &events {
             count += 1;
             let index = event.token().0;
-            let member = &mut self.members[index];
-            let was_open = member.phase == Phase::Open;
-            if member.socket.is_none() {
+            let client = &mut self.clients[index];
+            let was_open = client.phase == Phase::Open;
+            if client.socket.is_none() {
                 continue;
             }
-            let result = match member.deaf {
-                false if event.is_readable() => member.read(&mut self.buffer, index, on),
+            let result = match client.non_reading {
+                false if event.is_readable() => client.read(&mut self.buffer, index, on),
                 true if event.is_read_closed() || event.is_error() => {
-                    Err("cut off while it read nothing".to_owned())
+                    Err("closed while it did not read".to_owned())
                 }
                 _ => Ok(()),
             };
-            let result = result.and_then(|()| member.reconnect(self.server, &self.poll, index));
-            let result = result.and_then(|()| member.flush().map_err(|error| error.to_string()));
-            self.pings += std::mem::take(&mut member.pings);
-            if !was_open && member.phase == Phase::Open {
+            let result = result.and_then(|()| client.reconnect(self.server, &self.poll, index));
+            let result = result.and_then(|()| client.flush().map_err(|error| error.to_string()));
+            self.pings += std::mem::take(&mut client.pings);
+            if !was_open && client.phase == Phase::Open {
                 self.open += 1;
             }
             if let Err(why) = result {
-                on(index, Happening::Ended, &mut member.mouth());
+                on(index, ClientEvent::Ended, &mut client.sender());
                 self.end(index, why);
             }
         }
@@ -258,18 +263,18 @@ impl Crowd {
     }
 
     fn end(&mut self, index: usize, why: String) {
-        let member = &mut self.members[index];
-        if member.socket.take().is_some() {
-            self.open -= usize::from(member.phase == Phase::Open);
+        let client = &mut self.clients[index];
+        if client.socket.take().is_some() {
+            self.open -= usize::from(client.phase == Phase::Open);
             self.ended += 1;
             self.last_end = why;
         }
     }
 }
 
-impl Member {
-    fn mouth(&mut self) -> Mouth<'_> {
-        Mouth { way: &self.way, said: &mut self.said, unsent: &mut self.talk.unsent }
+impl Client {
+    fn sender(&mut self) -> Sender<'_> {
+        Sender { transport: &self.transport, sent: &mut self.sent, unsent: &mut self.state.unsent }
     }
 
     fn connect(&mut self, to: SocketAddr, poll: &Poll, index: usize) -> io::Result<()> {
@@ -287,17 +292,17 @@ impl Member {
         Ok(())
     }
 
-    /// Reads all there is; an error ends the connection.
+    /// Reads everything that was received. An error ends the connection.
     fn read(
         &mut self,
         buffer: &mut [u8],
         index: usize,
-        on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
+        on: &mut impl FnMut(usize, ClientEvent<'_>, &mut Sender<'_>),
     ) -> Result<(), String> {
         loop {
             let Some(socket) = &mut self.socket else { return Ok(()) };
             let count = match socket.read(buffer) {
-                Ok(0) => return Err("closed without a word".to_owned()),
+                Ok(0) => return Err("closed without a close frame".to_owned()),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.to_string()),
@@ -312,27 +317,27 @@ impl Member {
                 let used = self.consume(&all, index, on)?;
                 self.unread = if used == all.len() { Vec::new() } else { all.split_off(used) };
             }
-            // A short read has emptied the socket: the next bytes are an event of their own.
+            // A short read has emptied the socket, so that the next bytes cause another event.
             if count < buffer.len() {
                 return Ok(());
             }
         }
     }
 
-    /// Takes what is complete; returns how much that was.
+    /// Handles the complete frames and heads. Returns how many bytes those were.
     fn consume(
         &mut self,
         bytes: &[u8],
         index: usize,
-        on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
+        on: &mut impl FnMut(usize, ClientEvent<'_>, &mut Sender<'_>),
     ) -> Result<usize, String> {
-        let way = Rc::clone(&self.way);
+        let transport = Rc::clone(&self.transport);
         if self.phase == Phase::Asking {
-            on(index, Happening::Answered, &mut self.mouth());
+            on(index, ClientEvent::Answered, &mut self.sender());
         }
         let mut used = 0;
         while used < bytes.len() {
-            match way.step(self.phase, &bytes[used..], &mut self.talk)? {
+            match transport.step(self.phase, &bytes[used..], &mut self.state)? {
                 Step::Wait => break,
                 Step::Skip(length) => used += length,
                 Step::Ping(length) => {
@@ -341,17 +346,17 @@ impl Member {
                 }
                 Step::Message(message, length) => {
                     used += length;
-                    on(index, Happening::Message(message), &mut self.mouth());
+                    on(index, ClientEvent::Message(message), &mut self.sender());
                 }
                 Step::Phase(phase, length) => {
                     used += length;
                     self.phase = phase;
                     if phase == Phase::Open {
-                        on(index, Happening::Opened, &mut self.mouth());
+                        on(index, ClientEvent::Opened, &mut self.sender());
                     }
                 }
                 Step::Join(path) => {
-                    self.phase = way.join(&path, &mut self.talk);
+                    self.phase = transport.join(&path, &mut self.state);
                     self.hang_up();
                     return Ok(bytes.len());
                 }
@@ -360,7 +365,7 @@ impl Member {
         Ok(used)
     }
 
-    /// Opens the line's own socket where the answer told its address.
+    /// Opens the line's socket, if an answer has just named its address.
     fn reconnect(&mut self, to: SocketAddr, poll: &Poll, index: usize) -> Result<(), String> {
         match self.socket {
             None => self.connect(to, poll, index).map_err(|error| error.to_string()),
@@ -368,22 +373,22 @@ impl Member {
         }
     }
 
-    /// Leaves without the long goodbye of TCP, which would keep the port.
+    /// Closes the socket with a reset, because a port stays occupied for minutes after an ordinary close.
     fn hang_up(&mut self) {
         if let Some(socket) = self.socket.take() {
-            // A socket that cannot be told closes like any other.
+            // If the option cannot be set, the socket is closed in the ordinary way.
             let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
-        let unsent = &mut self.talk.unsent;
+        let unsent = &mut self.state.unsent;
         while !unsent.is_empty() {
             match socket.write(unsent) {
                 Ok(count) if count == unsent.len() => unsent.clear(),
                 Ok(count) => drop(unsent.drain(..count)),
-                // The rest goes out when the socket says so.
+                // The rest is sent when the socket is writable again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -392,7 +397,7 @@ impl Member {
     }
 }
 
-impl Drop for Member {
+impl Drop for Client {
     fn drop(&mut self) {
         self.hang_up();
     }

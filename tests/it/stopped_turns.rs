@@ -1,10 +1,10 @@
 //! A turn that is stopped, because it runs too long or fills the heap, ends one exchange and costs the others nothing.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Line, PATIENCE, Site, handler, on_go};
+use crate::support::{Host, Line, Site, handler, on_go, read_until};
 
 /// Routes that are stopped, and one with a line that answers and counts what its isolate has answered.
 const HANDLER: &str = r#"
@@ -89,9 +89,7 @@ fn a_stream_whose_source_is_stopped_ends() {
              return new Response(new ReadableStream({{ {source} }}, {{ highWaterMark: 0 }}));"
         )))
         .serve();
-        let mut client = std::net::TcpStream::connect(host.address()).expect("the host accepts");
-        client.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("the host reads");
+        let mut client = host.begin("GET", "/");
 
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).expect("the end of the connection");
@@ -535,4 +533,23 @@ fn a_loop_of_long_steps_is_stopped() {
 
     assert_eq!(host.get("/").status, 500);
     assert_eq!(host.get("/fine").text(), "fine");
+}
+
+#[test]
+fn two_loops_at_once_are_both_ended() {
+    let host = Site::new()
+        .file("loop/handler.js", "export default () => { for (;;); }")
+        .file("fine/handler.js", r#"export default () => "fine""#)
+        .arg("--cpu-timeout=200ms")
+        .serve();
+
+    let mut looping = [host.begin("GET", "/loop"), host.begin("GET", "/loop")];
+    let heads = looping.each_mut().map(|stream| read_until(stream, "\r\n\r\n"));
+
+    for head in heads {
+        assert!(head.starts_with("HTTP/1.1 500"), "{head}");
+    }
+    for _ in 0..3 {
+        assert_eq!(host.get("/fine").text(), "fine");
+    }
 }

@@ -1,7 +1,7 @@
 //! Requests of strangers: whatever they send, nobody's handler fails because of it, and nothing stands in the log.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use crate::support::{Dice, Host, PATIENCE, Site};
@@ -50,7 +50,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 
 /// Sends bytes, waits for answers, and leaves. Returns everything that is answered.
 fn ask_and_leave(host: &Host, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(host.address()).expect("the host accepts");
+    let mut stream = host.connect();
     stream.set_read_timeout(Some(SILENCE)).expect("a timeout can be set");
     // The host may answer and close before it has read everything.
     let _ = stream.write_all(bytes);

@@ -1,26 +1,26 @@
-//! Where contestants are made: the scripts, and the cache folder that peers are installed into.
+//! What the groups share: the plan, the scripts, and the peers that are installed into `target/bench`.
 
 use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::contestants::{self, Contestant};
+use super::peers::{self, Peer};
 use super::plan::Plan;
 use super::server::{Launch, Ready};
 use crate::checkout::{Checkout, complete};
 use crate::failure::{Outcome, While, fail};
 
-pub struct Workshop<'a> {
+pub struct BenchSetup<'a> {
     pub checkout: &'a Checkout,
     pub plan: &'a Plan,
     pub folder: PathBuf,
     scripts: PathBuf,
-    /// Who was made already, or why not.
-    made: RefCell<Vec<(&'static str, Result<Contestant, String>)>>,
+    /// The peers that were looked for, and why some are not available.
+    made: RefCell<Vec<(&'static str, Result<Peer, String>)>>,
 }
 
-impl<'a> Workshop<'a> {
+impl<'a> BenchSetup<'a> {
     pub fn open(checkout: &'a Checkout, plan: &'a Plan) -> Outcome<Self> {
         let folder = checkout.target.join("bench");
         fs::create_dir_all(&folder).while_doing(format_args!("creating {}", folder.display()))?;
@@ -28,31 +28,31 @@ impl<'a> Workshop<'a> {
         Ok(Self { checkout, plan, folder, scripts, made: RefCell::default() })
     }
 
-    /// Those of the names that are wanted and can be had. Without ourselves there is nothing to compare.
-    pub fn gather(&self, names: &[&'static str]) -> Outcome<Vec<Contestant>> {
+    /// The peers of these names that the plan asks for and that are available. Liveline and the baseline must be.
+    pub fn gather(&self, names: &[&'static str]) -> Outcome<Vec<Peer>> {
         let mut all = Vec::new();
         for name in names.iter().copied().filter(|name| self.plan.wants(name)) {
             match self.make(name) {
-                Ok(contestant) => all.push(contestant),
-                Err(why) if name == contestants::LIVELINE || name == contestants::FLOOR => {
+                Ok(peer) => all.push(peer),
+                Err(why) if name == peers::LIVELINE || name == peers::BASELINE => {
                     return fail(format!("{name}: {why}"));
                 }
-                Err(why) => println!("{name} takes no part: {why}"),
+                Err(why) => println!("{name} is left out: {why}"),
             }
         }
         Ok(all)
     }
 
-    fn make(&self, name: &'static str) -> Result<Contestant, String> {
+    fn make(&self, name: &'static str) -> Result<Peer, String> {
         if let Some((_, known)) = self.made.borrow().iter().find(|(known, _)| *known == name) {
             return known.clone();
         }
-        let made = contestants::make(self, name).map_err(|failure| failure.to_string());
+        let made = peers::make(self, name).map_err(|failure| failure.to_string());
         self.made.borrow_mut().push((name, made.clone()));
         made
     }
 
-    /// Everyone who was made, for the head of the report.
+    /// The versions of the peers, for the head of the report.
     pub fn versions(&self) -> Vec<(&'static str, String)> {
         let made = self.made.borrow();
         made.iter().filter_map(|(name, made)| Some((*name, made.as_ref().ok()?.version.clone()))).collect()
@@ -72,8 +72,8 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// Installs packages into a folder of their own, so that npm removes nobody else's; returns their
-    /// `node_modules`.
+    /// Installs packages into a folder of their own, because npm removes packages that it was not asked for. Returns
+    /// the path of `node_modules`.
     pub fn npm(&self, name: &str, packages: &[&str]) -> Outcome<PathBuf> {
         let folder = self.folder.join(format!("npm-{name}"));
         let receipt = folder.join("installed.txt");

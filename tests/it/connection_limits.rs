@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Finished, Host, PATIENCE, Site, handler, on_go, without_sockets};
+use crate::support::{
+    Answer, Finished, Host, PATIENCE, Site, handler, on_go, read_to_close, without_sockets,
+};
 
 /// How many hostile clients there are at a time.
 const MANY: usize = 200;
@@ -41,26 +43,8 @@ fn with(arguments: &[&str]) -> Host {
         .serve()
 }
 
-fn connect(host: &Host) -> TcpStream {
-    let stream = TcpStream::connect(host.address()).expect("the host accepts");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-    stream
-}
-
 fn say(mut stream: &TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).expect("the host reads");
-}
-
-/// What the host says until it closes.
-#[track_caller]
-fn rest(mut stream: &TcpStream) -> String {
-    let mut heard = Vec::new();
-    match stream.read_to_end(&mut heard) {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-        Err(error) => panic!("{error} after {} bytes", heard.len()),
-    }
-    String::from_utf8_lossy(&heard).into_owned()
 }
 
 #[track_caller]
@@ -74,13 +58,13 @@ fn many_hang(text: &str, said: &str) {
     let host = impatient();
     let mut slow = Vec::new();
     for _ in 0..MANY {
-        let stream = connect(&host);
+        let stream = host.connect();
         say(&stream, text);
         slow.push(stream);
         is_well(&host);
     }
     for stream in &slow {
-        let heard = rest(stream);
+        let heard = read_to_close(stream);
         assert!(heard.starts_with(said) && heard.is_empty() == said.is_empty(), "{heard:?} after {text:?}");
     }
     is_well(&host);
@@ -107,7 +91,7 @@ fn a_body_that_does_not_come_is_a_408() {
 #[test]
 fn a_head_in_drops_has_one_limit_for_all_of_it() {
     let host = with(&["--header-timeout=600ms"]);
-    let stream = connect(&host);
+    let stream = host.connect();
 
     let heard = drip(&stream, "GET / HTTP/1.1\r\n", "X-A: 1\r\n");
 
@@ -120,7 +104,7 @@ fn a_body_in_drops_has_a_rate_to_keep() {
     let host = with(&["--body-timeout=600ms"]);
 
     for framing in ["Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"] {
-        let stream = connect(&host);
+        let stream = host.connect();
         let drop = if framing.starts_with('C') { "x" } else { "1\r\nx\r\n" };
         let heard = drip(&stream, &format!("POST /body HTTP/1.1\r\nHost: x\r\n{framing}"), drop);
         assert!(heard.starts_with("HTTP/1.1 408 "), "{heard}");
@@ -151,7 +135,7 @@ fn drop_in(mut stream: &TcpStream, drop: &str) {
 #[test]
 fn a_large_body_may_take_longer_than_the_limit() {
     let host = with(&["--body-timeout=200ms"]);
-    let mut stream = connect(&host);
+    let mut stream = host.connect();
     stream.set_read_timeout(Some(Duration::from_millis(40))).expect("a timeout can be set");
 
     say(&stream, "POST /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10240\r\n\r\n");
@@ -162,17 +146,17 @@ fn a_large_body_may_take_longer_than_the_limit() {
     }
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
 
-    assert!(rest(&stream).ends_with("10240"));
+    assert!(read_to_close(&stream).ends_with("10240"));
 }
 
 #[test]
 fn a_body_that_a_handler_has_no_use_for_is_not_waited_for() {
     let host = impatient();
-    let stream = connect(&host);
+    let stream = host.connect();
 
     say(&stream, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nxxx");
 
-    let heard = rest(&stream);
+    let heard = read_to_close(&stream);
     assert!(heard.starts_with("HTTP/1.1 200 ") && heard.ends_with("fine"), "{heard}");
 }
 
@@ -183,22 +167,22 @@ fn a_handler_may_say_what_a_late_body_means() {
         r#"export default (event) => event.request.text().catch((error) => `${error.name}: ${error.message}`);"#,
     );
     let host = site.arg("--body-timeout=100ms").serve();
-    let stream = connect(&host);
+    let stream = host.connect();
 
     say(&stream, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nxxx");
 
-    let heard = rest(&stream);
+    let heard = read_to_close(&stream);
     assert!(heard.contains("NetworkError") && heard.contains("too slowly"), "{heard}");
 }
 
 #[test]
 fn an_idle_connection_is_closed_and_says_nothing() {
     let host = with(&["--keep-alive-timeout=300ms"]);
-    let stream = connect(&host);
+    let stream = host.connect();
 
     say(&stream, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 
-    let heard = rest(&stream);
+    let heard = read_to_close(&stream);
     assert!(heard.ends_with("fine") && heard.matches("HTTP/1.1").count() == 1, "{heard}");
 }
 
@@ -206,7 +190,7 @@ fn an_idle_connection_is_closed_and_says_nothing() {
 #[test]
 fn a_connection_may_rest_longer_than_a_head_may_take() {
     let host = with(&["--header-timeout=100ms"]);
-    let mut stream = connect(&host);
+    let mut stream = host.connect();
 
     for _ in 0..2 {
         say(&stream, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -228,7 +212,7 @@ fn an_answer_that_nobody_reads_is_given_up() {
     let host = impatient();
     let mut streams = Vec::new();
     for _ in 0..20 {
-        let stream = connect(&host);
+        let stream = host.connect();
         say(&stream, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
         streams.push(stream);
         is_well(&host);
@@ -244,7 +228,7 @@ fn an_answer_that_nobody_reads_is_given_up() {
 #[test]
 fn memory_of_answers_that_nobody_reads_comes_back() {
     let host = impatient();
-    let streams: Vec<_> = (0..4).map(|_| connect(&host)).collect();
+    let streams: Vec<_> = (0..4).map(|_| host.connect()).collect();
     for stream in &streams {
         say(stream, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
     }
@@ -264,7 +248,7 @@ fn memory_of_answers_that_nobody_reads_comes_back() {
 #[test]
 fn an_answer_that_is_read_slowly_is_sent_to_its_end() {
     let host = with(&["--write-timeout=2s"]);
-    let mut stream = connect(&host);
+    let mut stream = host.connect();
     say(&stream, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 
     let mut got = 0;
@@ -281,7 +265,7 @@ fn an_answer_that_is_read_slowly_is_sent_to_its_end() {
 #[test]
 fn requests_whose_answers_nobody_reads_are_not_all_taken_in() {
     let host = impatient();
-    let mut stream = connect(&host);
+    let mut stream = host.connect();
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
 
     // Each asks for 64 MiB: after the first the host takes no more, and then it gives up.
@@ -298,7 +282,7 @@ fn requests_whose_answers_nobody_reads_are_not_all_taken_in() {
 #[test]
 fn an_address_has_so_many_connections_and_others_get_a_503() {
     let host = with(&["--max-connections-per-address=5"]);
-    let mut inside: Vec<_> = (0..5).map(|_| connect(&host)).collect();
+    let mut inside: Vec<_> = (0..5).map(|_| host.connect()).collect();
 
     // Served means that it was counted.
     for stream in &inside {
@@ -306,7 +290,7 @@ fn an_address_has_so_many_connections_and_others_get_a_503() {
         (&*stream).read_exact(&mut [0; 16]).expect("an answer");
     }
     for _ in 0..20 {
-        let heard = rest(&connect(&host));
+        let heard = read_to_close(host.connect());
         assert!(heard.starts_with("HTTP/1.1 503 ") && heard.contains("\r\nretry-after: "), "{heard}");
     }
     // One line for all of them.
@@ -320,13 +304,13 @@ fn an_address_has_so_many_connections_and_others_get_a_503() {
 #[test]
 fn there_are_so_many_connections_in_all() {
     let host = with(&["--max-connections=3", "--max-connections-per-address=0"]);
-    let mut inside: Vec<_> = (0..3).map(|_| connect(&host)).collect();
+    let mut inside: Vec<_> = (0..3).map(|_| host.connect()).collect();
     for stream in &inside {
         say(stream, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         (&*stream).read_exact(&mut [0; 16]).expect("an answer");
     }
 
-    assert!(rest(&connect(&host)).starts_with("HTTP/1.1 503 "));
+    assert!(read_to_close(host.connect()).starts_with("HTTP/1.1 503 "));
     inside.clear();
     until_well(&host);
 }
@@ -342,7 +326,7 @@ fn live_lines_count_as_connections() {
     // The connections of the two answers end in a while; then three places are left.
     let mut inside = Vec::new();
     until(|| {
-        let stream = connect(&host);
+        let stream = host.connect();
         let _ = (&stream).write_all(b"GET /fine HTTP/1.1\r\nHost: x\r\n\r\n");
         let mut status = [0; 13];
         match (&stream).read_exact(&mut status) {
@@ -352,7 +336,7 @@ fn live_lines_count_as_connections() {
         assert!(inside.len() < 4, "the lines did not count");
         inside.len() == 3
     });
-    assert!(rest(&connect(&host)).starts_with("HTTP/1.1 503 "));
+    assert!(read_to_close(host.connect()).starts_with("HTTP/1.1 503 "));
     drop((line, other));
     until_well(&host);
 }

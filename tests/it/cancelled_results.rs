@@ -1,8 +1,5 @@
 //! Results whose clients are gone by the time they are there.
 
-use std::io::Write as _;
-use std::net::TcpStream;
-
 use serde_json::json;
 
 use crate::support::{Host, Site};
@@ -35,8 +32,7 @@ fn site(body: &str) -> Host {
 
 /// Asks, and leaves as soon as the handler works.
 fn leave(host: &Host, method: &str) {
-    let mut stream = TcpStream::connect(host.address()).expect("a connection");
-    write!(stream, "{method} /work HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
+    let _stream = host.begin(method, "/work");
     host.log.next("working");
 }
 
