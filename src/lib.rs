@@ -22,6 +22,7 @@ mod browser;
 mod cli;
 mod config;
 mod dev;
+mod dialect;
 mod ext;
 mod http;
 mod lines;

@@ -29,10 +29,12 @@ pub(crate) struct Asset {
 }
 
 impl Asset {
+    /// A script.
     pub(crate) fn script(text: impl Into<Bytes>) -> Asset {
         Asset::new("text/javascript;charset=UTF-8", text)
     }
 
+    /// A text of JSON.
     pub(crate) fn json(text: String) -> Asset {
         Asset::new("application/json", text)
     }
@@ -98,7 +100,7 @@ impl Asset {
     }
 }
 
-/// Whether `gzip` is among the encodings, and not as one to be avoided.
+/// Whether `gzip` is among the accepted encodings.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lists = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).any(|item| {

@@ -8,11 +8,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::asset::Asset;
 use super::origins::Source;
 use super::resolver::{Resolver, Target};
-use crate::router::{Layout, is_server_handler};
+use crate::dialect;
+use crate::router::Layout;
 use liveline_compiler::facts::is_common_js;
 use liveline_compiler::{Diagnostic, transpile};
 
-/// Where modules are served.
+/// The path of modules.
 pub(super) const FOLDER: &str = "/.liveline/client/";
 
 /// Folders below [`FOLDER`]: the host's own modules, files of packages, and files outside of the routes folder to which
@@ -130,7 +131,7 @@ impl<'a> ClientModules<'a> {
 
     /// Why a file is not served to browsers, if it is not.
     fn refusal(&self, file: &Path) -> Option<String> {
-        if is_server_handler(file) {
+        if dialect::is_private(file) {
             return Some("it is a handler of the server, whose source no browser gets".to_owned());
         }
         if !is_in_package(file) && !file.starts_with(&self.layout.routes) {

@@ -10,6 +10,7 @@ pub(crate) type Origin = (PathBuf, usize, usize);
 
 /// The file from which a script was made.
 pub(crate) struct Source {
+    /// The file that the script was made of.
     pub file: PathBuf,
     /// The source map; `None` if the script is the file's own text.
     pub map: Option<Vec<u8>>,
