@@ -120,7 +120,8 @@ fn look_at(
         _ if facts.is_none() => return None,
         _ => survey.exports_of(&handler.path),
     };
-    let examined = dialect::Examined { file: &handler.path, exports: &exports, facts: facts.as_ref(), loads };
+    let examined =
+        dialect::HandlerFacts { file: &handler.path, exports: &exports, facts: facts.as_ref(), loads };
     let explanation = dialect::named(handler.dialect).explain(&examined);
     problems.add(explanation.problems);
     loads.then_some(explanation.answers)
