@@ -100,14 +100,14 @@ async fn serve_and_drain(
     pool: &Arc<Pool>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
 ) -> Result<(), CliError> {
-    let (doors, proxies) = (args.doors(), Proxies::new(args.trust_proxies.clone()));
+    let (limiter, proxies) = (args.limiter(), Proxies::new(args.trust_proxies.clone()));
     tokio::select! {
-        () = listener.accept(pool, &doors, &proxies) => {}
+        () = listener.accept(pool, &limiter, &proxies) => {}
         result = meanwhile => result?,
         _ = stop.next() => {}
     }
     // Who has connected already is served; who comes from here on sees at once that nobody listens.
-    let _ = tokio::task::unconstrained(listener.accept(pool, &doors, &proxies)).now_or_never();
+    let _ = tokio::task::unconstrained(listener.accept(pool, &limiter, &proxies)).now_or_never();
     drop(listener);
     tracing::info!("stopping: live lines are told to reconnect");
     tokio::select! {

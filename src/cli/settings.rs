@@ -18,7 +18,7 @@ use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Observer};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::Isolate;
-use crate::server::{Admission, Doors, Listener, Place, open_files};
+use crate::server::{ConnectionLimiter, Listener, Place, open_files};
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
 use liveline_store::{Databases, Location, Results, SessionStore};
@@ -92,11 +92,11 @@ impl Server {
         }
     }
 
-    /// Who is let in, and how many at a time.
-    pub(super) fn doors(&self) -> Doors {
+    /// How many connections there may be.
+    pub(super) fn limiter(&self) -> ConnectionLimiter {
         let args::Limits { max_connections, max_connections_per_address, .. } = self.limits;
         let total = max_connections.map(|most| most as usize).or_else(open_files::for_connections);
-        Doors::new(Admission::new(total, max_connections_per_address))
+        ConnectionLimiter::new(total, max_connections_per_address)
     }
 
     fn sessions(&self) -> Result<Sessions, CliError> {

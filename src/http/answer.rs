@@ -7,9 +7,10 @@ use hyper::header::{
 };
 use hyper::http::Extensions;
 
-use super::AnswerBody;
+use super::{AnswerBody, LineStream};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::{ERROR_HEAD, escaped as html_escaped};
+use liveline_proto::LineId;
 
 /// An HTTP answer without its connection.
 pub(crate) struct Answer {
@@ -22,6 +23,17 @@ pub(crate) struct Answer {
     pub nature: Nature,
     /// The answer as a document, where a page that shows another one gets the answer itself.
     pub document: Option<Box<Html>>,
+    /// What follows the head in place of the body.
+    pub continuation: Option<Continuation>,
+}
+
+/// A line that follows the head of an answer on its connection.
+#[derive(Debug)]
+pub(crate) enum Continuation {
+    /// The WebSocket that the handler answered with.
+    WebSocket(LineId),
+    /// The events of the line that the answer opened.
+    Stream(Box<LineStream>),
 }
 
 /// What an answer's body is to a browser.
@@ -61,7 +73,16 @@ impl Answer {
     pub(crate) fn empty(status: StatusCode) -> Answer {
         let (headers, extensions) = Default::default();
         let (body, nature) = (AnswerBody::Empty, Nature::Own);
-        Answer { status, headers, extensions, body, line_at: None, nature, document: None }
+        Answer {
+            status,
+            headers,
+            extensions,
+            body,
+            line_at: None,
+            nature,
+            document: None,
+            continuation: None,
+        }
     }
 
     /// A plain sentence; with the status of an error, about what went wrong.

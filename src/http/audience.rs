@@ -77,7 +77,7 @@ fn stream_in(accept: &str) -> Option<Format> {
     })
 }
 
-/// The answer goes on as a line; its connection tells the events after `first`.
+/// The events of a line that its answer carries, after the bytes in `first`.
 #[derive(Debug, Clone)]
 pub(crate) struct LineStream {
     pub line: LineId,

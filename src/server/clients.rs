@@ -14,7 +14,7 @@ use hyper::{Method, Uri};
 use slab::Slab;
 use socket2::SockRef;
 
-use super::worker::{Admitted, PermitError};
+use super::limiter::{Permit, PermitError};
 use crate::http::LINE_PATH;
 
 #[cfg(unix)]
@@ -35,8 +35,8 @@ pub(super) struct Clients {
 struct Entry {
     socket: RawSocket,
     progress: Arc<Progress>,
-    /// Given up when the connection closes, by whichever thread closes it.
-    place: Admitted,
+    /// Returned when the connection closes, by the thread that closes it.
+    permit: Permit,
 }
 
 /// How far a connection has come, and the request that it is at.
@@ -112,6 +112,10 @@ impl Progress {
         }
     }
 
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
+    }
+
     fn request(&self) -> String {
         let words = self.request.iter().map(|word| word.load(Ordering::Relaxed).to_le_bytes());
         let bytes: Vec<_> = words.flatten().take_while(|byte| *byte != 0).collect();
@@ -141,12 +145,12 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    /// See [`Permit::count_for`](super::Permit::count_for). A connection that has left counts elsewhere.
+    /// See [`Permit::count_for`]. A connection that has left counts elsewhere.
     pub(crate) fn count_for(&self, address: Option<IpAddr>) -> Result<(), PermitError> {
         let mut entries = self.clients.lock();
         // The key may be somebody else's by now.
         let entry = entries.get_mut(self.key).filter(|entry| Arc::ptr_eq(&entry.progress, &self.progress));
-        entry.map_or(Ok(()), |entry| entry.place.count_for(address))
+        entry.map_or(Ok(()), |entry| entry.permit.count_for(address))
     }
 }
 
@@ -155,7 +159,7 @@ impl Clients {
     pub(super) fn enlist(
         clients: &Arc<Clients>,
         stream: &TcpStream,
-        place: Admitted,
+        permit: Permit,
         has_read: bool,
     ) -> Enlisted {
         let progress = Arc::new(Progress::default());
@@ -166,7 +170,7 @@ impl Clients {
         let socket = stream.as_raw_fd();
         #[cfg(windows)]
         let socket = stream.as_raw_socket();
-        let key = clients.lock().insert(Entry { socket, progress: progress.clone(), place });
+        let key = clients.lock().insert(Entry { socket, progress: progress.clone(), permit });
         Enlisted { clients: clients.clone(), key, progress, has_left: false }
     }
 
@@ -199,7 +203,7 @@ impl Clients {
             }
             // The descriptor stays open until the thread ends, so that nothing is reset that the client has not read.
             let _ = socket.shutdown(Shutdown::Write);
-            drop(entry.place);
+            drop(entry.permit);
         }
         abandoned
     }
@@ -216,8 +220,8 @@ impl Enlisted {
     }
 
     /// Leaves, because the connection goes on elsewhere, with its place. None if it was ended by another thread.
-    pub(crate) fn leave(mut self) -> Option<Admitted> {
-        self.take().map(|entry| entry.place)
+    pub(crate) fn leave(mut self) -> Option<Permit> {
+        self.take().map(|entry| entry.permit)
     }
 
     fn take(&mut self) -> Option<Entry> {

@@ -12,8 +12,8 @@ use futures_util::future::join_all;
 use socket2::TcpKeepalive;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::admission::{Doors, NowAndThen};
-use super::{Admitted, Connection, Pool};
+use super::limiter::{ConnectionLimiter, Permit};
+use super::{Connection, Pool};
 use crate::trust::{Peer, Proxies};
 
 /// What clients hear for whom there is no place.
@@ -155,22 +155,22 @@ impl Listener {
         self.name.as_ref().map_or_else(|| first.to_string(), |name| format!("{name}:{}", first.port()))
     }
 
-    /// Hands connections to the pool for as long as the future is polled, `doors` permitting.
-    pub(crate) async fn accept(&self, pool: &Arc<Pool>, doors: &Doors, proxies: &Proxies) {
-        let each = self.listeners.iter().map(|listener| accept_at(listener, pool, doors, proxies));
+    /// Hands connections to the pool for as long as the future is polled, as far as the limiter admits them.
+    pub(crate) async fn accept(&self, pool: &Arc<Pool>, limiter: &ConnectionLimiter, proxies: &Proxies) {
+        let each = self.listeners.iter().map(|listener| accept_at(listener, pool, limiter, proxies));
         join_all(each).await;
     }
 }
 
-async fn accept_at(listener: &TcpListener, pool: &Arc<Pool>, doors: &Doors, proxies: &Proxies) {
-    let (mut refused, mut failed) = (NowAndThen::default(), NowAndThen::default());
+async fn accept_at(listener: &TcpListener, pool: &Arc<Pool>, limiter: &ConnectionLimiter, proxies: &Proxies) {
+    let (mut refused, mut failed) = (LogThrottle::default(), LogThrottle::default());
     loop {
         let accepted = match listener.accept().await {
-            Ok((stream, peer)) => match doors.admit(counted(peer, proxies)) {
-                Ok(place) => admitted(stream, peer_at(peer, proxies), Box::new(place)),
+            Ok((stream, peer)) => match limiter.admit(counted(peer, proxies)) {
+                Ok(permit) => admitted(stream, peer_at(peer, proxies), permit),
                 Err(reason) => {
                     turn_away(stream);
-                    if let Some(count) = refused.happened(Instant::now()) {
+                    if let Some(count) = refused.count(Instant::now()) {
                         tracing::warn!("{count} connections refused, the last from {}: {reason}", peer.ip());
                     }
                     continue;
@@ -181,7 +181,7 @@ async fn accept_at(listener: &TcpListener, pool: &Arc<Pool>, doors: &Doors, prox
         match accepted {
             Ok(connection) => pool.accept(connection),
             Err(error) => {
-                if let Some(count) = failed.happened(Instant::now()) {
+                if let Some(count) = failed.count(Instant::now()) {
                     tracing::warn!("{count} connections were not accepted: {error}");
                 }
                 // Out of file descriptors, most likely: others have to close first.
@@ -216,10 +216,10 @@ fn counted(address: SocketAddr, proxies: &Proxies) -> Option<IpAddr> {
     (!peer.is_proxy).then_some(peer.address)
 }
 
-fn admitted(stream: TcpStream, peer: Peer, place: Admitted) -> io::Result<Connection> {
+fn admitted(stream: TcpStream, peer: Peer, permit: Permit) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     // The worker registers the socket with a reactor of its own.
-    Ok(Connection { stream: stream.into_std()?, peer, is_fresh: true, read: Bytes::new(), place })
+    Ok(Connection { stream: stream.into_std()?, peer, is_fresh: true, read: Bytes::new(), permit })
 }
 
 /// Says why, as far as that can be done without waiting, and closes.
@@ -243,6 +243,43 @@ fn prepare(listener: &TcpListener, patience: Duration) -> io::Result<()> {
     #[cfg(not(target_os = "linux"))]
     let _ = patience;
     Ok(())
+}
+
+/// How often an event that clients cause is logged.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Counts an event that clients cause, so that the log has it now and then: clients must not be able to fill the log.
+#[derive(Debug, Default)]
+struct LogThrottle {
+    logged: Option<Instant>,
+    count: u64,
+}
+
+impl LogThrottle {
+    /// Counts one event. Returns the count since the last line in the log, if it is time for another one.
+    fn count(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        if self.logged.is_some_and(|logged| now.duration_since(logged) < LOG_EVERY) {
+            return None;
+        }
+        self.logged = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
+#[cfg(test)]
+mod throttle_tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_often_is_logged_now_and_then() {
+        let (mut refused, start) = (LogThrottle::default(), Instant::now());
+
+        assert_eq!(refused.count(start), Some(1));
+        assert_eq!(refused.count(start), None);
+        assert_eq!(refused.count(start + LOG_EVERY / 2), None);
+        assert_eq!(refused.count(start + LOG_EVERY), Some(3));
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`Listener`] | one or more bound addresses |
 //! | [`Place`] | an address, or a name that has some |
-//! | [`Doors`], [`Admission`] | how many connections are let in, in all and from one address |
+//! | [`ConnectionLimiter`], `Permit` | how many connections there may be, in all and from one address |
 //! | [`open_files`] | how many the system allows |
 //! | [`Pool`] | the current generation of workers, replaced on reload and on loss |
 //! | [`Worker`] | one thread: a tokio runtime, an isolate, and its share of the connections |
@@ -16,28 +16,35 @@
 //! **Invariant:** a request runs to completion on the thread that read it. A new generation is a new thread; nothing of
 //! an old one is changed.
 
-mod admission;
+mod access_log;
+mod assets;
+mod browser_request;
+mod caller;
 mod clients;
+mod completion;
 mod connection;
+mod context;
 mod csrf;
-mod dev;
-mod line;
+mod dev_endpoint;
+mod instrumented;
+mod limiter;
+mod line_endpoint;
 mod listener;
-mod note;
-mod observed;
 pub(crate) mod open_files;
 mod outside;
-mod pace;
 mod parts;
 mod pool;
 mod proxied;
+mod reply;
 mod requester;
+mod rewind;
 mod service;
+mod timeouts;
 mod upgrade;
 mod worker;
 
-pub(crate) use admission::{Admission, Doors};
 pub(crate) use clients::{Counted, Enlisted, Progress};
+pub(crate) use limiter::{ConnectionLimiter, PermitError};
 pub(crate) use listener::{ListenError, Listener, Place};
 pub(crate) use pool::{Pool, Reloaded};
-pub(crate) use worker::{Admitted, Called, Connection, Permit, PermitError, Taken, Worker};
+pub(crate) use worker::{Called, Connection, Taken, Worker};

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +14,7 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::clients::{Clients, Enlisted};
+use super::limiter::Permit;
 use super::outside::Outside;
 use super::{Pool, connection};
 use crate::config::Settings;
@@ -38,26 +38,7 @@ pub(crate) struct Connection {
     /// What was read from the stream already.
     pub read: Bytes,
     /// Travels with the stream, also when that becomes a line.
-    pub place: Admitted,
-}
-
-/// A connection's place among those that the listener admits. It is given up when this is dropped.
-pub(crate) trait Permit: std::fmt::Debug + Send {
-    /// From here on the connection counts for this address, or with `None` for the whole alone. Where the address has
-    /// as many as it may have, everything stays as it is, and the error says so.
-    fn count_for(&mut self, address: Option<IpAddr>) -> Result<(), PermitError>;
-}
-
-/// The [`Permit`] of a connection.
-pub(crate) type Admitted = Box<dyn Permit>;
-
-/// Why a connection has no place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PermitError {
-    #[error("there are {0} already (see --max-connections)")]
-    Full(usize),
-    #[error("its address has {0} already (see --max-connections-per-address)")]
-    Address(u32),
+    pub permit: Permit,
 }
 
 /// A connection that a worker has taken in.
@@ -314,8 +295,8 @@ impl Worker {
 
     /// Takes a connection in. It counts from here on, before its task has run.
     fn take(self: &Rc<Self>, connection: Connection) {
-        let Connection { stream, peer, is_fresh, read, place } = connection;
-        let enlisted = Clients::enlist(&self.outside.clients, &stream, place, !read.is_empty());
+        let Connection { stream, peer, is_fresh, read, permit } = connection;
+        let enlisted = Clients::enlist(&self.outside.clients, &stream, permit, !read.is_empty());
         let taken = Taken { stream, peer, is_fresh, read, enlisted };
         let worker = self.clone();
         worker.connections.set(worker.connections.get() + 1);

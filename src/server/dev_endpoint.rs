@@ -16,13 +16,13 @@ use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::connection::{Carried, Shared};
-use super::line;
-use super::upgrade::Handshake;
+use super::caller::own_origin;
+use super::context::Context;
+use super::reply::{Outgoing, Protocol};
 use crate::browser::{Origin, origin_in};
 use crate::dev::editor::{self, Place};
 use crate::dev::{Dev, Moment, PATH, SCRIPT, Socket, inject};
-use crate::http::{Answer, AnswerBody, Chunk, asks_for_websocket, prefers_html};
+use crate::http::{Answer, AnswerBody, Chunk, Handshake, asks_for_websocket, prefers_html};
 use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
 
@@ -55,20 +55,22 @@ pub(super) fn covers(path: &str) -> bool {
 
 /// Answers a request to one of them.
 pub(super) async fn answer(
-    shared: Rc<Shared>,
+    context: Rc<Context>,
     dev: Arc<Dev>,
     requester: Requester,
     request: Request<Incoming>,
-) -> Answer {
+) -> Outgoing {
     let path = request.uri().path();
-    match (request.method().as_str(), &path[PATH.len()..]) {
-        ("GET", "") => listen(&shared, &dev, requester, &request),
+    let answer = match (request.method().as_str(), &path[PATH.len()..]) {
+        ("GET", "") => {
+            return listen(&context, &dev, requester, &request).unwrap_or_else(|answer| (*answer).into());
+        }
         ("GET" | "HEAD", "/page.js") => script(),
-        ("POST", "/open") if !is_local(&shared, requester) => Answer::text(
+        ("POST", "/open") if !is_local(&context, requester) => Answer::text(
             StatusCode::FORBIDDEN,
             "Only who sits at this machine can open files in its editor.\n",
         ),
-        ("POST", "/open" | "/source") if !is_own_page(&shared, requester, request.headers()) => {
+        ("POST", "/open" | "/source") if !is_own_page(&context, requester, request.headers()) => {
             Answer::text(StatusCode::FORBIDDEN, "Only a page of this site may ask for that.\n")
         }
         ("POST", "/open") => match asked(request).await {
@@ -76,36 +78,39 @@ pub(super) async fn answer(
             None => Answer::text(StatusCode::BAD_REQUEST, "Say which place, as JSON.\n"),
         },
         ("POST", "/source") => match asked(request).await {
-            Some(asked) => source(&shared, asked).await,
+            Some(asked) => source(&context, asked).await,
             None => Answer::text(StatusCode::BAD_REQUEST, "Say which place, as JSON.\n"),
         },
         _ => Answer::text(StatusCode::NOT_FOUND, "There is nothing here for developers.\n"),
-    }
+    };
+    answer.into()
 }
 
-/// The page listens from now on.
-fn listen(shared: &Shared, dev: &Arc<Dev>, requester: Requester, request: &Request<Incoming>) -> Answer {
+/// Opens the WebSocket on which a page receives the messages of `dev`.
+fn listen(
+    context: &Context,
+    dev: &Arc<Dev>,
+    requester: Requester,
+    request: &Request<Incoming>,
+) -> Result<Outgoing, Box<Answer>> {
     let headers = request.headers();
     if !asks_for_websocket(request.method(), headers) {
         let mut answer =
             Answer::text(StatusCode::UPGRADE_REQUIRED, "Pages in development connect a WebSocket here.\n");
         answer.headers.insert(hyper::header::UPGRADE, HeaderValue::from_static("websocket"));
-        return answer;
+        return Err(answer.into());
     }
-    if !is_own_page(shared, requester, headers) {
-        return Answer::text(StatusCode::FORBIDDEN, "Only a page of this site may listen.\n");
+    if !is_own_page(context, requester, headers) {
+        return Err(Answer::text(StatusCode::FORBIDDEN, "Only a page of this site may listen.\n").into());
     }
-    let handshake = match Handshake::read(request.version(), headers) {
-        Ok(handshake) => handshake,
-        Err(error) => return error.into(),
-    };
+    let handshake = Handshake::read(request.version(), headers).map_err(|error| Box::new(error.into()))?;
     let Some(socket) = Socket::open(dev) else {
-        return Answer::text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages listen already.\n");
+        let text = "Too many pages listen already.\n";
+        return Err(Answer::text(StatusCode::SERVICE_UNAVAILABLE, text).into());
     };
-    shared.carried.set(Some(Carried::Dev(socket, Vec::new())));
     let mut answer = Answer::empty(StatusCode::SWITCHING_PROTOCOLS);
     handshake.accept(&mut answer.headers);
-    answer
+    Ok(Outgoing::upgrade(answer, Protocol::Dev(socket)))
 }
 
 fn script() -> Answer {
@@ -118,15 +123,15 @@ fn script() -> Answer {
 }
 
 /// Whether who asks is at this machine, also by the word of a proxy.
-fn is_local(shared: &Shared, requester: Requester) -> bool {
-    shared.peer.address.is_loopback() && requester.address.is_loopback()
+fn is_local(context: &Context, requester: Requester) -> bool {
+    context.peer.address.is_loopback() && requester.address.is_loopback()
 }
 
 /// Whether a page of this very site asks: what it gets shows source, and what it does starts a program.
-fn is_own_page(shared: &Shared, requester: Requester, headers: &HeaderMap) -> bool {
+fn is_own_page(context: &Context, requester: Requester, headers: &HeaderMap) -> bool {
     let is_said = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
     let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    let own = line::own_origin(shared, requester, headers);
+    let own = own_origin(&context.worker.settings.trust, requester, headers);
     let is_same = origin.zip(own).is_some_and(|(origin, own)| {
         // Where nobody says by which scheme the page came, that makes no difference.
         let bare =
@@ -156,9 +161,9 @@ fn open(dev: &Dev, asked: &Value) -> Answer {
 }
 
 /// Where frames of a stack in the browser stand in the files that they were made of, and the lines around the first.
-async fn source(shared: &Rc<Shared>, asked: Value) -> Answer {
-    let site = shared.worker.site.clone();
-    let public = shared.worker.settings.layout.public.clone();
+async fn source(context: &Rc<Context>, asked: Value) -> Answer {
+    let site = context.worker.site.clone();
+    let public = context.worker.settings.layout.public.clone();
     let found = tokio::task::spawn_blocking(move || {
         let frames = asked["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
         let places = frames.iter().take(MAX_FRAMES).map(|frame| {
@@ -198,7 +203,7 @@ pub(super) fn broken(dev: &Dev, headers: &HeaderMap) -> Answer {
 }
 
 /// Says in an answer of code that serves on that what was saved since does not load.
-pub(super) fn tell_stale(dev: &Dev, answer: &mut Answer) {
+pub(super) fn mark_stale(dev: &Dev, answer: &mut Answer) {
     let Some(text) = dev.stale() else { return };
     let text: String =
         text.chars().map(|it| if it.is_ascii_graphic() { it } else { ' ' }).take(300).collect();

@@ -1,0 +1,41 @@
+//! The visitor that a request is from, and the page that sent it.
+
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
+
+use crate::config::Settings;
+use crate::trust::{Requester, Trust};
+use liveline_proto::Visitor;
+
+/// Who may use a line is decided by these.
+pub(super) struct Caller {
+    pub visitor: Visitor,
+    /// The request's `Origin`.
+    pub origin: Option<String>,
+    /// The origin that the request is for, which `origin` is compared with.
+    pub own: Option<String>,
+    /// The browser itself says that the page is of another origin.
+    pub is_cross_origin: bool,
+}
+
+impl Caller {
+    pub(super) fn of(settings: &Settings, requester: Requester, headers: &HeaderMap) -> Caller {
+        let sessions = &settings.sessions;
+        let session = sessions.of(headers).map(|id| sessions.name(&id));
+        let visitor = Visitor { session, address: requester.address };
+        let origin = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null").to_owned());
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let is_cross_origin = matches!(site, Some(b"cross-site" | b"same-site"));
+        let own = own_origin(&settings.trust, requester, headers);
+        Caller { visitor, origin, own, is_cross_origin }
+    }
+
+    pub(super) fn origin_and_own(&self) -> (Option<&str>, Option<&str>) {
+        (self.origin.as_deref(), self.own.as_deref())
+    }
+}
+
+/// The origin that a request is for. See [`Trust::own_origin`].
+pub(super) fn own_origin(trust: &Trust, requester: Requester, headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    trust.own_origin(host, requester.is_secure)
+}
