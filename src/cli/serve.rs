@@ -11,7 +11,7 @@ use super::{CliError, banner, browser, print, trim};
 use crate::config::Settings;
 use crate::ext::Mode;
 use crate::metrics::{self, Endpoint, Observer, output};
-use crate::server::{Listener, Pool, Reloaded};
+use crate::server::{Listener, Pool, Reloaded, Trigger};
 use crate::trust::Proxies;
 
 pub(super) async fn run(args: Server) -> Result<(), CliError> {
@@ -20,11 +20,11 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let settings = args.settings(Mode::Production, listener.addresses())?;
     let figures = Figures::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
-    let load = async { Ok(pool.reload().await.map(drop)?) };
+    let load = async { Ok(pool.reload(Trigger::Request).await.map(drop)?) };
     let reload = async {
         loop {
             told_to_reload.next().await;
-            match pool.reload().await {
+            match pool.reload(Trigger::Request).await {
                 Ok(Reloaded { took, handlers, .. }) => {
                     tracing::info!("reloaded in {} ms ({handlers} handlers)", took.as_millis());
                 }

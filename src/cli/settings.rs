@@ -18,7 +18,7 @@ use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Observer};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::Isolate;
-use crate::server::{ConnectionLimiter, Listener, Place, open_files};
+use crate::server::{BindHost, ConnectionLimiter, Listener, open_files};
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
 use liveline_store::{Databases, Location, Results, SessionStore};
@@ -45,7 +45,7 @@ impl Server {
     /// Takes its port, where the arguments or the environment say.
     pub(super) async fn listen(&self) -> Result<Listener, CliError> {
         let place = match &self.host {
-            Some(host) if *host != Place::Name(String::new()) => host.clone(),
+            Some(host) if *host != BindHost::Name(String::new()) => host.clone(),
             _ => place_of_environment(std::env::var("HOST").ok().as_deref()),
         };
         Ok(Listener::bind(&place, self.port, self.limits.write_timeout).await?)
@@ -117,16 +117,16 @@ impl Server {
 
 /// Where to listen where nobody says so. Platforms put an address into `HOST`, shells the name of the machine or of its
 /// kind, which is no word on where to listen.
-fn place_of_environment(host: Option<&str>) -> Place {
-    let Ok(place) = host.unwrap_or_default().parse::<Place>();
+fn place_of_environment(host: Option<&str>) -> BindHost {
+    let Ok(place) = host.unwrap_or_default().parse::<BindHost>();
     match place {
-        Place::Address(_) => place,
-        Place::Name(_) if place.is_localhost() => place,
-        Place::Name(name) => {
+        BindHost::Address(_) => place,
+        BindHost::Name(_) if place.is_localhost() => place,
+        BindHost::Name(name) => {
             if !name.is_empty() {
                 tracing::debug!("HOST is `{name}`, which is no address: see --host and LIVELINE_HOST");
             }
-            Place::Address(Ipv4Addr::LOCALHOST.into())
+            BindHost::Address(Ipv4Addr::LOCALHOST.into())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Redirects that a page cannot follow by `fetch`, because they leave its origin.
+//! Redirects to other origins, which a page cannot follow by `fetch`.
 
 use hyper::StatusCode;
 use hyper::Uri;
@@ -9,7 +9,7 @@ use super::Answer;
 use liveline_proto::is_same_origin;
 
 const POLICY: HeaderName = HeaderName::from_static("x-redirect-policy");
-/// The status that the redirect would have had.
+/// The status of the redirect that became a 200.
 pub(crate) const X_REDIRECT_CODE: HeaderName = HeaderName::from_static("x-redirect-code");
 
 /// A page's wish to read where a redirect to another host leads, instead of following it.

@@ -1,4 +1,4 @@
-//! What a request has to be before anything is done for it (RFC 9112 sections 3, 6 and 7), beyond what hyper sees to.
+//! What is required of every request (RFC 9112 sections 3, 6 and 7), beyond what hyper checks.
 
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
@@ -6,7 +6,7 @@ use hyper::{Method, Request, StatusCode, Uri, Version};
 use super::{Answer, LINE_PATH};
 use liveline_proto::http1::{Unreadable, is_host, is_resolved};
 
-/// Why a request is answered without being served. Its connection ends with the answer.
+/// Why a request is refused. Its connection ends with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RequestError {
     #[error("The request's head can be read in two ways.")]
@@ -51,7 +51,7 @@ impl RequestError {
     }
 }
 
-/// Checks a request. From here on its `Host` header is the one host that it is for, and its cookies stand in one header.
+/// Checks a request. From here on its `Host` header is the one host that it is for, and its cookies are in one header.
 pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), RequestError> {
     check_coding(request.headers())?;
     check_host(request.headers(), request.version())?;
@@ -66,19 +66,18 @@ pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// Proxies that speak HTTP/2 may split cookies into fields, which are joined otherwise than those of lists (RFC 9113
-/// section 8.2.3).
+/// Proxies that speak HTTP/2 may split cookies into several fields, which are joined by `; ` (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     let (Some(first), Some(second)) = (fields.next(), fields.next()) else { return };
     let all: Vec<_> = [first, second].into_iter().chain(fields).collect();
-    // What stood in headers can stand in one.
+    // The bytes come from headers, so they are valid in one.
     if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
         headers.insert(COOKIE, joined);
     }
 }
 
-/// Whether it asks about the server as a whole: `OPTIONS *`.
+/// Whether a request is for the server as a whole: `OPTIONS *`.
 pub(crate) fn is_of_server<B>(request: &Request<B>) -> bool {
     request.uri().path() == "*"
 }
@@ -103,7 +102,7 @@ fn check_host(headers: &HeaderMap, version: Version) -> Result<(), RequestError>
     }
 }
 
-/// A page's origin decides what it may do here, so there is no choice of two.
+/// A page's origin decides what it may do here, so a request must not have two.
 fn check_origin(headers: &HeaderMap) -> Result<(), RequestError> {
     let mut values = headers.get_all(ORIGIN).iter();
     match (values.next(), values.next()) {
@@ -112,9 +111,9 @@ fn check_origin(headers: &HeaderMap) -> Result<(), RequestError> {
     }
 }
 
-/// Checks what is asked for. Returns its host where that stands here, which then counts (RFC 9112 section 3.2.2).
+/// Checks the target. Returns its host if it has one, which takes the place of `Host` (RFC 9112 section 3.2.2).
 fn check_target(uri: &Uri, method: &Method) -> Result<Option<HeaderValue>, RequestError> {
-    // The host's own addresses are compared as they are, and lead nowhere else.
+    // The host's own addresses are compared as they are, and no file is opened for them.
     if !uri.path().starts_with(LINE_PATH) && !is_resolved(uri.path()) {
         return Err(RequestError::Path);
     }
@@ -122,7 +121,7 @@ fn check_target(uri: &Uri, method: &Method) -> Result<Option<HeaderValue>, Reque
         let is_path = uri.path().starts_with('/') || (*method == Method::OPTIONS && uri.path() == "*");
         return if is_path { Ok(None) } else { Err(RequestError::Target) };
     };
-    // Without a scheme it is the target of a CONNECT.
+    // A target with an authority and no scheme is that of a CONNECT.
     if !matches!(uri.scheme_str(), Some("http" | "https")) || !is_host(authority.as_str().as_bytes()) {
         return Err(RequestError::Target);
     }

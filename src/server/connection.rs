@@ -18,13 +18,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::accepted::Accepted;
 use super::context::Context;
 use super::instrumented::{Instrumented, InstrumentedBody, Monitor};
 use super::reply::{Reply, Upgrade};
 use super::rewind::Rewind;
 use super::service::{self, Replying};
 use super::timeouts::{ConnectionTimeouts, Late};
-use super::{Connection, Taken, Worker, proxied};
+use super::{TableEntry, Worker, proxied};
 use crate::trust::Peer;
 
 /// The answer to a client whose request does not come to its end in time.
@@ -45,19 +46,22 @@ const LINGER_BYTES: usize = 8 * 1024;
 
 /// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
 /// runtime of the live lines.
-pub(super) async fn serve(worker: Rc<Worker>, connection: Taken) {
+pub(super) async fn serve(worker: Rc<Worker>, connection: Accepted<TableEntry>) {
     if let Err(error) = serve_connection(worker, connection).await {
         tracing::debug!("connection: {error}");
     }
 }
 
-async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), ConnectionError> {
+async fn serve_connection(
+    worker: Rc<Worker>,
+    connection: Accepted<TableEntry>,
+) -> Result<(), ConnectionError> {
     let began = Instant::now();
     let Some(Opened { stream, peer }) = open(&worker, connection, began).await? else { return Ok(()) };
     let limits = &worker.settings.limits;
-    let counted = peer.is_proxy.then(|| stream.enlisted.counted());
+    let permit = peer.is_proxy.then(|| stream.entry.permit());
     let timeouts = ConnectionTimeouts::new(limits, began);
-    let monitor = Rc::new(Monitor::new(timeouts, stream.enlisted.progress.clone(), counted));
+    let monitor = Rc::new(Monitor::new(timeouts, stream.entry.progress.clone(), permit));
     let arrived_at = stream.stream.local_addr().ok().map(|address| address.ip());
     let context = Rc::new(Context { worker: worker.clone(), peer, arrived_at, monitor: monitor.clone() });
     let upgrade = Rc::new(RefCell::new(None));
@@ -71,7 +75,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
     let (end, idle_since_retiring) = drive(&mut http, &worker, &monitor, &upgrade, began).await;
 
     let parts = http.into_parts();
-    let Rewind { read, enlisted, stream } = parts.io.into_inner().stream;
+    let Rewind { read, entry, stream } = parts.io.into_inner().stream;
     let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };
     match (end, upgrade.take()) {
         (End::Late(late), upgrade) => {
@@ -83,14 +87,14 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
         }
         (End::Upgraded | End::Served(_), Some(upgrade)) => {
             // Where another thread has ended the connection, it has ended the line, too.
-            let Some(permit) = enlisted.leave() else { return Ok(()) };
+            let Some(permit) = entry.leave() else { return Ok(()) };
             upgrade.serve(&worker.settings.hub, stream, read, permit, limits.frame)?;
         }
         // Where the client closed at the same moment, the next worker sees the end of the stream.
         (End::Served(Ok(())), None) if idle_since_retiring == Some(monitor.answers()) => {
-            if let Some(permit) = enlisted.leave() {
+            if let Some(holds) = entry.leave() {
                 let stream = stream.into_std()?;
-                worker.pass_on(Connection { stream, peer, is_fresh: false, read, permit });
+                worker.pass_on(Accepted { stream, peer, is_fresh: false, read, holds });
             }
         }
         (End::Served(served), None) => {
@@ -110,11 +114,15 @@ struct Opened {
 
 /// Waits for the first bytes of a connection, and reads the header of a proxy. `None` if the connection ended or moved
 /// on to another worker.
-async fn open(worker: &Worker, connection: Taken, began: Instant) -> Result<Option<Opened>, ConnectionError> {
+async fn open(
+    worker: &Worker,
+    connection: Accepted<TableEntry>,
+    began: Instant,
+) -> Result<Option<Opened>, ConnectionError> {
     // What is declared last is dropped first: the stream is not closed while other threads find it.
-    let Taken { stream, mut peer, is_fresh, mut read, enlisted } = connection;
+    let Accepted { stream, mut peer, is_fresh, mut read, holds } = connection;
     stream.set_nonblocking(true)?;
-    let (stream, enlisted) = (TcpStream::from_std(stream)?, enlisted);
+    let (stream, entry) = (TcpStream::from_std(stream)?, holds);
     let deadline = began + worker.settings.limits.header_read;
     if read.is_empty() {
         let mut retiring = worker.retiring();
@@ -128,8 +136,8 @@ async fn open(worker: &Worker, connection: Taken, began: Instant) -> Result<Opti
                 return Ok(None);
             }
             _ = retiring.wait_for(|retiring| *retiring) => {
-                if let Some(permit) = enlisted.leave() {
-                    worker.pass_on(Connection { stream: stream.into_std()?, peer, is_fresh, read, permit });
+                if let Some(holds) = entry.leave() {
+                    worker.pass_on(Accepted { stream: stream.into_std()?, peer, is_fresh, read, holds });
                 }
                 return Ok(None);
             }
@@ -141,14 +149,14 @@ async fn open(worker: &Worker, connection: Taken, began: Instant) -> Result<Opti
             tracing::debug!("{}: {error}", peer.address);
             return Ok(None);
         }
-        if let Err(reason) = enlisted.counted().count_for((!peer.is_proxy).then_some(peer.address)) {
+        if let Err(reason) = entry.permit().count_for((!peer.is_proxy).then_some(peer.address)) {
             tracing::debug!("{}: {reason}", peer.address);
             drop(stream.try_write(CROWDED));
             linger(stream, LINGER_IDLE).await?;
             return Ok(None);
         }
     }
-    Ok(Some(Opened { stream: Rewind { read, enlisted, stream }, peer }))
+    Ok(Some(Opened { stream: Rewind { read, entry, stream }, peer }))
 }
 
 /// Where a request puts the upgrade that it leads to.

@@ -15,7 +15,7 @@ use hyper::{Method, Uri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::timeouts::{ConnectionTimeouts, Late};
-use super::{Counted, PermitError, Progress};
+use super::{PermitError, PermitHandle, Progress};
 use crate::http::AnswerBody;
 use liveline_proto::http1::{Framing, Unreadable};
 
@@ -26,7 +26,7 @@ pub(super) struct Monitor {
     /// For other threads.
     progress: Arc<Progress>,
     /// Changes the address that the connection counts for, where it is a proxy's and carries requests of many clients.
-    counted: Option<Counted>,
+    permit: Option<PermitHandle>,
     /// Requests without an answer.
     unanswered: Cell<usize>,
     answered: Cell<usize>,
@@ -36,10 +36,10 @@ impl Monitor {
     pub(super) fn new(
         timeouts: ConnectionTimeouts,
         progress: Arc<Progress>,
-        counted: Option<Counted>,
+        permit: Option<PermitHandle>,
     ) -> Monitor {
         let (unanswered, answered) = (Cell::new(0), Cell::new(0));
-        Monitor { timeouts, framing: RefCell::default(), progress, counted, unanswered, answered }
+        Monitor { timeouts, framing: RefCell::default(), progress, permit, unanswered, answered }
     }
 
     /// A request's head is complete.
@@ -93,7 +93,7 @@ impl Monitor {
 
     /// Counts a proxy's connection for the client of its current request.
     pub(super) fn count_for(&self, client: IpAddr) -> Result<(), PermitError> {
-        self.counted.as_ref().map_or(Ok(()), |counted| counted.count_for(Some(client)))
+        self.permit.as_ref().map_or(Ok(()), |permit| permit.count_for(Some(client)))
     }
 
     /// Bytes were received. Returns how many of them are left: small chunks of a body become larger ones in place.
@@ -117,8 +117,8 @@ impl Monitor {
         self.timeouts.answered(Instant::now());
         self.progress.completed();
         // The next request of a proxy's connection may be another client's.
-        if let Some(counted) = &self.counted {
-            counted.count_for(None).expect("there is no limit to exceed without an address");
+        if let Some(permit) = &self.permit {
+            permit.count_for(None).expect("there is no limit to exceed without an address");
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::Enlisted;
+use super::TableEntry;
 
 /// Bytes up to which the parts of an answer are copied together before they are written.
 const SMALL: usize = 1024;
@@ -15,8 +15,8 @@ const SMALL: usize = 1024;
 /// The stream; `read` comes before what it reads.
 pub(super) struct Rewind {
     pub read: Bytes,
-    /// Dropped before the stream is closed: other threads use its descriptor for as long as it is enlisted.
-    pub enlisted: Enlisted,
+    /// Dropped before the stream is closed: other threads use its descriptor for as long as this entry exists.
+    pub entry: TableEntry,
     pub stream: TcpStream,
 }
 
