@@ -13,8 +13,8 @@ use hyper::{HeaderMap, Method, StatusCode, Uri, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
-use super::early::EarlyMessages;
 use super::log::{Context, about};
+use super::port::EarlyMessages;
 use super::session::ExchangeSession;
 use super::{BodyLimits, OpError, Sessions, Shared, Show, Shown, Site, from_exception};
 use crate::dev::Dev;
