@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folded_head_says_the_same() {
+    fn a_folded_head_has_the_same_content() {
         for uri in ["/a/%20?b=c", "http://host.example/a", "*"] {
             let values = [&b"host.example"[..], b"a", b"\xe9 \xff", b""].map(Bytes::from_static);
             let [host, first, second, empty] = &values;

@@ -6,7 +6,7 @@
 //! | [`Html`] | a page as text, with the place for the address of a line |
 //! | [`Audience`] | how much of an exchange a request's client can follow |
 //! | [`Handshake`] | the opening handshake of a WebSocket |
-//! | [`Head`] | a request's head, for as long as JavaScript may ask for it |
+//! | [`Head`] | a request's head, for as long as JavaScript may read it |
 //! | [`Conditions`], [`Verdict`] | what a request's conditions make of an answer |
 //! | [`SetCookie`], [`Signer`] | cookies that answers set; the session's, with its signature |
 //! | [`KeptDocuments`] | answers that browsers are about to load as documents |
@@ -47,5 +47,5 @@ pub(crate) use stall_timeout::{StallTimeout, within};
 
 /// Where live lines are joined: this path and the token.
 pub(crate) const LINE_PATH: &str = "/.liveline/";
-/// Where pages learn what is known of their user; `runtime-js/dispatch/dispatch.js` answers it.
+/// The address of a page's user; `runtime-js/dispatch/dispatch.js` answers it.
 pub(crate) const USER_PATH: &str = "/.liveline/user";

@@ -6,14 +6,14 @@ use crate::config::Settings;
 use crate::trust::{Requester, Trust};
 use liveline_proto::Visitor;
 
-/// Who may use a line is decided by these.
+/// What decides whether a request may use a line.
 pub(super) struct Caller {
     pub visitor: Visitor,
     /// The request's `Origin`.
     pub origin: Option<String>,
     /// The origin that the request is for, which `origin` is compared with.
     pub own: Option<String>,
-    /// The browser itself says that the page is of another origin.
+    /// The browser itself declares that the page is of another origin.
     pub is_cross_origin: bool,
 }
 

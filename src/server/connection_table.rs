@@ -56,7 +56,7 @@ const IDLE: u8 = 0;
 /// A request is being read.
 const READING: u8 = 1;
 /// The request waits for its answer.
-const ASKED: u8 = 2;
+const WAITING: u8 = 2;
 /// Its handlers run right now.
 const RUNNING: u8 = 3;
 /// Its answer is being sent.
@@ -75,7 +75,7 @@ impl Progress {
     }
 
     /// A request came.
-    pub(crate) fn asked(&self, method: &Method, uri: &Uri) {
+    pub(crate) fn requested(&self, method: &Method, uri: &Uri) {
         let mut bytes = method.as_str().bytes().chain([b' ']).chain(uri.path().bytes());
         for word in &self.request {
             let next = std::array::from_fn(|_| bytes.next().unwrap_or_default());
@@ -85,13 +85,13 @@ impl Progress {
             }
         }
         // Another answer could not be written behind one that the client does not read.
-        self.is_at(if self.is_blocked.load(Ordering::Relaxed) { ANSWERED } else { ASKED });
+        self.is_at(if self.is_blocked.load(Ordering::Relaxed) { ANSWERED } else { WAITING });
     }
 
     /// The handlers of the request run, or have yielded.
-    pub(crate) fn runs(&self, runs: bool) {
+    pub(crate) fn set_running(&self, is_running: bool) {
         if self.stage.load(Ordering::Relaxed) != ANSWERED {
-            self.is_at(if runs { RUNNING } else { ASKED });
+            self.is_at(if is_running { RUNNING } else { WAITING });
         }
     }
 
@@ -182,18 +182,18 @@ impl ConnectionTable {
             let stage = entry.progress.stage.load(Ordering::Relaxed);
             if stage == RUNNING {
                 abandoned.running = Some(entry.progress.request());
-            } else if stage == ASKED {
+            } else if stage == WAITING {
                 abandoned.waiting.push(entry.progress.request());
             }
             // SAFETY: the socket is open: its thread leaves this list, for which it needs the lock, before it closes
-            // the socket or gives it away.
+            // the socket or hands it to another thread.
             let socket = unsafe { BorrowedSocket::borrow_raw(entry.socket) };
             let socket = SockRef::from(&socket);
             let has_sent =
                 || socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok_and(|bytes| bytes > 0);
             let is_due = match stage {
                 IDLE => has_sent(),
-                READING | ASKED | RUNNING => true,
+                READING | WAITING | RUNNING => true,
                 _ => false,
             };
             if is_due && !entry.progress.is_blocked.load(Ordering::Relaxed) {
@@ -307,15 +307,15 @@ mod tests {
     fn requests_kept_in_words_and_cut_off() {
         let progress = Progress::default();
         for path in ["/", "/abc", "/abcd", "/a/longer/path/than/the/one/before"] {
-            progress.asked(&Method::GET, &path.parse().expect("a path"));
+            progress.requested(&Method::GET, &path.parse().expect("a path"));
             assert_eq!(progress.request(), format!("GET {path}"));
         }
-        progress.asked(&Method::GET, &format!("{LINE_PATH}0123456789abcdef").parse().expect("a path"));
+        progress.requested(&Method::GET, &format!("{LINE_PATH}0123456789abcdef").parse().expect("a path"));
         assert_eq!(progress.request(), format!("GET {LINE_PATH}*"));
         let long = format!("/{}", "x".repeat(200));
-        progress.asked(&Method::GET, &long.parse().expect("a path"));
+        progress.requested(&Method::GET, &long.parse().expect("a path"));
         assert_eq!(progress.request(), format!("GET {long}")[..REQUEST_WORDS * 8]);
-        progress.asked(&Method::GET, &"/abcd".parse().expect("a path"));
+        progress.requested(&Method::GET, &"/abcd".parse().expect("a path"));
         assert_eq!(progress.request(), "GET /abcd");
     }
 }

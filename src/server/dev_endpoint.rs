@@ -30,7 +30,7 @@ use liveline_compiler::Diagnostic;
 const MAX_PAGE: u64 = 16 << 20;
 
 /// Bytes of a request that the script sends.
-const MAX_ASKED: usize = 64 << 10;
+const MAX_REQUEST: usize = 64 << 10;
 
 /// The suffix of the ETag of a page with the script. The script contains the moment, so the page changes with each save.
 fn mark_of(at: &Moment) -> String {
@@ -72,11 +72,11 @@ pub(super) async fn answer(
         ("POST", "/open" | "/source") if !is_own_page(&context, requester, request.headers()) => {
             Answer::text(StatusCode::FORBIDDEN, "Only a page of this site may ask for that.\n")
         }
-        ("POST", "/open") => match asked(request).await {
+        ("POST", "/open") => match json(request).await {
             Some(asked) => open(&dev, &asked),
             None => Answer::text(StatusCode::BAD_REQUEST, "Say which place, as JSON.\n"),
         },
-        ("POST", "/source") => match asked(request).await {
+        ("POST", "/source") => match json(request).await {
             Some(asked) => source(&context, asked).await,
             None => Answer::text(StatusCode::BAD_REQUEST, "Say which place, as JSON.\n"),
         },
@@ -141,12 +141,12 @@ fn is_own_page(context: &Context, requester: Requester, headers: &HeaderMap) -> 
 }
 
 /// The JSON of a request. No form of another site can send that type.
-async fn asked(request: Request<Incoming>) -> Option<Value> {
+async fn json(request: Request<Incoming>) -> Option<Value> {
     let kind = request.headers().get(CONTENT_TYPE)?;
     if !kind.as_bytes().starts_with(b"application/json") {
         return None;
     }
-    let body = http_body_util::Limited::new(request.into_body(), MAX_ASKED).collect().await.ok()?;
+    let body = http_body_util::Limited::new(request.into_body(), MAX_REQUEST).collect().await.ok()?;
     serde_json::from_slice(&body.to_bytes()).ok()
 }
 
@@ -222,7 +222,7 @@ pub(super) struct Document {
 
 impl Document {
     /// The document that a request is for, if it is for one. Removes the suffix from the ETags of the request.
-    pub(super) fn asked(dev: &Dev, request: &mut Request<Incoming>) -> Option<Document> {
+    pub(super) fn requested(dev: &Dev, request: &mut Request<Incoming>) -> Option<Document> {
         let is_document =
             is_document(request.headers()) || request.uri().path().starts_with(PAGES_OF_WORKERS);
         if *request.method() == Method::HEAD || !is_document {

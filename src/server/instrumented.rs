@@ -45,18 +45,18 @@ impl Monitor {
     /// A request's head is complete.
     pub(super) fn requested(&self, method: &Method, uri: &Uri) {
         self.timeouts.head_complete();
-        self.progress.asked(method, uri);
+        self.progress.requested(method, uri);
         self.unanswered.set(self.unanswered.get() + 1);
     }
 
     /// The handlers of the request begin to run.
     pub(super) fn handlers_run(&self) {
-        self.progress.runs(true);
+        self.progress.set_running(true);
     }
 
     /// The handlers of the request have returned, or wait for something.
     pub(super) fn handlers_yielded(&self) {
-        self.progress.runs(false);
+        self.progress.set_running(false);
     }
 
     /// The request has an answer, which is not sent yet.

@@ -40,7 +40,7 @@ pub(super) fn answer(context: &Rc<Context>, mut request: Request<Incoming>) -> R
     context.monitor.requested(request.method(), request.uri());
     let browser = BrowserRequest::of(&request);
     let dev = context.worker.settings.dev.as_ref();
-    let document = dev.and_then(|dev| Document::asked(dev, &mut request));
+    let document = dev.and_then(|dev| Document::requested(dev, &mut request));
     let mut responder = Responder {
         browser,
         log: RequestLog::begin(context, &request),

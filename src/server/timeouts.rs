@@ -24,7 +24,7 @@ enum Phase {
     Idle(Instant),
     /// The rest of a head.
     Head(Instant),
-    /// The host's answer. Whoever reads the request's body has a timeout of its own for it.
+    /// The host's answer. The reader of the request's body has a timeout of its own.
     Answering,
 }
 

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_added_where_it_says_something() {
+    fn a_port_is_added_unless_it_is_a_default() {
         let with = |host: &str, proto: &str, port: &str| {
             let fields = [("host", host), ("x-forwarded-proto", proto), ("x-forwarded-port", port)];
             read(&fields).map(|(_, _, host)| host)

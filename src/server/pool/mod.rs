@@ -130,7 +130,7 @@ impl Pool {
             }
         };
         if tokio::time::timeout(limit, ended).await.is_err() {
-            tracing::warn!("gave up on what was not finished after {limit:?}");
+            tracing::warn!("requests or lines that were not finished after {limit:?} are dropped");
         }
     }
 
