@@ -40,7 +40,7 @@ pub(crate) fn op_channel_enter(
     let entry = JoinOptions { announcement, presence: payload(presence)?, allowed: allow, decides };
     let exchanges = state.borrow_mut::<Exchanges>();
     exchanges.input(exchange_id(id), Input::Enter)?;
-    exchanges.on_line(exchange_id(id), move |hub, line| hub.enter(line, channel, entry));
+    exchanges.on_line(exchange_id(id), move |hub, line| hub.deferred_turn().enter(line, channel, entry));
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: 
     let channel: ChannelId = channel.parse()?;
     let exchanges = state.borrow_mut::<Exchanges>();
     exchanges.input(exchange_id(id), Input::Leave)?;
-    exchanges.on_line(exchange_id(id), move |hub, line| hub.leave(line, &channel));
+    exchanges.on_line(exchange_id(id), move |hub, line| hub.deferred_turn().leave(line, &channel));
     Ok(())
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn op_channel_listen(
         _ => Listening::Presence,
     };
     let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.on_line(exchange_id(id), move |hub, line| hub.listen(line, &channel, to));
+    exchanges.on_line(exchange_id(id), move |hub, line| hub.deferred_turn().listen(line, &channel, to));
     Ok(())
 }
 
@@ -89,9 +89,9 @@ pub(crate) fn op_channel_post(
     let frame = envelope.encode(payload(data)?.as_deref());
     let exchanges = state.borrow_mut::<Exchanges>();
     if exchanges.can_join(exchange_id(id)) {
-        exchanges.on_line(exchange_id(id), move |hub, _| hub.post(&channel, &frame));
+        exchanges.on_line(exchange_id(id), move |hub, _| hub.deferred_turn().post(&channel, &frame));
     } else {
-        exchanges.hub.post(&channel, &frame);
+        exchanges.hub.deferred_turn().post(&channel, &frame);
     }
     Ok(())
 }
@@ -139,7 +139,7 @@ fn relay(
 ) -> Result<(), OpError> {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
-        exchanges.hub.relay(line, &channel.parse()?, message, wording);
+        exchanges.hub.deferred_turn().relay(line, &channel.parse()?, message, wording);
     }
     Ok(())
 }
@@ -149,7 +149,7 @@ fn relay(
 pub(crate) fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
-        exchanges.hub.heard(line, size as usize);
+        exchanges.hub.deferred_turn().acknowledge(line, size as usize);
     }
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn op_channel_members(
     }
     let exchanges = state.borrow_mut::<Exchanges>();
     let line = exchanges.line(exchange_id(id));
-    let members = exchanges.hub.members(&channel.parse()?, line);
+    let members = exchanges.hub.engine().members(&channel.parse()?, line);
     let members: Vec<_> = members
         .iter()
         .map(|it| Member { id: it.id.to_string(), data: it.data.as_deref(), is_self: it.is_self })
@@ -183,7 +183,7 @@ pub(crate) fn op_channel_members(
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {
-    let size = state.borrow_mut::<Exchanges>().hub.channel_size(&channel.parse()?);
+    let size = state.borrow_mut::<Exchanges>().hub.engine().channel_size(&channel.parse()?);
     Ok(u32::try_from(size).unwrap_or(u32::MAX))
 }
 

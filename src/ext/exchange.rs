@@ -521,8 +521,8 @@ impl Exchanges {
                     slot.is_congested = is_congested;
                 }
             }
-            Effect::Done(line) => self.hub.done(line),
-            Effect::Finish(line) => self.hub.complete(line),
+            Effect::Done(line) => self.hub.deferred_turn().done(line),
+            Effect::Finish(line) => self.hub.deferred_turn().complete(line),
             Effect::FailAnswer => {
                 let slot = self.slot(id).expect("the effect came from this slot");
                 let headers = &slot.request.parts().headers;
@@ -557,7 +557,7 @@ impl Exchanges {
                     Some(reason) => Close::because(code, reason),
                     None => code.into(),
                 };
-                self.hub.finish(line, close);
+                self.hub.deferred_turn().finish(line, close);
             }
         }
     }
@@ -778,7 +778,7 @@ pub(crate) fn op_exchange_navigated(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     let id = exchange_id(id);
     if let Some(line) = exchanges.line(id) {
-        exchanges.hub.finish(line, CloseCode::Navigated);
+        exchanges.hub.deferred_turn().finish(line, CloseCode::Navigated.into());
     }
     exchanges.gone(id);
 }

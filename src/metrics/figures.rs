@@ -19,7 +19,7 @@ pub(super) fn write(moment: &Moment, hub: &Hub, format: Format) -> String {
     let mut out = Exposition::new(format);
     out.info("liveline_build", "What runs here.")
         .sample(&[("version", &env!("CARGO_PKG_VERSION")), ("engine", &moment.engine)], 1);
-    lines(&mut out, &hub.stats());
+    lines(&mut out, &hub.engine().stats());
     channels(&mut out, hub);
     requests(&mut out, moment);
     isolates(&mut out, moment);
@@ -75,7 +75,7 @@ fn by_known_code(closed: &BTreeMap<u16, u64>) -> BTreeMap<String, u64> {
 
 fn channels(out: &mut Exposition, hub: &Hub) {
     let mut members = out.gauge("liveline_channel_members", "Members of the largest channels.");
-    for (channel, count) in hub.largest_channels(CHANNELS) {
+    for (channel, count) in hub.engine().largest_channels(CHANNELS) {
         members.sample(&[("channel", &channel.as_str())], count);
     }
 }

@@ -29,8 +29,10 @@ impl Caller {
         Caller { visitor, origin, own, is_cross_origin }
     }
 
-    pub(super) fn origin_and_own(&self) -> (Option<&str>, Option<&str>) {
-        (self.origin.as_deref(), self.own.as_deref())
+    /// The same, as the registry of lines checks it.
+    pub(super) fn of_line(&self) -> liveline_proto::Caller<'_> {
+        let (origin, host) = (self.origin.as_deref(), self.own.as_deref());
+        liveline_proto::Caller { visitor: &self.visitor, origin, host }
     }
 }
 

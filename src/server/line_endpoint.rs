@@ -20,7 +20,7 @@ use crate::config::Settings;
 use crate::ext::Held;
 use crate::http::{Answer, Handshake, asks_for_websocket, lists, within};
 use crate::trust::Requester;
-use liveline_proto::{Attachment, Close, CloseCode, Format, JoinError, Token, Transport};
+use liveline_proto::{Attachment, Close, CloseCode, Format, JoinError, Token, TransportKind};
 
 /// The methods of a line's address.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
@@ -64,13 +64,12 @@ fn join<B>(settings: &Settings, caller: &Caller, address: &str, request: &Reques
         Err(error) => return Answer::from(error).into(),
     };
     let hub = &settings.hub;
-    let (visitor, from) = (&caller.visitor, caller.origin_and_own());
     let is_resumable =
         lists(headers, SEC_WEBSOCKET_PROTOCOL, |protocol| protocol == liveline_proto::PROTOCOL);
     let joined = token(address).and_then(|token| match after(request) {
-        Some(after) if is_resumable => hub.resume(token, after, visitor, from),
-        _ if is_resumable => hub.join_resumable(token, visitor, from),
-        _ => hub.join(token, Transport::Socket, visitor, from),
+        Some(after) if is_resumable => hub.resume(token, after, caller.of_line()),
+        _ if is_resumable => hub.join_resumable(token, caller.of_line()),
+        _ => hub.turn().join(token, TransportKind::Socket, caller.of_line()),
     });
     let attachment = match joined {
         Ok(attachment) => attachment,
@@ -129,9 +128,8 @@ pub(super) fn refusal(caller: &Caller, error: JoinError) -> Answer {
 
 /// Joins a line with a stream of its events.
 fn listen(settings: &Settings, address: &str, caller: &Caller) -> Outgoing {
-    let joined = token(address).and_then(|token| {
-        settings.hub.join(token, Transport::Events, &caller.visitor, caller.origin_and_own())
-    });
+    let joined = token(address)
+        .and_then(|token| settings.hub.turn().join(token, TransportKind::Events, caller.of_line()));
     match joined {
         Ok(attachment) => {
             let mut answer = Answer::empty(StatusCode::OK);
@@ -167,17 +165,17 @@ async fn receive(settings: &Settings, address: &str, caller: &Caller, body: Inco
         None => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        settings.hub.cut(attachment, CloseCode::Unsupported);
+        settings.hub.turn().reject(attachment, CloseCode::Unsupported.into());
         return Answer::text(StatusCode::BAD_REQUEST, "Frames are UTF-8 text.\n");
     };
     for frame in text.split('\n').map(str::trim).filter(|frame| !frame.is_empty()) {
         if frame.len() > settings.limits.frame {
-            settings.hub.cut(attachment, CloseCode::TooBig);
+            settings.hub.turn().reject(attachment, CloseCode::TooBig.into());
             return Answer::too_large(settings.limits.frame);
         }
         // While the handler is behind, the client waits for its answer, as it would for a socket that is not read.
         settings.hub.readable(attachment).await;
-        settings.hub.receive_text(attachment, frame);
+        settings.hub.turn().receive(attachment, frame);
     }
     Answer::empty(StatusCode::NO_CONTENT)
 }
@@ -195,12 +193,12 @@ fn close(settings: &Settings, address: &str, caller: &Caller, query: &str) -> An
     let code =
         value("code").and_then(|code| code.parse::<u16>().ok()).map_or(CloseCode::Done, CloseCode::from);
     let reason = value("reason").unwrap_or_default();
-    settings.hub.socket_closed(attachment, Close::because(code, reason));
+    settings.hub.turn().disconnected(attachment, Close::because(code, reason));
     Answer::empty(StatusCode::NO_CONTENT)
 }
 
 fn sender(settings: &Settings, address: &str, caller: &Caller) -> Result<Attachment, JoinError> {
-    settings.hub.sender(token(address)?, &caller.visitor, caller.origin_and_own())
+    settings.hub.turn().sender(token(address)?, caller.of_line())
 }
 
 /// Reads a body of at most `limit` bytes. One that breaks off is refused whole, since its last frame may be half of one.
@@ -221,8 +219,7 @@ async fn read(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Vec<u
 
 /// Answers whether a line can be joined: a WebSocket that is refused does not show scripts why.
 fn exists(settings: &Settings, address: &str, caller: &Caller) -> Answer {
-    let expected = token(address)
-        .and_then(|token| settings.hub.expects(token, &caller.visitor, caller.origin_and_own()));
+    let expected = token(address).and_then(|token| settings.hub.turn().expects(token, caller.of_line()));
     match expected {
         Ok(()) => needs_socket(),
         Err(error) => refusal(caller, error),

@@ -303,7 +303,7 @@ fn handle(
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(settings, requester, request.headers());
-        if !settings.hub.allows(caller.origin_and_own()) {
+        if !settings.hub.engine().allows(caller.origin.as_deref(), caller.own.as_deref()) {
             return line_endpoint::refusal(&caller, JoinError::Origin).into();
         }
         match Handshake::read(request.version(), request.headers()) {

@@ -7,7 +7,7 @@ use super::limiter::Permit;
 use super::reply::{Protocol, Upgrade};
 use crate::lines::Hub;
 use crate::lines::socket::{self, Framing};
-use liveline_proto::{CloseCode, Format, Transport};
+use liveline_proto::{CloseCode, Format, TransportKind};
 
 impl Upgrade {
     /// Serves the protocol on its connection, of which `read` was received already. Messages of a client may be `limit`
@@ -34,8 +34,10 @@ impl Upgrade {
             }
             Protocol::Line(attachment) => (Some(attachment), Framing::WebSocket { limit }),
             Protocol::Events(attachment) => (Some(attachment), Framing::Events(Format::Envelopes)),
-            Protocol::Raw(line) => (hub.attach(line, Transport::Raw), Framing::Raw { limit }),
-            Protocol::Stream(line, format) => (hub.attach(line, Transport::Events), Framing::Events(format)),
+            Protocol::Raw(line) => (hub.turn().attach(line, TransportKind::Raw), Framing::Raw { limit }),
+            Protocol::Stream(line, format) => {
+                (hub.turn().attach(line, TransportKind::Events), Framing::Events(format))
+            }
         };
         // A client may have joined the line of an answer in the meantime.
         let Some(attachment) = attachment else { return Ok(()) };
@@ -55,7 +57,7 @@ impl Upgrade {
     /// The connection ended before its client got the head: a line that the client has joined loses its connection.
     pub(super) fn abandon(self, hub: &Hub) {
         if let Protocol::Line(attachment) | Protocol::Events(attachment) = self.protocol {
-            hub.socket_closed(attachment, CloseCode::Abnormal.into());
+            hub.turn().disconnected(attachment, CloseCode::Abnormal.into());
         }
     }
 }

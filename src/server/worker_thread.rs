@@ -222,7 +222,7 @@ impl Serving {
         for left in inbox.close() {
             match left {
                 Mail::Connection => self.remote.next_arriving().into_iter().for_each(|it| worker.pass_on(it)),
-                Mail::LineEvent(event) => worker.settings.hub.was_heard(&event),
+                Mail::LineEvent(event) => worker.settings.hub.acknowledge(&event),
                 _ => {}
             }
         }
@@ -285,7 +285,7 @@ impl Serving {
         let is_last = !inbox.has_line_event();
         isolate.hold_back(!is_last);
         isolate.deliver(&event);
-        hub.was_heard(&event);
+        hub.acknowledge(&event);
         if is_last {
             hub.flush();
         }
@@ -295,7 +295,7 @@ impl Serving {
     async fn deliver_messages(&self, mut messages: &[LineEvent]) {
         while !messages.is_empty() {
             let (delivered, left) = messages.split_at(self.worker.isolate.deliver_messages(messages));
-            self.worker.settings.hub.were_heard(delivered);
+            self.worker.settings.hub.acknowledge_all(delivered);
             messages = left;
             if !left.is_empty() {
                 tokio::task::yield_now().await;

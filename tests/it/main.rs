@@ -41,10 +41,10 @@ mod live_functions;
 mod live_responses;
 mod lost_isolates;
 mod malformed;
-#[cfg(target_os = "linux")] // Elsewhere nobody tells how much is held.
+#[cfg(target_os = "linux")] // It reads /proc.
 mod memory;
 mod modules;
-#[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
+#[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
 mod observe;
 mod oohtml;

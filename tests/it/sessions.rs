@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Host, Site, on_go, serve};
 
-/// Does to the session what the query says: `?set=key&value=json`, `?delete=key`; answers with all values.
+/// Changes the session as the query asks: `?set=key&value=json`, `?delete=key`; answers with all values.
 const STORE: &str = r#"
     export default async function ({ session, url }) {
       const query = url.searchParams;
@@ -318,7 +318,7 @@ fn session_user_and_cookies_are_the_same_kind_of_map() {
 }
 
 #[test]
-fn a_subscriber_hears_of_other_requests_in_other_isolates() {
+fn a_subscriber_is_called_for_requests_in_other_isolates() {
     let handler = r#"
         const me = crypto.randomUUID();
         export async function GET(event) {
@@ -362,7 +362,7 @@ fn a_subscriber_hears_of_other_requests_in_other_isolates() {
 
 // -- The user -----------------------------------------------------------------------------------------
 
-/// A root that says where to sign in, and routes that need to know who asks.
+/// A root that names the sign-in page, and routes that need a user.
 const ACCOUNTS: &str = r#"
     export default async function (event, next) {
       event.user.defineHandler("id", "/sign-in");
@@ -407,7 +407,7 @@ fn what_is_required_is_there_or_its_handler_answers() {
 }
 
 #[test]
-fn signing_in_elsewhere_is_heard() {
+fn signing_in_elsewhere_calls_subscribers() {
     let handler = r#"
         export async function GET(event) {
           await event.session.set("began", true);
@@ -437,7 +437,7 @@ fn signing_in_elsewhere_is_heard() {
 
 // -- A new id -----------------------------------------------------------------------------------------
 
-/// `/?set=a` begins a session, `/?in=ID` signs in, `/?renew` asks for a new id; all tell what is known.
+/// `/?set=a` begins a session, `/?in=ID` signs in, `/?renew` asks for a new id; each returns the user that is known.
 const SIGN_IN: &str = r#"
     export default async function ({ session, user, url }) {
       const query = url.searchParams;
@@ -489,7 +489,7 @@ fn only_another_user_makes_a_new_id() {
 }
 
 #[test]
-fn a_session_is_renewed_when_its_handler_says_so() {
+fn a_session_is_renewed_when_its_handler_asks_for_it() {
     each(SIGN_IN, |host| {
         let mut visitor = Visitor::new(host);
         assert_eq!(visitor.get("/?renew").json()["renewed"], Value::Null, "there is none");
@@ -548,7 +548,7 @@ fn what_is_open_goes_on_when_the_session_gets_a_new_id() {
     }
 }
 
-/// No answer could tell the client of a new id, so that stays as it is.
+/// No answer could carry a new id to the client, so the id stays the same.
 #[test]
 fn on_a_line_the_id_stays() {
     let host = serve(&on_go(

@@ -76,7 +76,7 @@ fn answer_of(body: &str) -> Value {
 // -- Statements ---------------------------------------------------------------------------------------
 
 #[test]
-fn a_query_gives_rows_columns_and_what_it_changed() {
+fn a_query_returns_rows_columns_and_changes() {
     let host = posts();
 
     let found = query(&host, "SELECT id, title FROM posts WHERE score > ? ORDER BY id", json!([1]));
@@ -211,7 +211,7 @@ fn errors_have_sqlites_code_and_the_place() {
 }
 
 #[test]
-fn an_endless_statement_is_stopped_and_keeps_nobody_from_their_requests() {
+fn an_endless_statement_is_stopped_and_delays_no_other_request() {
     let host = posts();
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
 
@@ -239,7 +239,7 @@ fn a_transaction_is_all_or_nothing() {
         const result = await client.transaction(async (tx) => {
           await insert(tx, 1);
           await tx.exec("SAVEPOINT a; INSERT INTO t VALUES (2); ROLLBACK TO a");
-          // Whoever asks outside waits for the end.
+          // A query outside of the transaction waits for its end.
           outside = all();
           await insert(tx, 3);
           return "done";
@@ -419,7 +419,7 @@ fn what_changes_is_what_travels() {
 }
 
 #[test]
-fn writes_that_no_hook_tells_of_are_seen() {
+fn writes_without_a_hook_are_noticed() {
     let host = posts();
     exec(
         &host,

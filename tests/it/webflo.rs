@@ -1,4 +1,4 @@
-//! What Webflo's event has beyond the rest: re-routes with changes, threads, waits with an end, and errors that say what
+//! Webflo's parts of the event: re-routes with changes, threads, waits with an end, and errors that name what
 //! to use instead of what is not there.
 
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn choosing(bodies: &[(&str, &str)]) -> String {
 
 // -- next() and fetch() -------------------------------------------------------------------------------
 
-/// Says how it was asked.
+/// Returns the request that it received.
 const ECHO: &str = r#"
     export default async function (event, next) {
       if (next.stepname) return await next();
@@ -54,7 +54,7 @@ fn next_leads_elsewhere_with_changes_of_the_request() {
 }
 
 #[test]
-fn next_takes_what_nobody_changes_from_the_request() {
+fn next_takes_what_is_not_changed_from_the_request() {
     let host = rerouting(r#"return await next({ redirect: "/c" });"#);
 
     let echo = post(&host, "/a/b");
@@ -106,7 +106,7 @@ fn fetch_takes_paths_from_where_the_handler_stands() {
 }
 
 #[test]
-fn fetch_sends_what_it_is_given() {
+fn fetch_sends_its_arguments() {
     let host = rerouting(r#"return await fetch("./b", { method: "POST", body: "own" });"#);
 
     assert_eq!(
@@ -336,7 +336,7 @@ fn a_wait_goes_on_until_its_callback_ends_it() {
 }
 
 #[test]
-fn a_wait_tells_its_callback_of_navigations() {
+fn a_wait_calls_back_for_navigations() {
     let body = "event.waitUntil(new Promise(() => {}), null, (happened, resolve) => {
           if (happened.type !== 'navigate') return;
           happened.preventDefault();
@@ -354,7 +354,7 @@ fn a_wait_tells_its_callback_of_navigations() {
 }
 
 #[test]
-fn a_wait_tells_its_callback_of_another_user_and_of_the_end() {
+fn a_wait_calls_back_for_another_user_and_for_the_end() {
     let host = serve(&observed(
         "if (next.stepname === 'in') return await event.user.set('id', 'ann');
          await event.session.set('here', true);
@@ -390,7 +390,7 @@ fn a_wait_that_its_callback_rejects_is_logged() {
     line.done();
 }
 
-// -- What does not exist says so ----------------------------------------------------------------------
+// -- Members and options that do not exist ----------------------------------------------------------------------
 
 #[test]
 fn options_that_do_not_exist_are_errors() {
@@ -457,7 +457,7 @@ fn options_of_others_that_mean_nothing_are_taken() {
 }
 
 #[test]
-fn members_that_this_host_has_not_say_what_to_use() {
+fn members_that_do_not_exist_are_errors_that_name_the_replacement() {
     let cases = [
         ("event.sdk", "event.user"),
         ("event.stream", "generator"),
@@ -499,7 +499,7 @@ fn an_event_is_extended_as_it_is_spawned() {
 }
 
 #[test]
-fn exports_that_nothing_calls_are_told() {
+fn exports_that_nothing_calls_are_logged() {
     let host =
         serve("export const GET = () => 'here'; export function SETUP() {} export function render() {}");
 

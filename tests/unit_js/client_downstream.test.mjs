@@ -1,4 +1,4 @@
-// What a service worker's handler says to its page, over a channel.
+// Frames from a service worker's handler to its page, over a channel.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -125,7 +125,7 @@ describe("a worker's answer", () => {
     assert.equal((await answered).data, "yes");
     near.postMessage(null, { type: "response.done" });
     await page.readyStateChange("done");
-    // The last state is there, and the upstream may still have something to tell.
+    // The last state is there, and the upstream may still send messages.
     const later = new Promise((resolve) => page.background.addEventListener("note", resolve));
     near.postMessage("later", { type: "note" });
     assert.equal((await later).data, "later");

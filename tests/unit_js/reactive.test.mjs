@@ -258,7 +258,7 @@ function mutate(random, root, detached) {
   const value = () => {
     const chosen = below(10);
     const known = chosen === 0 ? one(containers) : chosen === 1 && detached.length > 0 ? one(detached) : null;
-    // What JSON cannot say has no place here: nothing may contain itself, and nothing grows without end.
+    // Values that JSON cannot express are left out: nothing may contain itself, and nothing grows without end.
     const fits = known !== null && containers.length < 60 && !containersOf(known).has(raw);
     return fits ? (below(2) === 0 ? known : reactive(known)) : fresh();
   };

@@ -129,7 +129,7 @@ impl Exchanges {
     /// A listener came for messages of which some were given up.
     fn is_incomplete(&mut self, id: ExchangeId) {
         let Some(line) = self.line(id) else { return };
-        let limit = self.hub.queue_bytes();
+        let limit = self.hub.engine().limits().queue_bytes;
         let context = self.context(Some(id));
         let (Some(method), Some(path)) = (&context.method, &context.path) else { return };
         about!(
@@ -139,10 +139,9 @@ impl Exchanges {
             "{method} {path}: before the handler listened, its client sent more than --max-queue ({limit} bytes); the \
              line closes with 1013, for what is missing cannot be delivered"
         );
-        self.hub.break_line(
-            line,
-            Close::because(CloseCode::TooSlow, "more was sent than waits for a listener".into()),
-        );
+        self.hub
+            .deferred_turn()
+            .cut(line, Close::because(CloseCode::TooSlow, "more was sent than waits for a listener".into()));
     }
 }
 
@@ -159,7 +158,7 @@ pub(crate) fn op_early_keep(
     let size = FRAME_COST + kind.len() + event_id.len() + payload.as_ref().map_or(0, String::len);
     let payload = payload.map(RawValue::from_string).transpose()?.map(Into::into);
     let exchanges = state.borrow_mut::<Exchanges>();
-    let limit = exchanges.hub.queue_bytes();
+    let limit = exchanges.hub.engine().limits().queue_bytes;
     let budget = exchanges.bodies.budget.clone();
     let Some(slot) = exchanges.slot(exchange_id(id)) else { return Ok(()) };
     let now = Instant::now();
@@ -233,7 +232,7 @@ pub(crate) fn op_early_repeat(state: &mut OpState, id: f64, #[smi] at: u32) {
     if let Some(said) = exchanges.early(id).and_then(|early| early.take(at as usize))
         && let Some(line) = exchanges.line(exchange_id(id))
     {
-        exchanges.hub.repeat(line, said);
+        exchanges.hub.deferred_turn().repeat(line, said);
     }
 }
 

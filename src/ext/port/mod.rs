@@ -84,7 +84,7 @@ pub(crate) fn op_port_message(
 pub(crate) fn op_port_refresh(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
-        exchanges.hub.refreshed(line);
+        exchanges.hub.deferred_turn().refreshed(line);
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn op_port_close(state: &mut OpState, id: f64) {
     // What was sent in this turn still decides the answer.
     let _ = exchanges.input(id, Input::TurnEnded);
     if let Some(line) = exchanges.line(id) {
-        exchanges.hub.finish(line, CloseCode::Done);
+        exchanges.hub.deferred_turn().finish(line, CloseCode::Done.into());
     }
     exchanges.close(id);
 }

@@ -41,7 +41,7 @@ pub(crate) fn op_answer_socket(
 pub(crate) fn op_websocket_accept(state: &mut OpState, id: f64) {
     let exchanges = state.borrow_mut::<Exchanges>();
     if let Some(line) = exchanges.line(exchange_id(id)) {
-        exchanges.hub.accept(line);
+        exchanges.hub.deferred_turn().accept(line);
     }
 }
 
@@ -68,7 +68,7 @@ fn send(state: &mut OpState, id: f64, frame: Frame) {
 #[op2(fast)]
 pub(crate) fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
     let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.line(exchange_id(id)).map_or(0., |line| exchanges.hub.waiting(line) as f64)
+    exchanges.line(exchange_id(id)).map_or(0., |line| exchanges.hub.engine().queued_bytes(line) as f64)
 }
 
 /// Closes the socket once all is sent. The exchange is over.
@@ -76,7 +76,7 @@ pub(crate) fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
 pub(crate) fn op_websocket_close(state: &mut OpState, id: f64, #[smi] code: u16, #[string] reason: String) {
     let (exchanges, id) = (state.borrow_mut::<Exchanges>(), exchange_id(id));
     if let Some(line) = exchanges.line(id) {
-        exchanges.hub.finish(line, Close::because(CloseCode::from(code), reason));
+        exchanges.hub.deferred_turn().finish(line, Close::because(CloseCode::from(code), reason));
     }
     exchanges.gone(id);
 }

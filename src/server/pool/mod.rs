@@ -105,7 +105,7 @@ impl Pool {
     /// Closes live lines with 1012, ends handlers' streams of events, and waits until every request is answered, `limit` at most.
     pub(crate) async fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
-        self.settings.hub.cut_all(CloseCode::Restart);
+        self.settings.hub.turn().cut_all(CloseCode::Restart);
         drop(lock(&self.spare).take());
         let workers = self.current.swap(Arc::default());
         for worker in workers.iter() {
@@ -123,9 +123,9 @@ impl Pool {
                 }
             }
             // The clients of lines still answer the close frames.
-            while !self.settings.hub.is_empty() {
+            while !self.settings.hub.engine().is_empty() {
                 // A request that was being answered may have opened another line.
-                self.settings.hub.cut_all(CloseCode::Restart);
+                self.settings.hub.turn().cut_all(CloseCode::Restart);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
