@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::server::Place;
+use crate::server::BindHost;
 use crate::trust::{HostPattern, ProxyRange, SiteOrigin};
 
 // Headings of flags in the help.
@@ -194,7 +194,7 @@ pub(super) struct Server {
     pub folder: Folder,
     /// Address or name to listen on, such as 0.0.0.0 or localhost [default: 127.0.0.1, or HOST if that is an address]
     #[arg(long, value_name = "ADDRESS", env = "LIVELINE_HOST")]
-    pub host: Option<Place>,
+    pub host: Option<BindHost>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 3000, env = "PORT")]
     pub port: u16,

@@ -16,7 +16,7 @@ use super::watch::{Changed, Seen, Watch};
 use super::{CliError, report};
 use crate::dev::{Broken, Dev, Saved};
 use crate::ext::Mode;
-use crate::server::{Pool, Reloaded};
+use crate::server::{Pool, Reloaded, Trigger};
 use liveline_compiler::Diagnostic;
 
 /// Runs the command.
@@ -70,7 +70,7 @@ impl<'a> Reloads<'a> {
         let seen = self.watch.seen();
         loop {
             self.pending.extend(seen.take_changed());
-            let mut load: Load<'a> = Box::pin(self.pool.reload());
+            let mut load: Load<'a> = Box::pin(self.pool.reload(Trigger::Request));
             let loaded = tokio::select! {
                 biased;
                 loaded = &mut load => loaded,
@@ -110,8 +110,8 @@ impl<'a> Reloads<'a> {
                 };
             }
             self.pending.extend(seen.take_changed());
-            let is_meant = |has_empty: bool| is_requested || (!has_empty && !seen.saw_more());
-            let reloaded = self.unless_changed(self.pool.reload_if(is_meant)).await;
+            let is_complete = |has_empty: bool| is_requested || (!has_empty && !seen.saw_more());
+            let reloaded = self.unless_changed(self.pool.reload(Trigger::Change(&is_complete))).await;
             has_changed = reloaded.is_none();
             let Some(mut reloaded) = reloaded else { continue };
             if reloaded.is_err() && !self.pool.is_stuck() {
@@ -120,7 +120,7 @@ impl<'a> Reloads<'a> {
                     continue;
                 }
                 self.pending.extend(seen.take_changed());
-                let again = self.unless_changed(self.pool.reload()).await;
+                let again = self.unless_changed(self.pool.reload(Trigger::Request)).await;
                 has_changed = again.is_none();
                 let Some(again) = again else { continue };
                 reloaded = again;
@@ -157,18 +157,18 @@ impl<'a> Reloads<'a> {
         let changed = mem::take(&mut self.pending);
         let describes_project =
             |path: &PathBuf| path.ends_with("package.json") || path.ends_with("tsconfig.json");
-        let parts = self.pool.parts();
+        let files = self.pool.route_files();
         // An HTML file that is no page is a part of pages.
         let is_part_of_pages = |path: &PathBuf| {
             path.extension().is_some_and(|extension| extension == "html")
-                && !parts.has_page(path)
+                && !files.has_page(path)
                 && !changed_from.has_page(path)
         };
         let concerns_all = |path: &PathBuf| describes_project(path) || is_part_of_pages(path);
         let all = changed.is_unknown(is_requested) || changed.paths.iter().any(concerns_all);
         let mut saved = Saved { all, ..Saved::default() };
         changed_from.changed_by(&changed.paths, &mut saved);
-        parts.changed_by(&changed.paths, &mut saved);
+        files.changed_by(&changed.paths, &mut saved);
         self.dev.saved(&saved);
     }
 

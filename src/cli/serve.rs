@@ -11,7 +11,7 @@ use super::{CliError, banner, browser, print, trim};
 use crate::config::Settings;
 use crate::ext::Mode;
 use crate::metrics::{self, Metrics, MetricsEndpoint, output};
-use crate::server::{Listener, Pool, Reloaded};
+use crate::server::{Listener, Pool, Reloaded, Trigger};
 use crate::trust::Proxies;
 
 /// Runs the command.
@@ -21,11 +21,11 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let settings = args.settings(Mode::Production, listener.addresses())?;
     let metrics = MetricsServer::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
-    let load = async { Ok(pool.reload().await.map(drop)?) };
+    let load = async { Ok(pool.reload(Trigger::Request).await.map(drop)?) };
     let reload = async {
         loop {
             reload_signals.next().await;
-            match pool.reload().await {
+            match pool.reload(Trigger::Request).await {
                 Ok(Reloaded { took, handlers, .. }) => {
                     tracing::info!("reloaded in {} ms ({handlers} handlers)", took.as_millis());
                 }
@@ -102,14 +102,14 @@ async fn serve_and_drain(
     pool: &Arc<Pool>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
 ) -> Result<(), CliError> {
-    let (doors, proxies) = (args.doors(), Proxies::new(args.trust_proxies.clone()));
+    let (limiter, proxies) = (args.limiter(), Proxies::new(args.trust_proxies.clone()));
     tokio::select! {
-        () = listener.accept(pool, &doors, &proxies) => {}
+        () = listener.accept(pool, &limiter, &proxies) => {}
         result = meanwhile => result?,
         _ = stop.next() => {}
     }
     // Connections that have arrived already are served. Later ones are refused by the system.
-    let _ = tokio::task::unconstrained(listener.accept(pool, &doors, &proxies)).now_or_never();
+    let _ = tokio::task::unconstrained(listener.accept(pool, &limiter, &proxies)).now_or_never();
     drop(listener);
     tracing::info!("stopping: live lines close with 1012, so their clients reconnect");
     tokio::select! {

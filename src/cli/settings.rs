@@ -18,7 +18,7 @@ use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Metrics};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::Isolate;
-use crate::server::{Admission, Doors, Listener, Place, open_files};
+use crate::server::{BindHost, ConnectionLimiter, Listener, open_files};
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
 use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
@@ -46,7 +46,7 @@ impl Server {
     /// Binds the address and port of the arguments or the environment.
     pub(super) async fn listen(&self) -> Result<Listener, CliError> {
         let place = match &self.host {
-            Some(host) if *host != Place::Name(String::new()) => host.clone(),
+            Some(host) if *host != BindHost::Name(String::new()) => host.clone(),
             _ => place_of_environment(std::env::var("HOST").ok().as_deref()),
         };
         Ok(Listener::bind(&place, self.port, self.limits.write_timeout).await?)
@@ -94,10 +94,10 @@ impl Server {
     }
 
     /// The limits of connections.
-    pub(super) fn doors(&self) -> Doors {
+    pub(super) fn limiter(&self) -> ConnectionLimiter {
         let args::Limits { max_connections, max_connections_per_address, .. } = self.limits;
         let total = max_connections.map(|most| most as usize).or_else(open_files::for_connections);
-        Doors::new(Admission::new(total, max_connections_per_address))
+        ConnectionLimiter::new(total, max_connections_per_address)
     }
 
     fn sessions(&self) -> Result<Sessions, CliError> {
@@ -119,16 +119,16 @@ impl Server {
 
 /// Where to listen without `--host`: at the address in `HOST`, as hosting platforms set it. Some shells set `HOST` to the
 /// name of the machine, which is ignored.
-fn place_of_environment(host: Option<&str>) -> Place {
-    let Ok(place) = host.unwrap_or_default().parse::<Place>();
+fn place_of_environment(host: Option<&str>) -> BindHost {
+    let Ok(place) = host.unwrap_or_default().parse::<BindHost>();
     match place {
-        Place::Address(_) => place,
-        Place::Name(_) if place.is_localhost() => place,
-        Place::Name(name) => {
+        BindHost::Address(_) => place,
+        BindHost::Name(_) if place.is_localhost() => place,
+        BindHost::Name(name) => {
             if !name.is_empty() {
                 tracing::debug!("HOST is ignored: `{name}` is no address; see --host and LIVELINE_HOST");
             }
-            Place::Address(Ipv4Addr::LOCALHOST.into())
+            BindHost::Address(Ipv4Addr::LOCALHOST.into())
         }
     }
 }

@@ -50,7 +50,6 @@ pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
-pub(crate) use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 

@@ -51,6 +51,32 @@ fn a_stream_begins_with_whatever_the_first_state_is() {
     assert_eq!(told[0], json!({ "event": "state", "data": "queued" }));
 }
 
+/// A stream leaves HTTP, and nothing of an earlier answer on its connection may be lost with that.
+#[test]
+fn a_stream_comes_behind_a_large_answer() {
+    const LARGE: usize = 16 << 20;
+    let host = serve(&format!(
+        r#"export default async function (event) {{
+          if (event.url.pathname === "/large") return "x".repeat({LARGE});
+          event.respondWith({{ step: 1 }}, {{ done: false }});
+          await new Promise((resolve) => setTimeout(resolve));
+          event.respondWith({{ step: 2 }});
+        }}"#
+    ));
+
+    let text = host.raw(
+        b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n\
+          GET / HTTP/1.1\r\nhost: localhost\r\naccept: application/x-ndjson\r\n\r\n",
+    );
+
+    let (_, answers) = text.split_once("\r\n\r\n").expect("a head");
+    let large = answers.bytes().take_while(|byte| *byte == b'x').count();
+    assert_eq!(large, LARGE);
+    let stream = &answers[large..];
+    assert!(stream.starts_with("HTTP/1.1 200 OK\r\n"), "{stream}");
+    assert!(stream.contains(r#""step":2"#), "{stream}");
+}
+
 /// What the `fetch()` of each sends, as captured, but for `Host` and `Connection`.
 const FETCHES: [(&str, &[(&str, &str)]); 5] = [
     (

@@ -1,4 +1,4 @@
-//! Which files each route is made of.
+//! The files of each route.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,24 +8,24 @@ use super::pool::Code;
 use crate::dev::Saved;
 use crate::router::{Layer, Routes};
 
-/// The files of one generation by what they are part of.
-pub(crate) struct Parts {
+/// The files of one generation by the routes that they belong to.
+pub(crate) struct RouteFiles {
     routes: Arc<Routes>,
-    /// What each file imports, on the server and in browsers.
+    /// The imports of each file, on the server and in browsers.
     server: HashMap<PathBuf, Vec<PathBuf>>,
     browser: HashMap<PathBuf, Vec<PathBuf>>,
 }
 
-impl Default for Parts {
-    fn default() -> Parts {
+impl Default for RouteFiles {
+    fn default() -> RouteFiles {
         let (server, browser) = Default::default();
-        Parts { routes: Arc::new(Routes::none()), server, browser }
+        RouteFiles { routes: Arc::new(Routes::none()), server, browser }
     }
 }
 
-impl Parts {
-    pub(super) fn of(code: &Code, server: HashMap<PathBuf, Vec<PathBuf>>) -> Parts {
-        Parts { routes: code.routes.clone(), server, browser: code.imports.clone() }
+impl RouteFiles {
+    pub(super) fn of(code: &Code, server: HashMap<PathBuf, Vec<PathBuf>>) -> RouteFiles {
+        RouteFiles { routes: code.routes.clone(), server, browser: code.imports.clone() }
     }
 
     /// Whether a file is the page of a route.
@@ -33,7 +33,7 @@ impl Parts {
         self.routes.pages().iter().any(|page| page.path == file)
     }
 
-    /// Adds to `saved` what changes with these files, or with all that is in them where they are folders.
+    /// Adds to `saved` what a change of these files, or of files in these folders, affects.
     pub(crate) fn changed_by(&self, files: &HashSet<PathBuf>, saved: &mut Saved) {
         for handler in self.routes.handlers() {
             let (imports, patterns) = match handler.layer {
@@ -41,7 +41,7 @@ impl Parts {
                 Layer::Client => (&self.browser, &mut saved.client),
                 Layer::Worker => (&self.browser, &mut saved.worker),
             };
-            if is_made_of(&handler.path, imports, files) {
+            if depends_on(&handler.path, imports, files) {
                 patterns.insert(handler.pattern.clone());
             }
         }
@@ -53,8 +53,8 @@ impl Parts {
     }
 }
 
-/// Whether a file is one of these, or imports one by however many steps.
-fn is_made_of(file: &Path, imports: &HashMap<PathBuf, Vec<PathBuf>>, files: &HashSet<PathBuf>) -> bool {
+/// Whether a file is one of these, or imports one, directly or not.
+fn depends_on(file: &Path, imports: &HashMap<PathBuf, Vec<PathBuf>>, files: &HashSet<PathBuf>) -> bool {
     let (mut seen, mut waiting) = (HashSet::new(), vec![file]);
     while let Some(file) = waiting.pop() {
         if !seen.insert(file) {
@@ -68,7 +68,7 @@ fn is_made_of(file: &Path, imports: &HashMap<PathBuf, Vec<PathBuf>>, files: &Has
     false
 }
 
-/// Whether a file, or where a link leads that it is, is one of these or lies in one.
+/// Whether a file, or the target of a link, is one of these or in one of these folders.
 fn is_in(file: &Path, files: &HashSet<PathBuf>) -> bool {
     let holds = |file: &Path| file.ancestors().any(|path| files.contains(path));
     holds(file) || file.canonicalize().is_ok_and(|real| real != file && holds(&real))

@@ -1,5 +1,5 @@
-//! What `liveline dev` adds to answers: the script in pages, the socket that it listens to, the way to the editor, and
-//! what is wrong with code that does not load.
+//! What `liveline dev` adds: the script in pages, its WebSocket, opening files in the editor, and the errors of code that
+//! does not load.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,96 +16,100 @@ use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::connection::{Carried, Shared};
-use super::line;
-use super::upgrade::Handshake;
+use super::caller::own_origin;
+use super::context::Context;
+use super::reply::{Outgoing, Protocol};
 use crate::browser::{Origin, origin_in};
 use crate::dev::editor::{self, Place};
 use crate::dev::{Dev, Moment, PATH, SCRIPT, Socket, inject};
-use crate::http::{Answer, AnswerBody, Chunk, asks_for_websocket, prefers_html};
+use crate::http::{Answer, AnswerBody, Chunk, Handshake, asks_for_websocket, prefers_html};
 use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
 
-/// A page of a file that is larger stays without the script.
+/// Bytes of a page that is a file. A larger one stays without the script.
 const MAX_PAGE: u64 = 16 << 20;
 
-/// What a page asks of the host is short.
-const MAX_ASKED: usize = 64 << 10;
+/// Bytes of a request that the script sends.
+const MAX_REQUEST: usize = 64 << 10;
 
-/// What the tag of a page ends with that has the script in it. That knows of a moment, so the page is another one after
-/// each save.
+/// The suffix of the ETag of a page with the script. The script contains the moment, so the page changes with each save.
 fn mark_of(at: &Moment) -> String {
     format!(".dev.{}.{}", &at.run[..at.run.len().min(8)], at.saves)
 }
 
-/// Says that the answer is of the code before, and what is wrong with that which was saved.
+/// The error of the code that was saved, in answers of the code before.
 const X_STALE: HeaderName = HeaderName::from_static("x-liveline-stale");
 
-/// Where service workers get pages that they show documents in.
+/// The addresses at which service workers get pages to show documents in.
 const PAGES_OF_WORKERS: &str = "/.liveline/page/";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// Whether a path is one of these.
+/// Whether a path is one of the addresses of `dev`.
 pub(super) fn covers(path: &str) -> bool {
     path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Answers a request to one of them.
+/// Answers a request to such an address.
 pub(super) async fn answer(
-    shared: Rc<Shared>,
+    context: Rc<Context>,
     dev: Arc<Dev>,
     requester: Requester,
     request: Request<Incoming>,
-) -> Answer {
+) -> Outgoing {
     let path = request.uri().path();
-    match (request.method().as_str(), &path[PATH.len()..]) {
-        ("GET", "") => listen(&shared, &dev, requester, &request),
+    let answer = match (request.method().as_str(), &path[PATH.len()..]) {
+        ("GET", "") => {
+            return listen(&context, &dev, requester, &request).unwrap_or_else(|answer| (*answer).into());
+        }
         ("GET" | "HEAD", "/page.js") => script(),
-        ("POST", "/open") if !is_local(&shared, requester) => Answer::text(
+        ("POST", "/open") if !is_local(&context, requester) => Answer::text(
             StatusCode::FORBIDDEN,
             "Only who sits at this machine can open files in its editor.\n",
         ),
-        ("POST", "/open" | "/source") if !is_own_page(&shared, requester, request.headers()) => {
+        ("POST", "/open" | "/source") if !is_own_page(&context, requester, request.headers()) => {
             Answer::text(StatusCode::FORBIDDEN, "Only a page of this site may ask for that.\n")
         }
-        ("POST", "/open") => match asked(request).await {
+        ("POST", "/open") => match json(request).await {
             Some(asked) => open(&dev, &asked),
             None => Answer::text(StatusCode::BAD_REQUEST, "Say which place, as JSON.\n"),
         },
-        ("POST", "/source") => match asked(request).await {
-            Some(asked) => source(&shared, asked).await,
+        ("POST", "/source") => match json(request).await {
+            Some(asked) => source(&context, asked).await,
             None => Answer::text(StatusCode::BAD_REQUEST, "Say which place, as JSON.\n"),
         },
         _ => Answer::text(StatusCode::NOT_FOUND, "There is nothing here for developers.\n"),
-    }
+    };
+    answer.into()
 }
 
-/// The page listens from now on.
-fn listen(shared: &Shared, dev: &Arc<Dev>, requester: Requester, request: &Request<Incoming>) -> Answer {
+/// Opens the WebSocket on which a page receives the messages of `dev`.
+fn listen(
+    context: &Context,
+    dev: &Arc<Dev>,
+    requester: Requester,
+    request: &Request<Incoming>,
+) -> Result<Outgoing, Box<Answer>> {
     let headers = request.headers();
     if !asks_for_websocket(request.method(), headers) {
         let mut answer =
             Answer::text(StatusCode::UPGRADE_REQUIRED, "Pages in development connect a WebSocket here.\n");
         answer.headers.insert(hyper::header::UPGRADE, HeaderValue::from_static("websocket"));
-        return answer;
+        return Err(answer.into());
     }
-    if !is_own_page(shared, requester, headers) {
-        return Answer::text(StatusCode::FORBIDDEN, "Only a page of this site may listen.\n");
+    if !is_own_page(context, requester, headers) {
+        return Err(Answer::text(StatusCode::FORBIDDEN, "Only a page of this site may listen.\n").into());
     }
-    let handshake = match Handshake::read(request.version(), headers) {
-        Ok(handshake) => handshake,
-        Err(error) => return error.into(),
-    };
+    let handshake = Handshake::read(request.version(), headers).map_err(|error| Box::new(error.into()))?;
     let Some(socket) = Socket::open(dev) else {
-        return Answer::text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages listen already.\n");
+        let text = "Too many pages listen already.\n";
+        return Err(Answer::text(StatusCode::SERVICE_UNAVAILABLE, text).into());
     };
-    shared.carried.set(Some(Carried::Dev(socket, Vec::new())));
     let mut answer = Answer::empty(StatusCode::SWITCHING_PROTOCOLS);
     handshake.accept(&mut answer.headers);
-    answer
+    Ok(Outgoing::upgrade(answer, Protocol::Dev(socket)))
 }
 
 fn script() -> Answer {
@@ -117,32 +121,32 @@ fn script() -> Answer {
     answer
 }
 
-/// Whether who asks is at this machine, also by the word of a proxy.
-fn is_local(shared: &Shared, requester: Requester) -> bool {
-    shared.peer.address.is_loopback() && requester.address.is_loopback()
+/// Whether the client is on this machine, also if a proxy names it.
+fn is_local(context: &Context, requester: Requester) -> bool {
+    context.peer.address.is_loopback() && requester.address.is_loopback()
 }
 
-/// Whether a page of this very site asks: what it gets shows source, and what it does starts a program.
-fn is_own_page(shared: &Shared, requester: Requester, headers: &HeaderMap) -> bool {
-    let is_said = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
+/// Whether a page of this site sent the request: the answers show source, and a request starts a program.
+fn is_own_page(context: &Context, requester: Requester, headers: &HeaderMap) -> bool {
+    let is_declared = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
     let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    let own = line::own_origin(shared, requester, headers);
+    let own = own_origin(&context.worker.settings.trust, requester, headers);
     let is_same = origin.zip(own).is_some_and(|(origin, own)| {
-        // Where nobody says by which scheme the page came, that makes no difference.
+        // Where the scheme of the site is not known, it is not compared.
         let bare =
             if own.contains("://") { Some(origin) } else { origin.split_once("://").map(|(_, rest)| rest) };
         bare.is_some_and(|origin| origin.eq_ignore_ascii_case(&own))
     });
-    is_said && is_same
+    is_declared && is_same
 }
 
-/// The JSON of a request, which no form of another site can send.
-async fn asked(request: Request<Incoming>) -> Option<Value> {
+/// The JSON of a request. No form of another site can send that type.
+async fn json(request: Request<Incoming>) -> Option<Value> {
     let kind = request.headers().get(CONTENT_TYPE)?;
     if !kind.as_bytes().starts_with(b"application/json") {
         return None;
     }
-    let body = http_body_util::Limited::new(request.into_body(), MAX_ASKED).collect().await.ok()?;
+    let body = http_body_util::Limited::new(request.into_body(), MAX_REQUEST).collect().await.ok()?;
     serde_json::from_slice(&body.to_bytes()).ok()
 }
 
@@ -155,10 +159,10 @@ fn open(dev: &Dev, asked: &Value) -> Answer {
     }
 }
 
-/// Where frames of a stack in the browser stand in the files that they were made of, and the lines around the first.
-async fn source(shared: &Rc<Shared>, asked: Value) -> Answer {
-    let browser = shared.worker.browser.clone();
-    let public = shared.worker.settings.layout.public.clone();
+/// The source places of frames of a stack in the browser, with the lines around each.
+async fn source(context: &Rc<Context>, asked: Value) -> Answer {
+    let browser = context.worker.browser.clone();
+    let public = context.worker.settings.layout.public.clone();
     let found = tokio::task::spawn_blocking(move || {
         let frames = asked["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
         let places = frames.iter().take(MAX_FRAMES).map(|frame| {
@@ -178,7 +182,7 @@ async fn source(shared: &Rc<Shared>, asked: Value) -> Answer {
     answer
 }
 
-/// More frames tell nobody more.
+/// How many frames of a stack are looked up.
 const MAX_FRAMES: usize = 32;
 
 /// The answer to every request while no code has loaded.
@@ -197,8 +201,8 @@ pub(super) fn broken(dev: &Dev, headers: &HeaderMap) -> Answer {
     Answer::text(status, format!("{}\n", broken.text))
 }
 
-/// Says in an answer of code that serves on that what was saved since does not load.
-pub(super) fn tell_stale(dev: &Dev, answer: &mut Answer) {
+/// Adds the error of the code that was saved to an answer of the code that serves.
+pub(super) fn mark_stale(dev: &Dev, answer: &mut Answer) {
     let Some(text) = dev.stale() else { return };
     let text: String =
         text.chars().map(|it| if it.is_ascii_graphic() { it } else { ' ' }).take(300).collect();
@@ -207,18 +211,18 @@ pub(super) fn tell_stale(dev: &Dev, answer: &mut Answer) {
     }
 }
 
-/// A page that the browser will show by itself, and that gets the script.
+/// A page that the browser will show, and that gets the script.
 pub(super) struct Document {
     host: String,
-    /// When it was asked for.
+    /// When it was requested.
     at: Moment,
-    /// It is what a form is answered with.
+    /// It is the answer to a form.
     is_posted: bool,
 }
 
 impl Document {
-    /// Whether a request is for one. What it says of pages that the browser has is read without the mark.
-    pub(super) fn asked(dev: &Dev, request: &mut Request<Incoming>) -> Option<Document> {
+    /// The document that a request is for, if it is for one. Removes the suffix from the ETags of the request.
+    pub(super) fn requested(dev: &Dev, request: &mut Request<Incoming>) -> Option<Document> {
         let is_document =
             is_document(request.headers()) || request.uri().path().starts_with(PAGES_OF_WORKERS);
         if *request.method() == Method::HEAD || !is_document {
@@ -236,7 +240,7 @@ impl Document {
                 tag.trim().strip_suffix('"')?.strip_suffix(&*mark).map(|tag| format!("{tag}\""))
             })
             .collect();
-        // What has no mark is a page without the script.
+        // A tag without the suffix is that of a page without the script.
         headers.remove(IF_NONE_MATCH);
         headers.remove(IF_MODIFIED_SINCE);
         if let Ok(known) = HeaderValue::try_from(known.join(", "))
@@ -248,7 +252,7 @@ impl Document {
         Some(Document { host, at, is_posted })
     }
 
-    /// Reads a page that is a file, so that the script can be put in.
+    /// Reads a page that is a file, so that the script can be inserted.
     pub(super) async fn read(&self, mut answer: Answer) -> Answer {
         if !is_page(&answer) || !matches!(answer.body, AnswerBody::File(_)) {
             return answer;
@@ -271,10 +275,10 @@ impl Document {
         }
     }
 
-    /// Puts the script into a page.
+    /// Inserts the script into a page.
     pub(super) fn complete(&self, answer: &mut Answer) {
         let headers = &mut answer.headers;
-        // The page that is there has the tag that it was sent with.
+        // The browser knows the page by the tag with the suffix.
         if answer.status == StatusCode::NOT_MODIFIED {
             return mark(headers, &self.at);
         }
@@ -317,14 +321,14 @@ impl Document {
     }
 }
 
-/// Allows one script of one answer, and nobody can guess it.
+/// A random nonce, which allows one script in one answer.
 fn fresh_nonce() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
-/// Tells the tag of a page with the script from that of the page without.
+/// Adds the suffix to the ETag of a page.
 fn mark(headers: &mut HeaderMap, at: &Moment) {
     let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).and_then(|tag| tag.strip_suffix('"'));
     let marked = tag.map(|tag| HeaderValue::try_from(format!("{tag}{}\"", mark_of(at))));
@@ -333,12 +337,12 @@ fn mark(headers: &mut HeaderMap, at: &Moment) {
     }
 }
 
-/// Whether the browser will show what comes, as far as its headers tell.
+/// Whether the browser will show the answer, as far as its headers show.
 fn is_document(headers: &HeaderMap) -> bool {
     let value = |name| headers.get(name).map(HeaderValue::as_bytes);
     match (value(SEC_FETCH_DEST), value(SEC_FETCH_MODE)) {
         (Some(b"document" | b"iframe" | b"frame"), _) | (_, Some(b"navigate")) => true,
-        // Older browsers, and pages that did not come by TLS, say only what they would like to have.
+        // Older browsers, and pages without TLS, send `Accept` only.
         (None, None) => prefers_html(headers),
         _ => false,
     }
@@ -353,7 +357,7 @@ fn is_page(answer: &Answer) -> bool {
     is_html && is_whole && !matches!(answer.body, AnswerBody::Empty)
 }
 
-/// The same stream with the script in its first chunk.
+/// A stream with the script in its first chunk.
 fn first_with_script(mut chunks: mpsc::Receiver<Chunk>, script: String) -> mpsc::Receiver<Chunk> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::task::spawn_local(async move {
@@ -361,7 +365,7 @@ fn first_with_script(mut chunks: mpsc::Receiver<Chunk>, script: String) -> mpsc:
         loop {
             let chunk = tokio::select! {
                 chunk = chunks.recv() => chunk,
-                // Whoever writes it has to hear that the client left.
+                // Closes `chunks`, so that their source notices that the client left.
                 () = sender.closed() => return,
             };
             let chunk = match chunk {

@@ -1,8 +1,8 @@
-//! The connections of a worker, for the thread that answers for it when its own no longer does.
+//! The connections of a worker, for the thread that ends them when the worker's own thread is lost.
 //!
-//! A connection belongs to its worker's thread, which reads and writes it. What stands here is its socket by number and
-//! how far it has come, in a few atomics that its own thread stores to and nobody waits for. Only who comes and goes
-//! takes the lock.
+//! A connection belongs to its worker's thread, which reads and writes it. This table has the descriptor of its socket
+//! and its progress, in atomics that the connection's thread stores to without a lock. The lock is taken when a
+//! connection is added or removed.
 #![expect(unsafe_code, reason = "a socket is used by another thread than the one that owns it")]
 
 use std::fmt;
@@ -14,7 +14,7 @@ use hyper::{Method, Uri};
 use slab::Slab;
 use socket2::SockRef;
 
-use super::worker::{Admitted, PermitError};
+use super::limiter::{Permit, PermitError};
 use crate::http::LINE_PATH;
 
 #[cfg(unix)]
@@ -22,44 +22,44 @@ use std::os::fd::{AsRawFd as _, BorrowedFd as BorrowedSocket, RawFd as RawSocket
 #[cfg(windows)]
 use std::os::windows::io::{AsRawSocket as _, BorrowedSocket, RawSocket};
 
-/// What clients get whose requests an isolate can no longer answer.
+/// The answer to requests that a lost isolate cannot answer.
 const LOST: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
     content-type: text/plain;charset=UTF-8\r\ncontent-length: 32\r\n\r\nThis request cannot be answered\n";
 
-/// The connections of one worker.
+/// See the module.
 #[derive(Default)]
-pub(super) struct Clients {
+pub(super) struct ConnectionTable {
     entries: Mutex<Slab<Entry>>,
 }
 
 struct Entry {
     socket: RawSocket,
     progress: Arc<Progress>,
-    /// Given up when the connection closes, by whichever thread closes it.
-    place: Admitted,
+    /// Returned when the connection closes, by the thread that closes it.
+    permit: Permit,
 }
 
-/// How far a connection has come, and the request that it is at.
+/// The stage of a connection, and its current request.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     stage: AtomicU8,
-    /// The client takes no more of what was written.
+    /// The system takes no more bytes until the client reads.
     is_blocked: AtomicBool,
-    /// Method and path in UTF-8, the rest of it zero; what is longer is cut off.
+    /// Method and path in UTF-8, cut off after so many bytes and filled up with zeros.
     request: [AtomicU64; REQUEST_WORDS],
 }
 
 const REQUEST_WORDS: usize = 12;
 
-/// Nothing of a request was read.
+/// No byte of a request was read.
 const IDLE: u8 = 0;
 /// A request is being read.
 const READING: u8 = 1;
-/// It waits for its answer.
-const ASKED: u8 = 2;
-/// The same, and its handlers run right now.
+/// The request waits for its answer.
+const WAITING: u8 = 2;
+/// Its handlers run right now.
 const RUNNING: u8 = 3;
-/// Its answer may be on its way.
+/// Its answer is being sent.
 const ANSWERED: u8 = 4;
 
 impl Progress {
@@ -75,7 +75,7 @@ impl Progress {
     }
 
     /// A request came.
-    pub(crate) fn asked(&self, method: &Method, uri: &Uri) {
+    pub(crate) fn requested(&self, method: &Method, uri: &Uri) {
         let mut bytes = method.as_str().bytes().chain([b' ']).chain(uri.path().bytes());
         for word in &self.request {
             let next = std::array::from_fn(|_| bytes.next().unwrap_or_default());
@@ -84,14 +84,14 @@ impl Progress {
                 break;
             }
         }
-        // Behind an answer that its client does not take, there is no place for another one.
-        self.is_at(if self.is_blocked.load(Ordering::Relaxed) { ANSWERED } else { ASKED });
+        // Another answer could not be written behind one that the client does not read.
+        self.is_at(if self.is_blocked.load(Ordering::Relaxed) { ANSWERED } else { WAITING });
     }
 
-    /// The handlers of its request run, or wait again.
-    pub(crate) fn runs(&self, runs: bool) {
+    /// The handlers of the request run, or have yielded.
+    pub(crate) fn set_running(&self, is_running: bool) {
         if self.stage.load(Ordering::Relaxed) != ANSWERED {
-            self.is_at(if runs { RUNNING } else { ASKED });
+            self.is_at(if is_running { RUNNING } else { WAITING });
         }
     }
 
@@ -100,16 +100,20 @@ impl Progress {
         self.is_at(ANSWERED);
     }
 
-    /// The answer is complete.
+    /// The answer is sent.
     pub(crate) fn completed(&self) {
         self.is_at(IDLE);
     }
 
-    /// Whether the client takes what is written.
+    /// Whether the system took what was written.
     pub(crate) fn wrote(&self, is_blocked: bool) {
         if self.is_blocked.load(Ordering::Relaxed) != is_blocked {
             self.is_blocked.store(is_blocked, Ordering::Relaxed);
         }
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
     }
 
     fn request(&self) -> String {
@@ -117,47 +121,47 @@ impl Progress {
         let bytes: Vec<_> = words.flatten().take_while(|byte| *byte != 0).collect();
         let request = String::from_utf8_lossy(&bytes);
         match request.split_once(LINE_PATH) {
-            // Whoever knows the rest of it may join the line.
+            // The rest of the path is a secret: it is enough to join the line.
             Some((method, _)) if method.ends_with(' ') => format!("{method}{LINE_PATH}*"),
             _ => request.into_owned(),
         }
     }
 }
 
-/// A connection's place among the clients of its worker. It is left when this is dropped, which has to happen before
-/// the connection's socket is closed or given away.
-pub(crate) struct Enlisted {
-    clients: Arc<Clients>,
+/// A connection's entry, removed when this is dropped. That has to happen before the connection's socket is closed or
+/// leaves the worker's thread.
+pub(crate) struct TableEntry {
+    table: Arc<ConnectionTable>,
     key: usize,
     pub progress: Arc<Progress>,
     has_left: bool,
 }
 
-/// Whom a connection counts for.
-pub(crate) struct Counted {
-    clients: Arc<Clients>,
+/// Access to the permit of a connection.
+pub(crate) struct PermitHandle {
+    table: Arc<ConnectionTable>,
     key: usize,
     progress: Arc<Progress>,
 }
 
-impl Counted {
-    /// See [`Permit::count_for`](super::Permit::count_for). A connection that has left counts elsewhere.
+impl PermitHandle {
+    /// See [`Permit::count_for`]. The permit of a connection that has left the table stays as it is.
     pub(crate) fn count_for(&self, address: Option<IpAddr>) -> Result<(), PermitError> {
-        let mut entries = self.clients.lock();
-        // The key may be somebody else's by now.
+        let mut entries = self.table.lock();
+        // Another connection may have the key by now.
         let entry = entries.get_mut(self.key).filter(|entry| Arc::ptr_eq(&entry.progress, &self.progress));
-        entry.map_or(Ok(()), |entry| entry.place.count_for(address))
+        entry.map_or(Ok(()), |entry| entry.permit.count_for(address))
     }
 }
 
-impl Clients {
-    /// Takes a connection in. Something of a request may have been read from it already.
-    pub(super) fn enlist(
-        clients: &Arc<Clients>,
+impl ConnectionTable {
+    /// Adds a connection. `has_read`: bytes of a request were read from it already.
+    pub(super) fn insert(
+        table: &Arc<ConnectionTable>,
         stream: &TcpStream,
-        place: Admitted,
+        permit: Permit,
         has_read: bool,
-    ) -> Enlisted {
+    ) -> TableEntry {
         let progress = Arc::new(Progress::default());
         if has_read {
             progress.read();
@@ -166,75 +170,76 @@ impl Clients {
         let socket = stream.as_raw_fd();
         #[cfg(windows)]
         let socket = stream.as_raw_socket();
-        let key = clients.lock().insert(Entry { socket, progress: progress.clone(), place });
-        Enlisted { clients: clients.clone(), key, progress, has_left: false }
+        let key = table.lock().insert(Entry { socket, progress: progress.clone(), permit });
+        TableEntry { table: table.clone(), key, progress, has_left: false }
     }
 
-    /// Answers for a thread that no longer does: requests without an answer get 503, and every connection ends.
-    pub(super) fn answer_for_all(&self) -> Abandoned {
+    /// Ends every connection of a lost thread. Requests without an answer get 503.
+    pub(super) fn end_all(&self) -> Abandoned {
         let mut abandoned = Abandoned::default();
         for entry in self.lock().drain() {
             abandoned.connections += 1;
             let stage = entry.progress.stage.load(Ordering::Relaxed);
             if stage == RUNNING {
                 abandoned.running = Some(entry.progress.request());
-            } else if stage == ASKED {
+            } else if stage == WAITING {
                 abandoned.waiting.push(entry.progress.request());
             }
             // SAFETY: the socket is open: its thread leaves this list, for which it needs the lock, before it closes
-            // the socket or gives it away.
+            // the socket or hands it to another thread.
             let socket = unsafe { BorrowedSocket::borrow_raw(entry.socket) };
             let socket = SockRef::from(&socket);
             let has_sent =
                 || socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok_and(|bytes| bytes > 0);
             let is_due = match stage {
                 IDLE => has_sent(),
-                READING | ASKED | RUNNING => true,
+                READING | WAITING | RUNNING => true,
                 _ => false,
             };
             if is_due && !entry.progress.is_blocked.load(Ordering::Relaxed) {
                 abandoned.refused += 1;
-                // The system takes so little at once, unless the client is gone.
+                // The system takes so few bytes at once, unless the client is gone.
                 let _ = socket.send(LOST);
             }
-            // The descriptor stays open until the thread ends, so that nothing is reset that the client has not read.
+            // The descriptor stays open until the thread ends: a reset could take bytes from the client that it has not read.
             let _ = socket.shutdown(Shutdown::Write);
-            drop(entry.place);
+            drop(entry.permit);
         }
         abandoned
     }
 
     fn lock(&self) -> MutexGuard<'_, Slab<Entry>> {
-        self.entries.lock().expect("nothing panics while clients come and go")
+        self.entries.lock().expect("nothing panics while the table is locked")
     }
 }
 
-impl Enlisted {
-    /// Whom it counts for, to be changed.
-    pub(crate) fn counted(&self) -> Counted {
-        Counted { clients: self.clients.clone(), key: self.key, progress: self.progress.clone() }
+impl TableEntry {
+    /// For changing the address that the connection counts for.
+    pub(crate) fn permit(&self) -> PermitHandle {
+        PermitHandle { table: self.table.clone(), key: self.key, progress: self.progress.clone() }
     }
 
-    /// Leaves, because the connection goes on elsewhere, with its place. None if it was ended by another thread.
-    pub(crate) fn leave(mut self) -> Option<Admitted> {
-        self.take().map(|entry| entry.place)
+    /// Removes the entry, because the connection goes on elsewhere with its permit. `None` if another thread has ended the
+    /// connection.
+    pub(crate) fn leave(mut self) -> Option<Permit> {
+        self.take().map(|entry| entry.permit)
     }
 
     fn take(&mut self) -> Option<Entry> {
         if std::mem::replace(&mut self.has_left, true) {
             return None;
         }
-        self.clients.lock().try_remove(self.key)
+        self.table.lock().try_remove(self.key)
     }
 }
 
-impl Drop for Enlisted {
+impl Drop for TableEntry {
     fn drop(&mut self) {
         drop(self.take());
     }
 }
 
-/// What there was to answer for.
+/// What a lost thread had to do.
 #[derive(Debug, Default)]
 pub(super) struct Abandoned {
     pub connections: usize,
@@ -254,11 +259,11 @@ impl Abandoned {
     }
 }
 
-/// So many requests are named.
+/// How many requests are named at most.
 const NAMED: usize = 3;
 
 impl fmt::Display for Abandoned {
-    /// Whose code it may be that runs.
+    /// The request whose code may be what runs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(request) = &self.running {
             return f.write_str(request);
@@ -302,15 +307,15 @@ mod tests {
     fn requests_kept_in_words_and_cut_off() {
         let progress = Progress::default();
         for path in ["/", "/abc", "/abcd", "/a/longer/path/than/the/one/before"] {
-            progress.asked(&Method::GET, &path.parse().expect("a path"));
+            progress.requested(&Method::GET, &path.parse().expect("a path"));
             assert_eq!(progress.request(), format!("GET {path}"));
         }
-        progress.asked(&Method::GET, &format!("{LINE_PATH}0123456789abcdef").parse().expect("a path"));
+        progress.requested(&Method::GET, &format!("{LINE_PATH}0123456789abcdef").parse().expect("a path"));
         assert_eq!(progress.request(), format!("GET {LINE_PATH}*"));
         let long = format!("/{}", "x".repeat(200));
-        progress.asked(&Method::GET, &long.parse().expect("a path"));
+        progress.requested(&Method::GET, &long.parse().expect("a path"));
         assert_eq!(progress.request(), format!("GET {long}")[..REQUEST_WORDS * 8]);
-        progress.asked(&Method::GET, &"/abcd".parse().expect("a path"));
+        progress.requested(&Method::GET, &"/abcd".parse().expect("a path"));
         assert_eq!(progress.request(), "GET /abcd");
     }
 }

@@ -1,4 +1,4 @@
-//! What is noted of each answer: figures, and the access log. Where nobody wants either, no time is taken.
+//! What is recorded of each answer: metrics, and the access log. Where neither is wanted, no clock is read.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -8,22 +8,22 @@ use hyper::header::HeaderValue;
 use hyper::{Method, Request};
 use tracing::Level;
 
-use super::connection::Shared;
+use super::context::Context;
 use crate::http::{Answer, LINE_PATH};
 use crate::metrics::{ACCESS, RequestId};
 use liveline_proto::ExchangeId;
 
-/// A request that is being answered.
-pub(super) struct Note {
+/// What is recorded of a request that is being answered.
+pub(super) struct RequestLog {
     began: Option<Instant>,
-    /// The id that its client gave it, which goes back with the answer.
+    /// The id that its client chose, which is sent back with the answer.
     id: Option<HeaderValue>,
     entry: Option<Box<Entry>>,
-    /// What runs its handlers, once that is known.
+    /// The exchange, once handlers run for the request.
     pub exchange: Option<ExchangeId>,
 }
 
-/// What the access log says of a request.
+/// What the access log shows of a request.
 struct Entry {
     method: Method,
     path: String,
@@ -31,35 +31,35 @@ struct Entry {
     client: IpAddr,
 }
 
-impl Note {
-    pub(super) fn of<B>(shared: &Shared, request: &Request<B>) -> Note {
+impl RequestLog {
+    pub(super) fn begin<B>(context: &Context, request: &Request<B>) -> RequestLog {
         let id = request.headers().get(RequestId::HEADER);
         let id = id.filter(|id| RequestId::parse(id).is_some()).cloned();
         let entry = tracing::enabled!(target: ACCESS, Level::INFO)
-            .then(|| Box::new(Entry::of(request, shared.peer.address)));
-        let is_timed = entry.is_some() || shared.worker.meter.is_some();
-        Note { began: is_timed.then(Instant::now), id, entry, exchange: None }
+            .then(|| Box::new(Entry::of(request, context.peer.address)));
+        let is_timed = entry.is_some() || context.worker.meter.is_some();
+        RequestLog { began: is_timed.then(Instant::now), id, entry, exchange: None }
     }
 
-    /// Who sent the request, which its connection need not tell.
-    pub(super) fn is_from(&mut self, client: IpAddr) {
+    /// Sets the client, where the connection is a proxy's.
+    pub(super) fn set_client(&mut self, client: IpAddr) {
         if let Some(entry) = &mut self.entry {
             entry.client = client;
         }
     }
 
-    /// The request has its answer.
-    pub(super) fn answered(self, shared: &Shared, answer: &mut Answer) {
+    /// Records the answer.
+    pub(super) fn answered(self, context: &Context, answer: &mut Answer) {
         if let Some(id) = self.id {
             answer.headers.entry(RequestId::HEADER).or_insert(id);
         }
         let Some(took) = self.began.map(|began| began.elapsed()) else { return };
-        if let Some(meter) = &shared.worker.meter {
+        if let Some(meter) = &context.worker.meter {
             meter.answered(answer.status, took);
         }
         let Some(entry) = self.entry else { return };
         let Entry { method, path, request, client } = *entry;
-        let exchange = self.exchange.map(|id| id.of(shared.worker.owner));
+        let exchange = self.exchange.map(|id| id.of(context.worker.owner));
         let status = answer.status.as_u16();
         tracing::info!(
             target: ACCESS,
@@ -78,7 +78,7 @@ impl Note {
 
 impl Entry {
     fn of<B>(request: &Request<B>, client: IpAddr) -> Entry {
-        // Queries often hold what is nobody's business, and the address of a line lets its holder in.
+        // Queries often hold secrets, and the address of a line is enough to join it.
         let path = match request.uri().path() {
             path if path.starts_with(LINE_PATH) => format!("{LINE_PATH}*"),
             path => path.to_owned(),
