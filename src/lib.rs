@@ -14,11 +14,15 @@
 //!  liveline-compiler   source in, source out            liveline-store   SQLite databases and sessions
 //! ```
 
+#[macro_use]
+mod embed;
+
 mod browser;
 mod cli;
 mod config;
 mod dev;
 mod ext;
+mod http;
 mod lines;
 mod metrics;
 mod router;

@@ -27,9 +27,9 @@ use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
 use super::{embedded, fatal, snapshot};
 use crate::config::Limits;
 use crate::ext::{
-    Answer, Begun, Call, Exchanges, Memory, Streams, Unanswered, current_exchange, from_exception,
-    from_js_error,
+    Begun, Call, Exchanges, Memory, Streams, Unanswered, current_exchange, from_exception, from_js_error,
 };
+use crate::http::Answer;
 use crate::lines::{Hub, LineEvent};
 use crate::metrics::Heap;
 use crate::router::{Handler, Layer, NodeId, PageId, Step, segments};
