@@ -267,7 +267,7 @@ impl Hub {
     fn begin(&self, flush: Flush) -> Turn<'_> {
         let mut state = self.lock();
         let State { engine, clock, armed, unflushed, .. } = &mut *state;
-        engine.at(clock.look(Instant::now(), *armed));
+        engine.at(clock.read(Instant::now(), *armed));
         let mut flushes = flush == Flush::Now;
         if flush != Flush::Never {
             *unflushed += 1;
@@ -575,7 +575,7 @@ mod tests {
         assert!(matches!(event, Event::Closed(close) if close.code == CloseCode::Abnormal));
     }
 
-    /// Every way to be carried, with every way to end: by the client, by the handler, by the host, by the clock.
+    /// Every transport with every end: by the client, by the handler, by the host, by the clock.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn nothing_is_left_of_lines_however_they_end() {
         let soon = Duration::from_millis(100);
@@ -596,12 +596,12 @@ mod tests {
         let mut tasks = JoinSet::new();
         let mut silent = Vec::new();
         for n in 0..3000 {
-            let (carrier, end) = (n % 5, n / 5 % 8);
+            let (transport, end) = (n % 5, n / 5 % 8);
             let of = if end == 0 { leaving } else { owner };
             let (line, token) = hub.open(of, ExchangeId(n), visitor()).expect("there is room");
-            let mut seat = None;
+            let mut attachment = None;
             let mut client = None;
-            let joined = match carrier {
+            let joined = match transport {
                 0 => Some((
                     hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())),
                     Framing::WebSocket { limit: 1024 },
@@ -618,7 +618,7 @@ mod tests {
                     Ok(hub.turn().attach(line, TransportKind::Events).expect("a new line")),
                     Framing::Events(Format::Lines),
                 )),
-                // Nobody joins.
+                // No client joins.
                 _ => None,
             };
             if let Some((joined, framing)) = joined {
@@ -629,8 +629,8 @@ mod tests {
                     Connection { stream, read: Bytes::new(), head: Vec::new(), framing, place: Box::new(()) };
                 tasks.spawn(socket::serve(&hub, joined, connection));
                 client = Some(near.expect("it listens"));
-                seat = Some(joined);
-                hub.turn().receive(joined, if carrier == 1 { "1 \"hello\"" } else { CONNECT });
+                attachment = Some(joined);
+                hub.turn().receive(joined, if transport == 1 { "1 \"hello\"" } else { CONNECT });
             }
             hub.deferred_turn().enter(line, "room".parse().expect("a name"), JoinOptions::default());
             match end {
@@ -657,11 +657,13 @@ mod tests {
                     silent.extend(client);
                 }
                 6 => {
-                    seat.into_iter().for_each(|seat| hub.turn().disconnected(seat, CloseCode::Done.into()));
+                    attachment
+                        .into_iter()
+                        .for_each(|attachment| hub.turn().disconnected(attachment, CloseCode::Done.into()));
                     silent.extend(client);
                 }
                 _ => {
-                    seat.into_iter().for_each(|seat| hub.turn().receive(seat, "not JSON"));
+                    attachment.into_iter().for_each(|attachment| hub.turn().receive(attachment, "not JSON"));
                     silent.extend(client);
                 }
             }

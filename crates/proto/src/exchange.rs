@@ -49,7 +49,7 @@ pub struct Exchange<B> {
 #[derive(Debug)]
 enum Stage<B> {
     Received,
-    /// `first` is `None` where a message came first: HTTP then says 202 Accepted.
+    /// `first` is `None` where a message came first: the HTTP answer then is 202 Accepted.
     Opening {
         first: Option<B>,
         queued: Vec<QueuedFrame>,

@@ -501,7 +501,7 @@ mod tests {
         JoinOptions { announcement: Some(announcement), ..JoinOptions::default() }
     }
 
-    /// Lines 1 and 2 of session A, line 3 of nobody.
+    /// Lines 1 and 2 of session A, line 3 of no session.
     fn three() -> Channels {
         let mut channels = Channels::default();
         for (line, session) in [(1, Some("A")), (2, Some("A")), (3, None)] {
@@ -519,7 +519,7 @@ mod tests {
         channels.announce(Instant::now()).unwrap_or_default()
     }
 
-    /// Who is told when the line enters.
+    /// The lines that receive an announcement when the line enters.
     fn told_of_entry(
         channels: &mut Channels,
         line: u64,
@@ -579,7 +579,11 @@ mod tests {
         let bytes = |at: usize| outcome.frames[at].1.frame().as_str().as_ptr();
         assert_eq!(bytes(0), bytes(1), "all that were there before share it");
         let listed = |at: usize| outcome.frames[at].1.frame().as_str().matches(r#""event":"#).count();
-        assert_eq!([0, 2, 3, 4].map(listed), [5, 4, 3, 2], "nobody hears of itself, or of earlier things");
+        assert_eq!(
+            [0, 2, 3, 4].map(listed),
+            [5, 4, 3, 2],
+            "no line receives its own announcement, or earlier ones"
+        );
         assert!(outcome.frames[5].1.frame().as_str().contains(r#""message":"leaves""#));
     }
 
@@ -587,18 +591,18 @@ mod tests {
     fn changes_of_a_busy_channel_are_collected_until_something_is_said() {
         let (mut channels, now) = (Channels::default(), Instant::now());
         (0..100).for_each(|line| channels.enter(room(), LineId(line), None, loud()));
-        assert_eq!(channels.announce(now).map_or(0, |told| told.frames.len()), 99);
+        assert_eq!(channels.announce(now).map_or(0, |outcome| outcome.frames.len()), 99);
         (100..110).for_each(|line| channels.enter(room(), LineId(line), None, loud()));
         assert!(channels.announce(now).is_none());
         let due = channels.next_announcement().expect("it is collecting");
         assert!(due > now && channels.announce_due(now).is_none());
-        assert_eq!(channels.settle(&room(), now).map_or(0, |told| told.frames.len()), 109);
+        assert_eq!(channels.settle(&room(), now).map_or(0, |outcome| outcome.frames.len()), 109);
         assert!(channels.next_announcement().is_none() && channels.settle(&room(), now).is_none());
 
         channels.leave(&room(), LineId(0));
         assert!(channels.announce(now).is_none());
         let due = channels.next_announcement().expect("it is collecting again");
-        assert_eq!(channels.announce_due(due).map_or(0, |told| told.frames.len()), 109);
+        assert_eq!(channels.announce_due(due).map_or(0, |outcome| outcome.frames.len()), 109);
         assert!(channels.announce_due(due).is_none());
     }
 
@@ -643,7 +647,10 @@ mod tests {
             );
         }
         channels.leave(&room(), LineId(3));
-        assert!(announced(&mut channels).events.is_empty(), "of members hears who listens to that");
+        assert!(
+            announced(&mut channels).events.is_empty(),
+            "only handlers that listen receive announcements"
+        );
         channels.listen(&room(), LineId(1), Listening::Presence);
         channels.enter(room(), LineId(4), None, loud());
         let events = announced(&mut channels).events;

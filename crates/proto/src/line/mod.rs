@@ -80,8 +80,8 @@ pub(crate) struct Counters {
 
 #[derive(Debug)]
 enum Stage {
-    /// The token is issued; no client has joined. `is_cut`: the line ended meanwhile. Its owner knows; its client is sent
-    /// the code when it joins.
+    /// The token is issued; no client has joined. `is_cut`: the line ended meanwhile. Its owner was informed; its client is
+    /// sent the code when it joins.
     Joining { until: Instant, is_cut: bool },
     /// A connection is here, but its client does not listen yet.
     Handshake { until: Instant },
@@ -416,7 +416,7 @@ impl Line {
         self.wake_if_open()
     }
 
-    /// Sends `response.done`, without which the client could not tell the end from a loss, and closes with 1000.
+    /// Sends `response.done`, without which the end would look like a loss to the client, and closes with 1000.
     pub(crate) fn complete(&mut self, cx: Context<'_>) -> Outcome {
         self.done();
         self.finish(CloseCode::Done.into(), cx)
