@@ -35,7 +35,7 @@ export function handlersOf(handlers, pastTheLastStep) {
 
     /**
      * What they answer.
-     * @param {import("./hub.js").Hub} hub where their messages are heard
+     * @param {import("./hub.js").Hub} hub where their messages are dispatched
      */
     run(request, hub, { detail, controller, report }) {
       const kept = detail.isFirst ? takeAnswer() : undefined;
@@ -43,7 +43,7 @@ export function handlersOf(handlers, pastTheLastStep) {
       const openClient = () => {
         const [near, far] = portPair();
         hub.add(far);
-        // Code that hears of the navigation may still say something.
+        // Code that listens for the navigation may still send something.
         controller.signal.addEventListener("abort", () => setTimeout(() => near.close(4001, "navigated away")));
         return near;
       };

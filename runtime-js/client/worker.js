@@ -103,7 +103,7 @@ async function answer(router, fetchEvent) {
   return await forPage(fetchEvent.request, response);
 }
 
-/** What was made here belongs to the page of its path, as the host's answers say themselves. */
+/** Marks an answer that was made here with the page of its path, as the host marks its own. */
 async function forPage(request, response) {
   const shown = request.headers.get(PAGE_HEADER);
   if (shown === null || response.url !== "" || response.type === "error") return response;

@@ -93,7 +93,7 @@ export function any() {
   return Infinity;
 }
 
-/** What to observe to hear of changes at every depth. */
+/** What to observe for changes at every depth. */
 export function subtree() {
   return SUBTREE;
 }
@@ -139,7 +139,7 @@ export function observe(target, keys, callback, options) {
   });
 }
 
-/** Starts something that an AbortController ends, unless `signal` says that it is over already. */
+/** Starts something that an AbortController ends, unless `signal` is aborted already. */
 function controllerOf(signal, start) {
   const controller = new AbortController();
   if (signal && AbortSignalPrototypeGetAborted(signal)) {
@@ -176,7 +176,7 @@ export function intercept(target, traps, handler, options) {
   });
 }
 
-// -- properties that tell of plain assignments -----------------------------------------------------------------------
+// -- properties whose plain assignments are observed -----------------------------------------------------------------
 
 /**
  * Turns properties (one key, a list, or all) into accessors, so that plain assignments to them are observed.
