@@ -3,7 +3,8 @@
 //
 // Names follow one rule: `ArrayPrototypePush(list, item)` is `list.push(item)`, `ObjectKeys(o)` is
 // `Object.keys(o)`, `ResponsePrototypeGetStatus(r)` is `r.status`. Scripts for browsers get the plain forms back: there
-// xtask/bundle/built_ins.mjs replaces the names. crates/compiler/tests/primordials.rs checks that no other built-in is used.
+// xtask/bundle/built_ins.mjs replaces the names. crates/compiler/tests/primordials.rs checks that no other built-in is
+// used.
 
 /** The global object, whatever it holds by now. */
 const theGlobal = globalThis;
