@@ -1,6 +1,7 @@
-// Headers of Responses about bodies that are not theirs. The body of an upstream's answer is decoded, and handlers give it, or
-// what they make of it, to a Response with the same headers: `new Response(res.body, res)`. Its client would look for a
-// coding and a length that are not there. And where Responses redirect to.
+// Headers of Responses about bodies that are not theirs, and where Responses redirect to.
+//
+// The body of an upstream's answer is decoded, and handlers give it, or what they make of it, to a Response with the
+// same headers: `new Response(res.body, res)`. Its client would look for a coding and a length that are not there.
 
 import { core } from "ext:core/mod.js";
 import { defineLazy } from "../globals.js";

@@ -28,7 +28,7 @@ export function handlersOf(handlers, pastTheLastStep) {
       return await pageOf(pathname, likely) !== page;
     },
 
-    /** Keeps an answer for the document that is loaded next. @param {import("../live_response/live_response.js").LiveResponse} live */
+    /** Keeps an answer, a LiveResponse, for the document that is loaded next. */
     keepAnswer(url, { body = null, status }) {
       sessionStorage.setItem(ANSWER_KEY, JSON.stringify({ url: url.href, body, status }));
     },

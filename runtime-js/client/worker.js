@@ -86,7 +86,8 @@ async function answer(router, fetchEvent) {
   let isPage = isDocument;
   const ran = router.run(event).then((result) => {
     isPage &&= isState(result);
-    // An answer that no handler has read goes on as it is, and the page follows the server's line itself; so does a document.
+    // An answer that no handler has read goes on as it is, and the page follows the server's line itself. So does a
+    // document.
     if (result instanceof Response && (!event[kHasClient] || isDocument && !isPage)) return result;
     const live = LiveResponse.from(result);
     statesOf(live).follow(downstream);

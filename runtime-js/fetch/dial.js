@@ -39,7 +39,7 @@ import {
   URLPrototypeGetOrigin,
 } from "../primordials.js";
 
-/** The credentials that a response was fetched with: its line is opened with the same. @type {WeakMap<Response, Identity>} */
+/** The credentials of a fetched response, with which its line is opened. @type {WeakMap<Response, Identity>} */
 const identities = new SafeWeakMap();
 
 /**

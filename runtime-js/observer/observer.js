@@ -1,7 +1,7 @@
 // The host's own `@webqit/observer`: changes of plain objects and arrays, given synchronously to their observers.
 //
 // A change is seen when it goes through this API, through a proxy of it, or through an accessorized property; a plain
-// assignment to the raw object is not. A change takes three steps: it is performed (through interceptors, operations.js),
+// assignment to the raw object is not. A change takes three steps: it is performed (by interceptors, operations.js),
 // every listener collects it, and then every listener gets it (delivery.js); a batch only postpones the last step.
 // Because all collect before any gets it, each listener gets changes in the order in which they happened, even those
 // made by listeners. Trees of objects and proxies are in reactive.js.

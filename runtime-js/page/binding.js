@@ -1,5 +1,5 @@
 // Declarative bindings: the `render` attributes, comments and imports of a page, written into its elements. The
-// same code renders the first state on the server, into the small document of page/document.js, and every later one in the
+// same code renders the first state on the server, into the small document of document.js, and every later one in the
 // browser.
 
 import { fragmentsFor, imported } from "./imports.js";
