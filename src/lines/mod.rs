@@ -3,7 +3,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Hub`] | owns the engine and carries out its actions |
-//! | [`Turn`](hub::Turn) | exclusive use of the engine: its methods are the engine's inputs |
+//! | `Turn` | exclusive use of the engine: its methods are the engine's inputs |
 //! | [`LineEvent`] | what an isolate's mailbox receives when something happened on a line |
 //! | [`socket::serve`] | one connection, for as long as it carries its line |
 //!
