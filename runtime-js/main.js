@@ -27,6 +27,7 @@ import { Client, client, openDatabase, SqlError, transactionsStopped } from "./s
 import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { hash, verify } from "./password.js";
+import { dispose } from "./dispatch/dialects.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -208,6 +209,7 @@ globalThis.__liveline = {
   bindingsOf,
   closed,
   dispatch,
+  dispose,
   drained,
   heard,
   opened,

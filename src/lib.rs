@@ -21,6 +21,7 @@ mod browser;
 mod cli;
 mod config;
 mod dev;
+mod dialect;
 mod ext;
 mod http;
 mod lines;

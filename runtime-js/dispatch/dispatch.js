@@ -1,7 +1,6 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
-import { print, WARNING } from "../log.js";
 import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "../exchange.js";
 import { Answered } from "../keyval.js";
@@ -19,6 +18,7 @@ import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
 import { BaseEvent } from "../event/base.js";
 import { HttpEvent, kExchange } from "../event/event.js";
+import { load } from "./dialects.js";
 import { isElsewhere, Trail, walk } from "./routing.js";
 import { handlerFor, methodsOf } from "./steps.js";
 import {
@@ -65,12 +65,9 @@ const handlers = new SafeMap();
 /** @type {Node[]} */
 let nodes = [];
 
-/** For the host: one handler file was loaded. */
-export function addHandler(id, dirname, filename, module) {
-  for (const name of new SafeArrayIterator(["SETUP", "render"])) {
-    if (typeof module[name] !== "function") continue;
-    print(`${filename} exports ${name}(), which nothing calls on this host.`, WARNING);
-  }
+/** For the host: the file of a handler was evaluated, which has the conventions of a dialect. */
+export function addHandler(dialect, id, dirname, filename, namespace) {
+  const module = load(dialect, namespace, filename);
   const greedy = new SafeSet();
   for (const name of new SafeArrayIterator(EXPORTS)) {
     const handler = module[name];

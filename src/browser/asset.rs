@@ -1,4 +1,4 @@
-//! One text for browsers.
+//! A text that browsers load.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
@@ -23,15 +23,17 @@ pub(crate) struct Asset {
     etag: HeaderValue,
     gzip: OnceLock<Bytes>,
     extra: Option<(HeaderName, HeaderValue)>,
-    /// What it was made of, where that is a file.
+    /// The file that it was made of, if there is one.
     pub source: Option<Source>,
 }
 
 impl Asset {
+    /// A script.
     pub(crate) fn script(text: impl Into<Bytes>) -> Asset {
         Asset::new("text/javascript;charset=UTF-8", text)
     }
 
+    /// A text of JSON.
     pub(crate) fn json(text: String) -> Asset {
         Asset::new("application/json", text)
     }
@@ -46,13 +48,13 @@ impl Asset {
         Asset { kind, body, etag, gzip: OnceLock::new(), extra: None, source: None }
     }
 
-    /// The same, which was made of a file.
+    /// The same text, made of a file.
     pub(crate) fn made_of(mut self, source: Source) -> Asset {
         self.source = Some(source);
         self
     }
 
-    /// The same with one header more.
+    /// The same text with one more header.
     pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Asset {
         self.extra = Some((name, HeaderValue::from_static(value)));
         self
@@ -63,7 +65,7 @@ impl Asset {
         let mut response = Response::new(Bytes::new());
         let head = response.headers_mut();
         head.insert(ETAG, self.etag.clone());
-        // The tag decides, so that new code is seen at once.
+        // Browsers check the tag each time, so that they get new code at once.
         head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         head.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Some(status) = Verdict::of(&Method::GET, headers, head).status() {
@@ -92,7 +94,7 @@ impl Asset {
     }
 }
 
-/// Whether `gzip` is among the encodings, and not as one to be avoided.
+/// Whether `gzip` is among the accepted encodings.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lists = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).any(|item| {

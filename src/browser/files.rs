@@ -1,4 +1,4 @@
-//! Everything that one generation of the code gives to browsers.
+//! All files that browsers get of one generation of the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -32,12 +32,12 @@ export default app;
 /// The files for browsers, by path.
 pub(crate) struct BrowserFiles(BTreeMap<String, Made>);
 
-/// Made when it is first asked for.
+/// A file that is made when it is first requested.
 type Made = LazyLock<Asset, Box<dyn FnOnce() -> Asset + Send>>;
 
 impl BrowserFiles {
-    /// Compiles the client and worker handlers and what they import. Also says which files were read and what they
-    /// import, of code that does not compile as well.
+    /// Compiles the client and worker handlers and their imports. Also returns which files were read and what they import,
+    /// even where the code does not compile.
     pub(crate) fn build(
         layout: &Layout,
         routes: &Routes,
@@ -54,7 +54,7 @@ impl BrowserFiles {
             list.push((handler.pattern.as_str(), modules.add_handler(&handler.path)));
         }
         let (modules, read) = modules.finish();
-        tell_of_universal(routes);
+        log_universal(routes);
         (
             modules.map(|modules| {
                 let client: Vec<_> =
@@ -65,7 +65,7 @@ impl BrowserFiles {
         )
     }
 
-    /// What browsers get where there are no handlers for them.
+    /// The files without any handlers.
     pub(crate) fn without_handlers() -> BrowserFiles {
         BrowserFiles::of(&[], &[], Assets::new())
     }
@@ -95,31 +95,31 @@ impl BrowserFiles {
         self.0.insert(path.into(), LazyLock::new(Box::new(make)));
     }
 
-    /// Whether [`find`](BrowserFiles::find) is to be asked for a path.
+    /// Whether [`find`](BrowserFiles::find) may have a file for a path.
     pub(crate) fn cover(path: &str) -> bool {
         [APP, APP_MODULE, WORKER].contains(&path)
             || [PARTS_FOLDER, modules::FOLDER].iter().any(|folder| path.starts_with(folder))
     }
 
-    /// Where a place in one of the files stands in the file that somebody wrote.
+    /// The place in a source file that a place in one of the files was made of.
     pub(crate) fn origin_of(&self, path: &str, line: usize, column: usize) -> Option<Origin> {
         Some(self.find(path)?.source.as_ref()?.origin_of(line, column))
     }
 
-    /// What is served at a path as it stands in a URL.
+    /// The file at the path of a URL.
     pub(crate) fn find(&self, path: &str) -> Option<&Asset> {
         self.0.get(&modules::decoded(path)?).map(|asset| &**asset)
     }
 }
 
-/// Says, once for each file, that browsers get the source of what the server runs.
-fn tell_of_universal(routes: &Routes) {
+/// Logs, once for each file, that browsers get the source of code that the server runs.
+fn log_universal(routes: &Routes) {
     static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let mut told = TOLD.lock().expect("nothing panics while it holds the list");
+    let mut logged = TOLD.lock().expect("nothing panics while it holds the list");
     let of_server: BTreeSet<_> = files_of(routes, Layer::Server).collect();
     let shared = files_of(routes, Layer::Client).chain(files_of(routes, Layer::Worker));
     for file in shared.filter(|file| of_server.contains(file)) {
-        if told.insert(file.clone()) {
+        if logged.insert(file.clone()) {
             tracing::warn!(
                 "browsers get the source of {}, which is universal; name it handler.server.js to keep it on the server",
                 file.display()
@@ -132,7 +132,7 @@ fn files_of(routes: &Routes, layer: Layer) -> impl Iterator<Item = &PathBuf> {
     routes.handlers().iter().filter(move |handler| handler.layer == layer).map(|handler| &handler.path)
 }
 
-/// What the manifest says of a client handler: its pattern, its module, and the page of its folder, if it has one.
+/// The entry of a client handler in the manifest: its pattern, its module, and the page of its folder, if it has one.
 fn client_entry(routes: &Routes, pattern: &str, url: &str) -> Value {
     match routes.page_of(pattern) {
         Some(page) => json!([pattern, url, page.id]),
@@ -149,6 +149,6 @@ fn worker_script(handlers: &[(&str, String)]) -> Asset {
         list.push(format!("[{}, handler{number}]", json!(pattern)));
     }
     script.push_str(&format!("start([{}]);\n", list.join(", ")));
-    // It answers for the whole site, although it does not lie at its root.
+    // Its scope is the whole site, although its path is not the root.
     Asset::script(script).with(HeaderName::from_static("service-worker-allowed"), "/")
 }

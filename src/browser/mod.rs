@@ -2,13 +2,13 @@
 //!
 //! | type | what it is | where |
 //! |---|---|---|
-//! | [`BrowserFiles`] | everything that one generation of the code gives to browsers | `files.rs` |
+//! | [`BrowserFiles`] | all files that browsers get of one generation of the code | `files.rs` |
 //! | [`Asset`](asset::Asset) | one text with its type and tag, compressed on demand | `asset.rs` |
-//! | [`Toolchain`] | what is needed of the host's JavaScript tools | `toolchain.rs` |
+//! | [`Toolchain`] | the host's JavaScript tools, as this folder uses them | `toolchain.rs` |
 //!
-//! `origins.rs` leads from a place in what browsers run back to the file that somebody wrote.
-//! `bundles/` holds the scripts that `cargo xtask bundle` makes of `runtime-js/`, and `bundles.rs` puts them into the
-//! binary. `modules.rs` finds out which files of the routes folder are served, and what becomes of their imports.
+//! `origins.rs` maps a place in a script to the place in its source file.
+//! `bundles/` holds the scripts that `cargo xtask bundle` makes of `runtime-js/`, and `bundles.rs` embeds them in
+//! the binary. `modules.rs` decides which files of the routes folder are served, and resolves their imports.
 //!
 //! **Invariant:** of the routes folder, browsers can read the handlers of the client and worker layers and what those
 //! import, and nothing else.

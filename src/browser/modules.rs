@@ -1,4 +1,4 @@
-//! The modules of client handlers: which files are served, and where their imports lead.
+//! The modules of client handlers: which files are served, and how their imports are resolved.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::asset::Asset;
 use super::origins::Source;
 use super::toolchain::{Compiled, Target, Toolchain};
-use crate::router::{Layout, is_server_handler};
+use crate::dialect;
+use crate::router::Layout;
 use liveline_compiler::Diagnostic;
 
-/// Where modules are served.
+/// The path of modules.
 pub(super) const FOLDER: &str = "/.liveline/client/";
 
 /// Below [`FOLDER`]: the host's own modules, files of packages, and files that links lead to. No folder of routes is
@@ -20,7 +21,7 @@ const OWN: &str = "@liveline";
 const PACKAGES: &str = "@packages";
 const LINKED: &str = "@linked";
 
-/// What stands in a URL's path as it is.
+/// Characters that are escaped in the path of a URL.
 const PATH: AsciiSet =
     NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
@@ -43,6 +44,7 @@ pub(super) struct Modules<'a> {
 }
 
 impl<'a> Modules<'a> {
+    /// Without any module yet.
     pub(super) fn new(layout: &'a Layout, tools: &'a dyn Toolchain) -> Modules<'a> {
         Modules {
             layout,
@@ -55,7 +57,7 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// Takes in a handler and what it imports. Returns its URL. One that a link led to is refused.
+    /// Adds a handler and its imports. Returns its URL, also where the handler is refused because it is a link.
     pub(super) fn add_handler(&mut self, file: &Path) -> String {
         if let Err(refusal) = self.tools.check(file) {
             self.failures.push(refusal);
@@ -88,7 +90,7 @@ impl<'a> Modules<'a> {
             return Ok(());
         }
         let Compiled { mut code, imports, source_map: map } = self.tools.compile(file, source)?;
-        // From the end, so that what stands before keeps its place.
+        // From the end, so that earlier offsets stay valid.
         for import in imports.iter().rev() {
             if let Some(url) = self.target_of(&import.specifier, file)? {
                 code.replace_range(import.range.clone(), &serde_json::Value::from(url).to_string());
@@ -99,7 +101,7 @@ impl<'a> Modules<'a> {
         Ok(())
     }
 
-    /// The URL of what `file` imports, where it is not the one that is written there.
+    /// The URL of an import of `file`, if it differs from the specifier.
     fn target_of(&mut self, specifier: &str, file: &Path) -> Result<Option<String>, Diagnostic> {
         match self.tools.resolve(specifier, file)? {
             Target::Kept => Ok(None),
@@ -122,9 +124,9 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// Why browsers do not get to see a file.
+    /// Why a file is not served to browsers, if it is not.
     fn refusal(&self, file: &Path) -> Option<String> {
-        if is_server_handler(file) {
+        if dialect::is_private(file) {
             return Some("it is a handler of the server, whose source no browser gets".to_owned());
         }
         if !is_in_package(file) && !file.starts_with(&self.layout.routes) {
@@ -155,7 +157,7 @@ impl<'a> Modules<'a> {
         }
         match file.strip_prefix(&self.layout.routes) {
             Ok(path) => shown(path),
-            // The number tells files of one name apart.
+            // The number distinguishes files of the same name.
             Err(_) => {
                 let name = file.file_name().unwrap_or_default();
                 below(LINKED, &Path::new(&self.places.len().to_string()).join(name))
@@ -169,7 +171,7 @@ pub(super) fn own_place(name: &str) -> String {
     format!("{OWN}/{name}.js")
 }
 
-/// The name that an encoded path stands for.
+/// A decoded path.
 pub(super) fn decoded(path: &str) -> Option<String> {
     percent_decode_str(path).decode_utf8().ok().map(String::from)
 }

@@ -3,14 +3,14 @@
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lines::LineEvent;
-use crate::metrics::Place;
+use crate::metrics::WorkerId;
 use liveline_proto::ExchangeId;
 
 /// A message to a worker's thread.
 pub(super) enum Mail {
     /// Load the handlers of the code that [`Remote`](super::remote::Remote) holds, and begin to serve.
     Load {
-        place: Place,
+        id: WorkerId,
         /// Whether this worker logs handlers that wait. Others load the same code and would log the same.
         logs_stalls: bool,
     },

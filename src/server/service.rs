@@ -177,9 +177,9 @@ impl RequestMetrics {
     }
 
     fn answer(&self, context: &Context) -> Option<Answer> {
-        let observer = context.worker.settings.observer.as_ref()?;
+        let metrics = context.worker.settings.metrics.as_ref()?;
         let is_local = self.client.is_loopback();
-        is_local.then(|| assets::whole(observer.answer(&self.method, &self.headers, self.client)))
+        is_local.then(|| assets::whole(metrics.answer(&self.method, &self.headers, self.client)))
     }
 }
 

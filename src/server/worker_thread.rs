@@ -102,7 +102,7 @@ impl Thread {
         {
             isolate.warm();
         }
-        let Some(Mail::Load { place, logs_stalls }) = mail.recv().await else { return };
+        let Some(Mail::Load { id, logs_stalls }) = mail.recv().await else { return };
         let isolate = match isolate {
             Ok(isolate) => isolate,
             Err(error) => {
@@ -112,7 +112,7 @@ impl Thread {
         };
         let Some(site) = self.load(&isolate, logs_stalls).await else { return };
         let Thread { settings, pool, owner, mailbox, load, remote } = self;
-        let meter = settings.observer.as_ref().map(|observer| observer.enlist(place));
+        let meter = settings.metrics.as_ref().map(|metrics| metrics.add_worker(id));
         let retiring = watch::Sender::new(false);
         let worker = Rc::new(Worker { settings, site, meter, owner, isolate, pool, mailbox, retiring });
         let driven = worker.clone();

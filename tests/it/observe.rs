@@ -324,7 +324,7 @@ fn top_takes_the_address_of_a_site_in_development() {
     let own = Site::new().file("handler.js", "export default () => 1").dev();
     let top = Finished::of(&["top", &own.address().to_string(), "--once"]);
     assert_eq!(top.code, Some(1), "{}", top.output());
-    assert!(top.stderr.contains("has no figures") && top.stderr.contains("--metrics"), "{}", top.output());
+    assert!(top.stderr.contains("has no metrics") && top.stderr.contains("--metrics"), "{}", top.output());
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Server {
             let mut line = String::new();
             stdout.read_line(&mut line).expect("a line");
             let parse = |text: &str| text.trim_end_matches("/metrics").parse().ok();
-            figures = line.trim().strip_prefix("figures on http://").and_then(parse).or(figures);
+            figures = line.trim().strip_prefix("metrics on http://").and_then(parse).or(figures);
             address = line.trim().strip_prefix("listening on http://").and_then(parse).or(address);
         }
         let (figures, address) = (figures.expect("it was printed"), address.expect("it was printed"));
@@ -165,7 +165,10 @@ fn the_last_lines_are_written() {
         text.lines().filter(|line| line.starts_with(letter)).map(str::len).collect()
     };
     assert_eq!((lengths(&out, 'o'), lengths(&error, 'e')), (vec![30000, 20000], vec![30000, 20000]));
-    assert!(error.trim_end().ends_with("stopping: live lines are told to reconnect"), "{error}");
+    assert!(
+        error.trim_end().ends_with("stopping: live lines close with 1012, so their clients reconnect"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn users_signals_do_nothing() {
 
     for signal in ["USR1", "USR2", "USR1"] {
         host.signal(signal);
-        host.log.next(&format!("SIG{signal} means nothing here"));
+        host.log.next(&format!("SIG{signal} is ignored"));
         says(&mut line, signal);
     }
     assert_eq!(host.get("/").json(), json!({ "is": "live" }));
@@ -267,7 +267,7 @@ fn a_second_signal_ends_it_at_once() {
         host.signal(signal);
 
         assert_eq!(host.ended(), Some(code), "{}", host.log.text());
-        assert!(host.log.text().contains("told to stop again"), "{}", host.log.text());
+        assert!(host.log.text().contains("stopped by a second signal"), "{}", host.log.text());
     }
 }
 

@@ -239,7 +239,7 @@ fn a_banner_greets_people() {
         {
             assert!(shown.contains(words), "{words}: {shown}");
         }
-        assert_eq!(shown.contains("this machine alone"), command == "dev", "{shown}");
+        assert_eq!(shown.contains("only this machine"), command == "dev", "{shown}");
     }
 }
 
@@ -302,9 +302,9 @@ fn help_is_grouped_and_breaks_no_word() {
                     "Arguments",
                     "Address",
                     "Site",
-                    "Strangers and proxies",
+                    "Hosts, origins and proxies",
                     "Data and sessions",
-                    "Logging and figures",
+                    "Logging and metrics",
                     "Limits",
                 ] {
                     assert!(shown.contains(&format!("\n{heading}:\n")), "{heading}: {shown}");

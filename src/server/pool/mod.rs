@@ -18,7 +18,7 @@ use super::mailbox::Mail;
 use super::worker_thread::{self, Handle, Loaded};
 use crate::config::Settings;
 use crate::ext::Mode;
-use crate::metrics::Place;
+use crate::metrics::WorkerId;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{CloseCode, OwnerId};
 
@@ -138,7 +138,7 @@ impl Pool {
     fn begin_load(
         &self,
         code: &Arc<Code>,
-        place: Place,
+        id: WorkerId,
         logs_stalls: bool,
     ) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
         let spare = lock(&self.spare).take();
@@ -150,7 +150,7 @@ impl Pool {
         };
         let (loaded, loading) = oneshot::channel();
         worker.remote.begin_load(code.clone(), loaded);
-        let _ = worker.mailbox.send(Mail::Load { place, logs_stalls });
+        let _ = worker.mailbox.send(Mail::Load { id, logs_stalls });
         Ok((Arc::new(worker), loading))
     }
 

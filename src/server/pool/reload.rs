@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 
 use super::{Pool, finished, lock};
 use crate::browser::BrowserFiles;
+use crate::dialect;
 use crate::ext::Mode;
-use crate::metrics::Place;
+use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
 use crate::script::{BrowserTools, Sources};
 use crate::server::mailbox::Mail;
@@ -75,8 +76,8 @@ impl Pool {
         let is_first = !self.has_code();
         let reloaded = self.next_generation(&trigger).await;
         let counts = !is_first && (reloaded.is_ok() || matches!(trigger, Trigger::Request));
-        if let Some(observer) = self.settings.observer.as_ref().filter(|_| counts) {
-            observer.reloaded(reloaded.is_ok());
+        if let Some(metrics) = self.settings.metrics.as_ref().filter(|_| counts) {
+            metrics.reloaded(reloaded.is_ok());
         }
         reloaded
     }
@@ -121,7 +122,7 @@ impl Pool {
             Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
         })?;
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        let (worker, loading) = self.begin_load(&code, Place { worker: 0, generation }, false)?;
+        let (worker, loading) = self.begin_load(&code, WorkerId { worker: 0, generation }, false)?;
         finished(loading).await.result?;
         let mut stands_in = false;
         self.current.rcu(|workers| {
@@ -149,7 +150,7 @@ impl Pool {
         // This reads and compiles, and live lines need the thread.
         tokio::task::block_in_place(|| {
             let layout = &self.settings.layout;
-            let routes = Routes::scan(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+            let routes = dialect::routes(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
             for page in routes.pages() {
                 // An error of a page is the answer to requests for it.
                 let _ = page.read();
@@ -177,7 +178,7 @@ impl Pool {
         let mut loading = Vec::new();
         for worker in 0..self.settings.workers {
             let logs_stalls = workers.is_empty();
-            let (worker, loaded) = self.begin_load(code, Place { worker, generation }, logs_stalls)?;
+            let (worker, loaded) = self.begin_load(code, WorkerId { worker, generation }, logs_stalls)?;
             workers.push(worker);
             loading.push(loaded);
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Loading, Pool, finished, lock};
-use crate::metrics::Place;
+use crate::metrics::WorkerId;
 use crate::server::mailbox::Mail;
 use crate::server::worker_thread::Handle;
 use liveline_compiler::Diagnostic;
@@ -31,7 +31,7 @@ impl Pool {
             return Err(vec![Diagnostic::new("it has not loaded any code")]);
         };
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        self.begin_load(&code, Place { worker, generation }, true)
+        self.begin_load(&code, WorkerId { worker, generation }, true)
     }
 
     /// Replaces a worker that has no room or has ended by a fresh one with the same code.
@@ -121,8 +121,8 @@ impl Pool {
     /// Counts a lost isolate.
     pub(in crate::server) fn lost_isolate(&self) {
         let stuck = self.losses.running.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(observer) = &self.settings.observer {
-            observer.lost_an_isolate();
+        if let Some(metrics) = &self.settings.metrics {
+            metrics.isolate_lost();
         }
         let (many, time) = MANY_LOST;
         let mut losses = lock(&self.losses.times);

@@ -76,8 +76,8 @@ impl Host {
     #[track_caller]
     pub fn figures_address(&self) -> SocketAddr {
         *self.figures.get_or_init(|| {
-            let line = self.stdout.next("figures on ");
-            let address = line.strip_prefix("figures on http://").and_then(|it| it.strip_suffix("/metrics"));
+            let line = self.stdout.next("metrics on ");
+            let address = line.strip_prefix("metrics on http://").and_then(|it| it.strip_suffix("/metrics"));
             address.and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("not an address: {line}"))
         })
     }
