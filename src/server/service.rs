@@ -184,6 +184,10 @@ impl RequestMetrics {
 }
 
 /// The answer to a request: there already, or still to come.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most answers are there already, and a box would cost each an allocation"
+)]
 enum Routed {
     Answered(Outgoing),
     Waiting(Pin<Box<dyn Future<Output = Outgoing>>>),
