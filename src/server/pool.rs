@@ -17,7 +17,7 @@ use crate::dialect;
 use crate::ext::Mode;
 use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
-use crate::script::{BrowserTools, Sources};
+use crate::script::Sources;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{CloseCode, OwnerId};
 
@@ -178,7 +178,7 @@ impl Pool {
     pub(crate) async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
         let code = tokio::task::block_in_place(|| {
             let (layout, routes) = (&self.settings.layout, Routes::none());
-            let (browser, imports) = BrowserFiles::build(layout, &routes, &BrowserTools::of(&layout.project));
+            let (browser, imports) = BrowserFiles::build(layout, &routes);
             let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
             Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
         })?;
@@ -216,8 +216,7 @@ impl Pool {
                 // Whether that went well is told to those who ask for it.
                 let _ = page.read();
             }
-            let tools = BrowserTools::of(&layout.project);
-            let (browser, imports) = BrowserFiles::build(layout, &routes, &tools);
+            let (browser, imports) = BrowserFiles::build(layout, &routes);
             // Also of code that does not load: the change that mends it has to be seen.
             *lock(&self.files) = imports.keys().cloned().collect();
             lock(&self.files).extend(routes.page_files());

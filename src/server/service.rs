@@ -539,9 +539,9 @@ fn is_look(method: &Method) -> bool {
 
 /// What browsers run of the host's own.
 async fn browser_file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
-    let files = shared.worker.site.browser.clone();
+    let files = shared.worker.browser.clone();
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
-    // Bundles are made when they are first asked for.
+    // A file is compressed when it is first requested, which takes a while.
     let found = tokio::task::spawn_blocking(move || Some(files.find(&path)?.answer(&headers))).await;
     match found {
         Ok(Some(response)) => whole(response),

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::clients::{Clients, Enlisted};
 use super::outside::Outside;
 use super::{Pool, connection};
+use crate::browser::BrowserFiles;
 use crate::config::Settings;
 use crate::ext::{Call, Exchanges, Unanswered};
 use crate::http::Answer;
@@ -171,6 +172,8 @@ pub(super) struct Handle {
 pub(crate) struct Worker {
     pub settings: Arc<Settings>,
     pub site: Site,
+    /// The files for browsers of this generation.
+    pub browser: Arc<BrowserFiles>,
     /// Where its answers are counted, if somebody may ask.
     pub meter: Option<Meter>,
     isolate: Isolate,
@@ -463,13 +466,8 @@ async fn live(
         }
     };
     let files = PublicFiles::new(settings.layout.public.as_deref(), settings.files);
-    let site = Site {
-        routes: code.routes.clone(),
-        files,
-        browser: code.browser.clone(),
-        dev: settings.dev.clone(),
-        is_stand_in: code.is_stand_in,
-    };
+    let site =
+        Site { routes: code.routes.clone(), files, dev: settings.dev.clone(), is_stand_in: code.is_stand_in };
     let stalled = |stall: &Stall| {
         if tells && stall.is_worth_a_line() {
             tracing::warn!("{stall}");
@@ -496,6 +494,7 @@ async fn live(
     let worker = Rc::new(Worker {
         settings,
         site,
+        browser: code.browser.clone(),
         meter,
         isolate,
         pool,
