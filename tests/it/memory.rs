@@ -231,15 +231,11 @@ fn head_of(mut stream: &TcpStream) -> String {
 
 #[track_caller]
 fn until_held(host: &Host, wish: impl Fn(u64) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let held = host.figures().get("liveline_body_bytes", &[]) as u64;
-        assert!(held <= host.figures().get("liveline_body_limit_bytes", &[]) as u64, "{held}");
-        if wish(held) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{held} bytes are still held");
-    }
+    host.until_figures(|figures| {
+        let held = figures.get("liveline_body_bytes", &[]);
+        assert!(held <= figures.get("liveline_body_limit_bytes", &[]), "{held}");
+        wish(held as u64)
+    });
 }
 
 #[test]

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::support::{Figures, Finished, Host, PATIENCE, Site, handler, session_cookie};
+use crate::support::{Figures, Finished, Host, Site, handler, session_cookie};
 
 const FRAMES: &str = "liveline_frames_total";
 const REQUESTS: &str = "liveline_http_requests_total";
@@ -26,19 +25,6 @@ fn talkative() -> String {
 /// A host whose figures have an address of their own.
 fn watched(handler: &str) -> Host {
     Site::new().file("handler.js", handler).arg("--metrics=0").serve()
-}
-
-/// Looks again until the figures are as wished. Each round trip is the pause between two looks.
-#[track_caller]
-fn until(host: &Host, wish: impl Fn(&Figures) -> bool) -> Figures {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let figures = host.figures();
-        if wish(&figures) {
-            return figures;
-        }
-        assert!(Instant::now() < deadline, "still {figures:#?}");
-    }
 }
 
 // -- Figures ------------------------------------------------------------------------------------------
@@ -115,7 +101,7 @@ fn lines_and_frames_are_counted() {
     line.send("say", json!("one"));
     assert_eq!(line.expect("message"), json!("one"));
 
-    let open = until(&host, |figures| figures.get("liveline_lines", &[("state", "open")]) == 1.0);
+    let open = host.until_figures(|figures| figures.get("liveline_lines", &[("state", "open")]) == 1.0);
     assert_eq!(open.get("liveline_lines_opened_total", &[]), 1.0);
     let moved = |name, direction| {
         let labels = [("direction", direction)];
@@ -141,7 +127,9 @@ fn lines_are_counted_by_how_they_ended() {
     host.open("/").1.close_with(4711);
 
     let codes = ["1000", "1003", "other"];
-    until(&host, |figures| codes.iter().all(|code| figures.find(CLOSED, &[("code", code)]) == Some(1.0)));
+    host.until_figures(|figures| {
+        codes.iter().all(|code| figures.find(CLOSED, &[("code", code)]) == Some(1.0))
+    });
 }
 
 #[test]
@@ -161,7 +149,7 @@ fn the_largest_channels_are_named_whatever_their_names() {
         lines.push(host.open(&format!("/?name={name}")).1);
     }
 
-    let figures = until(&host, |figures| figures.get("liveline_members", &[]) == 14.0);
+    let figures = host.until_figures(|figures| figures.get("liveline_members", &[]) == 14.0);
     assert_eq!(figures.get("liveline_channels", &[]), 12.0);
     assert_eq!(figures.get("liveline_channel_members", &[("channel", odd)]), 3.0);
     let named = figures.samples.keys().filter(|(name, _)| name == "liveline_channel_members");
@@ -176,10 +164,10 @@ fn reloads_and_generations_are_counted() {
 
     host.site.write("handler.js", "export default () => 2");
     host.log.next("reloaded");
-    until(&host, |figures| reloads(figures, "ok") >= 1.0);
+    host.until_figures(|figures| reloads(figures, "ok") >= 1.0);
     host.site.write("handler.js", "export default () => {");
     host.log.next("reload failed");
-    let figures = until(&host, |figures| reloads(figures, "failed") >= 1.0);
+    let figures = host.until_figures(|figures| reloads(figures, "failed") >= 1.0);
     assert!(figures.get("liveline_generations", &[]) >= 1.0);
 }
 
@@ -192,7 +180,7 @@ fn what_an_ended_worker_counted_stays() {
     host.until("/", |answer| answer.text() == "2");
 
     // The first generation has nothing left to do.
-    let figures = until(&host, |figures| figures.get("liveline_generations", &[]) == 1.0);
+    let figures = host.until_figures(|figures| figures.get("liveline_generations", &[]) == 1.0);
     assert!(figures.get(REQUESTS, &[("class", "2xx")]) >= 2.0, "{figures:#?}");
 }
 
@@ -205,7 +193,7 @@ fn every_isolate_has_its_heap_and_lag_in_the_metrics() {
         .arg("--max-heap=300MiB")
         .serve();
 
-    let figures = until(&host, |figures| {
+    let figures = host.until_figures(|figures| {
         let used = figures.samples.iter().filter(|((name, _), _)| name == "liveline_isolate_heap_used_bytes");
         used.filter(|(_, bytes)| **bytes > 0.0).count() == 2
     });
@@ -234,7 +222,7 @@ fn a_handler_that_spins_shows_as_lag() {
         *lag.expect("one isolate").1
     };
     // A probe was due a quarter of a second after it began to spin, at the latest.
-    until(&host, |figures| lag(figures) > 0.3);
+    host.until_figures(|figures| lag(figures) > 0.3);
 }
 
 #[test]
@@ -301,7 +289,7 @@ fn top_shows_what_goes_on() {
     let (_, mut line) = host.open("/");
     line.send("say", json!("one"));
     line.expect("message");
-    until(&host, |figures| figures.get("liveline_lines", &[("state", "open")]) == 1.0);
+    host.until_figures(|figures| figures.get("liveline_lines", &[("state", "open")]) == 1.0);
 
     let top = Finished::of(&["top", &host.figures_address().to_string(), "--once"]);
 

@@ -431,7 +431,7 @@ export default async (event, next) => {
         .serve();
     let (line, token) = open(&host);
     drop(line);
-    while host.figures().get("liveline_lines", &[("state", "away")]) == 0.0 {}
+    host.until_figures(|figures| figures.get("liveline_lines", &[("state", "away")]) == 1.0);
     host.get("/go");
     host.log.next("all was said");
     let mut line = connect(&host, &again(&token, 1)).expect("the line waits");

@@ -226,6 +226,19 @@ impl Host {
         self.status("VmHWM:")
     }
 
+    /// Its figures, as soon as they are as wished. Each round trip is the pause between two looks.
+    #[track_caller]
+    pub fn until_figures(&self, wish: impl Fn(&Figures) -> bool) -> Figures {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let figures = self.figures();
+            if wish(&figures) {
+                return figures;
+            }
+            assert!(Instant::now() < deadline, "still {figures:#?}");
+        }
+    }
+
     /// Asks again until the answer is as wished. Each round trip is the pause between two looks.
     #[track_caller]
     pub fn until(&self, path: &str, wish: impl Fn(&Answer) -> bool) -> Answer {
