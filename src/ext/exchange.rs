@@ -16,12 +16,11 @@ use tokio::sync::oneshot;
 use super::log::{Context, about};
 use super::port::EarlyMessages;
 use super::session::ExchangeSession;
-use super::websocket::SocketLine;
 use super::{BodyLimits, OpError, Sessions, Shared, Show, Shown, Site, from_exception};
 use crate::dev::Dev;
 use crate::http::{
-    Answer, Audience, CookiePlace, FileBody, Head, Html, LINE_HEADER, LINE_PATH, LineStream, Nature,
-    StallTimeout, as_stream, first_state, prefers_html, status_of_stream,
+    Answer, Audience, Continuation, CookiePlace, FileBody, Head, Html, LINE_HEADER, LINE_PATH, LineStream,
+    Nature, StallTimeout, as_stream, first_state, prefers_html, status_of_stream,
 };
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
@@ -498,7 +497,7 @@ impl Exchanges {
                 }
                 let mut answer = first.map_or_else(|| self.accepted(id), |first| *first);
                 if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-                    answer.extensions.insert(SocketLine(line));
+                    answer.continuation = Some(Continuation::WebSocket(line));
                 } else {
                     let address = add_line_headers(&mut answer.headers, token);
                     answer.insert_line(&address);
@@ -507,7 +506,8 @@ impl Exchanges {
                     && let Some(first) = first_state(&answer, format)
                 {
                     answer.status = status_of_stream(answer.status);
-                    answer.extensions.insert(LineStream { line, format, first });
+                    let stream = LineStream { line, format, first };
+                    answer.continuation = Some(Continuation::Stream(Box::new(stream)));
                 }
                 self.reply(id, answer);
                 let slot = self.slot(id).expect("a reply leaves the slot");

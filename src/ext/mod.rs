@@ -50,7 +50,6 @@ pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
-pub(crate) use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -197,13 +196,16 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "answer/ranges.js",
         "answer/response_heads.js",
         "answer/values.js",
+        "async_map.js",
         "channel.js",
         "cookies/cookies.js",
         "cookies/rules.js",
         "crypto.js",
+        "dispatch/dialects.js",
         "dispatch/dispatch.js",
         "dispatch/routing.js",
         "dispatch/steps.js",
+        "dispatch/webflo.js",
         "errors/absent.js",
         "errors/errors.js",
         "errors/exceptions.js",
@@ -222,11 +224,16 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "keyval.js",
         "live/blocks.js",
         "live/live.js",
+        "live_response/frame.js",
         "live_response/live_response.js",
         "live_response/publish.js",
+        "live_response/states.js",
         "log.js",
         "main.js",
+        "observer/delivery.js",
+        "observer/objects.js",
         "observer/observer.js",
+        "observer/operations.js",
         "observer/reactive.js",
         "page/binding.js",
         "page/binding_problems.js",

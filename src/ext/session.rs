@@ -16,7 +16,7 @@ use super::session_renewal::Renewals;
 use super::session_watch::{SessionChange, Watch, Watchers};
 use super::{Exchanges, OpError};
 use crate::http::Signer;
-use liveline_store::{SessionStore, Standing};
+use liveline_store::{SESSION_LIFETIME, SessionState, SessionStore};
 
 /// The key of the user's id, which `runtime-js/session/session.js` keeps with the session. Who sets it signs in.
 const USER_ID: &str = "user/id";
@@ -24,7 +24,7 @@ const USER_ID: &str = "user/id";
 /// All sessions: what they hold, whose they are, and who listens. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Sessions {
-    store: SessionStore,
+    store: Arc<dyn SessionStore>,
     signer: Arc<Signer>,
     watchers: Watchers,
     renewals: Renewals,
@@ -32,8 +32,8 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// Sessions whose cookies are signed with `key`.
-    pub(crate) fn new(store: SessionStore, key: &[u8], is_secure: bool) -> Sessions {
-        let signer = Signer::new(key, SessionStore::LIFETIME.as_secs(), is_secure);
+    pub(crate) fn new(store: Arc<dyn SessionStore>, key: &[u8], is_secure: bool) -> Sessions {
+        let signer = Signer::new(key, SESSION_LIFETIME.as_secs(), is_secure);
         let (watchers, renewals) = Default::default();
         Sessions { store, signer: Arc::new(signer), watchers, renewals }
     }
@@ -129,15 +129,15 @@ async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> 
             }
         }
     };
-    let standing = sessions(state).store.touch(&id, now(), !is_answered).await?;
+    let known = sessions(state).store.touch(&id, now(), !is_answered).await?;
     let mut state = state.borrow_mut();
     let session = &mut state.borrow_mut::<Exchanges>().known(exchange)?.session;
     if session.is_open {
         // Somebody else was faster, and may have begun a new one.
         return Ok(session.id.clone());
     }
-    session.is_open = standing != Standing::Unknown;
-    session.sets_cookie |= standing == Standing::Renewed;
+    session.is_open = known != SessionState::Unknown;
+    session.sets_cookie |= known == SessionState::Renewed;
     Ok(session.id.clone().filter(|_| session.is_open))
 }
 

@@ -7,9 +7,10 @@ use hyper::header::{
 };
 use hyper::http::Extensions;
 
-use super::AnswerBody;
+use super::{AnswerBody, LineStream};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::{ERROR_HEAD, escaped as html_escaped};
+use liveline_proto::LineId;
 
 /// An HTTP answer without its connection.
 pub(crate) struct Answer {
@@ -17,21 +18,32 @@ pub(crate) struct Answer {
     pub headers: HeaderMap,
     pub extensions: Extensions,
     pub body: AnswerBody,
-    /// Where in the body the address of a line stands, if there is one: in a page.
+    /// In a page: the position in the body for the address of a line.
     pub line_at: Option<usize>,
     pub nature: Nature,
     /// The answer as a document, where a page that shows another one gets the answer itself.
     pub document: Option<Box<Html>>,
+    /// What follows the head in place of the body.
+    pub continuation: Option<Continuation>,
 }
 
-/// What an answer's body is to a browser.
+/// A line that follows the head of an answer on its connection.
+#[derive(Debug)]
+pub(crate) enum Continuation {
+    /// The WebSocket that the handler answered with.
+    WebSocket(LineId),
+    /// The events of the line that the answer opened.
+    Stream(Box<LineStream>),
+}
+
+/// What a browser does with an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nature {
-    /// It is shown as it is, as a document, an image or a download; or there is none.
+    /// Shows it as it is, as a document, an image or a download; or there is none.
     Own,
-    /// A state: the page of the route shows it.
+    /// Shows it in the page of the route: it is a state.
     State,
-    /// It only says what went wrong. People get the site's error page for it.
+    /// Shows the site's error page in its place: it only describes an error.
     Failure,
 }
 
@@ -39,7 +51,7 @@ pub(crate) enum Nature {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Html {
     pub text: String,
-    /// Where the address of a line may stand.
+    /// The position for the address of a line.
     pub line_at: Option<usize>,
 }
 
@@ -51,7 +63,7 @@ impl Html {
     }
 }
 
-/// The element that tells a page where its line can be joined.
+/// The element with the address of a page's line.
 fn line_meta(address: &str) -> String {
     format!(r#"<meta name="X-Live-Session" content="{address}">"#)
 }
@@ -61,10 +73,19 @@ impl Answer {
     pub(crate) fn empty(status: StatusCode) -> Answer {
         let (headers, extensions) = Default::default();
         let (body, nature) = (AnswerBody::Empty, Nature::Own);
-        Answer { status, headers, extensions, body, line_at: None, nature, document: None }
+        Answer {
+            status,
+            headers,
+            extensions,
+            body,
+            line_at: None,
+            nature,
+            document: None,
+            continuation: None,
+        }
     }
 
-    /// A plain sentence; with the status of an error, about what went wrong.
+    /// A plain sentence. With the status of an error it describes the error.
     pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
         let mut answer = Answer::empty(status);
         answer.headers.insert(CONTENT_TYPE, TEXT);
@@ -75,16 +96,16 @@ impl Answer {
         answer
     }
 
-    /// Whether it only says what went wrong.
+    /// Whether it only describes an error.
     pub(crate) fn is_failure(&self) -> bool {
-        let says_nothing = is_error(self.status) && matches!(self.body, AnswerBody::Empty);
-        self.nature == Nature::Failure || (says_nothing && self.nature == Nature::Own)
+        let is_empty_error = is_error(self.status) && matches!(self.body, AnswerBody::Empty);
+        self.nature == Nature::Failure || (is_empty_error && self.nature == Nature::Own)
     }
 
-    /// The sentence about what went wrong, for the error page.
+    /// The sentence that describes the error, for the error page.
     pub(crate) fn complaint(&self) -> String {
         let is_text = self.headers.get(CONTENT_TYPE) == Some(&TEXT);
-        let said = match &self.body {
+        let own = match &self.body {
             AnswerBody::Data(text) if is_text && self.status != StatusCode::INTERNAL_SERVER_ERROR => {
                 std::str::from_utf8(text).unwrap_or_default().trim()
             }
@@ -95,15 +116,15 @@ impl Answer {
             status if status.is_server_error() => "Something went wrong here. Please try again later.",
             _ => "The request could not be answered.",
         };
-        if said.is_empty() { usual } else { said }.to_owned()
+        if own.is_empty() { usual } else { own }.to_owned()
     }
 
-    /// A page for people about what went wrong, where the site has none of its own.
+    /// A page that describes the error, for sites without an error page.
     pub(crate) fn plain_error_page(&self) -> String {
         plain_page(self.status, &self.complaint())
     }
 
-    /// With a page as its body; `line_at` says where the address of a line may stand.
+    /// With a page as its body; `line_at` is the position for the address of a line.
     pub(crate) fn with_page(mut self, html: String, line_at: Option<usize>) -> Answer {
         self.headers.insert(CONTENT_TYPE, HTML);
         self.body = AnswerBody::Data(html.into());
@@ -111,13 +132,13 @@ impl Answer {
         self
     }
 
-    /// Whether it comes with a line.
+    /// Whether it has the address of a line.
     pub(crate) fn is_live(&self) -> bool {
         self.headers.contains_key(LINE_HEADER)
     }
 
-    /// A status may leave no place for a body (RFC 9110 sections 15.2, 15.3.5, 15.3.6 and 15.4.5). What would be one is
-    /// not sent, or its client would read it as the next answer.
+    /// Drops the body where the status does not allow one (RFC 9110 sections 15.2, 15.3.5, 15.3.6 and 15.4.5): its client
+    /// would read it as the next answer.
     pub(crate) fn drop_what_cannot_be_sent(&mut self) {
         const BODILESS: [StatusCode; 3] =
             [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
@@ -127,7 +148,7 @@ impl Answer {
         }
     }
 
-    /// Says in a page where its line can be joined.
+    /// Inserts the address of its line into a page.
     pub(crate) fn insert_line(&mut self, address: &str) {
         if let (Some(at), AnswerBody::Data(html)) = (self.line_at.take(), &self.body) {
             let meta = line_meta(address);
@@ -138,7 +159,7 @@ impl Answer {
         }
     }
 
-    /// The page about an error of a handler, with all that is known of it.
+    /// A page that describes the error of a handler, with its source.
     pub(crate) fn error_page(diagnostic: &Diagnostic) -> Answer {
         Answer::empty(StatusCode::INTERNAL_SERVER_ERROR).with_page(diagnostic.to_html(), None)
     }
@@ -149,7 +170,7 @@ impl Answer {
         Answer::text(StatusCode::PAYLOAD_TOO_LARGE, text).last()
     }
 
-    /// Says that the bodies of other requests take all the memory that there is for them.
+    /// The answer where the budget for requests' bodies is used up.
     pub(crate) fn too_busy() -> Answer {
         let text = "The server is receiving as much as it can: try again in a moment.\n";
         let mut answer = Answer::text(StatusCode::SERVICE_UNAVAILABLE, text).last();
@@ -157,7 +178,7 @@ impl Answer {
         answer
     }
 
-    /// Says that its connection ends with it.
+    /// With the header that ends its connection.
     pub(crate) fn last(mut self) -> Answer {
         self.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         self
@@ -180,13 +201,13 @@ impl Answer {
         answer
     }
 
-    /// The answer for a visitor who has as many lines as one may have.
+    /// The answer for a visitor who may not have more lines.
     pub(crate) fn too_many_lines() -> Answer {
         let text = "Too many live lines are open for you. Close some, or try again later.\n";
         Answer::text(StatusCode::TOO_MANY_REQUESTS, text)
     }
 
-    /// The answer for a handler that failed, with what may be told of it.
+    /// The answer for a handler that failed; `diagnostic` is what the client may read of it.
     pub(crate) fn internal_error(diagnostic: Option<&Diagnostic>, json: bool) -> Answer {
         const MESSAGE: &str = "Internal Server Error";
         if !json {
@@ -201,7 +222,7 @@ impl Answer {
         answer
     }
 
-    /// Whether a client would rather have JSON than text.
+    /// Whether a client prefers JSON to text.
     pub(crate) fn prefers_json(headers: &HeaderMap) -> bool {
         let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         let mut types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
@@ -209,7 +230,7 @@ impl Answer {
     }
 }
 
-/// Says where an answer's line can be joined.
+/// The address of an answer's line.
 pub(crate) const LINE_HEADER: HeaderName = HeaderName::from_static("x-live-session");
 
 pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
@@ -220,7 +241,7 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// A page that says no more than this.
+/// A page with one sentence.
 fn plain_page(status: StatusCode, text: &str) -> String {
     let reason = status.canonical_reason().unwrap_or_default();
     let (code, text) = (status.as_u16(), html_escaped(text));

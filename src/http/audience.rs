@@ -1,4 +1,4 @@
-//! What a request's client can follow, as far as its headers say.
+//! What a request's client can follow, as far as its headers show.
 
 use std::borrow::Cow;
 
@@ -12,21 +12,21 @@ use super::{Answer, AnswerBody};
 use liveline_proto::{Format, LAST_EVENT_ID};
 use liveline_proto::{LineId, Reach};
 
-/// How an answer with more to come gets to its client.
+/// How a client receives what follows an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// It joins a line: it said `X-Accept-Live`, or gets a page, whose script does.
+    /// It joins a line: it sent `X-Accept-Live`, or gets a page whose script joins.
     Live,
-    /// It asked for a stream, so the answer itself tells the events.
+    /// It asked for a stream, so the events are in the body of the answer.
     Stream(Format),
     /// It asks for a WebSocket, to which its handler may answer with one.
     Socket,
-    /// It understands one answer, the last.
+    /// It gets one answer, the last.
     Plain,
 }
 
 impl Audience {
-    /// Who sent this request.
+    /// The audience of a request.
     pub(crate) fn of(request: &Parts) -> Audience {
         let headers = &request.headers;
         if asks_for_websocket(&request.method, headers) {
@@ -37,17 +37,17 @@ impl Audience {
         {
             return Audience::Stream(format);
         }
-        // `Sec-Fetch-Mode` says nothing of lines: Node, Deno and Bun send it, and so does a page's own `fetch()`.
+        // `Sec-Fetch-Mode` is no sign of it: Node, Deno and Bun send that, and so does a page's own `fetch()`.
         if headers.contains_key("x-accept-live") { Audience::Live } else { Audience::Plain }
     }
 
-    /// Whether its stream of events ended for good, and it only asks because event sources do.
+    /// Whether its stream of events has ended for good, and its `EventSource` only connects again.
     pub(crate) fn has_all(request: &Parts) -> bool {
         request.headers.get("last-event-id").is_some_and(|id| id == LAST_EVENT_ID)
             && Audience::of(request) == Audience::Stream(Format::Events)
     }
 
-    /// How far its exchange may go.
+    /// How far its exchange may go: to a line, or to one answer.
     pub(crate) fn reach(self) -> Reach {
         match self {
             Audience::Live | Audience::Stream(_) => Reach::Line,
@@ -62,13 +62,13 @@ pub(crate) fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET && lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade")
 }
 
-/// Whether a header's list has such a word.
+/// Whether a header's list has a word that is wanted.
 pub(crate) fn lists(headers: &HeaderMap, name: HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|word| is_wanted(word.trim()))
 }
 
-/// The first stream that an Accept header names. Browsers' navigations name none.
+/// The first stream format in an Accept header. Browsers' navigations have none.
 fn stream_in(accept: &str) -> Option<Format> {
     accept.split(',').find_map(|kind| match kind.split(';').next()?.trim() {
         "text/event-stream" => Some(Format::Events),
@@ -77,7 +77,7 @@ fn stream_in(accept: &str) -> Option<Format> {
     })
 }
 
-/// The answer goes on as a line; its connection tells the events after `first`.
+/// The events of a line that its answer carries, after the bytes in `first`.
 #[derive(Debug, Clone)]
 pub(crate) struct LineStream {
     pub line: LineId,
@@ -85,7 +85,7 @@ pub(crate) struct LineStream {
     pub first: Vec<u8>,
 }
 
-/// A final answer as a stream that ends at once, or as it was where it is not data.
+/// A final answer as a stream that ends at once. An answer that is not data stays as it is.
 pub(crate) fn as_stream(mut answer: Answer, format: Format) -> Answer {
     let Some(first) = first_state(&answer, format) else { return answer };
     let mut body = first;
@@ -97,7 +97,7 @@ pub(crate) fn as_stream(mut answer: Answer, format: Format) -> Answer {
     answer
 }
 
-/// The status of a stream that begins with an answer. Not one that says there is nothing: here is the stream.
+/// The status of a stream that begins with an answer: a status without a body becomes 200.
 pub(crate) fn status_of_stream(status: StatusCode) -> StatusCode {
     match status {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => StatusCode::OK,
@@ -105,7 +105,7 @@ pub(crate) fn status_of_stream(status: StatusCode) -> StatusCode {
     }
 }
 
-/// An answer's data as a stream's first event. `None` for what is not data; nothing for a 202, which has no state.
+/// An answer's data as a stream's first event. `None` if it is not data; empty for a 202, which has no state.
 pub(crate) fn first_state(answer: &Answer, format: Format) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     if answer.status == StatusCode::ACCEPTED && matches!(answer.body, AnswerBody::Empty) {

@@ -11,19 +11,19 @@ use tokio::sync::mpsc;
 /// A static file's bytes, or those of its ranges.
 pub(crate) type FileBody = hyper_staticfile::Body;
 
-/// The body of an answer, as hyper takes it.
+/// The body of an answer, which hyper polls.
 pub(crate) enum AnswerBody {
     Empty,
     Data(Bytes),
-    /// Chunks from JavaScript, with how many bytes they are in sum where that is known. The channel holds one, so a slow
-    /// client slows its source.
+    /// Chunks from JavaScript, and their length in sum where it is known. The channel holds one chunk, so a slow client
+    /// slows its source.
     Stream(mpsc::Receiver<Chunk>, Option<u64>),
-    // Large, and rare where it counts.
+    // Boxed, because it is large, and rare where the size of the others matters.
     File(Box<FileBody>),
 }
 
 impl AnswerBody {
-    /// A file's bytes, or none.
+    /// The body of a file, which may be empty.
     pub(crate) fn file(body: FileBody) -> AnswerBody {
         match body {
             FileBody::Empty => AnswerBody::Empty,
@@ -32,7 +32,7 @@ impl AnswerBody {
     }
 }
 
-/// A part of a streamed body. The end is said, because whoever waits for the client to leave holds a sender, too.
+/// A part of a streamed body. The end is a message, since another sender lives on that waits for the client to leave.
 #[derive(Debug)]
 pub(crate) enum Chunk {
     Data(Bytes),
@@ -40,7 +40,7 @@ pub(crate) enum Chunk {
     Failed,
 }
 
-/// The source of a streamed body failed; the connection has to end so that the client can tell.
+/// The source of a streamed body failed; the connection is cut so that the client notices.
 #[derive(Debug, thiserror::Error)]
 #[error("the response's stream failed")]
 pub(crate) struct StreamFailed;
@@ -83,7 +83,7 @@ impl Body for AnswerBody {
                     Some(Chunk::End) => None,
                     Some(Chunk::Failed) | None => Some(Err(BodyError::Stream(StreamFailed))),
                 };
-                // Nobody reads any further, and the source may know.
+                // Closes the channel, which the source notices.
                 *self = AnswerBody::Empty;
                 Poll::Ready(frame)
             }

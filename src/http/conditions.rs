@@ -1,4 +1,4 @@
-//! Whether the conditions of a request hold for what would be sent (RFC 9110 section 13).
+//! The conditions of a request, judged for the answer that would be sent (RFC 9110 section 13).
 
 use std::time::SystemTime;
 
@@ -8,19 +8,19 @@ use hyper::header::{
 };
 use hyper::{Method, StatusCode};
 
-/// What the conditions of a request make of an answer of 200.
+/// What the conditions of a request turn an answer of 200 into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is sent.
+    /// It is sent as it is.
     Send,
     /// The client has it already: 304.
     NotModified,
-    /// The client wants something only of a version that is not the current one: 412.
+    /// The client requires a version that is not the current one: 412.
     Failed,
 }
 
 impl Verdict {
-    /// The status to answer with in place of 200, and nothing else.
+    /// The status of the empty answer in place of the 200.
     pub(crate) fn status(self) -> Option<StatusCode> {
         match self {
             Verdict::Send => None,
@@ -30,7 +30,7 @@ impl Verdict {
     }
 
     /// Judges an answer by its `ETag` and `Last-Modified`, in the order of RFC 9110 section 13.2.2. A condition on the
-    /// tag leaves that on the date without a meaning.
+    /// tag takes the place of the one on the date.
     pub(crate) fn of(method: &Method, asked: &HeaderMap, answer: &HeaderMap) -> Verdict {
         let tag = answer.get(ETAG).map(|tag| EntityTag::of(tag.as_bytes()));
         let modified = answer.get(LAST_MODIFIED).and_then(date);
@@ -62,12 +62,13 @@ impl Verdict {
     }
 }
 
-/// The conditions of a request that looks at something, kept for when its answer is there.
+/// The conditions of a GET or HEAD, kept until its answer is there.
 #[derive(Debug)]
 pub(crate) struct Conditions(Box<(Method, HeaderMap)>);
 
 impl Conditions {
-    /// Those of a GET or HEAD, if it has any. Who changes something has to judge for itself, before it does so.
+    /// The conditions of a GET or HEAD, if it has any. For other methods a handler has to check them before it changes
+    /// anything.
     pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Option<Conditions> {
         let mut conditions = HeaderMap::new();
         if *method != Method::GET && *method != Method::HEAD {
@@ -81,7 +82,7 @@ impl Conditions {
         (!conditions.is_empty()).then(|| Conditions(Box::new((method.clone(), conditions))))
     }
 
-    /// What they make of an answer of 200. One without a tag and a date cannot be judged, and is sent.
+    /// Judges an answer of 200. One without a tag and a date is sent.
     pub(crate) fn judge(&self, answer: &HeaderMap) -> Verdict {
         let (method, asked) = &*self.0;
         let can_be_judged = answer.contains_key(ETAG) || answer.contains_key(LAST_MODIFIED);
@@ -89,8 +90,8 @@ impl Conditions {
     }
 }
 
-/// Whether a range is wanted of what there is now: `If-Range` is absent, names this very tag, which takes a strong one,
-/// or this very date (RFC 9110 section 13.1.5).
+/// Whether a range of the current version is wanted: `If-Range` is absent, or is its strong tag or its date (RFC 9110
+/// section 13.1.5).
 pub(crate) fn wants_range(
     asked: &HeaderMap,
     tag: Option<&HeaderValue>,
@@ -111,7 +112,7 @@ pub(crate) fn wants_range(
     modified.is_some_and(|modified| whole_seconds(modified) == Some(wanted))
 }
 
-/// A moment without its fraction of a second, as headers have it.
+/// A time in whole seconds, as in headers.
 fn whole_seconds(time: SystemTime) -> Option<SystemTime> {
     httpdate::parse_http_date(&httpdate::fmt_http_date(time)).ok()
 }
@@ -120,7 +121,7 @@ fn date(value: &HeaderValue) -> Option<SystemTime> {
     httpdate::parse_http_date(value.to_str().ok()?.trim()).ok()
 }
 
-/// The date of a header that stands there once; one that cannot be read means nothing (RFC 9110 section 13.1.3).
+/// The date of a header that occurs once; one that cannot be read is ignored (RFC 9110 section 13.1.3).
 fn only_date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -129,7 +130,7 @@ fn only_date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     }
 }
 
-/// A tag with its quotation marks. Those without, which nobody should send, are compared as they are.
+/// A tag with its quotation marks. A tag without them is invalid, and compared as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct EntityTag<'a> {
     is_weak: bool,
@@ -145,19 +146,19 @@ impl<'a> EntityTag<'a> {
         }
     }
 
-    /// Whether both stand for the same bytes.
+    /// Strong comparison: both tags are strong and equal.
     fn is_strongly(self, other: EntityTag<'_>) -> bool {
         !self.is_weak && !other.is_weak && self.opaque == other.opaque
     }
 
-    /// Whether one may stand in for the other.
+    /// Weak comparison: the tags are equal, weak or not.
     fn is_weakly(self, other: EntityTag<'_>) -> bool {
         self.opaque == other.opaque
     }
 }
 
-/// Whether a tag is among those of a header, which may stand there several times, or the header is `*`: there is
-/// something. An answer that has no tag is no member of any list.
+/// Whether a tag is in the list of a header, which may occur several times, or the header is `*`. An answer without a tag
+/// is in no list.
 fn is_listed<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -169,7 +170,7 @@ fn is_listed<'a>(
     })
 }
 
-/// The members of a list of tags, between whose quotation marks a comma is part of the tag.
+/// The members of a list of tags. A comma between quotation marks is part of the tag.
 fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut is_quoted = false;
     list.split(move |byte| {

@@ -8,7 +8,7 @@ use hyper::header::{COOKIE, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-/// The cookies of a request as they came, whatever is wrong with others beside them.
+/// The cookies of a request. Invalid ones are left out.
 pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'static>> + '_ {
     headers.get_all(COOKIE).iter().flat_map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -16,7 +16,7 @@ pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'stati
     })
 }
 
-/// A value as it was before `encodeURIComponent()`. One that was escaped otherwise is taken as it is.
+/// Reverses `encodeURIComponent()`. A value that is escaped otherwise stays as it is.
 pub(crate) fn unescaped(value: &str) -> String {
     let is_hex = |byte: &u8| byte.is_ascii_hexdigit();
     let escapes = value.split('%').skip(1).map(str::as_bytes);
@@ -25,7 +25,7 @@ pub(crate) fn unescaped(value: &str) -> String {
     decoded.map_or_else(|| value.to_owned(), Into::into)
 }
 
-/// A cookie that keeps to the rules; what is undefined is absent.
+/// A cookie that an answer sets, checked by `cookies/rules.js`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SetCookie {
@@ -43,7 +43,7 @@ pub(crate) struct SetCookie {
     partitioned: bool,
 }
 
-/// Which cookies a browser takes for the same.
+/// What identifies a cookie: setting another one with the same replaces it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CookiePlace {
     name: String,
@@ -52,7 +52,7 @@ pub(crate) struct CookiePlace {
     partitioned: bool,
 }
 
-/// A cookie that no header can hold, with what is wrong.
+/// A cookie that no header can hold, and why.
 #[derive(Debug)]
 pub(crate) struct InvalidCookie(pub String);
 
@@ -65,7 +65,7 @@ pub(crate) fn set_cookie(given: SetCookie) -> Result<(CookiePlace, HeaderValue),
     if let Some(domain) = &place.domain {
         cookie.set_domain(domain.clone());
     }
-    // The range of floating-point numbers is cut, not overrun.
+    // The conversion saturates.
     cookie.set_max_age(max_age.map(|seconds| Duration::seconds(seconds as i64)));
     let expires = expires.map(|time| OffsetDateTime::from_unix_timestamp((time / 1000.0) as i64));
     if let Some(expires) = expires.transpose().map_err(|error| InvalidCookie(error.to_string()))? {

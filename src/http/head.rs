@@ -1,14 +1,14 @@
-//! A request's head, as long as JavaScript may ask for it.
+//! A request's head, kept for as long as JavaScript may read it.
 
 use std::borrow::Cow;
 
 use hyper::Request;
 use hyper::http::request::Parts;
 
-/// What a request said, except for its body.
+/// A request without its body.
 ///
-/// As it came, it keeps the buffer that its connection read it into. A line lasts, so its request is folded: into its
-/// own bytes and nothing else, which are read again in case that somebody asks.
+/// As hyper parses it, it keeps alive the buffer that its connection read it into. A line lasts, so the request of a line
+/// is folded: into a copy of its own bytes, which is parsed again when JavaScript reads it.
 pub(crate) enum Head {
     Open(Box<Parts>),
     /// `method\nuri\nname\nvalue\nname\nvalue\n`: nothing in a head can hold a line break (RFC 9110 section 5.5).
@@ -20,7 +20,7 @@ impl Head {
         Head::Open(Box::new(parts))
     }
 
-    /// The head to read in.
+    /// The parsed head.
     pub(crate) fn parts(&self) -> Cow<'_, Parts> {
         match self {
             Head::Open(parts) => Cow::Borrowed(parts),
@@ -28,7 +28,7 @@ impl Head {
         }
     }
 
-    /// Gives back everything that the head does not need to be kept.
+    /// Frees the memory that the head does not need.
     pub(crate) fn fold(&mut self) {
         if let Head::Open(parts) = self {
             *self = Head::Folded(folded(parts));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folded_head_says_the_same() {
+    fn a_folded_head_has_the_same_content() {
         for uri in ["/a/%20?b=c", "http://host.example/a", "*"] {
             let values = [&b"host.example"[..], b"a", b"\xe9 \xff", b""].map(Bytes::from_static);
             let [host, first, second, empty] = &values;

@@ -1,8 +1,8 @@
 //! Documents that browsers are about to load.
 //!
-//! A page of the app asks for data. Where the answer is not a state of the page that is shown, the browser has to load
-//! the answer as a document of its own, and the request must not be sent twice for that. So the host keeps the answer
-//! for a moment, names it in a cookie, and gives it to the load of the same address that follows.
+//! A page of the app requests data. If the answer is not a state of that page, the browser has to load it as a document
+//! of its own, and the handlers must not run twice for that. So the host keeps the answer for a moment, names it in a
+//! cookie, and answers the load of the same address with it.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -17,16 +17,16 @@ use super::AnswerBody;
 
 /// The name of the cookie.
 const NAME: &str = "__liveline_document";
-/// How long a document is kept. A browser asks for it at once.
+/// How long a document is kept. A browser loads it at once.
 const AGE: Duration = Duration::from_secs(30);
-/// KeptDocuments of one address; its oldest makes room.
+/// Documents of one client address. Beyond that the oldest is dropped.
 const MAX_PER_ADDRESS: usize = 8;
-/// Bytes of all documents; the oldest make room.
+/// Bytes of all documents. Beyond that the oldest are dropped.
 const MAX_BYTES: usize = 64 << 20;
-/// Bytes of one document. A larger one is not kept, and is asked for again.
+/// Bytes of one document. A larger one is not kept, and the browser sends the request again.
 const MAX_SIZE: usize = 8 << 20;
 
-/// An answer as it is kept.
+/// A kept answer.
 pub(crate) struct KeptDocument {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -91,7 +91,7 @@ impl KeptDocuments {
         Some(HeaderValue::try_from(cookie).expect("the token is hexadecimal"))
     }
 
-    /// The document that a request asks for by its cookie; it is given once.
+    /// Takes out the document that a request's cookie names.
     pub(crate) fn take(&self, target: &Uri, headers: &HeaderMap, now: Instant) -> Option<KeptDocument> {
         let token = token_of(headers)?;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl KeptDocuments {
         all.remove(found).map(|kept| kept.document)
     }
 
-    /// The cookie that takes the name back.
+    /// The cookie that deletes the name.
     pub(crate) fn forget() -> HeaderValue {
         let cookie = format!("{NAME}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
         HeaderValue::try_from(cookie).expect("it is ASCII")

@@ -1,9 +1,9 @@
-//! What a client would rather have (RFC 9110 section 12.5.1).
+//! What a client prefers (RFC 9110 section 12.5.1).
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT;
 
-/// Whether a client prefers HTML to JSON. `*/*` alone is no wish for HTML.
+/// Whether a client prefers HTML to JSON. `*/*` alone does not mean HTML.
 pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let ranges: Vec<_> = values.flat_map(|value| value.split(',')).map(Range::parse).collect();
@@ -41,7 +41,7 @@ struct Match {
 }
 
 impl Match {
-    /// Whether it is wished for more; of equals, what is named more exactly, then what is named first.
+    /// Whether it has the higher quality; of equals, whether it is more exact, then whether it comes first.
     fn beats(&self, other: &Match) -> bool {
         match self.quality.total_cmp(&other.quality) {
             std::cmp::Ordering::Equal => (self.vagueness, self.place) < (other.vagueness, other.place),

@@ -1,4 +1,4 @@
-//! Redirects that a page cannot follow by `fetch`, because they leave its origin.
+//! Redirects to other origins, which a page cannot follow by `fetch`.
 
 use hyper::StatusCode;
 use hyper::Uri;
@@ -9,24 +9,24 @@ use super::Answer;
 use liveline_proto::is_same_origin;
 
 const POLICY: HeaderName = HeaderName::from_static("x-redirect-policy");
-/// The status that the redirect would have had.
+/// The status of the redirect that became a 200.
 pub(crate) const X_REDIRECT_CODE: HeaderName = HeaderName::from_static("x-redirect-code");
 
-/// A page asks to be told of redirects to other hosts, instead of being sent there.
-pub(crate) struct Told {
-    /// The origin that the page asked, or its host alone.
+/// A page's wish to read where a redirect to another host leads, instead of following it.
+pub(crate) struct RedirectPolicy {
+    /// The origin that the request is for, or its host alone.
     own: Option<String>,
 }
 
-impl Told {
-    /// What a request asks for.
-    pub(crate) fn asked(headers: &HeaderMap, own: impl FnOnce() -> Option<String>) -> Option<Told> {
+impl RedirectPolicy {
+    /// The policy of a request, if it has one.
+    pub(crate) fn of(headers: &HeaderMap, own: impl FnOnce() -> Option<String>) -> Option<RedirectPolicy> {
         let policy = headers.get(POLICY)?.as_bytes();
         let known = [&b"manual-when-cross-origin"[..], b"manual-when-cross-spa"];
-        known.contains(&policy).then(|| Told { own: own() })
+        known.contains(&policy).then(|| RedirectPolicy { own: own() })
     }
 
-    /// Makes an answer of success out of a redirect to another host; the page reads where it leads.
+    /// Turns a redirect to another host into a 200, whose `Location` the page reads.
     pub(crate) fn apply(&self, answer: &mut Answer) {
         if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return;

@@ -1,4 +1,4 @@
-//! The cookie that says which session is whose: `__sessid=<id>.<mac>`.
+//! The cookie with a visitor's session id: `__sessid=<id>.<mac>`.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use super::cookies;
 /// The cookie's name.
 const NAME: &str = "__sessid";
 
-/// Signs session ids, so that only those count that this server gave out.
+/// Signs session ids, so that only ids of this server are accepted.
 pub(crate) struct Signer {
     key: Hmac<Sha256>,
     attributes: String,
@@ -20,7 +20,7 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// `is_secure` keeps every cookie from travelling without TLS.
+    /// With `is_secure` every cookie is sent over TLS only.
     pub(crate) fn new(key: &[u8], max_age: u64, is_secure: bool) -> Signer {
         Signer {
             key: Hmac::new_from_slice(key).expect("a key of any length is one"),
@@ -29,14 +29,14 @@ impl Signer {
         }
     }
 
-    /// The session id that a request came with, if the signature is ours.
+    /// The session id in a request, if its signature is valid.
     pub(crate) fn read(&self, headers: &HeaderMap) -> Option<String> {
         let sessions = cookies(headers).filter(|cookie| cookie.name() == NAME);
-        // A planted cookie may stand beside the real one.
+        // There may be a forged cookie beside the real one.
         sessions.into_iter().find_map(|cookie| self.verify(cookie.value()).map(str::to_owned))
     }
 
-    /// The header that gives a client its session. Whoever came by TLS keeps it from travelling without.
+    /// The `Set-Cookie` header with a session id. With `is_secure`, because the client uses TLS, it is sent over TLS only.
     pub(crate) fn write(&self, id: &str, is_secure: bool) -> HeaderValue {
         let mut cookie = format!("{NAME}={id}.");
         for byte in self.sign(id).finalize().into_bytes() {

@@ -1,12 +1,12 @@
-//! How long a client may keep the host waiting.
+//! How long a client may stall a transfer.
 
 use std::time::{Duration, Instant};
 
-/// How many bytes give back a second: who is slower than this for long wastes the host's time.
+/// The minimum rate: so many bytes restore one second.
 const BYTES_PER_SECOND: u32 = 1024;
 
-/// A time that runs down while the host waits for one client, and comes back with every byte that moves. So a client
-/// on a slow connection is waited for, and one that stands still or trickles is not.
+/// A timeout that runs while the host waits for a client, and is restored by every byte that is transferred. A slow
+/// client may take as long as it needs; one that stalls, or stays below the minimum rate, may not.
 #[derive(Debug, Clone)]
 pub(crate) struct StallTimeout {
     limit: Duration,
@@ -19,12 +19,12 @@ impl StallTimeout {
         StallTimeout { limit, left: limit, waiting_since: None }
     }
 
-    /// Nothing moves, and it is the client's turn. Returns when the patience ends.
+    /// Nothing is transferred, and the host waits for the client. Returns when the timeout passes.
     pub(crate) fn wait(&mut self, now: Instant) -> Instant {
         *self.waiting_since.get_or_insert(now) + self.left
     }
 
-    /// So many bytes moved.
+    /// So many bytes were transferred.
     pub(crate) fn moved(&mut self, bytes: usize, now: Instant) {
         let waited = self.waiting_since.take().map_or(Duration::ZERO, |since| now.duration_since(since));
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -32,12 +32,12 @@ impl StallTimeout {
         self.left = (self.left.saturating_sub(waited) + earned).min(self.limit);
     }
 
-    /// The most that it can be.
+    /// The timeout with nothing used up.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// Whether any of it is gone.
+    /// Whether any of the time is used up.
     pub(crate) fn is_spent(&self) -> bool {
         self.left < self.limit
     }
@@ -46,14 +46,14 @@ impl StallTimeout {
         self.waiting_since.is_some()
     }
 
-    /// When the patience ends, if the host waits.
+    /// When the timeout passes, if the host waits.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         Some(self.waiting_since? + self.left)
     }
 }
 
-/// What comes before a deadline, `None` if nothing does. A process that was stopped finds that it is too late before it
-/// has seen what came meanwhile, so there is one look more.
+/// The result of a future, or `None` after the deadline. A process that was stopped finds the deadline passed before it
+/// has read what arrived in the meantime, so the future is polled once more after that.
 pub(crate) async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     if let Ok(came) = tokio::time::timeout_at(deadline.into(), future.as_mut()).await {
@@ -62,7 +62,7 @@ pub(crate) async fn within<T>(deadline: Instant, future: impl Future<Output = T>
     tokio::select! {
         biased;
         came = future => Some(came),
-        // Meanwhile whatever the system has is read.
+        // This lets the runtime read what the system has.
         () = tokio::task::yield_now() => None,
     }
 }

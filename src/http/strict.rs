@@ -1,4 +1,4 @@
-//! What a request has to be before anything is done for it (RFC 9112 sections 3, 6 and 7), beyond what hyper sees to.
+//! What is required of every request (RFC 9112 sections 3, 6 and 7), beyond what hyper checks.
 
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
@@ -6,9 +6,9 @@ use hyper::{Method, Request, StatusCode, Uri, Version};
 use super::{Answer, LINE_PATH};
 use liveline_proto::http1::{Unreadable, is_host, is_resolved};
 
-/// Why a request is answered without being served. Its connection ends with the answer.
+/// Why a request is refused. Its connection ends with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum RequestError {
     #[error("The request's head can be read in two ways.")]
     Ambiguous,
     #[error("A request names its host once, as HOST or HOST:PORT.")]
@@ -29,19 +29,19 @@ pub(crate) enum Refusal {
     Connect,
 }
 
-impl From<Unreadable> for Refusal {
-    fn from(unreadable: Unreadable) -> Refusal {
+impl From<Unreadable> for RequestError {
+    fn from(unreadable: Unreadable) -> RequestError {
         match unreadable {
-            Unreadable::Ambiguous => Refusal::Ambiguous,
-            Unreadable::Fragment => Refusal::Fragment,
+            Unreadable::Ambiguous => RequestError::Ambiguous,
+            Unreadable::Fragment => RequestError::Fragment,
         }
     }
 }
 
-impl Refusal {
+impl RequestError {
     fn status(self) -> StatusCode {
         match self {
-            Refusal::Coding | Refusal::Connect => StatusCode::NOT_IMPLEMENTED,
+            RequestError::Coding | RequestError::Connect => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -51,13 +51,13 @@ impl Refusal {
     }
 }
 
-/// Checks a request. From here on its `Host` header is the one host that it is for, and its cookies stand in one header.
-pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+/// Checks a request. From here on its `Host` header is the one host that it is for, and its cookies are in one header.
+pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), RequestError> {
     check_coding(request.headers())?;
     check_host(request.headers(), request.version())?;
     check_origin(request.headers())?;
     if request.method() == Method::CONNECT {
-        return Err(Refusal::Connect);
+        return Err(RequestError::Connect);
     }
     if let Some(host) = check_target(request.uri(), request.method())? {
         request.headers_mut().insert(HOST, host);
@@ -66,65 +66,64 @@ pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Proxies that speak HTTP/2 may split cookies into fields, which are joined otherwise than those of lists (RFC 9113
-/// section 8.2.3).
+/// Proxies that speak HTTP/2 may split cookies into several fields, which are joined by `; ` (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     let (Some(first), Some(second)) = (fields.next(), fields.next()) else { return };
     let all: Vec<_> = [first, second].into_iter().chain(fields).collect();
-    // What stood in headers can stand in one.
+    // The bytes come from headers, so they are valid in one.
     if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
         headers.insert(COOKIE, joined);
     }
 }
 
-/// Whether it asks about the server as a whole: `OPTIONS *`.
+/// Whether a request is for the server as a whole: `OPTIONS *`.
 pub(crate) fn is_of_server<B>(request: &Request<B>) -> bool {
     request.uri().path() == "*"
 }
 
-fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_coding(headers: &HeaderMap) -> Result<(), RequestError> {
     let is_chunked = |value: &[u8]| value.trim_ascii().eq_ignore_ascii_case(b"chunked");
     let mut values = headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
     let Some(first) = values.next() else { return Ok(()) };
     match values.next() {
         None if is_chunked(first) => Ok(()),
-        None if !first.split(|&it| it == b',').all(is_chunked) => Err(Refusal::Coding),
-        _ => Err(Refusal::ChunkedTwice),
+        None if !first.split(|&it| it == b',').all(is_chunked) => Err(RequestError::Coding),
+        _ => Err(RequestError::ChunkedTwice),
     }
 }
 
-fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
+fn check_host(headers: &HeaderMap, version: Version) -> Result<(), RequestError> {
     let mut values = headers.get_all(HOST).iter();
     match (values.next(), values.next()) {
         (None, _) if version == Version::HTTP_10 => Ok(()),
         (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
-        _ => Err(Refusal::Host),
+        _ => Err(RequestError::Host),
     }
 }
 
-/// A page's origin decides what it may do here, so there is no choice of two.
-fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+/// A page's origin decides what it may do here, so a request must not have two.
+fn check_origin(headers: &HeaderMap) -> Result<(), RequestError> {
     let mut values = headers.get_all(ORIGIN).iter();
     match (values.next(), values.next()) {
         (_, None) => Ok(()),
-        _ => Err(Refusal::Origin),
+        _ => Err(RequestError::Origin),
     }
 }
 
-/// Checks what is asked for. Returns its host where that stands here, which then counts (RFC 9112 section 3.2.2).
-fn check_target(uri: &Uri, method: &Method) -> Result<Option<HeaderValue>, Refusal> {
-    // The host's own addresses are compared as they are, and lead nowhere else.
+/// Checks the target. Returns its host if it has one, which takes the place of `Host` (RFC 9112 section 3.2.2).
+fn check_target(uri: &Uri, method: &Method) -> Result<Option<HeaderValue>, RequestError> {
+    // The host's own addresses are compared as they are, and no file is opened for them.
     if !uri.path().starts_with(LINE_PATH) && !is_resolved(uri.path()) {
-        return Err(Refusal::Path);
+        return Err(RequestError::Path);
     }
     let Some(authority) = uri.authority() else {
         let is_path = uri.path().starts_with('/') || (*method == Method::OPTIONS && uri.path() == "*");
-        return if is_path { Ok(None) } else { Err(Refusal::Target) };
+        return if is_path { Ok(None) } else { Err(RequestError::Target) };
     };
-    // Without a scheme it is the target of a CONNECT.
+    // A target with an authority and no scheme is that of a CONNECT.
     if !matches!(uri.scheme_str(), Some("http" | "https")) || !is_host(authority.as_str().as_bytes()) {
-        return Err(Refusal::Target);
+        return Err(RequestError::Target);
     }
-    HeaderValue::from_str(authority.as_str()).map(Some).map_err(|_| Refusal::Target)
+    HeaderValue::from_str(authority.as_str()).map(Some).map_err(|_| RequestError::Target)
 }

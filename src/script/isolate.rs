@@ -1,7 +1,7 @@
 //! One `JsRuntime` and the few functions that enter it.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -22,10 +22,11 @@ use super::site::Site;
 use super::sources::Sources;
 use super::stall::{Schedule, Stall};
 use super::survey::Survey;
-use super::values::{exported_boolean, json_or_null, message, method_name, string};
+use super::values::{exports_of, json_or_null, message, method_name, string};
 use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
 use super::{embedded, fatal, snapshot};
 use crate::config::Limits;
+use crate::dialect::{self, Exports};
 use crate::ext::{
     Begun, Call, Exchanges, Memory, Streams, Unanswered, current_exchange, from_exception, from_js_error,
 };
@@ -114,6 +115,7 @@ struct Functions {
     bindings_of: v8::Global<v8::Function>,
     closed: v8::Global<v8::Function>,
     dispatch: v8::Global<v8::Function>,
+    dispose: v8::Global<v8::Function>,
     drained: v8::Global<v8::Function>,
     heard: v8::Global<v8::Function>,
     opened: v8::Global<v8::Function>,
@@ -363,27 +365,29 @@ impl Isolate {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_trip(trip))));
         }
         let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
+        let dialect = dialect::named(handler.dialect);
         self.enter(|scope, functions| {
+            let name = string(scope, handler.dialect);
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
             let filename = string(scope, &handler.path.to_string_lossy());
             let namespace = v8::Local::new(scope, &namespace);
-            if let Some(csrf) = exported_boolean(scope, namespace, "csrf") {
+            if let Some(csrf) = dialect.load(&exports_of(scope, namespace)).csrf {
                 self.csrf.borrow_mut().insert(handler.id, csrf);
             }
             let namespace = namespace.into();
-            call(scope, &functions.add_handler, &[id, dirname, filename, namespace]);
+            call(scope, &functions.add_handler, &[name, id, dirname, filename, namespace]);
         });
         Ok(namespace)
     }
 
-    /// Loads every handler of the server's layer, to see what each exports, by name with whether it is a function, or
-    /// why it does not load. Nothing is served afterwards. `loads` is told of each before it runs.
+    /// Loads every handler of the server's layer, to see what each exports or why it does not load. Nothing is served
+    /// afterwards. `loads` is called with each file before it runs.
     pub(crate) async fn examine(
         &self,
         site: &Site,
         loads: impl Fn(&Path),
-    ) -> HashMap<u32, Result<BTreeMap<String, bool>, Vec<Diagnostic>>> {
+    ) -> HashMap<u32, Result<Exports, Vec<Diagnostic>>> {
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), 0));
         self.warm();
         let (mut examined, mut survey) = (HashMap::new(), Survey::of(&self.project));
@@ -400,16 +404,11 @@ impl Isolate {
         examined
     }
 
-    fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> BTreeMap<String, bool> {
-        let mut exports = BTreeMap::new();
+    fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> Exports {
+        let mut exports = Exports::default();
         self.enter(|scope, _| {
             let namespace = v8::Local::new(scope, namespace);
-            let Some(names) = namespace.get_own_property_names(scope, Default::default()) else { return };
-            for index in 0..names.length() {
-                let Some(name) = names.get_index(scope, index) else { continue };
-                let is_function = namespace.get(scope, name).is_some_and(|value| value.is_function());
-                exports.insert(name.to_rust_string_lossy(scope), is_function);
-            }
+            exports = exports_of(scope, namespace);
         });
         exports
     }
@@ -676,6 +675,11 @@ impl Isolate {
 
     /// Answers what is unanswered; the isolate will not run again.
     pub(crate) fn give_up(&self) {
+        if !self.pulse.is_lost() {
+            self.enter(|scope, functions| {
+                call(scope, &functions.dispose, &[]);
+            });
+        }
         self.with_exchanges(Exchanges::give_up);
     }
 
@@ -922,6 +926,7 @@ impl Functions {
             bindings_of: function("bindingsOf"),
             closed: function("closed"),
             dispatch: function("dispatch"),
+            dispose: function("dispose"),
             drained: function("drained"),
             heard: function("heard"),
             receive: function("receive"),

@@ -1,10 +1,9 @@
-//! How many files the process may have open, of which connections are a part.
+//! The limit of open files, which limits connections, too.
 
-/// What is left to databases, static files, modules and upstreams: an eighth, within these bounds.
+/// Descriptors reserved for databases, static files, modules and upstreams: an eighth, within these bounds.
 const RESERVE: std::ops::RangeInclusive<usize> = 16..=512;
 
-/// Allows the process as many open files as it may allow itself. Returns how many connections that makes, where the
-/// system sets a limit at all.
+/// Raises the limit of open files as far as the process may. Returns how many connections it allows, if there is a limit.
 pub(crate) fn for_connections() -> Option<usize> {
     let files = raise()?;
     Some(files.saturating_sub(reserve(files)).max(1))

@@ -1,4 +1,4 @@
-//! The beginning of a proxy's connection: whose it is, where the proxy says so before the client's first byte.
+//! The beginning of a proxy's connection: a header of the PROXY protocol may name the client.
 
 use std::time::Instant;
 
@@ -6,28 +6,28 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 
 use crate::http::within;
-use crate::trust::proxy_protocol::{self, Beginning, Header, Violation};
+use crate::trust::proxy_protocol::{self, Beginning, Header, ProxyProtocolError};
 use crate::trust::{Peer, Proxies};
 
-/// Why a proxy's connection does not go on.
+/// Why a proxy's connection is closed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotBegun {
+pub(super) enum ProxyHeaderError {
     #[error(transparent)]
-    Violation(#[from] Violation),
+    Protocol(#[from] ProxyProtocolError),
     #[error("its PROXY protocol header did not come in time")]
     Late,
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-/// Reads the header, if there is one. From then on `peer` is whom it names, and `read` the first bytes of the client.
+/// Reads the header, if there is one. Afterwards `peer` is the client that it names, and `read` the client's first bytes.
 pub(super) async fn begin(
     stream: &TcpStream,
     deadline: Instant,
     peer: &mut Peer,
     read: &mut Bytes,
     proxies: &Proxies,
-) -> Result<(), NotBegun> {
+) -> Result<(), ProxyHeaderError> {
     let mut bytes = std::mem::take(read).to_vec();
     loop {
         match proxy_protocol::read(&bytes)? {
@@ -42,11 +42,11 @@ pub(super) async fn begin(
             }
             Beginning::Unknown => {}
         }
-        within(deadline, stream.readable()).await.ok_or(NotBegun::Late)??;
-        // What is not the header's is read once more, by the connection.
+        within(deadline, stream.readable()).await.ok_or(ProxyHeaderError::Late)??;
+        // The bytes after the header are the client's: the connection gets them in `read`.
         let mut piece = [0; 512];
         match stream.try_read(&mut piece) {
-            // It closes, or has half of a header to say.
+            // The stream ended, perhaps in the middle of a header.
             Ok(0) => break,
             Ok(length) => bytes.extend_from_slice(&piece[..length]),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}

@@ -1,16 +1,16 @@
-//! Who sent a request, and for which host it is. Where a proxy is believed, it says so.
+//! Which client sent a request, and for which host. A trusted proxy names both.
 
 use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, StatusCode};
 
 use super::PermitError;
-use super::connection::Shared;
+use super::context::Context;
 use crate::http::Answer;
 use crate::trust::{Authority, Forwarded, Malformed, Requester};
 
 /// Why a request is not served.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unwelcome {
+pub(super) enum RequesterError {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error(
@@ -22,12 +22,12 @@ pub(super) enum Unwelcome {
     Crowded(std::net::IpAddr),
 }
 
-impl Unwelcome {
+impl RequesterError {
     pub(super) fn answer(&self) -> Answer {
         let status = match self {
-            Unwelcome::Malformed(_) => StatusCode::BAD_REQUEST,
-            Unwelcome::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
-            Unwelcome::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
+            RequesterError::Malformed(_) => StatusCode::BAD_REQUEST,
+            RequesterError::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
+            RequesterError::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut answer = Answer::text(status, format!("{self}\n"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -37,15 +37,15 @@ impl Unwelcome {
     }
 }
 
-/// Finds out who sent a request. From here on its `Host` header is the host that the visitor named, and the server
-/// answers for it.
-pub(super) fn of<B>(shared: &Shared, request: &mut Request<B>) -> Result<Requester, Unwelcome> {
-    let trust = &shared.worker.settings.trust;
-    let mut requester = Requester::of(&shared.peer);
-    if shared.peer.is_proxy {
+/// Finds the client that sent a request. From here on the `Host` header is the host that the client named, and the server
+/// answers for that host.
+pub(super) fn of<B>(context: &Context, request: &mut Request<B>) -> Result<Requester, RequesterError> {
+    let trust = &context.worker.settings.trust;
+    let mut requester = Requester::of(&context.peer);
+    if context.peer.is_proxy {
         let headers = request.headers();
         let named = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let forwarded = Forwarded::read(headers, &shared.peer, named, &trust.proxies)?;
+        let forwarded = Forwarded::read(headers, &context.peer, named, &trust.proxies)?;
         requester = forwarded.requester;
         if let Some(host) = forwarded.host {
             let host = HeaderValue::try_from(host).map_err(|_| Malformed::Host)?;
@@ -56,14 +56,12 @@ pub(super) fn of<B>(shared: &Shared, request: &mut Request<B>) -> Result<Request
         && let Some(host) = request.headers().get(HOST)
     {
         let authority = host.to_str().ok().and_then(Authority::parse).ok_or(Malformed::Host)?;
-        if !trust.hosts.allow(&authority.host, shared.arrived_at) {
-            return Err(Unwelcome::Misdirected(authority.host.to_string()));
+        if !trust.hosts.allow(&authority.host, context.arrived_at) {
+            return Err(RequesterError::Misdirected(authority.host.to_string()));
         }
     }
-    if let Some(counted) = &shared.counted
-        && let Err(PermitError::Address(_)) = counted.count_for(Some(requester.address))
-    {
-        return Err(Unwelcome::Crowded(requester.address));
+    if let Err(PermitError::Address(_)) = context.monitor.count_for(requester.address) {
+        return Err(RequesterError::Crowded(requester.address));
     }
     Ok(requester)
 }

@@ -7,23 +7,23 @@ use url::Host as UrlHost;
 
 use liveline_proto::http1::is_host;
 
-/// HOST or HOST:PORT, read as URLs of the web are: `event.url` means the same.
+/// HOST or HOST:PORT, parsed as in URLs, so that `event.url` has the same host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Authority {
     pub host: Host,
     pub port: Option<u16>,
 }
 
-/// What comes before the port.
+/// The part before the port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// In lower case, without a dot at its end.
+    /// In lower case, without a final dot.
     Name(String),
     Address(IpAddr),
 }
 
 impl Authority {
-    /// Reads it; `None` where a URL could not have it.
+    /// Parses it; `None` if no URL can contain it.
     pub(crate) fn parse(text: &str) -> Option<Authority> {
         if !Authority::is_valid(text) {
             return None;
@@ -33,14 +33,14 @@ impl Authority {
         Some(Authority { host: Host::parse(host)?, port: port.get(1..).and_then(|port| port.parse().ok()) })
     }
 
-    /// Whether it can be read.
+    /// Whether it can be parsed.
     pub(crate) fn is_valid(text: &str) -> bool {
         is_host(text.as_bytes())
     }
 }
 
 impl Host {
-    /// Reads it; an IPv6 address stands in brackets.
+    /// Parses it; an IPv6 address is in brackets.
     pub(crate) fn parse(text: &str) -> Option<Host> {
         Some(match UrlHost::parse(text).ok()? {
             UrlHost::Domain(name) => Host::Name(name.strip_suffix('.').unwrap_or(&name).to_owned()),

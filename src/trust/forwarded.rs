@@ -1,11 +1,12 @@
-//! What proxies say of the request that they pass on: `X-Forwarded-*`, or `Forwarded` (RFC 7239).
+//! What proxies declare about a request: `X-Forwarded-*`, or `Forwarded` (RFC 7239).
 //!
-//! Each proxy adds at the end whom it got the request from. So the last word is that of the peer, and it counts where
-//! the peer is one of ours; the word before that counts where the last word names one of ours; and so on. The first
-//! address that is not one of ours is the visitor's. What stands before it is the visitor's own text.
+//! Each proxy appends the address that it received the request from. So the last address is the peer's declaration, and is
+//! trusted if the peer is a trusted proxy; the one before is trusted if the last address is a trusted proxy's; and so on.
+//! The first address from the end that is not a trusted proxy's is the visitor's. Everything before it is the visitor's
+//! own text.
 //!
-//! Where any of `X-Forwarded-For`, `-Proto` and `-Host` is there, `Forwarded` is not read: proxies that write the one
-//! pass on the other as it came, and nearly all write the former.
+//! If a request has any of `X-Forwarded-For`, `-Proto` and `-Host`, its `Forwarded` is not read: a proxy that writes one of
+//! the two forms passes the other on unchanged, and nearly all write the former.
 
 use std::net::IpAddr;
 
@@ -19,23 +20,23 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
-/// Who sent a request, by the word of all who are believed.
+/// The client that sent a request, as trusted proxies name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Requester {
     pub address: IpAddr,
-    /// Whether they came by TLS; `None` where nobody said.
+    /// Whether the client uses TLS; `None` if that is not declared.
     pub is_secure: Option<bool>,
 }
 
-/// What the proxies of a request say.
+/// What the proxies of a request declare.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Forwarded {
     pub requester: Requester,
-    /// The host that the visitor named, where the proxies named another.
+    /// The host that the visitor named, if the proxies replaced it.
     pub host: Option<String>,
 }
 
-/// It cannot be read, so nobody knows who said what.
+/// The declaration of a proxy that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
     #[error("The request's Forwarded header cannot be read.")]
@@ -45,14 +46,14 @@ pub(crate) enum Malformed {
 }
 
 impl Requester {
-    /// Whoever has the connection.
+    /// The peer of the connection.
     pub(crate) fn of(peer: &Peer) -> Requester {
         Requester { address: peer.address, is_secure: peer.is_secure }
     }
 }
 
 impl Forwarded {
-    /// What a request's headers say, which came from `peer`. `named` is the host that they name.
+    /// Reads the headers of a request from `peer`. `named` is its `Host`.
     pub(crate) fn read(
         headers: &HeaderMap,
         peer: &Peer,
@@ -84,14 +85,14 @@ fn by_fields(
     let mut words = 0;
     for word in list(headers, &FOR).iter().rev() {
         words += 1;
-        // Where that is no address, the last one that is known has to do.
+        // If it is no address, the last known one counts.
         let Some(address) = address_of(word) else { break };
         requester.address = address;
         if !proxies.contain(address) {
             break;
         }
     }
-    // Who wrote the address of the visitor wrote the rest at the same place, counted from the end.
+    // The proxy that wrote the visitor's address wrote the other facts at the same position, counted from the end.
     let same = |name: &HeaderName| {
         let list = list(headers, name);
         let place = list.len().saturating_sub(words.max(1));
@@ -111,8 +112,8 @@ fn by_fields(
     Ok(Forwarded { requester, host })
 }
 
-/// A host with the port that a proxy names apart from it, unless it has one. The ports that schemes have by themselves
-/// say nothing: often they are those of another proxy on the way.
+/// A host with the port that a proxy declares in a header of its own, unless the host has one. Default ports are ignored:
+/// often they are those of another proxy on the way.
 fn with_port(host: &str, port: Option<u16>) -> Option<String> {
     let port = port.filter(|port| ![80, 443].contains(port))?;
     let has_port = Authority::parse(host).is_none_or(|authority| authority.port.is_some());
@@ -145,7 +146,7 @@ fn by_elements(headers: &HeaderMap, peer: &Peer, proxies: &Proxies) -> Result<Fo
     Ok(forwarded)
 }
 
-/// What one proxy says.
+/// The declaration of one proxy.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Element {
     node: Option<String>,
@@ -153,7 +154,7 @@ struct Element {
     host: Option<String>,
 }
 
-/// Takes one field apart: `for=192.0.2.1;proto=https, for="[2001:db8::1]:4711"`.
+/// Parses one field: `for=192.0.2.1;proto=https, for="[2001:db8::1]:4711"`.
 fn elements_of(field: &HeaderValue, elements: &mut Vec<Element>) -> Option<()> {
     let mut rest = field.to_str().ok()?.trim();
     let mut element = Element::default();
@@ -167,7 +168,7 @@ fn elements_of(field: &HeaderValue, elements: &mut Vec<Element>) -> Option<()> {
             name if !name.is_empty() && name.bytes().all(is_of_token) => None,
             _ => return None,
         };
-        // Each may be said once.
+        // Each parameter may occur once.
         if let Some(slot) = slot
             && slot.replace(value).is_some()
         {
@@ -184,7 +185,7 @@ fn elements_of(field: &HeaderValue, elements: &mut Vec<Element>) -> Option<()> {
     }
 }
 
-/// A token or a quoted string, and what follows it.
+/// A token or a quoted string, and the rest after it.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.bytes().take_while(|it| is_of_token(*it)).count();
@@ -202,7 +203,7 @@ fn value(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Whether a byte is one of a token's (RFC 9110 section 5.6.2). Addresses are often written without their quotes.
+/// Whether a byte may be in a token (RFC 9110 section 5.6.2), or in an address that lacks its quotes.
 fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:[]".contains(&byte)
 }
@@ -303,7 +304,7 @@ mod tests {
     fn scheme_and_host_stand_where_the_address_does() {
         let with = |list: &str, proto: &str| read(&[("x-forwarded-for", list), ("x-forwarded-proto", proto)]);
         assert_eq!(with("203.0.113.9", "https"), seen("203.0.113.9", Some(true), None));
-        // The first of them is the visitor's own text.
+        // The first address is the visitor's own text.
         assert_eq!(with("1.1.1.1, 203.0.113.9", "https, http"), seen("203.0.113.9", Some(false), None));
         assert_eq!(with("203.0.113.9, 10.0.0.2", "https, http"), seen("203.0.113.9", Some(true), None));
         assert_eq!(with("203.0.113.9, 10.0.0.2", "https"), seen("203.0.113.9", Some(true), None));
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_added_where_it_says_something() {
+    fn a_port_is_added_unless_it_is_a_default() {
         let with = |host: &str, proto: &str, port: &str| {
             let fields = [("host", host), ("x-forwarded-proto", proto), ("x-forwarded-port", port)];
             read(&fields).map(|(_, _, host)| host)
@@ -361,7 +362,7 @@ mod tests {
     }
 
     proptest! {
-        /// A proxy writes at the end, so whatever a visitor wrote before that changes nothing.
+        /// A proxy appends, so the text that a visitor wrote before changes nothing.
         #[test]
         fn forwarded_any_words_of_a_visitor_change_nothing(text in "[ -~]{0,40}") {
             let with = format!("{text}, 203.0.113.9");

@@ -1,4 +1,4 @@
-//! The names that a server answers for.
+//! The hosts that a server answers for.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -7,16 +7,16 @@ use url::Url;
 
 use super::{Authority, Host};
 
-/// Which hosts requests may name.
+/// The hosts that requests may name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hosts {
-    /// Without a list, every name will do.
+    /// `None`: every name is allowed.
     names: Option<Vec<HostPattern>>,
-    /// The names of this machine will do, too. Nobody else can give a page such an address.
+    /// The names of this machine are allowed, too. No page of another machine has such an address.
     own: Option<OwnNames>,
 }
 
-/// What the machine is called.
+/// The names of this machine.
 #[derive(Debug, Clone)]
 struct OwnNames(Option<String>);
 
@@ -29,7 +29,7 @@ pub(crate) enum HostPattern {
     OnlyAndBelow(String),
 }
 
-/// It names no host.
+/// Why a pattern is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "give a host such as shop.example, *.shop.example for those below it, .shop.example for both, or * for all"
@@ -45,7 +45,7 @@ pub(crate) struct SiteOrigin {
     pub is_secure: bool,
 }
 
-/// It is no origin.
+/// Why an origin is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "give an origin such as https://shop.example: a scheme, http or https, a host, perhaps a port, and no path"
@@ -53,7 +53,8 @@ pub(crate) struct SiteOrigin {
 pub(crate) struct InvalidOrigin;
 
 impl Hosts {
-    /// The names that are listed and that of the site's origin. Without either, and without `names_machine`, every name.
+    /// Allows the listed names and that of the site's origin. Without either, and without `names_machine`, every name is
+    /// allowed.
     pub(crate) fn new(
         listed: &[HostPattern],
         origin: Option<&SiteOrigin>,
@@ -66,12 +67,12 @@ impl Hosts {
         Hosts { names: is_limited.then_some(names), own }
     }
 
-    /// Whether every name will do.
+    /// Whether every name is allowed.
     pub(crate) fn are_any(&self) -> bool {
         self.names.is_none()
     }
 
-    /// Whether a request may name this host on a connection that came to this address of the machine.
+    /// Whether a request may name this host on a connection to this address of the machine.
     pub(crate) fn allow(&self, host: &Host, arrived_at: Option<IpAddr>) -> bool {
         let Some(names) = &self.names else { return true };
         names.iter().any(|pattern| pattern.covers(host))

@@ -1,17 +1,17 @@
-//! Whom the server believes: for which hosts it answers, and which proxies say who asks.
+//! Which hosts the server answers for, and which proxies it trusts to name the client of a request.
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Trust`] | all of it, as configured |
-//! | [`Authority`] | `HOST:PORT`, read as URLs of the web are |
+//! | [`Trust`] | the configuration |
+//! | [`Authority`] | `HOST:PORT`, parsed as in URLs |
 //! | [`Hosts`] | the names that the server answers for |
 //! | [`SiteOrigin`] | the origin of the site, where that is fixed |
-//! | [`Proxies`] | the addresses whose word counts |
-//! | [`Peer`] | who has a connection |
-//! | [`Requester`] | who sent a request, by the word of the proxies |
-//! | [`proxy_protocol`] | what a proxy says before the first byte of its client |
+//! | [`Proxies`] | the addresses of trusted proxies |
+//! | [`Peer`] | the other end of a connection |
+//! | [`Requester`] | the client that sent a request, as the proxies name it |
+//! | [`proxy_protocol`] | the header that a proxy sends before the first byte of its client |
 //!
-//! **Invariant:** nothing in here does I/O. What nobody said who is believed is not known, and not guessed.
+//! **Invariant:** nothing in here does I/O. What no trusted proxy names is unknown, and is not guessed.
 
 mod authority;
 mod forwarded;
@@ -26,19 +26,19 @@ pub(crate) use forwarded::{Forwarded, Malformed, Requester};
 pub(crate) use hosts::{HostPattern, Hosts, SiteOrigin};
 pub(crate) use proxies::{Proxies, ProxyRange};
 
-/// The server's idea of itself and of those in front of it.
+/// The hosts of the server, and the proxies in front of it.
 #[derive(Debug)]
 pub(crate) struct Trust {
-    /// The site's origin. Without it, a site is where its visitors say that it is.
+    /// The site's origin. Without it, the `Host` of a request is the site's.
     pub origin: Option<SiteOrigin>,
     pub hosts: Hosts,
     pub proxies: Proxies,
-    /// Where the server listens.
+    /// The addresses that the server listens on.
     pub listening: Vec<SocketAddr>,
 }
 
 impl Trust {
-    /// Whether `http://AUTHORITY` of this machine is the listener's own.
+    /// Whether `http://AUTHORITY`, opened on this machine, leads to the listener.
     pub(crate) fn listens_at(&self, authority: &Authority) -> bool {
         self.listening.iter().any(|listening| {
             let own = listening.ip().to_canonical();
@@ -50,13 +50,13 @@ impl Trust {
         })
     }
 
-    /// Whether a visitor's requests travel by TLS, as far as anybody knows: `said` is what the proxies say.
-    pub(crate) fn is_secure(&self, said: Option<bool>) -> bool {
-        self.origin.as_ref().map_or(said == Some(true), |origin| origin.is_secure)
+    /// Whether a visitor's requests are sent over TLS, as far as that is known: `forwarded` is what the proxies declare.
+    pub(crate) fn is_secure(&self, forwarded: Option<bool>) -> bool {
+        self.origin.as_ref().map_or(forwarded == Some(true), |origin| origin.is_secure)
     }
 
-    /// What a request's `Origin` is compared with: the origin that the request is for, or HOST:PORT alone where nobody
-    /// who is believed said with which scheme the visitor came.
+    /// What a request's `Origin` is compared with: the origin that the request is for, or HOST:PORT alone if no trusted
+    /// proxy declares the scheme that the visitor uses.
     pub(crate) fn own_origin(&self, host: Option<&str>, is_secure: Option<bool>) -> Option<String> {
         let named = host.and_then(Authority::parse);
         if let Some(origin) = &self.origin
@@ -73,12 +73,12 @@ impl Trust {
     }
 }
 
-/// Who a connection is from.
+/// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub address: IpAddr,
-    /// Whether they came by TLS, where the proxy protocol says so.
+    /// Whether the client uses TLS, if the PROXY protocol declares it.
     pub is_secure: Option<bool>,
-    /// Whether its word about others counts.
+    /// Whether it is a trusted proxy.
     pub is_proxy: bool,
 }

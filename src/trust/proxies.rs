@@ -1,25 +1,25 @@
-//! The addresses of those whose word about others counts.
+//! The addresses of trusted proxies.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// Whose word counts. Nobody's, unless they are listed.
+/// The trusted proxies. None is trusted that is not listed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies(Vec<ProxyRange>);
 
-/// An address, a network, or a word for several.
+/// An address, a network, or a word for several networks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProxyRange {
     /// This machine.
     Loopback,
-    /// The networks that are nobody's in particular (RFC 1918, RFC 4193).
+    /// The private networks (RFC 1918, RFC 4193).
     Private,
     Network(IpNet),
 }
 
-/// It is no address.
+/// Why a range is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("give addresses such as 192.0.2.1, networks such as 10.0.0.0/8, or the words loopback and private")]
 pub(crate) struct InvalidProxies;
@@ -29,7 +29,7 @@ impl Proxies {
         Proxies(listed)
     }
 
-    /// Whether an address is one of theirs.
+    /// Whether an address is a trusted proxy's.
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|range| range.contains(address))

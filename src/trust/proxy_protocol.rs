@@ -1,46 +1,46 @@
-//! The PROXY protocol, versions 1 and 2: before a client's first byte, a proxy says whose connection it passes on.
+//! The PROXY protocol, versions 1 and 2: before a client's first byte, a proxy sends a header that names the client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What every header of version 2 begins with.
+/// The first bytes of every header of version 2.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-/// What version 1 may begin with. A request whose method is `PROXY` begins otherwise.
+/// The first bytes of a header of version 1. A request whose method is `PROXY` begins with others.
 const LINES: [&[u8]; 3] = [b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN"];
-/// A line of version 1, with its end.
+/// Bytes of a header of version 1, with its end of line.
 const LONGEST_LINE: usize = 107;
-/// A header of version 2: addresses take 36 bytes, and the rest is what the proxy has to say beside them.
+/// Bytes of a header of version 2: addresses take 36, and the rest is further fields.
 pub(crate) const LONGEST: usize = 4096;
-/// The field that says whether the client came by TLS, and the bit of it that does.
+/// The field with facts about TLS, and its bit for a client that uses TLS.
 const SSL: u8 = 0x20;
 const CLIENT_SSL: u8 = 1;
 
-/// What a connection begins with.
+/// The first bytes of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Beginning {
-    /// Another byte is needed to tell.
+    /// More bytes are needed.
     Unknown,
-    /// Its client's own bytes.
+    /// They are the client's.
     Client,
-    /// A header of so many bytes.
+    /// They are a header of this length.
     Header(Header, usize),
 }
 
-/// Whose connection it is.
+/// The client of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// `None`: the proxy's own, or it does not know.
+    /// `None` if the connection is the proxy's own, or the proxy does not know the client.
     pub source: Option<SocketAddr>,
-    /// Whether the client came by TLS, where the proxy says so.
+    /// Whether the client uses TLS, if the proxy declares it.
     pub is_secure: Option<bool>,
 }
 
-/// It begins as a header does and goes on otherwise.
+/// Why a header is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("its PROXY protocol header is malformed")]
-pub(crate) struct Violation;
+pub(crate) struct ProxyProtocolError;
 
-/// Reads what has come of a connection so far.
-pub(crate) fn read(bytes: &[u8]) -> Result<Beginning, Violation> {
+/// Reads the first bytes of a connection.
+pub(crate) fn read(bytes: &[u8]) -> Result<Beginning, ProxyProtocolError> {
     let may_be = |start: &[u8]| start.starts_with(bytes);
     if bytes.starts_with(SIGNATURE) {
         read_binary(bytes)
@@ -53,23 +53,23 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Beginning, Violation> {
     }
 }
 
-fn read_line(bytes: &[u8]) -> Result<Beginning, Violation> {
+fn read_line(bytes: &[u8]) -> Result<Beginning, ProxyProtocolError> {
     let most = &bytes[..bytes.len().min(LONGEST_LINE)];
     let Some(end) = most.windows(2).position(|pair| pair == b"\r\n") else {
-        return if bytes.len() < LONGEST_LINE { Ok(Beginning::Unknown) } else { Err(Violation) };
+        return if bytes.len() < LONGEST_LINE { Ok(Beginning::Unknown) } else { Err(ProxyProtocolError) };
     };
-    let line = std::str::from_utf8(&most[..end]).map_err(|_| Violation)?;
+    let line = std::str::from_utf8(&most[..end]).map_err(|_| ProxyProtocolError)?;
     let words: Vec<_> = line.split(' ').collect();
     let source = match words[..] {
         ["PROXY", "UNKNOWN", ..] => None,
         ["PROXY", family, source, destination, from, to] => {
             let end =
                 |it: &str, at: &str| Some(SocketAddr::new(address(family, it)?.to_canonical(), port(at)?));
-            // Where it was going has to be there, too.
-            end(destination, to).ok_or(Violation)?;
-            Some(end(source, from).ok_or(Violation)?)
+            // The destination is required, too.
+            end(destination, to).ok_or(ProxyProtocolError)?;
+            Some(end(source, from).ok_or(ProxyProtocolError)?)
         }
-        _ => return Err(Violation),
+        _ => return Err(ProxyProtocolError),
     };
     Ok(Beginning::Header(Header { source, is_secure: None }, end + 2))
 }
@@ -87,7 +87,7 @@ fn port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|_| is_number)
 }
 
-fn read_binary(bytes: &[u8]) -> Result<Beginning, Violation> {
+fn read_binary(bytes: &[u8]) -> Result<Beginning, ProxyProtocolError> {
     let Some((&[version, family, high, low], rest)) = bytes[SIGNATURE.len()..].split_first_chunk::<4>()
     else {
         return Ok(Beginning::Unknown);
@@ -95,10 +95,10 @@ fn read_binary(bytes: &[u8]) -> Result<Beginning, Violation> {
     let length = usize::from(u16::from_be_bytes([high, low]));
     let whole = SIGNATURE.len() + 4 + length;
     if whole > LONGEST || !matches!(version, 0x20 | 0x21) {
-        return Err(Violation);
+        return Err(ProxyProtocolError);
     }
     let Some(body) = rest.get(..length) else { return Ok(Beginning::Unknown) };
-    // A proxy that speaks for itself, as to see whether somebody is here, may leave the rest as it is.
+    // The command LOCAL: the proxy checks the health of the server. The addresses are ignored.
     let nobody = Header { source: None, is_secure: None };
     if version == 0x20 {
         return Ok(Beginning::Header(nobody, whole));
@@ -106,32 +106,34 @@ fn read_binary(bytes: &[u8]) -> Result<Beginning, Violation> {
     let (source, fields) = match family {
         0x11 => {
             let (&[a, b, c, d, _, _, _, _, high, low, _, _], rest) =
-                body.split_first_chunk::<12>().ok_or(Violation)?;
+                body.split_first_chunk::<12>().ok_or(ProxyProtocolError)?;
             (Some((IpAddr::from([a, b, c, d]), [high, low])), rest)
         }
         0x21 => {
-            let (addresses, rest) = body.split_first_chunk::<36>().ok_or(Violation)?;
+            let (addresses, rest) = body.split_first_chunk::<36>().ok_or(ProxyProtocolError)?;
             let source: [u8; 16] = addresses[..16].try_into().expect("a slice of sixteen bytes");
             (Some((IpAddr::from(source).to_canonical(), [addresses[32], addresses[33]])), rest)
         }
-        // The proxy got it by other means than the internet.
-        0x31 => (None, body.get(216..).ok_or(Violation)?),
+        // The client is not connected by IP.
+        0x31 => (None, body.get(216..).ok_or(ProxyProtocolError)?),
         0x00 => return Ok(Beginning::Header(nobody, whole)),
-        _ => return Err(Violation),
+        _ => return Err(ProxyProtocolError),
     };
     let source = source.map(|(address, port)| SocketAddr::new(address, u16::from_be_bytes(port)));
     Ok(Beginning::Header(Header { source, is_secure: is_secure(fields)? }, whole))
 }
 
-/// Looks through the fields that follow the addresses.
-fn is_secure(mut fields: &[u8]) -> Result<Option<bool>, Violation> {
+/// Finds the field about TLS among those that follow the addresses.
+fn is_secure(mut fields: &[u8]) -> Result<Option<bool>, ProxyProtocolError> {
     let mut is_secure = None;
     while !fields.is_empty() {
-        let (&[kind, high, low], rest) = fields.split_first_chunk::<3>().ok_or(Violation)?;
+        let (&[kind, high, low], rest) = fields.split_first_chunk::<3>().ok_or(ProxyProtocolError)?;
         let length = usize::from(u16::from_be_bytes([high, low]));
-        let (value, rest) = rest.split_at_checked(length).ok_or(Violation)?;
+        let (value, rest) = rest.split_at_checked(length).ok_or(ProxyProtocolError)?;
         if kind == SSL {
-            let &[client, ..] = value.get(..5).ok_or(Violation)? else { return Err(Violation) };
+            let &[client, ..] = value.get(..5).ok_or(ProxyProtocolError)? else {
+                return Err(ProxyProtocolError);
+            };
             is_secure = Some(client & CLIENT_SSL != 0);
         }
         fields = rest;
@@ -210,9 +212,9 @@ mod tests {
             "PROXY TCP4 203.0.113.9 192.0.2.1 +1 2\r\n",
             "PROXY UNKNOWNX\r\n",
         ] {
-            assert_eq!(read(line.as_bytes()), Err(Violation), "{line}");
+            assert_eq!(read(line.as_bytes()), Err(ProxyProtocolError), "{line}");
         }
-        assert_eq!(read(&[&b"PROXY TCP4 "[..], &[b'1'; LONGEST_LINE]].concat()), Err(Violation));
+        assert_eq!(read(&[&b"PROXY TCP4 "[..], &[b'1'; LONGEST_LINE]].concat()), Err(ProxyProtocolError));
         for bytes in [
             binary(0x11, 0x11, &IPV4),
             binary(0x22, 0x11, &IPV4),
@@ -225,7 +227,7 @@ mod tests {
             binary(0x21, 0x11, &[&IPV4[..], &[SSL, 0, 1, 1]].concat()),
             binary(0x21, 0x11, &[0; LONGEST]),
         ] {
-            assert_eq!(read(&bytes), Err(Violation));
+            assert_eq!(read(&bytes), Err(ProxyProtocolError));
         }
     }
 
@@ -237,7 +239,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes, more of it does not change what was read.
+        /// More bytes do not change what was read.
         #[test]
         fn any_bytes_are_read_the_same_in_pieces(
             start in 0_usize..4,

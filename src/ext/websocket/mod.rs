@@ -2,5 +2,3 @@
 
 pub(crate) mod client;
 pub(crate) mod pair;
-
-pub(crate) use pair::SocketLine;

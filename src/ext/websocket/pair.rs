@@ -10,11 +10,7 @@ use crate::ext::exchange::exchange_id;
 use crate::ext::{Exchanges, OpError};
 use crate::http::{Answer, Audience, lists};
 use liveline_proto::Frame;
-use liveline_proto::{Close, CloseCode, Input, LineId, Priority, QueuedFrame};
-
-/// The answer is a WebSocket, which this line carries.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SocketLine(pub LineId);
+use liveline_proto::{Close, CloseCode, Input, Priority, QueuedFrame};
 
 /// Answers with a WebSocket, or with 426 where the request asks for none. Says whether there is one.
 #[op2(fast)]

@@ -1,0 +1,226 @@
+//! Loading code: a new generation of workers takes the place of the one that serves.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::{Pool, finished, lock};
+use crate::browser::BrowserFiles;
+use crate::dialect;
+use crate::ext::Mode;
+use crate::metrics::WorkerId;
+use crate::router::{Layer, Routes};
+use crate::script::Sources;
+use crate::server::mailbox::Mail;
+use crate::server::route_files::RouteFiles;
+use crate::server::worker_thread::Handle;
+use liveline_compiler::Diagnostic;
+
+/// How long a reload in development waits until the old code's idle connections have moved; a handler may spin there.
+const PASS_ON_TIME: Duration = Duration::from_secs(2);
+
+/// The code of one generation, which its workers load, and workers that replace one of them.
+pub(crate) struct Code {
+    pub routes: Arc<Routes>,
+    pub browser: Arc<BrowserFiles>,
+    pub sources: Arc<Sources>,
+    /// There is no code: requests are answered with the errors of the code that does not load.
+    pub is_stand_in: bool,
+    /// The imports of each file that browsers get.
+    pub imports: HashMap<PathBuf, Vec<PathBuf>>,
+}
+
+/// Why code is loaded.
+pub(crate) enum Trigger<'a> {
+    /// Because it was asked for. A failure counts in the metrics.
+    Request,
+    /// Because files changed. The function is called with whether any file was empty, which is how most programs begin to
+    /// write one; if it returns false, the files are not complete, and the load is dropped. A failure does not count.
+    Change(&'a dyn Fn(bool) -> bool),
+}
+
+/// The result of a reload.
+pub(crate) struct Reloaded {
+    pub handlers: usize,
+    pub took: Duration,
+    /// The files of the code before.
+    pub changed_from: Arc<RouteFiles>,
+}
+
+/// What is known of the code that was loaded last, or is being loaded.
+#[derive(Default)]
+pub(super) struct LastLoad {
+    files: Mutex<HashSet<PathBuf>>,
+    /// The imports of each file of the server.
+    imports: Mutex<HashMap<PathBuf, Vec<PathBuf>>>,
+    /// The files of the code that serves.
+    route_files: Mutex<Arc<RouteFiles>>,
+    /// Code has loaded at least once.
+    has_code: AtomicBool,
+    stalled: Notify,
+    /// What the load waits for.
+    stall: Mutex<String>,
+    /// The code runs on and cannot be stopped.
+    is_stuck: AtomicBool,
+}
+
+impl Pool {
+    /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
+    /// Dropping the future cancels the load.
+    pub(crate) async fn reload(&self, trigger: Trigger<'_>) -> Result<Reloaded, Vec<Diagnostic>> {
+        let _changing = self.changing.lock().await;
+        let is_first = !self.has_code();
+        let reloaded = self.next_generation(&trigger).await;
+        let counts = !is_first && (reloaded.is_ok() || matches!(trigger, Trigger::Request));
+        if let Some(metrics) = self.settings.metrics.as_ref().filter(|_| counts) {
+            metrics.reloaded(reloaded.is_ok());
+        }
+        reloaded
+    }
+
+    async fn next_generation(&self, trigger: &Trigger<'_>) -> Result<Reloaded, Vec<Diagnostic>> {
+        let began = Instant::now();
+        let code = self.read()?;
+        let handlers = code.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
+        let workers = self.load(&code).await?;
+        if let Trigger::Change(is_complete) = trigger
+            && !is_complete(code.sources.has_empty())
+        {
+            workers.iter().for_each(|worker| drop(worker.mailbox.send(Mail::Stop)));
+            return Err(vec![Diagnostic::new("the files changed while they were loaded")]);
+        }
+        let files = RouteFiles::of(&code, std::mem::take(&mut *lock(&self.last_load.imports)));
+        let changed_from = std::mem::replace(&mut *lock(&self.last_load.route_files), Arc::new(files));
+        self.last_load.has_code.store(true, Ordering::Relaxed);
+        let old = self.current.swap(Arc::new(workers));
+        let retiring: Vec<_> = old.iter().map(|worker| self.retire(worker.clone())).collect();
+        let took = began.elapsed();
+        self.prepare_spare();
+        if self.settings.mode == Mode::Development {
+            // A page that is notified of the new code and asks at once must not get an answer of the old code.
+            let passed_on = async {
+                for retiring in retiring {
+                    let _ = retiring.await;
+                }
+            };
+            let _ = tokio::time::timeout(PASS_ON_TIME, passed_on).await;
+        }
+        Ok(Reloaded { handlers, took, changed_from })
+    }
+
+    /// Serves without code until some has loaded: every request is answered with the errors of the code. Does not wait for
+    /// a load that is under way.
+    pub(crate) async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
+        let code = tokio::task::block_in_place(|| {
+            let (layout, routes) = (&self.settings.layout, Routes::none());
+            let (browser, imports) = BrowserFiles::build(layout, &routes);
+            let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
+            Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
+        })?;
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        let (worker, loading) = self.begin_load(&code, WorkerId { worker: 0, generation }, false)?;
+        finished(loading).await.result?;
+        let mut stands_in = false;
+        self.current.rcu(|workers| {
+            stands_in = workers.is_empty();
+            if stands_in { Arc::new(vec![worker.clone()]) } else { workers.clone() }
+        });
+        if !stands_in {
+            let _ = worker.mailbox.send(Mail::Stop);
+        }
+        Ok(())
+    }
+
+    /// Whether any code has loaded so far.
+    pub(crate) fn has_code(&self) -> bool {
+        self.last_load.has_code.load(Ordering::Relaxed)
+    }
+
+    /// The files that the code that serves consists of.
+    pub(crate) fn route_files(&self) -> Arc<RouteFiles> {
+        lock(&self.last_load.route_files).clone()
+    }
+
+    /// Scans the routes and compiles what browsers run. Handlers are read when they load.
+    fn read(&self) -> Result<Arc<Code>, Vec<Diagnostic>> {
+        // This reads and compiles, and live lines need the thread.
+        tokio::task::block_in_place(|| {
+            let layout = &self.settings.layout;
+            let routes = dialect::routes(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+            for page in routes.pages() {
+                // An error of a page is the answer to requests for it.
+                let _ = page.read();
+            }
+            let (browser, imports) = BrowserFiles::build(layout, &routes);
+            // Also for code that does not load: the change that mends it has to be noticed.
+            *lock(&self.last_load.files) = imports.keys().cloned().collect();
+            lock(&self.last_load.files).extend(routes.page_files());
+            Ok(Arc::new(Code {
+                routes: Arc::new(routes),
+                browser: Arc::new(browser?),
+                sources: Arc::default(),
+                is_stand_in: false,
+                imports,
+            }))
+        })
+    }
+
+    /// Loads the code in all workers, side by side. If one fails, all of them end.
+    async fn load(&self, code: &Arc<Code>) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        self.last_load.is_stuck.store(false, Ordering::Relaxed);
+        let mut workers = Vec::new();
+        let mut loading = Vec::new();
+        for worker in 0..self.settings.workers {
+            let logs_stalls = workers.is_empty();
+            let (worker, loaded) = self.begin_load(code, WorkerId { worker, generation }, logs_stalls)?;
+            workers.push(worker);
+            loading.push(loaded);
+        }
+        let mut result = Ok(());
+        for loading in loading {
+            let loaded = finished(loading).await;
+            if !loaded.imports.is_empty() {
+                // The same for all of them.
+                *lock(&self.last_load.imports) = loaded.imports;
+            }
+            lock(&self.last_load.files).extend(loaded.files);
+            self.last_load.is_stuck.fetch_or(loaded.is_stuck, Ordering::Relaxed);
+            result = result.and(loaded.result);
+        }
+        if result.is_err() {
+            for worker in &workers {
+                let _ = worker.mailbox.send(Mail::Stop);
+            }
+        }
+        result.map(|()| workers)
+    }
+
+    /// Whether the code that was loaded last cannot be stopped. To load it again would not help.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.last_load.is_stuck.load(Ordering::Relaxed)
+    }
+
+    /// The files of the code that was loaded last.
+    pub(crate) fn files(&self) -> HashSet<PathBuf> {
+        lock(&self.last_load.files).clone()
+    }
+
+    /// The code that is being loaded waits for something: `stall` describes it.
+    pub(in crate::server) fn loading_stalled(&self, files: HashSet<PathBuf>, stall: String) {
+        lock(&self.last_load.files).extend(files);
+        *lock(&self.last_load.stall) = stall;
+        self.last_load.stalled.notify_one();
+    }
+
+    /// Resolves when code that is being loaded waits for something, with a description. [`Pool::files`] has its files by
+    /// then.
+    pub(crate) async fn stalled(&self) -> String {
+        self.last_load.stalled.notified().await;
+        lock(&self.last_load.stall).clone()
+    }
+}

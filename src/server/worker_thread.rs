@@ -1,0 +1,323 @@
+//! A worker's thread: a single-threaded tokio runtime with an isolate and its share of the connections.
+
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use tokio::runtime::LocalOptions;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::accepted::Accepted;
+use super::connection_table::ConnectionTable;
+use super::mailbox::{Inbox, Mail};
+use super::remote::Remote;
+use super::{Pool, Worker, connection};
+use crate::browser::BrowserFiles;
+use crate::config::Settings;
+use crate::ext::Exchanges;
+use crate::lines::LineEvent;
+use crate::router::PublicFiles;
+use crate::script::{Isolate, Site, Stall};
+use liveline_compiler::Diagnostic;
+use liveline_proto::{Close, CloseCode, ExchangeId, OwnerId};
+
+/// The outcome of a load, and the files that it read.
+pub(super) struct Loaded {
+    pub files: HashSet<PathBuf>,
+    /// Their code runs on and cannot be stopped.
+    pub is_stuck: bool,
+    /// The imports of each of the files, in development.
+    pub imports: HashMap<PathBuf, Vec<PathBuf>>,
+    pub result: Result<(), Vec<Diagnostic>>,
+}
+
+impl Loaded {
+    /// The load failed before it read a file.
+    pub(super) fn failed(reason: impl Into<String>) -> Loaded {
+        let result = Err(vec![Diagnostic::new(reason)]);
+        Loaded { files: HashSet::new(), is_stuck: false, imports: HashMap::new(), result }
+    }
+}
+
+/// The pool's end of a worker.
+pub(super) struct Handle {
+    pub mailbox: mpsc::UnboundedSender<Mail>,
+    pub owner: OwnerId,
+    /// How many connections it serves.
+    pub load: Arc<AtomicUsize>,
+    pub remote: Arc<Remote>,
+}
+
+/// What a worker's thread is started with.
+struct Thread {
+    settings: Arc<Settings>,
+    pool: Weak<Pool>,
+    owner: OwnerId,
+    mailbox: mpsc::UnboundedSender<Mail>,
+    load: Arc<AtomicUsize>,
+    remote: Arc<Remote>,
+}
+
+/// Starts a worker's thread. It prepares an isolate at once and waits for [`Mail::Load`].
+pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Result<Handle> {
+    let (mailbox, mail) = mpsc::unbounded_channel();
+    let events = mailbox.clone();
+    let owner = settings.hub.register(move |event| {
+        let _ = events.send(Mail::LineEvent(event));
+    });
+    let (load, remote) = (Arc::new(AtomicUsize::new(0)), Arc::new(Remote::new()));
+    let handle = Handle { mailbox: mailbox.clone(), owner, load: load.clone(), remote: remote.clone() };
+    let thread = Thread { settings, pool, owner, mailbox, load, remote };
+    std::thread::Builder::new()
+        .name(format!("liveline-isolate-{}", owner.0))
+        .spawn(move || thread.run(mail))?;
+    Ok(handle)
+}
+
+impl Thread {
+    fn run(self, mail: mpsc::UnboundedReceiver<Mail>) {
+        self.remote.set_thread();
+        let (settings, pool, remote, owner) =
+            (self.settings.clone(), self.pool.clone(), self.remote.clone(), self.owner);
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => runtime.block_on(self.live(mail)),
+            Err(error) => tracing::error!("a worker could not start: {error}"),
+        }
+        settings.hub.unregister(owner, CloseCode::IsolateLost);
+        if let Some(pool) = pool.upgrade().filter(|_| remote.is_lost()) {
+            pool.lost_isolate_ended();
+        }
+    }
+
+    /// The life of a worker: prepare an isolate, load code, serve, retire.
+    async fn live(self, mut mail: mpsc::UnboundedReceiver<Mail>) {
+        let isolate = self.prepare();
+        if let Ok(isolate) = &isolate
+            && mail.is_empty()
+        {
+            isolate.warm();
+        }
+        let Some(Mail::Load { id, logs_stalls }) = mail.recv().await else { return };
+        let isolate = match isolate {
+            Ok(isolate) => isolate,
+            Err(error) => {
+                let error = Loaded::failed(format!("JavaScript could not start: {error}"));
+                return self.remote.end_load(error);
+            }
+        };
+        let Some((site, browser)) = self.load(&isolate, logs_stalls).await else { return };
+        let Thread { settings, pool, owner, mailbox, load, remote } = self;
+        let meter = settings.metrics.as_ref().map(|metrics| metrics.add_worker(id));
+        let retiring = watch::Sender::new(false);
+        let worker =
+            Rc::new(Worker { settings, site, browser, meter, owner, isolate, pool, mailbox, retiring });
+        let driven = worker.clone();
+        tokio::task::spawn_local(async move { driven.isolate.run().await });
+        let probed = worker.clone();
+        tokio::task::spawn_local(async move {
+            if let Some(meter) = &probed.meter {
+                meter.probe(|| probed.isolate.heap()).await;
+            }
+        });
+        let tidied = worker.clone();
+        tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
+        let connections = Rc::new(Connections { count: Cell::new(0), load, one_less: Notify::new() });
+        Serving { worker, remote, connections }.run(Inbox::new(mail)).await;
+    }
+
+    fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
+        let settings = &self.settings;
+        let mut exchanges = Exchanges::new(
+            settings.hub.clone(),
+            self.owner,
+            settings.sessions.clone(),
+            settings.shared.clone(),
+            settings.trust.clone(),
+            settings.mode,
+            settings.limits.bodies.clone(),
+        );
+        exchanges.report_to(settings.dev.clone());
+        let (pool, hub, remote, owner) =
+            (self.pool.clone(), settings.hub.clone(), self.remote.clone(), self.owner);
+        let lost = move |exchange: Option<ExchangeId>| {
+            remote.lose(pool.upgrade().as_deref(), &hub, owner, exchange);
+        };
+        let (project, limits) = (&settings.layout.project, settings.limits.clone());
+        Isolate::new(project, limits, exchanges, settings.databases.clone(), lost)
+    }
+
+    /// Loads the code that the pool chose. `None` if it does not load, or the load was cancelled.
+    async fn load(&self, isolate: &Isolate, logs_stalls: bool) -> Option<(Site, Arc<BrowserFiles>)> {
+        let (settings, remote) = (&self.settings, &self.remote);
+        let code = remote.code()?;
+        let site = Site {
+            routes: code.routes.clone(),
+            files: PublicFiles::new(settings.layout.public.as_deref(), settings.files),
+            dev: settings.dev.clone(),
+            is_stand_in: code.is_stand_in,
+        };
+        let stalled = |stall: &Stall| {
+            if logs_stalls && stall.is_worth_a_line() {
+                tracing::warn!("{stall}");
+            }
+            // The reason may be in a file that is not watched yet.
+            if let Some(pool) = self.pool.upgrade() {
+                pool.loading_stalled(isolate.files(), stall.to_string());
+            }
+        };
+        let result = tokio::select! {
+            result = isolate.load(&site, code.sources.clone(), |file| remote.set_loading_file(file), stalled) => result,
+            () = remote.load_cancelled() => return None,
+            () = remote.lost() => return None,
+        };
+        let is_loaded = result.is_ok();
+        let pages = site.routes.pages().iter().map(|page| page.path.clone());
+        let files = isolate.files().into_iter().chain(pages).collect();
+        let imports = settings.dev.as_ref().map(|_| isolate.imports()).unwrap_or_default();
+        remote.end_load(Loaded { files, is_stuck: false, imports, result });
+        is_loaded.then_some((site, code.browser.clone()))
+    }
+}
+
+/// How many connections a worker serves.
+struct Connections {
+    count: Cell<usize>,
+    /// The same, for the pool.
+    load: Arc<AtomicUsize>,
+    one_less: Notify,
+}
+
+impl Connections {
+    fn add(&self) {
+        self.count.set(self.count.get() + 1);
+        self.load.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn remove(&self) {
+        self.count.set(self.count.get() - 1);
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.one_less.notify_one();
+    }
+}
+
+/// A worker that serves.
+struct Serving {
+    worker: Rc<Worker>,
+    remote: Arc<Remote>,
+    connections: Rc<Connections>,
+}
+
+impl Serving {
+    /// Processes mail until the worker has nothing left to do.
+    async fn run(self, mut inbox: Inbox) {
+        let worker = &self.worker;
+        self.process(&mut inbox).await;
+        worker.isolate.give_up();
+        // Connections that have not arrived go to the generation that serves now.
+        for left in inbox.close() {
+            match left {
+                Mail::Connection => self.remote.next_arriving().into_iter().for_each(|it| worker.pass_on(it)),
+                Mail::LineEvent(event) => worker.settings.hub.acknowledge(&event),
+                _ => {}
+            }
+        }
+    }
+
+    async fn process(&self, inbox: &mut Inbox) {
+        let worker = &self.worker;
+        let mut retired = false;
+        while !(retired && (self.is_quiet() || worker.isolate.is_spent())) {
+            let mail = tokio::select! {
+                mail = inbox.next() => mail,
+                () = self.connections.one_less.notified() => continue,
+                () = worker.isolate.idle() => continue,
+                // Other threads have ended its connections and lines already.
+                () = self.remote.lost() => return,
+                () = worker.isolate.filled() => {
+                    // There is no room for new requests.
+                    if let Some(pool) = worker.pool.upgrade() {
+                        pool.replace(worker.owner);
+                    }
+                    continue;
+                }
+            };
+            match mail {
+                None | Some(Mail::Stop) => return,
+                Some(Mail::Load { .. }) => {}
+                Some(Mail::Connection) => match self.remote.next_arriving() {
+                    Some(connection) if retired => worker.pass_on(connection),
+                    Some(connection) => self.serve(connection),
+                    None => {}
+                },
+                Some(Mail::LineEvent(event)) => self.deliver(event, inbox).await,
+                Some(Mail::Abandoned(id)) => worker.isolate.end(id, &Close::from(CloseCode::GoingAway)),
+                Some(Mail::Retire(done)) => {
+                    retired = true;
+                    self.retire(done);
+                }
+                Some(Mail::EndEvents) => worker.isolate.end_events(),
+            }
+        }
+    }
+
+    fn retire(&self, done: oneshot::Sender<()>) {
+        self.worker.isolate.announce_idle();
+        self.worker.retiring.send_replace(true);
+        // This task runs after those of the connections that have just been woken.
+        tokio::task::spawn_local(async move {
+            tokio::task::yield_now().await;
+            let _ = done.send(());
+        });
+    }
+
+    /// Delivers an event of a line. Frames that handlers send for events that arrive together are flushed together.
+    async fn deliver(&self, event: LineEvent, inbox: &mut Inbox) {
+        let (isolate, hub) = (&self.worker.isolate, &self.worker.settings.hub);
+        if event.is_message() {
+            isolate.hold_back(false);
+            return self.deliver_messages(&inbox.messages(event)).await;
+        }
+        let is_last = !inbox.has_line_event();
+        isolate.hold_back(!is_last);
+        isolate.deliver(&event);
+        hub.acknowledge(&event);
+        if is_last {
+            hub.flush();
+        }
+    }
+
+    /// Delivers messages of raw sockets. Requests have their turn in between.
+    async fn deliver_messages(&self, mut messages: &[LineEvent]) {
+        while !messages.is_empty() {
+            let (delivered, left) = messages.split_at(self.worker.isolate.deliver_messages(messages));
+            self.worker.settings.hub.acknowledge_all(delivered);
+            messages = left;
+            if !left.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Serves a connection in a task of its own. It counts at once, before the task has run.
+    fn serve(&self, connection: Accepted) {
+        let Accepted { stream, peer, is_fresh, read, holds } = connection;
+        let holds = ConnectionTable::insert(&self.remote.connections, &stream, holds, !read.is_empty());
+        let connection = Accepted { stream, peer, is_fresh, read, holds };
+        let (worker, connections) = (self.worker.clone(), self.connections.clone());
+        connections.add();
+        tokio::task::spawn_local(async move {
+            connection::serve(worker, connection).await;
+            connections.remove();
+        });
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.connections.count.get() == 0 && self.worker.isolate.is_idle()
+    }
+}
