@@ -115,7 +115,7 @@ export class Exchange {
     this.kept = false;
     /** LiveResponses that are published on the client's port. */
     this.publications = 0;
-    /** Its client has sent what nobody listened for. */
+    /** Its client has sent messages before a listener for them was added. */
     this.hasEarly = false;
     this.#answered = false;
   }
@@ -305,7 +305,7 @@ export class Exchange {
     this.socket?.[kClosed](code, reason, wasClean);
   }
 
-  /** The exchange is over: whoever waits for it learns so. */
+  /** The exchange is over: calls what waits for that. */
   end(reason = undefined) {
     if (this.#ended) return;
     this.#ended = true;

@@ -4,14 +4,8 @@ import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "e
 import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, currentExchange, Exchange } from "../exchange.js";
 import { Answered } from "../keyval.js";
-import {
-  hasPort,
-  isAttached,
-  kindOf,
-  LiveResponse,
-  readyStateOf,
-  setBackground,
-} from "../live_response/live_response.js";
+import { LiveResponse } from "../live_response/live_response.js";
+import { hasPort, isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
 import { answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
@@ -98,8 +92,9 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
     const event = exchange.event = new HttpEvent(exchange);
     try {
       const isUser = pathname === USER && method === "GET";
-      const trail = new Trail(pathTo(node, pathname, length, null, -1), method);
-      const result = isUser ? whoIsThere(event) : walk(SERVER, event, trail, 0);
+      const result = isUser
+        ? userValues(event)
+        : walk(SERVER, event, new Trail(pathTo(node, pathname, length, null, -1), method), 0);
       if (isPromise(result) && !(result instanceof LiveResponse)) {
         PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
       } else {
@@ -111,11 +106,11 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
   });
 }
 
-/** Where pages learn what is known of the user. */
+/** Where pages read the values of the user. */
 const USER = "/.liveline/user";
 
 /** The values of `event.user`, for the user's own pages. */
-async function whoIsThere(event) {
+async function userValues(event) {
   return ResponseJson(await event.user.json(), { headers: { "Cache-Control": "no-store" } });
 }
 
@@ -236,7 +231,8 @@ function runChild(child, trail, index) {
       resolve(value);
     };
     HttpEvent.onResponse(child, resolveOnce);
-    if (BaseEvent.responseOf(child) !== null && readyStateOf(BaseEvent.responseOf(child)) !== "waiting") resolveOnce(BaseEvent.responseOf(child));
+    const begun = BaseEvent.responseOf(child);
+    if (begun !== null && statesOf(begun).readyState !== "waiting") resolveOnce(begun);
     PromisePrototypeThen(
       PromiseResolve(result),
       (value) => {

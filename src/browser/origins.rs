@@ -1,23 +1,23 @@
-//! Maps a place in a script that browsers run to the place in its source file.
+//! Maps places in scripts of browsers back to the author's files.
 
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use sourcemap::SourceMap;
 
-/// A file with a line and a column, which count from 1.
+/// A file with a line and a column, both from 1.
 pub(crate) type Origin = (PathBuf, usize, usize);
 
-/// The source of a script.
+/// The file from which a script was made.
 pub(crate) struct Source {
     /// The file that the script was made of.
     pub file: PathBuf,
-    /// The source map, if the script is not the file's own text.
+    /// The source map; `None` if the script is the file's own text.
     pub map: Option<Vec<u8>>,
 }
 
 impl Source {
-    /// The place in the file of a place in the script.
+    /// The place in the file for a place in the script.
     pub(crate) fn origin_of(&self, line: usize, column: usize) -> Origin {
         let mapped = self.map.as_deref().and_then(|map| mapped(map, line, column));
         let (line, column) = mapped.map_or((line, column), |(_, line, column)| (line, column));
@@ -25,8 +25,8 @@ impl Source {
     }
 }
 
-/// The source of a place in a file of `public/`, by its path in a URL. A file with a source map beside it leads to the
-/// files that it was made of.
+/// The place for one in a file of `public/`, which is named by the path of its URL. If the file
+/// names a source map that exists, the place is in the file that the map names.
 pub(crate) fn origin_in(public: &Path, path: &str, line: usize, column: usize) -> Option<Origin> {
     let path = percent_decode_str(path.split(['?', '#']).next()?).decode_utf8().ok()?;
     let path = Path::new(path.trim_start_matches('/'));

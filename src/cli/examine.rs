@@ -15,7 +15,7 @@ use crate::dialect::{self, Exports};
 use crate::ext::Exchanges;
 use crate::router::{Handler, Layer, PublicFiles, Routes};
 use crate::script::survey::{self, Survey};
-use crate::script::{BrowserTools, Isolate, Site};
+use crate::script::{Isolate, Site};
 use liveline_compiler::Diagnostic;
 use liveline_proto::CloseCode;
 
@@ -81,8 +81,7 @@ pub(super) async fn examine(settings: Settings) -> Examination {
         let (pattern, path, layer) = (handler.pattern.clone(), handler.path.clone(), handler.layer);
         handlers.push(Examined { pattern, path, layer, answers });
     }
-    let tools = BrowserTools::of(&layout.project);
-    if let (Err(failures), _) = BrowserFiles::build(layout, &routes, &tools) {
+    if let (Err(failures), _) = BrowserFiles::build(layout, &routes) {
         failures.into_iter().for_each(|failure| problems.add_unless_known(failure));
     }
     problems.add(bindings);
@@ -121,7 +120,8 @@ fn look_at(
         _ if facts.is_none() => return None,
         _ => survey.exports_of(&handler.path),
     };
-    let examined = dialect::Examined { file: &handler.path, exports: &exports, facts: facts.as_ref(), loads };
+    let examined =
+        dialect::HandlerFacts { file: &handler.path, exports: &exports, facts: facts.as_ref(), loads };
     let explanation = dialect::named(handler.dialect).explain(&examined);
     problems.add(explanation.problems);
     loads.then_some(explanation.answers)
@@ -235,8 +235,7 @@ async fn look(
         }
     };
     let files = PublicFiles::new(layout.public.as_deref(), settings.files);
-    let browser = Arc::new(BrowserFiles::without_handlers());
-    let site = Site { routes: routes.clone(), files, browser, dev: None, is_stand_in: false };
+    let site = Site { routes: routes.clone(), files, dev: None, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
     let bindings = problems_of_pages(&isolate, &routes);

@@ -1,7 +1,7 @@
 //! Returns freed memory to the system.
 //!
 //! glibc keeps freed memory for later allocations, so the buffers of one burst would stay with the process for ever.
-//! Every two seconds in which the process ran it is asked to return it (`malloc_trim`). docs/decisions.md has the
+//! Every two seconds in which the process ran it is asked to return it (`malloc_trim`). docs/architecture/decisions.md has the
 //! measurements beside mimalloc and jemalloc.
 
 /// How often memory is returned.

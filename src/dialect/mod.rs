@@ -22,7 +22,7 @@ mod webflo;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::router::{Found, Layer, Layout, RouteFolder, Routes, Scan, ScanError};
+use crate::router::{DetectedHandler, Layer, Layout, RouteFolder, Routes, Scan, ScanError};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::Facts;
 
@@ -47,7 +47,7 @@ pub(crate) trait Dialect: Sync {
     fn load(&self, exports: &Exports) -> HandlerOptions;
 
     /// What a handler answers, and what is wrong with its exports.
-    fn explain(&self, handler: &Examined<'_>) -> Explanation;
+    fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation;
 
     /// What is wrong with the project's folders: files whose names look as if they were meant to be handlers, or
     /// nothing to serve at all. `imported` are the files that handlers import, whose names mean nothing.
@@ -126,8 +126,8 @@ pub(crate) struct HandlerOptions {
     pub csrf: Option<bool>,
 }
 
-/// A handler that `liveline check` looks at.
-pub(crate) struct Examined<'a> {
+/// What `liveline check` knows of a handler.
+pub(crate) struct HandlerFacts<'a> {
     /// The handler's file.
     pub file: &'a Path,
     /// What the file exports: as it was evaluated, or where that failed as far as its text shows.
@@ -192,7 +192,7 @@ fn routes_of(dialects: &[&dyn Dialect], layout: &Layout) -> Result<Routes, ScanE
     }
     for (dialect, Claim { route, layer, file, .. }) in claims {
         if owners[&file].0 == dialect {
-            scan.add(Found { route, layer, file, dialect })?;
+            scan.add(DetectedHandler { route, layer, file, dialect })?;
         }
     }
     Ok(scan.into_routes())
@@ -236,7 +236,7 @@ mod tests {
             HandlerOptions { csrf: exports.is_function("onRequest").then_some(false) }
         }
 
-        fn explain(&self, handler: &Examined<'_>) -> Explanation {
+        fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation {
             let problem = Diagnostic::new(format!("{}: no function", handler.file.display()));
             match handler.exports.is_function("default") {
                 true => Explanation { answers: vec!["*".to_owned()], problems: Vec::new() },
@@ -312,7 +312,7 @@ mod tests {
 
         assert_eq!(dialects.map(|it| it.load(&exports).csrf), [Some(false), None]);
         let file = Path::new("/functions/a.js");
-        let handler = Examined { file, exports: &exports, facts: None, loads: true };
+        let handler = HandlerFacts { file, exports: &exports, facts: None, loads: true };
         assert_eq!(dialects.map(|it| it.explain(&handler).answers), [["*"], ["*"]]);
         assert_eq!(dialects.map(|it| it.is_private(file)), [false, true]);
     }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::{Claim, Dialect, Examined, Explanation, Exports, HandlerOptions};
+use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions};
 use crate::router::{Layer, Layout, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
 use universal::Universal;
@@ -49,7 +49,7 @@ impl Dialect for Webflo {
         HandlerOptions { csrf: exports.boolean("csrf") }
     }
 
-    fn explain(&self, handler: &Examined<'_>) -> Explanation {
+    fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation {
         let answers = exports::answering(handler.exports).into_iter().map(str::to_owned).collect();
         Explanation { answers, problems: exports::misnamed(handler) }
     }

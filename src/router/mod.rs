@@ -33,5 +33,5 @@ pub(crate) use layout::{Layout, LayoutError};
 pub(crate) use page::Page;
 pub(crate) use path::segments;
 pub(crate) use reroute::reroute;
-pub(crate) use scan::{DOCUMENT, ERROR_PAGE, Found, PAGES, RouteFolder, Scan, ScanError};
+pub(crate) use scan::{DOCUMENT, DetectedHandler, ERROR_PAGE, PAGES, RouteFolder, Scan, ScanError};
 pub(crate) use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

@@ -48,7 +48,7 @@ pub(crate) struct RouteFolder {
 
 /// A handler that a dialect found.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct DetectedHandler {
     /// The route that it stands at, as a pattern.
     pub route: String,
     /// Where it runs.
@@ -77,7 +77,10 @@ impl Scan {
 
     /// Adds a handler to the route that it stands at, whether there is a folder of that name or not. Handlers of one
     /// route keep the order in which they are added.
-    pub(crate) fn add(&mut self, Found { route, layer, file, dialect }: Found) -> Result<(), ScanError> {
+    pub(crate) fn add(
+        &mut self,
+        DetectedHandler { route, layer, file, dialect }: DetectedHandler,
+    ) -> Result<(), ScanError> {
         let path = canonical(&file)?;
         self.root.at(&route).handlers.push(FoundHandler { layer, path, dialect });
         Ok(())

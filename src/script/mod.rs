@@ -11,10 +11,8 @@
 //! **Invariant:** one `JsRuntime` per thread, made and dropped there.
 
 mod border;
-mod browser_tools;
 mod embedded;
 mod fatal;
-#[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
 mod isolate;
 mod loader;
 #[cfg(feature = "v8")]
@@ -30,7 +28,6 @@ pub(crate) mod survey;
 mod values;
 mod watchdog;
 
-pub(crate) use browser_tools::BrowserTools;
 pub(crate) use isolate::{Dispatched, Isolate};
 pub(crate) use site::Site;
 pub(crate) use snapshot::{SnapshotError, keep as keep_snapshot};

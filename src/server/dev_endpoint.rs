@@ -161,7 +161,7 @@ fn open(dev: &Dev, asked: &Value) -> Answer {
 
 /// The source places of frames of a stack in the browser, with the lines around each.
 async fn source(context: &Rc<Context>, asked: Value) -> Answer {
-    let site = context.worker.site.clone();
+    let browser = context.worker.browser.clone();
     let public = context.worker.settings.layout.public.clone();
     let found = tokio::task::spawn_blocking(move || {
         let frames = asked["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -169,7 +169,7 @@ async fn source(context: &Rc<Context>, asked: Value) -> Answer {
             let path = frame["path"].as_str()?;
             let number = |name: &str| frame[name].as_u64().and_then(|it| usize::try_from(it).ok());
             let (line, column) = (number("line")?, number("column")?);
-            let own = site.browser.origin_of(path, line, column);
+            let own = browser.origin_of(path, line, column);
             own.or_else(|| origin_in(public.as_deref()?, path, line, column))
         });
         let report = |(file, line, column): Origin| Diagnostic::at("", file, line, column).to_report();

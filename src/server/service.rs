@@ -261,7 +261,7 @@ fn own_address(
         return ControlFlow::Break(document.into());
     }
     if BrowserFiles::cover(path) && is_look(request.method()) {
-        let files = worker.site.browser.clone();
+        let files = worker.browser.clone();
         return ControlFlow::Break(Routed::Waiting(Box::pin(async move {
             assets::browser_file(files, request).await.into()
         })));

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::Pool;
 use super::accepted::Accepted;
 use super::mailbox::Mail;
+use crate::browser::BrowserFiles;
 use crate::config::Settings;
 use crate::ext::{Call, Unanswered};
 use crate::http::Answer;
@@ -22,6 +23,8 @@ use liveline_proto::{ExchangeId, OwnerId};
 pub(crate) struct Worker {
     pub settings: Arc<Settings>,
     pub site: Site,
+    /// The files for browsers of this generation.
+    pub browser: Arc<BrowserFiles>,
     /// Counts its answers, if metrics are wanted.
     pub meter: Option<Meter>,
     pub owner: OwnerId,

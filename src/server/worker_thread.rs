@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::accepted::Accepted;
 use super::connection_table::ConnectionTable;
 use super::mailbox::{Inbox, Mail};
+use super::pool::Code;
 use super::remote::Remote;
 use super::{Pool, Worker, connection};
 use crate::config::Settings;
@@ -110,11 +111,13 @@ impl Thread {
                 return self.remote.end_load(error);
             }
         };
-        let Some(site) = self.load(&isolate, logs_stalls).await else { return };
+        let Some(code) = self.remote.code() else { return };
+        let Some(site) = self.load(&code, &isolate, logs_stalls).await else { return };
         let Thread { settings, pool, owner, mailbox, load, remote } = self;
         let meter = settings.metrics.as_ref().map(|metrics| metrics.add_worker(id));
-        let retiring = watch::Sender::new(false);
-        let worker = Rc::new(Worker { settings, site, meter, owner, isolate, pool, mailbox, retiring });
+        let (browser, retiring) = (code.browser.clone(), watch::Sender::new(false));
+        let worker =
+            Rc::new(Worker { settings, site, browser, meter, owner, isolate, pool, mailbox, retiring });
         let driven = worker.clone();
         tokio::task::spawn_local(async move { driven.isolate.run().await });
         let probed = worker.clone();
@@ -150,14 +153,12 @@ impl Thread {
         Isolate::new(project, limits, exchanges, settings.databases.clone(), lost)
     }
 
-    /// Loads the code that the pool chose. `None` if it does not load, or the load was cancelled.
-    async fn load(&self, isolate: &Isolate, logs_stalls: bool) -> Option<Site> {
+    /// Loads the code. `None` if it does not load, or the load was cancelled.
+    async fn load(&self, code: &Code, isolate: &Isolate, logs_stalls: bool) -> Option<Site> {
         let (settings, remote) = (&self.settings, &self.remote);
-        let code = remote.code()?;
         let site = Site {
             routes: code.routes.clone(),
             files: PublicFiles::new(settings.layout.public.as_deref(), settings.files),
-            browser: code.browser.clone(),
             dev: settings.dev.clone(),
             is_stand_in: code.is_stand_in,
         };

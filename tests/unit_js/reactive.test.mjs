@@ -3,11 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import * as api from "../../runtime-js/observer/observer.js";
-import { reactive } from "../../runtime-js/observer/reactive.js";
+import { countRegistrations } from "../../runtime-js/observer/objects.js";
+import { Observer } from "../../runtime-js/observer/observer.js";
+import { reactive, subscribe } from "../../runtime-js/observer/reactive.js";
 import { joined, log } from "./support/records.mjs";
-
-const { countRegistrations, Observer, subscribe } = api;
 
 describe("reactive", () => {
   test("deep_proxy_has_one_identity_and_stores_raw_values", () => {

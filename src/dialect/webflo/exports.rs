@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::dialect::{Examined, Exports, nearest_within};
+use crate::dialect::{Exports, HandlerFacts, nearest_within};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::{Facts, Kind};
 use liveline_compiler::line_and_column;
@@ -33,7 +33,7 @@ pub(super) fn answering(exports: &Exports) -> Vec<&'static str> {
 }
 
 /// What is wrong with the exports of a handler. That no export answers is reported of handlers that load.
-pub(super) fn misnamed(&Examined { file, exports, facts, loads }: &Examined<'_>) -> Vec<Diagnostic> {
+pub(super) fn misnamed(&HandlerFacts { file, exports, facts, loads }: &HandlerFacts<'_>) -> Vec<Diagnostic> {
     let place = |name: &str, message: String| match facts {
         Some((facts, source)) => {
             let offset = facts
@@ -175,7 +175,7 @@ mod tests {
         let export = |is_function| if is_function { Export::Function } else { Export::Other };
         let exports = names.iter().map(|&(name, is_function)| (name.to_owned(), export(is_function)));
         let (file, exports) = (Path::new("/handler.js"), exports.collect());
-        let found = misnamed(&Examined { file, exports: &exports, facts: None, loads: true });
+        let found = misnamed(&HandlerFacts { file, exports: &exports, facts: None, loads: true });
         found
             .into_iter()
             .map(|it| format!("{} ({})", it.message, it.help.as_deref().unwrap_or_default()))

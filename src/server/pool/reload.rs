@@ -14,7 +14,7 @@ use crate::dialect;
 use crate::ext::Mode;
 use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
-use crate::script::{BrowserTools, Sources};
+use crate::script::Sources;
 use crate::server::mailbox::Mail;
 use crate::server::route_files::RouteFiles;
 use crate::server::worker_thread::Handle;
@@ -117,7 +117,7 @@ impl Pool {
     pub(crate) async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
         let code = tokio::task::block_in_place(|| {
             let (layout, routes) = (&self.settings.layout, Routes::none());
-            let (browser, imports) = BrowserFiles::build(layout, &routes, &BrowserTools::of(&layout.project));
+            let (browser, imports) = BrowserFiles::build(layout, &routes);
             let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
             Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
         })?;
@@ -155,8 +155,7 @@ impl Pool {
                 // An error of a page is the answer to requests for it.
                 let _ = page.read();
             }
-            let tools = BrowserTools::of(&layout.project);
-            let (browser, imports) = BrowserFiles::build(layout, &routes, &tools);
+            let (browser, imports) = BrowserFiles::build(layout, &routes);
             // Also for code that does not load: the change that mends it has to be noticed.
             *lock(&self.last_load.files) = imports.keys().cloned().collect();
             lock(&self.last_load.files).extend(routes.page_files());

@@ -43,7 +43,7 @@ pub use http::{Answer, Request, read_to_close, read_until};
 pub use line::{Event, Frame, Line};
 pub use log::Log;
 pub use resuming_line::{PROTOCOL, ResumingLine, Welcome};
-pub use session::session_cookie;
+pub use session::{Visitor, session_cookie};
 pub use site::{Finished, Site, executable};
 
 /// How long a test waits for anything before it fails and shows what it has received so far.
