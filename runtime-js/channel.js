@@ -1,4 +1,4 @@
-// event.client.enterChannel(): clients that hear each other. Who is in, and who hears what, is the host's business;
+// event.client.enterChannel(): clients that send to each other. Members and delivery are the host's;
 // this code runs where a handler listens, annotates or decides.
 
 import {
@@ -38,7 +38,7 @@ import {
   TypeError,
 } from "./primordials.js";
 
-/** Types of events that tell of members: one that came or went, or the numbers of many. */
+/** Types of events about members: one that came or went, or the numbers of many. */
 const PRESENCE = new SafeSet(["joins", "leaves", "joins-leaves"]);
 
 /**
@@ -51,11 +51,11 @@ const PRESENCE = new SafeSet(["joins", "leaves", "joins-leaves"]);
 /**
  * @typedef {object} ChannelOptions
  * @property {(data: unknown, sender: Member, target: Member | null, about: { id: string, type: string }) => unknown}
- *   [resolveData] what the others get of what this client says, of its `joins` and of its `leaves`. It runs once for
+ *   [resolveData] what the others get of this client's messages, of its `joins` and of its `leaves`. It runs once for
  *   all of them and `target` is null; a function that declares more than one parameter runs for each member that
  *   gets a message
  * @property {(message: { type: string, data: unknown, eventID: string }, sender: Member) => boolean | Promise<boolean>}
- *   [authorize] whether the others get what this client says
+ *   [authorize] whether the others get this client's messages
  * @property {string[]} [allow] the types that this client may send, without the channel; any by default
  * @property {unknown} [presence] what others may know of this member
  * @property {boolean} [announce] whether the others get `joins` and `leaves`; true by default
@@ -97,9 +97,9 @@ export class Channels {
     this.#memberships.get(id)?.listen("client");
   }
 
-  // -- what the host tells -----------------------------------------------------------------------------------------
+  // -- what the host calls -----------------------------------------------------------------------------------------
 
-  /** The client said something, and the membership's functions decide who hears what. */
+  /** The client sent a message: the membership's functions decide what each member gets. */
   relay(id, message, member, size) {
     const membership = this.#memberships.get(id);
     if (membership === undefined) op_channel_heard(this.#exchange.id, size);
@@ -114,7 +114,7 @@ export class Channels {
       const event = new PortMessageEvent(type, { data, eventID, cancelable: false });
       EventTargetPrototypeDispatchEvent(channel, event);
     };
-    // Members that are told together were members that came or went one by one.
+    // One event of several members stands for events of one member each.
     if (type !== "joins-leaves" || data.events === undefined) return tell(type, data, eventID);
     for (const { event, message, eventID } of new SafeArrayIterator(data.events)) tell(event, message, eventID);
   }
@@ -238,7 +238,7 @@ class Membership {
 }
 
 /**
- * A channel as one handler sees it. What clients say in it is an event here, by its type without the channel; so are
+ * A channel as one handler sees it. A message of a client is an event here, by its type without the channel; so are
  * `joins` and `leaves`. Where so many come and go at a time that they are only counted, the event is `joins-leaves`.
  */
 export class Channel extends EventTarget {
@@ -271,7 +271,7 @@ export class Channel extends EventTarget {
   }
 
   /**
-   * Speaks to every client in the channel, the handler's own included. They get the type `<channel>:<type>`.
+   * Sends to every client in the channel, the handler's own included. They get the type `<channel>:<type>`.
    * So can a handler whose client takes one answer and cannot be in a channel.
    * @param {unknown} data
    * @param {{ type?: string, eventID?: string }} [options]

@@ -132,7 +132,7 @@ export function defineLazy(name, load) {
   });
 }
 
-// fetch() reports to Deno's telemetry unless told that there is none.
+// fetch() reports to Deno's telemetry, which is off here.
 function stubTelemetry() {
   const nothing = () => {};
   internals.__telemetry = {

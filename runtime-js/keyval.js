@@ -129,7 +129,7 @@ export class KeyVal extends AsyncMap {
   }
 
   /**
-   * Says what require() does where `key` has no value: sends the user to a URL, or calls a function. A Response that
+   * Sets what require() does where `key` has no value: sends the user to a URL, or calls a function. A Response that
    * the function gives becomes the answer; anything else is taken for the value.
    */
   defineHandler(key, handler) {
@@ -140,7 +140,7 @@ export class KeyVal extends AsyncMap {
   }
 
   /**
-   * The values of some keys. Where one is missing its handler says what happens; with a Response from there it throws
+   * The values of some keys. Where one is missing its handler is called; with a Response from there it throws
    * an {@link Answered}, so that the caller goes no further and the Response becomes the answer.
    * @param {string | string[]} keys
    * @param {(...values: unknown[]) => unknown} [callback] gets the values; its result is the result

@@ -17,7 +17,7 @@ export async function hash(password) {
 
 /**
  * Whether a password is the one that `kept` was made of. Where there is none, because nobody has that name, it takes as
- * long and is false, so that the time does not tell which names there are.
+ * long and is false, so that the time does not reveal which names exist.
  * @param {string} password
  * @param {string | null | undefined} kept
  * @returns {Promise<boolean>}

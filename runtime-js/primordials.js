@@ -1,7 +1,7 @@
 // The built-ins that this code uses, as they were before any handler ran. A handler may replace what it finds in
 // globalThis, prototypes included; who uses these names instead never meets the replacement.
 //
-// A name says what it stands for: `ArrayPrototypePush(list, item)` is `list.push(item)`, `ObjectKeys(o)` is
+// Names follow one rule: `ArrayPrototypePush(list, item)` is `list.push(item)`, `ObjectKeys(o)` is
 // `Object.keys(o)`, `ResponsePrototypeGetStatus(r)` is `r.status`. Scripts for browsers get the plain forms back: there
 // xtask/bundle/built_ins.mjs replaces the names. crates/compiler/tests/primordials.rs checks that no other built-in is
 // used.

@@ -130,7 +130,7 @@ export class Responder {
     exchange.responseDone();
   }
 
-  /** The line from which the states come may have more to tell after the last of them, as long as it is open. */
+  /** The line that the states come by may carry messages after the last of them, as long as it is open. */
   connected(upstream) {
     const exchange = this.#exchange;
     this.#stopRelay = this.#handler?.connect(upstream) ?? null;
@@ -213,7 +213,7 @@ export class Responder {
     this.#newest = frame;
   }
 
-  /** Says the newest state again, as it is now. After the last one its client expects no other, but changes. */
+  /** Sends the newest state again, as it is now. After the last one its client expects no other, but changes. */
   refresh() {
     const exchange = this.#exchange;
     if (this.#known !== null) {
@@ -240,7 +240,7 @@ export function answerPlain(exchange, value) {
   if (!exchange.ended && isPlain(value)) new Responder(exchange, null, true).observeFirst(value, PLAIN);
 }
 
-/** Sends changes of a body or of a live message. Where they cannot be told, the client's copy would be another. */
+/** Sends changes of a body or of a live message. Where they cannot be sent, the client's copy would differ. */
 export function sendDelta(exchange, source, records, prefix) {
   try {
     op_port_delta(exchange.id, `${source}.mutate`, encodeRecords(records, prefix));
@@ -337,7 +337,7 @@ export function isUntouched(response) {
   return body === null || (body.streamOrStatic.body === response[serveFastBodyKey] && !body.streamOrStatic.consumed);
 }
 
-/** Answers with data, or an untouched Response of a usual type. Says whether it did. */
+/** Answers with data, or an untouched Response of a usual type. Returns whether it did. */
 function answerAtOnce(exchange, value) {
   let kind, text;
   if (value instanceof Response) {
@@ -363,7 +363,7 @@ function textOf(kind, body) {
 
 /**
  * Answers with a Response.
- * @param {boolean} last the handler has nothing else to say
+ * @param {boolean} last no other state follows
  * @param {boolean} [isOnly] no other state follows
  */
 function answerResponse(exchange, response, last, isOnly = last) {

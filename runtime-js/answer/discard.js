@@ -16,7 +16,7 @@ import {
 } from "../primordials.js";
 
 /**
- * Ends what `value` would have been sent from: a body is cancelled, so that its source hears of it, a generator runs its
+ * Ends what `value` would have been sent from: a body is cancelled, so that its source ends, a generator runs its
  * `finally`, a live program stops. A LiveResponse goes on, since others may follow it.
  */
 export function discard(value) {

@@ -1,7 +1,7 @@
 // Parts of a handler's Response, where its request asks for ranges of bytes (RFC 9110 section 14).
 //
-// A body of bytes and a Blob can be had in parts; any other body where the Response says `Accept-Ranges: bytes`, a
-// stream if it says its `Content-Length`, too. `Accept-Ranges: none` forbids it. Who asks in a way that is not
+// A body of bytes and a Blob can be had in parts; any other body where the Response has `Accept-Ranges: bytes`, a
+// stream if it has a `Content-Length`, too. `Accept-Ranges: none` forbids it. Who asks in a way that is not
 // understood gets the whole.
 
 import { op_crypto_uuid, op_request_header } from "ext:core/ops";

@@ -1,6 +1,7 @@
-// What Responses say of bodies that are not theirs. The body of an upstream's answer is decoded, and handlers give it, or
-// what they make of it, to a Response with the same headers: `new Response(res.body, res)`. Its client would look for a
-// coding and a length that are not there. And where Responses redirect to.
+// Headers of Responses about bodies that are not theirs, and where Responses redirect to.
+//
+// The body of an upstream's answer is decoded, and handlers give it, or what they make of it, to a Response with the
+// same headers: `new Response(res.body, res)`. Its client would look for a coding and a length that are not there.
 
 import { core } from "ext:core/mod.js";
 import { defineLazy } from "../globals.js";
@@ -50,7 +51,7 @@ defineLazy("Headers", () => {
 
 /**
  * Keeps in mind whose the headers and bodies are that handlers take out of Responses. Of a body that was decoded on its
- * way here, neither its coding nor its length are said any more, so that no copy of the headers says them.
+ * way here, its coding and its length are removed, so that no copy of the headers has them.
  */
 export function followHeads(Plain) {
   const { toInnerResponse } = core.loadExtScript("ext:deno_fetch/23_response.js");

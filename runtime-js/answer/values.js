@@ -46,7 +46,7 @@ export const EMPTY = 0;
 export const JSON_BODY = 1;
 export const TEXT_BODY = 2;
 
-/** A body on the line: JSON, and nothing that JSON cannot say. An error names the place, `place` being the value's. */
+/** A body on the line: JSON, and nothing that JSON cannot represent. An error names the place, `place` being the value's. */
 export function encodeJson(value, what, place = "$") {
   try {
     return JSONStringify(value);
@@ -56,7 +56,7 @@ export function encodeJson(value, what, place = "$") {
   }
 }
 
-/** Says where JSON fails, or null where it is not for a BigInt or a cycle. */
+/** The place where JSON fails, or null where it is not for a BigInt or a cycle. */
 function findCulprit(value, path, above) {
   if (typeof value === "bigint") return `${path} is a BigInt; send it as a string.`;
   if (value === null || typeof value !== "object" || typeof value.toJSON === "function") return null;

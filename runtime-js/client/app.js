@@ -25,17 +25,17 @@ const LOST = 1006;
 const AT_REST = { requesting: null, origins: [], method: null, error: null, redirecting: null, remotely: false };
 
 class App {
-  /** Every line that is open. What comes on any of them is heard here. */
+  /** Every line that is open. Messages of all of them are dispatched here. */
   background = new Hub();
-  /** Where the page is; changes are told by the Observer. */
+  /** Where the page is; observable. */
   location = partsOf(new URL(location.href));
-  /** What the navigation is doing; changes are told by the Observer. */
+  /** What the navigation is doing; observable. */
   navigator = { ...AT_REST };
   /** The part that every page gets, but not before it is shown. */
   #later;
-  /** Whether the browser is online, as `status`; changes are told by the Observer. */
+  /** Whether the browser is online, as `status`; observable. */
   network = watched(["online", "offline"], () => ({ status: navigator.onLine }));
-  /** The page's size in CSS pixels; changes are told by the Observer. */
+  /** The page's size in CSS pixels; observable. */
   viewport = watched(["resize"], () => ({ width: innerWidth, height: innerHeight }));
   /** What loads the parts that not every page needs. */
   #load;
@@ -136,7 +136,7 @@ class App {
       this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
     }
     const handlers = await this.#handlers;
-    // Without a state the page is a file, and the app has nothing to say unless a handler of its own has.
+    // Without a state the page is a file, and the app does nothing unless the page has handlers.
     if (this.#embedded === null && !handlers?.cover(location.pathname)) return;
     this.#go({ ...here(), isFirst: true }).catch(() => {});
   }
@@ -169,7 +169,7 @@ class App {
     Observer.set(this.navigator, { ...AT_REST, requesting: url.href, method });
     try {
       const handlers = await this.#handlers;
-      // What handlers of the page answer says nothing of the page that it belongs to.
+      // An answer of the page's handlers does not name the page that it belongs to.
       const isElsewhere = !isFirst && await handlers?.leadElsewhere(url.pathname, page);
       if (signal.aborted) return false;
       if (isElsewhere && method === "GET") {
@@ -244,7 +244,7 @@ class App {
     const code = headers.get("X-Redirect-Code");
     answer.body?.cancel();
     if (code !== null) target = pageAt(headers.get("location"), answer.url);
-    // A page that has something to say about the error prevents the default.
+    // A page that shows the error itself prevents the default.
     if (status >= 400 && !this.#failed(statusError(answer), controller, status)) return false;
     // What is downloaded leaves the page where it is.
     if (!/^attachment/i.test(headers.get("content-disposition"))) leave();
@@ -274,7 +274,7 @@ class App {
   }
 
   /**
-   * Errors are never silent: the navigator has them, and the document hears of them.
+   * Errors are never silent: the navigator has them, and an event at the document.
    * @param {number} [status] of the answer, where one came
    * @returns {boolean} whether no listener prevents the default
    */
@@ -335,7 +335,7 @@ function deferred(load, part) {
   });
 }
 
-/** The headers that tell the host who asks. */
+/** The headers by which the host knows the app's requests. */
 function withOwnHeaders(headers, page) {
   const all = new Headers(headers);
   if (!all.has("accept")) all.set("Accept", "application/json");
@@ -381,7 +381,7 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
 }
 
 /**
- * What the host says of this generation's code.
+ * What the host sends about this generation's code.
  * @typedef {object} Manifest
  * @property {[string, string, string?][]} client pattern and module of each client handler, and the page of its folder
  * @property {boolean} worker whether there are handlers for the service worker

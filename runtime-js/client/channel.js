@@ -1,6 +1,6 @@
 // Lines between a page and its service worker.
 
-/** Says over a channel that its sender has closed. */
+/** The message by which a channel's sender closes. */
 const END = "liveline:end";
 
 /**

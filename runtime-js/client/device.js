@@ -16,7 +16,7 @@ addEventListener("beforeinstallprompt", (event) => {
  * The state of permissions by name, with `_` for `-`: `granted`, `denied`, `prompt` or `unsupported`; and
  * `display_mode`.
  * @param {string | PermissionDescriptor | (string | PermissionDescriptor)[]} names
- * @param {boolean} [isLive] whether the Observer is to tell of changes; then the result is `[states, stop]`
+ * @param {boolean} [isLive] whether changes are observable; then the result is `[states, stop]`
  */
 export async function query(names, isLive = false) {
   const states = {};

@@ -1,4 +1,4 @@
-// What a service worker's handler says to the page: the answer, and what follows it over a channel.
+// What a service worker's handler sends to the page: the answer, and what follows it over a channel.
 
 import { responseOf } from "../answer/values.js";
 import { encodeRecords } from "../port/frames.js";
@@ -15,7 +15,7 @@ const JOIN_PATIENCE_MS = 30_000;
 export class Downstream {
   /** What the page gets at once. @type {Promise<Response>} */
   answer;
-  /** Settles when nothing more will be said. @type {Promise<void>} */
+  /** Settles when nothing more will be sent. @type {Promise<void>} */
   over;
   #resolve;
   #reject;
@@ -26,7 +26,7 @@ export class Downstream {
   #state = null;
   #isAnswered = false;
   #isDone = false;
-  /** Lines that the states come by, and that may have more to tell after the last of them. */
+  /** Lines that the states come by, which may carry messages after the last state. */
   #upstreams = 0;
   #count = 0;
   /** Ends the observation of bodies that may still change. */
@@ -68,7 +68,7 @@ export class Downstream {
     else setTimeout(() => this.#answerState());
   }
 
-  /** The last state was said. */
+  /** The last state was sent. */
   #said() {
     this.#port?.postMessage(null, { type: "response.done" });
     if (this.#upstreams === 0) this.#end();

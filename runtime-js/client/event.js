@@ -107,8 +107,8 @@ export class ClientEvent extends BaseEvent {
   }
 
   /**
-   * Tells where `promise` goes wrong. In a page nothing ends before the user goes on; so a time limit only says how long
-   * the result waits, and `callback` is told of the time's end and of the user's leaving.
+   * Reports the failure of `promise`. In a page nothing ends before the user goes on; so a time limit only ends the wait
+   * for the result, and `callback` is called at the time's end and when the user leaves.
    */
   waitUntil(promise, timeout = undefined, callback = undefined) {
     if (typeof promise === "function" || (callback !== undefined && typeof callback !== "function")) {

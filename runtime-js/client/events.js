@@ -4,7 +4,7 @@
 /** @typedef {import("../port/remote_port.js").Receiver} Receiver */
 /** @typedef {import("../port/remote_port.js").Transport} Transport */
 
-/** How long a handler gets that has not heard what was said before. */
+/** The pause before what a busy handler has not received is sent again, in milliseconds. */
 const BUSY_MS = 1_000;
 
 /**

@@ -28,14 +28,14 @@ export function handlersOf(handlers, pastTheLastStep) {
       return await pageOf(pathname, likely) !== page;
     },
 
-    /** Keeps an answer for the document that is loaded next. @param {import("../live_response/live_response.js").LiveResponse} live */
+    /** Keeps an answer, a LiveResponse, for the document that is loaded next. */
     keepAnswer(url, { body = null, status }) {
       sessionStorage.setItem(ANSWER_KEY, JSON.stringify({ url: url.href, body, status }));
     },
 
     /**
      * What they answer.
-     * @param {import("./hub.js").Hub} hub where their messages are heard
+     * @param {import("./hub.js").Hub} hub where their messages are dispatched
      */
     run(request, hub, { detail, controller, report }) {
       const kept = detail.isFirst ? takeAnswer() : undefined;
@@ -43,7 +43,7 @@ export function handlersOf(handlers, pastTheLastStep) {
       const openClient = () => {
         const [near, far] = portPair();
         hub.add(far);
-        // Code that hears of the navigation may still say something.
+        // Code that listens for the navigation may still send something.
         controller.signal.addEventListener("abort", () => setTimeout(() => near.close(4001, "navigated away")));
         return near;
       };

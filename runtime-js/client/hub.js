@@ -3,7 +3,7 @@
 import { invalidState } from "../errors/exceptions.js";
 import { kReach, Port } from "../port/port.js";
 
-/** Hears what comes on any of its ports, and says to all of them what is said to it. */
+/** Dispatches what comes on any of its ports, and sends to all of them. */
 export class Hub extends Port {
   #ports = new Set();
 

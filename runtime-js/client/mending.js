@@ -30,7 +30,7 @@ export async function mend(start, reason, signal, reload) {
     // Not the page itself: each request for it runs its handler.
     const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
     if (signal.aborted || !answer?.ok) continue;
-    // What goes wrong with it is told by itself.
+    // It reports its own errors.
     return await reload().then(() => tellOfLine("reloaded"), () => {});
   }
 }

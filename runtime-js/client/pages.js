@@ -3,7 +3,7 @@
 const HEADER = "X-Live-Page";
 const ADDRESS = "/.liveline/page";
 
-/** What the host has said, by path. @type {Map<string, string>} */
+/** The host's answers, by path. @type {Map<string, string>} */
 const known = new Map();
 
 /**

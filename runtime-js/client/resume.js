@@ -1,5 +1,5 @@
 // The client's end of a line that outlives its connections, as `liveline.v1` has it: numbers, what is sent again, and
-// when to connect. It does no I/O: time is an argument, chance is given, and what is to be done is told to `out`.
+// when to connect. It does no I/O: time is an argument, chance is given, and `out` is called with what is to be done.
 
 import { domException } from "../errors/exceptions.js";
 
@@ -24,7 +24,7 @@ const WINDOW_MS = 30_000;
 /**
  * What is to be done.
  * @typedef {object} Outputs
- * @property {(url: string) => void} connect opens a connection; nothing more is heard of one that there was before
+ * @property {(url: string) => void} connect opens a connection; an earlier one is dropped
  * @property {(text: string) => void} write sends on the connection
  * @property {(code: number, reason: string) => void} hangUp closes the connection, and with it the line
  * @property {() => void} opened the line is there
@@ -55,7 +55,7 @@ export class ResumableLine {
   #wasWelcome = false;
   /** Whether the host has welcomed this connection. */
   #isOn = false;
-  /** Whether the host has said on this connection that envelopes are gone. */
+  /** Whether the host has reported on this connection that envelopes are lost. */
   #mayJump = false;
   /** How this side has closed the line, until the host knows. */
   #ending = null;
@@ -182,7 +182,7 @@ export class ResumableLine {
     if (this.#isOn) this.#out.write(frame);
   }
 
-  /** Ends the line. Where there is no connection, the host hears all of it on the next one. */
+  /** Ends the line. Without a connection, the host gets the close on the next one. */
   close(code, reason) {
     if (this.#isOver || this.#ending !== null) return;
     this.#ending = [code, reason];
@@ -219,7 +219,7 @@ export class ResumableLine {
     this.#out.late?.(isLate);
   }
 
-  /** Tells the host what has come. */
+  /** Acknowledges what has come. */
   #confirm() {
     this.#count = this.#length = 0;
     this.#confirmAt = Infinity;

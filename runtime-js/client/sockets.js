@@ -39,7 +39,7 @@ export function keepLine(url, socket, receiver, { WebSocket, fetch, setTimeout, 
     };
     socket.onclose = async ({ code, reason, wasClean }) => {
       if (socket !== next) return;
-      // A socket does not tell why it was refused.
+      // A socket has no reason for its refusal.
       const isGone = code === 1006 && !isOpen && await isMissing(url);
       if (socket !== next) return;
       if (isGone || code !== 1006) end(code, reason, wasClean);

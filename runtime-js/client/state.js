@@ -42,7 +42,7 @@ export class PageState {
     tell(data);
   }
 
-  /** Several changes in one turn are told once. */
+  /** Several changes in one turn make one event. */
   #changed(data) {
     if (this.#isDue) return;
     this.#isDue = true;

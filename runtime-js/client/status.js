@@ -1,4 +1,4 @@
-// How things stand between the page and its host: `liveline:status` tells the document, <liveline-status> the user.
+// The connection of the page to its host: `liveline:status` for the document, <liveline-status> for the user.
 
 import { LineLostError } from "../port/port.js";
 import { Observer } from "../observer/observer.js";
@@ -9,7 +9,7 @@ const ANSWER_MS = 3_000;
 const NOTICE_DELAY_MS = 1_000;
 const TAG = "liveline-status";
 
-/** What the notice says, by state and cause. An attribute of the element named as the state says something else. */
+/** The texts of the notice, by state and cause. An attribute of the element with the state's name replaces one. */
 const TEXTS = {
   late: "The server takes longer than usual.",
   resuming: "The connection was lost. Trying again\u2026",
@@ -169,7 +169,7 @@ class StatusElement extends HTMLElement {
     close.setAttribute("aria-label", "Close");
     close.onclick = () => this.setAttribute("state", "online");
     const notice = part("div", "notice");
-    // Told when the user is at rest.
+    // Screen readers announce it when the user is idle.
     notice.setAttribute("role", "status");
     notice.append(this.#text, this.#action, close);
     const slot = document.createElement("slot");

@@ -47,7 +47,7 @@ function pageWorld() {
   };
 }
 
-/** Tells the document how a line is, where there is one: a service worker has none. */
+/** Dispatches the state of a line on the document; a service worker has none. */
 export function tellOfLine(state, missed = false) {
   const event = new CustomEvent("liveline:line", { detail: { state, missed } });
   globalThis.document?.dispatchEvent(event);

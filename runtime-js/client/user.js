@@ -3,7 +3,7 @@
 import { Observer } from "../observer/observer.js";
 import { Dialogs } from "../port/dialogs.js";
 
-/** Where the host says it. */
+/** Where the host answers with the values. */
 const USER = "/.liveline/user";
 
 /** Reads the values that the server has of the user now. */

@@ -86,7 +86,8 @@ async function answer(router, fetchEvent) {
   let isPage = isDocument;
   const ran = router.run(event).then((result) => {
     isPage &&= isState(result);
-    // An answer that no handler has read goes on as it is, and the page follows the server's line itself; so does a document.
+    // An answer that no handler has read goes on as it is, and the page follows the server's line itself. So does a
+    // document.
     if (result instanceof Response && (!event[kHasClient] || isDocument && !isPage)) return result;
     const live = LiveResponse.from(result);
     statesOf(live).follow(downstream);
@@ -103,7 +104,7 @@ async function answer(router, fetchEvent) {
   return await forPage(fetchEvent.request, response);
 }
 
-/** What was made here belongs to the page of its path, as the host's answers say themselves. */
+/** Marks an answer that was made here with the page of its path, as the host marks its own. */
 async function forPage(request, response) {
   const shown = request.headers.get(PAGE_HEADER);
   if (shown === null || response.url !== "" || response.type === "error") return response;

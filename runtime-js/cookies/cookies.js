@@ -33,7 +33,7 @@ export class Cookies extends KeyVal {
     else this.#jar.put(cookieToSet(name, value, options));
   }
 
-  /** `delete(name)`, `delete(name, options)` or `delete(options)`. Says whether the request or the handler had set one. */
+  /** `delete(name)`, `delete(name, options)` or `delete(options)`. Returns whether there was such a cookie. */
   async delete(name, options) {
     return this.#jar.delete(name, options);
   }

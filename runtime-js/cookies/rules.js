@@ -1,5 +1,5 @@
 // What a cookie may be (RFC 6265bis, CHIPS). A browser silently drops one that breaks these rules, so a call that sets
-// it is told.
+// such a cookie throws.
 
 import {
   ArrayPrototypeIncludes,
@@ -63,7 +63,7 @@ const MAX_ATTRIBUTE = 1024;
 
 /**
  * The cookie that `set(name, value)`, `set(name, options)`, `set(name, value, options)` or `set(options)` is about: by
- * the rules, with what they say of it. `value` is escaped, `expires` a time in milliseconds, what is absent undefined.
+ * the rules, with defaults. `value` is escaped, `expires` a time in milliseconds, what is absent undefined.
  */
 export function cookieToSet(name, value, options) {
   const given = { __proto__: null };
@@ -92,7 +92,7 @@ function isObject(value) {
   return typeof value === "object" && value !== null;
 }
 
-/** Takes options over. Null says nothing, as in a CookieStore. */
+/** Copies options. Null counts as absent, as in a CookieStore. */
 function take(given, options, ...except) {
   if (!isObject(options)) throw new TypeError(`A cookie's options are an object, not ${String(options)}.`);
   for (const key of new SafeArrayIterator(ObjectKeys(options))) {

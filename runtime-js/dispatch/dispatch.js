@@ -209,7 +209,7 @@ async function pastTheLastStep(event, trail) {
   return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: ArrayPrototypeJoin(allowed, ", ") } });
 }
 
-/** Data from a step further in comes with a port, too, which has little to tell. */
+/** Data from a step further in comes with a port, too, though without states. */
 function withBackground(child, value) {
   const isObject = value !== null && typeof value === "object" && !(value instanceof LiveResponse);
   return isObject ? setBackground(value, () => child.client[kTap]()) : value;

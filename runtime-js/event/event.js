@@ -193,7 +193,7 @@ export class HttpEvent extends BaseEvent {
    * Keeps the exchange open until `promise` settles, at most for a time, or until a callback ends it.
    * @param {Promise<unknown>} promise
    * @param {number} [timeout] milliseconds
-   * @param {(event: Event, resolve: () => void, reject: (error: unknown) => void) => unknown} [callback] is told of
+   * @param {(event: Event, resolve: () => void, reject: (error: unknown) => void) => unknown} [callback] is called at
    *   the time's end, of navigations, of another user and of the exchange's end; see {@link waited}
    */
   waitUntil(promise, timeout = undefined, callback = undefined) {

@@ -35,7 +35,7 @@ export function checkWait(promise, timeout, callback) {
 }
 
 /**
- * Settles with `promise`, after `timeout` milliseconds, or when `callback` says so. Without a callback the time's end
+ * Settles with `promise`, after `timeout` milliseconds, or when `callback` ends it. Without a callback the time's end
  * is the wait's; with one it is called with an event of the type `timeout`, `abort`, `navigate` or `user`, and with what
  * resolves and what rejects the wait, and the wait goes on until one of these is called.
  * @param {import("./event.js").HttpEvent} event

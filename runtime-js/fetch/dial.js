@@ -1,4 +1,4 @@
-// Lines to other servers: a fetch() that says it can follow one, and the sockets that carry them.
+// Lines to other servers: a fetch() whose requests can be answered with one, and the sockets that carry them.
 
 import { core } from "ext:core/mod.js";
 import { op_socket_close, op_socket_dial, op_socket_send } from "ext:core/ops";
@@ -39,7 +39,7 @@ import {
   URLPrototypeGetOrigin,
 } from "../primordials.js";
 
-/** The credentials that a response was fetched with: its line is opened with the same. @type {WeakMap<Response, Identity>} */
+/** The credentials of a fetched response, with which its line is opened. @type {WeakMap<Response, Identity>} */
 const identities = new SafeWeakMap();
 
 /**
@@ -50,7 +50,7 @@ const identities = new SafeWeakMap();
 
 const ANYBODY = { cookie: "", authorization: "" };
 
-/** The web's fetch(), which tells servers like this one that their answers may stay on the line. */
+/** The web's fetch(), with the header by which servers like this one keep their answers on a line. */
 async function fetch(input, init = undefined) {
   const { fetch } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
   const isRequest = input instanceof Request;
@@ -63,7 +63,7 @@ async function fetch(input, init = undefined) {
   return response;
 }
 
-/** What the handler said of itself, unless a redirect led elsewhere, and the cookies that came with the answer. */
+/** The credentials that the handler sent, unless a redirect led elsewhere, and the cookies of the answer. */
 function identityOf(response, headers, asked) {
   const isThere = originOf(asked) === originOf(urlOf(response));
   const given = isThere ? HeadersPrototypeGet(headers, "cookie") ?? "" : "";

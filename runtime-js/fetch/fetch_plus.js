@@ -196,7 +196,7 @@ function defineClasses() {
       }
 
       /**
-       * The body, read as its type says, or `to` a type. With `memo` it can be read again.
+       * The body, read by its type, or `to` a type. With `memo` it can be read again.
        * @param {{ to?: string | null, memo?: boolean }} [options]
        */
       async any(options = undefined) {
@@ -391,7 +391,7 @@ function copyOfTree(value) {
   return ObjectFromEntries(ArrayPrototypeMap(ObjectEntries(value), ({ 0: key, 1: item }) => [key, copyOfTree(item)]));
 }
 
-/** Whether JSON says all of a value that is no tree. */
+/** Whether JSON represents all of a value that is no tree. */
 function isJson(value) {
   return value === null || typeof value !== "object" || typeof value.toJSON === "function" || value instanceof Error;
 }
@@ -477,7 +477,7 @@ function acceptOf(text) {
   ArrayPrototypeSort(list, ({ 1: a }, { 1: b }) => b - a);
   const partsOf = (mime) => StringPrototypeSplit(StringPrototypeToLowerCase(mime), "/");
   return withMethods(list, {
-    /** How much a type is wanted, from 0 to 1: what the most specific entry for it says. */
+    /** How much a type is wanted, from 0 to 1: that of the most specific entry for it. */
     match(mime) {
       const { 0: type, 1: subtype } = partsOf(String(mime ?? ""));
       let found = [-1, 0];

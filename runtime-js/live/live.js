@@ -351,7 +351,7 @@ const MUTATORS = new SafeSet([
 /** A shallow proxy that is the same for the same object. */
 const SHALLOW = { membrane: Symbol("live") };
 
-/** Makes changes and tells of them. Code that is not live calls these as they are; effects are named as their cause. */
+/** Makes changes and emits them. Code that is not live calls these as they are; effects are named as their cause. */
 class Writer {
   tell(change) {
     return change();
@@ -685,7 +685,7 @@ export class Effect extends Writer {
     this.#hold(new Rounds(this));
   }
 
-  /** One round of it. Says whether it was the last. */
+  /** One round of it. Returns whether it was the last. */
   round(closure) {
     return this.#holds instanceof Rounds ? this.#holds.round(closure) : true;
   }
@@ -719,7 +719,7 @@ export class Effect extends Writer {
 
 /** The functions for code that is not live, and for what begins a program. */
 class Live extends Writer {
-  /** What stands beside a variable and says that it changed. */
+  /** The signal of changes of a variable, which stands beside it. */
   cell() {
     return new Source();
   }

@@ -1,4 +1,4 @@
-// LiveResponse.toResponse({ port }): says on a port what follows the current state, as a line does.
+// LiveResponse.toResponse({ port }): sends on a port what follows the current state, as a line does.
 
 import { abort } from "../errors/exceptions.js";
 import { LiveResponse } from "./live_response.js";
@@ -25,11 +25,11 @@ import {
 /** Sends states, their changes and the end to a port, until the signal aborts. */
 class Publication {
   #port;
-  /** Ends the changes of the states that are told now. */
+  /** Ends the deltas of the current states. */
   #observed = new AbortController();
   /** The state that the Response has. */
   #skips = true;
-  /** Tells a client's port that this is over, once; another port gets a message. */
+  /** Ends the publication on a client's port, once; another port gets a message. */
   #published;
 
   constructor(live, port, signal) {

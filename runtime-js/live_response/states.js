@@ -80,7 +80,7 @@ export function setBackground(value, make) {
   return value;
 }
 
-/** Whether a Response was given a line, which its headers need not say. */
+/** Whether a line was attached to a Response, whose headers need not have it. */
 export const isAttached = (response) => ports.has(response);
 
 /** Whether a response has a line. */

@@ -183,7 +183,7 @@ export class Observation {
     } while (this.#waiting.length > 0 && !this.#closed && this.#options.recursions !== "force-async");
   }
 
-  /** What the callback gets next: all that waits, but the news of a method call always alone. */
+  /** What the callback gets next: all that waits, but the record of a method call always alone. */
   #takeEmission() {
     const call = ArrayPrototypeFindIndex(this.#waiting, (record) => record instanceof MethodCall);
     const count = call === -1 ? this.#waiting.length : MathMax(call, 1);

@@ -1,7 +1,7 @@
 // The host's own `@webqit/observer`: changes of plain objects and arrays, given synchronously to their observers.
 //
 // A change is seen when it goes through this API, through a proxy of it, or through an accessorized property; a plain
-// assignment to the raw object is not. A change takes three steps: it is performed (through interceptors, operations.js),
+// assignment to the raw object is not. A change takes three steps: it is performed (by interceptors, operations.js),
 // every listener collects it, and then every listener gets it (delivery.js); a batch only postpones the last step.
 // Because all collect before any gets it, each listener gets changes in the order in which they happened, even those
 // made by listeners. Trees of objects and proxies are in reactive.js.
@@ -93,7 +93,7 @@ export function any() {
   return Infinity;
 }
 
-/** What to observe to hear of changes at every depth. */
+/** What to observe for changes at every depth. */
 export function subtree() {
   return SUBTREE;
 }
@@ -139,7 +139,7 @@ export function observe(target, keys, callback, options) {
   });
 }
 
-/** Starts something that an AbortController ends, unless `signal` says that it is over already. */
+/** Starts something that an AbortController ends, unless `signal` is aborted already. */
 function controllerOf(signal, start) {
   const controller = new AbortController();
   if (signal && AbortSignalPrototypeGetAborted(signal)) {
@@ -176,7 +176,7 @@ export function intercept(target, traps, handler, options) {
   });
 }
 
-// -- properties that tell of plain assignments -----------------------------------------------------------------------
+// -- properties whose plain assignments are observed -----------------------------------------------------------------
 
 /**
  * Turns properties (one key, a list, or all) into accessors, so that plain assignments to them are observed.

@@ -164,7 +164,7 @@ function define(target, key, property, options, records) {
   return change(record, perform, records);
 }
 
-/** Performs several changes of one target and tells of them at once. */
+/** Performs several changes of one target and emits them at once. */
 function changeAll(target, keys, options, perform) {
   const records = [];
   try {
@@ -175,7 +175,7 @@ function changeAll(target, keys, options, perform) {
 }
 
 /**
- * Sets one property, or each of a map's. Observers are told even when the value stays the same, unless `diff`.
+ * Sets one property, or each of a map's. Observers get a record even when the value stays the same, unless `diff`.
  * @returns {boolean | undefined | (boolean | undefined)[]} whether it was set; undefined when `diff` found no change
  */
 export function set(target, key, value, options = {}) {
@@ -190,7 +190,7 @@ export function set(target, key, value, options = {}) {
   return status;
 }
 
-/** Deletes a property, or several as deleteProperties() does. Nothing is told of what was not there. */
+/** Deletes a property, or several as deleteProperties() does. There is no record of what was not there. */
 export function deleteProperty(target, key, options = {}) {
   if (ArrayIsArray(key)) return deleteProperties(target, key, options);
   target = targetOf(target, "deleteProperty");

@@ -77,7 +77,7 @@ import {
 
 // -- following objects at depth --------------------------------------------------------------------------------------
 
-/** An object that shares its children has many paths; beyond these, changes are told for the shortest ones only. */
+/** An object that shares its children has many paths; beyond these, records have the shortest ones only. */
 const MAX_PATHS = 1024;
 const MAX_STEPS = 16384;
 
@@ -314,7 +314,7 @@ function recordsWithPaths(node, record) {
   }
   // Nothing can be below what was not an object and is none, as an array's length.
   if (!isObject(record.value) && !isObject(record.oldValue)) return [];
-  // An ancestor was replaced: what is new is told for the places that the pattern means.
+  // An ancestor was replaced: there is a record for each place of the pattern below it.
   const places = placesBelow(walk.pattern, node.position + 1, record.value, []);
   return ArrayPrototypeFlatMap(pathsTo(node), (path) => ArrayPrototypeMap(places, ({ 0: rest, 1: value }) => {
     const oldValue = ArrayPrototypeReduce(rest, (at, key) => at?.[key], record.oldValue);
@@ -370,10 +370,10 @@ function hasFields(value) {
   return typeof value.toJSON !== "function";
 }
 
-/** What changed since the subscriber was told last, by object and key: the first record says how it was before. */
+/** What changed since the last emission, by object and key: the first record has the value before. */
 class PendingChanges {
   held = 0;
-  /** Counts what the subscriber was told. */
+  /** Counts emissions. */
   round = 0;
   #callback;
   /** @type {Map<Node, Map<string, Descriptor>>} */
@@ -432,7 +432,7 @@ class PendingChanges {
   }
 }
 
-/** How a property is now that it may have changed more than once, or null when there is nothing to tell. */
+/** The record of a property that may have changed more than once, or null when there is no change. */
 function finalRecord(object, key, first, changes) {
   const { oldValue } = first;
   const isUpdate = first.type === "delete" || first.isUpdate;
@@ -600,7 +600,7 @@ const ARRAY_METHODS = new SafeMap([
   ...new SafeArrayIterator(ArrayPrototypeMap(["includes", "indexOf", "lastIndexOf"], (name) => [name, search(name)])),
 ]);
 
-/** A method that works on the raw array and then tells what it did, in one emission. */
+/** A method that works on the raw array and then emits what it did, in one emission. */
 function mutator(name) {
   const native = Array.prototype[name];
   return function (...args) {

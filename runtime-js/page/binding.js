@@ -1,5 +1,5 @@
-// Declarative bindings: what the `render` attributes, comments and imports of a page say, written into its elements. The
-// same code renders the first state on the server, into the small document of page/document.js, and every later one in the
+// Declarative bindings: the `render` attributes, comments and imports of a page, written into its elements. The
+// same code renders the first state on the server, into the small document of document.js, and every later one in the
 // browser.
 
 import { fragmentsFor, imported } from "./imports.js";
@@ -42,11 +42,11 @@ import {
 const RENDER = "render";
 /** The attribute by which the items of a list are found again, also those that the server rendered. */
 const KEY = "data-key";
-/** The element that fragments are imported in place of, and the attribute that says how many there are. */
+/** The element that fragments are imported in place of, and the attribute with their number. */
 const IMPORT = "import";
 const COUNT = "data-nodecount";
 
-/** What `nodeType` says. */
+/** Values of `nodeType`. */
 const { 0: ELEMENT, 1: TEXT, 2: COMMENT } = [1, 3, 8];
 
 /** Elements whose text is code or has no escapes. */
@@ -68,7 +68,7 @@ function isScript(address) {
 }
 
 /**
- * Tells of errors in bindings, once for each binding as it is written.
+ * Reports errors in bindings, once for each binding as it is written.
  * @param {(binding: string, error: Error) => void} tell
  */
 export function reporter(tell) {
@@ -372,7 +372,7 @@ class Import {
     }
     for (const original of new SafeArrayIterator(originals)) {
       const element = original.cloneNode(true);
-      // By this it is told from what stands there anyway.
+      // This tells apart imported elements and the page's own.
       if (!element.hasAttribute("def")) element.setAttribute("def", "");
       this.#anchor.before(element);
       ArrayPrototypePush(this.#imported, { element, original, view: null });

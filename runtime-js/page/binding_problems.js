@@ -11,7 +11,7 @@ import {
 } from "../primordials.js";
 
 /**
- * For the host: what a `render` attribute says, as JSON: for each directive where it begins, whether it fills the
+ * For the host: a `render` attribute as JSON: for each directive where it begins, whether it fills the
  * element, what is wrong with it, and the template that it names, if its name is written out.
  */
 export function bindingsOf(text) {

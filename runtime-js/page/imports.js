@@ -19,7 +19,7 @@ import {
 
 /** The attribute that names a template or a fragment. */
 const DEF = "def";
-/** The attribute that says which template's content counts as defined at an element. */
+/** The attribute that names the template whose content counts as defined at an element. */
 const CONTEXT = "importscontext";
 
 /** How far templates may extend each other. */
@@ -140,7 +140,7 @@ function spaceIn(template, outer) {
   return space;
 }
 
-/** What a template itself says of a name: `#` stands for all of its fragments, `#card` for one. */
+/** What a name means at a template itself: `#` stands for all of its fragments, `#card` for one. */
 function definedIn(template, name) {
   const children = [...new SafeArrayIterator(template.content.children)];
   if (!StringPrototypeStartsWith(name, "#")) {

@@ -115,7 +115,7 @@ export class ClientPort extends Port {
   }
 
   /**
-   * Sends a message. Before anything else was sent it makes the HTTP answer a 202, which tells the client to join.
+   * Sends a message. Before anything else was sent it makes the HTTP answer a 202, after which the client joins.
    * @param {unknown} data
    * @param {MessageOptions} [options]
    * @returns {Promise<void> | undefined} something to wait for, where the client is far behind

@@ -14,7 +14,7 @@ import {
   String,
 } from "../primordials.js";
 
-/** Methods that change an array; records may say that one was called. */
+/** Methods that change an array; a record may stand for the call of one. */
 export const ARRAY_METHODS = new SafeSet([
   "copyWithin",
   "fill",

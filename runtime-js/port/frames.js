@@ -11,12 +11,12 @@ import {
   SafeArrayIterator,
 } from "../primordials.js";
 
-/** One text frame. A `data` of undefined leaves the key out, which is how the wire says it. */
+/** One text frame. A `data` of undefined leaves the key out, as the wire has it. */
 export function encodeEnvelope(data, { type, eventID, live = false, bubbles = false, numPorts = 0 }) {
   return encodeJson({ message: data, ".wq": { type, eventID, live, bubbles, numPorts } }, `The "${type}" message`);
 }
 
-/** What a client says to tell that it listens. */
+/** The frame by which a client asks for the first frames. */
 export function encodeConnect(eventID) {
   return JSONStringify({ ".wq": { type: "message", eventID, numPorts: 1 }, ping: "connect" });
 }

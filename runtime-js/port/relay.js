@@ -1,4 +1,4 @@
-// A handler that passes on the live response of another server: what is said on either line is said on the other.
+// A handler that passes on the live response of another server: what comes on either line is sent on the other.
 
 import { abort } from "../errors/exceptions.js";
 import { kRelay } from "./port.js";

@@ -24,14 +24,14 @@ import {
  * @typedef {object} Progress
  * @property {"waiting" | "receiving" | "received" | "failed"} state
  * @property {number} received bytes
- * @property {number | null} total bytes, where the client says how many there are
+ * @property {number | null} total bytes, where the request has a length
  */
 
 /** Milliseconds between two values, at least. Who follows gets the latest. */
 const PACE = 100;
 
 /**
- * The same request, whose body is counted as it is read. {@link progressOf} tells of it by the id.
+ * The same request, whose body is counted as it is read. {@link progressOf} follows it by the id.
  * @param {Request} request its body was not read
  * @param {string} id a secret: it gives access to the progress of the upload
  * @returns {Request}

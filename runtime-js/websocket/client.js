@@ -89,7 +89,7 @@ export const kUnaddressed = Symbol("unaddressed");
 /** For the host: a socket is open, over this carrier. */
 export const kCarry = Symbol("carry");
 /** For the host: dispatches a message, which is a text or bytes. */
-export const kHeard = Symbol("heard");
+export const kReceive = Symbol("receive");
 
 /**
  * What carries the messages of a socket.
@@ -136,8 +136,8 @@ export class WebSocket extends EventTarget {
     this.#carrier = new Dialled(socket);
     listen(socket, {
       opened: ({ protocol }) => this.#opened(protocol),
-      text: ({ data }) => this[kHeard](data),
-      binary: ({ data }) => this[kHeard](ArrayBufferViewPrototypeGetBuffer(data)),
+      text: ({ data }) => this[kReceive](data),
+      binary: ({ data }) => this[kReceive](ArrayBufferViewPrototypeGetBuffer(data)),
       closed: ({ code, reason, wasClean }) => this[kClosed](code, reason, wasClean),
     });
     exchange?.onEnd(() => this.#abandon());
@@ -191,7 +191,7 @@ export class WebSocket extends EventTarget {
     if (this.#readyState === CONNECTING) throw invalidState("The WebSocket is not open yet: wait for its open event.");
     const message = typeof data === "string" || isBytes(data) || isBlob(data) ? data : String(data);
     if (this.#readyState !== OPEN) this.#discarded += sizeOf(message);
-    else this.#say(message);
+    else this.#enqueue(message);
   }
 
   /**
@@ -200,10 +200,10 @@ export class WebSocket extends EventTarget {
    * @param {string} [reason] at most 123 bytes
    */
   close(code = undefined, reason = undefined) {
-    const { 0: status, 1: words } = goodbyeOf(code, reason);
+    const { 0: status, 1: text } = closeOf(code, reason);
     if (this.#readyState >= CLOSING) return;
     if (this.#readyState === CONNECTING) this.#fail("The WebSocket was closed before it was open.");
-    else this.#say(() => this.#carrier.close(status, words));
+    else this.#enqueue(() => this.#carrier.close(status, text));
     this.#readyState = CLOSING;
   }
 
@@ -215,7 +215,7 @@ export class WebSocket extends EventTarget {
   }
 
   /** Sends a message, or does what comes after all of them, in order: a Blob has to be read first. */
-  #say(message) {
+  #enqueue(message) {
     if (this.#behind !== null) ArrayPrototypePush(this.#behind, message);
     else if (isBlob(message)) this.#read(message);
     else if (typeof message === "function") message();
@@ -230,7 +230,7 @@ export class WebSocket extends EventTarget {
     this.#behind = null;
     if (this.#readyState === CLOSED) return;
     if (read !== undefined) this.#write(read);
-    for (const message of new SafeArrayIterator(behind)) this.#say(message);
+    for (const message of new SafeArrayIterator(behind)) this.#enqueue(message);
   }
 
   #write(message) {
@@ -265,7 +265,7 @@ export class WebSocket extends EventTarget {
     this.#readyState = OPEN;
   }
 
-  [kHeard](message) {
+  [kReceive](message) {
     if (this.#readyState !== OPEN) return;
     const data = typeof message === "string" || this.#binaryType === "arraybuffer" ? message : new Blob([message]);
     EventTargetPrototypeDispatchEvent(this, new MessageEvent("message", { data, origin: this.#origin }));
@@ -278,8 +278,8 @@ export class WebSocket extends EventTarget {
       const error = new Error(reason);
       EventTargetPrototypeDispatchEvent(this, new ErrorEvent("error", { message: reason, error }));
     }
-    const said = wasClean ? reason : "";
-    EventTargetPrototypeDispatchEvent(this, new CloseEvent("close", { code, reason: said, wasClean }));
+    const text = wasClean ? reason : "";
+    EventTargetPrototypeDispatchEvent(this, new CloseEvent("close", { code, reason: text, wasClean }));
   }
 }
 
@@ -320,9 +320,9 @@ class Dialled {
 }
 
 /** Dispatches the events of a dialled socket: the next one is read when a listener has returned. */
-export async function listen(socket, heard) {
+export async function listen(socket, listeners) {
   let event;
-  while ((event = await op_socket_next(socket)) !== null) heard[event.type](event);
+  while ((event = await op_socket_next(socket)) !== null) listeners[event.type](event);
 }
 
 /** Makes http: ws: and https: wss:, as URLs allow. Returns whether the URL is one of a socket now. @param {URL} url */
@@ -366,17 +366,17 @@ function namesOf(protocols) {
 }
 
 /** The code and the reason of a close frame, as far as the standard lets code choose them. */
-export function goodbyeOf(code, reason) {
+export function closeOf(code, reason) {
   const status = code === undefined ? 0 : clamped(code);
   if (code !== undefined && status !== 1000 && (status < 3000 || status > 4999)) {
     throw domException("InvalidAccessError", `A WebSocket closes with 1000 or 3000 to 4999, not ${status}.`);
   }
-  const words = reason === undefined ? "" : String(reason);
-  if (TextEncoderPrototypeEncode(new TextEncoder(), words).length > MAX_REASON) {
+  const text = reason === undefined ? "" : String(reason);
+  if (TextEncoderPrototypeEncode(new TextEncoder(), text).length > MAX_REASON) {
     throw domException("SyntaxError", `The reason of a close frame is longer than ${MAX_REASON} bytes.`);
   }
   // A reason needs a code in front of it.
-  return [status === 0 && words !== "" ? 1000 : status, words];
+  return [status === 0 && text !== "" ? 1000 : status, text];
 }
 
 /** An unsigned short, as Web IDL clamps one. */

@@ -1,4 +1,4 @@
-// WebSockets that handlers serve: one end of a WebSocketPair speaks in the handler, the other goes to the client with
+// WebSockets that handlers serve: one end of a WebSocketPair is the handler's, the other goes to the client with
 // `new Response(null, { status: 101, webSocket })`.
 
 import { core } from "ext:core/mod.js";
@@ -17,7 +17,7 @@ import { writeHeaders } from "../request.js";
 import {
   CLOSING,
   kCarry,
-  kHeard,
+  kReceive,
   kUnaddressed,
   NO_STATUS,
   readyStateOf,
@@ -32,7 +32,6 @@ import {
   ArrayBufferViewPrototypeGetBuffer,
   ArrayBufferViewPrototypeGetByteLength,
   ArrayBufferViewPrototypeGetByteOffset,
-  ArrayPrototypeForEach,
   ArrayPrototypePush,
   DateNow,
   FunctionPrototypeCall,
@@ -52,119 +51,136 @@ import {
 /** The methods of sockets before any handler could replace them. */
 const { close: closeSocket, send: sendOn } = WebSocket.prototype;
 
-/** @typedef {string | ArrayBuffer | Goodbye} Word what one end says to the other */
+/** @typedef {string | ArrayBuffer | Close} Message what one end sends to the other */
 
-class Goodbye {
+/** The close of a conversation. */
+class Close {
   constructor(code, reason) {
     this.code = code === 0 ? NO_STATUS : code;
     this.reason = reason;
   }
 }
 
-/** The client that has the other end of `end` said something. @type {(end: PairedSocket, word: Word) => void} */
-let hear;
-/** The other end of `end`, next door, said something. @type {(end: PairedSocket, word: Word) => void} */
-let hearLater;
-/** The client of `exchange` gets an end, if it asked for one. @type {(end, exchange, headers: string) => void} */
-let give;
-/** Nobody gets an end. @type {(end: PairedSocket) => void} */
-let abandon;
-/** Makes two ends of one line. @type {() => [PairedSocket, PairedSocket]} */
-let pair;
+/** The ends behind the sockets of pairs. @type {WeakMap<PairedSocket, End>} */
+const ends = new SafeWeakMap();
 
-/** One end of a pair. What it says is heard at the other end in a later turn, or by the client that has the other. */
-class PairedSocket extends WebSocket {
-  /** The other end. @type {PairedSocket} */
+/** One end of a pair, behind its socket. The other end is in this isolate, or the client of an exchange has it. */
+class End {
   #far = null;
-  /** What came before accept(); null from then on. @type {Word[] | null} */
+  /** Messages from before accept(); null from then on. @type {Message[] | null} */
   #held = [];
-  /** It went to a client, as part of an answer. */
+  /** The client of an exchange has this end. */
   #isGiven = false;
   /** The exchange whose client has the other end. */
   #exchange = null;
 
-  /** Begins the conversation: what has come until now is heard next. */
+  constructor() {
+    this.socket = new PairedSocket();
+    ends.set(this.socket, this);
+    takesBuffers(this.socket);
+  }
+
+  /** Makes this the other end of `far`. */
+  connect(far) {
+    this.#far = far;
+    this.socket[kCarry](new Neighbour(far));
+  }
+
+  checkHere(method) {
+    if (this.#isGiven) throw new TypeError(`${method}(): this end of the WebSocketPair went to the client.`);
+  }
+
+  checkOpen() {
+    this.checkHere("send");
+    if (this.#held !== null) throw new TypeError("send(): accept() this end of the WebSocketPair first.");
+    if (readyStateOf(this.socket) === CLOSING) {
+      throw new TypeError("send(): this end of the WebSocketPair said goodbye before.");
+    }
+  }
+
   accept() {
-    this.#checkHere("accept");
+    this.checkHere("accept");
     if (this.#held === null) throw new TypeError("accept(): this end of the WebSocketPair was accepted before.");
     const held = this.#held;
     this.#held = null;
     // Listeners may be added after this call.
-    queueMicrotask(() => { for (const word of new SafeArrayIterator(held)) this.#take(word); });
+    queueMicrotask(() => { for (const message of new SafeArrayIterator(held)) this.#dispatch(message); });
     if (this.#exchange !== null) op_websocket_accept(this.#exchange.id);
   }
 
+  /** The client that has the other end sent a message. */
+  receive(message) {
+    if (this.#held !== null) ArrayPrototypePush(this.#held, message);
+    else this.#dispatch(message);
+  }
+
+  /** The other end in this isolate sent a message, which is dispatched in a later turn. */
+  receiveLater(message) {
+    if (this.#held !== null) ArrayPrototypePush(this.#held, message);
+    else queueMicrotask(() => this.#dispatch(message));
+  }
+
+  #dispatch(message) {
+    if (!(message instanceof Close)) return this.socket[kReceive](message);
+    this[kClosed](message.code, message.reason, true);
+    this.#far[kClosed](message.code, message.reason, true);
+  }
+
+  [kClosed](code, reason, wasClean) {
+    this.socket[kClosed](code, reason, wasClean);
+  }
+
+  /** The client of `exchange` gets this end, if it asked for a WebSocket. */
+  giveTo(exchange, headers) {
+    if (this.#isGiven || this.#held === null) {
+      throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
+    }
+    const { 0: near, 1: held } = [this.#far, this.#held];
+    const isOpen = op_answer_socket(exchange.id, headers);
+    this.#isGiven = true;
+    if (!isOpen) return near[kClosed](1006, "The request did not get a WebSocket.", false);
+    // The line lasts as long as the conversation, and carries no envelopes.
+    exchange.hold();
+    exchange.canJoin = false;
+    exchange.socket = near;
+    near.#exchange = exchange;
+    const line = new Line(exchange);
+    near.socket[kCarry](line);
+    for (const message of new SafeArrayIterator(held)) line.send(message);
+    if (near.#held === null && !exchange.ended) op_websocket_accept(exchange.id);
+  }
+
+  /** The client that was to get this end has left. */
+  abandon() {
+    if (this.#isGiven) return;
+    this.#isGiven = true;
+    this.#far[kClosed](1006, "The client left.", false);
+  }
+}
+
+/** The socket of one end. */
+class PairedSocket extends WebSocket {
+  constructor() {
+    super(kUnaddressed);
+  }
+
+  /** Begins the conversation: what has come until now is dispatched next. */
+  accept() {
+    ends.get(this).accept();
+  }
+
   send(data) {
-    this.#checkHere("send");
-    if (this.#held !== null) throw new TypeError("send(): accept() this end of the WebSocketPair first.");
-    if (readyStateOf(this) === CLOSING) throw new TypeError("send(): this end of the WebSocketPair said goodbye before.");
+    ends.get(this).checkOpen();
     FunctionPrototypeCall(sendOn, this, data);
   }
 
   close(code = undefined, reason = undefined) {
-    this.#checkHere("close");
+    ends.get(this).checkHere("close");
     FunctionPrototypeCall(closeSocket, this, code, reason);
-  }
-
-  #checkHere(method) {
-    if (this.#isGiven) throw new TypeError(`${method}(): this end of the WebSocketPair went to the client.`);
-  }
-
-  #take(word) {
-    if (!(word instanceof Goodbye)) return this[kHeard](word);
-    this[kClosed](word.code, word.reason, true);
-    this.#far[kClosed](word.code, word.reason, true);
-  }
-
-  static {
-    hear = (end, word) => {
-      if (end.#held !== null) ArrayPrototypePush(end.#held, word);
-      else end.#take(word);
-    };
-
-    hearLater = (end, word) => {
-      if (end.#held !== null) ArrayPrototypePush(end.#held, word);
-      else queueMicrotask(() => end.#take(word));
-    };
-
-    pair = () => {
-      const ends = [new PairedSocket(kUnaddressed), new PairedSocket(kUnaddressed)];
-      ArrayPrototypeForEach(ends, (end, index) => {
-        end.#far = ends[1 - index];
-        end[kCarry](new Neighbour(end.#far));
-        takesBuffers(end);
-      });
-      return ends;
-    };
-
-    give = (end, exchange, headers) => {
-      if (end.#isGiven || end.#held === null) {
-        throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
-      }
-      const { 0: near, 1: said } = [end.#far, end.#held];
-      const isOpen = op_answer_socket(exchange.id, headers);
-      end.#isGiven = true;
-      if (!isOpen) return near[kClosed](1006, "The request did not get a WebSocket.", false);
-      // The line is as long as the conversation, and envelopes have no place on it.
-      exchange.hold();
-      exchange.canJoin = false;
-      exchange.socket = near;
-      near.#exchange = exchange;
-      const line = new Line(exchange);
-      near[kCarry](line);
-      for (const word of new SafeArrayIterator(said)) line.say(word);
-      if (near.#held === null && !exchange.ended) op_websocket_accept(exchange.id);
-    };
-
-    abandon = (end) => {
-      if (end.#isGiven) return;
-      end.#isGiven = true;
-      end.#far[kClosed](1006, "The client left.", false);
-    };
   }
 }
 
-/** Carries words to the end next door. @implements {import("./client.js").Carrier} */
+/** Carries messages to an end in this isolate. @implements {import("./client.js").Carrier} */
 class Neighbour {
   #end;
 
@@ -173,19 +189,19 @@ class Neighbour {
   }
 
   text(text) {
-    hearLater(this.#end, text);
+    this.#end.receiveLater(text);
   }
 
   bytes(bytes) {
     // The sender may change them afterwards.
-    if (!ArrayBufferIsView(bytes)) return hearLater(this.#end, ArrayBufferPrototypeSlice(bytes, 0));
+    if (!ArrayBufferIsView(bytes)) return this.#end.receiveLater(ArrayBufferPrototypeSlice(bytes, 0));
     const offset = ArrayBufferViewPrototypeGetByteOffset(bytes);
     const end = offset + ArrayBufferViewPrototypeGetByteLength(bytes);
-    hearLater(this.#end, ArrayBufferPrototypeSlice(ArrayBufferViewPrototypeGetBuffer(bytes), offset, end));
+    this.#end.receiveLater(ArrayBufferPrototypeSlice(ArrayBufferViewPrototypeGetBuffer(bytes), offset, end));
   }
 
   close(code, reason) {
-    hearLater(this.#end, new Goodbye(code, reason));
+    this.#end.receiveLater(new Close(code, reason));
   }
 
   unsent() {
@@ -193,7 +209,7 @@ class Neighbour {
   }
 }
 
-/** Carries words to the client of an exchange. @implements {import("./client.js").Carrier} */
+/** Carries messages to the client of an exchange. @implements {import("./client.js").Carrier} */
 class Line {
   #exchange;
 
@@ -201,10 +217,10 @@ class Line {
     this.#exchange = exchange;
   }
 
-  say(word) {
-    if (typeof word === "string") this.text(word);
-    else if (word instanceof Goodbye) this.close(word.code, word.reason);
-    else this.bytes(word);
+  send(message) {
+    if (typeof message === "string") this.text(message);
+    else if (message instanceof Close) this.close(message.code, message.reason);
+    else this.bytes(message);
   }
 
   text(text) {
@@ -216,10 +232,10 @@ class Line {
   }
 
   close(code, reason) {
-    const { code: told } = new Goodbye(code, reason);
-    op_websocket_close(this.#exchange.id, told, reason);
-    // Events come after the call that brings them about.
-    queueMicrotask(() => this.#exchange.closed(told, reason));
+    const { code: status } = new Close(code, reason);
+    op_websocket_close(this.#exchange.id, status, reason);
+    // Events are dispatched after the call that causes them.
+    queueMicrotask(() => this.#exchange.closed(status, reason));
   }
 
   unsent() {
@@ -229,9 +245,11 @@ class Line {
 
 class WebSocketPair {
   constructor() {
-    const { 0: near, 1: far } = pair();
-    this[0] = near;
-    this[1] = far;
+    const { 0: near, 1: far } = [new End(), new End()];
+    near.connect(far);
+    far.connect(near);
+    this[0] = near.socket;
+    this[1] = far.socket;
   }
 }
 
@@ -239,7 +257,7 @@ define("WebSocketPair", WebSocketPair);
 
 // -- Responses that open a socket ------------------------------------------------------------------------------------
 
-/** The ends that Responses give away. @type {WeakMap<Response, PairedSocket>} */
+/** The ends that Responses give away. @type {WeakMap<Response, End>} */
 const given = new SafeWeakMap();
 
 /** The web's Response, which here can have a `webSocket`. */
@@ -251,10 +269,11 @@ defineLazy("Response", () => {
     if (typeof init === "object" && init !== null) dropStaleLength(response, body, init, Plain, toInnerResponse);
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
-    if (!(socket instanceof PairedSocket)) throw new TypeError("The webSocket of a Response is an end of a WebSocketPair.");
+    const end = ends.get(socket);
+    if (end === undefined) throw new TypeError("The webSocket of a Response is an end of a WebSocketPair.");
     const status = ResponsePrototypeGetStatus(response);
     if (status !== 101) throw new RangeError(`A Response with a webSocket has status 101, not ${status}.`);
-    given.set(response, socket);
+    given.set(response, end);
     return response;
   }
   const toInnerResponse = followHeads(Plain);
@@ -268,7 +287,7 @@ defineLazy("Response", () => {
     configurable: true,
     enumerable: true,
     get() {
-      return given.get(this) ?? null;
+      return given.get(this)?.socket ?? null;
     },
   });
   return Response;
@@ -283,27 +302,26 @@ export function answerSocket(exchange, response) {
         "new Response(null, { status: 101, webSocket }).",
     );
   }
-  give(end, exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
+  end.giveTo(exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
   exchange.answered = true;
 }
 
-/** The client that a Response's socket was for is gone: the other end hears of it. */
+/** The client that a Response's socket was for has left: closes the other end. */
 export function abandonSocket(response) {
-  const end = given.get(response);
-  if (end !== undefined) abandon(end);
+  given.get(response)?.abandon();
 }
 
 /**
- * For the host: messages came, as `[exchange, message, exchange, message]`. What is not taken within `turn` milliseconds
- * the host brings again.
+ * For the host: messages came, as `[exchange, message, exchange, message]`. The host delivers again what is
+ * not dispatched within `turn` milliseconds.
  */
 export function heard(messages, turn) {
   const end = DateNow() + turn;
   for (let i = 0; i < messages.length && (i === 0 || DateNow() <= end); i += 2) {
-    // Each message has a turn of its own, as far as promises can tell.
+    // Each message has a turn of its own: promises settle between two.
     if (i > 0) core.runMicrotasks();
     op_messages_heard(i / 2 + 1);
     const exchange = findExchange(messages[i]);
-    if (exchange?.socket) inContextOf(exchange, () => hear(exchange.socket, messages[i + 1]));
+    if (exchange?.socket) inContextOf(exchange, () => exchange.socket.receive(messages[i + 1]));
   }
 }

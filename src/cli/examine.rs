@@ -315,7 +315,7 @@ fn problems_of_page(isolate: &Isolate, file: &Path, templates: &BTreeMap<String,
             serde_json::from_str(&isolate.bindings_of(&mark.text)).unwrap_or_default();
         if bindings.is_empty() {
             problems.push(problem(
-                "this `render` says nothing".to_owned(),
+                "this `render` is empty".to_owned(),
                 mark.at(0),
                 Some(HOW_TO_BIND.to_owned()),
             ));

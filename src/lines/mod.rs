@@ -1,13 +1,14 @@
-//! Where the engine's lines meet real sockets, real time and real mailboxes.
+//! The driver of `liveline-proto`: connects the engine's lines to sockets, the clock and the mailboxes of isolates.
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Hub`] | runs the engine: the one place where its actions are carried out |
-//! | [`LineEvent`] | what an isolate's mailbox gets when something happened on a line |
+//! | [`Hub`] | owns the engine and carries out its actions |
+//! | `Turn` | exclusive use of the engine: its methods are the engine's inputs |
+//! | [`LineEvent`] | what an isolate's mailbox receives when something happened on a line |
 //! | [`socket::serve`] | one connection, for as long as it carries its line |
 //!
-//! **Invariant:** the engine is locked for the length of one input, never across an await, and nothing in here
-//! waits for JavaScript.
+//! **Invariant:** the engine is locked for the length of one turn, never across an await, and nothing in here waits
+//! for JavaScript.
 
 mod clock;
 mod hub;

@@ -1,8 +1,8 @@
 //! One connection that carries a line: a WebSocket, or a response that does not end.
 //!
-//! An idle connection owns no buffer. What is read goes through a buffer of the thread; what is written is taken from
-//! the engine at the moment when it can go out, by whoever made it ready: many frames in one system call. Only what the
-//! system did not take is kept, and then the connection's task waits until it does.
+//! An idle connection has no buffer. Bytes are read into a buffer of the thread. Frames are taken from the engine and
+//! written, many in one system call, by the thread that flushes the hub. Only bytes that the system did not accept are
+//! kept; the connection's task then waits until it does.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -24,42 +24,42 @@ use super::Hub;
 use liveline_proto::websocket::{self, Decoder, FrameError, Kind, Received};
 use liveline_proto::{Attachment, Close, CloseCode, Format, Frame, Outgoing, Take};
 
-/// How many bytes of frames are taken at a time.
+/// Bytes of payload that are taken from the engine at a time.
 const BATCH_BYTES: usize = 32 * 1024;
 
-/// A frame of so many bytes is not copied, but written from where it is.
+/// A frame of this many bytes is not copied but written from its own buffer.
 const LARGE_BYTES: usize = 16 * 1024;
 
-/// What one read takes at most.
+/// Bytes that one read returns at most.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Reads of one connection before others have their turn.
+/// How often one connection is read before others have their turn.
 const READS_PER_TURN: usize = 4;
 
-/// How frames look on a connection.
+/// How frames are encoded on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// Both ways; messages may be `limit` bytes long.
+    /// As WebSocket frames, both ways. A message may be `limit` bytes long.
     WebSocket { limit: usize },
-    /// The same without envelopes.
+    /// As WebSocket frames without envelopes.
     Raw { limit: usize },
-    /// Down only, as a response of this format. What the client sends on the connection is ignored.
+    /// As a response of this format, to the client only. Bytes from the client are ignored.
     Events(Format),
 }
 
 /// A connection whose handshake is done.
 pub(crate) struct Connection {
     pub stream: TcpStream,
-    /// What was read from it already.
+    /// Bytes that were read from it already.
     pub read: Bytes,
-    /// What is to be written before all frames.
+    /// Bytes to be written before all frames: the head of the response.
     pub head: Vec<u8>,
     pub framing: Framing,
-    /// Kept as long as the connection: what was taken up for it.
+    /// Dropped with the connection: its place under the limit of connections.
     pub place: Box<dyn Debug + Send>,
 }
 
-/// Carries the line of `attachment` until it or the connection is gone.
+/// Carries the line of `attachment` until the line or the connection ends.
 pub(crate) fn serve(
     hub: &Hub,
     attachment: Attachment,
@@ -95,10 +95,10 @@ pub(crate) fn serve(
     }
 }
 
-// Besides the socket it is all that a connection's task is made of.
+// Besides the socket, this is the memory of an idle connection's task.
 const _: () = assert!(size_of::<Carrying>() <= 48);
 
-/// A line's connection, as far as whoever writes needs it.
+/// A line's connection, as the threads that write to it share it.
 pub(super) struct Socket {
     hub: Hub,
     pub(super) attachment: Attachment,
@@ -107,9 +107,9 @@ pub(super) struct Socket {
     writer: Mutex<Writer>,
     /// The task that reads, and that waits until more can be written.
     waker: AtomicWaker,
-    /// The task does not read because the handler is behind.
+    /// The task does not read, because the handler has too much to acknowledge.
     paused: AtomicBool,
-    /// The client broke the rules, so that its answer to the close frame could not be read.
+    /// The client broke the protocol, so its answer to the close frame cannot be read.
     is_broken: AtomicBool,
 }
 
@@ -117,21 +117,21 @@ struct Writer {
     flow: Flow,
     /// A close frame was written; nothing may come after it.
     has_closed: bool,
-    /// What the system did not take.
+    /// Bytes that the system did not accept.
     rest: Option<Box<Rest>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
-    /// Whoever has something to write may try.
+    /// Any thread may write.
     Flowing,
-    /// The system takes no more for now; the task waits for it.
+    /// The system accepts no more for now; the task waits for it.
     Blocked,
     /// The connection broke, or its line is gone.
     Over,
 }
 
-/// Bytes on their way, `at` of them written. A large frame at the end is shared with other lines.
+/// Bytes to write, of which `at` are written. A large frame at the end is shared with other lines.
 struct Rest {
     bytes: Vec<u8>,
     tail: Option<Frame>,
@@ -139,10 +139,10 @@ struct Rest {
 }
 
 impl Socket {
-    /// Writes what the line has to say, as far as the system takes it.
+    /// Writes the line's frames, as far as the system accepts them.
     pub(super) fn flush(&self) {
         if self.paused.load(Ordering::Acquire) {
-            // Perhaps it was woken because reading may go on.
+            // The reason may be that reading can go on.
             self.waker.wake();
         }
         let mut writer = self.writer();
@@ -194,17 +194,17 @@ impl Socket {
         })
     }
 
-    /// Ends the connection's half of this side where the client does not answer to the close frame: it cannot be heard, or
-    /// waits for the end of its response.
+    /// Shuts down this side of the connection after the close frame where no answer to it can come: the client broke the
+    /// protocol, or waits for the end of a response.
     fn end_if_last(&self, writer: &Writer) {
         let is_response = matches!(self.framing, Framing::Events(_));
         if writer.has_closed && (is_response || self.is_broken.load(Ordering::Acquire)) {
-            // Where this fails, the connection is gone.
+            // If this fails, the connection is gone.
             let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
         }
     }
 
-    /// Answers a client's frames at once, unless something else waits to go out.
+    /// Writes pongs or a close frame at once, unless other bytes wait.
     fn answer(&self, bytes: &[u8]) {
         let mut writer = self.writer();
         if writer.has_closed {
@@ -226,7 +226,7 @@ impl Socket {
         }
     }
 
-    /// Lets writers go on once the system takes more. Says whether the connection is over.
+    /// Lets threads write again once the system accepts more. Ready: the connection is over.
     fn poll_flow(&self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             match self.writer().flow {
@@ -261,7 +261,7 @@ impl Socket {
     }
 }
 
-/// Writes from `at` on, and moves it. Says whether all is written.
+/// Writes from `at` on, and advances it. Returns whether everything is written.
 fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize) -> io::Result<bool> {
     let tail = tail.map_or(&[][..], Frame::as_bytes);
     let total = bytes.len() + tail.len();
@@ -282,7 +282,7 @@ fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize)
     Ok(true)
 }
 
-/// What a thread writes and reads with.
+/// The buffers with which a thread writes.
 struct Scratch {
     outgoing: Vec<Outgoing>,
     bytes: Vec<u8>,
@@ -295,11 +295,11 @@ thread_local! {
 }
 
 impl Framing {
-    /// Encodes what was taken. A large frame at the end comes back instead, to be written after the bytes.
+    /// Encodes what was taken. A large frame at the end is returned instead, to be written after the bytes.
     fn encode(self, outgoing: impl Iterator<Item = Outgoing>, out: &mut Vec<u8>) -> Option<Frame> {
         let mut tail: Option<Frame> = None;
         for outgoing in outgoing {
-            // Only the last of a batch is large; what comes after it must not overtake it.
+            // A large frame that is not the last is copied, so that later frames do not overtake it.
             if let Some(frame) = tail.take() {
                 out.extend_from_slice(frame.as_bytes());
             }
@@ -325,7 +325,7 @@ impl Framing {
     }
 }
 
-/// Writes a WebSocket frame; of a large one only what stands before its payload.
+/// Encodes a WebSocket frame. Of a large one only the header; its payload is returned.
 fn frame(outgoing: Outgoing, out: &mut Vec<u8>) -> Option<Frame> {
     let (number, payload) = match outgoing {
         Outgoing::Frame(frame) => (String::new(), frame),
@@ -355,7 +355,7 @@ struct Carrying {
 
 enum Input {
     Frames(Decoder),
-    /// The client has nothing to say here, or broke the rules.
+    /// The client may not send here, or broke the protocol.
     Ignored,
 }
 
@@ -398,7 +398,7 @@ impl Carrying {
             return true;
         }
         paused.store(true, Ordering::Release);
-        // It may have caught up before the flag was up.
+        // The handler may have caught up before the flag was set.
         let may = hub.engine().may_read(*attachment);
         if may {
             paused.store(false, Ordering::Release);
@@ -406,7 +406,7 @@ impl Carrying {
         may
     }
 
-    /// Takes in what the client sent. Says how it closed the connection, if it did.
+    /// Processes bytes of the client. Returns its close frame, if it sent one.
     fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
         let Socket { hub, attachment, framing, .. } = &*self.socket;
         let Input::Frames(decoder) = &mut self.input else { return None };
@@ -445,7 +445,7 @@ impl Carrying {
         closed
     }
 
-    /// The client broke a rule: its line ends, and what it sends from here on is ignored.
+    /// The client broke the protocol: its line ends, and later bytes are ignored.
     fn reject(&mut self, error: FrameError) {
         let Socket { hub, attachment, is_broken, .. } = &*self.socket;
         is_broken.store(true, Ordering::Release);
@@ -458,7 +458,7 @@ impl Carrying {
 fn closed_by_client(code: Option<u16>, reason: &str, is_raw: bool) -> Close {
     match code {
         Some(code) => Close::because(CloseCode::from(code), reason.to_owned()),
-        // The web's number for none (RFC 6455 section 7.1.5).
+        // The number for a close frame without a code (RFC 6455 section 7.1.5).
         None if is_raw => Close::because(CloseCode::Other(1005), String::new()),
         None => CloseCode::Done.into(),
     }

@@ -1,5 +1,5 @@
-//! Hubs and sockets on real threads and real connections: whoever writes, whenever the system takes no more, and however
-//! often a connection breaks, every frame arrives once and in order, and nobody waits for ever.
+//! Hubs and sockets on real threads and real connections: with many writers, full sockets and broken connections, every
+//! frame arrives once and in order, and no thread waits for ever.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -51,7 +51,7 @@ async fn listener() -> TcpListener {
 }
 
 /// A connection and the socket at its host's end, which carries the line.
-async fn connect(hub: &Hub, listener: &TcpListener, seat: Attachment) -> TcpStream {
+async fn connect(hub: &Hub, listener: &TcpListener, attachment: Attachment) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(8 * 1024).expect("a small buffer");
     let address = listener.local_addr().expect("it is bound");
@@ -64,7 +64,7 @@ async fn connect(hub: &Hub, listener: &TcpListener, seat: Attachment) -> TcpStre
         framing,
         place: Box::new(()),
     };
-    tokio::spawn(socket::serve(hub, seat, connection));
+    tokio::spawn(socket::serve(hub, attachment, connection));
     near.expect("it listens")
 }
 
@@ -86,7 +86,7 @@ fn unframed(buffer: &mut Vec<u8>) -> Option<String> {
     Some(text)
 }
 
-/// A client that reads slowly, drops its connection now and then if it can come again, and says something meanwhile.
+/// A client that reads slowly, sends messages, and drops its connection now and then if it can resume.
 struct Client {
     hub: Hub,
     listener: TcpListener,
@@ -107,31 +107,32 @@ enum Read {
 }
 
 impl Client {
-    async fn follow(mut self, mut seat: Attachment) {
+    async fn follow(mut self, mut attachment: Attachment) {
         loop {
-            let stream = connect(&self.hub, &self.listener, seat).await;
+            let stream = connect(&self.hub, &self.listener, attachment).await;
             if self.read_until_lost(stream).await {
                 return;
             }
-            seat = self.hub.resume(self.token, self.last, Caller::from(&visitor())).expect("the line waits");
+            attachment =
+                self.hub.resume(self.token, self.last, Caller::from(&visitor())).expect("the line waits");
         }
     }
 
-    /// Says whether everything has come.
+    /// Returns whether everything has arrived.
     async fn read_until_lost(&mut self, stream: TcpStream) -> bool {
         let (mut read, mut write) = stream.into_split();
-        let (says, mut said) = tokio::sync::mpsc::unbounded_channel::<String>();
+        let (sender, mut outgoing) = tokio::sync::mpsc::unbounded_channel::<String>();
         // It goes on reading while the host does not.
         let writing = tokio::spawn(async move {
-            while let Some(text) = said.recv().await {
+            while let Some(text) = outgoing.recv().await {
                 if write.write_all(&masked(&text)).await.is_err() {
                     return;
                 }
             }
         });
         if !self.is_resumable {
-            let _ = says.send(CONNECT.to_owned());
-            (0..MESSAGES).for_each(|number| drop(says.send(number.to_string())));
+            let _ = sender.send(CONNECT.to_owned());
+            (0..MESSAGES).for_each(|number| drop(sender.send(number.to_string())));
         }
         let mut buffer = Vec::new();
         let mut piece = vec![0; 4096];
@@ -143,7 +144,7 @@ impl Client {
             }
             buffer.extend_from_slice(&piece[..count]);
             while let Some(text) = unframed(&mut buffer) {
-                match self.take_in(&text, &says) {
+                match self.take_in(&text, &sender) {
                     Read::Go => {}
                     Read::Lost => break 'reading false,
                     Read::Done => break 'reading true,
@@ -152,8 +153,8 @@ impl Client {
             tokio::task::yield_now().await;
         };
         if is_done {
-            // What it said may still be on its way.
-            drop(says);
+            // Its messages may not all be sent yet.
+            drop(sender);
             writing.await.expect("writing does not panic");
         } else {
             assert!(self.is_resumable, "a plain line is not lost");
@@ -162,16 +163,16 @@ impl Client {
         is_done
     }
 
-    fn take_in(&mut self, text: &str, says: &tokio::sync::mpsc::UnboundedSender<String>) -> Read {
+    fn take_in(&mut self, text: &str, sender: &tokio::sync::mpsc::UnboundedSender<String>) -> Read {
         let mut frame = text;
         if let Some(welcome) = text.strip_prefix('w').filter(|_| self.is_resumable) {
             let welcome: Welcome = serde_json::from_str(welcome).expect("a welcome");
             assert!(!welcome.lost);
             self.token = welcome.token.parse().expect("a token");
-            let _ = says.send(format!("a{}", self.last));
+            let _ = sender.send(format!("a{}", self.last));
             for number in welcome.received + 1..=MESSAGES + 1 {
                 let envelope = if number == 1 { CONNECT.to_owned() } else { (number - 2).to_string() };
-                let _ = says.send(format!("{number} {envelope}"));
+                let _ = sender.send(format!("{number} {envelope}"));
             }
             return Read::Go;
         }
@@ -184,7 +185,7 @@ impl Client {
             self.last += 1;
             frame = rest;
             if self.last.is_multiple_of(4) || frame.len() > 10_000 {
-                let _ = says.send(format!("a{}", self.last));
+                let _ = sender.send(format!("a{}", self.last));
             }
         }
         if frame.contains("response.done") {
@@ -210,20 +211,20 @@ struct Drained {
 
 impl Drained {
     fn times(&self, line: LineId) -> u64 {
-        self.times.lock().expect("nobody panics").get(&line).copied().unwrap_or(0)
+        self.times.lock().expect("no thread panics").get(&line).copied().unwrap_or(0)
     }
 
     fn wait(&self, line: LineId, before: u64) {
-        let times = self.times.lock().expect("nobody panics");
+        let times = self.times.lock().expect("no thread panics");
         let is_as_before =
             |times: &mut HashMap<LineId, u64>| times.get(&line).copied().unwrap_or(0) == before;
         let (_times, timeout) =
-            self.changed.wait_timeout_while(times, TOO_LONG, is_as_before).expect("nobody panics");
+            self.changed.wait_timeout_while(times, TOO_LONG, is_as_before).expect("no thread panics");
         assert!(!timeout.timed_out(), "{line} is never drained");
     }
 }
 
-/// Says so many frames on each line, in turns, and waits for those that are behind.
+/// Sends frames on each line in turns, and waits for lines that are congested.
 fn write(hub: &Hub, writer: u64, lines: &[LineId], drained: &Drained) {
     let mut dice = Dice(writer);
     for serial in 0..FRAMES {
@@ -242,36 +243,36 @@ fn write(hub: &Hub, writer: u64, lines: &[LineId], drained: &Drained) {
     hub.flush();
 }
 
-/// Hears what clients say, in order: nothing is handled before all that may wait does, so that clients are not read.
-fn hear(hub: &Hub, mailbox: &mpsc::Receiver<LineEvent>) {
+/// Receives the clients' messages, in order. They are acknowledged late, so that clients are not read for a while.
+fn receive(hub: &Hub, mailbox: &mpsc::Receiver<LineEvent>) {
     let mut next: HashMap<LineId, u64> = HashMap::new();
-    let (mut heard, mut unhandled) = (0, Vec::new());
-    while heard < LINES as u64 * MESSAGES {
+    let (mut received, mut unhandled) = (0, Vec::new());
+    while received < LINES as u64 * MESSAGES {
         let first = mailbox.recv_timeout(TOO_LONG).expect("clients are not read any more");
-        for told in [first].into_iter().chain(mailbox.try_iter()) {
-            if let Event::Message { payload: Some(payload), .. } = &told.event {
-                let next = next.entry(told.line).or_default();
-                assert_eq!(payload.get(), next.to_string(), "on {}", told.line);
+        for event in [first].into_iter().chain(mailbox.try_iter()) {
+            if let Event::Message { payload: Some(payload), .. } = &event.event {
+                let next = next.entry(event.line).or_default();
+                assert_eq!(payload.get(), next.to_string(), "on {}", event.line);
                 *next += 1;
-                heard += 1;
+                received += 1;
             }
-            unhandled.push(told);
+            unhandled.push(event);
         }
-        unhandled.drain(..).for_each(|told| hub.acknowledge(&told));
+        unhandled.drain(..).for_each(|event| hub.acknowledge(&event));
     }
 }
 
 fn mailbox(hub: &Hub, drained: &Arc<Drained>) -> (OwnerId, mpsc::Receiver<LineEvent>) {
-    let (tells, told) = mpsc::channel();
+    let (sender, events) = mpsc::channel();
     let drained = drained.clone();
-    let owner = hub.register(move |told: LineEvent| {
-        if let Event::Drained { .. } = told.event {
-            *drained.times.lock().expect("nobody panics").entry(told.line).or_default() += 1;
+    let owner = hub.register(move |event: LineEvent| {
+        if let Event::Drained { .. } = event.event {
+            *drained.times.lock().expect("no thread panics").entry(event.line).or_default() += 1;
             drained.changed.notify_all();
         }
-        let _ = tells.send(told);
+        let _ = sender.send(event);
     });
-    (owner, told)
+    (owner, events)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
@@ -279,13 +280,13 @@ async fn every_frame_arrives_once_and_in_order() {
     let limits = Limits { queue_bytes: 120_000, ..Limits::default() };
     let hub = Hub::new(limits, Handle::current());
     let drained = Arc::new(Drained::default());
-    let (owner, told) = mailbox(&hub, &drained);
+    let (owner, events) = mailbox(&hub, &drained);
     let mut clients = JoinSet::new();
     let mut lines = Vec::new();
     for n in 0..LINES {
         let (line, token) = hub.open(owner, ExchangeId(n as u64), visitor()).expect("there is room");
         let is_resumable = n % 2 == 0;
-        let seat = match is_resumable {
+        let attachment = match is_resumable {
             true => hub.join_resumable(token, Caller::from(&visitor())),
             false => hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())),
         };
@@ -298,7 +299,7 @@ async fn every_frame_arrives_once_and_in_order() {
             last: 0,
             next: HashMap::new(),
         };
-        clients.spawn(client.follow(seat.expect("a new line")));
+        clients.spawn(client.follow(attachment.expect("a new line")));
         lines.push(line);
     }
     let mut threads: Vec<_> = (0..WRITERS)
@@ -307,15 +308,15 @@ async fn every_frame_arrives_once_and_in_order() {
             std::thread::spawn(move || write(&hub, writer, &lines, &drained))
         })
         .collect();
-    let hears = hub.clone();
-    threads.push(std::thread::spawn(move || hear(&hears, &told)));
+    let receiving = hub.clone();
+    threads.push(std::thread::spawn(move || receive(&receiving, &events)));
     let host = hub.clone();
     let all = tokio::task::spawn_blocking(move || {
-        threads.into_iter().for_each(|thread| thread.join().expect("everything was said and heard"));
+        threads.into_iter().for_each(|thread| thread.join().expect("everything was sent and received"));
         lines.iter().for_each(|line| host.deferred_turn().complete(*line));
         host.flush();
     });
-    tokio::time::timeout(2 * TOO_LONG, all).await.expect("everything is said").expect("no panic");
+    tokio::time::timeout(2 * TOO_LONG, all).await.expect("everything is sent").expect("no panic");
     let read = async {
         while let Some(client) = clients.join_next().await {
             client.expect("no client panics")
@@ -327,56 +328,57 @@ async fn every_frame_arrives_once_and_in_order() {
     assert_eq!((stats.dropped, stats.coalesced), (0, 0));
 }
 
-/// Whichever threads they come by. The mailbox gives the second message time to overtake the first.
+/// Even if two threads dispatch them. The mailbox gives the second message time to overtake the first.
 #[tokio::test]
-async fn owners_hear_things_in_the_order_in_which_they_happened() {
+async fn owners_receive_events_in_the_order_in_which_they_happened() {
     let hub = Hub::new(Limits::default(), Handle::current());
-    let (heard, changed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Condvar::new()));
+    let (received, changed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Condvar::new()));
     let (begins, begun) = mpsc::channel();
-    let hears = (heard.clone(), changed.clone());
-    let owner = hub.register(move |told: LineEvent| {
-        let Event::Message { payload: Some(payload), .. } = told.event else { return };
-        let (heard, changed) = &hears;
-        let mut heard = heard.lock().expect("nobody panics");
+    let received_by = (received.clone(), changed.clone());
+    let owner = hub.register(move |event: LineEvent| {
+        let Event::Message { payload: Some(payload), .. } = event.event else { return };
+        let (received, changed) = &received_by;
+        let mut received = received.lock().expect("no thread panics");
         if payload.get() == "1" {
-            begins.send(()).expect("somebody waits");
+            begins.send(()).expect("the test waits");
             let moment = Duration::from_millis(100);
-            (heard, _) = changed.wait_timeout(heard, moment).expect("nobody panics");
+            (received, _) = changed.wait_timeout(received, moment).expect("no thread panics");
         }
-        heard.push(payload.get().to_owned());
+        received.push(payload.get().to_owned());
         changed.notify_all();
     });
     let (_, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
-    let seat = hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())).expect("a new line");
+    let attachment =
+        hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())).expect("a new line");
     let host = hub.clone();
-    let first = std::thread::spawn(move || host.turn().receive(seat, "1"));
-    begun.recv_timeout(TOO_LONG).expect("the first is being told");
-    hub.turn().receive(seat, "2");
+    let first = std::thread::spawn(move || host.turn().receive(attachment, "1"));
+    begun.recv_timeout(TOO_LONG).expect("the first is being dispatched");
+    hub.turn().receive(attachment, "2");
     first.join().expect("no panic");
-    assert_eq!(*heard.lock().expect("nobody panics"), ["1", "2"]);
+    assert_eq!(*received.lock().expect("no thread panics"), ["1", "2"]);
 }
 
-/// The one that has the line came later; the other's handshake took longer.
+/// The newest connection has the line, although the handshake of the one before took longer.
 #[tokio::test]
-async fn a_late_connection_does_not_push_out_the_newest() {
+async fn a_late_connection_does_not_replace_the_newest() {
     let hub = Hub::new(Limits::default(), Handle::current());
     let owner = hub.register(drop);
     let (line, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
     let early = hub.join_resumable(token, Caller::from(&visitor())).expect("a new line");
     hub.turn().receive(early, &format!("1 {CONNECT}"));
-    let mut said = Vec::new();
-    hub.take(early, 1000, &mut said);
-    let welcome = said.iter().find_map(|outgoing| match outgoing {
+    let mut outgoing = Vec::new();
+    hub.take(early, 1000, &mut outgoing);
+    let welcome = outgoing.iter().find_map(|outgoing| match outgoing {
         Outgoing::Control(text) => serde_json::from_str::<Welcome>(&text[1..]).ok(),
         _ => None,
     });
-    let token = welcome.expect("the first thing said").token.parse().expect("a token");
+    let token = welcome.expect("the first frame").token.parse().expect("a token");
     let late = hub.resume(token, 0, Caller::from(&visitor())).expect("the line waits");
     let newest = hub.resume(token, 0, Caller::from(&visitor())).expect("the line waits");
     let listener = listener().await;
     let mut stream = connect(&hub, &listener, newest).await;
-    let mut pushed_out = connect(&hub, &listener, late).await;
-    let end = tokio::time::timeout(TOO_LONG, pushed_out.read_to_end(&mut Vec::new())).await;
+    let mut replaced = connect(&hub, &listener, late).await;
+    let end = tokio::time::timeout(TOO_LONG, replaced.read_to_end(&mut Vec::new())).await;
     assert_eq!(end.expect("it is over").ok(), Some(0));
     hub.send(line, QueuedFrame::new(Priority::Message, "still here"));
     hub.flush();

@@ -14,9 +14,9 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::accepted::Accepted;
 use super::connection_table::ConnectionTable;
 use super::mailbox::{Inbox, Mail};
-use super::pool::Code;
 use super::remote::Remote;
 use super::{Pool, Worker, connection};
+use crate::browser::BrowserFiles;
 use crate::config::Settings;
 use crate::ext::Exchanges;
 use crate::lines::LineEvent;
@@ -111,11 +111,10 @@ impl Thread {
                 return self.remote.end_load(error);
             }
         };
-        let Some(code) = self.remote.code() else { return };
-        let Some(site) = self.load(&code, &isolate, logs_stalls).await else { return };
+        let Some((site, browser)) = self.load(&isolate, logs_stalls).await else { return };
         let Thread { settings, pool, owner, mailbox, load, remote } = self;
         let meter = settings.metrics.as_ref().map(|metrics| metrics.add_worker(id));
-        let (browser, retiring) = (code.browser.clone(), watch::Sender::new(false));
+        let retiring = watch::Sender::new(false);
         let worker =
             Rc::new(Worker { settings, site, browser, meter, owner, isolate, pool, mailbox, retiring });
         let driven = worker.clone();
@@ -153,9 +152,10 @@ impl Thread {
         Isolate::new(project, limits, exchanges, settings.databases.clone(), lost)
     }
 
-    /// Loads the code. `None` if it does not load, or the load was cancelled.
-    async fn load(&self, code: &Code, isolate: &Isolate, logs_stalls: bool) -> Option<Site> {
+    /// Loads the code that the pool chose. `None` if it does not load, or the load was cancelled.
+    async fn load(&self, isolate: &Isolate, logs_stalls: bool) -> Option<(Site, Arc<BrowserFiles>)> {
         let (settings, remote) = (&self.settings, &self.remote);
+        let code = remote.code()?;
         let site = Site {
             routes: code.routes.clone(),
             files: PublicFiles::new(settings.layout.public.as_deref(), settings.files),
@@ -181,7 +181,7 @@ impl Thread {
         let files = isolate.files().into_iter().chain(pages).collect();
         let imports = settings.dev.as_ref().map(|_| isolate.imports()).unwrap_or_default();
         remote.end_load(Loaded { files, is_stuck: false, imports, result });
-        is_loaded.then_some(site)
+        is_loaded.then_some((site, code.browser.clone()))
     }
 }
 

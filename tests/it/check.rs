@@ -262,7 +262,7 @@ fn broken_bindings_are_found_with_their_place() {
             &["page.html:8:13 ", "`empty` has no element"],
             &["page.html:9:13 ", "A list is written"],
             &["page.html:10:12 ", "`onclick` cannot be bound"],
-            &["page.html:10:40 ", "says nothing"],
+            &["page.html:10:40 ", "is empty"],
             &["page.html:11:16 ", "<input> has no content"],
             &["page.html:12:16 ", "<style> cannot be bound"],
         ],
@@ -366,7 +366,7 @@ fn misspelt_file_names_are_found() {
     assert_problems(
         &site,
         &[
-            &["a/handler.sever.js", "passed over", "`handler.server.js`"],
+            &["a/handler.sever.js", "is ignored", "`handler.server.js`"],
             &["b/handlers.ts", "`handler.ts`"],
             &["c/Handler.js", "`handler.js`"],
             &["d/handler.cjs", "`handler.js`"],

@@ -26,8 +26,8 @@
 //! `{"message": payload, ".wq": {"type", "eventID", …}}`.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test has to begin at some time"))]
 #![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test has to begin at some time"))]
 
 mod channel;
 mod close;

@@ -18,7 +18,7 @@ const ASK_AGAIN: [u16; 6] = [1001, 1006, 1011, 1012, 1013, 4003];
 /// How the frames of a line are written to a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Server-sent events with the envelopes of a socket as data, for clients that speak the protocol.
+    /// Server-sent events with the envelopes of a socket as data, for clients of the protocol.
     Envelopes,
     /// Server-sent events named after their frame: `state`, `mutate`, `redirect`, `done`, or a message's type.
     Events,
@@ -181,7 +181,7 @@ mod tests {
         Envelope { kind, event_id: "e-1", ..Default::default() }.encode(Some(payload))
     }
 
-    fn told(format: Format, kind: &str, payload: &str) -> String {
+    fn written(format: Format, kind: &str, payload: &str) -> String {
         let mut out = Vec::new();
         format.frame(&frame(kind, payload), &mut out);
         String::from_utf8(out).unwrap()
@@ -189,23 +189,23 @@ mod tests {
 
     #[test]
     fn frame_as_envelope_is_the_frame() {
-        let told = told(Format::Envelopes, "x", "1");
-        assert_eq!(told, format!("data: {}\n\n", frame("x", "1").as_str()));
+        let text = written(Format::Envelopes, "x", "1");
+        assert_eq!(text, format!("data: {}\n\n", frame("x", "1").as_str()));
     }
 
     #[test]
     fn frame_state_is_its_body() {
         let payload = r#"{"body":{"step":2},"status":200,"headers":{}}"#;
-        let lines = told(Format::Lines, "response.replace", payload);
+        let lines = written(Format::Lines, "response.replace", payload);
         assert_eq!(lines, "{\"event\":\"state\",\"id\":\"e-1\",\"data\":{\"step\":2}}\n");
-        let events = told(Format::Events, "response.replace", payload);
+        let events = written(Format::Events, "response.replace", payload);
         assert_eq!(events, "event: state\nid: e-1\ndata: {\"step\":2}\n\n");
     }
 
     #[test]
-    fn frame_redirect_says_where_to() {
+    fn frame_redirect_has_its_location() {
         let payload = r#"{"body":null,"status":302,"headers":{"location":"/done"}}"#;
-        let lines = told(Format::Lines, "response.replace", payload);
+        let lines = written(Format::Lines, "response.replace", payload);
         assert!(
             lines.contains(r#""event":"redirect""#) && lines.contains(r#""location":"/done""#),
             "{lines}"
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn frame_message_is_the_default_event() {
-        assert_eq!(told(Format::Events, "message", "1"), "id: e-1\ndata: 1\n\n");
+        assert_eq!(written(Format::Events, "message", "1"), "id: e-1\ndata: 1\n\n");
     }
 
     #[test]
@@ -222,20 +222,20 @@ mod tests {
         let listed = r#"{"joins":1,"leaves":1,"events":[{"event":"joins","eventID":"joins-1","message":{"n":1}},
             {"event":"leaves","eventID":"leaves-2"}]}"#;
         assert_eq!(
-            told(Format::Lines, "room:joins-leaves", listed),
+            written(Format::Lines, "room:joins-leaves", listed),
             "{\"event\":\"room:message\",\"id\":\"joins-1\",\"data\":{\"n\":1}}\n\
              {\"event\":\"room:message\",\"id\":\"leaves-2\",\"data\":null}\n"
         );
         let counted = r#"{"joins":99,"leaves":1}"#;
         assert_eq!(
-            told(Format::Events, "room:joins-leaves", counted),
+            written(Format::Events, "room:joins-leaves", counted),
             format!("event: room:joins-leaves\nid: e-1\ndata: {counted}\n\n")
         );
     }
 
     #[test]
     fn frame_line_breaks_cannot_end_a_field() {
-        let told = told(Format::Events, "x\ndata: 2", "[1,\n2]");
-        assert_eq!(told, "event: x data: 2\nid: e-1\ndata: [1, 2]\n\n");
+        let text = written(Format::Events, "x\ndata: 2", "[1,\n2]");
+        assert_eq!(text, "event: x data: 2\nid: e-1\ndata: [1, 2]\n\n");
     }
 }

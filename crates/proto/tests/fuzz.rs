@@ -1,4 +1,4 @@
-//! The fuzz targets over the inputs that are kept in fuzz/corpus/, and over some that are made up.
+//! Runs the fuzz targets over the inputs in fuzz/corpus/ and over random ones.
 
 #![allow(clippy::disallowed_methods, reason = "a history has to begin at some time")]
 
@@ -45,7 +45,7 @@ fn request_head_holds_over_its_corpus() {
     over_corpus("request_head", request_head::check);
 }
 
-/// What requests are made of, and what may be taken for it.
+/// Pieces of requests, and bytes that resemble them.
 fn request_pieces() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
         "(GET|POST) |/[a%.2e\\\\;/]{0,8}| HTTP/1\\.1|\r\n|\n|\r|#|:|Host: |Upgrade: x\r\n",

@@ -33,7 +33,7 @@ pub(super) fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagn
             }
             let page = || meant_page(name).filter(|_| !has_page);
             if let Some(meant) = meant_handler(name).or_else(page) {
-                let message = format!("`{name}` is passed over: no handler and no page has such a name");
+                let message = format!("`{name}` is ignored: no handler and no page has such a name");
                 let help = if names.contains(&meant) {
                     format!("rename or delete it; the folder has a `{meant}` already")
                 } else {

@@ -205,7 +205,7 @@ impl Survey {
         if let Some(real) = other_capitals(&file) {
             let help = format!("write it as \"{}\"", specifier_of(from, &real));
             return Err((
-                failed("the file's name has other capitals, which other systems tell apart"),
+                failed("the file's name differs in case, which matters on other systems"),
                 Some(help),
             ));
         }

@@ -139,16 +139,18 @@ impl Link<'_> {
     }
 }
 
-/// A source file has to contain the name; of `Type::name` and `Type.name()` the last part counts.
+/// A source file has to contain each part of the name, or its path does: `Type::name`, `module::name`, `Type.name()`.
 fn fault_of_name(name: &str, path: &Path) -> Option<String> {
     let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
-    let name = name.trim_end_matches("()").rsplit([':', '.']).next().unwrap_or(name);
     if !SOURCES.contains(&extension) || !root().join(path).exists() {
         return None;
     }
     let source = fs::read_to_string(root().join(path)).expect("a source file");
-    let is_named = source.split(|it: char| !is_of_name(it)).any(|word| word == name);
-    (!is_named).then(|| format!("{} has no `{name}`", path.display()))
+    let is_word_of = |text: &str, word: &str| text.split(|it: char| !is_of_name(it)).any(|it| it == word);
+    let mut parts = name.trim_end_matches("()").split([':', '.']).filter(|part| !part.is_empty());
+    let missing =
+        parts.find(|part| !is_word_of(&source, part) && !is_word_of(&path.to_string_lossy(), part))?;
+    Some(format!("{} has no `{missing}`", path.display()))
 }
 
 /// Code spans that say where a name is: `` `name` in `path` `` and `` `path` (`name`) ``.
@@ -290,5 +292,7 @@ fn a_broken_link_is_found() {
     assert_eq!(faults("`main` in `src/main.rs`; `src/main.rs` (`main`)"), [""; 0]);
     assert_eq!(faults("`gone` in\n`src/main.rs`"), ["src/main.rs has no `gone`"]);
     assert_eq!(faults("`src/main.rs` (`gone`)"), ["src/main.rs has no `gone`"]);
+    assert_eq!(faults("`gone::main` in `src/main.rs`"), ["src/main.rs has no `gone`"]);
+    assert_eq!(faults("`liveline::main` in `src/main.rs`"), [""; 0]);
     assert_eq!(faults("`[a](none.md)`"), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! Whatever handlers, clients and networks do to the engine: a line ends once, numbers leave no gap, nothing is left.
+//! Arbitrary inputs of handlers, clients and networks: a line ends once, numbers leave no gap, nothing is left.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ const SAYS: [&str; 4] = [
 const CLASSES: [Priority; 4] = [Priority::Vital, Priority::State, Priority::Delta, Priority::Message];
 const OVERFLOWS: [Overflow; 3] = [Overflow::Close, Overflow::DropOldest, Overflow::DropNewest];
 
-/// Each input is three bytes: what, to which line, and how.
+/// Each input is three bytes: the kind, the line, and a parameter.
 pub(crate) fn check(data: &[u8]) {
     let Some((first, inputs)) = data.split_first() else { return };
     let mut world = World::new(OVERFLOWS[usize::from(first % 3)]);
@@ -30,19 +30,19 @@ pub(crate) fn check(data: &[u8]) {
     world.end();
 }
 
-/// What is known of a line.
+/// The model of a line.
 #[derive(Default)]
 struct Known {
     is_opened: bool,
     is_closed: bool,
 }
 
-/// What is known of a connection.
+/// The model of a connection.
 struct Connection {
-    seat: Attachment,
+    attachment: Attachment,
     /// The number that its next frame has, if that is known.
     next: Option<u64>,
-    /// The number of the next frame that its client says.
+    /// The number of the next frame of its client.
     says: u64,
 }
 
@@ -112,21 +112,27 @@ impl World {
                     TransportKind::Events,
                     TransportKind::Raw,
                 ];
-                let carrier = carriers[length % 4];
+                let transport = carriers[length % 4];
                 let Some(token) = pick(&self.tokens, which) else { return };
-                if let Ok(seat) = engine.join(token, carrier, Caller::from(&visitor)) {
-                    self.connections.push(Connection { seat, next: Some(1), says: 1 });
+                if let Ok(attachment) = engine.join(token, transport, Caller::from(&visitor)) {
+                    self.connections.push(Connection { attachment, next: Some(1), says: 1 });
                 }
             }
             2 => {
                 let Some(token) = pick(&self.tokens, which) else { return };
-                if let Ok(seat) = engine.resume(token, fresh, u64::from(how % 32), Caller::from(&visitor)) {
-                    self.connections.push(Connection { seat, next: Some(u64::from(how % 32) + 1), says: 1 });
+                if let Ok(attachment) =
+                    engine.resume(token, fresh, u64::from(how % 32), Caller::from(&visitor))
+                {
+                    self.connections.push(Connection {
+                        attachment,
+                        next: Some(u64::from(how % 32) + 1),
+                        says: 1,
+                    });
                 }
             }
             3 => {
-                if let Some(seat) = engine.attach(line, TransportKind::Events) {
-                    self.connections.push(Connection { seat, next: None, says: 1 });
+                if let Some(attachment) = engine.attach(line, TransportKind::Events) {
+                    self.connections.push(Connection { attachment, next: None, says: 1 });
                 }
             }
             4 | 5 => {
@@ -166,35 +172,35 @@ impl World {
         }
     }
 
-    /// What happens at the end of a connection, which may be gone.
+    /// An input of a connection, which may be gone.
     fn at_connection(&mut self, what: u8, which: u8, how: u8) {
         let World { engine, connections, .. } = self;
         let Some(at) = usize::from(which).checked_rem(connections.len()) else { return };
         let connection = &mut connections[at];
-        let seat = connection.seat;
+        let attachment = connection.attachment;
         let said = SAYS[usize::from(how % 4)];
         match (what % 20, how / 4 % 8) {
-            (17, 0) => engine.receive(seat, said),
+            (17, 0) => engine.receive(attachment, said),
             (17, 1) => {
-                // What it confirms, true or not, it may not get.
+                // It acknowledges a frame that it may not have.
                 connection.next = None;
-                engine.receive(seat, &format!("a{}", how / 32));
+                engine.receive(attachment, &format!("a{}", how / 32));
             }
-            (17, 2) => engine.receive(seat, "{"),
-            (17, 3) => engine.receive_raw(seat, Frame::from(said)),
+            (17, 2) => engine.receive(attachment, "{"),
+            (17, 3) => engine.receive_raw(attachment, Frame::from(said)),
             (17, _) => {
-                engine.receive(seat, &format!("{} {said}", connection.says));
+                engine.receive(attachment, &format!("{} {said}", connection.says));
                 connection.says += 1;
             }
-            (18, 0) => engine.disconnected(seat, CloseCode::Abnormal.into()),
-            (18, 1) => engine.disconnected(seat, CloseCode::from(1000 + u16::from(how)).into()),
-            (18, 2) => engine.alive(seat),
-            (18, 3) => engine.reject(seat, CloseCode::TooBig.into()),
+            (18, 0) => engine.disconnected(attachment, CloseCode::Abnormal.into()),
+            (18, 1) => engine.disconnected(attachment, CloseCode::from(1000 + u16::from(how)).into()),
+            (18, 2) => engine.alive(attachment),
+            (18, 3) => engine.reject(attachment, CloseCode::TooBig.into()),
             _ => {
                 let mut out = Vec::new();
-                let take = engine.take(seat, usize::from(how) * 8, &mut out);
+                let take = engine.take(attachment, usize::from(how) * 8, &mut out);
                 if take == Take::Idle {
-                    engine.written(seat);
+                    engine.written(attachment);
                 }
                 out.iter().for_each(|outgoing| connection.took(outgoing));
             }

@@ -1,4 +1,4 @@
-//! Any text is an envelope or none, with or without a number in front.
+//! Decoding any text returns an envelope or an error, with or without a number in front.
 
 use liveline_proto::{Incoming, Numbered};
 

@@ -1,4 +1,4 @@
-//! However a client's bytes are cut, the decoder says the same, and no message is longer than it may be.
+//! However a client's bytes are cut, the decoder returns the same, and no message is over the limit.
 
 use std::ops::ControlFlow;
 
@@ -6,7 +6,7 @@ use liveline_proto::websocket::{Decoder, FrameError, Received};
 
 const LIMIT: usize = 1000;
 
-/// The first byte says how the others are cut.
+/// The first byte is the length of the pieces.
 pub(crate) fn check(data: &[u8]) {
     let Some((cut, bytes)) = data.split_first() else { return };
     let whole = read(bytes, bytes.len().max(1));

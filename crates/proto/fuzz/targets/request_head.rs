@@ -1,13 +1,13 @@
-//! However a client's bytes are cut, the second look at its requests comes to the same; what it lets through reads the
-//! same when it is looked at again; and what passes for a host or a path is one to whoever makes an address of it.
+//! However a client's bytes are cut, the guard decides the same; bytes that it passes are decided the same once more; and
+//! a host or path that it accepts is one for a URL parser.
 
 use liveline_proto::http1::{Framing, Unreadable, is_host, is_resolved};
 use url::Url;
 
-/// Requests of a connection that are asked about.
+/// How many requests of a connection are checked.
 const REQUESTS: usize = 8;
 
-/// The first byte says how the others are cut.
+/// The first byte is the length of the pieces.
 pub(crate) fn check(data: &[u8]) {
     let Some((cut, bytes)) = data.split_first() else { return };
     let whole = follow(bytes, bytes.len().max(1));
@@ -16,7 +16,7 @@ pub(crate) fn check(data: &[u8]) {
         assert_eq!((cut.unreadable, cut.is_broken), (whole.unreadable, whole.is_broken));
     }
     assert!(whole.kept.len() <= bytes.len());
-    // Single bytes hold no whole chunks to put together.
+    // Single bytes have no whole chunks to merge.
     assert!(bytes.starts_with(&follow(bytes, 1).kept));
     let again = follow(&whole.kept, whole.kept.len().max(1));
     assert!(!again.is_broken);

@@ -1,9 +1,9 @@
 //! Announcements of members that joined or left a channel, in few frames.
 //!
 //! ```text
-//!  all:   joins and leaves since the channel began      ...|xxxxxxxxxxxxxxx|
-//!  told:  those that were announced                        ▲        ▲
-//!  since: where a membership that is newer begins          told     since
+//!  all:       joins and leaves since the channel began      ...|xxxxxxxxxxxxxxx|
+//!  announced: those that members were informed of         ▲        ▲
+//!  since: where a newer membership begins         announced     since
 //! ```
 //!
 //! A quiet channel announces a change at once. A busy one collects changes and announces them in one frame for each
@@ -92,8 +92,8 @@ impl Count {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     all: Count,
-    told: Count,
-    /// The changes after `told`, in order; empty if they are too many to be listed.
+    announced: Count,
+    /// The changes after `announced`, in order; empty if they are too many to be listed.
     listed: Vec<Change>,
     listed_bytes: usize,
     /// The line of the last one.
@@ -139,7 +139,7 @@ impl Changes {
 
     /// Whether there are changes to announce.
     pub(super) fn is_pending(&self) -> bool {
-        self.all != self.told
+        self.all != self.announced
     }
 
     /// When a channel with this many lines may announce its changes.
@@ -150,14 +150,14 @@ impl Changes {
 
     /// All pending changes are announced.
     pub(super) fn settle(&mut self, lines: usize, now: Instant) {
-        self.told = self.all;
+        self.announced = self.all;
         (self.listed, self.listed_bytes) = (Vec::new(), 0);
         self.next = Some(self.next.map_or(now, |next| next.max(now)) + window(lines));
     }
 
     /// Whether all that is pending is listed.
     fn is_listed(&self) -> bool {
-        self.listed.len() as u64 == self.all.since(self.told).sum()
+        self.listed.len() as u64 == self.all.since(self.announced).sum()
     }
 }
 
@@ -206,9 +206,9 @@ impl<'a> Notices<'a> {
 
     /// The announcement for a membership that began at `since`; none if all changes happened before.
     pub(super) fn after(&mut self, since: Count) -> Option<Notice> {
-        let Changes { all, told, .. } = *self.changes;
-        let since = if since.sum() > told.sum() { since } else { told };
-        let skipped = since.since(told).sum();
+        let Changes { all, announced, .. } = *self.changes;
+        let since = if since.sum() > announced.sum() { since } else { announced };
+        let skipped = since.since(announced).sum();
         if since == all {
             return None;
         }
@@ -284,7 +284,7 @@ mod tests {
     }
 
     /// Type and id of an announcement, and its message.
-    fn told(changes: &Changes, since: Count) -> Option<(String, Value)> {
+    fn announcement(changes: &Changes, since: Count) -> Option<(String, Value)> {
         let (room, account) = ("room".parse().unwrap(), Account::default());
         let notice = Notices::new(&room, &account, changes, 5).after(since)?;
         let frame: Value = serde_json::from_str(notice.frame.frame().as_str()).unwrap();
@@ -303,8 +303,8 @@ mod tests {
     #[test]
     fn one_change_is_a_message() {
         let changes = joins(7..8);
-        assert_eq!(told(&changes, Count::default()), single("joins-7", json!("7")));
-        assert_eq!(told(&changes, changes.so_far()), None);
+        assert_eq!(announcement(&changes, Count::default()), single("joins-7", json!("7")));
+        assert_eq!(announcement(&changes, changes.so_far()), None);
     }
 
     #[test]
@@ -318,12 +318,12 @@ mod tests {
             json!({ "event": "leaves", "eventID": "leaves-9", "message": "9" }),
             json!({ "event": "joins", "eventID": "joins-2" }),
         ];
-        assert_eq!(told(&changes, after_two), single("joins-2", Value::Null));
+        assert_eq!(announcement(&changes, after_two), single("joins-2", Value::Null));
         let wanted = json!({ "joins": 1, "leaves": 1, "events": events });
-        assert_eq!(told(&changes, after_one), several(wanted));
+        assert_eq!(announcement(&changes, after_one), several(wanted));
         events.insert(0, json!({ "event": "joins", "eventID": "joins-1", "message": "1" }));
         let wanted = json!({ "joins": 2, "leaves": 1, "events": events });
-        assert_eq!(told(&changes, Count::default()), several(wanted));
+        assert_eq!(announcement(&changes, Count::default()), several(wanted));
     }
 
     #[test]
@@ -331,20 +331,23 @@ mod tests {
         let mut changes = joins(0..40);
         let since = changes.so_far();
         changes.add(change(Kind::Leaves, 3), 1);
-        assert_eq!(told(&changes, Count::default()), several(json!({ "joins": 40, "leaves": 1 })));
-        assert_eq!(told(&changes, since), several(json!({ "joins": 0, "leaves": 1 })));
+        assert_eq!(announcement(&changes, Count::default()), several(json!({ "joins": 40, "leaves": 1 })));
+        assert_eq!(announcement(&changes, since), several(json!({ "joins": 0, "leaves": 1 })));
         changes.settle(40, Instant::now());
         changes.add(change(Kind::Leaves, 4), 1);
-        assert_eq!(told(&changes, Count::default()), single("leaves-4", json!("4")));
+        assert_eq!(announcement(&changes, Count::default()), single("leaves-4", json!("4")));
     }
 
     #[test]
     fn few_changes_are_numbers_in_a_large_channel() {
         let mut changes = Changes::default();
         (0..3).for_each(|member| changes.add(change(Kind::Joins, member), 10_000));
-        assert_eq!(told(&changes, Count::default()).unwrap().1["events"].as_array().map(Vec::len), Some(3));
+        assert_eq!(
+            announcement(&changes, Count::default()).unwrap().1["events"].as_array().map(Vec::len),
+            Some(3)
+        );
         changes.add(change(Kind::Joins, 3), 10_000);
-        assert_eq!(told(&changes, Count::default()), several(json!({ "joins": 4, "leaves": 0 })));
+        assert_eq!(announcement(&changes, Count::default()), several(json!({ "joins": 4, "leaves": 0 })));
     }
 
     #[test]
@@ -353,9 +356,9 @@ mod tests {
         let large = |member| Change { payload: payload.clone(), ..change(Kind::Joins, member) };
         let mut changes = Changes::default();
         changes.add(large(1), 1);
-        assert_eq!(told(&changes, Count::default()).unwrap().0, "room:message joins-1");
+        assert_eq!(announcement(&changes, Count::default()).unwrap().0, "room:message joins-1");
         changes.add(large(2), 1);
-        assert_eq!(told(&changes, Count::default()), several(json!({ "joins": 2, "leaves": 0 })));
+        assert_eq!(announcement(&changes, Count::default()), several(json!({ "joins": 2, "leaves": 0 })));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// Encodes the frame around `payload`. `None` leaves the key out, which is how the protocol says `undefined`.
+    /// Encodes the frame around `payload`. `None` leaves the key out, which means `undefined`.
     pub fn encode(&self, payload: Option<&RawValue>) -> Frame {
         let Envelope { kind, event_id, live, bubbles, ports } = *self;
         let meta = Meta { r#type: kind.into(), event_id: event_id.into(), live, bubbles, ports };

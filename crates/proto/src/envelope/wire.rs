@@ -18,7 +18,7 @@ pub(crate) struct Wire<'a> {
     pub ping: Option<Cow<'a, str>>,
 }
 
-/// What an envelope has besides its payload. [`Envelope`](crate::Envelope) says what the fields mean.
+/// What an envelope has besides its payload. The fields are those of [`Envelope`](crate::Envelope).
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Meta<'a> {
     #[serde(borrow, default = "default_type")]

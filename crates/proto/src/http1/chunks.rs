@@ -85,9 +85,9 @@ pub(super) struct Merged {
 
 /// Merges the whole small chunks at the beginning of `bytes` into one chunk, in place, if there are several.
 pub(super) fn merge(bytes: &mut [u8], extensions: &mut Extensions) -> Merged {
-    let mut said = *extensions;
+    let mut counted = *extensions;
     let (mut data, mut read, mut count) = (Vec::new(), 0, 0);
-    while let Some((chunk, length)) = small_chunk(&bytes[read..], &mut said) {
+    while let Some((chunk, length)) = small_chunk(&bytes[read..], &mut counted) {
         data.extend_from_slice(chunk);
         read += length;
         count += 1;
@@ -96,7 +96,7 @@ pub(super) fn merge(bytes: &mut [u8], extensions: &mut Extensions) -> Merged {
         // A single chunk stays as it is.
         return Merged::default();
     }
-    *extensions = said;
+    *extensions = counted;
     let line = format!("{:x}\r\n", data.len());
     let mut kept = 0;
     for part in [line.as_bytes(), &data, b"\r\n"] {
@@ -110,14 +110,14 @@ pub(super) fn merge(bytes: &mut [u8], extensions: &mut Extensions) -> Merged {
 /// The data of a small chunk that is complete, and its length with its lines.
 fn small_chunk<'b>(bytes: &'b [u8], extensions: &mut Extensions) -> Option<(&'b [u8], usize)> {
     let end = memchr::memchr(b'\n', &bytes[..bytes.len().min(LINE_BYTES)])?;
-    let mut said = *extensions;
+    let mut counted = *extensions;
     let size =
-        size(bytes[..end].strip_suffix(b"\r")?, &mut said).filter(|size| (1..=SMALL).contains(size))?;
+        size(bytes[..end].strip_suffix(b"\r")?, &mut counted).filter(|size| (1..=SMALL).contains(size))?;
     let (data, rest) = bytes[end + 1..].split_at_checked(size as usize)?;
     if !rest.starts_with(b"\r\n") {
         return None;
     }
-    *extensions = said;
+    *extensions = counted;
     Some((data, end + 1 + data.len() + 2))
 }
 

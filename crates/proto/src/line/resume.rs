@@ -10,7 +10,7 @@ const ACK_EVERY: u64 = 16;
 /// What a line keeps so that its client can resume.
 #[derive(Debug)]
 pub(super) struct Resume {
-    /// Names the line, as the newest welcome said.
+    /// Names the line; the newest welcome has it.
     token: Token,
     /// The token before, valid until the client shows that it has the newest.
     previous: Option<Token>,
@@ -20,8 +20,8 @@ pub(super) struct Resume {
     acknowledged: u64,
     /// The welcome was not yet sent on this connection.
     owes_welcome: bool,
-    /// Frames after this number were dropped before the client had them. The next welcome says so, unless the client has a
-    /// later frame.
+    /// Frames after this number were dropped before the client had them. The next welcome announces it, unless the client has
+    /// a later frame.
     lost: Option<u64>,
 }
 
@@ -119,7 +119,7 @@ impl Resume {
             let welcome = Welcome {
                 token: self.token.to_string(),
                 window: limits.resume_window.as_millis() as u64,
-                ping: pings.then(|| limits.ping_interval.as_millis() as u64),
+                ping: pings.then_some(limits.ping_interval.as_millis() as u64),
                 received: self.received,
                 lost: self.lost.is_some(),
             };

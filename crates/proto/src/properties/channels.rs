@@ -1,5 +1,5 @@
-//! Random histories of lines in channels, against a model that is too simple to be wrong: it tells every member of every
-//! other's coming and going at once, in a frame each.
+//! Random histories of lines in channels, against a simple model: it announces every member that joins or leaves to
+//! every other at once, in a frame each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -20,16 +20,16 @@ enum Step {
     Open(usize, bool),
     Enter(usize, usize),
     Leave(usize, usize),
-    /// It leaves and enters so often that a while passes until others are told.
-    Storm(usize, usize),
-    Say(usize, usize),
+    /// It leaves and enters so often that the channel collects the changes.
+    Churn(usize, usize),
+    Message(usize, usize),
     Post(usize),
     Complete(usize),
-    SocketClosed(usize),
+    Disconnect(usize),
     Cut(usize),
-    /// After so much time that everything was told.
+    /// After a second, when all changes are announced.
     Read(usize),
-    /// So many milliseconds.
+    /// In milliseconds.
     Wait(u64),
 }
 
@@ -40,11 +40,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..SESSIONS.len(), prop::bool::weighted(0.8)).prop_map(|(it, joined)| Step::Open(it, joined)),
         8 => both.clone().prop_map(|(line, channel)| Step::Enter(line, channel)),
         3 => both.clone().prop_map(|(line, channel)| Step::Leave(line, channel)),
-        3 => both.clone().prop_map(|(line, channel)| Step::Storm(line, channel)),
-        10 => both.prop_map(|(line, channel)| Step::Say(line, channel)),
+        3 => both.clone().prop_map(|(line, channel)| Step::Churn(line, channel)),
+        10 => both.prop_map(|(line, channel)| Step::Message(line, channel)),
         1 => (0..CHANNELS.len()).prop_map(Step::Post),
         1 => line.clone().prop_map(Step::Complete),
-        1 => line.clone().prop_map(Step::SocketClosed),
+        1 => line.clone().prop_map(Step::Disconnect),
         1 => line.clone().prop_map(Step::Cut),
         4 => line.prop_map(Step::Read),
         3 => (0u64..30).prop_map(Step::Wait),
@@ -52,7 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..120)
 }
 
-/// What the model knows of one line.
+/// The model of one line.
 struct Known {
     id: LineId,
     session: Option<&'static str>,
@@ -71,11 +71,11 @@ struct Expected {
     /// Its type and id.
     name: String,
     tells_of_member: bool,
-    /// The line left the channel, perhaps before this was told.
+    /// The line left the channel, perhaps before this was announced.
     may_be_missing: bool,
 }
 
-/// Who is in which channel: the lines of each member, by its number.
+/// The members of each channel: their lines, by the member's number.
 #[derive(Default)]
 struct Model {
     channels: [BTreeMap<u64, BTreeSet<usize>>; 2],
@@ -87,8 +87,8 @@ impl Model {
         self.channels[channel].iter().find(|(_, lines)| lines.contains(&line)).map(|(member, _)| *member)
     }
 
-    /// Tells the others what `kind` of message, and its id.
-    fn tell_others(&self, channel: usize, member: u64, frame: (&str, &str), known: &mut [Known]) {
+    /// Adds a frame of a type and an id to what the other members expect.
+    fn announce(&self, channel: usize, member: u64, frame: (&str, &str), known: &mut [Known]) {
         let tells_of_member = frame.1.starts_with("joins-") || frame.1.starts_with("leaves-");
         for (_, lines) in self.channels[channel].iter().filter(|(other, _)| **other != member) {
             for line in lines {
@@ -115,7 +115,7 @@ impl Model {
         let member = self.next_member;
         self.next_member += 1;
         self.channels[channel].insert(member, BTreeSet::from([line]));
-        self.tell_others(channel, member, ("message", &format!("joins-{member}")), known);
+        self.announce(channel, member, ("message", &format!("joins-{member}")), known);
     }
 
     fn leave(&mut self, channel: usize, line: usize, known: &mut [Known]) {
@@ -123,14 +123,14 @@ impl Model {
         let lines = self.channels[channel].get_mut(&member).unwrap();
         lines.remove(&line);
         known[line].entered.retain(|entered| *entered != channel);
-        // What was said after something was told after it.
+        // Frames that were sent later are expected later.
         let of_channel = known[line].expected.iter_mut().filter(|expected| expected.channel == channel);
         for expected in of_channel.rev().take_while(|expected| expected.tells_of_member) {
             expected.may_be_missing = true;
         }
         if lines.is_empty() {
             self.channels[channel].remove(&member);
-            self.tell_others(channel, member, ("message", &format!("leaves-{member}")), known);
+            self.announce(channel, member, ("message", &format!("leaves-{member}")), known);
         }
     }
 
@@ -198,14 +198,14 @@ fn entry() -> JoinOptions {
 }
 
 fn engine(queue_bytes: usize) -> Engine {
-    // Nothing ends because time passes.
+    // No line ends because time passes.
     let (join_window, close_grace) = (Duration::from_secs(9999), Duration::from_secs(9999));
     Engine::new(Limits { queue_bytes, join_window, close_grace, ..Limits::default() }, Instant::now())
 }
 
 proptest! {
     #[test]
-    fn channels_any_history_reaches_members_and_nobody_else(steps in steps()) {
+    fn channels_any_history_reaches_members_and_no_other_line(steps in steps()) {
         let mut engine = engine(1 << 20);
         let mut now = Instant::now();
         let (mut model, mut known) = (Model::default(), Vec::<Known>::new());
@@ -229,10 +229,10 @@ proptest! {
                     engine.leave(known[line].id, &channels[channel]);
                     model.leave(channel, line, &mut known);
                 },
-                Step::Storm(line, channel) => if let Some(line) = at(line, &known) {
+                Step::Churn(line, channel) => if let Some(line) = at(line, &known) {
                     storms += 1;
                     if storms % 2 == 0 {
-                        // So that what is told can be listed.
+                        // Few changes, so that an announcement lists them.
                         now += Duration::from_secs(1);
                         engine.at(now).tick();
                     }
@@ -243,27 +243,27 @@ proptest! {
                         model.enter(channel, line, &mut known);
                     }
                 },
-                Step::Say(line, channel) => if let Some(line) = at(line, &known) {
+                Step::Message(line, channel) => if let Some(line) = at(line, &known) {
                     known[line].said += 1;
                     let kind = format!("{}:message", CHANNELS[channel]);
                     let event_id = format!("{line}-{}", known[line].said);
                     let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"{event_id}"}}}}"#);
                     engine.receive(engine.attachment(known[line].id), &text);
                     if let Some(member) = model.member(channel, line).filter(|_| known[line].joined) {
-                        model.tell_others(channel, member, ("message", &event_id), &mut known);
+                        model.announce(channel, member, ("message", &event_id), &mut known);
                     }
                 },
                 Step::Post(channel) => {
                     let kind = format!("{}:news", CHANNELS[channel]);
                     let envelope = Envelope { kind: &kind, event_id: "n", ..Default::default() };
                     engine.post(&channels[channel], &envelope.encode(None));
-                    model.tell_others(channel, u64::MAX, ("news", "n"), &mut known);
+                    model.announce(channel, u64::MAX, ("news", "n"), &mut known);
                 }
                 Step::Complete(line) => if let Some(line) = at(line, &known) {
                     engine.complete(known[line].id);
                     model.end(line, &mut known);
                 },
-                Step::SocketClosed(line) => if let Some(line) = at(line, &known) {
+                Step::Disconnect(line) => if let Some(line) = at(line, &known) {
                     engine.disconnected(engine.attachment(known[line].id), CloseCode::Abnormal.into());
                     known[line].expected.clear();
                     model.end(line, &mut known);
@@ -303,7 +303,7 @@ proptest! {
         prop_assert!(engine.is_empty(), "nothing is left when all lines are gone");
     }
 
-    /// Members that are too slow are cut, which tells the others, some of whom are too slow in turn.
+    /// Members that are too slow are cut. That is announced to the others, some of which are then too slow, too.
     #[test]
     fn channels_with_slow_members_leave_nothing_behind(
         sessions in prop::collection::vec(0..SESSIONS.len(), 1..20),

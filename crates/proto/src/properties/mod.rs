@@ -1,7 +1,7 @@
-//! Random histories of the engine, checked against what must always hold.
+//! Random histories of the engine, checked against rules that always hold.
 
 mod channels;
-mod crowds;
+mod large_channels;
 mod resume;
 
 use std::time::{Duration, Instant};
@@ -26,13 +26,13 @@ enum Step {
     Open,
     Join(usize),
     Connect(usize),
-    Say(usize),
+    Message(usize),
     Garbage(usize),
     Send(usize),
     Finish(usize),
     Cut(usize),
-    Heard(usize),
-    SocketClosed(usize),
+    Acknowledge(usize),
+    Disconnect(usize),
     Write(usize),
     Wait(u64),
 }
@@ -43,26 +43,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Open),
         4 => line.clone().prop_map(Step::Join),
         4 => line.clone().prop_map(Step::Connect),
-        2 => line.clone().prop_map(Step::Say),
+        2 => line.clone().prop_map(Step::Message),
         1 => line.clone().prop_map(Step::Garbage),
         8 => line.clone().prop_map(Step::Send),
         2 => line.clone().prop_map(Step::Finish),
         1 => line.clone().prop_map(Step::Cut),
-        2 => line.clone().prop_map(Step::Heard),
-        1 => line.clone().prop_map(Step::SocketClosed),
+        2 => line.clone().prop_map(Step::Acknowledge),
+        1 => line.clone().prop_map(Step::Disconnect),
         6 => line.prop_map(Step::Write),
         1 => (0u64..40).prop_map(Step::Wait),
     ];
     proptest::collection::vec(step, 0..200)
 }
 
-/// What the model knows of one line.
+/// The model of one line.
 struct Known {
     id: LineId,
     token: Token,
     sent: u32,
     read: u32,
-    told_closed: u32,
+    closed_events: u32,
     finished: bool,
     gone: bool,
 }
@@ -83,7 +83,7 @@ proptest! {
                     let opening = Opening { owner: OwnerId(0), exchange, visitor: visitor(), token };
                     let id = engine.open(opening).unwrap();
                     if known.len() < 200 {
-                        known.push(Known { id, token, sent: 0, read: 0, told_closed: 0, finished: false, gone: false });
+                        known.push(Known { id, token, sent: 0, read: 0, closed_events: 0, finished: false, gone: false });
                     }
                 }
                 Step::Join(i) => if let Some(i) = at(i, &known) {
@@ -92,7 +92,7 @@ proptest! {
                 Step::Connect(i) => if let Some(i) = at(i, &known) {
                     engine.receive(engine.attachment(known[i].id), CONNECT);
                 },
-                Step::Say(i) => if let Some(i) = at(i, &known) {
+                Step::Message(i) => if let Some(i) = at(i, &known) {
                     engine.receive(engine.attachment(known[i].id), "\"hello\"");
                 },
                 Step::Garbage(i) => if let Some(i) = at(i, &known) {
@@ -110,10 +110,10 @@ proptest! {
                 Step::Cut(i) => if let Some(i) = at(i, &known) {
                     engine.cut(known[i].id, CloseCode::Restart.into());
                 },
-                Step::Heard(i) => if let Some(i) = at(i, &known) {
+                Step::Acknowledge(i) => if let Some(i) = at(i, &known) {
                     engine.acknowledge(known[i].id, 7);
                 },
-                Step::SocketClosed(i) => if let Some(i) = at(i, &known) {
+                Step::Disconnect(i) => if let Some(i) = at(i, &known) {
                     engine.disconnected(engine.attachment(known[i].id), CloseCode::Abnormal.into());
                 },
                 Step::Write(i) => if let Some(i) = at(i, &known) {
@@ -140,10 +140,10 @@ proptest! {
             for action in engine.actions() {
                 if let Action::Dispatch { exchange, event, .. } = action {
                     let line = &mut known[exchange.0 as usize];
-                    prop_assert_eq!(line.told_closed, 0, "nothing follows the end");
+                    prop_assert_eq!(line.closed_events, 0, "nothing follows the end");
                     if let Event::Closed(_) = event {
                         prop_assert!(!line.finished, "a handler that finished is not told");
-                        line.told_closed += 1;
+                        line.closed_events += 1;
                     }
                 }
             }
@@ -153,7 +153,7 @@ proptest! {
             }
         }
 
-        // Whatever happened: once every socket is gone and time has passed, nothing is left.
+        // Once every connection is gone and time has passed, nothing is left.
         for line in &known {
             engine.disconnected(engine.attachment(line.id), CloseCode::Abnormal.into());
         }

@@ -1,5 +1,5 @@
 //! Random histories of a line of `liveline.v1`: its handler, its client, and the network between them, which loses
-//! what is under way and breaks without a word. Time is simulated.
+//! frames and breaks without notice. Time is simulated.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,34 +11,34 @@ use crate::*;
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
 const LONGEST: usize = 300;
 
-/// What is vital may wait besides the budget: that the line is open, and that it is done.
+/// Bytes of vital frames, which may wait beyond the budget: `opened` and `response.done`.
 const VITAL: usize = 600;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// The handler says something so long.
+    /// The handler sends a message of this length.
     Message(usize),
-    /// The handler's state changes: it says how, or all of it.
+    /// The handler's state changes: it sends a delta, or the whole state.
     Change(usize),
     State(usize),
-    /// The handler looks at what happened.
+    /// The handler processes its events.
     Handle,
     Complete,
-    /// The host gives up the line.
+    /// The host cuts the line.
     Cut,
-    /// The client says something.
-    Say,
-    /// The host writes about so many bytes.
+    /// The client sends a message.
+    ClientMessage,
+    /// The host writes about this many bytes.
     Write(usize),
-    /// So many frames reach the client.
+    /// This many frames reach the client.
     Read(usize),
-    /// So many frames reach the host.
+    /// This many frames reach the host.
     Arrive(usize),
-    /// The connection breaks, with all that is under way. Whether the host hears of it.
+    /// The connection breaks and loses all frames on it. The flag: whether the host notices.
     Lose(bool),
     /// The client connects, again if it has a connection.
     Connect,
-    /// The host hears of all connections that broke.
+    /// The host notices all connections that broke.
     Notice,
     Wait(u64),
 }
@@ -51,7 +51,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => Just(Step::Handle),
         1 => prop::bool::weighted(0.05).prop_map(|end| if end { Step::Complete } else { Step::Handle }),
         1 => prop::bool::weighted(0.05).prop_map(|end| if end { Step::Cut } else { Step::Handle }),
-        6 => Just(Step::Say),
+        6 => Just(Step::ClientMessage),
         12 => (1usize..2000).prop_map(Step::Write),
         12 => (1usize..20).prop_map(Step::Read),
         8 => (1usize..20).prop_map(Step::Arrive),
@@ -77,22 +77,22 @@ enum Up {
     Close(Close),
 }
 
-/// A connection. One that is broken carries nothing, whatever either side believes.
+/// A connection. A broken one carries nothing, even if a side has not noticed.
 struct Link {
-    seat: Attachment,
+    attachment: Attachment,
     down: VecDeque<Down>,
     up: VecDeque<Up>,
     is_broken: bool,
     is_welcomed: bool,
 }
 
-/// What the handler's side knows.
+/// The state of the handler.
 #[derive(Default)]
 struct Handler {
     mailbox: VecDeque<Event>,
     serial: u64,
     version: u64,
-    /// Frames that the engine took from it, which are all until the line ends.
+    /// Frames that the engine accepted: all of them until the line ends.
     accepted: u64,
     messages: u64,
     heard: u64,
@@ -101,16 +101,16 @@ struct Handler {
     is_closed: bool,
 }
 
-/// What the client knows.
+/// The state of the client.
 #[derive(Default)]
 struct Client {
     token: Option<Token>,
     is_connected: bool,
-    /// The number of the last frame that it has, and of the last that it said.
+    /// The number of the last frame that it has, and of the last one that it sent.
     last: u64,
     said: u64,
     unconfirmed: u32,
-    /// What it may have to say again.
+    /// Frames that it may have to send again.
     kept: VecDeque<(u64, String)>,
     may_jump: bool,
     losses: u32,
@@ -129,9 +129,9 @@ struct Sim {
     id: LineId,
     handler: Handler,
     client: Client,
-    /// The newest connection, until the host knows that it is gone.
+    /// The newest connection, until the host notices that it is gone.
     link: Option<Link>,
-    /// Connections that the host does not know to be gone.
+    /// Broken connections that the host has not noticed.
     ghosts: Vec<Attachment>,
     expected: Stats,
 }
@@ -142,7 +142,7 @@ impl Sim {
         let mut engine = Engine::new(limits.clone(), now);
         let (owner, exchange) = (OwnerId(0), ExchangeId(0));
         let id = engine.open(Opening { owner, exchange, visitor: visitor(), token: token(0) }).unwrap();
-        let seat = engine.attachment(id);
+        let attachment = engine.attachment(id);
         let mut sim = Sim {
             engine,
             limits,
@@ -151,12 +151,12 @@ impl Sim {
             handler: Handler::default(),
             client: Client::default(),
             link: None,
-            ghosts: vec![seat],
+            ghosts: vec![attachment],
             expected: Stats { opened: 1, ..Stats::default() },
         };
-        let carrier = TransportKind::Resumable(token(1));
-        let seat = sim.engine.join(token(0), carrier, Caller::from(&visitor())).expect("it is new");
-        sim.connected(seat);
+        let transport = TransportKind::Resumable(token(1));
+        let attachment = sim.engine.join(token(0), transport, Caller::from(&visitor())).expect("it is new");
+        sim.connected(attachment);
         sim
     }
 
@@ -179,7 +179,7 @@ impl Sim {
                 self.engine.complete(self.id);
             }
             Step::Cut => self.engine.cut(self.id, CloseCode::Restart.into()),
-            Step::Say => self.say(),
+            Step::ClientMessage => self.client_message(),
             Step::Write(bytes) => {
                 self.write(bytes);
             }
@@ -197,7 +197,7 @@ impl Sim {
                 self.client.is_connected = false;
                 if let Some(link) = &mut self.link {
                     link.is_broken = true;
-                    self.ghosts.push(link.seat);
+                    self.ghosts.push(link.attachment);
                 }
                 if is_noticed {
                     self.notice()?;
@@ -218,7 +218,7 @@ impl Sim {
         Ok(())
     }
 
-    /// What the engine asks for goes to the handler's mailbox.
+    /// The engine's actions go to the handler's mailbox.
     fn sort_out(&mut self) -> Result<(), TestCaseError> {
         for action in self.engine.actions() {
             let Action::Dispatch { event, .. } = action else { continue };
@@ -234,11 +234,11 @@ impl Sim {
 
     // -- the handler -----------------------------------------------------------------------------------------
 
-    fn send(&mut self, class: Priority, kind: &str, version: u64, length: usize) -> bool {
+    fn send(&mut self, priority: Priority, kind: &str, version: u64, length: usize) -> bool {
         let is_over = self.handler.is_closed || self.handler.is_finished;
         self.handler.serial += 1;
         let text = format!("{kind} {} {version} {}", self.handler.serial, "x".repeat(length));
-        self.engine.send(self.id, QueuedFrame::new(class, text));
+        self.engine.send(self.id, QueuedFrame::new(priority, text));
         self.handler.accepted += u64::from(!is_over);
         !is_over
     }
@@ -270,11 +270,11 @@ impl Sim {
 
     // -- the host's end of the connection ------------------------------------------------------------------------
 
-    /// Says whether there was something.
+    /// Returns whether there was something.
     fn write(&mut self, bytes: usize) -> bool {
         let Some(link) = &mut self.link else { return false };
         let mut out = Vec::new();
-        let take = self.engine.take(link.seat, bytes, &mut out);
+        let take = self.engine.take(link.attachment, bytes, &mut out);
         self.expected.frames_out += out.len() as u64;
         self.expected.bytes_out += out.iter().map(Outgoing::payload_len).sum::<usize>() as u64;
         let mut frames: VecDeque<_> = out
@@ -290,7 +290,7 @@ impl Sim {
             })
             .collect();
         match &take {
-            Take::Idle => self.engine.written(link.seat),
+            Take::Idle => self.engine.written(link.attachment),
             Take::Some => {}
             Take::Close(close) => frames.push_back(Down::Close(close.clone())),
             Take::Gone => frames.push_back(Down::Dropped),
@@ -301,33 +301,33 @@ impl Sim {
         !matches!(take, Take::Idle | Take::Gone)
     }
 
-    /// Says whether there was something.
+    /// Returns whether there was something.
     fn arrive(&mut self) -> bool {
         let Some(link) = self.link.as_mut().filter(|link| !link.is_broken) else { return false };
-        if !self.engine.may_read(link.seat) {
+        if !self.engine.may_read(link.attachment) {
             return false;
         }
         let Some(up) = link.up.pop_front() else { return false };
         match up {
             Up::Text(text) => {
-                if self.engine.is_current(link.seat) {
+                if self.engine.is_current(link.attachment) {
                     self.expected.frames_in += 1;
                     self.expected.bytes_in += text.len() as u64;
                 }
-                self.engine.receive(link.seat, &text);
+                self.engine.receive(link.attachment, &text);
             }
-            Up::Pong => self.engine.alive(link.seat),
-            Up::Close(close) => self.engine.disconnected(link.seat, close),
+            Up::Pong => self.engine.alive(link.attachment),
+            Up::Close(close) => self.engine.disconnected(link.attachment, close),
         }
         true
     }
 
-    /// The host hears of connections that are gone, some of which have long been replaced.
+    /// The host notices connections that are gone, some of which were replaced long ago.
     fn notice(&mut self) -> Result<(), TestCaseError> {
-        for seat in std::mem::take(&mut self.ghosts) {
-            self.engine.disconnected(seat, CloseCode::Abnormal.into());
-            self.engine.receive(seat, "99 \"late\"");
-            let take = self.engine.take(seat, 1, &mut Vec::new());
+        for attachment in std::mem::take(&mut self.ghosts) {
+            self.engine.disconnected(attachment, CloseCode::Abnormal.into());
+            self.engine.receive(attachment, "99 \"late\"");
+            let take = self.engine.take(attachment, 1, &mut Vec::new());
             prop_assert_eq!(take, Take::Gone);
         }
         Ok(())
@@ -339,16 +339,16 @@ impl Sim {
         if self.client.end.is_some() {
             return Ok(());
         }
-        // The first token is good until a welcome says another.
+        // The first token is valid until a welcome has another.
         let known = self.client.token.unwrap_or(token(0));
         if let Some(old) = self.link.take() {
-            self.ghosts.push(old.seat);
+            self.ghosts.push(old.attachment);
         }
         let fresh = token(self.expected.resumed + 2);
         match self.engine.resume(known, fresh, self.client.last, Caller::from(&visitor())) {
-            Ok(seat) => {
+            Ok(attachment) => {
                 self.expected.resumed += 1;
-                self.connected(seat);
+                self.connected(attachment);
             }
             Err(error) => {
                 prop_assert_eq!(error, JoinError::Unknown);
@@ -360,22 +360,22 @@ impl Sim {
         Ok(())
     }
 
-    fn connected(&mut self, seat: Attachment) {
+    fn connected(&mut self, attachment: Attachment) {
         let (down, up) = Default::default();
-        self.link = Some(Link { seat, down, up, is_broken: false, is_welcomed: false });
+        self.link = Some(Link { attachment, down, up, is_broken: false, is_welcomed: false });
         self.client.is_connected = true;
     }
 
-    fn say(&mut self) {
+    fn client_message(&mut self) {
         if self.client.said == 0 || self.client.end.is_some() {
             return;
         }
         let number = self.client.said;
-        self.speak(format!(r#"{{"message":{number},".wq":{{"type":"message","eventID":"e"}}}}"#));
+        self.send_up(format!(r#"{{"message":{number},".wq":{{"type":"message","eventID":"e"}}}}"#));
     }
 
-    /// A frame of the client's, which goes out now or later.
-    fn speak(&mut self, envelope: String) {
+    /// A frame of the client, which is sent now or after the next welcome.
+    fn send_up(&mut self, envelope: String) {
         self.client.said += 1;
         let text = format!("{} {envelope}", self.client.said);
         self.client.kept.push_back((self.client.said, text.clone()));
@@ -388,7 +388,7 @@ impl Sim {
         }
     }
 
-    /// Says whether there was something.
+    /// Returns whether there was something.
     fn read(&mut self) -> Result<bool, TestCaseError> {
         let Some(link) = self.link.as_mut().filter(|_| self.client.is_connected) else { return Ok(false) };
         let Some(down) = link.down.pop_front() else { return Ok(false) };
@@ -407,7 +407,7 @@ impl Sim {
                     prop_assert!(!std::mem::replace(&mut link.is_welcomed, true), "once, and first");
                     self.welcomed(serde_json::from_str(welcome).unwrap())?;
                 } else if let Some(number) = text.strip_prefix('a') {
-                    self.confirmed(number.parse().unwrap())?;
+                    self.acknowledged(number.parse().unwrap())?;
                 } else {
                     prop_assert!(link.is_welcomed);
                     self.take_in(&text)?;
@@ -421,18 +421,18 @@ impl Sim {
         self.client.token = Some(welcome.token.parse().unwrap());
         self.client.may_jump = welcome.lost;
         self.client.losses += u32::from(welcome.lost);
-        self.confirmed(welcome.received)?;
+        self.acknowledged(welcome.received)?;
         self.up(Up::Text(format!("a{}", self.client.last)));
         for (_, text) in self.client.kept.clone() {
             self.up(Up::Text(text));
         }
         if self.client.said == 0 {
-            self.speak(CONNECT.to_owned());
+            self.send_up(CONNECT.to_owned());
         }
         Ok(())
     }
 
-    fn confirmed(&mut self, number: u64) -> Result<(), TestCaseError> {
+    fn acknowledged(&mut self, number: u64) -> Result<(), TestCaseError> {
         prop_assert!(number <= self.client.said, "the host has what was never said");
         self.client.kept.retain(|(kept, _)| *kept > number);
         Ok(())
@@ -477,7 +477,7 @@ impl Sim {
 
     // -- the end -----------------------------------------------------------------------------------------------------
 
-    /// From here on all goes well, until nobody has anything to say.
+    /// From here on nothing breaks, until neither side has anything to send.
     fn calm_down(&mut self) -> Result<(), TestCaseError> {
         loop {
             let mut is_moving = self.client.end.is_none() && !self.client.is_connected;
@@ -512,7 +512,7 @@ impl Sim {
         let accounted = client.seen + stats.dropped + stats.coalesced;
         prop_assert_eq!(client.version, handler.version, "the client has the state");
         prop_assert_eq!(handler.heard + 1, client.said, "the handler has heard everything");
-        // What is outrun may have arrived before.
+        // Frames that were outrun may have arrived before.
         prop_assert!(accounted == handler.accepted || (client.losses > 0 && accounted >= handler.accepted));
         if self.limits.overflow == Overflow::Close && client.losses == 0 {
             prop_assert_eq!(client.messages, handler.messages, "no message is missing");
@@ -548,7 +548,7 @@ fn token(number: u64) -> Token {
 
 proptest! {
     #[test]
-    fn resume_any_history_is_as_if_nothing_had_happened(
+    fn resume_any_history_loses_and_repeats_nothing(
         steps in steps(),
         queue_bytes in 500usize..4000,
         overflow in prop::sample::select(vec![Overflow::Close, Overflow::DropOldest, Overflow::DropNewest]),

@@ -68,27 +68,27 @@ mod tests {
     #[test]
     fn due_comes_in_order_and_never_early() {
         let origin = Instant::now();
-        let mut wheel = Deadlines::new(origin);
+        let mut deadlines = Deadlines::new(origin);
         let (mut one, mut two) = (0, 0);
-        wheel.file(LineId(1), origin + Duration::from_millis(120), &mut one);
-        wheel.file(LineId(2), origin + Duration::from_millis(10), &mut two);
-        assert_eq!(wheel.next(), Some(origin + TICK));
-        assert_eq!(wheel.due(origin + Duration::from_millis(49)), None);
-        assert_eq!(wheel.due(origin + Duration::from_millis(50)), Some((1, vec![LineId(2)])));
-        assert_eq!(wheel.due(origin + Duration::from_millis(149)), None);
-        assert_eq!(wheel.due(origin + Duration::from_millis(150)), Some((3, vec![LineId(1)])));
-        assert_eq!(wheel.next(), None);
+        deadlines.file(LineId(1), origin + Duration::from_millis(120), &mut one);
+        deadlines.file(LineId(2), origin + Duration::from_millis(10), &mut two);
+        assert_eq!(deadlines.next(), Some(origin + TICK));
+        assert_eq!(deadlines.due(origin + Duration::from_millis(49)), None);
+        assert_eq!(deadlines.due(origin + Duration::from_millis(50)), Some((1, vec![LineId(2)])));
+        assert_eq!(deadlines.due(origin + Duration::from_millis(149)), None);
+        assert_eq!(deadlines.due(origin + Duration::from_millis(150)), Some((3, vec![LineId(1)])));
+        assert_eq!(deadlines.next(), None);
     }
 
     #[test]
     fn file_later_stays_and_earlier_moves() {
         let origin = Instant::now();
-        let mut wheel = Deadlines::new(origin);
+        let mut deadlines = Deadlines::new(origin);
         let mut filed = 0;
-        wheel.file(LineId(1), origin + TICK * 4, &mut filed);
-        wheel.file(LineId(1), origin + TICK * 9, &mut filed);
-        assert_eq!((filed, wheel.buckets.len()), (4, 1));
-        wheel.file(LineId(1), origin + TICK * 2, &mut filed);
-        assert_eq!((filed, wheel.next()), (2, Some(origin + TICK * 2)));
+        deadlines.file(LineId(1), origin + TICK * 4, &mut filed);
+        deadlines.file(LineId(1), origin + TICK * 9, &mut filed);
+        assert_eq!((filed, deadlines.buckets.len()), (4, 1));
+        deadlines.file(LineId(1), origin + TICK * 2, &mut filed);
+        assert_eq!((filed, deadlines.next()), (2, Some(origin + TICK * 2)));
     }
 }

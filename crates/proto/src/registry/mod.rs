@@ -49,7 +49,7 @@ pub struct Opening {
     pub owner: OwnerId,
     /// The exchange that goes live.
     pub exchange: ExchangeId,
-    /// Who made the request; nobody else may join.
+    /// Who made the request. No other client may join.
     pub visitor: Visitor,
     /// Fresh random bits, which name the line to its client.
     pub token: Token,
@@ -253,7 +253,7 @@ impl Engine {
 
     /// Time has passed: ends lines whose time is over, sends pings and collected announcements.
     pub fn tick(&mut self) {
-        self.recently_closed.forget(self.now);
+        self.recently_closed.expire(self.now);
         let (mut expired, most) = (0, MAX_EXPIRATIONS * self.lines.len());
         while let Some((filed, due)) = self.deadlines.due(self.now) {
             for id in due {

@@ -82,39 +82,39 @@ mod tests {
 
     #[test]
     fn admit_until_the_limit_of_each() {
-        let mut crowd = LineQuota::new(1, 2);
+        let mut quota = LineQuota::new(1, 2);
         let (ann, bob) = (visitor(Some("ann"), "10.0.0.1"), visitor(Some("bob"), "10.0.0.1"));
-        assert!(crowd.admit(&ann));
-        assert!(!crowd.admit(&ann), "one per session");
-        assert!(crowd.admit(&bob));
-        assert!(!crowd.admit(&visitor(None, "10.0.0.1")), "two per address");
-        assert!(crowd.admit(&visitor(None, "10.0.0.2")));
-        crowd.leave(&ann);
-        assert!(crowd.admit(&visitor(None, "10.0.0.1")));
+        assert!(quota.admit(&ann));
+        assert!(!quota.admit(&ann), "one per session");
+        assert!(quota.admit(&bob));
+        assert!(!quota.admit(&visitor(None, "10.0.0.1")), "two per address");
+        assert!(quota.admit(&visitor(None, "10.0.0.2")));
+        quota.leave(&ann);
+        assert!(quota.admit(&visitor(None, "10.0.0.1")));
     }
 
     #[test]
     fn admit_a_network_of_addresses_as_one() {
-        let mut crowd = LineQuota::new(9, 1);
-        assert!(crowd.admit(&visitor(None, "2001:db8::1")));
-        assert!(!crowd.admit(&visitor(None, "2001:db8::2")));
-        crowd.leave(&visitor(None, "2001:db8::3"));
-        assert!(crowd.is_empty());
+        let mut quota = LineQuota::new(9, 1);
+        assert!(quota.admit(&visitor(None, "2001:db8::1")));
+        assert!(!quota.admit(&visitor(None, "2001:db8::2")));
+        quota.leave(&visitor(None, "2001:db8::3"));
+        assert!(quota.is_empty());
     }
 
     #[test]
     fn admit_ipv4_visitors_of_an_ipv6_socket_one_by_one() {
-        let mut crowd = LineQuota::new(9, 1);
-        assert!(crowd.admit(&visitor(None, "::ffff:192.0.2.1")));
-        assert!(crowd.admit(&visitor(None, "::ffff:192.0.2.2")));
-        assert!(!crowd.admit(&visitor(None, "192.0.2.2")));
+        let mut quota = LineQuota::new(9, 1);
+        assert!(quota.admit(&visitor(None, "::ffff:192.0.2.1")));
+        assert!(quota.admit(&visitor(None, "::ffff:192.0.2.2")));
+        assert!(!quota.admit(&visitor(None, "192.0.2.2")));
     }
 
     #[test]
     fn admit_any_number_without_a_limit() {
-        let mut crowd = LineQuota::new(0, 0);
-        assert!((0..3).all(|_| crowd.admit(&visitor(Some("ann"), "10.0.0.1"))));
-        crowd.leave(&visitor(Some("ann"), "10.0.0.1"));
-        assert!(crowd.is_empty(), "nothing is counted");
+        let mut quota = LineQuota::new(0, 0);
+        assert!((0..3).all(|_| quota.admit(&visitor(Some("ann"), "10.0.0.1"))));
+        quota.leave(&visitor(Some("ann"), "10.0.0.1"));
+        assert!(quota.is_empty(), "nothing is counted");
     }
 }

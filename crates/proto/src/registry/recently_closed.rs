@@ -1,4 +1,4 @@
-//! Event streams that ended a moment ago: a POST that was on its way then is answered without an error.
+//! Event streams that closed a moment ago: a POST that was on its way then is answered without an error.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -12,7 +12,7 @@ const MAX_REMEMBERED: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct RecentlyClosed {
     visitors: HashMap<Token, Visitor>,
-    /// In the order in which they ended and will be dropped.
+    /// In the order in which they closed and will be dropped.
     order: VecDeque<(Instant, Token)>,
 }
 
@@ -34,7 +34,7 @@ impl RecentlyClosed {
     }
 
     /// Drops those whose time is over.
-    pub(super) fn forget(&mut self, now: Instant) {
+    pub(super) fn expire(&mut self, now: Instant) {
         while let Some((_, token)) = self.order.pop_front_if(|(until, _)| *until <= now) {
             self.visitors.remove(&token);
         }
@@ -58,22 +58,22 @@ mod tests {
 
     #[test]
     fn remember_for_a_while() {
-        let (mut ended, now) = (RecentlyClosed::default(), Instant::now());
+        let (mut closed, now) = (RecentlyClosed::default(), Instant::now());
         let until = now + Duration::from_secs(5);
-        ended.remember(Token([1; 16]), visitor(), until);
-        ended.forget(now);
-        assert_eq!((ended.visitor(&Token([1; 16])), ended.deadline()), (Some(&visitor()), Some(until)));
-        ended.forget(until);
-        assert_eq!((ended.visitor(&Token([1; 16])), ended.deadline()), (None, None));
+        closed.remember(Token([1; 16]), visitor(), until);
+        closed.expire(now);
+        assert_eq!((closed.visitor(&Token([1; 16])), closed.deadline()), (Some(&visitor()), Some(until)));
+        closed.expire(until);
+        assert_eq!((closed.visitor(&Token([1; 16])), closed.deadline()), (None, None));
     }
 
     #[test]
-    fn remember_so_many() {
-        let (mut ended, until) = (RecentlyClosed::default(), Instant::now());
+    fn remember_at_most_the_limit() {
+        let (mut closed, until) = (RecentlyClosed::default(), Instant::now());
         for n in 0..=MAX_REMEMBERED as u128 {
-            ended.remember(Token(n.to_be_bytes()), visitor(), until);
+            closed.remember(Token(n.to_be_bytes()), visitor(), until);
         }
-        assert_eq!((ended.visitors.len(), ended.order.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
-        assert_eq!(ended.visitor(&Token([0; 16])), None);
+        assert_eq!((closed.visitors.len(), closed.order.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
+        assert_eq!(closed.visitor(&Token([0; 16])), None);
     }
 }

@@ -19,7 +19,7 @@ fn visitor() -> Visitor {
     Visitor { session: None, address: [127, 0, 0, 1].into() }
 }
 
-/// A visitor whose lines nobody else may join.
+/// A visitor whose lines no other session may join.
 fn of_session(session: &str) -> Visitor {
     Visitor { session: Some(session.to_owned()), ..visitor() }
 }
@@ -71,7 +71,7 @@ impl World {
         (world, id)
     }
 
-    /// A raw socket that its handler hears.
+    /// A raw socket that its handler accepted.
     fn raw() -> (World, LineId) {
         let (mut world, id) = World::new();
         world.engine.attach(id, TransportKind::Raw);
@@ -89,7 +89,7 @@ impl World {
         frames.iter().map(text_of).collect()
     }
 
-    fn told(&mut self) -> Vec<String> {
+    fn dispatched(&mut self) -> Vec<String> {
         let events = self.engine.actions().filter_map(|action| match action {
             Action::Dispatch { event: Event::Closed(close), .. } => {
                 Some(format!("closed {}", close.code.number()))
@@ -117,7 +117,7 @@ fn joining_unknown_token_is_refused() {
 }
 
 #[test]
-fn sending_after_the_end_is_told_so_for_a_while() {
+fn sending_after_the_end_has_an_error_of_its_own_for_a_while() {
     let (mut world, id) = World::of(of_session("ann"));
     world.join(TOKEN, TransportKind::Events, Caller::from(&of_session("ann"))).unwrap();
     world.engine.disconnected(world.engine.attachment(id), CloseCode::Abnormal.into());
@@ -160,7 +160,7 @@ fn joined_second_join_is_refused() {
 }
 
 #[test]
-fn joined_by_events_the_token_sends_and_joins_no_more() {
+fn joined_by_events_the_token_sends_and_no_longer_joins() {
     let (mut world, id) = World::new();
     assert_eq!(world.engine.sender(TOKEN, Caller::from(&visitor())), Err(JoinError::Unknown));
     world.join(TOKEN, TransportKind::Events, Caller::from(&visitor())).unwrap();
@@ -180,11 +180,11 @@ fn attached_writes_at_once() {
 }
 
 #[test]
-fn joining_window_over_tells_and_removes() {
+fn joining_window_over_dispatches_and_removes() {
     let (mut world, _) = World::new();
     let at = world.engine.next_deadline().unwrap();
     world.engine.at(at).tick();
-    assert_eq!(world.told(), ["closed 1001"]);
+    assert_eq!(world.dispatched(), ["closed 1001"]);
     assert!(world.engine.is_empty());
     assert_eq!(world.join(TOKEN, TransportKind::Socket, Caller::from(&visitor())), Err(JoinError::Unknown));
 }
@@ -214,7 +214,7 @@ fn open_complete_writes_done_then_closes() {
         "the close was given out"
     );
     world.engine.disconnected(world.engine.attachment(id), CloseCode::Done.into());
-    assert!(world.told().is_empty(), "the handler knows that it finished");
+    assert!(world.dispatched().is_empty(), "the handler knows that it finished");
     assert!(world.engine.is_empty());
 }
 
@@ -233,7 +233,7 @@ fn open_overfull_queue_closes_too_slow() {
     for _ in 0..11 {
         world.send(id, &"x".repeat(100));
     }
-    assert_eq!(world.told(), ["closed 1013"]);
+    assert_eq!(world.dispatched(), ["closed 1013"]);
     assert_eq!(
         world.engine.take(world.engine.attachment(id), 9, &mut Vec::new()),
         Take::Close(CloseCode::TooSlow.into())
@@ -241,46 +241,50 @@ fn open_overfull_queue_closes_too_slow() {
 }
 
 #[test]
-fn joining_overfull_queue_tells_the_code_to_who_joins() {
-    for carrier in [TransportKind::Socket, TransportKind::Resumable(Token([1; 16])), TransportKind::Events] {
+fn joining_overfull_queue_sends_the_code_to_a_client_that_joins() {
+    for transport in [TransportKind::Socket, TransportKind::Resumable(Token([1; 16])), TransportKind::Events]
+    {
         let (mut world, id) = World::new();
         for _ in 0..3 {
             world.send(id, &"x".repeat(400));
         }
-        assert_eq!(world.told(), ["closed 1013"]);
+        assert_eq!(world.dispatched(), ["closed 1013"]);
 
-        let seat = world.join(TOKEN, carrier, Caller::from(&visitor())).expect("it is joined once");
-        assert_eq!(world.engine.take(seat, 1 << 20, &mut Vec::new()), Take::Close(CloseCode::TooSlow.into()));
-        world.engine.receive(seat, CONNECT);
-        world.engine.disconnected(seat, CloseCode::TooSlow.into());
-        assert_eq!(world.told(), [""; 0], "its owner was told before");
+        let attachment = world.join(TOKEN, transport, Caller::from(&visitor())).expect("it is joined once");
+        assert_eq!(
+            world.engine.take(attachment, 1 << 20, &mut Vec::new()),
+            Take::Close(CloseCode::TooSlow.into())
+        );
+        world.engine.receive(attachment, CONNECT);
+        world.engine.disconnected(attachment, CloseCode::TooSlow.into());
+        assert_eq!(world.dispatched(), [""; 0], "its owner was told before");
         assert!(world.engine.is_empty());
     }
 }
 
 #[test]
-fn joining_cut_is_forgotten_after_the_window() {
+fn joining_cut_is_removed_after_the_window() {
     let (mut world, id) = World::new();
     world.engine.cut(id, CloseCode::IsolateLost.into());
-    assert_eq!(world.told(), ["closed 1011"]);
+    assert_eq!(world.dispatched(), ["closed 1011"]);
     assert!(!world.engine.is_empty());
 
     world.now += limits().join_window;
     world.engine.at(world.now).tick();
-    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.dispatched(), [""; 0]);
     assert!(world.engine.is_empty());
 }
 
 #[test]
-fn joining_when_the_server_stops_is_forgotten_at_once() {
+fn joining_when_the_server_stops_is_removed_at_once() {
     let (mut world, _) = World::new();
     world.engine.cut_all(CloseCode::Restart);
-    assert_eq!(world.told(), ["closed 1012"]);
+    assert_eq!(world.dispatched(), ["closed 1012"]);
     assert!(world.engine.is_empty());
 }
 
 #[test]
-fn open_done_is_told_once_and_messages_go_on() {
+fn open_done_is_sent_once_and_messages_go_on() {
     let (mut world, id) = World::open();
     world.engine.done(id);
     world.engine.done(id);
@@ -295,21 +299,21 @@ fn open_done_is_told_once_and_messages_go_on() {
 fn open_garbage_closes_unsupported() {
     let (mut world, id) = World::open();
     world.engine.receive(world.engine.attachment(id), "garbage");
-    assert_eq!(world.told(), ["closed 1003"]);
+    assert_eq!(world.dispatched(), ["closed 1003"]);
 }
 
 #[test]
-fn open_reserved_type_is_not_told() {
+fn open_reserved_type_is_not_dispatched() {
     let (mut world, id) = World::open();
     for kind in ["response.done", "x.mutate", "close"] {
         let text = format!(r#"{{"message":[],".wq":{{"type":"{kind}","eventID":"e"}}}}"#);
         world.engine.receive(world.engine.attachment(id), &text);
     }
-    assert!(world.told().is_empty());
+    assert!(world.dispatched().is_empty());
 }
 
 #[test]
-fn open_unheard_messages_stop_reading() {
+fn open_unacknowledged_messages_stop_reading() {
     let (mut world, id) = World::open();
     let text = format!("\"{}\"", "x".repeat(600));
     world.engine.receive(world.engine.attachment(id), &text);
@@ -330,56 +334,56 @@ fn raw_is_not_read_until_its_handler_accepts() {
 }
 
 #[test]
-fn raw_that_breaks_the_rules_is_cut_when_its_messages_are_heard() {
+fn raw_that_breaks_a_rule_is_cut_when_its_messages_are_acknowledged() {
     let (mut world, id) = World::raw();
-    let seat = world.engine.attachment(id);
-    world.engine.receive_raw(seat, "one".into());
-    world.engine.reject(seat, CloseCode::Policy.into());
-    assert_eq!(world.told(), ["data"]);
+    let attachment = world.engine.attachment(id);
+    world.engine.receive_raw(attachment, "one".into());
+    world.engine.reject(attachment, CloseCode::Policy.into());
+    assert_eq!(world.dispatched(), ["data"]);
     world.send(id, "answer");
     assert_eq!(world.written(id), ["answer"]);
     world.engine.acknowledge(id, FRAME_COST + 3);
-    assert_eq!(world.told(), ["closed 1008"]);
-    let take = world.engine.take(seat, 100, &mut Vec::new());
+    assert_eq!(world.dispatched(), ["closed 1008"]);
+    let take = world.engine.take(attachment, 100, &mut Vec::new());
     assert_eq!(take, Take::Close(CloseCode::Policy.into()));
 }
 
 #[test]
-fn raw_that_breaks_the_rules_ends_after_the_last_of_its_messages() {
+fn raw_that_breaks_a_rule_ends_after_the_last_of_its_messages() {
     let (mut world, id) = World::raw();
     let attachment = world.engine.attachment(id);
     world.engine.receive_raw(attachment, "one".into());
     world.engine.receive_raw(attachment, "two".into());
     world.engine.reject(attachment, CloseCode::Policy.into());
-    assert_eq!(world.told(), ["data", "data"]);
+    assert_eq!(world.dispatched(), ["data", "data"]);
     world.engine.acknowledge(id, FRAME_COST + 3);
-    assert!(world.told().is_empty(), "the second message is not handled yet");
+    assert!(world.dispatched().is_empty(), "the second message is not handled yet");
     world.send(id, "answer");
     assert_eq!(world.written(id), ["answer"]);
     world.engine.acknowledge(id, FRAME_COST + 3);
-    assert_eq!(world.told(), ["closed 1008"]);
+    assert_eq!(world.dispatched(), ["closed 1008"]);
 }
 
 #[test]
-fn raw_that_breaks_the_rules_at_first_is_cut_at_once() {
+fn raw_that_breaks_a_rule_at_first_is_cut_at_once() {
     let (mut world, id) = World::raw();
     world.engine.reject(world.engine.attachment(id), CloseCode::Policy.into());
-    assert_eq!(world.told(), ["closed 1008"]);
+    assert_eq!(world.dispatched(), ["closed 1008"]);
 }
 
 #[test]
-fn open_socket_lost_tells() {
+fn open_socket_lost_dispatches() {
     let (mut world, id) = World::open();
     world.engine.disconnected(world.engine.attachment(id), CloseCode::Abnormal.into());
-    assert_eq!(world.told(), ["closed 1006"]);
+    assert_eq!(world.dispatched(), ["closed 1006"]);
     assert!(world.engine.is_empty());
 }
 
 #[test]
-fn open_cut_all_tells() {
+fn open_cut_all_dispatches() {
     let (mut world, _) = World::open();
     world.engine.cut_all(CloseCode::Restart);
-    assert_eq!(world.told(), ["closed 1012"]);
+    assert_eq!(world.dispatched(), ["closed 1012"]);
 }
 
 #[test]
@@ -409,34 +413,34 @@ fn enter(world: &mut World, id: LineId, entry: JoinOptions) {
     world.engine.enter(id, "room:7".parse().unwrap(), entry);
 }
 
-fn says(world: &mut World, id: LineId, kind: &str) {
+fn receives(world: &mut World, id: LineId, kind: &str) {
     let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"e"}}}}"#);
     world.engine.receive(world.engine.attachment(id), &text);
 }
 
 #[test]
-fn entered_message_is_relayed_and_told_to_nobody() {
+fn entered_message_is_relayed_and_not_dispatched() {
     let (mut world, a) = World::open();
     let b = second(&mut world, Token([8; 16]));
     enter(&mut world, a, JoinOptions::default());
     enter(&mut world, b, JoinOptions::default());
-    says(&mut world, a, "room:7:message");
+    receives(&mut world, a, "room:7:message");
     assert!(world.written(b)[0].contains(r#""type":"room:7:message","eventID":"e""#));
-    assert!(world.written(a).is_empty() && world.told().is_empty());
+    assert!(world.written(a).is_empty() && world.dispatched().is_empty());
     for kind in ["room:7:response.done", "room:7:x.mutate", "room:7:leaves", "room:7:"] {
-        says(&mut world, a, kind);
+        receives(&mut world, a, kind);
     }
-    assert!(world.written(b).is_empty() && world.told().is_empty());
+    assert!(world.written(b).is_empty() && world.dispatched().is_empty());
 }
 
 #[test]
-fn entered_decisions_count_as_unheard() {
+fn entered_decisions_count_as_in_flight() {
     let (mut world, id) = World::open();
     enter(&mut world, id, JoinOptions { decides: true, ..JoinOptions::default() });
     for _ in 0..8 {
-        says(&mut world, id, "room:7:message");
+        receives(&mut world, id, "room:7:message");
     }
-    assert_eq!(world.told(), ["message"; 8]);
+    assert_eq!(world.dispatched(), ["message"; 8]);
     assert!(!world.engine.may_read(world.engine.attachment(id)));
 }
 

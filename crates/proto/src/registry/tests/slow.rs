@@ -1,14 +1,14 @@
-//! What waits for clients that do not read or do not come, who may have how many lines, and what is counted.
+//! Queues of clients that do not read or do not join, quotas, and statistics.
 
 use super::resume::{Pair, welcome};
 use super::*;
 
-/// What a message of 122 letters counts for is a quarter of the queue.
+/// A message that counts for a quarter of the queue.
 fn message(letter: &str) -> String {
     letter.repeat(250 - FRAME_COST)
 }
 
-/// A line whose client reads without numbers, under a policy.
+/// A line without numbers, with a policy for overflow.
 fn plain(overflow: Overflow) -> (World, LineId) {
     let (mut world, id) = World::open();
     world.engine.limits.overflow = overflow;
@@ -20,10 +20,10 @@ fn first_letters(frames: &[String]) -> String {
 }
 
 #[test]
-fn full_close_says_why() {
+fn full_close_has_its_code() {
     let (mut world, id) = plain(Overflow::Close);
     "abcde".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
-    assert_eq!(world.told(), ["closed 1013"]);
+    assert_eq!(world.dispatched(), ["closed 1013"]);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn changes_for_a_slow_client_become_one_state() {
     pair.send(Priority::Message, "message");
     "abcdef".chars().for_each(|letter| pair.send(Priority::Delta, &message(&letter.to_string())));
     assert_eq!(pair.taken(), ["2 message"], "half of the queue is not for changes");
-    assert_eq!(pair.world.told(), ["drained true"]);
+    assert_eq!(pair.world.dispatched(), ["drained true"]);
     pair.send(Priority::Delta, "still of a state that the client does not have");
     assert_eq!(pair.world.engine.stats().coalesced, 7);
     pair.world.engine.refreshed(pair.id);
@@ -83,7 +83,7 @@ fn changes_may_use_half_of_the_queue() {
 }
 
 #[test]
-fn full_what_is_vital_stays() {
+fn full_vital_frames_stay() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let (mut world, id) = plain(overflow);
         world.engine.receive(world.engine.attachment(id), CONNECT);
@@ -95,27 +95,27 @@ fn full_what_is_vital_stays() {
 }
 
 #[test]
-fn full_before_the_client_listened_it_is_let_in() {
+fn full_before_the_client_listened_it_still_opens() {
     let (mut world, id) = World::new();
     world.join(TOKEN, TransportKind::Socket, Caller::from(&visitor())).unwrap();
     "abcd".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
     world.engine.receive(world.engine.attachment(id), CONNECT);
     assert_eq!(world.written(id).len(), 5);
-    assert!(world.told().is_empty());
+    assert!(world.dispatched().is_empty());
 }
 
 #[test]
-fn answers_that_nobody_reads_are_not_piled_up() {
+fn unread_answers_do_not_pile_up() {
     let (mut world, id) = World::open();
     for _ in 0..10 {
         world.engine.receive(world.engine.attachment(id), CONNECT);
     }
-    assert_eq!(world.told(), ["closed 1008"]);
+    assert_eq!(world.dispatched(), ["closed 1008"]);
 }
 
-/// A client that reads all and confirms nothing.
+/// A client that reads everything and acknowledges nothing.
 #[test]
-fn unconfirmed_frames_stay_within_the_queue() {
+fn unacknowledged_frames_stay_within_the_queue() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let mut pair = Pair::open(limits());
         pair.world.engine.limits.overflow = overflow;
@@ -123,35 +123,35 @@ fn unconfirmed_frames_stay_within_the_queue() {
             pair.send(Priority::Message, &message("m"));
             pair.send(Priority::State, &message("S"));
             pair.taken();
-            // The handler does what it is asked to.
-            if pair.world.told().contains(&"drained true".to_owned()) {
+            // The handler sends the state in full.
+            if pair.world.dispatched().contains(&"drained true".to_owned()) {
                 pair.world.engine.refreshed(pair.id);
                 pair.send(Priority::State, &message("S"));
             }
             let kept = pair.world.engine.kept_bytes(pair.id);
             assert!(kept <= 1000, "{kept} bytes");
         }
-        assert!(pair.taken().is_empty() && pair.world.told().is_empty());
+        assert!(pair.taken().is_empty() && pair.world.dispatched().is_empty());
         pair.raw("a5");
         let actions: Vec<Action> = pair.world.engine.actions().collect();
         assert!(matches!(actions[..], [Action::Wake(_)]));
         assert!(pair.taken().is_empty());
-        assert_eq!(pair.world.told(), ["drained true"], "now there is room");
+        assert_eq!(pair.world.dispatched(), ["drained true"], "now there is room");
     }
 }
 
 #[test]
-fn congested_until_the_client_confirms() {
+fn congested_until_the_client_acknowledges() {
     let mut pair = Pair::open(limits());
     "ab".chars().for_each(|letter| pair.send(Priority::Message, &message(&letter.to_string())));
     assert!(!pair.world.engine.wait_if_congested(pair.id));
     pair.send(Priority::Message, &message("c"));
     assert!(pair.world.engine.wait_if_congested(pair.id));
     assert_eq!(first_letters(&pair.taken()), "abc");
-    assert!(pair.world.told().is_empty(), "who sends on now would fill the queue");
+    assert!(pair.world.dispatched().is_empty(), "who sends on now would fill the queue");
     pair.raw("a2");
     pair.taken();
-    assert_eq!(pair.world.told(), ["drained false"]);
+    assert_eq!(pair.world.dispatched(), ["drained false"]);
 }
 
 #[test]
@@ -161,24 +161,24 @@ fn frames_on_their_way_are_not_dropped() {
     pair.send(Priority::Message, &message("b"));
     pair.taken();
     pair.lose();
-    pair.comes_again(1, 1).unwrap();
+    pair.resumes(1, 1).unwrap();
     "cdef".chars().for_each(|letter| pair.send(Priority::Message, &message(&letter.to_string())));
     let taken = pair.taken();
     assert_eq!((&taken[0], first_letters(&taken[1..])), (&welcome(2, 1, false), "abef".into()));
 }
 
-/// Its own frame of the message is what fills its queue.
+/// The queue of the listener's client is full with the frame of the same message.
 #[test]
-fn full_by_a_message_its_handler_does_not_hear_it() {
+fn full_by_a_message_its_handler_does_not_receive_it() {
     let (mut world, a) = World::open();
     let b = second(&mut world, Token([8; 16]));
     enter(&mut world, a, JoinOptions::default());
     enter(&mut world, b, JoinOptions::default());
     world.engine.listen(b, &"room:7".parse().unwrap(), Listening::Channel);
     "abcd".chars().for_each(|letter| world.send(b, &message(&letter.to_string())));
-    says(&mut world, a, "room:7:message");
-    assert_eq!(world.told(), ["closed 1013"], "nothing follows the end");
-    (0..20).for_each(|_| says(&mut world, a, "room:7:message"));
+    receives(&mut world, a, "room:7:message");
+    assert_eq!(world.dispatched(), ["closed 1013"], "nothing follows the end");
+    (0..20).for_each(|_| receives(&mut world, a, "room:7:message"));
     assert!(world.engine.may_read(world.engine.attachment(a)), "nor is it waited for");
 }
 
@@ -193,7 +193,7 @@ fn a_sender_waits_for_the_listeners_of_its_channel() {
     world.engine.actions();
     let (mut messages, mut overheard) = (0, 0);
     while world.engine.may_read(world.engine.attachment(a)) {
-        says(&mut world, a, "room:7:message");
+        receives(&mut world, a, "room:7:message");
         messages += 1;
         assert!(messages < 100, "the sender is read although {overheard} bytes wait for the listener");
         world.written(b);
@@ -210,7 +210,7 @@ fn a_sender_waits_for_the_listeners_of_its_channel() {
     assert!(matches!(world.engine.actions().next(), Some(Action::Wake(line)) if line == a));
 }
 
-// -- who may have how many -----------------------------------------------------------------------------------
+// -- quotas --------------------------------------------------------------------------------------------------
 
 #[test]
 fn too_many_lines_are_refused_until_one_is_over() {
@@ -230,7 +230,7 @@ fn too_many_lines_are_refused_until_one_is_over() {
     assert_eq!(engine.stats().opened, 3);
 }
 
-// -- what is counted -----------------------------------------------------------------------------------------
+// -- statistics ----------------------------------------------------------------------------------------------
 
 #[test]
 fn stats_add_up() {
@@ -246,9 +246,9 @@ fn stats_add_up() {
     assert_eq!((stats.joining, stats.open, stats.away), (1, 2, 0));
     assert_eq!((stats.channels, stats.members, stats.queued_bytes), (1, 1, FRAME_COST as u64 + 5));
     pair.taken();
-    pair.says("\"hello\"");
+    pair.receives("\"hello\"");
     pair.lose();
-    pair.comes_again(1, 1).unwrap();
+    pair.resumes(1, 1).unwrap();
     assert_eq!(pair.taken()[1], "2 12345");
     pair.lose();
     let stats = pair.world.engine.stats();

@@ -1,19 +1,21 @@
 //! The engine's driver: carries out its actions, on the sockets and in the mailboxes of the lines' owners.
 
 use std::collections::HashMap;
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use self::turn::Flush;
 use super::clock::Clock;
 use super::socket::Socket;
 use liveline_proto::{
-    Action, Attachment, Caller, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId,
-    LineSummary, Opening, Outgoing, OwnerId, QueuedFrame, Take, Token, TooManyLines, TransportKind, Visitor,
+    Attachment, Caller, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, LineSummary,
+    Opening, Outgoing, OwnerId, QueuedFrame, Take, Token, TooManyLines, TransportKind, Visitor,
 };
+
+mod turn;
 
 /// An event for the exchange that a line belongs to.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ type Mailbox = Arc<dyn Fn(LineEvent) + Send + Sync>;
 
 /// All live lines of the process. Clones share them.
 ///
-/// Every input of the engine is a method of a [`Turn`]; the hub itself has only what is more than one call.
+/// Every input of the engine is a method of a [`Turn`](turn::Turn); the hub itself has only what is more than one call.
 #[derive(Clone)]
 pub(crate) struct Hub(Arc<Shared>);
 
@@ -104,117 +106,6 @@ struct Outbound {
     ended: Vec<LineSummary>,
 }
 
-/// When the frames of a turn are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flush {
-    /// When the turn ends.
-    Now,
-    /// With the next [`Hub::flush`].
-    Later,
-    /// By the caller, which is a socket that is being written.
-    Never,
-}
-
-/// Exclusive use of the engine, at one moment. Its methods are the engine's inputs.
-///
-/// When it is dropped, what the inputs led to is carried out: the timer is set, the engine is unlocked, events are
-/// dispatched, and frames are written if the turn flushes. It must be dropped before the hub is used again, so it does
-/// not belong into the head of a `match` or an `if let` whose body does that.
-#[must_use]
-#[clippy::has_significant_drop]
-pub(crate) struct Turn<'a> {
-    hub: &'a Hub,
-    // Fields are dropped in this order: the engine is unlocked before events are dispatched.
-    state: MutexGuard<'a, State>,
-    after: Option<AfterTurn<'a>>,
-}
-
-impl Deref for Turn<'_> {
-    type Target = Engine;
-
-    fn deref(&self) -> &Engine {
-        &self.state.engine
-    }
-}
-
-impl DerefMut for Turn<'_> {
-    fn deref_mut(&mut self) -> &mut Engine {
-        &mut self.state.engine
-    }
-}
-
-impl<'a> Turn<'a> {
-    /// Unlocks the engine. Events are dispatched and frames written when the result is dropped, so that the caller can do
-    /// something before that.
-    pub(super) fn unlock(mut self) -> Option<AfterTurn<'a>> {
-        self.sort_out();
-        self.after.take()
-    }
-
-    /// Keeps what the engine asked for until it is unlocked, and sets the timer.
-    fn sort_out(&mut self) {
-        let Some(after) = &mut self.after else { return };
-        let State { engine, unwritten, outbound, armed, .. } = &mut *self.state;
-        let next = engine.next_deadline();
-        if next.is_some_and(|next| armed.is_none_or(|armed| next < armed)) {
-            *armed = next;
-            self.hub.0.deadline_moved.notify_one();
-        }
-        for action in engine.actions() {
-            match action {
-                Action::Wake(line) => {
-                    if unwritten.last() != Some(&line) {
-                        unwritten.push(line);
-                    }
-                }
-                Action::Dispatch { owner, exchange, line, event } => {
-                    outbound.events.push((owner, LineEvent { exchange, line, event }));
-                }
-                Action::Ended(summary) => outbound.ended.push(summary),
-            }
-        }
-        if !unwritten.is_empty() {
-            self.hub.0.has_unwritten.store(true, Ordering::Release);
-        }
-        after.has_outbound = !outbound.events.is_empty() || !outbound.ended.is_empty();
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.sort_out();
-    }
-}
-
-/// What is left to do when the engine is unlocked.
-pub(super) struct AfterTurn<'a> {
-    hub: &'a Hub,
-    has_outbound: bool,
-    flushes: bool,
-}
-
-impl Drop for AfterTurn<'_> {
-    fn drop(&mut self) {
-        if self.has_outbound {
-            self.hub.dispatch();
-        }
-        if self.flushes {
-            self.hub.flush();
-        }
-    }
-}
-
-/// The engine, to be asked something. It must be dropped before the hub is used again.
-pub(crate) struct Reading<'a>(MutexGuard<'a, State>);
-
-impl Deref for Reading<'_> {
-    type Target = Engine;
-
-    fn deref(&self) -> &Engine {
-        &self.0.engine
-    }
-}
-
 impl Hub {
     /// A hub whose sockets and timers run on `runtime`.
     pub(crate) fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
@@ -249,39 +140,6 @@ impl Hub {
     /// The runtime that live sockets run on.
     pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
         &self.0.runtime
-    }
-
-    // -- the engine ----------------------------------------------------------------------------------------------
-
-    /// A turn whose frames are written when it ends.
-    pub(crate) fn turn(&self) -> Turn<'_> {
-        self.begin(Flush::Now)
-    }
-
-    /// A turn whose frames are written with the next [`Hub::flush`]. The turns that handlers cause are such: what one run
-    /// of JavaScript sends leaves together.
-    pub(crate) fn deferred_turn(&self) -> Turn<'_> {
-        self.begin(Flush::Later)
-    }
-
-    fn begin(&self, flush: Flush) -> Turn<'_> {
-        let mut state = self.lock();
-        let State { engine, clock, armed, unflushed, .. } = &mut *state;
-        engine.at(clock.look(Instant::now(), *armed));
-        let mut flushes = flush == Flush::Now;
-        if flush != Flush::Never {
-            *unflushed += 1;
-            if *unflushed > MAX_UNFLUSHED {
-                *unflushed = 0;
-                flushes = true;
-            }
-        }
-        Turn { hub: self, state, after: Some(AfterTurn { hub: self, has_outbound: false, flushes }) }
-    }
-
-    /// The engine's queries.
-    pub(crate) fn engine(&self) -> Reading<'_> {
-        Reading(self.lock())
     }
 
     // -- owners --------------------------------------------------------------------------------------------------
@@ -532,169 +390,4 @@ fn log_end(summary: &LineSummary) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-    use tokio::io::AsyncReadExt;
-    use tokio::net::{TcpListener, TcpStream};
-    use tokio::task::JoinSet;
-
-    use super::*;
-    use crate::lines::socket::{self, Connection, Framing};
-    use liveline_proto::{Format, JoinOptions, Priority};
-
-    const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
-
-    const FRAME: &str = r#"{"message":"some length",".wq":{"type":"message","eventID":"e"}}"#;
-
-    fn visitor() -> Visitor {
-        Visitor { session: None, address: [127, 0, 0, 1].into() }
-    }
-
-    /// The timer sleeps for an hour when a line gets a deadline that is sooner.
-    #[tokio::test]
-    async fn an_earlier_deadline_wakes_the_timer() {
-        let limits = Limits {
-            join_window: Duration::from_secs(3600),
-            resume_window: Duration::from_millis(10),
-            ..Limits::default()
-        };
-        let hub = Hub::new(limits, tokio::runtime::Handle::current());
-        let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
-        let owner = hub.register(move |event| drop(sender.send(event)));
-        let (_, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
-        let attachment = hub.join_resumable(token, Caller::from(&visitor())).expect("a new line");
-        // The timer's task runs on this thread, so it sleeps once this one has yielded.
-        tokio::task::yield_now().await;
-
-        hub.turn().disconnected(attachment, CloseCode::Abnormal.into());
-
-        let closed = tokio::time::timeout(Duration::from_secs(20), events.recv()).await;
-        let event = closed.expect("the timer wakes in time").expect("the hub has the mailbox").event;
-        assert!(matches!(event, Event::Closed(close) if close.code == CloseCode::Abnormal));
-    }
-
-    /// Every way to be carried, with every way to end: by the client, by the handler, by the host, by the clock.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn nothing_is_left_of_lines_however_they_end() {
-        let soon = Duration::from_millis(100);
-        let limits = Limits {
-            join_window: soon,
-            close_grace: soon,
-            resume_window: soon,
-            ping_interval: soon,
-            ping_timeout: 2 * soon,
-            queue_bytes: 4096,
-            lines_per_address: 9999,
-            ..Limits::default()
-        };
-        let hub = Hub::new(limits, tokio::runtime::Handle::current());
-        let (owner, leaving) = (hub.register(|_| {}), hub.register(|_| {}));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let mut tasks = JoinSet::new();
-        let mut silent = Vec::new();
-        for n in 0..3000 {
-            let (carrier, end) = (n % 5, n / 5 % 8);
-            let of = if end == 0 { leaving } else { owner };
-            let (line, token) = hub.open(of, ExchangeId(n), visitor()).expect("there is room");
-            let mut seat = None;
-            let mut client = None;
-            let joined = match carrier {
-                0 => Some((
-                    hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())),
-                    Framing::WebSocket { limit: 1024 },
-                )),
-                1 => Some((
-                    hub.join_resumable(token, Caller::from(&visitor())),
-                    Framing::WebSocket { limit: 1024 },
-                )),
-                2 => Some((
-                    hub.turn().join(token, TransportKind::Events, Caller::from(&visitor())),
-                    Framing::Events(Format::Envelopes),
-                )),
-                3 => Some((
-                    Ok(hub.turn().attach(line, TransportKind::Events).expect("a new line")),
-                    Framing::Events(Format::Lines),
-                )),
-                // Nobody joins.
-                _ => None,
-            };
-            if let Some((joined, framing)) = joined {
-                let joined = joined.expect("a new line");
-                let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
-                let (stream, _) = far.expect("it listens");
-                let connection =
-                    Connection { stream, read: Bytes::new(), head: Vec::new(), framing, place: Box::new(()) };
-                tasks.spawn(socket::serve(&hub, joined, connection));
-                client = Some(near.expect("it listens"));
-                seat = Some(joined);
-                hub.turn().receive(joined, if carrier == 1 { "1 \"hello\"" } else { CONNECT });
-            }
-            hub.deferred_turn().enter(line, "room".parse().expect("a name"), JoinOptions::default());
-            match end {
-                0 => silent.extend(client),
-                1 => drop(client),
-                2 => {
-                    hub.deferred_turn().complete(line);
-                    if let Some(mut client) = client {
-                        tasks.spawn(async move { drop(client.read_to_end(&mut Vec::new()).await) });
-                    }
-                }
-                3 => {
-                    hub.deferred_turn().complete(line);
-                    silent.extend(client);
-                }
-                4 => {
-                    for _ in 0..100 {
-                        hub.send(line, QueuedFrame::new(Priority::Message, FRAME));
-                    }
-                    silent.extend(client);
-                }
-                5 => {
-                    hub.deferred_turn().finish(line, CloseCode::Restart.into());
-                    silent.extend(client);
-                }
-                6 => {
-                    seat.into_iter().for_each(|seat| hub.turn().disconnected(seat, CloseCode::Done.into()));
-                    silent.extend(client);
-                }
-                _ => {
-                    seat.into_iter().for_each(|seat| hub.turn().receive(seat, "not JSON"));
-                    silent.extend(client);
-                }
-            }
-            if n % 100 == 0 {
-                // Some of it happens while the others begin.
-                hub.flush();
-                tokio::task::yield_now().await;
-            }
-        }
-        hub.flush();
-        hub.unregister(leaving, CloseCode::IsolateLost);
-        // Events cannot be answered, so nothing ends a silent client's but the handler.
-        hub.turn().cut_all(CloseCode::Restart);
-
-        let is_over = async {
-            while let Some(task) = tasks.join_next().await {
-                task.expect("no task panics");
-            }
-            loop {
-                let ticked = hub.0.ticked.notified();
-                // Every line here has a deadline.
-                if hub.engine().next_deadline().is_none() {
-                    break;
-                }
-                ticked.await;
-            }
-            assert!(hub.engine().is_empty());
-        };
-        // Clients that are silent are still there: they hold nothing.
-        tokio::time::timeout(Duration::from_secs(20), is_over).await.expect("everything ends");
-
-        assert!(hub.lock().sockets.iter().all(Option::is_none));
-        assert_eq!(hub.engine().channel_size(&"room".parse().expect("a name")), 0);
-        drop(silent);
-    }
-}
+mod tests;
