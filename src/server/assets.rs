@@ -77,7 +77,7 @@ pub(super) fn is_look(method: &Method) -> bool {
 /// A module that browsers run.
 pub(super) async fn browser_file(files: Arc<BrowserFiles>, request: Request<Incoming>) -> Answer {
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
-    // A bundle is made for its first request.
+    // A file is compressed for its first request, which takes a while.
     let found = tokio::task::spawn_blocking(move || Some(files.find(&path)?.answer(&headers))).await;
     match found {
         Ok(Some(response)) => whole(response),

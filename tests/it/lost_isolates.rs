@@ -188,10 +188,7 @@ fn a_line_may_be_what_is_stuck() {
 #[test]
 fn idle_connections_end_and_new_ones_are_served() {
     let host = one_worker(STUCK[0].1);
-    let connect = || {
-        let stream = host.connect();
-        stream
-    };
+    let connect = || host.connect();
     let ask = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut idle = connect();
     idle.write_all(ask).expect("a request");
