@@ -1,4 +1,4 @@
-//! The server as configured, resolved once at start-up.
+//! The configuration of the process, made once at the start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,23 +12,33 @@ use crate::router::{FileRules, Layout};
 use crate::trust::Trust;
 use liveline_store::Databases;
 
-/// The server as configured.
-pub(crate) struct Settings {
+/// The configuration of a process that serves. Each part has its own limits.
+pub(crate) struct Config {
+    /// The folders of the project.
     pub layout: Layout,
+    /// Whether the project is under development.
     pub mode: Mode,
-    /// Isolates that serve side by side, each with module state of its own.
+    /// How many isolates run in parallel, each with its own module state.
     pub workers: usize,
-    pub limits: Limits,
+    /// The limits of one isolate.
+    pub isolate: IsolateLimits,
+    /// The limits of one connection.
+    pub connections: ConnectionLimits,
+    /// The limits of requests' bodies, which share a budget.
+    pub bodies: BodyLimits,
+    /// The live lines, with their limits.
     pub hub: Hub,
+    /// The sessions and their signing key.
     pub sessions: Sessions,
-    /// What isolates have in common.
+    /// The states that isolates share.
     pub shared: Shared,
-    /// Whom to believe about hosts and addresses.
+    /// Which hosts are served, and which proxies are trusted.
     pub trust: Arc<Trust>,
+    /// The databases, with the limits of results.
     pub databases: Databases,
     /// Documents that browsers are about to load.
     pub documents: KeptDocuments,
-    /// What of `public/` has an address.
+    /// Which files are served besides those in `public/`.
     pub files: FileRules,
     /// The metrics, if they are served.
     pub metrics: Option<Metrics>,
@@ -36,22 +46,25 @@ pub(crate) struct Settings {
     pub dev: Option<Arc<Dev>>,
 }
 
-/// What a handler or a stranger may use up.
+/// The limits of one isolate.
 #[derive(Debug, Clone)]
-pub(crate) struct Limits {
-    /// Until a request without an answer gets 504.
+pub(crate) struct IsolateLimits {
+    /// How long a request may take until it is answered with 504.
     pub answer: Duration,
     /// How long a handler may run without yielding.
     pub cpu: Duration,
-    /// Bytes of JavaScript heap per isolate.
+    /// Bytes of memory: heap, buffers, blobs and WebAssembly memories.
     pub heap: usize,
-    /// What requests' bodies may take.
-    pub bodies: BodyLimits,
+}
+
+/// The limits of one connection.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionLimits {
     /// Bytes of a request's head.
     pub header: usize,
-    /// Until a client has sent a request's head.
+    /// How long a client may take to send a request's head.
     pub header_read: Duration,
-    /// Until a connection without a request is closed.
+    /// How long a connection may be without a request.
     pub keep_alive: Duration,
     /// How long a client may leave an answer unread.
     pub write: Duration,

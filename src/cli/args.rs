@@ -245,13 +245,13 @@ pub(super) struct Server {
     #[arg(long, help_heading = SITE)]
     pub follow_links: bool,
     #[command(flatten)]
-    pub limits: Limits,
+    pub limits: LimitFlags,
 }
 
 /// Limits of time, memory and number.
 #[derive(Debug, Clone, Parser)]
 #[command(next_help_heading = LIMITS)]
-pub(super) struct Limits {
+pub(super) struct LimitFlags {
     /// How long a client has to join its live line
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub join_timeout: Duration,

@@ -8,7 +8,7 @@ use super::args::Server;
 use super::keys;
 use super::paint::{Style, styled, visible};
 use super::{log, print};
-use crate::config::Settings;
+use crate::config::Config;
 use crate::dialect;
 use crate::ext::Mode;
 use crate::metrics::colors;
@@ -22,8 +22,8 @@ const LISTENING: &str = "listening on";
 const STOP: &str = "Ctrl+C stops.";
 
 /// Prints where the server listens.
-pub(super) fn show(args: &Server, settings: &Settings, listener: &Listener) {
-    let (mode, layout) = (settings.mode, &settings.layout);
+pub(super) fn show(args: &Server, config: &Config, listener: &Listener) {
+    let (mode, layout) = (config.mode, &config.layout);
     if !colors::is_terminal(Stream::Output) || log::is_for_programs() {
         return print(&format!("{LISTENING} http://{}", listener.authority()));
     }

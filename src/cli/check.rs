@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::args::Check;
 use super::examine::{Examination, examine};
-use super::{CliError, print, report, settings};
+use super::{CliError, config, print, report};
 use crate::router::Layer;
 use liveline_compiler::Diagnostic;
 
 /// Runs the command. Fails where a problem was found.
 pub(super) async fn run(args: Check) -> Result<(), CliError> {
-    let examination = examine(settings::to_check(args.folder.layout()?)).await;
+    let examination = examine(config::to_check(args.folder.layout()?)).await;
     let Examination { handlers, pages, problems, .. } = &examination;
     let count = handlers.iter().filter(|handler| handler.layer == Layer::Server).count();
     if args.json {

@@ -23,11 +23,11 @@ use liveline_compiler::Diagnostic;
 pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let (stop, reload_signals) = begin()?;
     let listener = args.listen().await?;
-    let settings = args.settings(Mode::Development, listener.addresses())?;
-    let metrics = MetricsServer::bind(&args, &settings).await?;
-    let (root, public) = (settings.layout.root.clone(), settings.layout.public.clone());
-    let dev = settings.dev.clone().expect("settings for development have it");
-    let pool = Pool::new(settings);
+    let config = args.config(Mode::Development, listener.addresses())?;
+    let metrics = MetricsServer::bind(&args, &config).await?;
+    let (root, public) = (config.layout.root.clone(), config.layout.public.clone());
+    let dev = config.dev.clone().expect("a configuration for development has it");
+    let pool = Pool::new(config);
     let watch = Watch::begin(root, public.clone())?;
     let seen = watch.seen();
     // One watch for the first load and the reloads, so that no change in between is missed.

@@ -10,7 +10,7 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::oneshot;
 
 use crate::browser::BrowserFiles;
-use crate::config::Settings;
+use crate::config::Config;
 use crate::dialect::{self, Exports};
 use crate::ext::Exchanges;
 use crate::router::{Handler, Layer, PublicFiles, Routes};
@@ -54,10 +54,10 @@ struct Found {
     bindings: Vec<Diagnostic>,
 }
 
-/// Examines the folder of these settings.
-pub(super) async fn examine(settings: Settings) -> Examination {
-    let settings = Arc::new(settings);
-    let layout = &settings.layout;
+/// Examines the folder of a configuration.
+pub(super) async fn examine(config: Config) -> Examination {
+    let config = Arc::new(config);
+    let layout = &config.layout;
     let routes = match dialect::routes(layout) {
         Ok(routes) => Arc::new(routes),
         Err(error) => {
@@ -66,7 +66,7 @@ pub(super) async fn examine(settings: Settings) -> Examination {
             return Examination { handlers: Vec::new(), pages: Vec::new(), problems, failures };
         }
     };
-    let Found { loaded, bindings } = run(settings.clone(), routes.clone()).await;
+    let Found { loaded, bindings } = run(config.clone(), routes.clone()).await;
     let mut surveys = [Survey::of(&layout.project), Survey::for_browsers(&layout.project)];
     let (mut problems, mut imported) = (Problems::default(), BTreeSet::new());
     let mut failures = Problems::default();
@@ -159,7 +159,7 @@ impl Problems {
 }
 
 /// Loads the handlers and checks the bindings of pages, on a thread of its own.
-async fn run(settings: Arc<Settings>, routes: Arc<Routes>) -> Found {
+async fn run(config: Arc<Config>, routes: Arc<Routes>) -> Found {
     let (sender, found) = oneshot::channel();
     let sender = Arc::new(Mutex::new(Some(sender)));
     let sends = sender.clone();
@@ -174,13 +174,13 @@ async fn run(settings: Arc<Settings>, routes: Arc<Routes>) -> Found {
     };
     let loading = Arc::new(Mutex::new(PathBuf::new()));
     let thread = {
-        let (settings, routes, loading, send) = (settings, routes.clone(), loading.clone(), send.clone());
+        let (config, routes, loading, send) = (config, routes.clone(), loading.clone(), send.clone());
         std::thread::Builder::new().name("liveline-examine".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build_local(LocalOptions::default());
             if let Ok(runtime) = runtime {
-                runtime.block_on(look(&settings, routes, loading, send));
+                runtime.block_on(look(&config, routes, loading, send));
             }
         })
     };
@@ -196,20 +196,20 @@ async fn run(settings: Arc<Settings>, routes: Arc<Routes>) -> Found {
 }
 
 async fn look(
-    settings: &Settings,
+    config: &Config,
     routes: Arc<Routes>,
     loading: Arc<Mutex<PathBuf>>,
     send: impl Fn(Found) + Clone + Send + 'static,
 ) {
-    let owner = settings.hub.register(|_| {});
+    let owner = config.hub.register(|_| {});
     let exchanges = Exchanges::new(
-        settings.hub.clone(),
+        config.hub.clone(),
         owner,
-        settings.sessions.clone(),
-        settings.shared.clone(),
-        settings.trust.clone(),
-        settings.mode,
-        settings.limits.bodies.clone(),
+        config.sessions.clone(),
+        config.shared.clone(),
+        config.trust.clone(),
+        config.mode,
+        config.bodies.clone(),
     );
     let lost = {
         let (send, loading, routes) = (send.clone(), loading.clone(), routes.clone());
@@ -222,9 +222,9 @@ async fn look(
             send(Found { loaded: loaded.into_iter().collect(), bindings: Vec::new() });
         }
     };
-    let layout = &settings.layout;
-    let limits = settings.limits.clone();
-    let isolate = match Isolate::new(&layout.project, limits, exchanges, settings.databases.clone(), lost) {
+    let layout = &config.layout;
+    let limits = config.isolate.clone();
+    let isolate = match Isolate::new(&layout.project, limits, exchanges, config.databases.clone(), lost) {
         Ok(isolate) => isolate,
         Err(error) => {
             let failure = |it: &Handler| {
@@ -234,13 +234,13 @@ async fn look(
             return send(Found { loaded, bindings: Vec::new() });
         }
     };
-    let files = PublicFiles::new(layout.public.as_deref(), settings.files);
+    let files = PublicFiles::new(layout.public.as_deref(), config.files);
     let site = Site { routes: routes.clone(), files, dev: None, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
     let bindings = problems_of_pages(&isolate, &routes);
     send(Found { loaded, bindings });
-    settings.hub.unregister(owner, CloseCode::IsolateLost);
+    config.hub.unregister(owner, CloseCode::IsolateLost);
 }
 
 /// A directive, as `page/binding_problems.js` gives it.

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `args.rs` | the arguments as clap parses them |
-//! | `settings.rs` | makes a [`Settings`](crate::config::Settings) of the arguments |
+//! | `config.rs` | makes a [`Config`](crate::config::Config) of the arguments |
 //! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `snapshot.rs`, `top.rs` | one subcommand each |
 //! | `scrape.rs`, `view.rs` | the metrics of another process, and how `top` shows them |
 //! | `banner.rs` | the first lines that `dev` and `serve` print |
@@ -19,6 +19,7 @@ mod args;
 mod banner;
 mod browser;
 mod check;
+mod config;
 mod dev;
 mod examine;
 #[cfg(unix)]
@@ -28,7 +29,6 @@ mod paint;
 mod routes;
 mod scrape;
 mod serve;
-mod settings;
 mod signals;
 mod snapshot;
 mod top;

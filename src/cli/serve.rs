@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use super::args::Server;
 use super::signals::{self, ReloadSignals, StopSignals};
 use super::{CliError, banner, browser, print, trim};
-use crate::config::Settings;
+use crate::config::Config;
 use crate::ext::Mode;
 use crate::metrics::{self, Metrics, MetricsEndpoint, output};
 use crate::server::{Listener, Pool, Reloaded, Trigger};
@@ -18,9 +18,9 @@ use crate::trust::Proxies;
 pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let (stop, mut reload_signals) = begin()?;
     let listener = args.listen().await?;
-    let settings = args.settings(Mode::Production, listener.addresses())?;
-    let metrics = MetricsServer::bind(&args, &settings).await?;
-    let pool = Pool::new(settings);
+    let config = args.config(Mode::Production, listener.addresses())?;
+    let metrics = MetricsServer::bind(&args, &config).await?;
+    let pool = Pool::new(config);
     let load = async { Ok(pool.reload(Trigger::Request).await.map(drop)?) };
     let reload = async {
         loop {
@@ -51,8 +51,8 @@ pub(super) struct MetricsServer(Option<(MetricsEndpoint, Metrics)>);
 
 impl MetricsServer {
     /// Binds the address. Fails where that is not possible.
-    pub(super) async fn bind(args: &Server, settings: &Settings) -> Result<MetricsServer, CliError> {
-        let (Some(address), Some(metrics)) = (args.metrics, &settings.metrics) else {
+    pub(super) async fn bind(args: &Server, config: &Config) -> Result<MetricsServer, CliError> {
+        let (Some(address), Some(metrics)) = (args.metrics, &config.metrics) else {
             return Ok(MetricsServer(None));
         };
         let failed = |source| CliError::Metrics { address, source };
@@ -84,7 +84,7 @@ pub(super) async fn until_stopped(
         _ = stop.next() => return Ok(()),
     }
     trim::start();
-    banner::show(args, pool.settings(), &listener);
+    banner::show(args, pool.config(), &listener);
     if args.open {
         browser::open(&banner::local_url(&listener));
     }

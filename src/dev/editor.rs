@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 /// A place in a file. Line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct EditorPlace {
     /// The file's path.
     pub file: PathBuf,
     /// The line.
@@ -38,9 +38,9 @@ pub(crate) enum EditorError {
     Start(String, std::io::Error),
 }
 
-impl Place {
+impl EditorPlace {
     /// Reads `file:line:column`. Line and column may be left out.
-    pub(crate) fn parse(text: &str) -> Place {
+    pub(crate) fn parse(text: &str) -> EditorPlace {
         let mut file = text;
         let mut numbers = Vec::new();
         while numbers.len() < 2
@@ -52,19 +52,19 @@ impl Place {
         }
         numbers.reverse();
         let number = |at: usize| numbers.get(at).copied().unwrap_or(1);
-        Place { file: file.into(), line: number(0), column: number(1) }
+        EditorPlace { file: file.into(), line: number(0), column: number(1) }
     }
 
     /// The same place with the real path of the file. Fails where the file is not below one of these folders.
-    pub(crate) fn within(self, folders: &[PathBuf]) -> Result<Place, EditorError> {
+    pub(crate) fn within(self, folders: &[PathBuf]) -> Result<EditorPlace, EditorError> {
         let file = self.file.canonicalize().map_err(|_| EditorError::Outside)?;
         let is_inside = file.is_file() && folders.iter().any(|folder| file.starts_with(folder));
-        if is_inside { Ok(Place { file, ..self }) } else { Err(EditorError::Outside) }
+        if is_inside { Ok(EditorPlace { file, ..self }) } else { Err(EditorError::Outside) }
     }
 }
 
 /// Opens a place in the editor, and does not wait until the editor is closed.
-pub(crate) fn open(place: &Place) -> Result<(), EditorError> {
+pub(crate) fn open(place: &EditorPlace) -> Result<(), EditorError> {
     let words = chosen(|name| std::env::var(name).ok())?;
     let name = words[0].clone();
     let mut child = Command::new(&words[0])
@@ -114,7 +114,7 @@ fn name_of(program: &str) -> String {
 }
 
 /// The arguments by which an editor opens a file at a place.
-fn arguments(program: &str, Place { file, line, column }: &Place) -> Vec<OsString> {
+fn arguments(program: &str, EditorPlace { file, line, column }: &EditorPlace) -> Vec<OsString> {
     let place = |separated: &str| {
         let mut text = file.clone().into_os_string();
         text.push(separated);
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn places_are_read_from_the_end() {
         let place = |text| {
-            let Place { file, line, column } = Place::parse(text);
+            let EditorPlace { file, line, column } = EditorPlace::parse(text);
             (file.display().to_string(), line, column)
         };
         assert_eq!(place("a/b.js:3:7"), ("a/b.js".into(), 3, 7));
@@ -177,7 +177,7 @@ mod tests {
             std::fs::write(root.join(file), "").expect("a file");
         }
         let within = |file: &str| {
-            let place = Place { file: root.join(file), line: 1, column: 1 };
+            let place = EditorPlace { file: root.join(file), line: 1, column: 1 };
             place.within(&[root.join("in")]).is_ok()
         };
         assert!(within("in/a.js") && within("in/../in/a.js"));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn editors_are_told_where_to_go() {
-        let place = Place { file: "/p/a.js".into(), line: 3, column: 7 };
+        let place = EditorPlace { file: "/p/a.js".into(), line: 3, column: 7 };
         let told = |program| {
             arguments(program, &place)
                 .iter()

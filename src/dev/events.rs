@@ -43,7 +43,7 @@ struct State {
 
 /// The version of the site that a page was made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct SiteVersion {
     /// Which run of the process it was.
     pub run: String,
     /// How often code or a file had been saved.
@@ -150,8 +150,8 @@ impl Dev {
     }
 
     /// The present version of the site.
-    pub(crate) fn moment(&self) -> Moment {
-        Moment { run: self.run.clone(), saves: self.state().saves }
+    pub(crate) fn version(&self) -> SiteVersion {
+        SiteVersion { run: self.run.clone(), saves: self.state().saves }
     }
 
     /// Subscribes a page to the messages from now on.

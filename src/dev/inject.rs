@@ -5,7 +5,7 @@
 
 use memchr::memmem;
 
-use super::{Moment, PATH};
+use super::{PATH, SiteVersion};
 
 /// The offset in a page at which the script is inserted: after everything that may precede the content of `head`.
 pub(crate) fn place(html: &[u8]) -> usize {
@@ -57,9 +57,9 @@ fn end_of_tag(text: &[u8]) -> Option<usize> {
 
 /// The script's element for a page of this version of the site; `is_posted` where the page is the answer to a form.
 /// Without `async` it runs before everything that follows.
-pub(crate) fn script(at: &Moment, is_posted: bool, nonce: Option<&str>) -> String {
+pub(crate) fn script(at: &SiteVersion, is_posted: bool, nonce: Option<&str>) -> String {
     let nonce = nonce.map(|nonce| format!(" nonce=\"{nonce}\"")).unwrap_or_default();
-    let Moment { run, saves } = at;
+    let SiteVersion { run, saves } = at;
     let nonce = format!("{}{nonce}", if is_posted { " data-posted" } else { "" });
     format!("<script src=\"{PATH}/page.js\" data-run=\"{run}\" data-saves=\"{saves}\"{nonce}></script>")
 }
@@ -208,7 +208,7 @@ mod tests {
     fn the_nonce_of_a_policy_is_used() {
         assert_eq!(nonce(&["img-src *", "script-src 'self' 'nonce-ab+/=' x"]).as_deref(), Some("ab+/="));
         assert_eq!(nonce(&["script-src 'nonce-\"x'"]), None);
-        let at = Moment { run: "r".into(), saves: 3 };
+        let at = SiteVersion { run: "r".into(), saves: 3 };
         let script = script(&at, false, Some("n"));
         assert_eq!(
             script,

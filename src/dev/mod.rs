@@ -15,7 +15,7 @@ mod events;
 pub(crate) mod inject;
 mod socket;
 
-pub(crate) use events::{Broken, Dev, Moment, PageEvents, Saved};
+pub(crate) use events::{Broken, Dev, PageEvents, Saved, SiteVersion};
 pub(crate) use socket::Socket;
 
 /// The path of the script of pages, of its socket and of the editor.

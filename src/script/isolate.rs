@@ -25,7 +25,7 @@ use super::survey::Survey;
 use super::values::{exports_of, json_or_null, message, method_name, string};
 use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
 use super::{embedded, fatal, snapshot};
-use crate::config::Limits;
+use crate::config::IsolateLimits;
 use crate::dialect::{self, Exports};
 use crate::ext::{
     Begun, Call, Exchanges, Memory, Streams, Unanswered, current_exchange, from_exception, from_js_error,
@@ -79,7 +79,7 @@ pub(crate) struct Isolate {
     stopper: Stopper,
     /// Handlers that say by themselves whether pages of other sites may send them their visitor's session.
     csrf: RefCell<HashMap<u32, bool>>,
-    limits: Limits,
+    limits: IsolateLimits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
     /// The heap came near its limit, which is this.
@@ -160,7 +160,7 @@ impl Isolate {
     /// it runs for, if that is known.
     pub(crate) fn new(
         project: &Path,
-        limits: Limits,
+        limits: IsolateLimits,
         exchanges: Exchanges,
         databases: Databases,
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,

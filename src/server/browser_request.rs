@@ -96,10 +96,10 @@ impl BrowserRequest {
     }
 
     fn keep(&self, context: &Context, answer: &mut Answer, document: KeptDocument) {
-        let settings = &context.worker.settings;
+        let config = &context.worker.config;
         let requester = self.requester.unwrap_or_else(|| Requester::of(&context.peer));
-        let is_secure = settings.trust.is_secure(requester.is_secure);
-        let kept = settings.documents.keep(&self.uri, requester.address, document, is_secure, Instant::now());
+        let is_secure = config.trust.is_secure(requester.is_secure);
+        let kept = config.documents.keep(&self.uri, requester.address, document, is_secure, Instant::now());
         if let Some(cookie) = kept {
             answer.headers.append(SET_COOKIE, cookie);
             answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

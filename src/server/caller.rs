@@ -2,7 +2,7 @@
 
 use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 
-use crate::config::Settings;
+use crate::config::Config;
 use crate::trust::{Requester, Trust};
 use liveline_proto::Visitor;
 
@@ -18,14 +18,14 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn of(settings: &Settings, requester: Requester, headers: &HeaderMap) -> Caller {
-        let sessions = &settings.sessions;
+    pub(super) fn of(config: &Config, requester: Requester, headers: &HeaderMap) -> Caller {
+        let sessions = &config.sessions;
         let session = sessions.of(headers).map(|id| sessions.name(&id));
         let visitor = Visitor { session, address: requester.address };
         let origin = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null").to_owned());
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         let is_cross_origin = matches!(site, Some(b"cross-site" | b"same-site"));
-        let own = own_origin(&settings.trust, requester, headers);
+        let own = own_origin(&config.trust, requester, headers);
         Caller { visitor, origin, own, is_cross_origin }
     }
 

@@ -58,7 +58,7 @@ async fn serve_connection(
 ) -> Result<(), ConnectionError> {
     let began = Instant::now();
     let Some(Opened { stream, peer }) = open(&worker, connection, began).await? else { return Ok(()) };
-    let limits = &worker.settings.limits;
+    let limits = &worker.config.connections;
     let permit = peer.is_proxy.then(|| stream.entry.permit());
     let timeouts = ConnectionTimeouts::new(limits, began);
     let monitor = Rc::new(Monitor::new(timeouts, stream.entry.progress.clone(), permit));
@@ -81,14 +81,14 @@ async fn serve_connection(
         (End::Late(late), upgrade) => {
             tracing::debug!("{}: the client is late: {late:?}", peer.address);
             if let Some(upgrade) = upgrade {
-                upgrade.abandon(&worker.settings.hub);
+                upgrade.abandon(&worker.config.hub);
             }
             end_late(&stream, late)?;
         }
         (End::Upgraded | End::Served(_), Some(upgrade)) => {
             // Where another thread has ended the connection, it has ended the line, too.
             let Some(permit) = entry.leave() else { return Ok(()) };
-            upgrade.serve(&worker.settings.hub, stream, read, permit, limits.frame)?;
+            upgrade.serve(&worker.config.hub, stream, read, permit, limits.frame)?;
         }
         // Where the client closed at the same moment, the next worker sees the end of the stream.
         (End::Served(Ok(())), None) if idle_since_retiring == Some(monitor.answers()) => {
@@ -123,7 +123,7 @@ async fn open(
     let Accepted { stream, mut peer, is_fresh, mut read, holds } = connection;
     stream.set_nonblocking(true)?;
     let (stream, entry) = (TcpStream::from_std(stream)?, holds);
-    let deadline = began + worker.settings.limits.header_read;
+    let deadline = began + worker.config.connections.header_read;
     if read.is_empty() {
         let mut retiring = worker.retiring();
         // A connection without a request yet can still go to newer code.
@@ -144,7 +144,7 @@ async fn open(
         }
     }
     if is_fresh && peer.is_proxy {
-        let proxies = &worker.settings.trust.proxies;
+        let proxies = &worker.config.trust.proxies;
         if let Err(error) = proxied::begin(&stream, deadline, &mut peer, &mut read, proxies).await {
             tracing::debug!("{}: {error}", peer.address);
             return Ok(None);

@@ -8,7 +8,7 @@ use hyper::header::{COOKIE, HeaderMap, HeaderName};
 use hyper::{Method, StatusCode};
 
 use super::caller::Caller;
-use crate::config::Settings;
+use crate::config::Config;
 use crate::http::Answer;
 use crate::trust::Requester;
 
@@ -25,21 +25,16 @@ fn is_safe(method: &Method) -> bool {
 }
 
 /// Whether a page of another origin sent a request, as far as its headers show.
-pub(super) fn is_forged(
-    settings: &Settings,
-    requester: Requester,
-    method: &Method,
-    headers: &HeaderMap,
-) -> bool {
+pub(super) fn is_forged(config: &Config, requester: Requester, method: &Method, headers: &HeaderMap) -> bool {
     if is_safe(method) || !headers.contains_key(COOKIE) {
         return false;
     }
-    let caller = Caller::of(settings, requester, headers);
+    let caller = Caller::of(config, requester, headers);
     if caller.visitor.session.is_none() {
         return false;
     }
     let (origin, own) = (caller.origin.as_deref(), caller.own.as_deref());
-    let hub = &settings.hub;
+    let hub = &config.hub;
     match headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes()) {
         Some(b"same-origin" | b"none") => false,
         // For the browser the page is of another origin, whatever the `Origin` says.

@@ -20,8 +20,8 @@ use super::caller::own_origin;
 use super::context::Context;
 use super::reply::{Outgoing, Protocol};
 use crate::browser::{Origin, origin_in};
-use crate::dev::editor::{self, Place};
-use crate::dev::{Dev, Moment, PATH, SCRIPT, Socket, inject};
+use crate::dev::editor::{self, EditorPlace};
+use crate::dev::{Dev, PATH, SCRIPT, SiteVersion, Socket, inject};
 use crate::http::{Answer, AnswerBody, Chunk, Handshake, asks_for_websocket, prefers_html};
 use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
@@ -33,7 +33,7 @@ const MAX_PAGE: u64 = 16 << 20;
 const MAX_REQUEST: usize = 64 << 10;
 
 /// The suffix of the ETag of a page with the script. The script contains the moment, so the page changes with each save.
-fn mark_of(at: &Moment) -> String {
+fn mark_of(at: &SiteVersion) -> String {
     format!(".dev.{}.{}", &at.run[..at.run.len().min(8)], at.saves)
 }
 
@@ -130,7 +130,7 @@ fn is_local(context: &Context, requester: Requester) -> bool {
 fn is_own_page(context: &Context, requester: Requester, headers: &HeaderMap) -> bool {
     let is_declared = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
     let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    let own = own_origin(&context.worker.settings.trust, requester, headers);
+    let own = own_origin(&context.worker.config.trust, requester, headers);
     let is_same = origin.zip(own).is_some_and(|(origin, own)| {
         // Where the scheme of the site is not known, it is not compared.
         let bare =
@@ -151,7 +151,7 @@ async fn json(request: Request<Incoming>) -> Option<Value> {
 }
 
 fn open(dev: &Dev, asked: &Value) -> Answer {
-    let place = asked["place"].as_str().map(Place::parse);
+    let place = asked["place"].as_str().map(EditorPlace::parse);
     let Some(place) = place else { return Answer::text(StatusCode::BAD_REQUEST, "Say which place.\n") };
     match place.within(&dev.folders).and_then(|place| editor::open(&place)) {
         Ok(()) => Answer::empty(StatusCode::NO_CONTENT),
@@ -162,7 +162,7 @@ fn open(dev: &Dev, asked: &Value) -> Answer {
 /// The source places of frames of a stack in the browser, with the lines around each.
 async fn source(context: &Rc<Context>, asked: Value) -> Answer {
     let browser = context.worker.browser.clone();
-    let public = context.worker.settings.layout.public.clone();
+    let public = context.worker.config.layout.public.clone();
     let found = tokio::task::spawn_blocking(move || {
         let frames = asked["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
         let places = frames.iter().take(MAX_FRAMES).map(|frame| {
@@ -215,7 +215,7 @@ pub(super) fn mark_stale(dev: &Dev, answer: &mut Answer) {
 pub(super) struct Document {
     host: String,
     /// When it was requested.
-    at: Moment,
+    at: SiteVersion,
     /// It is the answer to a form.
     is_posted: bool,
 }
@@ -228,7 +228,7 @@ impl Document {
         if *request.method() == Method::HEAD || !is_document {
             return None;
         }
-        let (at, is_posted) = (dev.moment(), *request.method() != Method::GET);
+        let (at, is_posted) = (dev.version(), *request.method() != Method::GET);
         let mark = mark_of(&at);
         let headers = request.headers_mut();
         let known: Vec<String> = headers
@@ -329,7 +329,7 @@ fn fresh_nonce() -> String {
 }
 
 /// Adds the suffix to the ETag of a page.
-fn mark(headers: &mut HeaderMap, at: &Moment) {
+fn mark(headers: &mut HeaderMap, at: &SiteVersion) {
     let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).and_then(|tag| tag.strip_suffix('"'));
     let marked = tag.map(|tag| HeaderValue::try_from(format!("{tag}{}\"", mark_of(at))));
     if let Some(Ok(marked)) = marked {

@@ -16,7 +16,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::caller::Caller;
 use super::reply::{Outgoing, Protocol};
-use crate::config::Settings;
+use crate::config::Config;
 use crate::ext::Held;
 use crate::http::{Answer, Handshake, asks_for_websocket, lists, within};
 use crate::trust::Requester;
@@ -27,21 +27,21 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
 /// Answers a request to a line's address.
 pub(super) async fn answer(
-    settings: &Settings,
+    config: &Config,
     requester: Requester,
     address: &str,
     request: Request<Incoming>,
 ) -> Outgoing {
-    let caller = Caller::of(settings, requester, request.headers());
+    let caller = Caller::of(config, requester, request.headers());
     if asks_for_websocket(request.method(), request.headers()) {
-        return join(settings, &caller, address, &request);
+        return join(config, &caller, address, &request);
     }
     let method = request.method().clone();
     let mut outgoing: Outgoing = match method {
-        Method::GET if wants_events(request.headers()) => listen(settings, address, &caller),
-        Method::GET => exists(settings, address, &caller).into(),
-        Method::POST => receive(settings, address, &caller, request.into_body()).await.into(),
-        Method::DELETE => close(settings, address, &caller, request.uri().query().unwrap_or_default()).into(),
+        Method::GET if wants_events(request.headers()) => listen(config, address, &caller),
+        Method::GET => exists(config, address, &caller).into(),
+        Method::POST => receive(config, address, &caller, request.into_body()).await.into(),
+        Method::DELETE => close(config, address, &caller, request.uri().query().unwrap_or_default()).into(),
         Method::OPTIONS => preflight().into(),
         _ => {
             let mut answer =
@@ -57,13 +57,13 @@ pub(super) async fn answer(
 }
 
 /// Joins a line with a WebSocket: 101 for the visitor whose line it is.
-fn join<B>(settings: &Settings, caller: &Caller, address: &str, request: &Request<B>) -> Outgoing {
+fn join<B>(config: &Config, caller: &Caller, address: &str, request: &Request<B>) -> Outgoing {
     let headers = request.headers();
     let handshake = match Handshake::read(request.version(), headers) {
         Ok(handshake) => handshake,
         Err(error) => return Answer::from(error).into(),
     };
-    let hub = &settings.hub;
+    let hub = &config.hub;
     let is_resumable =
         lists(headers, SEC_WEBSOCKET_PROTOCOL, |protocol| protocol == liveline_proto::PROTOCOL);
     let joined = token(address).and_then(|token| match after(request) {
@@ -127,9 +127,9 @@ pub(super) fn refusal(caller: &Caller, error: JoinError) -> Answer {
 }
 
 /// Joins a line with a stream of its events.
-fn listen(settings: &Settings, address: &str, caller: &Caller) -> Outgoing {
+fn listen(config: &Config, address: &str, caller: &Caller) -> Outgoing {
     let joined = token(address)
-        .and_then(|token| settings.hub.turn().join(token, TransportKind::Events, caller.of_line()));
+        .and_then(|token| config.hub.turn().join(token, TransportKind::Events, caller.of_line()));
     match joined {
         Ok(attachment) => {
             let mut answer = Answer::empty(StatusCode::OK);
@@ -151,12 +151,12 @@ pub(super) fn set_stream_headers(headers: &mut HeaderMap, format: Format) {
 }
 
 /// Receives a client's frames, one in each line of the body.
-async fn receive(settings: &Settings, address: &str, caller: &Caller, body: Incoming) -> Answer {
-    let attachment = match sender(settings, address, caller) {
+async fn receive(config: &Config, address: &str, caller: &Caller, body: Incoming) -> Answer {
+    let attachment = match sender(config, address, caller) {
         Ok(attachment) => attachment,
         Err(error) => return refusal(caller, error),
     };
-    let (bodies, timeout) = (&settings.limits.bodies, settings.limits.answer);
+    let (bodies, timeout) = (&config.bodies, config.isolate.answer);
     // Counts for the budget of bodies until the handler has the frames.
     let mut held = bodies.budget.begin(caller.visitor.address, Instant::now());
     let bytes = match within(Instant::now() + timeout, read(body, bodies.size, &mut held)).await {
@@ -165,24 +165,24 @@ async fn receive(settings: &Settings, address: &str, caller: &Caller, body: Inco
         None => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        settings.hub.turn().reject(attachment, CloseCode::Unsupported.into());
+        config.hub.turn().reject(attachment, CloseCode::Unsupported.into());
         return Answer::text(StatusCode::BAD_REQUEST, "Frames are UTF-8 text.\n");
     };
     for frame in text.split('\n').map(str::trim).filter(|frame| !frame.is_empty()) {
-        if frame.len() > settings.limits.frame {
-            settings.hub.turn().reject(attachment, CloseCode::TooBig.into());
-            return Answer::too_large(settings.limits.frame);
+        if frame.len() > config.connections.frame {
+            config.hub.turn().reject(attachment, CloseCode::TooBig.into());
+            return Answer::too_large(config.connections.frame);
         }
         // While the handler is behind, the client waits for its answer, as it would for a socket that is not read.
-        settings.hub.readable(attachment).await;
-        settings.hub.turn().receive(attachment, frame);
+        config.hub.readable(attachment).await;
+        config.hub.turn().receive(attachment, frame);
     }
     Answer::empty(StatusCode::NO_CONTENT)
 }
 
 /// The client closes the line.
-fn close(settings: &Settings, address: &str, caller: &Caller, query: &str) -> Answer {
-    let attachment = match sender(settings, address, caller) {
+fn close(config: &Config, address: &str, caller: &Caller, query: &str) -> Answer {
+    let attachment = match sender(config, address, caller) {
         Ok(attachment) => attachment,
         Err(error) => return refusal(caller, error),
     };
@@ -193,12 +193,12 @@ fn close(settings: &Settings, address: &str, caller: &Caller, query: &str) -> An
     let code =
         value("code").and_then(|code| code.parse::<u16>().ok()).map_or(CloseCode::Done, CloseCode::from);
     let reason = value("reason").unwrap_or_default();
-    settings.hub.turn().disconnected(attachment, Close::because(code, reason));
+    config.hub.turn().disconnected(attachment, Close::because(code, reason));
     Answer::empty(StatusCode::NO_CONTENT)
 }
 
-fn sender(settings: &Settings, address: &str, caller: &Caller) -> Result<Attachment, JoinError> {
-    settings.hub.turn().sender(token(address)?, caller.of_line())
+fn sender(config: &Config, address: &str, caller: &Caller) -> Result<Attachment, JoinError> {
+    config.hub.turn().sender(token(address)?, caller.of_line())
 }
 
 /// Reads a body of at most `limit` bytes. One that breaks off is refused whole, since its last frame may be half of one.
@@ -218,8 +218,8 @@ async fn read(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Vec<u
 }
 
 /// Answers whether a line can be joined: a WebSocket that is refused does not show scripts why.
-fn exists(settings: &Settings, address: &str, caller: &Caller) -> Answer {
-    let expected = token(address).and_then(|token| settings.hub.turn().expects(token, caller.of_line()));
+fn exists(config: &Config, address: &str, caller: &Caller) -> Answer {
+    let expected = token(address).and_then(|token| config.hub.turn().expects(token, caller.of_line()));
     match expected {
         Ok(()) => needs_socket(),
         Err(error) => refusal(caller, error),

@@ -40,7 +40,7 @@ impl RequesterError {
 /// Finds the client that sent a request. From here on the `Host` header is the host that the client named, and the server
 /// answers for that host.
 pub(super) fn of<B>(context: &Context, request: &mut Request<B>) -> Result<Requester, RequesterError> {
-    let trust = &context.worker.settings.trust;
+    let trust = &context.worker.config.trust;
     let mut requester = Requester::of(&context.peer);
     if context.peer.is_proxy {
         let headers = request.headers();

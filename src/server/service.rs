@@ -39,7 +39,7 @@ pub(super) enum Replying {
 pub(super) fn answer(context: &Rc<Context>, mut request: Request<Incoming>) -> Replying {
     context.monitor.requested(request.method(), request.uri());
     let browser = BrowserRequest::of(&request);
-    let dev = context.worker.settings.dev.as_ref();
+    let dev = context.worker.config.dev.as_ref();
     let document = dev.and_then(|dev| Document::requested(dev, &mut request));
     let mut responder = Responder {
         browser,
@@ -117,7 +117,7 @@ impl Responder {
             if let Some(browser) = browser {
                 browser.complete(context, &mut answer);
             }
-            let dev = context.worker.settings.dev.as_ref();
+            let dev = context.worker.config.dev.as_ref();
             if let Some(dev) = dev.filter(|_| !context.worker.site.is_stand_in) {
                 dev_endpoint::mark_stale(dev, &mut answer);
             }
@@ -169,7 +169,7 @@ impl RequestMetrics {
     fn of(context: &Context, request: &Request<Incoming>) -> Option<Box<RequestMetrics>> {
         let client = context.peer.address;
         let is_wanted = request.uri().path() == metrics::PATH
-            && context.worker.settings.mode == Mode::Development
+            && context.worker.config.mode == Mode::Development
             && client.is_loopback();
         let (method, headers) = (request.method(), request.headers());
         is_wanted
@@ -177,7 +177,7 @@ impl RequestMetrics {
     }
 
     fn answer(&self, context: &Context) -> Option<Answer> {
-        let metrics = context.worker.settings.metrics.as_ref()?;
+        let metrics = context.worker.config.metrics.as_ref()?;
         let is_local = self.client.is_loopback();
         is_local.then(|| assets::whole(metrics.answer(&self.method, &self.headers, self.client)))
     }
@@ -209,7 +209,7 @@ fn route(
         ControlFlow::Break(routed) => return routed,
         ControlFlow::Continue(request) => request,
     };
-    let limit = context.worker.settings.limits.bodies.size;
+    let limit = context.worker.config.bodies.size;
     if request.body().size_hint().lower() > limit as u64 {
         return Answer::too_large(limit).into();
     }
@@ -245,7 +245,7 @@ fn own_address(
     if strict::is_of_server(&request) {
         return ControlFlow::Break(Answer::empty(StatusCode::NO_CONTENT).into());
     }
-    if let Some(dev) = &worker.settings.dev {
+    if let Some(dev) = &worker.config.dev {
         if dev_endpoint::covers(path) {
             let answer = dev_endpoint::answer(context.clone(), dev.clone(), requester, request);
             return ControlFlow::Break(Routed::Waiting(Box::pin(answer)));
@@ -256,7 +256,7 @@ fn own_address(
     }
     if browser.is_some_and(BrowserRequest::is_navigation)
         && *request.method() == Method::GET
-        && let Some(document) = assets::kept_document(&worker.settings.documents, &request)
+        && let Some(document) = assets::kept_document(&worker.config.documents, &request)
     {
         return ControlFlow::Break(document.into());
     }
@@ -277,7 +277,7 @@ fn own_address(
     {
         let (context, address) = (context.clone(), address.to_owned());
         return ControlFlow::Break(Routed::Waiting(Box::pin(async move {
-            line_endpoint::answer(&context.worker.settings, requester, &address, request).await
+            line_endpoint::answer(&context.worker.config, requester, &address, request).await
         })));
     }
     ControlFlow::Continue(request)
@@ -298,16 +298,15 @@ fn handle(
     log: &mut RequestLog,
     Target { node, steps, shown }: Target<'_>,
 ) -> Routed {
-    let (worker, settings) = (&context.worker, &context.worker.settings);
-    if csrf::is_forged(settings, requester, request.method(), request.headers()) && worker.checks_csrf(steps)
-    {
+    let (worker, config) = (&context.worker, &context.worker.config);
+    if csrf::is_forged(config, requester, request.method(), request.headers()) && worker.checks_csrf(steps) {
         return csrf::refusal().into();
     }
     // A page that may not use lines may not open a WebSocket either, and no handler runs for it.
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
-        let caller = Caller::of(settings, requester, request.headers());
-        if !settings.hub.engine().allows(caller.origin.as_deref(), caller.own.as_deref()) {
+        let caller = Caller::of(config, requester, request.headers());
+        if !config.hub.engine().allows(caller.origin.as_deref(), caller.own.as_deref()) {
             return line_endpoint::refusal(&caller, JoinError::Origin).into();
         }
         match Handshake::read(request.version(), request.headers()) {
@@ -319,7 +318,7 @@ fn handle(
     if Audience::has_all(&parts) {
         return Answer::empty(StatusCode::NO_CONTENT).into();
     }
-    let own = || own_origin(&settings.trust, requester, &parts.headers);
+    let own = || own_origin(&config.trust, requester, &parts.headers);
     let completion = Completion {
         handshake,
         redirects: RedirectPolicy::of(&parts.headers, own),

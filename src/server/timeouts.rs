@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use crate::config::Limits;
+use crate::config::ConnectionLimits;
 use crate::http::StallTimeout;
 
 /// The timeouts of one connection.
@@ -41,7 +41,7 @@ pub(super) enum Late {
 
 impl ConnectionTimeouts {
     /// Those of a connection whose first head may begin at `now`.
-    pub(super) fn new(limits: &Limits, now: Instant) -> ConnectionTimeouts {
+    pub(super) fn new(limits: &ConnectionLimits, now: Instant) -> ConnectionTimeouts {
         ConnectionTimeouts {
             head: limits.header_read,
             idle: limits.keep_alive,

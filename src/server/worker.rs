@@ -11,7 +11,7 @@ use super::Pool;
 use super::accepted::Accepted;
 use super::mailbox::Mail;
 use crate::browser::BrowserFiles;
-use crate::config::Settings;
+use crate::config::Config;
 use crate::ext::{Call, Unanswered};
 use crate::http::Answer;
 use crate::metrics::Meter;
@@ -21,7 +21,7 @@ use liveline_proto::{ExchangeId, OwnerId};
 
 /// A worker, for its connections.
 pub(crate) struct Worker {
-    pub settings: Arc<Settings>,
+    pub config: Arc<Config>,
     pub site: Site,
     /// The files for browsers of this generation.
     pub browser: Arc<BrowserFiles>,
@@ -99,7 +99,7 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// The answer, or the one for a handler that gave none.
     pub(crate) async fn answer(mut self) -> Answer {
-        let limit = self.worker.settings.limits.answer;
+        let limit = self.worker.config.isolate.answer;
         let end = Instant::now() + limit;
         loop {
             let settles_at = self.exchange.and_then(|exchange| self.worker.isolate.settles_at(exchange));

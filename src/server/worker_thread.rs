@@ -17,7 +17,7 @@ use super::mailbox::{Inbox, Mail};
 use super::remote::Remote;
 use super::{Pool, Worker, connection};
 use crate::browser::BrowserFiles;
-use crate::config::Settings;
+use crate::config::Config;
 use crate::ext::Exchanges;
 use crate::lines::LineEvent;
 use crate::router::PublicFiles;
@@ -54,7 +54,7 @@ pub(super) struct Handle {
 
 /// What a worker's thread is started with.
 struct Thread {
-    settings: Arc<Settings>,
+    config: Arc<Config>,
     pool: Weak<Pool>,
     owner: OwnerId,
     mailbox: mpsc::UnboundedSender<Mail>,
@@ -63,15 +63,15 @@ struct Thread {
 }
 
 /// Starts a worker's thread. It prepares an isolate at once and waits for [`Mail::Load`].
-pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Result<Handle> {
+pub(super) fn spawn(config: Arc<Config>, pool: Weak<Pool>) -> std::io::Result<Handle> {
     let (mailbox, mail) = mpsc::unbounded_channel();
     let events = mailbox.clone();
-    let owner = settings.hub.register(move |event| {
+    let owner = config.hub.register(move |event| {
         let _ = events.send(Mail::LineEvent(event));
     });
     let (load, remote) = (Arc::new(AtomicUsize::new(0)), Arc::new(Remote::new()));
     let handle = Handle { mailbox: mailbox.clone(), owner, load: load.clone(), remote: remote.clone() };
-    let thread = Thread { settings, pool, owner, mailbox, load, remote };
+    let thread = Thread { config, pool, owner, mailbox, load, remote };
     std::thread::Builder::new()
         .name(format!("liveline-isolate-{}", owner.0))
         .spawn(move || thread.run(mail))?;
@@ -81,15 +81,15 @@ pub(super) fn spawn(settings: Arc<Settings>, pool: Weak<Pool>) -> std::io::Resul
 impl Thread {
     fn run(self, mail: mpsc::UnboundedReceiver<Mail>) {
         self.remote.set_thread();
-        let (settings, pool, remote, owner) =
-            (self.settings.clone(), self.pool.clone(), self.remote.clone(), self.owner);
+        let (config, pool, remote, owner) =
+            (self.config.clone(), self.pool.clone(), self.remote.clone(), self.owner);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => runtime.block_on(self.live(mail)),
             Err(error) => tracing::error!("a worker could not start: {error}"),
         }
-        settings.hub.unregister(owner, CloseCode::IsolateLost);
+        config.hub.unregister(owner, CloseCode::IsolateLost);
         if let Some(pool) = pool.upgrade().filter(|_| remote.is_lost()) {
             pool.lost_isolate_ended();
         }
@@ -112,11 +112,11 @@ impl Thread {
             }
         };
         let Some((site, browser)) = self.load(&isolate, logs_stalls).await else { return };
-        let Thread { settings, pool, owner, mailbox, load, remote } = self;
-        let meter = settings.metrics.as_ref().map(|metrics| metrics.add_worker(id));
+        let Thread { config, pool, owner, mailbox, load, remote } = self;
+        let meter = config.metrics.as_ref().map(|metrics| metrics.add_worker(id));
         let retiring = watch::Sender::new(false);
         let worker =
-            Rc::new(Worker { settings, site, browser, meter, owner, isolate, pool, mailbox, retiring });
+            Rc::new(Worker { config, site, browser, meter, owner, isolate, pool, mailbox, retiring });
         let driven = worker.clone();
         tokio::task::spawn_local(async move { driven.isolate.run().await });
         let probed = worker.clone();
@@ -132,34 +132,34 @@ impl Thread {
     }
 
     fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
-        let settings = &self.settings;
+        let config = &self.config;
         let mut exchanges = Exchanges::new(
-            settings.hub.clone(),
+            config.hub.clone(),
             self.owner,
-            settings.sessions.clone(),
-            settings.shared.clone(),
-            settings.trust.clone(),
-            settings.mode,
-            settings.limits.bodies.clone(),
+            config.sessions.clone(),
+            config.shared.clone(),
+            config.trust.clone(),
+            config.mode,
+            config.bodies.clone(),
         );
-        exchanges.report_to(settings.dev.clone());
+        exchanges.report_to(config.dev.clone());
         let (pool, hub, remote, owner) =
-            (self.pool.clone(), settings.hub.clone(), self.remote.clone(), self.owner);
+            (self.pool.clone(), config.hub.clone(), self.remote.clone(), self.owner);
         let lost = move |exchange: Option<ExchangeId>| {
             remote.lose(pool.upgrade().as_deref(), &hub, owner, exchange);
         };
-        let (project, limits) = (&settings.layout.project, settings.limits.clone());
-        Isolate::new(project, limits, exchanges, settings.databases.clone(), lost)
+        let (project, limits) = (&config.layout.project, config.isolate.clone());
+        Isolate::new(project, limits, exchanges, config.databases.clone(), lost)
     }
 
     /// Loads the code that the pool chose. `None` if it does not load, or the load was cancelled.
     async fn load(&self, isolate: &Isolate, logs_stalls: bool) -> Option<(Site, Arc<BrowserFiles>)> {
-        let (settings, remote) = (&self.settings, &self.remote);
+        let (config, remote) = (&self.config, &self.remote);
         let code = remote.code()?;
         let site = Site {
             routes: code.routes.clone(),
-            files: PublicFiles::new(settings.layout.public.as_deref(), settings.files),
-            dev: settings.dev.clone(),
+            files: PublicFiles::new(config.layout.public.as_deref(), config.files),
+            dev: config.dev.clone(),
             is_stand_in: code.is_stand_in,
         };
         let stalled = |stall: &Stall| {
@@ -179,7 +179,7 @@ impl Thread {
         let is_loaded = result.is_ok();
         let pages = site.routes.pages().iter().map(|page| page.path.clone());
         let files = isolate.files().into_iter().chain(pages).collect();
-        let imports = settings.dev.as_ref().map(|_| isolate.imports()).unwrap_or_default();
+        let imports = config.dev.as_ref().map(|_| isolate.imports()).unwrap_or_default();
         remote.end_load(Loaded { files, is_stuck: false, imports, result });
         is_loaded.then_some((site, code.browser.clone()))
     }
@@ -223,7 +223,7 @@ impl Serving {
         for left in inbox.close() {
             match left {
                 Mail::Connection => self.remote.next_arriving().into_iter().for_each(|it| worker.pass_on(it)),
-                Mail::LineEvent(event) => worker.settings.hub.acknowledge(&event),
+                Mail::LineEvent(event) => worker.config.hub.acknowledge(&event),
                 _ => {}
             }
         }
@@ -278,7 +278,7 @@ impl Serving {
 
     /// Delivers an event of a line. Frames that handlers send for events that arrive together are flushed together.
     async fn deliver(&self, event: LineEvent, inbox: &mut Inbox) {
-        let (isolate, hub) = (&self.worker.isolate, &self.worker.settings.hub);
+        let (isolate, hub) = (&self.worker.isolate, &self.worker.config.hub);
         if event.is_message() {
             isolate.hold_back(false);
             return self.deliver_messages(&inbox.messages(event)).await;
@@ -296,7 +296,7 @@ impl Serving {
     async fn deliver_messages(&self, mut messages: &[LineEvent]) {
         while !messages.is_empty() {
             let (delivered, left) = messages.split_at(self.worker.isolate.deliver_messages(messages));
-            self.worker.settings.hub.acknowledge_all(delivered);
+            self.worker.config.hub.acknowledge_all(delivered);
             messages = left;
             if !left.is_empty() {
                 tokio::task::yield_now().await;

@@ -4,7 +4,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`transpile`] | TypeScript, JSX and live functions to JavaScript with a source map |
-//! | [`live`] | live functions, which follow the values that they read |
+//! | `live` | live functions, which follow the values that they read |
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |

@@ -16,7 +16,7 @@ use self::replacement::Losses;
 use super::accepted::Accepted;
 use super::mailbox::Mail;
 use super::worker_thread::{self, Handle, Loaded};
-use crate::config::Settings;
+use crate::config::Config;
 use crate::ext::Mode;
 use crate::metrics::WorkerId;
 use liveline_compiler::Diagnostic;
@@ -29,7 +29,7 @@ const MAX_RETIRED: usize = 8;
 
 /// All workers of the server.
 pub(crate) struct Pool {
-    settings: Arc<Settings>,
+    config: Arc<Config>,
     runtime: tokio::runtime::Handle,
     itself: Weak<Pool>,
     current: ArcSwap<Vec<Arc<Handle>>>,
@@ -49,10 +49,10 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool without code: [`Pool::reload`] loads the first generation.
-    pub(crate) fn new(settings: Settings) -> Arc<Pool> {
+    pub(crate) fn new(config: Config) -> Arc<Pool> {
         let runtime = tokio::runtime::Handle::current();
         Arc::new_cyclic(|itself| Pool {
-            settings: Arc::new(settings),
+            config: Arc::new(config),
             runtime,
             itself: itself.clone(),
             current: ArcSwap::default(),
@@ -67,8 +67,8 @@ impl Pool {
         })
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Sends a connection to the worker that serves the fewest.
@@ -105,7 +105,7 @@ impl Pool {
     /// Closes live lines with 1012, ends handlers' streams of events, and waits until every request is answered, `limit` at most.
     pub(crate) async fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
-        self.settings.hub.turn().cut_all(CloseCode::Restart);
+        self.config.hub.turn().cut_all(CloseCode::Restart);
         drop(lock(&self.spare).take());
         let workers = self.current.swap(Arc::default());
         for worker in workers.iter() {
@@ -123,9 +123,9 @@ impl Pool {
                 }
             }
             // The clients of lines still answer the close frames.
-            while !self.settings.hub.engine().is_empty() {
+            while !self.config.hub.engine().is_empty() {
                 // A request that was being answered may have opened another line.
-                self.settings.hub.turn().cut_all(CloseCode::Restart);
+                self.config.hub.turn().cut_all(CloseCode::Restart);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -144,7 +144,7 @@ impl Pool {
         let spare = lock(&self.spare).take();
         let worker = match spare {
             Some(worker) => worker,
-            None => worker_thread::spawn(self.settings.clone(), self.itself.clone()).map_err(|error| {
+            None => worker_thread::spawn(self.config.clone(), self.itself.clone()).map_err(|error| {
                 vec![Diagnostic::new(format!("a worker's thread could not start: {error}"))]
             })?,
         };
@@ -156,8 +156,8 @@ impl Pool {
 
     /// Starts a spare worker, in development.
     fn prepare_spare(&self) {
-        if self.settings.mode == Mode::Development && lock(&self.spare).is_none() {
-            *lock(&self.spare) = worker_thread::spawn(self.settings.clone(), self.itself.clone()).ok();
+        if self.config.mode == Mode::Development && lock(&self.spare).is_none() {
+            *lock(&self.spare) = worker_thread::spawn(self.config.clone(), self.itself.clone()).ok();
         }
     }
 
@@ -171,7 +171,7 @@ impl Pool {
         if retired.len() > MAX_RETIRED
             && let Some(oldest) = retired.pop_front()
         {
-            self.settings.hub.unregister(oldest.owner, CloseCode::Restart);
+            self.config.hub.unregister(oldest.owner, CloseCode::Restart);
             let _ = oldest.mailbox.send(Mail::Stop);
         }
         passed_on

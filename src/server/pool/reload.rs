@@ -76,7 +76,7 @@ impl Pool {
         let is_first = !self.has_code();
         let reloaded = self.next_generation(&trigger).await;
         let counts = !is_first && (reloaded.is_ok() || matches!(trigger, Trigger::Request));
-        if let Some(metrics) = self.settings.metrics.as_ref().filter(|_| counts) {
+        if let Some(metrics) = self.config.metrics.as_ref().filter(|_| counts) {
             metrics.reloaded(reloaded.is_ok());
         }
         reloaded
@@ -100,7 +100,7 @@ impl Pool {
         let retiring: Vec<_> = old.iter().map(|worker| self.retire(worker.clone())).collect();
         let took = began.elapsed();
         self.prepare_spare();
-        if self.settings.mode == Mode::Development {
+        if self.config.mode == Mode::Development {
             // A page that is notified of the new code and asks at once must not get an answer of the old code.
             let passed_on = async {
                 for retiring in retiring {
@@ -116,7 +116,7 @@ impl Pool {
     /// a load that is under way.
     pub(crate) async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
         let code = tokio::task::block_in_place(|| {
-            let (layout, routes) = (&self.settings.layout, Routes::none());
+            let (layout, routes) = (&self.config.layout, Routes::none());
             let (browser, imports) = BrowserFiles::build(layout, &routes);
             let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
             Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
@@ -149,7 +149,7 @@ impl Pool {
     fn read(&self) -> Result<Arc<Code>, Vec<Diagnostic>> {
         // This reads and compiles, and live lines need the thread.
         tokio::task::block_in_place(|| {
-            let layout = &self.settings.layout;
+            let layout = &self.config.layout;
             let routes = dialect::routes(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
             for page in routes.pages() {
                 // An error of a page is the answer to requests for it.
@@ -175,7 +175,7 @@ impl Pool {
         self.last_load.is_stuck.store(false, Ordering::Relaxed);
         let mut workers = Vec::new();
         let mut loading = Vec::new();
-        for worker in 0..self.settings.workers {
+        for worker in 0..self.config.workers {
             let logs_stalls = workers.is_empty();
             let (worker, loaded) = self.begin_load(code, WorkerId { worker, generation }, logs_stalls)?;
             workers.push(worker);

@@ -121,7 +121,7 @@ impl Pool {
     /// Counts a lost isolate.
     pub(in crate::server) fn lost_isolate(&self) {
         let stuck = self.losses.running.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(metrics) = &self.settings.metrics {
+        if let Some(metrics) = &self.config.metrics {
             metrics.isolate_lost();
         }
         let (many, time) = MANY_LOST;

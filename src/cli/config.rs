@@ -9,8 +9,8 @@ use bytesize::ByteSize;
 use clap::Parser;
 
 use super::CliError;
-use super::args::{self, Folder, Server};
-use crate::config::{Limits, Settings};
+use super::args::{Folder, LimitFlags, Server};
+use crate::config::{Config, ConnectionLimits, IsolateLimits};
 use crate::dev::Dev;
 use crate::ext::{Bodies, BodyLimits, Mode, Sessions, Shared};
 use crate::http::KeptDocuments;
@@ -52,33 +52,32 @@ impl Server {
         Ok(Listener::bind(&place, self.port, self.limits.write_timeout).await?)
     }
 
-    /// The settings of a server that listens on these addresses. Its live lines run on the current tokio runtime.
-    pub(super) fn settings(&self, mode: Mode, listening: &[SocketAddr]) -> Result<Settings, CliError> {
+    /// The configuration of a server that listens on these addresses. Its live lines run on the current tokio runtime.
+    pub(super) fn config(&self, mode: Mode, listening: &[SocketAddr]) -> Result<Config, CliError> {
         let origins = Origins::new(self.allow_origins.iter().cloned());
-        let workers = self.workers.into();
         let database = self.database.clone();
         let layout = self.folder.layout()?;
         let sessions = self.sessions()?;
-        let mut settings = settings(layout, mode, workers, &self.limits, origins, database, sessions);
-        settings.trust = Arc::new(self.trust(mode, listening));
-        settings.files = FileRules { follow_links: self.follow_links };
+        let mut config = config(layout, mode, &self.limits, origins, database, sessions);
+        config.workers = self.workers.into();
+        config.trust = Arc::new(self.trust(mode, listening));
+        config.files = FileRules { follow_links: self.follow_links };
         if mode == Mode::Development {
-            let layout = &settings.layout;
+            let layout = &config.layout;
             let folders = [Some(&layout.project), Some(&layout.root), layout.public.as_ref()];
             let folders = folders.into_iter().flatten().cloned().collect();
             let run = random_key().iter().map(|byte| format!("{byte:02x}")).collect();
-            settings.dev = Some(Arc::new(Dev::new(run, folders)));
+            config.dev = Some(Arc::new(Dev::new(run, folders)));
         }
         if mode == Mode::Development || self.metrics.is_some() {
-            let (bodies, results) =
-                (settings.limits.bodies.budget.clone(), settings.databases.results().clone());
+            let (bodies, results) = (config.bodies.budget.clone(), config.databases.results().clone());
             let budgets = Budgets {
                 bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
                 results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
             };
-            settings.metrics = Some(Metrics::new(settings.hub.clone(), Isolate::ENGINE, budgets));
+            config.metrics = Some(Metrics::new(config.hub.clone(), Isolate::ENGINE, budgets));
         }
-        Ok(settings)
+        Ok(config)
     }
 
     /// Which hosts the server answers for, and which proxies it trusts. In development only names of this machine count,
@@ -95,7 +94,7 @@ impl Server {
 
     /// The limits of connections.
     pub(super) fn limiter(&self) -> ConnectionLimiter {
-        let args::Limits { max_connections, max_connections_per_address, .. } = self.limits;
+        let LimitFlags { max_connections, max_connections_per_address, .. } = self.limits;
         let total = max_connections.map(|most| most as usize).or_else(open_files::for_connections);
         ConnectionLimiter::new(total, max_connections_per_address)
     }
@@ -133,81 +132,84 @@ fn place_of_environment(host: Option<&str>) -> BindHost {
     }
 }
 
-/// Settings for one isolate with default limits, for `check` and `routes`.
-pub(super) fn to_check(layout: Layout) -> Settings {
-    let limits = args::Limits::parse_from([""]);
+/// The configuration of one isolate with default limits, for `check` and `routes`.
+pub(super) fn to_check(layout: Layout) -> Config {
+    let limits = LimitFlags::parse_from([""]);
     let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
-    settings(layout, Mode::Production, 1, &limits, Origins::default(), None, sessions)
+    config(layout, Mode::Production, &limits, Origins::default(), None, sessions)
 }
 
-fn settings(
+impl LimitFlags {
+    fn isolate(&self) -> IsolateLimits {
+        IsolateLimits { answer: self.answer_timeout, cpu: self.cpu_timeout, heap: bytes(self.max_heap) }
+    }
+
+    fn connections(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            header: bytes(self.max_header),
+            header_read: self.header_timeout,
+            keep_alive: self.keep_alive_timeout,
+            write: self.write_timeout,
+            frame: bytes(self.max_frame),
+        }
+    }
+
+    fn bodies(&self) -> BodyLimits {
+        let budget = Bodies::new(bytes(self.max_bodies), bytes(self.max_body));
+        BodyLimits {
+            // A body that is larger than the budget could never be received.
+            size: bytes(self.max_body).min(budget.budget()),
+            patience: self.body_timeout,
+            form_parts: self.max_form_parts,
+            budget,
+        }
+    }
+
+    fn lines(&self, origins: Origins) -> liveline_proto::Limits {
+        liveline_proto::Limits {
+            join_window: self.join_timeout,
+            close_grace: CLOSE_GRACE,
+            resume_window: self.resume_window,
+            ping_interval: self.ping_interval,
+            ping_timeout: self.ping_timeout,
+            queue_bytes: bytes(self.max_queue),
+            channel_queue_bytes: bytes(self.max_channel_queue),
+            overflow: self.overflow.into(),
+            lines_per_session: self.max_lines_per_session,
+            lines_per_address: self.max_lines_per_address,
+            origins,
+        }
+    }
+}
+
+/// One worker, without metrics, for every host and no proxy.
+fn config(
     layout: Layout,
     mode: Mode,
-    workers: usize,
-    limits: &args::Limits,
+    limits: &LimitFlags,
     origins: Origins,
     database: Option<PathBuf>,
     sessions: Sessions,
-) -> Settings {
-    let lines = liveline_proto::Limits {
-        join_window: limits.join_timeout,
-        close_grace: CLOSE_GRACE,
-        resume_window: limits.resume_window,
-        ping_interval: limits.ping_interval,
-        ping_timeout: limits.ping_timeout,
-        queue_bytes: bytes(limits.max_queue),
-        channel_queue_bytes: bytes(limits.max_channel_queue),
-        overflow: limits.overflow.into(),
-        lines_per_session: limits.max_lines_per_session,
-        lines_per_address: limits.max_lines_per_address,
-        origins,
-    };
-    let results = ResultBudget::new(bytes(limits.max_result));
-    let budget = Bodies::new(bytes(limits.max_bodies), bytes(limits.max_body));
-    let bodies = BodyLimits {
-        // A body that is larger than the budget could never be received.
-        size: bytes(limits.max_body).min(budget.budget()),
-        patience: limits.body_timeout,
-        form_parts: limits.max_form_parts,
-        budget,
-    };
-    let limits = Limits {
-        answer: limits.answer_timeout,
-        cpu: limits.cpu_timeout,
-        heap: bytes(limits.max_heap),
-        bodies,
-        header: bytes(limits.max_header),
-        header_read: limits.header_timeout,
-        keep_alive: limits.keep_alive_timeout,
-        write: limits.write_timeout,
-        frame: bytes(limits.max_frame),
-    };
-    let hub = Hub::new(lines, tokio::runtime::Handle::current());
+) -> Config {
     let (root, public) = (layout.root.clone(), layout.public.clone());
-    let databases = Databases::new(Location { default: database, root, public }, results);
-    let trust = Arc::new(Trust {
-        origin: None,
-        hosts: Hosts::default(),
-        proxies: Proxies::default(),
-        listening: Vec::new(),
-    });
-    let (files, metrics, dev) = Default::default();
-    let shared = Shared::default();
-    let documents = KeptDocuments::default();
-    Settings {
+    let results = ResultBudget::new(bytes(limits.max_result));
+    let (hosts, proxies) = Default::default();
+    Config {
         layout,
         mode,
-        workers,
-        limits,
-        hub,
+        workers: 1,
+        isolate: limits.isolate(),
+        connections: limits.connections(),
+        bodies: limits.bodies(),
+        hub: Hub::new(limits.lines(origins), tokio::runtime::Handle::current()),
         sessions,
-        shared,
-        trust,
-        databases,
-        documents,
-        files,
-        metrics,
-        dev,
+        shared: Shared::default(),
+        trust: Arc::new(Trust { origin: None, hosts, proxies, listening: Vec::new() }),
+        databases: Databases::new(Location { default: database, root, public }, results),
+        documents: KeptDocuments::default(),
+        files: FileRules::default(),
+        metrics: None,
+        dev: None,
     }
 }
 
