@@ -72,9 +72,8 @@ impl Flow {
             // What is left is vital, or has a number and may have arrived.
             if !self.outbox.fits(cost, budget) {
                 if priority == Priority::State {
-                    // The owner is asked for it again when there is room.
+                    // Stale since above: the owner is asked for the state when there is room.
                     counters.coalesced += 1;
-                    self.freshness = Freshness::Stale;
                 } else {
                     counters.dropped += 1;
                 }

@@ -6,6 +6,7 @@ use crate::*;
 
 mod resume;
 mod slow;
+mod wakes;
 
 struct World {
     engine: Engine,

@@ -26,6 +26,15 @@ fn full_close_has_its_code() {
     assert_eq!(world.dispatched(), ["closed 1013"]);
 }
 
+/// Only the close frame is left to write; the bytes count no more.
+#[test]
+fn cut_drops_the_frames_that_wait() {
+    let (mut world, id) = plain(Overflow::Close);
+    world.send(id, "frame");
+    world.engine.cut(id, CloseCode::Restart.into());
+    assert_eq!(world.engine.queued_bytes(id), 0);
+}
+
 #[test]
 fn full_drop_oldest() {
     let (mut world, id) = plain(Overflow::DropOldest);
