@@ -21,11 +21,11 @@ mod hook {
     use std::ffi::{c_char, c_int};
     use std::sync::{Arc, Weak};
 
-    use super::super::watchdog::Pulse;
+    use super::super::watchdog::ExecutionCounter;
 
     thread_local! {
         /// The isolate that runs on this thread.
-        static PULSE: RefCell<Weak<Pulse>> = const { RefCell::new(Weak::new()) };
+        static COUNTER: RefCell<Weak<ExecutionCounter>> = const { RefCell::new(Weak::new()) };
         /// A check of V8's failed on this thread, so nothing that it did can be relied on.
         static IS_BROKEN: Cell<bool> = const { Cell::new(false) };
     }
@@ -51,8 +51,8 @@ mod hook {
     }
 
     /// What V8 cannot do for the isolate on this thread costs that isolate, not the process.
-    pub(crate) fn guard_this_thread(pulse: &Arc<Pulse>) {
-        PULSE.set(Arc::downgrade(pulse));
+    pub(crate) fn guard_this_thread(counter: &Arc<ExecutionCounter>) {
+        COUNTER.set(Arc::downgrade(counter));
     }
 
     extern "C" fn check_failed(_: *const c_char, _: c_int, _: *const c_char) {
@@ -61,16 +61,16 @@ mod hook {
 
     #[expect(clippy::print_stderr, reason = "the process ends before the log could be written")]
     extern "C" fn last_words() {
-        let pulse = PULSE.with_borrow(Weak::upgrade);
-        let Some(pulse) = pulse.filter(|_| !IS_BROKEN.get()) else {
+        let counter = COUNTER.with_borrow(Weak::upgrade);
+        let Some(counter) = counter.filter(|_| !IS_BROKEN.get()) else {
             eprintln!("{}", Backtrace::force_capture());
             return;
         };
         tracing::error!(
             "V8 cannot go on with what it was told to do, such as an array of too many items; it costs this isolate"
         );
-        pulse.halt();
-        drop(pulse);
+        counter.halt();
+        drop(counter);
         loop {
             std::thread::park();
         }

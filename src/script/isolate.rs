@@ -23,7 +23,7 @@ use super::sources::Sources;
 use super::stall::{Schedule, Stall};
 use super::survey::Survey;
 use super::values::{exported_boolean, json_or_null, message, method_name, string};
-use super::watchdog::{self, Pulse, RunLimits, Stopper, Trip, Watched};
+use super::watchdog::{self, ExecutionCounter, RunLimits, Terminator, TerminationReason, Watched};
 use super::{embedded, fatal, snapshot};
 use crate::config::Limits;
 use crate::ext::{
@@ -74,8 +74,8 @@ pub(crate) struct Isolate {
     project: PathBuf,
     /// Outlives the runtime, which tells it of collections.
     memory: Memory,
-    pulse: Arc<Pulse>,
-    stopper: Stopper,
+    counter: Arc<ExecutionCounter>,
+    terminator: Terminator,
     /// Handlers that say by themselves whether pages of other sites may send them their visitor's session.
     csrf: RefCell<HashMap<u32, bool>>,
     limits: Limits,
@@ -91,7 +91,7 @@ pub(crate) struct Isolate {
     /// How often in a row code was stopped that ran for no exchange, or for one that had ended.
     strikes: Cell<u32>,
     /// Code was stopped that belongs to no exchange, as that of a module that loads.
-    stopped_outside: Cell<Option<Trip>>,
+    stopped_outside: Cell<Option<TerminationReason>>,
     /// Somebody waits for the last exchange to end.
     announces_idle: Cell<bool>,
     idle: Notify,
@@ -181,28 +181,28 @@ impl Isolate {
         })?;
         #[cfg(feature = "v8")]
         runtime.v8_isolate().set_prepare_stack_trace_callback(super::stack::of_handlers);
-        let pulse = Arc::new(Pulse::default());
+        let counter = Arc::new(ExecutionCounter::default());
         // As in browsers, code that others wait for does not wait for a lock.
         #[cfg(feature = "v8")]
         runtime.v8_isolate().set_allow_atomics_wait(false);
         #[cfg(feature = "v8")]
         let spare = SpareQueue::new(&mut runtime);
-        let stopper = Stopper::new(
+        let terminator = Terminator::new(
             &mut runtime,
-            &pulse,
+            &counter,
             #[cfg(feature = "v8")]
             spare.rescue(),
         );
         let watched = Flushing { hub: hub.clone(), lost };
         #[cfg(all(feature = "v8", target_os = "linux"))]
-        fatal::guard_this_thread(&pulse);
-        watchdog::watch(&pulse, stopper.clone(), RunLimits::new(limits.cpu), watched);
-        let stopping = stopper.clone();
+        fatal::guard_this_thread(&counter);
+        watchdog::watch(&counter, terminator.clone(), RunLimits::new(limits.cpu), watched);
+        let stopping = terminator.clone();
         memory.on_full(move || stopping.heap_is_full());
         #[cfg(feature = "v8")]
         memory.follow(runtime.v8_isolate());
         let near_limit = Rc::default();
-        guard_heap(&mut runtime, &stopper, &near_limit, &memory);
+        guard_heap(&mut runtime, &terminator, &near_limit, &memory);
         let functions = Functions::of(&mut runtime);
         let state = runtime.op_state();
         Ok(Isolate {
@@ -214,8 +214,8 @@ impl Isolate {
             loader,
             project: project.to_owned(),
             memory,
-            pulse,
-            stopper,
+            counter,
+            terminator,
             csrf: RefCell::default(),
             limits,
             waker: RefCell::default(),
@@ -302,7 +302,7 @@ impl Isolate {
         self.loader.take_failure();
         // Modules load from files, so this neither waits nor yields.
         let mut runtime = self.runtime.borrow_mut();
-        let _running = self.pulse.enter();
+        let _running = self.counter.enter();
         futures_now(runtime.load_side_es_module(&url)).map_err(|error| self.failure(&error))
     }
 
@@ -320,7 +320,7 @@ impl Isolate {
         let failed = |error: CoreError| self.failure(&error);
         self.stopped_outside.set(None);
         let mut evaluation = {
-            let _running = self.pulse.enter();
+            let _running = self.counter.enter();
             Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
         };
         self.turn_ended();
@@ -359,8 +359,8 @@ impl Isolate {
             }
         }
         let file = handler.path.display();
-        if let Some(trip) = self.stopped_outside.take() {
-            return Err(Diagnostic::new(format!("{file}: {}", self.describe_trip(trip))));
+        if let Some(reason) = self.stopped_outside.take() {
+            return Err(Diagnostic::new(format!("{file}: {}", self.describe_termination(reason))));
         }
         let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
         self.enter(|scope, functions| {
@@ -452,7 +452,7 @@ impl Isolate {
         let page = request.shown.page.map_or(-1, u32::cast_signed);
         let show = request.shown.show as i32;
         let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
-        self.pulse.is_for(Some(exchange.0));
+        self.counter.is_for(Some(exchange.0));
         self.enter(|scope, functions| {
             let id = v8::Number::new(scope, exchange.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
@@ -475,7 +475,7 @@ impl Isolate {
     /// A page with `json` as its state. None: it cannot be rendered.
     pub(crate) fn render(&self, page: PageId, json: &str, status: StatusCode) -> Option<String> {
         let mut html = None;
-        self.pulse.is_for(None);
+        self.counter.is_for(None);
         self.enter(|scope, functions| {
             let page = v8::Integer::new_from_unsigned(scope, page.0).into();
             let json = string(scope, json);
@@ -489,7 +489,7 @@ impl Isolate {
     /// Delivers what happened on a line.
     pub(crate) fn deliver(&self, told: &LineEvent) {
         let id = told.exchange.0 as f64;
-        self.pulse.is_for(Some(told.exchange.0));
+        self.counter.is_for(Some(told.exchange.0));
         match &told.event {
             Event::Opened => self.enter(|scope, functions| {
                 let id = v8::Number::new(scope, id).into();
@@ -577,7 +577,7 @@ impl Isolate {
     }
 
     fn tell_closed(&self, exchange: ExchangeId, close: &Close) {
-        self.pulse.is_for(Some(exchange.0));
+        self.counter.is_for(Some(exchange.0));
         self.enter(|scope, functions| {
             let arguments = [
                 v8::Number::new(scope, exchange.0 as f64).into(),
@@ -622,7 +622,7 @@ impl Isolate {
         let (mut beats, mut kept) = (0, 0);
         loop {
             tokio::time::sleep(QUIET).await;
-            if std::mem::replace(&mut beats, self.pulse.beats()) != self.pulse.beats() {
+            if std::mem::replace(&mut beats, self.counter.beats()) != self.counter.beats() {
                 continue;
             }
             let mut runtime = self.runtime.borrow_mut();
@@ -680,13 +680,13 @@ impl Isolate {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), CoreError>> {
-        if self.pulse.is_lost() {
+        if self.counter.is_lost() {
             return Poll::Pending;
         }
-        self.pulse.is_for(None);
+        self.counter.is_for(None);
         let polled = {
             let mut runtime = self.runtime.borrow_mut();
-            let _running = self.pulse.enter();
+            let _running = self.counter.enter();
             runtime.poll_event_loop(cx, PollEventLoopOptions::default())
         };
         if self.turn_ended() {
@@ -698,12 +698,12 @@ impl Isolate {
 
     /// Enters JavaScript for one turn: `enter`, then microtasks, then what the turn decided.
     fn enter(&self, enter: impl FnOnce(&mut v8::PinScope<'_, '_>, &Functions)) {
-        if self.pulse.is_lost() {
+        if self.counter.is_lost() {
             return;
         }
         {
             let mut runtime = self.runtime.borrow_mut();
-            let _running = self.pulse.enter();
+            let _running = self.counter.enter();
             // As `deno_core::scope!`, which makes a new handle on the context each time.
             v8::scope!(let scope, runtime.v8_isolate());
             let context = v8::Local::new(scope, &self.functions.context);
@@ -724,18 +724,18 @@ impl Isolate {
 
     /// What every turn comes to. Says whether it was stopped.
     fn turn_ended(&self) -> bool {
-        if self.pulse.is_lost() {
+        if self.counter.is_lost() {
             // Another thread has told everybody, and no code is to run here again.
             return true;
         }
-        let trip = self.pulse.take_trip();
+        let reason = self.counter.take_reason();
         // The turns of a recovery may look already.
         let is_short = self.memory.take_shortage();
-        if trip == Some(Trip::Heap) || is_short {
+        if reason == Some(TerminationReason::Heap) || is_short {
             self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
         }
-        if let Some(trip) = trip {
-            self.recover(trip);
+        if let Some(reason) = reason {
+            self.recover(reason);
         }
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
@@ -753,11 +753,11 @@ impl Isolate {
         if let Some(limit) = self.near_limit.take() {
             self.look_at_heap(limit);
         }
-        trip.is_some()
+        reason.is_some()
     }
 
     /// The turn that just ended was stopped. The exchange whose code ran fails; the others go on.
-    fn recover(&self, trip: Trip) {
+    fn recover(&self, reason: TerminationReason) {
         let left = {
             let mut runtime = self.runtime.borrow_mut();
             runtime.v8_isolate().cancel_terminate_execution();
@@ -770,11 +770,11 @@ impl Isolate {
         };
         // V8 was asked while the code ran. QuickJS only leaves what it ran last.
         let culprit = match cfg!(feature = "v8") {
-            true => self.stopper.witness().take_culprit().map(ExchangeId),
+            true => self.terminator.probe().take_culprit().map(ExchangeId),
             false => left,
         };
         self.count_strike(culprit);
-        let why = Diagnostic::new(self.describe_trip(trip));
+        let why = Diagnostic::new(self.describe_termination(reason));
         let close = Close::because(CloseCode::HandlerFailed, why.message.clone());
         match culprit {
             Some(exchange) => {
@@ -785,7 +785,7 @@ impl Isolate {
                 self.state.borrow_mut().borrow_mut::<Streams>().stopped(exchange);
             }
             None => {
-                self.stopped_outside.set(Some(trip));
+                self.stopped_outside.set(Some(reason));
                 tracing::error!(target: "liveline::handler", "outside of any exchange: {why}");
             }
         }
@@ -794,7 +794,7 @@ impl Isolate {
                 v8::Number::new(scope, culprit.map_or(-1.0, |exchange| exchange.0 as f64)).into(),
                 v8::Integer::new_from_unsigned(scope, close.code.number().into()).into(),
                 string(scope, &close.reason),
-                v8::Boolean::new(scope, trip == Trip::Heap).into(),
+                v8::Boolean::new(scope, reason == TerminationReason::Heap).into(),
             ];
             call(scope, &functions.stopped, &arguments);
         });
@@ -814,7 +814,7 @@ impl Isolate {
             culprit.is_some_and(|exchange| self.with_exchanges(|exchanges| exchanges.knows(exchange)));
         self.strikes.set(if is_alive { 0 } else { self.strikes.get() + 1 });
         #[cfg(feature = "v8")]
-        self.stopper.witness().keeps_microtasks(self.strikes.get() < STRIKES);
+        self.terminator.probe().keeps_microtasks(self.strikes.get() < STRIKES);
     }
 
     /// The heap came near its limit, and was allowed to grow until the code that filled it had stopped. What is no
@@ -829,7 +829,7 @@ impl Isolate {
         let used = runtime.v8_isolate().get_heap_statistics().used_heap_size() + self.memory.outside();
         // Where more is used, V8 leaves a quarter above that.
         runtime.remove_near_heap_limit_callback(limit);
-        guard_heap(&mut runtime, &self.stopper, &self.near_limit, &self.memory);
+        guard_heap(&mut runtime, &self.terminator, &self.near_limit, &self.memory);
         if looks_again {
             self.near_limit.set(Some(limit));
             self.wake();
@@ -847,12 +847,12 @@ impl Isolate {
         }
     }
 
-    fn describe_trip(&self, trip: Trip) -> String {
-        match trip {
-            Trip::Cpu => {
+    fn describe_termination(&self, reason: TerminationReason) -> String {
+        match reason {
+            TerminationReason::Cpu => {
                 format!("the handler ran for {:?} without yielding and was stopped", self.limits.cpu)
             }
-            Trip::Heap => {
+            TerminationReason::Heap => {
                 let mebibytes = self.limits.heap >> 20;
                 format!("the handler was stopped because the heap of its isolate is full ({mebibytes} MiB)")
             }
@@ -884,16 +884,16 @@ impl<F: Fn(Option<ExchangeId>) + Send> Watched for Flushing<F> {
 /// Stops whoever fills the heap. Notes the limit that this went over.
 fn guard_heap(
     runtime: &mut JsRuntime,
-    stopper: &Stopper,
+    terminator: &Terminator,
     near_limit: &Rc<Cell<Option<usize>>>,
     memory: &Memory,
 ) {
-    let (stopper, near_limit, memory) = (stopper.clone(), near_limit.clone(), memory.clone());
+    let (terminator, near_limit, memory) = (terminator.clone(), near_limit.clone(), memory.clone());
     runtime.add_near_heap_limit_callback(move |current, initial| {
         near_limit.set(Some(initial));
         // V8 asks for more heap for a buffer that was refused, too, before it throws an error.
         if !memory.is_refusing(initial) {
-            stopper.heap_is_full();
+            terminator.heap_is_full();
         }
         current + HEAP_TO_UNWIND
     });

@@ -17,28 +17,28 @@ use super::microtasks::Rescue;
 
 /// Why an isolate was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trip {
+pub(super) enum TerminationReason {
     /// An exchange ran too long without yielding.
     Cpu,
     /// Its heap reached the limit.
     Heap,
 }
 
-/// An isolate's sign of life. Counts entries into JavaScript and exits from it, so it is odd while code runs.
+/// Counts entries into JavaScript and exits from it, so the count is odd while code runs.
 #[derive(Default)]
-pub(super) struct Pulse {
+pub(super) struct ExecutionCounter {
     beats: AtomicU64,
-    tripped: AtomicU8,
+    reason: AtomicU8,
     lost: AtomicBool,
     halted: AtomicBool,
     /// The exchange that the turn was begun for, plus one; 0 where that is not known.
     exchange: AtomicU64,
 }
 
-const TRIPPED_CPU: u8 = 1;
-const TRIPPED_HEAP: u8 = 2;
+const RAN_TOO_LONG: u8 = 1;
+const HEAP_IS_FULL: u8 = 2;
 
-impl Pulse {
+impl ExecutionCounter {
     /// JavaScript runs until the guard is dropped.
     pub(super) fn enter(&self) -> Running<'_> {
         self.beats.fetch_add(1, Ordering::Relaxed);
@@ -60,22 +60,22 @@ impl Pulse {
         self.exchange.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Notes that the isolate was stopped, and why. The first reason stands.
-    fn trip(&self, trip: Trip) {
-        let code = match trip {
-            Trip::Cpu => TRIPPED_CPU,
-            Trip::Heap => TRIPPED_HEAP,
+    /// Records why the isolate is terminated. The first reason counts.
+    fn terminated(&self, reason: TerminationReason) {
+        let code = match reason {
+            TerminationReason::Cpu => RAN_TOO_LONG,
+            TerminationReason::Heap => HEAP_IS_FULL,
         };
-        let _ = self.tripped.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.reason.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Why the isolate was stopped since the last call.
-    pub(super) fn take_trip(&self) -> Option<Trip> {
-        match self.tripped.load(Ordering::Relaxed) {
+    pub(super) fn take_reason(&self) -> Option<TerminationReason> {
+        match self.reason.load(Ordering::Relaxed) {
             0 => None,
-            _ => match self.tripped.swap(0, Ordering::Relaxed) {
-                TRIPPED_CPU => Some(Trip::Cpu),
-                TRIPPED_HEAP => Some(Trip::Heap),
+            _ => match self.reason.swap(0, Ordering::Relaxed) {
+                RAN_TOO_LONG => Some(TerminationReason::Cpu),
+                HEAP_IS_FULL => Some(TerminationReason::Heap),
                 _ => None,
             },
         }
@@ -96,8 +96,8 @@ impl Pulse {
     }
 }
 
-/// See [`Pulse::enter`].
-pub(super) struct Running<'a>(&'a Pulse);
+/// See [`ExecutionCounter::enter`].
+pub(super) struct Running<'a>(&'a ExecutionCounter);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
@@ -128,33 +128,33 @@ pub(super) trait Watched: Send {
     fn lost(&self, exchange: Option<u64>);
 }
 
-/// Watches the isolate of the calling thread from a thread of its own. Ends when the pulse is dropped, or the isolate
+/// Watches the isolate of the calling thread from a thread of its own. Ends when the counter is dropped, or the isolate
 /// lost.
 pub(super) fn watch(
-    pulse: &Arc<Pulse>,
-    stopper: Stopper,
+    counter: &Arc<ExecutionCounter>,
+    terminator: Terminator,
     limits: RunLimits,
     watched: impl Watched + 'static,
 ) {
-    let pulse = Arc::downgrade(pulse);
+    let counter = Arc::downgrade(counter);
     let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, limits, &watched));
+    let watching = thread.spawn(move || keep_watch(&counter, &terminator, &clock, limits, &watched));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }
 }
 
 fn keep_watch(
-    pulse: &Weak<Pulse>,
-    stopper: &Stopper,
+    counter: &Weak<ExecutionCounter>,
+    terminator: &Terminator,
     clock: &Clock,
     limits: RunLimits,
     watched: &dyn Watched,
 ) {
     let interval = (limits.exchange / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
     let mut turn = Turn::begin(0, None, clock.now());
-    while let Some(alive) = pulse.upgrade() {
+    while let Some(alive) = counter.upgrade() {
         let beats = alive.beats();
         if alive.halted.load(Ordering::Relaxed) {
             alive.lost.store(true, Ordering::Relaxed);
@@ -163,9 +163,9 @@ fn keep_watch(
         if beats != turn.beats || beats.is_multiple_of(2) {
             turn = Turn::begin(beats, alive.exchange(), clock.now());
         } else {
-            match turn.look(stopper, clock.now(), limits) {
+            match turn.look(terminator, clock.now(), limits) {
                 Look::Fine => watched.meanwhile(),
-                Look::Over { exchange } => stopper.condemn(beats, Some(exchange), Trip::Cpu),
+                Look::Over { exchange } => terminator.condemn(beats, Some(exchange), TerminationReason::Cpu),
                 Look::Lost => {
                     alive.lost.store(true, Ordering::Relaxed);
                     return watched.lost(alive.exchange());
@@ -220,11 +220,11 @@ impl Turn {
         }
     }
 
-    fn look(&mut self, stopper: &Stopper, now: Reading, limits: RunLimits) -> Look {
+    fn look(&mut self, terminator: &Terminator, now: Reading, limits: RunLimits) -> Look {
         let before = std::mem::replace(&mut self.looked, now);
         self.looks += 1;
-        let question = *self.asked.get_or_insert_with(|| stopper.ask());
-        if !stopper.answered(question) {
+        let question = *self.asked.get_or_insert_with(|| terminator.ask());
+        if !terminator.answered(question) {
             let unanswered = now.used_since(&self.answered);
             return match self.last {
                 _ if unanswered >= limits.exchange + limits.stopping => Look::Lost,
@@ -233,7 +233,7 @@ impl Turn {
                 _ => Look::Fine,
             };
         }
-        let exchange = stopper.seen();
+        let exchange = terminator.seen();
         // Who was running before has run all the time. Of another exchange nobody knows since when it has, if what ran
         // before it could not be interrupted.
         let since = if self.last == Some(exchange) {
@@ -248,7 +248,7 @@ impl Turn {
         *ran += now.used_since(&since);
         let is_over = *ran >= limits.exchange;
         self.answered = now;
-        self.asked = Some(stopper.ask());
+        self.asked = Some(terminator.ask());
         if is_over { self.over(exchange) } else { Look::Fine }
     }
 
@@ -318,9 +318,9 @@ impl Reading {
 
 /// Asks what an isolate runs, and stops it, from any thread.
 #[derive(Clone)]
-pub(super) struct Stopper {
+pub(super) struct Terminator {
     isolate: v8::IsolateHandle,
-    witness: Arc<Witness>,
+    probe: Arc<InterruptProbe>,
 }
 
 /// A verdict on whichever exchange runs.
@@ -329,10 +329,10 @@ const ANYBODY: u64 = u64::MAX;
 
 /// What interrupts of one isolate see, and what they are to do.
 #[cfg_attr(not(feature = "v8"), expect(dead_code, reason = "QuickJS has no interrupts"))]
-pub(super) struct Witness {
-    /// Weak, because the watchdog's thread holds the witness and ends with the pulse.
-    pulse: Weak<Pulse>,
-    /// How many questions were asked and answered: see [`Stopper::ask`].
+pub(super) struct InterruptProbe {
+    /// Weak, because the watchdog's thread holds the probe and ends with the counter.
+    counter: Weak<ExecutionCounter>,
+    /// How many questions were asked and answered: see [`Terminator::ask`].
     asked: AtomicU64,
     answered: AtomicU64,
     /// Who was running then: the exchange's number plus one; 0 for none.
@@ -348,19 +348,19 @@ pub(super) struct Witness {
     inside: interrupt::Inside,
 }
 
-impl Witness {
+impl InterruptProbe {
     /// Condemns who runs in the turn with this beat.
     #[cfg(feature = "v8")]
-    fn pronounce(&self, beats: u64, exchange: u64, trip: Trip) {
-        self.condemned_for.store(trip as u8, Ordering::Relaxed);
+    fn pronounce(&self, beats: u64, exchange: u64, reason: TerminationReason) {
+        self.condemned_for.store(reason as u8, Ordering::Relaxed);
         self.condemned.store(exchange, Ordering::Relaxed);
         self.condemned_turn.store(beats, Ordering::Release);
     }
 
-    /// Whether the turn of `pulse` is to end if this runs, and why.
+    /// Whether the turn of `counter` is to end if this runs, and why.
     #[cfg(feature = "v8")]
-    fn verdict(&self, pulse: &Pulse, running: u64) -> Option<Trip> {
-        if self.condemned_turn.load(Ordering::Acquire) != pulse.beats() {
+    fn verdict(&self, counter: &ExecutionCounter, running: u64) -> Option<TerminationReason> {
+        if self.condemned_turn.load(Ordering::Acquire) != counter.beats() {
             // The turn that was to be stopped ended by itself; this is another.
             return None;
         }
@@ -368,8 +368,8 @@ impl Witness {
         if condemned != ANYBODY && condemned != running {
             return None;
         }
-        let is_heap = self.condemned_for.load(Ordering::Relaxed) == Trip::Heap as u8;
-        Some(if is_heap { Trip::Heap } else { Trip::Cpu })
+        let is_heap = self.condemned_for.load(Ordering::Relaxed) == TerminationReason::Heap as u8;
+        Some(if is_heap { TerminationReason::Heap } else { TerminationReason::Cpu })
     }
 
     /// The exchange that was terminated last.
@@ -387,70 +387,70 @@ impl Witness {
 }
 
 #[cfg(feature = "v8")]
-impl Stopper {
+impl Terminator {
     /// For the isolate of `runtime`, on its thread.
     pub(super) fn new(
         runtime: &mut deno_core::JsRuntime,
-        pulse: &Arc<Pulse>,
+        counter: &Arc<ExecutionCounter>,
         rescue: Option<Rescue>,
-    ) -> Stopper {
+    ) -> Terminator {
         let inside = interrupt::Inside::new(runtime, rescue);
         let isolate = runtime.v8_isolate().thread_safe_handle();
-        Stopper { isolate, witness: Arc::new(Witness::new(pulse, inside)) }
+        Terminator { isolate, probe: Arc::new(InterruptProbe::new(counter, inside)) }
     }
 
     /// Asks whose code runs. Returns the question's number.
     fn ask(&self) -> u64 {
-        let question = self.witness.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        interrupt::request(&self.isolate, &self.witness);
+        let question = self.probe.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        interrupt::request(&self.isolate, &self.probe);
         question
     }
 
     fn answered(&self, question: u64) -> bool {
-        self.witness.answered.load(Ordering::Acquire) >= question
+        self.probe.answered.load(Ordering::Acquire) >= question
     }
 
     fn seen(&self) -> u64 {
-        self.witness.seen.load(Ordering::Relaxed)
+        self.probe.seen.load(Ordering::Relaxed)
     }
 
     /// Ends the turn with this beat as soon as this exchange, or any if none is given, is seen running in it.
-    fn condemn(&self, beats: u64, exchange: Option<u64>, trip: Trip) {
-        self.witness.pronounce(beats, exchange.unwrap_or(ANYBODY), trip);
-        interrupt::request(&self.isolate, &self.witness);
+    fn condemn(&self, beats: u64, exchange: Option<u64>, reason: TerminationReason) {
+        self.probe.pronounce(beats, exchange.unwrap_or(ANYBODY), reason);
+        interrupt::request(&self.isolate, &self.probe);
     }
 
     /// Ends the running turn because the heap is full. Only from the isolate's own thread.
     pub(super) fn heap_is_full(&self) {
-        if let Some(pulse) = self.witness.pulse.upgrade() {
-            self.condemn(pulse.beats(), None, Trip::Heap);
+        if let Some(counter) = self.probe.counter.upgrade() {
+            self.condemn(counter.beats(), None, TerminationReason::Heap);
         }
     }
 
-    pub(super) fn witness(&self) -> &Witness {
-        &self.witness
+    pub(super) fn probe(&self) -> &InterruptProbe {
+        &self.probe
     }
 }
 
 #[cfg(feature = "v8")]
-impl Witness {
-    fn new(pulse: &Arc<Pulse>, inside: interrupt::Inside) -> Witness {
+impl InterruptProbe {
+    fn new(counter: &Arc<ExecutionCounter>, inside: interrupt::Inside) -> InterruptProbe {
         let [asked, answered, seen, condemned_turn, condemned, culprit] = Default::default();
-        let (pulse, condemned_for) = (Arc::downgrade(pulse), AtomicU8::default());
-        Witness { pulse, asked, answered, seen, condemned_turn, condemned, condemned_for, culprit, inside }
+        let (counter, condemned_for) = (Arc::downgrade(counter), AtomicU8::default());
+        InterruptProbe { counter, asked, answered, seen, condemned_turn, condemned, condemned_for, culprit, inside }
     }
 }
 
 /// QuickJS has no interrupts: every question is answered at once, and who ran is read afterwards, where that still
 /// can be told.
 #[cfg(not(feature = "v8"))]
-impl Stopper {
-    pub fn new(runtime: &mut deno_core::JsRuntime, pulse: &Arc<Pulse>) -> Stopper {
+impl Terminator {
+    pub fn new(runtime: &mut deno_core::JsRuntime, counter: &Arc<ExecutionCounter>) -> Terminator {
         let [asked, answered, seen, condemned_turn, condemned, culprit] = Default::default();
-        let (pulse, condemned_for) = (Arc::downgrade(pulse), AtomicU8::default());
-        let witness =
-            Witness { pulse, asked, answered, seen, condemned_turn, condemned, condemned_for, culprit };
-        Stopper { isolate: runtime.v8_isolate().thread_safe_handle(), witness: Arc::new(witness) }
+        let (counter, condemned_for) = (Arc::downgrade(counter), AtomicU8::default());
+        let probe =
+            InterruptProbe { counter, asked, answered, seen, condemned_turn, condemned, condemned_for, culprit };
+        Terminator { isolate: runtime.v8_isolate().thread_safe_handle(), probe: Arc::new(probe) }
     }
 
     fn ask(&self) -> u64 {
@@ -465,19 +465,19 @@ impl Stopper {
         0
     }
 
-    fn condemn(&self, _beats: u64, _exchange: Option<u64>, trip: Trip) {
-        if let Some(pulse) = self.witness.pulse.upgrade() {
-            pulse.trip(trip);
+    fn condemn(&self, _beats: u64, _exchange: Option<u64>, reason: TerminationReason) {
+        if let Some(counter) = self.probe.counter.upgrade() {
+            counter.terminated(reason);
         }
         self.isolate.terminate_execution();
     }
 
     pub fn heap_is_full(&self) {
-        self.condemn(0, None, Trip::Heap);
+        self.condemn(0, None, TerminationReason::Heap);
     }
 
-    pub fn witness(&self) -> &Witness {
-        &self.witness
+    pub fn probe(&self) -> &InterruptProbe {
+        &self.probe
     }
 }
 
@@ -491,7 +491,7 @@ mod interrupt {
 
     use deno_core::{JsRuntime, v8};
 
-    use super::Witness;
+    use super::InterruptProbe;
     use crate::ext::current_exchange;
     use crate::script::microtasks::Rescue;
 
@@ -503,7 +503,7 @@ mod interrupt {
     }
 
     // SAFETY: it is only touched on the isolate's thread: there it is made, and used by the interrupt. It is dropped
-    // there as well, as the isolate keeps a reference to the witness until it ends.
+    // there as well, as the isolate keeps a reference to the probe until it ends.
     unsafe impl Send for Inside {}
     // SAFETY: as above.
     unsafe impl Sync for Inside {}
@@ -514,28 +514,28 @@ mod interrupt {
         }
     }
 
-    pub(super) fn request(isolate: &v8::IsolateHandle, witness: &Arc<Witness>) {
-        isolate.request_interrupt(interrupt, Arc::as_ptr(witness).cast_mut().cast());
+    pub(super) fn request(isolate: &v8::IsolateHandle, probe: &Arc<InterruptProbe>) {
+        isolate.request_interrupt(interrupt, Arc::as_ptr(probe).cast_mut().cast());
     }
 
     unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
-        // SAFETY: `data` is the witness, which lives at least as long as the isolate that calls.
-        let witness = unsafe { &*data.cast::<Witness>() };
+        // SAFETY: `data` is the probe, which lives at least as long as the isolate that calls.
+        let probe = unsafe { &*data.cast::<InterruptProbe>() };
         // SAFETY: V8 passes the isolate that is running on this thread.
         let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
         let running = {
             v8::scope!(let scope, &mut isolate);
-            let context = v8::Local::new(scope, &witness.inside.context);
+            let context = v8::Local::new(scope, &probe.inside.context);
             let scope = &mut v8::ContextScope::new(scope, context);
             current_exchange(scope).map_or(0, |exchange| exchange.0 + 1)
         };
-        witness.seen.store(running, Ordering::Relaxed);
-        witness.answered.store(witness.asked.load(Ordering::Relaxed), Ordering::Release);
-        let Some(pulse) = witness.pulse.upgrade() else { return };
-        let Some(trip) = witness.verdict(&pulse, running) else { return };
-        pulse.trip(trip);
-        witness.culprit.store(running, Ordering::Relaxed);
-        if let Some(rescue) = &witness.inside.rescue {
+        probe.seen.store(running, Ordering::Relaxed);
+        probe.answered.store(probe.asked.load(Ordering::Relaxed), Ordering::Release);
+        let Some(counter) = probe.counter.upgrade() else { return };
+        let Some(reason) = probe.verdict(&counter, running) else { return };
+        counter.terminated(reason);
+        probe.culprit.store(running, Ordering::Relaxed);
+        if let Some(rescue) = &probe.inside.rescue {
             // SAFETY: this is an interrupt, and what follows is the termination.
             unsafe { rescue.set_aside() };
         }
