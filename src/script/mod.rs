@@ -13,18 +13,13 @@
 mod border;
 mod browser_tools;
 mod embedded;
-mod fatal;
-#[expect(clippy::module_inception, reason = "the folder is about isolates, the file is one")]
+mod engine;
 mod isolate;
 mod loader;
-#[cfg(feature = "v8")]
-mod microtasks;
 pub(crate) mod modules;
 mod site;
 mod snapshot;
 mod sources;
-#[cfg(feature = "v8")]
-mod stack;
 mod stall;
 pub(crate) mod survey;
 mod values;
