@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dev::Dev;
-use crate::ext::{BodyLimits, KeptDocuments, Mode, Sessions, Shared};
+use crate::ext::{BodyLimits, Mode, Sessions, Shared};
+use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Observer;
 use crate::router::{FileRules, Layout};
@@ -25,7 +26,7 @@ pub(crate) struct Settings {
     /// Whom to believe about hosts and addresses.
     pub trust: Arc<Trust>,
     pub databases: Databases,
-    /// KeptDocuments that browsers are about to load.
+    /// Documents that browsers are about to load.
     pub documents: KeptDocuments,
     /// What of `public/` has an address.
     pub files: FileRules,

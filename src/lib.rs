@@ -19,6 +19,7 @@ mod cli;
 mod config;
 mod dev;
 mod ext;
+mod http;
 mod lines;
 mod metrics;
 mod router;

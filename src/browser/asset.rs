@@ -14,7 +14,7 @@ use hyper::header::{
 use hyper::{Method, Response};
 
 use super::origins::Source;
-use crate::router::Verdict;
+use crate::http::Verdict;
 
 /// A text with its type and a tag of its content.
 pub(crate) struct Asset {

@@ -7,8 +7,8 @@ use deno_core::{OpState, op2};
 use hyper::{HeaderMap, Method, Response};
 use serde::Serialize;
 
-use super::files::FileBody;
 use super::{Exchanges, OpError, PageSource};
+use crate::http::FileBody;
 
 /// Where `next(url)` goes.
 #[derive(Debug, Serialize)]

@@ -13,20 +13,16 @@ use hyper::{HeaderMap, Method, StatusCode, Uri, header};
 use slab::Slab;
 use tokio::sync::oneshot;
 
-use super::answer::LINE_HEADER;
-use super::audience::{LineStream, as_stream, first_state, status_of_stream};
-use super::cookies::Place;
 use super::early::EarlyMessages;
-use super::files::FileBody;
-use super::head::Head;
 use super::log::{Context, about};
 use super::session::ExchangeSession;
 use super::websocket::SocketLine;
-use super::{
-    Answer, Audience, BodyLimits, Html, Nature, OpError, Sessions, Shared, Show, Shown, Site, StallTimeout,
-    from_exception, prefers_html,
-};
+use super::{BodyLimits, OpError, Sessions, Shared, Show, Shown, Site, from_exception};
 use crate::dev::Dev;
+use crate::http::{
+    Answer, Audience, CookiePlace, FileBody, Head, Html, LINE_HEADER, LINE_PATH, LineStream, Nature,
+    StallTimeout, as_stream, first_state, prefers_html, status_of_stream,
+};
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
 use crate::trust::{Requester, Trust};
@@ -34,11 +30,6 @@ use liveline_compiler::Diagnostic;
 use liveline_proto::{
     Close, CloseCode, Effect, Exchange, ExchangeError, ExchangeId, Input, LineId, OwnerId, Token, Visitor,
 };
-
-/// Where live lines are joined: this path and the token.
-pub(crate) const LINE_PATH: &str = "/.liveline/";
-/// Where pages learn what is known of their user; `dispatch/dispatch.js` answers it.
-pub(crate) const USER_PATH: &str = "/.liveline/user";
 
 /// How much a client learns of a handler's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +98,7 @@ pub(super) struct Slot {
     shown: Shown,
     pub session: ExchangeSession,
     /// Set-Cookie headers for the answer.
-    pub cookies: Vec<(Place, HeaderValue)>,
+    pub cookies: Vec<(CookiePlace, HeaderValue)>,
     /// Static files that handlers asked for and nobody has read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
     /// What few exchanges have.

@@ -12,10 +12,8 @@ use serde::Serialize;
 use super::exchange::exchange_id;
 use super::request::write_headers;
 use super::{Exchanges, OpError};
+use crate::http::FileBody;
 use liveline_proto::ExchangeError;
-
-/// A static file's bytes, or those of its ranges.
-pub(super) type FileBody = hyper_staticfile::Body;
 
 #[derive(Serialize)]
 pub(super) struct FileHead {

@@ -3,10 +3,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Exchanges`] | the requests of one isolate, by the number that JavaScript knows them by |
-//! | [`Answer`] | an HTTP answer on its way out |
-//! | [`Audience`] | how much of an exchange a request's client can follow |
 //! | [`Site`] | what ops need to know of the folder being served |
-//! | [`StallTimeout`] | how long a client may keep the host waiting |
 //! | [`Bodies`] | how many bytes of bodies the process holds |
 //! | [`Shared`] | values that isolates have in common, by name |
 //! | [`Memory`] | how much the JavaScript of an isolate may hold |
@@ -16,55 +13,45 @@
 //! are the engine's.
 
 mod answer;
-mod audience;
 mod blobs;
 mod bodies;
 mod channel;
 mod cookies;
 mod crypto;
 mod dispatch;
-mod documents;
 mod early;
 mod errors;
 mod exception;
 mod exchange;
 mod files;
 mod form;
-mod head;
 mod log;
 mod memory;
-mod negotiation;
 mod page;
 mod password;
 mod port;
 mod request;
 mod session;
-mod session_cookie;
 mod session_renewal;
 mod session_watch;
 mod shared;
 mod socket;
 mod sql;
 mod sql_values;
-mod stall_timeout;
 mod wasm;
 mod websocket;
 
-pub(crate) use answer::{Answer, AnswerBody, Chunk, Html, Nature, Streams};
-pub(crate) use audience::{Audience, LineStream, asks_for_websocket, lists};
+pub(crate) use answer::Streams;
 pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
-pub(crate) use documents::{KeptDocument, KeptDocuments};
 pub(crate) use errors::OpError;
 pub(crate) use exception::{from_exception, from_js_error};
-pub(crate) use exchange::{Begun, Call, Exchanges, LINE_PATH, Mode, USER_PATH, Unanswered};
+pub(crate) use exchange::{Begun, Call, Exchanges, Mode, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;
-pub(crate) use negotiation::prefers_html;
 pub(crate) use page::{PageSource, Show, Shown};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
-pub(crate) use stall_timeout::{StallTimeout, within};
 pub(crate) use websocket::SocketLine;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};

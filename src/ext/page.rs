@@ -5,8 +5,9 @@ use deno_core::{OpState, op2};
 use hyper::header::CONTENT_LENGTH;
 use serde::Serialize;
 
-use super::answer::{Html, Nature, give, head};
-use super::{AnswerBody, Exchanges, OpError};
+use super::answer::{give, head};
+use super::{Exchanges, OpError};
+use crate::http::{AnswerBody, Html, Nature};
 
 /// How a state leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::bodies::Held;
 use super::exchange::BodyFault;
-use super::{BodyLimits, Exchanges, Memory, OpError, StallTimeout, within};
+use super::{BodyLimits, Exchanges, Memory, OpError};
+use crate::http::{StallTimeout, within};
 use crate::trust::Authority;
 use liveline_proto::is_same_origin;
 

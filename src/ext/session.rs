@@ -12,10 +12,10 @@ use hyper::header::HeaderValue;
 use tokio::sync::{Mutex, mpsc};
 
 use super::exchange::exchange_id;
-use super::session_cookie::Signer;
 use super::session_renewal::Renewals;
 use super::session_watch::{SessionChange, Watch, Watchers};
 use super::{Exchanges, OpError};
+use crate::http::Signer;
 use liveline_store::{SessionStore, Standing};
 
 /// The key of the user's id, which `runtime-js/session/session.js` keeps with the session. Who sets it signs in.

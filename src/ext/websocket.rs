@@ -7,7 +7,8 @@ use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
 use super::answer::{give, head};
 use super::exchange::exchange_id;
-use super::{Answer, Audience, Exchanges, OpError, lists};
+use super::{Exchanges, OpError};
+use crate::http::{Answer, Audience, lists};
 use liveline_proto::Frame;
 use liveline_proto::{Close, CloseCode, Input, LineId, Priority, QueuedFrame};
 

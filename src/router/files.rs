@@ -14,9 +14,9 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::conditions::{Verdict, wants_range};
 use super::open::PublicOpener;
 use super::path::{holds_separator, segments};
+use crate::http::{Verdict, wants_range};
 
 /// What of an address is escaped, besides what lies beyond ASCII. Escapes are left as they are.
 const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\');

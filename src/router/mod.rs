@@ -6,7 +6,6 @@
 //! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
 //! | [`Handler`], [`Node`], [`Step`] | a file; where a path can end; a handler asked on the way | `tree.rs` |
 //! | [`Page`] | the HTML that browsers are shown at a route | `page.rs`, `document.rs`, `views.rs` |
-//! | [`Conditions`], [`Verdict`] | what a request's conditions make of an answer | `conditions.rs` |
 //! | [`PublicFiles`] | what stands past the last step: `public/` | `files.rs`, `open.rs` |
 //! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
 //!
@@ -19,7 +18,6 @@
 //! static files and JavaScript are other modules' business: nothing here opens a handler's file. A page is
 //! parsed when a browser first asks for it.
 
-mod conditions;
 mod document;
 mod files;
 mod layout;
@@ -32,7 +30,6 @@ mod tree;
 mod universal;
 mod views;
 
-pub(crate) use conditions::{Conditions, Verdict};
 pub(crate) use files::{FileRules, PublicFiles};
 pub(crate) use layout::{Layout, LayoutError};
 pub(crate) use page::Page;

@@ -15,7 +15,7 @@ use slab::Slab;
 use socket2::SockRef;
 
 use super::worker::{Admitted, PermitError};
-use crate::ext::LINE_PATH;
+use crate::http::LINE_PATH;
 
 #[cfg(unix)]
 use std::os::fd::{AsRawFd as _, BorrowedFd as BorrowedSocket, RawFd as RawSocket};

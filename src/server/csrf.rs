@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 
 use super::connection::Shared;
 use super::line::Caller;
-use crate::ext::Answer;
+use crate::http::Answer;
 use crate::trust::Requester;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -22,7 +22,7 @@ use super::upgrade::Handshake;
 use crate::browser::{Origin, origin_in};
 use crate::dev::editor::{self, Place};
 use crate::dev::{Dev, Moment, PATH, SCRIPT, Socket, inject};
-use crate::ext::{Answer, AnswerBody, Chunk, asks_for_websocket, prefers_html};
+use crate::http::{Answer, AnswerBody, Chunk, asks_for_websocket, prefers_html};
 use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
 

@@ -16,7 +16,8 @@ use hyper::{Method, Request, StatusCode};
 
 use super::connection::{Carried, Shared};
 use super::upgrade;
-use crate::ext::{Answer, Held, asks_for_websocket, within};
+use crate::ext::Held;
+use crate::http::{Answer, asks_for_websocket, within};
 use crate::trust::Requester;
 use liveline_proto::Format;
 use liveline_proto::{Attachment, Close, CloseCode, JoinError, Token, Transport, Visitor};

@@ -31,10 +31,8 @@ mod pace;
 mod parts;
 mod pool;
 mod proxied;
-mod redirect;
 mod requester;
 mod service;
-mod strict;
 mod upgrade;
 mod worker;
 

@@ -9,7 +9,7 @@ use hyper::{Method, Request};
 use tracing::Level;
 
 use super::connection::Shared;
-use crate::ext::{Answer, LINE_PATH};
+use crate::http::{Answer, LINE_PATH};
 use crate::metrics::{ACCESS, RequestId};
 use liveline_proto::ExchangeId;
 

@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Rewound, Shared};
-use crate::ext::AnswerBody;
+use crate::http::AnswerBody;
 
 /// The stream.
 pub(super) struct Observed {

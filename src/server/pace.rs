@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::config::Limits;
-use crate::ext::StallTimeout;
+use crate::http::StallTimeout;
 
 /// The clocks of one connection.
 pub(super) struct Pace {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
-use crate::ext::within;
+use crate::http::within;
 use crate::trust::proxy_protocol::{self, Beginning, Header, Violation};
 use crate::trust::{Peer, Proxies};
 

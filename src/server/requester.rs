@@ -5,7 +5,7 @@ use hyper::{Request, StatusCode};
 
 use super::PermitError;
 use super::connection::Shared;
-use crate::ext::Answer;
+use crate::http::Answer;
 use crate::trust::{Authority, Forwarded, Malformed, Requester};
 
 /// Why a request is not served.

@@ -22,17 +22,16 @@ use super::dev::{self, Document};
 use super::line::{self, Caller};
 use super::note::Note;
 use super::observed::ObservedBody;
-use super::redirect::{Told, X_REDIRECT_CODE};
 use super::requester;
-use super::strict;
 use super::upgrade::Handshake;
 use crate::browser::BrowserFiles;
-use crate::ext::{
-    Answer, AnswerBody, Audience, Call, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream, Mode,
-    Nature, Show, Shown, SocketLine, USER_PATH, asks_for_websocket, lists, prefers_html,
+use crate::ext::{Call, Mode, Show, Shown, SocketLine};
+use crate::http::{
+    Answer, AnswerBody, Audience, Conditions, Html, KeptDocument, KeptDocuments, LINE_PATH, LineStream,
+    Nature, Told, USER_PATH, Verdict, X_REDIRECT_CODE, asks_for_websocket, lists, prefers_html, strict,
 };
 use crate::metrics;
-use crate::router::{Conditions, Layer, Node, Page, PageId, Routes, Verdict, segments};
+use crate::router::{Layer, Node, Page, PageId, Routes, segments};
 use crate::trust::Requester;
 use liveline_proto::Format;
 use liveline_proto::JoinError;

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::connection::{Carried, Shared};
 use super::line::{self, Caller};
-use crate::ext::{Answer, lists};
+use crate::http::{Answer, lists};
 use liveline_proto::Transport;
 
 /// A client's half of the handshake.

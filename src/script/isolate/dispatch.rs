@@ -7,7 +7,8 @@ use hyper::StatusCode;
 
 use super::Isolate;
 use super::functions::Function;
-use crate::ext::{Answer, Begun, Call, Unanswered};
+use crate::ext::{Begun, Call, Unanswered};
+use crate::http::Answer;
 use crate::router::{NodeId, PageId, segments};
 use crate::script::values::{method_name, string};
 use liveline_proto::ExchangeId;

@@ -9,19 +9,19 @@ use hyper::http::request::Parts;
 ///
 /// As it came, it keeps the buffer that its connection read it into. A line lasts, so its request is folded: into its
 /// own bytes and nothing else, which are read again in case that somebody asks.
-pub(super) enum Head {
+pub(crate) enum Head {
     Open(Box<Parts>),
     /// `method\nuri\nname\nvalue\nname\nvalue\n`: nothing in a head can hold a line break (RFC 9110 section 5.5).
     Folded(Box<[u8]>),
 }
 
 impl Head {
-    pub(super) fn new(parts: Parts) -> Head {
+    pub(crate) fn new(parts: Parts) -> Head {
         Head::Open(Box::new(parts))
     }
 
     /// The head to read in.
-    pub(super) fn parts(&self) -> Cow<'_, Parts> {
+    pub(crate) fn parts(&self) -> Cow<'_, Parts> {
         match self {
             Head::Open(parts) => Cow::Borrowed(parts),
             Head::Folded(bytes) => Cow::Owned(unfold(bytes)),
@@ -29,7 +29,7 @@ impl Head {
     }
 
     /// Gives back everything that the head does not need to be kept.
-    pub(super) fn fold(&mut self) {
+    pub(crate) fn fold(&mut self) {
         if let Head::Open(parts) = self {
             *self = Head::Folded(folded(parts));
         }

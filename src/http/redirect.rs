@@ -5,29 +5,29 @@ use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::http::uri::Authority;
 
-use crate::ext::Answer;
+use super::Answer;
 use liveline_proto::is_same_origin;
 
 const POLICY: HeaderName = HeaderName::from_static("x-redirect-policy");
 /// The status that the redirect would have had.
-pub(super) const X_REDIRECT_CODE: HeaderName = HeaderName::from_static("x-redirect-code");
+pub(crate) const X_REDIRECT_CODE: HeaderName = HeaderName::from_static("x-redirect-code");
 
 /// A page asks to be told of redirects to other hosts, instead of being sent there.
-pub(super) struct Told {
+pub(crate) struct Told {
     /// The origin that the page asked, or its host alone.
     own: Option<String>,
 }
 
 impl Told {
     /// What a request asks for.
-    pub(super) fn asked(headers: &HeaderMap, own: impl FnOnce() -> Option<String>) -> Option<Told> {
+    pub(crate) fn asked(headers: &HeaderMap, own: impl FnOnce() -> Option<String>) -> Option<Told> {
         let policy = headers.get(POLICY)?.as_bytes();
         let known = [&b"manual-when-cross-origin"[..], b"manual-when-cross-spa"];
         known.contains(&policy).then(|| Told { own: own() })
     }
 
     /// Makes an answer of success out of a redirect to another host; the page reads where it leads.
-    pub(super) fn apply(&self, answer: &mut Answer) {
+    pub(crate) fn apply(&self, answer: &mut Answer) {
         if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What a request's client can follow, as far as its headers say. Half of `runtime-js/exchange.js`.
+//! What a request's client can follow, as far as its headers say.
 
 use std::borrow::Cow;
 
@@ -86,7 +86,7 @@ pub(crate) struct LineStream {
 }
 
 /// A final answer as a stream that ends at once, or as it was where it is not data.
-pub(super) fn as_stream(mut answer: Answer, format: Format) -> Answer {
+pub(crate) fn as_stream(mut answer: Answer, format: Format) -> Answer {
     let Some(first) = first_state(&answer, format) else { return answer };
     let mut body = first;
     format.close(1000, "done", &mut body);
@@ -98,7 +98,7 @@ pub(super) fn as_stream(mut answer: Answer, format: Format) -> Answer {
 }
 
 /// The status of a stream that begins with an answer. Not one that says there is nothing: here is the stream.
-pub(super) fn status_of_stream(status: StatusCode) -> StatusCode {
+pub(crate) fn status_of_stream(status: StatusCode) -> StatusCode {
     match status {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => StatusCode::OK,
         status => status,
@@ -106,7 +106,7 @@ pub(super) fn status_of_stream(status: StatusCode) -> StatusCode {
 }
 
 /// An answer's data as a stream's first event. `None` for what is not data; nothing for a 202, which has no state.
-pub(super) fn first_state(answer: &Answer, format: Format) -> Option<Vec<u8>> {
+pub(crate) fn first_state(answer: &Answer, format: Format) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     if answer.status == StatusCode::ACCEPTED && matches!(answer.body, AnswerBody::Empty) {
         return Some(out);

@@ -1,4 +1,4 @@
-//! KeptDocuments that browsers are about to load.
+//! Documents that browsers are about to load.
 //!
 //! A page of the app asks for data. Where the answer is not a state of the page that is shown, the browser has to load
 //! the answer as a document of its own, and the request must not be sent twice for that. So the host keeps the answer

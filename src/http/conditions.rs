@@ -91,7 +91,7 @@ impl Conditions {
 
 /// Whether a range is wanted of what there is now: `If-Range` is absent, names this very tag, which takes a strong one,
 /// or this very date (RFC 9110 section 13.1.5).
-pub(super) fn wants_range(
+pub(crate) fn wants_range(
     asked: &HeaderMap,
     tag: Option<&HeaderValue>,
     modified: Option<SystemTime>,

@@ -3,12 +3,12 @@
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
-use crate::ext::{Answer, LINE_PATH};
+use super::{Answer, LINE_PATH};
 use liveline_proto::http1::{Unreadable, is_host, is_resolved};
 
 /// Why a request is answered without being served. Its connection ends with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("The request's head can be read in two ways.")]
     Ambiguous,
     #[error("A request names its host once, as HOST or HOST:PORT.")]
@@ -46,13 +46,13 @@ impl Refusal {
         }
     }
 
-    pub(super) fn answer(self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
         Answer::text(self.status(), format!("{self}\n")).last()
     }
 }
 
 /// Checks a request. From here on its `Host` header is the one host that it is for, and its cookies stand in one header.
-pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     check_coding(request.headers())?;
     check_host(request.headers(), request.version())?;
     check_origin(request.headers())?;
@@ -79,7 +79,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Whether it asks about the server as a whole: `OPTIONS *`.
-pub(super) fn is_of_server<B>(request: &Request<B>) -> bool {
+pub(crate) fn is_of_server<B>(request: &Request<B>) -> bool {
     request.uri().path() == "*"
 }
 

@@ -13,7 +13,7 @@ use super::cookies;
 const NAME: &str = "__sessid";
 
 /// Signs session ids, so that only those count that this server gave out.
-pub(super) struct Signer {
+pub(crate) struct Signer {
     key: Hmac<Sha256>,
     attributes: String,
     is_secure: bool,
@@ -21,7 +21,7 @@ pub(super) struct Signer {
 
 impl Signer {
     /// `is_secure` keeps every cookie from travelling without TLS.
-    pub(super) fn new(key: &[u8], max_age: u64, is_secure: bool) -> Signer {
+    pub(crate) fn new(key: &[u8], max_age: u64, is_secure: bool) -> Signer {
         Signer {
             key: Hmac::new_from_slice(key).expect("a key of any length is one"),
             attributes: format!("; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}"),
@@ -30,14 +30,14 @@ impl Signer {
     }
 
     /// The session id that a request came with, if the signature is ours.
-    pub(super) fn read(&self, headers: &HeaderMap) -> Option<String> {
-        let sessions = cookies::of(headers).filter(|cookie| cookie.name() == NAME);
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Option<String> {
+        let sessions = cookies(headers).filter(|cookie| cookie.name() == NAME);
         // A planted cookie may stand beside the real one.
         sessions.into_iter().find_map(|cookie| self.verify(cookie.value()).map(str::to_owned))
     }
 
     /// The header that gives a client its session. Whoever came by TLS keeps it from travelling without.
-    pub(super) fn write(&self, id: &str, is_secure: bool) -> HeaderValue {
+    pub(crate) fn write(&self, id: &str, is_secure: bool) -> HeaderValue {
         let mut cookie = format!("{NAME}={id}.");
         for byte in self.sign(id).finalize().into_bytes() {
             write!(cookie, "{byte:02x}").expect("a string can be written to");

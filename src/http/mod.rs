@@ -1,0 +1,48 @@
+//! HTTP messages without their connections: answers, what a request's headers mean, and the cookies in them.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Answer`], [`AnswerBody`] | an HTTP answer on its way out, and its body |
+//! | [`Html`] | a page as text, with the place for the address of a line |
+//! | [`Audience`] | how much of an exchange a request's client can follow |
+//! | [`Head`] | a request's head, for as long as JavaScript may ask for it |
+//! | [`Conditions`], [`Verdict`] | what a request's conditions make of an answer |
+//! | [`SetCookie`], [`Signer`] | cookies that answers set; the session's, with its signature |
+//! | [`KeptDocuments`] | answers that browsers are about to load as documents |
+//! | [`StallTimeout`] | how long a client may keep the host waiting |
+//! | [`strict`] | what a request has to be before anything is done for it |
+//! | [`Told`] | redirects that a page cannot follow by `fetch` |
+//!
+//! **Invariant:** nothing in here opens a connection or names the JavaScript engine.
+
+mod answer;
+mod audience;
+mod body;
+mod conditions;
+mod cookies;
+mod head;
+mod kept_documents;
+mod negotiation;
+mod redirect;
+mod session_cookie;
+mod stall_timeout;
+pub(crate) mod strict;
+
+pub(crate) use answer::{Answer, Html, JSON, LINE_HEADER, Nature, TEXT};
+pub(crate) use audience::{
+    Audience, LineStream, as_stream, asks_for_websocket, first_state, lists, status_of_stream,
+};
+pub(crate) use body::{AnswerBody, Chunk, FileBody};
+pub(crate) use conditions::{Conditions, Verdict, wants_range};
+pub(crate) use cookies::{CookiePlace, SetCookie, cookies, set_cookie, unescaped};
+pub(crate) use head::Head;
+pub(crate) use kept_documents::{KeptDocument, KeptDocuments};
+pub(crate) use negotiation::prefers_html;
+pub(crate) use redirect::{Told, X_REDIRECT_CODE};
+pub(crate) use session_cookie::Signer;
+pub(crate) use stall_timeout::{StallTimeout, within};
+
+/// Where live lines are joined: this path and the token.
+pub(crate) const LINE_PATH: &str = "/.liveline/";
+/// Where pages learn what is known of their user; `runtime-js/dispatch/dispatch.js` answers it.
+pub(crate) const USER_PATH: &str = "/.liveline/user";
