@@ -3,7 +3,7 @@
 import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
 import { print, WARNING } from "../globals.js";
 import { isPromise } from "../errors/exceptions.js";
-import { beginExchange, currentExchange, Exchange } from "../exchange.js";
+import { beginExchange, COMPLETE, currentExchange, Exchange, WAITING } from "../exchange.js";
 import { Answered } from "../keyval.js";
 import {
   hasPort,
@@ -13,7 +13,7 @@ import {
   readyStateOf,
   setBackground,
 } from "../live_response/live_response.js";
-import { answerPlain, isUntouched } from "../answer/answer.js";
+import { answerAtOnce, answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
@@ -109,7 +109,7 @@ export function setNodes(tree) {
  */
 export function dispatch(id, node, pathname, length, method, page, show, canJoin) {
   const exchange = new Exchange(id, method, page, show, canJoin);
-  beginExchange(exchange, () => {
+  return beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
       const isUser = pathname === USER && method === "GET";
@@ -141,9 +141,15 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 /** The first handler is done; what it returned is the answer's last state. */
 function finish(event, value) {
   const exchange = event[kExchange];
-  if (exchange.ended) return discard(value);
   try {
-    if (event[kResponse] === null && !exchange.answered && exchange.publications === 0 && isFinal(value)) {
+    const isAll = event[kResponse] === null && exchange.publications === 0 && isFinal(value);
+    if (isAll && answerAtOnce(exchange, value)) {
+      HttpEvent.returnedPlainly(event);
+      return;
+    }
+    const phase = exchange.phase;
+    if (phase >= COMPLETE) return discard(value);
+    if (isAll && phase === WAITING) {
       HttpEvent.returnedPlainly(event);
       answerPlain(exchange, value);
     } else {

@@ -12,7 +12,7 @@ import {
   op_websocket_unsent,
 } from "ext:core/ops";
 import { define, defineLazy } from "../globals.js";
-import { findExchange, inContextOf } from "../exchange.js";
+import { inContextOf } from "../exchange.js";
 import { writeHeaders } from "../request.js";
 import {
   CLOSING,
@@ -147,8 +147,7 @@ class PairedSocket extends WebSocket {
       if (!isOpen) return near[kClosed](1006, "The request did not get a WebSocket.", false);
       // The line is as long as the conversation, and envelopes have no place on it.
       exchange.hold();
-      exchange.canJoin = false;
-      exchange.socket = near;
+      exchange.serves(near);
       near.#exchange = exchange;
       const line = new Line(exchange);
       near[kCarry](line);
@@ -218,8 +217,6 @@ class Line {
   close(code, reason) {
     const { code: told } = new Goodbye(code, reason);
     op_websocket_close(this.#exchange.id, told, reason);
-    // Events come after the call that brings them about.
-    queueMicrotask(() => this.#exchange.closed(told, reason));
   }
 
   unsent() {
@@ -284,7 +281,7 @@ export function answerSocket(exchange, response) {
     );
   }
   give(end, exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
-  exchange.answered = true;
+  exchange.isLive();
 }
 
 /** The client that a Response's socket was for is gone: the other end hears of it. */
@@ -303,7 +300,7 @@ export function heard(messages, turn) {
     // Each message has a turn of its own, as far as promises can tell.
     if (i > 0) core.runMicrotasks();
     op_messages_heard(i / 2 + 1);
-    const exchange = findExchange(messages[i]);
+    const exchange = messages[i];
     if (exchange?.socket) inContextOf(exchange, () => hear(exchange.socket, messages[i + 1]));
   }
 }

@@ -14,9 +14,9 @@ use hyper::{Method, StatusCode, ext::ReasonPhrase};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::sync::mpsc;
 
-use super::exchange::exchange_id;
+use super::exchange::{ExchangeState, Phase};
 use super::log::about;
-use super::{Exchanges, OpError, from_exception};
+use super::{OpError, from_exception};
 use crate::http::{Answer, AnswerBody, Chunk, JSON, Nature, TEXT};
 use crate::metrics::HANDLER;
 use liveline_compiler::Diagnostic;
@@ -150,17 +150,27 @@ fn plain(kind: u32, body: &str) -> Answer {
     answer
 }
 
-/// The same for a handler that says no more, and has returned. Says whether that completes the exchange.
+/// What became of the answer of a handler that has returned, as `answer/answer.js` numbers it.
+enum Taken {
+    /// The exchange was answered before, or is over.
+    Refused,
+    /// Nothing follows the answer.
+    Last,
+    /// Something keeps the exchange, so the answer's data may still change.
+    Kept,
+}
+
+/// The same for a handler that sends nothing more, and has returned. Returns a [`Taken`].
 #[op2(fast)]
-pub(crate) fn op_answer_plain(
-    state: &mut OpState,
-    id: f64,
-    #[smi] kind: u32,
-    #[string] body: &str,
-) -> Result<bool, OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.input(exchange_id(id), Input::Answer { answer: Box::new(plain(kind, body)), done: true })?;
-    Ok(exchanges.input(exchange_id(id), Input::Returned).unwrap_or(true))
+#[smi]
+pub(crate) fn op_answer_plain(state: &mut OpState, id: f64, #[smi] kind: u32, #[string] body: &str) -> u32 {
+    let mut exchange = state.exchange(id);
+    let answer = Input::Answer { answer: Box::new(plain(kind, body)), done: true };
+    if exchange.input(answer).is_err() {
+        return Taken::Refused as u32;
+    }
+    let _ = exchange.input(Input::Returned);
+    if exchange.phase() >= Phase::Complete { Taken::Last as u32 } else { Taken::Kept as u32 }
 }
 
 /// An answer with a head of its own and a text, which may be a state.
@@ -225,7 +235,7 @@ pub(crate) fn op_answer_file(
     done: bool,
 ) -> Result<(), OpError> {
     let mut answer = head(status, "", headers)?;
-    if let Some(body) = state.borrow_mut::<Exchanges>().known(id)?.take_file(file) {
+    if let Some(body) = state.exchange(id).slot()?.take_file(file) {
         answer.body = AnswerBody::file(body);
     }
     give(state, id, answer, done)
@@ -251,8 +261,9 @@ pub(crate) fn op_answer_stream(
     let (sender, chunks) = mpsc::channel(1);
     answer.body = AnswerBody::Stream(chunks, length);
     give(state, id, answer, done)?;
-    let exchange = exchange_id(id);
-    state.borrow_mut::<Exchanges>().input(exchange, Input::StreamBegan)?;
+    let mut current = state.exchange(id);
+    current.input(Input::StreamBegan)?;
+    let exchange = current.id;
     let length = length.map(|whole| Length { whole, left: whole });
     let open = Open { exchange, sender, length, is_of_events, is_over: false };
     Ok(state.borrow_mut::<Streams>().insert(open))
@@ -270,7 +281,7 @@ fn length_of(headers: &HeaderMap) -> Option<u64> {
 
 /// Whether the exchange's client wants the head alone.
 fn is_head(state: &mut OpState, id: f64) -> Result<bool, OpError> {
-    Ok(state.borrow_mut::<Exchanges>().known(id)?.request.parts().method == Method::HEAD)
+    Ok(state.exchange(id).slot()?.request.parts().method == Method::HEAD)
 }
 
 /// Writes a chunk; resolves once the next may come. False: the client left.
@@ -294,16 +305,16 @@ pub(crate) async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u
     }
 }
 
-/// The body is complete, or failed with `error`. Says whether that completes the exchange. Reentrant: reading an error may run its getters.
+/// The body is complete, or failed with `error`. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
 pub(crate) fn op_stream_end<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     state: Rc<RefCell<OpState>>,
     #[smi] stream: u32,
     error: v8::Local<'s, v8::Value>,
-) -> bool {
+) {
     let removed = state.borrow_mut().borrow_mut::<Streams>().open.remove(&stream);
-    let Some(Open { exchange, sender, length, is_over, .. }) = removed else { return true };
+    let Some(Open { exchange, sender, length, is_over, .. }) = removed else { return };
     let short = length.filter(|length| length.left > 0 && !sender.is_closed());
     let failure = if is_over {
         None
@@ -318,7 +329,7 @@ pub(crate) fn op_stream_end<'s, 'i>(
         None => Chunk::End,
         Some(failure) => {
             let mut state = state.borrow_mut();
-            let exchanges = state.borrow_mut::<Exchanges>();
+            let exchanges = state.exchanges();
             let context = exchanges.context(Some(exchange));
             about!(error, HANDLER, context, "a response's stream failed: {failure}");
             exchanges.report("a response's stream", &context, &failure);
@@ -328,14 +339,11 @@ pub(crate) fn op_stream_end<'s, 'i>(
     if !is_over {
         end(sender, last);
     }
-    let mut state = state.borrow_mut();
-    state.borrow_mut::<Exchanges>().input(exchange, Input::StreamEnded).unwrap_or(true)
+    let _ = state.borrow_mut().exchanges().input(exchange, Input::StreamEnded);
 }
 
 pub(super) fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
-    state
-        .borrow_mut::<Exchanges>()
-        .input(exchange_id(id), Input::Answer { answer: Box::new(answer), done })?;
+    state.exchange(id).input(Input::Answer { answer: Box::new(answer), done })?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use deno_core::{OpState, op2};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::exchange::exchange_id;
+use super::exchange::{Current, ExchangeState};
 use super::log::about;
 use super::{Exchanges, Held, OpError};
 use crate::metrics::HANDLER;
@@ -122,14 +122,14 @@ impl EarlyMessages {
 }
 
 impl Exchanges {
-    fn early(&mut self, id: f64) -> Option<&mut EarlyMessages> {
-        self.slot(exchange_id(id))?.rare.as_mut()?.early.as_mut()
+    fn early(&mut self, id: ExchangeId) -> Option<&mut EarlyMessages> {
+        self.slot(id)?.rare.as_mut()?.early.as_mut()
     }
 
     /// A listener came for messages of which some were given up.
     fn is_incomplete(&mut self, id: ExchangeId) {
         let Some(line) = self.line(id) else { return };
-        let limit = self.hub.queue_bytes();
+        let limit = self.host.hub.queue_bytes();
         let context = self.context(Some(id));
         let (Some(method), Some(path)) = (&context.method, &context.path) else { return };
         about!(
@@ -139,7 +139,7 @@ impl Exchanges {
             "{method} {path}: before the handler listened, its client sent more than --max-queue ({limit} bytes); the \
              line closes with 1013, for what is missing cannot be delivered"
         );
-        self.hub.break_line(
+        self.host.hub.break_line(
             line,
             Close::because(CloseCode::TooSlow, "more was sent than waits for a listener".into()),
         );
@@ -158,10 +158,9 @@ pub(crate) fn op_early_keep(
 ) -> Result<(), OpError> {
     let size = FRAME_COST + kind.len() + event_id.len() + payload.as_ref().map_or(0, String::len);
     let payload = payload.map(RawValue::from_string).transpose()?.map(Into::into);
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let limit = exchanges.hub.queue_bytes();
-    let budget = exchanges.bodies.budget.clone();
-    let Some(slot) = exchanges.slot(exchange_id(id)) else { return Ok(()) };
+    let host = &state.exchanges().host;
+    let (limit, budget) = (host.hub.queue_bytes(), host.bodies.budget.clone());
+    let Ok(slot) = state.exchange(id).slot() else { return Ok(()) };
     let now = Instant::now();
     let address = slot.requester.address;
     let early = &mut slot.rare.get_or_insert_default().early;
@@ -174,15 +173,15 @@ pub(crate) fn op_early_keep(
 /// else. Where messages of that were given up, it ends the line.
 #[op2(fast)]
 pub(crate) fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str, #[smi] scope: u32) {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let Some(EarlyMessages { given_up, .. }) = exchanges.early(id) else { return };
+    let Current { all, id } = state.exchange(id);
+    let Some(EarlyMessages { given_up, .. }) = all.early(id) else { return };
     let is_incomplete = match scope {
         0 => given_up.has(name),
         1 => given_up.has_of_channel(name),
         _ => given_up.is_any || !given_up.names.is_empty(),
     };
     if is_incomplete {
-        exchanges.is_incomplete(exchange_id(id));
+        all.is_incomplete(id);
     }
 }
 
@@ -195,7 +194,8 @@ pub(crate) fn op_early_find(
     #[smi] at: u32,
     #[serde] types: Option<Vec<String>>,
 ) -> i32 {
-    let Some(early) = state.borrow_mut::<Exchanges>().early(id) else { return -1 };
+    let Current { all, id } = state.exchange(id);
+    let Some(early) = all.early(id) else { return -1 };
     let is_wanted = |said: &InboundMessage| types.as_ref().is_none_or(|types| types.contains(&said.kind));
     let found = early.messages.iter().enumerate().skip(at as usize).find(|(_, said)| is_wanted(said));
     found.and_then(|(at, _)| i32::try_from(at).ok()).unwrap_or(-1)
@@ -205,7 +205,8 @@ pub(crate) fn op_early_find(
 #[op2]
 #[string]
 pub(crate) fn op_early_type(state: &mut OpState, id: f64, #[smi] at: u32) -> Option<String> {
-    let early = state.borrow_mut::<Exchanges>().early(id)?;
+    let Current { all, id } = state.exchange(id);
+    let early = all.early(id)?;
     early.messages.get(at as usize).map(|said| said.kind.clone())
 }
 
@@ -221,7 +222,8 @@ pub(crate) fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Res
         #[serde(skip_serializing_if = "Option::is_none")]
         data: Option<&'a RawValue>,
     }
-    let said = state.borrow_mut::<Exchanges>().early(id).and_then(|early| early.take(at as usize));
+    let Current { all, id } = state.exchange(id);
+    let said = all.early(id).and_then(|early| early.take(at as usize));
     let Some(InboundMessage { event_id, ports, payload, .. }) = said else { return Ok(None) };
     Ok(Some(serde_json::to_string(&Parts { event_id: &event_id, ports, data: payload.as_deref() })?))
 }
@@ -229,11 +231,11 @@ pub(crate) fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Res
 /// Takes out a message for a channel that the handler has entered meanwhile, and lets it go where it would have gone.
 #[op2(fast)]
 pub(crate) fn op_early_repeat(state: &mut OpState, id: f64, #[smi] at: u32) {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if let Some(said) = exchanges.early(id).and_then(|early| early.take(at as usize))
-        && let Some(line) = exchanges.line(exchange_id(id))
+    let Current { all, id } = state.exchange(id);
+    if let Some(said) = all.early(id).and_then(|early| early.take(at as usize))
+        && let Some(line) = all.line(id)
     {
-        exchanges.hub.repeat(line, said);
+        all.host.hub.repeat(line, said);
     }
 }
 

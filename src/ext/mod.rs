@@ -46,7 +46,7 @@ pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
 pub(crate) use errors::OpError;
 pub(crate) use exception::{from_exception, from_js_error};
-pub(crate) use exchange::{Begun, Call, Exchanges, Mode, Unanswered};
+pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
@@ -92,18 +92,15 @@ deno_core::extension!(
         early::op_early_take,
         early::op_early_type,
         errors::op_log_error,
-        exchange::op_exchange_answered,
         cookies::op_cookie_set,
         cookies::op_cookies,
-        exchange::op_exchange_done,
+        exchange::op_exchange_attach,
         exchange::op_exchange_fail,
-        exchange::op_exchange_hold,
+        exchange::op_exchange_follow,
+        exchange::op_exchange_input,
         exchange::op_exchange_lost,
         exchange::op_exchange_navigated,
-        exchange::op_exchange_release,
-        exchange::op_exchange_returned,
-        exchange::op_exchange_started,
-        exchange::op_exchange_unreachable,
+        exchange::op_exchange_phase,
         exchange::op_messages_heard,
         files::op_file_open,
         files::op_file_read,

@@ -11,10 +11,10 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use tokio::sync::{Mutex, mpsc};
 
-use super::exchange::exchange_id;
+use super::OpError;
+use super::exchange::ExchangeState;
 use super::session_renewal::Renewals;
 use super::session_watch::{SessionChange, Watch, Watchers};
-use super::{Exchanges, OpError};
 use crate::http::Signer;
 use liveline_store::{SessionStore, Standing};
 
@@ -105,23 +105,22 @@ impl ExchangeSession {
 type State = Rc<RefCell<OpState>>;
 
 fn sessions(state: &State) -> Sessions {
-    state.borrow().borrow::<Exchanges>().sessions.clone()
+    state.borrow_mut().exchanges().host.sessions.clone()
 }
 
 /// The id of the exchange's session, if it has one that is known.
 async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
     let (id, is_answered) = {
         let mut state = state.borrow_mut();
-        let exchanges = state.borrow_mut::<Exchanges>();
-        let is_answered = exchanges.is_answered(exchange_id(exchange));
-        let session = &exchanges.known(exchange)?.session;
+        let is_answered = state.exchange(exchange).is_answered();
+        let session = &state.exchange(exchange).slot()?.session;
         match &session.id.clone() {
             Some(id) if !session.is_open => (id.clone(), is_answered),
             None => return Ok(None),
             Some(id) => {
-                let newest = exchanges.sessions.renewals.newest(id);
+                let newest = state.exchanges().host.sessions.renewals.newest(id);
                 if newest != *id {
-                    let session = &mut exchanges.known(exchange)?.session;
+                    let session = &mut state.exchange(exchange).slot()?.session;
                     // The new id is for the client of the request that renewed it alone.
                     (session.id, session.sets_cookie) = (Some(newest.clone()), false);
                 }
@@ -131,7 +130,7 @@ async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> 
     };
     let standing = sessions(state).store.touch(&id, now(), !is_answered).await?;
     let mut state = state.borrow_mut();
-    let session = &mut state.borrow_mut::<Exchanges>().known(exchange)?.session;
+    let session = &mut state.exchange(exchange).slot()?.session;
     if session.is_open {
         // Somebody else was faster, and may have begun a new one.
         return Ok(session.id.clone());
@@ -147,11 +146,10 @@ async fn begun(state: &State, exchange: f64) -> Result<String, OpError> {
         return Ok(id);
     }
     let mut state = state.borrow_mut();
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if exchanges.is_answered(exchange_id(exchange)) {
+    if state.exchange(exchange).is_answered() {
         return Err(OpError::HeadersSent("a new session's cookie"));
     }
-    Ok(exchanges.known(exchange)?.session.begin())
+    Ok(state.exchange(exchange).slot()?.session.begin())
 }
 
 impl ExchangeSession {
@@ -171,13 +169,12 @@ async fn renewed(state: &State, exchange: f64) -> Result<Option<String>, OpError
     let Some(old) = known(state, exchange).await? else { return Ok(None) };
     let (sessions, new) = {
         let mut state = state.borrow_mut();
-        let exchanges = state.borrow_mut::<Exchanges>();
-        if exchanges.is_answered(exchange_id(exchange)) {
+        if state.exchange(exchange).is_answered() {
             return Err(OpError::HeadersSent("a session's new id"));
         }
         // The answer tells it to the client, even if that leaves before the store is done.
-        let new = exchanges.known(exchange)?.session.begin();
-        (exchanges.sessions.clone(), new)
+        let new = state.exchange(exchange).slot()?.session.begin();
+        (state.exchanges().host.sessions.clone(), new)
     };
     sessions.renew(&old, &new).await?;
     Ok(Some(new))
@@ -195,8 +192,7 @@ async fn renewed_at_sign_in(state: &State, exchange: f64, key: &str, json: &str)
     }
     let may_renew = {
         let mut state = state.borrow_mut();
-        let exchanges = state.borrow_mut::<Exchanges>();
-        !exchanges.is_answered(exchange_id(exchange)) && !exchanges.known(exchange)?.session.is_fresh
+        !state.exchange(exchange).is_answered() && !state.exchange(exchange).slot()?.session.is_fresh
     };
     if may_renew {
         renewed(state, exchange).await?;
@@ -272,9 +268,8 @@ pub(crate) async fn op_session_entries(
 #[op2]
 #[string]
 pub(crate) fn op_session_id(state: &mut OpState, exchange: f64) -> Result<Option<String>, OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let id = exchanges.known(exchange)?.session.id.clone();
-    Ok(id.map(|id| exchanges.sessions.renewals.newest(&id)))
+    let id = state.exchange(exchange).slot()?.session.id.clone();
+    Ok(id.map(|id| state.exchanges().host.sessions.renewals.newest(&id)))
 }
 
 struct Watching {

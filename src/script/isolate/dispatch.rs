@@ -39,11 +39,13 @@ impl Isolate {
             let page = v8::Integer::new(scope, page).into();
             let show = v8::Integer::new(scope, show).into();
             let can_join = v8::Boolean::new(scope, can_join).into();
-            functions.call(
-                scope,
-                Function::Dispatch,
-                &[id, node, path, length, method, page, show, can_join],
-            );
+            let arguments = [id, node, path, length, method, page, show, can_join];
+            let object = functions.call(scope, Function::Dispatch, &arguments);
+            if let Some(object) = object.and_then(|object| v8::Local::<v8::Object>::try_from(object).ok()) {
+                self.with_exchanges(|exchanges| {
+                    exchanges.attach(exchange, || v8::Global::new(scope, object))
+                });
+            }
         });
         self.with_exchanges(|exchanges| match exchanges.answered() {
             Some(answer) => Dispatched::Answered(exchange, answer),
@@ -75,5 +77,6 @@ impl Isolate {
     /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
     pub(crate) fn settle(&self, exchange: ExchangeId) {
         self.with_exchanges(|exchanges| exchanges.settle(exchange));
+        self.turn_ended();
     }
 }

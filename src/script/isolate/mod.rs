@@ -32,7 +32,7 @@ use crate::ext::{Exchanges, Memory, Streams, from_js_error};
 use crate::lines::Hub;
 use crate::metrics::Heap;
 use liveline_compiler::Diagnostic;
-use liveline_proto::{CloseCode, ExchangeId};
+use liveline_proto::ExchangeId;
 use liveline_store::Databases;
 
 /// When nothing ran for so long, the heap is tidied.
@@ -317,8 +317,8 @@ impl Isolate {
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
         }
-        for exchange in self.with_exchanges(Exchanges::turn_ended) {
-            self.tell_closed(exchange, &CloseCode::Done.into());
+        for ended in self.with_exchanges(Exchanges::turn_ended) {
+            self.deliver_end(&ended);
         }
         // What the turn said on lines leaves together.
         if !self.holds_back.get() {

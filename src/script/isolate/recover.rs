@@ -9,10 +9,9 @@ use super::Isolate;
 use super::functions::Function;
 use crate::ext::{Memory, Streams, current_exchange};
 use crate::script::engine::Terminator;
-use crate::script::values::string;
 use crate::script::watchdog::TerminationReason;
 use liveline_compiler::Diagnostic;
-use liveline_proto::{Close, CloseCode, ExchangeId};
+use liveline_proto::ExchangeId;
 
 /// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
@@ -40,13 +39,10 @@ impl Isolate {
         let culprit = self.terminator.take_culprit(left.map(|exchange| exchange.0)).map(ExchangeId);
         self.count_strike(culprit);
         let why = Diagnostic::new(self.describe_termination(reason));
-        let close = Close::because(CloseCode::HandlerFailed, why.message.clone());
+        let object = culprit.and_then(|exchange| self.with_exchanges(|exchanges| exchanges.object(exchange)));
         match culprit {
             Some(exchange) => {
-                self.with_exchanges(|exchanges| {
-                    exchanges.fail(exchange, why);
-                    exchanges.gone(exchange);
-                });
+                self.with_exchanges(|exchanges| exchanges.stop(exchange, why));
                 self.state.borrow_mut().borrow_mut::<Streams>().stopped(exchange);
             }
             None => {
@@ -57,8 +53,7 @@ impl Isolate {
         self.enter(|scope, functions| {
             let arguments = [
                 v8::Number::new(scope, culprit.map_or(-1.0, |exchange| exchange.0 as f64)).into(),
-                v8::Integer::new_from_unsigned(scope, close.code.number().into()).into(),
-                string(scope, &close.reason),
+                object.map_or_else(|| v8::undefined(scope).into(), |it| v8::Local::new(scope, it).into()),
                 v8::Boolean::new(scope, reason == TerminationReason::Heap).into(),
             ];
             functions.call(scope, Function::Stopped, &arguments);
