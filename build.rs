@@ -58,7 +58,7 @@ fn main() {
     // The table is searched by bisection.
     scripts.sort();
 
-    let mut table = String::from("pub static SCRIPTS: &[(&str, &str)] = &[\n");
+    let mut table = String::from("pub(super) static SCRIPTS: &[(&str, &str)] = &[\n");
     for (number, (specifier, body)) in scripts.iter().enumerate() {
         let file = out.join(format!("script_{number}.js"));
         fs::write(&file, body).expect("OUT_DIR is writable");

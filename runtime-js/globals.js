@@ -2,26 +2,19 @@
 // first touched, so that an isolate starts with little more than events and timers.
 
 import { core, internals } from "ext:core/mod.js";
-import { op_console, op_console_has_colors, op_crypto_random, op_crypto_uuid } from "ext:core/ops";
+import { crypto } from "./crypto.js";
+import { makeConsole } from "./log.js";
 import {
-  ArrayBufferIsView,
-  ArrayBufferViewPrototypeGetBuffer,
-  ArrayBufferViewPrototypeGetByteLength,
-  ArrayBufferViewPrototypeGetByteOffset,
   ArrayIsArray,
   globalThis,
   Headers,
   HeadersPrototypeEntries,
   ObjectDefineProperty,
   ObjectEntries,
-  ObjectFreeze,
   ObjectSetPrototypeOf,
-  RangeError,
   SafeArrayIterator,
   Symbol,
   takeEvents,
-  TypeError,
-  Uint8Array,
 } from "./primordials.js";
 
 const LAZY = {
@@ -139,21 +132,6 @@ export function defineLazy(name, load) {
   });
 }
 
-function makeConsole() {
-  const { Console, setNoColorFns } = core.loadExtScript("ext:deno_web/01_console.js");
-  // What handlers print may go to a file, one of the two outputs or both.
-  setNoColorFns(() => !op_console_has_colors(false), () => !op_console_has_colors(true));
-  return new Console(op_console);
-}
-
-export const INFO = 1;
-export const WARNING = 2;
-
-/** What the host itself has to tell the handler's author, as if the handler had printed it. */
-export function print(text, level) {
-  op_console(`${text}\n`, level);
-}
-
 // fetch() reports to Deno's telemetry unless told that there is none.
 function stubTelemetry() {
   const nothing = () => {};
@@ -173,23 +151,6 @@ function stubTelemetry() {
     updateSpanFromRequest: nothing,
   };
 }
-
-/** The part of Web Crypto that handlers most often need: random values and identifiers. */
-const crypto = ObjectFreeze({
-  getRandomValues(view) {
-    if (!ArrayBufferIsView(view)) {
-      throw new TypeError("crypto.getRandomValues() takes an integer typed array");
-    }
-    const length = ArrayBufferViewPrototypeGetByteLength(view);
-    if (length > 65536) {
-      throw new RangeError(`crypto.getRandomValues() fills at most 65536 bytes, not ${length}`);
-    }
-    const offset = ArrayBufferViewPrototypeGetByteOffset(view);
-    op_crypto_random(new Uint8Array(ArrayBufferViewPrototypeGetBuffer(view), offset, length));
-    return view;
-  },
-  randomUUID: () => op_crypto_uuid(),
-});
 
 // Modules after this one extend classes that these are.
 installGlobals();

@@ -2,7 +2,8 @@
 
 import { core } from "ext:core/mod.js";
 import { op_early_keep, op_exchange_navigated } from "ext:core/ops";
-import { define, INFO, print } from "./globals.js";
+import { define } from "./globals.js";
+import { INFO, print } from "./log.js";
 import { installErrors, loaded } from "./errors/errors.js";
 import { currentExchange, exchangesStopped, inContextOf } from "./exchange.js";
 import { prepareRequests } from "./request.js";
@@ -18,6 +19,7 @@ import "./fetch/dial.js";
 import "./live_response/publish.js";
 import { renderPage } from "./page/page.js";
 import { bindingsOf } from "./page/binding_problems.js";
+import { BaseEvent } from "./event/base.js";
 import { HttpEvent } from "./event/event.js";
 import { Observer, takeOpen } from "./observer/observer.js";
 import { live, programsStopped, setProgramOwner } from "./live/live.js";
@@ -172,7 +174,8 @@ function asynchronousOps() {
 /** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
 function begin() {
   countMemory();
-  for (const Class of new SafeArrayIterator([ClientPort, HttpEvent, LiveResponse, Port, WebSocket])) pinMembers(Class);
+  const pinned = [BaseEvent, ClientPort, HttpEvent, LiveResponse, Port, WebSocket];
+  for (const Class of new SafeArrayIterator(pinned)) pinMembers(Class);
   giveOwnCall(asynchronousOps());
   delete globalThis.__bootstrap;
   delete globalThis.Deno;

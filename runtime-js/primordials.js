@@ -2,8 +2,8 @@
 // globalThis, prototypes included; who uses these names instead never meets the replacement.
 //
 // A name says what it stands for: `ArrayPrototypePush(list, item)` is `list.push(item)`, `ObjectKeys(o)` is
-// `Object.keys(o)`, `ResponsePrototypeGetStatus(r)` is `r.status`. Pages have nobody to fear but themselves, so /app.js
-// gets the plain forms back: src/isolate/primordials.rs reads the names, and checks that no other built-in is used.
+// `Object.keys(o)`, `ResponsePrototypeGetStatus(r)` is `r.status`. Scripts for browsers get the plain forms back: there
+// xtask/bundle/built_ins.mjs replaces the names. crates/compiler/tests/primordials.rs checks that no other built-in is used.
 
 /** The global object, whatever it holds by now. */
 const theGlobal = globalThis;

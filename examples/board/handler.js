@@ -25,8 +25,8 @@ await client.exec(`
 `);
 
 /**
- * The board, live. Its notes are the rows of a query. Who is there are the members of a channel; where they point and
- * what they drag are messages in it, which nobody keeps.
+ * The board, live. Its notes are the rows of a query, its visitors the members of a channel. Pointers and dragged notes
+ * are messages in the channel, which are not stored.
  * @type {import('@webqit/webflo').Handler}
  */
 export async function GET(event, next) {
@@ -40,7 +40,7 @@ export async function GET(event, next) {
   const { channel } = event.client.enterChannel('board', {
     presence: me,
     allow: ['cursor', 'drag'],
-    // A page says where its pointer is; whose pointer that is, the server adds.
+    // A page sends the position of its pointer; the server adds the sender.
     resolveData: (data) => ({ ...data, who: me }),
   });
   const board = { me, people: [me], notes };
@@ -59,7 +59,7 @@ export async function GET(event, next) {
 }
 
 /**
- * Who a visitor is: as the address says, or as nobody else before.
+ * The visitor's name and colour: from the address, or else those that come next.
  * @param {URLSearchParams} params
  */
 async function introduce(params) {

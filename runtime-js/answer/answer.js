@@ -53,16 +53,18 @@ import {
   ResponsePrototypeGetHeaders,
   SafeArrayIterator,
   SafeSet,
-  Symbol,
   TextEncoder,
   TextEncoderPrototypeEncode,
   TypeError,
 } from "../primordials.js";
 
-/** For a {@link Responder}: whether the handler has returned, so that it cannot make up for a failed source. */
-export const kReturned = Symbol("returned");
-/** For a {@link Responder}: connects the client's line with the one that states come from; returns what ends that. */
-export const kConnect = Symbol("connect");
+/**
+ * The handler whose response a {@link Responder} sends.
+ * @typedef {object} Responding
+ * @property {() => boolean} hasReturned so that it cannot make up for a failed source
+ * @property {(upstream: RemotePort) => () => void} connect relays between the client's line and the one that states
+ *   come from; returns what ends that
+ */
 
 /**
  * Sends the frames of a response to the client of `exchange`: the first over HTTP, later ones on the line, and
@@ -70,7 +72,7 @@ export const kConnect = Symbol("connect");
  */
 export class Responder {
   #exchange;
-  #event;
+  #handler;
   #stopRelay = null;
   /** Ends the observation of bodies that may still change; null as long as none could. */
   #observed = null;
@@ -87,13 +89,12 @@ export class Responder {
 
   /**
    * @param {import("../exchange.js").Exchange} exchange
-   * @param {{ [kReturned]: boolean, [kConnect](upstream: RemotePort): () => void } | null} event of the handler that
-   *   responds; null where it has returned
+   * @param {Responding | null} handler null where it has returned
    * @param {boolean} [isDone] the first state is the last
    */
-  constructor(exchange, event = null, isDone = false) {
+  constructor(exchange, handler = null, isDone = false) {
     this.#exchange = exchange;
-    this.#event = event;
+    this.#handler = handler;
     this.#isDone = isDone;
   }
 
@@ -134,7 +135,7 @@ export class Responder {
   /** The line from which the states come may have more to tell after the last of them, as long as it is open. */
   connected(upstream) {
     const exchange = this.#exchange;
-    this.#stopRelay = this.#event?.[kConnect](upstream) ?? null;
+    this.#stopRelay = this.#handler?.connect(upstream) ?? null;
     if (this.#stopRelay === null || !exchange.canJoin || exchange.ended) return;
     exchange.hold();
     const release = this.#release = () => {
@@ -156,7 +157,7 @@ export class Responder {
   }
 
   failed(error) {
-    if (this.#event?.[kReturned] ?? true) this.#exchange.fail(error);
+    if (this.#handler?.hasReturned() ?? true) this.#exchange.fail(error);
   }
 
   /** Follows the body that HTTP carried, or will carry where it waits for the last state. */

@@ -51,14 +51,13 @@ export function encodeJson(value, what, place = "$") {
   try {
     return JSONStringify(value);
   } catch (error) {
-    // Browsers do without it: their own message has to do.
-    const culprit = typeof findCulprit === "function" ? findCulprit(value, place, new SafeMap()) : null;
+    const culprit = findCulprit(value, place, new SafeMap());
     throw new TypeError(`${what} cannot be sent as JSON: ${culprit ?? error.message}`, { cause: error });
   }
 }
 
 /** Says where JSON fails, or null where it is not for a BigInt or a cycle. */
-export function findCulprit(value, path, above) {
+function findCulprit(value, path, above) {
   if (typeof value === "bigint") return `${path} is a BigInt; send it as a string.`;
   if (value === null || typeof value !== "object" || typeof value.toJSON === "function") return null;
   if (above.has(value)) return `${path} leads back to ${above.get(value)}, a circular structure.`;

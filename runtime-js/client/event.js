@@ -1,12 +1,10 @@
 // The event that a handler gets in a browser: the page's, or the service worker's.
 
-import { domException } from "../errors/exceptions.js";
 import { checkOptions } from "../errors/options.js";
 import { defineAbsent } from "../errors/absent.js";
-import { LiveResponse, respond } from "../live_response/live_response.js";
-import { redirectTo } from "../answer/values.js";
+import { LiveResponse } from "../live_response/live_response.js";
 import { fetchPlusClasses } from "../fetch/fetch_plus.js";
-import { eventUrl } from "../event/url.js";
+import { BaseEvent } from "../event/base.js";
 import { PageCookies, TabSession } from "./storage.js";
 import { PageUser } from "./user.js";
 
@@ -27,40 +25,42 @@ export const kAnsweredBy = Symbol("answered by");
 /** For the service worker: whether the handler has taken its line. */
 export const kHasClient = Symbol("has client");
 
-export class ClientEvent {
+export class ClientEvent extends BaseEvent {
+  /** @type {import("../event/base.js").Kind} */
+  static #KIND = {
+    requestOf: (event) => event.#request,
+    hrefOf: (event) => event.#request.url,
+    makeResponse: () => new LiveResponse(),
+    begun(event, response) {
+      for (const check of event.#waiting) check();
+      response.addEventListener("replace", () => event.#onResponse(response), { once: true });
+      event.signal.addEventListener("abort", () => response.disconnect());
+    },
+    refusal: () => null,
+    fail: (event, error) => event.#fail(error),
+    spawn(event, init) {
+      if (init instanceof Request) return new ClientEvent(init, event.#shared);
+      checkOptions("event.spawn()", init, ["request", "url"]);
+      const { request = event.request, url } = init ?? {};
+      const made = url === undefined ? request : new Request(new URL(url, event.url), request);
+      return new ClientEvent(made, event.#shared);
+    },
+    abort: (event, reason) => event.#shared.controller.abort(reason),
+  };
+
   #request;
   #shared;
-  #response = null;
   #onResponse = () => {};
   #onFailure = () => {};
-  #returned = false;
-  #url = null;
-  /** Who waits for another ready state. */
+  /** Checks of calls that wait for another ready state. */
   #waiting = [];
 
   /** @param {Request} request @param {Surroundings} shared */
   constructor(request, shared) {
-    this.#request = fetchPlusClasses().RequestPlus.upgradeInPlace(request);
+    super(ClientEvent.#KIND);
+    this.#request = request;
     this.#shared = shared;
-    this.signal.addEventListener("abort", () => this.#waiting.forEach((tell) => tell()));
-  }
-
-  get [Symbol.toStringTag]() {
-    return "HttpEvent";
-  }
-
-  get type() {
-    return "navigate";
-  }
-
-  /** @returns {Request} */
-  get request() {
-    return this.#request;
-  }
-
-  /** @returns {URL} */
-  get url() {
-    return this.#url ??= eventUrl(this.#request.url);
+    this.signal.addEventListener("abort", () => this.#waiting.forEach((check) => check()));
   }
 
   get detail() {
@@ -103,29 +103,7 @@ export class ClientEvent {
 
   get readyState() {
     if (this.signal.aborted) return "done";
-    return this.#response === null ? "waiting" : "live";
-  }
-
-  /** Answers, or replaces what was answered before. Arguments as for `LiveResponse.replaceWith()`. */
-  respondWith(...args) {
-    if (this.#returned && this.#response === null) {
-      return Promise.reject(domException(
-        "InvalidStateError",
-        "respondWith() after the end: the handler has already answered by returning.",
-      ));
-    }
-    if (this.#response === null) {
-      this.#response = new LiveResponse();
-      for (const tell of this.#waiting) tell();
-      this.#response.addEventListener("replace", () => this.#onResponse(this.#response), { once: true });
-      this.signal.addEventListener("abort", () => this.#response.disconnect());
-    }
-    return respond(this.#response, args, (error) => this.#fail(error));
-  }
-
-  /** A redirect as the answer, or as its next state. */
-  redirect(url, init = 302) {
-    return this.respondWith(null, redirectTo(url, init));
+    return BaseEvent.responseOf(this) === null ? "waiting" : "live";
   }
 
   /**
@@ -157,32 +135,6 @@ export class ClientEvent {
     return new Promise(() => {});
   }
 
-  /**
-   * An event for a step further in: its own answer, the rest is shared.
-   * @param {Request | { request?: Request, url?: string | URL }} [init]
-   */
-  spawn(init = undefined) {
-    if (init instanceof Request) return new ClientEvent(init, this.#shared);
-    checkOptions("event.spawn()", init, ["request", "url"]);
-    const { request = this.#request, url } = init ?? {};
-    return new ClientEvent(url === undefined ? request : new Request(new URL(url, this.url), request), this.#shared);
-  }
-
-  /** @see spawn */
-  clone(init = undefined) {
-    return this.spawn(init);
-  }
-
-  /** @see spawn */
-  extend(init = undefined) {
-    return this.spawn(init);
-  }
-
-  /** Gives up on the request. */
-  abort(reason = domException("AbortError", "The event was aborted.")) {
-    this.#shared.controller.abort(reason);
-  }
-
   // -- for the router ----------------------------------------------------------------------------------------------
 
   /**
@@ -195,18 +147,18 @@ export class ClientEvent {
       this.#onFailure = reject;
       const ran = (async () => await handler())();
       ran.then((value) => {
-        this.#returned = true;
-        if (this.#response === null) return resolve(value);
-        if (value !== undefined && this.#response.readyState !== "done") {
-          respond(this.#response, [value], (error) => this.#fail(error));
-        }
+        BaseEvent.returned(this);
+        const response = BaseEvent.responseOf(this);
+        if (response === null) return resolve(value);
+        if (value !== undefined && response.readyState !== "done") BaseEvent.answer(this, [value]);
       }, (error) => this.#fail(error));
     });
   }
 
   /** The request fails, or, where it was answered already, someone else hears of it. */
   #fail(error) {
-    if (this.#response === null || this.#response.readyState === "waiting") this.#onFailure(error);
+    const response = BaseEvent.responseOf(this);
+    if (response === null || response.readyState === "waiting") this.#onFailure(error);
     else if (!this.signal.aborted) this.#shared.report(error);
   }
 }
@@ -214,6 +166,5 @@ export class ClientEvent {
 const SERVER = "it is for handlers of the server: go on with next().";
 defineAbsent(ClientEvent.prototype, "event", {
   redirectWith: SERVER,
-  sdk: "import what you need, or use event.user and event.session.",
   thread: SERVER,
 });

@@ -1,15 +1,7 @@
 // Which client handlers are asked for a path, and what they get: the same rules as on the server.
 
-import {
-  fetchFor,
-  handlerFor,
-  isRelative,
-  MAX_REROUTES,
-  readTarget,
-  requestTo,
-  segmentsOf,
-  StepContext,
-} from "../dispatch/steps.js";
+import { isElsewhere, Trail, walk } from "../dispatch/routing.js";
+import { isRelative, segmentsOf } from "../dispatch/steps.js";
 import { kAnsweredBy } from "./event.js";
 
 /** The folder that stands for any one segment. */
@@ -93,10 +85,9 @@ function asksForRest(handler) {
   return handler.length > 1 || /\barguments\b|\.\.\.|\[native code\]|^[^)]*,/.test(String(handler));
 }
 
-/** Runs events through the handlers of a layer. */
+/** Runs events through the handlers of a layer. @implements {import("../dispatch/routing.js").Layer} */
 export class Router {
   #tree;
-  #pastTheLastStep;
 
   /**
    * @param {StepTree} tree
@@ -104,71 +95,51 @@ export class Router {
    */
   constructor(tree, pastTheLastStep) {
     this.#tree = tree;
-    this.#pastTheLastStep = pastTheLastStep;
+    this.pastTheLastStep = pastTheLastStep;
   }
 
   /** What the first handler answers; the same kinds of values as on the server. */
-  run(event) {
-    const { pathname } = event.url;
-    return this.#walk(event, { pathname, steps: this.#tree.resolve(pathname), reroutes: 0, skipDepth: -1 }, 0);
+  async run(event) {
+    return await this.descend(event, new Trail(this.#pathTo(event.url.pathname, -1), event.request.method), 0);
   }
 
-  async #walk(event, trail, index) {
-    for (; index < trail.steps.length; index++) {
-      const { dirname, depth, load } = trail.steps[index];
-      if (depth <= trail.skipDepth) continue;
-      const handler = handlerFor(await load(), event.request.method);
-      if (handler === undefined) continue;
-      // Whether that is a file, the server knows.
-      const isDeeper = depth < segmentsOf(trail.pathname).length;
-      if (isDeeper && isPartOfPage(event.request) && !asksForRest(handler)) break;
-      const next = this.#nextFor(event, trail, index, depth);
-      const context = new StepContext(trail, depth, dirname);
-      const own = fetchFor(event, (target, init) => this.#reroute(event, trail, depth, target, init, null));
-      return await event[kAnsweredBy](() => handler.call(context, event, next, own));
-    }
-    return await this.#pastTheLastStep(event);
+  #pathTo(pathname, skipDepth) {
+    return { pathname, length: segmentsOf(pathname).length, steps: this.#tree.resolve(pathname), skipDepth };
   }
 
-  #nextFor(event, trail, index, depth) {
-    const next = async (target = undefined, init = undefined) => {
-      const asked = readTarget("next()", target, init);
-      if (asked === null) return await this.#walk(event.spawn(), trail, index + 1);
-      if (asked.target !== undefined) {
-        return await this.#reroute(event, trail, depth, asked.target, asked.init, event.request);
-      }
-      const request = requestTo(event.request.url, ordinary(event.request), asked.init);
-      return await this.#walk(event.spawn(request), trail, index + 1);
-    };
-    const rest = segmentsOf(trail.pathname).slice(depth);
-    next.stepname = rest[0];
-    next.pathname = rest.join("/");
-    return next;
+  load(step) {
+    return step.load();
   }
 
-  /** Runs the handlers for another path: from the root, or, for a relative one, from what both paths share. */
-  async #reroute(event, trail, depth, target, init, from) {
-    const given = target instanceof Request ? target.url : String(target);
-    if (trail.reroutes >= MAX_REROUTES) {
-      throw new RangeError(`next(): more than ${MAX_REROUTES} re-routes for one request; the last was to ${given}`);
-    }
-    const behind = segmentsOf(trail.pathname).slice(0, depth);
-    const url = new URL(given, new URL(`/${behind.map((segment) => `${segment}/`).join("")}`, event.url));
-    if (url.origin !== event.url.origin) {
-      throw new TypeError(`next() cannot make outbound calls: ${url.href} is another origin. Use fetch().`);
-    }
-    const arrived = segmentsOf(url.pathname);
+  answer(event, trail, { depth }, handler, run) {
+    // Whether the rest of the path is a file, the server knows.
+    const isDeeper = depth < trail.path.length;
+    const isForServer = isDeeper && isPartOfPage(event.request) && !asksForRest(handler);
+    return isForServer ? this.pastTheLastStep(event) : event[kAnsweredBy](run);
+  }
+
+  async descend(event, trail, index) {
+    return await walk(this, event, trail, index);
+  }
+
+  /** Browsers alone make requests for documents: others can only be made of a copy. */
+  requestOf({ request }) {
+    const isDocument = request.mode === "navigate";
+    return isDocument ? new Request(request.clone(), { mode: "same-origin", redirect: "follow" }) : request;
+  }
+
+  isOwn() {
+    return false;
+  }
+
+  /** An absolute target begins at the root, a relative one at what both paths share. */
+  resolve(event, trail, depth, given) {
+    const behind = trail.segments.slice(0, depth);
+    const destination = new URL(given, new URL(`/${behind.map((segment) => `${segment}/`).join("")}`, event.url));
+    isElsewhere(this, event, destination);
+    const arrived = segmentsOf(destination.pathname);
     const shared = behind.findIndex((segment, at) => folderName(segment) !== folderName(arrived[at] ?? ""));
-    const skipDepth = !isRelative(target) ? -1 : shared === -1 ? behind.length : shared;
-    const isRequest = target instanceof Request;
-    const request = !isRequest ? requestTo(url, ordinary(from), init) : init === undefined ? target : new Request(target, init);
-    const { pathname } = url;
-    const onward = { pathname, steps: this.#tree.resolve(pathname), reroutes: trail.reroutes + 1, skipDepth };
-    return await this.#walk(event.spawn(request), onward, 0);
+    const skipDepth = !isRelative(given) ? -1 : shared === -1 ? behind.length : shared;
+    return { ...this.#pathTo(destination.pathname, skipDepth), destination, isElsewhere: false };
   }
-}
-
-/** A request that others can be made of: only browsers make those for documents. */
-function ordinary(request) {
-  return request?.mode === "navigate" ? new Request(request.clone(), { mode: "same-origin", redirect: "follow" }) : request;
 }

@@ -117,7 +117,7 @@ export function isRelative(target) {
  * The third argument of a handler: the network for other origins, the routes for the rest, with nothing of the current
  * request.
  * @param {(target: string | URL | Request, init: object | undefined) => Promise<unknown>} reroute
- * @param {(origin: string) => boolean} [isOwn] whether another origin than the event's leads here, too
+ * @param {(origin: string) => boolean} isOwn whether another origin than the event's leads here, too
  */
 export function fetchFor(event, reroute, isOwn) {
   return (target, init) => {
@@ -126,7 +126,7 @@ export function fetchFor(event, reroute, isOwn) {
       const isRequest = target instanceof Request;
       const url = new URL(isRequest ? RequestPrototypeGetUrl(target) : target, URLPrototypeGetHref(event.url));
       const origin = URLPrototypeGetOrigin(url);
-      if (origin !== URLPrototypeGetOrigin(event.url) && !isOwn?.(origin)) return fetch(target, init);
+      if (origin !== URLPrototypeGetOrigin(event.url) && !isOwn(origin)) return fetch(target, init);
     }
     const asked = readTarget("fetch()", target, init);
     return reroute(asked.target, asked.init);
@@ -139,7 +139,7 @@ export class StepContext {
   #depth;
 
   /**
-   * @param {{ pathname: string }} trail the path
+   * @param {import("./routing.js").Trail} trail
    * @param {number} depth how many segments of it lead here
    * @param {string} [filename] the handler's file, where that is known
    */
@@ -153,7 +153,7 @@ export class StepContext {
   }
 
   get #segments() {
-    return ArrayPrototypeSlice(segmentsOf(this.#trail.pathname), 0, this.#depth);
+    return ArrayPrototypeSlice(this.#trail.segments, 0, this.#depth);
   }
 
   /** The path up to here. */

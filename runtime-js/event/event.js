@@ -1,20 +1,19 @@
 // The event that a handler gets: its request, its answer, its client, and what keeps all that open.
 
 import { op_log_error, op_request_peer } from "ext:core/ops";
-import { print, WARNING } from "../globals.js";
-import { abort, domException, invalidState, isPromise } from "../errors/exceptions.js";
+import { print, WARNING } from "../log.js";
+import { abort, invalidState, isPromise } from "../errors/exceptions.js";
 import { checkOptions } from "../errors/options.js";
 import { defineAbsent } from "../errors/absent.js";
 import { kEnded } from "../exchange.js";
 import { requestOf } from "../request.js";
 import { Cookies } from "../cookies/cookies.js";
 import { Session } from "../session/session.js";
-import { failureOf, isClosed, kSink, onReplace, recorder, respond, stop } from "../live_response/live_response.js";
-import { kConnect, kReturned, Responder } from "../answer/answer.js";
+import { failureOf, isClosed, kSink, onReplace, recorder, stop } from "../live_response/live_response.js";
+import { Responder } from "../answer/answer.js";
 import { redirectTo } from "../answer/values.js";
 import { discard } from "../answer/discard.js";
-import { fetchPlusClasses } from "../fetch/fetch_plus.js";
-import { eventUrl } from "./url.js";
+import { BaseEvent } from "./base.js";
 import { ClientPort, kTap } from "../port/client_port.js";
 import { User } from "../session/user.js";
 import { relay } from "../port/relay.js";
@@ -33,7 +32,6 @@ import {
   RequestPrototypeGetUrl,
   Response,
   Symbol,
-  SymbolToStringTag,
   TypeError,
   URL,
   URLPrototypeGetHash,
@@ -43,62 +41,73 @@ import {
   URLPrototypeGetSearch,
 } from "../primordials.js";
 
-/** For the host: the response that respondWith() has begun, or null. */
-export const kResponse = Symbol("response");
 /** For the host: the exchange behind the event. */
 export const kExchange = Symbol("exchange");
 
 /** Everything about one request, for one handler. A step further in has an event of its own: see {@link spawn}. */
-export class HttpEvent {
+export class HttpEvent extends BaseEvent {
+  /** @type {import("./base.js").Kind} */
+  static #KIND = {
+    requestOf: (event) => event.#makeRequest?.() ?? event.#parent?.request ?? requestOf(event.#exchange),
+    hrefOf: (event) => event.#makeRequest === null ? event.#exchange.url : RequestPrototypeGetUrl(event.request),
+    makeResponse: (event) => recorder(event.#parent === null ? null : () => event.client[kTap]()),
+    begun(event, response) {
+      const exchange = event.#exchange;
+      exchange.onEnd(event);
+      if (event.#parent === null) response[kSink](new Responder(exchange, event.#responding));
+      else onReplace(response, () => event.#onResponse?.(response));
+    },
+    refusal(event, args) {
+      const exchange = event.#exchange;
+      if (exchange.ended) {
+        discard(args[0]);
+        const refused = PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
+        // A client that has left misses no answer: a handler that does not wait for this one has nothing to mend.
+        if (!exchange.completed) PromisePrototypeCatch(refused, () => {});
+        return refused;
+      }
+      discardLate(exchange, args[0]);
+      return null;
+    },
+    fail: (event, error) => event.#exchange.fail(error),
+    spawn(event, init) {
+      checkOptions("event.spawn()", init, ["request", "url"]);
+      const { request, url } = init ?? { __proto__: null };
+      const makeRequest = request !== undefined
+        ? () => request
+        : url !== undefined
+        ? () => new Request(new URL(url, event.url), RequestPrototypeClone(event.request))
+        : null;
+      return new HttpEvent(event.#exchange, event, makeRequest ?? event.#makeRequest);
+    },
+    abort(event, reason) {
+      // The first event of a request ends the exchange.
+      if (event.#parent === null) return event.client.close();
+      event.#abort ??= new AbortController();
+      abort(event.#abort, reason);
+    },
+  };
+
   #exchange;
   #parent;
   #makeRequest;
-  #request = null;
-  #url = null;
   #abort = null;
-  #response = null;
   #onResponse = null;
-  #returned = false;
 
   /**
    * @param {import("../exchange.js").Exchange} exchange
-   * @param {HttpEvent | null} [parent]
+   * @param {HttpEvent | null} [parent] the event that this one was made of by {@link spawn}
    * @param {(() => Request) | null} [makeRequest] where it is not the exchange's own
    */
   constructor(exchange, parent = null, makeRequest = null) {
+    super(HttpEvent.#KIND);
     this.#exchange = exchange;
     this.#parent = parent;
     this.#makeRequest = makeRequest;
   }
 
-  get [SymbolToStringTag]() {
-    return "HttpEvent";
-  }
-
   get [kExchange]() {
     return this.#exchange;
-  }
-
-  get [kResponse]() {
-    return this.#response;
-  }
-
-  get type() {
-    return "navigate";
-  }
-
-  /** A Request that reads bodies of any type, and whose headers can be had as structures. @returns {RequestPlus} */
-  get request() {
-    if (this.#request !== null) return this.#request;
-    const request = this.#makeRequest?.() ?? this.#parent?.request ?? requestOf(this.#exchange);
-    return this.#request = fetchPlusClasses().RequestPlus.upgradeInPlace(request);
-  }
-
-  /** A URL that can be read as segments and as a tree of query parameters, too. @returns {URL} */
-  get url() {
-    return this.#url ??= eventUrl(
-      this.#makeRequest === null ? this.#exchange.url : RequestPrototypeGetUrl(this.request),
-    );
   }
 
   /** The line to the client, known as Port A. @returns {ClientPort} */
@@ -150,31 +159,6 @@ export class HttpEvent {
   /** Resolves when the exchange is `live` or `done`. */
   readyStateChange(state) {
     return this.#exchange.readyStateChange(state, this);
-  }
-
-  /**
-   * Answers, or replaces what was answered before. Arguments as for `LiveResponse.replaceWith()`.
-   *
-   * The first state is HTTP's answer; with `{ done: false }`, a promise, a generator or a callback the exchange stays
-   * live for the next. @returns {Promise<void>} settles when this state's source has said all
-   */
-  respondWith(...args) {
-    if (this.#returned && this.#response === null) {
-      return PromiseReject(invalidState("respondWith() after the end: the handler has already answered by returning."));
-    }
-    if (this.#exchange.ended) {
-      discard(args[0]);
-      const refused = PromiseReject(invalidState("respondWith() after the end: the exchange has already ended."));
-      // Where the client has left, nobody is without an answer: a handler that does not wait for it has nothing to mend.
-      if (!this.#exchange.completed) PromisePrototypeCatch(refused, () => {});
-      return refused;
-    }
-    return this.#respond(args);
-  }
-
-  /** A redirect as the answer, or, on a live line, as its next state. */
-  redirect(url, init = 302) {
-    return this.respondWith(null, redirectTo(url, init));
   }
 
   /**
@@ -231,63 +215,25 @@ export class HttpEvent {
     return new Promise(() => {});
   }
 
-  /**
-   * An event for a step further in: its own respondWith(), the same client, lifecycle and signal.
-   * @param {{ request?: Request, url?: string | URL }} [init]
-   */
-  spawn(init = undefined) {
-    checkOptions("event.spawn()", init, ["request", "url"]);
-    const { request, url } = init ?? { __proto__: null };
-    const makeRequest = request !== undefined
-      ? () => request
-      : url !== undefined
-      ? () => new Request(new URL(url, this.url), RequestPrototypeClone(this.request))
-      : null;
-    return new HttpEvent(this.#exchange, this, makeRequest ?? this.#makeRequest);
-  }
-
-  /** @see spawn */
-  clone(init = undefined) {
-    return this.spawn(init);
-  }
-
-  /** @see spawn */
-  extend(init = undefined) {
-    return this.spawn(init);
-  }
-
-  /** Gives up: aborts this event's signal, and where it is the request's first event, ends the exchange. */
-  abort(reason = domException("AbortError", "The event was aborted.")) {
-    if (this.#parent === null) {
-      this.client.close();
-    } else {
-      this.#abort ??= new AbortController();
-      abort(this.#abort, reason);
-    }
-  }
-
   // -- for the host ------------------------------------------------------------------------------------------------
 
-  /** The handler returned `value`: the last state, unless respondWith() said all. */
-  static returned(event, value) {
-    const used = event.#response !== null;
+  /** The handler returned `value`: the last state, unless respondWith() was called with the last one. */
+  static ended(event, value) {
+    const response = BaseEvent.responseOf(event);
+    const used = response !== null;
     if (value !== undefined || !used) {
-      if (used && isClosed(event.#response)) {
+      if (used && isClosed(response)) {
         if (value !== undefined) print("The handler's result is ignored: its response was already done.", WARNING);
         discard(value);
       } else {
-        event.#respond([value]);
+        discardLate(event.#exchange, value);
+        BaseEvent.answer(event, [value]);
       }
     }
-    event.#returned = true;
-    // A source that failed before, and that nothing took the place of, was the handler's last word.
-    const failure = used ? failureOf(event.#response) : null;
+    BaseEvent.returned(event);
+    // A source that failed before, and that no other one replaced, was the handler's last word.
+    const failure = used ? failureOf(response) : null;
     if (failure !== null && event.#parent === null) event.#exchange.fail(failure.error);
-  }
-
-  /** The handler returned, and its result went its way without a LiveResponse. */
-  static returnedPlainly(event) {
-    event.#returned = true;
   }
 
   /** Calls back when respondWith() has its first state. */
@@ -295,40 +241,29 @@ export class HttpEvent {
     event.#onResponse = callback;
   }
 
-  #respond(args) {
-    const exchange = this.#exchange;
-    if (isPromise(args[0]) && !exchange.ended) {
-      // What it resolves with may come too late.
-      PromisePrototypeThen(PromiseResolve(args[0]), (value) => exchange.ended && discard(value), () => {});
-    }
-    if (this.#response === null) {
-      const response = recorder(this.#parent === null ? null : () => this.client[kTap]());
-      this.#response = response;
-      exchange.onEnd(this);
-      if (this.#parent === null) response[kSink](new Responder(exchange, this));
-      else onReplace(response, () => this.#onResponse?.(response));
-    }
-    return respond(this.#response, args, (error) => exchange.fail(error));
-  }
-
   [kEnded]() {
-    stop(this.#response);
+    stop(BaseEvent.responseOf(this));
   }
 
-  get [kReturned]() {
-    return this.#returned;
+  /** @type {import("../answer/answer.js").Responding} */
+  get #responding() {
+    return {
+      hasReturned: () => BaseEvent.hasReturned(this),
+      connect: (upstream) => relay(this.client, upstream, (error) => this.#exchange.fail(error)),
+    };
   }
+}
 
-  [kConnect](upstream) {
-    return relay(this.client, upstream, (error) => this.#exchange.fail(error));
-  }
+/** Discards what a promise resolves with after the exchange has ended. */
+function discardLate(exchange, value) {
+  if (!isPromise(value) || exchange.ended) return;
+  PromisePrototypeThen(PromiseResolve(value), (result) => exchange.ended && discard(result), () => {});
 }
 
 defineAbsent(HttpEvent.prototype, "event", {
   lifeCycleComplete: 'use event.readyState, or event.readyStateChange("done").',
   poll: "use setInterval() and event.respondWith(state, { done: false }), or a live query of liveline:sql.",
   realtime: "it is called event.client.",
-  sdk: "import what you need, or use event.user and event.session.",
   storage: "use event.session.",
   stream: "return a generator, or a Response with a ReadableStream.",
   with: "use event.spawn({ url, request }).",

@@ -1,4 +1,4 @@
-// The runtime of live functions: what compiled code calls (src/isolate/live/), and the State that a call returns.
+// The runtime of live functions: what compiled code calls (src/script/live/), and the State that a call returns.
 //
 // A live function is a program of effects. Each statement is one; it runs in the order of the text, and runs again when
 // something that it read has changed. A change reaches only what stands below the statement that made it, and each

@@ -4,15 +4,15 @@ import type { Dialogs, HandlerFetch, HandlerResult, HttpEvent, Next, StepContext
 import type { Port, RemotePort } from "./port.js";
 import type { CookieCalls, CookieOptions, KeyVal } from "./storage.js";
 
-/** Every line that is open in this page, as one port: what is posted goes to all, what comes on any is heard. */
+/** All open lines of this page as one port: messages are sent on all of them and received from any of them. */
 export interface Hub extends Omit<Port, "close">, Iterable<RemotePort> {
-  /** How many conversations are alive. */
+  /** The number of open lines. */
   readonly length: number;
-  /** Ends every conversation. */
+  /** Closes every line. */
   close(code?: number, reason?: string): void;
 }
 
-/** Where the page is; the Observer tells of changes. */
+/** The page's address; observable by the Observer. */
 export interface AppLocation {
   readonly href: string;
   readonly origin: string;
@@ -25,15 +25,15 @@ export interface AppLocation {
   readonly hash: string;
 }
 
-/** What a navigation is doing; the Observer tells of changes. */
+/** The progress of a navigation; observable by the Observer. */
 export interface AppNavigator {
-  /** The URL that is asked for, or null. */
+  /** The URL that is requested, or null. */
   readonly requesting: string | null;
   readonly origins: readonly string[];
   readonly method: string | null;
   readonly error: unknown;
   readonly redirecting: string | null;
-  /** Whether the server is asked. */
+  /** Whether the request goes to the server. */
   readonly remotely: boolean;
 }
 
@@ -45,9 +45,9 @@ export type ClientHandler = (
   fetch: HandlerFetch,
 ) => HandlerResult | Promise<HandlerResult>;
 
-/** What such a handler gets. Cookies are those that scripts may see, the session is the tab's. */
+/** The event of such a handler. Its cookies are those that scripts can read, its session is the tab's. */
 export interface ClientEvent extends Pick<HttpEvent, SharedMembers> {
-  /** The line to the page: what is posted here is heard at `app.background`. */
+  /** The line to the page: messages posted here are received at `app.background`. */
   readonly client: RemotePort;
   readonly user: PageUser;
   readonly cookies: ClientMap<string, string | CookieOptions> & CookieCalls;
@@ -62,17 +62,17 @@ export interface ClientEvent extends Pick<HttpEvent, SharedMembers> {
   extend(init?: Request | { request?: Request; url?: string | URL }): ClientEvent;
   /** Resolves when the event is live or done. */
   readyStateChange(state: "live" | "done"): Promise<this>;
-  /** Gives up on the request. */
+  /** Aborts the request. */
   abort(reason?: unknown): void;
 }
 
-/** What the server knows of the user, which only the server changes, and dialogs. */
+/** A read-only copy of the server's data about the user, and dialogs. */
 export interface PageUser extends Dialogs, Pick<KeyVal, "get" | "has" | "keys" | "values" | "entries" | "count" | "json"> {
   /** Whether the user has an id. */
   isSignedIn(): Promise<boolean>;
 }
 
-/** What a page may read and write itself. */
+/** A map that a page may read and write itself. */
 type ClientMap<Stored, Given = Stored> = Omit<
   KeyVal<Stored, Given>,
   "patch" | "subscribe" | "require" | "defineHandler"
@@ -91,11 +91,11 @@ type SharedMembers =
   | "waitUntil"
   | "waitUntilNavigate";
 
-/** What the browser may do here. A permission is `granted`, `denied`, `prompt` or `unsupported`. */
+/** The permissions and abilities of the browser. A permission is `granted`, `denied`, `prompt` or `unsupported`. */
 export interface Capabilities {
   /** Permissions by name, with `_` for `-`; and `display-mode`. */
   query(names: CapabilityName | CapabilityName[]): Promise<Record<string, string>>;
-  /** The same, and what ends the following; the Observer tells of changes. */
+  /** The same as an object that is kept current, observable by the Observer, and a function that ends that. */
   query(names: CapabilityName | CapabilityName[], isLive: true): Promise<[Record<string, string>, () => void]>;
   supports(name: CapabilityName): Promise<boolean>;
   /** Asks the user. */
@@ -111,18 +111,18 @@ export interface App {
   readonly background: Hub;
   readonly location: AppLocation;
   readonly navigator: AppNavigator;
-  /** Whether the browser is online; the Observer tells of changes. */
+  /** Whether the browser is online; observable by the Observer. */
   readonly network: { readonly status: boolean };
-  /** The page's size in CSS pixels; the Observer tells of changes. */
+  /** The page's size in CSS pixels; observable by the Observer. */
   readonly viewport: { readonly width: number; readonly height: number };
   readonly capabilities: Capabilities;
-  /** The values of this tab, as `event.session` of client handlers has them. */
+  /** The values of this tab, the same as `event.session` of client handlers. */
   readonly session: ClientMap<any>;
-  /** Goes to a URL of this app, or asks it for something; settles when the first state is shown. */
+  /** Navigates to a URL of this app, or sends it another request; settles when the first state is shown. */
   navigate(url: string | URL, init?: RequestInit): Promise<void>;
 }
 
-/** What went wrong with what. */
+/** An error, and its request. */
 export interface ErrorDetail {
   readonly error: unknown;
   /** Of the answer; 0 where there was none. */
@@ -135,12 +135,12 @@ export type LineState = "away" | "resumed" | "lost" | "reloaded" | "late" | "on 
 
 export type StatusState = "online" | "late" | "resuming" | "lost";
 
-/** How things stand. */
+/** The state of all connections. */
 export interface StatusDetail {
   readonly state: StatusState;
   readonly previous: StatusState;
   readonly cause: "answer" | "heartbeat" | "line" | "network" | "request" | "handler" | null;
-  /** Whether the browser says that it has no network. */
+  /** Whether the browser reports that it has no network. */
   readonly offline: boolean;
   readonly error?: unknown;
 }
@@ -150,17 +150,17 @@ declare global {
     readonly webqit: { readonly app: App };
   }
   interface Document {
-    /** What the bindings of the page see: `data` is its state. */
+    /** The names that bindings of the page can use: `data` is its state. */
     readonly bindings: { data: any; [name: string]: any };
   }
   interface DocumentEventMap {
-    /** The page's state is there, or has changed. */
+    /** The page has its first state, or a new one. */
     "liveline:state": CustomEvent<{ data: any }>;
-    /** A request went wrong; `preventDefault()` keeps the error from the console, and the page as it is. */
+    /** A request failed; `preventDefault()` keeps the error from the console, and the page as it is. */
     "liveline:error": CustomEvent<ErrorDetail>;
-    /** How a line is. */
+    /** A line was lost, resumed, or is late. */
     "liveline:line": CustomEvent<{ state: LineState; missed: boolean }>;
-    /** How things stand between the page and its host; `preventDefault()` keeps the notice away. */
+    /** The state of all connections has changed; `preventDefault()` hides the notice. */
     "liveline:status": CustomEvent<StatusDetail>;
   }
 }

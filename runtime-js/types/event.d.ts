@@ -1,4 +1,4 @@
-/** What a handler is called with. */
+/** The arguments of a handler. */
 
 import type { RequestPlus } from "./fetch-plus.js";
 import type { StateCallback, StateInit } from "./live-response.js";
@@ -13,10 +13,10 @@ export type Handler = (
   fetch: HandlerFetch,
 ) => HandlerResult | Promise<HandlerResult>;
 
-/** What a handler may return: nothing, data, or what else becomes an answer, as a Response or a generator. */
+/** The result of a handler: nothing, data, or another source of an answer such as a Response or a generator. */
 export type HandlerResult = void | undefined | null | string | number | boolean | object;
 
-/** `this` in a handler: where in the path it is. */
+/** `this` in a handler: its place in the path. */
 export interface StepContext {
   /** The path up to here. */
   readonly pathname: string;
@@ -42,11 +42,11 @@ export interface EventURL extends URL {
 
 /** Delegates to the rest of the path, or to another path of this server. */
 export interface Next {
-  /** The next handler on the way, or past the last one the files of `public/`. */
+  /** Runs the next handler of the path, or behind the last one the files of `public/`. */
   (): Promise<any>;
-  /** The handlers of another path. What `init` does not say comes from the current request. */
+  /** Runs the handlers of another path. Properties that `init` does not have are taken from the current request. */
   (target: string | URL | Request, init?: RequestInit | Request): Promise<any>;
-  /** The same; without `redirect` the next handler on the way is asked, with these changes of the request. */
+  /** The same; without `redirect` the next handler of the path runs, with these changes of the request. */
   (route: { redirect?: string | URL; with?: RequestInit }): Promise<any>;
   /** The first segment that is left. */
   readonly stepname: string | undefined;
@@ -54,10 +54,10 @@ export interface Next {
   readonly pathname: string;
 }
 
-/** Paths of this server go to its handlers, which may return anything; other origins are asked over the network. */
+/** Paths of this server run its handlers, which may return anything; other origins are requested over the network. */
 export type HandlerFetch = (target: string | URL | Request, init?: RequestInit) => Promise<any>;
 
-/** What only the server knows of a request. */
+/** Details of a request that only the server has. */
 export interface RequestDetail {
   readonly request: Request;
   readonly ipAddress: string;
@@ -68,32 +68,32 @@ export interface HttpEvent {
   readonly type: "navigate";
   readonly request: RequestPlus;
   readonly url: EventURL;
-  /** The handler's end of the line, known as Port A. */
+  /** The handler's end of the line, Webflo's Port A. */
   readonly client: ClientPort;
-  /** Dialogs with the person at the other end. */
+  /** The user's data, and dialogs. */
   readonly user: User;
   readonly cookies: Cookies;
-  /** Values that stay with the visitor. */
+  /** Values that are kept for the visitor. */
   readonly session: Session;
   readonly detail: RequestDetail;
-  /** What the request that redirected here gave along. */
+  /** The values that the request passed which redirected here. */
   readonly thread: Thread;
-  /** The page's own state: empty on the server. */
+  /** The state of the page itself: empty on the server. */
   readonly state: Record<string, unknown>;
-  /** Aborts when the exchange is over, however it ends. */
+  /** Aborts when the exchange ends, for every reason. */
   readonly signal: AbortSignal;
-  /** `waiting` until something is sent, `live` while the line may carry more, `done` at the end. */
+  /** `waiting` until something is sent, `live` while more may follow on the line, `done` at the end. */
   readonly readyState: "waiting" | "live" | "done";
   /** Resolves when the exchange is live or done. */
   readyStateChange(state: "live" | "done"): Promise<this>;
 
-  /** Answers, or replaces what was answered before; settles when this state's source has said all. */
+  /** Answers, or replaces the state that was sent before; settles when the source of this state has ended. */
   respondWith<Data>(body: Data, callback: StateCallback<Data>, init?: StateInit): Promise<void>;
   respondWith<Data>(body: Data, init: StateInit, callback: StateCallback<Data>): Promise<void>;
   respondWith(body?: unknown, init?: StateInit): Promise<void>;
   /** A redirect as the answer, or as the next state of a live line; 302 by default. */
   redirect(url: string | URL, init?: number | StateInit): Promise<void>;
-  /** A redirect within the site that gives values along, for `event.thread` of the request that follows it. */
+  /** A redirect within the site that passes values to `event.thread` of the next request. */
   redirectWith(url: string | URL, values: object, init?: number | StateInit): Promise<void>;
   /** Keeps the exchange open until the promise settles, at most `timeout` milliseconds. */
   waitUntil(promise: PromiseLike<unknown>, timeout?: number | null): Promise<void>;
@@ -101,13 +101,13 @@ export interface HttpEvent {
   waitUntil(promise: PromiseLike<unknown>, timeout: number | null | undefined, callback: WaitCallback): Promise<void>;
   /** Keeps the exchange open until the user navigates away or either side closes. Never settles. */
   waitUntilNavigate(): Promise<never>;
-  /** An event for a step further in: its own `respondWith()`, the same client and lifecycle. */
+  /** A child event: with its own `respondWith()`, and the same client and lifecycle. */
   spawn(init?: { request?: Request; url?: string | URL }): HttpEvent;
   /** The same as `spawn`. */
   clone(init?: { request?: Request; url?: string | URL }): HttpEvent;
   /** The same as `spawn`. */
   extend(init?: { request?: Request; url?: string | URL }): HttpEvent;
-  /** Gives up: ends the exchange, or on a spawned event aborts that one's signal. */
+  /** Ends the exchange; on a child event, aborts its signal only. */
   abort(reason?: unknown): void;
 
   /** Not on this host: use `readyStateChange("done")`. */
@@ -126,14 +126,14 @@ export interface HttpEvent {
   readonly with: never;
 }
 
-/** Decides over a wait: it goes on until one of the functions is called. */
+/** Decides when a wait ends: when it calls one of the functions. */
 export type WaitCallback = (
   happened: Event & { readonly data?: any },
   resolve: (value?: unknown) => void,
   reject: (error: unknown) => void,
 ) => unknown;
 
-/** Lists of values that one request hands to the next. `true` means all values of a key, a function the first that fits. */
+/** Lists of values that one request passes to the next. `true` gets all values of a key, a function the first it accepts. */
 export interface Thread {
   readonly threadID: string;
   /** Whether the values stay for the next request with this thread's name. */
@@ -151,17 +151,17 @@ export interface Thread {
   spawn(): Thread;
 }
 
-/** A question: a text, or an object with one and whatever else a page's own dialogs need. */
+/** A question: a text, or an object with one and with other properties that the page's own dialogs need. */
 export type Question = string | { message: string; details?: string; [more: string]: unknown };
 
 type Asked<Answer> = Promise<PortMessageEvent<Answer>>;
 type OnAnswer<Answer> = (answer: PortMessageEvent<Answer>) => unknown;
 
-/** The person at the other end. Answers to questions are the `data` of what the promise resolves with. */
+/** The user. An answer to a question is the `data` of the event that the promise resolves with. */
 export interface User extends KeyVal, Dialogs {
   /** Whether the user has an id. */
   isSignedIn(): Promise<boolean>;
-  /** The same, now and whenever it changes. */
+  /** Calls back now and after every change. */
   isSignedIn(callback: (isSignedIn: boolean) => unknown, options?: SubscribeOptions): Promise<Stop>;
   /** Requires the user's id, and further keys if some are named. */
   signIn(options?: RequireOptions): Promise<any[]>;
@@ -172,7 +172,7 @@ export interface User extends KeyVal, Dialogs {
     callback: (...values: any[]) => Result,
     options?: RequireOptions,
   ): Promise<Awaited<Result>>;
-  /** Forgets everything about the user. */
+  /** Deletes all data about the user. */
   signOut(): Promise<void>;
 }
 

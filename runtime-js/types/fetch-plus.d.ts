@@ -1,4 +1,4 @@
-/** `@webqit/fetch-plus`: headers as structures, bodies of any type, forms as JSON, and `LiveResponse`. */
+/** `@webqit/fetch-plus`: parsed headers, bodies of any type, forms as JSON, and `LiveResponse`. */
 
 export { LiveResponse } from "./live-response.js";
 export { Observer } from "./observer.js";
@@ -18,7 +18,7 @@ export interface CookieField {
   partitioned?: boolean;
 }
 
-/** A range of bytes; null stands for what is left out. */
+/** A range of bytes; null for a bound that is left out. */
 export interface ByteRange extends Array<number | null> {
   /** The first and the last byte of a resource of `total` bytes. */
   resolveAgainst(total: number): [number, number];
@@ -26,13 +26,13 @@ export interface ByteRange extends Array<number | null> {
   canResolveAgainst(start: number, total: number): boolean;
 }
 
-/** Types and how much each is wanted, from 1 to 0, the most wanted first. */
+/** Types and their quality, from 1 to 0, the highest first. */
 export interface Accepted extends Array<[mime: string, quality: number]> {
-  /** How much a type is wanted. */
+  /** The quality of a type. */
   match(mime: string): number;
 }
 
-/** Headers whose usual fields can be read and written as structures. */
+/** Headers whose usual fields can be read and written as parsed values. */
 export class HeadersPlus extends Headers {
   static upgradeInPlace(headers: Headers): HeadersPlus;
   get(name: string): string | null;
@@ -46,55 +46,55 @@ export class HeadersPlus extends Headers {
   append(name: string, value: string | number | object): void;
 }
 
-/** What of a form or a tree was converted, where `meta` asks for that. */
+/** The result of a conversion with `meta: true`. */
 export interface Conversion<Result> {
   readonly result: Result;
-  /** Whether there is no file in it, so that JSON says all of it. */
+  /** Whether it has no file in it, so that JSON can represent all of it. */
   readonly isDirectlySerializable: boolean;
 }
 
 /** A form that is JSON as well: `user[name]` is a name in `user`. */
 export class FormDataPlus extends FormData {
   static upgradeInPlace(form: FormData): FormDataPlus;
-  /** A form of a tree of values. Null, true and false are small JSON files in it, by default. */
+  /** A form made from an object. Null, true and false become small JSON files in it, by default. */
   static json(data: object, options?: { encodeLiterals?: boolean; meta?: false }): FormDataPlus;
   static json(data: object, options: { encodeLiterals?: boolean; meta: true }): Conversion<FormDataPlus>;
-  /** The form as a tree of values: texts that are numbers are numbers. */
+  /** The form as an object: texts that are numbers become numbers. */
   json(options?: { decodeLiterals?: boolean; meta?: false }): Promise<any>;
   json(options: { decodeLiterals?: boolean; meta: true }): Promise<Conversion<any>>;
 }
 
 export interface AnyOptions {
-  /** What to read the body to; what its type says by default. */
+  /** The type of the result; by default that of the content type. */
   to?: "arrayBuffer" | "blob" | "bytes" | "formData" | "json" | "text" | null;
-  /** Whether it can be read again. */
+  /** Whether the body can be read again. */
   memo?: boolean;
 }
 
-/** A Request that reads bodies of any type, with structured headers. */
+/** A Request that reads bodies of any type, with parsed headers. */
 export class RequestPlus extends Request {
   readonly headers: HeadersPlus;
   static upgradeInPlace(request: Request): RequestPlus;
-  /** A Request whose body is any value: data becomes JSON, and a form where it has files in it. */
+  /** A Request whose body is any value: data becomes JSON, or a form if it has files in it. */
   static from(target: string | URL | Request, init?: Omit<RequestInit, "body"> & { body?: any; memo?: boolean }): RequestPlus;
-  /** What another Request can be made of. */
+  /** An init from which another Request can be made. */
   static copy(request: Request, overrides?: RequestInit): Promise<RequestInit & { url: string; headers: Headers }>;
   any(options?: AnyOptions): Promise<any>;
   formData(): Promise<FormDataPlus>;
-  /** Drops what `any({ memo: true })` remembers. */
+  /** Drops the body that `any({ memo: true })` has kept. */
   forget(): void;
   clone(): RequestPlus;
 }
 
-/** A Response that reads bodies of any type, with structured headers. */
+/** A Response that reads bodies of any type, with parsed headers. */
 export class ResponsePlus extends Response {
   readonly headers: HeadersPlus;
   static upgradeInPlace(response: Response): ResponsePlus;
-  /** A Response of any value: data becomes JSON, and a form where it has files in it. */
+  /** A Response of any value: data becomes JSON, or a form if it has files in it. */
   static from(body: unknown, init?: ResponseInit & { memo?: boolean }): ResponsePlus;
   any(options?: AnyOptions): Promise<any>;
   formData(): Promise<FormDataPlus>;
-  /** Drops what `any({ memo: true })` remembers. */
+  /** Drops the body that `any({ memo: true })` has kept. */
   forget(): void;
   clone(): ResponsePlus;
 }

@@ -1,5 +1,5 @@
 /**
- * Everything that a handler can use: what `@webqit/webflo` and `@webqit/fetch-plus` give, and the globals.
+ * Everything that a handler can use: the exports of `@webqit/webflo` and `@webqit/fetch-plus`, and the globals.
  */
 
 import { LiveResponse as LiveResponseClass } from "./live-response.js";

@@ -1,16 +1,16 @@
-/** Responses whose state is replaced as long as their source has more to say. */
+/** Responses whose state can be replaced until their source has ended. */
 
 import type { Port } from "./port.js";
 
-/** Of a state. */
+/** The properties of a state. */
 export interface StateInit {
   /** From 200 to 599; 200 by default. */
   status?: number;
   statusText?: string;
   headers?: HeadersInit;
-  /** Whether this is the last state, once its source has said all; true by default. */
+  /** Whether this is the last state after its source has ended; true by default. */
   done?: boolean;
-  /** Whether the state before goes on changing next to this one. */
+  /** Whether the state before stays live beside this one. */
   concurrent?: boolean;
   type?: string;
   redirected?: boolean;
@@ -18,12 +18,12 @@ export interface StateInit {
 }
 
 /**
- * Changes `data`, a reactive copy: plain assignments, nested objects and array methods travel as deltas. The signal
- * aborts when another state takes this one's place.
+ * Changes `data`, a reactive copy: plain assignments, changes of nested objects and array methods are sent as deltas. The
+ * signal aborts when another state replaces this one.
  */
 export type StateCallback<Data> = (this: LiveResponse<Data>, data: Data, signal: AbortSignal) => unknown;
 
-/** What `respondWith()` and its kin take: the body alone, or with a callback, an init, or both in any order. */
+/** The arguments of `respondWith()` and similar methods: the body, with a callback, an init, or both in any order. */
 export type StateArguments<Data> =
   | [body: Data, init?: StateInit]
   | [body: Data, callback: StateCallback<Data>, init?: StateInit]
@@ -43,17 +43,17 @@ export interface Frame<Body = any> {
   readonly bodyUsed: true;
 }
 
-/** Says that a response has a new state. */
+/** The event of a new state. */
 export interface ReplaceEvent<Body = any> extends Event {
   readonly data: Frame<Body>;
 }
 
-/** What a live function returns: `value` changes, and the Observer tells. */
+/** The result of a live function: `value` is the current one, observable by the Observer. */
 export interface LiveProgramHandle<Value = any> {
   readonly value: Value;
-  /** Ends the program. */
+  /** Ends the live function. */
   abort(): void;
-  /** The same, where a live function made it. */
+  /** The same, if a live function made it. */
   dispose?(): void;
 }
 
@@ -65,21 +65,21 @@ export class LiveResponse<Body = any> extends EventTarget {
   constructor();
   constructor(...state: StateArguments<Body>);
 
-  /** A LiveResponse for anything; there at once, and safe to `await` as well. */
+  /** A LiveResponse for any source; it is returned at once, and may be awaited as well. */
   static from<Body = any>(...state: StateArguments<unknown>): LiveResponse<Body>;
-  /** What kind of source a value is. */
+  /** The kind of source that a value is. */
   static test(value: unknown): "LiveResponse" | "LiveProgramHandle" | "Response" | "Generator" | "Default";
 
-  /** The header that says where a Response's line is. */
+  /** The name of the header with the URL of a Response's line. */
   static readonly xHeaderName: string;
   /** Whether a response has a line. */
   static hasPort(response: Response | LiveResponse): boolean;
   /** The port of a response, or null. */
   static getPort(response: Response | LiveResponse): Port | null;
-  /** Gives a Response a line that was opened by other means. */
+  /** Attaches a port that was opened by other means to a Response. */
   static attachPort(response: Response, port: Port): Response;
 
-  /** `waiting` for the first state, `live` while more may come, `done` after the last. */
+  /** `waiting` for the first state, `live` while more may follow, `done` after the last. */
   readonly readyState: "waiting" | "live" | "done";
   /** The current state's value, null before the first; not a stream. */
   readonly body: Body;
@@ -91,9 +91,9 @@ export class LiveResponse<Body = any> extends EventTarget {
   readonly redirected: boolean;
   readonly url: string | null;
   readonly concurrent: boolean;
-  /** Always true: the value is read already. */
+  /** Always true: the value has been read. */
   readonly bodyUsed: true;
-  /** Port B: the far end of this response, where its handler talks. */
+  /** The port to the handler of this response, Webflo's Port B. */
   readonly background: Port | null;
   /** The same as `background`. */
   readonly port: Port | null;
@@ -102,22 +102,22 @@ export class LiveResponse<Body = any> extends EventTarget {
   now(): Promise<Frame<Body>>;
   /** Resolves with this response when it has reached the state. */
   readyStateChange(state: "live" | "now" | "done"): Promise<this>;
-  /** Puts a new state, or a source of states, in place of the current one; settles when that has said all. */
+  /** Replaces the current state with another one, or with a source of states; settles when that has ended. */
   replaceWith<Data>(body: Data, callback: StateCallback<Data>, init?: StateInit): Promise<void>;
   replaceWith<Data>(body: Data, init: StateInit, callback: StateCallback<Data>): Promise<void>;
   replaceWith(body: unknown, init?: StateInit): Promise<void>;
-  /** Follows its source no longer; what was said stays. With `dispose` the response is done. */
+  /** Stops following the source; the current state stays. With `dispose` the response is done. */
   disconnect(dispose?: boolean): void;
-  /** A second response that says what this one says from now on. */
+  /** A second response with the same states from now on. */
   clone(init?: StateInit): LiveResponse<Body>;
   /**
-   * The current state as a Response: at once, or a promise of the first one. With `port` what follows is said there
-   * (handlers of the server only), until `signal` aborts.
+   * The current state as a Response: at once, or a promise of the first one. With `port` later states and changes are
+   * sent there (handlers of the server only), until `signal` aborts.
    */
   toResponse(options?: { port?: Port; signal?: AbortSignal }): Response | Promise<Response>;
   /** The body of every state from the current one on. */
   toGenerator(options?: { signal?: AbortSignal }): AsyncGenerator<Body, void, void>;
-  /** An object whose `value` follows the states. */
+  /** An object whose `value` is always the current body. */
   toLiveProgramHandle(options?: { signal?: AbortSignal }): LiveProgramHandle<Body>;
 
   addEventListener(

@@ -1,7 +1,7 @@
 /**
- * `@webqit/observer`, as the host provides it: changes of plain objects and arrays, told synchronously.
+ * `@webqit/observer`, as the host provides it: changes of plain objects and arrays, reported synchronously.
  *
- * A change is seen when it goes through `set` and its kin, through a proxy, or through an accessorized property.
+ * A change is detected if it is made by `set` and similar functions, through a proxy, or at an accessorized property.
  */
 
 export type Key = string | number | symbol;
@@ -9,24 +9,24 @@ export type Key = string | number | symbol;
 /** A list of keys that `path()` made. */
 export type Path = readonly Key[] & { readonly __path?: never };
 
-/** What `subtree()` gives: all changes below, at every depth. */
+/** The result of `subtree()`: all changes below, at every depth. */
 export type Subtree = symbol & { readonly __subtree?: never };
 
-/** One operation on one property, as observers and interceptors see it. */
+/** One operation on one property, for observers and interceptors. */
 export class Descriptor<Value = any> {
-  /** `get` tells that an ancestor of an observed path was replaced; interceptors see further types. */
+  /** `get` means that an ancestor of an observed path was replaced; interceptors receive further types. */
   readonly type: "set" | "delete" | "def" | "get" | (string & {});
   readonly target: object;
-  /** A string when the change came through a proxy; otherwise what was passed. */
+  /** A string if the change was made through a proxy; otherwise the key that was passed. */
   readonly key: Key;
   /** Interceptors may change it. */
   value: Value;
-  /** Whether the property was there before; undefined for deletions. */
+  /** Whether the property existed before; undefined for deletions. */
   readonly isUpdate: boolean | undefined;
   readonly oldValue: Value | undefined;
-  /** All keys of the operation that this is part of. */
+  /** All keys of the operation that this one is part of. */
   readonly related: Key[];
-  /** The function or the array method that did it: `set`, `deleteProperty`, `defineProperty`, `push`, ... */
+  /** The function or the array method that made the change: `set`, `deleteProperty`, `defineProperty`, `push`, ... */
   readonly operation: string;
   readonly detail: unknown;
   readonly status: boolean | undefined;
@@ -37,7 +37,7 @@ export class Descriptor<Value = any> {
   readonly newTarget?: Function;
 }
 
-/** Tells observers with `withArrayMethodDescriptors` of a call, ahead of the records of what it did. */
+/** A call of an array method, for observers with `withArrayMethodDescriptors`; it precedes the records of its changes. */
 export interface MethodCall {
   readonly operation: string;
   readonly argumentsList: unknown[];
@@ -48,36 +48,36 @@ export interface MethodCall {
 export interface ObserveOptions {
   /** Ends the observation when it aborts. */
   signal?: AbortSignal;
-  /** Tells only of values that are other than before. */
+  /** Reports a change only if the value differs from the old one. */
   diff?: boolean;
   /**
-   * What becomes of changes made while the observer's own callback runs. They are ignored, unless: `inject` appends
-   * them to the list at hand, `defer` tells them after the callback, `force-sync` inside it, `force-async` in a
-   * microtask.
+   * The treatment of changes that are made while the observer's own callback runs. By default they are ignored. `inject`
+   * appends them to the current list, `defer` reports them after the callback, `force-sync` inside it, `force-async` in
+   * a microtask.
    */
   recursions?: "inject" | "defer" | "force-sync" | "force-async";
-  /** Shows definitions as `def` records with their property descriptor, instead of `set` records with the value. */
+  /** Reports definitions as `def` records with their property descriptor, instead of `set` records with the value. */
   withPropertyDescriptors?: boolean;
-  /** Tells of calls of array methods too, in an emission of their own; for observers that get lists. */
+  /** Also reports calls of array methods, in an emission of their own; for observers that receive lists. */
   withArrayMethodDescriptors?: boolean;
 }
 
 export interface ChangeOptions {
-  /** Handed on to observers. */
+  /** Passed on to observers. */
   detail?: unknown;
 }
 
 export interface SetOptions extends ChangeOptions {
-  /** Does nothing when the value is what it was. */
+  /** Does nothing if the value is unchanged. */
   diff?: boolean;
-  /** For whom a setter runs. */
+  /** The `this` of a setter. */
   receiver?: object;
 }
 
 export interface ProxyOptions {
   /** Objects and arrays read through the proxy are proxied too. */
   chainable?: boolean;
-  /** Asking again with the same value gives the same proxy. */
+  /** Another call with the same value returns the same proxy. */
   membrane?: unknown;
   /** Names the operation in records. */
   arrayMethodName?: string;
@@ -86,7 +86,7 @@ export interface ProxyOptions {
 export interface MapOptions extends ObserveOptions {
   only?: Key[];
   except?: Key[];
-  /** Items of an array close up where others are left out. */
+  /** Items of an array move up if others are left out. */
   spread?: boolean;
 }
 
@@ -113,14 +113,14 @@ export function observe(
   callback: (records: Descriptor[]) => void,
   options?: ObserveOptions,
 ): AbortController;
-/** Those of some properties, of every property (`any()`), or at every depth (`subtree()`). */
+/** Changes of some properties, of every property (`any()`), or at every depth (`subtree()`). */
 export function observe(
   target: object,
   keys: Key[] | Subtree,
   callback: (records: Descriptor[]) => void,
   options?: ObserveOptions,
 ): AbortController;
-/** Those of one property, or at the end of a path. */
+/** Changes of one property, or at the end of a path. */
 export function observe(
   target: object,
   key: Key | Path,
@@ -141,7 +141,7 @@ export function intercept(
   options?: { signal?: AbortSignal },
 ): AbortController;
 
-/** Sets a property. Gives undefined when `diff` found no change, and false when the object refuses. */
+/** Sets a property. Returns undefined if `diff` found no change, and false if the object refuses. */
 export function set(target: object, key: Key, value: unknown, options?: SetOptions): boolean | undefined;
 /** Sets several properties in one emission. */
 export function set(target: object, values: object, options?: SetOptions): (boolean | undefined)[];
@@ -170,8 +170,8 @@ export function construct(target: Function, argumentsList: unknown[], newTarget?
 export function apply(target: Function, thisArgument: unknown, argumentsList?: unknown[]): any;
 
 /**
- * Tells each observer once, at the end, of all that `callback` changes. An asynchronous callback holds the observers
- * of `target` to its end, and all others to its first await.
+ * Calls each observer once, at the end, with all changes that `callback` made. For an asynchronous callback, observers of
+ * `target` wait until its end, and all others until its first await.
  */
 export function batch<Target extends object, Result>(target: Target, callback: (target: Target) => Result): Result;
 
@@ -186,20 +186,20 @@ export function reduce<Result>(
   final?: (value: any) => Result,
 ): Result;
 
-/** Keys that lead to what is observed; `any()` stands for every key, `subtree()` at the end for everything below. */
+/** Keys that lead to the observed property; `any()` stands for every key, `subtree()` at the end for everything below. */
 export function path(...keys: (Key | Subtree)[]): Path;
 export function any(): number;
 export function subtree(): Subtree;
 
-/** Makes plain assignments to properties observable, by accessors in their place. */
+/** Makes plain assignments to properties observable, by replacing them with accessors. */
 export function accessorize(target: object, key: string | number | symbol): boolean;
 export function accessorize(target: object, keys?: Key[]): boolean[];
 export function unaccessorize(target: object, key: string | number | symbol): boolean;
 export function unaccessorize(target: object, keys?: Key[]): boolean[];
 
-/** A proxy through which plain code is observed. */
+/** A proxy that makes changes by plain code observable. */
 export function proxy<Target>(target: Target, options?: ProxyOptions): Target;
-/** The object behind a proxy; anything else as it is. */
+/** The object behind a proxy; any other value unchanged. */
 export function unproxy<Value>(value: Value): Value;
 
 export const Observer: Readonly<{

@@ -1,4 +1,4 @@
-/** What stays with a visitor. */
+/** Cookies, sessions and data about users. */
 
 /** A value that was set or deleted. */
 export interface Change<Value = any> {
@@ -23,13 +23,13 @@ export interface RequireOptions {
   noNulls?: boolean;
 }
 
-/** An asynchronous map of JSON values; `Given` is what `set()` takes. */
+/** An asynchronous map of JSON values; `Given` is the type that `set()` accepts. */
 export interface KeyVal<Stored = any, Given = Stored> {
   get<Value extends Stored = Stored>(key: string): Promise<Value | undefined>;
   has(key: string): Promise<boolean>;
   /** `undefined` deletes. */
   set(key: string, value: Given | undefined): Promise<void>;
-  /** Says whether there was such a value. */
+  /** Returns whether there was such a value. */
   delete(key: string): Promise<boolean>;
   clear(): Promise<void>;
   keys(): Promise<string[]>;
@@ -40,12 +40,12 @@ export interface KeyVal<Stored = any, Given = Stored> {
   json(): Promise<Record<string, Stored>>;
   /** Sets each value of an object; with `replace`, deletes all others. */
   patch(values: Record<string, Given | undefined>, options?: { replace?: boolean }): Promise<void>;
-  /** Calls back when a value changes, whoever changes it, until the exchange ends. */
+  /** Calls back after each change of a value, made by any request, until the exchange ends. */
   subscribe(key: string, callback: Watcher<Stored>, options?: SubscribeOptions): Stop;
   subscribe(callback: Watcher<Stored>, options?: SubscribeOptions): Stop;
-  /** Where to send the user, or how to find the value or the answer, where `require()` misses a key. */
+  /** For a key that `require()` misses: a URL to redirect to, or a function that returns the value or the answer. */
   defineHandler(key: string, handler: string | URL | ((values: this) => unknown)): void;
-  /** Values that have to be there. */
+  /** Returns values that are required to exist. */
   require(key: string, options?: RequireOptions): Promise<Stored>;
   require(keys: string[], options?: RequireOptions): Promise<Stored[]>;
   require<Result>(
@@ -55,13 +55,13 @@ export interface KeyVal<Stored = any, Given = Stored> {
   ): Promise<Awaited<Result>>;
 }
 
-/** Values that stay with a visitor, kept by the server. */
+/** Values that the server keeps for a visitor. */
 export interface Session extends KeyVal {
   /** Null before the first value is set. */
   readonly sessionID: string | null;
   /**
-   * Gives the session a new id and keeps what it holds; cookies with the one before are worth nothing any more. Before
-   * the answer only. Null where there is no session.
+   * Gives the session a new id and keeps its values; cookies with the old id become invalid. Before the answer only.
+   * Null if there is no session.
    */
   regenerate(): Promise<string | null>;
 }
@@ -76,7 +76,7 @@ export interface CookieOptions {
   /** A date, its text or its number of milliseconds. */
   expires?: Date | string | number | null;
   httpOnly?: boolean;
-  /** True by default where the rest asks for it. */
+  /** True by default if other options or the name require it. */
   secure?: boolean;
   /** `Lax` by default, `None` for partitioned cookies. */
   sameSite?: "Strict" | "Lax" | "None" | "strict" | "lax" | "none";
@@ -84,7 +84,7 @@ export interface CookieOptions {
   partitioned?: boolean;
 }
 
-/** Where a cookie is. */
+/** The path and domain of a cookie. */
 export type CookiePlace = Pick<CookieOptions, "path" | "domain" | "partitioned">;
 
 export interface CookieItem {
@@ -92,7 +92,7 @@ export interface CookieItem {
   value: string;
 }
 
-/** The ways to say which cookie is meant, besides those of a map. */
+/** The calls for cookies besides those of a map. */
 export interface CookieCalls {
   set(name: string, value: string | number | boolean, options: Omit<CookieOptions, "value">): Promise<void>;
   set(cookie: CookieOptions & { name: string }): Promise<void>;

@@ -1,11 +1,11 @@
 /**
- * WebSockets that handlers serve. Those that they open are the web's own: see `WebSocket`. A socket that was opened or
- * served for a request ends with its exchange.
+ * WebSockets that handlers accept. Those that they open are the web's own `WebSocket`. A WebSocket that was opened or
+ * accepted for a request closes with its exchange.
  */
 
 /** One end of a {@link WebSocketPair}. Binary messages come as `ArrayBuffer` unless `binaryType` says otherwise. */
 export interface PairedSocket extends WebSocket {
-  /** Begins the conversation: what has come until now is heard next. Once, and before anything is sent. */
+  /** Starts the delivery of messages, including those received before. Call it once, and before anything is sent. */
   accept(): void;
 }
 
@@ -16,7 +16,7 @@ declare global {
   const WebSocketPair: new () => WebSocketPair;
 
   interface ResponseInit {
-    /** With status 101, in answer to a request for a WebSocket: the end of a pair that its client gets. */
+    /** With status 101, in answer to a request for a WebSocket: the end of a pair for the client. */
     webSocket?: PairedSocket | null;
   }
 

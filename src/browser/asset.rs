@@ -28,7 +28,7 @@ pub(crate) struct Asset {
 }
 
 impl Asset {
-    pub(crate) fn script(text: String) -> Asset {
+    pub(crate) fn script(text: impl Into<Bytes>) -> Asset {
         Asset::new("text/javascript;charset=UTF-8", text)
     }
 
@@ -36,13 +36,14 @@ impl Asset {
         Asset::new("application/json", text)
     }
 
-    fn new(kind: &'static str, text: String) -> Asset {
+    fn new(kind: &'static str, text: impl Into<Bytes>) -> Asset {
+        let body = text.into();
         let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
+        body.hash(&mut hasher);
         // Weak: the compressed form has the same tag.
         let etag = format!("W/\"{:016x}\"", hasher.finish());
         let etag = HeaderValue::from_str(&etag).expect("hexadecimal digits are a header's value");
-        Asset { kind, body: text.into(), etag, gzip: OnceLock::new(), extra: None, source: None }
+        Asset { kind, body, etag, gzip: OnceLock::new(), extra: None, source: None }
     }
 
     /// The same, which was made of a file.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex};
 
 use hyper::header::HeaderName;
 use serde_json::{Value, json};
 
 use super::asset::Asset;
-use super::bundle::{Bundle, PARTS_FOLDER};
+use super::bundles;
 use super::modules::{self, Assets, Imports, Modules};
 use super::origins::Origin;
 use super::toolchain::Toolchain;
@@ -18,9 +18,11 @@ use liveline_compiler::Diagnostic;
 /// The script of pages, as a classic script and as a module.
 const APP: &str = "/app.js";
 const APP_MODULE: &str = "/app.mjs";
-/// The service worker's script, and what it is made of.
+/// The service worker's script, which imports the runtime and the handlers.
 const WORKER: &str = "/.liveline/worker.js";
 const WORKER_RUNTIME: &str = "/.liveline/app/worker.js";
+/// Where the app finds its parts.
+const PARTS_FOLDER: &str = "/.liveline/app/";
 
 const APP_MODULE_SOURCE: &str = "import \"/app.js\";
 export const { LiveResponse, Observer, webqit: { app } } = globalThis;
@@ -39,9 +41,9 @@ impl BrowserFiles {
     pub(crate) fn build(
         layout: &Layout,
         routes: &Routes,
-        tools: Arc<dyn Toolchain>,
+        tools: &dyn Toolchain,
     ) -> (Result<BrowserFiles, Vec<Diagnostic>>, Imports) {
-        let mut modules = Modules::new(layout, &*tools);
+        let mut modules = Modules::new(layout, tools);
         let (mut client, mut worker) = (Vec::new(), Vec::new());
         for handler in routes.handlers() {
             let list = match handler.layer {
@@ -57,23 +59,18 @@ impl BrowserFiles {
             modules.map(|modules| {
                 let client: Vec<_> =
                     client.iter().map(|(pattern, url)| client_entry(routes, pattern, url)).collect();
-                BrowserFiles::of(tools, &client, &worker, modules)
+                BrowserFiles::of(&client, &worker, modules)
             }),
             read,
         )
     }
 
     /// What browsers get where there are no handlers for them.
-    pub(crate) fn without_handlers(tools: Arc<dyn Toolchain>) -> BrowserFiles {
-        BrowserFiles::of(tools, &[], &[], Assets::new())
+    pub(crate) fn without_handlers() -> BrowserFiles {
+        BrowserFiles::of(&[], &[], Assets::new())
     }
 
-    fn of(
-        tools: Arc<dyn Toolchain>,
-        client: &[Value],
-        worker: &[(&str, String)],
-        modules: Assets,
-    ) -> BrowserFiles {
+    fn of(client: &[Value], worker: &[(&str, String)], modules: Assets) -> BrowserFiles {
         let mut files = BrowserFiles(BTreeMap::new());
         let has_live_functions = modules.contains_key(&modules::own_place("live"));
         for (place, asset) in modules {
@@ -83,14 +80,12 @@ impl BrowserFiles {
         if has_live_functions {
             manifest["live"] = true.into();
         }
-        let app = tools.clone();
-        files.add(APP, move || Asset::script(format!("{}({manifest});\n", minified(&*app, Bundle::App))));
-        files.add(APP_MODULE, || Asset::script(APP_MODULE_SOURCE.to_owned()));
-        for part in Bundle::PARTS {
-            let tools = tools.clone();
-            files.add(format!("{PARTS_FOLDER}{}.js", part.name()), move || module_of(&*tools, part));
+        files.add(APP, move || Asset::script(format!("{}({manifest});\n", bundles::APP.trim_end())));
+        files.add(APP_MODULE, || Asset::script(APP_MODULE_SOURCE));
+        for &(name, part) in bundles::PARTS {
+            files.add(format!("{PARTS_FOLDER}{name}"), move || Asset::script(part));
         }
-        files.add(WORKER_RUNTIME, move || module_of(&*tools, Bundle::Worker));
+        files.add(WORKER_RUNTIME, || Asset::script(bundles::WORKER));
         let worker = worker_script(worker);
         files.add(WORKER, || worker);
         files
@@ -111,7 +106,7 @@ impl BrowserFiles {
         Some(self.find(path)?.source.as_ref()?.origin_of(line, column))
     }
 
-    /// What is there at a path as it stands in a URL. To make a bundle takes a while.
+    /// What is served at a path as it stands in a URL.
     pub(crate) fn find(&self, path: &str) -> Option<&Asset> {
         self.0.get(&modules::decoded(path)?).map(|asset| &**asset)
     }
@@ -143,17 +138,6 @@ fn client_entry(routes: &Routes, pattern: &str, url: &str) -> Value {
         Some(page) => json!([pattern, url, page.id]),
         None => json!([pattern, url]),
     }
-}
-
-fn module_of(tools: &dyn Toolchain, bundle: Bundle) -> Asset {
-    Asset::script(format!("export default {};\n", minified(tools, bundle)))
-}
-
-/// The script of a bundle in few bytes. It is the same for every generation.
-fn minified(tools: &dyn Toolchain, bundle: Bundle) -> Arc<str> {
-    static MADE: Mutex<BTreeMap<Bundle, Arc<str>>> = Mutex::new(BTreeMap::new());
-    let mut made = MADE.lock().expect("a bundle that cannot be made would fail in every test");
-    made.entry(bundle).or_insert_with(|| tools.minify(bundle.script()).into()).clone()
 }
 
 /// The service worker: its runtime first, then the handlers.

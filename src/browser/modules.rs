@@ -106,7 +106,7 @@ impl<'a> Modules<'a> {
             Target::Own(name, source) => {
                 let place = own_place(name);
                 let url = url(&place);
-                self.assets.entry(place).or_insert_with(|| Asset::script(source.to_owned()));
+                self.assets.entry(place).or_insert_with(|| Asset::script(source));
                 Ok(Some(url))
             }
             Target::File(target) => {

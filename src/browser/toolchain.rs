@@ -7,10 +7,6 @@ use liveline_compiler::transpile::Import;
 
 /// The host's JavaScript tools.
 pub(crate) trait Toolchain: Send + Sync {
-    /// A script that does the same in fewer bytes, if that can be. Its names for built-ins are those of
-    /// [`PRIMORDIALS`](liveline_compiler::PRIMORDIALS).
-    fn minify(&self, script: String) -> String;
-
     /// Fails where a handler's file is no code of the project.
     fn check(&self, handler: &Path) -> Result<(), Diagnostic>;
 

@@ -77,8 +77,8 @@ pub(super) async fn examine(settings: Settings) -> Examination {
         let (pattern, path, layer) = (handler.pattern.clone(), handler.path.clone(), handler.layer);
         handlers.push(Examined { pattern, path, layer, answers });
     }
-    let tools = Arc::new(BrowserTools::of(&layout.project));
-    if let (Err(failures), _) = BrowserFiles::build(layout, &routes, tools) {
+    let tools = BrowserTools::of(&layout.project);
+    if let (Err(failures), _) = BrowserFiles::build(layout, &routes, &tools) {
         failures.into_iter().for_each(|failure| problems.add_unless_known(failure));
     }
     problems.add(bindings);
@@ -229,9 +229,8 @@ async fn look(
             return send(Found { loaded, bindings: Vec::new() });
         }
     };
-    let tools = Arc::new(BrowserTools::of(&layout.project));
     let files = PublicFiles::new(layout.public.as_deref(), settings.files);
-    let browser = Arc::new(BrowserFiles::without_handlers(tools));
+    let browser = Arc::new(BrowserFiles::without_handlers());
     let site = Site { routes: routes.clone(), files, browser, dev: None, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;

@@ -7,29 +7,27 @@ use super::args::Types;
 use super::{CliError, print};
 use crate::router::Layout;
 
-macro_rules! declarations {
-    ($($file:literal),* $(,)?) => {
-        &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/types/", $file)))),*]
-    };
-}
-
 /// Every file of `runtime-js/types/`.
-const DECLARATIONS: &[(&str, &str)] = declarations![
-    "channel.d.ts",
-    "client.d.ts",
-    "event.d.ts",
-    "fetch-plus.d.ts",
-    "index.d.ts",
-    "live-response.d.ts",
-    "observer.d.ts",
-    "password.d.ts",
-    "port.d.ts",
-    "shared.d.ts",
-    "sql.d.ts",
-    "storage.d.ts",
-    "upload.d.ts",
-    "websocket.d.ts",
-];
+const DECLARATIONS: &[(&str, &str)] = embed!(
+    named_text,
+    "runtime-js/types",
+    [
+        "channel.d.ts",
+        "client.d.ts",
+        "event.d.ts",
+        "fetch-plus.d.ts",
+        "index.d.ts",
+        "live-response.d.ts",
+        "observer.d.ts",
+        "password.d.ts",
+        "port.d.ts",
+        "shared.d.ts",
+        "sql.d.ts",
+        "storage.d.ts",
+        "upload.d.ts",
+        "websocket.d.ts",
+    ]
+);
 
 /// Where they go, from the project's folder.
 const FOLDER: &str = ".liveline/types";

@@ -1,4 +1,4 @@
-//! Random values. Half of the `crypto` global in `runtime-js/globals.js`.
+//! Random values. Half of `runtime-js/crypto.js`.
 
 use deno_core::op2;
 

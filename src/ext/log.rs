@@ -1,4 +1,4 @@
-//! What handlers say to the log. Half of `runtime-js/globals.js`.
+//! What handlers say to the log. Half of `runtime-js/log.js`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! The bridge: what JavaScript may ask of the host. One file for each file of `runtime-js/` that has a native half.
+//! The bridge: what JavaScript may ask of the host. A file or folder with ops has its half in `runtime-js/` by name.
 //!
 //! | type | what it is |
 //! |---|---|
@@ -19,7 +19,6 @@ mod channel;
 mod cookies;
 mod crypto;
 mod dispatch;
-mod early;
 mod errors;
 mod exception;
 mod exchange;
@@ -35,7 +34,6 @@ mod session;
 mod session_renewal;
 mod session_watch;
 mod shared;
-mod socket;
 mod sql;
 mod sql_values;
 mod wasm;
@@ -80,20 +78,14 @@ deno_core::extension!(
         channel::op_channel_relay,
         channel::op_channel_relay_each,
         channel::op_channel_size,
+        cookies::op_cookie_set,
+        cookies::op_cookies,
         crypto::op_crypto_random,
         crypto::op_crypto_uuid,
         dispatch::op_asks_for_rest,
         dispatch::op_file_before,
         dispatch::op_route,
-        early::op_early_find,
-        early::op_early_keep,
-        early::op_early_listen,
-        early::op_early_repeat,
-        early::op_early_take,
-        early::op_early_type,
         errors::op_log_error,
-        cookies::op_cookie_set,
-        cookies::op_cookies,
         exchange::op_exchange_attach,
         exchange::op_exchange_fail,
         exchange::op_exchange_follow,
@@ -113,6 +105,12 @@ deno_core::extension!(
         page::op_page_source,
         password::op_password_hash,
         password::op_password_verify,
+        port::early::op_early_find,
+        port::early::op_early_keep,
+        port::early::op_early_listen,
+        port::early::op_early_repeat,
+        port::early::op_early_take,
+        port::early::op_early_type,
         port::op_port_close,
         port::op_port_delta,
         port::op_port_frame,
@@ -141,12 +139,6 @@ deno_core::extension!(
         shared::op_shared_next,
         shared::op_shared_open,
         shared::op_shared_put,
-        socket::op_socket_close,
-        socket::op_socket_dial,
-        socket::op_socket_next,
-        socket::op_socket_send,
-        socket::op_socket_send_bytes,
-        socket::op_socket_unsent,
         sql::op_sql_begin,
         sql::op_sql_close,
         sql::op_sql_commit,
@@ -157,12 +149,18 @@ deno_core::extension!(
         sql::op_sql_query,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,
-        websocket::op_answer_socket,
-        websocket::op_websocket_accept,
-        websocket::op_websocket_bytes,
-        websocket::op_websocket_close,
-        websocket::op_websocket_text,
-        websocket::op_websocket_unsent,
+        websocket::client::op_socket_close,
+        websocket::client::op_socket_dial,
+        websocket::client::op_socket_next,
+        websocket::client::op_socket_send,
+        websocket::client::op_socket_send_bytes,
+        websocket::client::op_socket_unsent,
+        websocket::pair::op_answer_socket,
+        websocket::pair::op_websocket_accept,
+        websocket::pair::op_websocket_bytes,
+        websocket::pair::op_websocket_close,
+        websocket::pair::op_websocket_text,
+        websocket::pair::op_websocket_unsent,
     ],
     esm_entry_point = "ext:liveline/main.js",
     options = { exchanges: Exchanges, databases: Databases, memory: Memory },
@@ -172,7 +170,7 @@ deno_core::extension!(
         state.put(options.databases);
         state.put(options.memory);
         state.put(answer::Streams::default());
-        state.put(socket::Sockets::default());
+        state.put(websocket::client::Sockets::default());
     },
     // The macro would note the files' paths; the sources have to be in the binary.
     customizer = |extension: &mut deno_core::Extension| {
@@ -180,72 +178,78 @@ deno_core::extension!(
     },
 );
 
-macro_rules! sources {
-    ($($file:literal),* $(,)?) => {
-        &[$(ExtensionFileSource::new(
-            concat!("ext:liveline/", $file),
-            ascii_str_include!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/", $file)),
-        )),*]
+/// An item of [`embed!`]: an ES module of the extension.
+macro_rules! module {
+    ($file:literal, $path:expr) => {
+        ExtensionFileSource::new(concat!("ext:liveline/", $file), ascii_str_include!($path))
     };
 }
 
-static SOURCES: &[ExtensionFileSource] = sources![
-    "answer/answer.js",
-    "answer/discard.js",
-    "answer/ranges.js",
-    "answer/response_heads.js",
-    "answer/values.js",
-    "channel.js",
-    "cookies/cookies.js",
-    "cookies/rules.js",
-    "dispatch/dispatch.js",
-    "dispatch/steps.js",
-    "errors/absent.js",
-    "errors/errors.js",
-    "errors/exceptions.js",
-    "errors/options.js",
-    "event/event.js",
-    "event/url.js",
-    "event/waiting.js",
-    "exchange.js",
-    "fetch/dial.js",
-    "fetch/fetch_plus.js",
-    "files.js",
-    "form/form_data.js",
-    "form/nested_keys.js",
-    "globals.js",
-    "keyval.js",
-    "live/blocks.js",
-    "live/live.js",
-    "live_response/live_response.js",
-    "live_response/publish.js",
-    "main.js",
-    "observer/observer.js",
-    "observer/reactive.js",
-    "page/binding.js",
-    "page/binding_problems.js",
-    "page/document.js",
-    "page/expressions.js",
-    "page/imports.js",
-    "page/page.js",
-    "password.js",
-    "port/client_port.js",
-    "port/deltas.js",
-    "port/dialogs.js",
-    "port/frames.js",
-    "port/port.js",
-    "port/relay.js",
-    "port/remote_port.js",
-    "primordials.js",
-    "request.js",
-    "session/session.js",
-    "session/thread.js",
-    "session/user.js",
-    "shared/shared.js",
-    "shared/upload.js",
-    "sql.js",
-    "timers.js",
-    "wasm.js",
-    "websocket/client.js",
-    "websocket/pair.js",
-];
+static SOURCES: &[ExtensionFileSource] = embed!(
+    module,
+    "runtime-js",
+    [
+        "answer/answer.js",
+        "answer/discard.js",
+        "answer/ranges.js",
+        "answer/response_heads.js",
+        "answer/values.js",
+        "channel.js",
+        "cookies/cookies.js",
+        "cookies/rules.js",
+        "crypto.js",
+        "dispatch/dispatch.js",
+        "dispatch/routing.js",
+        "dispatch/steps.js",
+        "errors/absent.js",
+        "errors/errors.js",
+        "errors/exceptions.js",
+        "errors/options.js",
+        "event/base.js",
+        "event/event.js",
+        "event/url.js",
+        "event/waiting.js",
+        "exchange.js",
+        "fetch/dial.js",
+        "fetch/fetch_plus.js",
+        "files.js",
+        "form/form_data.js",
+        "form/nested_keys.js",
+        "globals.js",
+        "keyval.js",
+        "live/blocks.js",
+        "live/live.js",
+        "live_response/live_response.js",
+        "live_response/publish.js",
+        "log.js",
+        "main.js",
+        "observer/observer.js",
+        "observer/reactive.js",
+        "page/binding.js",
+        "page/binding_problems.js",
+        "page/document.js",
+        "page/expressions.js",
+        "page/imports.js",
+        "page/page.js",
+        "password.js",
+        "port/client_port.js",
+        "port/deltas.js",
+        "port/dialogs.js",
+        "port/frames.js",
+        "port/port.js",
+        "port/relay.js",
+        "port/remote_port.js",
+        "primordials.js",
+        "request.js",
+        "session/session.js",
+        "session/thread.js",
+        "session/user.js",
+        "shared/shared.js",
+        "shared/upload.js",
+        "sql.js",
+        "timers.js",
+        "wasm.js",
+        "websocket/client.js",
+        "websocket/pair.js",
+    ]
+);

@@ -8,7 +8,7 @@ use super::modules::{Modules, own_source};
 use crate::browser::{Compiled, Target, Toolchain};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::is_common_js;
-use liveline_compiler::{minify, transpile};
+use liveline_compiler::transpile;
 
 /// Compiles and resolves as browsers need it.
 pub(crate) struct BrowserTools {
@@ -23,10 +23,6 @@ impl BrowserTools {
 }
 
 impl Toolchain for BrowserTools {
-    fn minify(&self, script: String) -> String {
-        minify::minify(script)
-    }
-
     fn check(&self, handler: &Path) -> Result<(), Diagnostic> {
         self.modules.check_handler(handler)
     }

@@ -177,8 +177,7 @@ impl Pool {
     pub(crate) async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
         let code = tokio::task::block_in_place(|| {
             let (layout, routes) = (&self.settings.layout, Routes::none());
-            let (browser, imports) =
-                BrowserFiles::build(layout, &routes, Arc::new(BrowserTools::of(&layout.project)));
+            let (browser, imports) = BrowserFiles::build(layout, &routes, &BrowserTools::of(&layout.project));
             let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
             Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
         })?;
@@ -216,8 +215,8 @@ impl Pool {
                 // Whether that went well is told to those who ask for it.
                 let _ = page.read();
             }
-            let tools = Arc::new(BrowserTools::of(&layout.project));
-            let (browser, imports) = BrowserFiles::build(layout, &routes, tools);
+            let tools = BrowserTools::of(&layout.project);
+            let (browser, imports) = BrowserFiles::build(layout, &routes, &tools);
             // Also of code that does not load: the change that mends it has to be seen.
             *lock(&self.files) = imports.keys().cloned().collect();
             lock(&self.files).extend(routes.page_files());

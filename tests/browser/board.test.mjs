@@ -115,8 +115,10 @@ pages("board by touch", {
     for (const step of [20, 40, 60, 80]) await touch("touchMove", step, step / 2);
     await touch("touchEnd");
 
-    const after = await placed(window, "welcome");
-    assert.ok(after[0] > before[0] && after[1] > before[1], `${before} to ${after}`);
+    await window.page.waitForFunction(([x, y]) => {
+      const { style } = document.querySelector('.note[data-id="welcome"]');
+      return Number(style.getPropertyValue("--x")) > x && Number(style.getPropertyValue("--y")) > y;
+    }, before);
 
     await window.page.locator('.note[data-id="welcome"]').tap();
     await window.page.locator('.note.writing[data-id="welcome"]').waitFor();

@@ -2,11 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { edited, isMarked, mark, mended, overlaid } from "./support/edited.mjs";
-
-const page = (body, head = "") => `<!doctype html><html lang="en"><head><title>T</title>${head}</head><body>${body}</body></html>`;
-/** A page's handler, with `next` for what is below. */
-const answers = (value) => `export default (event, next) => next.stepname ? next() : (${value});`;
+import { answers, edited, isMarked, mark, mended, overlaid, page } from "./support/edited.mjs";
 
 describe("errors in dev", { concurrency: 2 }, () => {
   it("code that does not load is shown over every page until it is mended", () => edited({

@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { edited, isMarked, mark, overlaid, reloaded } from "./support/edited.mjs";
+import { answers, edited, isMarked, mark, overlaid, page, reloaded } from "./support/edited.mjs";
 
-const page = (body, head = "") => `<!doctype html><html lang="en"><head><title>T</title>${head}</head><body>${body}</body></html>`;
 const style = (window, selector, property) => {
   return window.page.evaluate(([it, property]) => getComputedStyle(document.querySelector(it))[property], [selector, property]);
 };
@@ -12,8 +11,6 @@ const styled = (window, selector, property, value) => {
   const isIt = ([it, property, value]) => getComputedStyle(document.querySelector(it))[property] === value;
   return window.page.waitForFunction(isIt, [selector, property, value]);
 };
-/** A page's handlers, with `next` for what is below. */
-const answers = (value) => `export default (event, next) => next.stepname ? next() : (${value});`;
 const RED = "rgb(255, 0, 0)";
 const GREEN = "rgb(0, 128, 0)";
 
@@ -132,7 +129,7 @@ describe("saves in dev", { concurrency: 2 }, () => {
     await a.page.evaluate(() => location.hash = "here");
     site.write("app/a/lib.js", "export const text = 'newer';");
     await a.shows("h1", "newer");
-    assert.equal(a.path, "/a#here");
+    await a.at("/a#here");
 
     site.write("app/handler.js", "export default (event, next) => next.stepname ? next() : ({ text: 'new root' });");
     await b.until(() => b.states.length > states, () => "the state of /b did not come anew");
@@ -158,6 +155,7 @@ describe("saves in dev", { concurrency: 2 }, () => {
     for (const window of windows) await window.shows("p", "old");
     const others = async (changed) => {
       await reloaded(changed);
+      await changed.followed();
       await changed.shows("p", "new");
       for (const window of windows) assert.equal(await isMarked(window), window !== changed, `${window.path} beside ${changed.path}`);
       await mark(changed);
@@ -226,6 +224,7 @@ describe("saves in dev", { concurrency: 2 }, () => {
     const window = await site.open("/");
     await window.page.click("button");
     await window.shows("p", "old posted 1");
+    await window.followed();
 
     site.write("app/handler.js", `
       const html = (text) => new Response("<!doctype html><p>" + text, { headers: { "Content-Type": "text/html" } });
@@ -247,7 +246,7 @@ describe("saves in dev", { concurrency: 2 }, () => {
     site.write("public/file.html", page("<p>new</p>"));
     await window.shows("p", "new");
     await window.goto("/file.html");
-    await mark(window);
+    await window.followed();
     // What comes after it has come when this has.
     site.write("public/file.html", page("<p>last</p>"));
     await window.shows("p", "last");
@@ -265,6 +264,7 @@ describe("saves in dev", { concurrency: 2 }, () => {
     await site.restart();
 
     await reloaded(window);
+    await window.followed();
     await window.page.waitForFunction(() => document.querySelector("input").value === "kept");
     await mark(window);
     site.write("app/handler.js", answers("({ text: 'new' })"));

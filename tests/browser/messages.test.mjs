@@ -7,6 +7,7 @@ example("messages", async ({ open }) => {
   const line = await window.lines.nth(0);
 
   await window.page.locator("#text").pressSequentially("hey");
+  await line.says("message", ({ length }) => length === 3);
   await window.shows("#remark", "You stopped.");
 
   const lengths = line.said.filter(({ type }) => type === "message").map(({ message }) => message.length);

@@ -2,13 +2,12 @@
 // how it is written is brought into one form first.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { connect } from "./support/browser.mjs";
-import { startHost } from "./support/host.mjs";
+import { folderWith } from "./support/folder.mjs";
+import { explain, startHost } from "./support/host.mjs";
 import { PATIENCE } from "./support/patience.mjs";
 import { DOCUMENTS } from "./support/oohtml_documents.mjs";
 
@@ -56,32 +55,38 @@ function shown(body) {
   return copy.innerHTML.replace(/\s+/g, " ");
 }
 
-/** Waits until OOHTML has nothing more to do: its effects are promises. Runs in a browser. */
-const settled = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 20)));
+/** Waits until OOHTML has nothing more to do: until two frames in a row have changed nothing. Runs in a browser. */
+async function settled() {
+  let isChanged = false;
+  const observer = new MutationObserver(() => isChanged = true);
+  observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  for (let still = 0; still < 2;) {
+    isChanged = false;
+    await new Promise(requestAnimationFrame);
+    still = isChanged ? 0 : still + 1;
+  }
+  observer.disconnect();
+}
 
 const withoutEmpty = (html) => html.replaceAll(/ [-\w]+=""/g, "");
 
 describe("OOHTML", { concurrency: 1 }, () => {
-  let browser, folder, host, page;
+  let browser, host, page;
   const names = Object.keys(DOCUMENTS);
   const routeOf = (name) => `/d${names.indexOf(name)}`;
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "liveline-oohtml-"));
+    const files = { "public/oohtml.js": OOHTML, "public/empty.txt": "" };
     for (const name of names) {
       const { states } = DOCUMENTS[name];
       for (const [kind, script] of [["own", ""], ["brought", `<script src="/oohtml.js"></script>`]]) {
-        const route = join(folder, "app", routeOf(name), kind);
-        await mkdir(route, { recursive: true });
-        await writeFile(join(route, "page.html"), pageOf(DOCUMENTS[name], script));
-        await writeFile(join(route, "handler.js"), `const states = ${JSON.stringify(states)};
-          export default ({ url }) => states[Number(url.searchParams.get("n") ?? 0)];`);
+        const route = `app${routeOf(name)}/${kind}`;
+        files[`${route}/page.html`] = pageOf(DOCUMENTS[name], script);
+        files[`${route}/handler.js`] = `const states = ${JSON.stringify(states)};
+          export default ({ url }) => states[Number(url.searchParams.get("n") ?? 0)];`;
       }
     }
-    await mkdir(join(folder, "public"));
-    await writeFile(join(folder, "public/oohtml.js"), OOHTML);
-    await writeFile(join(folder, "public/empty.txt"), "");
-    [browser, host] = await Promise.all([connect(), startHost(folder)]);
+    [browser, host] = await Promise.all([connect(), startHost(folderWith(files))]);
     page = await browser.newPage();
     await page.addInitScript(`globalThis.shown = ${shown}; globalThis.settled = ${settled};`);
   });
@@ -89,7 +94,6 @@ describe("OOHTML", { concurrency: 1 }, () => {
   after(async () => {
     await browser?.close();
     await host?.stop();
-    if (folder !== undefined) await rm(folder, { recursive: true });
   });
 
   /** What OOHTML alone makes of each state, in the browser. */
@@ -145,13 +149,8 @@ describe("OOHTML", { concurrency: 1 }, () => {
 
   for (const way of ["with OOHTML", "without OOHTML"]) {
     it(`a project of Webflo's init, ${way}`, async () => {
-      const project = await mkdtemp(join(tmpdir(), "liveline-webflo-"));
-      for (const [name, text] of Object.entries(WEBFLO)) {
-        await mkdir(dirname(join(project, name)), { recursive: true });
-        await writeFile(join(project, name), text);
-      }
-      const webflo = await startHost(project);
-      try {
+      const webflo = await startHost(folderWith(WEBFLO));
+      const run = async () => {
         const body = way === "with OOHTML" ? OOHTML : "";
         const headers = { "Access-Control-Allow-Origin": "*" };
         await page.route("https://unpkg.com/**", (route) => route.fulfill({ contentType: "text/javascript", body, headers }));
@@ -162,15 +161,17 @@ describe("OOHTML", { concurrency: 1 }, () => {
         await page.evaluate(() => webqit.app.navigate("/?again"));
         const second = ["Again", "Again", "Hello World!", "Home", "Second"];
         assert.deepEqual(await becomes(looks, second), second);
+      };
+      try {
+        await explain(run, () => [webflo]);
       } finally {
         await webflo.stop();
-        await rm(project, { recursive: true });
       }
     });
   }
 
   for (const name of names) {
-    it(name, async () => {
+    it(name, () => explain(async () => {
       const { states } = DOCUMENTS[name];
       const expected = await byOohtml(name);
       const route = routeOf(name);
@@ -181,6 +182,6 @@ describe("OOHTML", { concurrency: 1 }, () => {
       const list = expected.map(withoutEmpty);
       assert.deepEqual((await byServer(`${route}/own`, states)).map(withoutEmpty), list, "the server's HTML, without OOHTML");
       assert.deepEqual(await byPage(`${route}/own`, list, withoutEmpty), list, "the page, without OOHTML");
-    });
+    }, () => [host]));
   }
 });

@@ -56,7 +56,7 @@ pages("pages", {
 
     await window.page.goBack();
     await window.shows("h1", "Liveline examples");
-    assert.equal((await window.all(".tiles a")).length, paths.length);
+    await window.page.waitForFunction((count) => document.querySelectorAll(".tiles a").length === count, paths.length);
   },
 
   async "without JavaScript every page shows its first state"({ open }) {
@@ -97,6 +97,7 @@ pages("pages", {
   async "a page tells how its state came there"({ open }) {
     const window = await open("/steps");
     await window.shows("#step", "2");
+    await window.shows(".raw-state li:nth-of-type(2) code", '{"step":2}');
     assert.deepEqual(await window.all(".raw-state li code"), ['{"step":1}', '{"step":2}']);
   },
 

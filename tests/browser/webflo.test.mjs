@@ -8,12 +8,12 @@ site("webflo", {
     const window = await open("/webflo");
     await window.shows("#online", "true");
     const read = () => window.page.evaluate(() => [webqit.app.network.status, webqit.app.viewport]);
-    const told = window.page.evaluate(() => {
-      return new Promise((resolve) => Observer.observe(webqit.app.network, "status", ({ value }) => resolve(value)));
+    await window.page.evaluate(() => {
+      window.seenStatus = new Promise((resolve) => Observer.observe(webqit.app.network, "status", ({ value }) => resolve(value)));
     });
 
     await window.page.context().setOffline(true);
-    assert.equal(await told, false);
+    assert.equal(await window.page.evaluate(() => window.seenStatus), false);
     await window.shows("#online", "false");
     await window.page.context().setOffline(false);
     await window.page.setViewportSize({ width: 500, height: 400 });
@@ -127,8 +127,9 @@ site("webflo", {
     await shows("user", '[true,"Ann"]');
     await shows("wait", "timeout");
     await window.page.evaluate(() => webqit.app.navigate("/webflo?do=absent"));
-    const told = await window.page.locator("#value").textContent();
-    for (const part of ["event.thread does not exist", "event.sdk does not exist", "event.redirectWith does not exist", "event.user.set()", "redirect, with"]) {
+    const errors = window.page.locator("#value", { hasText: "event.thread does not exist" });
+    const told = await errors.textContent();
+    for (const part of ["event.sdk does not exist", "event.redirectWith does not exist", "event.user.set()", "redirect, with"]) {
       assert.ok(told.includes(part), told);
     }
     await window.page.evaluate(() => webqit.app.navigate("/webflo/out"));

@@ -1,36 +1,30 @@
 // Handlers of the service worker: documents, streams, and a site whose server has gone.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { connect } from "./support/browser.mjs";
-import { startHost } from "./support/host.mjs";
+import { folderWith } from "./support/folder.mjs";
+import { explain, startHost } from "./support/host.mjs";
+import { PATIENCE } from "./support/patience.mjs";
 
 const PAGE = `<!doctype html><title>Page</title><p id="value"><?{ data.value }?></p><b id="at" render="#text: data.at"></b>
   <ul render="#items: (item) of data.items / 'item'"><template def="item"><li render="#text: item"></li></template></ul>`;
 
 describe("a service worker's handlers", { concurrency: 1 }, () => {
-  let browser, context, page, host, folder;
+  let browser, context, page, host;
   before(async () => browser = await connect());
   after(() => browser?.close());
   afterEach(async () => {
     await context?.close();
     await host?.stop();
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   });
 
   /** Serves files, opens a path, and waits until the worker answers for the page. */
   async function open(files, path = "/") {
-    folder = await mkdtemp(join(tmpdir(), "liveline-worker-"));
-    for (const [name, text] of Object.entries(files)) {
-      await mkdir(dirname(join(folder, name)), { recursive: true });
-      await writeFile(join(folder, name), text);
-    }
-    host = await startHost(folder);
+    host = await startHost(folderWith(files));
     context = await browser.newContext();
     page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
     await page.goto(host.url + path);
     await page.evaluate(async () => {
       const { serviceWorker } = navigator;
@@ -44,7 +38,9 @@ describe("a service worker's handlers", { concurrency: 1 }, () => {
   /** Waits until the worker has kept the page of a path. */
   const keeps = (path) => page.waitForFunction(async (path) => await (await caches.open("liveline")).match(`/.liveline/blank${path}`) !== undefined, path);
 
-  it("answer documents with states that are shown in the page", async () => {
+  const test = (title, run) => it(title, () => explain(run, () => [host]));
+
+  test("answer documents with states that are shown in the page", async () => {
     await open({
       "app/page.html": PAGE,
       "app/handler.js": "export default (event) => ({ value: 'server', at: event.url.pathname, items: [1] });",
@@ -61,7 +57,7 @@ describe("a service worker's handlers", { concurrency: 1 }, () => {
     await shows("#value", "server");
   });
 
-  it("show a page when the server cannot be reached", async () => {
+  test("show a page when the server cannot be reached", async () => {
     await open({
       "app/page.html": PAGE,
       "app/handler.js": "export default (event, next) => next.stepname ? next() : { value: 'server', items: [] };",
@@ -84,7 +80,7 @@ describe("a service worker's handlers", { concurrency: 1 }, () => {
     await shows("#at", "/shop");
   });
 
-  it("may answer documents with HTML of their own, and forms", async () => {
+  test("may answer documents with HTML of their own, and forms", async () => {
     await open({
       "app/page.html": PAGE,
       "app/handler.js": "export default async (event) => ({ value: event.request.method === 'POST' ? (await event.request.formData()).get('a') : 'server' });",
@@ -108,7 +104,7 @@ describe("a service worker's handlers", { concurrency: 1 }, () => {
     await shows("h1", "Come back later");
   });
 
-  it("stay on the line with a document", async () => {
+  test("stay on the line with a document", async () => {
     await open({
       "app/page.html": PAGE,
       "app/handler.js": "export default () => ({ value: 'server' });",
@@ -126,7 +122,7 @@ describe("a service worker's handlers", { concurrency: 1 }, () => {
     await shows("#value", "second");
   });
 
-  it("leave streams of events alone", async () => {
+  test("leave streams of events alone", async () => {
     await open({
       "app/page.html": PAGE,
       "app/handler.js": "export default (event, next) => next.stepname ? next() : { value: 'server' };",
@@ -147,7 +143,7 @@ describe("a service worker's handlers", { concurrency: 1 }, () => {
     assert.equal(await page.evaluate(() => source.readyState === EventSource.CLOSED), false);
   });
 
-  it("re-route documents", async () => {
+  test("re-route documents", async () => {
     await open({
       "app/page.html": PAGE,
       "app/handler.js": "export default (event, next) => next.stepname ? next() : { value: 'root' };",

@@ -84,7 +84,7 @@ fn a_response_may_carry_bytes_or_a_stream() {
           return new Response(new ReadableStream({
             async start(controller) {
               for (const word of ["one ", "two"]) {
-                await new Promise((r) => setTimeout(r, 1));
+                await new Promise((r) => setTimeout(r));
                 controller.enqueue(new TextEncoder().encode(word));
               }
               controller.close();
@@ -222,11 +222,10 @@ fn after_the_handler_returned_a_value_nothing_can_be_sent() {
     for hold in ["", "event.waitUntil(pause);"] {
         let host = serve(&format!(
             r#"
-            let late, goOn;
+            let late, goOn, release;
             export function GET(event, next) {{
-              // The timer is not that of the exchange which is over: it would be cleared.
-              if (next.stepname === "late") return setTimeout(goOn, 10), late;
-              const pause = new Promise((r) => setTimeout(r, 50));
+              if (next.stepname === "late") return goOn(), late.finally(release);
+              const pause = new Promise((r) => release = r);
               late = new Promise((r) => goOn = r)
                 .then(() => event.respondWith({{ b: 2 }}))
                 .then(() => "sent", (e) => `${{e.name}}: ${{e.message}}`);
@@ -247,7 +246,7 @@ fn a_promise_given_to_respond_with_is_not_lost() {
     let host = serve(
         r#"
         export function GET(event) {
-          event.respondWith(new Promise((resolve) => setTimeout(() => resolve({ late: 1 }), 20)));
+          event.respondWith(new Promise((resolve) => setTimeout(() => resolve({ late: 1 }))));
         }"#,
     );
 
@@ -261,7 +260,7 @@ fn responses_and_live_responses_can_be_sent() {
     let host = serve(&handler(
         r#"
         event.respondWith(new Response("one", { status: 201 }), { done: false });
-        await new Promise((r) => setTimeout(r, 5));
+        await new Promise((r) => setTimeout(r));
         await event.respondWith(LiveResponse.from({ two: 2 }, { status: 203 }), { done: false });
         await event.respondWith(new Response("three"));"#,
     ));
@@ -337,6 +336,37 @@ fn an_unfinished_answer_outlives_its_handler() {
 
     assert_eq!(line.expect_body(), json!({ "b": 2 }));
     line.done();
+}
+
+#[test]
+fn an_empty_generator_is_an_empty_answer() {
+    let answer = serve("export async function* GET() {}").get("/");
+
+    assert_eq!((answer.status, answer.text()), (200, ""));
+}
+
+#[test]
+fn headers_of_the_connection_are_not_the_handlers() {
+    for (transfer, connection, upgrade) in [
+        ("Transfer-Encoding", "Connection", "Upgrade"),
+        ("transfer-encoding", "connection", "upgrade"),
+        ("TRANSFER-ENCODING", "CONNECTION", "UPGRADE"),
+    ] {
+        let init = format!(
+            r#"{{ headers: {{ "{transfer}": "gzip", "{connection}": "upgrade", "{upgrade}": "h2c", "X-A": "1" }} }}"#
+        );
+        for made in ["Response", "LiveResponse"] {
+            let host = serve(&format!(r#"export default () => new {made}("text", {init})"#));
+
+            let answer = host.get("/");
+
+            assert_eq!((answer.status, answer.text()), (200, "text"), "{made} {transfer}");
+            assert_eq!(answer.header("x-a"), Some("1"), "{made} {transfer}");
+            for name in [transfer, connection, upgrade] {
+                assert_eq!(answer.header(name), None, "{made}: {answer:?}");
+            }
+        }
+    }
 }
 
 // -- Helpers ------------------------------------------------------------------------------------------

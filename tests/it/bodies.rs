@@ -1,13 +1,13 @@
 //! Bodies that are passed on, and answers that do not wait for one.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::support::{Host, PATIENCE, Site, serve};
+use crate::support::{Host, Site, read_until, serve};
 
 const TEXT: &str =
     "what the upstream says, said often enough to be worth it; said often enough to be worth it";
@@ -168,8 +168,7 @@ const UPLOAD: usize = 64 * 1024 * 1024;
 
 /// Sends an endless body, and meanwhile reads the answer: its status, and how long its body is.
 fn upload(host: &Host, path: &str, head: &str) -> (String, usize) {
-    let mut stream = TcpStream::connect(host.address()).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let mut stream = host.connect();
     write!(stream, "POST {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n").expect("the host reads");
     let mut writer = stream.try_clone().expect("a second handle");
     let is_chunked = head.contains("chunked");
@@ -268,4 +267,44 @@ fn a_form_that_a_handler_makes_is_read_as_it_was() {
     ]);
     assert_eq!(answer["read"], own);
     assert_eq!(answer["sent"], own);
+}
+
+#[test]
+fn a_request_body_can_be_the_answer() {
+    let host = serve("export const POST = (event) => new Response(event.request.body);");
+    let body: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+
+    let answer = host.request("POST", "/").body(body.clone()).send();
+
+    assert_eq!((answer.status, answer.body.len()), (200, body.len()));
+    assert!(answer.body == body, "the bytes are others");
+}
+
+#[test]
+fn the_signal_does_not_abort_while_a_body_is_sent() {
+    let host = serve(
+        r#"
+        const finish = Promise.withResolvers();
+        export default (event, next) => {
+          if (next.stepname === "finish") return finish.resolve(), "finished";
+          const { signal } = event;
+          signal.addEventListener("abort", () => console.error("aborted"));
+          const encoder = new TextEncoder();
+          const start = async (controller) => {
+            controller.enqueue(encoder.encode("begun;"));
+            await finish.promise;
+            controller.enqueue(encoder.encode(signal.aborted ? "too early;" : "in time;"));
+            controller.close();
+          };
+          return new Response(new ReadableStream({ start }));
+        };"#,
+    );
+
+    let mut stream = host.begin("GET", "/");
+    read_until(&mut stream, "begun;");
+    host.get("/finish");
+
+    let rest = read_until(&mut stream, ";");
+    assert!(rest.contains("in time;"), "{rest}");
+    host.log.next("aborted");
 }

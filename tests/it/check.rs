@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Finished, Site};
+use crate::support::{Finished, Site, executable};
 
 const FINE: &str = "export default () => 1";
 
@@ -456,4 +456,27 @@ fn routes_tells_of_handlers_that_do_not_load() {
         "{}",
         routes.output()
     );
+}
+
+#[test]
+fn check_ignores_the_port() {
+    let site = Site::new().file("handler.js", "export default () => 1");
+
+    let checked = site.run_by(&executable(), &[("PORT", "abc")]).run("check");
+
+    assert_eq!(checked.code, Some(0), "{}", checked.output());
+}
+
+#[test]
+fn a_caught_import_hides_no_error() {
+    let site = Site::new()
+        .file("a/handler.js", "await import(\"./missing.js\").catch(() => {});\nexport default () => 1;\n")
+        .file("b/handler.js", "throw new RangeError(\"at load\");\n");
+
+    let checked = site.run("check");
+
+    let said = checked.output();
+    assert_eq!(checked.code, Some(1), "{said}");
+    assert!(said.contains("at load") && said.contains("b/handler.js:1"), "{said}");
+    assert!(!said.contains("missing.js"), "{said}");
 }

@@ -1,9 +1,11 @@
 //! The command line: what each command prints and how it ends.
 
+use std::io::Write as _;
+
 use std::fs;
 use std::net::TcpListener;
 
-use crate::support::{Finished, Site, serve};
+use crate::support::{Finished, Site, read_until, serve};
 
 const FINE: &str = "export default () => 1";
 
@@ -176,19 +178,21 @@ fn signals_end_it_in_order() {
 fn an_answer_in_work_is_finished_before_the_end() {
     let mut host = serve(
         r#"
-        export default async () => {
+        export default async (event) => {
           console.error("working");
-          await new Promise((r) => setTimeout(r, 300));
+          await event.request.text();
           return "finished";
         }"#,
     );
 
-    let request = host.request("GET", "/");
-    let asking = std::thread::spawn(move || request.send().text().to_owned());
+    let mut request = host.connect();
+    request.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n").expect("the host reads");
     host.log.next("working");
     host.signal("TERM");
+    host.log.next("stopping");
+    request.write_all(b"x").expect("the host reads");
 
-    assert_eq!(asking.join().expect("an answer"), "finished");
+    read_until(&mut request, "finished");
     assert_eq!(host.ended(), Some(0));
     assert!(!host.accepts());
 }
@@ -201,8 +205,7 @@ fn the_drain_has_a_limit() {
     );
     let mut host = site.arg("--drain-timeout").arg("200ms").serve();
 
-    let stream = std::net::TcpStream::connect(host.address()).expect("a connection");
-    std::io::Write::write_all(&mut &stream, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
+    let _stream = host.begin("GET", "/");
     host.log.next("working");
     host.signal("TERM");
 

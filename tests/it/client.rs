@@ -95,7 +95,7 @@ fn the_script_comes_as_a_module_too() {
     assert!(module.text().contains("import \"/app.js\""), "{module:?}");
     for part in ["binding", "events", "handlers", "live", "sockets", "worker"] {
         let part = host.get(&format!("/.liveline/app/{part}.js"));
-        assert!(part.text().starts_with("export default "), "{part:?}");
+        assert!(part.text().starts_with("export default"), "{part:?}");
     }
 }
 

@@ -338,3 +338,19 @@ fn a_client_that_keeps_cookies_sees_what_was_meant() {
     let said: Vec<_> = said.lines().collect();
     assert_eq!(said, ["set", r#"{"deep":"1","plain":"1"}"#, r#"{"plain":"1"}"#, "deleted", "{}"]);
 }
+
+#[test]
+fn a_cookie_set_before_a_message_is_in_the_202() {
+    let host = serve(
+        r#"
+        export default async (event) => {
+          await event.cookies.set("a", "1");
+          event.client.postMessage("first");
+        };"#,
+    );
+
+    let answer = host.get("/");
+
+    assert_eq!(answer.status, 202);
+    assert!(answer.all("set-cookie").iter().any(|cookie| cookie.starts_with("a=1;")), "{answer:?}");
+}

@@ -93,7 +93,7 @@ fn nothing_is_lost_between_two_listeners() {
         const chunks = [];
         while (chunks.length < 5) {
           chunks.push((await chunk()).data);
-          await new Promise((r) => setTimeout(r, 1));
+          await new Promise((r) => setTimeout(r));
         }
         return chunks;"#,
     ));

@@ -1,11 +1,10 @@
 //! What can go wrong in a handler or a request: a defined answer each, a line in the log, and the host lives.
 
 use std::io::Read;
-use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Host, PATIENCE, Site, serve};
+use crate::support::{Answer, Host, Site, serve};
 
 // -- Handlers that fail -------------------------------------------------------------------------------
 
@@ -303,7 +302,7 @@ fn a_frame_that_is_not_data_fails_the_line() {
     let host = beside(
         r#"export default async (event) => {
           event.respondWith({ a: 1 }, { done: false });
-          await new Promise((r) => setTimeout(r, 20));
+          await event.client.readyStateChange("open");
           await event.respondWith({ b: 1n });
         }"#,
     )
@@ -395,8 +394,7 @@ fn a_client_that_leaves_before_the_answer_harms_nobody() {
         }"#,
     );
 
-    let stream = std::net::TcpStream::connect(host.address()).expect("a connection");
-    std::io::Write::write_all(&mut &stream, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
+    let stream = host.begin("GET", "/");
     host.log.next("asked");
     drop(stream);
 
@@ -411,8 +409,32 @@ fn a_connection_that_says_nothing_is_closed() {
         .arg("--header-timeout")
         .arg("200ms")
         .serve();
-    let mut silent = TcpStream::connect(host.address()).expect("the host accepts");
-    silent.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut silent = host.connect();
 
     assert_eq!(silent.read(&mut [0; 8]).expect("the end of the stream"), 0);
+}
+
+#[test]
+fn a_live_response_that_rejects_is_a_500() {
+    let host =
+        serve(r#"export default () => LiveResponse.from(Promise.reject(new Error("boom at the source")))"#);
+
+    assert_eq!(host.get("/").status, 500);
+    host.log.next("boom at the source");
+}
+
+#[test]
+fn a_body_that_is_not_data_can_be_caught() {
+    let host = serve(
+        r#"
+        export default async (event) => {
+          const cyclic = {};
+          cyclic.self = cyclic;
+          try { await event.respondWith(cyclic); } catch { return { caught: true }; }
+        };"#,
+    );
+
+    let answer = host.get("/");
+
+    assert_eq!((answer.status, answer.text()), (200, r#"{"caught":true}"#));
 }

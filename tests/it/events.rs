@@ -1,11 +1,10 @@
 //! The event a handler gets, its life, and the line it talks on.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Read;
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, PATIENCE, Site, observed, serve};
+use crate::support::{Host, Site, observed, serve};
 
 // -- The request --------------------------------------------------------------------------------------
 
@@ -197,7 +196,7 @@ fn several_promises_keep_the_line_until_the_last() {
     let host = serve(&observed(
         r#"
         event.waitUntil(go);
-        event.waitUntil(go.then(() => new Promise((r) => setTimeout(r, 10))).then(() => {
+        event.waitUntil(go.then(() => new Promise((r) => setTimeout(r))).then(() => {
           event.client.postMessage("late");
         }));
         return 1;"#,
@@ -463,9 +462,7 @@ fn a_stream_lasts_until_its_client_leaves() {
             }"#,
         )
         .serve();
-    let mut client = TcpStream::connect(host.address()).expect("the host accepts");
-    client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").expect("a written request");
+    let mut client = host.begin("GET", "/");
     let mut received = String::new();
     while !received.contains("data: 1") {
         let mut chunk = [0; 1024];

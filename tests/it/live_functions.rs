@@ -458,3 +458,47 @@ fn a_live_function_that_nobody_returns_ends_with_its_exchange() {
 
     assert_eq!(host.get("/seen").json(), json!([1, 2]));
 }
+
+#[test]
+fn a_live_value_that_cannot_be_sent_ends_the_line() {
+    let host = serve(
+        r#"export default live function (event) {
+          let n = 1;
+          event.client.addEventListener("go", () => n = 2n);
+          return { n };
+        }"#,
+    );
+    let (_, mut line) = host.open("/");
+
+    line.send("go", json!(null));
+
+    assert_eq!(line.closed(), 4002);
+    host.log.next("$.body.n is a BigInt");
+}
+
+#[test]
+fn a_live_function_may_return_what_another_handler_answered() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            "export default async live function (event, next) { if (next.stepname) return await next(); }",
+        )
+        .file("response/handler.js", r#"export default () => Response.json({ a: 1 }, { status: 201 })"#)
+        .file(
+            "live/handler.js",
+            r#"export default async (event) => {
+              event.respondWith({ n: 1 }, { done: false });
+              await event.client.readyStateChange("open");
+              event.respondWith({ n: 2 });
+            }"#,
+        )
+        .serve();
+
+    let (answer, line) = host.open("/response");
+    assert_eq!((answer.status, answer.json()), (201, json!({ "a": 1 })));
+    line.close();
+
+    let (answer, mut line) = host.open("/live");
+    assert_eq!(answer.json(), json!({ "n": 1 }));
+    assert_eq!(line.expect_body(), json!({ "n": 2 }));
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Site, handler, serve};
+use crate::support::{Site, handler, on_go, serve};
 
 /// What a piece of code with LiveResponse at hand returns.
 #[track_caller]
@@ -176,7 +176,7 @@ fn a_new_frame_supersedes_a_promise() {
         live.replaceWith(new Promise((r) => (resolve = r)), { done: false });
         await live.replaceWith(3, { done: false });
         resolve(2);
-        await new Promise((r) => setTimeout(r, 1));
+        await new Promise((r) => setTimeout(r));
         return [live.body];"#,
     );
 
@@ -263,7 +263,7 @@ fn an_intermediate_handler_hears_what_passes() {
             r#"
             export default async function (event) {
               event.respondWith({ step: 1 }, { done: false });
-              await new Promise((r) => setTimeout(r, 10));
+              await new Promise((r) => setTimeout(r));
               event.respondWith({ step: 2 });
             }"#,
         );
@@ -316,4 +316,53 @@ fn an_intermediate_handler_answers_and_asks_as_the_client_would() {
     assert_eq!(answer.text(), r#"{"step":1}"#);
     assert_eq!(line.expect_body(), json!({ "data": 4, "answer": "yes, sure?" }));
     line.done();
+}
+
+#[test]
+fn a_shared_live_response_outlives_each_of_its_clients() {
+    let host = serve(
+        r#"
+        let step = 1;
+        const shared = new LiveResponse({ step }, { done: false });
+        export default (event, next) => {
+          if (next.stepname === "step") {
+            shared.replaceWith({ step: ++step }, { done: false });
+            return step;
+          }
+          event.signal.addEventListener("abort", () => console.error("one left"));
+          return shared;
+        };"#,
+    );
+
+    let (_, mut leaving) = host.open("/");
+    let (_, mut staying) = host.open("/");
+    host.get("/step");
+    for line in [&mut leaving, &mut staying] {
+        assert_eq!(line.expect_body(), json!({ "step": 2 }));
+    }
+
+    leaving.close();
+    host.log.next("one left");
+    host.get("/step");
+
+    assert_eq!(staying.expect_body(), json!({ "step": 3 }));
+}
+
+#[test]
+fn every_source_can_be_concurrent_with_the_state_before() {
+    for source in ["LiveResponse.from({ m: 0 })", "Response.json({ m: 0 })", "[{ m: 0 }].values()"] {
+        let host = serve(&on_go(&format!(
+            r#"const first = {{ n: 0 }};
+            event.respondWith(first, {{ done: false }});
+            event.respondWith({source}, {{ done: false, concurrent: true }});
+            await go;
+            Observer.set(first, "n", 1);
+            event.client.close();"#
+        )));
+        let (_, mut line) = host.open("/");
+
+        assert_eq!(line.expect("response.replace")["concurrent"], json!(true), "{source}");
+        line.send("go", json!(null));
+        assert_eq!(line.expect("initial_response.mutate")[0]["value"], json!(1), "{source}");
+    }
 }

@@ -1,13 +1,12 @@
 //! Code that V8 cannot interrupt: its isolate is lost, everybody who waits for it is told, and another one serves.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::thread;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Host, PATIENCE, Site};
+use crate::support::{Host, Site};
 
 /// What no interrupt gets into. None of it ends while a test runs.
 const STUCK: [(&str, &str); 3] = [
@@ -23,7 +22,7 @@ fn handler(stuck: &str) -> String {
         export default async (event, next) => {{
           const {{ searchParams, pathname }} = new URL(event.request.url);
           if (pathname === "/stuck") {{ {stuck} }}
-          if (pathname === "/later") {{ await new Promise((r) => setTimeout(r, 1)); {stuck} }}
+          if (pathname === "/later") {{ await new Promise((r) => setTimeout(r)); {stuck} }}
           if (pathname === "/posted") {{ await event.request.text(); {stuck} }}
           if (pathname === "/waits") {{ console.error("waits"); return new Promise(() => {{}}); }}
           if (pathname === "/line") {{
@@ -127,9 +126,7 @@ fn others_that_wait_get_503_as_well() {
 fn with_several_workers_the_others_go_on() {
     let host = site(STUCK[0].1).arg("--workers=2").serve();
     // A connection that stays open with one worker, so that the next goes to the other.
-    let mut kept = TcpStream::connect(host.address()).expect("the host accepts");
-    kept.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-    kept.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("the host reads");
+    let mut kept = host.begin("GET", "/");
     let mut answer = String::new();
     while !answer.ends_with("fine") {
         let mut piece = [0; 1024];
@@ -191,8 +188,7 @@ fn a_line_may_be_what_is_stuck() {
 fn idle_connections_end_and_new_ones_are_served() {
     let host = one_worker(STUCK[0].1);
     let connect = || {
-        let stream = TcpStream::connect(host.address()).expect("the host accepts");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let stream = host.connect();
         stream
     };
     let ask = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";

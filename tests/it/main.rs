@@ -4,20 +4,25 @@
 //! second engine uses it); without it Cargo's own build is started. No test sleeps: each waits for an answer,
 //! a frame, a printed line or the end of a process, and each wait is bounded (see `support::PATIENCE`).
 
+#![allow(unreachable_pub, reason = "nothing outside of a test binary can use what it has")]
 #![expect(clippy::print_stderr, reason = "what a failed test saw has to be shown")]
 #![expect(unreachable_pub, reason = "nothing imports a test binary")]
 
 mod support;
 
 mod answers;
-mod architecture;
+mod arbitrary_requests;
 mod bodies;
+mod cancelled_results;
 mod channels;
 mod check;
 mod cli;
 mod client;
+mod client_websockets;
 mod conditions;
+mod connection_limits;
 mod cookies;
+mod crowded_channels;
 mod csrf;
 mod dev;
 mod docs;
@@ -28,8 +33,9 @@ mod events;
 mod examples;
 mod fetch_plus;
 mod forms;
-mod hostile;
 mod hosts;
+#[cfg(target_os = "linux")] // It reads /proc.
+mod leaks;
 mod listening;
 mod live_functions;
 mod live_responses;
@@ -49,7 +55,6 @@ mod plain_clients;
 mod printing;
 mod proxies;
 mod ranges;
-mod regressions;
 mod reload;
 mod response_done;
 mod resume;
@@ -65,15 +70,13 @@ mod sql;
 mod state;
 mod static_files;
 mod staying;
-mod stopped;
-mod strangers;
+mod stopped_turns;
 #[cfg(unix)]
 mod terminal;
 mod termination;
 mod timers;
 mod transcripts;
-mod universal;
-mod unwanted;
+mod universal_handlers;
 mod upgrade;
 mod upstream;
 mod visitors;

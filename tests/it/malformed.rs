@@ -371,7 +371,7 @@ fn a_request_in_single_bytes_is_the_same_request() {
     let good = post("Transfer-Encoding: chunked\r\nConnection: close", "5\r\nhello\r\n0\r\n\r\n");
 
     for (request, status) in [(bad, "HTTP/1.1 400 "), (good, "HTTP/1.1 200 ")] {
-        let mut stream = std::net::TcpStream::connect(host.address()).expect("the host accepts");
+        let mut stream = host.connect();
         stream.set_nodelay(true).expect("an option");
         for byte in request.bytes() {
             // The host may have closed before the end.

@@ -1,7 +1,7 @@
 //! What can be held is limited: by JavaScript outside of its heap, by bodies on their way, by results of queries.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use serde_json::json;
@@ -203,19 +203,9 @@ fn bodies(arguments: &[&str]) -> Host {
     arguments.iter().fold(site, |site, argument| site.arg(argument)).serve()
 }
 
-/// A connection from another address of this machine.
-fn connect(host: &Host, from: [u8; 4]) -> TcpStream {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    socket.bind(&SocketAddr::new(IpAddr::from(from), 0).into()).expect("an address of this machine");
-    socket.connect(&host.address().into()).expect("the host accepts");
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-    stream
-}
-
 /// Begins to send a body of so many bytes, and sends some.
 fn begin(host: &Host, from: [u8; 4], path: &str, length: u64, sent: u64) -> TcpStream {
-    let mut stream = connect(host, from);
+    let mut stream = host.connect_from(Some(from.into()));
     let head = format!("POST /{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
     let _ = stream.write_all(head.as_bytes());
     // A host that has answered does not read on.

@@ -42,7 +42,7 @@ fn a_copy_runs_without_its_build_folder() {
           const body = await new Response(new Blob(["streams, "]).stream()).text();
           const url = new URL("/urls", "http://x").pathname;
           event.respondWith({ body, url, same: structuredClone({ a: [1] }) }, { done: false });
-          await new Promise((r) => setTimeout(r, 10));
+          await new Promise((r) => setTimeout(r));
           return new LiveResponse({ step: 2 });
         }"#,
     );
@@ -89,7 +89,7 @@ fn a_copy_starts_from_a_snapshot_beside_it() {
           const error = await fetch("nonsense:").catch((error) => error.name);
           await event.session.set("n", 1 + (await event.session.get("n") ?? 0));
           event.respondWith({ nothing, error, n: await event.session.get("n") }, { done: false });
-          await new Promise((resolve) => setTimeout(resolve, 5));
+          await new Promise((resolve) => setTimeout(resolve));
           return { timer: globalThis.moduleTimer, random: crypto.randomUUID().length };
         }"#,
     );

@@ -360,7 +360,7 @@ fn one_id_runs_through_what_an_exchange_says() {
     let host = logged(
         r#"export default async () => {
           console.log("two\nlines");
-          await new Promise((done) => setTimeout(done, 1));
+          await new Promise((done) => setTimeout(done));
           console.warn("later");
           throw new Error("broken");
         }"#,

@@ -7,7 +7,7 @@ use crate::support::{Answer, Host, Site, serve};
 const STEPS: &str = r#"
     export default async function (event) {
       event.respondWith({ step: 1 }, { done: false });
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve));
       event.respondWith({ step: 2 });
     }"#;
 
@@ -37,7 +37,7 @@ fn a_stream_begins_with_whatever_the_first_state_is() {
           const status = Number(event.url.searchParams.get("status"));
           if (event.url.searchParams.has("final")) return new Response("queued", { status });
           event.respondWith(null, { status, done: false });
-          await new Promise((resolve) => setTimeout(resolve, 10));
+          await new Promise((resolve) => setTimeout(resolve));
           return { step: 2 };
         }"#,
     );
@@ -226,7 +226,7 @@ fn a_plain_client_sees_what_changed_in_place() {
         export default function (event) {
           const data = { list: [] };
           event.waitUntil((async () => {
-            await new Promise((resolve) => setTimeout(resolve, 20));
+            await new Promise((resolve) => setTimeout(resolve));
             Observer.proxy(data.list).push(1, 2);
           })());
           return data;
@@ -248,7 +248,7 @@ fn a_plain_client_follows_the_redirect_that_came_last() {
     let host = serve(
         r#"export default async function (event) {
           event.respondWith({ step: 1 }, { done: false });
-          await new Promise((resolve) => setTimeout(resolve, 10));
+          await new Promise((resolve) => setTimeout(resolve));
           event.respondWith(null, { status: 302, headers: { Location: "/done" } });
         }"#,
     );
@@ -270,7 +270,7 @@ fn a_message_is_no_answer_for_a_plain_client() {
     let host = serve(
         r#"export default async function (event) {
           event.client.postMessage({ progress: 10 });
-          await new Promise((resolve) => setTimeout(resolve, 10));
+          await new Promise((resolve) => setTimeout(resolve));
           return { done: true };
         }"#,
     );
@@ -345,7 +345,7 @@ fn a_plain_client_gets_the_state_when_the_handler_closes() {
     let host = serve(
         r#"export default async function (event) {
           event.respondWith({ step: 1 }, { done: false });
-          await new Promise((resolve) => setTimeout(resolve, 10));
+          await new Promise((resolve) => setTimeout(resolve));
           event.client.close();
         }"#,
     );
@@ -358,7 +358,7 @@ fn a_failure_after_a_held_state_is_a_failure() {
     let host = serve(
         r#"export default async function (event) {
           event.respondWith({ step: 1 }, { done: false });
-          await new Promise((resolve) => setTimeout(resolve, 10));
+          await new Promise((resolve) => setTimeout(resolve));
           throw new Error("too bad");
         }"#,
     );
@@ -417,7 +417,7 @@ fn a_message_first_has_no_state() {
     let host = serve(
         r#"export default async function (event) {
           event.client.postMessage({ progress: 10 });
-          await new Promise((resolve) => setTimeout(resolve, 10));
+          await new Promise((resolve) => setTimeout(resolve));
           return { ok: 1 };
         }"#,
     );
@@ -466,7 +466,7 @@ fn an_event_source_that_has_all_asks_in_vain() {
           runs += 1;
           if (event.url.searchParams.has("final")) return { runs };
           event.respondWith({ runs }, { done: false });
-          await new Promise((resolve) => setTimeout(resolve, 10));
+          await new Promise((resolve) => setTimeout(resolve));
           event.respondWith({ runs, last: true });
         }"#,
     );

@@ -227,8 +227,7 @@ fn connections_of_the_proxy_protocol_count_for_their_visitors() {
     let site = trusting("loopback").arg("--max-connections-per-address").arg("1");
     let host = site.serve();
     let open = |visitor: &str| {
-        let mut stream = TcpStream::connect(host.address()).expect("the host accepts");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut stream = host.connect();
         let request = format!("PROXY TCP4 {visitor} 192.0.2.1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("the host reads");
         let mut status = [0; 12];

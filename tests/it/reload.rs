@@ -1,6 +1,8 @@
 //! `liveline dev`: what is saved is what answers.
 
 use std::process::Stdio;
+use std::sync::Arc;
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -259,4 +261,43 @@ fn check_tells_which_file_waits() {
     check.wait().expect("it was killed");
 
     assert!(line.contains("a/handler.js:3: this top-level await has not ended after 1s"), "{line}");
+}
+
+#[test]
+fn no_request_fails_during_reloads() {
+    let says = |n: u32| format!("export default () => {n};\n");
+    let host = Site::new().file("handler.js", says(0)).dev();
+
+    thread::scope(|scope| {
+        // Dropped after the last save, and also when the test fails before it.
+        let saving = Arc::new(());
+        for _ in 0..3 {
+            let (saving, host) = (Arc::downgrade(&saving), &host);
+            scope.spawn(move || {
+                while saving.strong_count() > 0 {
+                    let answer = host.get("/");
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                }
+            });
+        }
+        for n in 1..=15 {
+            host.site.write("handler.js", says(n));
+            host.until("/", |answer| answer.text() == n.to_string());
+        }
+    });
+}
+
+#[test]
+fn broken_code_outside_the_folder_is_waited_for() {
+    let project = Site::new()
+        .file("package.json", "{}")
+        .file("lib/x.js", "export const x = ;")
+        .file("routes/handler.js", r#"import { x } from "../lib/x.js"; export default () => x;"#);
+    let mut host = Site::of(project.path("routes")).begin_dev();
+    host.log.next("waiting for a change");
+
+    project.write("lib/x.js", r#"export const x = "mended";"#);
+
+    host.ready();
+    host.until("/", |answer| answer.text() == "mended");
 }

@@ -101,7 +101,7 @@ fn a_later_turn_finds_the_response_done() {
     let host = serve(&on_go(
         r#"event.waitUntil(go);
         event.respondWith({ step: 1 });
-        await new Promise((resolve) => setTimeout(resolve, 1));
+        await new Promise((resolve) => setTimeout(resolve));
         const error = await event.respondWith({ step: 2 }).catch((error) => error.name);
         event.client.postMessage(error);"#,
     ));
@@ -302,7 +302,7 @@ fn who_is_slow_after_the_last_state_is_brought_up_to_date_in_place() {
 #[test]
 fn a_stream_of_events_tells_done_in_time() {
     let host: Host = serve(&on_go(
-        r#"event.waitUntil(new Promise((resolve) => setTimeout(resolve, 10)).then(() => event.client.postMessage("late")));
+        r#"event.waitUntil(new Promise((resolve) => setTimeout(resolve)).then(() => event.client.postMessage("late")));
         return { n: 1 };"#,
     ));
 

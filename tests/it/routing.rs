@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Site};
+use crate::support::{Host, Site, serve};
 
 /// A handler that delegates and says that it was asked: answers add up to the trail.
 const ASKS_ON: &str = r#"
@@ -406,4 +406,61 @@ fn dev_warns_once_where_a_folder_is_never_reached() {
     assert!(line.contains("WARN") && line.contains("next.stepname"), "{line}");
     let log = host.log.text();
     assert_eq!(log.matches("never asks for the rest").count(), 1, "{log}");
+}
+
+#[test]
+fn a_method_runs_no_export_that_is_not_a_method() {
+    let host = serve(
+        r#"
+        let deleted = false;
+        export function deleteEverything() { deleted = true; return "deleted"; }
+        export const GET = () => ({ deleted });"#,
+    );
+
+    let answer = host.request("deleteEverything", "/").send();
+
+    assert!(matches!(answer.status, 404 | 405), "{answer:?}");
+    assert_eq!(host.get("/").json(), json!({ "deleted": false }));
+}
+
+#[test]
+fn a_reroute_may_carry_a_url_in_its_query() {
+    let host = Site::new()
+        .file("a/handler.js", r#"export default (event, next) => next("/ok?back=http://x/")"#)
+        .file("ok/handler.js", r#"export default (event) => event.url.searchParams.get("back")"#)
+        .serve();
+
+    let answer = host.get("/a");
+
+    assert_eq!((answer.status, answer.text()), (200, "http://x/"));
+}
+
+#[test]
+fn a_handlers_fetch_is_a_get_of_its_own() {
+    let host = Site::new()
+        .file("a/handler.js", r#"export const POST = (event, next, fetch) => fetch("/other")"#)
+        .file("other/handler.js", "export default (event) => event.request.method")
+        .serve();
+
+    let answer = host.request("POST", "/a").body("text").send();
+
+    assert_eq!((answer.status, answer.text()), (200, "GET"));
+}
+
+#[test]
+fn no_step_of_a_path_answers_after_it_has_returned() {
+    let host = Site::new()
+        .file("handler.js", "export default (event, next) => next();")
+        .file(
+            "step/handler.js",
+            r#"export default (event) => {
+              event.waitUntil(Promise.resolve().then(() => event.respondWith("late")));
+              return "in time";
+            };"#,
+        )
+        .serve();
+
+    assert_eq!(host.get("/step").text(), "in time");
+
+    host.log.next("the handler has already answered by returning");
 }

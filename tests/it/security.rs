@@ -1,4 +1,4 @@
-//! What a hostile client tries: the weaknesses S1 to S9 that other hosts of this protocol had, and transcript T11.
+//! Attempts of a hostile client: to change prototypes, to join, forge or answer for the lines of others.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn host() -> Host {
 
 /// T11, S1: deltas of a client never touch the server, least of all its prototypes.
 #[test]
-fn t11_a_client_cannot_pollute_prototypes() {
+fn a_client_cannot_pollute_prototypes() {
     let host = host();
     let (_, mut line) = host.open("/");
 
@@ -47,7 +47,7 @@ fn t11_a_client_cannot_pollute_prototypes() {
 
 /// T11: what is no frame of the protocol is tolerated, or closes the line with its code.
 #[test]
-fn t11_odd_frames_harm_nobody() {
+fn odd_frames_harm_nobody() {
     let host = host();
     let (_, mut line) = host.open("/");
 
@@ -73,7 +73,7 @@ fn t11_odd_frames_harm_nobody() {
 
 /// S2: a page of another site cannot ride on the visitor's cookies.
 #[test]
-fn s2_a_foreign_page_cannot_join() {
+fn a_foreign_page_cannot_join() {
     let host = host();
     let path = host.get("/").line_path();
 
@@ -86,7 +86,7 @@ fn s2_a_foreign_page_cannot_join() {
 
 /// S3: names that others must not guess are random, 128 bits and more.
 #[test]
-fn s3_line_addresses_cannot_be_guessed() {
+fn line_addresses_cannot_be_guessed() {
     let host = host();
 
     let mut tokens = Vec::new();
@@ -104,7 +104,7 @@ fn s3_line_addresses_cannot_be_guessed() {
 
 /// S4: a session of one request is the session of its line.
 #[test]
-fn s4_a_visitor_with_a_session_can_join() {
+fn a_visitor_with_a_session_can_join() {
     let host = serve(&handler(
         r#"await event.session.set("name", "Ann");
         event.waitUntilNavigate();
@@ -126,7 +126,7 @@ fn s4_a_visitor_with_a_session_can_join() {
 
 /// S5: a header that anyone can send is nobody's identity.
 #[test]
-fn s5_an_authorization_header_is_no_session() {
+fn an_authorization_header_is_no_session() {
     let host = serve(&handler(
         r#"const known = await event.session.get("secret");
         if (event.request.method === "POST") await event.session.set("secret", "mine");
@@ -142,7 +142,7 @@ fn s5_an_authorization_header_is_no_session() {
 
 /// S6: types that only the host may raise are not raised by a client.
 #[test]
-fn s6_a_client_cannot_raise_the_hosts_events() {
+fn a_client_cannot_raise_the_hosts_events() {
     let host = host();
     let (_, mut line) = host.open("/");
 
@@ -156,7 +156,7 @@ fn s6_a_client_cannot_raise_the_hosts_events() {
 
 /// S8: an answer counts on the line of its question only, so that guessing a question's id gains nothing.
 #[test]
-fn s8_nobody_answers_the_questions_of_others() {
+fn nobody_answers_the_questions_of_others() {
     let host = serve(&handler(
         r#"const answer = await event.user.confirm("sure?");
         return { sure: answer.data };"#,
@@ -180,7 +180,7 @@ fn s8_nobody_answers_the_questions_of_others() {
 
 /// S9: what a site may share with others is the handlers' decision.
 #[test]
-fn s9_no_answer_is_for_every_origin() {
+fn no_answer_is_for_every_origin() {
     let site = Site::new().file("handler.js", "export default (event, next) => next.stepname ? next() : {};");
     let host = site.file("public/style.css", "p {}").serve();
 

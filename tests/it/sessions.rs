@@ -353,7 +353,7 @@ fn a_subscriber_hears_of_other_requests_in_other_isolates() {
         }
         said += 1;
         assert!(said < 1000, "one worker answers everything");
-        busy.push(std::net::TcpStream::connect(host.address()).expect("the host accepts"));
+        busy.push(host.connect());
     };
     drop(busy);
 
@@ -568,4 +568,19 @@ fn on_a_line_the_id_stays() {
     line.send("go", Value::Null);
 
     assert_eq!(line.expect("message"), json!({ "user": 7, "refused": "InvalidStateError" }));
+}
+
+#[test]
+fn a_session_cannot_begin_after_the_answer() {
+    let host = serve(&on_go(
+        r#"
+        event.respondWith("answered", { done: false });
+        await go;
+        return await event.session.set("a", 1).then(() => "kept", (error) => error.name);"#,
+    ));
+
+    let (_, mut line) = host.open("/");
+    line.send("go", Value::Null);
+
+    assert_eq!(line.expect_body(), json!("InvalidStateError"));
 }

@@ -1,7 +1,6 @@
 //! `liveline:shared`, `liveline:upload` and `liveline:password`: what handlers have in common, across workers.
 
 use std::io::Write;
-use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -130,7 +129,7 @@ fn a_source_that_ends_ends_the_response() {
             import { shared } from "liveline:shared";
             const state = shared("n", async function* () {
               yield 1;
-              await new Promise((resolve) => setTimeout(resolve, 50));
+              await new Promise((resolve) => setTimeout(resolve));
               yield 2;
             });
             export default () => state.states();"#,
@@ -246,7 +245,7 @@ fn an_upload_is_followed_from_another_worker() {
     }
 
     // Half of it, and then the rest.
-    let mut socket = TcpStream::connect(host.address()).expect("a connection");
+    let mut socket = host.connect();
     let head = "POST /one HTTP/1.1\r\nhost: localhost\r\ncontent-length: 200000\r\n\r\n";
     socket.write_all(head.as_bytes()).expect("the head");
     socket.write_all(&[b'a'; 100_000]).expect("half of the body");
@@ -280,7 +279,7 @@ fn a_form_is_followed_too_and_an_upload_that_ends_early_has_failed() {
     assert_eq!(progress(&mut line).last().expect("a state")["state"], "failed");
 
     let (_, mut line) = host.open("/left");
-    let mut socket = TcpStream::connect(host.address()).expect("a connection");
+    let mut socket = host.connect();
     socket
         .write_all(b"POST /left HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nfour")
         .expect("a part");

@@ -1,13 +1,13 @@
 //! What signals do: the end, a reload, nothing. And a process that was stopped for a while.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Event, Host, Line, PATIENCE, PROTOCOL, Site, handler};
+use crate::support::{Event, Host, Line, PROTOCOL, Site, handler, read_to_close, read_until};
 
 /// Echoes what its client says.
 fn echo() -> String {
@@ -21,8 +21,7 @@ fn echo() -> String {
 
 /// A request that is being answered when this returns.
 fn begin(host: &Host) -> TcpStream {
-    let mut stream = TcpStream::connect(host.address()).expect("a connection");
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
+    let stream = host.begin("GET", "/");
     host.log.next("working");
     stream
 }
@@ -130,7 +129,7 @@ fn a_hangup_of_a_terminal_that_is_gone_drains() {
     assert_eq!(process.wait().expect("a child").code(), Some(0));
 }
 
-/// A stream of the type that its path names, which goes on for ever, or with `?ends` for a second.
+/// A stream of the type that its path names, which goes on for ever, or with `?ends` until the request's body has come.
 const STREAMS: &str = r#"
     export default function (event, next) {
       const { searchParams } = event.url;
@@ -140,7 +139,7 @@ const STREAMS: &str = r#"
       return new Response(new ReadableStream({
         async start(controller) {
           controller.enqueue(encoder.encode("first\n"));
-          await new Promise((r) => searchParams.has("ends") && setTimeout(r, 1000));
+          await (searchParams.has("ends") ? event.request.text() : new Promise(() => {}));
           controller.enqueue(encoder.encode("last.\n"));
           controller.close();
         },
@@ -151,24 +150,9 @@ const STREAMS: &str = r#"
 /// Asks for a stream, and returns its connection when its first line was read.
 #[track_caller]
 fn stream(host: &Host, path: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(host.address()).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
-    let mut heard = String::new();
-    while !heard.contains("first\n") {
-        let mut piece = [0; 512];
-        let length = stream.read(&mut piece).expect("a first line");
-        assert!(length > 0, "{heard}");
-        heard.push_str(std::str::from_utf8(&piece[..length]).expect("a text"));
-    }
+    let mut stream = host.begin("GET", path);
+    read_until(&mut stream, "first\n");
     stream
-}
-
-#[track_caller]
-fn rest(mut stream: TcpStream) -> String {
-    let mut rest = String::new();
-    stream.read_to_string(&mut rest).expect("an end");
-    rest
 }
 
 #[test]
@@ -183,7 +167,7 @@ fn streams_of_events_end_with_the_process_and_in_order() {
 
         for stream in streams {
             // The body's end is said, so nothing is missing for the client.
-            let rest = rest(stream);
+            let rest = read_to_close(&stream);
             assert!(rest.ends_with("0\r\n\r\n") && !rest.contains("last"), "{rest:?}");
             // And its source knows.
             assert!(host.log.next("cancelled").contains("AbortError"));
@@ -202,7 +186,7 @@ fn a_stream_of_an_older_generation_ends_as_well() {
 
     host.signal("TERM");
 
-    assert!(rest(stream).ends_with("0\r\n\r\n"));
+    assert!(read_to_close(&stream).ends_with("0\r\n\r\n"));
     assert_eq!(host.ended(), Some(0));
 }
 
@@ -211,12 +195,19 @@ fn what_is_no_stream_of_events_is_sent_to_its_end() {
     let mut host = Site::new().file("handler.js", STREAMS).arg("--drain-timeout=10m").serve();
     let paths =
         ["/text%2Fplain?ends", "/application%2Foctet-stream?ends", "/text%2Fevent-stream?ends&length"];
-    let streams = paths.map(|path| stream(&host, path));
+    let streams = paths.map(|path| {
+        let mut stream =
+            connection(&host, &format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"));
+        read_until(&mut stream, "first\n");
+        stream
+    });
 
     host.signal("TERM");
+    host.log.next("stopping");
 
-    for (stream, path) in streams.into_iter().zip(paths) {
-        let rest = rest(stream);
+    for (mut stream, path) in streams.into_iter().zip(paths) {
+        stream.write_all(b"x").expect("the host reads");
+        let rest = read_to_close(&stream);
         assert!(rest.contains("last.\n"), "{path}: {rest:?}");
     }
     assert_eq!(host.ended(), Some(0));
@@ -385,22 +376,9 @@ fn a_line_can_be_joined_after_the_process_was_stopped() {
 
 /// A connection, and what was sent on it so far.
 fn connection(host: &Host, sent: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(host.address()).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let mut stream = host.connect();
     stream.write_all(sent.as_bytes()).expect("a host");
     stream
-}
-
-/// Reads an answer whose body is `text`.
-#[track_caller]
-fn answered(stream: &mut TcpStream, text: &str) {
-    let mut answer = String::new();
-    while !answer.ends_with(text) {
-        let mut piece = [0; 1024];
-        let length = stream.read(&mut piece).expect("an answer");
-        assert!(length > 0, "it was closed: {answer}");
-        answer += &String::from_utf8_lossy(&piece[..length]);
-    }
 }
 
 #[test]
@@ -426,7 +404,9 @@ fn requests_that_came_while_the_process_was_stopped_are_answered() {
         })
         .collect();
     let mut idle: Vec<_> = (0..10).map(|_| connection(&host, request)).collect();
-    idle.iter_mut().for_each(|stream| answered(stream, "<>"));
+    for stream in &mut idle {
+        read_until(stream, "<>");
+    }
     let mut heads: Vec<_> = (0..10).map(|_| connection(&host, "GET / HTTP/1.1\r\n")).collect();
 
     stop_for_long(&host, || {
@@ -436,7 +416,9 @@ fn requests_that_came_while_the_process_was_stopped_are_answered() {
     });
 
     for (streams, text) in [(&mut bodies, "<onetwo>"), (&mut idle, "<>"), (&mut heads, "<>")] {
-        streams.iter_mut().for_each(|stream| answered(stream, text));
+        for stream in streams {
+            read_until(stream, text);
+        }
     }
 }
 
@@ -456,4 +438,26 @@ fn a_client_comes_again_after_the_process_was_stopped() {
     let again = format!("/.liveline/{token}?v=2&after=0");
     let again = host.dial(&again).header("sec-websocket-protocol", PROTOCOL).connect();
     assert!(again.is_ok(), "{:?}", again.err());
+}
+
+#[test]
+fn a_handler_that_answered_but_never_returns_holds_up_no_end() {
+    let site = Site::new().file(
+        "handler.js",
+        r#"
+        export default (event) => {
+          event.signal.addEventListener("abort", () => console.error("aborted"));
+          event.respondWith("answered");
+          return new Promise(() => {});
+        };"#,
+    );
+    let mut host = site.arg("--drain-timeout=10s").serve();
+
+    assert_eq!(host.get("/").text(), "answered");
+    host.log.next("aborted");
+    host.signal("TERM");
+
+    assert_eq!(host.ended(), Some(0));
+    let log = host.log.end();
+    assert!(!log.contains("gave up"), "{log}");
 }

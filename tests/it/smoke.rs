@@ -20,7 +20,7 @@ fn smoke_steps_over_a_line() {
         r#"
         export async function GET(event, next) {
           event.respondWith({ step: 1 }, { done: false });
-          await new Promise((r) => setTimeout(r, 10));
+          await event.client.readyStateChange("open");
           event.client.postMessage("on the way");
           const answer = await event.user.confirm("on?");
           event.respondWith({ step: 2, answer: answer.data });

@@ -1,7 +1,5 @@
 //! `liveline:sql`: statements, their values and errors, transactions, and rows that keep following the database.
 
-use std::net::TcpStream;
-
 use serde_json::{Value, json};
 
 use crate::support::{Host, Line, Site, apply};
@@ -364,7 +362,7 @@ fn workers_share_the_database() {
     let first = who();
     let (answer, mut line) = host.open("/live?q=SELECT%20count(*)%20AS%20n%20FROM%20posts");
     // Connections go to the worker with the fewest.
-    let busy = TcpStream::connect(host.address()).expect("the host accepts");
+    let busy = host.connect();
     let second = (0..1000).map(|_| who()).find(|who| *who != first);
     query(&host, "DELETE FROM posts WHERE id = 1", Value::Null);
 

@@ -367,3 +367,36 @@ fn a_link_that_is_swapped_meanwhile_shows_nothing() {
         assert!(answers.iter().any(|text| text == "public"));
     });
 }
+
+#[test]
+fn a_post_can_be_rerouted_to_a_file() {
+    let host = Site::new()
+        .file(
+            "app/a/handler.js",
+            r#"export const POST = (event, next) => next("/file.txt", { method: "GET" })"#,
+        )
+        .file("public/file.txt", "static")
+        .serve();
+
+    let answer = host.request("POST", "/a").body("text").send();
+
+    assert_eq!((answer.status, answer.text()), (200, "static"));
+}
+
+#[test]
+fn every_answer_about_a_file_says_what_it_is() {
+    let host = Site::new().file("app/a/handler.js", "").file("public/digits.txt", "0123456789").serve();
+
+    let head = host.request("HEAD", "/digits.txt").send();
+    let part = host.request("GET", "/digits.txt").header("range", "bytes=2-4").send();
+    let beyond = host.request("GET", "/digits.txt").header("range", "bytes=10-").send();
+
+    for (answer, status) in [(head, 200), (part, 206)] {
+        assert_eq!(answer.status, status);
+        assert!(
+            answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")),
+            "{answer:?}"
+        );
+    }
+    assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */10")));
+}

@@ -148,7 +148,7 @@ fn every_yield_of_an_async_generator_is_a_frame() {
         export default async function* () {
           for (let n = 1; n <= 3; n++) {
             yield { n };
-            await new Promise((r) => setTimeout(r, 1));
+            await new Promise((r) => setTimeout(r));
           }
         }"#,
     );
@@ -212,7 +212,7 @@ fn a_generator_stops_when_the_client_leaves() {
           try {
             for (let n = 0; ; n++) {
               yield { n };
-              await new Promise((r) => setTimeout(r, 1));
+              await new Promise((r) => setTimeout(r));
             }
           } finally {
             stopped = true;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, Line, Site};
+use crate::support::{Host, Line, Site, observed, serve};
 
 /// A handler that logs whatever tells it of the end, around these lines.
 fn watched(body: &str) -> Site {
@@ -227,4 +227,64 @@ fn what_is_sent_to_a_client_that_has_left_is_no_error_of_the_handler() {
     host.signal("TERM");
     let log = host.log.end();
     assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn a_generator_may_close_its_own_line() {
+    let mut host = serve(&observed(
+        r#"
+        event.client.addEventListener("close", () => seen.push("closed"));
+        return (function* () {
+          yield { n: 1 };
+          event.client.close();
+          yield { n: 2 };
+        })();"#,
+    ));
+
+    host.get("/");
+
+    host.until("/seen", |answer| answer.text().contains("closed"));
+    host.signal("TERM");
+    assert_eq!(host.ended(), Some(0));
+    let log = host.log.end();
+    assert!(!log.to_lowercase().contains("error"), "{log}");
+}
+
+#[test]
+fn work_that_ends_with_its_exchange_is_no_error() {
+    let mut host = serve(
+        r#"export default (event) => {
+          event.waitUntil(new Promise((_, reject) => {
+            event.signal.addEventListener("abort", () => reject(event.signal.reason));
+          }));
+          event.client.addEventListener("close", () => console.error("left"));
+          return "here";
+        }"#,
+    );
+    let (_, line) = host.open("/");
+
+    line.close();
+
+    host.log.next("left");
+    host.signal("TERM");
+    assert_eq!(host.ended(), Some(0));
+    assert!(!host.log.text().contains("AbortError"), "{}", host.log.text());
+}
+
+#[test]
+fn a_handler_that_ends_with_its_exchange_is_no_error() {
+    let mut host = serve(
+        r#"export default async (event) => {
+          event.signal.addEventListener("abort", () => console.error("left"));
+          await event.user.confirm("Sure?");
+        }"#,
+    );
+    let (_, line) = host.open("/");
+
+    line.close();
+
+    host.log.next("left");
+    host.signal("TERM");
+    assert_eq!(host.ended(), Some(0));
+    assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
 }

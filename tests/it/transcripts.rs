@@ -11,7 +11,7 @@ fn t1_a_second_step_replaces_the_first() {
         export async function GET(event, next) {
           if (next.stepname) return await next();
           event.respondWith({ step: 1 }, { done: false });
-          await new Promise((r) => setTimeout(r, 500));
+          await event.client.readyStateChange("open");
           event.respondWith({ step: 2 });
         }"#,
     );
@@ -35,7 +35,7 @@ fn t2_a_reactive_callback_sends_deltas() {
         r#"
         export function GET(event) {
           event.respondWith({ p: 0 }, async ($d) => {
-            await new Promise((r) => setTimeout(r, 10));
+            await event.client.readyStateChange("open");
             $d.p = 1;
             await null;
             $d.q = { z: 1 };
@@ -106,7 +106,7 @@ fn t4_a_redirect_follows_the_work() {
         r#"
         export async function POST(event) {
           event.respondWith({ step: 1 }, { done: false });
-          await new Promise((r) => setTimeout(r, 10));
+          await event.client.readyStateChange("open");
           event.respondWith({ step: 2 }, { done: false });
           event.respondWith(null, { status: 302, headers: { Location: "/done" } });
         }"#,
@@ -146,7 +146,7 @@ fn t5_a_message_comes_before_the_answer() {
         r#"
         export default async function (event) {
           event.client.postMessage({ progress: 10 });
-          await new Promise((r) => setTimeout(r, 10));
+          await event.client.readyStateChange("open");
           return { ok: 1 };
         }"#,
     );

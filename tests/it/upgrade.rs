@@ -152,9 +152,10 @@ fn a_joined_line_does_not_expire() {
         .file(
             "handler.js",
             r#"
-            export default async (event) => {
+            export default async (event, next) => {
               event.respondWith("live", { done: false });
-              await new Promise((r) => setTimeout(r, 600));
+              if (next.stepname) event.signal.addEventListener("abort", () => console.error("expired"));
+              await new Promise((r) => event.client.addEventListener("go", r));
               event.respondWith("after the window");
             };"#,
         )
@@ -162,6 +163,10 @@ fn a_joined_line_does_not_expire() {
     let host = site.serve();
 
     let (_, mut line) = host.open("/");
+    // A line that was offered later expires.
+    host.get("/later");
+    host.log.next("expired");
+    line.send("go", Value::Null);
 
     assert_eq!(line.expect_body(), json!("after the window"));
     line.done();
@@ -341,4 +346,23 @@ fn a_close_of_the_client_is_answered() {
     line.send_message(Message::Close(None));
 
     assert!(matches!(line.closed(), 1000 | 1005), "{}", line.transcript());
+}
+
+#[test]
+fn a_frame_with_too_many_ports_brings_a_few() {
+    let host = serve(
+        r#"
+        export default (event) => {
+          event.client.addEventListener("x", (e) => event.client.postMessage(e.ports.length));
+          event.waitUntilNavigate();
+          return "fine";
+        };"#,
+    );
+
+    let (_, mut line) = host.open("/");
+    line.send_text(r#"{".wq":{"type":"x","eventID":"e","numPorts":4294967295}}"#);
+
+    let ports = line.expect("message").as_u64().expect("a number");
+    assert!((1..=16).contains(&ports), "{ports}");
+    assert_eq!(host.get("/").text(), "fine");
 }

@@ -77,7 +77,7 @@ fn no_later_state_names_the_upstream() {
     let host = gateway(
         &upstream,
         r#"event.respondWith({ a: 1 }, { done: false });
-        await new Promise((r) => setTimeout(r, 10));
+        await new Promise((r) => setTimeout(r));
         event.respondWith(await fetch(upstream));"#,
     );
     let (_, mut line) = host.open("/");
@@ -407,7 +407,7 @@ fn three_hosts_in_a_row_are_one_conversation() {
 fn a_plain_client_gets_the_last_state_of_an_upstream() {
     let upstream = serve(&handler(
         r#"event.respondWith({ a: 1 }, { done: false });
-        await new Promise((r) => setTimeout(r, 10));
+        await new Promise((r) => setTimeout(r));
         event.respondWith({ a: 2 });"#,
     ));
     let host = relay(&upstream);
@@ -542,4 +542,49 @@ fn a_line_of_another_origin_gets_no_credentials() {
     let joins = joins.join().expect("the line was dialled");
     assert!(joins[0].starts_with("get /line "), "{}", joins[0]);
     assert!(!joins[0].contains("cookie:") && !joins[0].contains("authorization:"), "{}", joins[0]);
+}
+
+#[test]
+fn an_observer_of_an_upstream_that_throws_does_not_break_its_line() {
+    let upstream = serve(&handler(
+        r#"const data = { n: 0 };
+        event.client.addRequestListener("add", (e) => (Observer.set(data, "n", data.n + 1), data.n));
+        event.respondWith(data, { done: false });"#,
+    ));
+    let host = serve(&handler(&format!(
+        r#"const live = LiveResponse.from(await fetch("http://{}"));
+        await live.readyStateChange("live");
+        Observer.observe(live.body, "n", () => {{ throw new Error("the observer's"); }});
+        const options = {{ type: "add" }};
+        await live.background.postRequest(0, () => {{ throw new Error("the callback's"); }}, options);
+        return (await live.background.postRequest(0, options)).data;"#,
+        upstream.address()
+    )));
+
+    assert_eq!(host.get("/").json(), json!(2));
+
+    host.log.next("the observer's");
+    host.log.next("the callback's");
+}
+
+#[test]
+fn a_response_that_was_followed_can_still_be_returned() {
+    let upstream =
+        serve(&on_go("event.respondWith({ a: 1 }, { done: false }); await go; event.respondWith({ a: 2 });"));
+    let host = serve(&handler(&format!(
+        r#"const response = await fetch("http://{}");
+        const twice = [LiveResponse.from(response), LiveResponse.from(response)];
+        const done = Promise.all(twice.map((live) => live.readyStateChange("done")));
+        event.waitUntil(done.then(() => console.error(JSON.stringify(twice.map(({{ body }}) => body)))));
+        return response;"#,
+        upstream.address()
+    )));
+
+    let (answer, mut line) = host.open("/");
+
+    assert_eq!(answer.json(), json!({ "a": 1 }));
+    line.send("go", json!(null));
+    assert_eq!(line.expect_body(), json!({ "a": 2 }));
+    line.done();
+    host.log.next(r#"[{"a":2},{"a":2}]"#);
 }

@@ -3,7 +3,7 @@
 //! `LIVELINE_TRANSPORT=events` runs every other suite this way too; here stands what only this way has.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 
 use serde_json::{Value, json};
 
@@ -67,8 +67,7 @@ fn a_stream_of_events_begins_with_its_head() {
 
     // Of neither is anything else to be said for now.
     for path in [&*line, "/?silent"] {
-        let mut stream = TcpStream::connect(host.address()).expect("the host accepts");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let mut stream = host.connect();
         let request =
             format!("GET {path} HTTP/1.1\r\nhost: {}\r\naccept: text/event-stream\r\n\r\n", host.address());
         stream.write_all(request.as_bytes()).expect("the host reads");
@@ -189,7 +188,7 @@ fn frames_that_break_off_say_nothing() {
     let mut line = host.dial(&path).listen().expect("the line");
     line.handshake();
 
-    let mut half = TcpStream::connect(host.address()).expect("the host accepts");
+    let mut half = host.connect();
     let body = [message(json!("first")), message(json!("second"))].join("\n");
     let head = format!("POST {path} HTTP/1.1\r\nhost: here\r\ncontent-length: {}\r\n\r\n", body.len());
     half.write_all(head.as_bytes()).expect("the host reads");
@@ -208,7 +207,7 @@ fn frames_that_do_not_come_hold_nothing() {
     let mut line = host.dial(&path).listen().expect("the line");
     line.handshake();
 
-    let mut slow = TcpStream::connect(host.address()).expect("the host accepts");
+    let mut slow = host.connect();
     let head = format!("POST {path} HTTP/1.1\r\nhost: here\r\ncontent-length: 10\r\n\r\n");
     slow.write_all(head.as_bytes()).expect("the host reads");
     slow.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
@@ -345,8 +344,7 @@ fn a_spinning_handler_holds_up_no_events() {
     let mut line = host.dial(&path).listen().expect("the line");
     line.handshake();
 
-    let mut spinning = TcpStream::connect(host.address()).expect("the host accepts");
-    spinning.write_all(b"GET /spin HTTP/1.1\r\nhost: here\r\n\r\n").expect("the host reads");
+    let _spinning = host.begin("GET", "/spin");
     host.log.next("spinning");
     // The host closes every line; the handler's thread could not.
     host.signal("TERM");

@@ -143,6 +143,8 @@ describe("a client handler", () => {
     await assert.rejects(run({ "/": out }, "/"), /another origin/);
     const loop = { default: (event, next) => next("/") };
     await assert.rejects(run({ "/": loop }, "/"), /more than 32 re-routes/);
+    const changed = { default: (event, next) => next({ with: { headers: { "X-Changed": "1" } } }) };
+    await assert.rejects(run({ "/": changed, "/a": { default: (event, next) => next("/a") } }, "/a"), /more than 32 re-routes/);
   });
 
   test("an_answer_comes_as_soon_as_there_is_a_state_and_the_handler_goes_on", async () => {

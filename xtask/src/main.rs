@@ -8,13 +8,15 @@
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
-//! | `run`, `tests`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
+//! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
+//! | `run`, `tests`, `bundle`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
 mod autobahn;
 #[cfg(target_os = "linux")]
 mod bench;
+mod bundle;
 mod checkout;
 mod engine;
 mod failure;
@@ -24,6 +26,7 @@ mod run;
 #[cfg(target_os = "linux")]
 mod slowhttp;
 mod tests;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -36,20 +39,24 @@ usage: cargo xtask COMMAND
 
   run [--] [ARGS]   build liveline (quick profile) and start it with ARGS; without ARGS: dev examples
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
-  engine            say which JavaScript engine is built, and why
+  engine            print which JavaScript engine is built, and why
+  bundle [--check]  make the scripts that browsers run of runtime-js/, after a change there; needs node and npm
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
+  deny              check the licences and sources of all dependencies, and that none is banned (.cargo/deny.toml)
+  mutants [ARGS]    change crates/proto in one place at a time and list the changes that no test finds; ARGS are those
+                    of `cargo mutants`, such as --file '*resume*' or --shard 1/10
   autobahn [client|server] [--cases 1.*,2.*]
                     the Autobahn testsuite (Python 2.7) against our WebSockets
   bench [GROUP...]  compare liveline with its peers: start, http, echo, fanout, events, connect, hostile,
                     resident, idle; without a name all of them, in half an hour
-                    --rounds N, --seconds N, --warmup N: how much of it; --only NAME,...: whom
+                    --rounds N, --seconds N, --warmup N: how long; --only NAME,...: which peers
                     --json FILE, --chart DIR: the figures for machines, and as pictures
                     --smoke: a minute's run that checks that every message comes, and measures nothing
-  bench floor-server [--port N]
-                    the benchmark's floor: a bare epoll server that parses as little as it can
+  bench baseline-server [--port N]
+                    the benchmark's baseline: a bare epoll server that parses as little as possible
   slowhttp [--seconds N]
-                    be slow in the four ways of slowhttptest, N seconds each, beside ordinary clients
-  attack [NAME...]  what a stranger can do to everybody else: trips (of the CPU limit), stuck (code that V8 cannot
+                    run slowhttptest in its four modes, N seconds each, beside ordinary clients
+  attack [NAME...]  what one client can do to the others: trips (of the CPU limit), stuck (code that V8 cannot
                     stop), memory, channel (10,000 members come and go); fails where a bound does not hold
 
 RUSTY_V8_ARCHIVE=FILE names the V8 library; LIVELINE_ENGINE=v8|quickjs settles the engine.
@@ -73,13 +80,16 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["run", rest @ ..] => run::run(&Checkout::find()?, rest),
         ["test", rest @ ..] => tests::test(&Checkout::find()?, rest),
         ["cargo", command, rest @ ..] => run::cargo(&Checkout::find()?, command, rest),
+        ["deny"] => tools::deny(&Checkout::find()?),
+        ["mutants", rest @ ..] => tools::mutants(&Checkout::find()?, rest),
         ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
+        ["bundle", rest @ ..] => bundle::bundle(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);
             Ok(())
         }
         #[cfg(target_os = "linux")]
-        ["bench", "floor-server", rest @ ..] => bench::floor_server(rest),
+        ["bench", "baseline-server", rest @ ..] => bench::baseline_server(rest),
         #[cfg(target_os = "linux")]
         ["bench", rest @ ..] => bench::bench(&Checkout::find()?, rest),
         ["slowhttp", rest @ ..] => slowhttp::run(&Checkout::find()?, rest),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use crate::bundle;
 use crate::checkout::{Build, Checkout, complete, show};
 use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
@@ -26,6 +27,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     without_sockets(checkout, &choice)?;
     slow_clients(checkout)?;
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
+    bundles(checkout)?;
     type_tests(checkout)?;
     browser_tests(checkout)?;
     smoke_of_the_bench(checkout)?;
@@ -88,6 +90,16 @@ fn scripts_in(folder: &Path) -> Outcome<Vec<PathBuf>> {
     }
     scripts.sort();
     Ok(scripts)
+}
+
+/// The scripts that browsers run are those of the present modules.
+fn bundles(checkout: &Checkout) -> Outcome {
+    let (Some(node), Some(_)) = (find_program("node"), find_program("npm")) else {
+        return skip("bundles", "there is no node or no npm on the PATH");
+    };
+    bundle::bundle(checkout, &["--check"])?;
+    let folder = bundle::folder(checkout);
+    step("bundles", Command::new(node).args(["--test", "built_ins.test.mjs"]).current_dir(&folder))
 }
 
 /// The declarations of `runtime-js/types/`, held against the liveline that the full run has built.

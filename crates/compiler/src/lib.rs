@@ -1,5 +1,5 @@
-//! Source in, source out: TypeScript, JSX and live functions become JavaScript, scripts of browsers become small, and
-//! what the host has to know of a module is read from its syntax tree. The only crate that names swc.
+//! Source in, source out: TypeScript, JSX and live functions become JavaScript, and what the host has to know of a
+//! module is read from its syntax tree. The only crate that names swc.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -8,21 +8,17 @@
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
-//! | [`minify`], [`primordials`] | scripts for browsers: shorter, and with built-ins by their own names |
 //! | [`Diagnostic`] | an error with its place, source line, stack and help |
 
 mod awaits;
 mod diagnostic;
 pub mod facts;
 mod live;
-pub mod minify;
-mod primordials;
 pub mod rest;
 pub mod transpile;
 
 pub use awaits::first_await;
 pub use diagnostic::{Cause, Diagnostic, ERROR_HEAD, Place, escaped, fit_excerpts, relative};
-pub use primordials::PRIMORDIALS;
 
 /// Where an offset in a text is: its line and column in characters, both from 1.
 pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {

@@ -1,5 +1,7 @@
 //! The fuzz targets over the inputs that are kept in fuzz/corpus/, and over some that are made up.
 
+#![allow(clippy::disallowed_methods, reason = "a history has to begin at some time")]
+
 use std::fs;
 use std::path::Path;
 

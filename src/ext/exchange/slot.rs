@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Uri};
 use tokio::sync::oneshot;
 
-use crate::ext::early::EarlyMessages;
+use crate::ext::port::EarlyMessages;
 use crate::ext::session::ExchangeSession;
 use crate::ext::{Show, Shown};
 use crate::http::{Answer, Audience, CookiePlace, FileBody, Head, StallTimeout};

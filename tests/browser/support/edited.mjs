@@ -1,29 +1,24 @@
 // A site that is edited while it is served: files in a temporary folder, a host in development, and windows.
 
-import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { connect } from "./browser.mjs";
-import { startHost } from "./host.mjs";
+import { folderWith, save } from "./folder.mjs";
+import { explain, startHost } from "./host.mjs";
 import { Window } from "./visitor.mjs";
 
 /** Gives `visit` a site with these files, and clears up behind it. */
 export async function edited(files, visit, { env = {}, title = "dev" } = {}) {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), "liveline-dev-")));
-  const site = new Site(folder, env);
+  const site = new Site(folderWith(files), env);
   try {
-    for (const [path, text] of Object.entries(files)) site.write(path, text);
     site.browser = await connect();
     await site.start();
-    await visit(site);
-    await site.picture(title);
-  } catch (error) {
-    const report = `${site.windows.join("\n")}\nthe host logged:\n${site.host?.lines.join("\n")}`;
-    throw new Error(`${error.message}\n${report}`, { cause: error });
+    await explain(async () => {
+      await visit(site);
+      await site.picture(title);
+    }, () => [...site.windows, site.host]);
   } finally {
     await Promise.all(site.windows.map((window) => window.close().catch(() => {})));
     await Promise.all([site.browser?.close(), site.host?.stop()]);
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -50,21 +45,15 @@ class Site {
     await this.start(["--port", port]);
   }
 
-  path(path) {
-    return join(this.#folder, path);
-  }
-
-  /** Saves a file, over what was there, as many editors do. */
   write(path, text) {
-    const file = this.path(path);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(`${file}.tmp`, text);
-    renameSync(`${file}.tmp`, file);
+    save(this.#folder, path, text);
   }
 
+  /** Opens a path in a window, and waits until the page hears of what is saved from then on. */
   async open(path, options) {
     const window = await Window.open(this.browser, this.host, path, options);
     this.windows.push(window);
+    await window.followed();
     return window;
   }
 
@@ -81,6 +70,16 @@ class Site {
       await page.screenshot({ path: join(folder, `${title.replaceAll(" ", "-")}-${index + 1}.png`) });
     }
   }
+}
+
+/** A document. */
+export function page(body, head = "") {
+  return `<!doctype html><html lang="en"><head><title>T</title>${head}</head><body>${body}</body></html>`;
+}
+
+/** A handler that answers with this value, and calls `next` for what is below. */
+export function answers(value) {
+  return `export default (event, next) => next.stepname ? next() : (${value});`;
 }
 
 /** Marks the document that a window shows, so that it is seen whether it is still the same. */

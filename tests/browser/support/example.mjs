@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connect } from "./browser.mjs";
-import { startHost } from "./host.mjs";
+import { explain, startHost } from "./host.mjs";
 import { TRANSPORTS, Window } from "./visitor.mjs";
 
 /**
@@ -52,12 +52,11 @@ function suite(name, folder, register, options = []) {
         return window;
       };
       try {
-        await visit({ open, host });
-        await picture(title, windows);
-        assert.deepEqual(windows.flatMap((window) => window.errors), [], "errors in the console");
-      } catch (error) {
-        error.message += `\n${windows.join("\n")}\nthe host said:\n${host.lines.join("\n")}`;
-        throw error;
+        await explain(async () => {
+          await visit({ open, host });
+          await picture(title, windows);
+          assert.deepEqual(windows.flatMap((window) => window.errors), [], "errors in the console");
+        }, () => [...windows, host]);
       } finally {
         await Promise.all(windows.map((window) => window.close()));
       }

@@ -51,7 +51,7 @@ class Host extends Changing {
   says(text) {
     return this.until(
       () => this.lines.find((line) => line.includes(text)),
-      () => `the host never said "${text}"; it said:\n${this.lines.join("\n")}`,
+      () => `the host did not log "${text}"; ${this}`,
     );
   }
 
@@ -59,5 +59,18 @@ class Host extends Changing {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#process.kill();
     await once(this.#process, "exit");
+  }
+
+  toString() {
+    return `the host logged:\n${this.lines.join("\n")}`;
+  }
+}
+
+/** Runs a test. If it fails, the error shows the windows and hosts that `witnesses` lists, as they are by then. */
+export async function explain(run, witnesses) {
+  try {
+    await run();
+  } catch (error) {
+    throw new Error([error.message, ...witnesses()].join("\n"), { cause: error });
   }
 }

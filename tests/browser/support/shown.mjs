@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, describe, it } from "node:test";
 import { connect } from "./browser.mjs";
-import { startHost } from "./host.mjs";
+import { explain, startHost } from "./host.mjs";
 import { PATIENCE } from "./patience.mjs";
 
 /** Where the forms and links of the page at `/` lead, by what their ids end with: to states of pages, and to documents. */
@@ -37,17 +37,23 @@ export function suite(name, register, { folder = "tests/browser/shown", command 
           tabs.push(await Tab.open(world, path, options));
           return tabs.at(-1);
         };
+        const { host } = world;
+        const other = `http://127.0.0.1:${world.other.address().port}/`;
         try {
-          await run({ open, host: world.host, other: `http://127.0.0.1:${world.other.address().port}/` });
-        } catch (error) {
-          error.message += `\nthe host printed:\n${world.host.lines.slice(-20).join("\n")}`;
-          throw error;
+          await explain(() => run({ open, host, other }), () => [host]);
         } finally {
           await Promise.all(tabs.map((tab) => tab.close()));
         }
       });
     });
   });
+}
+
+/** See `Tab.sight`. Runs in a browser. */
+function look() {
+  const value = document.querySelector("#value, text, pre") ?? document.documentElement;
+  const list = document.querySelector("#list")?.textContent ?? null;
+  return [location.href, document.title, value.textContent.trim(), list];
 }
 
 /** One page of a browser context of its own. */
@@ -88,30 +94,18 @@ export class Tab {
 
   /** Address, title and text of what is shown. */
   async sight() {
-    const { page } = this;
-    try {
-      return await page.evaluate(() => {
-        const value = document.querySelector("#value, text, pre") ?? document.documentElement;
-        const list = document.querySelector("#list")?.textContent ?? null;
-        return [location.href, document.title, value.textContent.trim(), list];
-      });
-    } catch {
-      // A document takes the place of another.
-      return null;
-    }
+    return await this.page.evaluate(look);
   }
 
-  /** Waits until this is shown. */
+  /** Waits until this is shown, in whichever document. */
   async shows(sight, what = "") {
     const wanted = JSON.stringify(sight);
-    const until = Date.now() + PATIENCE;
-    let seen;
-    while (Date.now() < until) {
-      seen = JSON.stringify(await this.sight());
-      if (seen === wanted) return;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    try {
+      await this.page.waitForFunction(`JSON.stringify((${look})()) === ${JSON.stringify(wanted)}`);
+    } catch (cause) {
+      const seen = JSON.stringify(await this.sight());
+      throw new Error(`${what}: ${seen} is shown, not ${wanted}`, { cause });
     }
-    assert.equal(seen, wanted, what);
   }
 
   async close() {

@@ -29,6 +29,10 @@ export class Window extends Changing {
   lineStates = [];
   /** Errors of the console and of the page. There must be none. */
   errors = [];
+  /** The addresses of all documents that the window has had. */
+  documents = [];
+  /** How many documents there were when the last of them connected to the host's messages about saves. */
+  #following = 0;
   #context;
   #proxy;
   #network;
@@ -110,6 +114,11 @@ export class Window extends Changing {
     await this.until(() => this.texts.includes(text), () => `"${text}" was not shown, but ${JSON.stringify(this.texts)}`);
   }
 
+  /** Waits until the document has connected to the messages about saves that `liveline dev` sends. */
+  async followed() {
+    await this.until(() => this.#following === this.documents.length, () => `no messages about saves are sent to\n${this}`);
+  }
+
   /** Waits until a line of the page is open. */
   async connected() {
     await this.page.waitForFunction(() => window.webqit.app.background.readyState === "open");
@@ -152,12 +161,22 @@ export class Window extends Changing {
 
   #noteSockets() {
     this.page.on("websocket", (socket) => {
-      // Others are of the dev loop, or of the page's own.
-      if (!Lines.isLine(new URL(socket.url()).pathname)) return;
+      const { pathname } = new URL(socket.url());
+      if (pathname === "/.liveline/dev") this.#noteFollowing(socket);
+      // Others are of the page's own.
+      if (!Lines.isLine(pathname)) return;
       const line = this.lines.at(socket.url());
       socket.on("framereceived", ({ payload }) => line.hear(payload));
       socket.on("framesent", ({ payload }) => line.say(payload));
       socket.on("close", () => line.end());
+    });
+  }
+
+  #noteFollowing(socket) {
+    const count = this.documents.length;
+    socket.once("framereceived", () => {
+      this.#following = count;
+      this.changed();
     });
   }
 }
@@ -180,6 +199,7 @@ function watchPage(selector) {
   };
   const everything = { subtree: true, childList: true, characterData: true };
   if (selector) new MutationObserver(look).observe(document, everything);
+  if (globalThis === globalThis.top) window.tellTest("documents", location.href);
   document.addEventListener("liveline:state", (e) => window.tellTest("states", e.detail.data));
   document.addEventListener("liveline:line", (e) => window.tellTest("lineStates", e.detail.state));
 }

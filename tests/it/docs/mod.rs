@@ -12,6 +12,7 @@ mod curl;
 mod fences;
 mod frames;
 mod language_model;
+mod links;
 mod promises;
 
 use std::fs;
@@ -34,14 +35,26 @@ fn every_document_works_as_shown() {
 }
 
 #[test]
+fn every_page_about_handlers_works_as_shown() {
+    pages_of_an_index("docs/handlers").iter().for_each(|page| works_as_shown(page));
+}
+
+#[test]
 fn every_recipe_works_as_shown() {
-    let recipes = documents("docs/recipes");
-    let index = fs::read_to_string(root().join("docs/recipes/README.md")).expect("the list of recipes");
-    for recipe in &recipes {
-        let file = recipe.rsplit('/').next().expect("a name");
-        assert!(file == "README.md" || index.contains(&format!("({file})")), "{recipe} is not in the list");
-        works_as_shown(recipe);
+    pages_of_an_index("docs/recipes").iter().for_each(|recipe| works_as_shown(recipe));
+}
+
+/// The documents in a folder; its README has to list the others.
+#[track_caller]
+fn pages_of_an_index(folder: &str) -> Vec<String> {
+    let pages = documents(folder);
+    let index = fs::read_to_string(root().join(folder).join("README.md")).expect("an index");
+    for page in &pages {
+        let file = page.rsplit('/').next().expect("a name");
+        let is_listed = file == "README.md" || index.contains(&format!("({file})"));
+        assert!(is_listed, "{page} is not listed in {folder}/README.md");
     }
+    pages
 }
 
 /// The documents in a folder, without those of its subfolders.

@@ -1,13 +1,13 @@
 //! The executable under test, running.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Instant;
 
-use super::http::Request;
+use super::http::{self, Request, read_to_close};
 use super::line::Dial;
 use super::{Answer, Figures, Line, Log, PATIENCE, Site, without_sockets};
 
@@ -105,6 +105,28 @@ impl Host {
         self.request("GET", path).send()
     }
 
+    /// A connection whose reads fail after `PATIENCE`.
+    #[track_caller]
+    pub fn connect(&self) -> TcpStream {
+        self.connect_from(None)
+    }
+
+    /// The same, from this address of the machine.
+    #[track_caller]
+    pub fn connect_from(&self, source: Option<IpAddr>) -> TcpStream {
+        let stream = http::connect(self.address, source).expect("the host accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream
+    }
+
+    /// Sends a request without a body on a connection that stays open, and does not wait for the answer.
+    #[track_caller]
+    pub fn begin(&self, method: &str, path: &str) -> TcpStream {
+        let mut stream = self.connect();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("the host reads");
+        stream
+    }
+
     /// A request to be filled in and sent.
     pub fn request(&self, method: &str, path: &str) -> Request {
         Request::new(self.address, method, path)
@@ -150,21 +172,10 @@ impl Host {
     /// Sends bytes as they are, and returns everything the host says until it closes the connection.
     #[track_caller]
     pub fn raw(&self, bytes: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.address).expect("the host accepts");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let mut stream = self.connect();
         // A host may answer and close before it has read everything.
         let _ = stream.write_all(bytes);
-        let mut heard = Vec::new();
-        let mut piece = [0; 4096];
-        loop {
-            match stream.read(&mut piece) {
-                Ok(0) => break,
-                Ok(length) => heard.extend_from_slice(&piece[..length]),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-                Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&heard)),
-            }
-        }
-        String::from_utf8_lossy(&heard).into_owned()
+        read_to_close(&stream)
     }
 
     /// Whether a new connection is accepted.

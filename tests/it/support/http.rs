@@ -1,6 +1,7 @@
 //! The HTTP client: hyper on one connection per request, behind blocking calls.
 
 use std::fmt;
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 
 use http_body_util::{BodyExt, Full};
@@ -176,4 +177,29 @@ impl fmt::Debug for Answer {
         }
         write!(f, "\n{}", String::from_utf8_lossy(&self.body))
     }
+}
+
+/// Everything that comes until the host closes the connection, or resets it.
+#[track_caller]
+pub fn read_to_close(mut stream: impl Read) -> String {
+    let mut received = Vec::new();
+    match stream.read_to_end(&mut received) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&received)),
+    }
+    String::from_utf8_lossy(&received).into_owned()
+}
+
+/// Reads from a connection until this text has come, and returns everything up to then.
+#[track_caller]
+pub fn read_until(stream: &mut std::net::TcpStream, end: &str) -> String {
+    let mut received = String::new();
+    while !received.contains(end) {
+        let mut piece = [0; 1024];
+        let length = stream.read(&mut piece).unwrap_or_else(|error| panic!("{error} after {received:?}"));
+        assert!(length > 0, "closed after {received:?}");
+        received += std::str::from_utf8(&piece[..length]).expect("text");
+    }
+    received
 }

@@ -39,7 +39,7 @@ pub use fault_proxy::{Fault, FaultProxy};
 pub use figures::Figures;
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;
-pub use http::{Answer, Request};
+pub use http::{Answer, Request, read_to_close, read_until};
 pub use line::{Event, Frame, Line};
 pub use log::Log;
 pub use resuming_line::{PROTOCOL, ResumingLine, Welcome};

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::bench::load::{Crowd, Dialect, Happening, Way};
+use crate::bench::load::{ClientEvent, LoadGenerator, Protocol, Transport};
 use crate::failure::{Outcome, While, fail};
 
 /// A line on which nothing came for so long is not alive.
@@ -66,8 +66,8 @@ impl Bystanders {
 }
 
 fn follow(port: u16, orders: &Receiver<Order>) -> Outcome<Seen> {
-    let way = Way::new(Dialect::Line, "/watch", "message");
-    let mut crowd = Crowd::new(port)?;
+    let transport = Transport::new(Protocol::Line, "/watch", "message");
+    let mut generator = LoadGenerator::new(port)?;
     let mut seen = Seen::default();
     let mut waits_since: Option<Instant> = None;
     // Of each line, when something came last, and whether it has ended.
@@ -75,7 +75,7 @@ fn follow(port: u16, orders: &Receiver<Order>) -> Outcome<Seen> {
     loop {
         match orders.recv_timeout(Duration::ZERO) {
             Ok(Order::Come(answer)) => {
-                let grown = crowd.grow(lines.len() + 1, &way);
+                let grown = generator.grow(lines.len() + 1, &transport);
                 lines.push((Instant::now(), false));
                 // Nobody asks any more where the attack failed.
                 let _ = answer.send(grown);
@@ -85,19 +85,19 @@ fn follow(port: u16, orders: &Receiver<Order>) -> Outcome<Seen> {
             Err(RecvTimeoutError::Disconnected) if waits_since.is_none() => return Ok(seen),
             Err(RecvTimeoutError::Disconnected) => {}
         }
-        let ended = crowd.ended;
-        crowd.turn(TURN, &mut |index, happening, _| match happening {
-            Happening::Message(_) => lines[index].0 = Instant::now(),
-            Happening::Ended => lines[index].1 = true,
-            Happening::Answered | Happening::Opened => {}
+        let ended = generator.ended;
+        generator.turn(TURN, &mut |index, event, _| match event {
+            ClientEvent::Message(_) => lines[index].0 = Instant::now(),
+            ClientEvent::Ended => lines[index].1 = true,
+            ClientEvent::Answered | ClientEvent::Opened => {}
         })?;
-        if crowd.ended > ended {
-            seen.ends.insert(crowd.last_end.clone());
+        if generator.ended > ended {
+            seen.ends.insert(generator.last_end.clone());
         }
         if let Some(since) = waits_since {
             let waiting = lines.iter().filter(|(last, has_ended)| !has_ended && *last < since).count();
             if waiting == 0 || since.elapsed() > SILENCE {
-                return Ok(Seen { lines: lines.len(), closed: crowd.ended, silent: waiting, ..seen });
+                return Ok(Seen { lines: lines.len(), closed: generator.ended, silent: waiting, ..seen });
             }
         }
     }

@@ -6,7 +6,7 @@ use super::client::text;
 use super::target::{Target, settled, until_well};
 use super::{PATIENCE, Report, seconds};
 use crate::bench::cores;
-use crate::bench::load::{Crowd, Dialect, Happening, Mouth, Way};
+use crate::bench::load::{ClientEvent, LoadGenerator, Protocol, Sender, Transport};
 use crate::bench::server::Server;
 use crate::failure::{Outcome, fail};
 
@@ -17,8 +17,8 @@ const FRAMES_A_SECOND: f64 = 60_000.0;
 const FRAMES_EACH: f64 = 20.0;
 /// Nobody is pinged: only presence is counted.
 const OPTIONS: [&str; 2] = ["--ping-interval=1h", "--ping-timeout=2h"];
-/// How long the crowd may take to come, and to go.
-const PATIENCE_WITH_CROWDS: Duration = Duration::from_secs(240);
+/// How long the members may take to enter, and to leave.
+const LONGEST_ROUND: Duration = Duration::from_secs(240);
 
 pub fn run(target: &Target) -> Outcome {
     let members = MEMBERS.min(cores::most_connections());
@@ -34,7 +34,7 @@ pub fn run(target: &Target) -> Outcome {
             target.fault(format!("{what}: more is occupied when all are gone than when all were there"));
         }
         if round == 2 && after > first * 1.2 {
-            target.fault(format!("{what}: what is occupied grows with each crowd"));
+            target.fault(format!("{what}: what is occupied grows with each group of members"));
         }
         first = after;
     }
@@ -42,30 +42,30 @@ pub fn run(target: &Target) -> Outcome {
     Ok(())
 }
 
-/// One crowd; also says what the host occupied when all were there.
+/// One round; also returns how many bytes the host occupied when all members were there.
 fn come_and_go(target: &Target, server: &Server, what: &str, members: usize) -> Outcome<(Report, f64)> {
     let before = server.resident()?;
     server.forget_peak()?;
-    let way = Way::new(Dialect::Line, "/room", "room:message");
+    let transport = Transport::new(Protocol::Line, "/room", "room:message");
     let (mut frames, mut bytes) = (0_u64, 0_u64);
-    let mut count = |_: usize, happening: Happening<'_>, _: &mut Mouth<'_>| {
-        if let Happening::Message(message) = happening {
+    let mut count = |_: usize, event: ClientEvent<'_>, _: &mut Sender<'_>| {
+        if let ClientEvent::Message(message) = event {
             frames += 1;
             bytes += message.len() as u64;
         }
     };
     let start = Instant::now();
-    let mut witness = Crowd::new(server.port)?;
-    witness.grow(1, &way)?;
-    let mut crowd = Crowd::new(server.port)?;
-    crowd.grow_and(members - 1, &way, &mut count)?;
-    settle(&mut crowd, &mut count)?;
+    let mut witness = LoadGenerator::new(server.port)?;
+    witness.grow(1, &transport)?;
+    let mut generator = LoadGenerator::new(server.port)?;
+    generator.grow_and(members - 1, &transport, &mut count)?;
+    settle(&mut generator, &mut count)?;
     let came = seconds(start);
     let full = server.resident()?;
 
     let start = Instant::now();
-    let open = crowd.open;
-    drop(crowd);
+    let open = generator.open;
+    drop(generator);
     let alone = until_alone(server, &mut witness, &mut count);
     settle(&mut witness, &mut count)?;
     let went = seconds(start);
@@ -98,10 +98,13 @@ fn come_and_go(target: &Target, server: &Server, what: &str, members: usize) -> 
 }
 
 /// Goes on until nothing comes for half a second.
-fn settle(crowd: &mut Crowd, on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>)) -> Outcome {
+fn settle(
+    generator: &mut LoadGenerator,
+    on: &mut impl FnMut(usize, ClientEvent<'_>, &mut Sender<'_>),
+) -> Outcome {
     let start = Instant::now();
-    while crowd.turn(Duration::from_millis(500), on)? > 0 {
-        if start.elapsed() > PATIENCE_WITH_CROWDS {
+    while generator.turn(Duration::from_millis(500), on)? > 0 {
+        if start.elapsed() > LONGEST_ROUND {
             return fail("frames came and came");
         }
     }
@@ -111,11 +114,11 @@ fn settle(crowd: &mut Crowd, on: &mut impl FnMut(usize, Happening<'_>, &mut Mout
 /// Waits until the witness is the only member.
 fn until_alone(
     server: &Server,
-    witness: &mut Crowd,
-    on: &mut impl FnMut(usize, Happening<'_>, &mut Mouth<'_>),
+    witness: &mut LoadGenerator,
+    on: &mut impl FnMut(usize, ClientEvent<'_>, &mut Sender<'_>),
 ) -> Outcome {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE_WITH_CROWDS {
+    while start.elapsed() < LONGEST_ROUND {
         witness.turn(Duration::from_millis(50), on)?;
         if text(server.port, "/size", PATIENCE).is_ok_and(|size| size.trim() == "1") {
             return Ok(());

@@ -4,8 +4,8 @@
 
 use std::fmt::Write;
 
-use super::contestants::is_ours;
 use super::metric::{Against, Better, Metric};
+use super::peers::is_ours;
 use super::report::number;
 use super::stats::{Spread, spread};
 

@@ -1,27 +1,27 @@
 //! S1: the room as server-sent events, beside nginx with nchan.
 
-use super::contestants::{LIVELINE, NCHAN};
 use super::fanout::full_speed;
 use super::idle;
-use super::load::Crowd;
+use super::load::LoadGenerator;
 use super::metric::{Against, Bar, Better, Metric};
+use super::peers::{LIVELINE, NCHAN};
 use super::rounds::{SATURATED, business, interleaved};
 use super::server::Server;
-use super::workshop::Workshop;
+use super::setup::BenchSetup;
 use crate::failure::Outcome;
 
-pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+pub fn measure(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     const MANY: usize = 1000;
-    let contestants = workshop.gather(&[LIVELINE, NCHAN])?;
+    let peers = setup.gather(&[LIVELINE, NCHAN])?;
     println!("\nevents: 1 to {MANY}, saturated");
-    let [thrift, _, loader] = interleaved(workshop.plan.rounds, &contestants, SATURATED, |contestant| {
-        full_speed(workshop, contestant, &contestant.announcer(), &contestant.events(), MANY)
+    let [thrift, _, loader] = interleaved(setup.plan.rounds, &peers, SATURATED, |peer| {
+        full_speed(setup, peer, &peer.announcer(), &peer.events(), MANY)
     });
     let mut growths = Vec::new();
-    for contestant in &contestants {
-        println!("events: {}, idle streams", contestant.name);
-        let server = Server::start_pinned(&contestant.launch)?;
-        growths.push(idle::grow(contestant, &contestant.events(), &server, &mut Crowd::new(server.port)?)?);
+    for peer in &peers {
+        println!("events: {}, idle streams", peer.name);
+        let server = Server::start_pinned(&peer.launch)?;
+        growths.push(idle::grow(peer, &peer.events(), &server, &mut LoadGenerator::new(server.port)?)?);
     }
     Ok(vec![
         Metric {

@@ -1,16 +1,16 @@
-//! W3, W4, W5: one speaks, many hear.
+//! W3, W4, W5: one sender, many receivers.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::contestants::{BUN, Contestant, LIVELINE, NUMBERED, SOCKET_IO, UWS, WS};
 use super::cores::OnLoaderCore;
-use super::load::{Crowd, Faults, Happening, Mouth, Sequence, Stamp, Way};
+use super::load::{ClientEvent, Faults, LoadGenerator, Sender, Sequence, Stamp, Transport};
 use super::metric::{Against, Bar, Better, Metric};
+use super::peers::{BUN, LIVELINE, NUMBERED, Peer, SOCKET_IO, UWS, WS};
 use super::rounds::{SATURATED, business, interleaved, saturated};
 use super::server::Server;
+use super::setup::BenchSetup;
 use super::stats::percentile;
-use super::workshop::Workshop;
 use crate::failure::{Outcome, fail};
 
 const SIZE: usize = 100;
@@ -18,21 +18,21 @@ const SIZE: usize = 100;
 const WINDOW: u64 = 8;
 const DRAIN: Duration = Duration::from_secs(15);
 
-/// When the next message is said.
+/// When the next message is sent.
 #[derive(Clone, Copy)]
 pub enum Pace {
-    /// As soon as an earlier one has been heard by all.
+    /// As soon as all have received an earlier one.
     Saturated,
     Every(Duration),
 }
 
 /// W3, W4.
-pub fn saturated_room(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+pub fn saturated_room(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     const MANY: usize = 1000;
     println!("\nfanout: 1 to {MANY}, {SIZE} bytes, saturated");
-    let contestants = workshop.gather(&[LIVELINE, NUMBERED, BUN, UWS, WS, SOCKET_IO])?;
-    let [thrift, rate, loader] = interleaved(workshop.plan.rounds, &contestants, SATURATED, |contestant| {
-        full_speed(workshop, contestant, &contestant.room(), &contestant.room(), MANY)
+    let peers = setup.gather(&[LIVELINE, NUMBERED, BUN, UWS, WS, SOCKET_IO])?;
+    let [thrift, rate, loader] = interleaved(setup.plan.rounds, &peers, SATURATED, |peer| {
+        full_speed(setup, peer, &peer.room(), &peer.room(), MANY)
     });
     let metric = |id, against, gate, goal| Metric {
         id,
@@ -60,20 +60,20 @@ pub fn saturated_room(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
 }
 
 /// W5.
-pub fn large_room(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+pub fn large_room(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     const MORE: usize = 5000;
     let mut metrics = Vec::new();
-    let contestants = workshop.gather(&[LIVELINE, BUN, UWS])?;
+    let peers = setup.gather(&[LIVELINE, BUN, UWS])?;
     for (id, per_second) in [("W5", 100), ("W5 at a fifth", 20)] {
         println!("\nfanout: 1 to {MORE}, {per_second} messages/s");
         let figures = ["ms p99 to the last", "ms p50 to the last"];
-        let [slow, _] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
-            let server = Server::start_pinned(&contestant.launch)?;
+        let [slow, _] = interleaved(setup.plan.rounds, &peers, figures, |peer| {
+            let server = Server::start_pinned(&peer.launch)?;
             let pace = Pace::Every(Duration::from_secs(1) / per_second);
-            let mut fanout = Fanout::open(&contestant.room(), &contestant.room(), &server, MORE)?;
-            fanout.run(pace, workshop.plan.warmup)?;
+            let mut fanout = Fanout::open(&peer.room(), &peer.room(), &server, MORE)?;
+            fanout.run(pace, setup.plan.warmup)?;
             fanout.last_heard.clear();
-            fanout.run(pace, workshop.plan.duration)?;
+            fanout.run(pace, setup.plan.duration)?;
             let at = |share| percentile(&fanout.last_heard, share).unwrap_or(f64::NAN);
             let latencies = [at(0.99), at(0.5)];
             fanout.finish()?;
@@ -87,7 +87,10 @@ pub fn large_room(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
             ours: LIVELINE,
             series: slow,
             bar: (id == "W5").then_some(Bar { against: Against::One(BUN), gate: 1.2, goal: 0.7 }),
-            notes: vec![format!("{} deliveries/s are wanted of server and loader", MORE as u32 * per_second)],
+            notes: vec![format!(
+                "{} deliveries/s are asked of the server and the load generator",
+                MORE as u32 * per_second
+            )],
         });
     }
     Ok(metrics)
@@ -95,31 +98,31 @@ pub fn large_room(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
 
 /// Deliveries, with messages on the way all the time.
 pub fn full_speed(
-    workshop: &Workshop<'_>,
-    contestant: &Contestant,
-    speaker: &Way,
-    listener: &Way,
+    setup: &BenchSetup<'_>,
+    peer: &Peer,
+    speaker: &Transport,
+    listener: &Transport,
     listeners: usize,
 ) -> Outcome<[f64; 3]> {
-    let server = Server::start_pinned(&contestant.launch)?;
+    let server = Server::start_pinned(&peer.launch)?;
     let mut fanout = Fanout::open(speaker, listener, &server, listeners)?;
-    fanout.run(Pace::Saturated, workshop.plan.warmup)?;
-    let duration = workshop.plan.duration;
+    fanout.run(Pace::Saturated, setup.plan.warmup)?;
+    let duration = setup.plan.duration;
     let figures = saturated(&server, duration, |duration| fanout.run(Pace::Saturated, duration))?;
     fanout.finish()?;
     Ok(figures)
 }
 
-/// A speaker, and those who hear it.
+/// A sender and its receivers.
 pub struct Fanout {
-    crowd: Crowd,
+    generator: LoadGenerator,
     listeners: Vec<Sequence>,
     said: u64,
     heard: u64,
-    /// How many have heard each message that not all have heard; the first is number `done + 1`.
+    /// For each message that not all have received, how many have. The first is number `done + 1`.
     open: VecDeque<usize>,
     done: u64,
-    /// For each message that all have heard, how long after it was due the last one did, in ms.
+    /// For each message that all have received, the milliseconds from its time to its last receipt.
     pub last_heard: Vec<f64>,
     start: Instant,
 }
@@ -127,12 +130,17 @@ pub struct Fanout {
 const SPEAKER: usize = 0;
 
 impl Fanout {
-    pub fn open(speaker: &Way, listener: &Way, server: &Server, listeners: usize) -> Outcome<Self> {
-        let mut crowd = Crowd::new(server.port)?;
-        crowd.grow(SPEAKER + 1, speaker)?;
-        crowd.grow(SPEAKER + 1 + listeners, listener)?;
+    pub fn open(
+        speaker: &Transport,
+        listener: &Transport,
+        server: &Server,
+        listeners: usize,
+    ) -> Outcome<Self> {
+        let mut generator = LoadGenerator::new(server.port)?;
+        generator.grow(SPEAKER + 1, speaker)?;
+        generator.grow(SPEAKER + 1 + listeners, listener)?;
         Ok(Self {
-            crowd,
+            generator,
             listeners: (0..listeners).map(|_| Sequence::default()).collect(),
             said: 0,
             heard: 0,
@@ -143,8 +151,8 @@ impl Fanout {
         })
     }
 
-    /// Goes on for a while, and on a schedule waits until all have heard what was said; returns how many
-    /// deliveries there were in all.
+    /// Runs for `duration`. On a schedule it then waits until all have received every message. Returns the number of
+    /// deliveries since the beginning.
     pub fn run(&mut self, pace: Pace, duration: Duration) -> Outcome<u64> {
         let _core = OnLoaderCore::enter();
         let start = Instant::now();
@@ -154,14 +162,14 @@ impl Fanout {
             let patience = match pace {
                 Pace::Saturated => {
                     while self.said - self.done < WINDOW {
-                        self.say(Instant::now());
+                        self.send(Instant::now());
                     }
                     end.saturating_duration_since(Instant::now())
                 }
                 Pace::Every(interval) => {
-                    // What was due is said, however late: the schedule waits for nobody.
+                    // A message whose time has passed is sent late, and none is left out.
                     while due <= Instant::now() {
-                        self.say(due);
+                        self.send(due);
                         due += interval;
                     }
                     due.min(end).saturating_duration_since(Instant::now())
@@ -172,19 +180,19 @@ impl Fanout {
         if let Pace::Every(_) = pace {
             self.drain()?;
         }
-        self.healthy()?;
+        self.generator.healthy()?;
         match pace {
             Pace::Every(_) if self.done < self.said => {
-                fail(format!("{} messages were not heard by all in time", self.said - self.done))
+                fail(format!("{} messages were not received by all in time", self.said - self.done))
             }
             _ => Ok(self.heard),
         }
     }
 
-    /// Waits for what is on the way, and checks that everybody heard everything once and in order.
+    /// Waits for messages that are on the way, and checks that each receiver got every message once and in order.
     pub fn finish(mut self) -> Outcome<u64> {
         self.drain()?;
-        self.healthy()?;
+        self.generator.healthy()?;
         let mut faults = Faults::default();
         self.listeners.iter().for_each(|listener| faults += listener.close(self.said));
         let wanted = self.said * self.listeners.len() as u64;
@@ -199,17 +207,17 @@ impl Fanout {
         Ok(())
     }
 
-    fn say(&mut self, due: Instant) {
+    fn send(&mut self, due: Instant) {
         self.said += 1;
         let micros = due.saturating_duration_since(self.start).as_micros() as u64;
         self.open.push_back(0);
-        self.crowd.say(SPEAKER, &Stamp { sender: 0, number: self.said, micros }.text(SIZE));
+        self.generator.send(SPEAKER, &Stamp { sender: 0, number: self.said, micros }.text(SIZE));
     }
 
     fn listen(&mut self, patience: Duration) -> Outcome {
-        let Self { crowd, listeners, heard, open, done, last_heard, start, .. } = self;
-        crowd.turn(patience, &mut |index: usize, happening: Happening<'_>, _: &mut Mouth<'_>| {
-            let (Happening::Message(payload), true) = (happening, index != SPEAKER) else { return };
+        let Self { generator, listeners, heard, open, done, last_heard, start, .. } = self;
+        generator.turn(patience, &mut |index: usize, event: ClientEvent<'_>, _: &mut Sender<'_>| {
+            let (ClientEvent::Message(payload), true) = (event, index != SPEAKER) else { return };
             let Some(stamp) = Stamp::find(payload) else { return };
             listeners[index - SPEAKER - 1].receive(stamp.number);
             *heard += 1;
@@ -229,12 +237,5 @@ impl Fanout {
             }
         })?;
         Ok(())
-    }
-
-    fn healthy(&self) -> Outcome {
-        match self.crowd.ended {
-            0 => Ok(()),
-            ended => fail(format!("{ended} connections ended: {}", self.crowd.last_end)),
-        }
     }
 }

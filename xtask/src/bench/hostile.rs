@@ -1,4 +1,4 @@
-//! R5, R6: what the healthy notice of slow clients, of those who never read, and of handlers that run away.
+//! R5, R6: delays of ordinary clients beside slow clients, clients that never read, and handlers that never yield.
 
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,28 +9,28 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 
 use super::client::Connection;
-use super::contestants::LIVELINE;
 use super::cores;
 use super::fanout::{Fanout, Pace};
 use super::http::at_rate;
-use super::load::{Crowd, Dialect, Way};
+use super::load::{LoadGenerator, Protocol, Transport};
 use super::metric::{Against, Bar, Better, Metric, Series};
+use super::peers::LIVELINE;
 use super::server::Server;
+use super::setup::BenchSetup;
 use super::stats::percentile;
-use super::workshop::Workshop;
 use crate::failure::{Outcome, While, fail};
 
-/// Clients that take for ever to say what they want, and how often each says a byte more.
+/// Clients whose request never ends, and how often each sends one more byte of it.
 const SLOW: usize = 10_000;
 const DRIBBLE: Duration = Duration::from_secs(2);
-/// Lines that never read what they get.
-const DEAF: usize = 100;
-/// How long they listen at last, to hear how they ended.
-const HEARING: Duration = Duration::from_secs(2);
+/// Lines whose client never reads.
+const NON_READING: usize = 100;
+/// How long these clients read at the end, to see how their lines were closed.
+const LAST_READS: Duration = Duration::from_secs(2);
 const FLOOD: usize = 64 * 1024;
 const FLOOD_EVERY: Duration = Duration::from_millis(50);
 
-/// The healthy: a room, and requests.
+/// The ordinary clients: a room, and requests.
 const LISTENERS: usize = 50;
 const SAID_EVERY: Duration = Duration::from_millis(10);
 const REQUESTS_PER_SECOND: f64 = 1000.0;
@@ -61,14 +61,14 @@ impl Healthy {
 }
 
 /// R5.
-pub fn crowded(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
-    let Some(liveline) = workshop.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
-    let slow = SLOW.min(cores::most_connections() - DEAF);
-    println!("\nhostile: {slow} slow clients and {DEAF} that never read");
-    let rounds = (workshop.plan.rounds.min(3), workshop.plan.duration);
+pub fn crowded(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
+    let Some(liveline) = setup.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
+    let slow = SLOW.min(cores::most_connections() - NON_READING);
+    println!("\nhostile: {slow} slow clients and {NON_READING} that never read");
+    let rounds = (setup.plan.rounds.min(3), setup.plan.duration);
     let server = Server::start_pinned(&liveline.launch)?;
     let mut room = Fanout::open(&liveline.room(), &liveline.room(), &server, LISTENERS)?;
-    room.run(Pace::Every(SAID_EVERY), workshop.plan.warmup)?;
+    room.run(Pace::Every(SAID_EVERY), setup.plan.warmup)?;
     let quiet = Healthy::measure(&server, &mut room, rounds)?;
     let (ready, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let (hostile, told) = thread::scope(|scope| {
@@ -125,12 +125,12 @@ fn held(
     }
 }
 
-/// Slow clients and deaf ones, until they are told to stop; says what became of them.
+/// Slow clients and clients that do not read, until `stop` is set. Returns how they ended.
 fn attack(port: u16, count: usize, ready: &AtomicBool, stop: &AtomicBool) -> Outcome<String> {
-    let flood = Way::new(Dialect::Line, "/flood", "flood:message");
-    let mut deaf = Crowd::new(port)?;
-    deaf.grow(1 + DEAF, &flood)?;
-    (1..=DEAF).for_each(|index| deaf.deafen(index));
+    let flood = Transport::new(Protocol::Line, "/flood", "flood:message");
+    let mut non_reading = LoadGenerator::new(port)?;
+    non_reading.grow(1 + NON_READING, &flood)?;
+    (1..=NON_READING).for_each(|index| non_reading.stop_reading(index));
     let mut slow = Vec::new();
     for index in 0..count {
         slow.push(dial(port, index).while_doing(format_args!("opening slow client {index}"))?);
@@ -147,20 +147,20 @@ fn attack(port: u16, count: usize, ready: &AtomicBool, stop: &AtomicBool) -> Out
         }
         if flooded.elapsed() >= FLOOD_EVERY {
             flooded = Instant::now();
-            deaf.say(0, &text);
+            non_reading.send(0, &text);
         }
-        deaf.turn(Duration::from_millis(2), &mut |_, _, _| {})?;
+        non_reading.turn(Duration::from_millis(2), &mut |_, _, _| {})?;
     }
-    (1..=DEAF).try_for_each(|index| deaf.listen_again(index))?;
-    deaf.run(Instant::now() + HEARING, &mut |_, _, _| {})?;
+    (1..=NON_READING).try_for_each(|index| non_reading.read_again(index))?;
+    non_reading.run(Instant::now() + LAST_READS, &mut |_, _, _| {})?;
     let gone = slow.iter().filter(|socket| socket.is_none()).count();
     Ok(format!(
-        "{gone} of {count} slow clients were cut off ({refused} bytes refused); {} of {DEAF} deaf lines ({})",
-        deaf.ended, deaf.last_end
+        "{gone} of {count} slow clients were cut off ({refused} bytes refused); {} of {NON_READING} lines that did not read ({})",
+        non_reading.ended, non_reading.last_end
     ))
 }
 
-/// A client that has begun to say what it wants.
+/// A client that has sent the beginning of a request.
 fn dial(port: u16, index: usize) -> std::io::Result<Option<TcpStream>> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     let source = Ipv4Addr::new(127, 0, 2, 1 + (index % 200) as u8);
@@ -172,7 +172,7 @@ fn dial(port: u16, index: usize) -> std::io::Result<Option<TcpStream>> {
     Ok(Some(stream))
 }
 
-/// One byte more; false when nobody wants it.
+/// Sends one more byte. Returns false if the host has closed the connection.
 fn dribble(client: &mut Option<TcpStream>) -> bool {
     let Some(socket) = client else { return false };
     match socket.write(b"x") {
@@ -186,10 +186,10 @@ fn dribble(client: &mut Option<TcpStream>) -> bool {
 }
 
 /// R6.
-pub fn run_away(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
-    let Some(liveline) = workshop.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
-    let rounds = workshop.plan.rounds.min(3);
-    let duration = workshop.plan.duration.max(Duration::from_secs(3));
+pub fn run_away(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
+    let Some(liveline) = setup.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
+    let rounds = setup.plan.rounds.min(3);
+    let duration = setup.plan.duration.max(Duration::from_secs(3));
     let mut metrics = Vec::new();
     for (title, path) in [("an endless loop", "/spin"), ("a heap bomb", "/bomb")] {
         println!("hostile: {title} in a handler");
@@ -227,12 +227,12 @@ pub fn run_away(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     Ok(metrics)
 }
 
-/// How long a handler that runs away took until it was answered for.
+/// How long it took until a request was answered whose handler never yields.
 fn ended(port: u16, path: &str) -> Outcome<Duration> {
     let start = Instant::now();
     let answer = Connection::open(port).and_then(|mut connection| connection.get_path(path));
     match answer.while_doing(path)?.status {
         500 => Ok(start.elapsed()),
-        other => fail(format!("{path} is answered with {other} where 500 is wanted")),
+        other => fail(format!("{path} is answered with {other} instead of 500")),
     }
 }

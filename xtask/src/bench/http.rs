@@ -5,19 +5,19 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
-use super::contestants::{BUN, Contestant, DENO, FLOOR, LIVELINE, NODE, UWS};
 use super::cores::OnLoaderCore;
-use super::load::{Crowd, Dialect, Happening, Mouth, Way};
+use super::load::{ClientEvent, LoadGenerator, Protocol, Sender, Transport};
 use super::metric::{Against, Bar, Better, Metric, Series};
+use super::peers::{BASELINE, BUN, DENO, LIVELINE, NODE, Peer, UWS};
 use super::rounds::interleaved;
 use super::server::Server;
+use super::setup::BenchSetup;
 use super::stats::{percentile, spread};
-use super::workshop::Workshop;
 use super::wrk::{Request, Wrk};
 use super::{BODY, ROUTE};
 use crate::failure::{Outcome, While, fail};
 
-/// Connections of the loader at half of the maximum.
+/// Connections of the load generator at half of the maximum.
 const CONNECTIONS: usize = 64;
 const DRAIN: Duration = Duration::from_secs(10);
 /// The longest wait between two looks at the clock.
@@ -25,22 +25,21 @@ const BREATH: Duration = Duration::from_millis(20);
 /// No more rounds than these for the other kinds of requests.
 const FEWER: usize = 3;
 
-pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+pub fn measure(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     let wrk = Wrk::find()?;
-    let mut contestants = Vec::new();
-    for contestant in workshop.gather(&[FLOOR, LIVELINE, BUN, DENO, UWS, NODE])? {
-        match answers(&contestant) {
-            Ok(()) => contestants.push(contestant),
-            Err(failure) if contestant.is_peer() => println!("{} takes no part: {failure}", contestant.name),
-            Err(failure) => return Err(failure).while_doing(contestant.name),
+    let mut peers = Vec::new();
+    for peer in setup.gather(&[BASELINE, LIVELINE, BUN, DENO, UWS, NODE])? {
+        match answers(&peer) {
+            Ok(()) => peers.push(peer),
+            Err(failure) if peer.is_other() => println!("{} is left out: {failure}", peer.name),
+            Err(failure) => return Err(failure).while_doing(peer.name),
         }
     }
     println!("\nhttp: {ROUTE}, saturated");
     let hello = Request { path: ROUTE, script: None };
     let figures = ["requests per CPU second", "requests/s"];
-    let [thrift, rate] = interleaved(workshop.plan.rounds, &contestants, figures, |contestant| {
-        saturated(workshop, &wrk, contestant, &hello)
-    });
+    let [thrift, rate] =
+        interleaved(setup.plan.rounds, &peers, figures, |peer| saturated(setup, &wrk, peer, &hello));
     let mut metrics = Vec::new();
     let kinds = [(&thrift, "requests per server CPU second"), (&rate, "requests/s")];
     for (series, unit) in kinds {
@@ -57,21 +56,21 @@ pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
         metrics.push(metric(
             "H1",
             "trivial JS route, held against a bare epoll server",
-            Against::One(FLOOR),
+            Against::One(BASELINE),
             0.7,
             0.9,
         ));
         metrics.push(metric("H2", "trivial JS route, held against the best peer", Against::Best, 1.0, 1.25));
     }
-    metrics.push(unpinned(workshop, &wrk, &contestants, &hello)?);
-    metrics.extend(richer(workshop, &wrk)?);
-    metrics.push(half(workshop, &wrk, &contestants, &rate)?);
+    metrics.push(unpinned(setup, &wrk, &peers, &hello)?);
+    metrics.extend(richer(setup, &wrk)?);
+    metrics.push(half(setup, &wrk, &peers, &rate)?);
     Ok(metrics)
 }
 
-/// Nobody wins by answering less.
-pub fn answers(contestant: &Contestant) -> Outcome {
-    let server = Server::start(&contestant.launch, None)?;
+/// Checks that the answer is complete, so that no peer is faster because it sends less.
+pub fn answers(peer: &Peer) -> Outcome {
+    let server = Server::start(&peer.launch, None)?;
     let answer = Connection::open(server.port).and_then(|mut connection| connection.get());
     let answer = answer.while_doing("asking for the route")?;
     let missing =
@@ -79,42 +78,31 @@ pub fn answers(contestant: &Contestant) -> Outcome {
     match missing {
         Some(name) => fail(format!("its answer has no {name} header")),
         None if answer.status != 200 || answer.body != BODY => {
-            fail(format!("it answers {} `{}` where `{BODY}` is wanted", answer.status, answer.body))
+            fail(format!("it answers {} `{}` instead of `{BODY}`", answer.status, answer.body))
         }
         None => Ok(()),
     }
 }
 
 /// A fresh process each time: how it happens to lie in memory is part of the noise to average out.
-fn saturated(
-    workshop: &Workshop<'_>,
-    wrk: &Wrk,
-    contestant: &Contestant,
-    request: &Request,
-) -> Outcome<[f64; 2]> {
-    let server = Server::start_pinned(&contestant.launch)?;
-    if !workshop.plan.warmup.is_zero() {
-        wrk.load(server.port, request, workshop.plan.warmup, true)?;
+fn saturated(setup: &BenchSetup<'_>, wrk: &Wrk, peer: &Peer, request: &Request) -> Outcome<[f64; 2]> {
+    let server = Server::start_pinned(&peer.launch)?;
+    if !setup.plan.warmup.is_zero() {
+        wrk.load(server.port, request, setup.plan.warmup, true)?;
     }
     let before = server.cpu()?;
-    let load = wrk.load(server.port, request, workshop.plan.duration, true)?;
+    let load = wrk.load(server.port, request, setup.plan.duration, true)?;
     let cpu = server.cpu()?.saturating_sub(before);
     Ok([load.requests as f64 / cpu.as_secs_f64(), load.per_second])
 }
 
-/// One round with both cores free for all.
-fn unpinned(
-    workshop: &Workshop<'_>,
-    wrk: &Wrk,
-    contestants: &[Contestant],
-    request: &Request,
-) -> Outcome<Metric> {
+/// One round in which the server may use both cores.
+fn unpinned(setup: &BenchSetup<'_>, wrk: &Wrk, peers: &[Peer], request: &Request) -> Outcome<Metric> {
     let mut series = Vec::new();
-    for contestant in contestants {
-        let server = Server::start(&contestant.launch, None)?;
-        let load =
-            wrk.load(server.port, request, workshop.plan.duration, false).while_doing(contestant.name)?;
-        series.push(Series { name: contestant.name, values: vec![load.per_second] });
+    for peer in peers {
+        let server = Server::start(&peer.launch, None)?;
+        let load = wrk.load(server.port, request, setup.plan.duration, false).while_doing(peer.name)?;
+        series.push(Series { name: peer.name, values: vec![load.per_second] });
     }
     Ok(Metric {
         id: "H2 unpinned",
@@ -129,8 +117,8 @@ fn unpinned(
 }
 
 /// H3: requests that carry more.
-fn richer(workshop: &Workshop<'_>, wrk: &Wrk) -> Outcome<Vec<Metric>> {
-    let contestants = workshop.gather(&[LIVELINE, BUN, DENO, UWS, NODE])?;
+fn richer(setup: &BenchSetup<'_>, wrk: &Wrk) -> Outcome<Vec<Metric>> {
+    let peers = setup.gather(&[LIVELINE, BUN, DENO, UWS, NODE])?;
     let kinds = [
         ("JSON of 1 KB", "/json", None),
         ("parameters of path and query", "/params/books/17?page=2&sort=title", None),
@@ -140,11 +128,11 @@ fn richer(workshop: &Workshop<'_>, wrk: &Wrk) -> Outcome<Vec<Metric>> {
     let mut metrics = Vec::new();
     for (title, path, script) in kinds {
         println!("\nhttp: {title}");
-        let request = Request { path, script: script.map(|script| workshop.script(script)) };
+        let request = Request { path, script: script.map(|script| setup.script(script)) };
         let figures = ["requests per CPU second"];
-        let rounds = workshop.plan.rounds.min(FEWER);
-        let [series] = interleaved(rounds, &contestants, figures, |contestant| {
-            saturated(workshop, wrk, contestant, &request).map(|[thrift, _]| [thrift])
+        let rounds = setup.plan.rounds.min(FEWER);
+        let [series] = interleaved(rounds, &peers, figures, |peer| {
+            saturated(setup, wrk, peer, &request).map(|[thrift, _]| [thrift])
         });
         metrics.push(Metric {
             id: "H3",
@@ -161,16 +149,16 @@ fn richer(workshop: &Workshop<'_>, wrk: &Wrk) -> Outcome<Vec<Metric>> {
 }
 
 /// H4: latency at half of each one's own maximum.
-fn half(workshop: &Workshop<'_>, wrk: &Wrk, contestants: &[Contestant], rates: &[Series]) -> Outcome<Metric> {
+fn half(setup: &BenchSetup<'_>, wrk: &Wrk, peers: &[Peer], rates: &[Series]) -> Outcome<Metric> {
     println!("\nhttp: {ROUTE} at half of each one's own maximum");
     let hello = Request { path: ROUTE, script: None };
     let figures = ["us p99", "us p50", "us p99.9"];
-    let [p99, p50, p999] = interleaved(workshop.plan.rounds, contestants, figures, |contestant| {
-        let own = rates.iter().find(|series| series.name == contestant.name);
+    let [p99, p50, p999] = interleaved(setup.plan.rounds, peers, figures, |peer| {
+        let own = rates.iter().find(|series| series.name == peer.name);
         let Some(most) = own.and_then(|series| spread(&series.values)) else { return fail("it has no rate") };
-        let server = Server::start_pinned(&contestant.launch)?;
-        wrk.load(server.port, &hello, workshop.plan.warmup, true)?;
-        let latencies = at_rate(&server, most.median / 2.0, CONNECTIONS, workshop.plan.duration)?;
+        let server = Server::start_pinned(&peer.launch)?;
+        wrk.load(server.port, &hello, setup.plan.warmup, true)?;
+        let latencies = at_rate(&server, most.median / 2.0, CONNECTIONS, setup.plan.duration)?;
         let at = |share| percentile(&latencies, share).unwrap_or(f64::NAN);
         Ok([at(0.99), at(0.5), at(0.999)])
     });
@@ -186,12 +174,12 @@ fn half(workshop: &Workshop<'_>, wrk: &Wrk, contestants: &[Contestant], rates: &
         ours: LIVELINE,
         notes: others.collect(),
         series: p99,
-        bar: Some(Bar { against: Against::One(FLOOR), gate: 3.0, goal: 1.5 }),
+        bar: Some(Bar { against: Against::One(BASELINE), gate: 3.0, goal: 1.5 }),
     })
 }
 
-/// Asks for the route on a schedule that waits for nobody; latencies count from when a request was due, in
-/// us.
+/// Requests the route on a fixed schedule. Latencies, in microseconds, count from the time at which the schedule
+/// asks for a request.
 pub fn at_rate(
     server: &Server,
     per_second: f64,
@@ -199,15 +187,15 @@ pub fn at_rate(
     duration: Duration,
 ) -> Outcome<Vec<f64>> {
     let _core = OnLoaderCore::enter();
-    let mut crowd = Crowd::new(server.port)?;
-    let way = Rc::new(Way::new(Dialect::Http, ROUTE, ""));
-    let mut free = (0..connections).map(|_| crowd.begin(&way)).collect::<Outcome<Vec<_>>>()?;
+    let mut generator = LoadGenerator::new(server.port)?;
+    let transport = Rc::new(Transport::new(Protocol::Http, ROUTE, ""));
+    let mut free = (0..connections).map(|_| generator.begin(&transport)).collect::<Outcome<Vec<_>>>()?;
     let mut asked: Vec<Option<Instant>> = vec![None; connections];
     let mut waiting: VecDeque<Instant> = VecDeque::new();
     let (mut planned, mut latencies) = (0, Vec::new());
     let (start, interval) = (Instant::now(), Duration::from_secs_f64(1.0 / per_second));
     let (mut due, end) = (start, start + duration);
-    // What was due is answered, too, however late.
+    // Requests that are late are still answered.
     while Instant::now() < end || (latencies.len() < planned && Instant::now() < end + DRAIN) {
         while due <= Instant::now() && due < end {
             waiting.push_back(due);
@@ -217,20 +205,20 @@ pub fn at_rate(
         while let (Some(_), false) = (waiting.front(), free.is_empty()) {
             let Some((index, moment)) = free.pop().zip(waiting.pop_front()) else { break };
             asked[index] = Some(moment);
-            crowd.say(index, "");
+            generator.send(index, "");
         }
         let pause = if due < end { due } else { end + DRAIN };
         let patience = pause.saturating_duration_since(Instant::now()).min(BREATH);
-        crowd.turn(patience, &mut |index: usize, happening: Happening<'_>, _: &mut Mouth<'_>| {
-            if let (Happening::Message(_), Some(moment)) = (happening, asked[index].take()) {
+        generator.turn(patience, &mut |index: usize, event: ClientEvent<'_>, _: &mut Sender<'_>| {
+            if let (ClientEvent::Message(_), Some(moment)) = (event, asked[index].take()) {
                 latencies.push(moment.elapsed().as_secs_f64() * 1e6);
                 free.push(index);
             }
         })?;
     }
-    match crowd.ended {
+    match generator.ended {
         0 if latencies.len() == planned => Ok(latencies),
         0 => fail(format!("{} of {planned} requests were not answered", planned - latencies.len())),
-        ended => fail(format!("{ended} connections ended: {}", crowd.last_end)),
+        ended => fail(format!("{ended} connections ended: {}", generator.last_end)),
     }
 }

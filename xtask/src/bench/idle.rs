@@ -1,19 +1,18 @@
-//! M1, M2, M3: what it costs to hold connections on which nothing happens.
+//! M1, M2, M3: memory and CPU time of connections on which nothing happens.
 //!
-//! Memory is a slope over several counts of connections in one process, so that what the process needs anyway
-//! does not count. Before each reading nothing happens for a while, and peers that can be told to collect
-//! their garbage do so.
+//! Memory is the slope over several numbers of connections to one process, so that the memory of an empty process
+//! does not count. Before each reading nothing happens for `QUIET`, and peers that serve `/gc` collect their garbage.
 
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
-use super::contestants::{BUN, Contestant, LIVELINE, NUMBERED, RAW, UWS, WS};
 use super::cores::{self, OnLoaderCore};
-use super::load::{Crowd, Happening, Way};
+use super::load::{ClientEvent, LoadGenerator, Transport};
 use super::metric::{Against, Bar, Better, Metric, Series};
+use super::peers::{BUN, LIVELINE, NUMBERED, Peer, RAW, UWS, WS};
 use super::server::{Memory, Server};
+use super::setup::BenchSetup;
 use super::stats::line;
-use super::workshop::Workshop;
 use crate::failure::{Outcome, While, fail};
 
 const STEPS: [usize; 5] = [1000, 2000, 5000, 10_000, 15_000];
@@ -21,43 +20,51 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Long enough for two pings every 25 seconds.
 const HOLD: Duration = Duration::from_secs(50);
 
-/// What a contestant's memory did while connections were added.
+/// The memory of a peer at several numbers of connections.
 pub struct Growth {
     pub name: &'static str,
     readings: Vec<(usize, Memory)>,
 }
 
-pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+pub fn measure(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     let (mut growths, mut held) = (Vec::new(), None);
-    for contestant in workshop.gather(&[LIVELINE, NUMBERED, RAW, WS, BUN, UWS])? {
-        let server = Server::start_pinned(&contestant.launch)?;
-        let mut crowd = Crowd::new(server.port)?;
-        println!("\nidle: {}", contestant.name);
-        match grow(&contestant, &contestant.idle(), &server, &mut crowd) {
+    for peer in setup.gather(&[LIVELINE, NUMBERED, RAW, WS, BUN, UWS])? {
+        let server = Server::start_pinned(&peer.launch)?;
+        let mut generator = LoadGenerator::new(server.port)?;
+        println!("\nidle: {}", peer.name);
+        match grow(&peer, &peer.idle(), &server, &mut generator) {
             Ok(growth) => growths.push(growth),
             Err(failure) => {
-                println!("  {}: out: {failure}", contestant.name);
+                println!("  {} is left out: {failure}", peer.name);
                 continue;
             }
         }
-        if contestant.name == LIVELINE {
-            held = Some(hold(&server, &mut crowd)?);
+        if peer.name == LIVELINE {
+            held = Some(hold(&server, &mut generator)?);
         }
     }
     Ok([sockets(&growths), lines(&growths)].into_iter().chain(held).collect())
 }
 
 /// Adds connections and reads the memory after each step.
-pub fn grow(contestant: &Contestant, way: &Way, server: &Server, crowd: &mut Crowd) -> Outcome<Growth> {
+pub fn grow(
+    peer: &Peer,
+    transport: &Transport,
+    server: &Server,
+    generator: &mut LoadGenerator,
+) -> Outcome<Growth> {
     let _core = OnLoaderCore::enter();
     let mut readings = Vec::new();
     for step in STEPS.into_iter().filter(|step| *step <= cores::most_connections()) {
-        crowd.grow(step, way)?;
-        crowd.run(Instant::now() + QUIET, &mut |_, _, _| {})?;
-        if crowd.ended > 0 {
-            return fail(format!("{} of {step} idle connections ended: {}", crowd.ended, crowd.last_end));
+        generator.grow(step, transport)?;
+        generator.run(Instant::now() + QUIET, &mut |_, _, _| {})?;
+        if generator.ended > 0 {
+            return fail(format!(
+                "{} of {step} idle connections ended: {}",
+                generator.ended, generator.last_end
+            ));
         }
-        if contestant.collects() {
+        if peer.collects() {
             let collected =
                 Connection::open(server.port).and_then(|mut connection| connection.get_path("/gc"));
             collected.while_doing("asking for a collection")?;
@@ -66,11 +73,11 @@ pub fn grow(contestant: &Contestant, way: &Way, server: &Server, crowd: &mut Cro
         println!("  {step:>6} connections: RSS {:.1} MB", memory.resident / 1e6);
         readings.push((step, memory));
     }
-    Ok(Growth { name: contestant.name, readings })
+    Ok(Growth { name: peer.name, readings })
 }
 
 impl Growth {
-    /// Bytes for each connection, and what the process needs anyway.
+    /// Bytes for each connection, and bytes of the process without connections.
     pub fn resident(&self) -> Option<(f64, f64)> {
         self.fitted(|memory| memory.resident)
     }
@@ -128,31 +135,30 @@ fn lines(growths: &[Growth]) -> Metric {
     }
 }
 
-fn hold(server: &Server, crowd: &mut Crowd) -> Outcome<Metric> {
+fn hold(server: &Server, generator: &mut LoadGenerator) -> Outcome<Metric> {
     let _core = OnLoaderCore::enter();
-    println!("  holding {} lines for {HOLD:?}", crowd.len());
+    println!("  holding {} lines for {HOLD:?}", generator.len());
     let mut heard = 0;
     let (start, before) = (Instant::now(), server.cpu()?);
-    crowd.run(start + HOLD, &mut |_, happening, _| {
-        heard += u32::from(matches!(happening, Happening::Message(_)))
-    })?;
-    if crowd.ended > 0 {
-        return fail(format!("{} idle lines ended: {}", crowd.ended, crowd.last_end));
+    generator
+        .run(start + HOLD, &mut |_, event, _| heard += u32::from(matches!(event, ClientEvent::Message(_))))?;
+    if generator.ended > 0 {
+        return fail(format!("{} idle lines ended: {}", generator.ended, generator.last_end));
     }
     let (cpu, held) = (server.cpu()?.saturating_sub(before).as_secs_f64(), start.elapsed().as_secs_f64());
-    let micros = cpu * 1e6 / held / crowd.len() as f64;
+    let micros = cpu * 1e6 / held / generator.len() as f64;
     Ok(Metric {
         id: "M3",
-        title: format!("CPU to hold {} idle lines", crowd.len()),
+        title: format!("CPU to hold {} idle lines", generator.len()),
         unit: "us of CPU per line and second",
         better: Better::Less,
         ours: LIVELINE,
         series: vec![Series { name: LIVELINE, values: vec![micros] }],
-        bar: Some(Bar { against: Against::Absolute, gate: 0.01 * 1e6 / crowd.len() as f64, goal: 0.5 }),
+        bar: Some(Bar { against: Against::Absolute, gate: 0.01 * 1e6 / generator.len() as f64, goal: 0.5 }),
         notes: vec![format!(
             "{:.2} % of a core over {held:.0} s; {} control frames and {heard} messages came",
             cpu / held * 100.0,
-            crowd.pings
+            generator.pings
         )],
     })
 }

@@ -23,7 +23,7 @@ pub enum Better {
     Less,
 }
 
-/// One contestant's values, one for each round.
+/// One peer's values, one for each round.
 #[derive(Clone, Debug)]
 pub struct Series {
     pub name: &'static str,
@@ -39,9 +39,9 @@ pub struct Bar {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Against {
-    /// The ratio to one contestant.
+    /// The ratio to one peer.
     One(&'static str),
-    /// The ratio to whichever other series has the best median, except the floor.
+    /// The ratio to whichever other series has the best median, except the baseline.
     Best,
     /// Our value as it is.
     Absolute,
@@ -63,9 +63,10 @@ impl Metric {
             Against::One(name) => self.series(name),
             Against::Absolute => None,
             Against::Best => {
-                let others = self.series.iter().filter(|one| {
-                    one.name != super::contestants::FLOOR && !super::contestants::is_ours(one.name)
-                });
+                let others = self
+                    .series
+                    .iter()
+                    .filter(|one| one.name != super::peers::BASELINE && !super::peers::is_ours(one.name));
                 let median = |one: &Series| spread(&one.values).map_or(f64::NAN, |spread| spread.median);
                 let measured = others.filter(|one| !one.values.is_empty());
                 match self.better {
@@ -105,7 +106,7 @@ mod tests {
             better,
             ours: "liveline",
             series: vec![
-                series("floor", &[900.0, 900.0]),
+                series("baseline", &[900.0, 900.0]),
                 series("liveline", &[100.0, 50.0]),
                 series("bun", &[50.0, 25.0]),
                 series("deno", &[40.0, 20.0]),
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn verdict_best_peer_leaves_out_the_floor_and_the_absent() {
+    fn verdict_best_peer_leaves_out_the_baseline_and_the_absent() {
         let more = metric(Better::More, Against::Best);
         assert_eq!(more.rival().map(|one| one.name), Some("bun"));
         assert_eq!(more.verdict().map(|spread| spread.median), Some(2.0));

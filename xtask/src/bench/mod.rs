@@ -1,53 +1,53 @@
-//! `cargo xtask bench`: liveline against its peers, and against a floor.
+//! `cargo xtask bench`: liveline against its peers, and against a baseline.
 //!
 //! | module | owns |
 //! |---|---|
 //! | `plan` | the arguments: which groups of metrics, how many rounds |
-//! | `contestants`, `workshop`, `nchan` | who takes part; how each is installed, started and spoken to |
-//! | `server`, `cores` | one running server, its CPU time and memory; who runs on which core |
-//! | `load` | our own loader: live lines, WebSockets, events, requests |
+//! | `peers`, `setup`, `nchan` | the programs that are compared: how each is installed, started and connected to |
+//! | `server`, `cores` | one running server, its CPU time and memory; which process runs on which core |
+//! | `load` | the load generator: live lines, WebSockets, events, requests |
 //! | `start` | C1 C2 C3: cold start, a new isolate, reload |
 //! | `http`, `wrk`, `client` | H1 H2 H3 H4: rates and latencies of requests |
-//! | `echo` | W1: messages that JavaScript says back |
-//! | `fanout` | W3 W4 W5: one speaks, many hear |
+//! | `echo` | W1: messages that JavaScript sends back |
+//! | `fanout` | W3 W4 W5: one sender, many receivers |
 //! | `events` | S1: the same as server-sent events |
-//! | `connect` | L1 L2: how soon a line speaks |
-//! | `hostile` | R5 R6: what the healthy notice of the others |
+//! | `connect` | L1 L2: how soon a line has its first message |
+//! | `hostile` | R5 R6: delays of ordinary clients beside hostile ones |
 //! | `resident`, `idle` | H5; M1 M2 M3: memory |
-//! | `rounds` | everyone once, and again |
-//! | `metric`, `stats`, `report` | values and what they are held against; medians of ratios; tables |
+//! | `rounds` | interleaved rounds: each peer once in every round |
+//! | `metric`, `stats`, `report` | values and their limits; medians of ratios; tables |
 //! | `chart` | the same as pictures |
-//! | `smoke` | a run that checks, and measures nothing |
-//! | `floor` | the bare epoll server |
+//! | `smoke` | a run that checks the load generator and measures nothing |
+//! | `baseline` | the bare epoll server |
 //!
-//! A figure is the median of per-round ratios: neighbours in one round share the machine's mood, and absolute
-//! rates on a shared machine say little. The first figure is what the server's CPU time buys, which a loader
-//! cannot limit.
+//! A figure is the median of the ratios of each round, because the load of the machine changes from round to round
+//! and absolute rates on a shared machine mean little. The first figure is per CPU second of the server, which the
+//! load generator cannot limit.
 
+mod baseline;
 mod chart;
 mod client;
 mod connect;
-mod contestants;
 pub mod cores;
 mod echo;
 mod events;
 mod fanout;
-mod floor;
 mod hostile;
 mod http;
 mod idle;
 pub mod load;
 mod metric;
 mod nchan;
+mod peers;
 mod plan;
 mod report;
 mod resident;
 mod rounds;
 pub mod server;
+mod setup;
 mod smoke;
 mod start;
 mod stats;
-mod workshop;
 mod wrk;
 
 use std::fs;
@@ -57,12 +57,12 @@ use std::process::Command;
 
 use crate::checkout::Checkout;
 use crate::failure::{Outcome, While, fail};
-use contestants::LIVELINE;
 use metric::Metric;
+use peers::LIVELINE;
 use plan::Plan;
-use workshop::Workshop;
+use setup::BenchSetup;
 
-/// What every contestant serves: the handler reads the path and one header, and answers with both.
+/// What every peer serves: the handler reads the path and one header, and answers with both.
 const ROUTE: &str = "/hello";
 const HEADER: (&str, &str) = ("x-name", "bench");
 /// The scripts start with generation 0; the reload benchmark counts it up.
@@ -72,21 +72,21 @@ const BODY: &str = "0 /hello bench";
 pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let plan = Plan::parse(checkout, arguments)?;
     if cfg!(debug_assertions) && !plan.smoke {
-        let optimised = contestants::build_optimised(checkout)?;
+        let optimised = peers::build_optimised(checkout)?;
         return Err(Command::new(optimised).arg("bench").args(arguments).exec())
             .while_doing("starting the bench");
     }
     cores::raise_file_limit()?;
-    let workshop = Workshop::open(checkout, &plan)?;
+    let setup = BenchSetup::open(checkout, &plan)?;
     if plan.smoke {
-        return smoke::run(&workshop);
+        return smoke::run(&setup);
     }
     println!("machine: {}", report::machine());
     let (mut metrics, mut failed) = (Vec::new(), Vec::new());
     for (group, part) in
         plan.groups.iter().flat_map(|group| parts(group).iter().map(move |part| (group, part)))
     {
-        match part(&workshop) {
+        match part(&setup) {
             Ok(measured) => {
                 measured.iter().for_each(report::print);
                 metrics.extend(measured);
@@ -102,7 +102,7 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
             metrics.iter().filter(|metric| metric.ours == LIVELINE && metric.series(LIVELINE).is_none());
         failed.extend(lost.map(|metric| metric.id));
     }
-    let versions = workshop.versions();
+    let versions = setup.versions();
     let shown = versions.iter().map(|(name, version)| format!("{name} {version}"));
     println!("\nversions: {}", shown.collect::<Vec<_>>().join(", "));
     if let Some(file) = &plan.json {
@@ -130,9 +130,9 @@ fn draw(metrics: &[Metric], folder: &Path) -> Outcome {
     Ok(())
 }
 
-type Part = fn(&Workshop<'_>) -> Outcome<Vec<Metric>>;
+type Part = fn(&BenchSetup<'_>) -> Outcome<Vec<Metric>>;
 
-/// What a group measures; each part stands for itself.
+/// The measurements of a group, which are independent of each other.
 fn parts(group: &str) -> &'static [Part] {
     match group {
         "start" => &[start::cold_starts, start::after_a_stop, start::reloads],
@@ -148,12 +148,12 @@ fn parts(group: &str) -> &'static [Part] {
     }
 }
 
-/// Runs the floor until it is killed.
-pub fn floor_server(arguments: &[&str]) -> Outcome {
+/// Runs the baseline until it is killed.
+pub fn baseline_server(arguments: &[&str]) -> Outcome {
     let port = match arguments {
         [] => 0,
         ["--port", port] => port.parse().while_doing(format_args!("--port {port}"))?,
-        _ => return fail("bench floor-server takes only --port N"),
+        _ => return fail("bench baseline-server takes only --port N"),
     };
-    floor::serve(port).while_doing("the floor server")
+    baseline::serve(port).while_doing("the baseline server")
 }

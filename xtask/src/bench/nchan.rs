@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::contestants::NCHAN;
+use super::peers::NCHAN;
 use super::server::{Launch, Ready};
-use super::workshop::Workshop;
+use super::setup::BenchSetup;
 use crate::checkout::complete;
 use crate::failure::{Outcome, While, fail};
 use crate::machine::find_program;
@@ -17,8 +17,8 @@ const MODULE: &str = "usr/lib/nginx/modules/ngx_nchan_module.so";
 const MODULE_PACKAGE: &str = "libnginx-mod-nchan";
 
 /// Its version, and how it is started.
-pub fn prepare(workshop: &Workshop<'_>) -> Outcome<(String, Launch)> {
-    let folder = workshop.folder.join(NCHAN);
+pub fn prepare(setup: &BenchSetup<'_>) -> Outcome<(String, Launch)> {
+    let folder = setup.folder.join(NCHAN);
     fs::create_dir_all(&folder).while_doing(format_args!("creating {}", folder.display()))?;
     let root = folder.join("root");
     if !root.join(MODULE).is_file() {
@@ -27,7 +27,7 @@ pub fn prepare(workshop: &Workshop<'_>) -> Outcome<(String, Launch)> {
     // nginx cannot pick a port by itself.
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
     let port = port.while_doing("looking for a free port")?.port();
-    let template = workshop.script("nchan.conf");
+    let template = setup.script("nchan.conf");
     let template = fs::read_to_string(&template).while_doing(format_args!("reading {template}"))?;
     let module = root.join(MODULE).display().to_string();
     let config = template.replace("MODULE", &module).replace("PORT", &port.to_string());
@@ -36,7 +36,7 @@ pub fn prepare(workshop: &Workshop<'_>) -> Outcome<(String, Launch)> {
     let [prefix, file, errors] =
         [folder.clone(), file, folder.join("error.log")].map(|path| path.display().to_string());
     let nginx = root.join("usr/sbin/nginx");
-    let mut launch = workshop.launch(NCHAN, nginx, &["-p", &prefix, "-c", &file, "-e", &errors]);
+    let mut launch = setup.launch(NCHAN, nginx, &["-p", &prefix, "-c", &file, "-e", &errors]);
     launch.ready = Ready::Accepts(port);
     Ok((version(&folder), launch))
 }

@@ -15,11 +15,11 @@ pub struct Plan {
     pub rounds: usize,
     pub duration: Duration,
     pub warmup: Duration,
-    /// Names of the contestants; empty means all.
+    /// Names of the peers; empty means all.
     pub only: Vec<String>,
     pub json: Option<PathBuf>,
     pub chart: Option<PathBuf>,
-    /// Tiny counts, our own contestant, and correctness instead of figures.
+    /// Tiny counts, our own peer, and correctness instead of figures.
     pub smoke: bool,
 }
 
@@ -76,7 +76,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Whether a contestant was asked for.
+    /// Whether a peer was asked for.
     pub fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|wanted| wanted == name)
     }

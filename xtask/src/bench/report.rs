@@ -5,8 +5,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::contestants::is_ours;
 use super::metric::{Against, Better, Metric};
+use super::peers::is_ours;
 use super::stats::{Spread, spread};
 
 /// The machine, in one line; where others use it, too, figures are noisy.
@@ -28,7 +28,7 @@ pub fn print(metric: &Metric) {
         Better::Less => "less is better",
     };
     println!("\n{}: {} ({}; {better})\n", metric.id, metric.title, metric.unit);
-    println!("| contestant | median (spread) | {} / it |", metric.ours);
+    println!("| peer | median (spread) | {} / it |", metric.ours);
     println!("|---|---|---|");
     for series in &metric.series {
         let ratio = match series.name == metric.ours {

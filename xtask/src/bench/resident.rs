@@ -3,38 +3,38 @@
 use std::time::Duration;
 
 use super::ROUTE;
-use super::contestants::{BUN, DENO, LIVELINE, NODE};
 use super::metric::{Against, Bar, Better, Metric, Series};
+use super::peers::{BUN, DENO, LIVELINE, NODE};
 use super::server::Server;
-use super::workshop::Workshop;
+use super::setup::BenchSetup;
 use super::wrk::{Request, Wrk};
 use crate::failure::{Outcome, While};
 
 const REQUESTS: u64 = 1_000_000;
 const STRETCH: Duration = Duration::from_secs(4);
 
-pub fn measure(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
+pub fn measure(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     println!("\nresident: after {REQUESTS} requests");
     let wrk = Wrk::find()?;
     let hello = Request { path: ROUTE, script: None };
     let (mut series, mut notes) = (Vec::new(), Vec::new());
-    for contestant in workshop.gather(&[LIVELINE, BUN, DENO, NODE])? {
-        let server = Server::start(&contestant.launch, None)?;
+    for peer in setup.gather(&[LIVELINE, BUN, DENO, NODE])? {
+        let server = Server::start(&peer.launch, None)?;
         server.first_answer()?;
         let first = server.memory()?;
         let mut answered = 0;
         while answered < REQUESTS {
-            answered += wrk.load(server.port, &hello, STRETCH, false).while_doing(contestant.name)?.requests;
+            answered += wrk.load(server.port, &hello, STRETCH, false).while_doing(peer.name)?.requests;
         }
         let memory = server.memory()?;
         let [before, resident, pss] =
             [first.resident, memory.resident, memory.proportional].map(|bytes| bytes / 1e6);
-        println!("  {}: {resident:.1} MB after {answered} requests", contestant.name);
+        println!("  {}: {resident:.1} MB after {answered} requests", peer.name);
         notes.push(format!(
             "{}: {before:.1} MB after the first request, Pss {pss:.1} MB at the end",
-            contestant.name
+            peer.name
         ));
-        series.push(Series { name: contestant.name, values: vec![resident] });
+        series.push(Series { name: peer.name, values: vec![resident] });
     }
     Ok(vec![Metric {
         id: "H5",

@@ -1,43 +1,39 @@
-//! Interleaved rounds: everyone once, and again.
+//! Interleaved rounds: each peer once in every round.
 
 use std::time::{Duration, Instant};
 
-use super::contestants::{Contestant, LIVELINE};
 use super::cores;
 use super::metric::Series;
+use super::peers::{LIVELINE, Peer};
 use super::report::number;
 use super::server::Server;
 use super::stats::spread;
 use crate::failure::Outcome;
 
-/// Takes `N` figures of every contestant in every round. A contestant that fails is out from then on.
+/// Takes `N` figures of every peer in every round. A peer that fails is left out of the later rounds.
 pub fn interleaved<const N: usize>(
     rounds: usize,
-    contestants: &[Contestant],
+    peers: &[Peer],
     figures: [&str; N],
-    sample: impl Fn(&Contestant) -> Outcome<[f64; N]>,
+    sample: impl Fn(&Peer) -> Outcome<[f64; N]>,
 ) -> [Vec<Series>; N] {
-    let blank = || contestants.iter().map(|one| Series { name: one.name, values: Vec::new() }).collect();
+    let blank = || peers.iter().map(|one| Series { name: one.name, values: Vec::new() }).collect();
     let mut all: [Vec<Series>; N] = std::array::from_fn(|_| blank());
-    let mut out = vec![false; contestants.len()];
+    let mut out = vec![false; peers.len()];
     for round in 1..=rounds {
-        for (index, contestant) in contestants.iter().enumerate() {
+        for (index, peer) in peers.iter().enumerate() {
             if out[index] {
                 continue;
             }
-            match sample(contestant) {
+            match sample(peer) {
                 Ok(values) => {
                     let shown =
                         figures.iter().zip(values).map(|(name, value)| format!("{} {name}", number(value)));
-                    println!(
-                        "  round {round}: {:<12} {}",
-                        contestant.name,
-                        shown.collect::<Vec<_>>().join(", ")
-                    );
+                    println!("  round {round}: {:<12} {}", peer.name, shown.collect::<Vec<_>>().join(", "));
                     all.iter_mut().zip(values).for_each(|(series, value)| series[index].values.push(value));
                 }
                 Err(failure) => {
-                    println!("  {}: out: {failure}", contestant.name);
+                    println!("  {} is left out: {failure}", peer.name);
                     all.iter_mut().for_each(|series| series[index].values.clear());
                     out[index] = true;
                 }
@@ -47,10 +43,10 @@ pub fn interleaved<const N: usize>(
     all
 }
 
-/// What a stretch under full load comes to.
-pub const SATURATED: [&str; 3] = ["per CPU second", "per second", "% of a core for the loader"];
+/// The figures of a server under full load.
+pub const SATURATED: [&str; 3] = ["per CPU second", "per second", "% of a core for the load generator"];
 
-/// Runs a load for a while; `run` returns how many operations it has seen in all.
+/// Runs a load for `duration`. `run` returns the number of operations since the beginning.
 pub fn saturated(
     server: &Server,
     duration: Duration,
@@ -64,14 +60,14 @@ pub fn saturated(
     Ok([count / cpu.as_secs_f64(), count / took, own.as_secs_f64() / took * 100.0])
 }
 
-/// Says how busy the loader was: where it had its core full, it was the limit, and not the server.
+/// The load of the generator's own core. At 100 % the generator was the limit, not the server.
 pub fn business(loader: &[Series]) -> Vec<String> {
     let shown =
         loader.iter().filter_map(|one| Some(format!("{} {:.0} %", one.name, spread(&one.values)?.median)));
-    vec![format!("the loader's share of its core: {}", shown.collect::<Vec<_>>().join(", "))]
+    vec![format!("the load generator used of its core: {}", shown.collect::<Vec<_>>().join(", "))]
 }
 
-/// The best of our own ways that was measured.
+/// The first series of liveline if it was measured, else that of live lines.
 pub fn ours(series: &[Series], first: &'static str) -> &'static str {
     match series.iter().find(|one| one.name == first) {
         Some(one) if !one.values.is_empty() => first,

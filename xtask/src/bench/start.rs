@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
-use super::contestants::{BUN, Contestant, DENO, LIVELINE, NODE};
-use super::load::Crowd;
+use super::load::LoadGenerator;
 use super::metric::{Against, Bar, Better, Metric, Series};
+use super::peers::{BUN, DENO, LIVELINE, NODE, Peer};
 use super::server::{Launch, Server};
+use super::setup::BenchSetup;
 use super::stats::percentile;
-use super::workshop::Workshop;
 use crate::failure::{Outcome, While, fail};
 
 const STARTS: usize = 11;
@@ -23,16 +23,16 @@ const LINES: usize = 200;
 const POLL: Duration = Duration::from_micros(500);
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// C1: starts everyone in turn, again and again.
-pub fn cold_starts(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
-    let contestants = workshop.gather(&[LIVELINE, BUN, DENO, NODE])?;
+/// C1: starts each peer in turn, `STARTS` times.
+pub fn cold_starts(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
+    let peers = setup.gather(&[LIVELINE, BUN, DENO, NODE])?;
     println!("\nstart: {STARTS} cold starts each");
-    let blank = |one: &Contestant| Series { name: one.name, values: Vec::new() };
-    let mut series: Vec<Series> = contestants.iter().map(blank).collect();
+    let blank = |one: &Peer| Series { name: one.name, values: Vec::new() };
+    let mut series: Vec<Series> = peers.iter().map(blank).collect();
     for _ in 0..STARTS {
-        for (contestant, series) in contestants.iter().zip(&mut series) {
-            let took = Server::start(&contestant.launch, None).and_then(|server| server.first_answer());
-            series.values.push(took.while_doing(contestant.name)?.as_secs_f64() * 1e3);
+        for (peer, series) in peers.iter().zip(&mut series) {
+            let took = Server::start(&peer.launch, None).and_then(|server| server.first_answer());
+            series.values.push(took.while_doing(peer.name)?.as_secs_f64() * 1e3);
         }
     }
     Ok(vec![Metric {
@@ -47,9 +47,9 @@ pub fn cold_starts(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
     }])
 }
 
-/// C2 as it can be seen from outside: a handler that never yields is stopped, and a new isolate takes over.
-pub fn after_a_stop(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
-    let Some(liveline) = workshop.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
+/// C2, seen from outside: a handler that never yields is stopped, and a new isolate answers.
+pub fn after_a_stop(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
+    let Some(liveline) = setup.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
     println!("start: {STOPS} isolates in place of stopped ones");
     let server = Server::start(&liveline.launch, None)?;
     server.first_answer()?;
@@ -80,21 +80,21 @@ pub fn after_a_stop(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
 }
 
 /// C3: from saving a file to the first answer by the new code, for `liveline dev` and `bun --hot`.
-pub fn reloads(workshop: &Workshop<'_>) -> Outcome<Vec<Metric>> {
-    let contestants = workshop.gather(&[LIVELINE, BUN])?;
+pub fn reloads(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
+    let peers = setup.gather(&[LIVELINE, BUN])?;
     let (mut series, mut notes, mut lost) = (Vec::new(), Vec::new(), None);
-    for contestant in contestants {
-        let Some(subject) = Subject::prepare(workshop, &contestant)? else { continue };
-        println!("start: {SAVES} saves with {}", contestant.name);
-        match subject.reload(&contestant) {
+    for peer in peers {
+        let Some(subject) = Subject::prepare(setup, &peer)? else { continue };
+        println!("start: {SAVES} saves with {}", peer.name);
+        match subject.reload(&peer) {
             Ok((millis, dropped)) => {
                 let at = |share| percentile(&millis, share).unwrap_or(f64::NAN);
-                notes.push(format!("{}: median {:.1} ms", contestant.name, at(0.5)));
-                series.push(Series { name: contestant.name, values: vec![at(0.95)] });
+                notes.push(format!("{}: median {:.1} ms", peer.name, at(0.5)));
+                series.push(Series { name: peer.name, values: vec![at(0.95)] });
                 lost = dropped.or(lost);
             }
-            Err(failure) if contestant.is_peer() => println!("{}: {failure}", contestant.name),
-            Err(failure) => return Err(failure).while_doing(contestant.name),
+            Err(failure) if peer.is_other() => println!("{}: {failure}", peer.name),
+            Err(failure) => return Err(failure).while_doing(peer.name),
         }
     }
     let mut metrics = vec![Metric {
@@ -130,9 +130,9 @@ struct Subject {
 }
 
 impl Subject {
-    /// None for a contestant without hot reload of its own.
-    fn prepare(workshop: &Workshop<'_>, contestant: &Contestant) -> Outcome<Option<Self>> {
-        let (scripts, arguments) = match contestant.name {
+    /// None for a peer without hot reload of its own.
+    fn prepare(setup: &BenchSetup<'_>, peer: &Peer) -> Outcome<Option<Self>> {
+        let (scripts, arguments) = match peer.name {
             LIVELINE => (
                 &["routes/hello/handler.server.js", "routes/idle/handler.server.js"][..],
                 &["dev", "routes", "--host", "127.0.0.1", "--port", "0"][..],
@@ -140,13 +140,12 @@ impl Subject {
             BUN => (&["bun.js"][..], &["--hot", "--no-clear-screen", "bun.js"][..]),
             _ => return Ok(None),
         };
-        let folder = workshop.folder.join("reload").join(contestant.name);
+        let folder = setup.folder.join("reload").join(peer.name);
         for script in scripts {
             let copy = folder.join(script);
             let parent = copy.parent().unwrap_or(&folder);
             fs::create_dir_all(parent).while_doing(format_args!("creating {}", parent.display()))?;
-            fs::copy(workshop.script(script), &copy)
-                .while_doing(format_args!("writing {}", copy.display()))?;
+            fs::copy(setup.script(script), &copy).while_doing(format_args!("writing {}", copy.display()))?;
         }
         let script = folder.join(scripts[0]);
         let source = read(&script)?;
@@ -155,7 +154,7 @@ impl Subject {
             other => other.to_owned(),
         };
         let arguments = arguments.iter().map(in_folder).collect();
-        Ok(Some(Self { launch: Launch { arguments, ..contestant.launch.clone() }, script, source }))
+        Ok(Some(Self { launch: Launch { arguments, ..peer.launch.clone() }, script, source }))
     }
 
     fn save(&self, generation: u32) -> Outcome {
@@ -164,12 +163,12 @@ impl Subject {
     }
 
     /// The times in milliseconds, and how many of our lines were lost meanwhile.
-    fn reload(&self, contestant: &Contestant) -> Outcome<(Vec<f64>, Option<usize>)> {
+    fn reload(&self, peer: &Peer) -> Outcome<(Vec<f64>, Option<usize>)> {
         let server = Server::start(&self.launch, None)?;
         server.first_answer()?;
-        let mut lines = Crowd::new(server.port)?;
-        if !contestant.is_peer() {
-            lines.grow(LINES, &contestant.idle())?;
+        let mut lines = LoadGenerator::new(server.port)?;
+        if !peer.is_other() {
+            lines.grow(LINES, &peer.idle())?;
         }
         let mut connection = None;
         let mut millis = Vec::new();
@@ -190,7 +189,7 @@ impl Subject {
             millis.push(saved.elapsed().as_secs_f64() * 1e3);
         }
         lines.run(Instant::now() + Duration::from_millis(300), &mut |_, _, _| {})?;
-        Ok((millis, (!contestant.is_peer()).then_some(lines.ended)))
+        Ok((millis, (!peer.is_other()).then_some(lines.ended)))
     }
 }
 

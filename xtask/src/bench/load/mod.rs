@@ -2,19 +2,19 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `crowd` | the connections and their events |
-//! | `dialect` | how a connection talks: live lines, WebSockets, Socket.IO, events, requests |
+//! | `generator` | the connections and their events |
+//! | `protocol` | the protocols of a connection: live lines, WebSockets, Socket.IO, events, requests |
 //! | `frames`, `head` | WebSocket frames; heads of HTTP answers |
 //! | `stamp`, `sequence` | numbers in messages, and what they prove |
 
-mod crowd;
-mod dialect;
 mod frames;
+mod generator;
 mod head;
+mod protocol;
 mod sequence;
 mod stamp;
 
-pub use crowd::{Crowd, Happening, Mouth};
-pub use dialect::{Dialect, Way};
+pub use generator::{ClientEvent, LoadGenerator, Sender};
+pub use protocol::{Protocol, Transport};
 pub use sequence::{Faults, Sequence};
 pub use stamp::Stamp;

@@ -1,0 +1,34 @@
+export default(e,t,n,r,i,a,o,s,c,l,u,d,f,p,m,h,g,_,v,y,b,x,S,C,w,T,E,D,O)=>{let k,A=c,j=3e4,M=0;async function N(e,t,n,r){for(t===`refused`&&(M+=j),Date.now()-e>6e4&&(M=0);!n.aborted;){let e=M*(1+Math.random())/2;M=Math.max(M,Math.min(2*M+500,j)),await new Promise(t=>setTimeout(t,e));let t=await fetch(`/app.js`,{method:`HEAD`,cache:`no-store`}).catch(()=>null);if(!n.aborted&&t?.ok)return await r().then(()=>A(`reloaded`),()=>{})}}let P=a,F=new Set([301,302,303,307,308]),I=0;document.addEventListener(`liveline:state`,()=>I=0);async function L(e,t){if(!F.has(e.status))return;let n=e.headers.get(`location`);if(I+=1,I>20)throw Error(`More than 20 redirects; the last was to ${n}`);await t(P(n,location.href))}let R=D,z=_,B=`liveline-status`,V={late:`The server takes longer than usual.`,resuming:`The connection was lost. Trying again…`,lost:`The connection was lost. What you see may be out of date.`,network:`You are offline.`,request:`The server could not be reached. Nothing was sent or changed.`,handler:`Something went wrong. What you see is not updated any more.`},H=[`online`,`late`,`resuming`,`lost`],U={state:`online`,cause:null};function W(e){let t={line:U,network:U,answer:U,request:U},n=U,r,i=(e,i,a=e)=>{t[e]=i===`online`?U:{state:i,cause:a};let o=Object.values(t).reduce((e,t)=>H.indexOf(t.state)>H.indexOf(e.state)?t:e);if(o.state===n.state&&o.cause===n.cause)return;let s={...o,previous:n.state,offline:!navigator.onLine,error:o===U?void 0:r};n=o;let c=new CustomEvent(`liveline:status`,{detail:s,bubbles:!0,cancelable:!0});q(document.dispatchEvent(c)?o:U)};document.addEventListener(`liveline:line`,({detail:e})=>{r=void 0,e.state===`late`?i(`line`,`late`,`heartbeat`):e.state===`away`?i(`line`,`resuming`):i(`line`,e.state===`lost`?`lost`:`online`)}),addEventListener(`liveline:error`,e=>{if(e.defaultPrevented||e.detail.status>0)return;r=e.detail.error;let t=G(r)?navigator.onLine?`request`:`network`:`handler`;r instanceof R?i(`line`,`lost`,r.code===1006?`line`:`handler`):i(`request`,`lost`,t)});let a,o=()=>{if(clearTimeout(a),e.navigator.requesting===null)return i(`answer`,`online`);a=setTimeout(()=>i(`answer`,`late`),3e3)};z.observe(e.navigator,`requesting`,o),document.addEventListener(`liveline:state`,()=>i(`request`,`online`)),addEventListener(`offline`,()=>i(`network`,`resuming`)),addEventListener(`online`,()=>{i(`network`,`online`),i(`request`,`online`)}),navigator.onLine||i(`network`,`resuming`),o()}function G(e){return e instanceof TypeError&&/fetch|network|load failed/i.test(e.message)}let K;function q(e){if(clearTimeout(K),document.documentElement.getAttribute(`data-${B}`)===`off`)return;customElements.get(B)===void 0&&customElements.define(B,J);let t=()=>{let t=[...document.querySelectorAll(B)];t.length===0&&e.state!==`online`&&(t=[document.createElement(B)],document.body.append(t[0]));for(let n of t)n.setAttribute(`state`,e.state),e.cause===null?n.removeAttribute(`cause`):n.setAttribute(`cause`,e.cause)};e.state===`resuming`?K=setTimeout(t,1e3):t()}var J=class extends HTMLElement{static observedAttributes=[`state`,`cause`];#e;#t;constructor(){super();let e=this.attachShadow({mode:`open`}),t=new CSSStyleSheet;t.replaceSync(`
+  :host {
+    color-scheme: light dark;
+    position: fixed; inset: auto 0 0; z-index: 2147483000;
+    display: flex; justify-content: center;
+    padding: 0 0.75rem max(0.75rem, env(safe-area-inset-bottom));
+    pointer-events: none;
+    font: var(--liveline-status-font, 0.9375rem/1.4 system-ui, sans-serif);
+  }
+  :host(:not([state])), :host([state="online"]), :host([hidden]) { display: none; }
+  [part="notice"] {
+    box-sizing: border-box; max-width: 36rem;
+    display: flex; align-items: center; gap: 0.75rem;
+    padding: 0.625rem 0.5rem 0.625rem 1rem;
+    color: var(--liveline-status-color, light-dark(#1c1b1a, #f3f1ee));
+    background: var(--liveline-status-background, light-dark(#fff, #2a2927));
+    border: 1px solid var(--liveline-status-border, light-dark(#d9d5cf, #4a4743));
+    border-inline-start: 4px solid var(--liveline-status-accent, light-dark(#b7791f, #e0a94a));
+    border-radius: var(--liveline-status-radius, 0.5rem);
+    box-shadow: 0 0.25rem 1.25rem rgb(0 0 0 / 0.18);
+    pointer-events: auto;
+  }
+  :host([state="lost"]) [part="notice"] {
+    border-inline-start-color: var(--liveline-status-accent, light-dark(#b3261e, #f2766b));
+  }
+  [part="text"] { flex: 1; min-width: 0; }
+  button {
+    font: inherit; font-weight: 600; color: inherit; background: none; cursor: pointer;
+    padding: 0.25rem 0.625rem; border: 1px solid currentColor; border-radius: 0.375rem;
+  }
+  button[part="close"] { border-color: transparent; padding-inline: 0.5rem; }
+  button:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
+  [hidden] { display: none !important; }
+`),e.adoptedStyleSheets=[t],this.#e=Y(`span`,`text`),this.#t=Y(`button`,`action`),this.#t.textContent=`Reload`,this.#t.onclick=()=>location.reload();let n=Y(`button`,`close`);n.textContent=`×`,n.setAttribute(`aria-label`,`Close`),n.onclick=()=>this.setAttribute(`state`,`online`);let r=Y(`div`,`notice`);r.setAttribute(`role`,`status`),r.append(this.#e,this.#t,n);let i=document.createElement(`slot`);i.append(r),e.append(i)}attributeChangedCallback(){let e=this.getAttribute(`state`);this.#e.textContent=this.getAttribute(e)??V[this.getAttribute(`cause`)]??V[e]??``,this.#t.hidden=e!==`lost`}};function Y(e,t){let n=document.createElement(e);return n.setAttribute(`part`,t),e===`button`&&(n.type=`button`),n}let X=`/.liveline/worker.js`;function Z(e,t){W(e),Q(t)}async function Q(e){let t=globalThis.navigator.serviceWorker;if(t!==void 0)try{if(e){await t.register(X,{type:`module`,scope:`/`});return}let n=await t.getRegistration(`/`),r=n?.active?.scriptURL??``;new URL(r||`/`,location.href).pathname===X&&await n.unregister()}catch(e){console.warn(`The service worker was not registered:`,e)}}return k={mend:N,redirect:L,goOn:Z},k}

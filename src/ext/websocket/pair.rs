@@ -1,0 +1,78 @@
+//! WebSockets that handlers serve. Half of `runtime-js/websocket/pair.js`.
+
+use bytes::Bytes;
+use deno_core::{OpState, op2};
+use hyper::StatusCode;
+use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
+
+use crate::ext::OpError;
+use crate::ext::answer::{give, head};
+use crate::ext::exchange::ExchangeState;
+use crate::http::{Answer, Audience, lists};
+use liveline_proto::Frame;
+use liveline_proto::{Close, CloseCode, Input, LineId, Priority, QueuedFrame};
+
+/// The answer is a WebSocket, which this line carries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SocketLine(pub LineId);
+
+/// Answers with a WebSocket, or with 426 where the request asks for none. Says whether there is one.
+#[op2(fast)]
+pub(crate) fn op_answer_socket(
+    state: &mut OpState,
+    id: f64,
+    #[string] headers: &str,
+) -> Result<bool, OpError> {
+    let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
+    answer.headers.remove(CONTENT_LENGTH);
+    let slot = state.exchange(id).slot()?;
+    if slot.client != Audience::Socket {
+        give(state, id, Answer::needs_websocket(), true)?;
+        return Ok(false);
+    }
+    if let Some(protocol) = answer.headers.get(SEC_WEBSOCKET_PROTOCOL)
+        && !lists(&slot.request.parts().headers, SEC_WEBSOCKET_PROTOCOL, |offered| protocol == offered)
+    {
+        return Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()));
+    }
+    let mut exchange = state.exchange(id);
+    exchange.input(Input::Upgrade(Box::new(answer)))?;
+    Ok(exchange.line().is_some())
+}
+
+/// The handler hears the client from now on.
+#[op2(fast)]
+pub(crate) fn op_websocket_accept(state: &mut OpState, id: f64) {
+    if let Some((hub, line)) = state.exchange(id).line() {
+        hub.accept(line);
+    }
+}
+
+/// Sends a text message.
+#[op2(fast)]
+pub(crate) fn op_websocket_text(state: &mut OpState, id: f64, #[string] text: String) {
+    send(state, id, Frame::Text(text.into()));
+}
+
+/// Sends a binary message.
+#[op2]
+pub(crate) fn op_websocket_bytes(state: &mut OpState, id: f64, #[anybuffer] bytes: &[u8]) {
+    send(state, id, Frame::Binary(Bytes::copy_from_slice(bytes)));
+}
+
+fn send(state: &mut OpState, id: f64, frame: Frame) {
+    // What comes after the end is dropped.
+    let _ = state.exchange(id).input(Input::Message(QueuedFrame::new(Priority::Message, frame)));
+}
+
+/// How many bytes wait for the client to read.
+#[op2(fast)]
+pub(crate) fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
+    state.exchange(id).line().map_or(0., |(hub, line)| hub.waiting(line) as f64)
+}
+
+/// Closes the socket once all is sent. The exchange is over.
+#[op2(fast)]
+pub(crate) fn op_websocket_close(state: &mut OpState, id: f64, #[smi] code: u16, #[string] reason: String) {
+    state.exchange(id).finish(Close::because(CloseCode::from(code), reason));
+}
