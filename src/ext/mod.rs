@@ -31,11 +31,8 @@ mod password;
 mod port;
 mod request;
 mod session;
-mod session_renewal;
-mod session_watch;
 mod shared;
 mod sql;
-mod sql_values;
 mod wasm;
 mod websocket;
 

@@ -1,5 +1,8 @@
 //! Sessions: values that stay with a visitor. Half of `runtime-js/session/session.js`.
 
+mod renewal;
+mod watch;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,10 +14,10 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use tokio::sync::{Mutex, mpsc};
 
+use self::renewal::Renewals;
+use self::watch::{SessionChange, Watch, Watchers};
 use super::OpError;
 use super::exchange::ExchangeState;
-use super::session_renewal::Renewals;
-use super::session_watch::{SessionChange, Watch, Watchers};
 use crate::http::Signer;
 use liveline_store::{SessionStore, Standing};
 

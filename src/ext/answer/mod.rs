@@ -14,9 +14,9 @@ use hyper::{Method, StatusCode, ext::ReasonPhrase};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::sync::mpsc;
 
-use super::exchange::{ExchangeState, Phase};
-use super::log::about;
-use super::{OpError, from_exception};
+use crate::ext::exchange::{ExchangeState, Phase};
+use crate::ext::log::about;
+use crate::ext::{OpError, from_exception};
 use crate::http::{Answer, AnswerBody, Chunk, JSON, Nature, TEXT};
 use crate::metrics::HANDLER;
 use liveline_compiler::Diagnostic;
@@ -386,7 +386,7 @@ fn escaped(address: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::ext::*;
 
     #[test]
     fn addresses_are_ascii_and_not_escaped_twice() {
