@@ -12,7 +12,7 @@ use super::{Exchanges, from_exception};
 use crate::metrics::HANDLER;
 use liveline_proto::multipart::FormError;
 use liveline_proto::{ExchangeError, InvalidChannel};
-use liveline_store::{SessionError, SqlError};
+use liveline_store::SessionError;
 
 /// An op could not do what JavaScript asked.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -109,12 +109,6 @@ impl From<SessionError> for OpError {
             SessionError::Full => OpError::SessionFull(error),
             SessionError::Store(_) => OpError::SessionStore(error),
         }
-    }
-}
-
-impl From<SqlError> for OpError {
-    fn from(error: SqlError) -> Self {
-        OpError::SessionStore(error.into())
     }
 }
 

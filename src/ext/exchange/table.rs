@@ -70,6 +70,8 @@ pub(super) struct Turn {
     pub answered: Option<Answer>,
     /// How many of the messages of raw sockets that came together were begun.
     messages_begun: u32,
+    /// Another turn follows at once, and what both send leaves together.
+    is_followed: bool,
 }
 
 /// Slots by the numbers of their exchanges.
@@ -259,6 +261,18 @@ impl Exchanges {
         // Its memory serves the next turn.
         self.turn.touched = touched;
         std::mem::take(&mut self.turn.ended)
+    }
+
+    /// Whether what turns send on lines waits for the end of a later one.
+    pub(crate) fn hold_back(&mut self, holds_back: bool) {
+        self.turn.is_followed = holds_back;
+    }
+
+    /// What the turn has sent on lines leaves together.
+    pub(crate) fn flush(&self) {
+        if !self.turn.is_followed {
+            self.host.hub.flush();
+        }
     }
 
     // -- its end -----------------------------------------------------------------------------------------------------

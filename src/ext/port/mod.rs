@@ -1,8 +1,9 @@
 //! Frames from a handler to its client.
 
 pub(crate) mod early;
+mod early_messages;
 
-pub(crate) use early::EarlyMessages;
+pub(crate) use early_messages::EarlyMessages;
 
 use deno_core::{OpState, op2};
 use serde_json::value::RawValue;

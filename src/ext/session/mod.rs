@@ -1,207 +1,24 @@
 //! Sessions: values that stay with a visitor. Half of `runtime-js/session/session.js`.
 
 mod renewal;
+mod sessions;
 mod watch;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use deno_core::{OpState, Resource, ResourceId, op2};
-use hyper::HeaderMap;
-use hyper::header::HeaderValue;
 use tokio::sync::{Mutex, mpsc};
 
-use self::renewal::Renewals;
-use self::watch::{SessionChange, Watch, Watchers};
+pub(in crate::ext) use sessions::ExchangeSession;
+pub(crate) use sessions::Sessions;
+
+use self::sessions::{begun, known, renewed, renewed_at_sign_in, sessions as all};
+use self::watch::{SessionChange, Watch};
 use super::OpError;
 use super::exchange::ExchangeState;
-use crate::http::Signer;
-use liveline_store::{SessionStore, Standing};
-
-/// The key of the user's id, which `runtime-js/session/session.js` keeps with the session. Who sets it signs in.
-const USER_ID: &str = "user/id";
-
-/// All sessions: what they hold, whose they are, and who listens. Clones share them.
-#[derive(Clone)]
-pub(crate) struct Sessions {
-    store: SessionStore,
-    signer: Arc<Signer>,
-    watchers: Watchers,
-    renewals: Renewals,
-}
-
-impl Sessions {
-    /// Sessions whose cookies are signed with `key`.
-    pub(crate) fn new(store: SessionStore, key: &[u8], is_secure: bool) -> Sessions {
-        let signer = Signer::new(key, SessionStore::LIFETIME.as_secs(), is_secure);
-        let (watchers, renewals) = Default::default();
-        Sessions { store, signer: Arc::new(signer), watchers, renewals }
-    }
-
-    /// The session id that a request came with, if this server gave it out and has not renewed it since.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> Option<String> {
-        self.signer.read(headers).filter(|id| !self.renewals.is_over(id))
-    }
-
-    /// What a session is called for as long as it lasts, whichever ids it has meanwhile.
-    pub(crate) fn name(&self, id: &str) -> String {
-        self.renewals.name(id)
-    }
-
-    /// Whether a session has a newer id than this.
-    pub(crate) fn is_over(&self, id: &str) -> bool {
-        self.renewals.is_over(id)
-    }
-
-    /// Renews the id of a session.
-    async fn renew(&self, old: &str, new: &str) -> Result<(), OpError> {
-        // From here on whoever goes on with the old id uses the new one.
-        self.renewals.renewed(old, new);
-        Ok(self.store.rename(old, new, now()).await?)
-    }
-
-    /// Sets a value, also where the session's id is renewed at that moment.
-    async fn set(&self, id: &str, key: &str, json: &str) -> Result<(), OpError> {
-        let mut id = id.to_owned();
-        loop {
-            self.store.set(&id, key, json, now()).await?;
-            let newest = self.renewals.newest(&id);
-            if newest == id {
-                break;
-            }
-            // The old id is over, so nothing may be kept by it.
-            self.store.rename(&id, &newest, now()).await?;
-            id = newest;
-        }
-        self.watchers.tell(&self.name(&id), key, Some(json));
-        Ok(())
-    }
-
-    /// The header that tells a client its session; `is_secure` where the client came by TLS.
-    pub(crate) fn cookie(&self, id: &str, is_secure: bool) -> HeaderValue {
-        self.signer.write(id, is_secure)
-    }
-}
-
-/// The session of an exchange, as far as it is known.
-#[derive(Default)]
-pub(super) struct ExchangeSession {
-    /// The id that the request came with, or that was made for it.
-    pub id: Option<String>,
-    /// The id stands for a session.
-    is_open: bool,
-    /// The answer sets the cookie: the session began here, or was renewed.
-    pub sets_cookie: bool,
-    /// The id was made for this exchange, so nobody else can know it.
-    is_fresh: bool,
-}
-
-impl ExchangeSession {
-    pub(super) fn of(id: Option<String>) -> ExchangeSession {
-        ExchangeSession { id, ..ExchangeSession::default() }
-    }
-}
-
-type State = Rc<RefCell<OpState>>;
-
-fn sessions(state: &State) -> Sessions {
-    state.borrow_mut().exchanges().host.sessions.clone()
-}
-
-/// The id of the exchange's session, if it has one that is known.
-async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
-    let (id, is_answered) = {
-        let mut state = state.borrow_mut();
-        let is_answered = state.exchange(exchange).is_answered();
-        let session = &state.exchange(exchange).slot()?.session;
-        match &session.id.clone() {
-            Some(id) if !session.is_open => (id.clone(), is_answered),
-            None => return Ok(None),
-            Some(id) => {
-                let newest = state.exchanges().host.sessions.renewals.newest(id);
-                if newest != *id {
-                    let session = &mut state.exchange(exchange).slot()?.session;
-                    // The new id is for the client of the request that renewed it alone.
-                    (session.id, session.sets_cookie) = (Some(newest.clone()), false);
-                }
-                return Ok(Some(newest));
-            }
-        }
-    };
-    let standing = sessions(state).store.touch(&id, now(), !is_answered).await?;
-    let mut state = state.borrow_mut();
-    let session = &mut state.exchange(exchange).slot()?.session;
-    if session.is_open {
-        // Somebody else was faster, and may have begun a new one.
-        return Ok(session.id.clone());
-    }
-    session.is_open = standing != Standing::Unknown;
-    session.sets_cookie |= standing == Standing::Renewed;
-    Ok(session.id.clone().filter(|_| session.is_open))
-}
-
-/// The id of the exchange's session. A visitor without one that is known gets a new one.
-async fn begun(state: &State, exchange: f64) -> Result<String, OpError> {
-    if let Some(id) = known(state, exchange).await? {
-        return Ok(id);
-    }
-    let mut state = state.borrow_mut();
-    if state.exchange(exchange).is_answered() {
-        return Err(OpError::HeadersSent("a new session's cookie"));
-    }
-    Ok(state.exchange(exchange).slot()?.session.begin())
-}
-
-impl ExchangeSession {
-    /// A new id, which the answer tells the client.
-    fn begin(&mut self) -> String {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        let id = format!("{:032x}", u128::from_be_bytes(bytes));
-        *self = ExchangeSession { id: Some(id.clone()), is_open: true, sets_cookie: true, is_fresh: true };
-        id
-    }
-}
-
-/// Renews the id of the exchange's session: whoever knew the one before does not know this one. Returns it, or `None`
-/// where there is no session.
-async fn renewed(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
-    let Some(old) = known(state, exchange).await? else { return Ok(None) };
-    let (sessions, new) = {
-        let mut state = state.borrow_mut();
-        if state.exchange(exchange).is_answered() {
-            return Err(OpError::HeadersSent("a session's new id"));
-        }
-        // The answer tells it to the client, even if that leaves before the store is done.
-        let new = state.exchange(exchange).slot()?.session.begin();
-        (state.exchanges().host.sessions.clone(), new)
-    };
-    sessions.renew(&old, &new).await?;
-    Ok(Some(new))
-}
-
-/// Renews the session's id where the value that is about to be set says that somebody signs in. On a line it stays: no
-/// answer could tell the client.
-async fn renewed_at_sign_in(state: &State, exchange: f64, key: &str, json: &str) -> Result<(), OpError> {
-    if key != USER_ID {
-        return Ok(());
-    }
-    let Some(id) = known(state, exchange).await? else { return Ok(()) };
-    if sessions(state).store.get(&id, key).await?.as_deref() == Some(json) {
-        return Ok(());
-    }
-    let may_renew = {
-        let mut state = state.borrow_mut();
-        !state.exchange(exchange).is_answered() && !state.exchange(exchange).slot()?.session.is_fresh
-    };
-    if may_renew {
-        renewed(state, exchange).await?;
-    }
-    Ok(())
-}
+use liveline_store::SessionError;
 
 /// Gives the session a new id. Null where there is no session.
 #[op2]
@@ -222,7 +39,7 @@ pub(crate) async fn op_session_get(
     #[string] key: String,
 ) -> Result<Option<String>, OpError> {
     let Some(id) = known(&state, exchange).await? else { return Ok(None) };
-    Ok(sessions(&state).store.get(&id, &key).await?)
+    Ok(all(&state).store.get(&id, &key).await.map_err(SessionError::from)?)
 }
 
 /// Sets a value.
@@ -235,7 +52,7 @@ pub(crate) async fn op_session_set(
 ) -> Result<(), OpError> {
     renewed_at_sign_in(&state, exchange, &key, &json).await?;
     let id = begun(&state, exchange).await?;
-    sessions(&state).set(&id, &key, &json).await
+    all(&state).set(&id, &key, &json).await
 }
 
 /// Removes a value. Says whether there was one.
@@ -246,8 +63,8 @@ pub(crate) async fn op_session_delete(
     #[string] key: String,
 ) -> Result<bool, OpError> {
     let Some(id) = known(&state, exchange).await? else { return Ok(false) };
-    let sessions = sessions(&state);
-    let was_there = sessions.store.delete(&id, &key).await?;
+    let sessions = all(&state);
+    let was_there = sessions.store.delete(&id, &key).await.map_err(SessionError::from)?;
     if was_there {
         sessions.watchers.tell(&sessions.name(&id), &key, None);
     }
@@ -263,7 +80,7 @@ pub(crate) async fn op_session_entries(
     #[string] prefix: String,
 ) -> Result<Vec<String>, OpError> {
     let Some(id) = known(&state, exchange).await? else { return Ok(Vec::new()) };
-    let entries = sessions(&state).store.entries(&id, &prefix).await?;
+    let entries = all(&state).store.entries(&id, &prefix).await.map_err(SessionError::from)?;
     Ok(entries.into_iter().flat_map(|(key, json)| [key, json]).collect())
 }
 
@@ -294,7 +111,7 @@ pub(crate) async fn op_session_watch(
     exchange: f64,
 ) -> Result<ResourceId, OpError> {
     let id = begun(&state, exchange).await?;
-    let sessions = sessions(&state);
+    let sessions = all(&state);
     let (watch, changes) = sessions.watchers.watch(&sessions.name(&id));
     let watching = Watching { changes: Mutex::new(changes), watch: RefCell::new(Some(watch)) };
     Ok(state.borrow_mut().resource_table.add(watching))
@@ -318,8 +135,4 @@ pub(crate) fn op_session_unwatch(state: &mut OpState, #[smi] watching: ResourceI
     if let Ok(watching) = state.resource_table.take::<Watching>(watching) {
         drop(watching.watch.take());
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

@@ -77,9 +77,6 @@ pub(crate) struct Isolate {
     /// Somebody waits for the last exchange to end.
     announces_idle: Cell<bool>,
     idle: Notify,
-    hub: Hub,
-    /// Another turn follows at once, whose words leave with those of this one.
-    holds_back: Cell<bool>,
 }
 
 impl Isolate {
@@ -109,7 +106,7 @@ impl Isolate {
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::of(project));
-        let hub = exchanges.hub();
+        let watched = Flushing { hub: exchanges.hub(), lost };
         let snapshot = snapshot::kept();
         let memory = Memory::new(limits.heap);
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
@@ -123,7 +120,6 @@ impl Isolate {
         })?;
         let counter = Arc::new(ExecutionCounter::default());
         let (terminator, microtasks) = engine::prepare(&mut runtime, &counter);
-        let watched = Flushing { hub: hub.clone(), lost };
         watchdog::watch(&counter, terminator.clone(), RunLimits::new(limits.cpu), watched);
         let stopping = terminator.clone();
         memory.on_full(move || stopping.heap_is_full());
@@ -152,8 +148,6 @@ impl Isolate {
             strikes: Cell::default(),
             stopped_outside: Cell::default(),
             announces_idle: Cell::default(),
-            hub,
-            holds_back: Cell::default(),
             idle: Notify::new(),
         })
     }
@@ -188,9 +182,9 @@ impl Isolate {
         Heap { used, limit: self.memory.limit(), external: self.memory.outside() }
     }
 
-    /// Whether what turns say on lines waits for the end of a later one.
+    /// Whether what turns send on lines waits for the end of a later one.
     pub(crate) fn hold_back(&self, holds_back: bool) {
-        self.holds_back.set(holds_back);
+        self.with_exchanges(|exchanges| exchanges.hold_back(holds_back));
     }
 
     /// Has the heap give back what it does not need whenever nothing ran for a while: V8 collects garbage as code makes
@@ -320,10 +314,7 @@ impl Isolate {
         for ended in self.with_exchanges(Exchanges::turn_ended) {
             self.deliver_end(&ended);
         }
-        // What the turn said on lines leaves together.
-        if !self.holds_back.get() {
-            self.hub.flush();
-        }
+        self.with_exchanges(|exchanges| exchanges.flush());
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }
@@ -346,7 +337,7 @@ struct Flushing<F> {
 
 impl<F: Fn(Option<ExchangeId>) + Send> Watched for Flushing<F> {
     fn meanwhile(&self) {
-        // What a handler said is not to wait until it has counted to a billion.
+        // What a handler has sent does not wait for the end of its loop.
         self.hub.flush();
     }
 

@@ -1,0 +1,208 @@
+//! What sessions hold, to whom they belong, and which of them an exchange has.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use deno_core::OpState;
+use hyper::HeaderMap;
+use hyper::header::HeaderValue;
+
+use super::renewal::Renewals;
+use super::watch::Watchers;
+use crate::ext::OpError;
+use crate::ext::exchange::ExchangeState;
+use crate::http::Signer;
+use liveline_store::{SessionError, SessionStore, Standing};
+
+/// The key of the user's id, which `runtime-js/session/session.js` keeps with the session. Who sets it signs in.
+const USER_ID: &str = "user/id";
+
+/// All sessions: what they hold, whose they are, and who listens. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    pub(super) store: SessionStore,
+    signer: Arc<Signer>,
+    pub(super) watchers: Watchers,
+    pub(super) renewals: Renewals,
+}
+
+impl Sessions {
+    /// Sessions whose cookies are signed with `key`.
+    pub(crate) fn new(store: SessionStore, key: &[u8], is_secure: bool) -> Sessions {
+        let signer = Signer::new(key, SessionStore::LIFETIME.as_secs(), is_secure);
+        let (watchers, renewals) = Default::default();
+        Sessions { store, signer: Arc::new(signer), watchers, renewals }
+    }
+
+    /// The session id that a request came with, if this server gave it out and has not renewed it since.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Option<String> {
+        self.signer.read(headers).filter(|id| !self.renewals.is_over(id))
+    }
+
+    /// What a session is called for as long as it lasts, whichever ids it has meanwhile.
+    pub(crate) fn name(&self, id: &str) -> String {
+        self.renewals.name(id)
+    }
+
+    /// Whether a session has a newer id than this.
+    pub(crate) fn is_over(&self, id: &str) -> bool {
+        self.renewals.is_over(id)
+    }
+
+    /// Renews the id of a session.
+    async fn renew(&self, old: &str, new: &str) -> Result<(), OpError> {
+        // From here on whoever goes on with the old id uses the new one.
+        self.renewals.renewed(old, new);
+        Ok(self.store.rename(old, new, now()).await.map_err(SessionError::from)?)
+    }
+
+    /// Sets a value, also where the session's id is renewed at that moment.
+    pub(super) async fn set(&self, id: &str, key: &str, json: &str) -> Result<(), OpError> {
+        let mut id = id.to_owned();
+        loop {
+            self.store.set(&id, key, json, now()).await?;
+            let newest = self.renewals.newest(&id);
+            if newest == id {
+                break;
+            }
+            // The old id is over, so nothing may be kept by it.
+            self.store.rename(&id, &newest, now()).await.map_err(SessionError::from)?;
+            id = newest;
+        }
+        self.watchers.tell(&self.name(&id), key, Some(json));
+        Ok(())
+    }
+
+    /// The header that tells a client its session; `is_secure` where the client came by TLS.
+    pub(crate) fn cookie(&self, id: &str, is_secure: bool) -> HeaderValue {
+        self.signer.write(id, is_secure)
+    }
+}
+
+/// The session of an exchange, as far as it is known.
+#[derive(Default)]
+pub(in crate::ext) struct ExchangeSession {
+    /// The id that the request came with, or that was made for it.
+    pub id: Option<String>,
+    /// The id stands for a session.
+    is_open: bool,
+    /// The answer sets the cookie: the session began here, or was renewed.
+    pub sets_cookie: bool,
+    /// The id was made for this exchange, so nobody else can know it.
+    is_fresh: bool,
+}
+
+impl ExchangeSession {
+    pub(in crate::ext) fn of(id: Option<String>) -> ExchangeSession {
+        ExchangeSession { id, ..ExchangeSession::default() }
+    }
+}
+
+pub(super) type State = Rc<RefCell<OpState>>;
+
+pub(super) fn sessions(state: &State) -> Sessions {
+    state.borrow_mut().exchanges().host.sessions.clone()
+}
+
+/// The id of the exchange's session, if it has one that is known.
+pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
+    let (id, is_answered) = {
+        let mut state = state.borrow_mut();
+        let is_answered = state.exchange(exchange).is_answered();
+        let session = &state.exchange(exchange).slot()?.session;
+        match &session.id.clone() {
+            Some(id) if !session.is_open => (id.clone(), is_answered),
+            None => return Ok(None),
+            Some(id) => {
+                let newest = state.exchanges().host.sessions.renewals.newest(id);
+                if newest != *id {
+                    let session = &mut state.exchange(exchange).slot()?.session;
+                    // The new id is for the client of the request that renewed it alone.
+                    (session.id, session.sets_cookie) = (Some(newest.clone()), false);
+                }
+                return Ok(Some(newest));
+            }
+        }
+    };
+    let standing = sessions(state).store.touch(&id, now(), !is_answered).await.map_err(SessionError::from)?;
+    let mut state = state.borrow_mut();
+    let session = &mut state.exchange(exchange).slot()?.session;
+    if session.is_open {
+        // Somebody else was faster, and may have begun a new one.
+        return Ok(session.id.clone());
+    }
+    session.is_open = standing != Standing::Unknown;
+    session.sets_cookie |= standing == Standing::Renewed;
+    Ok(session.id.clone().filter(|_| session.is_open))
+}
+
+/// The id of the exchange's session. A visitor without one that is known gets a new one.
+pub(super) async fn begun(state: &State, exchange: f64) -> Result<String, OpError> {
+    if let Some(id) = known(state, exchange).await? {
+        return Ok(id);
+    }
+    let mut state = state.borrow_mut();
+    if state.exchange(exchange).is_answered() {
+        return Err(OpError::HeadersSent("a new session's cookie"));
+    }
+    Ok(state.exchange(exchange).slot()?.session.begin())
+}
+
+impl ExchangeSession {
+    /// A new id, which the answer tells the client.
+    fn begin(&mut self) -> String {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        let id = format!("{:032x}", u128::from_be_bytes(bytes));
+        *self = ExchangeSession { id: Some(id.clone()), is_open: true, sets_cookie: true, is_fresh: true };
+        id
+    }
+}
+
+/// Renews the id of the exchange's session: whoever knew the one before does not know this one. Returns it, or `None`
+/// where there is no session.
+pub(super) async fn renewed(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
+    let Some(old) = known(state, exchange).await? else { return Ok(None) };
+    let (sessions, new) = {
+        let mut state = state.borrow_mut();
+        if state.exchange(exchange).is_answered() {
+            return Err(OpError::HeadersSent("a session's new id"));
+        }
+        // The answer tells it to the client, even if that leaves before the store is done.
+        let new = state.exchange(exchange).slot()?.session.begin();
+        (state.exchanges().host.sessions.clone(), new)
+    };
+    sessions.renew(&old, &new).await?;
+    Ok(Some(new))
+}
+
+/// Renews the session's id where the value that is about to be set says that somebody signs in. On a line it stays: no
+/// answer could tell the client.
+pub(super) async fn renewed_at_sign_in(
+    state: &State,
+    exchange: f64,
+    key: &str,
+    json: &str,
+) -> Result<(), OpError> {
+    if key != USER_ID {
+        return Ok(());
+    }
+    let Some(id) = known(state, exchange).await? else { return Ok(()) };
+    if sessions(state).store.get(&id, key).await.map_err(SessionError::from)?.as_deref() == Some(json) {
+        return Ok(());
+    }
+    let may_renew = {
+        let mut state = state.borrow_mut();
+        !state.exchange(exchange).is_answered() && !state.exchange(exchange).slot()?.session.is_fresh
+    };
+    if may_renew {
+        renewed(state, exchange).await?;
+    }
+    Ok(())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
