@@ -42,7 +42,7 @@ import {
 const PRESENCE = new SafeSet(["joins", "leaves", "joins-leaves"]);
 
 /**
- * Somebody in a channel: a visitor with a session and all their pages in it, or one page of a visitor without.
+ * A member of a channel: a visitor with a session and all their pages in it, or one page of a visitor without.
  * @typedef {object} Member
  * @property {string | null} id null before the member has joined
  * @property {unknown} data what it gave as `presence`
@@ -106,7 +106,7 @@ export class Channels {
     else membership.relay(message, member, size);
   }
 
-  /** Somebody said something in a channel that a handler listens to. */
+  /** A message was sent in a channel that a handler listens to. */
   overhear(id, { type, data, eventID }) {
     const channel = this.#memberships.get(id)?.handle.channel;
     if (channel === undefined) return;
@@ -177,7 +177,7 @@ class Membership {
   }
 
   /**
-   * The handler hears what its own client says in the channel, what anybody says there, or who comes and goes.
+   * The handler receives what its own client sends in the channel, what any member sends, or joins and leaves.
    * @param {"client" | "channel" | "presence"} to
    */
   listen(to) {

@@ -114,7 +114,7 @@ export class Exchange {
     this.event = null;
     /** LiveResponses that are published on the client's port. */
     this.publications = 0;
-    /** Its client has sent what nobody listened for. */
+    /** Its client has sent messages before a listener for them was added. */
     this.hasEarly = false;
   }
 

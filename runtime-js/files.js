@@ -1,4 +1,5 @@
-// The static layer: what stands past the last step of a route. A file that nobody touches never enters JavaScript.
+// The static layer: what answers past the last step of a route. A file that no handler reads or changes never
+// enters JavaScript.
 
 import { op_file_open, op_file_read } from "ext:core/ops";
 import { nativeStream, readHeaders } from "./request.js";
@@ -22,7 +23,7 @@ export async function staticResponse(exchange, target, method, rerouted) {
   return response;
 }
 
-/** The number of the native file that would be `response`'s body in this exchange, if nobody read or changed it. */
+/** The number of the native file that would be `response`'s body in this exchange, unless it was read or changed. */
 export function fileOf(response, exchange) {
   const native = files.get(response);
   return native?.exchange === exchange ? native.file : undefined;

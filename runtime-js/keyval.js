@@ -1,6 +1,7 @@
 // Stored values as handlers see them: one asynchronous map over cookies, the session, and what is known of the user.
 
 import { op_log_error } from "ext:core/ops";
+import { AsyncMap } from "./async_map.js";
 import { domException } from "./errors/exceptions.js";
 import { checkOptions } from "./errors/options.js";
 import { addressOf } from "./answer/values.js";
@@ -9,14 +10,12 @@ import {
   ArrayIsArray,
   ArrayPrototypeFilter,
   ArrayPrototypeFlat,
-  ArrayPrototypeMap,
   ArrayPrototypePush,
   ArrayPrototypeSome,
   Error,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeRemoveEventListener,
   ObjectEntries,
-  ObjectFromEntries,
   ObjectHasOwn,
   Response,
   SafeArrayIterator,
@@ -38,13 +37,12 @@ export class Answered extends Error {
 }
 
 /**
- * Where the values are. Everything may be asynchronous.
- * @typedef {object} Store
- * @property {(key: string) => unknown} get undefined where there is none
+ * Where the values are, and what changes them. Everything may be asynchronous.
+ * @typedef {import("./async_map.js").Source & Changes} Store
+ * @typedef {object} Changes
  * @property {(key: string, value: unknown) => void} set
  * @property {(key: string) => boolean} delete whether there was one
- * @property {() => [string, unknown][]} entries
- * @property {(tell: (change: Change) => void) => () => void} watch calls back until the returned function is called
+ * @property {(changed: (change: Change) => void) => () => void} watch calls back until the returned function is called
  */
 
 /**
@@ -54,8 +52,8 @@ export class Answered extends Error {
  * @property {unknown} value undefined for deletions
  */
 
-/** An asynchronous map. */
-export class KeyVal {
+/** An asynchronous map that can be changed and watched, and whose values can be required. */
+export class KeyVal extends AsyncMap {
   #name;
   #store;
   #signal;
@@ -65,20 +63,13 @@ export class KeyVal {
   /**
    * @param {string} name for errors
    * @param {Store} store
-   * @param {() => AbortSignal} signal aborts when nobody is left to tell
+   * @param {() => AbortSignal} signal ends subscriptions
    */
   constructor(name, store, signal) {
+    super(store);
     this.#name = name;
     this.#store = store;
     this.#signal = signal;
-  }
-
-  async get(key) {
-    return await this.#store.get(String(key));
-  }
-
-  async has(key) {
-    return (await this.get(key)) !== undefined;
   }
 
   /** Sets a value; undefined deletes it. */
@@ -89,31 +80,6 @@ export class KeyVal {
 
   async delete(key) {
     return await this.#store.delete(String(key));
-  }
-
-  async clear() {
-    for (const key of new SafeArrayIterator(await this.keys())) await this.delete(key);
-  }
-
-  async keys() {
-    return ArrayPrototypeMap(await this.entries(), ({ 0: key }) => key);
-  }
-
-  async values() {
-    return ArrayPrototypeMap(await this.entries(), ({ 1: value }) => value);
-  }
-
-  async entries() {
-    return await this.#store.entries();
-  }
-
-  async count() {
-    return (await this.entries()).length;
-  }
-
-  /** All values as one object. */
-  async json() {
-    return ObjectFromEntries(await this.entries());
   }
 
   /** Sets each value of an object; with `replace`, deletes all others. */
@@ -128,7 +94,7 @@ export class KeyVal {
   }
 
   /**
-   * Calls back when a value changes, whoever changes it: all of them, or that of one key. It ends with the exchange.
+   * Calls back on each change, from any request: of all keys, or of one. It ends with the exchange.
    * @param {string | ((change: Change) => void)} key
    * @param {(change: Change) => void} [callback]
    * @param {{ once?: boolean, signal?: AbortSignal }} [options]
@@ -149,7 +115,7 @@ export class KeyVal {
     const unwatch = this.#store.watch((change) => {
       if (key !== null && change.key !== String(key)) return;
       if (options?.once) stop();
-      // One subscriber's failure is no reason for another not to be told.
+      // One subscriber's failure does not keep others from the change.
       try {
         callback(change);
       } catch (error) {

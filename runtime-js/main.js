@@ -21,12 +21,14 @@ import { renderPage } from "./page/page.js";
 import { bindingsOf } from "./page/binding_problems.js";
 import { BaseEvent } from "./event/base.js";
 import { HttpEvent } from "./event/event.js";
-import { Observer, takeOpen } from "./observer/observer.js";
+import { takeOpen } from "./observer/delivery.js";
+import { Observer } from "./observer/observer.js";
 import { live, programsStopped, setProgramOwner } from "./live/live.js";
 import { Client, client, openDatabase, SqlError, transactionsStopped } from "./sql.js";
 import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { hash, verify } from "./password.js";
+import { dispose } from "./dispatch/dialects.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -188,6 +190,7 @@ globalThis.__liveline = {
   begin,
   bindingsOf,
   dispatch,
+  dispose,
   drained,
   ended,
   heard,

@@ -3,7 +3,8 @@
 //
 // A name says what it stands for: `ArrayPrototypePush(list, item)` is `list.push(item)`, `ObjectKeys(o)` is
 // `Object.keys(o)`, `ResponsePrototypeGetStatus(r)` is `r.status`. Scripts for browsers get the plain forms back: there
-// xtask/bundle/built_ins.mjs replaces the names. crates/compiler/tests/primordials.rs checks that no other built-in is used.
+// xtask/bundle/built_ins.mjs replaces the names. crates/compiler/tests/primordials.rs checks that no other built-in is
+// used.
 
 /** The global object, whatever it holds by now. */
 const theGlobal = globalThis;
@@ -186,7 +187,7 @@ function promises() {
   };
 }
 
-/** The methods of generators, which are nobody's own; other iterators have theirs. */
+/** The methods of generators, which all generators inherit; other iterators have methods of their own. */
 const generatorMethods = [function* () {}, async function* () {}].map((function_) => {
   const prototype = Reflect.getPrototypeOf(function_.prototype);
   return { prototype, ...methodsOf(prototype) };
@@ -250,7 +251,7 @@ sealed(SafeArrayIterator);
 const { fromEntries } = Object;
 export const ObjectFromEntries = (entries) => fromEntries(new SafeArrayIterator(entries));
 
-/** Nobody changes a class of this module, or what its instances inherit. */
+/** Freezes a class of this module and what its instances inherit. */
 function sealed(Class) {
   setPrototypeOf(Class.prototype, null);
   freeze(Class.prototype);

@@ -145,7 +145,7 @@ function defineBody(InnerBody) {
 
 /**
  * A stream of bytes that the host reads when they are wanted. `read` resolves to a chunk, or null at the end; `cancel`
- * is called where nobody wants the rest.
+ * is called where the rest is not read.
  */
 export function nativeStream(read, cancel = undefined) {
   return new ReadableStream({

@@ -13,7 +13,8 @@ import {
 } from "ext:core/ops";
 import { SqlError } from "./errors/errors.js";
 import { currentExchange } from "./exchange.js";
-import { batch, set } from "./observer/observer.js";
+import { batch } from "./observer/delivery.js";
+import { set } from "./observer/operations.js";
 import {
   AbortSignalPrototypeGetAborted,
   AbortSignalPrototypeThrowIfAborted,

@@ -1,4 +1,4 @@
-// Memory that V8 counts for nobody: WebAssembly's is counted here, and shared memory that grows there is none.
+// Memory that V8 does not count: WebAssembly's is counted here, and growing shared memory is refused.
 
 import { op_wasm_gone, op_wasm_grow } from "ext:core/ops";
 import { define } from "./globals.js";
@@ -24,7 +24,7 @@ function refuse(what) {
   throw new RangeError(`${what} are not supported: handlers have no threads to share them with.`);
 }
 
-/** The constructor, with `construct` in place of its own steps, and for whoever finds it through its instances. */
+/** The constructor with `construct` in place of its own steps, also where code reaches it through an instance. */
 function replace(constructor, construct) {
   const replaced = new Proxy(constructor, { construct });
   constructor.prototype.constructor = replaced;

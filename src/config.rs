@@ -7,7 +7,7 @@ use crate::dev::Dev;
 use crate::ext::{BodyLimits, Mode, Sessions, Shared};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
-use crate::metrics::Observer;
+use crate::metrics::Metrics;
 use crate::router::{FileRules, Layout};
 use crate::trust::Trust;
 use liveline_store::Databases;
@@ -30,9 +30,9 @@ pub(crate) struct Settings {
     pub documents: KeptDocuments,
     /// What of `public/` has an address.
     pub files: FileRules,
-    /// Where workers count, if somebody may ask.
-    pub observer: Option<Observer>,
-    /// What open pages are told, in `dev`.
+    /// The metrics, if they are served.
+    pub metrics: Option<Metrics>,
+    /// The notifications of open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
 }
 

@@ -5,8 +5,9 @@
 //! ```text
 //!  cli       commands, their options, what they print
 //!  server    listeners, connections, worker threads, generations of the code
+//!  browser   the files for browsers, and their modules
 //!  script    V8: isolates, modules, the watchdog        dialect   what a handler is, one file for each dialect
-//!  ext       what JavaScript can call, by capability    browser   what browsers get    lines   lines on tokio
+//!  ext       what JavaScript can call, by capability    lines   lines on tokio
 //!  router    paths to handlers, pages and files         http      messages without connections
 //!  trust     hosts and proxies       dev   messages to open pages        metrics   what can be seen from outside
 //!  ---------------------------------------------------------------------------------------------------------
@@ -21,6 +22,7 @@ mod browser;
 mod cli;
 mod config;
 mod dev;
+mod dialect;
 mod ext;
 mod http;
 mod lines;

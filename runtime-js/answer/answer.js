@@ -18,7 +18,8 @@ import {
 import { COMPLETE, WAITING } from "../exchange.js";
 import { writeHeaders } from "../request.js";
 import { answerSocket } from "../websocket/pair.js";
-import { GOOD_ENDS, kHasHeaders, kIsLast, kRaw } from "../live_response/live_response.js";
+import { kHasHeaders, kIsLast, kRaw } from "../live_response/frame.js";
+import { GOOD_ENDS } from "../live_response/states.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "./values.js";
 import { encodeFrame, encodeRecords } from "../port/frames.js";
 import { discard, nobodyLeft } from "./discard.js";
@@ -26,7 +27,7 @@ import { partOf } from "./ranges.js";
 import { LineLostError } from "../port/port.js";
 import { fileOf } from "../files.js";
 import { answerPage, AS_DATA, isData, isShown } from "../page/page.js";
-import { subscribe } from "../observer/observer.js";
+import { subscribe } from "../observer/reactive.js";
 import {
   AbortSignalPrototypeGetAborted,
   ArrayBufferIsView,
@@ -287,7 +288,7 @@ function wholeOf(data, known) {
   ];
 }
 
-/** The head of an answer that nobody gave one. */
+/** The head of an answer without one of its own. */
 const PLAIN = { status: 200, statusText: "", headers: null, [kHasHeaders]: false };
 
 /** The state of a response whose source had none, such as a generator that yields nothing. */
@@ -332,7 +333,7 @@ const responses = () => inside ??= core.loadExtScript("ext:deno_fetch/23_respons
 
 /**
  * Whether a Response is as `new Response(data)` or `Response.json(data)` made it: status 200, no header but its type's,
- * nothing read. Deno keeps what such a one would be on the wire, until somebody asks for its headers or its body.
+ * nothing read. Deno keeps the wire form of such a one until its headers or its body are read.
  */
 export function isUntouched(response) {
   const { getInnerResponse, serveFastBodyKey, serveFastStatusKey } = responses();
@@ -417,7 +418,7 @@ function answerResponse(exchange, response, last, isOnly = last) {
   try {
     stream = op_answer_stream(exchange.id, status, statusMessage, headers, last);
   } catch (error) {
-    // Nobody will read it.
+    // Its body is not read.
     discard(response);
     throw error;
   }

@@ -1,8 +1,8 @@
-// What becomes of a result that nobody is there to take: its client left, or its time was over.
+// Discards a result that comes too late: the client has left, or the time is over.
 
 import { domException, isPromise } from "../errors/exceptions.js";
 import { abandonSocket } from "../websocket/pair.js";
-import { kindOf } from "../live_response/live_response.js";
+import { kindOf } from "../live_response/states.js";
 import {
   FunctionPrototypeCall,
   IteratorPrototypeReturn,
@@ -47,7 +47,7 @@ export function nobodyLeft() {
   return domException("AbortError", "The client left.");
 }
 
-/** Whatever goes wrong meanwhile concerns nobody. */
+/** Errors meanwhile are ignored. */
 function ignore(end) {
   try {
     const ended = end();

@@ -126,7 +126,7 @@ function readRanges(text, total) {
     if (!isSuffix && found[2] !== "" && Number(found[2]) < first) return null;
     if (first <= last) ArrayPrototypePush(ranges, [first, last]);
   }
-  // Nobody needs more than there is.
+  // There are no more bytes than these.
   const sum = ArrayPrototypeReduce(ranges, (all, { 0: first, 1: last }) => all + last - first + 1, 0);
   return ranges.length > 1 && sum > total ? null : ranges;
 }

@@ -61,7 +61,7 @@ function findCulprit(value, path, above) {
   if (typeof value === "bigint") return `${path} is a BigInt; send it as a string.`;
   if (value === null || typeof value !== "object" || typeof value.toJSON === "function") return null;
   if (above.has(value)) return `${path} leads back to ${above.get(value)}, a circular structure.`;
-  // What is nested deeper than this has no path that anyone would read.
+  // A path of more than 256 keys would not be readable.
   if (above.size > 256) return null;
   above.set(value, path);
   for (const key of new SafeArrayIterator(ObjectKeys(value))) {

@@ -1,7 +1,8 @@
 // window.webqit.app: the page's end of every line, and the navigation that makes them.
 
 import { whoIsTold } from "../errors/exceptions.js";
-import { kSink, LiveResponse, setPortOpener } from "../live_response/live_response.js";
+import { LiveResponse } from "../live_response/live_response.js";
+import { setPortOpener, statesOf } from "../live_response/states.js";
 import { LineLostError } from "../port/port.js";
 import { RemotePort } from "../port/remote_port.js";
 import { Observer } from "../observer/observer.js";
@@ -68,7 +69,7 @@ class App {
     setPortOpener((response) => this.#openPort(response));
     for (const type of ["alert", "confirm", "prompt"]) {
       this.background.addEventListener(type, async (event) => {
-        // Whoever listens for it may have been added later than this, and answers on `event.ports[0]` itself.
+        // A listener of the page may have been added after this one, and answers on `event.ports[0]` itself.
         await null;
         if (!event.defaultPrevented) (await load("dialogs")).answerDialog(event);
       });
@@ -192,7 +193,7 @@ class App {
       }
       leave();
       const live = answer instanceof LiveResponse ? answer : LiveResponse.from(answer);
-      // A generator or a live function has nobody left to speak to.
+      // A generator or a live function has no follower left.
       if (live !== answer) signal.addEventListener("abort", () => live.disconnect());
       if (isElsewhere) {
         await firstState(live, report);
@@ -275,7 +276,7 @@ class App {
   /**
    * Errors are never silent: the navigator has them, and the document hears of them.
    * @param {number} [status] of the answer, where one came
-   * @returns {boolean} whether nobody prevents the default
+   * @returns {boolean} whether no listener prevents the default
    */
   #failed(error, controller, status = 0) {
     if (controller.signal.aborted) return true;
@@ -353,7 +354,7 @@ function firstState(live, report) {
       isWaiting = false;
       resolve(hasState);
     };
-    live[kSink]({
+    statesOf(live).follow({
       frame: () => settle(true),
       done: () => settle(false),
       failed: (error) => isWaiting ? reject(error) : report(error),

@@ -48,7 +48,7 @@ async function newest(request, key) {
   try {
     const response = await fetch(request);
     if (response.ok) {
-      // Put last, so that the oldest is what nobody has asked for.
+      // Put last, so that the first is the one that was requested longest ago.
       await cache.delete(key);
       await cache.put(key, response.clone());
     }

@@ -40,7 +40,7 @@ export class Downstream {
     this.over = new Promise((resolve) => this.#finish = resolve);
   }
 
-  /** The handler's `event.client`. Whoever has it may speak before there is a state, so that the page has to join. */
+  /** The handler's `event.client`. It may send before there is a state, so the page has to join. */
   openClient() {
     const port = this.#open();
     setTimeout(() => this.#answerEarly());
@@ -120,7 +120,7 @@ export class Downstream {
 
   #answerEarly() {
     if (this.#isAnswered) return;
-    // A state that is there already would be told to nobody.
+    // There is no follower yet for a state that is there already.
     if (this.#state !== null) this.#answerState();
     else this.#respond(null, { status: 202, statusText: "Accepted", headers: {} });
   }

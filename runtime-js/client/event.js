@@ -17,7 +17,7 @@ globalThis[Symbol.for("liveline:fetch-plus")] ??= fetchPlusClasses;
  * @property {object} detail what is known of the navigation
  * @property {AbortController} controller aborts when the user has gone on
  * @property {() => import("../port/remote_port.js").RemotePort} openClient this layer's end of a line downstream
- * @property {(error: unknown) => void} report who hears of errors after the answer
+ * @property {(error: unknown) => void} report gets errors after the answer
  */
 
 /** For the router: what a handler answers. */
@@ -155,7 +155,7 @@ export class ClientEvent extends BaseEvent {
     });
   }
 
-  /** The request fails, or, where it was answered already, someone else hears of it. */
+  /** The request fails, or, where it was answered already, the error is reported. */
   #fail(error) {
     const response = BaseEvent.responseOf(this);
     if (response === null || response.readyState === "waiting") this.#onFailure(error);

@@ -40,7 +40,7 @@ export class Hub extends Port {
   }
 
   /**
-   * Asks on every line. @returns {Promise<PortMessageEvent>} the first answer; rejects where nobody gives one
+   * Asks on every line. @returns {Promise<PortMessageEvent>} the first answer; rejects where none comes
    */
   async postRequest(data, callback = undefined, options = callback) {
     if (this.length === 0) throw invalidState("No line is open, so nobody can answer.");

@@ -13,7 +13,7 @@ const HOST_PATH = "/.liveline/";
  * @property {RequestInit} init
  */
 
-/** The URL of a page. What is code is none, whoever sends the user there. */
+/** The URL of a page. A `javascript:` address is none. */
 export function pageAt(address, base) {
   const url = new URL(address, base);
   if (url.protocol === "javascript:") throw new TypeError(`No page is at ${url.href}: it is code.`);

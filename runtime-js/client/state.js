@@ -1,6 +1,7 @@
-// Where a response's state goes: into `document.bindings`, and to whoever listens.
+// Where a response's state goes: into `document.bindings` and into the event `liveline:state`.
 
-import { Observer, subscribe } from "../observer/observer.js";
+import { Observer } from "../observer/observer.js";
+import { subscribe } from "../observer/reactive.js";
 
 /** Shows the states of one response at a time. */
 export class PageState {

@@ -54,7 +54,7 @@ export function watchApp(app) {
     else if (detail.state === "away") set("line", "resuming");
     else set("line", detail.state === "lost" ? "lost" : "online");
   });
-  // At the window, so that whoever listens at the document comes first.
+  // At the window, so that listeners at the document come first.
   addEventListener("liveline:error", (event) => {
     // An answer has a page that shows what went wrong.
     if (event.defaultPrevented || event.detail.status > 0) return;

@@ -1,53 +1,12 @@
 // event.cookies and event.session in a browser: what the page may read itself.
 
+import { AsyncMap } from "../async_map.js";
 import { cookieToDelete, cookieToSet } from "../cookies/rules.js";
-
-/** The methods that both have, over a map that is read anew each time. */
-class AsyncMap {
-  async get(name) {
-    return this.read().get(name);
-  }
-
-  async has(name) {
-    return this.read().has(name);
-  }
-
-  async clear() {
-    for (const name of this.read().keys()) await this.delete(name);
-  }
-
-  async keys() {
-    return [...this.read().keys()];
-  }
-
-  async values() {
-    return [...this.read().values()];
-  }
-
-  async entries() {
-    return [...this.read()];
-  }
-
-  async count() {
-    return this.read().size;
-  }
-
-  async json() {
-    return Object.fromEntries(this.read());
-  }
-}
 
 /** The cookies that scripts may see. */
 export class PageCookies extends AsyncMap {
-  read() {
-    if (globalThis.document === undefined) throw noPage("event.cookies");
-    const values = new Map();
-    for (const part of document.cookie.split("; ")) {
-      const at = part.indexOf("=");
-      const name = part.slice(0, at);
-      if (at !== -1 && !values.has(name)) values.set(name, decode(part.slice(at + 1).replace(/^"(.*)"$/, "$1")));
-    }
-    return values;
+  constructor() {
+    super({ get: (name) => readCookies().get(name), entries: () => [...readCookies()] });
   }
 
   /** Arguments as for `event.cookies.set()` of the server. */
@@ -68,6 +27,17 @@ export class PageCookies extends AsyncMap {
     return (await this.entries()).filter((entry) => of === undefined || entry[0] === of)
       .map(([name, value]) => ({ name, value }));
   }
+}
+
+function readCookies() {
+  if (globalThis.document === undefined) throw noPage("event.cookies");
+  const values = new Map();
+  for (const part of document.cookie.split("; ")) {
+    const at = part.indexOf("=");
+    const name = part.slice(0, at);
+    if (at !== -1 && !values.has(name)) values.set(name, decode(part.slice(at + 1).replace(/^"(.*)"$/, "$1")));
+  }
+  return values;
 }
 
 function decode(value) {
@@ -93,25 +63,29 @@ const SESSION_KEY = "liveline:session";
 
 /** Values that stay with this tab. */
 export class TabSession extends AsyncMap {
-  read() {
-    if (globalThis.sessionStorage === undefined) throw noPage("event.session");
-    return new Map(Object.entries(JSON.parse(sessionStorage.getItem(SESSION_KEY) ?? "{}")));
+  constructor() {
+    super({ get: (key) => readSession().get(key), entries: () => [...readSession()] });
   }
 
   async set(key, value) {
-    this.#write(this.read().set(key, value));
+    writeSession(readSession().set(key, value));
   }
 
   async delete(key) {
-    const values = this.read();
+    const values = readSession();
     const had = values.delete(key);
-    this.#write(values);
+    writeSession(values);
     return had;
   }
+}
 
-  #write(values) {
-    sessionStorage.setItem(SESSION_KEY, JSON.stringify(Object.fromEntries(values)));
-  }
+function readSession() {
+  if (globalThis.sessionStorage === undefined) throw noPage("event.session");
+  return new Map(Object.entries(JSON.parse(sessionStorage.getItem(SESSION_KEY) ?? "{}")));
+}
+
+function writeSession(values) {
+  sessionStorage.setItem(SESSION_KEY, JSON.stringify(Object.fromEntries(values)));
 }
 
 /** A service worker has neither a tab nor a document. */

@@ -110,7 +110,7 @@ function openSocket(url, receiver, world, failed) {
   try {
     socket = new WebSocket(url.replace(/^http/, "ws"), isResumable ? [PROTOCOL] : []);
   } catch {
-    // A policy of the page forbids it. Whoever opens has to have the transport before it changes.
+    // A policy of the page forbids it. The caller has to have the transport before its state changes.
     queueMicrotask(giveUp);
     return { send() {}, close: () => isOver = true };
   }

@@ -1,6 +1,7 @@
 // The service worker: handlers between the page and the server.
 
-import { kSink, LiveResponse, setPortOpener } from "../live_response/live_response.js";
+import { LiveResponse } from "../live_response/live_response.js";
+import { setPortOpener, statesOf } from "../live_response/states.js";
 import { RemotePort } from "../port/remote_port.js";
 import { Observer } from "../observer/observer.js";
 import { documentOf, isScript, keepPage, keepScripts, script } from "./documents.js";
@@ -85,11 +86,11 @@ async function answer(router, fetchEvent) {
   let isPage = isDocument;
   const ran = router.run(event).then((result) => {
     isPage &&= isState(result);
-    // What nobody looked into goes on as it is, and the page follows the server's line itself; so does a document.
+    // An answer that no handler has read goes on as it is, and the page follows the server's line itself; so does a document.
     if (result instanceof Response && (!event[kHasClient] || isDocument && !isPage)) return result;
     const live = LiveResponse.from(result);
-    live[kSink](downstream);
-    // A generator or a live function has nobody left to speak to.
+    statesOf(live).follow(downstream);
+    // A generator or a live function has no follower left.
     downstream.over.then(() => live.disconnect());
     return downstream.answer;
   });

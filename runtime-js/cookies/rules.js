@@ -1,4 +1,4 @@
-// What a cookie may be (RFC 6265bis, CHIPS). A browser drops one that breaks these rules without a word, so whoever sets
+// What a cookie may be (RFC 6265bis, CHIPS). A browser silently drops one that breaks these rules, so a call that sets
 // it is told.
 
 import {

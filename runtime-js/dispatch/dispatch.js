@@ -1,24 +1,18 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
 import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
-import { print, WARNING } from "../log.js";
 import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, COMPLETE, currentExchange, Exchange, WAITING } from "../exchange.js";
 import { Answered } from "../keyval.js";
-import {
-  hasPort,
-  isAttached,
-  kindOf,
-  LiveResponse,
-  readyStateOf,
-  setBackground,
-} from "../live_response/live_response.js";
+import { LiveResponse } from "../live_response/live_response.js";
+import { hasPort, isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
 import { answerAtOnce, answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
 import { BaseEvent } from "../event/base.js";
 import { HttpEvent, kExchange } from "../event/event.js";
+import { load } from "./dialects.js";
 import { isElsewhere, Trail, walk } from "./routing.js";
 import { handlerFor, methodsOf } from "./steps.js";
 import {
@@ -65,12 +59,9 @@ const handlers = new SafeMap();
 /** @type {Node[]} */
 let nodes = [];
 
-/** For the host: one handler file was loaded. */
-export function addHandler(id, dirname, filename, module) {
-  for (const name of new SafeArrayIterator(["SETUP", "render"])) {
-    if (typeof module[name] !== "function") continue;
-    print(`${filename} exports ${name}(), which nothing calls on this host.`, WARNING);
-  }
+/** For the host: the file of a handler was evaluated, which has the conventions of a dialect. */
+export function addHandler(dialect, id, dirname, filename, namespace) {
+  const module = load(dialect, namespace, filename);
   const greedy = new SafeSet();
   for (const name of new SafeArrayIterator(EXPORTS)) {
     const handler = module[name];
@@ -101,8 +92,9 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
     const event = exchange.event = new HttpEvent(exchange);
     try {
       const isUser = pathname === USER && method === "GET";
-      const trail = new Trail(pathTo(node, pathname, length, null, -1), method);
-      const result = isUser ? whoIsThere(event) : walk(SERVER, event, trail, 0);
+      const result = isUser
+        ? userValues(event)
+        : walk(SERVER, event, new Trail(pathTo(node, pathname, length, null, -1), method), 0);
       if (isPromise(result) && !(result instanceof LiveResponse)) {
         PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
       } else {
@@ -114,11 +106,11 @@ export function dispatch(id, node, pathname, length, method, page, show, canJoin
   });
 }
 
-/** Where pages learn what is known of the user. */
+/** Where pages read the values of the user. */
 const USER = "/.liveline/user";
 
 /** The values of `event.user`, for the user's own pages. */
-async function whoIsThere(event) {
+async function userValues(event) {
   return ResponseJson(await event.user.json(), { headers: { "Cache-Control": "no-store" } });
 }
 
@@ -245,7 +237,8 @@ function runChild(child, trail, index) {
       resolve(value);
     };
     HttpEvent.onResponse(child, resolveOnce);
-    if (BaseEvent.responseOf(child) !== null && readyStateOf(BaseEvent.responseOf(child)) !== "waiting") resolveOnce(BaseEvent.responseOf(child));
+    const begun = BaseEvent.responseOf(child);
+    if (begun !== null && statesOf(begun).readyState !== "waiting") resolveOnce(begun);
     PromisePrototypeThen(
       PromiseResolve(result),
       (value) => {

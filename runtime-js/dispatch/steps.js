@@ -27,7 +27,7 @@ import {
   URLPrototypeGetOrigin,
 } from "../primordials.js";
 
-/** Methods that may be answered by an export of their name. Other exports are nobody's business. */
+/** Methods that may be answered by an export of their name. Other exports are not looked at. */
 const METHODS = new SafeSet(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"]);
 
 /** The export that answers `method`: its own, GET's where only the headers are asked for, or the default. */

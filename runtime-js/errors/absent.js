@@ -7,7 +7,7 @@ import {
   TypeError,
 } from "../primordials.js";
 
-/** Whoever asks for one of `members` learns what to use instead. */
+/** Reading one of `members` throws an error that names what to use instead. */
 export function defineAbsent(prototype, owner, members) {
   for (const { 0: name, 1: instead } of new SafeArrayIterator(ObjectEntries(members))) {
     const property = {

@@ -1,4 +1,4 @@
-// Error classes that ops may throw, and what happens to errors that nobody catches.
+// Error classes that ops may throw, and what happens to uncaught errors.
 
 import { core } from "ext:core/mod.js";
 import { op_log_error } from "ext:core/ops";
@@ -60,7 +60,7 @@ export class SqlError extends Error {
   }
 }
 
-/** Registers the classes and the handlers of last resort. Called once, while the isolate starts. */
+/** Registers the classes and the handlers of uncaught errors. Called once, while the isolate starts. */
 export function installErrors() {
   for (const name of new SafeArrayIterator(CLASSES)) {
     core.registerErrorBuilder(name, (message) => {

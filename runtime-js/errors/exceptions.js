@@ -1,11 +1,11 @@
-// The exceptions that this code throws, and who hears of rejections that nobody handles.
+// The exceptions that this code throws, and what handles rejections that handlers leave unhandled.
 
 import { AbortControllerPrototypeAbort, DOMException, Promise, SafeWeakMap } from "../primordials.js";
 
 const failures = new SafeWeakMap();
 
 /**
- * Names who is told when `promise` rejects and nobody handles it.
+ * Sets what is called when `promise` rejects unhandled.
  * @template T
  * @param {Promise<T>} promise
  * @param {(reason: unknown) => void} fail
@@ -16,7 +16,7 @@ export function failingTo(promise, fail) {
   return promise;
 }
 
-/** Who is to be told of this promise's rejection, if anyone in particular. */
+/** What {@link failingTo} set for a promise, or undefined. */
 export function whoIsTold(promise) {
   return failures.get(promise);
 }

@@ -1,4 +1,4 @@
-// Options by name: one that does not exist is an error that says what there is. Nothing that somebody wrote is ignored.
+// Options by name: an unknown one is an error that lists the known ones. No option is ignored.
 
 import {
   ArrayPrototypeIncludes,

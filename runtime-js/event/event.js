@@ -9,7 +9,8 @@ import { kEnded } from "../exchange.js";
 import { requestOf } from "../request.js";
 import { Cookies } from "../cookies/cookies.js";
 import { Session } from "../session/session.js";
-import { failureOf, isClosed, kSink, onReplace, recorder, stop } from "../live_response/live_response.js";
+import { recorder } from "../live_response/live_response.js";
+import { statesOf } from "../live_response/states.js";
 import { Responder } from "../answer/answer.js";
 import { redirectTo } from "../answer/values.js";
 import { discard } from "../answer/discard.js";
@@ -22,6 +23,7 @@ import { checkWait, waited } from "./waiting.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
+  EventTargetPrototypeAddEventListener,
   Promise,
   PromisePrototypeThen,
   PromisePrototypeCatch,
@@ -54,8 +56,8 @@ export class HttpEvent extends BaseEvent {
     begun(event, response) {
       const exchange = event.#exchange;
       exchange.onEnd(event);
-      if (event.#parent === null) response[kSink](new Responder(exchange, event.#responding));
-      else onReplace(response, () => event.#onResponse?.(response));
+      if (event.#parent === null) statesOf(response).follow(new Responder(exchange, event.#responding));
+      else EventTargetPrototypeAddEventListener(response, "replace", () => event.#onResponse?.(response), { once: true });
     },
     refusal(event, args) {
       const exchange = event.#exchange;
@@ -222,7 +224,7 @@ export class HttpEvent extends BaseEvent {
     const response = BaseEvent.responseOf(event);
     const used = response !== null;
     if (value !== undefined || !used) {
-      if (used && isClosed(response)) {
+      if (used && statesOf(response).isClosed) {
         if (value !== undefined) print("The handler's result is ignored: its response was already done.", WARNING);
         discard(value);
       } else {
@@ -232,7 +234,7 @@ export class HttpEvent extends BaseEvent {
     }
     BaseEvent.returned(event);
     // A source that failed before, and that no other one replaced, was the handler's last word.
-    const failure = used ? failureOf(response) : null;
+    const failure = used ? statesOf(response).failure : null;
     if (failure !== null && event.#parent === null) event.#exchange.fail(failure.error);
   }
 
@@ -242,7 +244,7 @@ export class HttpEvent extends BaseEvent {
   }
 
   [kEnded]() {
-    stop(BaseEvent.responseOf(this));
+    statesOf(BaseEvent.responseOf(this)).stop();
   }
 
   /** @type {import("../answer/answer.js").Responding} */

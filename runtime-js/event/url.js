@@ -26,7 +26,7 @@ export function eventUrl(href) {
 /** The class is made when it is first wanted: the one that it extends is there by then. */
 function defineClass() {
   return class URLPlus extends URL {
-    /** The segments of the path, escapes untouched. Nobody changes the list; the URL's `pathname` may be set. */
+    /** The segments of the path, escapes untouched. The list is frozen; the URL's `pathname` may be set. */
     get segments() {
       return ObjectFreeze(segmentsOf(this));
     }
@@ -43,8 +43,8 @@ function defineClass() {
     }
 
     /**
-     * The query's values by name, as texts: `?a=1&a=2` is a list, `?user[name]=Ann` an object in the object. Nobody
-     * changes it; the URL's `searchParams` may be changed.
+     * The query's values by name, as texts: `?a=1&a=2` is a list, `?user[name]=Ann` an object in the object. It is
+     * frozen; the URL's `searchParams` may be changed.
      */
     get query() {
       return nest(URLSearchParamsPrototypeEntries(new URLSearchParams(URLPrototypeGetSearch(this))), true);

@@ -13,7 +13,7 @@ import {
   TypeError,
 } from "../primordials.js";
 
-/** Says to the callback of a wait that the user is another one: `data` is the id, undefined for nobody. */
+/** For the callback of a wait: the user has changed. `data` is the new id, undefined after a sign-out. */
 class UserEvent extends Event {
   constructor(id) {
     super("user");

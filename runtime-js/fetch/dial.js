@@ -5,7 +5,8 @@ import { op_socket_close, op_socket_dial, op_socket_send } from "ext:core/ops";
 import { define } from "../globals.js";
 import { currentExchange } from "../exchange.js";
 import { hasSocketScheme, listen, NO_STATUS } from "../websocket/client.js";
-import { hasPort, LINE_HEADERS, setPortOpener, urlOf } from "../live_response/live_response.js";
+import { LINE_HEADERS, urlOf } from "../live_response/frame.js";
+import { hasPort, setPortOpener } from "../live_response/states.js";
 import { RemotePort } from "../port/remote_port.js";
 import {
   ArrayPrototypeConcat,
@@ -38,7 +39,7 @@ import {
   URLPrototypeGetOrigin,
 } from "../primordials.js";
 
-/** As whom a response was fetched: its line is for the same visitor. @type {WeakMap<Response, Identity>} */
+/** The credentials that a response was fetched with: its line is opened with the same. @type {WeakMap<Response, Identity>} */
 const identities = new SafeWeakMap();
 
 /**

@@ -254,7 +254,7 @@ function defineClasses() {
     throw new TypeError(`A body of the type "${type}" cannot be read as ${to === "json" ? "JSON" : "a form"}.`);
   }
 
-  /** Nobody changes what others will get. */
+  /** Frozen: all callers get the same object. */
   function copyOf(value) {
     if (value instanceof FormData) {
       const copy = new FormDataPlus();
@@ -333,7 +333,7 @@ function defineClasses() {
   function bodyOf(value) {
     if (isTree(value)) {
       const { result, isDirectlySerializable } = FormDataPlus.json(value, { meta: true });
-      // The boundary of a form is told by whoever writes it.
+      // The boundary of a form is known when it is encoded.
       if (!isDirectlySerializable) return { body: result };
       const text = JSONStringify(value, (_, item) => item instanceof Error ? { ...item, message: item.message } : item);
       return { body: text, type: "application/json", length: lengthOf(text) };

@@ -56,7 +56,7 @@ export function answerForIllBodies(RequestPrototype) {
         return await FunctionPrototypeCall(readForm, this);
       } catch (error) {
         const isTooLarge = error?.name === "QuotaExceededError";
-        // Whoever reads a body twice is the handler.
+        // The handler reads the body a second time.
         const isIll = error instanceof TypeError && error.message !== "Body already consumed";
         if (isTooLarge || isIll) blameClient(exchange, `form could not be read: ${error.message}`, isTooLarge);
         throw error;

@@ -64,7 +64,7 @@ class Repeated {
 /**
  * The tree of a list of names and values. A name that occurs several times has a list of its values.
  * @param {[string, unknown][]} entries
- * @param {boolean} [isFrozen] whether nobody may change the tree
+ * @param {boolean} [isFrozen] whether the tree is frozen
  */
 export function nest(entries, isFrozen = false) {
   const root = new Branch();

@@ -8,7 +8,9 @@
 
 import { abort, isPromise } from "../errors/exceptions.js";
 import { ARRAY_METHODS } from "../port/deltas.js";
-import { isObject, MethodCall, nameOf, Observer, proxy, register, unproxy, unregister } from "../observer/observer.js";
+import { isObject, MethodCall, nameOf, register, unproxy, unregister } from "../observer/objects.js";
+import { Observer } from "../observer/observer.js";
+import { proxy } from "../observer/reactive.js";
 import { Attempt, Block, Items, Iteration, Keys, Rounds, Steps } from "./blocks.js";
 import {
   ArrayIsArray,
@@ -70,7 +72,7 @@ export function programsStopped() {
   }
 }
 
-/** Who ends the programs that nobody disposes of. */
+/** Called with each new program: its owner disposes of it. */
 let adopt = () => {};
 
 /** For the host: `adopt(dispose)` is called for each program that begins on its own. */
@@ -201,7 +203,7 @@ class Program {
     if (task.disposed) return;
     const failed = (error) => this.#failed(task, error);
     const performed = attempt(() => task.perform(), failed);
-    // What fails after an await has nobody who called it.
+    // What fails after an await has no caller left.
     if (isPromise(performed)) PromisePrototypeThen(performed, () => this.flush());
   }
 
@@ -514,7 +516,7 @@ export class Effect extends Writer {
     };
     return PromisePrototypeThen(result, settled, (error) => {
       settled(undefined);
-      // Nobody waits for what is no longer in force.
+      // Its end is no longer awaited.
       if (run === this.#run && !this.disposed) throw error;
     });
   }

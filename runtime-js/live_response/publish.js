@@ -1,11 +1,12 @@
 // LiveResponse.toResponse({ port }): says on a port what follows the current state, as a line does.
 
 import { abort } from "../errors/exceptions.js";
-import { kSink, LiveResponse, readyStateOf } from "./live_response.js";
+import { LiveResponse } from "./live_response.js";
+import { statesOf } from "./states.js";
 import { isPlain } from "../answer/values.js";
 import { encodeRecords } from "../port/frames.js";
 import { kPublish } from "../port/client_port.js";
-import { subscribe } from "../observer/observer.js";
+import { subscribe } from "../observer/reactive.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
@@ -36,7 +37,7 @@ class Publication {
     if (signal && AbortSignalPrototypeGetAborted(signal)) return;
     this.#published = port[kPublish]?.() ?? null;
     const { body } = live;
-    const stop = live[kSink](this);
+    const stop = statesOf(live).follow(this);
     if (isPlain(body)) this.#follow(body);
     if (!signal) return;
     EventTargetPrototypeAddEventListener(signal, "abort", () => {
@@ -100,7 +101,7 @@ ObjectDefineProperty(LiveResponse.prototype, "toResponse", {
       if (port) new Publication(this, port, signal);
       return FunctionPrototypeCall(toResponse, this);
     };
-    return readyStateOf(this) === "waiting" ? PromisePrototypeThen(onceLive(this), respond) : respond();
+    return statesOf(this).readyState === "waiting" ? PromisePrototypeThen(onceLive(this), respond) : respond();
   } }.toResponse,
 });
 

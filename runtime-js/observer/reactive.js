@@ -4,33 +4,36 @@
 // updates both as properties change: whatever comes is followed, whatever can no longer be reached is let go. So a
 // change costs what was newly attached or detached, never the size of the tree, and a cycle is nothing special.
 
+import { batch, emit } from "./delivery.js";
 import {
-  batch,
   copyOf,
-  deleteProperty,
-  defineProperty,
   Descriptor,
-  emit,
-  getOwnPropertyDescriptor,
-  getPrototypeOf,
-  has,
   isEnumerable,
-  isExtensible,
   isIndex,
-  isIntercepted,
   isObject,
   MethodCall,
   nameOf,
+  proxies,
+  register,
+  SUBTREE,
+  targetOf,
+  unproxy,
+  unregister,
+} from "./objects.js";
+import {
+  defineProperty,
+  deleteProperty,
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  has,
+  isExtensible,
+  isIntercepted,
   ownKeys,
   preventExtensions,
   read,
-  register,
   set,
   setPrototypeOf,
-  SUBTREE,
-  targetOf,
-  unregister,
-} from "./observer.js";
+} from "./operations.js";
 import {
   Array,
   ArrayBufferIsView,
@@ -446,8 +449,6 @@ function finalRecord(object, key, first, changes) {
 
 // -- proxies ---------------------------------------------------------------------------------------------------------
 
-/** What a proxy of ours stands for. @type {WeakMap<object, { target: object, handler: Handler }>} */
-const proxies = new SafeWeakMap();
 /** Proxies that keep their identity, by target and membrane. @type {WeakMap<object, Map<unknown, object>>} */
 const membranes = new SafeWeakMap();
 
@@ -484,11 +485,6 @@ function newProxy(target, options) {
   const made = new Proxy(target, handler);
   proxies.set(made, { target, handler });
   return made;
-}
-
-/** The raw object behind a proxy; any other value is returned as it is. */
-export function unproxy(value) {
-  return proxies.get(value)?.target ?? value;
 }
 
 function isClassOrNative(target) {

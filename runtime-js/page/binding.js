@@ -476,7 +476,7 @@ function writerFor(sign, name) {
   switch (sign) {
     case "#":
       if (name === "text") return text;
-      // The value is markup as it is: whoever binds it says that it can be trusted.
+      // The value is markup as it is: the author of the binding vouches for it.
       if (name === "html") return html;
       break;
     case "~":

@@ -158,7 +158,7 @@ export class PageElement extends PageNode {
   #attributes;
   /** Elements, comments, texts, HTML and places; `null` where there cannot be any. */
   #nodes;
-  /** The elements of a template, made when somebody looks. */
+  /** The elements of a template, made when they are first read. */
   #content = null;
 
   /** @param {Piece} source an element's */

@@ -122,25 +122,38 @@ export function expression(source) {
  */
 export function splitOutside(source, separator) {
   const parts = [];
-  let { 0: depth, 1: quote, 2: begin } = [0, "", 0];
-  for (let i = 0; i < source.length; i++) {
+  let begin = 0;
+  findUnquoted(source, 0, "([{", ")]}", (c, depth, i) => {
+    if (c !== separator || depth > 0) return;
+    ArrayPrototypePush(parts, StringPrototypeSlice(source, begin, i));
+    begin = i + 1;
+  });
+  ArrayPrototypePush(parts, StringPrototypeSlice(source, begin));
+  return parts;
+}
+
+/**
+ * Where the first character from `begin` on stands that is in no quotes and that `isIt`; -1 where none is.
+ * @param {string} opening brackets that begin a level
+ * @param {string} closing brackets that end one
+ * @param {(character: string, depth: number, place: number) => unknown} isIt `depth`: levels that are open behind it
+ */
+function findUnquoted(source, begin, opening, closing, isIt) {
+  let { 0: depth, 1: quote } = [0, ""];
+  for (let i = begin; i < source.length; i++) {
     const c = source[i];
     if (quote !== "") {
       if (c === "\\") i++;
       else if (c === quote) quote = "";
     } else if (ArrayPrototypeIncludes(QUOTES, c)) {
       quote = c;
-    } else if (StringPrototypeIncludes("([{", c)) {
-      depth++;
-    } else if (StringPrototypeIncludes(")]}", c)) {
-      depth--;
-    } else if (c === separator && depth <= 0) {
-      ArrayPrototypePush(parts, StringPrototypeSlice(source, begin, i));
-      begin = i + 1;
+    } else {
+      if (StringPrototypeIncludes(opening, c)) depth++;
+      else if (StringPrototypeIncludes(closing, c)) depth--;
+      if (isIt(c, depth, i)) return i;
     }
   }
-  ArrayPrototypePush(parts, StringPrototypeSlice(source, begin));
-  return parts;
+  return -1;
 }
 
 /** Turns a text into a function that evaluates it. Each method reads one kind of expression. */
@@ -330,7 +343,7 @@ class Parser {
           return ArrayPrototypeJoin(texts, "") + end;
         };
       } else if (StringPrototypeStartsWith(this.#source, "${", i)) {
-        const close = closing(this.#source, i + 1);
+        const close = findUnquoted(this.#source, i + 1, "{", "}", (c, depth) => c === "}" && depth === 0);
         if (close === -1) break;
         const value = expression(StringPrototypeSlice(this.#source, i + 2, close));
         ArrayPrototypePush(parts, { text: unescaped(StringPrototypeSlice(this.#source, begin, i)), value });
@@ -341,25 +354,6 @@ class Parser {
     this.#take("end", "");
     this.#fail();
   }
-}
-
-/** Where the brace that opens at `open` is closed; -1 if it is not. */
-function closing(source, open) {
-  let { 0: depth, 1: quote } = [0, ""];
-  for (let i = open; i < source.length; i++) {
-    const c = source[i];
-    if (quote !== "") {
-      if (c === "\\") i++;
-      else if (c === quote) quote = "";
-    } else if (ArrayPrototypeIncludes(QUOTES, c)) {
-      quote = c;
-    } else if (c === "{") {
-      depth++;
-    } else if (c === "}" && --depth === 0) {
-      return i;
-    }
-  }
-  return -1;
 }
 
 const ESCAPES = { n: "\n", r: "\r", t: "\t", 0: "\0" };

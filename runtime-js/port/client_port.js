@@ -26,6 +26,7 @@ import {
   PortCloseEvent,
   PortMessageEvent,
   readOptions,
+  readRequestArguments,
   Requests,
 } from "./port.js";
 import {
@@ -60,7 +61,7 @@ import {
 
 const { listenerCount } = core.loadExtScript("ext:deno_web/02_event.js");
 
-/** A copy of what is said within the server, as afar they would get it. */
+/** A copy of a message within the server, as it would arrive over a line. */
 function copyOf(value) {
   clone ??= core.loadExtScript("ext:deno_web/13_message_port.js").structuredClone;
   return clone(value);
@@ -70,7 +71,7 @@ let clone = null;
 
 const NOTHING = [];
 
-/** For whom what came early has to be whole: a listener's type, a channel, or all that is passed on. */
+/** Which early messages are wanted: those of a listener's type, of a channel, or all of them. */
 const TYPE = 0;
 const CHANNEL = 1;
 const ALL = 2;
@@ -80,22 +81,22 @@ const BEHIND = 1;
 /** The exchange is over. */
 const DROPPED = 2;
 
-/** Makes the far end of a client port, for handlers that listen in on what it says. */
+/** Makes the far end of a client port, for handlers that read what is sent there. */
 export const kTap = Symbol("tap");
-/** Tells a client port that the client listens. */
+/** Opens a client port: the client has joined. */
 export const kOpened = Symbol("opened");
 /** Begins to publish a LiveResponse on a client port; returns what ends that. */
 export const kPublish = Symbol("publish");
-/** Whether somebody listens to messages of a type at a client port. */
+/** Whether a client port has a listener for messages of a type. */
 export const kTakes = Symbol("takes");
-/** Tells a client port of a message. */
+/** Dispatches a message on a client port. */
 export const kReceive = Symbol("receive");
-/** Tells a client port of a reply to one of its requests. */
+/** Settles a request of a client port with its reply. */
 export const kReply = Symbol("reply");
 /** As it is before any handler runs. */
 const relayOfPort = Port.prototype[kRelay];
 
-/** Tells a client port of a message with the ports on which it is answered. */
+/** The same as {@link kReceive}, with the ports on which the message is answered. */
 const kHear = Symbol("hear");
 
 export class ClientPort extends Port {
@@ -105,7 +106,7 @@ export class ClientPort extends Port {
   #taps = null;
   /** The client is far behind with what was sent last. */
   #isCongested = false;
-  /** What passes messages on that nobody here keeps. */
+  /** Relays the messages that no listener keeps. */
   #onward = null;
   /** Types of which what came early is about to be delivered; null for all. */
   #due = NOTHING;
@@ -137,10 +138,7 @@ export class ClientPort extends Port {
    * @returns {Promise<PortMessageEvent>} the first reply; rejects when the client leaves first
    */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") {
-      options = callback ?? options;
-      callback = undefined;
-    }
+    ({ callback, options } = readRequestArguments(callback, options));
     const exchange = this.#exchange;
     if (exchange.ended) return PromiseReject(invalidState("The line is closed, so nobody can answer."));
     const eventID = this.#send(data, readOptions(options), 1);
@@ -151,7 +149,7 @@ export class ClientPort extends Port {
   }
 
   /**
-   * Lets the client into a channel: it hears what clients say there, and they hear what it says, until `leave()` or
+   * Lets the client into a channel: it receives what other members send, and they what it sends, until `leave()` or
    * the end of the line. Like a message it makes the exchange live; it does not keep it open.
    * @param {string} id the channel's name; its messages have the types `<id>:<type>`
    * @param {import("../channel.js").ChannelOptions} [options]
@@ -178,7 +176,7 @@ export class ClientPort extends Port {
     };
   }
 
-  /** Somebody listens to a type from now on. The host is told of channels: it does not come here with what nobody hears. */
+  /** A listener for a type was added. The host is informed of channels: it delivers only what has a listener. */
   [kListens](type) {
     if (StringPrototypeIncludes(type, ":")) this.#channels().listen(type);
     this.#wants(type, TYPE);
@@ -203,7 +201,7 @@ export class ClientPort extends Port {
     return this.#exchange.channels ??= new Channels(this.#exchange);
   }
 
-  /** Delivers what came early of these types, in the order in which it came, as far as somebody still listens. */
+  /** Delivers what came early of these types, in the order in which it came, as far as there is a listener. */
   #deliver(types) {
     const exchange = this.#exchange;
     for (let at = 0; !exchange.ended;) {
@@ -221,7 +219,7 @@ export class ClientPort extends Port {
     }
   }
 
-  /** As for every port; but a client that takes one answer never opens it, so nobody waits for that. */
+  /** As for every port; but a client that takes one answer never opens it, so this does not wait. */
   readyStateChange(state) {
     if (state !== "close" && !this.#exchange.canJoin) return PromiseResolve(this);
     return super.readyStateChange(state);
@@ -253,7 +251,7 @@ export class ClientPort extends Port {
     return eventID;
   }
 
-  /** Whether a handler that listens in kept a message from going on to the client. */
+  /** Whether a handler that taps the port kept a message from going on to the client. */
   #isKept(type, data, eventID, portCount) {
     let isKept = false;
     for (const tap of new SafeArrayIterator(this.#taps ?? [])) {
@@ -276,16 +274,16 @@ export class ClientPort extends Port {
     if (live && data !== null && typeof data === "object") follow(exchange, eventID, data, signal);
   }
 
-  /** The far end of this port, for handlers that listen in on what this one says. */
+  /** The far end of this port, for handlers that read what is sent here. */
   [kTap]() {
     const tap = new BackgroundPort(this);
     ArrayPrototypePush((this.#taps ??= []), tap);
     return tap;
   }
 
-  // -- what the host tells -----------------------------------------------------------------------------------------
+  // -- what the host calls -----------------------------------------------------------------------------------------
 
-  /** The client listens. */
+  /** The client has joined. */
   [kOpened]() {
     if (this.readyState === "connecting") this[kReach]("open");
   }
@@ -339,7 +337,7 @@ export class ClientPort extends Port {
     for (const tap of new SafeArrayIterator(this.#taps ?? [])) tap[kClosed](code, reason, wasClean);
   }
 
-  /** Nobody will answer any more. */
+  /** The line is over: no reply will come. */
   [kEnded]() {
     this.#requests?.close();
   }
@@ -390,7 +388,7 @@ class LocalPort {
 }
 
 /**
- * Port B inside the server: hears what a handler's client port says, before the client does, and can speak to that
+ * Port B inside the server: receives what a handler sends to its client, before the client does, and can send to that
  * handler. Like at a line's far end, a listener keeps a message from going on by preventing its default.
  */
 export class BackgroundPort extends Port {
@@ -404,17 +402,14 @@ export class BackgroundPort extends Port {
     this[kReach]("open");
   }
 
-  /** Speaks to the handler as its client would. */
+  /** Sends to the handler as its client would. */
   postMessage(data, options = undefined) {
     this.#post(data, readOptions(options), []);
   }
 
   /** Asks the handler. @returns {Promise<PortMessageEvent>} */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") {
-      options = callback ?? options;
-      callback = undefined;
-    }
+    ({ callback, options } = readRequestArguments(callback, options));
     const { type, eventID = `${type}-b${this.#names += 1}` } = readOptions(options);
     const address = `${eventID}:0`;
     const receive = (answer) => {

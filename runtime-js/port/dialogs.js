@@ -1,6 +1,6 @@
 // Questions to the person at the other end of a line.
 
-
+import { readRequestArguments } from "./port.js";
 
 /**
  * Asks the user, through whatever the client shows for it. An answer is an event; it stands for its `data` where a
@@ -33,10 +33,7 @@ export class Dialogs {
   }
 
   #ask(type, question, callback, options) {
-    if (typeof callback !== "function") {
-      options = callback ?? options;
-      callback = undefined;
-    }
+    ({ callback, options } = readRequestArguments(callback, options));
     const data = typeof question === "string" ? { message: question } : question;
     return this.#client().postRequest(data, callback, { ...options, type });
   }

@@ -1,6 +1,6 @@
 // Frames of a line as text: envelopes, states of a response, and changes of what was sent.
 
-import { kHasHeaders } from "../live_response/live_response.js";
+import { kHasHeaders } from "../live_response/frame.js";
 import { encodeJson } from "../answer/values.js";
 import {
   ArrayPrototypeConcat,

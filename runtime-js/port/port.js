@@ -47,6 +47,11 @@ export function readOptions(options) {
   return { type, eventID, live, bubbles, signal };
 }
 
+/** The last two arguments of a request, of which the callback may be left out. */
+export function readRequestArguments(callback, options) {
+  return typeof callback === "function" ? { callback, options } : { callback: undefined, options: callback ?? options };
+}
+
 /** A message from the other end. Where a value is asked of it, it stands for its data. */
 export class PortMessageEvent extends Event {
   #stopped = false;
@@ -110,7 +115,7 @@ export class PortCloseEvent extends CloseEvent {
   }
 }
 
-/** The line to a response's source broke before the source had said all. */
+/** The line to a response's source broke before the last state. */
 export class LineLostError extends Error {
   constructor(code, reason) {
     super(`The line to the upstream closed with ${code}${reason === "" ? "" : ` (${reason})`} before it was done.`);
@@ -122,12 +127,12 @@ export class LineLostError extends Error {
 
 /** For the host: a port has reached a state. */
 export const kReach = Symbol("reach");
-/** For the host: a message was heard here and may go on to whom the port relays. */
+/** For the host: relays a message that no listener kept. */
 export const kPassOn = Symbol("pass on");
 
 /** For the host: {@link Port} passes its messages on. */
 export const kRelay = Symbol("relay");
-/** Tells a port that somebody listens for a type of messages from now on. */
+/** A listener for a type of messages was added to a port. */
 export const kListens = Symbol("listens");
 /** For the host: the line of a port is gone. */
 export const kClosed = Symbol("closed");
@@ -177,7 +182,7 @@ export class Port extends EventTarget {
     this[kListens]("message");
   }
 
-  /** Somebody listens for messages of this type from now on. */
+  /** A listener for messages of this type was added. */
   [kListens](_type) {}
 
   /**
@@ -229,7 +234,7 @@ export class Requests {
       if (AbortSignalPrototypeGetAborted(signal)) onAbort();
       else EventTargetPrototypeAddEventListener(signal, "abort", onAbort);
     });
-    // What a callback throws is its own, and no reason for the line to break.
+    // An error of the callback does not end the line.
     if (callback !== undefined) PromisePrototypeThen(answer, callback, () => {});
     return answer;
   }
@@ -238,12 +243,12 @@ export class Requests {
     return this.#waiting.has(address);
   }
 
-  /** A reply came; one that nobody waits for is dropped. */
+  /** A reply came; without a request that waits for it, it is dropped. */
   receive(address, event) {
     this.#waiting.get(address)?.receive(event);
   }
 
-  /** Nobody will answer any more. */
+  /** The line is over: no reply will come. */
   close() {
     for (const { close } of new SafeArrayIterator([...this.#waiting.values()])) close();
   }

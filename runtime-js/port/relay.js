@@ -17,7 +17,7 @@ import {
  * response. A listener that prevents the default of a message, or stops its propagation, keeps it from going on.
  * @param {Pick<import("./port.js").Port, typeof kRelay>} client
  * @param {import("./remote_port.js").RemotePort} upstream
- * @param {(error: unknown) => void} report who hears of what cannot be passed on
+ * @param {(error: unknown) => void} report gets errors of messages that cannot be relayed
  * @returns {() => void} what ends that
  */
 export function relay(client, upstream, report) {
@@ -31,7 +31,7 @@ export function relay(client, upstream, report) {
     }
   });
   const fail = (error) => {
-    // Questions that nobody waits for any more have no answer, which harms nobody.
+    // Requests that are no longer waited for have no answer.
     if (error?.name !== "AbortError" && error?.name !== "InvalidStateError") report(error);
   };
   const stops = [connect(upstream, client), connect(client, upstream)];

@@ -12,6 +12,7 @@ import {
   PortCloseEvent,
   PortMessageEvent,
   readOptions,
+  readRequestArguments,
   Requests,
 } from "./port.js";
 import { applyRecords } from "./deltas.js";
@@ -49,10 +50,10 @@ import {
  */
 
 /**
- * What a transport tells.
+ * What a transport calls.
  * @typedef {object} Receiver
  * @property {() => void} opened text can be sent
- * @property {(text: string) => void} frame text came
+ * @property {(text: string) => void} frame a frame came
  * @property {(code: number, reason: string, wasClean: boolean) => void} closed nothing follows
  */
 
@@ -60,7 +61,7 @@ import {
  * Who follows the states of the response that came with a port.
  * @typedef {object} Follower
  * @property {(state: object) => void} replace a new state, as the wire has it
- * @property {() => void} done the last state was said
+ * @property {() => void} done the last state has come
  * @property {(code: number, reason: string) => void} closed
  */
 
@@ -82,7 +83,7 @@ export class RemotePort extends Port {
   #ready = null;
   #names = 0;
   #requests = new Requests();
-  /** Reply ports that someone listens on, by address. */
+  /** Reply ports with a listener, by address. */
   #replyPorts = new SafeMap();
   /** What later deltas change, by the name that they use. */
   #bound = new SafeMap();
@@ -105,7 +106,7 @@ export class RemotePort extends Port {
         try {
           this.#receive(text);
         } catch (error) {
-          // Whoever observes what came may fail; the line has more to say.
+          // An observer of the data may throw; the line goes on.
           queueMicrotask(() => {
             throw error;
           });
@@ -116,7 +117,7 @@ export class RemotePort extends Port {
     this.#greet();
   }
 
-  /** Does not tell the other end to begin before `promise` has settled, so that nothing comes too early. */
+  /** Sends the hello only after `promise` has settled, so that nothing comes before that. */
   [kHold](promise) {
     const go = () => {
       if (this.#ready !== held) return;
@@ -139,10 +140,7 @@ export class RemotePort extends Port {
    * @returns {Promise<PortMessageEvent>} the first reply; rejects when the line closes first
    */
   postRequest(data, callback = undefined, options = undefined) {
-    if (typeof callback !== "function") {
-      options = callback ?? options;
-      callback = undefined;
-    }
+    ({ callback, options } = readRequestArguments(callback, options));
     return this.#request(data, readOptions(options), callback, options?.signal);
   }
 
@@ -196,7 +194,7 @@ export class RemotePort extends Port {
     }
   }
 
-  /** Names that the other end does not give. */
+  /** A name that the other end does not use. */
   #newName(type) {
     this.#names += 1;
     return `${type}-c${NumberPrototypeToString(this.#names, 36)}`;
@@ -248,7 +246,7 @@ export class RemotePort extends Port {
     const data = frame.message;
     if (OWN_EVENTS.has(type) || this.#receiveReply(type, eventID, data, numPorts)) return;
     if (StringPrototypeEndsWith(type, ":joins-leaves") && data?.events) {
-      // Members of a channel that are told together, each as the message that it would have been alone.
+      // Several joins and leaves in one frame: each is dispatched as a message of its own.
       const single = `${StringPrototypeSlice(type, 0, -12)}message`;
       for (const { eventID, message } of new SafeArrayIterator(data.events)) this.#hear(single, eventID, message, meta);
     } else {
@@ -271,7 +269,7 @@ export class RemotePort extends Port {
     this.#opened();
   }
 
-  /** Takes what comes on a reply port. Says whether it was that: the types of channels may look the same. */
+  /** Receives a reply. Returns whether it was one: the types of channels may look the same. */
   #receiveReply(type, eventID, data, numPorts) {
     const end = StringPrototypeLastIndexOf(type, ":");
     const address = StringPrototypeSlice(type, 0, MathMax(end, 0));
@@ -290,7 +288,7 @@ export class RemotePort extends Port {
     return true;
   }
 
-  /** Takes what belongs to the response. Says whether it was that. */
+  /** Receives a state or a delta of the response. Returns whether it was one. */
   #receiveState(type, eventID, data) {
     if (StringPrototypeEndsWith(type, ".mutate")) this.#mutate(StringPrototypeSlice(type, 0, -".mutate".length), data);
     else if (type === "response.replace") this.#replace(eventID, data);
@@ -354,7 +352,7 @@ function under(address, options) {
   return { ...options, type: `${address}:${options.type}` };
 }
 
-/** A port on which a message from the other end is answered; what is said there in turn is heard here. */
+/** A port on which a message from the other end is answered; replies to that come here, too. */
 class ReplyPort extends EventTarget {
   #line;
 

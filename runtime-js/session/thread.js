@@ -1,7 +1,7 @@
 // event.thread: what one request hands to the one that it redirects to, by a name in the URL's `_thread`.
 //
-// A thread is kept with the visitor's session, so nobody else can read it. The request that bears its name takes it out
-// of there when its handler first asks for something: a reload of the page finds it empty. `extend()` puts it back.
+// A thread is kept with the visitor's session, so no other visitor can read it. The request that bears its name removes
+// it from there when its handler first reads a value: a reload of the page finds it empty. `extend()` puts it back.
 
 import { op_crypto_uuid } from "ext:core/ops";
 import { threadStore } from "./session.js";

@@ -33,7 +33,7 @@ const PACE = 100;
 /**
  * The same request, whose body is counted as it is read. {@link progressOf} tells of it by the id.
  * @param {Request} request its body was not read
- * @param {string} id whoever knows it can follow the upload
+ * @param {string} id a secret: it gives access to the progress of the upload
  * @returns {Request}
  */
 export function track(request, id) {

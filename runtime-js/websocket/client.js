@@ -86,13 +86,13 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** For the host: in place of an address, makes a socket that {@link kCarry} opens. */
 export const kUnaddressed = Symbol("unaddressed");
-/** For the host: a socket is open, and this carries its words from now on. */
+/** For the host: a socket is open, over this carrier. */
 export const kCarry = Symbol("carry");
-/** For the host: a message came, as text or as bytes. */
+/** For the host: dispatches a message, which is a text or bytes. */
 export const kHeard = Symbol("heard");
 
 /**
- * What carries a socket's words.
+ * What carries the messages of a socket.
  * @typedef {object} Carrier
  * @property {(text: string) => void} text
  * @property {(bytes: ArrayBuffer | ArrayBufferView) => void} bytes
@@ -171,7 +171,7 @@ export class WebSocket extends EventTarget {
     return this.#protocol;
   }
 
-  /** None is spoken. */
+  /** None is supported. */
   get extensions() {
     return "";
   }
@@ -195,7 +195,7 @@ export class WebSocket extends EventTarget {
   }
 
   /**
-   * Says goodbye, once all that was sent has left.
+   * Sends the close frame, once all messages have left.
    * @param {number} [code] 1000, or from 3000 to 4999
    * @param {string} [reason] at most 123 bytes
    */
@@ -258,7 +258,7 @@ export class WebSocket extends EventTarget {
     this[kClosed](1001, reason, true);
   }
 
-  // -- for what carries it ---------------------------------------------------------------------------------------------
+  // -- for the carrier -------------------------------------------------------------------------------------------------
 
   [kCarry](carrier) {
     this.#carrier = carrier;
@@ -319,13 +319,13 @@ class Dialled {
   }
 }
 
-/** Passes on what happens on a dialled socket: the next is read when this one was heard. */
+/** Dispatches the events of a dialled socket: the next one is read when a listener has returned. */
 export async function listen(socket, heard) {
   let event;
   while ((event = await op_socket_next(socket)) !== null) heard[event.type](event);
 }
 
-/** Makes http: ws: and https: wss:, as URLs allow. Says whether the URL is one of a socket now. @param {URL} url */
+/** Makes http: ws: and https: wss:, as URLs allow. Returns whether the URL is one of a socket now. @param {URL} url */
 export function hasSocketScheme(url) {
   switch (URLPrototypeGetProtocol(url)) {
     case "http:":
@@ -365,7 +365,7 @@ function namesOf(protocols) {
   return ArrayPrototypeJoin(names, ", ");
 }
 
-/** The code and the words of a close frame, as the standard lets code choose them. */
+/** The code and the reason of a close frame, as far as the standard lets code choose them. */
 export function goodbyeOf(code, reason) {
   const status = code === undefined ? 0 : clamped(code);
   if (code !== undefined && status !== 1000 && (status < 3000 || status > 4999)) {
@@ -375,7 +375,7 @@ export function goodbyeOf(code, reason) {
   if (TextEncoderPrototypeEncode(new TextEncoder(), words).length > MAX_REASON) {
     throw domException("SyntaxError", `The reason of a close frame is longer than ${MAX_REASON} bytes.`);
   }
-  // Words need a code in front of them.
+  // A reason needs a code in front of it.
   return [status === 0 && words !== "" ? 1000 : status, words];
 }
 

@@ -49,7 +49,7 @@ import {
   TypeError,
 } from "../primordials.js";
 
-/** What every socket does, whatever handlers make of its prototype. */
+/** The methods of sockets before any handler could replace them. */
 const { close: closeSocket, send: sendOn } = WebSocket.prototype;
 
 /** @typedef {string | ArrayBuffer | Goodbye} Word what one end says to the other */

@@ -1,4 +1,4 @@
-//! One text for browsers.
+//! One file for browsers.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
@@ -20,39 +20,37 @@ use crate::http::Verdict;
 pub(crate) struct Asset {
     kind: &'static str,
     body: Bytes,
-    etag: HeaderValue,
+    /// The tag and the compressed text, made for the first request.
+    etag: OnceLock<HeaderValue>,
     gzip: OnceLock<Bytes>,
     extra: Option<(HeaderName, HeaderValue)>,
-    /// What it was made of, where that is a file.
+    /// The author's file from which the text was made, if there is one.
     pub source: Option<Source>,
 }
 
 impl Asset {
+    /// A script.
     pub(crate) fn script(text: impl Into<Bytes>) -> Asset {
         Asset::new("text/javascript;charset=UTF-8", text)
     }
 
+    /// A text of JSON.
     pub(crate) fn json(text: String) -> Asset {
         Asset::new("application/json", text)
     }
 
     fn new(kind: &'static str, text: impl Into<Bytes>) -> Asset {
         let body = text.into();
-        let mut hasher = DefaultHasher::new();
-        body.hash(&mut hasher);
-        // Weak: the compressed form has the same tag.
-        let etag = format!("W/\"{:016x}\"", hasher.finish());
-        let etag = HeaderValue::from_str(&etag).expect("hexadecimal digits are a header's value");
-        Asset { kind, body, etag, gzip: OnceLock::new(), extra: None, source: None }
+        Asset { kind, body, etag: OnceLock::new(), gzip: OnceLock::new(), extra: None, source: None }
     }
 
-    /// The same, which was made of a file.
+    /// The asset as one made from a file.
     pub(crate) fn made_of(mut self, source: Source) -> Asset {
         self.source = Some(source);
         self
     }
 
-    /// The same with one header more.
+    /// The asset with another header.
     pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Asset {
         self.extra = Some((name, HeaderValue::from_static(value)));
         self
@@ -62,8 +60,8 @@ impl Asset {
     pub(crate) fn answer(&self, headers: &HeaderMap) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         let head = response.headers_mut();
-        head.insert(ETAG, self.etag.clone());
-        // The tag decides, so that new code is seen at once.
+        head.insert(ETAG, self.etag().clone());
+        // Browsers ask again with the tag, so that they run new code at once.
         head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         head.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Some(status) = Verdict::of(&Method::GET, headers, head).status() {
@@ -82,6 +80,16 @@ impl Asset {
         response
     }
 
+    fn etag(&self) -> &HeaderValue {
+        self.etag.get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            self.body.hash(&mut hasher);
+            // Weak: the compressed form has the same tag.
+            let etag = format!("W/\"{:016x}\"", hasher.finish());
+            HeaderValue::from_str(&etag).expect("hexadecimal digits are a header's value")
+        })
+    }
+
     fn compressed(&self) -> Bytes {
         let compress = || {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -92,7 +100,7 @@ impl Asset {
     }
 }
 
-/// Whether `gzip` is among the encodings, and not as one to be avoided.
+/// Whether `gzip` is among the accepted encodings.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lists = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).any(|item| {

@@ -1,17 +1,16 @@
-//! Everything that one generation of the code gives to browsers.
+//! The files that a generation of the code serves to browsers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex};
+use std::sync::Mutex;
 
 use hyper::header::HeaderName;
 use serde_json::{Value, json};
 
 use super::asset::Asset;
 use super::bundles;
-use super::modules::{self, Assets, Imports, Modules};
+use super::modules::{self, Assets, ClientModules, Imports};
 use super::origins::Origin;
-use super::toolchain::Toolchain;
 use crate::router::{Layer, Layout, Routes};
 use liveline_compiler::Diagnostic;
 
@@ -30,20 +29,16 @@ export default app;
 ";
 
 /// The files for browsers, by path.
-pub(crate) struct BrowserFiles(BTreeMap<String, Made>);
-
-/// Made when it is first asked for.
-type Made = LazyLock<Asset, Box<dyn FnOnce() -> Asset + Send>>;
+pub(crate) struct BrowserFiles(BTreeMap<String, Asset>);
 
 impl BrowserFiles {
-    /// Compiles the client and worker handlers and what they import. Also says which files were read and what they
-    /// import, of code that does not compile as well.
+    /// Compiles the client and worker handlers and what they import. Also returns which files were read and what they
+    /// import, even if some do not compile.
     pub(crate) fn build(
         layout: &Layout,
         routes: &Routes,
-        tools: &dyn Toolchain,
     ) -> (Result<BrowserFiles, Vec<Diagnostic>>, Imports) {
-        let mut modules = Modules::new(layout, tools);
+        let mut modules = ClientModules::new(layout);
         let (mut client, mut worker) = (Vec::new(), Vec::new());
         for handler in routes.handlers() {
             let list = match handler.layer {
@@ -54,7 +49,7 @@ impl BrowserFiles {
             list.push((handler.pattern.as_str(), modules.add_handler(&handler.path)));
         }
         let (modules, read) = modules.finish();
-        tell_of_universal(routes);
+        warn_of_universal(routes);
         (
             modules.map(|modules| {
                 let client: Vec<_> =
@@ -65,61 +60,51 @@ impl BrowserFiles {
         )
     }
 
-    /// What browsers get where there are no handlers for them.
-    pub(crate) fn without_handlers() -> BrowserFiles {
-        BrowserFiles::of(&[], &[], Assets::new())
-    }
-
     fn of(client: &[Value], worker: &[(&str, String)], modules: Assets) -> BrowserFiles {
-        let mut files = BrowserFiles(BTreeMap::new());
-        let has_live_functions = modules.contains_key(&modules::own_place("live"));
-        for (place, asset) in modules {
-            files.add(format!("{}{place}", modules::FOLDER), || asset);
-        }
         let mut manifest = json!({ "client": client, "worker": !worker.is_empty() });
-        if has_live_functions {
+        if modules.contains_key(&modules::own_place("live")) {
             manifest["live"] = true.into();
         }
-        files.add(APP, move || Asset::script(format!("{}({manifest});\n", bundles::APP.trim_end())));
-        files.add(APP_MODULE, || Asset::script(APP_MODULE_SOURCE));
-        for &(name, part) in bundles::PARTS {
-            files.add(format!("{PARTS_FOLDER}{name}"), move || Asset::script(part));
-        }
-        files.add(WORKER_RUNTIME, || Asset::script(bundles::WORKER));
-        let worker = worker_script(worker);
-        files.add(WORKER, || worker);
-        files
+        let app = format!("{}({manifest});\n", bundles::APP.trim_end());
+        let own = [
+            (APP, Asset::script(app)),
+            (APP_MODULE, Asset::script(APP_MODULE_SOURCE)),
+            (WORKER, worker_script(worker)),
+            (WORKER_RUNTIME, Asset::script(bundles::WORKER)),
+        ];
+        let own = own.into_iter().map(|(path, asset)| (path.to_owned(), asset));
+        let parts =
+            bundles::PARTS.iter().map(|&(name, part)| (format!("{PARTS_FOLDER}{name}"), Asset::script(part)));
+        let modules =
+            modules.into_iter().map(|(place, asset)| (format!("{}{place}", modules::FOLDER), asset));
+        BrowserFiles(own.chain(parts).chain(modules).collect())
     }
 
-    fn add(&mut self, path: impl Into<String>, make: impl FnOnce() -> Asset + Send + 'static) {
-        self.0.insert(path.into(), LazyLock::new(Box::new(make)));
-    }
-
-    /// Whether [`find`](BrowserFiles::find) is to be asked for a path.
+    /// Whether a path is one that only these files serve.
     pub(crate) fn cover(path: &str) -> bool {
         [APP, APP_MODULE, WORKER].contains(&path)
             || [PARTS_FOLDER, modules::FOLDER].iter().any(|folder| path.starts_with(folder))
     }
 
-    /// Where a place in one of the files stands in the file that somebody wrote.
+    /// The place in the author's file from which a place in one of these files comes.
     pub(crate) fn origin_of(&self, path: &str, line: usize, column: usize) -> Option<Origin> {
         Some(self.find(path)?.source.as_ref()?.origin_of(line, column))
     }
 
-    /// What is served at a path as it stands in a URL.
+    /// The file at a path of a URL.
     pub(crate) fn find(&self, path: &str) -> Option<&Asset> {
-        self.0.get(&modules::decoded(path)?).map(|asset| &**asset)
+        self.0.get(&modules::decoded(path)?)
     }
 }
 
-/// Says, once for each file, that browsers get the source of what the server runs.
-fn tell_of_universal(routes: &Routes) {
-    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let mut told = TOLD.lock().expect("nothing panics while it holds the list");
+/// Warns, once for each file, that browsers get the source of a handler that the server runs.
+fn warn_of_universal(routes: &Routes) {
+    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut warned = WARNED.lock().expect("nothing panics while it holds the list");
     let of_server: BTreeSet<_> = files_of(routes, Layer::Server).collect();
     let shared = files_of(routes, Layer::Client).chain(files_of(routes, Layer::Worker));
     for file in shared.filter(|file| of_server.contains(file)) {
-        if told.insert(file.clone()) {
+        if warned.insert(file.clone()) {
             tracing::warn!(
                 "browsers get the source of {}, which is universal; name it handler.server.js to keep it on the server",
                 file.display()
@@ -132,7 +117,7 @@ fn files_of(routes: &Routes, layer: Layer) -> impl Iterator<Item = &PathBuf> {
     routes.handlers().iter().filter(move |handler| handler.layer == layer).map(|handler| &handler.path)
 }
 
-/// What the manifest says of a client handler: its pattern, its module, and the page of its folder, if it has one.
+/// A client handler in the manifest: its pattern, its module, and the page of its folder, if it has one.
 fn client_entry(routes: &Routes, pattern: &str, url: &str) -> Value {
     match routes.page_of(pattern) {
         Some(page) => json!([pattern, url, page.id]),
@@ -140,7 +125,7 @@ fn client_entry(routes: &Routes, pattern: &str, url: &str) -> Value {
     }
 }
 
-/// The service worker: its runtime first, then the handlers.
+/// The script of the service worker: it imports the runtime first, then the handlers.
 fn worker_script(handlers: &[(&str, String)]) -> Asset {
     let mut script = format!("import start from {};\n", json!(WORKER_RUNTIME));
     let mut list = Vec::new();
@@ -149,6 +134,6 @@ fn worker_script(handlers: &[(&str, String)]) -> Asset {
         list.push(format!("[{}, handler{number}]", json!(pattern)));
     }
     script.push_str(&format!("start([{}]);\n", list.join(", ")));
-    // It answers for the whole site, although it does not lie at its root.
+    // The worker is for the whole site, although its script is not in the site's root.
     Asset::script(script).with(HeaderName::from_static("service-worker-allowed"), "/")
 }

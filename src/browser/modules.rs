@@ -1,4 +1,4 @@
-//! The modules of client handlers: which files are served, and where their imports lead.
+//! The modules of client and worker handlers: which files are served, and the URLs of their imports.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -7,34 +7,36 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::asset::Asset;
 use super::origins::Source;
-use super::toolchain::{Compiled, Target, Toolchain};
-use crate::router::{Layout, is_server_handler};
-use liveline_compiler::Diagnostic;
+use super::resolver::{Resolver, Target};
+use crate::dialect;
+use crate::router::Layout;
+use liveline_compiler::facts::is_common_js;
+use liveline_compiler::{Diagnostic, transpile};
 
-/// Where modules are served.
+/// The path of modules.
 pub(super) const FOLDER: &str = "/.liveline/client/";
 
-/// Below [`FOLDER`]: the host's own modules, files of packages, and files that links lead to. No folder of routes is
-/// served under such a name, because what it holds would have to be imported from elsewhere.
+/// Folders below [`FOLDER`]: the host's own modules, files of packages, and files outside of the routes folder to which
+/// links in it lead.
 const OWN: &str = "@liveline";
 const PACKAGES: &str = "@packages";
 const LINKED: &str = "@linked";
 
-/// What stands in a URL's path as it is.
+/// The characters that a URL's path encodes.
 const PATH: AsciiSet =
     NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
 /// Modules by their place below [`FOLDER`].
 pub(super) type Assets = BTreeMap<String, Asset>;
 
-/// What each file that was read imports of other files.
+/// The files that each file imports.
 pub(super) type Imports = HashMap<PathBuf, Vec<PathBuf>>;
 
-/// Finds and compiles the modules of one generation.
-pub(super) struct Modules<'a> {
+/// Finds and compiles the modules of one generation, starting at the handlers.
+pub(super) struct ClientModules<'a> {
     layout: &'a Layout,
-    tools: &'a dyn Toolchain,
-    /// Where each file is served, below [`FOLDER`].
+    resolver: Resolver,
+    /// The place of each file, below [`FOLDER`].
     places: HashMap<PathBuf, String>,
     waiting: VecDeque<PathBuf>,
     assets: Assets,
@@ -42,11 +44,11 @@ pub(super) struct Modules<'a> {
     imports: Imports,
 }
 
-impl<'a> Modules<'a> {
-    pub(super) fn new(layout: &'a Layout, tools: &'a dyn Toolchain) -> Modules<'a> {
-        Modules {
+impl<'a> ClientModules<'a> {
+    pub(super) fn new(layout: &'a Layout) -> ClientModules<'a> {
+        ClientModules {
             layout,
-            tools,
+            resolver: Resolver::of(&layout.project),
             places: HashMap::new(),
             waiting: VecDeque::new(),
             assets: BTreeMap::new(),
@@ -55,9 +57,9 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// Takes in a handler and what it imports. Returns its URL. One that a link led to is refused.
+    /// Adds a handler and what it imports, and returns the handler's URL. A handler outside of the project is an error.
     pub(super) fn add_handler(&mut self, file: &Path) -> String {
-        if let Err(refusal) = self.tools.check(file) {
+        if let Err(refusal) = self.resolver.check(file) {
             self.failures.push(refusal);
             return String::new();
         }
@@ -70,7 +72,7 @@ impl<'a> Modules<'a> {
         url
     }
 
-    /// The modules by their place, or every error; and every file that was read.
+    /// The modules by their place, or all errors; and the imports of every file that was read.
     pub(super) fn finish(mut self) -> (Result<Assets, Vec<Diagnostic>>, Imports) {
         let assets = if self.failures.is_empty() { Ok(self.assets) } else { Err(self.failures) };
         for file in self.places.into_keys() {
@@ -87,8 +89,13 @@ impl<'a> Modules<'a> {
             self.assets.insert(place, Asset::json(source));
             return Ok(());
         }
-        let Compiled { mut code, imports, source_map: map } = self.tools.compile(file, source)?;
-        // From the end, so that what stands before keeps its place.
+        if is_common_js(file, &source) {
+            let file = file.display();
+            return Err(Diagnostic::new(format!("{file} is CommonJS, and browsers import ES modules")));
+        }
+        let transpile::Script { mut code, source_map: map } = transpile::script(file, source)?;
+        let imports = transpile::imports(file, &code)?;
+        // From the end, so that the ranges before stay valid.
         for import in imports.iter().rev() {
             if let Some(url) = self.target_of(&import.specifier, file)? {
                 code.replace_range(import.range.clone(), &serde_json::Value::from(url).to_string());
@@ -99,10 +106,10 @@ impl<'a> Modules<'a> {
         Ok(())
     }
 
-    /// The URL of what `file` imports, where it is not the one that is written there.
+    /// The URL of an import of `file`; `None` if the specifier stays as it is written.
     fn target_of(&mut self, specifier: &str, file: &Path) -> Result<Option<String>, Diagnostic> {
-        match self.tools.resolve(specifier, file)? {
-            Target::Kept => Ok(None),
+        match self.resolver.resolve(specifier, file)? {
+            Target::Url => Ok(None),
             Target::Own(name, source) => {
                 let place = own_place(name);
                 let url = url(&place);
@@ -122,9 +129,9 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// Why browsers do not get to see a file.
+    /// Why a file is not served to browsers, if it is not.
     fn refusal(&self, file: &Path) -> Option<String> {
-        if is_server_handler(file) {
+        if dialect::is_private(file) {
             return Some("it is a handler of the server, whose source no browser gets".to_owned());
         }
         if !is_in_package(file) && !file.starts_with(&self.layout.routes) {
@@ -155,7 +162,7 @@ impl<'a> Modules<'a> {
         }
         match file.strip_prefix(&self.layout.routes) {
             Ok(path) => shown(path),
-            // The number tells files of one name apart.
+            // The number distinguishes files of one name.
             Err(_) => {
                 let name = file.file_name().unwrap_or_default();
                 below(LINKED, &Path::new(&self.places.len().to_string()).join(name))
@@ -164,12 +171,12 @@ impl<'a> Modules<'a> {
     }
 }
 
-/// Where one of the host's own modules is served, below [`FOLDER`].
+/// The place of one of the host's own modules, below [`FOLDER`].
 pub(super) fn own_place(name: &str) -> String {
     format!("{OWN}/{name}.js")
 }
 
-/// The name that an encoded path stands for.
+/// A path of a URL, decoded.
 pub(super) fn decoded(path: &str) -> Option<String> {
     percent_decode_str(path).decode_utf8().ok().map(String::from)
 }

@@ -1,22 +1,23 @@
-//! From a place in what browsers run back to the file that somebody wrote.
+//! Maps places in scripts of browsers back to the author's files.
 
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use sourcemap::SourceMap;
 
-/// A file with a line and a column, which count from 1.
+/// A file with a line and a column, both from 1.
 pub(crate) type Origin = (PathBuf, usize, usize);
 
-/// Where a script comes from.
+/// The file from which a script was made.
 pub(crate) struct Source {
+    /// The file that the script was made of.
     pub file: PathBuf,
-    /// What leads back from the script, where that is not the file's own text.
+    /// The source map; `None` if the script is the file's own text.
     pub map: Option<Vec<u8>>,
 }
 
 impl Source {
-    /// Where a place of the script stands in the file.
+    /// The place in the file for a place in the script.
     pub(crate) fn origin_of(&self, line: usize, column: usize) -> Origin {
         let mapped = self.map.as_deref().and_then(|map| mapped(map, line, column));
         let (line, column) = mapped.map_or((line, column), |(_, line, column)| (line, column));
@@ -24,8 +25,8 @@ impl Source {
     }
 }
 
-/// The same for a file of `public/`, by its path in a URL. One that was made of others leads to those by its own map,
-/// where that lies beside it.
+/// The place for one in a file of `public/`, which is named by the path of its URL. If the file
+/// names a source map that exists, the place is in the file that the map names.
 pub(crate) fn origin_in(public: &Path, path: &str, line: usize, column: usize) -> Option<Origin> {
     let path = percent_decode_str(path.split(['?', '#']).next()?).decode_utf8().ok()?;
     let path = Path::new(path.trim_start_matches('/'));
@@ -47,7 +48,7 @@ fn made_of(text: &str, file: &Path, line: usize, column: usize) -> Option<Origin
     source.is_file().then_some((source, line, column))
 }
 
-/// What stands in a source map for a place: the name of the source, its line and its column.
+/// The entry of a source map for a place: the name of the source, its line and its column.
 fn mapped(map: &[u8], line: usize, column: usize) -> Option<(String, usize, usize)> {
     let map = SourceMap::from_slice(map).ok()?;
     let number = |from_one: usize| u32::try_from(from_one.checked_sub(1)?).ok();

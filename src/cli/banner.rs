@@ -1,4 +1,4 @@
-//! What `dev` and `serve` show when they begin: one line for programs, a few more for a person at a terminal.
+//! The first lines that `dev` and `serve` print: one line for programs, some more at a terminal.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -9,18 +9,19 @@ use super::keys;
 use super::paint::{Style, styled, visible};
 use super::{log, print};
 use crate::config::Settings;
+use crate::dialect;
 use crate::ext::Mode;
 use crate::metrics::colors;
 use crate::metrics::output::Stream;
-use crate::router::{Layer, Layout, Routes};
+use crate::router::{Layer, Layout};
 use crate::server::Listener;
 
-/// What stands before the address, for programs and for people.
+/// The text before the address.
 const LISTENING: &str = "listening on";
 
 const STOP: &str = "Ctrl+C stops.";
 
-/// Says where the server listens.
+/// Prints where the server listens.
 pub(super) fn show(args: &Server, settings: &Settings, listener: &Listener) {
     let (mode, layout) = (settings.mode, &settings.layout);
     if !colors::is_terminal(Stream::Output) || log::is_for_programs() {
@@ -36,7 +37,7 @@ pub(super) fn show(args: &Server, settings: &Settings, listener: &Listener) {
     let rows = rows(args, mode, layout, listener);
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in &rows {
-        // The first as it is, for whatever else reads it.
+        // The first line is not coloured, for programs that read it.
         let (name, value) = match *name {
             LISTENING => (LISTENING.to_owned(), value.clone()),
             name if value.starts_with("http") => {
@@ -47,7 +48,7 @@ pub(super) fn show(args: &Server, settings: &Settings, listener: &Listener) {
         print(&format!("  {name} {value}"));
     }
     if mode == Mode::Development {
-        print(&format!("\n  {}", paint(Style::Dim, "A saved file is loaded at once.")));
+        print(&format!("\n  {}", paint(Style::Dim, "Saved files are reloaded at once.")));
         #[cfg(unix)]
         if keys::are_there() && keys::listen(local_url(listener)).is_ok() {
             return print(&format!("  {}\n", paint(Style::Dim, keys::HINT)));
@@ -77,7 +78,7 @@ fn rows(args: &Server, mode: Mode, layout: &Layout, listener: &Listener) -> Vec<
             rows.push(("network", format!("http://{}", SocketAddr::new(address, listening.port()))))
         }
         None if mode == Mode::Development && listening.ip().is_loopback() => {
-            rows.push(("network", "this machine alone; --host 0.0.0.0 lets others in".to_owned()));
+            rows.push(("network", "only this machine; use --host 0.0.0.0 for others".to_owned()));
         }
         None => {}
     }
@@ -95,7 +96,7 @@ fn rows(args: &Server, mode: Mode, layout: &Layout, listener: &Listener) -> Vec<
 /// How many handlers there are, and in which folder.
 fn handlers(layout: &Layout) -> String {
     let folder = shown(&layout.routes);
-    let Ok(routes) = Routes::scan(layout) else { return folder };
+    let Ok(routes) = dialect::routes(layout) else { return folder };
     let count = |layer: Layer| routes.handlers().iter().filter(|handler| handler.layer == layer).count();
     let counts = [
         (count(Layer::Server), "handler", "handlers"),
@@ -119,7 +120,7 @@ fn place_of(database: Option<&Path>) -> String {
     database.map_or_else(|| "in memory".to_owned(), shown)
 }
 
-/// A path as it is written from the working folder.
+/// A path, relative to the working folder if it is below it.
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here.and_then(|here| path.strip_prefix(here).ok());
@@ -127,7 +128,7 @@ fn shown(path: &Path) -> String {
     visible(&short.display().to_string())
 }
 
-/// The address of this machine by which others reach the server, if they can.
+/// The address by which other machines reach the server, if it listens on one.
 fn network_address(listening: SocketAddr) -> Option<IpAddr> {
     let ip = listening.ip();
     if ip.is_loopback() {
@@ -136,7 +137,7 @@ fn network_address(listening: SocketAddr) -> Option<IpAddr> {
     if !ip.is_unspecified() {
         return Some(ip);
     }
-    // Nothing is sent: the system only says which of its addresses it would send from.
+    // Nothing is sent: the system only chooses the address that it would send from.
     let from = |own: IpAddr, other: IpAddr| {
         let socket = UdpSocket::bind((own, 0)).ok()?;
         socket.connect((other, 9)).ok()?;

@@ -1,10 +1,10 @@
-//! Opens the site in the browser of who sits at the machine.
+//! Opens the site in the user's browser.
 
 use std::env;
 
 use super::report;
 
-/// Opens an address. Where that cannot be, a line says so, and the server goes on.
+/// Opens an address. Prints the reason where that is not possible.
 pub(super) fn open(url: &str) {
     let refusal = reason_not_to(cfg!(target_os = "linux"), |name| env::var(name).ok());
     let failure =
@@ -14,7 +14,7 @@ pub(super) fn open(url: &str) {
     }
 }
 
-/// Why nobody would see the browser.
+/// Why a browser would not be seen.
 fn reason_not_to(is_linux: bool, variable: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     if is_set("CI") && variable("CI").as_deref() != Some("false") {

@@ -1,4 +1,4 @@
-//! `liveline check`: look at everything in a folder, and list all that is wrong.
+//! `liveline check`: loads everything in a folder and lists all errors.
 
 use serde_json::json;
 
@@ -8,6 +8,7 @@ use super::{CliError, print, report, settings};
 use crate::router::Layer;
 use liveline_compiler::Diagnostic;
 
+/// Runs the command. Fails where a problem was found.
 pub(super) async fn run(args: Check) -> Result<(), CliError> {
     let examination = examine(settings::to_check(args.folder.layout()?)).await;
     let Examination { handlers, pages, problems, .. } = &examination;

@@ -1,4 +1,4 @@
-//! `liveline dev`: serve, reload on every change, or when told to, and tell open pages of it.
+//! `liveline dev`: serves, reloads on every change and on SIGHUP, and notifies open pages.
 
 use std::collections::{BTreeSet, HashSet};
 use std::mem;
@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Mutex;
 
 use super::args::Server;
-use super::serve::{Figures, begin, until_stopped};
+use super::serve::{MetricsServer, begin, until_stopped};
 use super::signals::ReloadSignals;
 use super::watch::{Changed, Seen, Watch};
 use super::{CliError, report};
@@ -19,22 +19,23 @@ use crate::ext::Mode;
 use crate::server::{Pool, Reloaded};
 use liveline_compiler::Diagnostic;
 
+/// Runs the command.
 pub(super) async fn run(args: Server) -> Result<(), CliError> {
-    let (stop, told_to_reload) = begin()?;
+    let (stop, reload_signals) = begin()?;
     let listener = args.listen().await?;
     let settings = args.settings(Mode::Development, listener.addresses())?;
-    let figures = Figures::bind(&args, &settings).await?;
+    let metrics = MetricsServer::bind(&args, &settings).await?;
     let (root, public) = (settings.layout.root.clone(), settings.layout.public.clone());
     let dev = settings.dev.clone().expect("settings for development have it");
     let pool = Pool::new(settings);
     let watch = Watch::begin(root, public.clone())?;
     let seen = watch.seen();
-    // First the code as it is, then as it changes; the one watch goes from the one to the other.
+    // One watch for the first load and the reloads, so that no change in between is missed.
     let reloads = Mutex::new(Reloads {
         pool: &pool,
         dev: &dev,
         watch,
-        signals: told_to_reload,
+        signals: reload_signals,
         first: None,
         pending: Changed::default(),
     });
@@ -42,29 +43,29 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let meanwhile = async {
         tokio::select! {
             result = async { reloads.lock().await.reload_on_change().await } => result,
-            never = tell_of_files(&seen, public.as_deref(), &dev) => never,
+            never = notify_of_files(&seen, public.as_deref(), &dev) => never,
         }
     };
-    until_stopped(&args, stop, listener, &figures, &pool, load, meanwhile).await
+    until_stopped(&args, stop, listener, &metrics, &pool, load, meanwhile).await
 }
 
-/// A load that is under way.
+/// A load in progress.
 type Load<'a> = Pin<Box<dyn Future<Output = Result<Reloaded, Vec<Diagnostic>>> + 'a>>;
 
-/// Loads the code again and again.
+/// Loads the code, and again after each change.
 struct Reloads<'a> {
     pool: &'a Arc<Pool>,
     dev: &'a Dev,
     watch: Watch,
     signals: ReloadSignals,
-    /// The first load, where it takes its time.
+    /// The first load, while it waits for something.
     first: Option<Load<'a>>,
-    /// Changes since the last load that serves, as far as the load that is under way includes them.
+    /// Changes since the last load that succeeded, up to the load in progress.
     pending: Changed,
 }
 
 impl<'a> Reloads<'a> {
-    /// Loads the code. Where it does not load, or waits for something, requests are answered with that meanwhile.
+    /// Loads the code. Where it fails or waits for something, requests are answered with the reason in the meantime.
     async fn first_load(&mut self) -> Result<(), CliError> {
         let seen = self.watch.seen();
         loop {
@@ -75,7 +76,7 @@ impl<'a> Reloads<'a> {
                 loaded = &mut load => loaded,
                 stall = self.pool.stalled() => {
                     self.watch.also(self.pool.files());
-                    self.dev.is_broken(broken(&[Diagnostic::new(stall)]));
+                    self.dev.broken_by(broken(&[Diagnostic::new(stall)]));
                     self.first = Some(load);
                     return Ok(self.pool.stand_in().await?);
                 }
@@ -93,45 +94,45 @@ impl<'a> Reloads<'a> {
 
     async fn reload_on_change(&mut self) -> Result<(), CliError> {
         let seen = self.watch.seen();
-        let (mut is_known, mut is_told) = (false, false);
+        let (mut has_changed, mut is_requested) = (false, false);
         if let Some(first) = self.first.take() {
             match self.unless_changed(first).await {
-                Some(Ok(reloaded)) => self.serves(&reloaded, is_told),
+                Some(Ok(reloaded)) => self.serves(&reloaded, is_requested),
                 Some(Err(diagnostics)) => self.cannot_serve(&diagnostics),
-                None => is_known = true,
+                None => has_changed = true,
             }
         }
         loop {
-            if !is_known {
-                is_told = tokio::select! {
+            if !has_changed {
+                is_requested = tokio::select! {
                     () = self.watch.changed() => false,
                     () = self.signals.next() => true,
                 };
             }
             self.pending.extend(seen.take_changed());
-            let is_meant = |has_empty: bool| is_told || (!has_empty && !seen.saw_more());
+            let is_meant = |has_empty: bool| is_requested || (!has_empty && !seen.saw_more());
             let reloaded = self.unless_changed(self.pool.reload_if(is_meant)).await;
-            is_known = reloaded.is_none();
+            has_changed = reloaded.is_none();
             let Some(mut reloaded) = reloaded else { continue };
             if reloaded.is_err() && !self.pool.is_stuck() {
                 if !self.watch.is_settled().await {
-                    // Somebody is still writing, and what is there between two files is nobody's error.
+                    // Files are still being written, so the error may be gone with the next one.
                     continue;
                 }
                 self.pending.extend(seen.take_changed());
                 let again = self.unless_changed(self.pool.reload()).await;
-                is_known = again.is_none();
+                has_changed = again.is_none();
                 let Some(again) = again else { continue };
                 reloaded = again;
             }
             match reloaded {
-                Ok(reloaded) => self.serves(&reloaded, is_told),
+                Ok(reloaded) => self.serves(&reloaded, is_requested),
                 Err(diagnostics) => self.cannot_serve(&diagnostics),
             }
         }
     }
 
-    /// How a load ends; None where it was given up for a change that came meanwhile.
+    /// The result of a load; None where it was cancelled by another change.
     async fn unless_changed<T>(&mut self, load: impl Future<Output = T>) -> Option<T> {
         let mut load = std::pin::pin!(load);
         loop {
@@ -149,35 +150,36 @@ impl<'a> Reloads<'a> {
         }
     }
 
-    /// New code serves. Where the developer asked for that, all pages are loaded again unless it is known what changed.
-    fn serves(&mut self, Reloaded { took, handlers, changed_from }: &Reloaded, is_told: bool) {
+    /// New code serves: notifies open pages. Where the developer requested the reload and nothing is known to have
+    /// changed, all pages load again.
+    fn serves(&mut self, Reloaded { took, handlers, changed_from }: &Reloaded, is_requested: bool) {
         report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
         let changed = mem::take(&mut self.pending);
         let describes_project =
             |path: &PathBuf| path.ends_with("package.json") || path.ends_with("tsconfig.json");
         let parts = self.pool.parts();
-        // What is no page by itself is a part of others.
+        // An HTML file that is no page is a part of pages.
         let is_part_of_pages = |path: &PathBuf| {
             path.extension().is_some_and(|extension| extension == "html")
                 && !parts.has_page(path)
                 && !changed_from.has_page(path)
         };
         let concerns_all = |path: &PathBuf| describes_project(path) || is_part_of_pages(path);
-        let all = changed.is_unknown(is_told) || changed.paths.iter().any(concerns_all);
+        let all = changed.is_unknown(is_requested) || changed.paths.iter().any(concerns_all);
         let mut saved = Saved { all, ..Saved::default() };
         changed_from.changed_by(&changed.paths, &mut saved);
         parts.changed_by(&changed.paths, &mut saved);
         self.dev.saved(&saved);
     }
 
-    /// The code as it was saved does not load.
+    /// The code does not load: reports the errors here and in open pages.
     fn cannot_serve(&mut self, diagnostics: &[Diagnostic]) {
         let errors = errors(diagnostics);
         report(&match self.pool.has_code() {
             true => format!("reload failed, the old code goes on serving\n{errors}"),
             false => format!("{errors}\nwaiting for a change"),
         });
-        self.dev.is_broken(broken(diagnostics));
+        self.dev.broken_by(broken(diagnostics));
     }
 }
 
@@ -186,8 +188,8 @@ fn broken(diagnostics: &[Diagnostic]) -> Broken {
     Broken { errors: reports, page: Diagnostic::page(diagnostics, "start"), text: errors(diagnostics) }
 }
 
-/// Tells open pages of static files that change.
-async fn tell_of_files<T>(seen: &Seen, public: Option<&Path>, dev: &Dev) -> T {
+/// Notifies open pages of static files that change.
+async fn notify_of_files<T>(seen: &Seen, public: Option<&Path>, dev: &Dev) -> T {
     loop {
         let changed = seen.files_changed().await;
         let addresses = addresses_of(&changed, public);
@@ -197,10 +199,10 @@ async fn tell_of_files<T>(seen: &Seen, public: Option<&Path>, dev: &Dev) -> T {
     }
 }
 
-/// What stands in a URL's path as it is.
+/// Characters that are escaped in the path of a URL.
 const PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The paths of static files in URLs.
+/// The URL paths of static files.
 fn addresses_of(files: &HashSet<PathBuf>, public: Option<&Path>) -> BTreeSet<String> {
     let inside = files.iter().filter_map(|file| file.strip_prefix(public?).ok());
     let path = |file: &Path| file.iter().map(|name| name.to_string_lossy()).collect::<Vec<_>>().join("/");

@@ -1,4 +1,4 @@
-//! A folder looked at as a whole: every handler is loaded, every page read, and all that is wrong with them is listed.
+//! Examines a folder for `check` and `routes`: loads every handler, reads every page and collects all errors.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -11,16 +11,18 @@ use tokio::sync::oneshot;
 
 use crate::browser::BrowserFiles;
 use crate::config::Settings;
+use crate::dialect::{self, Exports};
 use crate::ext::Exchanges;
 use crate::router::{Handler, Layer, PublicFiles, Routes};
 use crate::script::survey::{self, Survey};
-use crate::script::{BrowserTools, Isolate, Site};
+use crate::script::{Isolate, Site};
 use liveline_compiler::Diagnostic;
 use liveline_proto::CloseCode;
 
-/// What a folder is made of, and what is wrong with it.
+/// The handlers and pages of a folder, and what is wrong with them.
 #[derive(Debug)]
 pub(super) struct Examination {
+    /// The handlers of all layers, in the order of the table of routes.
     pub handlers: Vec<Examined>,
     /// Pages, by the route of their folder and their file.
     pub pages: Vec<(String, PathBuf)>,
@@ -30,30 +32,33 @@ pub(super) struct Examination {
     pub failures: Vec<Diagnostic>,
 }
 
-/// A handler that was looked at.
+/// A handler that was examined.
 #[derive(Debug)]
 pub(super) struct Examined {
+    /// Its route.
     pub pattern: String,
+    /// Its file.
     pub path: PathBuf,
+    /// Where it runs.
     pub layer: Layer,
     /// The methods that it answers, `*` for its default export; None where it does not load.
     pub answers: Option<Vec<String>>,
 }
 
-/// What each handler of the server exports, by its id, or why it does not load.
-type Loaded = HashMap<u32, Result<BTreeMap<String, bool>, Vec<Diagnostic>>>;
+/// The exports of each handler of the server by its id, or why it does not load.
+type Loaded = HashMap<u32, Result<Exports, Vec<Diagnostic>>>;
 
-/// What a thread with an isolate finds.
+/// What the thread of the isolate has found.
 struct Found {
     loaded: Loaded,
     bindings: Vec<Diagnostic>,
 }
 
-/// Looks at the folder of these settings.
+/// Examines the folder of these settings.
 pub(super) async fn examine(settings: Settings) -> Examination {
     let settings = Arc::new(settings);
     let layout = &settings.layout;
-    let routes = match Routes::scan(layout) {
+    let routes = match dialect::routes(layout) {
         Ok(routes) => Arc::new(routes),
         Err(error) => {
             let problems = vec![Diagnostic::new(error.to_string())];
@@ -66,7 +71,6 @@ pub(super) async fn examine(settings: Settings) -> Examination {
     let (mut problems, mut imported) = (Problems::default(), BTreeSet::new());
     let mut failures = Problems::default();
     let mut handlers = Vec::new();
-    problems.add(survey::nothing_to_serve(layout, &routes));
     for handler in routes.handlers() {
         let survey = &mut surveys[usize::from(handler.layer != Layer::Server)];
         let before = problems.0.len();
@@ -77,21 +81,19 @@ pub(super) async fn examine(settings: Settings) -> Examination {
         let (pattern, path, layer) = (handler.pattern.clone(), handler.path.clone(), handler.layer);
         handlers.push(Examined { pattern, path, layer, answers });
     }
-    let tools = BrowserTools::of(&layout.project);
-    if let (Err(failures), _) = BrowserFiles::build(layout, &routes, &tools) {
+    if let (Err(failures), _) = BrowserFiles::build(layout, &routes) {
         failures.into_iter().for_each(|failure| problems.add_unless_known(failure));
     }
     problems.add(bindings);
-    problems.add(survey::strays(layout, &imported));
-    problems.add(survey::doubles(layout));
+    problems.add(dialect::explain_folder(layout, &routes, &imported));
     let pages = routes.pages().iter().map(|page| (page.id.clone(), page.path.clone())).collect();
     Examination { handlers, pages, problems: problems.sorted(), failures: failures.sorted() }
 }
 
-/// Looks at one handler. Returns what it answers, if it loads.
+/// Examines one handler. Returns the methods that it answers, if it loads.
 fn look_at(
     handler: &Handler,
-    loaded: Option<&Result<BTreeMap<String, bool>, Vec<Diagnostic>>>,
+    loaded: Option<&Result<Exports, Vec<Diagnostic>>>,
     survey: &mut Survey,
     imported: &mut BTreeSet<PathBuf>,
     problems: &mut Problems,
@@ -100,7 +102,7 @@ fn look_at(
     imported.extend(faults.files);
     problems.add(faults.later);
     let loads = match loaded {
-        // Whether a module can be read is for V8 to say, where it was asked.
+        // Where the isolate has loaded the module, its result counts.
         Some(Ok(_)) => true,
         Some(Err(reasons)) => {
             problems.add(reasons.iter().cloned());
@@ -116,13 +118,16 @@ fn look_at(
     let exports = match loaded {
         Some(Ok(exports)) => exports.clone(),
         _ if facts.is_none() => return None,
-        _ => survey.functions(&handler.path),
+        _ => survey.exports_of(&handler.path),
     };
-    problems.add(survey::misnamed(&handler.path, &exports, facts.as_ref(), loads));
-    loads.then(|| survey::answering(&exports).into_iter().map(str::to_owned).collect())
+    let examined =
+        dialect::HandlerFacts { file: &handler.path, exports: &exports, facts: facts.as_ref(), loads };
+    let explanation = dialect::named(handler.dialect).explain(&examined);
+    problems.add(explanation.problems);
+    loads.then_some(explanation.answers)
 }
 
-/// What is wrong, each place once.
+/// Problems, each message at one place once.
 #[derive(Default)]
 struct Problems(Vec<Diagnostic>);
 
@@ -137,7 +142,7 @@ impl Problems {
         }
     }
 
-    /// Adds a problem of a line of which none is known.
+    /// Adds a problem unless another of the same line is known.
     fn add_unless_known(&mut self, problem: Diagnostic) {
         let line = |it: &Diagnostic| it.place.as_ref().map(|place| (place.file.clone(), place.line));
         if problem.place.is_none() || !self.0.iter().any(|known| line(known) == line(&problem)) {
@@ -145,7 +150,7 @@ impl Problems {
         }
     }
 
-    /// All of them, those without a place first.
+    /// All problems, those without a place first.
     fn sorted(mut self) -> Vec<Diagnostic> {
         self.0
             .sort_by_key(|it| it.place.as_ref().map(|place| (place.file.clone(), place.line, place.column)));
@@ -153,7 +158,7 @@ impl Problems {
     }
 }
 
-/// Loads the handlers and reads the bindings, on a thread of its own.
+/// Loads the handlers and checks the bindings of pages, on a thread of its own.
 async fn run(settings: Arc<Settings>, routes: Arc<Routes>) -> Found {
     let (sender, found) = oneshot::channel();
     let sender = Arc::new(Mutex::new(Some(sender)));
@@ -230,8 +235,7 @@ async fn look(
         }
     };
     let files = PublicFiles::new(layout.public.as_deref(), settings.files);
-    let browser = Arc::new(BrowserFiles::without_handlers());
-    let site = Site { routes: routes.clone(), files, browser, dev: None, is_stand_in: false };
+    let site = Site { routes: routes.clone(), files, dev: None, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
     let bindings = problems_of_pages(&isolate, &routes);
@@ -254,13 +258,13 @@ struct Binding {
 const VOID: [&str; 13] =
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
 
-/// Elements whose text has no escapes: nothing is rendered into them, and nothing in them is bound.
+/// Elements whose text has no escapes: nothing can be rendered into them or bound in them.
 const RAW_TEXT: [&str; 7] = ["script", "style", "noscript", "iframe", "xmp", "noembed", "noframes"];
 
 fn problems_of_pages(isolate: &Isolate, routes: &Routes) -> Vec<Diagnostic> {
-    // Several may share a layout, and are shown with all that is defined there.
+    // Pages that share a layout can use every template that is defined in it.
     let pages = routes.pages().iter().map(|page| {
-        // What cannot be read is told below.
+        // A file that cannot be read is reported below.
         let _ = page.read();
         page.path.clone()
     });
@@ -319,7 +323,7 @@ fn problems_of_page(isolate: &Isolate, file: &Path, templates: &BTreeMap<String,
         for binding in bindings {
             let Binding { at, source, fills, error, template } = binding;
             let at = mark.at(byte_of(&mark.text, at));
-            // OOHTML knows events and methods, and does them in the browser.
+            // Bindings of events and methods are OOHTML's, which runs them in the browser.
             let is_oohtmls = source.starts_with(['@', '$']) && html.to_ascii_lowercase().contains("oohtml");
             let is_path = |name: &String| name.contains(['/', '#', '@']);
             if is_oohtmls {
@@ -362,7 +366,7 @@ fn missing_template(
             "the first element in a template is what an item is made of".to_owned(),
         );
     }
-    let near = survey::nearest(name, templates.keys().map(String::as_str));
+    let near = dialect::nearest(name, templates.keys().map(String::as_str));
     let help = match (near, templates.keys().next()) {
         (Some(near), _) => format!("did you mean '{near}'?"),
         (None, Some(_)) => format!(

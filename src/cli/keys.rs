@@ -1,4 +1,4 @@
-//! What a person types while `dev` runs: a letter and Enter. Ctrl-C and what closes a terminal are signals.
+//! Commands that are typed while `dev` runs: a letter and Enter. Ctrl-C is a signal.
 
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
@@ -11,18 +11,18 @@ use rustix::termios::tcgetpgrp;
 
 use super::{browser, print};
 
-/// How often a process in the background looks whether it is in the foreground again.
+/// How often a process in the background checks whether it is in the foreground again.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What the keys do, in a line.
+/// The commands, in one line.
 pub(super) const HINT: &str = "r + Enter reloads, o + Enter opens the browser, q + Enter stops.";
 
-/// Whether somebody can type.
+/// Whether the standard input is a terminal.
 pub(super) fn are_there() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Listens for as long as the process lives; `url` is what `o` opens.
+/// Reads commands for as long as the process runs; `o` opens `url`.
 pub(super) fn listen(url: String) -> io::Result<()> {
     thread::Builder::new().name("liveline-keys".into()).spawn(move || {
         let mut typed = Vec::new();
@@ -31,14 +31,14 @@ pub(super) fn listen(url: String) -> io::Result<()> {
                 typed.push(byte);
                 continue;
             }
-            obey(typed.trim_ascii(), &url);
+            run(typed.trim_ascii(), &url);
             typed.clear();
         }
     })?;
     Ok(())
 }
 
-fn obey(typed: &[u8], url: &str) {
+fn run(typed: &[u8], url: &str) {
     let send = |signal: Signal| {
         // A process may always send itself a signal.
         let _ = kill_process(getpid(), signal);
@@ -58,13 +58,13 @@ fn next_byte() -> Option<u8> {
     loop {
         let mut descriptors = [PollFd::new(&stdin, PollFlags::IN)];
         poll(&mut descriptors, None).ok()?;
-        // A terminal that does not control the process has no foreground.
+        // A terminal that does not control the process has no foreground group.
         if tcgetpgrp(stdin.as_fd()).is_ok_and(|group| group != getpgrp()) {
             thread::sleep(LOOK);
             continue;
         }
         let mut byte = [0];
-        // Not by the standard library, which would take more from the terminal than it gives.
+        // Not by the standard library, whose buffer would read ahead.
         return match rustix::io::read(&stdin, &mut byte) {
             Ok(1) => Some(byte[0]),
             _ => None,

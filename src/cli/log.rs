@@ -15,17 +15,17 @@ use crate::metrics::colors;
 use crate::metrics::output::{LogWriter, Stream};
 use crate::metrics::{ACCESS, CONSOLE};
 
-/// Whether programs read the log.
+/// Whether the log is JSON.
 static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
 
-/// Installs the log as the arguments say. Call it once.
+/// Installs the log with the format and filter of the arguments. Call it once.
 pub(super) fn install(args: &Args) {
     let json = args.log_format == LogFormat::Json;
     FOR_PROGRAMS.store(json, Ordering::Relaxed);
     if json {
         colors::turn_off();
     }
-    // What handlers print is no more filtered than where it is printed as it is.
+    // The filter does not apply to what handlers print, as it does not in the text format.
     let filter = EnvFilter::new(args.log.to_string())
         .add_directive(directive(ACCESS, if args.logs_access() { "info" } else { "off" }))
         .add_directive(directive(CONSOLE, if json { "debug" } else { "off" }));
@@ -39,7 +39,7 @@ pub(super) fn install(args: &Args) {
     }
 }
 
-/// Whether programs read the log: then everything on standard error has to be a line of it.
+/// Whether the log is JSON: then everything on standard error has to be a line of it.
 pub(super) fn is_for_programs() -> bool {
     FOR_PROGRAMS.load(Ordering::Relaxed)
 }
@@ -48,8 +48,8 @@ fn directive(target: &str, level: &str) -> Directive {
     format!("{target}={level}").parse().expect("a target and a level")
 }
 
-/// Fields as people read them: the first line of the message, which says the request already, what else there is, and
-/// the rest of the message.
+/// Formats an event for people: the first line of the message, which contains the request already, then the other fields,
+/// then the rest of the message.
 struct Prose {
     has_colors: bool,
 }
@@ -85,7 +85,7 @@ impl Visit for Parts {
     }
 }
 
-/// Writes text of whoever it may be so that it cannot command the terminal.
+/// Writes text from clients and handlers with control characters escaped, so that it cannot control the terminal.
 fn write_visibly(writer: &mut String, text: &str) -> fmt::Result {
     for character in text.chars() {
         match character {

@@ -1,18 +1,19 @@
-//! What the user types: arguments in, an exit code out.
+//! The command line: parses arguments, runs a command, returns an exit code.
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `args.rs` | the arguments as typed |
-//! | `settings.rs` | the arguments checked and resolved |
+//! | `args.rs` | the arguments as clap parses them |
+//! | `settings.rs` | makes a [`Settings`](crate::config::Settings) of the arguments |
 //! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `snapshot.rs`, `top.rs` | one subcommand each |
-//! | `figures.rs`, `view.rs` | the figures of another process, and what `top` shows of them |
-//! | `banner.rs` | what `dev` and `serve` show first at a terminal |
+//! | `scrape.rs`, `view.rs` | the metrics of another process, and how `top` shows them |
+//! | `banner.rs` | the first lines that `dev` and `serve` print |
 //! | `browser.rs` | opens the browser |
-//! | `keys.rs` | what is typed while `dev` runs |
-//! | `paint.rs` | colours |
-//! | `log.rs` | where and how the program logs |
-//! | `signals.rs` | what the operating system's signals mean |
-//! | `watch.rs` | changes on disk, for `dev` |
+//! | `keys.rs` | commands of single keys while `dev` runs |
+//! | `paint.rs` | colours of messages |
+//! | `log.rs` | the format and filter of the log |
+//! | `signals.rs` | signals of the operating system that stop the server or reload the code |
+//! | `trim.rs` | returns freed memory to the system |
+//! | `watch.rs` | watches files for `dev` |
 
 mod args;
 mod banner;
@@ -20,12 +21,12 @@ mod browser;
 mod check;
 mod dev;
 mod examine;
-mod figures;
 #[cfg(unix)]
 mod keys;
 mod log;
 mod paint;
 mod routes;
+mod scrape;
 mod serve;
 mod settings;
 mod signals;
@@ -46,10 +47,10 @@ use crate::metrics::output::{self, Stream};
 use crate::script::Isolate;
 use liveline_compiler::fit_excerpts;
 
-/// How long the end of the process waits for whoever reads its last lines.
+/// How long the end of the process waits until its last lines are written.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
 
-/// Runs the command line. Call it on the main thread, before any other starts.
+/// Runs the command line. Call it on the main thread, before any other thread starts.
 pub fn main() -> ExitCode {
     let args = args::Args::parse();
     log::install(&args);
@@ -76,7 +77,7 @@ pub fn main() -> ExitCode {
             args::Command::Snapshot => snapshot::run(),
         }
     });
-    // Whatever still blocks a thread must not keep the process.
+    // A thread that is still blocked must not keep the process running.
     runtime.shutdown_background();
     let done = match (done, output::failure()) {
         (Ok(()), Some(error)) => Err(CliError::Print(error)),
@@ -99,7 +100,7 @@ fn fail(error: &CliError) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Why a command did not do what was asked. Shown as one line, or as the diagnostics it carries.
+/// Why a command failed. Printed as one line, or as the diagnostics in it.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(transparent)]
@@ -114,15 +115,15 @@ enum CliError {
     Watch(#[from] notify::Error),
     #[error("cannot write `{}`: {source}", .path.display())]
     Write { path: std::path::PathBuf, source: std::io::Error },
-    #[error("the sessions cannot be kept: {0}")]
+    #[error("the sessions cannot be stored: {0}")]
     Sessions(#[from] liveline_store::SqlError),
     #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]
     SessionKey,
-    #[error("figures cannot be served at {address}: {source}; choose another address with --metrics")]
+    #[error("metrics cannot be served at {address}: {source}; choose another address with --metrics")]
     Metrics { address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]
-    Figures(#[from] figures::FiguresError),
-    #[error("the process was told twice to stop")]
+    Scrape(#[from] scrape::ScrapeError),
+    #[error("the process was stopped by a second signal")]
     Stopped(u8),
     #[error("cannot write to the standard output: {0}")]
     Print(std::io::Error),
@@ -144,7 +145,7 @@ impl From<Vec<liveline_compiler::Diagnostic>> for CliError {
     }
 }
 
-/// Says something to the person at the terminal, or to the program that reads the log.
+/// Prints a message to standard error: as text for people, or as a line of a JSON log.
 fn report(text: &str) {
     if log::is_for_programs() {
         tracing::info!("{text}");
@@ -155,7 +156,7 @@ fn report(text: &str) {
     }
 }
 
-/// Says what the command was asked for.
+/// Prints the result of a command to standard output.
 fn print(text: &str) {
     output::print(Stream::Output, format!("{text}\n").as_bytes());
 }

@@ -1,8 +1,8 @@
-//! Colours for what people read at a terminal. Plain text goes in; what it says does not change.
+//! Colours of messages at a terminal. The text itself does not change.
 
 use std::fmt::Write as _;
 
-/// What a part of a text is for.
+/// The purpose of a part of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Style {
     Bold,
@@ -31,7 +31,7 @@ pub(super) fn styled(style: Style, text: &str) -> String {
     format!("\u{1b}[{}m{text}\u{1b}[0m", style.code())
 }
 
-/// A text whose names of files, or whatever else it quotes, cannot command the terminal.
+/// A text with control characters replaced, so that names of files and other quotations cannot control the terminal.
 pub(super) fn visible(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()

@@ -1,4 +1,4 @@
-//! `liveline routes`: a table of what answers where.
+//! `liveline routes`: prints the table of routes.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use super::args::Folder;
 use super::examine::{Examination, examine};
 use super::{CliError, paint, print, settings};
 
+/// Runs the command. Fails where a handler does not load.
 pub(super) async fn run(args: &Folder) -> Result<(), CliError> {
     let layout = args.layout()?;
     let Examination { handlers, pages, failures, .. } = examine(settings::to_check(layout.clone())).await;

@@ -10,20 +10,21 @@ use super::signals::{self, ReloadSignals, StopSignals};
 use super::{CliError, banner, browser, print, trim};
 use crate::config::Settings;
 use crate::ext::Mode;
-use crate::metrics::{self, Endpoint, Observer, output};
+use crate::metrics::{self, Metrics, MetricsEndpoint, output};
 use crate::server::{Listener, Pool, Reloaded};
 use crate::trust::Proxies;
 
+/// Runs the command.
 pub(super) async fn run(args: Server) -> Result<(), CliError> {
-    let (stop, mut told_to_reload) = begin()?;
+    let (stop, mut reload_signals) = begin()?;
     let listener = args.listen().await?;
     let settings = args.settings(Mode::Production, listener.addresses())?;
-    let figures = Figures::bind(&args, &settings).await?;
+    let metrics = MetricsServer::bind(&args, &settings).await?;
     let pool = Pool::new(settings);
     let load = async { Ok(pool.reload().await.map(drop)?) };
     let reload = async {
         loop {
-            told_to_reload.next().await;
+            reload_signals.next().await;
             match pool.reload().await {
                 Ok(Reloaded { took, handlers, .. }) => {
                     tracing::info!("reloaded in {} ms ({handlers} handlers)", took.as_millis());
@@ -35,44 +36,45 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
             }
         }
     };
-    until_stopped(&args, stop, listener, &figures, &pool, load, reload).await
+    until_stopped(&args, stop, listener, &metrics, &pool, load, reload).await
 }
 
-/// What comes before everything else: signals are heard, and nothing waits for whoever reads what is printed.
+/// The first step of a server: it receives signals from here on, and to print does not block.
 pub(super) fn begin() -> Result<(StopSignals, ReloadSignals), CliError> {
     let signals = signals::listen()?;
     output::print_in_background()?;
     Ok(signals)
 }
 
-/// The address of the figures, if one was asked for.
-pub(super) struct Figures(Option<(Endpoint, Observer)>);
+/// The endpoint of `--metrics`, if that was given.
+pub(super) struct MetricsServer(Option<(MetricsEndpoint, Metrics)>);
 
-impl Figures {
-    pub(super) async fn bind(args: &Server, settings: &Settings) -> Result<Figures, CliError> {
-        let (Some(address), Some(observer)) = (args.metrics, &settings.observer) else {
-            return Ok(Figures(None));
+impl MetricsServer {
+    /// Binds the address. Fails where that is not possible.
+    pub(super) async fn bind(args: &Server, settings: &Settings) -> Result<MetricsServer, CliError> {
+        let (Some(address), Some(metrics)) = (args.metrics, &settings.metrics) else {
+            return Ok(MetricsServer(None));
         };
         let failed = |source| CliError::Metrics { address, source };
-        let endpoint = Endpoint::bind(address).await.map_err(failed)?;
-        Ok(Figures(Some((endpoint, observer.clone()))))
+        let endpoint = MetricsEndpoint::bind(address).await.map_err(failed)?;
+        Ok(MetricsServer(Some((endpoint, metrics.clone()))))
     }
 
-    /// Serves them, and says where, for as long as the future is polled.
+    /// Prints the address and serves the metrics, for as long as the future is polled.
     async fn serve(&self) -> Infallible {
-        let Some((endpoint, observer)) = &self.0 else { return std::future::pending().await };
-        print(&format!("figures on http://{}{}", endpoint.address(), metrics::PATH));
-        endpoint.serve(observer).await
+        let Some((endpoint, metrics)) = &self.0 else { return std::future::pending().await };
+        print(&format!("metrics on http://{}{}", endpoint.address(), metrics::PATH));
+        endpoint.serve(metrics).await
     }
 }
 
-/// Loads the code, then serves until the process is told to stop, then drains; told again, it ends at once. `meanwhile`
-/// runs alongside.
+/// Loads the code, serves until a signal to stop, then drains; a second signal ends that at once. `meanwhile` runs while
+/// the server serves.
 pub(super) async fn until_stopped(
     args: &Server,
     mut stop: StopSignals,
     listener: Listener,
-    figures: &Figures,
+    metrics: &MetricsServer,
     pool: &Arc<Pool>,
     load: impl Future<Output = Result<(), CliError>>,
     meanwhile: impl Future<Output = Result<(), CliError>>,
@@ -86,9 +88,9 @@ pub(super) async fn until_stopped(
     if args.open {
         browser::open(&banner::local_url(&listener));
     }
-    // Also during the drain, which somebody may want to watch.
+    // Also during the drain.
     tokio::select! {
-        never = figures.serve() => match never {},
+        never = metrics.serve() => match never {},
         ended = serve_and_drain(args, stop, listener, pool, meanwhile) => ended,
     }
 }
@@ -106,14 +108,14 @@ async fn serve_and_drain(
         result = meanwhile => result?,
         _ = stop.next() => {}
     }
-    // Who has connected already is served; who comes from here on sees at once that nobody listens.
+    // Connections that have arrived already are served. Later ones are refused by the system.
     let _ = tokio::task::unconstrained(listener.accept(pool, &doors, &proxies)).now_or_never();
     drop(listener);
-    tracing::info!("stopping: live lines are told to reconnect");
+    tracing::info!("stopping: live lines close with 1012, so their clients reconnect");
     tokio::select! {
         () = pool.drain(args.limits.drain_timeout) => Ok(()),
         code = stop.next() => {
-            tracing::warn!("told to stop again: what is not finished is given up");
+            tracing::warn!("stopped by a second signal: unfinished requests are dropped");
             Err(CliError::Stopped(code))
         }
     }

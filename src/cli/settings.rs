@@ -1,4 +1,4 @@
-//! The arguments checked and resolved into what the server needs.
+//! Checks the arguments and makes the server's configuration of them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,21 +15,22 @@ use crate::dev::Dev;
 use crate::ext::{Bodies, BodyLimits, Mode, Sessions, Shared};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
-use crate::metrics::{Budget, Budgets, Observer};
+use crate::metrics::{Budget, Budgets, Metrics};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::Isolate;
 use crate::server::{Admission, Doors, Listener, Place, open_files};
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
-use liveline_store::{Databases, Location, Results, SessionStore};
+use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
 
-/// How long a finished line's client has to read the rest, and then to answer the close frame.
+/// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// A key that is shorter could be guessed.
+/// The shortest session key, in bytes.
 const MIN_SESSION_KEY: usize = 16;
 
 impl Folder {
+    /// The folders of the project. Fails where there is no such folder, with the name of a similar one.
     pub(super) fn layout(&self) -> Result<Layout, CliError> {
         Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
             LayoutError::Missing(folder) => match nearest_folder(&folder) {
@@ -42,7 +43,7 @@ impl Folder {
 }
 
 impl Server {
-    /// Takes its port, where the arguments or the environment say.
+    /// Binds the address and port of the arguments or the environment.
     pub(super) async fn listen(&self) -> Result<Listener, CliError> {
         let place = match &self.host {
             Some(host) if *host != Place::Name(String::new()) => host.clone(),
@@ -51,7 +52,7 @@ impl Server {
         Ok(Listener::bind(&place, self.port, self.limits.write_timeout).await?)
     }
 
-    /// The settings of the server that listens there; its live lines run on the current runtime.
+    /// The settings of a server that listens on these addresses. Its live lines run on the current tokio runtime.
     pub(super) fn settings(&self, mode: Mode, listening: &[SocketAddr]) -> Result<Settings, CliError> {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let workers = self.workers.into();
@@ -75,13 +76,13 @@ impl Server {
                 bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
                 results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
             };
-            settings.observer = Some(Observer::new(settings.hub.clone(), Isolate::ENGINE, budgets));
+            settings.metrics = Some(Metrics::new(settings.hub.clone(), Isolate::ENGINE, budgets));
         }
         Ok(settings)
     }
 
-    /// Whom the server believes. Who develops a site is safe from pages of others that have its address by a name of
-    /// their own (DNS rebinding).
+    /// Which hosts the server answers for, and which proxies it trusts. In development only names of this machine count,
+    /// which protects from pages of other sites whose name resolves to it (DNS rebinding).
     fn trust(&self, mode: Mode, listening: &[SocketAddr]) -> Trust {
         let names_machine = (mode == Mode::Development).then(machine_name);
         Trust {
@@ -92,7 +93,7 @@ impl Server {
         }
     }
 
-    /// Who is let in, and how many at a time.
+    /// The limits of connections.
     pub(super) fn doors(&self) -> Doors {
         let args::Limits { max_connections, max_connections_per_address, .. } = self.limits;
         let total = max_connections.map(|most| most as usize).or_else(open_files::for_connections);
@@ -101,10 +102,11 @@ impl Server {
 
     fn sessions(&self) -> Result<Sessions, CliError> {
         let fresh = random_key();
-        let (store, own) = if self.session_store.as_os_str() == "memory" {
-            (SessionStore::in_memory(), fresh.to_vec())
+        let (store, own): (Arc<dyn SessionStore>, _) = if self.session_store.as_os_str() == "memory" {
+            (Arc::<MemorySessions>::default(), fresh.to_vec())
         } else {
-            SessionStore::in_file(&self.session_store, fresh)?
+            let (store, key) = SqliteSessions::open(&self.session_store, fresh)?;
+            (Arc::new(store), key)
         };
         let key = match &self.session_key {
             Some(key) if key.len() < MIN_SESSION_KEY => return Err(CliError::SessionKey),
@@ -115,8 +117,8 @@ impl Server {
     }
 }
 
-/// Where to listen where nobody says so. Platforms put an address into `HOST`, shells the name of the machine or of its
-/// kind, which is no word on where to listen.
+/// Where to listen without `--host`: at the address in `HOST`, as hosting platforms set it. Some shells set `HOST` to the
+/// name of the machine, which is ignored.
 fn place_of_environment(host: Option<&str>) -> Place {
     let Ok(place) = host.unwrap_or_default().parse::<Place>();
     match place {
@@ -124,17 +126,17 @@ fn place_of_environment(host: Option<&str>) -> Place {
         Place::Name(_) if place.is_localhost() => place,
         Place::Name(name) => {
             if !name.is_empty() {
-                tracing::debug!("HOST is `{name}`, which is no address: see --host and LIVELINE_HOST");
+                tracing::debug!("HOST is ignored: `{name}` is no address; see --host and LIVELINE_HOST");
             }
             Place::Address(Ipv4Addr::LOCALHOST.into())
         }
     }
 }
 
-/// Settings for one isolate with default limits, to see whether a folder loads.
+/// Settings for one isolate with default limits, for `check` and `routes`.
 pub(super) fn to_check(layout: Layout) -> Settings {
     let limits = args::Limits::parse_from([""]);
-    let sessions = Sessions::new(SessionStore::in_memory(), &random_key(), false);
+    let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
     settings(layout, Mode::Production, 1, &limits, Origins::default(), None, sessions)
 }
 
@@ -160,10 +162,10 @@ fn settings(
         lines_per_address: limits.max_lines_per_address,
         origins,
     };
-    let results = Results::new(bytes(limits.max_result));
+    let results = ResultBudget::new(bytes(limits.max_result));
     let budget = Bodies::new(bytes(limits.max_bodies), bytes(limits.max_body));
     let bodies = BodyLimits {
-        // What can never be held is refused at once.
+        // A body that is larger than the budget could never be received.
         size: bytes(limits.max_body).min(budget.budget()),
         patience: limits.body_timeout,
         form_parts: limits.max_form_parts,
@@ -189,7 +191,7 @@ fn settings(
         proxies: Proxies::default(),
         listening: Vec::new(),
     });
-    let (files, observer, dev) = Default::default();
+    let (files, metrics, dev) = Default::default();
     let shared = Shared::default();
     let documents = KeptDocuments::default();
     Settings {
@@ -204,14 +206,14 @@ fn settings(
         databases,
         documents,
         files,
-        observer,
+        metrics,
         dev,
     }
 }
 
-/// The folder that a path was meant to lead to, if its name is misspelt.
+/// The folder whose name is most like the last part of a path that does not exist.
 fn nearest_folder(missing: &Path) -> Option<PathBuf> {
-    /// Share of a name's letters that have to be right.
+    /// The part of a name's letters that have to match.
     const ALIKE: f64 = 0.7;
     let name = missing.file_name()?.to_str()?.to_lowercase();
     let above = missing.parent().filter(|above| !above.as_os_str().is_empty());
@@ -225,7 +227,7 @@ fn nearest_folder(missing: &Path) -> Option<PathBuf> {
     Some(above.map_or_else(|| PathBuf::from(&near), |above| above.join(&near)))
 }
 
-/// What the machine is called, where it has a name.
+/// The host name of this machine.
 fn machine_name() -> Option<String> {
     #[cfg(unix)]
     let name = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);

@@ -1,20 +1,20 @@
-//! Signals of the operating system: what ends the process, what reloads the code, and what does nothing.
+//! Signals of the operating system: which stop the server, which reload the code, which are ignored.
 
 use std::io;
 
-/// What tells the process to end.
+/// Signals that stop the server: SIGINT, SIGTERM, SIGQUIT, and SIGHUP when its terminal is closed.
 pub(super) struct StopSignals {
     #[cfg(unix)]
     streams: unix::Stop,
 }
 
-/// What tells it to load the code anew.
+/// SIGHUP, which reloads the code.
 pub(super) struct ReloadSignals {
     #[cfg(unix)]
     streams: unix::Reload,
 }
 
-/// Listens from the call on, not from the first wait. Signals that mean nothing here are noted in the log, and no more.
+/// Receives signals from this call on, not from the first wait. SIGUSR1 and SIGUSR2 are logged and ignored.
 pub(super) fn listen() -> io::Result<(StopSignals, ReloadSignals)> {
     #[cfg(unix)]
     {
@@ -36,13 +36,13 @@ pub(super) fn listen_for_stop() -> io::Result<StopSignals> {
 }
 
 impl StopSignals {
-    /// Waits for the next one. Returns the exit code of a process that such a signal ends.
+    /// Waits for the next signal. Returns the exit code of a process that this signal ends.
     pub(super) async fn next(&mut self) -> u8 {
         #[cfg(unix)]
         return self.streams.next().await;
         #[cfg(not(unix))]
         {
-            // Where nothing can be heard of, nothing ends the wait.
+            // Without signals the wait never ends.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -67,11 +67,12 @@ mod unix {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    /// Whether the process began at a terminal: when that is closed, it sends SIGHUP.
+    /// Whether the process was started at a terminal, which sends SIGHUP when it is closed.
     #[derive(Debug, Clone, Copy)]
     pub(super) struct Terminal(bool);
 
     impl Terminal {
+        /// Whether the standard input is a terminal now.
         pub(super) fn now() -> Terminal {
             Terminal(stdin().is_terminal())
         }
@@ -81,6 +82,7 @@ mod unix {
         }
     }
 
+    /// The streams of signals that stop the server.
     pub(super) struct Stop {
         interrupt: Signal,
         terminate: Signal,
@@ -90,6 +92,7 @@ mod unix {
     }
 
     impl Stop {
+        /// Receives the signals from now on.
         pub(super) fn listen(terminal: Terminal) -> io::Result<Stop> {
             Ok(Stop {
                 interrupt: signal(SignalKind::interrupt())?,
@@ -100,6 +103,7 @@ mod unix {
             })
         }
 
+        /// Waits for the next signal. Returns the exit code of a process that it ends.
         pub(super) async fn next(&mut self) -> u8 {
             loop {
                 let kind = tokio::select! {
@@ -119,16 +123,19 @@ mod unix {
         }
     }
 
+    /// The stream of signals that reload the code.
     pub(super) struct Reload {
         hangup: Signal,
         terminal: Terminal,
     }
 
     impl Reload {
+        /// Receives the signal from now on.
         pub(super) fn listen(terminal: Terminal) -> io::Result<Reload> {
             Ok(Reload { hangup: signal(SignalKind::hangup())?, terminal })
         }
 
+        /// Waits for the next signal.
         pub(super) async fn next(&mut self) {
             loop {
                 self.hangup.recv().await;
@@ -139,7 +146,7 @@ mod unix {
         }
     }
 
-    /// Others would end the process by themselves.
+    /// Without this SIGUSR1 and SIGUSR2 would end the process.
     pub(super) fn ignore_others() -> io::Result<()> {
         let (mut one, mut two) = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
         tokio::spawn(async move {
@@ -148,7 +155,7 @@ mod unix {
                     _ = one.recv() => "SIGUSR1",
                     _ = two.recv() => "SIGUSR2",
                 };
-                tracing::debug!("{name} means nothing here");
+                tracing::debug!("{name} is ignored");
             }
         });
         Ok(())

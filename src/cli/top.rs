@@ -1,4 +1,4 @@
-//! `liveline top`: a running server, seen from outside.
+//! `liveline top`: shows the metrics of a running server.
 
 use std::io::{IsTerminal, Write as _, stdout};
 use std::time::{Duration, Instant};
@@ -14,18 +14,19 @@ use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use super::args::Top;
-use super::figures::{Figures, FiguresError, Source};
+use super::scrape::{ScrapeError, ScrapedMetrics, Source};
 use super::signals::listen_for_stop;
 use super::view::{Reading, Row, heading, sections};
 use super::{CliError, print};
 
-/// How often the server is asked.
-const BEAT: Duration = Duration::from_secs(1);
+/// How often the metrics are requested.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How wide a section is on the screen, and how many stand side by side where there is room.
+/// The width of a section in columns, and how many stand side by side at most.
 const SECTION: usize = 40;
 const SIDE_BY_SIDE: usize = 3;
 
+/// Runs the command.
 pub(super) async fn run(args: Top) -> Result<(), CliError> {
     let source = Source::new(&args.url)?;
     let first = source.read().await?;
@@ -36,10 +37,10 @@ pub(super) async fn run(args: Top) -> Result<(), CliError> {
     Ok(watch(source, first).await?)
 }
 
-/// Everything as one plain table.
-fn table(source: &Source, figures: &Figures) -> String {
-    let reading = Reading { now: figures, before: None };
-    let mut text = format!("{}\n", heading(source.uri(), figures));
+/// All metrics as a plain table.
+fn table(source: &Source, metrics: &ScrapedMetrics) -> String {
+    let reading = Reading { now: metrics, before: None };
+    let mut text = format!("{}\n", heading(source.uri(), metrics));
     for section in sections(&reading) {
         for Row { name, value, .. } in section.rows {
             text += &format!("{:10}  {name:14}  {value}\n", section.title);
@@ -48,16 +49,16 @@ fn table(source: &Source, figures: &Figures) -> String {
     text.trim_end().to_owned()
 }
 
-/// Shows the server until somebody has seen enough.
-async fn watch(source: Source, first: Figures) -> std::io::Result<()> {
+/// Shows the metrics until the user leaves.
+async fn watch(source: Source, first: ScrapedMetrics) -> std::io::Result<()> {
     let mut stop = listen_for_stop()?;
     let mut screen = Screen::enter(source.uri().to_string(), first)?;
     let mut keys = EventStream::new();
     let (sender, mut readings) = mpsc::channel(1);
     tokio::spawn(async move {
-        let mut beat = tokio::time::interval_at((Instant::now() + BEAT).into(), BEAT);
+        let mut interval = tokio::time::interval_at((Instant::now() + INTERVAL).into(), INTERVAL);
         loop {
-            beat.tick().await;
+            interval.tick().await;
             if sender.send(source.read().await).await.is_err() {
                 return;
             }
@@ -76,34 +77,34 @@ async fn watch(source: Source, first: Figures) -> std::io::Result<()> {
     }
 }
 
-/// Whether a key says that it is enough.
+/// Whether a key ends the command.
 fn leaves(event: &Event) -> bool {
     let Event::Key(key) = event else { return false };
     let ends = key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
     key.kind == KeyEventKind::Press && (ends || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc))
 }
 
-/// The terminal while it shows figures. It is as it was when this is dropped.
+/// The terminal while it shows metrics. Dropping this restores it.
 struct Screen {
     address: String,
-    now: (Instant, Figures),
-    before: Option<(Instant, Figures)>,
-    /// Why there is nothing newer.
+    now: (Instant, ScrapedMetrics),
+    before: Option<(Instant, ScrapedMetrics)>,
+    /// Why the last request failed.
     failure: Option<String>,
 }
 
 impl Screen {
-    fn enter(address: String, first: Figures) -> std::io::Result<Screen> {
+    fn enter(address: String, first: ScrapedMetrics) -> std::io::Result<Screen> {
         enable_raw_mode()?;
         let screen = Screen { address, now: (Instant::now(), first), before: None, failure: None };
         execute!(stdout(), EnterAlternateScreen, cursor::Hide)?;
         Ok(screen)
     }
 
-    fn take(&mut self, reading: Result<Figures, FiguresError>) {
+    fn take(&mut self, reading: Result<ScrapedMetrics, ScrapeError>) {
         match reading {
-            Ok(figures) => {
-                self.before = Some(std::mem::replace(&mut self.now, (Instant::now(), figures)));
+            Ok(metrics) => {
+                self.before = Some(std::mem::replace(&mut self.now, (Instant::now(), metrics)));
                 self.failure = None;
             }
             Err(error) => self.failure = Some(error.to_string()),
@@ -119,7 +120,7 @@ impl Screen {
             None => Line::new(width),
         });
         let (taken, now) = &self.now;
-        let before = self.before.as_ref().map(|(at, figures)| (figures, taken.duration_since(*at)));
+        let before = self.before.as_ref().map(|(at, metrics)| (metrics, taken.duration_since(*at)));
         let columns = (width / SECTION).clamp(1, SIDE_BY_SIDE);
         let sections = sections(&Reading { now, before });
         for pair in sections.chunks(columns) {
@@ -154,7 +155,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // There is nobody left to tell.
+        // There is no terminal left to report an error to.
         let _ = execute!(stdout(), cursor::Show, LeaveAlternateScreen);
         let _ = disable_raw_mode();
     }

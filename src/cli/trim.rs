@@ -1,18 +1,18 @@
-//! Gives back to the system what was freed.
+//! Returns freed memory to the system.
 //!
-//! glibc keeps freed memory for the next who asks: the buffers of a burst would be the process's for ever. It is asked
-//! to give it back every few seconds in which the process did something. Measured beside mimalloc and jemalloc; the
-//! figures are in ARCHITECTURE.md.
+//! glibc keeps freed memory for later allocations, so the buffers of one burst would stay with the process for ever.
+//! Every two seconds in which the process ran it is asked to return it (`malloc_trim`). docs/architecture/decisions.md has the
+//! measurements beside mimalloc and jemalloc.
 
-/// How often. What is freed and wanted again sooner is not worth giving back.
+/// How often memory is returned.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// A process that ran for less than this meanwhile has freed nothing to speak of.
+/// A process that ran for less than this in between has freed little.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const ACTIVE: std::time::Duration = std::time::Duration::from_millis(5);
 
-/// Begins to, from a thread of its own: it may take some milliseconds where much was freed.
+/// Starts the thread that does it. One call may take some milliseconds.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn start() {
     let thread = std::thread::Builder::new().name("liveline-trim".into());
@@ -29,13 +29,13 @@ pub(super) fn start() {
         }
     });
     if let Err(error) = started {
-        tracing::warn!("freed memory stays with the process: {error}");
+        tracing::warn!("freed memory cannot be returned to the system: {error}");
     }
 }
 
-/// Other allocators give back on their own.
+/// Other allocators return memory by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn start() {}
+pub(super) fn start() {}
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "glibc is asked through C")]

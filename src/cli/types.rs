@@ -1,4 +1,4 @@
-//! `liveline types`: the declarations of what handlers can use, written where editors find them.
+//! `liveline types`: writes the type declarations of the handlers' API into a project.
 
 use std::fs;
 use std::path::Path;
@@ -29,10 +29,10 @@ const DECLARATIONS: &[(&str, &str)] = embed!(
     ]
 );
 
-/// Where they go, from the project's folder.
+/// The folder of the declarations, below the project's.
 const FOLDER: &str = ".liveline/types";
 
-/// What tells an editor of them.
+/// The content of `jsconfig.json`, where an editor finds the declarations.
 const CONFIG: &str = r#"{
   "compilerOptions": {
     "target": "esnext",
@@ -51,6 +51,7 @@ const CONFIG: &str = r#"{
 }
 "#;
 
+/// Runs the command.
 pub(super) fn run(args: &Types) -> Result<(), CliError> {
     let root = Layout::find(&args.dir, None)?.root;
     let folder = root.join(FOLDER);
@@ -71,7 +72,7 @@ pub(super) fn run(args: &Types) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The file that configures editors already.
+/// The configuration file of the project, if it has one.
 fn config_of(root: &Path) -> Option<&'static str> {
     ["tsconfig.json", "jsconfig.json"].into_iter().find(|name| root.join(name).exists())
 }

@@ -1,55 +1,61 @@
-//! What `top` shows: figures in the order and the words of people.
+//! What `top` shows: metrics in sections, with rates and units that people read.
 
 use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytesize::ByteSize;
 
-use super::figures::{Figures, Sample};
+use super::scrape::{Sample, ScrapedMetrics};
 
-/// Figures, and those of a moment before to tell rates from.
+/// ScrapedMetrics, and those of a moment before to tell rates from.
 pub(super) struct Reading<'a> {
-    pub now: &'a Figures,
-    pub before: Option<(&'a Figures, Duration)>,
+    /// The newest metrics.
+    pub now: &'a ScrapedMetrics,
+    /// Older metrics, and the time between the two.
+    pub before: Option<(&'a ScrapedMetrics, Duration)>,
 }
 
 /// Rows that belong together.
 pub(super) struct Section {
+    /// The heading.
     pub title: &'static str,
+    /// The rows in order.
     pub rows: Vec<Row>,
 }
 
-/// One figure.
+/// One metric.
 #[derive(Debug, PartialEq)]
 pub(super) struct Row {
+    /// What is measured.
     pub name: String,
+    /// The value with its unit.
     pub value: String,
-    /// What comes in a second.
+    /// How much it grows per second.
     pub rate: Option<String>,
-    /// Somebody should look into it.
+    /// Whether it is shown as a problem.
     pub alarming: bool,
 }
 
-/// From this lateness on, an isolate is too busy for its users.
+/// An event loop that is later than this is shown as a problem.
 const LATE: Duration = Duration::from_millis(100);
 
-/// From this part of its limit on, a heap will soon be full.
+/// A heap that takes more than this part of its limit is shown as a problem.
 const NEARLY_FULL: f64 = 0.9;
 
-/// How much of a name that users chose is shown.
+/// How many characters are shown of a name that applications choose.
 const NAME: usize = 24;
 
-/// What runs where, and since when.
-pub(super) fn heading(address: impl Display, figures: &Figures) -> String {
-    let build = figures.all("liveline_build_info").next();
+/// The first line: version, engine, address and uptime.
+pub(super) fn heading(address: impl Display, metrics: &ScrapedMetrics) -> String {
+    let build = metrics.all("liveline_build_info").next();
     let [version, engine] = ["version", "engine"].map(|label| build.map_or("", |build| build.label(label)));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let up = now.saturating_sub(figures.sum("process_start_time_seconds") as u64);
+    let up = now.saturating_sub(metrics.sum("process_start_time_seconds") as u64);
     let up = humantime::format_duration(Duration::from_secs(up));
     format!("liveline {} ({}) at {address}, up {up}", visible(version), visible(engine))
 }
 
-/// Everything that there is to show.
+/// Every section that has rows.
 pub(super) fn sections(reading: &Reading) -> Vec<Section> {
     let all = vec![
         Section { title: "lines", rows: lines(reading) },
@@ -158,7 +164,7 @@ impl Row {
 }
 
 impl Reading<'_> {
-    /// A figure that only goes up, with what it goes up by.
+    /// A metric that only grows, with its rate.
     fn counter(&self, name: &str, metric: &str, label: Option<(&str, &str)>) -> Row {
         let rate = self.rate(metric, label).map(|rate| format!("{rate:.1}/s"));
         Row { rate, ..Row::new(name, sum(self.now, metric, label)) }
@@ -172,7 +178,7 @@ impl Reading<'_> {
     fn rate(&self, metric: &str, label: Option<(&str, &str)>) -> Option<f64> {
         let (before, passed) = self.before?;
         let more = sum(self.now, metric, label) - sum(before, metric, label);
-        // It goes down where the server was started anew.
+        // It is less than before where the server was restarted.
         Some(more.max(0.0) / passed.as_secs_f64().max(0.001))
     }
 
@@ -180,7 +186,7 @@ impl Reading<'_> {
         self.rate(metric, label).is_some_and(|rate| rate > 0.0)
     }
 
-    /// The histogram of the time to answer, of the time between the two moments if there are two.
+    /// The histogram of the time to answer: since the older metrics if there are any, else since the start.
     fn times(&self) -> Vec<(f64, f64)> {
         let name = "liveline_http_answer_seconds_bucket";
         let buckets = self.now.all(name).filter_map(|bucket| {
@@ -192,18 +198,17 @@ impl Reading<'_> {
     }
 }
 
-fn sum(figures: &Figures, metric: &str, label: Option<(&str, &str)>) -> f64 {
-    label.map_or_else(|| figures.sum(metric), |(label, value)| figures.with(metric, label, value))
+fn sum(metrics: &ScrapedMetrics, metric: &str, label: Option<(&str, &str)>) -> f64 {
+    label.map_or_else(|| metrics.sum(metric), |(label, value)| metrics.with(metric, label, value))
 }
 
-/// The value that this part of all values is below, by the buckets of a histogram: pairs of a bound and how many are
-/// at most that.
+/// A quantile of a histogram, whose buckets are pairs of an upper bound and the number of values up to it.
 fn quantile(buckets: &[(f64, f64)], part: f64) -> Option<f64> {
     let wanted = part * buckets.last().filter(|(_, count)| *count > 0.0)?.1;
     let at = buckets.iter().position(|(_, count)| *count >= wanted)?;
     let (low, below) = if at == 0 { (0.0, 0.0) } else { buckets[at - 1] };
     let (high, count) = buckets[at];
-    // Nothing is known of what is above all bounds, but that it is.
+    // Values above all bounds count as the largest bound.
     Some(if high.is_finite() {
         low + (high - low) * (wanted - below) / (count - below).max(1.0)
     } else {
@@ -219,7 +224,7 @@ fn time(seconds: f64) -> String {
     format!("{:.2} ms", seconds * 1e3)
 }
 
-/// A name that somebody else chose, so that it cannot command the terminal, or fill it.
+/// A name that an application chose, without control characters and shortened.
 fn visible(name: &str) -> String {
     let turns_around = |character| matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let shown = |character: char| {
@@ -233,9 +238,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_told_from_two_moments() {
-        let before = Figures::parse("liveline_lines_opened_total 10\n");
-        let now = Figures::parse("liveline_lines_opened_total 30\n");
+    fn rates_are_calculated_from_two_readings() {
+        let before = ScrapedMetrics::parse("liveline_lines_opened_total 10\n");
+        let now = ScrapedMetrics::parse("liveline_lines_opened_total 30\n");
         let reading = Reading { now: &now, before: Some((&before, Duration::from_secs(4))) };
         let row = reading.counter("opened", "liveline_lines_opened_total", None);
         assert_eq!((&*row.value, row.rate.as_deref()), ("30", Some("5.0/s")));

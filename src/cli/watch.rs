@@ -1,4 +1,4 @@
-//! Changes on disk.
+//! Watches the files of a project and reports changes.
 
 use std::collections::HashSet;
 use std::iter;
@@ -14,10 +14,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::router::{DOCUMENT, ERROR_PAGE};
 
-/// How long nothing may have changed before what may be half written counts as whole. Editors write in several steps.
+/// How long nothing may change before a file that may be half written counts as complete. Editors write in several steps.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// How long after a change the next ones are collected first: a checkout or a formatter writes many files.
+/// How long after a change further changes are collected: a checkout or a formatter writes many files.
 const BURST: Duration = Duration::from_millis(100);
 
 /// Watches the served folder and every other file that handlers import.
@@ -26,47 +26,48 @@ pub(super) struct Watch {
     seen: Arc<Seen>,
     roots: Vec<PathBuf>,
     also: HashSet<PathBuf>,
-    /// When a change was last told of.
-    told: Option<Instant>,
+    /// When a change was last reported.
+    reported: Option<Instant>,
 }
 
-/// What the watcher's thread saw.
+/// The changes that the watcher's thread has seen.
 pub(super) struct Seen {
     /// The served folder, and the folder of static files.
     roots: Vec<PathBuf>,
-    /// Of code and pages.
+    /// Notified of a change of code or a page.
     changed: Notify,
     changes: Mutex<Changes>,
-    /// Of static files.
+    /// Notified of a change of a static file.
     files_changed: Notify,
     files: Mutex<Burst>,
 }
 
 #[derive(Default)]
 struct Changes {
-    /// Files outside the served folder that count.
+    /// Files outside of the served folder that handlers import.
     imported: HashSet<PathBuf>,
     burst: Burst,
-    /// What changed since it was last taken.
+    /// Files that have changed since the last [`Seen::take_changed`].
     paths: HashSet<PathBuf>,
-    /// Some changes went unseen.
+    /// Whether the system has dropped events.
     has_missed: bool,
 }
 
-/// Changes that come one soon after the other.
+/// Changes in quick succession.
 #[derive(Default)]
 struct Burst {
     paths: HashSet<PathBuf>,
-    /// Files that somebody may still be writing.
+    /// Files that may be half written.
     unfinished: HashSet<PathBuf>,
     last: Option<Instant>,
 }
 
-/// What changed.
+/// Changes since the last load.
 #[derive(Default)]
 pub(super) struct Changed {
+    /// The files that have changed.
     pub paths: HashSet<PathBuf>,
-    /// Something else did, too, and nobody knows what.
+    /// Whether other files may have changed, too, because the system has dropped events.
     pub has_missed: bool,
 }
 
@@ -77,15 +78,15 @@ impl Changed {
         self.has_missed |= later.has_missed;
     }
 
-    /// Whether a load may serve other changes than these. One that no developer asked for and that has no changes is
-    /// the second for one save: several events came, and the load before included them all.
+    /// Whether a load may contain other changes than these. A load without changes that was not requested by the
+    /// developer is the second one for a save with several events: the load before contained them all.
     pub(super) fn is_unknown(&self, is_asked_for: bool) -> bool {
         self.has_missed || (is_asked_for && self.paths.is_empty())
     }
 }
 
 impl Watch {
-    /// Watches the served folder, and that of static files where there is one, with all that is in them.
+    /// Watches the served folder and the folder of static files, with all folders in them.
     pub(super) fn begin(root: PathBuf, public: Option<PathBuf>) -> Result<Watch, notify::Error> {
         let roots: Vec<PathBuf> = iter::once(root).chain(public).collect();
         let (changed, changes, files_changed, files) = Default::default();
@@ -95,10 +96,10 @@ impl Watch {
         for root in &roots {
             watcher.watch(root, RecursiveMode::Recursive)?;
         }
-        Ok(Watch { watcher, seen, roots, also: HashSet::new(), told: None })
+        Ok(Watch { watcher, seen, roots, also: HashSet::new(), reported: None })
     }
 
-    /// Watches these files, too, wherever they are, and what they are links to.
+    /// Also watches these files and the files that they link to, wherever they are.
     pub(super) fn also(&mut self, files: HashSet<PathBuf>) {
         let places: HashSet<PathBuf> = files.iter().flat_map(|file| places_of(file)).collect();
         let outside = places.iter().filter(|file| !self.roots.iter().any(|root| file.starts_with(root)));
@@ -107,32 +108,32 @@ impl Watch {
             if self.also.insert(folder.clone())
                 && let Err(error) = self.watcher.watch(&folder, RecursiveMode::NonRecursive)
             {
-                tracing::warn!("changes in {} go unseen: {error}", folder.display());
+                tracing::warn!("changes in {} cannot be watched: {error}", folder.display());
             }
         }
         self.seen.changes().imported = places;
     }
 
-    /// Resolves after the next change of code or a page: at once where it is known to be whole, else when it has
-    /// settled. A change is not lost with a future that was dropped before it resolved.
+    /// Resolves after the next change of code or a page: at once where the file is complete, else when it has settled.
+    /// Cancel-safe: a change is not lost with a future that is dropped before it resolves.
     pub(super) async fn changed(&mut self) {
         while !self.seen.saw_more() {
             self.seen.changed.notified().await;
         }
-        let in_burst = self.told.is_some_and(|told| told.elapsed() < BURST);
+        let in_burst = self.reported.is_some_and(|reported| reported.elapsed() < BURST);
         while let Some(wait) = self.seen.unsettled(in_burst) {
-            // Another change may be what makes it whole.
+            // Another change may complete the file.
             let _ = timeout(wait, self.seen.changed.notified()).await;
         }
-        self.told = Some(Instant::now());
+        self.reported = Some(Instant::now());
     }
 
-    /// What this watch has seen, for who cannot wait with it.
+    /// The changes that were seen, for callers that cannot borrow the watch.
     pub(super) fn seen(&self) -> Arc<Seen> {
         self.seen.clone()
     }
 
-    /// Whether nothing more changes for a moment, so that what was read is what was meant.
+    /// Waits for a moment. Returns whether nothing has changed, so that what was read is complete.
     pub(super) async fn is_settled(&self) -> bool {
         sleep(SETTLE).await;
         !self.seen.saw_more()
@@ -140,12 +141,12 @@ impl Watch {
 }
 
 impl Seen {
-    /// Whether code has changed since [`Watch::changed`] told of it.
+    /// Whether code has changed since [`Watch::changed`] resolved.
     pub(super) fn saw_more(&self) -> bool {
         self.changes().burst.last.is_some()
     }
 
-    /// What of the code has changed since it was last asked.
+    /// The changes of code since the last call.
     pub(super) fn take_changed(&self) -> Changed {
         let mut changes = self.changes();
         let paths = mem::take(&mut changes.paths);
@@ -187,7 +188,7 @@ impl Seen {
         };
         let is_whole = match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-            // What was moved away may be about to be replaced.
+            // A file that was moved away may be replaced soon.
             EventKind::Modify(ModifyKind::Name(mode)) => matches!(mode, RenameMode::To | RenameMode::Both),
             EventKind::Access(_) => return,
             _ => false,
@@ -207,13 +208,13 @@ impl Seen {
         }
     }
 
-    /// Whether a path is one of a static file, or of a folder of such.
+    /// Whether a path is that of a static file, or of a folder of static files.
     fn is_static(&self, path: &Path) -> bool {
         let inside = self.roots.get(1).and_then(|public| path.strip_prefix(public).ok());
         inside.is_some_and(|inside| !is_hidden(inside) && !is_temporary(inside))
     }
 
-    /// How long to wait for what changed to be whole; forgets it where it is.
+    /// How long to wait until the changed files are complete; None clears the list of them.
     fn unsettled(&self, in_burst: bool) -> Option<Duration> {
         let mut changes = self.changes();
         let wait = changes.burst.unsettled(in_burst);
@@ -241,7 +242,7 @@ impl Burst {
         self.last = Some(Instant::now());
     }
 
-    /// How long to wait for what changed to be whole; from then on nothing is waited for until the next change.
+    /// How long to wait until the changed files are complete; None until the next change.
     fn unsettled(&mut self, in_burst: bool) -> Option<Duration> {
         let settles = self.last.map_or(Duration::ZERO, |last| SETTLE.saturating_sub(last.elapsed()));
         if !settles.is_zero() && (in_burst || !self.unfinished.is_empty()) {
@@ -254,12 +255,12 @@ impl Burst {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nothing panics while it looks at changes")
+    mutex.lock().expect("nothing panics while it holds the changes")
 }
 
-/// A file by every path at which it can change: its own, those of the links that lead to it, and its real one.
+/// Every path at which a file can change: its own, those of the links on the way, and its real one.
 fn places_of(file: &Path) -> Vec<PathBuf> {
-    /// More links than that lead nowhere.
+    /// The longest chain of links that is followed.
     const MAX_LINKS: usize = 40;
     let mut places = vec![file.to_owned()];
     while places.len() < MAX_LINKS
@@ -267,7 +268,7 @@ fn places_of(file: &Path) -> Vec<PathBuf> {
         && let Ok(target) = std::fs::read_link(link)
     {
         let target = link.parent().unwrap_or(link).join(target);
-        // Without the steps upwards, which no event has.
+        // Without `..`, which paths of events do not contain.
         let folder = target.parent().and_then(|folder| folder.canonicalize().ok());
         let Some((folder, name)) = folder.zip(target.file_name()) else { break };
         let target = folder.join(name);
@@ -280,7 +281,7 @@ fn places_of(file: &Path) -> Vec<PathBuf> {
     places
 }
 
-/// Whether a part of a path inside the served folders is nobody's business.
+/// Whether a path inside of the served folders is hidden or in `node_modules`.
 fn is_hidden(inside: &Path) -> bool {
     inside.components().any(|part| {
         let name = part.as_os_str().to_string_lossy();
@@ -288,7 +289,7 @@ fn is_hidden(inside: &Path) -> bool {
     })
 }
 
-/// Whether a file is one that an editor keeps beside what it saves.
+/// Whether a file is a temporary file of an editor.
 fn is_temporary(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with('~') || name.ends_with(".tmp") || name == "4913"
@@ -301,7 +302,7 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
         roots.iter().enumerate().rev().find_map(|(i, root)| Some((i, path.strip_prefix(root).ok()?)));
     let Some((root, inside)) = inside else { return false };
     let code = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
-    // In the routes folder every HTML file may be a view; in `public/` one may be the document of a route.
+    // In the routes folder every HTML file may be a view; in `public/` only a document of a route matters.
     let page = if root == 0 {
         path.extension().is_some_and(|extension| extension == "html")
     } else {

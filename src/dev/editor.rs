@@ -1,17 +1,19 @@
-//! Opens files where the developer edits.
+//! Opens files of the project in the developer's editor.
 //!
-//! Which command that is says `$LIVELINE_EDITOR`, else `$VISUAL`, else `$EDITOR`. Only files of the project are opened,
-//! and never by a shell.
+//! The command is `$LIVELINE_EDITOR`, else `$VISUAL`, else `$EDITOR`. It is not run by a shell.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A place in a file, as diagnostics name it. Line and column count from 1.
+/// A place in a file. Line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
+    /// The file's path.
     pub file: PathBuf,
+    /// The line.
     pub line: u32,
+    /// The column.
     pub column: u32,
 }
 
@@ -53,7 +55,7 @@ impl Place {
         Place { file: file.into(), line: number(0), column: number(1) }
     }
 
-    /// The same with the real path of the file, which has to be below one of these folders.
+    /// The same place with the real path of the file. Fails where the file is not below one of these folders.
     pub(crate) fn within(self, folders: &[PathBuf]) -> Result<Place, EditorError> {
         let file = self.file.canonicalize().map_err(|_| EditorError::Outside)?;
         let is_inside = file.is_file() && folders.iter().any(|folder| file.starts_with(folder));
@@ -61,7 +63,7 @@ impl Place {
     }
 }
 
-/// Opens a place in the editor, and does not wait for it to be closed.
+/// Opens a place in the editor, and does not wait until the editor is closed.
 pub(crate) fn open(place: &Place) -> Result<(), EditorError> {
     let words = chosen(|name| std::env::var(name).ok())?;
     let name = words[0].clone();
@@ -73,7 +75,7 @@ pub(crate) fn open(place: &Place) -> Result<(), EditorError> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| EditorError::Start(name, error))?;
-    // Somebody has to take note of its end.
+    // Its exit status has to be collected, or it would stay as a zombie.
     std::thread::spawn(move || child.wait());
     Ok(())
 }
@@ -111,7 +113,7 @@ fn name_of(program: &str) -> String {
     endings.iter().fold(name, |name, ending| name.strip_suffix(ending).map(str::to_owned).unwrap_or(name))
 }
 
-/// How an editor is told where to go.
+/// The arguments by which an editor opens a file at a place.
 fn arguments(program: &str, Place { file, line, column }: &Place) -> Vec<OsString> {
     let place = |separated: &str| {
         let mut text = file.clone().into_os_string();
@@ -139,7 +141,7 @@ fn arguments(program: &str, Place { file, line, column }: &Place) -> Vec<OsStrin
         "gvim" | "mvim" | "vimr" | "bbedit" => words(&[&format!("+{line}")]),
         "mate" | "textmate" => words(&["--line", &format!("{line}:{column}")]),
         "notepad++" => words(&[&format!("-n{line}"), &format!("-c{column}")]),
-        // Whatever it is, it opens files.
+        // Any editor opens a file.
         _ => words(&[]),
     }
 }

@@ -1,16 +1,15 @@
-//! Puts the script that listens into a page, and lets the page's policy allow it.
+//! Inserts the script of `dev` into a page, and adapts the page's Content-Security-Policy to it.
 //!
-//! The script comes first in the head: a policy that stands in the page itself does not count for what is before it, and
-//! errors of every other script are seen.
+//! The script is the first element in the head: a policy in the page itself does not apply to what is before it, and the
+//! script sees the errors of every other one.
 
 use memchr::memmem;
 
 use super::{Moment, PATH};
 
-/// Where in a page the script goes: after what may stand before the content of `head`.
+/// The offset in a page at which the script is inserted: after everything that may precede the content of `head`.
 pub(crate) fn place(html: &[u8]) -> usize {
     let mut at = if html.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    // Where nothing comes that belongs before it, this is the place.
     let mut place = at;
     loop {
         at += html[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -41,7 +40,7 @@ fn is_tag(text: &[u8], start: &[u8]) -> bool {
     follows && begins_with(text, start)
 }
 
-/// How long a tag is; quotes hide its end.
+/// The length of a tag. A `>` in quotes does not end it.
 fn end_of_tag(text: &[u8]) -> Option<usize> {
     let mut quote = None;
     for (at, &byte) in text.iter().enumerate() {
@@ -56,8 +55,8 @@ fn end_of_tag(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// The script's element, for a page as the site was at that moment, and that may be what a form was answered with.
-/// Without `async` it runs before all that follows.
+/// The script's element for a page of this version of the site; `is_posted` where the page is the answer to a form.
+/// Without `async` it runs before everything that follows.
 pub(crate) fn script(at: &Moment, is_posted: bool, nonce: Option<&str>) -> String {
     let nonce = nonce.map(|nonce| format!(" nonce=\"{nonce}\"")).unwrap_or_default();
     let Moment { run, saves } = at;
@@ -65,30 +64,29 @@ pub(crate) fn script(at: &Moment, is_posted: bool, nonce: Option<&str>) -> Strin
     format!("<script src=\"{PATH}/page.js\" data-run=\"{run}\" data-saves=\"{saves}\"{nonce}></script>")
 }
 
-/// The page with the script in it.
+/// The page with the script inserted.
 pub(crate) fn with_script(html: &[u8], script: &str) -> Vec<u8> {
     let (before, after) = html.split_at(place(html));
     [before, script.as_bytes(), after].concat()
 }
 
-/// Whether bytes that begin so are text of which ASCII is a part.
+/// Whether a page's encoding contains ASCII, which UTF-16 does not.
 pub(crate) fn is_readable(html: &[u8]) -> bool {
     !html.starts_with(b"\xfe\xff") && !html.starts_with(b"\xff\xfe")
 }
 
-/// The nonce by which these policies allow scripts, if they have one.
+/// The nonce in these policies, if they have one that is safe in an attribute.
 pub(crate) fn nonce(policies: &[&str]) -> Option<String> {
     let sources = policies.iter().flat_map(|policy| policy.split([' ', ';', ',', '\t']));
     let nonce = sources.filter_map(|source| source.strip_prefix("'nonce-")?.strip_suffix('\''));
-    // It becomes an attribute.
     nonce
         .filter(|nonce| nonce.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=-_".contains(&it)))
         .map(str::to_owned)
         .next()
 }
 
-/// A `Content-Security-Policy` that also lets the script run, with this nonce where one is needed, and connect to
-/// `host`. Nothing else is allowed that was not before.
+/// A `Content-Security-Policy` that also allows the script, with this nonce where one is needed, and its connection to
+/// `host`. It allows nothing else that it did not before.
 pub(crate) fn allowing(header: &str, nonce: &str, host: &str) -> String {
     header.split(',').map(|policy| allowing_one(policy, nonce, host)).collect::<Vec<_>>().join(",")
 }
@@ -108,7 +106,7 @@ fn allowing_one(policy: &str, nonce: &str, host: &str) -> String {
         match (is_allowed, is_strict) {
             (true, _) => Vec::new(),
             (false, true) => vec![nonce],
-            // A nonce would forbid the inline scripts that may be allowed.
+            // A nonce would disable 'unsafe-inline', on which the page may depend.
             (false, false) => vec!["'self'".to_owned()],
         }
     });
@@ -122,7 +120,7 @@ fn allowing_one(policy: &str, nonce: &str, host: &str) -> String {
     texts.map(|text| text.trim_end().to_owned()).collect::<Vec<_>>().join("; ")
 }
 
-/// Adds sources to the directive that counts, the first of these that is there, else to a copy of `default-src`.
+/// Adds sources to the first of these directives that exists, else to a copy of `default-src`.
 fn extend(
     directives: &mut Vec<(String, Vec<String>)>,
     names: &[&str],

@@ -1,25 +1,25 @@
-//! What `liveline dev` shows to pages that are open: saves, errors, and the way to the editor.
+//! What `liveline dev` adds to open pages: they reload after a save, show errors, and open files in the editor.
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Dev`] | what was saved and what failed, for pages that are open and for those that come |
-//! | [`Saved`] | what of the site a save has changed |
-//! | [`Socket`] | the WebSocket by which one page gets it |
-//! | [`editor`] | opens a file of the project where the developer edits |
-//! | [`inject`] | puts the script that listens into a page, and lets its policy allow that |
+//! | [`Dev`] | the errors and saves of the project, and the channel to open pages |
+//! | [`Saved`] | the changes of one save |
+//! | [`Socket`] | the WebSocket of one page |
+//! | [`editor`] | opens a file of the project in the developer's editor |
+//! | [`inject`] | inserts the script into a page, and adapts the page's Content-Security-Policy |
 //!
-//! **Invariant:** none of it exists in `serve`.
+//! **Invariant:** `serve` uses none of this.
 
 pub(crate) mod editor;
+mod events;
 pub(crate) mod inject;
-mod news;
 mod socket;
 
-pub(crate) use news::{Broken, Dev, Moment, News, Saved};
+pub(crate) use events::{Broken, Dev, Moment, PageEvents, Saved};
 pub(crate) use socket::Socket;
 
-/// Where the script of pages, its socket and the editor are.
+/// The path of the script of pages, of its socket and of the editor.
 pub(crate) const PATH: &str = "/.liveline/dev";
 
-/// The script that pages run in `dev`, and only there.
+/// The script that pages run in `dev`.
 pub(crate) const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/dev/page.js"));

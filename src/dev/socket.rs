@@ -1,5 +1,4 @@
-//! The WebSocket by which a page of `dev` gets its messages. It belongs to no isolate, so it outlasts reloads and does
-//! not wait for handlers.
+//! The WebSocket of an open page in `dev`. It belongs to no isolate, so it survives reloads and does not wait for handlers.
 
 use std::sync::Arc;
 
@@ -7,34 +6,34 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Dev, News};
+use super::{Dev, PageEvents};
 use liveline_proto::websocket::{Kind, frame};
 
-/// So many pages get messages at a time. More is no developer.
+/// How many pages are connected at a time.
 const MAX_PAGES: usize = 200;
 
-/// What is read of a page at a time. It has nothing to say but that it leaves.
+/// How many bytes are read at a time. A page only sends its close frame.
 const READ: usize = 1024;
 
 /// The opcode of a close frame (RFC 6455 section 5.2).
 const CLOSE: u8 = 8;
 
-/// One page's end of the news.
-pub(crate) struct Socket(News);
+/// The connection of one page.
+pub(crate) struct Socket(PageEvents);
 
 impl Socket {
-    /// For one page more, if there are not too many.
+    /// Subscribes one more page; None if there are too many.
     pub(crate) fn open(dev: &Arc<Dev>) -> Option<Socket> {
-        (dev.pages() < MAX_PAGES).then(|| Socket(dev.news()))
+        (dev.pages() < MAX_PAGES).then(|| Socket(dev.subscribe()))
     }
 
-    /// Writes the rest of the handshake and then every message, until the page leaves or is too far behind.
+    /// Writes `head`, which ends the handshake, and then every message, until the page leaves or is too far behind.
     pub(crate) async fn serve(self, stream: TcpStream, head: Vec<u8>) {
         let _ = self.write(stream, head).await;
     }
 
     async fn write(self, mut stream: TcpStream, head: Vec<u8>) -> std::io::Result<()> {
-        let Socket(News { hello, mut messages }) = self;
+        let Socket(PageEvents { hello, mut messages }) = self;
         let mut out = head;
         frame(Kind::Text, hello.as_bytes(), &mut out);
         stream.write_all(&out).await?;
@@ -44,7 +43,7 @@ impl Socket {
                 message = messages.recv() => {
                     let message = match message {
                         Ok(message) => message,
-                        // It connects again and gets the state as it is then.
+                        // The page connects again and gets the present state.
                         Err(RecvError::Lagged(_) | RecvError::Closed) => return Ok(()),
                     };
                     out.clear();

@@ -40,7 +40,7 @@ pub(crate) fn op_channel_enter(
     let entry = JoinOptions { announcement, presence: payload(presence)?, allowed: allow, decides };
     let mut exchange = state.exchange(id);
     exchange.input(Input::Enter)?;
-    exchange.on_line(move |hub, line| hub.enter(line, channel, entry));
+    exchange.on_line(move |hub, line| hub.deferred_turn().enter(line, channel, entry));
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: 
     let channel: ChannelId = channel.parse()?;
     let mut exchange = state.exchange(id);
     exchange.input(Input::Leave)?;
-    exchange.on_line(move |hub, line| hub.leave(line, &channel));
+    exchange.on_line(move |hub, line| hub.deferred_turn().leave(line, &channel));
     Ok(())
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn op_channel_listen(
         "channel" => Listening::Channel,
         _ => Listening::Presence,
     };
-    state.exchange(id).on_line(move |hub, line| hub.listen(line, &channel, to));
+    state.exchange(id).on_line(move |hub, line| hub.deferred_turn().listen(line, &channel, to));
     Ok(())
 }
 
@@ -91,9 +91,9 @@ pub(crate) fn op_channel_post(
     }
     match state.exchange(id).slot() {
         Ok(slot) if slot.can_join() => {
-            state.exchange(id).on_line(move |hub, _| hub.post(&channel, &frame));
+            state.exchange(id).on_line(move |hub, _| hub.deferred_turn().post(&channel, &frame));
         }
-        _ => state.exchanges().host.hub.post(&channel, &frame),
+        _ => state.exchanges().host.hub.deferred_turn().post(&channel, &frame),
     }
     Ok(())
 }
@@ -140,7 +140,7 @@ fn relay(
     wording: Payloads,
 ) -> Result<(), OpError> {
     if let Some((hub, line)) = state.exchange(id).line() {
-        hub.relay(line, &channel.parse()?, message, wording);
+        hub.deferred_turn().relay(line, &channel.parse()?, message, wording);
     }
     Ok(())
 }
@@ -149,7 +149,7 @@ fn relay(
 #[op2(fast)]
 pub(crate) fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
     if let Some((hub, line)) = state.exchange(id).line() {
-        hub.heard(line, size as usize);
+        hub.deferred_turn().acknowledge(line, size as usize);
     }
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn op_channel_members(
     }
     let Current { all, id } = state.exchange(id);
     let line = all.line(id);
-    let members = all.host.hub.members(&channel.parse()?, line);
+    let members = all.host.hub.engine().members(&channel.parse()?, line);
     let members: Vec<_> = members
         .iter()
         .map(|it| Member { id: it.id.to_string(), data: it.data.as_deref(), is_self: it.is_self })
@@ -183,7 +183,7 @@ pub(crate) fn op_channel_members(
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {
-    let size = state.exchanges().host.hub.channel_size(&channel.parse()?);
+    let size = state.exchanges().host.hub.engine().channel_size(&channel.parse()?);
     Ok(u32::try_from(size).unwrap_or(u32::MAX))
 }
 

@@ -21,10 +21,8 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::Hub;
-use super::hub::Client;
 use liveline_proto::websocket::{self, Decoder, FrameError, Kind, Received};
-use liveline_proto::{Attachment, Close, CloseCode, Outgoing, Take};
-use liveline_proto::{Format, Frame};
+use liveline_proto::{Attachment, Close, CloseCode, Format, Frame, Outgoing, Take};
 
 /// How many bytes of frames are taken at a time.
 const BATCH_BYTES: usize = 32 * 1024;
@@ -61,17 +59,17 @@ pub(crate) struct Connection {
     pub place: Box<dyn Debug + Send>,
 }
 
-/// Carries the line of `seat` until it or the connection is gone.
+/// Carries the line of `attachment` until it or the connection is gone.
 pub(crate) fn serve(
     hub: &Hub,
-    seat: Attachment,
+    attachment: Attachment,
     connection: Connection,
 ) -> impl Future<Output = ()> + Send + use<> {
     let Connection { stream, read: first, head, framing, place } = connection;
     let rest = (!head.is_empty()).then(|| Box::new(Rest { bytes: head, tail: None, at: 0 }));
     let socket = Arc::new(Socket {
         hub: hub.clone(),
-        seat,
+        attachment,
         framing,
         stream,
         writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
@@ -79,7 +77,7 @@ pub(crate) fn serve(
         paused: AtomicBool::new(false),
         is_broken: AtomicBool::new(false),
     });
-    hub.seated(&socket);
+    hub.attached(&socket);
     let input = match framing {
         Framing::WebSocket { limit } | Framing::Raw { limit } => Input::Frames(Decoder::new(limit)),
         Framing::Events(_) => Input::Ignored,
@@ -93,7 +91,7 @@ pub(crate) fn serve(
             None => (&mut carrying).await,
         };
         let Carrying { socket, .. } = carrying;
-        socket.hub.unseated(&socket, close);
+        socket.hub.detached(&socket, close);
     }
 }
 
@@ -103,7 +101,7 @@ const _: () = assert!(size_of::<Carrying>() <= 48);
 /// A line's connection, as far as whoever writes needs it.
 pub(super) struct Socket {
     hub: Hub,
-    pub(super) seat: Attachment,
+    pub(super) attachment: Attachment,
     framing: Framing,
     stream: TcpStream,
     writer: Mutex<Writer>,
@@ -171,7 +169,7 @@ impl Socket {
             loop {
                 outgoing.clear();
                 bytes.clear();
-                let tail = match self.hub.take(self.seat, BATCH_BYTES, outgoing) {
+                let tail = match self.hub.take(self.attachment, BATCH_BYTES, outgoing) {
                     Take::Idle => return Flow::Flowing,
                     Take::Gone => return Flow::Over,
                     Take::Some => self.framing.encode(outgoing.drain(..), bytes),
@@ -394,14 +392,14 @@ impl Future for Carrying {
 impl Carrying {
     /// Whether the handler has kept up with the client.
     fn may_read(&self) -> bool {
-        let Socket { hub, seat, paused, .. } = &*self.socket;
-        if hub.may_read(*seat) {
+        let Socket { hub, attachment, paused, .. } = &*self.socket;
+        if hub.engine().may_read(*attachment) {
             paused.store(false, Ordering::Relaxed);
             return true;
         }
         paused.store(true, Ordering::Release);
         // It may have caught up before the flag was up.
-        let may = hub.may_read(*seat);
+        let may = hub.engine().may_read(*attachment);
         if may {
             paused.store(false, Ordering::Release);
         }
@@ -410,48 +408,49 @@ impl Carrying {
 
     /// Takes in what the client sent. Says how it closed the connection, if it did.
     fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
-        let Socket { hub, seat, framing, .. } = &*self.socket;
+        let Socket { hub, attachment, framing, .. } = &*self.socket;
         let Input::Frames(decoder) = &mut self.input else { return None };
+        let attachment = *attachment;
         let is_raw = matches!(framing, Framing::Raw { .. });
-        let receive = |client: &mut Client| {
-            let (mut answers, mut closed) = (Vec::new(), None);
-            let result = decoder.feed(bytes, |received| {
-                match received {
-                    Received::Text(text) if is_raw => client.raw(text.into()),
-                    Received::Binary(bytes) if is_raw => {
-                        client.raw(Frame::Binary(Bytes::copy_from_slice(bytes)));
-                    }
-                    Received::Text(text) => client.text(text),
-                    Received::Binary(_) => client.cut(CloseCode::Unsupported),
-                    Received::Ping(payload) => {
-                        client.alive();
-                        websocket::frame(Kind::Pong, payload, &mut answers);
-                    }
-                    Received::Pong => client.alive(),
-                    Received::Close(code, reason) => {
-                        let close = closed_by_client(code, reason, is_raw);
-                        websocket::close_frame(close.code.number(), &close.reason, &mut answers);
-                        closed = Some(close);
-                    }
+        let (mut answers, mut closed) = (Vec::new(), None);
+        let mut turn = hub.turn();
+        let result = decoder.feed(bytes, |received| {
+            match received {
+                Received::Text(text) if is_raw => turn.receive_raw(attachment, text.into()),
+                Received::Binary(bytes) if is_raw => {
+                    turn.receive_raw(attachment, Frame::Binary(Bytes::copy_from_slice(bytes)));
                 }
-                if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-            ((result, closed), answers)
-        };
-        let ((result, closed), _) =
-            hub.receive_and_answer(*seat, receive, |(_, answers)| self.socket.answer(answers));
-        if let Err(violation) = result {
-            self.break_off(violation);
+                Received::Text(text) => turn.receive(attachment, text),
+                Received::Binary(_) => turn.reject(attachment, CloseCode::Unsupported.into()),
+                Received::Ping(payload) => {
+                    turn.alive(attachment);
+                    websocket::frame(Kind::Pong, payload, &mut answers);
+                }
+                Received::Pong => turn.alive(attachment),
+                Received::Close(code, reason) => {
+                    let close = closed_by_client(code, reason, is_raw);
+                    websocket::close_frame(close.code.number(), &close.reason, &mut answers);
+                    closed = Some(close);
+                }
+            }
+            if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        // Pongs and the close frame go out before the owner receives anything.
+        let after = turn.unlock();
+        self.socket.answer(&answers);
+        drop(after);
+        if let Err(error) = result {
+            self.reject(error);
         }
         closed
     }
 
-    /// The client broke the rules: it is told so, and what it says from here on is not looked at.
-    fn break_off(&mut self, violation: FrameError) {
-        let Socket { hub, seat, is_broken, .. } = &*self.socket;
+    /// The client broke a rule: its line ends, and what it sends from here on is ignored.
+    fn reject(&mut self, error: FrameError) {
+        let Socket { hub, attachment, is_broken, .. } = &*self.socket;
         is_broken.store(true, Ordering::Release);
-        let close = Close::because(CloseCode::from(violation.code()), violation.to_string());
-        hub.receive(*seat, |client| client.close(close));
+        let close = Close::because(CloseCode::from(error.code()), error.to_string());
+        hub.turn().reject(*attachment, close);
         self.input = Input::Ignored;
     }
 }

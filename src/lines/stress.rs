@@ -13,10 +13,9 @@ use tokio::task::JoinSet;
 
 use super::socket::{self, Connection, Framing};
 use super::{Hub, LineEvent};
-use liveline_proto::Welcome;
 use liveline_proto::{
-    Attachment, Event, ExchangeId, Limits, LineId, Outgoing, OwnerId, Priority, QueuedFrame, Token,
-    Transport, Visitor,
+    Attachment, Caller, Event, ExchangeId, Limits, LineId, Outgoing, OwnerId, Priority, QueuedFrame, Token,
+    TransportKind, Visitor, Welcome,
 };
 
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
@@ -114,8 +113,7 @@ impl Client {
             if self.read_until_lost(stream).await {
                 return;
             }
-            let from = (None, None);
-            seat = self.hub.resume(self.token, self.last, &visitor(), from).expect("the line waits");
+            seat = self.hub.resume(self.token, self.last, Caller::from(&visitor())).expect("the line waits");
         }
     }
 
@@ -259,7 +257,7 @@ fn hear(hub: &Hub, mailbox: &mpsc::Receiver<LineEvent>) {
             }
             unhandled.push(told);
         }
-        unhandled.drain(..).for_each(|told| hub.was_heard(&told));
+        unhandled.drain(..).for_each(|told| hub.acknowledge(&told));
     }
 }
 
@@ -288,8 +286,8 @@ async fn every_frame_arrives_once_and_in_order() {
         let (line, token) = hub.open(owner, ExchangeId(n as u64), visitor()).expect("there is room");
         let is_resumable = n % 2 == 0;
         let seat = match is_resumable {
-            true => hub.join_resumable(token, &visitor(), (None, None)),
-            false => hub.join(token, Transport::Socket, &visitor(), (None, None)),
+            true => hub.join_resumable(token, Caller::from(&visitor())),
+            false => hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())),
         };
         let client = Client {
             hub: hub.clone(),
@@ -314,7 +312,7 @@ async fn every_frame_arrives_once_and_in_order() {
     let host = hub.clone();
     let all = tokio::task::spawn_blocking(move || {
         threads.into_iter().for_each(|thread| thread.join().expect("everything was said and heard"));
-        lines.iter().for_each(|line| host.complete(*line));
+        lines.iter().for_each(|line| host.deferred_turn().complete(*line));
         host.flush();
     });
     tokio::time::timeout(2 * TOO_LONG, all).await.expect("everything is said").expect("no panic");
@@ -324,7 +322,7 @@ async fn every_frame_arrives_once_and_in_order() {
         }
     };
     tokio::time::timeout(TOO_LONG, read).await.expect("everything is read");
-    let stats = hub.stats();
+    let stats = hub.engine().stats();
     assert!(stats.resumed > 0, "some connections broke");
     assert_eq!((stats.dropped, stats.coalesced), (0, 0));
 }
@@ -349,11 +347,11 @@ async fn owners_hear_things_in_the_order_in_which_they_happened() {
         changed.notify_all();
     });
     let (_, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
-    let seat = hub.join(token, Transport::Socket, &visitor(), (None, None)).expect("a new line");
+    let seat = hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())).expect("a new line");
     let host = hub.clone();
-    let first = std::thread::spawn(move || host.receive_text(seat, "1"));
+    let first = std::thread::spawn(move || host.turn().receive(seat, "1"));
     begun.recv_timeout(TOO_LONG).expect("the first is being told");
-    hub.receive_text(seat, "2");
+    hub.turn().receive(seat, "2");
     first.join().expect("no panic");
     assert_eq!(*heard.lock().expect("nobody panics"), ["1", "2"]);
 }
@@ -364,9 +362,8 @@ async fn a_late_connection_does_not_push_out_the_newest() {
     let hub = Hub::new(Limits::default(), Handle::current());
     let owner = hub.register(drop);
     let (line, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
-    let from = (None, None);
-    let early = hub.join_resumable(token, &visitor(), from).expect("a new line");
-    hub.receive_text(early, &format!("1 {CONNECT}"));
+    let early = hub.join_resumable(token, Caller::from(&visitor())).expect("a new line");
+    hub.turn().receive(early, &format!("1 {CONNECT}"));
     let mut said = Vec::new();
     hub.take(early, 1000, &mut said);
     let welcome = said.iter().find_map(|outgoing| match outgoing {
@@ -374,8 +371,8 @@ async fn a_late_connection_does_not_push_out_the_newest() {
         _ => None,
     });
     let token = welcome.expect("the first thing said").token.parse().expect("a token");
-    let late = hub.resume(token, 0, &visitor(), from).expect("the line waits");
-    let newest = hub.resume(token, 0, &visitor(), from).expect("the line waits");
+    let late = hub.resume(token, 0, Caller::from(&visitor())).expect("the line waits");
+    let newest = hub.resume(token, 0, Caller::from(&visitor())).expect("the line waits");
     let listener = listener().await;
     let mut stream = connect(&hub, &listener, newest).await;
     let mut pushed_out = connect(&hub, &listener, late).await;

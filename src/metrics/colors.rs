@@ -1,4 +1,4 @@
-//! Whether what the process prints may have colours, for each of its two outputs.
+//! Whether the process prints with colours, for standard output and standard error.
 
 use std::env;
 use std::io::{self, IsTerminal as _};
@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::output::Stream;
 
-/// Programs read what is printed.
+/// Whether colours are off for good.
 static ARE_OFF: AtomicBool = AtomicBool::new(false);
 
-/// From here on nothing has colours.
+/// Turns colours off for good, for output that programs read.
 pub(crate) fn turn_off() {
     ARE_OFF.store(true, Ordering::Relaxed);
 }
 
-/// Whether a stream's text may have colours: at a terminal that knows them, unless the environment says otherwise.
+/// Whether a stream gets colours: if it is a terminal, unless the environment decides otherwise.
 pub(crate) fn are_on(stream: Stream) -> bool {
     static ON: OnceLock<[bool; 2]> = OnceLock::new();
     let wish = || wish(|name| env::var(name).ok());
@@ -24,7 +24,7 @@ pub(crate) fn are_on(stream: Stream) -> bool {
     on[usize::from(stream == Stream::Error)] && !ARE_OFF.load(Ordering::Relaxed)
 }
 
-/// Whether a stream is read by a person, as far as the system knows.
+/// Whether a stream is a terminal.
 pub(crate) fn is_terminal(stream: Stream) -> bool {
     match stream {
         Stream::Output => io::stdout().is_terminal(),
@@ -32,7 +32,7 @@ pub(crate) fn is_terminal(stream: Stream) -> bool {
     }
 }
 
-/// What the environment says, whatever the streams are: <https://no-color.org>, <https://bixense.com/clicolors>.
+/// What the environment decides, for both streams: <https://no-color.org>, <https://bixense.com/clicolors>.
 fn wish(variable: impl Fn(&str) -> Option<String>) -> Option<bool> {
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let is_on = |name: &str| variable(name).is_some_and(|value| !value.is_empty() && value != "0");

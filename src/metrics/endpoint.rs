@@ -1,4 +1,4 @@
-//! Where figures are served.
+//! Serves the metrics over HTTP.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,30 +16,33 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::Observer;
+use super::Metrics;
 use super::exposition::Format;
 
-/// Where the figures are, on every address that has them.
+/// The path of the metrics.
 pub(crate) const PATH: &str = "/metrics";
 
-/// Connections to the address of the figures at a time. Whoever collects them needs one.
+/// How many connections an endpoint serves at a time. A collector needs one.
 const MAX_CONNECTIONS: usize = 32;
 
 /// How long a client has to send a request's head.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An address for the figures alone.
-pub(crate) struct Endpoint {
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// An address that serves the metrics and nothing else.
+pub(crate) struct MetricsEndpoint {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-impl Endpoint {
+impl MetricsEndpoint {
     /// Binds an address. Port 0 picks a free one.
-    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Endpoint> {
+    pub(crate) async fn bind(address: SocketAddr) -> io::Result<MetricsEndpoint> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Endpoint { listener, address })
+        Ok(MetricsEndpoint { listener, address })
     }
 
     /// The address in use.
@@ -47,55 +50,56 @@ impl Endpoint {
         self.address
     }
 
-    /// Serves for as long as the future is polled.
-    pub(crate) async fn serve(&self, observer: &Observer) -> Infallible {
+    /// Serves the metrics for as long as the future is polled.
+    pub(crate) async fn serve(&self, metrics: &Metrics) -> Infallible {
         let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
-            let place = free.clone().acquire_owned().await.expect("nobody closes it");
+            let permit = free.clone().acquire_owned().await.expect("the semaphore is never closed");
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let connection = serve_connection(stream, observer.clone(), self.address.ip());
+                    let connection = serve_connection(stream, metrics.clone(), self.address.ip());
                     tokio::spawn(async move {
                         connection.await;
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 Err(error) => {
                     tracing::warn!("a connection for {PATH} was not accepted: {error}");
-                    tokio::time::sleep(PATIENCE / 200).await;
+                    tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
         }
     }
 }
 
-async fn serve_connection(stream: TcpStream, observer: Observer, here: IpAddr) {
+async fn serve_connection(stream: TcpStream, metrics: Metrics, here: IpAddr) {
     let service = service_fn(|request: Request<_>| {
         let answer = match request.uri().path() {
-            PATH => observer.answer(request.method(), request.headers(), here),
-            _ => sentence(StatusCode::NOT_FOUND, "There is nothing here but /metrics.\n"),
+            PATH => metrics.answer(request.method(), request.headers(), here),
+            _ => plain(StatusCode::NOT_FOUND, "This address serves /metrics only.\n"),
         };
         async { Ok::<_, Infallible>(answer.map(Full::new)) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!("connection for {PATH}: {error}");
     }
 }
 
-impl Observer {
-    /// Answers a request for the figures that came to the address `here`.
+impl Metrics {
+    /// Answers a request for the metrics that came to the address `here`.
     pub(crate) fn answer(&self, method: &Method, headers: &HeaderMap, here: IpAddr) -> Response<Bytes> {
-        if here.is_loopback() && !is_ours(headers) {
-            return sentence(
+        if here.is_loopback() && !is_this_machine(headers) {
+            return plain(
                 StatusCode::FORBIDDEN,
-                "Figures are served here to this machine only: ask for localhost or an address, or choose \
+                "Metrics are served to this machine only: request localhost or an IP address, or choose \
                  another address with --metrics.\n",
             );
         }
         if *method != Method::GET && *method != Method::HEAD {
-            let mut answer = sentence(StatusCode::METHOD_NOT_ALLOWED, "Figures can only be read.\n");
+            let mut answer =
+                plain(StatusCode::METHOD_NOT_ALLOWED, "Metrics are read-only: use GET or HEAD.\n");
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return answer;
         }
@@ -105,9 +109,9 @@ impl Observer {
     }
 }
 
-/// Whether a request names this machine as its host. A page of another site that got its name to mean this address
-/// cannot.
-pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
+/// Whether the `Host` of a request is an IP address or `localhost`. A page of another site whose name was made to
+/// resolve to this address (DNS rebinding) sends its own name.
+pub(crate) fn is_this_machine(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else { return false };
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -118,7 +122,7 @@ pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
     address.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost")
 }
 
-fn sentence(status: StatusCode, text: &'static str) -> Response<Bytes> {
+fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
     with_type(status, "text/plain; charset=utf-8", text.to_owned())
 }
 
@@ -139,7 +143,7 @@ mod tests {
         let ours = |host: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, host.parse().unwrap());
-            is_ours(&headers)
+            is_this_machine(&headers)
         };
         for host in
             ["localhost", "LOCALHOST:3000", "127.0.0.1:1", "[::1]:3000", "192.0.2.7", "a.localhost:80"]
@@ -149,6 +153,6 @@ mod tests {
         for host in ["example.org", "localhost.example.org:3000", "127.0.0.1.example.org", ""] {
             assert!(!ours(host), "{host}");
         }
-        assert!(!is_ours(&HeaderMap::new()));
+        assert!(!is_this_machine(&HeaderMap::new()));
     }
 }

@@ -1,13 +1,14 @@
-//! The text that figures are served as: OpenMetrics 1.0, and Prometheus' older format for clients that ask for it.
+//! The text format of metrics: OpenMetrics 1.0, and Prometheus' older format for clients that ask for it.
 //!
-//! Written by hand: the libraries for it keep the figures, too, behind locks and in maps of labels, which is more than
-//! the format itself takes.
+//! Written by hand: the libraries for it also store the metrics, behind locks and in maps of labels, which costs more
+//! than the format itself.
 
 use std::fmt::{Display, Write};
 
-/// Which of the two formats.
+/// A format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
+    /// OpenMetrics 1.0.
     OpenMetrics,
     /// Prometheus' text format 0.0.4.
     Plain,
@@ -19,12 +20,13 @@ impl Format {
         let mut kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
         let known = ["application/openmetrics-text", "text/plain", "text/html"];
         match kinds.find(|kind| known.contains(kind)) {
-            // Browsers show it.
+            // Browsers show this one.
             Some("text/plain" | "text/html") => Format::Plain,
             _ => Format::OpenMetrics,
         }
     }
 
+    /// The value of `Content-Type`.
     pub(super) fn media_type(self) -> &'static str {
         match self {
             Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -33,44 +35,46 @@ impl Format {
     }
 }
 
-/// A text in the making.
+/// A text of metrics while it is written.
 pub(super) struct Exposition {
     text: String,
     format: Format,
 }
 
-/// The samples of one name.
+/// The samples of one metric.
 pub(super) struct Family<'a> {
     exposition: &'a mut Exposition,
     name: &'static str,
     suffix: &'static str,
 }
 
-/// A name and a value.
+/// The name and the value of a label.
 pub(super) type Label<'a> = (&'static str, &'a dyn Display);
 
 impl Exposition {
+    /// An empty text.
     pub(super) fn new(format: Format) -> Exposition {
         Exposition { text: String::with_capacity(8 * 1024), format }
     }
 
-    /// What goes up and down.
+    /// Begins a metric that goes up and down.
     pub(super) fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family("gauge", name, "", help)
     }
 
-    /// What only goes up. The samples' names end with `_total`, which is not part of `name`.
+    /// Begins a metric that only goes up. The samples' names end with `_total`, which is not part of `name`.
     pub(super) fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family("counter", name, "_total", help)
     }
 
-    /// Facts, as labels. The sample's name ends with `_info`, which is not part of `name`.
+    /// Begins a metric whose labels are facts. The sample's name ends with `_info`, which is not part of `name`.
     pub(super) fn info(&mut self, name: &'static str, help: &str) -> Family<'_> {
         let kind = if self.format == Format::OpenMetrics { "info" } else { "gauge" };
         self.family(kind, name, "_info", help)
     }
 
-    /// How often a value was at most each bound, `counts` one by one and the last for what is above all of them.
+    /// Writes a histogram. `counts` has the number of values between each bound and the one before, and one more number
+    /// for values above all bounds.
     pub(super) fn histogram(
         &mut self,
         name: &'static str,
@@ -111,7 +115,7 @@ impl Exposition {
 }
 
 impl Family<'_> {
-    /// One value, told from the others of its name by its labels.
+    /// Writes one value with its labels.
     pub(super) fn sample(&mut self, labels: &[Label<'_>], value: impl Display) -> &mut Self {
         let text = &mut self.exposition.text;
         put(text, format_args!("{}{}", self.name, self.suffix));

@@ -1,197 +1,189 @@
-//! What one worker counts.
+//! The metrics of one worker: counters of its answers, its heap, and the delay of its event loop.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 
-use super::Observer;
+use super::Metrics;
 
 /// Upper bounds of the histogram of the time to answer, in seconds.
 pub(super) const BOUNDS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// How often an isolate's thread looks how late it is, and how full its heap.
-const PROBE: Duration = Duration::from_millis(250);
+/// How often an isolate's thread measures how late it is and how full its heap is.
+const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Lateness is told as the worst of one or two times this many probes.
+/// The delay that is shown is the worst of the last 20 to 40 probes.
 const PROBES_REMEMBERED: u64 = 20;
 
 /// Which worker of which generation. No two isolates share both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct WorkerId {
+    /// The number of the worker, from 0.
     pub worker: usize,
+    /// The number of the reload that loaded its code, from 0.
     pub generation: u64,
 }
 
 /// The JavaScript heap of an isolate, in bytes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Heap {
+    /// Bytes in use.
     pub used: usize,
+    /// How many bytes the heap and everything outside of it may take together.
     pub limit: usize,
-    /// What JavaScript keeps outside of it, such as the contents of buffers.
+    /// Bytes that JavaScript holds outside of its heap, such as the contents of buffers.
     pub external: usize,
 }
 
-/// One worker's end of its figures. Dropping it ends the worker's gauges; what it counted stays in the sums.
+/// Records the metrics of one worker, on its thread. When it is dropped the worker's gauges disappear; its counters stay
+/// in the sums.
 pub(crate) struct Meter {
-    figures: Arc<Figures>,
-    observer: Observer,
+    worker: Arc<WorkerMetrics>,
+    metrics: Metrics,
 }
 
-/// What one worker has counted. Its own thread writes, any thread reads.
+/// The metrics of one worker. Its own thread writes them, any thread may read them.
 #[derive(Debug)]
-pub(super) struct Figures {
-    pub place: Place,
+pub(super) struct WorkerMetrics {
+    /// Which worker it is.
+    pub id: WorkerId,
+    /// Its answered requests.
     pub answers: Answers,
-    heap: [Number; 3],
-    lag: Lag,
+    probed: Mutex<Probed>,
 }
 
-/// Answered requests.
+/// Counters of answered requests.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     /// By the first digit of the status.
-    classes: [Number; 5],
-    /// By the time to answer; the last is for what is above all bounds.
-    times: [Number; BOUNDS.len() + 1],
-    nanoseconds: Number,
+    classes: [AtomicU64; 5],
+    /// By the time to answer, one counter for each of [`BOUNDS`] and the last for longer times.
+    times: [AtomicU64; BOUNDS.len() + 1],
+    nanoseconds: AtomicU64,
 }
 
 /// Sums of [`Answers`].
 #[derive(Debug, Clone, Default)]
 pub(super) struct AnswerSums {
+    /// By the first digit of the status.
     pub classes: [u64; 5],
+    /// By the time to answer, as in [`Answers`].
     pub times: [u64; BOUNDS.len() + 1],
+    /// The sum of the times to answer.
     pub nanoseconds: u64,
 }
 
-/// A number that one thread writes: adding to it takes no more than a load and a store.
-#[derive(Debug, Default)]
-struct Number(AtomicU64);
-
-impl Number {
-    fn add(&self, n: u64) {
-        self.set(self.get().wrapping_add(n));
-    }
-
-    fn set(&self, n: u64) {
-        self.0.store(n, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+/// What the probes of an isolate have found.
+#[derive(Debug)]
+struct Probed {
+    heap: Heap,
+    /// When the next probe is due.
+    due: Instant,
+    probes: u64,
+    /// The worst delay since the number of probes was last a multiple of [`PROBES_REMEMBERED`].
+    worst: Duration,
+    /// The worst delay of as many probes before.
+    worst_before: Duration,
 }
 
 impl Meter {
-    pub(super) fn new(place: Place, observer: Observer) -> Meter {
-        let (answers, heap) = Default::default();
-        let figures = Arc::new(Figures { place, answers, heap, lag: Lag::new() });
-        Meter { figures, observer }
+    /// A meter whose counters are zero.
+    pub(super) fn new(id: WorkerId, metrics: Metrics) -> Meter {
+        let probed = Mutex::new(Probed::new(Instant::now()));
+        Meter { worker: Arc::new(WorkerMetrics { id, answers: Answers::default(), probed }), metrics }
     }
 
-    pub(super) fn figures(&self) -> &Arc<Figures> {
-        &self.figures
+    /// The metrics that it writes.
+    pub(super) fn worker(&self) -> &Arc<WorkerMetrics> {
+        &self.worker
     }
 
-    /// A request was answered, so long after its head was read.
+    /// Counts a request that was answered `took` after its head was read.
     pub(crate) fn answered(&self, status: StatusCode, took: Duration) {
-        self.figures.answers.add(status, took);
+        self.worker.answers.add(status, took);
     }
 
-    /// Looks at the isolate time and again, for as long as the future is polled. It has to be polled on the isolate's
-    /// thread: how late it gets its turn is what other work there waits, too.
+    /// Probes the isolate for as long as the future is polled. Poll it on the isolate's thread: the delay of its timer
+    /// is the delay of everything else there.
     pub(crate) async fn probe(&self, heap: impl Fn() -> Heap) {
-        let Figures { heap: shown, lag, .. } = &*self.figures;
         loop {
-            let Heap { used, limit, external } = heap();
-            for (number, bytes) in shown.iter().zip([used, limit, external]) {
-                number.set(bytes as u64);
+            let heap = heap();
+            let due = Instant::now() + PROBE_INTERVAL;
+            {
+                let mut probed = self.worker.probed();
+                probed.heap = heap;
+                probed.due = due;
             }
-            let due = Instant::now() + PROBE;
-            lag.expect(due);
             tokio::time::sleep_until(due.into()).await;
-            lag.note(due.elapsed());
+            self.worker.probed().record(due.elapsed());
         }
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        self.observer.dismiss(&self.figures);
+        self.metrics.remove_worker(&self.worker);
     }
 }
 
-impl Figures {
+impl WorkerMetrics {
+    /// The heap when it was last probed.
     pub(super) fn heap(&self) -> Heap {
-        let [used, limit, external] = [0, 1, 2].map(|i| self.heap[i].get() as usize);
-        Heap { used, limit, external }
+        self.probed().heap
     }
 
-    /// How late the thread was for its probes lately, or is for the one that is due.
+    /// The delay of the isolate's event loop: the worst of the last probes, or of the one that is due.
     pub(super) fn lag(&self) -> Duration {
-        self.lag.worst()
+        self.probed().lag(Instant::now())
+    }
+
+    fn probed(&self) -> MutexGuard<'_, Probed> {
+        self.probed.lock().expect("nothing panics while it holds a worker's probes")
     }
 }
 
 impl Answers {
     fn add(&self, status: StatusCode, took: Duration) {
         if let Some(class) = self.classes.get(usize::from(status.as_u16() / 100).wrapping_sub(1)) {
-            class.add(1);
+            class.fetch_add(1, Ordering::Relaxed);
         }
         let seconds = took.as_secs_f64();
-        self.times[BOUNDS.partition_point(|bound| *bound < seconds)].add(1);
-        self.nanoseconds.add(took.as_nanos() as u64);
+        self.times[BOUNDS.partition_point(|bound| *bound < seconds)].fetch_add(1, Ordering::Relaxed);
+        self.nanoseconds.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
     }
 
+    /// Adds the counters to `sums`.
     pub(super) fn add_to(&self, sums: &mut AnswerSums) {
         for (sum, class) in sums.classes.iter_mut().zip(&self.classes) {
-            *sum += class.get();
+            *sum += class.load(Ordering::Relaxed);
         }
         for (sum, time) in sums.times.iter_mut().zip(&self.times) {
-            *sum += time.get();
+            *sum += time.load(Ordering::Relaxed);
         }
-        sums.nanoseconds += self.nanoseconds.get();
+        sums.nanoseconds += self.nanoseconds.load(Ordering::Relaxed);
     }
 }
 
-/// How late a thread is. All times are nanoseconds; instants count from `began`.
-#[derive(Debug)]
-struct Lag {
-    began: Instant,
-    due: Number,
-    probes: Number,
-    /// The worst of this stretch of probes, and of the one before.
-    worst: Number,
-    before: Number,
-}
-
-impl Lag {
-    fn new() -> Lag {
-        let (due, probes, worst, before) = Default::default();
-        let lag = Lag { began: Instant::now(), due, probes, worst, before };
-        lag.expect(lag.began + PROBE);
-        lag
+impl Probed {
+    fn new(now: Instant) -> Probed {
+        let (heap, probes, worst, worst_before) = Default::default();
+        Probed { heap, due: now + PROBE_INTERVAL, probes, worst, worst_before }
     }
 
-    fn expect(&self, due: Instant) {
-        self.due.set((due - self.began).as_nanos() as u64);
-    }
-
-    fn note(&self, late: Duration) {
-        self.probes.add(1);
-        if self.probes.get().is_multiple_of(PROBES_REMEMBERED) {
-            self.before.set(self.worst.get());
-            self.worst.set(0);
+    /// Records the delay of one probe.
+    fn record(&mut self, delay: Duration) {
+        self.probes += 1;
+        if self.probes.is_multiple_of(PROBES_REMEMBERED) {
+            self.worst_before = std::mem::take(&mut self.worst);
         }
-        self.worst.set(self.worst.get().max(late.as_nanos() as u64));
+        self.worst = self.worst.max(delay);
     }
 
-    fn worst(&self) -> Duration {
-        let overdue = (self.began.elapsed().as_nanos() as u64).saturating_sub(self.due.get());
-        Duration::from_nanos(overdue.max(self.worst.get()).max(self.before.get()))
+    fn lag(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.due).max(self.worst).max(self.worst_before)
     }
 }
 
@@ -215,21 +207,21 @@ mod tests {
 
     #[test]
     fn lag_is_remembered_for_a_while() {
-        let lag = Lag::new();
-        lag.expect(Instant::now() + Duration::from_secs(60));
-        lag.note(Duration::from_millis(70));
+        let now = Instant::now();
+        let mut probed = Probed::new(now);
+        probed.record(Duration::from_millis(70));
         for _ in 0..PROBES_REMEMBERED {
-            lag.note(Duration::ZERO);
-            assert_eq!(lag.worst(), Duration::from_millis(70));
+            probed.record(Duration::ZERO);
+            assert_eq!(probed.lag(now), Duration::from_millis(70));
         }
-        (0..PROBES_REMEMBERED).for_each(|_| lag.note(Duration::ZERO));
-        assert_eq!(lag.worst(), Duration::ZERO);
+        (0..PROBES_REMEMBERED).for_each(|_| probed.record(Duration::ZERO));
+        assert_eq!(probed.lag(now), Duration::ZERO);
     }
 
     #[test]
-    fn a_probe_that_is_due_counts_before_it_comes() {
-        let mut lag = Lag::new();
-        lag.began -= Duration::from_secs(5);
-        assert!(lag.worst() >= Duration::from_secs(4), "{lag:?}");
+    fn a_probe_that_is_due_counts_before_it_runs() {
+        let now = Instant::now();
+        let probed = Probed::new(now);
+        assert_eq!(probed.lag(now + PROBE_INTERVAL + Duration::from_secs(4)), Duration::from_secs(4));
     }
 }

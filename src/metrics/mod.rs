@@ -1,34 +1,35 @@
-//! What can be seen of the host from outside: its figures, and the ids that its log goes by.
+//! How the host is watched from outside: metrics, the ids of requests in the log, and what the process prints.
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Observer`] | all figures of the process, and who may read them |
-//! | [`Meter`] | what one worker counts, on its own thread |
-//! | [`Endpoint`] | the address at which figures are served besides the site |
+//! | [`Metrics`] | all metrics of the process |
+//! | [`Meter`] | records the metrics of one worker |
+//! | [`MetricsEndpoint`] | an address that serves the metrics and nothing else |
 //! | [`RequestId`] | the id that a client gave its request |
-//! | [`colors`] | whether what is printed may have colours |
-//! | [`output`] | what the process prints, which nobody has to wait for |
+//! | [`colors`] | whether standard output and standard error get colours |
+//! | [`output`] | prints without blocking the caller |
 //!
-//! **Invariant:** counting takes no lock and no memory: each worker adds to numbers that nobody else writes, and they
-//! are summed when somebody asks. Where nobody can ask, nothing is counted.
+//! **Invariant:** to count a request takes no lock and no memory: each worker has counters of its own, which are summed
+//! when the metrics are read. Without `--metrics` and outside of `dev` nothing is counted.
 
 pub(crate) mod colors;
 mod endpoint;
 mod exposition;
-mod figures;
+mod families;
 mod meter;
-mod observer;
 pub(crate) mod output;
 mod process;
+mod registry;
 mod request_id;
 
-/// What handlers say, in the log: their errors, and what they print where the log is for programs.
+/// The log target of handlers' errors.
 pub(crate) const HANDLER: &str = "liveline::handler";
+/// The log target of what handlers print, where the log is JSON.
 pub(crate) const CONSOLE: &str = "liveline::console";
-/// One line for each answered request, where it was asked for.
+/// The log target of the access log: one line for each answered request.
 pub(crate) const ACCESS: &str = "liveline::access";
 
-pub(crate) use endpoint::{Endpoint, PATH};
-pub(crate) use meter::{Heap, Meter, Place};
-pub(crate) use observer::{Budget, Budgets, Observer};
+pub(crate) use endpoint::{MetricsEndpoint, PATH};
+pub(crate) use meter::{Heap, Meter, WorkerId};
+pub(crate) use registry::{Budget, Budgets, Metrics};
 pub(crate) use request_id::RequestId;

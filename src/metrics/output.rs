@@ -1,9 +1,8 @@
 //! What the process prints, on standard output and standard error.
 //!
-//! A command that prints and ends writes at once, and waits for whoever reads. A server does not wait: its lines go to a
-//! queue of `QUEUE_BYTES` for each of both, which a thread writes. Lines that the queue does not take, or the system
-//! does not take from the thread, are dropped and counted: a reader that went away or does not read, and a full disk, are
-//! no reason to stop serving.
+//! A command that prints and ends writes at once and waits until its text is written. A server must not wait: its lines
+//! go to a queue of `QUEUE_BYTES` for each stream, which a thread writes. Lines that do not fit into the queue, and lines
+//! that cannot be written, are dropped and counted: neither a reader that does not read nor a full disk stops the server.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,23 +15,25 @@ use std::time::{Duration, Instant};
 /// How many bytes may wait to be written.
 const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
-/// How many bytes are written with one call, about.
+/// About how many bytes are written with one call.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// How long the thread waits where a reader has asked for writes that do not wait.
+/// How long the thread waits before it writes again to a stream that is in non-blocking mode and full.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// One of the process's two.
+/// A stream of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
+    /// Standard output.
     Output,
+    /// Standard error.
     Error,
 }
 
 static OUTPUT: Printer = Printer::new(Stream::Output);
 static ERROR: Printer = Printer::new(Stream::Error);
 
-/// Both go to the same place, so one queue keeps their order.
+/// Whether both streams are the same file, so that one queue keeps the order of lines.
 static ARE_ONE: AtomicBool = AtomicBool::new(false);
 
 /// Prints a text, which ends with a line break.
@@ -41,32 +42,32 @@ pub(crate) fn print(stream: Stream, text: &[u8]) {
     if is_error { &ERROR } else { &OUTPUT }.print(text);
 }
 
-/// From here on nothing that prints waits for whoever reads.
+/// From now on [`print`] does not wait: two threads write what is printed. Fails where a thread cannot start.
 pub(crate) fn print_in_background() -> io::Result<()> {
     ARE_ONE.store(are_one(), Ordering::Relaxed);
     OUTPUT.begin()?;
     ERROR.begin()
 }
 
-/// Waits until all is written, so long at most.
+/// Waits until everything is written, at most for `limit`.
 pub(crate) fn flush(limit: Duration) {
     let deadline = Instant::now() + limit;
     OUTPUT.flush(deadline);
     ERROR.flush(deadline);
 }
 
-/// How many lines were dropped.
+/// How many lines of a stream were dropped.
 pub(crate) fn dropped(stream: Stream) -> u64 {
     let printer = if stream == Stream::Output { &OUTPUT } else { &ERROR };
     printer.dropped.load(Ordering::Relaxed)
 }
 
-/// Why something that was printed without a queue could not be written, unless its reader had seen enough.
+/// Why a text that was printed without a queue could not be written, except that its reader closed the pipe.
 pub(crate) fn failure() -> Option<io::Error> {
     OUTPUT.state().failure.take()
 }
 
-/// Takes the log.
+/// Writes the log to standard error.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogWriter;
 
@@ -89,10 +90,10 @@ struct Printer {
 }
 
 struct State {
-    /// A thread writes what is queued.
+    /// Whether a thread writes the queue.
     in_background: bool,
     texts: VecDeque<Box<[u8]>>,
-    /// Bytes of these, and of those that the thread is writing.
+    /// Bytes of the texts in the queue and of those that the thread is writing.
     bytes: usize,
     failure: Option<io::Error>,
 }
@@ -141,10 +142,10 @@ impl Printer {
         Ok(())
     }
 
-    /// Writes what is queued, for as long as the process lives.
+    /// Writes the queue, for as long as the process runs.
     fn write_queued(&self, mut file: File) {
-        let mut told = 0;
-        // A line was written in part.
+        let mut logged = 0;
+        // Whether a line was written in part.
         let mut is_torn = false;
         loop {
             let batch = self.next_batch();
@@ -164,13 +165,13 @@ impl Printer {
             self.state().bytes -= batch.iter().map(|text| text.len()).sum::<usize>();
             self.changed.notify_all();
             let dropped = self.dropped.load(Ordering::Relaxed);
-            if result.is_ok() && dropped > told {
+            if result.is_ok() && dropped > logged {
                 let name = self.stream.name();
                 tracing::warn!(
                     "{} lines were dropped because {name} was not read or not writable",
-                    dropped - told
+                    dropped - logged
                 );
-                told = dropped;
+                logged = dropped;
             }
         }
     }
@@ -214,7 +215,7 @@ impl Printer {
 
 const HOLDS: &str = "nothing panics while it holds the queue";
 
-/// Writes a text, and says how much of it was written.
+/// Writes a text. Returns how many bytes were written.
 fn write(file: &mut File, text: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while written < text.len() {
@@ -230,6 +231,7 @@ fn write(file: &mut File, text: &[u8]) -> (usize, io::Result<()>) {
 }
 
 impl Stream {
+    /// The name that messages use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Stream::Output => "stdout",
@@ -282,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_full_disk_does_not_take_is_told_apart() {
+    fn bytes_that_a_full_disk_refuses_are_not_counted_as_written() {
         let mut full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has one");
         let (written, result) = write(&mut full, b"a line\n");
         assert_eq!((written, result.is_err()), (0, true));

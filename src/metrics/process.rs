@@ -1,6 +1,6 @@
-//! What the system knows of the process.
+//! Metrics of the process from the operating system.
 
-/// Bytes of memory that the process holds, where the system tells it.
+/// Resident memory in bytes; None where the system does not report it.
 #[cfg(target_os = "linux")]
 pub(super) fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -9,19 +9,19 @@ pub(super) fn resident_bytes() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Files and sockets that the process has open, where the system tells it.
+/// The number of open files and sockets; None where the system does not report it.
 #[cfg(target_os = "linux")]
 pub(super) fn open_fds() -> Option<usize> {
-    // Reading the folder opens one.
+    // To read the folder opens one more.
     std::fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count().saturating_sub(1))
 }
 
 #[cfg(not(target_os = "linux"))]
-pub fn resident_bytes() -> Option<u64> {
+pub(super) fn resident_bytes() -> Option<u64> {
     None
 }
 
 #[cfg(not(target_os = "linux"))]
-pub fn open_fds() -> Option<usize> {
+pub(super) fn open_fds() -> Option<usize> {
     None
 }

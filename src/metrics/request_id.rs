@@ -1,18 +1,18 @@
-//! The id that a client gave its request, so that both logs can be read together.
+//! The id that a client or proxy gave its request, so that its log and ours can be compared.
 
 use std::fmt;
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
-/// An id that may stand in the log: short, and of characters that mean nothing there.
+/// An id that is safe to log: at most 128 characters, none of which has a meaning in a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestId<'a>(&'a str);
 
 const MAX_LENGTH: usize = 128;
 
 impl RequestId<'_> {
-    /// Where a client says its id, and hears that it was taken.
+    /// The header with the id, in the request and in the answer.
     pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
     /// The id of a request: `x-request-id`, or else the trace of a `traceparent` (W3C Trace Context, section 3.2).
@@ -21,7 +21,7 @@ impl RequestId<'_> {
         own.or_else(|| trace(headers.get("traceparent")?.to_str().ok()?).map(RequestId))
     }
 
-    /// The id that a header's value is.
+    /// The id in a header's value; None where it is not safe to log.
     pub(crate) fn parse(value: &HeaderValue) -> Option<RequestId<'_>> {
         let text = value.to_str().ok()?;
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@~".contains(&byte);

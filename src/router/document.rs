@@ -1,8 +1,8 @@
-//! An HTML document as a tree: what html5ever parses into, what pages are prepared in, and what is written out.
+//! An HTML document as a tree: html5ever parses into it, `page.rs` changes it, and it is written as HTML again.
 //!
-//! All nodes stand in one list and name each other by their place in it, so a document is one value without counted
-//! references. Nodes that are taken out of the tree stay in the list until the document is dropped, which is soon:
-//! pages are parsed once per generation of the code.
+//! All nodes are in one list and refer to each other by index, so a document is one value without reference counts.
+//! Nodes that are removed from the tree stay in the list until the document is dropped, which is soon: a page is parsed
+//! once per generation of the code.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,11 +15,11 @@ use html5ever::{
     Attribute, LocalName, Namespace, ParseOpts, QualName, local_name, ns, parse_document, parse_fragment,
 };
 
-/// How deep elements may stand in each other. Deeper ones become siblings, as in browsers: what walks a document may
-/// then call itself.
+/// The deepest nesting of elements. Deeper ones become siblings, as in browsers, so recursive functions cannot overflow
+/// the stack.
 const MAX_DEPTH: usize = 512;
 
-/// The place of a node in its document's list.
+/// The index of a node in its document's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Id(u32);
 
@@ -43,16 +43,16 @@ struct Node {
     last: Option<Id>,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug)]
 pub(super) enum Data {
     /// The document, or the content of the `<template>` that it names.
     Fragment(Option<Id>),
-    /// `<!DOCTYPE html>`, by its name.
+    /// `<!DOCTYPE html>`, with its name.
     Doctype(StrTendril),
     /// Characters.
     Text(StrTendril),
-    /// A comment, without its signs.
+    /// A comment, without `<!--` and `-->`.
     Comment(StrTendril),
     /// An element.
     Element(Element),
@@ -65,20 +65,20 @@ pub(super) struct Element {
     pub name: QualName,
     /// In the order in which they are written.
     pub attributes: Vec<Attribute>,
-    /// What stands in a `<template>`; its children are none.
+    /// The content of a `<template>`, which is no child.
     pub content: Option<Id>,
     is_mathml_integration_point: bool,
 }
 
 impl Document {
-    /// Parses a document as the HTML standard says. Bytes that are no UTF-8 become U+FFFD.
+    /// Parses a document by the HTML standard. Bytes that are not UTF-8 become U+FFFD.
     pub(super) fn parse(html: &[u8]) -> Document {
         let document = Document { nodes: vec![Node::of(Data::Fragment(None))] };
         let sink = Sink { document: RefCell::new(document), root: ROOT };
         parse_document(sink, ParseOpts::default()).from_utf8().one(html)
     }
 
-    /// Parses what stands in a template and appends it to `content`.
+    /// Parses the content of a template and appends it to `content`.
     pub(super) fn parse_into(&mut self, content: Id, html: &[u8]) {
         let mut document = std::mem::replace(self, Document { nodes: Vec::new() });
         let root = document.add(Data::Fragment(None));
@@ -93,7 +93,7 @@ impl Document {
         }
     }
 
-    /// What a node is.
+    /// The content of a node.
     pub(super) fn data(&self, id: Id) -> &Data {
         &self.node(id).data
     }
@@ -114,7 +114,7 @@ impl Document {
         }
     }
 
-    /// An element's name in HTML; none of a node that is no element, or one of SVG or MathML.
+    /// The name of an HTML element; None for other nodes, SVG and MathML.
     pub(super) fn name(&self, id: Id) -> Option<&LocalName> {
         self.element(id).filter(|element| element.name.ns == ns!(html)).map(|element| &element.name.local)
     }
@@ -125,7 +125,7 @@ impl Document {
         attributes.find(|attribute| &*attribute.name.local == name).map(|attribute| &*attribute.value)
     }
 
-    /// Gives an element an attribute.
+    /// Sets an attribute of an element.
     pub(super) fn set_attribute(&mut self, id: Id, name: &str, value: &str) {
         let Some(element) = self.element_mut(id) else { return };
         match element.attributes.iter_mut().find(|attribute| &*attribute.name.local == name) {
@@ -163,7 +163,7 @@ impl Document {
         found
     }
 
-    /// A new element that stands nowhere yet.
+    /// A new element that is not in the tree yet.
     pub(super) fn create_element(&mut self, name: LocalName, attributes: &[(&str, &str)]) -> Id {
         let is_template = name == local_name!("template");
         let element = Element {
@@ -175,17 +175,17 @@ impl Document {
         self.add_element(element, is_template)
     }
 
-    /// A new comment that stands nowhere yet.
+    /// A new comment that is not in the tree yet.
     pub(super) fn create_comment(&mut self, text: &str) -> Id {
         self.add(Data::Comment(text.into()))
     }
 
-    /// A new doctype of HTML that stands nowhere yet.
+    /// A new doctype of HTML that is not in the tree yet.
     pub(super) fn create_doctype(&mut self) -> Id {
         self.add(Data::Doctype("html".into()))
     }
 
-    /// Puts a node that stands nowhere before the child `next` of `parent`, or last.
+    /// Inserts a node that is not in the tree before the child `next` of `parent`, or last.
     pub(super) fn insert(&mut self, parent: Id, node: Id, next: Option<Id>) {
         let previous = match next {
             Some(next) => self.node_mut(next).previous.replace(node),
@@ -199,7 +199,7 @@ impl Document {
         (inserted.parent, inserted.previous, inserted.next) = (Some(parent), previous, next);
     }
 
-    /// Takes a node out of where it stands.
+    /// Removes a node from the tree.
     pub(super) fn detach(&mut self, id: Id) {
         let node = self.node_mut(id);
         let (parent, previous, next) = (node.parent.take(), node.previous.take(), node.next.take());
@@ -214,12 +214,12 @@ impl Document {
         }
     }
 
-    /// A node as HTML, with what is in it.
+    /// A node as HTML, with its content.
     pub(super) fn html(&self, id: Id) -> String {
         self.serialized(id, TraversalScope::IncludeNode)
     }
 
-    /// What is in a node, as HTML.
+    /// The content of a node as HTML.
     pub(super) fn inner_html(&self, id: Id) -> String {
         self.serialized(id, TraversalScope::ChildrenOnly(None))
     }
@@ -269,7 +269,7 @@ impl Document {
         id
     }
 
-    /// Puts a new node or more text before `next`, or last.
+    /// Inserts a new node or more text before `next`, or last.
     fn put(&mut self, parent: Id, new: NodeOrText<Id>, next: Option<Id>) {
         let node = match new {
             NodeOrText::AppendNode(node) => node,
@@ -287,7 +287,7 @@ impl Document {
         self.insert(parent, node, next);
     }
 
-    /// `parent`, or the ancestor of it where children still stand no deeper than they may.
+    /// `parent`, or its nearest ancestor whose children are not nested too deeply.
     fn shallow(&self, parent: Id) -> Id {
         let above = |id: &Id| match self.data(*id) {
             Data::Fragment(template) => *template,
@@ -309,7 +309,7 @@ fn attribute(name: &str, value: &str) -> Attribute {
     Attribute { name: QualName::new(None, ns!(), name.into()), value: value.into() }
 }
 
-/// A node of a document, to be written out.
+/// A node of a document that is written as HTML.
 struct Part<'a> {
     document: &'a Document,
     id: Id,
@@ -341,7 +341,7 @@ impl Serialize for Part<'_> {
     }
 }
 
-/// What html5ever builds a document in.
+/// The sink that html5ever parses into.
 struct Sink {
     document: RefCell<Document>,
     root: Id,
@@ -409,7 +409,7 @@ impl TreeSink for Sink {
     }
 
     fn create_pi(&self, target: StrTendril, data: StrTendril) -> Id {
-        // HTML has none: its tokenizer makes comments of them.
+        // HTML has no processing instructions: the tokenizer makes comments of them.
         self.create_comment(format!("?{target} {data}").into())
     }
 

@@ -1,4 +1,4 @@
-//! The static files past the last step of every route.
+//! The static files of `public/`, which answer after the last step of every route.
 
 use std::io;
 use std::path::{Component, Path};
@@ -18,17 +18,17 @@ use super::open::PublicOpener;
 use super::path::{holds_separator, segments};
 use crate::http::{Verdict, wants_range};
 
-/// What of an address is escaped, besides what lies beyond ASCII. Escapes are left as they are.
+/// The ASCII characters of an address that are escaped. Escapes are left as they are.
 const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\');
 
 /// `public/`, or nothing where there is no such folder. Clones share it.
 #[derive(Clone)]
 pub(crate) struct PublicFiles(Option<Resolver<PublicOpener>>);
 
-/// What of `public/` has an address, besides its own files.
+/// Which files are served besides those in `public/`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FileRules {
-    /// Links may lead out of the folder.
+    /// Whether symbolic links may lead out of the folder.
     pub follow_links: bool,
 }
 
@@ -44,7 +44,7 @@ impl PublicFiles {
         }))
     }
 
-    /// Whether [`answer`](PublicFiles::answer) has something else than 404 for a path. Asks the file system.
+    /// Whether [`answer`](PublicFiles::answer) returns something else than 404 for a path. Blocks on the file system.
     pub(crate) fn hold(&self, path: &str) -> bool {
         let Some(resolver) = &self.0 else { return false };
         if segments(path).any(holds_separator) {
@@ -52,14 +52,14 @@ impl PublicFiles {
         }
         let Ok(name) = percent_decode_str(path).decode_utf8() else { return false };
         let name = Path::new(name.trim_matches('/'));
-        // Whoever writes steps upwards into a path is not asking for a file.
+        // A path with `..` is no path of a file.
         let is_plain = name.components().all(|component| matches!(component, Component::Normal(_)));
         is_plain && resolver.opener.holds(name, path.ends_with('/'))
     }
 
-    /// What stands at a path, which may come with a query: the file with its type, ETag and ranges, 301 to a folder with
-    /// its slash, 304, 412, 416, 503 where no more files can be opened, or 404. Never leaves the folder, unless the rules
-    /// allow it by a link.
+    /// The answer for a path with or without a query: the file with its type, ETag and ranges, 301 to a folder with its
+    /// slash, 304, 412, 416, 503 where no more files can be opened, or 404. Files outside of the folder are not served,
+    /// unless the rules allow links to them.
     pub(crate) async fn answer(
         &self,
         method: &Method,
@@ -82,7 +82,7 @@ impl PublicFiles {
         let Ok(uri) = path.parse() else { return Ok(not_found()) };
         *request.uri_mut() = uri;
         let result = match resolver.resolve_request(&request).await {
-            // Clients can cause it, and it passes.
+            // Clients can cause this, and it is temporary.
             Err(error) if is_out_of_files(&error) => {
                 tracing::debug!("{path}: {error}");
                 return Ok(unavailable());
@@ -91,7 +91,7 @@ impl PublicFiles {
         };
         let found = match &result {
             ResolveResult::Found(file) => {
-                // Its tags are weak: they name a size and a time, and no range is put together by such a one.
+                // The tags of files are weak (size and time), and If-Range needs a strong one.
                 if wants_range(headers, None, file.modified) {
                     request.headers_mut().extend(headers.get(RANGE).map(|range| (RANGE, range.clone())));
                 }
@@ -100,7 +100,7 @@ impl PublicFiles {
             ResolveResult::IsDirectory { .. } => return Ok(moved_to_folder(&target)),
             _ => None,
         };
-        // Conditions are judged below: the builder knows one of them, and not what beats it.
+        // Conditions are evaluated below: the builder supports one of them only, without their precedence.
         let mut response =
             ResponseBuilder::new().request(&request).build(result).map_err(io::Error::other)?;
         if response.status() == StatusCode::NOT_FOUND || response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -130,7 +130,7 @@ impl PublicFiles {
     }
 }
 
-/// Whether the type already says something that only the answer knows: the boundary between ranges.
+/// Whether the type contains the boundary of ranges, which belongs to this answer.
 fn is_multipart(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"))
 }
@@ -153,7 +153,8 @@ fn is_out_of_files(error: &io::Error) -> bool {
     }
 }
 
-/// The folder's own address, with the query. No address begins with two slashes: that would be another host's.
+/// The folder's address with a slash at the end, and the query. It never begins with two slashes, which would be the
+/// address of another host.
 fn moved_to_folder(target: &PathAndQuery) -> Response<Body> {
     let mut address = String::from("/");
     for segment in segments(target.path()) {

@@ -1,4 +1,4 @@
-//! Which folder holds what, worked out once from the folder named on the command line.
+//! The folders of a project, found once from the folder on the command line.
 
 use std::fs;
 use std::io;
@@ -23,21 +23,21 @@ pub(crate) struct Layout {
 /// Why a folder cannot be served.
 #[derive(Debug, Error)]
 pub(crate) enum LayoutError {
-    /// Nothing is there.
+    /// The folder does not exist.
     #[error("there is no folder `{}`: check the path", .0.display())]
     Missing(PathBuf),
-    /// Something is there that is not a folder.
+    /// It is not a folder.
     #[error("`{}` is not a folder: give the folder, not a file in it", .0.display())]
     NotAFolder(PathBuf),
-    /// The operating system does not let us in.
+    /// The operating system refused.
     #[error("cannot read the folder `{}`: {source}", .path.display())]
     Unreadable {
         /// The folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// What Webflo's file says cannot be followed.
+    /// Webflo's file has a setting that is not supported.
     #[error("{}: {reason}", .path.display())]
     Webflo {
         /// The file.
@@ -59,7 +59,7 @@ pub(crate) enum LayoutError {
     },
 }
 
-/// What Webflo's `layout.json` says: folders, from the project's.
+/// Webflo's `layout.json`: folders, relative to the project's.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
 struct Webflo {
@@ -71,7 +71,7 @@ struct Webflo {
 }
 
 impl Webflo {
-    /// Where the file lies in a project.
+    /// The path of the file in a project.
     const FILE: &str = ".webqit/webflo/layout.json";
 
     fn read(root: &Path) -> Result<Webflo, LayoutError> {

@@ -1,22 +1,21 @@
-//! Which handlers are asked for a path: the routes folder as an immutable tree.
+//! Which handlers run for a path: the table of routes, shared by all dialects.
 //!
 //! | type | what it is | where |
 //! |---|---|---|
-//! | [`Layout`] | which folder holds the routes, and which the static files | `layout.rs` |
-//! | [`Routes`] | every handler and every place in the tree; answers [`Routes::resolve`] | `tree.rs` |
-//! | [`Handler`], [`Node`], [`Step`] | a file; where a path can end; a handler asked on the way | `tree.rs` |
+//! | [`Layout`] | the folders of routes and of static files | `layout.rs` |
+//! | [`Scan`] | the routes folder as found on the disk, to which dialects add handlers | `scan.rs` |
+//! | [`Routes`] | the table: a tree of all handlers and pages; [`Routes::resolve`] finds the node of a path | `tree.rs` |
+//! | [`Handler`], [`Node`], [`Step`] | a handler's file; a node of the tree; a handler on the way to a node | `tree.rs` |
 //! | [`Page`] | the HTML that browsers are shown at a route | `page.rs`, `document.rs`, `views.rs` |
-//! | [`PublicFiles`] | what stands past the last step: `public/` | `files.rs`, `open.rs` |
-//! | [`Reroute`] | where `next(url)` goes, and which handlers it does not ask again | `reroute.rs` |
+//! | [`PublicFiles`] | the static files, which answer after the last step | `files.rs`, `open.rs` |
+//! | [`Reroute`] | the path of `next(url)`, and the handlers that do not run again | `reroute.rs` |
 //!
-//! `scan.rs` is the only file here that walks the disk for routes, `views.rs` for parts of pages; `path.rs` is the only one that knows how a
-//! path falls into segments. The host scans once per generation of the code and then resolves each
-//! request; a change on disk makes a new [`Routes`], never edits one.
+//! Only `scan.rs` reads the disk for routes, and `views.rs` for parts of pages. Only `path.rs` splits paths into segments.
+//! The folder is scanned once per generation of the code; a change makes a new [`Routes`], which is never edited.
 //!
-//! A folder is one URL segment and the folder `-` is any one segment. The root handler is asked
-//! first, for every path; each handler below it is asked when the one above delegates. Methods,
-//! static files and JavaScript are other modules' business: nothing here opens a handler's file. A page is
-//! parsed when a browser first asks for it.
+//! A folder is one URL segment and the folder `-` is any one segment. The handler of the root runs first, for every path;
+//! each handler below it runs when the one above calls `next()`. Nothing here opens a handler's file: which files are
+//! handlers is decided in [`dialect`](crate::dialect). A page is parsed when it is first requested.
 
 mod document;
 mod files;
@@ -27,7 +26,6 @@ mod path;
 mod reroute;
 mod scan;
 mod tree;
-mod universal;
 mod views;
 
 pub(crate) use files::{FileRules, PublicFiles};
@@ -35,5 +33,5 @@ pub(crate) use layout::{Layout, LayoutError};
 pub(crate) use page::Page;
 pub(crate) use path::segments;
 pub(crate) use reroute::reroute;
-pub(crate) use scan::{DOCUMENT, ERROR_PAGE, PAGES, ScanError, is_server_handler};
+pub(crate) use scan::{DOCUMENT, DetectedHandler, ERROR_PAGE, PAGES, RouteFolder, Scan, ScanError};
 pub(crate) use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};

@@ -1,7 +1,7 @@
-//! Opens the files of `public/`: which of them have an address at all.
+//! Opens the files of `public/`, and decides which of them are served.
 //!
-//! What is checked is the file that was opened, not its path: between a look at a path and the opening of it somebody
-//! could put a link there.
+//! The file that was opened is checked, not its path: a link could be put there between a check of the path and the
+//! opening of the file.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -11,10 +11,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hyper_staticfile::vfs::{FileOpener, FileWithMetadata};
 
-/// The only hidden name that has an address (RFC 8615), as the first segment of a path.
+/// The only hidden name that is served (RFC 8615), as the first segment of a path.
 const WELL_KNOWN: &str = ".well-known";
 
-/// Opens what lies below a folder.
+/// Opens files below a folder.
 #[derive(Debug)]
 pub(super) struct PublicOpener {
     /// The folder's canonical path.
@@ -24,8 +24,8 @@ pub(super) struct PublicOpener {
 }
 
 impl PublicOpener {
-    /// Whether a file has an address at a path below the folder, or a folder that is shown by its `index.html`. A
-    /// file has none that ends in a slash.
+    /// Whether a path below the folder is that of a file that is served, or of a folder with an `index.html`. The path of a
+    /// file does not end with a slash.
     pub(super) fn holds(&self, path: &Path, ends_in_slash: bool) -> bool {
         let holds = |path: &Path| {
             if is_hidden(path) {
@@ -66,7 +66,7 @@ fn is_hidden(path: &Path) -> bool {
     })
 }
 
-/// Whether a file lies at a path below the folder `root` and has an address there. Links may not lead out.
+/// Whether a path below the folder `root` is that of a file that is served. Links may not lead out of the folder.
 pub(super) fn is_file_inside(root: &Path, path: &Path) -> io::Result<bool> {
     if is_hidden(path) {
         return Ok(false);
@@ -84,7 +84,7 @@ fn open(root: &Path, path: &Path, follow_links: bool) -> io::Result<FileWithMeta
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // To open a named pipe would wait for whoever writes to it.
+        // To open a named pipe would wait for its writer.
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
     }
     #[cfg(windows)]
@@ -125,7 +125,7 @@ fn real_path(file: &fs::File, metadata: &fs::Metadata, path: &Path) -> io::Resul
     }
     let _ = file;
     let real = path.canonicalize()?;
-    // What lies there now has to be what was opened.
+    // The file at that path has to be the one that was opened.
     if is_same(&fs::metadata(&real)?, metadata) { Ok(real) } else { Err(ErrorKind::NotFound.into()) }
 }
 
@@ -140,7 +140,7 @@ fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     one.file_type() == other.file_type() && one.len() == other.len()
 }
 
-/// What a client's path alone can cause means that nothing is there.
+/// Errors that a client's path alone can cause count as a missing file.
 fn without_fault(error: io::Error) -> io::Error {
     let is_absent = match error.kind() {
         // A name that no file can have; a file where a folder would have to be.
@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a file, a hidden one and links, beside a file that is nobody's business.
+    /// A folder with a file, a hidden one and links, beside a private file.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |path: &str| folder.path().join(path);

@@ -1,7 +1,7 @@
 //! Pages: the HTML that browsers are shown at a route, prepared for a state to be rendered into it.
 //!
-//! A page is parsed once per generation. What no binding can change becomes plain text; only bound elements, imports,
-//! templates and what leads to them stay a tree, so that rendering costs what is bound, not what is written.
+//! A page is parsed once per generation. Parts that no binding can change become plain text. Bound elements, imports,
+//! templates and their ancestors stay a tree, so the cost of rendering depends on the bindings, not on the page's size.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -17,9 +17,9 @@ use super::views::Sources;
 /// A page of the routes folder.
 #[derive(Debug)]
 pub(crate) struct Page {
-    /// The route of its folder, e.g. `/products/-`, in ASCII.
+    /// The route of its folder, as `/products/-`, in ASCII.
     pub id: String,
-    /// The same for HTTP.
+    /// The same as the value of an HTTP header.
     pub header: HeaderValue,
     /// The real file: the page's own, or the layout that its views are shown in.
     pub path: PathBuf,
@@ -37,12 +37,12 @@ pub(crate) enum PageError {
     Unreadable {
         /// The page's file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         message: String,
     },
 }
 
-/// A page as it was written, with nothing rendered into it, cut where the address of a line may stand.
+/// A page with nothing rendered into it, cut at the place for the address of a line.
 #[derive(Debug)]
 pub(crate) struct Blank {
     /// Up to the first place in the head.
@@ -58,13 +58,13 @@ struct Parsed {
     blank: Blank,
 }
 
-/// What a page is made of. In JSON a text, a number, an object or an array, as `runtime-js/page/page.js` reads it.
+/// A part of a page. In JSON a text, a number, an object or an array, as `runtime-js/page/page.js` reads it.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Piece {
     /// HTML that no binding changes.
     Html(String),
-    /// Where something is filled in: [`LINE`] or [`STATE`].
+    /// A place that is filled for each answer: [`LINE`] or [`STATE`].
     Place(u8),
     /// A comment that is a binding.
     Comment {
@@ -90,6 +90,7 @@ const NO_STATE: &str = r#"<script rel="hydration" type="application/json" data-s
 const BOUND: [&str; 4] = ["render", "importscontext", "contextname", "bindings"];
 
 impl Page {
+    /// The page of the route `pattern`. Its files are read when they are first needed.
     pub(super) fn new(pattern: &str, path: PathBuf, sources: Arc<Sources>) -> Page {
         let ascii = |byte: u8| match byte {
             b'!'..=b'~' => char::from(byte).to_string(),
@@ -131,10 +132,10 @@ impl Page {
         self.parsed.get_or_init(parse).as_ref()
     }
 
-    /// Reads the files that it is made of, once: what they hold then is the page for as long as this lives.
+    /// Reads the page's files, once: later changes of them do not change this page.
     pub(crate) fn read(&self) -> Result<(), PageError> {
         let html = self.read_bytes()?;
-        // Which other files there are is known when it has been parsed.
+        // Further files are found when the page is parsed.
         if memchr::memmem::find(&html, b"<template").is_some() {
             self.parsed().map_err(Clone::clone)?;
         }
@@ -167,21 +168,21 @@ fn prepare(mut document: Document, id: &str) -> Parsed {
     Parsed { template, brings_oohtml, blank: blank(&document.inner_html(ROOT)) }
 }
 
-/// Cuts the marked page where the line's address may stand, and fills in that there is no state.
+/// Cuts the marked page at the place for the line's address, and fills in that there is no state.
 fn blank(marked: &str) -> Blank {
     let [line, state] = MARKS.map(|mark| format!("<!--{mark}-->"));
     let (before, after) = marked.split_once(&line).unwrap_or_default();
     Blank { before: before.to_owned(), after: after.replacen(&state, NO_STATE, 1) }
 }
 
-/// Puts in what belongs into every page: its id, the app's script, and marks for what depends on the answer.
+/// Inserts what every page gets: its id, the app's script, and marks for the parts that depend on the answer.
 fn embed(document: &mut Document, id: &str, is_bound: bool) {
     let Some(html) = document.child(ROOT, &local_name!("html")) else { return };
     let has_app = take_app(document);
     if let Some(head) = document.child(html, &local_name!("head")) {
         let mut attributes = vec![("name", "liveline-page"), ("content", id)];
         if is_bound {
-            // What is bound by comments alone cannot be found by a selector.
+            // An element that only comments bind cannot be found by a selector.
             attributes.push(("data-bound", ""));
         }
         let first = document.children(head).next();
@@ -204,7 +205,7 @@ fn embed(document: &mut Document, id: &str, is_bound: bool) {
 /// The app's script.
 const APP: &str = "/app.js";
 
-/// Whether the page brings the app's script itself, under whatever base. One that Webflo would have made is the app.
+/// Whether the page contains the app's script itself. A script that Webflo's build would make counts as the app's.
 fn take_app(document: &mut Document) -> bool {
     let is_app = |source: &str| {
         let path = source.split(['?', '#']).next().unwrap_or_default();
@@ -214,7 +215,7 @@ fn take_app(document: &mut Document) -> bool {
     for id in document.below(ROOT) {
         let Some(source) = script_source(document, id) else { continue };
         if document.attribute(id, "by") == Some("webflo") {
-            // A page that had two apps would ask for everything twice.
+            // A page with two apps would request everything twice.
             match has_app {
                 true => document.detach(id),
                 false => document.set_attribute(id, "src", APP),
@@ -247,7 +248,7 @@ fn is_binding(document: &Document, id: Id) -> bool {
     is_written("?{", "}?") || is_written("{", "}") && !text.starts_with("{{")
 }
 
-/// Adds what a node is to `pieces`, joined with the text before it.
+/// Appends a node to `pieces`, joined with the text before it.
 fn add(pieces: &mut Vec<Piece>, document: &Document, id: Id) {
     if let Data::Comment(text) = document.data(id) {
         if let Some(place) = MARKS.iter().position(|mark| **mark == **text) {
@@ -263,11 +264,11 @@ fn add(pieces: &mut Vec<Piece>, document: &Document, id: Id) {
     }
 }
 
-/// An element as such, even if nothing in it is bound.
+/// An element as a piece of its own, even if nothing in it is bound.
 fn whole(document: &Document, id: Id, element: &Element) -> Piece {
     let mut children = Vec::new();
     for child in document.contents(id) {
-        // List items and what is imported are copies of a template's elements, whatever is in them.
+        // List items and imports are copies of a template's elements.
         match document.element(child).filter(|_| element.content.is_some()) {
             Some(element) => children.push(whole(document, child, element)),
             None => add(&mut children, document, child),
@@ -286,7 +287,7 @@ fn add_html(pieces: &mut Vec<Piece>, html: String) {
     }
 }
 
-/// Whether an element can be told apart when the page is rendered.
+/// Whether rendering has to find the element.
 fn is_kept(document: &Document, id: Id) -> bool {
     let Some(element) = document.element(id) else { return false };
     let name = &element.name.local;

@@ -1,6 +1,6 @@
-//! How a URL path falls into segments, and what a segment says once its percent escapes are read.
+//! Splits URL paths into segments, and decodes the percent escapes of segments.
 //!
-//! Used by resolution and by re-routing, so that both mean the same by a segment. Nothing allocates.
+//! Resolution and re-routing both use it. Nothing allocates.
 
 use std::iter;
 use std::str;
@@ -10,7 +10,7 @@ pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
-/// The bytes a segment stands for. A `%` that no two hex digits follow stands for itself.
+/// The decoded bytes of a segment. A `%` without two hex digits behind it stays.
 pub(super) fn decoded(segment: &str) -> impl Iterator<Item = u8> + '_ {
     let mut rest = segment.as_bytes();
     iter::from_fn(move || {
@@ -29,12 +29,12 @@ pub(super) fn same_segment(one: &str, other: &str) -> bool {
     decoded(one).eq(decoded(other))
 }
 
-/// Whether a segment is `.`, in any spelling.
+/// Whether a segment is `.`, with or without escapes.
 pub(super) fn is_current(segment: &str) -> bool {
     decoded(segment).eq(*b".")
 }
 
-/// Whether a segment is `..`, in any spelling.
+/// Whether a segment is `..`, with or without escapes.
 pub(super) fn is_parent(segment: &str) -> bool {
     decoded(segment).eq(*b"..")
 }
@@ -44,7 +44,7 @@ pub(super) fn is_name(segment: &str) -> bool {
     !is_current(segment) && !is_parent(segment) && (!segment.contains('%') || is_utf8(decoded(segment)))
 }
 
-/// Whether a segment stands for a text that a file system would read as several.
+/// Whether a decoded segment contains a separator of paths, so that a file system would read it as several segments.
 pub(super) fn holds_separator(segment: &str) -> bool {
     decoded(segment).any(|byte| std::path::is_separator(char::from(byte)))
 }

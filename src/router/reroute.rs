@@ -1,13 +1,12 @@
-//! Where a handler's `next(url)` goes.
+//! Resolves the target of a handler's `next(url)`.
 //!
-//! Pure text: the caller resolves [`Reroute::path`] as it does any other, and passes over the
-//! handlers that [`Reroute::asks`] leaves out.
+//! Only text is computed here: the caller resolves [`Reroute::path`] like any other path, and skips the steps up to
+//! [`Reroute::skip_depth`].
 //!
-//! An absolute path starts again at the root, whose handler is asked again: a guard there sees
-//! internal calls too. A relative one starts from the path consumed so far, as if that were a folder
-//! (`/products` and `7` make `/products/7`), and does not ask again what was asked on the way both
-//! paths share. So a relative re-route always makes progress; a handler that re-routes to an absolute
-//! path must tell by itself when to stop.
+//! An absolute path starts again at the root, whose handler runs again, so a guard there also sees internal calls. A
+//! relative path starts from the path consumed so far, as if that were a folder (`/products` and `7` make `/products/7`),
+//! and handlers on the part that both paths share do not run again. So a relative re-route always makes progress; a
+//! handler that re-routes to an absolute path has to end the recursion itself.
 
 use std::fmt::Write;
 
@@ -15,7 +14,7 @@ use thiserror::Error;
 
 use super::path::{is_current, is_parent, same_segment, segments};
 
-/// What a URL writes as escapes in a path, besides controls and what is not ASCII.
+/// Characters that a URL escapes in a path, besides controls and characters that are not ASCII.
 const ESCAPED_IN_PATH: &str = " \"<>?^`{}";
 /// The same for a query.
 const ESCAPED_IN_QUERY: &str = " \"<>'";
@@ -25,9 +24,9 @@ const ESCAPED_IN_QUERY: &str = " \"<>'";
 pub(crate) struct Reroute {
     /// An absolute path without dot segments. It ends in `/` if the target did.
     pub path: String,
-    /// What followed the target's `?`, if anything did. The current query is not inherited.
+    /// The target's query, if it has one. The current query is not inherited.
     pub query: Option<String>,
-    /// Steps up to this depth are not asked again; `None` asks all of them.
+    /// Steps up to this depth do not run again; None runs all of them.
     pub skip_depth: Option<u32>,
 }
 
@@ -37,7 +36,7 @@ pub(crate) enum RerouteError {
     /// There are more `..` than folders.
     #[error("next(\"{target}\") leaves the root: from `{from}` there is no such folder to go up to")]
     AboveRoot {
-        /// What the handler asked for.
+        /// The target of the handler.
         target: String,
         /// The path it was resolved against.
         from: String,
@@ -45,19 +44,19 @@ pub(crate) enum RerouteError {
     /// The target names a scheme or a host.
     #[error("next(\"{target}\") leaves this application: give a path, or use fetch() for other servers")]
     Outbound {
-        /// What the handler asked for.
+        /// The target of the handler.
         target: String,
     },
 }
 
 /// Resolves the target of `next(target)` in a handler that runs at depth `consumed` of `current_path`.
 ///
-/// `target` is a path with or without a query; a fragment is dropped. URLs of this application's own
-/// origin are the caller's to shorten to their path: here every scheme or host is outbound.
+/// `target` is a path with or without a query; a fragment is dropped. The caller shortens URLs of this application's
+/// own origin to their path: here every target with a scheme or host is outbound.
 pub(crate) fn reroute(current_path: &str, consumed: u32, target: &str) -> Result<Reroute, RerouteError> {
     let without_fragment = target.split_once('#').map_or(target, |(before, _)| before);
     let (path, query) = without_fragment.split_once('?').unwrap_or((without_fragment, ""));
-    // URLs of the web read `\` as `/`; so must we, or `event.url` would disagree with the route.
+    // The URL standard reads `\` as `/`. Otherwise `event.url` would differ from the route.
     let path = path.replace('\\', "/");
     if path.starts_with("//") || has_scheme(&path) {
         return Err(RerouteError::Outbound { target: target.to_owned() });
@@ -79,7 +78,7 @@ pub(crate) fn reroute(current_path: &str, consumed: u32, target: &str) -> Result
     Ok(Reroute {
         path: joined(&arrived, path.ends_with('/')),
         query: Some(query).filter(|query| !query.is_empty()).map(|query| escaped(query, ESCAPED_IN_QUERY)),
-        // What is shared is part of the trail, so it fits as `consumed` does.
+        // The shared part is no longer than the path consumed so far, which fits into 32 bits.
         skip_depth: (!absolute).then_some(u32::try_from(shared).unwrap_or(consumed)),
     })
 }
@@ -105,7 +104,7 @@ fn joined(segments: &[&str], trailing_slash: bool) -> String {
     path
 }
 
-/// Escapes what a URL cannot hold as it is. Escapes that are there already stay.
+/// Escapes characters that a URL cannot contain. Existing escapes stay.
 fn escaped(text: &str, also: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

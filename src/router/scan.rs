@@ -1,25 +1,23 @@
-//! Reads the routes folder into plain [`Folder`]s, which `tree.rs` turns into [`Routes`](super::Routes).
+//! Reads the routes folder into plain [`Folder`]s, which `tree.rs` turns into [`Routes`].
 //!
-//! Decides what on the disk is a route: which file is a folder's handler, which folders are passed
-//! over, where links lead. The result is sorted by name, whatever order the disk lists.
+//! Decides what on the disk is a route: which folders are passed over, where links lead, which page is shown. Which
+//! files are handlers the dialects decide (`dialect/`). The result is sorted by name, whatever order the disk lists.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::layout::Layout;
-use super::tree::Layer;
-use super::universal::Universal;
+use super::path::segments;
+use super::tree::{Layer, Routes};
 use super::views::{Sources, has_imports, is_view};
 
-/// A handler's extensions; the first that exists is taken.
-const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
-
-/// The names of a folder's page; the first that exists is taken.
+/// The names of a folder's page; the first that exists counts.
 pub(crate) const PAGES: [&str; 2] = ["page.html", "index.html"];
 
 /// The page of a folder in `public/`, and the layout of all below it.
@@ -30,14 +28,68 @@ const WILDCARD: &str = "-";
 /// The name of a folder's error page. That of the whole site may also lie in the folder of static files.
 pub(crate) const ERROR_PAGE: &str = "error.html";
 
-/// Whether a file is a handler of the server by its name.
-pub(crate) fn is_server_handler(file: &Path) -> bool {
-    let Some((stem, extension)) =
-        file.file_name().and_then(OsStr::to_str).and_then(|name| name.rsplit_once('.'))
-    else {
-        return false;
-    };
-    ["handler", "handler.server"].contains(&stem) && EXTENSIONS.contains(&extension)
+/// What the routes folder holds, until [`Scan::into_routes`] makes the table of routes.
+pub(crate) struct Scan {
+    root: Folder,
+    folders: Vec<RouteFolder>,
+    sources: Arc<Sources>,
+}
+
+/// A folder that may be a route, and the names of the files in it.
+#[derive(Debug)]
+pub(crate) struct RouteFolder {
+    /// The route that the folder's place stands for, as a pattern: `/products/-`; the root is `/`.
+    pub route: String,
+    /// The real folder, links followed. It stands at two routes where a link shows it twice.
+    pub path: PathBuf,
+    /// The names of its files, links to files included.
+    pub files: BTreeSet<OsString>,
+}
+
+/// A handler that a dialect found.
+#[derive(Debug)]
+pub(crate) struct DetectedHandler {
+    /// The route that it stands at, as a pattern.
+    pub route: String,
+    /// Where it runs.
+    pub layer: Layer,
+    /// Its file.
+    pub file: PathBuf,
+    /// The name of the dialect that found it.
+    pub dialect: &'static str,
+}
+
+impl Scan {
+    /// Reads the routes folder of `layout` and all folders below it.
+    pub(crate) fn read(layout: &Layout) -> Result<Scan, ScanError> {
+        let sources = Arc::new(Sources::of(layout));
+        let (project, public) = (&*layout.project, layout.public.as_deref());
+        let mut walk = Walk { project, public, sources: &sources, trail: Vec::new(), folders: Vec::new() };
+        let root = walk.folder("/", layout.routes.clone(), (public, None))?;
+        let folders = walk.folders;
+        Ok(Scan { root, folders, sources })
+    }
+
+    /// Every folder that may be a route, parents first, names in order.
+    pub(crate) fn folders(&self) -> &[RouteFolder] {
+        &self.folders
+    }
+
+    /// Adds a handler to the route that it stands at, whether there is a folder of that name or not. Handlers of one
+    /// route keep the order in which they are added.
+    pub(crate) fn add(
+        &mut self,
+        DetectedHandler { route, layer, file, dialect }: DetectedHandler,
+    ) -> Result<(), ScanError> {
+        let path = canonical(&file)?;
+        self.root.at(&route).handlers.push(FoundHandler { layer, path, dialect });
+        Ok(())
+    }
+
+    /// The table of routes.
+    pub(crate) fn into_routes(self) -> Routes {
+        Routes::of(&self.root, self.sources)
+    }
 }
 
 /// A folder of routes, as found on the disk.
@@ -45,14 +97,39 @@ pub(crate) fn is_server_handler(file: &Path) -> bool {
 pub(super) struct Folder {
     /// The URL segment it stands for; empty at the root.
     pub(super) name: String,
-    /// At most one file per layer, in the order of [`Layer`].
-    pub(super) handlers: Vec<(Layer, PathBuf)>,
-    /// What browsers are shown here, and below where there is no other.
+    /// The handlers, in the order in which they are asked.
+    pub(super) handlers: Vec<FoundHandler>,
+    /// The page of the folder, and of folders below it that have none.
     pub(super) page: Option<FoundPage>,
-    /// What people are shown here, and below where there is no other, when something goes wrong.
+    /// The error page of the folder, and of folders below it that have none.
     pub(super) error_page: Option<PathBuf>,
     /// Sorted by name.
     pub(super) folders: Vec<Folder>,
+}
+
+impl Folder {
+    /// The folder below this one that stands for a pattern. It is made if there is none.
+    pub(super) fn at(&mut self, pattern: &str) -> &mut Folder {
+        segments(pattern).fold(self, |folder, name| {
+            let found = folder.folders.binary_search_by(|child| child.name.as_str().cmp(name));
+            let index = found.unwrap_or_else(|index| {
+                folder.folders.insert(index, Folder { name: name.to_owned(), ..Folder::default() });
+                index
+            });
+            &mut folder.folders[index]
+        })
+    }
+}
+
+/// A handler's file, as found on the disk.
+#[derive(Debug)]
+pub(super) struct FoundHandler {
+    /// Where it runs.
+    pub(super) layer: Layer,
+    /// The real file, links followed.
+    pub(super) path: PathBuf,
+    /// The name of the dialect that found it.
+    pub(super) dialect: &'static str,
 }
 
 /// A folder's page, as found on the disk.
@@ -64,7 +141,7 @@ pub(super) struct FoundPage {
     pub(super) is_own: bool,
 }
 
-/// The document of `public/` that holds for a folder: its own or the nearest above.
+/// The document of `public/` for a folder: the folder's own or the nearest above.
 #[derive(Debug, Clone)]
 struct Document {
     file: PathBuf,
@@ -80,10 +157,10 @@ pub(crate) enum ScanError {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A page would show a file from elsewhere.
+    /// A page is a link to a file outside of the project.
     #[error(
         "the page `{}` leads to {}, which is outside of the project {}; move it into the project",
         .page.display(),
@@ -98,56 +175,66 @@ pub(crate) enum ScanError {
         /// The project's folder.
         project: PathBuf,
     },
+    /// Two dialects are equally sure that a file is a handler of theirs.
+    #[error(
+        "`{}` could be a handler of {} or of {}; rename the file to what only one of them takes",
+        .file.display(),
+        .names[0],
+        .names[1]
+    )]
+    TwoDialects {
+        /// The file.
+        file: PathBuf,
+        /// The names of the dialects.
+        names: [&'static str; 2],
+    },
     /// No URL can name the folder.
     #[error("the folder `{}` cannot be a route: its name is not UTF-8; rename it", .0.display())]
     NotUtf8(PathBuf),
 }
 
-/// Reads the routes of `layout`.
-pub(super) fn scan(layout: &Layout, sources: &Sources) -> Result<Folder, ScanError> {
-    let (project, public) = (&*layout.project, layout.public.as_deref());
-    let universal = Universal::of(layout);
-    let mut scan = Scan { project, public, sources, universal, trail: Vec::new() };
-    scan.folder(String::new(), layout.routes.clone(), (public, None))
-}
-
-struct Scan<'a> {
+/// The walk over the folders.
+struct Walk<'a> {
     project: &'a Path,
     public: Option<&'a Path>,
     sources: &'a Sources,
-    universal: Universal,
     /// The real folders from the root to the one being read. Meeting one of them again is a cycle.
     trail: Vec<PathBuf>,
+    /// The folders that were read.
+    folders: Vec<RouteFolder>,
 }
 
-impl Scan<'_> {
-    /// Reads the folder whose canonical path is `real`. `beside` is the folder of the same route in `public/`, and
-    /// the document of `public/` that holds for the folder above.
+impl Walk<'_> {
+    /// Reads the folder whose canonical path is `real` and whose place stands for `route`. `beside` is the folder of the
+    /// same route in `public/`, and the document of `public/` that holds for the folder above.
     fn folder(
         &mut self,
-        name: String,
+        route: &str,
         real: PathBuf,
         (beside, above): (Option<&Path>, Option<Document>),
     ) -> Result<Folder, ScanError> {
         let listing = Listing::read(&real)?;
-        let handlers = listing.handlers(&real, &self.universal)?;
         let of_public = beside.map(|beside| self.document(&beside.join(DOCUMENT))).transpose()?.flatten();
         let page = self.page_of(&listing, &real, of_public.as_ref(), above.as_ref())?;
         let document = of_public.or(above);
         let error_page = self.error_page(&listing, &real)?;
+        let Listing { files, folders: below } = listing;
+        self.folders.push(RouteFolder { route: route.to_owned(), path: real.clone(), files });
         self.trail.push(real);
         let mut folders = Vec::new();
-        for (name, path) in listing.folders {
+        for (name, path) in below {
             let real = canonical(&path)?;
             if Some(real.as_path()) == self.public || self.trail.contains(&real) {
                 continue;
             }
             let name = name.into_string().map_err(|_| ScanError::NotUtf8(path))?;
             let beside = beside.filter(|_| name != WILDCARD).map(|beside| beside.join(&name));
-            folders.push(self.folder(name, real, (beside.as_deref(), document.clone()))?);
+            let route = format!("{}/{name}", route.trim_end_matches('/'));
+            folders.push(self.folder(&route, real, (beside.as_deref(), document.clone()))?);
         }
         self.trail.pop();
-        Ok(Folder { name, handlers, page, error_page, folders })
+        let name = route.rsplit('/').next().unwrap_or_default().to_owned();
+        Ok(Folder { name, handlers: Vec::new(), page, error_page, folders })
     }
 
     fn error_page(&self, listing: &Listing, folder: &Path) -> Result<Option<PathBuf>, ScanError> {
@@ -155,7 +242,7 @@ impl Scan<'_> {
         let own = listing.files.contains(OsStr::new(ERROR_PAGE)).then(|| folder.join(ERROR_PAGE));
         match (own, of_site().filter(|file| file.is_file())) {
             (Some(file), _) => self.page(file).map(Some),
-            // It is public already, wherever it leads.
+            // A file of `public/` is public already.
             (None, Some(file)) => canonical(&file).map(Some),
             (None, None) => Ok(None),
         }
@@ -195,7 +282,7 @@ impl Scan<'_> {
         Ok(Some(Document { file, is_layout }))
     }
 
-    /// The real file of a page, which browsers get: a link out of the project may have been meant for somebody else.
+    /// The real file of a page. A link out of the project is refused, because browsers get the file.
     fn page(&self, page: PathBuf) -> Result<PathBuf, ScanError> {
         let real = canonical(&page)?;
         if real.starts_with(self.project) {
@@ -206,7 +293,7 @@ impl Scan<'_> {
     }
 }
 
-/// What one folder holds that matters here.
+/// The files of a folder, and the folders in it that may be routes.
 #[derive(Default)]
 struct Listing {
     files: BTreeSet<OsString>,
@@ -230,33 +317,8 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The handler of each layer. A plain `handler.*` is the server's, unless the server has its own; it is also that
-    /// of browsers where it is universal and they have none of their own.
-    fn handlers(&self, folder: &Path, universal: &Universal) -> Result<Vec<(Layer, PathBuf)>, ScanError> {
-        let plain = self.first("handler");
-        let places = plain.as_ref().map(|file| universal.places(&folder.join(file))).unwrap_or_default();
-        let plain_where = |runs: bool| plain.clone().filter(|_| runs);
-        let files = [
-            (Layer::Server, self.first("handler.server").or_else(|| plain_where(true))),
-            (Layer::Client, self.first("handler.client").or_else(|| plain_where(places.client))),
-            (Layer::Worker, self.first("handler.worker").or_else(|| plain_where(places.worker))),
-        ];
-        files
-            .into_iter()
-            .filter_map(|(layer, file)| Some((layer, file?)))
-            .map(|(layer, file)| Ok((layer, canonical(&folder.join(file))?)))
-            .collect()
-    }
-
     fn page(&self) -> Option<&'static str> {
         PAGES.into_iter().find(|file| self.files.contains(OsStr::new(file)))
-    }
-
-    fn first(&self, stem: &str) -> Option<String> {
-        EXTENSIONS
-            .iter()
-            .map(|extension| format!("{stem}.{extension}"))
-            .find(|file| self.files.contains(OsStr::new(file)))
     }
 }
 
@@ -308,74 +370,11 @@ mod tests {
         dir
     }
 
-    /// Every handler found, as `layer file`, files relative to the project.
-    fn found(dir: &TempDir) -> Vec<String> {
-        let layout = Layout::find(dir.path(), None).unwrap();
-        let mut lines = Vec::new();
-        collect(&scan(&layout, &Sources::of(&layout)).unwrap(), &layout.root, &mut lines);
-        lines
-    }
-
-    fn collect(folder: &Folder, root: &Path, lines: &mut Vec<String>) {
-        for (layer, path) in &folder.handlers {
-            lines.push(format!("{layer} {}", path.strip_prefix(root).unwrap().display()));
-        }
-        for folder in &folder.folders {
-            collect(folder, root, lines);
-        }
-    }
-
-    #[test]
-    fn scan_server_file_hides_the_plain_one() {
-        let dir = project(&["handler.js", "handler.server.tsx", "a/handler.ts"]);
-        assert_eq!(found(&dir), ["server handler.server.tsx", "server a/handler.ts"]);
-    }
-
-    #[test]
-    fn scan_several_extensions_first_is_taken() {
-        let mut files = ["handler.tsx", "handler.jsx", "handler.ts", "handler.mjs", "handler.js"].as_slice();
-        while let [others @ .., taken] = files {
-            assert_eq!(found(&project(files)), [format!("server {taken}")]);
-            files = others;
-        }
-    }
-
-    #[test]
-    fn scan_other_layers_recorded_beside_the_server() {
-        let dir = project(&["handler.worker.mjs", "handler.client.js", "handler.js"]);
-        assert_eq!(
-            found(&dir),
-            ["server handler.js", "client handler.client.js", "worker handler.worker.mjs"]
-        );
-    }
-
-    #[test]
-    fn scan_foreign_folders_and_files_passed_over() {
-        let dir = project(&[
-            "node_modules/x/handler.js",
-            ".git/handler.js",
-            "public/handler.js",
-            "a/node_modules/handler.js",
-            "a/public/handler.js",
-            "a/handler.json",
-            "a/handler.d.ts",
-            "a/myhandler.js",
-            "handler.js/notes.txt",
-        ]);
-        assert_eq!(found(&dir), ["server a/public/handler.js"]);
-    }
-
-    #[test]
-    fn scan_project_only_app_holds_routes() {
-        let dir = project(&["handler.js", "app/handler.js", "lib/handler.js", "public/x/handler.js"]);
-        assert_eq!(found(&dir), ["server app/handler.js"]);
-    }
-
     #[test]
     fn scan_page_html_hides_index_html() {
         let dir = project(&["page.html", "index.html", "a/index.html", "b/other.html"]);
         let layout = Layout::find(dir.path(), None).unwrap();
-        let root = scan(&layout, &Sources::of(&layout)).unwrap();
+        let root = Scan::read(&layout).unwrap().root;
         let named =
             |folder: &Folder| folder.page.as_ref().map(|page| page.file.file_name().unwrap().to_owned());
         let named: Vec<_> = [&root].into_iter().chain(&root.folders).map(named).collect();
@@ -383,27 +382,11 @@ mod tests {
     }
 
     #[test]
-    fn scan_folders_sorted_by_name() {
-        let dir =
-            project(&["b/handler.js", "-/handler.js", "a/z/handler.js", "a/handler.js", "B/handler.js"]);
-        assert_eq!(
-            found(&dir),
-            [
-                "server -/handler.js",
-                "server B/handler.js",
-                "server a/handler.js",
-                "server a/z/handler.js",
-                "server b/handler.js"
-            ]
-        );
-    }
-
-    #[test]
     fn scan_routes_gone_is_an_error() {
         let dir = project(&["app/handler.js"]);
         let layout = Layout::find(dir.path(), None).unwrap();
         fs::remove_dir_all(&layout.routes).unwrap();
-        let error = scan(&layout, &Sources::of(&layout)).unwrap_err();
+        let error = Scan::read(&layout).err().unwrap();
         assert!(matches!(&error, ScanError::Unreadable { path, .. } if *path == layout.routes), "{error}");
     }
 
@@ -411,54 +394,13 @@ mod tests {
     mod links {
         use super::*;
         use std::os::unix::ffi::OsStringExt;
-        use std::os::unix::fs::symlink;
-
-        #[test]
-        fn scan_links_followed_to_the_real_file() {
-            let dir = project(&["app/handler.js", "shared/shop/handler.js", "shared/root.js"]);
-            symlink(dir.path().join("shared/shop"), dir.path().join("app/shop")).unwrap();
-            fs::create_dir(dir.path().join("app/about")).unwrap();
-            symlink(dir.path().join("shared/root.js"), dir.path().join("app/about/handler.js")).unwrap();
-            assert_eq!(
-                found(&dir),
-                ["server app/handler.js", "server shared/root.js", "server shared/shop/handler.js"]
-            );
-        }
-
-        #[test]
-        fn scan_link_cycles_stopped() {
-            let dir = project(&["a/b/handler.js", "c/handler.js"]);
-            symlink(dir.path(), dir.path().join("a/b/up")).unwrap();
-            symlink(dir.path().join("c"), dir.path().join("c/itself")).unwrap();
-            symlink("loop", dir.path().join("loop")).unwrap();
-            symlink("nowhere", dir.path().join("handler.js")).unwrap();
-            assert_eq!(found(&dir), ["server a/b/handler.js", "server c/handler.js"]);
-        }
-
-        #[test]
-        fn scan_folder_linked_twice_is_two_routes() {
-            let dir = project(&["app/handler.js", "shop/handler.js"]);
-            symlink(dir.path().join("shop"), dir.path().join("app/a")).unwrap();
-            symlink(dir.path().join("shop"), dir.path().join("app/b")).unwrap();
-            assert_eq!(
-                found(&dir),
-                ["server app/handler.js", "server shop/handler.js", "server shop/handler.js"]
-            );
-        }
-
-        #[test]
-        fn scan_link_to_public_passed_over() {
-            let dir = project(&["public/handler.js", "a/handler.js"]);
-            symlink(dir.path().join("public"), dir.path().join("assets")).unwrap();
-            assert_eq!(found(&dir), ["server a/handler.js"]);
-        }
 
         #[test]
         fn scan_name_not_utf8_is_named() {
             let dir = project(&["handler.js"]);
             fs::create_dir(dir.path().join(OsString::from_vec(vec![b'a', 0xff]))).unwrap();
             let layout = Layout::find(dir.path(), None).unwrap();
-            let error = scan(&layout, &Sources::of(&layout)).unwrap_err();
+            let error = Scan::read(&layout).err().unwrap();
             assert!(matches!(error, ScanError::NotUtf8(_)), "{error}");
         }
     }

@@ -1,17 +1,16 @@
-//! The tree of routes, and the walk from a path to the handlers it asks.
+//! The table of routes: a tree, and the search for the node of a path.
 //!
-//! Built once from what `scan.rs` found and never changed. A node exists for every folder that has
-//! a server handler or a page, in itself or below; all that a request needs is worked out beforehand,
-//! so that resolving a path allocates nothing.
+//! Built once from what `scan.rs` and the dialects found, and never changed. A node exists for every folder with a server
+//! handler or a page in it or below it. The steps of each node are computed beforehand, so resolving a path allocates
+//! nothing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::Layout;
 use super::page::Page;
 use super::path::{decoded, is_name, segments};
-use super::scan::{self, Folder, ScanError};
+use super::scan::{Folder, FoundHandler};
 use super::views::Sources;
 
 /// The folder that stands for any one segment.
@@ -20,7 +19,7 @@ const WILDCARD: &str = "-";
 /// Where a handler runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Layer {
-    /// In this process; the only layer that answers requests here.
+    /// In this process, where it answers requests.
     Server,
     /// In the page.
     Client,
@@ -39,6 +38,8 @@ pub(crate) struct Handler {
     pub path: PathBuf,
     /// Where it runs.
     pub layer: Layer,
+    /// The name of the dialect that found it.
+    pub dialect: &'static str,
 }
 
 /// The index of a [`Node`] in [`Routes::nodes`].
@@ -49,16 +50,16 @@ pub(crate) struct NodeId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PageId(pub u32);
 
-/// A place in the tree that a path can end at, or fall off from.
+/// A node of the tree: the end of a path, or the last folder that exists on its way.
 #[derive(Debug)]
 pub(crate) struct Node {
     /// The folders down to here as a path, e.g. `/products/-`; the root is `/`.
     pub pattern: String,
-    /// The server handlers to ask, in order: the root's first, this folder's own last.
+    /// The server handlers that run, in order: the root's first, this folder's own last.
     pub steps: Vec<Step>,
     /// What browsers are shown here: the page of this folder, or else of the nearest one above.
     pub page: Option<PageId>,
-    /// Where that page is this folder's own: how many segments a path has that ends here.
+    /// Where that page is this folder's own: how many segments a path has that ends at this node.
     pub own_page: Option<u32>,
     /// What people are shown when something goes wrong: the error page of this folder, or of the nearest one above.
     pub error_page: Option<PageId>,
@@ -69,7 +70,7 @@ pub(crate) struct Node {
     wildcard: Option<NodeId>,
 }
 
-/// One handler asked on the way to a [`Node`].
+/// A handler that runs on the way to a [`Node`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
     /// Its index in [`Routes::handlers`].
@@ -78,7 +79,7 @@ pub(crate) struct Step {
     pub depth: u32,
 }
 
-/// Every handler of an application, and which of them a path asks.
+/// Every handler and page of an application, and which of them belong to a path.
 #[derive(Debug)]
 pub(crate) struct Routes {
     handlers: Vec<Handler>,
@@ -89,24 +90,19 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// Routes of which nothing is known yet: no path has a handler.
+    /// Routes without handlers and pages.
     pub(crate) fn none() -> Routes {
         Routes::of(&Folder::default(), Arc::default())
     }
 
-    /// Reads the routes folder.
-    pub(crate) fn scan(layout: &Layout) -> Result<Routes, ScanError> {
-        let sources = Arc::new(Sources::of(layout));
-        scan::scan(layout, &sources).map(|root| Routes::of(&root, sources))
-    }
-
-    fn of(root: &Folder, sources: Arc<Sources>) -> Routes {
+    /// The table of these folders.
+    pub(super) fn of(root: &Folder, sources: Arc<Sources>) -> Routes {
         let mut routes = Routes { handlers: Vec::new(), nodes: Vec::new(), pages: Vec::new(), sources };
         routes.add(root, "/", 0, (&[], None, None));
         routes
     }
 
-    /// The files that pages have been made of so far.
+    /// The files that pages were made of so far.
     pub(crate) fn page_files(&self) -> Vec<PathBuf> {
         self.sources.files()
     }
@@ -190,7 +186,7 @@ impl Routes {
         (literal, wildcard.filter(|_| is_name(segment)))
     }
 
-    /// Adds the handlers of `folder` and of all below it, and a node for each folder that serves.
+    /// Adds the handlers of `folder` and of all folders below it, and a node for each folder that answers or has a page.
     fn add(
         &mut self,
         folder: &Folder,
@@ -205,20 +201,16 @@ impl Routes {
             Some(id)
         };
         let page = folder.page.as_ref().map_or(page, |found| add_page(pattern, &found.file));
-        // No route's page has such a name, so no route's state is shown in it.
+        // The id of no route's page begins so, so no route's state is shown in it.
         let error_name = format!("error:{pattern}");
         let error_page = folder.error_page.as_ref().map_or(error_page, |path| add_page(&error_name, path));
-        for (layer, path) in &folder.handlers {
+        for FoundHandler { layer, path, dialect } in &folder.handlers {
             let id = index(self.handlers.len());
             if *layer == Layer::Server {
                 steps.push(Step { handler: id, depth });
             }
-            self.handlers.push(Handler {
-                id,
-                pattern: pattern.to_owned(),
-                path: path.clone(),
-                layer: *layer,
-            });
+            let (pattern, path) = (pattern.to_owned(), path.clone());
+            self.handlers.push(Handler { id, pattern, path, layer: *layer, dialect });
         }
 
         let at = self.nodes.len();
@@ -247,7 +239,7 @@ impl Routes {
         let node = &self.nodes[at];
         let serves = node.answers || node.own_page.is_some() || folder.error_page.is_some();
         if !serves && node.literals.is_empty() && node.wildcard.is_none() && depth > 0 {
-            // Whatever was below has gone the same way, so this node is the last.
+            // Nodes below were removed for the same reason, so this node is the last.
             self.nodes.pop();
             return None;
         }
@@ -298,16 +290,8 @@ pub(super) mod tests {
     }
 
     fn place(root: &mut Folder, pattern: &str, layer: Layer) {
-        let mut folder = root;
-        for name in segments(pattern) {
-            let found = folder.folders.binary_search_by(|child| child.name.as_str().cmp(name));
-            let index = found.unwrap_or_else(|index| {
-                folder.folders.insert(index, Folder { name: name.to_owned(), ..Folder::default() });
-                index
-            });
-            folder = &mut folder.folders[index];
-        }
-        folder.handlers.push((layer, PathBuf::from(format!("{pattern}/handler.{layer}.js"))));
+        let path = PathBuf::from(format!("{pattern}/handler.{layer}.js"));
+        root.at(pattern).handlers.push(FoundHandler { layer, path, dialect: "webflo" });
     }
 
     /// The patterns of the handlers that `path` asks, each with its depth.
@@ -474,7 +458,7 @@ pub(super) mod tests {
         assert_eq!(asked(&routes, "/a%2Fb"), [("/-", 1)]);
     }
 
-    /// The rules of resolution said plainly, over the set of patterns, without a tree.
+    /// The rules of resolution over the set of patterns, without a tree.
     fn model(patterns: &BTreeSet<Vec<String>>, path: &str) -> Vec<String> {
         let answers = |at: &[String]| patterns.contains(at);
         let exists = |at: &[String]| patterns.iter().any(|pattern| pattern.starts_with(at));

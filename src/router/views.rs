@@ -1,5 +1,4 @@
-//! Templates of pages that stand in files of their own: `<template def src>` out of `public/`, and the views of the
-//! routes folder.
+//! Templates of pages in files of their own: `<template def src>` from `public/`, and the views of the routes folder.
 //!
 //! A view is an HTML file of the routes folder that is no whole document. All of them make one template, whose
 //! folders are templates in it and whose files are its fragments, as Webflo's `oohtml bundle` makes it.
@@ -18,15 +17,15 @@ use super::document::{Document, Id, ROOT};
 use super::layout::Layout;
 use super::open;
 
-/// Who fills a template with the views of the routes folder.
+/// The values of the attribute by which a template asks for the views of the routes folder.
 const MAKERS: [&str; 2] = ["liveline", "oohtml-cli"];
 
 /// How far files may include each other.
 const MAX_CHAIN: usize = 16;
-/// How many bytes one page may take in, so that files that include each other twice do not multiply.
+/// How many bytes one page may include, because files that include each other twice multiply.
 const MAX_INCLUDED: u64 = 16 * 1024 * 1024;
 
-/// What a file holds, or why it could not be read.
+/// The content of a file, or why it could not be read.
 type ReadFile = Result<Arc<[u8]>, String>;
 
 /// The files that the pages of one generation are made of, each read once.
@@ -37,8 +36,8 @@ pub(super) struct Sources {
     public: Option<PathBuf>,
     views: OnceLock<Views>,
     read: Mutex<BTreeMap<PathBuf, ReadFile>>,
-    /// What was told already: pages share their layouts.
-    told: Mutex<BTreeSet<String>>,
+    /// Warnings that were logged already: pages share their layouts.
+    logged: Mutex<BTreeSet<String>>,
 }
 
 /// The views of a folder and of those below it, by name.
@@ -57,17 +56,18 @@ struct Waiting {
 }
 
 impl Sources {
+    /// The files of a project, of which none is read yet.
     pub(super) fn of(layout: &Layout) -> Sources {
         let Layout { routes, project, public, .. } = layout.clone();
         Sources { routes, project, public, ..Sources::default() }
     }
 
-    /// Every file that was looked for.
+    /// Every file that was read or looked for.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         locked(&self.read).keys().cloned().collect()
     }
 
-    /// What a file holds, the first time that it was read.
+    /// The content of a file when it was first read.
     pub(super) fn bytes(&self, path: &Path) -> Result<Arc<[u8]>, String> {
         let mut read = locked(&self.read);
         if let Some(known) = read.get(path) {
@@ -78,8 +78,8 @@ impl Sources {
         bytes
     }
 
-    /// Puts into each template of a page what stands in files, and says in the body which of the views are the
-    /// page's: those of the route `pattern`.
+    /// Fills the templates of a page from files, and marks in the body which of the views are the page's: those of the
+    /// route `pattern`.
     pub(super) fn fill(&self, document: &mut Document, page: &Path, pattern: &str) {
         let is_template = |document: &Document, id: &Id| document.name(*id) == Some(&local_name!("template"));
         let templates = document.below(ROOT).into_iter().filter(|id| is_template(document, id));
@@ -91,7 +91,7 @@ impl Sources {
             let is_made = document.attribute(template, "by").is_some_and(|by| MAKERS.contains(&by));
             let content = document.element(template).and_then(|element| element.content);
             let Some(content) = content.filter(|_| is_made || !source.is_empty()) else { continue };
-            // What has a content of its own needs none.
+            // A template with content of its own is not filled.
             if document.children(content).any(|child| document.element(child).is_some()) {
                 continue;
             }
@@ -132,14 +132,14 @@ impl Sources {
         }
     }
 
-    /// The file of `public/` at an address as a page of the route `pattern` says it.
+    /// The file of `public/` at an address in a page of the route `pattern`.
     fn file_at(&self, address: &str, pattern: &str) -> Result<PathBuf, String> {
         let scheme = address.split_once(':').map(|(scheme, _)| scheme);
         let has_scheme = scheme.is_some_and(|scheme| {
             scheme.starts_with(|c: char| c.is_ascii_alphabetic())
                 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
         });
-        // Browsers take a backslash for a slash, and pass over tabs and line breaks.
+        // Browsers read a backslash as a slash, and ignore tabs and line breaks.
         if has_scheme || address.starts_with("//") || address.contains(['\\', '\t', '\n', '\r']) {
             return Err("only files of this site are loaded".to_owned());
         }
@@ -163,7 +163,7 @@ impl Sources {
         match open::is_file_inside(public, &inside).map_err(|error| error.to_string()) {
             Ok(true) => Ok(path),
             Ok(false) => {
-                // It counts as read: the change that puts it there has to be seen.
+                // A missing file counts as read, so that `dev` notices when it is created.
                 self.bytes(&path).map(drop).ok();
                 Err(format!("there is no file {}", path.display()))
             }
@@ -230,17 +230,17 @@ impl Sources {
     }
 
     fn tell(&self, message: String) {
-        let mut told = locked(&self.told);
-        if !told.contains(&message) {
+        let mut logged = locked(&self.logged);
+        if !logged.contains(&message) {
             tracing::warn!("{message}");
-            told.insert(message);
+            logged.insert(message);
         }
     }
 }
 
 impl Views {
-    /// Reads a folder whose real path is the last of `trail`, which begins with the folder that nothing may lead out
-    /// of, and the one that is no route.
+    /// Reads a folder whose real path is the last of `trail`. The first of `trail` is the folder that no link may leave, the
+    /// second the one that is no route.
     fn read(folder: &Path, trail: &[&Path], sources: &Sources) -> io::Result<Views> {
         let mut views = Views::default();
         let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
@@ -311,7 +311,7 @@ pub(super) fn has_imports(html: &[u8]) -> bool {
     document.below(ROOT).into_iter().any(|id| document.name(id).is_some_and(|name| &**name == "import"))
 }
 
-/// Says in the body where its imports are looked for: `/app/products`.
+/// Marks in the body where its imports are looked up: `/app/products`.
 fn set_context(document: &mut Document, module: &str, pattern: &str) {
     let Some(html) = document.child(ROOT, &local_name!("html")) else { return };
     let Some(body) = document.child(html, &local_name!("body")) else { return };

@@ -11,7 +11,6 @@
 //! **Invariant:** one `JsRuntime` per thread, made and dropped there.
 
 mod border;
-mod browser_tools;
 mod embedded;
 mod engine;
 mod isolate;
@@ -25,7 +24,6 @@ pub(crate) mod survey;
 mod values;
 mod watchdog;
 
-pub(crate) use browser_tools::BrowserTools;
 pub(crate) use isolate::{Dispatched, Isolate};
 pub(crate) use site::Site;
 pub(crate) use snapshot::{SnapshotError, keep as keep_snapshot};

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use hyper::{HeaderMap, Method};
 
-use crate::browser::BrowserFiles;
 use crate::dev::Dev;
 use crate::ext;
 use crate::router::{Page, PageId, PublicFiles, Routes, reroute, segments};
@@ -15,8 +14,6 @@ use liveline_compiler::rest::asks_for_rest;
 pub(crate) struct Site {
     pub routes: Arc<Routes>,
     pub files: PublicFiles,
-    /// What browsers get of this generation.
-    pub browser: Arc<BrowserFiles>,
     /// What open pages are told, in `dev`.
     pub dev: Option<Arc<Dev>>,
     /// There is no code yet: every request is answered with what is wrong with it.

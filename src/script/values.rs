@@ -3,19 +3,26 @@
 use deno_core::v8;
 use hyper::Method;
 
+use crate::dialect::{Export, Exports};
 use crate::lines::LineEvent;
 use liveline_proto::Event;
 use liveline_proto::Frame;
 
-/// What a module exports by a name, where that is true or false.
-pub(super) fn exported_boolean<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    namespace: v8::Local<'s, v8::Object>,
-    name: &str,
-) -> Option<bool> {
-    let name = string(scope, name);
-    let exported = namespace.get(scope, name)?;
-    exported.is_boolean().then(|| exported.is_true())
+/// What a module that was evaluated exports.
+pub(super) fn exports_of(scope: &mut v8::PinScope<'_, '_>, namespace: v8::Local<'_, v8::Object>) -> Exports {
+    let Some(names) = namespace.get_own_property_names(scope, Default::default()) else {
+        return Exports::default();
+    };
+    let exports = (0..names.length()).filter_map(|index| {
+        let name = names.get_index(scope, index)?;
+        let export = match namespace.get(scope, name) {
+            Some(value) if value.is_function() => Export::Function,
+            Some(value) if value.is_boolean() => Export::Boolean(value.is_true()),
+            _ => Export::Other,
+        };
+        Some((name.to_rust_string_lossy(scope), export))
+    });
+    exports.collect()
 }
 
 /// A text; null where V8 has no room for it.

@@ -26,7 +26,7 @@ use crate::lines::socket;
 use crate::trust::Peer;
 use liveline_proto::Format;
 use liveline_proto::http1::Framing;
-use liveline_proto::{Attachment, CloseCode, LineId, Transport};
+use liveline_proto::{Attachment, CloseCode, LineId, TransportKind};
 
 /// What a client hears whose request does not come to its end.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -206,7 +206,7 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
     if let Some(carried) = shared.carried.take() {
         if let (&Carried::Socket(seat), Err(_)) = (&carried, &served) {
             // It never got its answer, so nobody carries the line.
-            worker.settings.hub.socket_closed(seat, CloseCode::Abnormal.into());
+            worker.settings.hub.turn().disconnected(seat, CloseCode::Abnormal.into());
             served?;
         }
         // Where it was ended by another thread, that has ended the line, too.
@@ -226,11 +226,11 @@ async fn serve_connection(worker: Rc<Worker>, connection: Taken) -> Result<(), C
             }
             Carried::Socket(seat) => (Some(seat), socket::Framing::WebSocket { limit }, Vec::new()),
             Carried::Raw(line, head) => {
-                (hub.attach(line, Transport::Raw), socket::Framing::Raw { limit }, head)
+                (hub.turn().attach(line, TransportKind::Raw), socket::Framing::Raw { limit }, head)
             }
             Carried::Events(seat, head) => (Some(seat), socket::Framing::Events(Format::Envelopes), head),
             Carried::Answer(line, format, head) => {
-                (hub.attach(line, Transport::Events), socket::Framing::Events(format), head)
+                (hub.turn().attach(line, TransportKind::Events), socket::Framing::Events(format), head)
             }
         };
         // Somebody may have joined an answer's line meanwhile.

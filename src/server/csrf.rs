@@ -33,13 +33,13 @@ pub(super) fn is_forged(shared: &Shared, requester: Requester, method: &Method, 
     if caller.visitor.session.is_none() {
         return false;
     }
-    let (origin, own) = caller.origin_and_own();
+    let liveline_proto::Caller { origin, host: own, .. } = caller.of_line();
     let hub = &shared.worker.settings.hub;
     match headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes()) {
         Some(b"same-origin" | b"none") => false,
         // The browser knows that it is not this one.
-        Some(b"cross-site" | b"same-site") => origin.is_none() || !hub.allows((origin, None)),
-        _ => !hub.allows((origin, own)),
+        Some(b"cross-site" | b"same-site") => origin.is_none() || !hub.engine().allows(origin, None),
+        _ => !hub.engine().allows(origin, own),
     }
 }
 

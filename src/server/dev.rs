@@ -157,7 +157,7 @@ fn open(dev: &Dev, asked: &Value) -> Answer {
 
 /// Where frames of a stack in the browser stand in the files that they were made of, and the lines around the first.
 async fn source(shared: &Rc<Shared>, asked: Value) -> Answer {
-    let site = shared.worker.site.clone();
+    let browser = shared.worker.browser.clone();
     let public = shared.worker.settings.layout.public.clone();
     let found = tokio::task::spawn_blocking(move || {
         let frames = asked["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -165,7 +165,7 @@ async fn source(shared: &Rc<Shared>, asked: Value) -> Answer {
             let path = frame["path"].as_str()?;
             let number = |name: &str| frame[name].as_u64().and_then(|it| usize::try_from(it).ok());
             let (line, column) = (number("line")?, number("column")?);
-            let own = site.browser.origin_of(path, line, column);
+            let own = browser.origin_of(path, line, column);
             own.or_else(|| origin_in(public.as_deref()?, path, line, column))
         });
         let report = |(file, line, column): Origin| Diagnostic::at("", file, line, column).to_report();

@@ -20,7 +20,7 @@ use crate::ext::Held;
 use crate::http::{Answer, asks_for_websocket, within};
 use crate::trust::Requester;
 use liveline_proto::Format;
-use liveline_proto::{Attachment, Close, CloseCode, JoinError, Token, Transport, Visitor};
+use liveline_proto::{Attachment, Close, CloseCode, JoinError, Token, TransportKind, Visitor};
 
 /// What may be done with a line's address.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
@@ -77,8 +77,10 @@ impl Caller {
         Caller { visitor, origin, own: own_origin(shared, requester, headers), is_elsewhere }
     }
 
-    pub(super) fn origin_and_own(&self) -> (Option<&str>, Option<&str>) {
-        (self.origin.as_deref(), self.own.as_deref())
+    /// What the engine has to know of it.
+    pub(super) fn of_line(&self) -> liveline_proto::Caller<'_> {
+        let (origin, host) = (self.origin.as_deref(), self.own.as_deref());
+        liveline_proto::Caller { visitor: &self.visitor, origin, host }
     }
 }
 
@@ -131,8 +133,8 @@ pub(super) fn refusal(shared: &Shared, caller: &Caller, error: JoinError) -> Ans
 /// The client listens to the line's events from now on.
 fn listen(shared: &Shared, address: &str, caller: &Caller) -> Answer {
     let hub = &shared.worker.settings.hub;
-    let joined = token(address)
-        .and_then(|token| hub.join(token, Transport::Events, &caller.visitor, caller.origin_and_own()));
+    let joined =
+        token(address).and_then(|token| hub.turn().join(token, TransportKind::Events, caller.of_line()));
     match joined {
         Ok(seat) => {
             let mut answer = Answer::empty(StatusCode::OK);
@@ -170,17 +172,17 @@ async fn send(shared: &Shared, address: &str, caller: &Caller, body: Incoming) -
         None => return Answer::text(StatusCode::REQUEST_TIMEOUT, "The frames did not come in time.\n"),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        settings.hub.cut(seat, CloseCode::Unsupported);
+        settings.hub.turn().reject(seat, CloseCode::Unsupported.into());
         return Answer::text(StatusCode::BAD_REQUEST, "Frames are UTF-8 text.\n");
     };
     for frame in text.split('\n').map(str::trim).filter(|frame| !frame.is_empty()) {
         if frame.len() > settings.limits.frame {
-            settings.hub.cut(seat, CloseCode::TooBig);
+            settings.hub.turn().reject(seat, CloseCode::TooBig.into());
             return Answer::too_large(settings.limits.frame);
         }
         // As a socket that is not read: its client waits for the handler.
         settings.hub.readable(seat).await;
-        settings.hub.receive_text(seat, frame);
+        settings.hub.turn().receive(seat, frame);
     }
     Answer::empty(StatusCode::NO_CONTENT)
 }
@@ -198,13 +200,13 @@ fn close(shared: &Shared, address: &str, caller: &Caller, query: &str) -> Answer
     let code =
         value("code").and_then(|code| code.parse::<u16>().ok()).map_or(CloseCode::Done, CloseCode::from);
     let reason = value("reason").unwrap_or_default();
-    shared.worker.settings.hub.socket_closed(seat, Close::because(code, reason));
+    shared.worker.settings.hub.turn().disconnected(seat, Close::because(code, reason));
     Answer::empty(StatusCode::NO_CONTENT)
 }
 
 fn sender(shared: &Shared, address: &str, caller: &Caller) -> Result<Attachment, JoinError> {
     let hub = &shared.worker.settings.hub;
-    hub.sender(token(address)?, &caller.visitor, caller.origin_and_own())
+    hub.turn().sender(token(address)?, caller.of_line())
 }
 
 /// A body of at most `limit` bytes. One that breaks off says nothing: its last frame may be half of one.
@@ -226,8 +228,7 @@ async fn read(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Vec<u
 /// Says whether there is such a line: sockets do not tell browsers why they were refused.
 fn say(shared: &Shared, address: &str, caller: &Caller) -> Answer {
     let hub = &shared.worker.settings.hub;
-    let expected =
-        token(address).and_then(|token| hub.expects(token, &caller.visitor, caller.origin_and_own()));
+    let expected = token(address).and_then(|token| hub.turn().expects(token, caller.of_line()));
     match expected {
         Ok(()) => needs_socket(),
         Err(error) => refusal(shared, caller, error),

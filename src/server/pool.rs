@@ -13,10 +13,11 @@ use super::parts::Parts;
 use super::worker::{self, Connection, Handle, Loaded, Mail};
 use crate::browser::BrowserFiles;
 use crate::config::Settings;
+use crate::dialect;
 use crate::ext::Mode;
-use crate::metrics::Place;
+use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
-use crate::script::{BrowserTools, Sources};
+use crate::script::Sources;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{CloseCode, OwnerId};
 
@@ -137,8 +138,8 @@ impl Pool {
         let is_first = !self.has_code();
         let reloaded = self.reload_now(is_meant).await;
         let counts = !is_first && (reloaded.is_ok() || counts_failure);
-        if let Some(observer) = self.settings.observer.as_ref().filter(|_| counts) {
-            observer.reloaded(reloaded.is_ok());
+        if let Some(metrics) = self.settings.metrics.as_ref().filter(|_| counts) {
+            metrics.reloaded(reloaded.is_ok());
         }
         reloaded
     }
@@ -177,12 +178,12 @@ impl Pool {
     pub(crate) async fn stand_in(&self) -> Result<(), Vec<Diagnostic>> {
         let code = tokio::task::block_in_place(|| {
             let (layout, routes) = (&self.settings.layout, Routes::none());
-            let (browser, imports) = BrowserFiles::build(layout, &routes, &BrowserTools::of(&layout.project));
+            let (browser, imports) = BrowserFiles::build(layout, &routes);
             let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
             Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
         })?;
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        let (worker, loading) = self.begin_load(&code, Place { worker: 0, generation }, false)?;
+        let (worker, loading) = self.begin_load(&code, WorkerId { worker: 0, generation }, false)?;
         finished(loading).await.result?;
         let mut stands_in = false;
         self.current.rcu(|workers| {
@@ -210,13 +211,12 @@ impl Pool {
         // Reads and compiles, which is not for a thread that live lines need.
         tokio::task::block_in_place(|| {
             let layout = &self.settings.layout;
-            let routes = Routes::scan(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+            let routes = dialect::routes(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
             for page in routes.pages() {
                 // Whether that went well is told to those who ask for it.
                 let _ = page.read();
             }
-            let tools = BrowserTools::of(&layout.project);
-            let (browser, imports) = BrowserFiles::build(layout, &routes, &tools);
+            let (browser, imports) = BrowserFiles::build(layout, &routes);
             // Also of code that does not load: the change that mends it has to be seen.
             *lock(&self.files) = imports.keys().cloned().collect();
             lock(&self.files).extend(routes.page_files());
@@ -238,7 +238,7 @@ impl Pool {
         let mut loading = Vec::new();
         for worker in 0..self.settings.workers {
             let tells = workers.is_empty();
-            let (worker, loaded) = self.begin_load(code, Place { worker, generation }, tells)?;
+            let (worker, loaded) = self.begin_load(code, WorkerId { worker, generation }, tells)?;
             workers.push(worker);
             loading.push(loaded);
         }
@@ -267,7 +267,7 @@ impl Pool {
             return Err(vec![Diagnostic::new("it has not loaded any code")]);
         };
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        self.begin_load(&code, Place { worker, generation }, true)
+        self.begin_load(&code, WorkerId { worker, generation }, true)
     }
 
     /// Puts a fresh worker, with the same code, in place of one that has no room or that has ended.
@@ -357,8 +357,8 @@ impl Pool {
     /// An isolate was lost.
     pub(super) fn lost_one(&self) {
         let stuck = self.stuck.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(observer) = &self.settings.observer {
-            observer.lost_an_isolate();
+        if let Some(metrics) = &self.settings.metrics {
+            metrics.isolate_lost();
         }
         let (many, time) = MANY_LOST;
         let mut losses = lock(&self.losses);
@@ -438,7 +438,7 @@ impl Pool {
     /// Closes live lines with 1012, ends handlers' streams of events, and waits until every request is answered, `limit` at most.
     pub(crate) async fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
-        self.settings.hub.cut_all(CloseCode::Restart);
+        self.settings.hub.turn().cut_all(CloseCode::Restart);
         drop(lock(&self.spare).take());
         let workers = self.current.swap(Arc::default());
         for worker in workers.iter() {
@@ -456,9 +456,9 @@ impl Pool {
                 }
             }
             // Close frames still have to be answered.
-            while !self.settings.hub.is_empty() {
+            while !self.settings.hub.engine().is_empty() {
                 // An answer that was in work may have opened one more.
-                self.settings.hub.cut_all(CloseCode::Restart);
+                self.settings.hub.turn().cut_all(CloseCode::Restart);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -470,7 +470,7 @@ impl Pool {
     fn begin_load(
         &self,
         code: &Arc<Code>,
-        place: Place,
+        id: WorkerId,
         tells: bool,
     ) -> Result<(Arc<Handle>, Loading), Vec<Diagnostic>> {
         let spare = lock(&self.spare).take();
@@ -482,7 +482,7 @@ impl Pool {
         };
         let (loaded, loading) = oneshot::channel();
         worker.outside.loads(code.clone(), loaded);
-        let _ = worker.mailbox.send(Mail::Load { place, tells });
+        let _ = worker.mailbox.send(Mail::Load { id, tells });
         Ok((Arc::new(worker), loading))
     }
 

@@ -328,8 +328,8 @@ impl Figures {
     }
 
     fn answer(&self, shared: &Shared) -> Option<Answer> {
-        let observer = shared.worker.settings.observer.as_ref()?;
-        self.here.is_loopback().then(|| whole(observer.answer(&self.method, &self.headers, self.here)))
+        let metrics = shared.worker.settings.metrics.as_ref()?;
+        self.here.is_loopback().then(|| whole(metrics.answer(&self.method, &self.headers, self.here)))
     }
 }
 
@@ -404,7 +404,8 @@ fn route(
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(shared, requester, request.headers());
-        if !worker.settings.hub.allows(caller.origin_and_own()) {
+        let liveline_proto::Caller { origin, host, .. } = caller.of_line();
+        if !worker.settings.hub.engine().allows(origin, host) {
             return Routed::Answered(line::refusal(shared, &caller, JoinError::Origin));
         }
         match Handshake::read(request.version(), request.headers()) {
@@ -538,9 +539,9 @@ fn is_look(method: &Method) -> bool {
 
 /// What browsers run of the host's own.
 async fn browser_file(shared: Rc<Shared>, request: Request<Incoming>) -> Answer {
-    let files = shared.worker.site.browser.clone();
+    let files = shared.worker.browser.clone();
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
-    // Bundles are made when they are first asked for.
+    // A file is compressed when it is first requested, which takes a while.
     let found = tokio::task::spawn_blocking(move || Some(files.find(&path)?.answer(&headers))).await;
     match found {
         Ok(Some(response)) => whole(response),

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::connection::{Carried, Shared};
 use super::line::{self, Caller};
 use crate::http::{Answer, lists};
-use liveline_proto::Transport;
+use liveline_proto::TransportKind;
 
 /// A client's half of the handshake.
 pub(super) struct Handshake {
@@ -89,13 +89,12 @@ pub(super) fn join<B>(shared: &Shared, caller: &Caller, token: &str, request: &R
         Err(error) => return error.into(),
     };
     let hub = &shared.worker.settings.hub;
-    let (visitor, from) = (&caller.visitor, caller.origin_and_own());
     let is_resumable =
         lists(headers, SEC_WEBSOCKET_PROTOCOL, |protocol| protocol == liveline_proto::PROTOCOL);
     let joined = line::token(token).and_then(|token| match after(request) {
-        Some(after) if is_resumable => hub.resume(token, after, visitor, from),
-        _ if is_resumable => hub.join_resumable(token, visitor, from),
-        _ => hub.join(token, Transport::Socket, visitor, from),
+        Some(after) if is_resumable => hub.resume(token, after, caller.of_line()),
+        _ if is_resumable => hub.join_resumable(token, caller.of_line()),
+        _ => hub.turn().join(token, TransportKind::Socket, caller.of_line()),
     });
     let seat = match joined {
         Ok(seat) => seat,

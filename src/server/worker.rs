@@ -17,11 +17,12 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::clients::{Clients, Enlisted};
 use super::outside::Outside;
 use super::{Pool, connection};
+use crate::browser::BrowserFiles;
 use crate::config::Settings;
 use crate::ext::{Call, Exchanges, Unanswered};
 use crate::http::Answer;
 use crate::lines::{Hub, LineEvent};
-use crate::metrics::{Meter, Place};
+use crate::metrics::{Meter, WorkerId};
 use crate::router::{NodeId, PublicFiles, Step};
 use crate::script::{Dispatched, Isolate, Site, Stall};
 use crate::trust::Peer;
@@ -75,7 +76,7 @@ pub(crate) struct Taken {
 pub(super) enum Mail {
     /// Load the handlers of this code, which [`Outside`] has, and begin to serve.
     Load {
-        place: Place,
+        id: WorkerId,
         /// Whether this worker tells of handlers that wait. Others load the same code and need not say the same.
         tells: bool,
     },
@@ -171,6 +172,8 @@ pub(super) struct Handle {
 pub(crate) struct Worker {
     pub settings: Arc<Settings>,
     pub site: Site,
+    /// The files for browsers of this generation.
+    pub browser: Arc<BrowserFiles>,
     /// Where its answers are counted, if somebody may ask.
     pub meter: Option<Meter>,
     isolate: Isolate,
@@ -239,7 +242,7 @@ impl Worker {
         for left in inbox.close() {
             match left {
                 Mail::Connection => self.outside.next_arriving().into_iter().for_each(|it| self.pass_on(it)),
-                Mail::LineEvent(told) => self.settings.hub.was_heard(&told),
+                Mail::LineEvent(told) => self.settings.hub.acknowledge(&told),
                 _ => {}
             }
         }
@@ -279,7 +282,7 @@ impl Worker {
                     let is_last = !inbox.has_told();
                     self.isolate.hold_back(!is_last);
                     self.isolate.deliver(&told);
-                    self.settings.hub.was_heard(&told);
+                    self.settings.hub.acknowledge(&told);
                     if is_last {
                         self.settings.hub.flush();
                     }
@@ -304,7 +307,7 @@ impl Worker {
     async fn deliver(&self, mut messages: &[LineEvent]) {
         while !messages.is_empty() {
             let (taken, left) = messages.split_at(self.isolate.deliver_messages(messages));
-            self.settings.hub.were_heard(taken);
+            self.settings.hub.acknowledge_all(taken);
             messages = left;
             if !left.is_empty() {
                 tokio::task::yield_now().await;
@@ -454,7 +457,7 @@ async fn live(
     {
         isolate.warm();
     }
-    let Some(Mail::Load { place, tells }) = mail.recv().await else { return };
+    let Some(Mail::Load { id, tells }) = mail.recv().await else { return };
     let Some(code) = outside.code() else { return };
     let isolate = match isolate {
         Ok(isolate) => isolate,
@@ -463,13 +466,8 @@ async fn live(
         }
     };
     let files = PublicFiles::new(settings.layout.public.as_deref(), settings.files);
-    let site = Site {
-        routes: code.routes.clone(),
-        files,
-        browser: code.browser.clone(),
-        dev: settings.dev.clone(),
-        is_stand_in: code.is_stand_in,
-    };
+    let site =
+        Site { routes: code.routes.clone(), files, dev: settings.dev.clone(), is_stand_in: code.is_stand_in };
     let stalled = |stall: &Stall| {
         if tells && stall.is_worth_a_line() {
             tracing::warn!("{stall}");
@@ -492,10 +490,11 @@ async fn live(
     if failed {
         return;
     }
-    let meter = settings.observer.as_ref().map(|observer| observer.enlist(place));
+    let meter = settings.metrics.as_ref().map(|metrics| metrics.add_worker(id));
     let worker = Rc::new(Worker {
         settings,
         site,
+        browser: code.browser.clone(),
         meter,
         isolate,
         pool,

@@ -4,7 +4,7 @@ import { example } from "./support/example.mjs";
 const TYPE = "test-channel:message";
 
 example("chat", async ({ open }) => {
-  // Two people: each window has cookies of its own. Whoever tests another transport is in the same channel.
+  // Two people: each window has cookies of its own. The test of the other transport is in the same channel.
   const [Ada, Grace] = ["Ada", "Grace"].map((name) => `${name} ${crypto.randomUUID().slice(0, 6)}`);
   const ada = await open(`/chat?name=${Ada}`);
   await ada.shows(".chat-message[type=event] b", "You");
@@ -29,7 +29,7 @@ example("chat", async ({ open }) => {
   assert.deepEqual(await outgoing.locator("b, span").allInnerTexts(), ["You", "Good morning"]);
   assert.ok(await isRightOf(ada.page.locator(".chat-message[type=outgoing]"), ada.page.locator("#trail")));
   assert.equal(await ada.page.getByLabel("Message").inputValue(), "", "the field is ready for the next");
-  // Nobody hears their own words.
+  // Members do not receive their own messages.
   assert.deepEqual(adasLine.heard.filter(({ message }) => message?.user === Ada), []);
 
   // Another name, without leaving the page.

@@ -7,7 +7,7 @@ import { suite } from "./support/shown.mjs";
 async function opened({ open }, path) {
   const tab = await open(path);
   await tab.page.waitForFunction(() => window.webqit?.app !== undefined);
-  // Every status that the document hears of.
+  // Every status event of the document.
   await tab.page.evaluate(() => {
     window.statuses = [];
     document.addEventListener("liveline:status", (event) => window.statuses.push(event.detail));

@@ -14,7 +14,7 @@ example("messages", async ({ open }) => {
   assert.deepEqual(lengths, [1, 2, 3]);
   await line.hears("message", ({ message }) => message === "You seem to be typing something: 3 characters so far.");
 
-  // T6: the line hears of it before the page has changed.
+  // T6: the line carries it before the page has changed.
   await window.page.getByRole("link", { name: "Liveline examples" }).click();
   const { pathname, method } = (await line.says("navigate")).message;
   assert.deepEqual([pathname, method], ["/", "GET"]);

@@ -1,4 +1,4 @@
-// The recipes, as somebody runs them who has copied their files.
+// The recipes, run from copies of their files.
 
 import assert from "node:assert/strict";
 import { pages } from "./support/example.mjs";
@@ -142,7 +142,7 @@ cooked("dashboard", async ({ open }) => {
   for (const window of [one, other]) {
     await window.page.waitForFunction((before) => document.bindings.data.orders > before, before);
   }
-  // Both were told of the same polls, each of which was made once.
+  // Both received the same polls, each of which was made once.
   const polls = ({ states }) => states.map(({ polls }) => polls);
   const seen = [one, other].map(polls);
   for (const list of seen) assert.ok(list.every((poll, i) => i === 0 || poll > list[i - 1]), `${list}`);

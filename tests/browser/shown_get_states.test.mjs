@@ -1,4 +1,4 @@
-// What is shown is what the address says, with JavaScript as without: forms that look, to states.
+// A page shows what its address names, with JavaScript as without: forms that look, to states.
 
 import { compare, STATES, suite } from "./support/shown.mjs";
 

@@ -1,4 +1,4 @@
-// What is shown is what the address says: methods that HTML does not know, handlers of the page and of the service
+// A page shows what its address names: methods that HTML does not have, handlers of the page and of the service
 // worker, answers that show nothing, other origins, no network, and pages that the browser kept.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// What is shown is what the address says, with JavaScript as without: links, to states.
+// A page shows what its address names, with JavaScript as without: links, to states.
 
 import { compare, STATES, suite } from "./support/shown.mjs";
 

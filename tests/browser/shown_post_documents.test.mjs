@@ -1,4 +1,4 @@
-// What is shown is what the address says, with JavaScript as without: forms that send, to documents.
+// A page shows what its address names, with JavaScript as without: forms that send, to documents.
 
 import { compare, DOCUMENTS, suite } from "./support/shown.mjs";
 

@@ -13,7 +13,7 @@ example("skeleton", async ({ open }) => {
   assert.deepEqual(await window.all(".rows li"), ROWS);
   window.showedInOrder(["Loading...", "Inventory"]);
   const frames = await (await window.lines.nth(0)).toEnd();
-  // What was returned is the response; it goes on changing as long as `waitUntil()` says so.
+  // What was returned is the response; it changes until `waitUntil()` settles.
   assert.deepEqual(frames.shift(), DONE);
   assert.deepEqual([...new Set(frames.map(([type]) => type))], ["initial_response.mutate"]);
   // The page has what the handler built.

@@ -1,4 +1,4 @@
-//! What a handler says, and what the client gets for it: one test for each rule.
+//! What a handler returns or sends, and the HTTP answer that the client receives: one test for each rule.
 
 use serde_json::{Value, json};
 
@@ -242,7 +242,7 @@ fn after_the_handler_returned_a_value_nothing_can_be_sent() {
 }
 
 #[test]
-fn a_promise_given_to_respond_with_is_not_lost() {
+fn a_promise_for_respond_with_is_awaited() {
     let host = serve(
         r#"
         export function GET(event) {

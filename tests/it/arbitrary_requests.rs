@@ -1,4 +1,4 @@
-//! Requests of strangers: whatever they send, nobody's handler fails because of it, and nothing stands in the log.
+//! Arbitrary requests: none is answered with 500, and none causes a line in the log.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Dice, Host, PATIENCE, Site};
 
-/// A project whose handlers look at everything that a request says: its address, its headers, its body.
+/// A project whose handlers read every part of a request: address, headers and body.
 fn site() -> Site {
     let site = Site::new()
         .file(
@@ -45,7 +45,7 @@ fn site() -> Site {
     site
 }
 
-/// How long a connection is silent before the client says that nothing more comes.
+/// How long the client waits for more of an answer before it closes its side of the connection.
 const SILENCE: Duration = Duration::from_millis(100);
 
 /// Sends bytes, waits for answers, and leaves. Returns everything that is answered.
@@ -70,7 +70,7 @@ fn statuses(answer: &str) -> Vec<u16> {
     starts.filter_map(|rest| rest.get(..3)?.parse().ok()).collect()
 }
 
-/// What a stranger caused is told at `debug` alone.
+/// What a request of a client causes is logged at `debug` at most.
 #[track_caller]
 fn assert_quiet(host: &Host) {
     assert_eq!(host.get("/items/last").status, 200, "it is well");

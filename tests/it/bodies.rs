@@ -41,7 +41,7 @@ fn upstream(is_compressed: bool) -> SocketAddr {
                  Connection: close\r\n\r\n"
             );
             let body = if head.starts_with(b"HEAD ") { &[][..] } else { &body };
-            // Whoever is not interested any more may have left.
+            // The client may have closed already.
             let _ = stream.write_all(&[answer.as_bytes(), body].concat());
         }
     });
@@ -157,7 +157,7 @@ fn the_length_of_a_body_that_is_passed_on_is_kept() {
     let length = TEXT.len().to_string();
     for way in ["itself", "response", "init", "headers"] {
         assert_eq!(host.get(&format!("/{way}")).header("content-length"), Some(&*length), "{way}");
-        // The upstream tells it where there is no body.
+        // Without a body the upstream sets it.
         let head = host.request("HEAD", &format!("/{way}")).send();
         assert_eq!((head.header("content-length"), head.text()), (Some(&*length), ""), "{way}");
     }
@@ -175,7 +175,7 @@ fn upload(host: &Host, path: &str, head: &str) -> (String, usize) {
     let sending = thread::spawn(move || {
         let bytes = vec![b'x'; 0x10000];
         let chunk = if is_chunked { [b"10000\r\n", &*bytes, b"\r\n"].concat() } else { bytes };
-        // The host may hear enough before it has everything.
+        // The host may answer and close before it has everything.
         for _ in 0..UPLOAD / 0x10000 {
             if writer.write_all(&chunk).is_err() {
                 break;

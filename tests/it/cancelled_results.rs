@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::support::{Host, Site};
 
-/// A handler at `/ROUTE` whose client leaves in the middle, and `/seen`, which tells what became of the result: what
-/// `body` puts into `seen`. In `body` the promise `gone` settles when the client has left.
+/// A handler at `/work` whose client leaves before it has returned, and `/seen`, which returns
+/// what `body` puts into `seen`. In `body` the promise `gone` settles when the client has left.
 fn site(body: &str) -> Host {
     Site::new()
         .file("state.js", "export const seen = [];")
@@ -138,7 +138,7 @@ fn a_body_that_comes_after_the_time_to_answer_is_cancelled() {
 }
 
 #[test]
-fn a_body_that_nobody_asked_for_is_cancelled_and_not_read() {
+fn the_body_of_an_answer_to_head_is_cancelled_and_not_read() {
     let host = site(
         r#"return new Response(new ReadableStream({
              pull: (controller) => { seen.push("pulled"); controller.enqueue(new Uint8Array(9)); },

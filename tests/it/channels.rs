@@ -1,4 +1,4 @@
-//! Channels: who is in, who hears what, and who has no say.
+//! Channels: members, messages between them, and what a client may send.
 
 use serde_json::{Value, json};
 
@@ -92,7 +92,7 @@ fn t7_a_chat() {
         assert_eq!((&*frame.id, frame.live, frame.ports), ("room:message-1", false, 0));
     }
 
-    // A heard nothing of its own; neither does B's other tab.
+    // A does not receive its own message; neither does B's other tab.
     b1.send("room:message", json!({ "message": "hello" }));
     assert_eq!(a.expect("room:message"), json!({ "message": "hello", "user": "B" }));
     b1.close();
@@ -128,7 +128,7 @@ fn visitors_without_a_session_are_members_by_line() {
 
     b.send("leave", Value::Null);
     assert_eq!(a.expect("room:message"), leaves("B"));
-    // Whoever has left can say nothing, and leaves once.
+    // A client that has left cannot send, and leaves once.
     b.send("room:message", json!({ "message": "still here?" }));
     b.send("leave", Value::Null);
     b.close();
@@ -218,7 +218,7 @@ fn what_names_no_channel_is_an_error() {
 }
 
 #[test]
-fn a_plain_client_is_no_member_but_its_handler_can_speak() {
+fn a_plain_client_is_no_member_but_its_handler_can_send() {
     let host =
         serve(&chat("", "if (event.request.method === 'GET' && user === 'curl') channel.postMessage(user);"));
     let mut a = enter(&host, "A");
@@ -310,7 +310,7 @@ fn a_channel_may_end_in_a_number() {
 }
 
 #[test]
-fn resolve_data_with_a_target_speaks_to_each() {
+fn resolve_data_with_a_target_runs_for_each_member() {
     let host = serve(&chat(
         "presence: user, resolveData: (data, from, to, about) => ({ ...data, from: from.data, to: to?.data, ...about })",
         "",
@@ -318,7 +318,7 @@ fn resolve_data_with_a_target_speaks_to_each() {
     let mut a = enter(&host, "A");
     let mut b = enter(&host, "B");
     let mut c = enter(&host, "C");
-    // Of coming and going all hear the same.
+    // All receive the same messages about members that enter and leave.
     let joined = |user: &str| json!({ "event": "joins", "from": user, "id": "room", "type": "message" });
     assert_eq!(a.expect("room:message"), joined("B"));
     assert_eq!(a.expect("room:message"), joined("C"));
@@ -332,7 +332,7 @@ fn resolve_data_with_a_target_speaks_to_each() {
 }
 
 #[test]
-fn a_handler_speaks_to_all() {
+fn a_handler_sends_to_all() {
     let host = serve(&chat(
         "announce: false",
         "event.client.addEventListener('say', (e) => channel.postMessage(e.data, { type: 'news' }));
@@ -374,7 +374,7 @@ fn handlers_listen_to_their_client_and_to_the_channel() {
     let seen = host.until("/seen", |seen| seen.text().contains("channel leaves")).json();
     let mut seen: Vec<_> =
         seen["seen"].as_array().expect("events").iter().map(|it| it.as_str().unwrap()).collect();
-    // A handler hears of its own client and of the channel in no order that was promised.
+    // Messages of the handler's own client and of the channel have no defined order.
     seen.sort();
     assert_eq!(
         seen,
@@ -389,7 +389,7 @@ fn handlers_listen_to_their_client_and_to_the_channel() {
     );
 }
 
-// -- Who may say what ---------------------------------------------------------------------------------
+// -- What a client may send ---------------------------------------------------------------------------------
 
 #[test]
 fn the_handler_authorizes_messages_in_their_order() {
@@ -413,7 +413,7 @@ fn the_handler_authorizes_messages_in_their_order() {
         assert_eq!(b.expect("room:message"), json!({ "n": n }));
     }
     host.log.next("cannot decide");
-    // B may say nothing at all.
+    // B may send nothing at all.
     b.send("room:message", json!({ "n": 0 }));
     b.send("room:message", json!({ "n": 1 }));
     let mut c = enter(&host, "A");
@@ -434,12 +434,12 @@ fn the_handler_lists_the_types_that_pass() {
 }
 
 #[test]
-fn a_hostile_client_has_no_say() {
+fn a_client_cannot_send_types_of_the_host_or_of_other_channels() {
     let host = serve(&chat("announce: false", ""));
     let mut a = enter(&host, "A");
     let mut b = enter(&host, "B");
 
-    // Types of the host, and of channels that nobody let it into.
+    // Types of the host, and of channels that the client has not entered.
     for kind in [
         "response.done",
         "x.mutate",
@@ -464,7 +464,7 @@ fn a_hostile_client_has_no_say() {
 }
 
 #[test]
-fn who_has_not_entered_can_relay_nothing() {
+fn a_client_that_has_not_entered_can_relay_nothing() {
     let host = serve(
         r#"
         export default (event) => {
@@ -479,7 +479,7 @@ fn who_has_not_entered_can_relay_nothing() {
 
     stranger.send("room:message", json!("let me in"));
 
-    // Its handler heard it, nobody else.
+    // Only its own handler receives it.
     assert_eq!(stranger.expect("message"), json!("let me in"));
     a.send("room:message", json!("mine"));
     assert_eq!(a.expect("message"), json!("mine"));

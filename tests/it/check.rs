@@ -26,7 +26,7 @@ fn problems(site: &Site) -> Vec<String> {
     problems.iter().map(shown).collect()
 }
 
-/// Expects one problem for each list of words, which it has to contain.
+/// Expects one problem for each list; it has to contain the texts of the list.
 #[track_caller]
 fn assert_problems(site: &Site, expected: &[&[&str]]) {
     let found = problems(site);
@@ -90,7 +90,7 @@ fn handlers_that_cannot_answer_are_found() {
 }
 
 #[test]
-fn code_for_other_hosts_is_told_what_there_is() {
+fn code_for_other_hosts_is_an_error_with_a_hint() {
     for (source, words) in [
         ("module.exports = { GET() {} };", "handlers are ES modules"),
         ("const fs = require('fs');", "handlers are ES modules"),
@@ -223,7 +223,7 @@ fn syntax_errors_of_all_files_are_found_at_once() {
 }
 
 #[test]
-fn dev_and_serve_tell_of_every_failing_import() {
+fn dev_and_serve_print_every_failing_import() {
     let site = Site::new().file(
         "handler.js",
         "import './one.js';\nimport './two.js';\nimport { x } from './three.js';\nexport default () => 1;",
@@ -446,7 +446,7 @@ fn routes_reads_the_loaded_modules() {
 }
 
 #[test]
-fn routes_tells_of_handlers_that_do_not_load() {
+fn routes_prints_handlers_that_do_not_load() {
     let site = Site::new().file("handler.js", FINE).file("a/handler.js", "throw new Error('no luck');");
     let routes = site.run("routes");
     assert_eq!(routes.code, Some(1), "{}", routes.output());

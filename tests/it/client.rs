@@ -31,7 +31,7 @@ fn refused(host: &Host, path: &str) {
 }
 
 #[test]
-fn the_script_is_small_and_compressed_for_those_who_take_it() {
+fn the_script_is_small_and_compressed_if_the_client_accepts_it() {
     let host = Site::new().serve();
     let plain = host.get("/app.js");
     assert_eq!(plain.status, 200);
@@ -286,7 +286,7 @@ fn a_post_to_the_scripts_address_is_for_the_handlers() {
 }
 
 #[test]
-fn a_page_is_told_of_a_redirect_to_another_host() {
+fn a_page_receives_the_address_of_a_redirect_to_another_host() {
     let host = Site::new()
         .file("away/handler.js", "export default (event) => event.redirect('https://other.example/x');\n")
         .file("near/handler.js", "export default (event) => event.redirect('/away', 303);\n")

@@ -34,8 +34,8 @@ fn server<T: Send + 'static>(
     (address, served)
 }
 
-/// A host whose handler has `url`, a WebSocket's address, and `events`, which tells what happens on a socket. It answers
-/// with `seen`, which that fills, once `over` is called.
+/// A host whose handler has `url`, a WebSocket's address, and `events`, which records the events of a socket in `seen`.
+/// It answers with `seen` once `over` is called.
 fn talking(address: SocketAddr, body: &str) -> Host {
     serve(&handler(&format!(
         r#"const url = "ws://{address}/";
@@ -93,7 +93,7 @@ fn a_handler_talks_to_a_server() {
 }
 
 #[test]
-fn close_says_its_code_after_what_was_sent() {
+fn close_sends_its_code_after_the_messages() {
     for (call, expected) in [
         ("close()", (1005, "")),
         ("close(1000)", (1000, "")),
@@ -143,7 +143,7 @@ fn a_connection_that_breaks_is_an_error_and_1006() {
 }
 
 #[test]
-fn a_server_that_breaks_the_rules_hears_so_after_the_answers() {
+fn a_server_that_breaks_the_rules_gets_a_close_code_after_the_answers() {
     let (address, served) = server(|socket| {
         socket.send(Message::text("1")).expect("a client");
         socket.flush().expect("a client");
@@ -200,7 +200,7 @@ fn the_server_chooses_a_subprotocol() {
 }
 
 #[test]
-fn what_makes_no_socket_is_said_at_once() {
+fn arguments_that_make_no_socket_throw_at_once() {
     let host = serve(&handler(
         r#"const tried = (call) => {
           try {

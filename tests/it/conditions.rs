@@ -52,7 +52,7 @@ fn conditions_are_judged_in_the_order_of_the_standard() {
             (vec![("if-modified-since", IN_FUTURE)], 304),
             (vec![("if-modified-since", LONG_AGO)], 200),
             (vec![("if-modified-since", "a while ago")], 200),
-            // The tag counts, whatever the date says.
+            // The tag has precedence over the date.
             (vec![("if-none-match", "\"x\""), ("if-modified-since", date)], 200),
             (vec![("if-none-match", "\"x\""), ("if-modified-since", IN_FUTURE)], 200),
             (vec![("if-none-match", tag), ("if-modified-since", LONG_AGO)], 304),
@@ -114,7 +114,7 @@ fn conditions_are_for_what_would_be_sent() {
         ("GET", "/status/201", ("if-none-match", "\"t\""), 201),
         ("GET", "/status/404", ("if-none-match", "\"t\""), 404),
         ("GET", "/status/500", ("if-match", "\"x\""), 500),
-        // What was done is not said to have failed.
+        // A request whose effect has happened is not answered with 412.
         ("POST", "/status/200", ("if-none-match", "\"t\""), 200),
         ("DELETE", "/status/200", ("if-match", "\"x\""), 200),
         ("GET", "/live", ("if-none-match", "\"t\""), 200),
@@ -270,7 +270,7 @@ fn addresses_beyond_ascii_are_escaped_once() {
     }
 }
 
-/// A Response of a stream of parts, as the request says it.
+/// A Response whose stream has the parts that the query lists.
 const STREAMED: &str = r#"
     export default (event) => {
       const { searchParams } = event.url;
@@ -286,7 +286,7 @@ const STREAMED: &str = r#"
     }"#;
 
 #[test]
-fn a_streams_length_is_said_where_it_is_known() {
+fn a_stream_of_known_length_has_a_content_length() {
     let host = serve(STREAMED);
     let whole = host.raw(b"GET /?part=ab&part=cd&length=4 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert!(whole.contains("content-length: 4\r\n") && whole.ends_with("\r\n\r\nabcd"), "{whole}");

@@ -1,4 +1,4 @@
-//! Slow, silent and greedy clients: each is waited for within limits, and nobody else notices.
+//! Slow and silent clients, and clients with many connections: each has limits, and the others are served meanwhile.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::support::{
 /// How many hostile clients there are at a time.
 const MANY: usize = 200;
 
-/// Answers what others ask while somebody is slow.
+/// Answers ordinary requests beside the slow ones.
 const HANDLER: &str = r#"
     export default async (event, next) => {
       if (next.stepname === "large") return new Response("x".repeat(64 * 1024 * 1024));
@@ -52,7 +52,8 @@ fn is_well(host: &Host) {
     assert_eq!(host.get("/").text(), "fine");
 }
 
-/// Opens many connections that say this and no more; the host has to answer others meanwhile, and say this at the end.
+/// Opens many connections that send `text` and nothing more. The host has to answer others meanwhile, and ends each
+/// connection with an answer that begins with `said`.
 #[track_caller]
 fn many_hang(text: &str, said: &str) {
     let host = impatient();
@@ -112,7 +113,7 @@ fn a_body_in_drops_has_a_rate_to_keep() {
     is_well(&host);
 }
 
-/// Says a drop each time that the host has said nothing for a moment, until it says something or closes.
+/// Sends `drop` again each time that nothing has come from the host for 20 ms, until it answers or closes.
 fn drip(mut stream: &TcpStream, first: &str, drop: &str) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout can be set");
     say(stream, first);
@@ -127,7 +128,7 @@ fn drip(mut stream: &TcpStream, first: &str, drop: &str) -> String {
 }
 
 fn drop_in(mut stream: &TcpStream, drop: &str) {
-    // The host may have closed: then the next read says so.
+    // If the host has closed, the next read fails.
     let _ = stream.write_all(drop.as_bytes());
 }
 
@@ -140,7 +141,7 @@ fn a_large_body_may_take_longer_than_the_limit() {
 
     say(&stream, "POST /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10240\r\n\r\n");
     for _ in 0..10 {
-        // Nothing is said before the body has come: each look is a pause.
+        // Nothing is answered before the body has come, so each read waits for its timeout.
         assert!(stream.read(&mut [0; 16]).is_err(), "the host did not wait");
         say(&stream, &"x".repeat(1024));
     }
@@ -161,7 +162,7 @@ fn a_body_that_a_handler_has_no_use_for_is_not_waited_for() {
 }
 
 #[test]
-fn a_handler_may_say_what_a_late_body_means() {
+fn a_handler_may_answer_a_late_body() {
     let site = Site::new().file(
         "handler.js",
         r#"export default (event) => event.request.text().catch((error) => `${error.name}: ${error.message}`);"#,
@@ -176,7 +177,7 @@ fn a_handler_may_say_what_a_late_body_means() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_and_says_nothing() {
+fn an_idle_connection_is_closed_without_an_answer() {
     let host = with(&["--keep-alive-timeout=300ms"]);
     let stream = host.connect();
 
@@ -208,7 +209,7 @@ fn a_connection_may_rest_longer_than_a_head_may_take() {
 
 /// A client that asks for much and never reads costs its memory for a while and not for ever.
 #[test]
-fn an_answer_that_nobody_reads_is_given_up() {
+fn an_answer_that_is_not_read_is_given_up() {
     let host = impatient();
     let mut streams = Vec::new();
     for _ in 0..20 {
@@ -226,7 +227,7 @@ fn an_answer_that_nobody_reads_is_given_up() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_of_answers_that_nobody_reads_comes_back() {
+fn memory_of_answers_that_are_not_read_is_freed() {
     let host = impatient();
     let streams: Vec<_> = (0..4).map(|_| host.connect()).collect();
     for stream in &streams {
@@ -263,7 +264,7 @@ fn an_answer_that_is_read_slowly_is_sent_to_its_end() {
 }
 
 #[test]
-fn requests_whose_answers_nobody_reads_are_not_all_taken_in() {
+fn requests_are_not_read_while_their_answers_are_not_read() {
     let host = impatient();
     let mut stream = host.connect();
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
@@ -355,7 +356,7 @@ fn until(mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn lines_that_nobody_knows_are_refused_and_others_are_served() {
+fn unknown_lines_are_refused_and_others_are_served() {
     let site = Site::new().file("handler.js", on_go("event.waitUntil(go); return { n: 1 };"));
     let host = site.serve();
     let (_, mut line) = host.open("/");
@@ -364,7 +365,7 @@ fn lines_that_nobody_knows_are_refused_and_others_are_served() {
         let path = format!("/.liveline/{number:032x}?v=2");
         assert_eq!(host.dial(&path).connect().err(), Some(404), "{path}");
     }
-    // Whoever guesses cannot write the log.
+    // Requests for guessed addresses are not logged.
     assert_eq!(host.log.text().matches("refused").count(), 0, "{}", host.log.text());
     line.send("go", Value::Null);
     line.done();
@@ -403,7 +404,7 @@ const ECHO: &str = r#"
     event.waitUntilNavigate();
     return {};"#;
 
-/// `docs/limits.md` says what the options do by themselves.
+/// `docs/limits.md` lists the default of each option.
 #[test]
 fn every_limit_is_documented_with_its_default() {
     let document =

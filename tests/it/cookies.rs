@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Host, serve};
 
-/// Does what a request says: `[method, ...arguments]` one by one. Tells what each gave, or its error, and all cookies.
+/// Makes the calls of a request, `[method, ...arguments]` one by one. Returns each result or error, and all cookies.
 const JAR: &str = r#"
     const revive = (value) => value === "(NaN)" ? NaN : value === "(Infinity)" ? Infinity
       : typeof value === "string" && value.startsWith("(Date)") ? new Date(value.slice(6)) : value;
@@ -137,7 +137,7 @@ fn a_cookie_has_the_attributes_that_it_is_given() {
 }
 
 #[test]
-fn what_browsers_would_drop_is_an_error_that_says_why() {
+fn a_cookie_that_browsers_would_drop_is_an_error_with_the_reason() {
     let host = serve(JAR);
     for (arguments, why) in [
         (json!(["a b", "c"]), "cannot name a cookie"),

@@ -16,7 +16,7 @@ fn allow_many_sockets() {
 }
 
 /// Visitors that are live and wait; `/all/enter` lets all of them into the room in one turn, `/all/leave` takes them out
-/// again but for those that stay, and `/all/say` speaks to those who are in.
+/// again but for those that stay, and `/all/say` sends a message to all members.
 const GATE: &str = r#"
     const members = [];
     const seen = [];
@@ -40,7 +40,7 @@ const GATE: &str = r#"
       return "waiting";
     }"#;
 
-/// What a member was told of others until something was said.
+/// What a member received about others until a message came.
 #[derive(Debug, Default)]
 struct Heard {
     frames: usize,
@@ -49,7 +49,7 @@ struct Heard {
 }
 
 impl Heard {
-    /// Reads until something is said in the room.
+    /// Reads until a message in the room comes.
     #[track_caller]
     fn read(line: &mut Line) -> Heard {
         let mut heard = Heard::default();
@@ -101,7 +101,7 @@ fn hundreds_of_members_come_and_go_in_few_frames() {
     assert_eq!(host.get("/all/enter").json(), MEMBERS);
     host.get("/all/say");
     let heard: Vec<Heard> = lines.iter_mut().map(Heard::read).collect();
-    // Each heard of everybody who came after it, so that they heard of different numbers.
+    // Each received a notice about every member that entered after it, so the numbers differ.
     let mut joins: Vec<u64> = heard.iter().map(|heard| heard.joins).collect();
     joins.sort();
     assert_eq!(joins, (0..MEMBERS as u64).collect::<Vec<_>>());
@@ -147,7 +147,7 @@ fn a_few_that_come_together_are_listed() {
     }
     let wanted: Vec<_> = (1..20).map(|n| format!("joins-{n}")).collect();
     assert_eq!(names, wanted);
-    // The handler that listens heard of each as well, although they were told together.
+    // The handler's listener is called for each member, although one frame announced several.
     let seen = host.until("/seen", |seen| seen.json()["seen"].as_array().expect("events").len() >= 19).json();
     let seen = seen["seen"].as_array().expect("events");
     assert!(seen.iter().all(|seen| *seen == json!(["joins", "joins"])), "{seen:?}");
@@ -184,7 +184,7 @@ fn members_that_do_not_read_have_one_budget() {
 }
 
 #[test]
-fn a_thousand_members_hear_one_message() {
+fn a_thousand_members_receive_one_message() {
     const MEMBERS: usize = 1000;
     allow_many_sockets();
     let host =
@@ -201,7 +201,7 @@ fn a_thousand_members_hear_one_message() {
     for line in &mut lines[..sender] {
         assert_eq!(line.expect("room:message"), json!("one"));
     }
-    // And the sender heard nothing: the next thing is another's message.
+    // The sender receives nothing: its next frame is another member's message.
     lines[0].send("room:message", json!("two"));
     assert_eq!(lines[sender].expect("room:message"), json!("two"));
 }

@@ -11,7 +11,7 @@ const SAVE: &str = r#"
       return { done: event.request.method };
     }"#;
 
-/// Sends a request with a session of its own, and what a browser says of the page that sends it.
+/// Sends a request with a session, and the headers by which a browser describes the page that sends it.
 #[track_caller]
 fn send(host: &Host, method: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
     let cookie = host.get("/").session();
@@ -38,7 +38,7 @@ fn a_page_of_another_site_changes_nothing_in_its_visitors_name() {
 }
 
 #[test]
-fn the_refusal_says_what_to_do() {
+fn the_refusal_names_the_remedy() {
     let host = Site::new().file("handler.js", SAVE).serve();
     let cookie = host.get("/").session();
 
@@ -107,7 +107,7 @@ fn the_sites_origin_is_its_own() {
     );
 }
 
-/// The nearest handler on the way that says something decides, for all below it.
+/// The nearest handler on the path that has a setting decides, for all routes below it.
 #[test]
 fn a_route_may_take_requests_of_other_sites() {
     let site = Site::new()

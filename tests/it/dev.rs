@@ -1,5 +1,5 @@
-//! The dev loop, the host's half: what pages in `liveline dev` are told, and who else is told nothing. The pages' half is
-//! in tests/browser/dev-*.test.mjs.
+//! `liveline dev`, the host's half: the messages to open pages, which pages of other sites do not receive. The pages'
+//! half is in tests/browser/dev-*.test.mjs.
 
 use std::net::TcpStream;
 
@@ -21,7 +21,7 @@ fn origin(host: &Host) -> String {
     format!("http://{}", host.address())
 }
 
-/// What an open page is told.
+/// The messages to an open page.
 struct News(WebSocket<TcpStream>);
 
 impl News {
@@ -101,7 +101,7 @@ fn all_that_is_broken_at_the_start_is_shown() {
 }
 
 #[test]
-fn code_that_waits_at_the_start_says_so_in_the_answer() {
+fn the_answer_names_code_that_waits_at_the_start() {
     let mut host = Site::new()
         .file(
             "handler.js",
@@ -119,7 +119,7 @@ fn code_that_waits_at_the_start_says_so_in_the_answer() {
 }
 
 #[test]
-fn answers_of_the_old_code_say_that_the_new_does_not_load() {
+fn answers_of_the_old_code_show_that_the_new_does_not_load() {
     let host = Site::new().file("handler.js", says("old")).dev();
     assert_eq!(host.get("/").header("x-liveline-stale"), None);
 
@@ -250,10 +250,10 @@ fn a_browser_that_has_the_page_without_the_script_gets_it_anew() {
     assert_eq!(plain.header("content-length"), Some(plain.body.len().to_string().as_str()));
 }
 
-// -- what pages are told ---------------------------------------------------------------------------------------------
+// -- messages to pages ---------------------------------------------------------------------------------------------
 
 #[test]
-fn a_page_is_told_which_routes_a_save_changes() {
+fn a_page_receives_the_routes_that_a_save_changes() {
     let host = Site::new()
         .file("package.json", "{}")
         .file("app/handler.js", says("root"))
@@ -289,7 +289,7 @@ fn a_page_is_told_which_routes_a_save_changes() {
 }
 
 #[test]
-fn a_page_is_told_of_files_of_public_also_while_the_code_is_broken() {
+fn a_page_receives_files_of_public_also_while_the_code_is_broken() {
     let host = Site::new().file("app/handler.js", says("x")).file("public/a b/style.css", "p {}").dev();
     let mut news = News::of(&host);
     host.site.write("app/handler.js", "export default () => {");
@@ -304,7 +304,7 @@ fn a_page_is_told_of_files_of_public_also_while_the_code_is_broken() {
 }
 
 #[test]
-fn a_page_that_comes_later_is_told_what_is_broken() {
+fn a_page_that_opens_later_receives_what_is_broken() {
     let host = Site::new().file("handler.js", says("x")).dev();
     host.site.write("handler.js", "export default () => {\n  const y = ;\n};\n");
     host.log.next("reload failed");
@@ -325,7 +325,7 @@ fn a_page_that_comes_later_is_told_what_is_broken() {
 }
 
 #[test]
-fn a_page_is_told_of_errors_of_requests_of_lines_and_of_others() {
+fn a_page_receives_errors_of_requests_of_lines_and_of_others() {
     let host = Site::new()
         .file("thrown/handler.ts", "type A = string;\n\nexport default (): A => {\n  throw new Error('in a request');\n};\n")
         .file(
@@ -373,7 +373,7 @@ fn listening_pages_hold_up_neither_a_reload_nor_the_end() {
 // -- who else --------------------------------------------------------------------------------------------------------
 
 #[test]
-fn pages_of_others_are_told_nothing() {
+fn pages_of_other_sites_receive_nothing() {
     let host = Site::new().file("handler.js", says("x")).dev();
     let own = origin(&host);
 
@@ -391,7 +391,7 @@ fn pages_of_others_are_told_nothing() {
     assert_eq!(host.get("/.liveline/dev").status, 426);
 }
 
-/// A site whose editor writes its words into a file.
+/// A site whose editor writes its arguments into a file.
 #[cfg(unix)]
 fn edited() -> (Site, String) {
     use std::os::unix::fs::PermissionsExt as _;
@@ -459,7 +459,7 @@ fn the_editor_opens_files_of_the_project_for_pages_of_the_site() {
 
 #[cfg(unix)]
 #[test]
-fn without_an_editor_the_answer_says_what_to_set() {
+fn without_an_editor_the_answer_names_the_variable() {
     let executable = crate::support::executable();
     for (environment, told) in [(vec![], "LIVELINE_EDITOR"), (vec![("EDITOR", "vim")], "terminal")] {
         let (site, _) = edited();

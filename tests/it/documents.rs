@@ -89,7 +89,7 @@ fn what_is_no_state_is_kept_as_it_is() {
 }
 
 #[test]
-fn programs_are_given_no_documents() {
+fn programs_get_no_documents() {
     let host = site().serve();
     for path in ["/other", "/html", "/throws", "/nowhere"] {
         assert_eq!(host.request("POST", path).send().header("set-cookie"), None, "{path}");

@@ -112,7 +112,7 @@ fn nothing_is_lost_between_two_listeners() {
 }
 
 #[test]
-fn what_came_before_the_channel_is_said_in_it() {
+fn messages_from_before_the_channel_are_delivered_in_it() {
     let host = serve(&on_go(
         r#"event.respondWith({}, { done: false });
         await go;
@@ -181,7 +181,7 @@ const FLOOD: &str = r#"event.respondWith({}, { done: false });
     await go;"#;
 
 #[test]
-fn more_than_the_budget_ends_the_line_when_somebody_wants_it() {
+fn more_than_the_budget_ends_the_line_when_a_listener_is_added() {
     let host = Site::new().file("handler.js", on_go(FLOOD)).arg("--max-queue=64KiB").serve();
     let (_, mut line) = host.open("/");
     line.send("rare", json!(7));
@@ -198,7 +198,7 @@ fn more_than_the_budget_ends_the_line_when_somebody_wants_it() {
 }
 
 #[test]
-fn what_nobody_ever_wants_ends_no_line() {
+fn messages_without_a_listener_end_no_line() {
     let host = Site::new().file("handler.js", on_go(FLOOD)).arg("--max-queue=64KiB").serve();
     let (_, mut line) = host.open("/");
     for _ in 0..40 {
@@ -226,7 +226,7 @@ fn within_the_budget_everything_comes() {
 
 /// The client has the address of its line, and comes to learn what became of it.
 #[test]
-fn more_than_the_budget_before_the_client_joins_is_told_when_it_joins() {
+fn more_than_the_budget_before_the_client_joins_ends_the_line_when_it_joins() {
     let host = serve(
         r#"export default (event) => {
           event.waitUntilNavigate();
@@ -250,7 +250,7 @@ fn more_than_the_budget_before_the_client_joins_is_told_when_it_joins() {
 }
 
 #[test]
-fn a_stream_of_events_says_so_too() {
+fn a_stream_of_events_reports_it_too() {
     let host = serve(
         r#"export default (event) => {
           event.waitUntilNavigate();
@@ -265,7 +265,7 @@ fn a_stream_of_events_says_so_too() {
 }
 
 #[test]
-fn the_end_of_the_exchange_forgets_what_nobody_wanted() {
+fn the_end_of_the_exchange_drops_messages_without_a_listener() {
     let host = serve(&on_go(
         r#"event.client.postMessage("begin");
         await go;

@@ -77,7 +77,7 @@ fn anything_can_be_thrown() {
 }
 
 #[test]
-fn an_error_nobody_handles_harms_nobody() {
+fn an_unhandled_error_affects_no_other_request() {
     for failure in [
         r#"Promise.reject(new Error("nobody's"))"#,
         // Timers end with their exchange unless something holds it.
@@ -343,7 +343,7 @@ fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
 fn a_body_that_turns_out_too_large_is_refused() {
     let host = limited();
 
-    // Chunked: its length is not told in advance.
+    // Chunked, so its length is not known in advance.
     let mut request =
         b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..3 {
@@ -383,7 +383,7 @@ fn what_is_not_http_is_a_400() {
 }
 
 #[test]
-fn a_client_that_leaves_before_the_answer_harms_nobody() {
+fn a_client_that_leaves_before_the_answer_affects_no_other_request() {
     let host = serve(
         r#"
         export default async (event, next) => {
@@ -403,7 +403,7 @@ fn a_client_that_leaves_before_the_answer_harms_nobody() {
 }
 
 #[test]
-fn a_connection_that_says_nothing_is_closed() {
+fn a_connection_without_a_request_is_closed() {
     let host = Site::new()
         .file("handler.js", "export default () => 1;")
         .arg("--header-timeout")

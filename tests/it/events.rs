@@ -393,7 +393,7 @@ fn the_handler_may_close_the_line() {
 }
 
 #[test]
-fn a_close_event_tells_that_the_client_left() {
+fn a_close_event_follows_when_the_client_leaves() {
     let host = serve(&observed(
         r#"
         event.client.addEventListener("close", () => seen.push("closed"));

@@ -135,7 +135,7 @@ fn headers_that_are_there_get_the_methods() {
 // -- Bodies -------------------------------------------------------------------------------------------
 
 #[test]
-fn a_body_is_read_as_its_type_says() {
+fn a_body_is_read_by_its_type() {
     let value = made(
         r#"const read = async (type, body = "{\"a\":1}") => {
              const result = await new ResponsePlus(body, { headers: type ? { "Content-Type": type } : {} }).any();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Host, Site, serve};
 
-/// Says what is in a form: `[name, text]` or `[name, filename, type, text]`. On `/clone` it reads a copy, on
+/// Returns the entries of a form: `[name, text]` or `[name, filename, type, text]`. On `/clone` it reads a copy, on
 /// `/caught` it handles what is wrong itself, on `/response` it reads the form as another server's answer.
 const HANDLER: &str = r#"
     const entry = async ([name, value]) =>

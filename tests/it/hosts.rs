@@ -1,4 +1,4 @@
-//! Which hosts the server answers for, and where it says that a site is.
+//! The hosts that the server answers for, and the origin that it names as the site's.
 
 use std::process::Command;
 
@@ -23,7 +23,7 @@ fn assert_misdirected(host: &Host, name: &str) {
 }
 
 #[test]
-fn serve_answers_for_every_name_unless_told_otherwise() {
+fn serve_answers_for_every_name_by_default() {
     let host = site().serve();
 
     for name in ["shop.example", "x", "[::1]:80", "192.0.2.1", "a_b.example"] {
@@ -224,7 +224,7 @@ fn calling() -> Site {
 
 #[test]
 fn a_handlers_fetch_reaches_own_addresses_without_the_network() {
-    // Nobody answers at that name, so only the server itself can.
+    // No server exists at that name, so only the host itself can answer.
     let host =
         calling().arg("--origin").arg("https://shop.invalid").arg("--allow-host").arg("127.0.0.1").serve();
     let port = host.address().port();

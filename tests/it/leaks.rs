@@ -66,7 +66,7 @@ fn nothing_is_left_of_a_thousand_conversations() {
         let host = &host;
         scope.spawn(move || {
             for _ in 0..EACH {
-                // A stream that nobody reads, and one whose client leaves at once.
+                // A stream that is not read, and one whose client leaves at once.
                 let accept = ("accept".to_owned(), "application/x-ndjson".to_owned());
                 drop(host.request("GET", "/stays").header(&accept.0, &accept.1).stream());
                 drop(host.begin("GET", "/endless"));
@@ -133,7 +133,7 @@ fn converse(host: &Host, kind: &str, n: usize) {
         0 => host.join(&answer).close(),
         1 => drop(host.join(&answer)),
         2 => drop(host.dial(&answer.line_path()).connect()),
-        // Its client says that it goes before it has come.
+        // The client closes the line before it has joined it.
         _ => assert!(host.request("DELETE", &answer.line_path()).send().status >= 400),
     }
 }

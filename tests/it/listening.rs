@@ -64,7 +64,7 @@ fn addresses_are_taken_with_and_without_brackets() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_is_an_error_that_says_what_to_do() {
+fn an_unknown_host_name_is_an_error_that_names_the_remedy() {
     let finished = site().arg("--host").arg("no-such-host.invalid").arg("--port").arg("0").run("serve");
     assert_eq!(finished.code, Some(1), "{}", finished.output());
     for words in ["no-such-host.invalid", "localhost", "0.0.0.0"] {

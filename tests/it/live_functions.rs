@@ -373,7 +373,7 @@ fn a_disposed_program_runs_no_more() {
 }
 
 #[test]
-fn compiled_expressions_mean_what_they_say() {
+fn compiled_expressions_keep_their_meaning() {
     let seen = logged(
         r#"
         const o = { n: 1, list: [3, 1, 2], inner: null, big: 1n, get twice() { return this.n * 2; } };
@@ -439,7 +439,7 @@ fn a_live_function_ends_with_its_client() {
 }
 
 #[test]
-fn a_live_function_that_nobody_returns_ends_with_its_exchange() {
+fn a_live_function_that_is_not_returned_ends_with_its_exchange() {
     let host = serve(
         r#"
         const seen = [];

@@ -221,7 +221,7 @@ fn a_generator_becomes_a_live_response_and_back() {
 }
 
 #[test]
-fn the_kinds_of_sources_are_told_apart() {
+fn the_kinds_of_sources_are_distinguished() {
     let kinds = evaluate(
         r#"
         return [new LiveResponse(1), new Response(), (function* () {})(), { a: 1 }].map((x) => LiveResponse.test(x));"#,
@@ -243,7 +243,7 @@ fn an_invalid_status_throws() {
 }
 
 #[test]
-fn an_intermediate_handler_hears_what_passes() {
+fn an_intermediate_handler_receives_what_passes() {
     let site = Site::new()
         .file(
             "handler.js",

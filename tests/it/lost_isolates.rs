@@ -1,4 +1,5 @@
-//! Code that V8 cannot interrupt: its isolate is lost, everybody who waits for it is told, and another one serves.
+//! Code that V8 cannot interrupt: its isolate is given up, its requests and lines are ended, and another isolate
+//! serves.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -281,7 +282,7 @@ fn dev_goes_on_when_saved_code_is_stuck() {
 
 /// As on the main thread of a page.
 #[test]
-fn nobody_waits_for_a_lock() {
+fn a_handler_cannot_block_on_a_lock() {
     let host = Site::new()
         .file(
             "handler.js",

@@ -38,13 +38,14 @@ mod hosts;
 mod leaks;
 mod listening;
 mod live_functions;
+mod live_queries;
 mod live_responses;
 mod lost_isolates;
 mod malformed;
-#[cfg(target_os = "linux")] // Elsewhere nobody tells how much is held.
+#[cfg(target_os = "linux")] // It reads /proc.
 mod memory;
 mod modules;
-#[cfg(target_os = "linux")] // Elsewhere nobody tells that a file was opened.
+#[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
 mod observe;
 mod oohtml;
@@ -74,11 +75,13 @@ mod stopped_turns;
 #[cfg(unix)]
 mod terminal;
 mod termination;
+mod threads;
 mod timers;
 mod transcripts;
 mod universal_handlers;
 mod upgrade;
 mod upstream;
+mod users;
 mod visitors;
 mod webflo;
 mod websockets;

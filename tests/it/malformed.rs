@@ -3,7 +3,7 @@
 
 use crate::support::{Host, Site, serve};
 
-/// Reads every body, and says at `/seen` which paths it was asked for.
+/// Reads every body, and returns at `/seen` the paths that were requested.
 const HANDLER: &str = r#"
     const seen = [];
     export default async (event, next) => {
@@ -12,7 +12,7 @@ const HANDLER: &str = r#"
       return `${event.request.method} ${event.url.pathname} ${await event.request.text()}.`;
     };"#;
 
-/// What a smuggler would like to be answered.
+/// The request that a smuggler hides behind another.
 const SECOND: &str = "GET /second HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// Sends a request and, in the same write, a second one. Returns everything that is answered.
@@ -170,7 +170,7 @@ fn a_head_that_cannot_be_read_is_a_400() {
     nothing_was_smuggled(&host);
 }
 
-/// RFC 9112 section 3.2: which site is asked is said once, and in one way.
+/// RFC 9112 section 3.2: a request names its host once, and in one way.
 #[test]
 fn a_request_names_one_host() {
     let host = serve(HANDLER);
@@ -263,7 +263,7 @@ fn an_escape_stays_what_it_is() {
     }
 }
 
-/// RFC 9112 section 3.2.2: the request's target counts, whatever the header says.
+/// RFC 9112 section 3.2.2: the request's target has precedence over the header.
 #[test]
 fn an_absolute_target_wins_over_the_host_header() {
     let host = serve("export default (event) => `${event.url.href} ${event.request.headers.get('host')}`;");
@@ -278,7 +278,7 @@ fn an_absolute_target_wins_over_the_host_header() {
 }
 
 #[test]
-fn nobody_is_connected_elsewhere() {
+fn connect_is_not_supported() {
     let host = serve(HANDLER);
 
     refused(&host, 501, "CONNECT", "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n");
@@ -286,7 +286,7 @@ fn nobody_is_connected_elsewhere() {
 }
 
 #[test]
-fn options_of_the_whole_server_are_told_without_a_handler() {
+fn options_of_the_whole_server_are_answered_without_a_handler() {
     let host = serve(HANDLER);
 
     let answer = host.raw(b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

@@ -213,7 +213,7 @@ fn begin(host: &Host, from: [u8; 4], path: &str, length: u64, sent: u64) -> TcpS
     stream
 }
 
-/// What the host says until it closes, or the whole of a short answer.
+/// Reads the head of an answer, or everything until the host closes.
 #[track_caller]
 fn head_of(mut stream: &TcpStream) -> String {
     let mut heard = Vec::new();
@@ -259,7 +259,7 @@ fn bodies_that_do_not_end_have_one_budget() {
 }
 
 #[test]
-fn who_finds_no_room_is_told_to_come_again() {
+fn a_body_without_room_is_answered_with_retry_after() {
     let host = bodies(&["--max-bodies=8MiB", "--max-body=4MiB"]);
     let _open: Vec<_> = (2..4).map(|n| begin(&host, [127, 0, 0, n], "text", 4 * MIB, 4 * MIB - 1)).collect();
     until_held(&host, |held| held == 8 * MIB);

@@ -1,4 +1,4 @@
-//! What a handler can import, and what it is told when it cannot.
+//! What a handler can import, and the error when it cannot.
 
 use serde_json::json;
 
@@ -161,7 +161,7 @@ fn web_apis_are_there() {
 
 // -- What cannot be imported --------------------------------------------------------------------------
 
-/// What `check` says about a site that cannot load.
+/// What `check` prints about a site that cannot load.
 #[track_caller]
 fn complaint(site: Site) -> String {
     let checked = site.run("check");

@@ -52,7 +52,7 @@ fn a_copy_runs_without_its_build_folder() {
     assert_eq!(line.expect_body(), json!({ "step": 2 }));
     line.done();
 
-    // Opening a file shows that the watcher works, and that it has told everything before.
+    // Opening a file shows that the watcher works, and that it has reported everything before.
     let control = control();
     fs::read(&control).expect("a file beside the sources");
     let mut seen = Vec::new();

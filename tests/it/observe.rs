@@ -13,7 +13,7 @@ const REQUESTS: &str = "liveline_http_requests_total";
 const RELOADS: &str = "liveline_reloads_total";
 const CLOSED: &str = "liveline_lines_closed_total";
 
-/// Echoes `say`, and ends with `bye`.
+/// Sends `say` back, and ends with `bye`.
 fn talkative() -> String {
     handler(
         r#"
@@ -197,7 +197,7 @@ fn what_an_ended_worker_counted_stays() {
 }
 
 #[test]
-fn every_isolate_tells_its_heap_and_its_lag() {
+fn every_isolate_has_its_heap_and_lag_in_the_metrics() {
     let host = Site::new()
         .file("handler.js", "export default () => 1")
         .arg("--metrics=0")
@@ -324,11 +324,11 @@ fn top_takes_the_address_of_a_site_in_development() {
     let own = Site::new().file("handler.js", "export default () => 1").dev();
     let top = Finished::of(&["top", &own.address().to_string(), "--once"]);
     assert_eq!(top.code, Some(1), "{}", top.output());
-    assert!(top.stderr.contains("has no figures") && top.stderr.contains("--metrics"), "{}", top.output());
+    assert!(top.stderr.contains("has no metrics") && top.stderr.contains("--metrics"), "{}", top.output());
 }
 
 #[test]
-fn top_says_what_to_do_where_nothing_listens() {
+fn top_names_the_remedy_where_nothing_listens() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address");
 
     let top = Finished::of(&["top", &format!("http://{free}")]);
@@ -356,7 +356,7 @@ fn entry(host: &Host, text: &str) -> Value {
 }
 
 #[test]
-fn one_id_runs_through_what_an_exchange_says() {
+fn one_id_is_in_all_log_lines_of_an_exchange() {
     let host = logged(
         r#"export default async () => {
           console.log("two\nlines");
@@ -422,7 +422,7 @@ fn a_clients_request_id_is_taken_and_returned_if_it_is_one() {
 }
 
 #[test]
-fn a_lines_end_is_told_with_what_it_carried() {
+fn the_end_of_a_line_is_logged_with_its_counts() {
     let host = logged(&talkative());
     let (_, mut line) = host.open("/");
     line.send("say", json!("one"));

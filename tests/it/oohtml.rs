@@ -113,7 +113,7 @@ fn imports_are_copies_of_fragments_with_their_place_behind_them() {
 }
 
 #[test]
-fn what_imports_itself_is_told_and_ends() {
+fn an_import_of_itself_is_an_error_and_ends() {
     let host = Site::new()
         .file(
             "page.html",

@@ -210,7 +210,7 @@ fn static_files_behind_a_handler_pass() {
 }
 
 #[test]
-fn a_live_page_says_first_where_its_line_is() {
+fn a_live_page_begins_with_the_address_of_its_line() {
     let host = at_root("event.waitUntilNavigate(); return { list: ['a'] };").serve();
 
     let answer = browse(&host, "/");

@@ -229,7 +229,7 @@ fn steps_files_and_redirects_of_others_are_as_before() {
 }
 
 #[test]
-fn errors_of_others_are_told_as_before() {
+fn errors_of_other_handlers_are_logged_as_before() {
     let host = spoiled();
 
     assert_eq!(host.get("/fail").status, 500);

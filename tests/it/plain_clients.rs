@@ -29,7 +29,7 @@ fn a_plain_client_gets_the_last_state() {
     assert!(!answer.is_live(), "{answer:?}");
 }
 
-/// A status that says there is nothing would end the answer before the stream.
+/// A status that means an empty body would end the answer before the stream.
 #[test]
 fn a_stream_begins_with_whatever_the_first_state_is() {
     let host = serve(
@@ -110,7 +110,7 @@ fn fetched(host: &Host, path: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 #[test]
-fn who_does_not_say_that_it_follows_lines_gets_one_answer() {
+fn a_client_that_does_not_announce_lines_gets_one_answer() {
     let host = serve(STEPS);
 
     for (who, headers) in FETCHES {
@@ -123,7 +123,7 @@ fn who_does_not_say_that_it_follows_lines_gets_one_answer() {
 }
 
 #[test]
-fn who_gets_a_page_gets_its_line() {
+fn a_client_that_gets_a_page_gets_its_line() {
     let site = Site::new().file("handler.js", STEPS).file("page.html", "<p render='#text: data.step'></p>");
     let host = site.serve();
 
@@ -177,7 +177,7 @@ const ENDLESS: [(&str, &str); 6] = [
 
 /// The limit for an answer is an hour here, so that nothing but the wait for a later state ends these.
 #[test]
-fn a_state_that_never_ends_is_given_soon() {
+fn a_state_that_never_ends_is_answered_soon() {
     let site =
         ENDLESS.iter().fold(Site::new(), |site, (name, code)| site.file(&format!("{name}/handler.js"), code));
     let host = site.arg("--answer-timeout=1h").serve();
@@ -190,7 +190,7 @@ fn a_state_that_never_ends_is_given_soon() {
 }
 
 #[test]
-fn a_plain_client_may_say_how_long_it_waits() {
+fn a_plain_client_may_choose_how_long_it_waits() {
     let host = Site::new()
         .file(
             "handler.js",
@@ -209,7 +209,7 @@ fn a_plain_client_may_say_how_long_it_waits() {
     assert_eq!(answer.json(), json!({ "step": 1 }));
     host.log.next("it waits");
 
-    // Longer than without: the other state comes when somebody asks for it.
+    // Longer than the default: the second state comes when `/go` is requested.
     let answer = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| host.request("GET", "/").plain().header("prefer", "wait=60").send());
         host.log.next("it waits");
@@ -311,7 +311,7 @@ fn a_handler_may_do_without_the_answer_of_a_plain_client() {
 }
 
 #[test]
-fn nobody_waits_for_a_plain_client_to_open() {
+fn a_plain_client_counts_as_open() {
     let host = serve(
         r#"export default async function (event) {
           event.respondWith({ step: 1 }, { done: false });
@@ -369,7 +369,7 @@ fn a_failure_after_a_held_state_is_a_failure() {
 // -- lines of JSON ------------------------------------------------------------------------------------
 
 #[test]
-fn lines_tell_every_state() {
+fn lines_of_json_have_every_state() {
     assert_eq!(
         lines(&serve(STEPS), "/"),
         [
@@ -382,7 +382,7 @@ fn lines_tell_every_state() {
 }
 
 #[test]
-fn lines_tell_a_final_answer() {
+fn lines_of_json_have_a_final_answer() {
     let told = lines(&serve("export default () => ({ plain: true })"), "/");
 
     assert_eq!(
@@ -395,7 +395,7 @@ fn lines_tell_a_final_answer() {
 }
 
 #[test]
-fn lines_tell_messages_and_changes() {
+fn lines_of_json_have_messages_and_changes() {
     let host = serve(
         r#"export default function (event) {
           event.respondWith({ n: 0 }, async ($data) => {
@@ -441,7 +441,7 @@ fn what_is_not_data_is_answered_as_ever() {
 // -- server-sent events -------------------------------------------------------------------------------
 
 #[test]
-fn an_event_source_hears_every_state() {
+fn an_event_source_receives_every_state() {
     let host = serve(STEPS);
 
     let answer = host.request("GET", "/").plain().header("accept", "text/event-stream").send();

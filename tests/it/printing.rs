@@ -1,4 +1,5 @@
-//! What the program prints, where nobody reads it or the disk is full: a server goes on, a command ends quietly.
+//! Output that cannot be written, because its reader is gone or the disk is full: a server goes on, a command ends
+//! quietly.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
@@ -7,7 +8,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use crate::support::{Figures, Request, Site, executable};
 
-/// Prints on both streams, and fails where that is asked for, which the log tells.
+/// Prints on both streams, and with `?fail` throws, which is logged.
 const PRINTS: &str = r#"
 export default (event) => {
   const length = Number(event.url.searchParams.get("length") ?? 10);
@@ -39,7 +40,7 @@ impl Server {
             let mut line = String::new();
             stdout.read_line(&mut line).expect("a line");
             let parse = |text: &str| text.trim_end_matches("/metrics").parse().ok();
-            figures = line.trim().strip_prefix("figures on http://").and_then(parse).or(figures);
+            figures = line.trim().strip_prefix("metrics on http://").and_then(parse).or(figures);
             address = line.trim().strip_prefix("listening on http://").and_then(parse).or(address);
         }
         let (figures, address) = (figures.expect("it was printed"), address.expect("it was printed"));
@@ -93,7 +94,7 @@ fn a_reader_that_goes_away_stops_no_server() {
                 server.answers("/");
                 server.answers("/?fail");
             }
-            // The reload of `dev` is told, too.
+            // `dev` prints reloads, too.
             server._site.write("handler.js", "export default () => 'fine';");
             server.answers("/");
             assert_eq!(server.stop(), Some(0), "{command} {out} {error}");
@@ -102,7 +103,7 @@ fn a_reader_that_goes_away_stops_no_server() {
 }
 
 #[test]
-fn lines_that_nobody_can_have_are_counted() {
+fn log_lines_that_cannot_be_written_are_counted() {
     let mut server = Server::start("serve", Stdio::piped());
     (server.stdout, server.stderr) = (None, None);
 
@@ -164,7 +165,10 @@ fn the_last_lines_are_written() {
         text.lines().filter(|line| line.starts_with(letter)).map(str::len).collect()
     };
     assert_eq!((lengths(&out, 'o'), lengths(&error, 'e')), (vec![30000, 20000], vec![30000, 20000]));
-    assert!(error.trim_end().ends_with("stopping: live lines are told to reconnect"), "{error}");
+    assert!(
+        error.trim_end().ends_with("stopping: live lines close with 1012, so their clients reconnect"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -207,7 +211,7 @@ fn closed_pipe() -> Stdio {
 }
 
 #[test]
-fn commands_whose_reader_has_seen_enough_end_quietly() {
+fn commands_end_quietly_when_their_reader_is_gone() {
     let site = Site::new().file("handler.js", "export default () => 1;");
 
     for words in [&["routes"][..], &["check"], &["types"], &["--help"], &["--version"]] {
@@ -218,7 +222,7 @@ fn commands_whose_reader_has_seen_enough_end_quietly() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn commands_that_cannot_write_say_so() {
+fn commands_that_cannot_write_fail_with_a_message() {
     let site = Site::new().file("handler.js", "export default () => 1;");
 
     for words in [["routes"], ["check"], ["types"]] {

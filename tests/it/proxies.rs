@@ -1,4 +1,4 @@
-//! Whose word about visitors counts: proxies that are trusted, and everybody else.
+//! The address of a visitor behind a proxy: only trusted proxies may name it.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ const SEEN: &str = r#"
       return { url: event.url.href, ip: event.detail.ipAddress };
     };"#;
 
-/// What nginx, Caddy, HAProxy and most others say.
+/// The headers of nginx, Caddy, HAProxy and most others.
 const FIELDS: [(&str, &str); 3] = [
     ("x-forwarded-for", "203.0.113.9"),
     ("x-forwarded-proto", "https"),
@@ -36,7 +36,7 @@ fn with_visitor(address: &str, url: &str) -> Value {
 }
 
 #[test]
-fn nobody_is_trusted_by_default() {
+fn no_proxy_is_trusted_by_default() {
     let host = Site::new().file("handler.js", SEEN).serve();
 
     assert_eq!(seen(&host, &FIELDS), with_visitor("127.0.0.1", "http://site.example/"));
@@ -45,7 +45,7 @@ fn nobody_is_trusted_by_default() {
 }
 
 #[test]
-fn a_trusted_proxy_says_who_asks_and_how() {
+fn a_trusted_proxy_names_the_visitor_and_the_scheme() {
     for addresses in ["127.0.0.1", "127.0.0.0/8", "loopback", "192.0.2.1,127.0.0.1"] {
         let host = trusting(addresses).serve();
 
@@ -79,7 +79,7 @@ fn what_a_visitor_wrote_before_the_proxy_does_not_count() {
 }
 
 #[test]
-fn what_a_proxy_says_of_the_host_is_held_against_the_allowed_ones() {
+fn the_host_that_a_proxy_names_must_be_allowed() {
     let host = trusting("loopback").arg("--allow-host").arg("shop.example").serve();
     let with = |name: &str| host.request("GET", "/").header("x-forwarded-host", name).send().status;
 
@@ -160,7 +160,7 @@ fn binary(fields: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_proxy_protocol_says_whose_a_connection_is() {
+fn the_proxy_protocol_names_the_visitor_of_a_connection() {
     let host = trusting("loopback").serve();
 
     for (header, ip) in [
@@ -178,7 +178,7 @@ fn the_proxy_protocol_says_whose_a_connection_is() {
 }
 
 #[test]
-fn the_proxy_protocol_says_whether_there_was_tls() {
+fn the_proxy_protocol_names_the_scheme() {
     let host = trusting("loopback").serve();
 
     let answer = host.raw(&[&binary(&[0x20, 0, 5, 1, 0, 0, 0, 0])[..], REQUEST].concat());
@@ -188,7 +188,7 @@ fn the_proxy_protocol_says_whether_there_was_tls() {
 
 /// What comes through a connection that a proxy passes on unread is its client's own.
 #[test]
-fn headers_on_somebody_elses_connection_are_the_visitors_own() {
+fn forwarding_headers_within_the_proxy_protocol_are_ignored() {
     let host = trusting("loopback").serve();
     let request = b"GET / HTTP/1.1\r\nHost: site.example\r\nX-Forwarded-For: 1.1.1.1\r\n\
         X-Forwarded-Proto: https\r\nConnection: close\r\n\r\n";

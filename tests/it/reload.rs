@@ -249,7 +249,7 @@ fn a_save_mends_an_import_that_waits_at_the_start() {
 }
 
 #[test]
-fn check_tells_which_file_waits() {
+fn check_names_the_file_that_waits() {
     let site = Site::new().file("a/handler.js", WAITS);
     let mut check =
         site.command("check").stderr(Stdio::piped()).spawn().expect("the executable under test starts");

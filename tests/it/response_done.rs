@@ -1,5 +1,5 @@
-//! `response.done` is said when the response is done. The line stays for as long as the exchange does: messages go on, and
-//! so do changes of the last state.
+//! `response.done` is sent when the response is done. The line stays for as long as the exchange does: messages go on,
+//! and so do changes of the last state.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn a_response_is_done_before_its_exchange() {
     is_done(&mut line);
     line.send("go", Value::Null);
     assert_eq!(line.expect("message"), "after the last state");
-    // It is said once.
+    // It is sent once.
     assert_eq!(line.closed(), 1000);
 }
 
@@ -47,7 +47,7 @@ fn what_a_handler_returns_is_done_at_once() {
 }
 
 #[test]
-fn the_end_of_the_exchange_still_says_so_where_nothing_did() {
+fn the_end_of_the_exchange_sends_done_if_nothing_did_before() {
     let host =
         serve(&on_go("event.respondWith({ n: 1 }, { done: false }); await go; event.respondWith({ n: 2 });"));
 
@@ -156,7 +156,7 @@ fn a_response_that_is_passed_on_lasts_as_long_as_its_line() {
 
 /// The states, messages and end of a handler that drives the port of its client by hand.
 #[test]
-fn states_may_be_said_on_the_port_itself() {
+fn states_may_be_sent_on_the_port_itself() {
     let host = serve(&on_go(
         r#"const first = { a: 1 }, second = { b: 1 }, third = { c: 1 };
         const controller = new AbortController();
@@ -262,7 +262,7 @@ fn the_changes_of_a_live_message_end_with_its_signal() {
 
 /// A client that is slow after the last state gets what it missed as changes: it expects no other state.
 #[test]
-fn who_is_slow_after_the_last_state_is_brought_up_to_date_in_place() {
+fn a_slow_client_gets_changes_after_the_last_state_in_place() {
     let host = Site::new()
         .file(
             "handler.js",
@@ -300,7 +300,7 @@ fn who_is_slow_after_the_last_state_is_brought_up_to_date_in_place() {
 }
 
 #[test]
-fn a_stream_of_events_tells_done_in_time() {
+fn a_stream_of_events_has_done_in_time() {
     let host: Host = serve(&on_go(
         r#"event.waitUntil(new Promise((resolve) => setTimeout(resolve)).then(() => event.client.postMessage("late")));
         return { n: 1 };"#,

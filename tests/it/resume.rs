@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_millis(600);
 /// How many messages may be on their way.
 const AHEAD: u64 = 200;
 
-/// Answers each message with its number, and says in the log when it begins.
+/// Answers each message with its number, and logs when it begins.
 const ECHO: &str = r#"
 let runs = 0;
 export default (event) => {
@@ -110,10 +110,10 @@ fn long_a_million_messages_cross_a_faulty_network_once_and_in_order() {
 
 // -- one thing at a time ------------------------------------------------------------------------------------------
 
-/// What a client says to tell that it listens.
+/// The first message of a client, which opens the line.
 const HELLO: &str = r#"1 {"ping":"connect",".wq":{"type":"message","eventID":"hello-1","numPorts":1}}"#;
 
-/// Says what it hears and how it ends.
+/// Logs each message and the close code.
 const LISTENER: &str = r#"
 export default (event) => {
   event.client.addEventListener("say", (e) => event.client.postMessage(e.data));
@@ -193,7 +193,7 @@ fn what_was_missed_comes_on_the_next_connection() {
     assert_eq!((received, lost), (3, false));
     assert_eq!(envelope(&mut line, 3)["message"], json!("b"));
     line.send_text("a3");
-    // The host has it, and does not hear it twice.
+    // The host has received it, and ignores it the second time.
     line.send_text(&say(3, "say", &json!("b")));
     line.send_text(&say(4, "say", &json!("c")));
     assert_eq!(envelope(&mut line, 4)["message"], json!("c"));
@@ -209,7 +209,7 @@ fn a_welcome_that_was_lost_costs_nothing() {
     let after_join = welcome(&mut first).token;
     drop(first);
     let mut second = connect(&host, &again(&after_join, 0)).expect("the newest token");
-    // The client does not answer, so it may not have heard it.
+    // The client does not acknowledge it, so it may not have received it.
     welcome(&mut second);
     let mut third = connect(&host, &again(&after_join, 0)).expect("the token before the newest");
     let newest = welcome(&mut third).token;
@@ -247,7 +247,7 @@ fn a_second_connection_takes_the_line_over() {
     let mut second = connect(&host, &again(&token, 1)).expect("the line waits for nobody");
     welcome(&mut second);
     second.send_text("a1");
-    // What is still said on the first, also its end, means nothing.
+    // Frames on the first connection, and its end, are ignored from now on.
     first.send_text(&say(2, "say", &json!("from the first")));
     second.send_text(&say(2, "say", &json!("from the second")));
     assert_eq!(envelope(&mut second, 2)["message"], json!("from the second"));
@@ -276,7 +276,7 @@ fn a_close_frame_ends_the_line_for_good() {
 }
 
 #[test]
-fn after_the_window_the_handler_hears_that_the_client_is_gone() {
+fn after_the_window_the_handler_gets_a_close_event() {
     let host = Site::new().file("handler.js", LISTENER).arg("--resume-window=300ms").serve();
     let (mut line, token) = open(&host);
     drop(line);
@@ -291,12 +291,12 @@ fn after_the_window_the_handler_hears_that_the_client_is_gone() {
 }
 
 #[test]
-fn the_last_words_and_the_code_wait_for_the_client() {
+fn the_last_frames_and_the_code_wait_for_the_client() {
     let host = serve(LISTENER);
     let (mut line, token) = open(&host);
     line.send_text(&say(2, "say", &json!("last words")));
     line.send_text(&say(3, "finish", &Value::Null));
-    // It ends while the client hears nothing of it.
+    // The line ends while the client is not connected.
     assert_eq!(envelope(&mut line, 2)["message"], json!("last words"));
     drop(line);
     let mut line = connect(&host, &again(&token, 1)).expect("the line has something to say");
@@ -320,7 +320,7 @@ fn the_last_words_and_the_code_wait_for_the_client() {
 }
 
 #[test]
-fn a_client_hears_something_at_each_ping_even_if_it_is_not_silent() {
+fn a_client_gets_a_frame_at_each_ping_even_if_it_is_not_silent() {
     let host = Site::new().file("handler.js", LISTENER).arg("--ping-interval=100ms").serve();
     let mut line = connect(&host, &host.get("/").line_path()).expect("a line to join");
     assert_eq!(welcome(&mut line).ping, Some(100));
@@ -351,7 +351,7 @@ fn a_question_is_answered_on_the_next_connection() {
 }
 
 #[test]
-fn a_client_that_comes_too_late_hears_that_the_line_is_over() {
+fn a_client_that_comes_too_late_gets_the_close_code() {
     let host = Site::new().file("handler.js", LISTENER).arg("--resume-window=200ms").serve();
     let proxy = FaultProxy::start(host.address(), 1);
     let mut line = join(&host, &proxy);
@@ -364,7 +364,7 @@ fn a_client_that_comes_too_late_hears_that_the_line_is_over() {
 }
 
 #[test]
-fn a_plain_request_tells_whether_there_is_such_a_line() {
+fn a_plain_request_shows_whether_a_line_exists() {
     let host = serve(LISTENER);
     let (line, token) = open(&host);
     drop(line);

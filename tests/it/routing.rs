@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Host, Site, serve};
 
-/// A handler that delegates and says that it was asked: answers add up to the trail.
+/// A handler that delegates and adds its name to the answer, which becomes the list of the handlers that ran.
 const ASKS_ON: &str = r#"
     export default async function (event, next) {
       const rest = next.stepname ? await next() : undefined;
@@ -202,7 +202,7 @@ fn next_returns_what_the_step_produced() {
     assert_eq!(host.get("/nothing").json(), json!({ "response": 404 }));
 }
 
-/// `/` says who came by; `/go?to=URL` re-routes to URL.
+/// `/` returns how often the root's handler ran, before the answer of the step below; `/go?to=URL` re-routes to URL.
 fn rerouting() -> Host {
     Site::new()
         .file(

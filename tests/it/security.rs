@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Host, Site, handler, serve};
 
-/// Live until the user navigates away; tells what a client may have broken when asked.
+/// Live until the user navigates away. A message `ask` is answered with what a client may have changed.
 fn host() -> Host {
     serve(&handler(
         r#"
@@ -21,7 +21,7 @@ fn host() -> Host {
     ))
 }
 
-/// T11, S1: deltas of a client never touch the server, least of all its prototypes.
+/// Deltas of a client change nothing on the server, not even prototypes.
 #[test]
 fn a_client_cannot_pollute_prototypes() {
     let host = host();
@@ -45,9 +45,9 @@ fn a_client_cannot_pollute_prototypes() {
     assert_eq!((&told["body"], &told["polluted"]), (&json!({ "n": 1 }), &json!("no")));
 }
 
-/// T11: what is no frame of the protocol is tolerated, or closes the line with its code.
+/// What is no frame of the protocol is tolerated, or closes the line with its code.
 #[test]
-fn odd_frames_harm_nobody() {
+fn odd_frames_affect_no_other_client() {
     let host = host();
     let (_, mut line) = host.open("/");
 
@@ -71,7 +71,7 @@ fn odd_frames_harm_nobody() {
     assert_eq!(line.expect("message")["polluted"], json!("no"));
 }
 
-/// S2: a page of another site cannot ride on the visitor's cookies.
+/// A page of another site cannot use the visitor's cookies.
 #[test]
 fn a_foreign_page_cannot_join() {
     let host = host();
@@ -84,7 +84,7 @@ fn a_foreign_page_cannot_join() {
     }
 }
 
-/// S3: names that others must not guess are random, 128 bits and more.
+/// Addresses of lines are random, of 128 bits or more.
 #[test]
 fn line_addresses_cannot_be_guessed() {
     let host = host();
@@ -102,7 +102,7 @@ fn line_addresses_cannot_be_guessed() {
     assert!((49 * 48..49 * 80).contains(&differing), "{differing} bits differ between 50 tokens");
 }
 
-/// S4: a session of one request is the session of its line.
+/// A session of one request is the session of its line.
 #[test]
 fn a_visitor_with_a_session_can_join() {
     let host = serve(&handler(
@@ -124,7 +124,7 @@ fn a_visitor_with_a_session_can_join() {
     assert_eq!(line.expect("message"), json!("Ann"));
 }
 
-/// S5: a header that anyone can send is nobody's identity.
+/// A header that every client can send does not identify a visitor.
 #[test]
 fn an_authorization_header_is_no_session() {
     let host = serve(&handler(
@@ -140,7 +140,7 @@ fn an_authorization_header_is_no_session() {
     assert_eq!(authorized("GET").json(), json!({ "known": null }));
 }
 
-/// S6: types that only the host may raise are not raised by a client.
+/// Types that only the host may raise are not raised by a client.
 #[test]
 fn a_client_cannot_raise_the_hosts_events() {
     let host = host();
@@ -154,9 +154,9 @@ fn a_client_cannot_raise_the_hosts_events() {
     assert_eq!(line.expect("message")["heard"], json!([]));
 }
 
-/// S8: an answer counts on the line of its question only, so that guessing a question's id gains nothing.
+/// An answer counts on the line of its question only, so that guessing a question's id gains nothing.
 #[test]
-fn nobody_answers_the_questions_of_others() {
+fn a_client_cannot_answer_the_questions_of_others() {
     let host = serve(&handler(
         r#"const answer = await event.user.confirm("sure?");
         return { sure: answer.data };"#,
@@ -178,7 +178,7 @@ fn nobody_answers_the_questions_of_others() {
     assert_eq!(victim.expect_body(), json!({ "sure": false }));
 }
 
-/// S9: what a site may share with others is the handlers' decision.
+/// What a site may share with others is the handlers' decision.
 #[test]
 fn no_answer_is_for_every_origin() {
     let site = Site::new().file("handler.js", "export default (event, next) => next.stepname ? next() : {};");

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, Site, on_go, serve};
+use crate::support::{Host, Site, Visitor, on_go, serve};
 
-/// Does to the session what the query says: `?set=key&value=json`, `?delete=key`; answers with all values.
+/// Changes the session as the query asks: `?set=key&value=json`, `?delete=key`; answers with all values.
 const STORE: &str = r#"
     export default async function ({ session, url }) {
       const query = url.searchParams;
@@ -18,43 +18,12 @@ const STORE: &str = r#"
       return await session.json();
     }"#;
 
-/// A visitor: a browser with its cookies, as far as sessions go.
-struct Visitor<'h> {
-    host: &'h Host,
-    cookie: Option<String>,
-}
-
-impl<'h> Visitor<'h> {
-    fn new(host: &'h Host) -> Self {
-        Visitor { host, cookie: None }
-    }
-
-    #[track_caller]
-    fn get(&mut self, path: &str) -> Answer {
-        let mut request = self.host.request("GET", path);
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
-        let answer = request.send();
-        if let Some(cookie) = session_cookie(&answer) {
-            self.cookie = Some(cookie);
-        }
-        answer
-    }
-}
-
-/// The `name=value` of the session cookie that an answer sets.
-fn session_cookie(answer: &Answer) -> Option<String> {
-    let set = answer.all("set-cookie").into_iter().find(|cookie| cookie.starts_with("__sessid="))?;
-    set.split(';').next().map(str::to_owned)
-}
-
 fn with_store(path: &Path) -> Site {
     Site::new().file("handler.js", STORE).arg("--session-store").arg(path.to_str().expect("a path"))
 }
 
 /// Runs a test with each store.
-fn each(handler: &str, test: impl Fn(&Host)) {
+pub(super) fn each(handler: &str, test: impl Fn(&Host)) {
     test(&serve(handler));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sessions.sqlite");
@@ -126,7 +95,7 @@ fn a_forged_cookie_is_no_session() {
             assert_eq!(read.json(), json!({}), "{forged}");
             // What is written gets a session of its own, never the one that was named: no fixation.
             assert_eq!(write.json(), json!({ "b": 2 }), "{forged}");
-            let fresh = session_cookie(&write).expect("a new session");
+            let fresh = write.session_cookie().expect("a new session");
             assert!(!fresh.starts_with(id) && !fresh.contains("chosen"), "{fresh}");
         }
         assert_eq!(visitor.get("/").json(), json!({ "a": 1 }));
@@ -145,7 +114,7 @@ fn a_key_makes_cookies_good_on_other_hosts_and_no_others() {
     let elsewhere = stranger.request("GET", "/?set=b&value=2").header("cookie", &cookie).send();
     let short = Site::new().file("handler.js", STORE).arg("--session-key").arg("short").run("serve");
 
-    assert_ne!(session_cookie(&elsewhere), None);
+    assert_ne!(elsewhere.session_cookie(), None);
     assert_eq!(short.code, Some(1));
     assert!(short.stderr.contains("16 bytes"), "{}", short.output());
 }
@@ -163,7 +132,7 @@ fn cookies_can_be_kept_from_travelling_without_tls() {
 fn a_line_is_joined_by_its_session_only() {
     let host = serve(&on_go("await event.session.set('a', 1); event.waitUntil(go); return 'live';"));
     let answer = host.get("/");
-    let cookie = session_cookie(&answer).expect("a session cookie");
+    let cookie = answer.session_cookie().expect("a session cookie");
     let (id, _) = cookie.split_once('.').expect("a signature");
     let dial = |cookie: &str| host.dial(&answer.line_path()).header("cookie", cookie).connect();
 
@@ -180,7 +149,7 @@ fn a_restarted_host_knows_the_sessions_of_its_file() {
     let path = folder.path().join("sessions.sqlite");
     let cookie = {
         let host = with_store(&path).serve();
-        session_cookie(&host.get("/?set=a&value=1")).expect("a cookie")
+        host.get("/?set=a&value=1").session_cookie().expect("a cookie")
     };
 
     let host = with_store(&path).serve();
@@ -265,6 +234,21 @@ fn no_key_is_special() {
     assert_eq!(polluted.get("/").json(), json!({ "polluted": null }));
 }
 
+#[test]
+fn a_session_cannot_begin_after_the_answer() {
+    let host = serve(&on_go(
+        r#"
+        event.respondWith("answered", { done: false });
+        await go;
+        return await event.session.set("a", 1).then(() => "kept", (error) => error.name);"#,
+    ));
+
+    let (_, mut line) = host.open("/");
+    line.send("go", Value::Null);
+
+    assert_eq!(line.expect_body(), json!("InvalidStateError"));
+}
+
 // -- One map for all ----------------------------------------------------------------------------------
 
 #[test]
@@ -318,7 +302,7 @@ fn session_user_and_cookies_are_the_same_kind_of_map() {
 }
 
 #[test]
-fn a_subscriber_hears_of_other_requests_in_other_isolates() {
+fn a_subscriber_is_called_for_requests_in_other_isolates() {
     let handler = r#"
         const me = crypto.randomUUID();
         export async function GET(event) {
@@ -333,7 +317,7 @@ fn a_subscriber_hears_of_other_requests_in_other_isolates() {
         }"#;
     let host = Site::new().file("handler.js", handler).arg("--workers").arg("2").serve();
     let answer = host.get("/");
-    let cookie = session_cookie(&answer).expect("a session");
+    let cookie = answer.session_cookie().expect("a session");
     let mut line = host.dial(&answer.line_path()).header("cookie", &cookie).connect().expect("a line");
     line.handshake();
     // Connections go to the worker with the fewest, so it is the other's turn after one that stays.
@@ -358,229 +342,4 @@ fn a_subscriber_hears_of_other_requests_in_other_isolates() {
     drop(busy);
 
     assert_ne!(other, answer.text());
-}
-
-// -- The user -----------------------------------------------------------------------------------------
-
-/// A root that says where to sign in, and routes that need to know who asks.
-const ACCOUNTS: &str = r#"
-    export default async function (event, next) {
-      event.user.defineHandler("id", "/sign-in");
-      event.user.defineHandler("role", () => "guest");
-      event.user.defineHandler("plan", () => new Response("pay first", { status: 402 }));
-      if (next.stepname === "sign-in") {
-        await event.user.set("id", event.url.searchParams.get("as"));
-        return { isSignedIn: await event.user.isSignedIn() };
-      }
-      if (next.stepname === "sign-out") return (await event.user.signOut(), await event.user.isSignedIn());
-      if (next.stepname === "plan") return await event.user.require("plan");
-      if (next.stepname === "unknown") return await event.user.require("unknown").catch((error) => error.name);
-      return await next();
-    }"#;
-
-#[test]
-fn what_is_required_is_there_or_its_handler_answers() {
-    let site = Site::new().file("handler.js", ACCOUNTS).file(
-        "account/handler.js",
-        "export default async ({ user }) => {
-           const [id, role] = await user.signIn('role');
-           return { id, role, same: await user.require(['id'], (id) => id + '!') };
-         };",
-    );
-    let host = site.serve();
-    let mut visitor = Visitor::new(&host);
-
-    let stranger = visitor.get("/account");
-    let signed_in = visitor.get("/sign-in?as=ada");
-    let known = visitor.get("/account");
-    let plan = visitor.get("/plan");
-    let unknown = visitor.get("/unknown");
-    let signed_out = visitor.get("/sign-out");
-
-    assert_eq!((stranger.status, stranger.header("location")), (302, Some("/sign-in")));
-    assert_eq!(signed_in.json(), json!({ "isSignedIn": true }));
-    assert_eq!(known.json(), json!({ "id": "ada", "role": "guest", "same": "ada!" }));
-    assert_eq!((plan.status, plan.text()), (402, "pay first"));
-    assert_eq!(unknown.text(), "NotFoundError");
-    assert_eq!(signed_out.json(), Value::Bool(false));
-    assert_eq!(visitor.get("/account").status, 302);
-}
-
-#[test]
-fn signing_in_elsewhere_is_heard() {
-    let handler = r#"
-        export async function GET(event) {
-          await event.session.set("began", true);
-          const stop = await event.user.isSignedIn((is) => event.client.postMessage(is));
-          event.client.addEventListener("stop", stop);
-          event.waitUntilNavigate();
-          return "live";
-        }
-        export async function POST({ user }) {
-          await user.set("id", 7);
-          await user.signOut();
-          return await user.json();
-        }"#;
-    let host = serve(handler);
-    let answer = host.get("/");
-    let cookie = session_cookie(&answer).expect("a session");
-    let mut line = host.dial(&answer.line_path()).header("cookie", &cookie).connect().expect("a line");
-    line.handshake();
-
-    let after = host.request("POST", "/").header("cookie", &cookie).send().json();
-
-    assert_eq!(after, json!({}));
-    // The first message came before the answer.
-    assert_eq!((line.expect("message"), line.expect_body()), (json!(false), json!("live")));
-    assert_eq!((line.expect("message"), line.expect("message")), (json!(true), json!(false)));
-}
-
-// -- A new id -----------------------------------------------------------------------------------------
-
-/// `/?set=a` begins a session, `/?in=ID` signs in, `/?renew` asks for a new id; all tell what is known.
-const SIGN_IN: &str = r#"
-    export default async function ({ session, user, url }) {
-      const query = url.searchParams;
-      if (query.has("set")) await session.set("cart", query.get("set"));
-      if (query.has("in")) await user.set("id", query.get("in"));
-      if (query.has("out")) await user.signOut();
-      const renewed = query.has("renew") ? await session.regenerate() : undefined;
-      return { cart: await session.get("cart"), user: await user.get("id"), id: session.sessionID, renewed };
-    }"#;
-
-/// An attacker that has a session of their own gives its cookie to a victim, who then signs in (session fixation).
-#[test]
-fn a_session_gets_a_new_id_at_sign_in() {
-    each(SIGN_IN, |host| {
-        let mut victim = Visitor::new(host);
-        victim.get("/?set=tea");
-        let planted = victim.cookie.clone().expect("a session");
-
-        let signed_in = victim.get("/?in=ann").json();
-
-        assert_ne!(victim.cookie.as_ref(), Some(&planted), "the answer sets another cookie");
-        assert_eq!((&signed_in["cart"], &signed_in["user"]), (&json!("tea"), &json!("ann")));
-        let again = victim.get("/").json();
-        assert_eq!(
-            (&again["cart"], &again["user"], &again["id"]),
-            (&json!("tea"), &json!("ann"), &signed_in["id"])
-        );
-        let attacker = host.request("GET", "/").header("cookie", &planted).send().json();
-        assert_eq!(
-            (&attacker["cart"], &attacker["user"]),
-            (&Value::Null, &Value::Null),
-            "the old id is nobody's"
-        );
-    });
-}
-
-#[test]
-fn only_another_user_makes_a_new_id() {
-    each(SIGN_IN, |host| {
-        let mut visitor = Visitor::new(host);
-        visitor.get("/?in=ann");
-        let first = visitor.cookie.clone();
-
-        visitor.get("/?in=ann");
-        assert_eq!(visitor.cookie, first, "the same user is signed in already");
-        visitor.get("/?in=bob");
-        assert_ne!(visitor.cookie, first);
-    });
-}
-
-#[test]
-fn a_session_is_renewed_when_its_handler_says_so() {
-    each(SIGN_IN, |host| {
-        let mut visitor = Visitor::new(host);
-        assert_eq!(visitor.get("/?renew").json()["renewed"], Value::Null, "there is none");
-        visitor.get("/?set=tea");
-        let old = visitor.cookie.clone().expect("a session");
-
-        let renewed = visitor.get("/?renew").json();
-
-        assert_eq!((&renewed["renewed"], &renewed["cart"]), (&renewed["id"], &json!("tea")));
-        assert!(
-            visitor
-                .cookie
-                .as_ref()
-                .is_some_and(|cookie| cookie.contains(renewed["id"].as_str().expect("an id")))
-        );
-        let with_old = host.request("GET", "/").header("cookie", &old).send().json();
-        assert_eq!(with_old["cart"], Value::Null);
-    });
-}
-
-/// Another tab of who signs in: its line, its handler and its subscription go on.
-#[test]
-fn what_is_open_goes_on_when_the_session_gets_a_new_id() {
-    let live = r#"
-        export async function GET(event) {
-          await event.session.set("seen", 1);
-          event.user.isSignedIn((is) => event.client.postMessage({ is }));
-          event.client.addEventListener("set", async (e) => {
-            await event.session.set("note", e.data);
-            event.client.postMessage({ set: await event.session.get("note"), id: event.session.sessionID });
-          });
-          event.waitUntilNavigate();
-          return {};
-        }"#;
-    let site = || Site::new().file("live/handler.js", live).file("in/handler.js", SIGN_IN);
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("sessions.sqlite");
-    for host in [site().serve(), site().arg("--session-store").arg(path.to_str().expect("a path")).serve()] {
-        let tab = host.get("/live");
-        let old = session_cookie(&tab).expect("a session");
-        let mut line = host.join(&tab);
-        let waiting = host.request("GET", "/live").header("cookie", &old).send();
-        assert_eq!(line.expect("message"), json!({ "is": false }));
-
-        let signed_in = host.request("GET", "/in?in=ann").header("cookie", &old).send();
-
-        let new = session_cookie(&signed_in).expect("a new id");
-        assert_eq!(line.expect("message"), json!({ "is": true }));
-        line.set_cookie(&new);
-        line.send("set", json!("kept"));
-        assert_eq!(line.expect("message"), json!({ "set": "kept", "id": signed_in.json()["id"] }));
-        // Its line was offered before, and is joined by who has the session now; the old cookie joins nothing.
-        let dial = || host.dial(&waiting.line_path());
-        assert_eq!(dial().header("cookie", &old).connect().err(), Some(403));
-        assert!(dial().header("cookie", &new).connect().is_ok());
-    }
-}
-
-/// No answer could tell the client of a new id, so that stays as it is.
-#[test]
-fn on_a_line_the_id_stays() {
-    let host = serve(&on_go(
-        r#"await event.session.set("a", 1);
-        (async () => {
-          await go;
-          await event.user.set("id", 7);
-          const refused = await event.session.regenerate().catch((e) => e.name);
-          event.client.postMessage({ user: await event.user.get("id"), refused });
-        })();
-        event.waitUntilNavigate();
-        return {};"#,
-    ));
-    let answer = host.get("/");
-    let mut line = host.join(&answer);
-
-    line.send("go", Value::Null);
-
-    assert_eq!(line.expect("message"), json!({ "user": 7, "refused": "InvalidStateError" }));
-}
-
-#[test]
-fn a_session_cannot_begin_after_the_answer() {
-    let host = serve(&on_go(
-        r#"
-        event.respondWith("answered", { done: false });
-        await go;
-        return await event.session.set("a", 1).then(() => "kept", (error) => error.name);"#,
-    ));
-
-    let (_, mut line) = host.open("/");
-    line.send("go", Value::Null);
-
-    assert_eq!(line.expect_body(), json!("InvalidStateError"));
 }

@@ -49,7 +49,7 @@ fn runs(host: &Host, wanted: &[&str]) {
 }
 
 #[test]
-fn a_shared_source_runs_once_for_all_workers_while_somebody_looks() {
+fn a_shared_source_runs_once_for_all_workers_while_it_has_viewers() {
     let host = counted().arg("--workers=3").serve();
     let mut viewers: Vec<_> = (0..9).map(|_| host.open("/")).collect();
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::{Event, Host, Line, PROTOCOL, Site, handler, read_to_close, read_until};
 
-/// Echoes what its client says.
+/// Sends every message back.
 fn echo() -> String {
     handler(
         r#"
@@ -87,7 +87,7 @@ fn a_hangup_makes_dev_try_again() {
     host.until("/", |answer| answer.text() == "good");
 }
 
-/// A shell whose terminal is closed sends a hangup as well, and nobody is left to end the process.
+/// A shell whose terminal is closed sends SIGHUP as well, and the process must end by itself.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_hangup_of_a_terminal_that_is_gone_drains() {
@@ -166,10 +166,10 @@ fn streams_of_events_end_with_the_process_and_in_order() {
         host.signal(signal);
 
         for stream in streams {
-            // The body's end is said, so nothing is missing for the client.
+            // The body is ended in order, so that the client knows that it is complete.
             let rest = read_to_close(&stream);
             assert!(rest.ends_with("0\r\n\r\n") && !rest.contains("last"), "{rest:?}");
-            // And its source knows.
+            // The source of the stream is cancelled.
             assert!(host.log.next("cancelled").contains("AbortError"));
         }
         assert_eq!(host.ended(), Some(0), "{signal}");
@@ -232,14 +232,14 @@ fn users_signals_do_nothing() {
 
     for signal in ["USR1", "USR2", "USR1"] {
         host.signal(signal);
-        host.log.next(&format!("SIG{signal} means nothing here"));
+        host.log.next(&format!("SIG{signal} is ignored"));
         says(&mut line, signal);
     }
     assert_eq!(host.get("/").json(), json!({ "is": "live" }));
 }
 
 #[test]
-fn nobody_listens_during_a_drain() {
+fn no_connection_is_accepted_during_a_drain() {
     for signal in ["TERM", "INT", "QUIT"] {
         let mut host = Site::new().file("handler.js", WAITING).arg("--metrics=0").serve();
         let asking = begin(&host);
@@ -267,7 +267,7 @@ fn a_second_signal_ends_it_at_once() {
         host.signal(signal);
 
         assert_eq!(host.ended(), Some(code), "{}", host.log.text());
-        assert!(host.log.text().contains("told to stop again"), "{}", host.log.text());
+        assert!(host.log.text().contains("stopped by a second signal"), "{}", host.log.text());
     }
 }
 
@@ -319,7 +319,7 @@ fn what_came_while_the_process_was_stopped_is_read_before_lines_are_given_up() {
 }
 
 #[test]
-fn clients_that_said_nothing_while_the_process_was_stopped_are_asked_again() {
+fn clients_that_were_silent_while_the_process_was_stopped_are_pinged_again() {
     let host = stopping_host();
     let path = host.get("/line").line_path();
     let mut resumable =
@@ -432,7 +432,7 @@ fn a_client_comes_again_after_the_process_was_stopped() {
     let welcome: serde_json::Value = serde_json::from_str(&welcome[1..]).expect("JSON");
     let token = welcome["token"].as_str().expect("a token").to_owned();
 
-    // The connection is lost while nobody could see it, and the time to come again begins when somebody does.
+    // The connection is lost while the process is stopped. The resume window begins when the host notices it.
     stop_for_long(&host, || drop(line));
 
     let again = format!("/.liveline/{token}?v=2&after=0");

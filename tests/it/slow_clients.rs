@@ -1,4 +1,5 @@
-//! Clients that read slowly, say nothing, or hold too much: what the host does, and that the others do not notice.
+//! Clients of lines that read slowly, send nothing, or let too much be queued: what the host does, and that others are
+//! not delayed.
 
 use std::fmt::Write as _;
 
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Host, Line, Site, apply};
 
-/// Says "flooded" in the log when all is said.
+/// Logs "flooded" when everything was sent.
 const FLOOD: &str = r#"
 export default (event) => {
   event.client.addEventListener("flood", async () => {
@@ -28,7 +29,7 @@ fn flooded(overflow: &str) -> (Host, Vec<(String, Value)>, u16) {
     let host = site.arg(&format!("--overflow={overflow}")).serve();
     let (_, mut line) = host.open("/");
     line.send("flood", Value::Null);
-    // Nothing is read until far more was said than any buffer holds.
+    // Nothing is read until far more was sent than any buffer holds.
     host.log.next("flooded");
     let (frames, code) = line.rest();
     let frames = frames.into_iter().map(|frame| (frame.kind, frame.message)).collect();
@@ -209,7 +210,7 @@ fn a_spinning_handler_delays_no_ping() {
 }
 
 #[test]
-fn what_a_spinning_handler_said_before_is_not_held_back() {
+fn frames_of_a_spinning_handler_from_before_are_not_held_back() {
     let handler = r#"
         export default (event) => {
           event.client.addEventListener("spin", () => {

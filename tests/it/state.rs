@@ -1,11 +1,11 @@
-//! State and what JSON makes of it: values that have no JSON are said to have none, and never sent as something else.
+//! States as JSON: a value that JSON cannot express is an error, and is never sent as another value.
 
 use serde_json::json;
 
 use crate::support::{Site, on_go, serve};
 
 #[test]
-fn what_json_can_say_is_sent_in_bodies_and_in_deltas() {
+fn values_of_json_are_sent_in_bodies_and_in_deltas() {
     let host = serve(&on_go(
         r#"const values = () => ({
           date: new Date(0), map: new Map([[1, 2]]), set: new Set([1]), bytes: new Uint8Array([7, 8]),

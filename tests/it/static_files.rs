@@ -137,7 +137,7 @@ fn ranges_are_parts_of_a_file() {
 }
 
 #[test]
-fn head_tells_the_length_alone() {
+fn head_has_the_length_alone() {
     let answer = project().request("HEAD", "/digits.txt").send();
 
     assert_eq!((answer.status, answer.text()), (200, ""));
@@ -295,7 +295,7 @@ fn links_that_leave_the_folder_are_not_served() {
     assert_eq!(open.get("/dangling").status, 404);
 }
 
-/// Editors, version control and other tools leave such files, and nobody means to publish them.
+/// Files of editors, version control and other tools, which are not meant to be published.
 #[test]
 fn hidden_files_are_not_served_but_for_well_known_ones() {
     let host = Site::new()
@@ -331,7 +331,7 @@ fn a_named_pipe_is_no_file() {
     assert_eq!(host.get("/a.txt").text(), DIGITS);
 }
 
-/// Between a look at a path and the opening of it somebody may put a link there.
+/// A path may become a link between the check of it and the opening of it.
 #[cfg(unix)]
 #[test]
 fn a_link_that_is_swapped_meanwhile_shows_nothing() {
@@ -384,7 +384,7 @@ fn a_post_can_be_rerouted_to_a_file() {
 }
 
 #[test]
-fn every_answer_about_a_file_says_what_it_is() {
+fn every_answer_about_a_file_has_its_type_or_range() {
     let host = Site::new().file("app/a/handler.js", "").file("public/digits.txt", "0123456789").serve();
 
     let head = host.request("HEAD", "/digits.txt").send();

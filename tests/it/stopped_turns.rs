@@ -162,7 +162,7 @@ fn a_heap_full_of_timers_is_empty_again() {
 }
 
 #[test]
-fn a_loop_is_told_once_with_its_request() {
+fn a_loop_is_logged_once_with_its_request() {
     let host = site(&handler("await null; for (;;);")).serve();
 
     assert_eq!(host.get("/slow").status, 500);
@@ -197,7 +197,7 @@ fn serve_keeps_the_code_that_it_loaded() {
         .serve();
     assert_eq!(host.get("/later").text(), "old later");
 
-    // Somebody is in the middle of copying a new version over it.
+    // The new version of the file is only half written.
     host.site.write("handler.js", "export default () => {");
     host.site.write("lib/name.js", r#"export const name = "new";"#);
     host.site.write("lib/later.js", r#"export const name = "new later";"#);
@@ -219,9 +219,9 @@ fn serve_keeps_the_code_that_it_loaded() {
 
 // -- Exchanges that share a turn ----------------------------------------------------------------------
 
-/// A promise that everybody waits for settles; what one of them then does is stopped.
+/// A promise that several exchanges await settles, and one of them is then stopped.
 #[test]
-fn who_waits_for_the_same_promise_goes_on() {
+fn other_exchanges_that_await_the_same_promise_go_on() {
     for waits in ["await gate", "await gate; await null; await null"] {
         let host = site(&format!(
             r#"
@@ -339,7 +339,7 @@ fn time_of_others_is_not_counted() {
 
 /// Messages of raw sockets come to their handlers many at a time.
 #[test]
-fn messages_that_came_together_are_heard_once_each() {
+fn messages_that_came_together_are_delivered_once_each() {
     let host = site(
         r#"
         export default (event, next) => {
@@ -381,7 +381,7 @@ fn messages_that_came_together_are_heard_once_each() {
 
 /// No `finally` runs where code is stopped: neither a handler's nor the host's.
 #[test]
-fn observers_hear_after_a_batch_was_stopped() {
+fn observers_are_called_after_a_batch_was_stopped() {
     for stopped in [
         "Observer.batch(state, () => { state.n += 1; for (;;); });",
         "Observer.observe(state, () => { if (state.n === 1) for (;;); }); Observer.set(state, 'n', 1);",

@@ -28,7 +28,7 @@ fn loud() -> Site {
 // -- Colours ------------------------------------------------------------------------------------------
 
 #[test]
-fn colours_are_for_terminals_and_those_who_want_them() {
+fn colours_are_for_terminals_or_by_choice() {
     for (environment, has_colors) in [
         (&[][..], true),
         (&[("NO_COLOR", "1")], false),
@@ -188,7 +188,7 @@ fn excerpts_fit_into_the_terminal() {
 // -- Relative addresses -------------------------------------------------------------------------------
 
 #[test]
-fn relative_addresses_say_what_to_do() {
+fn relative_addresses_are_errors_that_name_the_remedy() {
     let source = r#"
       const tries = {
         fetch: () => fetch("/x"), path: () => fetch("x/y?a=1"), query: () => fetch("?a"), Request: () => new Request("/x"),
@@ -239,7 +239,7 @@ fn a_banner_greets_people() {
         {
             assert!(shown.contains(words), "{words}: {shown}");
         }
-        assert_eq!(shown.contains("this machine alone"), command == "dev", "{shown}");
+        assert_eq!(shown.contains("only this machine"), command == "dev", "{shown}");
     }
 }
 
@@ -275,7 +275,7 @@ fn keys_reload_and_stop() {
 }
 
 #[test]
-fn an_empty_folder_is_told_of() {
+fn an_empty_folder_is_an_error() {
     let terminal = Terminal::start(Site::new().file("app/.keep", ""), "dev", 80, &[]);
     terminal.screen.next("create handler.js there");
 }
@@ -302,9 +302,9 @@ fn help_is_grouped_and_breaks_no_word() {
                     "Arguments",
                     "Address",
                     "Site",
-                    "Strangers and proxies",
+                    "Hosts, origins and proxies",
                     "Data and sessions",
-                    "Logging and figures",
+                    "Logging and metrics",
                     "Limits",
                 ] {
                     assert!(shown.contains(&format!("\n{heading}:\n")), "{heading}: {shown}");
@@ -317,7 +317,7 @@ fn help_is_grouped_and_breaks_no_word() {
 }
 
 #[test]
-fn what_is_misspelt_is_told_what_was_meant() {
+fn a_misspelt_argument_is_an_error_with_a_suggestion() {
     for (words, meant) in [
         (&["chekc", "."][..], "'check'"),
         (&["serve", ".", "--prot", "1"], "'--port'"),
@@ -359,7 +359,7 @@ fn open_opens_the_browser() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn open_says_why_it_opens_none_and_the_server_goes_on() {
+fn open_prints_why_it_opens_nothing_and_the_server_goes_on() {
     let nothing = tempfile::tempdir().expect("a temporary folder");
     let empty = nothing.path().display().to_string();
     for (environment, why) in [

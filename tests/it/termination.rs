@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Host, Line, Site, observed, serve};
 
-/// A handler that logs whatever tells it of the end, around these lines.
+/// A handler with this body that records every event about its end.
 fn watched(body: &str) -> Site {
     let handler = format!(
         r#"export default async function (event) {{
@@ -38,7 +38,7 @@ fn seen(host: &Host) -> Vec<String> {
     }
 }
 
-/// A line that the host closes without having said that the response is done.
+/// Expects that the host closes the line without `response.done`. Returns the code.
 #[track_caller]
 fn closed_without_done(line: &mut Line) -> u16 {
     let (frames, code) = line.rest();
@@ -90,7 +90,7 @@ fn the_client_vanishes() {
 }
 
 #[test]
-fn nobody_joins() {
+fn no_client_joins() {
     let host = watched(STAYS).arg("--join-timeout=100ms").serve();
 
     host.get("/");

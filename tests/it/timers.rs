@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::support::serve;
 
-/// A handler that starts a timer at `/`, tells at `/ticks` what came of it, and keeps `/wait` for as long as a timer
-/// that is started later takes.
+/// A handler that starts a timer at `/`, returns at `/ticks` how often it fired, and answers `/wait` when a timer
+/// has fired that was started later and is longer.
 fn ticking(timer: &str) -> String {
     format!(
         r#"

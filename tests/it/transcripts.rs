@@ -24,7 +24,7 @@ fn t1_a_second_step_replaces_the_first() {
     assert_eq!(answer.text(), r#"{"step":1}"#);
     assert_eq!(sequence(&frames), [replace(json!({ "step": 2 })), done()]);
     assert_eq!(code, 1000);
-    // Deltas may follow a frame, so it says that it is live; the end has no ports and no deltas.
+    // Deltas may follow a frame, so it is marked as live; the last frame has no ports and no deltas.
     assert!(frames[0].live);
     assert_eq!((frames[1].live, frames[1].ports), (false, 0));
 }
@@ -199,7 +199,7 @@ fn t6_a_prevented_navigation_keeps_the_line() {
     assert!(host.get("/seen").text().contains("/other"));
 }
 
-/// Tells at `/seen` what happened; at `/stay` it prevents the navigation and answers one message.
+/// Returns at `/seen` what happened; at `/stay` it prevents the navigation and answers one message.
 const LISTENS_TO_NAVIGATION: &str = r#"
     const seen = [];
 
@@ -247,7 +247,7 @@ fn t8_a_concurrent_frame_keeps_the_state_before_it_alive() {
 }
 
 /// Upstream lets several sockets share a port and closes it with the last. Here an address is good for one client,
-/// so that nobody who learns it later can listen in.
+/// so that a client that learns the address later cannot join.
 #[test]
 fn t9_a_second_socket_does_not_get_the_line() {
     let host = serve(&on_go(r#"event.respondWith({ n: 0 }, { done: false }); await go; return { n: 1 };"#));

@@ -26,7 +26,7 @@ fn a_plain_handler_is_the_server_s_alone() {
 }
 
 #[test]
-fn a_file_says_that_it_is_universal() {
+fn a_directive_makes_a_file_universal() {
     for said in ["\"use universal\";", "// first a comment\n'use universal'\n"] {
         let site = Site::new().file("app/handler.js", format!("{said}{HANDLER}"));
         assert_eq!(of_browsers(site), (true, true, true), "{said}");
@@ -49,7 +49,7 @@ fn in_a_project_of_webflo_every_plain_handler_is_universal() {
 }
 
 #[test]
-fn who_serves_is_told_that_source_goes_out() {
+fn the_host_logs_that_browsers_get_source() {
     let host = webflo().file("app/handler.js", HANDLER).serve();
 
     host.log.next("browsers get the source of ");
@@ -91,7 +91,7 @@ fn a_service_worker_finds_pages_without_a_state() {
     );
     assert!(blank(&host, "/shop/7").text().contains("as written"));
     assert_eq!(host.request("POST", "/.liveline/blank/").send().status, 405);
-    // Without a worker nobody needs them.
+    // Without a service worker there are none.
     let none = site().serve();
     assert_eq!(blank(&none, "/").status, 404);
 }

@@ -126,7 +126,7 @@ fn a_line_belongs_to_its_visitor() {
 }
 
 #[test]
-fn a_line_nobody_joins_expires() {
+fn a_line_that_is_not_joined_expires() {
     let site = Site::new()
         .file(
             "handler.js",
@@ -173,7 +173,7 @@ fn a_joined_line_does_not_expire() {
 }
 
 #[test]
-fn frames_wait_for_the_first_word_of_the_client() {
+fn frames_wait_for_the_first_frame_of_the_client() {
     let host = serve(
         r#"
         export default (event) => {
@@ -267,7 +267,7 @@ fn odd_envelopes_are_tolerated() {
 }
 
 #[test]
-fn a_navigation_without_data_harms_nobody() {
+fn a_navigation_without_data_is_tolerated() {
     let host = serve(STAYS);
 
     let (_, mut line) = host.open("/");
@@ -295,7 +295,7 @@ fn draining_closes_every_line_with_1012() {
 }
 
 #[test]
-fn draining_does_not_wait_for_lines_nobody_joined() {
+fn draining_does_not_wait_for_lines_that_are_not_joined() {
     let mut host = serve(STAYS);
     host.get("/");
 

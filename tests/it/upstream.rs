@@ -18,7 +18,7 @@ fn relay(upstream: &Host) -> Host {
     gateway(upstream, "return LiveResponse.from(await fetch(upstream + event.url.pathname));")
 }
 
-/// A host that tells at `/seen` what `seen` holds. Its handler has `upstream` and this body.
+/// A host that returns at `/seen` what `seen` holds. Its handler has `upstream` and this body.
 fn watching_gateway(upstream: &Host, body: &str) -> Host {
     serve(&observed(&format!("const upstream = 'http://{}'; {body}", upstream.address())))
 }
@@ -151,7 +151,7 @@ fn live_messages_of_an_upstream_stay_live() {
 }
 
 #[test]
-fn an_intermediate_handler_hears_all_and_may_keep_what_it_hears() {
+fn an_intermediate_handler_receives_all_and_may_keep_messages() {
     let upstream = serve(&on_go(
         r#"event.respondWith({ a: 1 }, { done: false });
         await go;
@@ -361,7 +361,7 @@ fn a_client_that_leaves_closes_the_line_to_the_upstream() {
 }
 
 #[test]
-fn a_line_that_nobody_passes_on_ends_with_the_exchange() {
+fn a_line_that_is_not_passed_on_ends_with_the_exchange() {
     let upstream = serve(&observed(
         r#"event.respondWith({ a: 1 }, { done: false });
         event.client.addEventListener("close", (e) => seen.push(e.code));
@@ -520,7 +520,7 @@ fn fetch_as_somebody(upstream: SocketAddr) {
 }
 
 #[test]
-fn a_line_of_the_same_origin_gets_what_the_handler_said_of_itself() {
+fn a_line_of_the_same_origin_gets_the_credentials_of_the_fetch() {
     let (upstream, heads) = scripted(vec![live_answer("socket:///line?v=2"), REFUSAL.into()]);
 
     fetch_as_somebody(upstream);

@@ -1,4 +1,5 @@
-//! Whose a line is, and whom it counts for: visitors whose address changes, and addresses written in two ways.
+//! The visitor of a line, also where the address changes or is written in two ways, and the quota that the line counts
+//! for.
 
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use crate::support::{Host, PROTOCOL, Site, handler, serve};
 const WIFI: &str = "127.0.0.1";
 const MOBILE: &str = "127.0.0.2";
 
-/// Stays, and answers what it is told.
+/// Stays, and sends every message back.
 const ECHO: &str = r#"
     event.client.addEventListener("say", (e) => event.client.postMessage(e.data));
     event.waitUntilNavigate();

@@ -1,9 +1,9 @@
-//! What Webflo's event has beyond the rest: re-routes with changes, threads, waits with an end, and errors that say what
+//! Webflo's parts of the event: re-routes with changes, threads, waits with an end, and errors that name what
 //! to use instead of what is not there.
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, Site, handler, observed, serve};
+use crate::support::{Host, Site, handler, observed, serve};
 
 /// A handler whose query parameter `do` picks one of these bodies; what a body throws is its answer.
 fn choosing(bodies: &[(&str, &str)]) -> String {
@@ -18,7 +18,7 @@ fn choosing(bodies: &[(&str, &str)]) -> String {
 
 // -- next() and fetch() -------------------------------------------------------------------------------
 
-/// Says how it was asked.
+/// Returns the request that it received.
 const ECHO: &str = r#"
     export default async function (event, next) {
       if (next.stepname) return await next();
@@ -54,7 +54,7 @@ fn next_leads_elsewhere_with_changes_of_the_request() {
 }
 
 #[test]
-fn next_takes_what_nobody_changes_from_the_request() {
+fn next_takes_what_is_not_changed_from_the_request() {
     let host = rerouting(r#"return await next({ redirect: "/c" });"#);
 
     let echo = post(&host, "/a/b");
@@ -106,7 +106,7 @@ fn fetch_takes_paths_from_where_the_handler_stands() {
 }
 
 #[test]
-fn fetch_sends_what_it_is_given() {
+fn fetch_sends_its_arguments() {
     let host = rerouting(r#"return await fetch("./b", { method: "POST", body: "own" });"#);
 
     assert_eq!(
@@ -185,116 +185,6 @@ fn a_query_reaches_no_prototype_and_makes_no_huge_list() {
     }
 }
 
-// -- Threads ------------------------------------------------------------------------------------------
-
-/// `/save` redirects with values, `/read` gives them, `/keep` gives them and keeps them.
-const THREADS: &str = r#"
-    const all = async ({ thread }) => {
-      const values = {};
-      for (const key of await thread.keys()) values[key] = await thread.get(key, true);
-      return values;
-    };
-    export default async function (event, next) {
-      switch (next.stepname) {
-        case "save":
-          event.redirectWith("/read?from=save#end", { status: "Saved", rows: [1, 2] }, Number(event.url.query.status ?? 302));
-          return;
-        case "keep":
-          await event.thread.extend();
-          return await all(event);
-        case "consume":
-          return [await event.thread.consume("rows"), await event.thread.get("rows") ?? null, await event.thread.has("status")];
-        case "away":
-          return event.redirectWith("https://example.com/", {});
-        default:
-          return await all(event);
-      }
-    }"#;
-
-/// What `/save` answered: where it leads, without the fragment, and the session's cookie.
-fn saved(host: &Host, path: &str) -> (Answer, String, String) {
-    let answer = host.get(path);
-    let location = answer.header("location").unwrap_or_else(|| panic!("no redirect: {answer:?}")).to_owned();
-    let cookie = answer.session();
-    (answer, location.split('#').next().unwrap_or_default().to_owned(), cookie)
-}
-
-fn with(host: &Host, path: &str, cookie: &str) -> Value {
-    host.request("GET", path).header("cookie", cookie).send().json()
-}
-
-#[test]
-fn a_redirect_hands_values_to_the_request_that_follows_it_once() {
-    let host = serve(THREADS);
-
-    let (answer, location, cookie) = saved(&host, "/save?n=1");
-
-    assert_eq!((answer.status, answer.is_live()), (302, false));
-    assert!(
-        answer
-            .header("location")
-            .is_some_and(|it| it.starts_with("/read?from=save&_thread=") && it.ends_with("#end"))
-    );
-    let expected = json!({ "back": ["/save?n=1"], "status": ["Saved"], "rows": [[1, 2]] });
-    assert_eq!(with(&host, &location, &cookie), expected);
-    assert_eq!(with(&host, &location, &cookie), json!({}), "a reload finds nothing");
-    assert_eq!(saved(&host, "/save?status=303").0.status, 303);
-}
-
-#[test]
-fn a_thread_that_is_extended_is_there_for_one_request_more() {
-    let host = serve(THREADS);
-    let (_, location, cookie) = saved(&host, "/save");
-    let keep = location.replace("/read", "/keep");
-
-    for _ in 0..2 {
-        assert_eq!(with(&host, &keep, &cookie)["status"], json!(["Saved"]));
-    }
-    assert_eq!(with(&host, &location, &cookie)["status"], json!(["Saved"]));
-    assert_eq!(with(&host, &location, &cookie), json!({}));
-}
-
-#[test]
-fn a_value_of_a_thread_is_taken_out() {
-    let host = serve(THREADS);
-    let (_, location, cookie) = saved(&host, "/save");
-
-    assert_eq!(with(&host, &location.replace("/read", "/consume"), &cookie), json!([[1, 2], null, true]));
-}
-
-#[test]
-fn a_thread_is_its_visitors_alone() {
-    let host = serve(THREADS);
-    let (_, location, _) = saved(&host, "/save");
-    let (_, _, stranger) = saved(&host, "/save");
-
-    assert_eq!(with(&host, &location, &stranger), json!({}));
-    assert_eq!(host.get(&location).json(), json!({}));
-    assert_eq!(host.get("/read?_thread=../../x").json(), json!({}));
-}
-
-#[test]
-fn a_session_keeps_so_many_threads() {
-    let host = serve(THREADS);
-    let (_, first, cookie) = saved(&host, "/save");
-    let mut last = String::new();
-    for _ in 0..16 {
-        let answer = host.request("GET", "/save").header("cookie", &cookie).send();
-        last = answer.header("location").and_then(|it| it.split('#').next()).expect("a redirect").to_owned();
-    }
-
-    assert_eq!(with(&host, &first, &cookie), json!({}));
-    assert_eq!(with(&host, &last, &cookie)["status"], json!(["Saved"]));
-}
-
-#[test]
-fn redirect_with_leads_to_this_site_alone() {
-    let host = serve(THREADS);
-
-    assert_eq!(host.get("/away").status, 500);
-    host.log.next("redirectWith() leads to this site alone; use redirect()");
-}
-
 // -- waitUntil ----------------------------------------------------------------------------------------
 
 #[test]
@@ -336,7 +226,7 @@ fn a_wait_goes_on_until_its_callback_ends_it() {
 }
 
 #[test]
-fn a_wait_tells_its_callback_of_navigations() {
+fn a_wait_calls_back_for_navigations() {
     let body = "event.waitUntil(new Promise(() => {}), null, (happened, resolve) => {
           if (happened.type !== 'navigate') return;
           happened.preventDefault();
@@ -354,7 +244,7 @@ fn a_wait_tells_its_callback_of_navigations() {
 }
 
 #[test]
-fn a_wait_tells_its_callback_of_another_user_and_of_the_end() {
+fn a_wait_calls_back_for_another_user_and_for_the_end() {
     let host = serve(&observed(
         "if (next.stepname === 'in') return await event.user.set('id', 'ann');
          await event.session.set('here', true);
@@ -390,7 +280,7 @@ fn a_wait_that_its_callback_rejects_is_logged() {
     line.done();
 }
 
-// -- What does not exist says so ----------------------------------------------------------------------
+// -- Members and options that do not exist ----------------------------------------------------------------------
 
 #[test]
 fn options_that_do_not_exist_are_errors() {
@@ -457,7 +347,7 @@ fn options_of_others_that_mean_nothing_are_taken() {
 }
 
 #[test]
-fn members_that_this_host_has_not_say_what_to_use() {
+fn members_that_do_not_exist_are_errors_that_name_the_replacement() {
     let cases = [
         ("event.sdk", "event.user"),
         ("event.stream", "generator"),
@@ -499,24 +389,13 @@ fn an_event_is_extended_as_it_is_spawned() {
 }
 
 #[test]
-fn exports_that_nothing_calls_are_told() {
+fn exports_that_nothing_calls_are_logged() {
     let host =
         serve("export const GET = () => 'here'; export function SETUP() {} export function render() {}");
 
     assert_eq!(host.get("/").text(), "here");
     host.log.next("exports SETUP(), which nothing calls");
     host.log.next("exports render(), which nothing calls");
-}
-
-#[test]
-fn a_status_of_a_thread_is_the_handlers_to_show() {
-    let host = serve(THREADS);
-    let (_, location, cookie) = saved(&host, "/save");
-
-    let answer = host.request("GET", &location).header("cookie", &cookie).send();
-
-    assert!(!answer.is_live(), "no message follows: {answer:?}");
-    assert_eq!(answer.json()["status"], json!(["Saved"]));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::{Host, Site, serve};
 
-/// A handler that says back what it hears at `/echo`, and at `/seen` what happened at `/`, where it has this body.
+/// A handler with this body at `/`; at `/seen` it returns the events that the body has recorded.
 fn serving(body: &str) -> Site {
     Site::new().file(
         "handler.js",
@@ -28,7 +28,7 @@ fn serving(body: &str) -> Site {
     )
 }
 
-/// A handler as of [`serving`] that says back what it hears.
+/// A body for [`serving`] that sends every message back.
 const ECHO: &str = r#"server.accept();
     server.addEventListener("message", ({ data }) => server.send(data));
     return new Response(null, { status: 101, webSocket: client });"#;
@@ -90,7 +90,7 @@ pub(super) fn frame(code: u16, reason: &'static str) -> CloseFrame {
 }
 
 #[test]
-fn a_handler_hears_and_answers_messages_as_they_are() {
+fn a_handler_receives_and_answers_messages_as_they_are() {
     let host = serving(ECHO).serve();
     let mut socket = connect(&host);
 
@@ -169,7 +169,7 @@ fn each_message_has_a_turn_of_its_own() {
 }
 
 #[test]
-fn what_is_said_before_the_answer_comes_first() {
+fn messages_from_before_the_answer_come_first() {
     let host = serving(
         r#"server.accept();
         server.send("welcome");
@@ -254,7 +254,7 @@ fn the_handler_closes_with_its_code() {
 }
 
 #[test]
-fn a_socket_that_is_closed_before_the_answer_still_says_its_words() {
+fn a_socket_that_is_closed_before_the_answer_still_sends_its_messages() {
     let host = serving(
         r#"server.accept();
         server.send("one word");
@@ -282,7 +282,7 @@ fn a_client_that_vanishes_is_an_error_and_1006() {
 }
 
 #[test]
-fn a_client_that_breaks_the_rules_is_told_so() {
+fn a_client_that_breaks_the_rules_gets_a_close_code() {
     let host = serving(ECHO).serve();
     for (bytes, code) in [
         // A reserved bit; text that is not UTF-8; a frame without a mask.

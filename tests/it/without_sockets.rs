@@ -65,7 +65,7 @@ fn a_stream_of_events_begins_with_its_head() {
     );
     let line = host.get("/").line_path();
 
-    // Of neither is anything else to be said for now.
+    // No event follows on either stream for now.
     for path in [&*line, "/?silent"] {
         let mut stream = host.connect();
         let request =
@@ -83,7 +83,7 @@ fn a_stream_of_events_begins_with_its_head() {
 
 /// A proxy that writes its upstream's name into `Host`: pages join without an Origin, and are refused with one.
 #[test]
-fn the_log_tells_once_why_pages_are_refused() {
+fn the_log_has_once_why_pages_are_refused() {
     let host = serve(ECHO);
     let mut refused = 0;
     for site in [Some("cross-site"), None, Some("same-origin")] {
@@ -117,7 +117,7 @@ fn several_frames_may_come_at_once() {
 }
 
 #[test]
-fn nothing_can_be_sent_before_somebody_listens() {
+fn nothing_can_be_sent_before_a_client_listens() {
     let host = serve(ECHO);
     let path = host.get("/").line_path();
 
@@ -151,7 +151,7 @@ fn an_address_is_listened_to_once() {
 }
 
 #[test]
-fn the_client_may_say_why_it_closes() {
+fn the_client_may_send_a_close_code() {
     let host = serve(ECHO);
     let path = host.get("/").line_path();
     let mut line = host.dial(&path).listen().expect("the line");
@@ -182,7 +182,7 @@ fn what_crosses_the_end_of_the_line_is_no_error() {
 }
 
 #[test]
-fn frames_that_break_off_say_nothing() {
+fn frames_that_break_off_are_ignored() {
     let host = serve(ECHO);
     let path = host.get("/").line_path();
     let mut line = host.dial(&path).listen().expect("the line");
@@ -280,7 +280,7 @@ fn frames_that_are_no_text_close_the_line() {
 }
 
 #[test]
-fn a_foreign_page_neither_hears_nor_speaks() {
+fn a_foreign_page_neither_receives_nor_sends() {
     let host = serve(ECHO);
     let path = host.get("/").line_path();
     let foreign = |method: &str| {
@@ -316,7 +316,7 @@ fn a_page_that_is_allowed_may_read_the_answers() {
 }
 
 #[test]
-fn other_methods_are_told_what_there_is() {
+fn other_methods_get_a_405_with_the_allowed_ones() {
     let host = serve(ECHO);
     let path = host.get("/").line_path();
 

@@ -1,4 +1,4 @@
-// What pages say in `render` attributes: expressions, directives, lists. The document is the server's; what differs in
+// The `render` attributes of pages: expressions, directives, lists. The document is the server's; what differs in
 // a browser is tested there.
 
 import assert from "node:assert/strict";

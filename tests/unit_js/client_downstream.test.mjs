@@ -1,9 +1,10 @@
-// What a service worker's handler says to its page, over a channel.
+// Frames from a service worker's handler to its page, over a channel.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { kSink, LiveResponse, setPortOpener } from "../../runtime-js/live_response/live_response.js";
+import { LiveResponse } from "../../runtime-js/live_response/live_response.js";
+import { setPortOpener, statesOf } from "../../runtime-js/live_response/states.js";
 import { RemotePort } from "../../runtime-js/port/remote_port.js";
 import { Observer } from "../../runtime-js/observer/observer.js";
 import { Downstream } from "../../runtime-js/client/downstream.js";
@@ -17,7 +18,7 @@ setPortOpener((response) => {
 
 function follow(live) {
   const downstream = new Downstream((error) => { throw error; });
-  live[kSink](downstream);
+  statesOf(live).follow(downstream);
   return downstream;
 }
 
@@ -62,7 +63,7 @@ describe("a worker's answer", () => {
   test("has_the_state_that_was_there_before_the_line_was_asked_for", async () => {
     const downstream = new Downstream((error) => { throw error; });
     downstream.openClient();
-    LiveResponse.from({ n: 0 }, { done: false })[kSink](downstream);
+    statesOf(LiveResponse.from({ n: 0 }, { done: false })).follow(downstream);
     const response = await downstream.answer;
     assert.equal(response.status, 200);
     assert.deepEqual(await response.json(), { n: 0 });
@@ -87,7 +88,7 @@ describe("a worker's answer", () => {
     const source = LiveResponse.from({ n: 0 }, { done: false });
     const errors = [];
     const downstream = new Downstream((error) => errors.push(error.message));
-    source[kSink](downstream);
+    statesOf(source).follow(downstream);
     const response = await downstream.answer;
     const port = LiveResponse.getPort(response);
     const closed = new Promise((resolve) => port.addEventListener("close", resolve));
@@ -105,7 +106,7 @@ describe("a worker's answer", () => {
     const page = LiveResponse.from(response);
     page.background.addEventListener("confirm", (event) => event.respondWith(true));
     assert.equal((await answered).data, true);
-    LiveResponse.from({ ok: true })[kSink](downstream);
+    statesOf(LiveResponse.from({ ok: true })).follow(downstream);
     await page.readyStateChange("done");
     assert.deepEqual(page.body, { ok: true });
   });
@@ -125,7 +126,7 @@ describe("a worker's answer", () => {
     assert.equal((await answered).data, "yes");
     near.postMessage(null, { type: "response.done" });
     await page.readyStateChange("done");
-    // The last state is there, and the upstream may still have something to tell.
+    // The last state is there, and the upstream may still send messages.
     const later = new Promise((resolve) => page.background.addEventListener("note", resolve));
     near.postMessage("later", { type: "note" });
     assert.equal((await later).data, "later");

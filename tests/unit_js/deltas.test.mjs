@@ -5,8 +5,8 @@ import { describe, test } from "node:test";
 
 import { encodeRecords } from "../../runtime-js/port/frames.js";
 import { applyRecords } from "../../runtime-js/port/deltas.js";
-import { Observer, subscribe } from "../../runtime-js/observer/observer.js";
-import { reactive } from "../../runtime-js/observer/reactive.js";
+import { Observer } from "../../runtime-js/observer/observer.js";
+import { reactive, subscribe } from "../../runtime-js/observer/reactive.js";
 import { random } from "./support/random.mjs";
 
 const SEQUENCES = 2500;

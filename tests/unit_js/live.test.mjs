@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { countRegistrations, Observer } from "../../runtime-js/observer/observer.js";
+import { countRegistrations } from "../../runtime-js/observer/objects.js";
+import { Observer } from "../../runtime-js/observer/observer.js";
 import { live, setProgramOwner } from "../../runtime-js/live/live.js";
 
 test("a statement runs again when a cell that it read was written", () => {

@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { countRegistrations } from "../../runtime-js/observer/objects.js";
 import ObserverDefault, * as api from "../../runtime-js/observer/observer.js";
+import { subscribe } from "../../runtime-js/observer/reactive.js";
 import { joined, log, pick, throwsRangeOrType } from "./support/records.mjs";
 
-const { countRegistrations, Observer, subscribe } = api;
+const { Observer } = api;
 
 describe("the module", () => {
   test("exports_each_function_by_name_and_in_a_frozen_namespace", () => {

@@ -3,11 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import * as api from "../../runtime-js/observer/observer.js";
-import { reactive } from "../../runtime-js/observer/reactive.js";
+import { countRegistrations } from "../../runtime-js/observer/objects.js";
+import { Observer } from "../../runtime-js/observer/observer.js";
+import { reactive, subscribe } from "../../runtime-js/observer/reactive.js";
 import { joined, log } from "./support/records.mjs";
-
-const { countRegistrations, Observer, subscribe } = api;
 
 describe("reactive", () => {
   test("deep_proxy_has_one_identity_and_stores_raw_values", () => {
@@ -258,7 +257,7 @@ function mutate(random, root, detached) {
   const value = () => {
     const chosen = below(10);
     const known = chosen === 0 ? one(containers) : chosen === 1 && detached.length > 0 ? one(detached) : null;
-    // What JSON cannot say has no place here: nothing may contain itself, and nothing grows without end.
+    // Values that JSON cannot express are left out: nothing may contain itself, and nothing grows without end.
     const fits = known !== null && containers.length < 60 && !containersOf(known).has(raw);
     return fits ? (below(2) === 0 ? known : reactive(known)) : fresh();
   };

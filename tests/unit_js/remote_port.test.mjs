@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { failureOf, LiveResponse, setPortOpener } from "../../runtime-js/live_response/live_response.js";
+import { LiveResponse } from "../../runtime-js/live_response/live_response.js";
+import { setPortOpener, statesOf } from "../../runtime-js/live_response/states.js";
 import { kHold } from "../../runtime-js/port/port.js";
 import { Observer } from "../../runtime-js/observer/observer.js";
 import { heard, line, openLine } from "./support/transport.mjs";
@@ -305,7 +306,7 @@ describe("LiveResponse", () => {
       host.open();
       host.close(code);
       await live.readyStateChange("done");
-      assert.equal(failureOf(live), null);
+      assert.equal(statesOf(live).failure, null);
     }
   });
 
@@ -319,7 +320,7 @@ describe("LiveResponse", () => {
     await live.readyStateChange("done");
     await copy.readyStateChange("done");
     for (const response of [live, copy]) {
-      const { error } = failureOf(response);
+      const { error } = statesOf(response).failure;
       assert.deepEqual([error.name, error.code, error.reason], ["LineLostError", 4002, "the handler failed"]);
     }
   });

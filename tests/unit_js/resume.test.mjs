@@ -288,7 +288,7 @@ function play(seed, { most = Infinity, outages = true } = {}) {
   const said = { host: [], client: [] };
   const rounds = 20 + dice.below(60);
   for (let round = 0; round < rounds; round++) {
-    // Before the handshake a host says nothing.
+    // Before the handshake a host sends nothing.
     for (let count = isOpen ? dice.below(6) : 0; count > 0; count--) {
       const text = `h${said.host.length}`;
       if (host.send(text)) said.host.push(text);
@@ -339,7 +339,7 @@ describe("whatever the network does", () => {
         totals.lost += 1;
         continue;
       }
-      // Who closes hears no more.
+      // A client that has closed receives nothing more.
       if (how !== 0) assert.deepEqual(host.heard, said.client, `${name}: the host has everything`);
       if (how !== 1) assert.deepEqual(heard, said.host, `${name}: the client has everything`);
       totals.whole += 1;

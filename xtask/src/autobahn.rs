@@ -21,7 +21,7 @@ use crate::machine::{Machine, Surroundings, find_program};
 use crate::run::{Profile, build};
 
 const SUITE: &str = "autobahntestsuite==25.10.1";
-/// The name under which the suite reports us when its server plays; our handler says it.
+/// The name of our client in the suite's report, which our handler sends.
 const AGENT: &str = "liveline";
 /// How long a program may take until it listens.
 const START: Duration = Duration::from_secs(20);
@@ -29,12 +29,12 @@ const START: Duration = Duration::from_secs(20);
 const CASE: Duration = Duration::from_secs(120);
 /// How long all cases may take.
 const ALL: Duration = Duration::from_secs(20 * 60);
-/// permessage-deflate. tungstenite does not speak it, so these cases would only say UNIMPLEMENTED.
+/// permessage-deflate. tungstenite does not support it, so these cases would only report UNIMPLEMENTED.
 const COMPRESSION: [&str; 2] = ["12.*", "13.*"];
-/// What a case may say without failing.
+/// The verdicts of a case that has not failed.
 const GOOD: [&str; 3] = ["OK", "NON-STRICT", "INFORMATIONAL"];
 
-/// `[client|server] [--cases 1.*,2.*]`: both ends and all cases, unless told otherwise.
+/// `[client|server] [--cases 1.*,2.*]`: both ends and all cases by default.
 pub fn autobahn(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let (mut ends, mut cases) = (vec![End::Client, End::Server], vec!["*".to_owned()]);
     let mut arguments = arguments.iter();
@@ -57,7 +57,7 @@ pub fn autobahn(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let mut failed = 0;
     for end in ends {
         let reports = suite.folder.join(end.name());
-        // What a run before left is not what this one says.
+        // Reports of an earlier run would be taken for those of this one.
         let _ = fs::remove_dir_all(&reports);
         fs::create_dir_all(&reports).while_doing(format_args!("creating {}", reports.display()))?;
         let (host, address) = serve(&liveline, checkout, &reports)?;
@@ -264,7 +264,7 @@ fn serve(liveline: &Path, checkout: &Checkout, reports: &Path) -> Outcome<(Runni
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             if let Some(address) = line.strip_prefix(READY).and_then(|address| address.parse().ok()) {
-                // Nobody listens any more when it comes too late.
+                // The receiver is gone when the line comes too late.
                 let _ = sender.send(address);
             }
         }
@@ -282,7 +282,7 @@ fn log_in(folder: &Path, name: &str) -> Outcome<File> {
     File::create(&file).while_doing(format_args!("creating {}", file.display()))
 }
 
-/// An address that nobody listens at: the suite cannot choose one by itself. Below the ports that systems give to
+/// A free address: the suite cannot choose one by itself. Below the ports that systems give to
 /// outgoing connections, one of which could take it before the suite does.
 fn free_address() -> Outcome<SocketAddr> {
     let mut ports = (10_000..30_000).cycle().skip(std::process::id() as usize % 20_000).take(20_000);
@@ -304,7 +304,7 @@ fn await_listener(address: SocketAddr) -> Outcome {
     Ok(())
 }
 
-/// What the suite says of each case: of the conversation, and of its end.
+/// The suite's verdicts on each case: on the conversation, and on its end.
 struct Verdicts(BTreeMap<CaseId, Verdict>);
 
 #[derive(Default)]
@@ -333,12 +333,12 @@ impl Verdicts {
             }
         }
         if verdicts.is_empty() {
-            return fail(format!("{} tells of no case", file.display()));
+            return fail(format!("{} lists no case", file.display()));
         }
         Ok(Verdicts(verdicts))
     }
 
-    /// Prints the table and says how many cases failed.
+    /// Prints the table. Returns how many cases failed.
     fn show(&self, end: End, reports: &Path) -> usize {
         let mut groups = BTreeMap::<&str, Vec<&CaseId>>::new();
         let mut closings = BTreeMap::<&str, usize>::new();

@@ -25,7 +25,7 @@ impl Checkout {
             return fail("xtask must lie in a folder of the checkout; start it with `cargo xtask`");
         };
         // This program is TARGET/PROFILE/xtask: so whatever chose the target folder (a variable, a
-        // configuration file) has been heard.
+        // configuration file) counts.
         let program = env::current_exe().while_doing("looking for xtask's own executable")?;
         let Some(target) = program.parent().and_then(Path::parent) else {
             return fail(format!("{} lies in no target folder", program.display()));

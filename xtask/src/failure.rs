@@ -13,7 +13,7 @@ pub fn fail<T>(message: impl Into<String>) -> Outcome<T> {
     Err(Failure(message.into()))
 }
 
-/// Says what was being done when something failed.
+/// Adds to an error what was being done.
 pub trait While<T> {
     fn while_doing(self, what: impl fmt::Display) -> Outcome<T>;
 }

@@ -42,7 +42,7 @@ impl Surroundings for Machine {
             let reached = ("github.com", 443)
                 .to_socket_addrs()
                 .is_ok_and(|mut found| found.any(|at| TcpStream::connect_timeout(&at, PATIENCE).is_ok()));
-            // Nobody listens any more when the answer comes too late.
+            // The receiver is gone when the answer comes too late.
             let _ = sender.send(reached);
         });
         answer.recv_timeout(PATIENCE).unwrap_or(false)

@@ -12,7 +12,7 @@ use crate::machine::Machine;
 
 /// Builds liveline and starts it; without arguments, on the examples.
 pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
-    // As with `cargo run`, a first `--` only says that the program's own arguments follow.
+    // As with `cargo run`, a first `--` only separates the program's own arguments.
     let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
     let choice = engine::choose(checkout, &Machine)?;
     // Not on standard output, which is the program's.
@@ -20,7 +20,7 @@ pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let mut liveline = Command::new(build(checkout, &choice.build(checkout)?, Profile::Quick)?);
     if arguments.is_empty() {
         let examples = checkout.root.join("examples");
-        // As short as it can be said from here: liveline shows it.
+        // Relative to the caller's folder, because liveline prints it.
         let short = examples.strip_prefix(&checkout.caller).ok().filter(|path| !path.as_os_str().is_empty());
         liveline.arg("dev").arg(short.unwrap_or(&examples));
     }
@@ -38,7 +38,7 @@ pub fn cargo(checkout: &Checkout, command: &str, arguments: &[&str]) -> Outcome 
 /// A profile of Cargo.toml that optimises.
 #[derive(Debug, Clone, Copy)]
 pub enum Profile {
-    /// Built soon, for people who try liveline.
+    /// For a first try: built in half the time.
     Quick,
     /// Runs fastest, for figures.
     Release,
@@ -54,7 +54,7 @@ impl Profile {
     }
 }
 
-/// Builds an optimised liveline, and the snapshot beside it. Gives its path.
+/// Builds an optimised liveline, and the snapshot beside it. Returns its path.
 pub fn build(checkout: &Checkout, build: &Build, profile: Profile) -> Outcome<PathBuf> {
     let profile = profile.name();
     eprintln!("building liveline ({profile} profile); the first time this takes minutes");

@@ -33,10 +33,10 @@ export default async (event, next) => {
 };
 "#;
 
-/// Why slowhttptest ended, as it says it.
+/// The reason for its end that slowhttptest prints.
 const ALL_CLOSED: &str = "No open connections left";
 
-/// One way to be slow, as slowhttptest is told.
+/// One mode of slowhttptest.
 struct Mode {
     name: &'static str,
     arguments: &'static [&'static str],

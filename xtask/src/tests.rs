@@ -48,7 +48,7 @@ fn without_sockets(checkout: &Checkout, choice: &Choice) -> Outcome {
     step("without sockets", cargo.env("LIVELINE_TRANSPORT", "events").args(["--test", "it"]))
 }
 
-/// Strangers that are slow on purpose, against the liveline that the full run has built.
+/// Slow clients of slowhttptest, against the liveline that the full run has built.
 #[cfg(target_os = "linux")]
 fn slow_clients(checkout: &Checkout) -> Outcome {
     const NAME: &str = "slow clients";
@@ -150,7 +150,7 @@ fn smoke_of_the_bench(checkout: &Checkout) -> Outcome {
     step(NAME, with_liveline(run.args(["bench", "--smoke"]), checkout))
 }
 
-/// Tells a script which liveline to start, unless the caller did.
+/// Sets the liveline that a script starts, unless the caller has set one.
 fn with_liveline<'a>(command: &'a mut Command, checkout: &Checkout) -> &'a mut Command {
     if std::env::var_os("LIVELINE_BIN").is_none() {
         command.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));

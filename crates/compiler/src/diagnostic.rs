@@ -1,17 +1,17 @@
-//! Errors of handlers, as the person who wrote the handler wants to read them.
+//! Errors of handlers, for the handler's author: message, place, source line, stack and help.
 
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What went wrong and where, with the source line if it can still be read.
+/// An error and its place. The source line is read from the file when the error is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub message: String,
     pub place: Option<Place>,
-    /// What to do about it, if that is known.
+    /// How to correct the error, if that is known.
     pub help: Option<Box<str>>,
-    /// Further frames of the stack, innermost first, as V8 prints them.
+    /// The other frames of the stack, innermost first, in the form in which V8 prints them.
     pub stack: Vec<String>,
     /// The errors that led to this one, or that it consists of.
     pub causes: Box<[Cause]>,
@@ -35,7 +35,7 @@ pub struct Place {
 }
 
 impl Diagnostic {
-    /// For errors without a place.
+    /// An error without a place.
     pub fn new(message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             message: message.into(),
@@ -46,7 +46,7 @@ impl Diagnostic {
         }
     }
 
-    /// For errors at a known place.
+    /// An error at a place.
     pub fn at(
         message: impl Into<String>,
         file: impl Into<PathBuf>,
@@ -57,12 +57,12 @@ impl Diagnostic {
         Diagnostic { message: message.into(), place, help: None, stack: Vec::new(), causes: Box::default() }
     }
 
-    /// The same with what to do about it.
+    /// The same error with help.
     pub fn with_help(self, help: Option<String>) -> Diagnostic {
         Diagnostic { help: help.map(String::into_boxed_str), ..self }
     }
 
-    /// For errors about what a file imports, at the place where it does, if that can be found.
+    /// An error about an import of a file, at the first place where the file names the specifier, if it does.
     pub fn at_import(message: impl Into<String>, file: &Path, specifier: &str) -> Diagnostic {
         let source = std::fs::read_to_string(file).unwrap_or_default();
         let place = ['"', '\''].iter().find_map(|quote| {
@@ -75,7 +75,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same for programs: `message`, `file`, `line`, `column`, `source`, `stack`.
+    /// The error for other programs: `message`, `file`, `line`, `column`, `source`, `stack`, `causes`, `help`.
     pub fn to_json(&self) -> serde_json::Value {
         let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
         if !self.causes.is_empty() {
@@ -97,7 +97,7 @@ impl Diagnostic {
         json
     }
 
-    /// The same for open pages in `dev`: with the lines around the place, each with its number.
+    /// The error for open pages in `dev`, with the lines around the place, each with its number.
     pub fn to_report(&self) -> serde_json::Value {
         let mut json = serde_json::json!({ "message": self.message, "stack": self.stack });
         if let Some(help) = &self.help {
@@ -112,12 +112,12 @@ impl Diagnostic {
         json
     }
 
-    /// The same as a page: message, place, and the source around it.
+    /// The error as an HTML page: message, place, and the source around it.
     pub fn to_html(&self) -> String {
         Diagnostic::page(std::slice::from_ref(self), "request")
     }
 
-    /// A page about these errors, of which there is one at least, of a request or of the start.
+    /// An HTML page about errors, at least one, `of` a `request` or of the `start`.
     pub fn page(errors: &[Diagnostic], of: &str) -> String {
         let title = escaped(errors.first().map_or("", |error| &error.message));
         let errors: String = errors.iter().map(Diagnostic::section).collect();
@@ -180,7 +180,7 @@ impl Diagnostic {
         source.lines().nth(line.checked_sub(1)?).map(str::to_owned)
     }
 
-    /// The place with its source line and a mark under the column. Of a long line, what is around the place.
+    /// The place's line with a mark under the column. Of a long line, the part around the column.
     fn excerpt(&self) -> Option<String> {
         let Place { line, column, .. } = self.place.as_ref()?;
         let text = self.source_line()?;
@@ -200,35 +200,35 @@ impl Diagnostic {
     }
 }
 
-/// So many characters of a line are shown at most.
+/// How many characters of a source line are shown.
 static EXCERPT: AtomicUsize = AtomicUsize::new(100);
 
-/// From here on excerpts fit into lines of so many characters.
+/// Limits source lines from now on, so that excerpts fit into lines of `width` characters.
 pub fn fit_excerpts(width: usize) {
-    /// What stands in front of the text.
+    /// Characters before the source line.
     const GUTTER: usize = 12;
     EXCERPT.fetch_min(width.saturating_sub(GUTTER).max(2 * GUTTER), Ordering::Relaxed);
 }
 
-/// A character of a source as a terminal may be given it.
+/// A character for a terminal: control characters are replaced.
 fn visible(character: char) -> char {
     if character.is_control() && character != '\t' { '\u{fffd}' } else { character }
 }
 
-/// What stands first in pages that say what went wrong.
+/// The head of HTML pages about errors.
 pub const ERROR_HEAD: &str = concat!(
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>",
     include_str!("error_page.css"),
     "</style>"
 );
 
-/// What stands before a column and what from there on.
+/// Splits a line before a column, which counts from 1.
 fn split_at_column(text: &str, column: usize) -> (&str, &str) {
     let at = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
     text.split_at(at)
 }
 
-/// Text as HTML.
+/// The text with characters escaped that have a meaning in HTML.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -239,7 +239,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Paths below the working folder are shown from there.
+/// The path from the working folder, if it is below it.
 pub fn relative(path: &Path) -> &Path {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)

@@ -1,22 +1,22 @@
-//! What one module imports and exports.
+//! The imports and exports of a module, as far as its text shows them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::Diagnostic;
 
-/// A module as it is written.
+/// The imports and exports of one module.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// In the order of the code.
     pub imports: Vec<Import>,
-    /// What is exported under which name. What `export *` adds is not among them.
+    /// The exports by name, without those that `export *` adds.
     pub exports: BTreeMap<String, Export>,
-    /// Functions that are declared at the top and not exported, with their offsets.
+    /// The offsets of functions that the module declares at its top level and does not export, by name.
     pub functions: BTreeMap<String, usize>,
 }
 
-/// One specifier in a module.
+/// One import of a module.
 #[derive(Debug)]
 pub struct Import {
     pub specifier: String,
@@ -25,7 +25,7 @@ pub struct Import {
     /// The names that the other module has to export, with their offsets.
     pub names: Vec<(String, usize)>,
     pub form: Form,
-    /// Whether it says `with { type: "json" }`.
+    /// Whether the import has `with { type: "json" }`.
     pub is_json: bool,
 }
 
@@ -33,9 +33,9 @@ pub struct Import {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Static,
-    /// `export * from`: all that the other module exports is exported here, too.
+    /// `export * from`: this module also exports what the other module exports.
     Star,
-    /// `import()`, when the code comes there.
+    /// `import()`, which runs later or not at all.
     Dynamic,
 }
 
@@ -47,21 +47,21 @@ pub struct Export {
     pub kind: Kind,
 }
 
-/// What an export is, as far as its text shows.
+/// The kind of an exported value, as far as the text shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Function,
     Class,
-    /// Something that is certainly no function.
+    /// A value that is no function.
     Value,
-    /// Only for TypeScript.
+    /// A type of TypeScript, which does not exist at run time.
     Type,
-    /// What the module of this import exports under this name.
+    /// The export of this name of the module that is imported by [`Facts::imports`] at this index.
     From(usize, String),
     Unknown,
 }
 
-/// Whether a file of a package is CommonJS, which cannot be imported. Packages say so by extension, or not at all.
+/// Whether a file of a package is CommonJS, which cannot be imported. The extension decides, else the source's words.
 pub fn is_common_js(path: &Path, source: &str) -> bool {
     if path.extension().is_some_and(|extension| extension == "cjs") {
         return true;
@@ -73,7 +73,7 @@ pub fn is_common_js(path: &Path, source: &str) -> bool {
         && !words().any(|word| word == "import" || word == "export")
 }
 
-/// Reads a module. JSON has no facts.
+/// Parses a module. A file of JSON has no imports and exports.
 pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if extension == "json" {

@@ -1,12 +1,13 @@
-//! Whether a handler asks for what is left of the path.
+//! Decides whether a handler uses the rest of the path.
 //!
-//! A handler that does not is the answer to every deeper path as well, which its author rarely means: files of
-//! `public/` go before it. The function's source decides, once, when it is loaded. What cannot be read counts as a
-//! handler that asks; so does, below the root, a function that takes nothing at all: it closes its folder.
+//! A handler that does not use it would answer every deeper path in the same way, which its author rarely means: files
+//! of `public/` take precedence over it. The function's source decides, once, when it is loaded. A source that cannot
+//! be parsed counts as one that uses the rest. So does, below the root, a function without parameters: it closes its
+//! folder.
 
-/// Whether the function with this source, as `Function.prototype.toString` gives it, refers to its second parameter
-/// in a way that can have the rest of the path answered: it calls it, looks at its properties, or passes it on. To
-/// call it with an address is a question about another path, and counts for nothing.
+/// Whether the function with this source, which is that of `Function.prototype.toString`, refers to `next`, its second
+/// parameter: calls it, reads its properties, or passes it on. A call with an address is a request for another path,
+/// and does not count.
 pub fn asks_for_rest(source: &str, is_root: bool) -> bool {
     reading::function(source).is_none_or(|function| function.asks() || (!is_root && function.takes_nothing()))
 }
@@ -20,12 +21,11 @@ mod reading {
     use deno_ast::swc::transforms::resolver;
     use deno_ast::{MediaType, ModuleSpecifier, ParseParams};
 
-    /// A function, taken apart as far as it matters.
+    /// The parts of a function that matter here.
     pub(super) struct Read {
-        /// Parameters from the first on.
         parameters: Vec<Pat>,
         body: Body,
-        /// It has an `arguments` object of its own.
+        /// Whether the function has its own `arguments`, as arrow functions have not.
         has_arguments: bool,
     }
 
@@ -34,7 +34,7 @@ mod reading {
         Arrow(Box<ArrowExpr>),
     }
 
-    /// Reads a function as an expression, else as a method of an object.
+    /// Parses a function as an expression, else as a method of an object.
     pub(super) fn function(source: &str) -> Option<Read> {
         let texts = [format!("({source})"), format!("({{{source}}})")];
         texts.into_iter().find_map(|text| function_in(expression(text)?))
@@ -102,7 +102,7 @@ mod reading {
                 None => None,
                 Some(parameter) => match without_default(parameter) {
                     Pat::Ident(name) => Some(name.id.clone()),
-                    // Whoever takes it apart looks at it, unless nothing is taken.
+                    // A pattern without properties reads nothing.
                     Pat::Object(pattern) if pattern.props.is_empty() => None,
                     Pat::Object(pattern) => {
                         if pattern.props.iter().any(looks_at_path) {
@@ -116,7 +116,7 @@ mod reading {
             let mut uses = Uses { next, has_arguments: self.has_arguments, asks: false };
             match &self.body {
                 Body::Function(function) => {
-                    // Values of parameters may refer to others.
+                    // Default values may refer to other parameters.
                     for parameter in &self.parameters {
                         uses.visit_defaults(parameter);
                     }
@@ -143,7 +143,7 @@ mod reading {
         }
     }
 
-    /// Whether a part of a pattern takes what `next` says of the path.
+    /// Whether a property of a pattern is one of `next` that is about the path.
     fn looks_at_path(property: &ObjectPatProp) -> bool {
         let is_of_path = |name: &str| ["stepname", "pathname"].contains(&name);
         match property {
@@ -151,7 +151,7 @@ mod reading {
             ObjectPatProp::KeyValue(it) => match &it.key {
                 PropName::Ident(name) => is_of_path(&name.sym),
                 PropName::Str(name) => is_of_path(&name.value.to_string_lossy()),
-                // Whatever its name comes to.
+                // The name is known only when the handler runs.
                 PropName::Computed(_) => true,
                 _ => false,
             },
@@ -159,7 +159,7 @@ mod reading {
         }
     }
 
-    /// Looks for references to `next`.
+    /// Finds references to `next`.
     struct Uses {
         next: Option<Ident>,
         has_arguments: bool,
@@ -196,7 +196,7 @@ mod reading {
 
     impl Visit for Uses {
         fn visit_ident(&mut self, name: &Ident) {
-            // `eval` sees every name.
+            // `eval` can refer to every name.
             let sees_all = &*name.sym == "eval" || (self.has_arguments && &*name.sym == "arguments");
             self.asks |= sees_all || self.is_next(name);
         }
@@ -225,7 +225,7 @@ mod reading {
         }
     }
 
-    /// Whether a value is certainly the address of another path.
+    /// Whether an argument is an address in any case.
     fn is_address(value: &Expr) -> bool {
         match without_parens(value) {
             Expr::Lit(Lit::Str(_)) | Expr::Tpl(_) => true,
@@ -302,6 +302,7 @@ mod tests {
             assert!(!asks_for_rest(source, true), "{source}");
         }
     }
+
     #[test]
     fn below_the_root_who_takes_nothing_closes_the_folder() {
         assert!(asks_for_rest("() => new Response('no', { status: 401 })", false));

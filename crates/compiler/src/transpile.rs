@@ -3,11 +3,21 @@
 use std::ops::Range;
 use std::path::Path;
 
+use deno_ast::diagnostics::Diagnostic as _;
+use deno_ast::swc::ast::{CallExpr, Callee, ExportAll, Expr, ImportDecl, Lit, Module, NamedExport, Str};
+use deno_ast::swc::ecma_visit::{Visit, VisitWith};
+use deno_ast::{
+    DecoratorsTranspileOption, EmitOptions, Globals, ImportsNotUsedAsValues, JsxAutomaticOptions, JsxRuntime,
+    MediaType, ModuleSpecifier, ParseParams, ParsedSource, SourceMapOption, SourcePos,
+    SourceRangedForSpanned as _, SourceTextInfo, TranspileModuleOptions, TranspileOptions,
+};
+
 use crate::{Diagnostic, live};
 
-/// JavaScript, and where it is not the file's own text, the source map that leads back from it.
+/// The JavaScript of a file.
 pub struct Script {
     pub code: String,
+    /// Maps the code to the file's text; `None` where both are the same.
     pub source_map: Option<Vec<u8>>,
 }
 
@@ -24,7 +34,7 @@ fn is_needed(path: &Path) -> bool {
         .is_some_and(|extension| ["ts", "mts", "tsx", "jsx"].iter().any(|known| extension == *known))
 }
 
-/// Gives a file's text as JavaScript. What is plain JavaScript already is not even parsed.
+/// The JavaScript of a file with this text. A file that is plain JavaScript is not parsed.
 pub fn script(path: &Path, source: String) -> Result<Script, Diagnostic> {
     let found = live::find(&source);
     if is_needed(path) || found.any() {
@@ -35,11 +45,6 @@ pub fn script(path: &Path, source: String) -> Result<Script, Diagnostic> {
 }
 
 fn transpile(path: &Path, source: String, mut found: live::Found) -> Result<Script, Diagnostic> {
-    use deno_ast::{
-        DecoratorsTranspileOption, EmitOptions, ImportsNotUsedAsValues, JsxAutomaticOptions, JsxRuntime,
-        MediaType, SourceMapOption, SourcePos, SourceTextInfo, TranspileModuleOptions, TranspileOptions,
-    };
-
     let media_type = MediaType::from_path(path);
     let parsed = loop {
         let mut outcome = live::Outcome::Untouched;
@@ -65,7 +70,7 @@ fn transpile(path: &Path, source: String, mut found: live::Found) -> Result<Scri
     let options = TranspileOptions {
         decorators: DecoratorsTranspileOption::Ecma,
         imports_not_used_as_values: ImportsNotUsedAsValues::Remove,
-        // What JavaScript imports, it means to run.
+        // An import of JavaScript is kept, because the imported module has to run.
         verbatim_module_syntax: !is_needed(path),
         jsx: Some(jsx),
         ..TranspileOptions::default()
@@ -81,37 +86,9 @@ fn transpile(path: &Path, source: String, mut found: live::Found) -> Result<Scri
     Ok(Script { code: source.text, source_map: Some(source_map) })
 }
 
-/// What a JavaScript module imports by name, in the order of its code.
+/// The modules that a JavaScript module imports, in the order of its code. `import()` of an expression is not among
+/// them.
 pub fn imports(path: &Path, code: &str) -> Result<Vec<Import>, Diagnostic> {
-    use deno_ast::swc::ast::{CallExpr, Callee, ExportAll, Expr, ImportDecl, Lit, NamedExport, Str};
-    use deno_ast::swc::ecma_visit::{Visit, VisitWith};
-    use deno_ast::{MediaType, SourceRangedForSpanned as _};
-
-    #[derive(Default)]
-    struct Literals(Vec<Str>);
-
-    impl Visit for Literals {
-        fn visit_import_decl(&mut self, import: &ImportDecl) {
-            self.0.push((*import.src).clone());
-        }
-
-        fn visit_export_all(&mut self, export: &ExportAll) {
-            self.0.push((*export.src).clone());
-        }
-
-        fn visit_named_export(&mut self, export: &NamedExport) {
-            self.0.extend(export.src.as_deref().cloned());
-        }
-
-        fn visit_call_expr(&mut self, call: &CallExpr) {
-            let first = call.args.first().map(|argument| &*argument.expr);
-            if let (Callee::Import(_), Some(Expr::Lit(Lit::Str(literal)))) = (&call.callee, first) {
-                self.0.push(literal.clone());
-            }
-            call.visit_children_with(self);
-        }
-    }
-
     let parsed = parse(path, code.to_owned(), MediaType::JavaScript, |module, _| module)?;
     let mut literals = Literals::default();
     parsed.program().visit_with(&mut literals);
@@ -125,14 +102,40 @@ pub fn imports(path: &Path, code: &str) -> Result<Vec<Import>, Diagnostic> {
     Ok(imports)
 }
 
-/// A module as it was written, if it can be read without what only live functions have.
-pub fn parsed(path: &Path, source: String) -> Option<deno_ast::ParsedSource> {
-    parse(path, source, deno_ast::MediaType::from_path(path), |module, _| module).ok()
+/// Collects the specifiers of a module.
+#[derive(Default)]
+struct Literals(Vec<Str>);
+
+impl Visit for Literals {
+    fn visit_import_decl(&mut self, import: &ImportDecl) {
+        self.0.push((*import.src).clone());
+    }
+
+    fn visit_export_all(&mut self, export: &ExportAll) {
+        self.0.push((*export.src).clone());
+    }
+
+    fn visit_named_export(&mut self, export: &NamedExport) {
+        self.0.extend(export.src.as_deref().cloned());
+    }
+
+    fn visit_call_expr(&mut self, call: &CallExpr) {
+        let first = call.args.first().map(|argument| &*argument.expr);
+        if let (Callee::Import(_), Some(Expr::Lit(Lit::Str(literal)))) = (&call.callee, first) {
+            self.0.push(literal.clone());
+        }
+        call.visit_children_with(self);
+    }
 }
 
-/// The same with what only live functions have taken out, or why it cannot be read.
-pub fn readable(path: &Path, source: &str) -> Result<deno_ast::ParsedSource, Diagnostic> {
-    let media_type = deno_ast::MediaType::from_path(path);
+/// The syntax tree of a module; `None` where the text does not parse, for example because of live keywords.
+pub fn parsed(path: &Path, source: String) -> Option<ParsedSource> {
+    parse(path, source, MediaType::from_path(path), |module, _| module).ok()
+}
+
+/// The syntax tree of a module whose live keywords are left out, or its syntax error.
+pub fn readable(path: &Path, source: &str) -> Result<ParsedSource, Diagnostic> {
+    let media_type = MediaType::from_path(path);
     let read = |text: String| parse(path, text, media_type, |module, _| module);
     let found = live::find(source);
     if !found.any() {
@@ -145,14 +148,12 @@ pub fn readable(path: &Path, source: &str) -> Result<deno_ast::ParsedSource, Dia
 fn parse(
     path: &Path,
     text: String,
-    media_type: deno_ast::MediaType,
-    then: impl FnOnce(deno_ast::swc::ast::Module, &deno_ast::Globals) -> deno_ast::swc::ast::Module,
-) -> Result<deno_ast::ParsedSource, Diagnostic> {
-    use deno_ast::diagnostics::Diagnostic as _;
-
-    let specifier = deno_ast::ModuleSpecifier::from_file_path(path)
+    media_type: MediaType,
+    then: impl FnOnce(Module, &Globals) -> Module,
+) -> Result<ParsedSource, Diagnostic> {
+    let specifier = ModuleSpecifier::from_file_path(path)
         .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", path.display())))?;
-    let parse = deno_ast::ParseParams {
+    let parse = ParseParams {
         specifier,
         text: text.into(),
         media_type,

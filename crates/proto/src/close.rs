@@ -1,22 +1,22 @@
-//! How a line ends, and what each code tells the client.
+//! How a line ends: close codes and reasons.
 
 use std::borrow::Cow;
 
 /// The close codes of a live line: those of RFC 6455 section 7.4.1 where one fits, 4000 and up for the rest.
 ///
-/// A client may reconnect (send its request again) after a code marked so; after the others it should not.
+/// After a code marked "Reconnect" a client may send its request again; after the others it should not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseCode {
     /// 1000: the handler finished, or one side closed the port.
     Done,
-    /// 1001: the client left; also what a handler sees when nobody joined in time.
+    /// 1001: the client left, or no client joined in time.
     GoingAway,
     /// 1003: a binary frame, or text that is not JSON.
     Unsupported,
-    /// 1006: never on the wire; the socket broke without a close frame.
+    /// 1006: the connection broke without a close frame. Never sent.
     Abnormal,
-    /// 1008: the client broke a rule, such as sending faster than its handler hears.
+    /// 1008: the client broke a rule, such as sending faster than its handler acknowledges.
     Policy,
     /// 1009: a frame over the size limit.
     TooBig,
@@ -24,13 +24,14 @@ pub enum CloseCode {
     IsolateLost,
     /// 1012: the server restarts. Reconnect.
     Restart,
-    /// 1013: the client read too slowly and its queue outgrew its budget. Reconnect.
+    /// 1013: the client read too slowly and its queue outgrew [`Limits::queue_bytes`](crate::Limits::queue_bytes).
+    /// Reconnect.
     TooSlow,
     /// 4001: the user navigated away and the handler did not object.
     Navigated,
     /// 4002: the handler threw.
     HandlerFailed,
-    /// 4003: the line to another server, which the handler passed on, was lost. Reconnect.
+    /// 4003: the connection to another server, whose messages the handler relayed, was lost. Reconnect.
     UpstreamLost,
     /// Any other code, as the client sent it.
     Other(u16),
@@ -56,7 +57,7 @@ impl CloseCode {
         }
     }
 
-    /// What the reason says when nobody gave one.
+    /// The reason where none was given.
     pub fn default_reason(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -96,16 +97,17 @@ impl From<u16> for CloseCode {
     }
 }
 
-/// A code with the words that go with it.
+/// A code and its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
+    /// The code.
     pub code: CloseCode,
-    /// At most 123 bytes, which is what a close frame holds.
+    /// At most 123 bytes, which is what a close frame holds (RFC 6455 section 5.5).
     pub reason: Cow<'static, str>,
 }
 
 impl Close {
-    /// A close with words of its own, cut to what a close frame holds.
+    /// A close with a reason of its own, cut to what a close frame holds.
     pub fn because(code: CloseCode, mut reason: String) -> Close {
         reason.truncate(reason.floor_char_boundary(123));
         Close { code, reason: reason.into() }

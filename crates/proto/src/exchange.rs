@@ -1,4 +1,4 @@
-//! One request: from its arrival until it is answered for good, or until its line takes over.
+//! One request: from its arrival until it is answered, or until its line takes over.
 //!
 //! ```text
 //!             answer/message        turn ends, nothing more to come       body written
@@ -8,26 +8,26 @@
 //!                             Upgrading ──▶ Live ──▶ Ended
 //! ```
 //!
-//! What a handler sends within one turn of its event loop is collected; the HTTP answer leaves at the end of the
-//! turn. So `respondWith(x); waitUntil(p)` is as live as the other order, and the decision needs no timer.
-//! The first thing sent is what HTTP carries, the rest waits for the line.
+//! What a handler sends within one turn of its event loop is collected; the HTTP answer is sent at the end of the
+//! turn. So `respondWith(x); waitUntil(p)` is as live as the other order, and the decision needs no timer. The first
+//! thing sent becomes the HTTP answer, the rest waits for the line.
 //!
 //! A client that cannot follow a line ([`Reach::Final`]) gets one answer, the last one: `Opening` then holds the newest
 //! state until nothing more can come.
 
 use crate::{LineId, QueuedFrame};
 
-/// How much of an exchange its client can follow.
+/// How much of an exchange its client can receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reach {
-    /// All of it.
+    /// All of it, on a line.
     #[default]
     Line,
     /// One HTTP answer.
     Final,
 }
 
-/// The state of one request. `B` is the HTTP answer, which the engine only passes on.
+/// The state of one request. `B` is the HTTP answer, which the machine only hands on.
 #[derive(Debug)]
 pub struct Exchange<B> {
     stage: Stage<B>,
@@ -38,7 +38,7 @@ pub struct Exchange<B> {
     running: u32,
     /// Bodies that are still being streamed over HTTP.
     streams: u32,
-    /// The response had its last frame.
+    /// The response had its last state.
     done: bool,
     /// Its line is a socket without envelopes, on which the host sends nothing of its own.
     is_raw: bool,
@@ -63,21 +63,31 @@ enum Stage<B> {
 /// What happens to an exchange.
 #[derive(Debug)]
 pub enum Input<B> {
-    /// The response's first frame.
-    Answer { answer: B, done: bool },
-    /// HTTP's answer is a socket without envelopes, whatever else its client could follow.
+    /// The response's first state.
+    Answer {
+        /// The HTTP answer that has it.
+        answer: B,
+        /// No further state follows.
+        done: bool,
+    },
+    /// The HTTP answer is a socket without envelopes.
     Upgrade(B),
-    /// A later frame of the response.
-    Frame { frame: QueuedFrame, done: bool },
+    /// A later state of the response.
+    Frame {
+        /// The frame that has it.
+        frame: QueuedFrame,
+        /// No further state follows.
+        done: bool,
+    },
     /// A message, request or delta.
     Message(QueuedFrame),
     /// The handler entered a channel for its client.
     Enter,
-    /// It left one again.
+    /// The handler left one of them.
     Leave,
-    /// The response had its last frame already.
+    /// The state before was the last one.
     Done,
-    /// Something more keeps the exchange open.
+    /// A promise, callback or generator keeps the exchange open.
     Hold,
     /// One of the holds settled.
     Release,
@@ -87,34 +97,37 @@ pub enum Input<B> {
     Returned,
     /// The HTTP answer's body goes on being written.
     StreamBegan,
-    /// It is written, or its client left.
+    /// That body is written, or its client left.
     StreamEnded,
     /// The handler threw.
     Failed,
     /// JavaScript has nothing more to run for now.
     TurnEnded,
-    /// Nobody waits for a later state: the client gets the one that is held, if any.
+    /// No later state is waited for: the client gets the one that is held, if any.
     Settle,
     /// The requester left, time ran out, or the line is gone.
     Gone,
 }
 
-/// What the driver has to do about it.
+/// What the driver has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect<B> {
+    /// Nothing.
     None,
     /// Answer over HTTP; nothing follows. The exchange is over, unless the answer's body is still streamed.
     Answer(B),
-    /// Open a line, answer over HTTP with its address (`None`: 202), then call [`Exchange::opened`].
+    /// Open a line, answer over HTTP with its address, then call [`Exchange::opened`].
     Open {
+        /// The HTTP answer. `None`: 202 Accepted.
         first: Option<B>,
+        /// Frames for the line.
         queued: Vec<QueuedFrame>,
     },
     /// Send on the line.
     Send(LineId, QueuedFrame),
-    /// The response had its last frame, but the exchange goes on: tell the client that no state follows.
+    /// The response had its last state, but the exchange goes on: send `response.done`.
     Done(LineId),
-    /// All is said: close the line normally once it is written out.
+    /// The exchange is complete: close the line with 1000 once everything is written.
     Finish(LineId),
     /// Answer 500.
     FailAnswer,
@@ -122,15 +135,19 @@ pub enum Effect<B> {
     FailLine(LineId),
 }
 
-/// The input came too late or out of order; nothing was changed.
+/// The input came too late or out of order. It changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
+    /// A state after the last one.
     #[error("the response is already done")]
     ResponseDone,
+    /// The exchange is over, or its HTTP answer leaves no room for more.
     #[error("the exchange has already ended")]
     Ended,
+    /// The HTTP answer was decided before.
     #[error("the HTTP answer is already given")]
     NotFirst,
+    /// The client is in 64 channels, which is the limit.
     #[error("a client can be in {MAX_CHANNELS} channels at a time")]
     TooManyChannels,
 }
@@ -139,7 +156,7 @@ pub enum ExchangeError {
 const MAX_CHANNELS: usize = 64;
 
 impl<B> Exchange<B> {
-    /// A request whose client can follow as much as `reach` says.
+    /// A request that arrived. One handler runs.
     pub fn new(reach: Reach) -> Self {
         Exchange {
             stage: Stage::Received,
@@ -153,7 +170,7 @@ impl<B> Exchange<B> {
         }
     }
 
-    /// Takes one input. A refused input changes nothing.
+    /// Processes one input. An input that returns an error changes nothing.
     pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, ExchangeError> {
         if matches!(self.stage, Stage::Ended) {
             return match input {
@@ -172,7 +189,7 @@ impl<B> Exchange<B> {
             Input::Upgrade(answer) if matches!(self.stage, Stage::Received) => {
                 (self.done, self.is_raw) = (true, true);
                 self.stage = Stage::Upgrading;
-                // There is nothing to decide when the turn ends.
+                // Nothing is left to decide at the end of the turn.
                 Ok(Effect::Open { first: Some(answer), queued: Vec::new() })
             }
             Input::Upgrade(_) => Err(ExchangeError::NotFirst),
@@ -186,7 +203,7 @@ impl<B> Exchange<B> {
             }
             Input::Message(frame) => self.send(frame),
             Input::Enter if matches!(self.stage, Stage::Answered) => Err(ExchangeError::Ended),
-            // Its client cannot be in one; there will be no line to carry it.
+            // Without a line its client cannot be in a channel.
             Input::Enter if self.reach == Reach::Final => Ok(Effect::None),
             Input::Enter if self.channels == MAX_CHANNELS => Err(ExchangeError::TooManyChannels),
             Input::Enter => {
@@ -199,9 +216,9 @@ impl<B> Exchange<B> {
             }
             Input::Done => {
                 self.done = true;
-                Ok(self.finish_or_tell_done())
+                Ok(self.finish_or_send_done())
             }
-            // Answered for good: there is nothing left to hold open.
+            // The answer was final: there is nothing left to hold open.
             Input::Hold if matches!(self.stage, Stage::Answered) => Err(ExchangeError::Ended),
             Input::Hold => {
                 self.holds += 1;
@@ -256,16 +273,16 @@ impl<B> Exchange<B> {
     pub fn opened(&mut self, line: LineId) -> Effect<B> {
         debug_assert!(matches!(self.stage, Stage::Upgrading), "opened() follows Effect::Open");
         self.stage = Stage::Live(line);
-        self.finish_or_tell_done()
+        self.finish_or_send_done()
     }
 
-    /// Nothing keeps the exchange: its handlers have returned, its response is done and written, no promise holds it.
+    /// Whether nothing keeps the exchange: its handlers returned, its response is done and written, nothing holds it.
     pub fn is_complete(&self) -> bool {
         self.running == 0 && self.done && self.holds == 0 && self.streams == 0
     }
 
-    /// Whether its client could have a state already and the host waits for a later one. Some: whether a handler still
-    /// runs, or a promise is waited for, which are meant to come to an end.
+    /// `Some` while a state is held back because a later one may come and the client gets only one. The value: whether a
+    /// handler runs or a promise is waited for, both of which are expected to end.
     pub fn holds_state(&self) -> Option<bool> {
         let has_state = matches!(self.stage, Stage::Opening { first: Some(_), .. });
         (has_state && self.reach == Reach::Final).then_some(self.running > 0 || self.holds > 0)
@@ -276,12 +293,12 @@ impl<B> Exchange<B> {
         !matches!(self.stage, Stage::Received)
     }
 
-    /// HTTP has its answer, or can no longer get one.
+    /// Whether the HTTP answer was decided, or cannot be any more.
     pub fn is_answered(&self) -> bool {
         !matches!(self.stage, Stage::Received | Stage::Opening { .. })
     }
 
-    /// The exchange is over and can be forgotten.
+    /// Whether the exchange is over and can be dropped.
     pub fn is_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended)
     }
@@ -295,7 +312,7 @@ impl<B> Exchange<B> {
     }
 
     fn answer(&mut self, answer: B, done: bool) -> Result<Effect<B>, ExchangeError> {
-        // The data of a last state may still change while the state is held.
+        // A held state can still be replaced, even the last one.
         let is_held = self.reach == Reach::Final && matches!(self.stage, Stage::Opening { .. });
         if self.done && !is_held {
             return Err(ExchangeError::ResponseDone);
@@ -347,8 +364,8 @@ impl<B> Exchange<B> {
         }
     }
 
-    /// The line ends with the exchange, and the client's response with its last frame, which may be sooner.
-    fn finish_or_tell_done(&mut self) -> Effect<B> {
+    /// The line ends with the exchange. If only the response has ended, the client is sent `response.done`.
+    fn finish_or_send_done(&mut self) -> Effect<B> {
         match (self.finish_if_complete(), &self.stage) {
             (Effect::None, Stage::Live(line)) if self.done && !self.is_raw => Effect::Done(*line),
             (effect, _) => effect,

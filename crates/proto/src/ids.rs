@@ -1,41 +1,41 @@
-//! Names of things. Each is its own type, so that none can stand where another is meant.
+//! Identifiers. Each is a type of its own, so that the compiler keeps them apart.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// A request in its isolate. Fits the 53 bits that a JavaScript number holds exactly.
+/// An exchange of an isolate. It fits the 53 bits that a JavaScript number holds exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExchangeId(pub u64);
 
 impl ExchangeId {
-    /// Bits of the number that name a place in the isolate's table; the rest counts the isolate's exchanges.
+    /// How many low bits are the index in the isolate's table; the others count the isolate's exchanges.
     pub const PLACE_BITS: u32 = 20;
 
-    /// Its name in the log, which no other exchange of the process has: `<isolate>-<count>`.
+    /// Its name in the log, unique in the process: `<isolate>-<count>`.
     pub fn of(self, owner: OwnerId) -> impl fmt::Display {
         fmt::from_fn(move |f| write!(f, "{}-{}", owner.0, self.0 >> Self::PLACE_BITS))
     }
 }
 
-/// A live line. Never used twice in the life of the process.
+/// A live line. Unique in the process: ids are not reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LineId(pub(crate) u64);
 
 impl LineId {
-    /// The `serial`th line of the process, which stands at `index`.
+    /// The line with this serial number, at this index in the table of lines.
     pub(crate) fn new(serial: u64, index: usize) -> LineId {
         LineId(serial << INDEX_BITS | index as u64)
     }
 
-    /// Where it stands among the lines that live.
+    /// Its index in the table of lines. Lines that are over leave theirs to others.
     pub fn index(self) -> usize {
         (self.0 & ((1 << INDEX_BITS) - 1)) as usize
     }
 }
 
-/// Lines that can live at a time take so many bits of a name; the rest counts them.
+/// How many low bits of a [`LineId`] are the index; the others are the serial number.
 const INDEX_BITS: u32 = 24;
 
 impl fmt::Display for LineId {
@@ -44,7 +44,7 @@ impl fmt::Display for LineId {
     }
 }
 
-/// Somebody in a channel, as the others know them. Never used twice in the life of the process.
+/// A member of a channel, as the other members know it. Unique in the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberId(pub u64);
 
@@ -62,14 +62,15 @@ impl FromStr for MemberId {
     }
 }
 
-/// The name of a channel, which is also how its messages' types begin: `<channel>:<type>`.
+/// The name of a channel, with which the types of its messages begin: `<channel>:<type>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChannelId(Arc<str>);
 
-/// Every message of a channel carries its name.
+/// Bytes. Every message of a channel carries its name.
 const MAX_CHANNEL_NAME: usize = 256;
 
 impl ChannelId {
+    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -79,7 +80,7 @@ impl FromStr for ChannelId {
     type Err = InvalidChannel;
 
     fn from_str(name: &str) -> Result<Self, InvalidChannel> {
-        // The first would make a type that no client may send, the second one whose channel is another.
+        // The first would make types that only the host may send, the second types that belong to another channel.
         let misread = name.starts_with("response.") || name.ends_with(':');
         if name.is_empty() || name.len() > MAX_CHANNEL_NAME || misread {
             return Err(InvalidChannel);
@@ -88,7 +89,7 @@ impl FromStr for ChannelId {
     }
 }
 
-/// So that a map of channels can be asked by a part of a message's type.
+/// A map by channel can be searched with a part of a message's type.
 impl Borrow<str> for ChannelId {
     fn borrow(&self) -> &str {
         &self.0
@@ -102,7 +103,7 @@ impl Borrow<str> for ChannelId {
 )]
 pub struct InvalidChannel;
 
-/// Who hears of a line's events: an isolate's mailbox.
+/// The receiver of a line's events: an isolate's mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerId(pub u32);
 
@@ -116,7 +117,7 @@ impl fmt::Display for Token {
     }
 }
 
-/// A token opens a line to whoever holds it, so logs must not show it.
+/// A token is all that a client needs to join a line, so logs must not show it.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")

@@ -3,23 +3,23 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Exchange`] | one request until it is answered, or until its line takes over |
-//! | [`Engine`] | all live lines: who may join, what waits to be sent, when each ends |
-//! | [`Action`] | what the engine asks its driver to do |
+//! | [`Engine`] | all live lines: which client may join, what waits to be sent, when each ends |
+//! | [`Action`], [`Event`] | what the engine asks its driver to do, and what a line's owner receives |
 //! | [`Attachment`] | one connection of a line, which may have several, one after the other |
-//! | [`QueuedFrame`] | a frame, and what may become of it while its client is slow |
-//! | [`JoinOptions`] | how a line takes part in a channel: lines whose clients hear each other |
+//! | [`QueuedFrame`] | a frame, and how dispensable it is while its client is slow |
+//! | [`JoinOptions`] | how a line takes part in a channel, whose members receive each other's messages |
 //! | [`Close`] | the one table of close codes |
-//! | [`Stats`], [`LineSummary`] | what all lines did, and what one did |
-//! | [`Envelope`] | what a host frame says before it is encoded |
+//! | [`Stats`], [`LineSummary`] | counters of all lines, and of one that ended |
+//! | [`Envelope`] | what surrounds the payload of a host frame |
 //! | [`Incoming`] | a decoded client frame |
-//! | [`Numbered`] | a frame of `liveline.v1`, whose clients can come again |
+//! | [`Numbered`] | a frame of `liveline.v1`, whose clients can resume a line |
 //! | [`Format`] | frames as server-sent events or lines of JSON |
-//! | [`websocket`] | frames as a WebSocket carries them |
-//! | [`http1`] | requests, as far as hyper leaves open what they are |
-//! | [`multipart`] | forms, the one kind of body that the host takes apart |
+//! | [`websocket`] | frames on a WebSocket (RFC 6455) |
+//! | [`http1`] | strictness that the HTTP/1.1 parser in use does not have |
+//! | [`multipart`] | forms (RFC 7578), the one kind of body that the host parses |
 //!
 //! **Invariant: sans-IO.** No socket, task, lock, random number or clock in here. Inputs are method calls, the
-//! time is an argument, and what has to happen outside comes back as [`Action`]s. That makes every history
+//! time is set by [`Engine::at`], and what has to happen outside comes back as [`Action`]s. That makes every history
 //! replayable, which the property tests rely on.
 //!
 //! The format of frames is the second generation of Webflo's protocol:
@@ -27,16 +27,19 @@
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test has to begin at some time"))]
+#![warn(missing_docs)]
 
 mod channel;
 mod close;
 mod envelope;
+mod event;
 mod exchange;
 pub mod http1;
 mod ids;
 mod line;
 pub mod multipart;
 mod numbered;
+mod output;
 #[cfg(test)]
 mod properties;
 mod registry;
@@ -47,14 +50,12 @@ pub mod websocket;
 pub use channel::{Announcement, JoinOptions, Listening, Message, Payloads, Presence};
 pub use close::{Close, CloseCode};
 pub use envelope::{DecodeError, Envelope, Frame, Incoming, decode, opened, reply_address, response_done};
+pub use event::{Event, InboundMessage, Payload};
 pub use exchange::{Effect, Exchange, ExchangeError, Input, Reach};
 pub use ids::{ChannelId, ExchangeId, InvalidChannel, LineId, MemberId, OwnerId, Token};
-pub use line::{
-    Attachment, Event, FRAME_COST, InboundMessage, Outgoing, Payload, Priority, QueuedFrame, Take, Transport,
-};
+pub use line::{FRAME_COST, Priority, QueuedFrame, TransportKind};
 pub use numbered::{Numbered, PROTOCOL, Welcome, ack};
-pub use registry::{
-    Action, Engine, JoinError, Limits, LineSummary, Opening, Overflow, Stats, TooManyLines, network,
-};
+pub use output::{Action, Attachment, Outgoing, Take};
+pub use registry::{Engine, JoinError, Limits, LineSummary, Opening, Overflow, Stats, TooManyLines, network};
 pub use sse::{Format, LAST_EVENT_ID};
-pub use visitor::{Origins, Visitor, is_same_origin};
+pub use visitor::{Caller, Origins, Visitor, is_same_origin};

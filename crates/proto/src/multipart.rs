@@ -1,50 +1,56 @@
 //! Forms as browsers send them: `multipart/form-data` (RFC 7578, RFC 2046 section 5.1).
 //!
-//! The time to read one is proportional to its length, whatever is in it, and the number of its parts and the length
-//! of their heads are limited. Values are decoded as the Fetch standard has it: names and filenames are UTF-8 in which
+//! The time to parse one is proportional to its length, whatever its content; the number of its parts and the length of
+//! their heads are limited. Values are decoded as the Fetch standard requires: names and filenames are UTF-8 in which
 //! `%22`, `%0D` and `%0A` stand for a quotation mark and line breaks, and a backslash is a backslash.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-/// Bytes of one part's head. Browsers need some hundred.
+/// Bytes of one part's head. Browsers send a few hundred.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// What a file is whose part does not say it (RFC 7578 section 4.4).
+/// The media type of a file whose part names none (RFC 7578 section 4.4).
 const DEFAULT_TYPE: &str = "text/plain";
 
 /// One field of a form.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
+    /// Its name, decoded.
     pub name: String,
-    /// Only files have one, which may be empty.
+    /// What is known of the file, if the field is one.
     pub file: Option<File>,
-    /// Where in the form its value stands.
+    /// The bytes of the form that are its value.
     pub value: Range<usize>,
 }
 
-/// What is said of a file.
+/// A file's description.
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
+    /// Its name, decoded; it may be empty.
     pub name: String,
+    /// Its `Content-Type`; empty if that is not ASCII.
     pub media_type: String,
 }
 
-/// Why a form is not read.
+/// Why a form was not parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
+    /// It is cut off or breaks the format.
     #[error("the form is not whole or not well-formed: {0}")]
     Malformed(&'static str),
+    /// It has more parts than the limit.
     #[error("the form has more than {0} parts, which is the limit (see --max-form-parts)")]
     Parts(usize),
+    /// The head of a part is longer than 16 KiB.
     #[error("the head of one of the form's parts is longer than the limit of {MAX_HEAD} bytes")]
     Head,
 }
 
 use FormError::Malformed;
 
-/// Reads a whole form of `most` parts at most.
+/// Parses a whole form of at most `most` parts.
 pub fn parse(form: &[u8], boundary: &[u8], most: usize) -> Result<Vec<Part>, FormError> {
     if boundary.is_empty() {
         return Err(Malformed("its boundary is empty"));
@@ -67,7 +73,7 @@ pub fn parse(form: &[u8], boundary: &[u8], most: usize) -> Result<Vec<Part>, For
 
 const CRLF: &[u8] = b"\r\n";
 
-/// Where the parts are divided.
+/// Finds the lines that divide the parts.
 struct Delimiters<'a> {
     form: &'a [u8],
     /// A line break, two hyphens and the boundary.
@@ -75,6 +81,7 @@ struct Delimiters<'a> {
     finder: memmem::Finder<'static>,
 }
 
+/// A line that divides two parts.
 struct Delimiter {
     /// Where the value before it ends.
     start: usize,
@@ -90,24 +97,25 @@ impl<'a> Delimiters<'a> {
         Delimiters { form, mark, finder }
     }
 
-    /// The one before the first part. What stands before it means nothing.
+    /// The delimiter before the first part. Text before it is ignored.
     fn first(&self) -> Result<Delimiter, FormError> {
         let at_start = self.form.starts_with(&self.mark[CRLF.len()..]);
         let at_start = at_start.then(|| self.read(0, self.mark.len() - CRLF.len())).flatten();
         at_start.or_else(|| self.next(0)).ok_or(Malformed("its boundary does not occur"))
     }
 
+    /// The first delimiter at or after `from`.
     fn next(&self, from: usize) -> Option<Delimiter> {
         let marks = self.finder.find_iter(&self.form[from..]).map(|at| from + at);
         marks.filter_map(|at| self.read(at, at + self.mark.len())).next()
     }
 
-    /// The delimiter whose boundary ends there, if it is one and does not only begin like one.
+    /// The delimiter whose boundary ends at `end`. `None`: the line goes on, so it only begins like a delimiter.
     fn read(&self, start: usize, end: usize) -> Option<Delimiter> {
         let rest = &self.form[end..];
         let is_last = rest.starts_with(b"--");
         let rest = if is_last { &rest[2..] } else { rest };
-        // Mail programs may have padded the line.
+        // White space may pad the line (RFC 2046 section 5.1.1).
         let padding = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let rest = &rest[padding..];
         let end = self.form.len() - rest.len();
@@ -119,12 +127,13 @@ impl<'a> Delimiters<'a> {
     }
 }
 
+/// The head of a part.
 struct Head {
     name: String,
     file: Option<File>,
 }
 
-/// Reads the head of a part, and says where its value begins.
+/// Parses the head of a part. Returns where its value begins, too.
 fn read_head(form: &[u8], start: usize) -> Result<(Head, usize), FormError> {
     let window = &form[start..form.len().min(start + MAX_HEAD)];
     let (mut disposition, mut media_type) = (None, None);
@@ -159,7 +168,7 @@ fn read_head(form: &[u8], start: usize) -> Result<(Head, usize), FormError> {
     Ok((Head { name, file }, start + at))
 }
 
-/// Reads `form-data; name="..."; filename="..."`. What else may stand there, `filename*` too, means nothing.
+/// Parses `form-data; name="..."; filename="..."`. Other parameters, `filename*` among them, are ignored.
 fn read_disposition(value: &[u8]) -> Result<(String, Option<String>), FormError> {
     const ILL: FormError = Malformed("a part's Content-Disposition is not `form-data; name=\"...\"`");
     let kind = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
@@ -189,13 +198,13 @@ fn read_disposition(value: &[u8]) -> Result<(String, Option<String>), FormError>
             b"filename" => &mut filename,
             _ => continue,
         };
-        // The first counts: nobody who sends one twice means well.
+        // Of two with the same name the first counts; no browser sends two.
         place.get_or_insert_with(|| unescape(text));
     }
     if rest.is_empty() || rest == b";" { Ok((name.ok_or(ILL)?, filename)) } else { Err(ILL) }
 }
 
-/// Undoes what browsers do to names that would end their quotation or their line.
+/// Decodes the three escapes that browsers write for a quotation mark and for line breaks.
 fn unescape(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut plain = String::with_capacity(text.len());

@@ -1,12 +1,12 @@
 //! Frames of the subprotocol `liveline.v1`: gen-2 envelopes with a number in front, so that a client that lost its
-//! connection can go on where it was. docs/wire.md describes it.
+//! connection can resume. docs/wire.md describes it.
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the subprotocol, as the handshake says it.
+/// The name of the subprotocol in `Sec-WebSocket-Protocol`.
 pub const PROTOCOL: &str = "liveline.v1";
 
-/// What a client says.
+/// What a client sends.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Numbered<'a> {
     /// An envelope and its number.
@@ -15,13 +15,13 @@ pub enum Numbered<'a> {
     Ack(u64),
 }
 
-/// The text is no frame of the subprotocol.
+/// The text is not a frame of the subprotocol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of {PROTOCOL} begins with its number")]
 pub struct NotNumbered;
 
 impl<'a> Numbered<'a> {
-    /// Reads a text frame.
+    /// Parses a text frame: `<number> <envelope>`, or `a<number>`.
     pub fn read(text: &'a str) -> Result<Numbered<'a>, NotNumbered> {
         if let Some(number) = text.strip_prefix('a') {
             return Ok(Numbered::Ack(decimal(number)?));
@@ -31,7 +31,7 @@ impl<'a> Numbered<'a> {
     }
 }
 
-/// Digits only, and few enough that JavaScript counts as far.
+/// A number of at most 15 digits, which JavaScript represents exactly.
 fn decimal(text: &str) -> Result<u64, NotNumbered> {
     if text.is_empty() || text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NotNumbered);
@@ -42,11 +42,11 @@ fn decimal(text: &str) -> Result<u64, NotNumbered> {
 /// The first frame of every connection.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Welcome {
-    /// Names the line when the client comes again.
+    /// Names the line when the client resumes.
     pub token: String,
-    /// How long the line waits for it then, in milliseconds.
+    /// How long the line waits for the client after a loss, in milliseconds.
     pub window: u64,
-    /// The client hears something at least this often, in milliseconds; it does not see pings of a socket.
+    /// The client receives a frame at least this often, in milliseconds. Browsers do not show pages the pings of a socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ping: Option<u64>,
     /// The number of the last frame that came from the client.
@@ -56,12 +56,13 @@ pub struct Welcome {
 }
 
 impl Welcome {
+    /// The frame: `w{…}`.
     pub fn text(&self) -> String {
         format!("w{}", serde_json::to_string(self).expect("a string, numbers and a flag encode"))
     }
 }
 
-/// Tells that everything up to `number` has arrived.
+/// The frame that acknowledges everything up to `number`.
 pub fn ack(number: u64) -> String {
     format!("a{number}")
 }

@@ -6,22 +6,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::Frame;
+use crate::envelope::Wire;
 
-/// The id of the last event of a stream that should not be asked for again. An event source asks again after each end,
-/// with the id that it saw last, unless it is answered with 204.
+/// The id of the last event of a stream that must not be requested again. An `EventSource` reconnects after every end,
+/// with the last id that it received, unless it is answered with 204.
 pub const LAST_EVENT_ID: &str = "liveline-end";
 
-/// After these codes a client should ask again.
+/// After these close codes a client should reconnect.
 const ASK_AGAIN: [u16; 6] = [1001, 1006, 1011, 1012, 1013, 4003];
 
-/// How a stream tells its frames.
+/// How the frames of a line are written to a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Server-sent events with the envelopes of a socket as data, for clients that speak the protocol.
     Envelopes,
-    /// Server-sent events named by what they are: `state`, `mutate`, `redirect`, `done`, or a message's type.
+    /// Server-sent events named after their frame: `state`, `mutate`, `redirect`, `done`, or a message's type.
     Events,
-    /// The same, a line of JSON each: `{"event", "id", "data"}`.
+    /// The events of [`Format::Events`] as lines of JSON: `{"event", "id", "data"}`.
     Lines,
 }
 
@@ -39,8 +40,8 @@ impl Format {
         if self == Format::Envelopes {
             return event(None, None, frame.as_str(), out);
         }
-        // Frames are the host's own, so they decode.
-        let Ok(Wire { message, meta }) = serde_json::from_str(frame.as_str()) else { return };
+        // The host encoded the frame, so it decodes.
+        let Ok(Wire { message, meta, .. }) = serde_json::from_str(frame.as_str()) else { return };
         let data = message.map_or("null", RawValue::get);
         match meta.r#type.as_ref() {
             "response.replace" => match serde_json::from_str::<State>(data) {
@@ -66,12 +67,12 @@ impl Format {
         }
     }
 
-    /// Writes the state that is not a frame: the first, which HTTP's answer would have carried.
+    /// Writes the first state, which is not a frame: a plain HTTP answer would have it as its body.
     pub fn state(self, json: &str, out: &mut Vec<u8>) {
         self.write("state", None, json, out);
     }
 
-    /// Writes what clients ignore, so that connections that say nothing are not taken for dead.
+    /// Writes bytes that clients ignore, so that an idle connection is not taken for dead.
     pub fn ping(self, out: &mut Vec<u8>) {
         match self {
             Format::Envelopes | Format::Events => out.extend_from_slice(b":\n\n"),
@@ -79,7 +80,8 @@ impl Format {
         }
     }
 
-    /// Writes what has a proxy pass the head on that waits for the first bytes of the body: a comment, where there are such.
+    /// Writes a comment at the beginning, because some proxies hold the head back until the body begins. NDJSON has no
+    /// comments, so nothing there.
     pub fn begin(self, out: &mut Vec<u8>) {
         if self != Format::Lines {
             out.extend_from_slice(b":\n");
@@ -115,22 +117,6 @@ struct Line<'a> {
 }
 
 #[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, rename = ".wq")]
-    meta: Meta<'a>,
-}
-
-#[derive(Deserialize)]
-struct Meta<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-    #[serde(borrow, rename = "eventID")]
-    event_id: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
 struct State<'a> {
     #[serde(borrow)]
     body: &'a RawValue,
@@ -145,7 +131,7 @@ struct Headers<'a> {
     location: Option<Cow<'a, str>>,
 }
 
-/// What a frame lists that tells of several members of a channel.
+/// The payload of a `joins-leaves` frame.
 #[derive(Deserialize)]
 struct Changes<'a> {
     #[serde(borrow, default)]
@@ -160,7 +146,8 @@ struct Change<'a> {
     message: Option<&'a RawValue>,
 }
 
-/// A frame that lists members that came or went, as the messages that each would have been alone, and their type.
+/// Splits a frame that lists members which joined or left into the messages that each would have been alone. Returns
+/// their type, too.
 fn split<'a>(kind: &str, data: &'a str) -> Option<(String, Vec<Change<'a>>)> {
     let channel = kind.strip_suffix(":joins-leaves")?;
     let Changes { events } = serde_json::from_str(data).ok()?;
@@ -179,7 +166,7 @@ fn event(name: Option<&str>, id: Option<&str>, data: &str, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// A line break would end the field. In JSON it is nothing but space; in a name it has no business.
+/// Replaces line breaks, which would end the field. In JSON they are white space.
 fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ").into() } else { text.into() }
 }

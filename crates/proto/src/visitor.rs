@@ -1,20 +1,22 @@
-//! Who asked, so that nobody else can join the line.
+//! Who made a request, so that no other client can join its line.
 
 use std::net::IpAddr;
 
 /// The sender of a request, as far as a server can tell.
 ///
-/// A line's token is 128 random bits that work once, so whoever has it was told. Where the request had a session, the
-/// joiner must have the same one, too. The address counts for quotas alone: it changes on its own, from Wi-Fi to
-/// mobile, from IPv6 to IPv4, and from one exit of a carrier to another.
+/// A line's token is 128 random bits that work once, so a client that presents it got it with the answer. If the request
+/// had a session, the joining client must have the same one. The address only counts for quotas: it changes from Wi-Fi
+/// to mobile, from IPv6 to IPv4, and from one exit of a carrier to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visitor {
+    /// The name of its session, if the request had one.
     pub session: Option<String>,
+    /// The address that it was sent from.
     pub address: IpAddr,
 }
 
 impl Visitor {
-    /// Whether `joiner`, who has the line's token, may be who made the request.
+    /// Whether `joiner`, which has the line's token, may be the sender of the request.
     pub fn is_same(&self, joiner: &Visitor) -> bool {
         match &self.session {
             Some(session) => joiner.session.as_ref() == Some(session),
@@ -23,7 +25,25 @@ impl Visitor {
     }
 }
 
-/// Which pages may join lines from a browser (RFC 6455 section 10.2).
+/// A client that asks for a line: who it is, and which page it comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Who it is.
+    pub visitor: &'a Visitor,
+    /// The `Origin` header of its request. Only browsers send one.
+    pub origin: Option<&'a str>,
+    /// The origin that the request is for, or `HOST:PORT` alone where the scheme is not known.
+    pub host: Option<&'a str>,
+}
+
+/// A client that is not a browser.
+impl<'a> From<&'a Visitor> for Caller<'a> {
+    fn from(visitor: &'a Visitor) -> Caller<'a> {
+        Caller { visitor, origin: None, host: None }
+    }
+}
+
+/// The origins whose pages may join lines (RFC 6455 section 10.2).
 #[derive(Debug, Clone, Default)]
 pub struct Origins(Vec<String>);
 
@@ -33,8 +53,8 @@ impl Origins {
         Origins(allowed.into_iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect())
     }
 
-    /// Whether a request with this `Origin` header may go on. `own` is the origin that the request is for, or HOST:PORT
-    /// alone where nobody knows the scheme. Clients that are not browsers send no Origin.
+    /// Whether a request with this `Origin` header is allowed. `own` is the origin that the request is for, or `HOST:PORT`
+    /// alone where the scheme is not known. Clients that are not browsers send no Origin and are allowed.
     pub fn allow(&self, origin: Option<&str>, own: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         own.is_some_and(|own| is_same_origin(origin, own))
@@ -42,8 +62,8 @@ impl Origins {
     }
 }
 
-/// Whether two origins are the same: their scheme, host and port, where a scheme's own port may be left out. `own` may
-/// be HOST:PORT alone, for either scheme.
+/// Whether two origins have the same scheme, host and port (RFC 6454 section 5). A scheme's default port may be left
+/// out. `own` may be `HOST:PORT` alone, for either scheme.
 pub fn is_same_origin(origin: &str, own: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let own = match own.split_once("://") {
@@ -54,11 +74,11 @@ pub fn is_same_origin(origin: &str, own: &str) -> bool {
     !authority.is_empty() && without_port(scheme, authority).eq_ignore_ascii_case(without_port(scheme, own))
 }
 
-/// An authority without the port that its scheme has anyway.
+/// An authority without its scheme's default port.
 fn without_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
     let port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
     let authority = authority.strip_suffix(port).unwrap_or(authority);
-    // A port may be there and empty.
+    // The port may be empty: `host:`.
     authority.strip_suffix(':').unwrap_or(authority)
 }
 
@@ -78,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn is_same_without_session_is_whoever_has_the_token() {
+    fn is_same_without_session_is_any_client_with_the_token() {
         assert!(visitor(None, 1).is_same(&visitor(Some("new"), 1)));
         assert!(visitor(None, 1).is_same(&visitor(None, 2)));
     }

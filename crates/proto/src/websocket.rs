@@ -1,34 +1,40 @@
-//! The frames of a WebSocket as a server reads and writes them (RFC 6455 section 5). No I/O: bytes in, bytes out.
+//! The frames of a WebSocket as a server reads and writes them (RFC 6455 section 5).
 //!
-//! A [`Decoder`] holds bytes only while a frame or a fragmented message is incomplete, so an idle line costs nothing.
+//! A [`Decoder`] holds bytes only while a frame or a fragmented message is incomplete, so an idle line has no buffer.
 
 use std::ops::ControlFlow;
 
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
+    /// A text message.
     Text(&'a str),
+    /// A binary message.
     Binary(&'a [u8]),
-    /// To be answered with a pong of the same bytes.
+    /// A ping, to be answered with a pong of the same bytes.
     Ping(&'a [u8]),
+    /// A pong.
     Pong,
-    /// Its close frame: the code, if it gave one, and the reason.
+    /// A close frame: the code, if there is one, and the reason.
     Close(Option<u16>, &'a str),
 }
 
-/// How a client broke the rules, and the code that its line closes with (RFC 6455 section 7.4.1).
+/// How a client broke the protocol, and the close code for it (RFC 6455 section 7.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
+    /// A frame that is not allowed here.
     #[error("the frame breaks the protocol: {0}")]
     Protocol(&'static str),
+    /// Text that is not UTF-8.
     #[error("text must be UTF-8")]
     NotUtf8,
+    /// A message over the limit.
     #[error("frame too large")]
     TooBig,
 }
 
 impl FrameError {
-    /// The close code that tells the client.
+    /// The close code: 1002, 1007 or 1009.
     pub fn code(self) -> u16 {
         match self {
             FrameError::Protocol(_) => 1002,
@@ -43,10 +49,37 @@ impl FrameError {
 pub struct Decoder {
     /// Messages may be this long, in bytes.
     limit: usize,
-    partial: Option<Box<Partial>>,
+    state: State,
 }
 
-/// What has come of a frame or of a message that is not complete.
+#[derive(Debug)]
+enum State {
+    /// Between two messages.
+    Idle,
+    /// A frame or a fragmented message has begun. Boxed: most connections are idle.
+    Partial(Box<Partial>),
+    /// The client sent its close frame or broke a rule, or the reader stopped. What follows is ignored.
+    Closed,
+}
+
+impl State {
+    fn partial(&mut self) -> Option<&mut Partial> {
+        match self {
+            State::Partial(partial) => Some(partial),
+            State::Idle | State::Closed => None,
+        }
+    }
+
+    /// Begins a partial frame or message, unless one has begun.
+    fn begin(&mut self) -> &mut Partial {
+        if !matches!(self, State::Partial(_)) {
+            *self = State::Partial(Box::default());
+        }
+        self.partial().expect("it has begun above")
+    }
+}
+
+/// The bytes of a frame or of a message that is not complete.
 #[derive(Debug, Default)]
 struct Partial {
     /// The bytes of a frame whose end is missing.
@@ -54,12 +87,12 @@ struct Partial {
     message: Option<Fragments>,
 }
 
-/// What has come of a fragmented message.
+/// The received part of a fragmented message.
 #[derive(Debug)]
 struct Fragments {
     kind: Opcode,
     bytes: Vec<u8>,
-    /// Of text, so much is known to be UTF-8.
+    /// This many bytes of text are known to be UTF-8.
     checked: usize,
 }
 
@@ -78,7 +111,7 @@ impl Fragments {
         self.check()
     }
 
-    /// Text that no further bytes can make right is refused at once. What was checked is not looked at again.
+    /// Text that no further bytes can make valid is an error at once. No byte is checked twice.
     fn check(&mut self) -> Result<(), FrameError> {
         if self.kind != Opcode::Text {
             return Ok(());
@@ -132,7 +165,7 @@ struct Header {
 }
 
 impl Header {
-    /// Reads a header; `None` if its end is missing.
+    /// Parses a header. `None`: it is not complete.
     fn read(bytes: &[u8], limit: usize) -> Result<Option<Header>, FrameError> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
@@ -172,53 +205,68 @@ impl Header {
 }
 
 impl Decoder {
-    /// A decoder for a new connection; `limit` is the length of the longest message it takes.
+    /// A decoder for a new connection. `limit` is the length of the longest message, in bytes.
     pub fn new(limit: usize) -> Decoder {
-        Decoder { limit, partial: None }
+        Decoder { limit, state: State::Idle }
     }
 
     /// Whether a frame or a message has begun that is not complete.
     pub fn is_waiting(&self) -> bool {
-        self.partial.is_some()
+        matches!(self.state, State::Partial(_))
     }
 
-    /// Takes in what came, and gives each complete message to `each` until that breaks. The bytes are changed where
-    /// they stand. After an error nothing more can be read from this client.
+    /// Reads the bytes that came and calls `each` with each complete message and control frame. The bytes are unmasked in
+    /// place. After the client's close frame, after an error, and once `each` returns a break, further bytes are ignored.
     pub fn feed(
         &mut self,
-        mut input: &mut [u8],
+        input: &mut [u8],
         mut each: impl FnMut(Received<'_>) -> ControlFlow<()>,
     ) -> Result<(), FrameError> {
+        let result = self.read(input, &mut each);
+        if !matches!(result, Ok(ControlFlow::Continue(()))) {
+            self.state = State::Closed;
+        }
+        result.map(drop)
+    }
+
+    fn read(
+        &mut self,
+        mut input: &mut [u8],
+        each: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FrameError> {
+        if matches!(self.state, State::Closed) {
+            return Ok(ControlFlow::Break(()));
+        }
         while !input.is_empty() {
-            let waiting = self.partial.as_ref().is_some_and(|partial| !partial.frame.is_empty());
-            let done = if waiting {
+            let is_frame_begun = self.state.partial().is_some_and(|partial| !partial.frame.is_empty());
+            let flow = if is_frame_begun {
                 let taken = self.complete(input)?;
                 input = &mut input[taken..];
                 let Some((header, mut frame)) = self.completed()? else { continue };
-                self.frame(header, &mut frame[header.size..], &mut each)?
+                self.frame(header, &mut frame[header.size..], each)?
             } else {
                 match Header::read(input, self.limit)? {
                     Some(header) if header.total() <= input.len() => {
                         let (frame, rest) = input.split_at_mut(header.total());
                         input = rest;
-                        self.frame(header, &mut frame[header.size..], &mut each)?
+                        self.frame(header, &mut frame[header.size..], each)?
                     }
                     _ => {
-                        self.partial.get_or_insert_default().frame.extend_from_slice(input);
-                        return Ok(());
+                        self.state.begin().frame.extend_from_slice(input);
+                        return Ok(ControlFlow::Continue(()));
                     }
                 }
             };
-            if done.is_break() {
-                return Ok(());
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// Adds to the begun frame what belongs to it; says how much that was.
+    /// Appends to the begun frame the bytes that belong to it. Returns how many those were.
     fn complete(&mut self, input: &[u8]) -> Result<usize, FrameError> {
-        let frame = &mut self.partial.get_or_insert_default().frame;
+        let frame = &mut self.state.begin().frame;
         let missing = match Header::read(frame, self.limit)? {
             Some(header) => header.total() - frame.len(),
             // Byte by byte until the header is whole.
@@ -229,16 +277,16 @@ impl Decoder {
         Ok(taken)
     }
 
-    /// Takes the begun frame out, if it is complete.
+    /// Removes the begun frame and returns it, if it is complete.
     fn completed(&mut self) -> Result<Option<(Header, Vec<u8>)>, FrameError> {
-        let Some(partial) = &mut self.partial else { return Ok(None) };
+        let Some(partial) = self.state.partial() else { return Ok(None) };
         let Some(header) = Header::read(&partial.frame, self.limit)? else { return Ok(None) };
         if partial.frame.len() < header.total() {
             return Ok(None);
         }
         let frame = std::mem::take(&mut partial.frame);
         if partial.message.is_none() {
-            self.partial = None;
+            self.state = State::Idle;
         }
         Ok(Some((header, frame)))
     }
@@ -250,7 +298,7 @@ impl Decoder {
         each: &mut impl FnMut(Received<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, FrameError> {
         unmask(payload, header.mask);
-        let begun = self.partial.as_mut().and_then(|partial| partial.message.as_mut());
+        let begun = self.state.partial().and_then(|partial| partial.message.as_mut());
         match (header.opcode, begun) {
             (Opcode::Ping, _) => Ok(each(Received::Ping(payload))),
             (Opcode::Pong, _) => Ok(each(Received::Pong)),
@@ -265,17 +313,16 @@ impl Decoder {
                 if !header.is_final {
                     return Ok(ControlFlow::Continue(()));
                 }
-                // The frame that ends it was complete, so nothing else waits.
-                let message = self.partial.take().and_then(|partial| partial.message);
-                let Fragments { kind, bytes, .. } =
-                    message.ok_or(FrameError::Protocol("nothing to continue"))?;
+                let (kind, bytes) = (fragments.kind, std::mem::take(&mut fragments.bytes));
+                // The frame that ends the message was complete, so no other bytes wait.
+                self.state = State::Idle;
                 whole(kind, &bytes, each)
             }
             (_, Some(_)) => Err(FrameError::Protocol("the message before is not complete")),
             (kind, None) if header.is_final => whole(kind, payload, each),
             (kind, None) => {
                 let begun = Fragments::begin(kind, payload)?;
-                self.partial.get_or_insert_default().message = Some(begun);
+                self.state.begin().message = Some(begun);
                 Ok(ControlFlow::Continue(()))
             }
         }
@@ -294,7 +341,7 @@ fn whole(
     Ok(each(Received::Text(text)))
 }
 
-/// Reads a close frame's payload (RFC 6455 sections 5.5.1 and 7.4).
+/// Parses the payload of a close frame (RFC 6455 sections 5.5.1 and 7.4).
 fn close(payload: &[u8]) -> Result<(Option<u16>, &str), FrameError> {
     let (code, reason) = match payload {
         [] => return Ok((None, "")),
@@ -322,14 +369,19 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 
 // -- out -------------------------------------------------------------------------------------------------------------
 
-/// Kinds of frames that a server sends, as their first byte.
+/// Kinds of frames that a server sends, by their first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
+    /// A whole text message.
     Text = 0x81,
+    /// A whole binary message.
     Binary = 0x82,
+    /// A close frame.
     Close = 0x88,
+    /// A ping.
     Ping = 0x89,
+    /// A pong.
     Pong = 0x8a,
 }
 
@@ -355,7 +407,7 @@ pub fn frame(kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Writes a close frame. A code that may not be sent leaves it empty.
+/// Writes a close frame. It is empty if the code may not be sent (RFC 6455 section 7.4.1).
 pub fn close_frame(code: u16, reason: &str, out: &mut Vec<u8>) {
     if matches!(code, 1005 | 1006 | 1015) {
         return frame(Kind::Close, &[], out);
@@ -385,22 +437,20 @@ mod tests {
         bytes
     }
 
-    /// What a decoder says of these bytes, given to it in pieces of `piece`. As a connection does, it reads nothing
-    /// after a close frame: in one piece the decoder stops there, and of other pieces none is given to it.
+    /// What a decoder returns for these bytes, fed in pieces of `piece`, until an error.
     fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), FrameError>) {
         let mut decoder = Decoder::new(1000);
-        let (mut said, mut is_closed) = (Vec::new(), false);
+        let mut received = Vec::new();
         for piece in bytes.chunks(piece) {
-            let result = decoder.feed(&mut piece.to_vec(), |received| {
-                is_closed = matches!(received, Received::Close(..));
-                said.push(format!("{received:?}"));
+            let result = decoder.feed(&mut piece.to_vec(), |each| {
+                received.push(format!("{each:?}"));
                 ControlFlow::Continue(())
             });
-            if is_closed || result.is_err() {
-                return (said, result);
+            if result.is_err() {
+                return (received, result);
             }
         }
-        (said, Ok(()))
+        (received, Ok(()))
     }
 
     #[test]
@@ -438,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn feed_broken_rules_are_told_apart() {
+    fn feed_each_broken_rule_has_its_code() {
         let protocol = |bytes: Vec<u8>| assert_eq!(read(&bytes, 1000).1.unwrap_err().code(), 1002);
         protocol(vec![0x81, 0x01, b'a']);
         protocol(masked(0xc1, b"a"));
@@ -467,11 +517,27 @@ mod tests {
     }
 
     #[test]
+    fn feed_after_a_close_frame_an_error_or_a_break_is_ignored() {
+        for (first, flow) in [
+            (masked(0x88, b""), ControlFlow::Continue(())),
+            (masked(0x83, b""), ControlFlow::Continue(())),
+            (masked(0x81, b"stop"), ControlFlow::Break(())),
+        ] {
+            let mut decoder = Decoder::new(1000);
+            let _ = decoder.feed(&mut first.clone(), |_| flow);
+            for mut later in [masked(0x81, b"later"), masked(0x83, b""), vec![0x81]] {
+                let result = decoder.feed(&mut later, |received| panic!("{received:?} after {first:?}"));
+                assert_eq!((result, decoder.is_waiting()), (Ok(()), false));
+            }
+        }
+    }
+
+    #[test]
     fn feed_a_length_that_was_only_claimed_costs_nothing() {
         let mut decoder = Decoder::new(1 << 40);
         let mut claim = [vec![0x82, 0xff], (1u64 << 39).to_be_bytes().to_vec(), MASK.to_vec()].concat();
         decoder.feed(&mut claim, |_| ControlFlow::Continue(())).unwrap();
-        assert!(decoder.partial.unwrap().frame.capacity() < 100);
+        assert!(decoder.state.partial().unwrap().frame.capacity() < 100);
     }
 
     #[test]
@@ -490,7 +556,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes are cut, and whatever they are, the decoder says the same and never panics.
+        /// However the bytes are cut, and whatever they are, the decoder returns the same and never panics.
         #[test]
         fn feed_pieces_do_not_matter(
             frames in prop::collection::vec((first_byte(), prop::collection::vec(any::<u8>(), 0..200)), 0..8),

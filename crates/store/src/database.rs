@@ -1,4 +1,4 @@
-//! One database: a thread that alone touches SQLite, and the way to it.
+//! One database: the thread that owns its SQLite connection, and the handle that sends tasks to that thread.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::connection::{Connection, Outcome, Touched};
-use super::live::{FollowerId, LiveQueries, ResultSet};
-use super::{Change, Params, Results, SqlError};
+use super::live_query::{FollowerId, LiveQueries, ResultSet};
+use super::sqlite::{Outcome, SqliteConnection, Written};
+use super::{Change, Params, ResultBudget, SqlError};
 
-/// How often to look whether another process has written, while there are live queries. One look takes some
+/// How often the thread checks for commits of other processes, while there are live queries. A check takes some
 /// microseconds.
-const LOOK_ELSEWHERE: Duration = Duration::from_millis(100);
+const OTHER_WRITERS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long a transaction may stand open with nothing done in it.
+/// How long a transaction may stay open without a statement. Then it is rolled back.
 const TRANSACTION_IDLE: Duration = Duration::from_secs(5);
 
-/// How many statements may wait for the thread.
+/// How many tasks may wait for the thread. Further ones fail with `SQLITE_BUSY`.
 const MAX_WAITING: usize = 10_000;
 
-/// A database. Clones share it; it closes with the last.
+/// The handle of a database. Clones share the database, which closes when the last one is dropped.
 #[derive(Clone)]
 pub struct Database {
-    jobs: mpsc::Sender<Job>,
+    tasks: mpsc::Sender<Task>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -36,69 +36,73 @@ pub struct Transaction {
     id: u64,
 }
 
-/// A live query, as its reader holds it. Dropped, it is over.
+/// The subscription to a live query, which ends when it is dropped.
 pub struct Follower {
     database: Database,
     id: FollowerId,
 }
 
-struct Job {
-    gate: Gate,
+/// What the thread is asked to do.
+struct Task {
+    when: When,
     work: Box<Work>,
 }
 
-/// Gets the error instead, where the transaction is over that the job was for.
-type Work = dyn FnOnce(Result<&mut Keeper, SqlError>) + Send;
+/// Called with an error where the transaction has ended that the task belongs to.
+type Work = dyn FnOnce(Result<&mut DatabaseThread, SqlError>) + Send;
 
-/// When a job may run.
+/// When a task runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Gate {
-    Always,
+enum When {
+    /// At once.
+    Now,
     /// While no transaction is open.
-    Outside,
-    /// While this transaction is open.
-    Inside(u64),
+    NoTransaction,
+    /// While the transaction of this number is open.
+    Transaction(u64),
 }
 
 /// What the thread owns.
-struct Keeper {
-    connection: Connection,
+struct DatabaseThread {
+    connection: SqliteConnection,
     live: LiveQueries,
-    open: Option<Open>,
+    open: Option<OpenTransaction>,
+    /// How many transactions were begun so far, which is also the number of the last one.
     transactions: u64,
-    /// Jobs that wait for the open transaction to end.
-    parked: VecDeque<Job>,
+    /// Tasks that wait for the end of the open transaction, in order.
+    deferred: VecDeque<Task>,
 }
 
-struct Open {
+struct OpenTransaction {
     id: u64,
+    /// When its last statement ended.
     used: Instant,
 }
 
 impl Database {
     /// Opens a file, made if there is none, or a new database in memory.
-    pub fn open(path: Option<&Path>, results: &Results) -> Result<Database, SqlError> {
+    pub fn open(path: Option<&Path>, results: &ResultBudget) -> Result<Database, SqlError> {
         Database::open_with(path, results, |_| Ok(())).map(|(database, ())| database)
     }
 
-    /// Opens a file or a new database in memory, and does something with it before anybody else can.
+    /// Opens a file or a new database in memory, and runs `first` on its thread before every other task.
     pub(super) fn open_with<T: Send + 'static>(
         path: Option<&Path>,
-        results: &Results,
-        first: impl FnOnce(&mut Connection) -> Result<T, SqlError> + Send + 'static,
+        results: &ResultBudget,
+        first: impl FnOnce(&mut SqliteConnection) -> Result<T, SqlError> + Send + 'static,
     ) -> Result<(Database, T), SqlError> {
         let (path, results) = (path.map(Path::to_owned), results.clone());
-        let (jobs, inbox) = mpsc::channel();
+        let (tasks, inbox) = mpsc::channel();
         let (opened, result) = mpsc::channel();
         let work = move || {
-            let begun = Keeper::open(path.as_deref(), results).and_then(|mut keeper| {
-                let done = first(&mut keeper.connection)?;
-                Ok((keeper, done))
+            let begun = DatabaseThread::open(path.as_deref(), results).and_then(|mut thread| {
+                let done = first(&mut thread.connection)?;
+                Ok((thread, done))
             });
             match begun {
-                Ok((keeper, done)) => {
+                Ok((thread, done)) => {
                     let _ = opened.send(Ok(done));
-                    keeper.work_through(&inbox, path.is_some());
+                    thread.work_through(&inbox, path.is_some());
                 }
                 Err(error) => drop(opened.send(Err(at(&path, error)))),
             }
@@ -108,45 +112,45 @@ impl Database {
             .spawn(work)
             .map_err(|error| SqlError::new("SQLITE_CANTOPEN", format!("no thread could start: {error}")))?;
         let done = result.recv().map_err(|_| SqlError::closed())??;
-        Ok((Database { jobs, waiting: Arc::default() }, done))
+        Ok((Database { tasks, waiting: Arc::default() }, done))
     }
 
-    /// Does several things as one, with nobody else's between them. Waits while a transaction is open.
+    /// Runs `work` on the thread, with no other task in between. Waits while a transaction is open.
     pub(super) async fn with<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, SqlError> + Send + 'static,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, SqlError> + Send + 'static,
     ) -> Result<T, SqlError> {
-        self.ask(Gate::Outside, move |keeper| work(&mut keeper.connection)).await
+        self.ask(When::NoTransaction, move |thread| work(&mut thread.connection)).await
     }
 
     /// Runs one statement. Waits while a transaction is open.
     pub async fn run(&self, sql: String, params: Params) -> Result<Outcome, SqlError> {
-        self.ask(Gate::Outside, move |keeper| keeper.connection.run(&sql, &params)).await
+        self.ask(When::NoTransaction, move |thread| thread.connection.run(&sql, &params)).await
     }
 
     /// Runs any number of statements, without parameters and results. Waits while a transaction is open.
     pub async fn exec(&self, sql: String) -> Result<(), SqlError> {
-        self.ask(Gate::Outside, move |keeper| keeper.connection.exec(&sql)).await
+        self.ask(When::NoTransaction, move |thread| thread.connection.exec(&sql)).await
     }
 
     /// Begins a transaction. Waits while another one is open.
     pub async fn begin(&self) -> Result<Transaction, SqlError> {
         let database = self.clone();
-        self.ask(Gate::Outside, move |keeper| {
-            keeper.connection.begin()?;
-            keeper.transactions += 1;
-            let id = keeper.transactions;
-            keeper.open = Some(Open { id, used: Instant::now() });
+        self.ask(When::NoTransaction, move |thread| {
+            thread.connection.begin()?;
+            thread.transactions += 1;
+            let id = thread.transactions;
+            thread.open = Some(OpenTransaction { id, used: Instant::now() });
             Ok(Transaction { database, id })
         })
         .await
     }
 
-    /// Follows a query. Waits while a transaction is open.
+    /// Subscribes to a query; also returns its first result. Waits while a transaction is open.
     pub async fn follow(&self, sql: String, params: Params) -> Result<(Follower, Arc<ResultSet>), SqlError> {
         let database = self.clone();
-        self.ask(Gate::Outside, move |keeper| {
-            let (id, result) = keeper.live.follow(&mut keeper.connection, sql, params)?;
+        self.ask(When::NoTransaction, move |thread| {
+            let (id, result) = thread.live.follow(&mut thread.connection, sql, params)?;
             Ok((Follower { database, id }, result))
         })
         .await
@@ -154,41 +158,43 @@ impl Database {
 
     async fn ask<T: Send + 'static>(
         &self,
-        gate: Gate,
-        work: impl FnOnce(&mut Keeper) -> Result<T, SqlError> + Send + 'static,
+        when: When,
+        work: impl FnOnce(&mut DatabaseThread) -> Result<T, SqlError> + Send + 'static,
     ) -> Result<T, SqlError> {
-        let place = Place::take(&self.waiting)?;
+        let place = QueueSlot::take(&self.waiting)?;
         let (reply, answer) = oneshot::channel();
-        self.send(gate, move |keeper| {
+        self.send(when, move |thread| {
             drop(place);
-            let _ = reply.send(keeper.and_then(work));
+            let _ = reply.send(thread.and_then(work));
         });
         answer.await.map_err(|_| SqlError::closed())?
     }
 
-    fn send(&self, gate: Gate, work: impl FnOnce(Result<&mut Keeper, SqlError>) + Send + 'static) {
-        // Without a thread the job is dropped, and with it the reply that somebody waits for.
-        let _ = self.jobs.send(Job { gate, work: Box::new(work) });
+    fn send(&self, when: When, work: impl FnOnce(Result<&mut DatabaseThread, SqlError>) + Send + 'static) {
+        // Where the thread has ended the task is dropped, and with it the sender of its reply, so that the caller gets
+        // an error.
+        let _ = self.tasks.send(Task { when, work: Box::new(work) });
     }
 }
 
 impl Transaction {
     /// Runs one statement in the transaction.
     pub async fn run(&self, sql: String, params: Params) -> Result<Outcome, SqlError> {
-        let gate = Gate::Inside(self.id);
-        self.database.ask(gate, move |keeper| keeper.connection.run(&sql, &params)).await
+        let when = When::Transaction(self.id);
+        self.database.ask(when, move |thread| thread.connection.run(&sql, &params)).await
     }
 
     /// Runs any number of statements in the transaction.
     pub async fn exec(&self, sql: String) -> Result<(), SqlError> {
-        self.database.ask(Gate::Inside(self.id), move |keeper| keeper.connection.exec(&sql)).await
+        self.database.ask(When::Transaction(self.id), move |thread| thread.connection.exec(&sql)).await
     }
 
+    /// Commits the transaction. Where that fails it is rolled back.
     pub async fn commit(&self) -> Result<(), SqlError> {
         self.database
-            .ask(Gate::Inside(self.id), |keeper| {
-                keeper.open = None;
-                keeper.connection.commit()
+            .ask(When::Transaction(self.id), |thread| {
+                thread.open = None;
+                thread.connection.commit()
             })
             .await
     }
@@ -197,25 +203,26 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         let id = self.id;
-        self.database.send(Gate::Always, move |keeper| {
-            if let Ok(keeper) = keeper
-                && keeper.open.as_ref().is_some_and(|open| open.id == id)
+        self.database.send(When::Now, move |thread| {
+            if let Ok(thread) = thread
+                && thread.open.as_ref().is_some_and(|open| open.id == id)
             {
-                keeper.open = None;
-                keeper.connection.rollback();
+                thread.open = None;
+                thread.connection.rollback();
             }
         });
     }
 }
 
 impl Follower {
-    /// The next change. One at a time; what is committed meanwhile is in the one after.
+    /// Waits for the next change. Commits before this call and after the last change are in it. Call it again only when
+    /// it has resolved.
     pub fn next(&self) -> impl Future<Output = Result<Arc<Change>, SqlError>> + use<> {
         let (waiting, change) = oneshot::channel();
         let id = self.id;
-        self.database.send(Gate::Always, move |keeper| {
-            if let Ok(keeper) = keeper {
-                keeper.live.wait(id, waiting);
+        self.database.send(When::Now, move |thread| {
+            if let Ok(thread) = thread {
+                thread.live.wait(id, waiting);
             }
         });
         async move { change.await.map_err(|_| SqlError::closed())? }
@@ -225,43 +232,44 @@ impl Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         let id = self.id;
-        self.database.send(Gate::Always, move |keeper| {
-            if let Ok(keeper) = keeper {
-                keeper.live.unfollow(id);
+        self.database.send(When::Now, move |thread| {
+            if let Ok(thread) = thread {
+                thread.live.unfollow(id);
             }
         });
     }
 }
 
-impl Keeper {
-    fn open(path: Option<&Path>, results: Results) -> Result<Keeper, SqlError> {
-        let connection = Connection::open(path, results)?;
-        Ok(Keeper {
+impl DatabaseThread {
+    /// Opens the file, or a new database in memory.
+    fn open(path: Option<&Path>, results: ResultBudget) -> Result<DatabaseThread, SqlError> {
+        let connection = SqliteConnection::open(path, results)?;
+        Ok(DatabaseThread {
             connection,
             live: LiveQueries::default(),
             open: None,
             transactions: 0,
-            parked: VecDeque::new(),
+            deferred: VecDeque::new(),
         })
     }
 
-    /// Runs jobs until nobody can send any more.
-    fn work_through(mut self, inbox: &mpsc::Receiver<Job>, is_shared: bool) {
+    /// Runs tasks until every handle of the database is dropped.
+    fn work_through(mut self, inbox: &mpsc::Receiver<Task>, is_shared: bool) {
         let mut look = None;
         loop {
             let idle_until = self.open.as_ref().map(|open| open.used + TRANSACTION_IDLE);
-            // Only files can be written by others, and only while somebody follows does it matter.
+            // Only files have other writers, and only live queries depend on them.
             look = match look {
                 _ if !is_shared || self.live.len() == 0 || self.open.is_some() => None,
                 None => Some(Instant::now()),
                 some => some,
             };
-            let job = match [idle_until, look].into_iter().flatten().min() {
+            let task = match [idle_until, look].into_iter().flatten().min() {
                 Some(time) => inbox.recv_timeout(time.saturating_duration_since(Instant::now())),
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            match job {
-                Ok(job) => self.run(job),
+            match task {
+                Ok(task) => self.run(task),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -271,69 +279,70 @@ impl Keeper {
                 self.open = None;
                 self.connection.rollback();
             }
-            self.run_parked();
+            self.run_deferred();
             if look.is_some_and(|look| now >= look) {
-                look = Some(now + LOOK_ELSEWHERE);
-                self.look_elsewhere();
+                look = Some(now + OTHER_WRITERS_INTERVAL);
+                self.check_other_writers();
             }
             self.refresh();
         }
     }
 
-    fn run(&mut self, job: Job) {
-        match (job.gate, &mut self.open) {
-            (Gate::Outside, Some(_)) => self.parked.push_back(job),
-            (Gate::Inside(id), Some(open)) if open.id == id => {
+    fn run(&mut self, task: Task) {
+        match (task.when, &mut self.open) {
+            (When::NoTransaction, Some(_)) => self.deferred.push_back(task),
+            (When::Transaction(id), Some(open)) if open.id == id => {
                 if self.connection.is_in_transaction() {
-                    (job.work)(Ok(self));
+                    (task.work)(Ok(self));
                 } else {
-                    (job.work)(Err(over("an error in it rolled it back")));
+                    (task.work)(Err(over("an error in it rolled it back")));
                 }
                 if let Some(open) = &mut self.open {
                     open.used = Instant::now();
                 }
             }
-            (Gate::Inside(_), _) => (job.work)(Err(over(
+            (When::Transaction(_), _) => (task.work)(Err(over(
                 "it was idle for too long and was rolled back; inside transaction(), use its argument",
             ))),
-            (Gate::Outside | Gate::Always, _) => (job.work)(Ok(self)),
+            (When::NoTransaction | When::Now, _) => (task.work)(Ok(self)),
         }
     }
 
-    fn run_parked(&mut self) {
+    fn run_deferred(&mut self) {
         while self.open.is_none()
-            && let Some(job) = self.parked.pop_front()
+            && let Some(task) = self.deferred.pop_front()
         {
-            self.run(job);
+            self.run(task);
         }
     }
 
-    /// Whether another process has written. What, nobody tells; so everything is run again.
-    fn look_elsewhere(&mut self) {
-        match self.connection.is_changed_elsewhere() {
+    /// Marks every live query as stale if another process has committed: SQLite does not report which tables it wrote.
+    fn check_other_writers(&mut self) {
+        match self.connection.has_other_writes() {
             Ok(false) => {}
-            Ok(true) => self.live.touched(&Touched::Everything),
-            Err(error) => tracing::warn!("another process's writes may go unseen: {error}"),
+            Ok(true) => self.live.invalidate(&Written::Everything),
+            Err(error) => tracing::warn!("commits of other processes may be missed: {error}"),
         }
     }
 
+    /// After a commit: marks the live queries that it affects, and runs those that a follower waits for.
     fn refresh(&mut self) {
         if self.connection.is_in_transaction() {
             return;
         }
-        if let Some(touched) = self.connection.take_touched() {
-            self.live.touched(&touched);
+        if let Some(written) = self.connection.take_written() {
+            self.live.invalidate(&written);
         }
         self.live.refresh(&mut self.connection);
     }
 }
 
-/// A job's place among those that wait.
-struct Place(Arc<AtomicUsize>);
+/// The place of a waiting task in the queue, which is free again when this is dropped.
+struct QueueSlot(Arc<AtomicUsize>);
 
-impl Place {
-    fn take(waiting: &Arc<AtomicUsize>) -> Result<Place, SqlError> {
-        let place = Place(waiting.clone());
+impl QueueSlot {
+    fn take(waiting: &Arc<AtomicUsize>) -> Result<QueueSlot, SqlError> {
+        let place = QueueSlot(waiting.clone());
         if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             let message = format!("more than {MAX_WAITING} statements wait for the database");
             return Err(SqlError::new("SQLITE_BUSY", message));
@@ -342,7 +351,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -365,13 +374,13 @@ mod tests {
     use crate::Value;
 
     async fn database() -> Database {
-        let database = Database::open(None, &Results::default()).expect("a database in memory");
+        let database = Database::open(None, &ResultBudget::default()).expect("a database in memory");
         database.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, n)".to_owned()).await.expect("a table");
         database
     }
 
     async fn live(database: &Database) -> usize {
-        database.ask(Gate::Always, |keeper| Ok(keeper.live.len())).await.expect("a number")
+        database.ask(When::Now, |thread| Ok(thread.live.len())).await.expect("a number")
     }
 
     #[tokio::test]
@@ -389,20 +398,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_follower_that_nobody_took_leaves_nothing_behind() {
+    async fn a_follower_that_was_not_received_leaves_nothing_behind() {
         let database = database().await;
         let (reply, answer) = oneshot::channel();
         drop(answer);
         let mine = database.clone();
-        database.send(Gate::Outside, move |keeper| {
-            let keeper = keeper.expect("no transaction is open");
+        database.send(When::NoTransaction, move |thread| {
+            let thread = thread.expect("no transaction is open");
             let followed =
-                keeper.live.follow(&mut keeper.connection, "SELECT 1".to_owned(), Params::default());
+                thread.live.follow(&mut thread.connection, "SELECT 1".to_owned(), Params::default());
             let (id, _) = followed.expect("a live query");
             let _ = reply.send(Follower { database: mine, id });
         });
 
-        // The thread sends the word to itself, behind the first look.
+        // The thread sends the task that ends the subscription to itself, behind the first count.
         live(&database).await;
         assert_eq!(live(&database).await, 0);
     }
@@ -443,8 +452,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("data.sqlite");
         let (one, other) = (
-            Database::open(Some(&path), &Results::default()).expect("a file"),
-            Database::open(Some(&path), &Results::default()),
+            Database::open(Some(&path), &ResultBudget::default()).expect("a file"),
+            Database::open(Some(&path), &ResultBudget::default()),
         );
         one.exec("CREATE TABLE t (n)".to_owned()).await.expect("a table");
         let (follower, before) =

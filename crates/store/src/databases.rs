@@ -1,45 +1,46 @@
-//! Which databases there are, and where.
+//! The databases of a project, by the paths of their files.
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::{Database, Results, SqlError};
+use super::{Database, ResultBudget, SqlError};
 
-/// All databases of the server. Clones share them.
+/// All databases of the server. Clones share them. Each one is open while it is used.
 #[derive(Clone)]
 pub struct Databases(Arc<Shared>);
 
-/// Where databases may lie.
+/// The folders in which databases may be.
 #[derive(Debug, Clone)]
 pub struct Location {
     /// The file of the default database; without one it is in memory.
     pub default: Option<PathBuf>,
     /// The folder that paths are relative to and do not leave.
     pub root: PathBuf,
-    /// The folder that anybody may read.
+    /// The folder of static files, in which no database may be.
     pub public: Option<PathBuf>,
 }
 
 struct Shared {
     location: Location,
-    results: Results,
+    results: ResultBudget,
     default: Mutex<Option<Database>>,
-    /// Those that somebody has open, by path.
+    /// Further databases that are open, by path.
     files: Mutex<HashMap<PathBuf, Weak<Database>>>,
 }
 
 impl Databases {
-    pub fn new(location: Location, results: Results) -> Databases {
+    /// No database is opened yet. `results` limits the results of all of them together.
+    pub fn new(location: Location, results: ResultBudget) -> Databases {
         Databases(Arc::new(Shared { location, results, default: Mutex::default(), files: Mutex::default() }))
     }
 
-    /// What results may take.
-    pub fn results(&self) -> &Results {
+    /// The limits of results, and the bytes that they take.
+    pub fn results(&self) -> &ResultBudget {
         &self.0.results
     }
 
-    /// The default database. It opens when it is first asked for, and stays open.
+    /// The default database. It is opened by the first call and stays open.
     pub fn default(&self) -> Result<Database, SqlError> {
         let mut default = lock(&self.0.default);
         if let Some(database) = &*default {
@@ -49,8 +50,9 @@ impl Databases {
         Ok(default.insert(database).clone())
     }
 
-    /// The database of a file inside the project, or for `:memory:` a new one. All who name the same file share
-    /// one database; it closes when nobody holds it.
+    /// The database of a file inside the project, or for `:memory:` a new one in memory. Every call for the same file
+    /// returns the same database, which closes when the last caller drops it. Fails with `SQLITE_CANTOPEN` for a
+    /// path out of the project or into the folder of static files.
     pub fn open(&self, path: &str) -> Result<Arc<Database>, SqlError> {
         if path == ":memory:" {
             return Ok(Arc::new(Database::open(None, &self.0.results)?));
@@ -68,7 +70,7 @@ impl Databases {
 }
 
 impl Location {
-    /// The file that a relative path names. Symbolic links count as what they lead to.
+    /// The file of a relative path, symbolic links resolved.
     fn resolve(&self, path: &str) -> Result<PathBuf, SqlError> {
         let refuse = |why: &str| SqlError::new("SQLITE_CANTOPEN", format!("the database \"{path}\": {why}"));
         let relative = Path::new(path);
@@ -117,7 +119,7 @@ mod tests {
         std::fs::create_dir_all(root.join("public")).expect("a folder");
         let public = Some(root.join("public"));
         let databases =
-            Databases::new(Location { default: None, root: root.clone(), public }, Results::default());
+            Databases::new(Location { default: None, root: root.clone(), public }, ResultBudget::default());
 
         for path in
             ["../a.sqlite", "/a.sqlite", "x/../../a.sqlite", "public/a.sqlite", "plain", "", "no/a.sqlite"]
@@ -142,7 +144,8 @@ mod tests {
     fn one_file_is_one_database() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().canonicalize().expect("a real folder");
-        let databases = Databases::new(Location { default: None, root, public: None }, Results::default());
+        let databases =
+            Databases::new(Location { default: None, root, public: None }, ResultBudget::default());
 
         let one = databases.open("a.sqlite").expect("a database");
         let same = databases.open("./a.sqlite").expect("a database");

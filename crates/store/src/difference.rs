@@ -1,13 +1,13 @@
-//! How a result became the next one, in the terms of whoever holds the rows as objects.
+//! The difference between two results of a live query, for readers that hold each row as an object.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::live::ResultSet;
+use super::live_query::ResultSet;
 use super::{Row, Value};
 
-/// The way from one result to the next: first fields of rows that stay, then rows at their new places, then the
-/// length.
+/// How to make one result out of the one before: first set the fields of rows that stay, then put rows into their new
+/// places, then cut or extend the list to its new length.
 #[derive(Debug)]
 pub struct Change {
     /// The result that the change leads to.
@@ -16,6 +16,7 @@ pub struct Change {
     pub fields: Vec<(usize, usize, Vec<usize>)>,
     /// Places whose row is another now: the index, and the row's old index unless it is new.
     pub places: Vec<(usize, Option<usize>)>,
+    /// Whether the number of rows is another.
     pub is_resized: bool,
 }
 
@@ -44,8 +45,8 @@ pub(crate) fn difference(from: &ResultSet, to: &Arc<ResultSet>) -> Option<Change
     (!is_nothing).then_some(change)
 }
 
-/// For each new row, the index of the old row that it is: by key where the result has one, else by value, and else
-/// the row that stood at its place and is nowhere now.
+/// For each new row the index of the old row that it continues: the row of the same key where the result has a key,
+/// else an equal row, else the row of the same place if that is left over.
 fn origins(from: &ResultSet, to: &ResultSet) -> Vec<Option<usize>> {
     if from.columns != to.columns {
         return vec![None; to.rows.len()];
@@ -75,7 +76,7 @@ fn origins(from: &ResultSet, to: &ResultSet) -> Vec<Option<usize>> {
     found
 }
 
-/// What makes a row the same row.
+/// What is compared to find a row in the other result.
 #[derive(PartialEq, Eq, Hash)]
 enum Identity<'r> {
     One(&'r Value),
@@ -104,7 +105,7 @@ mod tests {
             columns,
             key: key.to_vec(),
             rows: rows.iter().map(row).collect(),
-            held: super::super::Results::default().begin(),
+            held: super::super::ResultBudget::default().begin(),
         })
     }
 

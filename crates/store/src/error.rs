@@ -1,4 +1,4 @@
-//! Why a database did not do what it was asked.
+//! Errors of databases.
 
 use std::fmt;
 
@@ -12,28 +12,31 @@ const SHOWN: usize = 40;
 pub struct SqlError {
     /// SQLite's name for it: `SQLITE_CONSTRAINT_UNIQUE`.
     pub code: &'static str,
+    /// What went wrong, in a sentence.
     pub message: String,
     /// The statement, where there was one.
     pub sql: Option<String>,
-    /// Where in the statement, in bytes, if SQLite says so.
+    /// Where in the statement, in bytes, if SQLite reports it.
     pub offset: Option<usize>,
 }
 
 impl SqlError {
+    /// An error that no statement is known of.
     pub fn new(code: &'static str, message: impl Into<String>) -> SqlError {
         SqlError { code, message: message.into(), sql: None, offset: None }
     }
 
-    /// The statement was wrong in a way that SQLite does not know of.
+    /// The statement may be valid SQL, but not here.
     pub(super) fn misuse(message: impl Into<String>) -> SqlError {
         SqlError::new("SQLITE_MISUSE", message)
     }
 
-    /// The database's thread is gone.
+    /// The database's thread has ended.
     pub(super) fn closed() -> SqlError {
         SqlError::new("SQLITE_ABORT", "the database was closed")
     }
 
+    /// The same error, with its statement.
     pub(super) fn of(mut self, sql: &str) -> SqlError {
         self.sql.get_or_insert_with(|| sql.to_owned());
         self

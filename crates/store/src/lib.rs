@@ -1,38 +1,44 @@
-//! Databases: SQLite on threads of their own, and query results that follow what is written. Knows no JavaScript.
+//! What Liveline stores: SQLite databases on threads of their own, live queries whose results follow the tables, and
+//! sessions. The crate depends on no JavaScript engine.
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Databases`] | the default database, and further ones by their paths inside the project |
-//! | [`Database`] | one database: its thread and the way to it |
+//! | [`Databases`] | the default database, and others by their paths inside the project |
+//! | [`Database`] | the handle of one database, which sends tasks to its thread |
 //! | [`Transaction`] | the one transaction that may be open in a database; dropping it rolls back |
-//! | [`Follower`] | a live query as its reader holds it: the result, then what changed |
-//! | [`Change`] | how a result became the next one |
-//! | [`SessionStore`] | what visitors' sessions hold, in memory or in a file |
+//! | [`Follower`] | the subscription to a live query: its result, then one change after the other |
+//! | [`Change`] | the difference between two results of a live query |
+//! | [`SessionStore`] | the values of visitors' sessions: [`MemorySessions`], [`SqliteSessions`] |
 //!
 //! ```text
-//!  Database ──job──▶ thread: Connection ──▶ SQLite
-//!  Follower ──next─▶         LiveQueries: runs what a commit made stale, once, and only for those who wait
+//!  Database ──task─▶ DatabaseThread: SqliteConnection ──▶ SQLite
+//!  Follower ──next─▶                 LiveQueries: after a commit, each stale query that a follower waits for runs once
 //! ```
 //!
-//! **Invariant:** nobody else waits for SQLite: a statement runs on its database's thread, and no longer than
-//! the limit. A result is run again only when a follower has taken the one before.
+//! **Invariants:** a statement runs on its database's thread and no longer than the limit, so no other thread waits
+//! for SQLite. A live query runs again only after a follower has received the result before.
 
-mod connection;
+#![warn(missing_docs)]
+
 mod database;
 mod databases;
 mod difference;
 mod error;
-mod live;
+mod live_query;
 mod results;
-mod sessions;
+mod session;
+mod sqlite;
 mod value;
 
-pub use connection::Outcome;
 pub use database::{Database, Follower, Transaction};
 pub use databases::{Databases, Location};
 pub use difference::Change;
 pub use error::SqlError;
-pub use live::ResultSet;
-pub use results::Results;
-pub use sessions::{SessionError, SessionStore, Standing};
+pub use live_query::ResultSet;
+pub use results::{HeldResult, ResultBudget};
+pub use session::{
+    MemorySessions, SESSION_LIFETIME, SessionError, SessionState, SessionStore, SqliteSessions, StoreFuture,
+    UnixTime,
+};
+pub use sqlite::Outcome;
 pub use value::{Params, Row, Value};

@@ -1,4 +1,4 @@
-//! How many bytes queries may find, one by one and all together.
+//! How many bytes the results of queries may take, each and all together.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,32 +6,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{SqlError, Value};
 
-/// All results together may be as large as so many of the largest.
+/// All results together may take this many times the limit of one.
 const RESULTS: usize = 8;
 
-/// Bytes of one result, where nobody says otherwise.
+/// The default limit of one result, in bytes.
 const DEFAULT: usize = 64 << 20;
 
-/// The results that the process holds outside of JavaScript: those on their way there, and those that live queries
-/// compare with. Clones share the count.
+/// Counts the bytes of all results that the process holds outside of JavaScript: those on their way there, and those
+/// that live queries compare with. Clones share the count.
 #[derive(Clone)]
-pub struct Results(Arc<Shared>);
+pub struct ResultBudget(Arc<Shared>);
 
 struct Shared {
     most: usize,
     held: AtomicUsize,
 }
 
-impl Default for Results {
-    fn default() -> Results {
-        Results::new(DEFAULT)
+impl Default for ResultBudget {
+    fn default() -> ResultBudget {
+        ResultBudget::new(DEFAULT)
     }
 }
 
-impl Results {
-    /// Results of `most` bytes each at most.
-    pub fn new(most: usize) -> Results {
-        Results(Arc::new(Shared { most, held: AtomicUsize::new(0) }))
+impl ResultBudget {
+    /// Limits each result to `most` bytes, and all together to eight times as many.
+    pub fn new(most: usize) -> ResultBudget {
+        ResultBudget(Arc::new(Shared { most, held: AtomicUsize::new(0) }))
     }
 
     /// Bytes that one result may take.
@@ -49,12 +49,12 @@ impl Results {
         self.0.most.saturating_mul(RESULTS)
     }
 
-    /// A result of which nothing is known yet.
-    pub(super) fn begin(&self) -> Held {
-        Held { results: self.clone(), bytes: 0 }
+    /// Begins a result, of which no row is known yet.
+    pub(super) fn begin(&self) -> HeldResult {
+        HeldResult { results: self.clone(), bytes: 0 }
     }
 
-    /// A value is larger than a result may be.
+    /// The error for a value that is larger than a result may be.
     pub(super) fn value_too_large(&self) -> SqlError {
         SqlError::new("SQLITE_TOOBIG", format!("a value or a row is larger than {}", self.limit()))
     }
@@ -64,19 +64,20 @@ impl Results {
     }
 }
 
-/// One result's part of what is held, given back when this is dropped.
-pub struct Held {
-    results: Results,
+/// The bytes that one result takes, which are free again when this is dropped.
+pub struct HeldResult {
+    results: ResultBudget,
     bytes: usize,
 }
 
-impl Held {
+impl HeldResult {
     /// Bytes of the result.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The result has one more row, whose values have so many bytes besides their own.
+    /// Counts one more row of so many values, which take `bytes` in addition to the values themselves. Fails where the
+    /// result or all results together would be too large.
     pub(super) fn grow(&mut self, values: usize, bytes: usize) -> Result<(), SqlError> {
         let Shared { most, held } = &*self.results.0;
         let more = size_of::<Box<[Value]>>() + values * size_of::<Value>() + bytes;
@@ -97,13 +98,13 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldResult {
     fn drop(&mut self) {
         self.results.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for HeldResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.bytes)
     }
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn one_result_and_all_results_have_limits() {
-        let results = Results::new(1000);
+        let results = ResultBudget::new(1000);
         let code = |grown: Result<(), SqlError>| grown.map_err(|error| error.code);
         let mut all: Vec<_> = (0..RESULTS).map(|_| results.begin()).collect();
         for held in &mut all {

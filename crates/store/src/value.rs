@@ -1,26 +1,32 @@
-//! What is in a database's fields, and what statements are given for their parameters.
+//! The values of a database's fields, and of a statement's parameters.
 
 use std::hash::{Hash, Hasher};
 
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-/// One field. Equal only when nothing at all distinguishes two: 1 is not 1.0.
+/// The value of one field. Values are equal if they have the same type and the same bits: 1 is not 1.0.
 #[derive(Debug, Clone)]
 pub enum Value {
+    /// `NULL`.
     Null,
+    /// A whole number of 64 bits.
     Integer(i64),
+    /// A floating-point number.
     Real(f64),
+    /// A text.
     Text(String),
+    /// Bytes.
     Blob(Vec<u8>),
 }
 
 /// The fields of one row, in the order of the columns.
 pub type Row = Box<[Value]>;
 
-/// What stands for the `?` and the `:name` of a statement.
+/// The values for the `?` or the `:name` of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Params {
+    /// In the order of the `?`.
     Positional(Vec<Value>),
     /// Names with or without their `:`, `@` or `$`.
     Named(Vec<(String, Value)>),
@@ -38,7 +44,7 @@ impl From<ValueRef<'_>> for Value {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(integer) => Value::Integer(integer),
             ValueRef::Real(real) => Value::Real(real),
-            // A text that somebody stored in another encoding is shown as well as it can be.
+            // SQLite also stores texts that are not UTF-8.
             ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
             ValueRef::Blob(blob) => Value::Blob(blob.to_owned()),
         }

@@ -24,8 +24,8 @@ impl Exchanges {
                     slot.line.is_congested = is_congested;
                 }
             }
-            Effect::Done(line) => self.host.hub.done(line),
-            Effect::Finish(line) => self.host.hub.complete(line),
+            Effect::Done(line) => self.host.hub.deferred_turn().done(line),
+            Effect::Finish(line) => self.host.hub.deferred_turn().complete(line),
             Effect::FailAnswer => self.fail_answer(id),
             Effect::FailLine(line) => self.fail_line(id, line),
         }
@@ -146,7 +146,7 @@ impl Exchanges {
             Some(failure) => Close::because(code, failure.diagnostic.message),
             None => code.into(),
         };
-        self.host.hub.finish(line, close);
+        self.host.hub.deferred_turn().finish(line, close);
     }
 
     /// Gives HTTP its answer, unless it has one, with the cookies that the handler has set.

@@ -341,7 +341,7 @@ impl Exchanges {
         // What was sent in this turn still decides the answer.
         let _ = self.input(id, Input::TurnEnded);
         if let Some(line) = self.line(id) {
-            self.host.hub.finish(line, CloseCode::Done);
+            self.host.hub.deferred_turn().finish(line, CloseCode::Done.into());
         }
         self.settle(id);
         if self.slot(id).is_some_and(|slot| !slot.exchange.is_answered()) {
@@ -353,7 +353,7 @@ impl Exchanges {
     /// Closes the exchange's line once all is sent, and ends the exchange.
     pub(in crate::ext) fn finish(&mut self, id: ExchangeId, close: Close) {
         if let Some(line) = self.line(id) {
-            self.host.hub.finish(line, close.clone());
+            self.host.hub.deferred_turn().finish(line, close.clone());
         }
         self.end(id, close);
     }

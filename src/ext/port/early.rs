@@ -24,7 +24,7 @@ pub(crate) fn op_early_keep(
     let size = FRAME_COST + kind.len() + event_id.len() + payload.as_ref().map_or(0, String::len);
     let payload = payload.map(RawValue::from_string).transpose()?.map(Into::into);
     let host = &state.exchanges().host;
-    let (limit, budget) = (host.hub.queue_bytes(), host.bodies.budget.clone());
+    let (limit, budget) = (host.hub.engine().limits().queue_bytes, host.bodies.budget.clone());
     let Ok(slot) = state.exchange(id).slot() else { return Ok(()) };
     let now = Instant::now();
     let address = slot.requester.address;
@@ -100,6 +100,6 @@ pub(crate) fn op_early_repeat(state: &mut OpState, id: f64, #[smi] at: u32) {
     if let Some(said) = all.early(id).and_then(|early| early.take(at as usize))
         && let Some(line) = all.line(id)
     {
-        all.host.hub.repeat(line, said);
+        all.host.hub.deferred_turn().repeat(line, said);
     }
 }

@@ -124,7 +124,7 @@ impl Exchanges {
     /// A listener came for messages of which some were given up.
     pub(super) fn is_incomplete(&mut self, id: ExchangeId) {
         let Some(line) = self.line(id) else { return };
-        let limit = self.host.hub.queue_bytes();
+        let limit = self.host.hub.engine().limits().queue_bytes;
         let context = self.context(Some(id));
         let (Some(method), Some(path)) = (&context.method, &context.path) else { return };
         about!(
@@ -134,10 +134,10 @@ impl Exchanges {
             "{method} {path}: before the handler listened, its client sent more than --max-queue ({limit} bytes); the \
              line closes with 1013, for what is missing cannot be delivered"
         );
-        self.host.hub.break_line(
-            line,
-            Close::because(CloseCode::TooSlow, "more was sent than waits for a listener".into()),
-        );
+        self.host
+            .hub
+            .deferred_turn()
+            .cut(line, Close::because(CloseCode::TooSlow, "more was sent than waits for a listener".into()));
     }
 }
 

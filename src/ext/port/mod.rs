@@ -100,7 +100,7 @@ pub(crate) fn op_port_message(
 #[op2(fast)]
 pub(crate) fn op_port_refresh(state: &mut OpState, id: f64) {
     if let Some((hub, line)) = state.exchange(id).line() {
-        hub.refreshed(line);
+        hub.deferred_turn().refreshed(line);
     }
 }
 

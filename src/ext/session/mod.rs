@@ -18,7 +18,6 @@ use self::sessions::{begun, known, renewed, renewed_at_sign_in, sessions as all}
 use self::watch::{SessionChange, Watch};
 use super::OpError;
 use super::exchange::ExchangeState;
-use liveline_store::SessionError;
 
 /// Gives the session a new id. Null where there is no session.
 #[op2]
@@ -39,7 +38,7 @@ pub(crate) async fn op_session_get(
     #[string] key: String,
 ) -> Result<Option<String>, OpError> {
     let Some(id) = known(&state, exchange).await? else { return Ok(None) };
-    Ok(all(&state).store.get(&id, &key).await.map_err(SessionError::from)?)
+    Ok(all(&state).store.get(&id, &key).await?)
 }
 
 /// Sets a value.
@@ -64,7 +63,7 @@ pub(crate) async fn op_session_delete(
 ) -> Result<bool, OpError> {
     let Some(id) = known(&state, exchange).await? else { return Ok(false) };
     let sessions = all(&state);
-    let was_there = sessions.store.delete(&id, &key).await.map_err(SessionError::from)?;
+    let was_there = sessions.store.delete(&id, &key).await?;
     if was_there {
         sessions.watchers.tell(&sessions.name(&id), &key, None);
     }
@@ -80,7 +79,7 @@ pub(crate) async fn op_session_entries(
     #[string] prefix: String,
 ) -> Result<Vec<String>, OpError> {
     let Some(id) = known(&state, exchange).await? else { return Ok(Vec::new()) };
-    let entries = all(&state).store.entries(&id, &prefix).await.map_err(SessionError::from)?;
+    let entries = all(&state).store.entries(&id, &prefix).await?;
     Ok(entries.into_iter().flat_map(|(key, json)| [key, json]).collect())
 }
 

@@ -14,7 +14,7 @@ use super::watch::Watchers;
 use crate::ext::OpError;
 use crate::ext::exchange::ExchangeState;
 use crate::http::Signer;
-use liveline_store::{SessionError, SessionStore, Standing};
+use liveline_store::{SESSION_LIFETIME, SessionState, SessionStore};
 
 /// The key of the user's id, which `runtime-js/session/session.js` keeps with the session. Who sets it signs in.
 const USER_ID: &str = "user/id";
@@ -22,7 +22,7 @@ const USER_ID: &str = "user/id";
 /// All sessions: what they hold, whose they are, and who listens. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Sessions {
-    pub(super) store: SessionStore,
+    pub(super) store: Arc<dyn SessionStore>,
     signer: Arc<Signer>,
     pub(super) watchers: Watchers,
     pub(super) renewals: Renewals,
@@ -30,8 +30,8 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// Sessions whose cookies are signed with `key`.
-    pub(crate) fn new(store: SessionStore, key: &[u8], is_secure: bool) -> Sessions {
-        let signer = Signer::new(key, SessionStore::LIFETIME.as_secs(), is_secure);
+    pub(crate) fn new(store: Arc<dyn SessionStore>, key: &[u8], is_secure: bool) -> Sessions {
+        let signer = Signer::new(key, SESSION_LIFETIME.as_secs(), is_secure);
         let (watchers, renewals) = Default::default();
         Sessions { store, signer: Arc::new(signer), watchers, renewals }
     }
@@ -55,7 +55,7 @@ impl Sessions {
     async fn renew(&self, old: &str, new: &str) -> Result<(), OpError> {
         // From here on whoever goes on with the old id uses the new one.
         self.renewals.renewed(old, new);
-        Ok(self.store.rename(old, new, now()).await.map_err(SessionError::from)?)
+        Ok(self.store.rename(old, new, now()).await?)
     }
 
     /// Sets a value, also where the session's id is renewed at that moment.
@@ -68,7 +68,7 @@ impl Sessions {
                 break;
             }
             // The old id is over, so nothing may be kept by it.
-            self.store.rename(&id, &newest, now()).await.map_err(SessionError::from)?;
+            self.store.rename(&id, &newest, now()).await?;
             id = newest;
         }
         self.watchers.tell(&self.name(&id), key, Some(json));
@@ -126,15 +126,15 @@ pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>
             }
         }
     };
-    let standing = sessions(state).store.touch(&id, now(), !is_answered).await.map_err(SessionError::from)?;
+    let known = sessions(state).store.touch(&id, now(), !is_answered).await?;
     let mut state = state.borrow_mut();
     let session = &mut state.exchange(exchange).slot()?.session;
     if session.is_open {
         // Somebody else was faster, and may have begun a new one.
         return Ok(session.id.clone());
     }
-    session.is_open = standing != Standing::Unknown;
-    session.sets_cookie |= standing == Standing::Renewed;
+    session.is_open = known != SessionState::Unknown;
+    session.sets_cookie |= known == SessionState::Renewed;
     Ok(session.id.clone().filter(|_| session.is_open))
 }
 
@@ -190,7 +190,7 @@ pub(super) async fn renewed_at_sign_in(
         return Ok(());
     }
     let Some(id) = known(state, exchange).await? else { return Ok(()) };
-    if sessions(state).store.get(&id, key).await.map_err(SessionError::from)?.as_deref() == Some(json) {
+    if sessions(state).store.get(&id, key).await?.as_deref() == Some(json) {
         return Ok(());
     }
     let may_renew = {

@@ -44,7 +44,7 @@ pub(crate) fn op_answer_socket(
 #[op2(fast)]
 pub(crate) fn op_websocket_accept(state: &mut OpState, id: f64) {
     if let Some((hub, line)) = state.exchange(id).line() {
-        hub.accept(line);
+        hub.deferred_turn().accept(line);
     }
 }
 
@@ -68,7 +68,7 @@ fn send(state: &mut OpState, id: f64, frame: Frame) {
 /// How many bytes wait for the client to read.
 #[op2(fast)]
 pub(crate) fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
-    state.exchange(id).line().map_or(0., |(hub, line)| hub.waiting(line) as f64)
+    state.exchange(id).line().map_or(0., |(hub, line)| hub.engine().queued_bytes(line) as f64)
 }
 
 /// Closes the socket once all is sent. The exchange is over.

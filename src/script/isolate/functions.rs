@@ -20,6 +20,7 @@ functions! {
     Begin = "begin",
     BindingsOf = "bindingsOf",
     Dispatch = "dispatch",
+    Dispose = "dispose",
     Drained = "drained",
     Ended = "ended",
     Heard = "heard",

@@ -1,7 +1,7 @@
 //! Loads the handlers of a project.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,12 +12,13 @@ use deno_core::{ModuleId, ModuleSpecifier, v8};
 
 use super::functions::Function;
 use super::{Isolate, describe};
+use crate::dialect::{self, Exports};
 use crate::router::{Handler, Layer, Step};
 use crate::script::site::Site;
 use crate::script::sources::Sources;
 use crate::script::stall::{Schedule, Stall};
 use crate::script::survey::Survey;
-use crate::script::values::{exported_boolean, string};
+use crate::script::values::{exports_of, string};
 use liveline_compiler::Diagnostic;
 
 impl Isolate {
@@ -145,27 +146,29 @@ impl Isolate {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_termination(reason))));
         }
         let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
+        let dialect = dialect::named(handler.dialect);
         self.enter(|scope, functions| {
+            let name = string(scope, handler.dialect);
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
             let filename = string(scope, &handler.path.to_string_lossy());
             let namespace = v8::Local::new(scope, &namespace);
-            if let Some(csrf) = exported_boolean(scope, namespace, "csrf") {
+            if let Some(csrf) = dialect.load(&exports_of(scope, namespace)).csrf {
                 self.csrf.borrow_mut().insert(handler.id, csrf);
             }
             let namespace = namespace.into();
-            functions.call(scope, Function::AddHandler, &[id, dirname, filename, namespace]);
+            functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, namespace]);
         });
         Ok(namespace)
     }
 
-    /// Loads every handler of the server's layer, to see what each exports, by name with whether it is a function, or
-    /// why it does not load. Nothing is served afterwards. `loads` is told of each before it runs.
+    /// Loads every handler of the server's layer, to see what each exports or why it does not load. Nothing is served
+    /// afterwards. `loads` is called with each file before it runs.
     pub(crate) async fn examine(
         &self,
         site: &Site,
         loads: impl Fn(&Path),
-    ) -> HashMap<u32, Result<BTreeMap<String, bool>, Vec<Diagnostic>>> {
+    ) -> HashMap<u32, Result<Exports, Vec<Diagnostic>>> {
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), 0));
         self.warm();
         let (mut examined, mut survey) = (HashMap::new(), Survey::of(&self.project));
@@ -182,16 +185,11 @@ impl Isolate {
         examined
     }
 
-    fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> BTreeMap<String, bool> {
-        let mut exports = BTreeMap::new();
+    fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> Exports {
+        let mut exports = Exports::default();
         self.enter(|scope, _| {
             let namespace = v8::Local::new(scope, namespace);
-            let Some(names) = namespace.get_own_property_names(scope, Default::default()) else { return };
-            for index in 0..names.length() {
-                let Some(name) = names.get_index(scope, index) else { continue };
-                let is_function = namespace.get(scope, name).is_some_and(|value| value.is_function());
-                exports.insert(name.to_rust_string_lossy(scope), is_function);
-            }
+            exports = exports_of(scope, namespace);
         });
         exports
     }

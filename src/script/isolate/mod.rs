@@ -247,6 +247,11 @@ impl Isolate {
 
     /// Answers what is unanswered; the isolate will not run again.
     pub(crate) fn give_up(&self) {
+        if !self.counter.is_lost() {
+            self.enter(|scope, functions| {
+                functions.call(scope, Function::Dispose, &[]);
+            });
+        }
         self.with_exchanges(Exchanges::give_up);
     }
 

@@ -1,23 +1,23 @@
-//! The modules that a handler is made of, and the imports that lead nowhere.
+//! The graph of modules of a handler, and the imports that cannot be resolved.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use deno_core::ModuleSpecifier;
 
-use super::spelling;
+use crate::dialect::{self, nearest};
 use crate::script::modules::{self, Modules};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
 use liveline_compiler::line_and_column;
 
-/// Modules that are followed, for handlers of one kind.
+/// Reads the modules of handlers, each file once.
 pub(crate) struct Survey {
     modules: Modules,
     project: PathBuf,
-    /// For browsers, which load some addresses by themselves.
+    /// Whether browsers run the handlers; browsers load some addresses by themselves.
     is_for_browsers: bool,
     read: HashMap<PathBuf, Rc<Module>>,
 }
@@ -31,9 +31,9 @@ struct Module {
 /// What is wrong with the modules of a handler.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// They keep the handler from loading.
+    /// Problems that keep the handler from loading.
     pub fatal: Vec<Diagnostic>,
-    /// They fail when the code comes there.
+    /// Problems that throw when the code is reached.
     pub later: Vec<Diagnostic>,
     /// Every file that was read.
     pub files: BTreeSet<PathBuf>,
@@ -44,26 +44,26 @@ enum Target {
     File(PathBuf),
     /// A module of the host, by its source.
     Own(&'static str),
-    /// Nothing is known of it, and nothing wrong with it.
+    /// An import that is not checked.
     Elsewhere,
 }
 
-/// What a module exports in all.
+/// All names that a module exports.
 struct Names {
     names: BTreeSet<String>,
-    /// Names that only TypeScript knows.
+    /// Names of types, which exist in TypeScript only.
     types: BTreeSet<String>,
-    /// There may be more, which nobody can see here.
+    /// Whether there may be more names, from modules that are not read.
     is_open: bool,
 }
 
 impl Survey {
-    /// Of what the server runs.
+    /// For handlers that the server runs.
     pub(crate) fn of(project: &Path) -> Survey {
         Survey::with(Modules::of(project), project, false)
     }
 
-    /// Of what browsers run.
+    /// For handlers that browsers run.
     pub(crate) fn for_browsers(project: &Path) -> Survey {
         Survey::with(Modules::for_browsers(project), project, true)
     }
@@ -79,19 +79,17 @@ impl Survey {
         Some((facts, module.source.clone()))
     }
 
-    /// The exports of a file with whether each may be a function, as far as its text shows.
-    pub(crate) fn functions(&mut self, file: &Path) -> BTreeMap<String, bool> {
+    /// The exports of a file, as far as its text shows: what may be a function counts as one.
+    pub(crate) fn exports_of(&mut self, file: &Path) -> dialect::Exports {
         let names = self.exports(file);
-        names
-            .into_iter()
-            .map(|name| {
-                let is_function = !matches!(self.kind(file, &name), Kind::Value | Kind::Type);
-                (name, is_function)
-            })
-            .collect()
+        let export = |name: String| {
+            let is_function = !matches!(self.kind(file, &name), Kind::Value | Kind::Type);
+            (name, if is_function { dialect::Export::Function } else { dialect::Export::Other })
+        };
+        names.into_iter().map(export).collect()
     }
 
-    /// What an export of a file is, through all that passes it on.
+    /// The kind of an export, through all modules that re-export it.
     fn kind(&mut self, file: &Path, name: &str) -> Kind {
         let mut seen = HashSet::new();
         self.kind_of(file, name, &mut seen)
@@ -102,7 +100,7 @@ impl Survey {
         self.names(&Target::File(file.to_owned()), &mut HashSet::new()).names
     }
 
-    /// Follows a handler's imports. Files of packages are not looked into.
+    /// Follows a handler's imports. Files of packages are not read.
     pub(crate) fn faults(&mut self, handler: &Path) -> Faults {
         let mut faults = Faults::default();
         let mut waiting = vec![handler.to_owned()];
@@ -137,21 +135,22 @@ impl Survey {
                     }
                 }
             }
-            // What is imported first is looked at first.
+            // In the order of the imports.
             waiting.extend(below.into_iter().rev());
         }
         faults
     }
 
-    /// Every reason why a handler's modules do not fit together, of which V8 has told one.
-    pub(crate) fn reasons(&mut self, handler: &Path, told: Diagnostic) -> Vec<Diagnostic> {
+    /// Every reason why a handler's modules do not load; V8 has reported the first.
+    pub(crate) fn reasons(&mut self, handler: &Path, reported: Diagnostic) -> Vec<Diagnostic> {
         let faults = self.faults(handler).fatal;
         if faults.is_empty() {
-            return vec![told];
+            return vec![reported];
         }
-        // V8's words for errors of syntax are those that people know.
-        let choose =
-            |fault: Diagnostic| if is_same_syntax_error(&fault, &told) { told.clone() } else { fault };
+        // For a syntax error V8's message is kept.
+        let choose = |fault: Diagnostic| {
+            if is_same_syntax_error(&fault, &reported) { reported.clone() } else { fault }
+        };
         faults.into_iter().map(choose).collect()
     }
 
@@ -167,7 +166,7 @@ impl Survey {
         Ok(module)
     }
 
-    /// Where an import leads, or why it leads nowhere and what to do.
+    /// The target of an import, or why it cannot be resolved and what to do.
     fn target(&self, from: &Path, import: &Import) -> Result<Target, (String, Option<String>)> {
         let specifier = import.specifier.as_str();
         let failed = |why: &str| format!("cannot import \"{specifier}\": {why}");
@@ -177,7 +176,7 @@ impl Survey {
         }
         let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return Ok(Target::Elsewhere) };
         let url = self.modules.resolve(specifier, referrer.as_str()).map_err(|error| {
-            // The place says which file it is.
+            // The place names the file.
             let from = format!(" from {}", from.display());
             let help = self.help_for_package(from_folder(&referrer), specifier);
             (error.to_string().replacen(&from, "", 1), help)
@@ -186,8 +185,7 @@ impl Survey {
             return match modules::own_source(&url) {
                 Some((_, source)) => Ok(Target::Own(source)),
                 None => {
-                    let near =
-                        spelling::nearest(specifier, modules::own_names(), spelling::steps_for(specifier));
+                    let near = nearest(specifier, modules::own_names());
                     let help = near.map(|name| format!("did you mean \"{name}\"?"));
                     Err((failed("the host has no module of this name"), help))
                 }
@@ -317,7 +315,7 @@ impl Survey {
         }
     }
 
-    /// What a path that leads nowhere was meant to be.
+    /// The path that was probably meant by a path without a file.
     fn help_for_file(&self, from: &Path, missing: &Path) -> Option<String> {
         let meant = |file: &Path| format!("did you mean \"{}\"?", specifier_of(from, file));
         if let Some(file) = nearest_file(missing) {
@@ -370,7 +368,7 @@ impl Survey {
         if ["http:", "https:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
             return None;
         }
-        let near = spelling::nearest(specifier, modules::own_names(), spelling::steps_for(specifier));
+        let near = nearest(specifier, modules::own_names());
         if let Some(name) = near {
             return Some(format!("did you mean \"{name}\"?"));
         }
@@ -389,17 +387,15 @@ impl Survey {
     }
 }
 
-fn is_same_syntax_error(fault: &Diagnostic, told: &Diagnostic) -> bool {
+fn is_same_syntax_error(fault: &Diagnostic, reported: &Diagnostic) -> bool {
     let is_syntax = |it: &Diagnostic| it.message.starts_with("SyntaxError");
     let line = |it: &Diagnostic| it.place.as_ref().map(|place| (place.file.clone(), place.line));
-    is_syntax(fault) && is_syntax(told) && line(fault) == line(told)
+    is_syntax(fault) && is_syntax(reported) && line(fault) == line(reported)
 }
 
 fn help_for_name(name: &str, exported: &BTreeSet<String>) -> Option<String> {
     let others = || exported.iter().map(String::as_str).filter(|name| *name != "default");
-    if let Some(near) =
-        spelling::nearest(name, others(), spelling::steps_for(name)).filter(|_| name != "default")
-    {
+    if let Some(near) = nearest(name, others()).filter(|_| name != "default") {
         return Some(format!("did you mean `{near}`?"));
     }
     let list: Vec<_> = others().take(8).map(|name| format!("`{name}`")).collect();
@@ -413,11 +409,11 @@ fn help_for_name(name: &str, exported: &BTreeSet<String>) -> Option<String> {
     }
 }
 
-/// The file that a path was meant to be: with other capitals, with another extension or with one, or nearly so.
+/// The existing file that is most like a path: in another case, with another extension, or with a similar name.
 fn nearest_file(missing: &Path) -> Option<PathBuf> {
     let (folder, name) = (missing.parent()?, missing.file_name()?.to_str()?);
     let Ok(entries) = fs::read_dir(folder) else {
-        // The folder may be what is misspelt.
+        // The name of the folder may be misspelt.
         let folder = nearest_file(folder).filter(|folder| folder.is_dir())?;
         let file = folder.join(name);
         return if file.is_file() { Some(file) } else { nearest_file(&file) };
@@ -440,11 +436,11 @@ fn nearest_file(missing: &Path) -> Option<PathBuf> {
                         || stem(other).as_deref() == Some(name.to_ascii_lowercase().as_ref()))
             })
         })
-        .or_else(|| spelling::nearest(name, names(), spelling::steps_for(name)));
+        .or_else(|| nearest(name, names()));
     found.map(|name| folder.join(name))
 }
 
-/// The name of a file as the disk has it, where that differs in capitals. Some systems do not tell them apart.
+/// The name of a file on the disk, if it differs in case. Some file systems ignore the case.
 fn other_capitals(file: &Path) -> Option<PathBuf> {
     let (folder, name) = (file.parent()?, file.file_name()?);
     let mut names = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
@@ -460,7 +456,7 @@ fn other_capitals(file: &Path) -> Option<PathBuf> {
     near.map(|name| folder.join(name))
 }
 
-/// How a file is named in another: `./a.js`, `../b/c.js`.
+/// The relative specifier of a file in another file: `./a.js`, `../b/c.js`.
 fn specifier_of(from: &Path, file: &Path) -> String {
     let folder = from.parent().unwrap_or(from);
     let shared = folder.iter().zip(file.iter()).take_while(|(a, b)| a == b).count();

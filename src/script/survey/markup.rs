@@ -1,5 +1,5 @@
 //! The bound elements of a page, with their places. The parser of pages (`router/page.rs`) keeps no places, so tags are
-//! read here once more: a small part of HTML's tokenization, enough to find attributes and what is no markup.
+//! parsed here once more: a small part of HTML's tokenization, enough to find attributes and text without markup.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,7 +16,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Where a byte of the text stands in the page.
+    /// The offset in the page of a byte of the text.
     pub(crate) fn at(&self, index: usize) -> usize {
         self.offsets.get(index).or(self.offsets.last()).copied().unwrap_or_default()
     }
@@ -132,7 +132,7 @@ fn binding_of(comment: &str) -> Option<String> {
     let inner = comment.strip_prefix("?{").and_then(|it| it.strip_suffix("}?")).or_else(|| {
         comment.strip_prefix('{').filter(|it| !it.starts_with('{')).and_then(|it| it.strip_suffix('}'))
     })?;
-    // What the server noted of the text that it rendered.
+    // A mark of the server in rendered text.
     let expression = match inner.rsplit_once(';') {
         Some((expression, note)) if note.trim().starts_with("[=") => expression,
         _ => inner,

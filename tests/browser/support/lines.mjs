@@ -103,7 +103,7 @@ class Line extends Changing {
 
   #note(direction, numbered) {
     const [, number, text] = /^(?:(\d+) |a\d+$)?(.*)$/s.exec(numbered);
-    // What is said again is the same.
+    // A frame that is sent again is the same.
     if (text === "" || number <= this.#last[direction]) return;
     this.#last[direction] = Number(number ?? 0);
     const { message = null, ping, ".wq": meta } = JSON.parse(text);

@@ -149,7 +149,7 @@ fn is_like(told: &str, shown: &str) -> bool {
     told.strip_prefix(fixed).is_some_and(|rest| is_like(rest.trim_start_matches(is_of_word), after))
 }
 
-/// The words of a command line: quotes keep spaces.
+/// The arguments of a command line: quotes keep spaces.
 fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();

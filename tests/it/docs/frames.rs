@@ -9,7 +9,7 @@
 //! | `> reply JSON` | the answer to the last message that asked for one |
 //! | `> navigate /path` | the user goes there |
 //! | `> leave` | the client closes the line |
-//! | `> {...}` | a frame as it is; the client says no hello of its own |
+//! | `> {...}` | a frame as it is; the client sends no connect ping of its own |
 //! | `> join PROTOCOL` | the client joins the line by this subprotocol; from now on frames are shown as they are |
 //! | `> lose` | it loses its connection |
 //! | `> resume after NUMBER` | it connects again, with the token of the last welcome |
@@ -179,7 +179,7 @@ impl Client {
         self.line.get_or_insert_with(|| host.join(answer.as_ref().expect("a request comes first")))
     }
 
-    /// The line, on which nobody has said anything.
+    /// The line, on which nothing has been sent.
     #[track_caller]
     fn bare_line(&mut self, host: &Host) -> &mut Line {
         let answer = &self.answer;

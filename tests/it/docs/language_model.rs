@@ -38,7 +38,7 @@ fn recipe(model: &TcpListener) -> Host {
     site.file("model.js", config).serve()
 }
 
-/// A model's server for one request, which is what it has to be: it sends each part when `go` says so.
+/// A model's server for one request. It sends each part that `go` delivers.
 fn serve(model: TcpListener, go: mpsc::Receiver<&'static [u8]>) -> thread::JoinHandle<Asked> {
     thread::spawn(move || {
         let (socket, _) = model.accept().expect("a request");
@@ -51,7 +51,7 @@ fn serve(model: TcpListener, go: mpsc::Receiver<&'static [u8]>) -> thread::JoinH
         for part in go {
             writer.write_all(part).expect("a part");
         }
-        // It says no more; whether the other end closes is what it waits for, or it is the one to close.
+        // It sends no more, and waits until the other end closes.
         asked
     })
 }
@@ -123,7 +123,7 @@ fn tokens_of_a_model_arrive_however_they_are_cut() {
 }
 
 #[test]
-fn who_leaves_ends_the_request_to_the_model() {
+fn a_client_that_leaves_ends_the_request_to_the_model() {
     let model = TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = recipe(&model);
     let (go, parts) = mpsc::channel();
@@ -147,7 +147,7 @@ fn who_leaves_ends_the_request_to_the_model() {
 }
 
 #[test]
-fn a_model_that_breaks_off_is_told() {
+fn a_model_that_breaks_off_is_reported() {
     let model = TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = recipe(&model);
     let (go, parts) = mpsc::channel();

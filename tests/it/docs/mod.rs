@@ -1,4 +1,4 @@
-//! What the documents show, done: handlers load, commands print what stands there, and lines tell it.
+//! What the documents show, done: handlers load, commands print what is shown, and lines carry the frames.
 //!
 //! A section of a document, from one `## ` heading to the next, is a site of its own:
 //!
@@ -12,8 +12,6 @@ mod curl;
 mod fences;
 mod frames;
 mod language_model;
-mod links;
-mod promises;
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The client's end of a response that tells server-sent events, and does not end by itself.
+//! The client's end of a response of server-sent events, which does not end by itself.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};

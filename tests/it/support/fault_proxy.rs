@@ -26,15 +26,15 @@ pub enum Fault {
     Delay,
     /// They come so much later that the ends may lose patience.
     Stall,
-    /// Both ends are told that there is no more.
+    /// Both ends see the connection closed.
     Close,
-    /// Both ends are told that the connection broke.
+    /// Both ends see the connection reset.
     Reset,
-    /// Only one end is told; the other's bytes go nowhere.
+    /// Only one end sees the connection reset; the other's bytes are dropped.
     HalfOpen,
     /// Bytes of one direction go nowhere; those of the other arrive.
     OneWay,
-    /// A request to resume is made a second time, by a connection on which nobody listens.
+    /// A request to resume is made a second time, by a connection that nothing reads.
     Twice,
     /// All connections are reset, and for a while so are new ones.
     Restart,
@@ -185,7 +185,7 @@ impl Network {
         let mut second = TcpStream::connect(self.target)?;
         second.set_read_timeout(Some(self.millis(1, 30)))?;
         second.write_all(head)?;
-        // Nobody is interested.
+        // The receiver is gone.
         let _ = second.read(&mut [0; 4096]);
         if self.below(2) == 0 { reset(&second) } else { Ok(()) }
     }
@@ -227,7 +227,7 @@ impl Network {
         let _ = from.shutdown(Shutdown::Read);
     }
 
-    /// Lets a fault happen. Says whether what was read is still to be passed on.
+    /// Lets a fault happen. Returns whether what was read is still to be passed on.
     fn happen(&self, pair: &Pair, direction: Direction) -> bool {
         let fault = match self.below(40) {
             0..12 => Fault::Delay,
@@ -294,7 +294,7 @@ impl Pair {
 
     fn reset(&self) {
         self.mute.iter().for_each(|mute| mute.store(true, Ordering::Release));
-        // Whoever has one of them already closed it.
+        // It may be closed already.
         let _ = reset(&self.client);
         let _ = reset(&self.target);
     }

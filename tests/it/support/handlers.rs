@@ -10,7 +10,7 @@ pub fn handler(body: &str) -> String {
     format!("{IMPORTS}\nexport default async function (event, next) {{ {body} }}")
 }
 
-/// A handler with this body, in which `go` is a promise: the client's `go` message. So a test says when the
+/// A handler with this body, in which `go` is a promise: the client's `go` message. So a test decides when the
 /// handler goes on, and nothing depends on time.
 pub fn on_go(body: &str) -> String {
     handler(&format!(
@@ -19,7 +19,7 @@ pub fn on_go(body: &str) -> String {
     ))
 }
 
-/// A handler as of [`on_go`] that tells at `/seen` what `seen` holds: what its body puts there, and `"aborted"`
+/// A handler as of [`on_go`] that returns at `/seen` what `seen` holds: what its body puts there, and `"aborted"`
 /// when its signal aborts.
 pub fn observed(body: &str) -> String {
     format!(

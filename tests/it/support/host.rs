@@ -23,7 +23,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts the executable and waits for the line that says where it listens.
+    /// Starts the executable and waits for the line with its address.
     #[track_caller]
     pub(super) fn start(site: Site, command: &str) -> Self {
         let mut host = Self::spawn(site, command);
@@ -51,7 +51,7 @@ impl Host {
         Self { site, log, stdout, address, figures: OnceLock::new(), process }
     }
 
-    /// Waits for the line that says where it listens.
+    /// Waits for the line with its address.
     #[track_caller]
     pub fn ready(&mut self) {
         let ready = self.stdout.next("listening on ");
@@ -76,8 +76,8 @@ impl Host {
     #[track_caller]
     pub fn figures_address(&self) -> SocketAddr {
         *self.figures.get_or_init(|| {
-            let line = self.stdout.next("figures on ");
-            let address = line.strip_prefix("figures on http://").and_then(|it| it.strip_suffix("/metrics"));
+            let line = self.stdout.next("metrics on ");
+            let address = line.strip_prefix("metrics on http://").and_then(|it| it.strip_suffix("/metrics"));
             address.and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("not an address: {line}"))
         })
     }
@@ -169,7 +169,7 @@ impl Host {
         Dial::new(self.address, path)
     }
 
-    /// Sends bytes as they are, and returns everything the host says until it closes the connection.
+    /// Sends bytes as they are, and returns everything that comes until the host closes the connection.
     #[track_caller]
     pub fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();

@@ -149,11 +149,15 @@ impl Answer {
     }
 
     /// The `name=value` of the session cookie that it sets.
+    pub fn session_cookie(&self) -> Option<String> {
+        let set = self.all("set-cookie").into_iter().find(|cookie| cookie.starts_with("__sessid="))?;
+        set.split(';').next().map(str::to_owned)
+    }
+
+    /// The same, which it must set.
     #[track_caller]
     pub fn session(&self) -> String {
-        let set = self.all("set-cookie").into_iter().find(|cookie| cookie.starts_with("__sessid="));
-        let set = set.unwrap_or_else(|| panic!("no session begins: {self:?}"));
-        set.split(';').next().expect("a first part").to_owned()
+        self.session_cookie().unwrap_or_else(|| panic!("no session begins: {self:?}"))
     }
 
     /// Whether it offers a line.

@@ -33,7 +33,7 @@ pub struct Line {
     /// Everything received so far, for the message of a failed test.
     seen: Vec<String>,
     sent: u32,
-    /// The host has told that no state follows.
+    /// The host has sent `response.done`: no state follows.
     is_done: bool,
 }
 
@@ -135,7 +135,7 @@ impl Line {
         Self { carrier, seen: Vec::new(), sent: 0, is_done: false }
     }
 
-    /// Says hello and waits until the host has answered: from now on frames flow.
+    /// Sends the connect ping and waits for its answer: from then on frames are sent.
     #[track_caller]
     pub fn handshake(&mut self) {
         self.hello();
@@ -168,7 +168,7 @@ impl Line {
         }
     }
 
-    /// The next frame of the application that tells more than that no state follows.
+    /// The next frame of the application that is no `response.done`.
     #[track_caller]
     pub fn next_message(&mut self) -> Frame {
         let frame = self.next_frame();
@@ -195,12 +195,12 @@ impl Line {
         frame.message
     }
 
-    /// Whether the host has told that no state follows.
+    /// Whether the host has sent `response.done`.
     pub fn is_done(&self) -> bool {
         self.is_done
     }
 
-    /// It has just told so.
+    /// Notes that the host has sent `response.done`.
     #[track_caller]
     pub fn told_done(&mut self) {
         assert!(!self.is_done, "a response is done once: {}", self.transcript());
@@ -225,7 +225,7 @@ impl Line {
         }
     }
 
-    /// The handler's orderly end, next: `response.done`, if it was not told before, and code 1000.
+    /// Expects the orderly end: `response.done`, if it has not come before, and code 1000.
     #[track_caller]
     pub fn done(&mut self) {
         if !self.is_done {
@@ -279,7 +279,7 @@ impl Line {
         self.send(&format!("{}:0:message", request.id), message);
     }
 
-    /// Says that the user goes to another page.
+    /// Sends that the user goes to another page.
     #[track_caller]
     pub fn navigate(&mut self, path: &str) {
         self.send("navigate", json!({ "pathname": path, "method": "GET" }));
@@ -300,7 +300,7 @@ impl Line {
             Carrier::Socket(_) => self.send_message(Message::text(text)),
             Carrier::Events { up, .. } => {
                 let status = up.request("POST").body(text.to_owned()).send().status;
-                // The host may close while we send; the next event tells how.
+                // The host may close meanwhile; the next event has the code.
                 assert!([204, 400, 404, 413].contains(&status), "{status}: {}", self.transcript());
             }
         }
@@ -312,7 +312,7 @@ impl Line {
         let Carrier::Socket(socket) = &mut self.carrier else { panic!("{message:?} needs a socket") };
         match socket.send(message) {
             Ok(()) => {}
-            // The host may close while we write; the next read tells how.
+            // The host may close meanwhile; the next read has the code.
             Err(Error::Io(_)) => self.seen.push("(a write failed)".into()),
             Err(error) => panic!("{error}: {}", self.transcript()),
         }
@@ -417,7 +417,7 @@ impl Line {
     }
 }
 
-/// What an event says: an envelope, or how the line closed.
+/// The content of an event: an envelope, or how the line closed.
 fn told(event: Option<super::events::ServerEvent>, seen: &mut Vec<String>) -> Result<Value, u16> {
     let Some(event) = event else {
         seen.push("broken: the stream ended".into());

@@ -1,4 +1,4 @@
-//! What every suite stands on.
+//! What the tests have in common.
 //!
 //! | type | what it is |
 //! |---|---|
@@ -7,10 +7,10 @@
 //! | [`Answer`] | one HTTP answer |
 //! | [`Line`] | the client's end of a live line |
 //! | [`ResumingLine`] | the same of `liveline.v1`, which outlives its connections |
-//! | [`FaultProxy`] | a network that loses things |
-//! | [`EventStream`] | a response that tells server-sent events |
-//! | `terminal::Terminal` | a terminal that the executable runs at, as a person has one |
-//! | [`Figures`] | what `/metrics` shows |
+//! | [`FaultProxy`] | a network that loses connections and bytes |
+//! | [`EventStream`] | a response of server-sent events |
+//! | `terminal::Terminal` | a terminal that the executable runs at |
+//! | [`Figures`] | the metrics of `/metrics` |
 //!
 //! Everything blocks: a test reads from top to bottom, and what must happen at once gets a thread.
 
@@ -43,10 +43,10 @@ pub use http::{Answer, Request, read_to_close, read_until};
 pub use line::{Event, Frame, Line};
 pub use log::Log;
 pub use resuming_line::{PROTOCOL, ResumingLine, Welcome};
-pub use session::session_cookie;
+pub use session::{Visitor, session_cookie};
 pub use site::{Finished, Site, executable};
 
-/// How long anything may take before the test fails and says what it has seen so far.
+/// How long a test waits for anything before it fails and shows what it has received so far.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Whether lines are joined without a socket: `LIVELINE_TRANSPORT=events` runs every suite that way.

@@ -40,9 +40,9 @@ pub struct ResumingLine {
     /// The host waits so long.
     window: Duration,
     socket: Option<WebSocket<TcpStream>>,
-    /// What the host has said on this connection.
+    /// The frames that have come on this connection.
     welcome: Option<Welcome>,
-    /// How often the line went on, and how often the host said that frames are gone.
+    /// How often the line was resumed, and how often the welcome said that frames are lost.
     pub resumed: u64,
     pub lost: u64,
 }
@@ -66,7 +66,7 @@ enum Refusal {
 }
 
 impl ResumingLine {
-    /// Joins the line at a path, and says hello. The network must let the first connection through.
+    /// Joins the line at a path, and sends the connect ping. The network must let the first connection through.
     #[track_caller]
     pub fn join(address: SocketAddr, path: &str, silence: Duration) -> Self {
         let token = path.trim_start_matches("/.liveline/").split('?').next().unwrap_or_default().to_owned();

@@ -83,7 +83,7 @@ impl Site {
         self
     }
 
-    /// Served where its host chooses, which is not told an address.
+    /// Served without `--host`, at the address that the executable chooses.
     pub fn without_address(self) -> Self {
         self.host("")
     }
@@ -165,14 +165,14 @@ impl Site {
 }
 
 impl Finished {
-    /// The executable with these words alone, not yet started.
+    /// The executable with these arguments alone, not yet started.
     pub fn command(words: &[&str]) -> Command {
         let mut line = Command::new(executable());
         line.args(words);
         line
     }
 
-    /// Runs the executable with these words alone.
+    /// Runs the executable with these arguments alone.
     #[track_caller]
     pub fn of(words: &[&str]) -> Self {
         finish(Finished::command(words))

@@ -34,7 +34,7 @@ fn open(columns: u16) -> (File, File) {
     (File::from(outer), inner)
 }
 
-/// Starts a program whose outputs are a terminal, and its input, too, if somebody types there.
+/// Starts a program whose outputs are a terminal, and its input, too, if the test types there.
 fn begin(mut line: Command, columns: u16, environment: &[(&str, &str)], types: bool) -> (Log, File, Child) {
     let (outer, inner) = open(columns);
     let end = || Stdio::from(inner.try_clone().expect("a descriptor can be doubled"));

@@ -1,4 +1,4 @@
-// What tests of the observer say about records.
+// Records, as tests of the observer compare them.
 
 /** Collects what an observer is told. */
 export function log() {

@@ -96,7 +96,7 @@ export class ModelHost {
     this.#dice = random(seed);
     this.#window = window;
     this.#most = most;
-    // Nobody has joined yet.
+    // No client has joined yet.
     this.#lost();
     this.#ping();
   }
@@ -135,7 +135,7 @@ export class ModelHost {
       const isLost = this.#buffer.length < this.#sent - last;
       const [token, window, received] = [this.#token, this.#window, this.#received];
       this.#write(`w${JSON.stringify({ token, window, ping: PING_MS, received, lost: isLost })}`);
-      // It may also say what the client has.
+      // It may also acknowledge frames.
       const from = this.#dice.pick([0, last]);
       for (const { number, text } of this.#buffer) {
         if (number > from) this.#write(`${number} ${text}`);

@@ -1,4 +1,4 @@
-// The other end of a RemotePort, in memory: what the port sends is kept, what the test says arrives at once.
+// The other end of a RemotePort, in memory: what the port sends is kept, what the test sends arrives at once.
 
 import { RemotePort } from "../../../runtime-js/port/remote_port.js";
 

@@ -1,4 +1,4 @@
-//! Visitors who do nothing wrong: each has a line on which a message comes every 100 ms.
+//! Ordinary visitors: each has a line on which a message comes every 100 ms.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -19,7 +19,7 @@ pub struct Bystanders {
 }
 
 enum Order {
-    /// One more comes; says when its line is open.
+    /// Opens one more line, and reports when it is open.
     Come(Sender<Outcome>),
     /// Nothing more happens to them: what became of them?
     Report,
@@ -77,7 +77,7 @@ fn follow(port: u16, orders: &Receiver<Order>) -> Outcome<Seen> {
             Ok(Order::Come(answer)) => {
                 let grown = generator.grow(lines.len() + 1, &transport);
                 lines.push((Instant::now(), false));
-                // Nobody asks any more where the attack failed.
+                // The attack has failed, and the receiver is gone.
                 let _ = answer.send(grown);
             }
             Ok(Order::Report) => waits_since = Some(Instant::now()),

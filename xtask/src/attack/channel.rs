@@ -11,11 +11,11 @@ use crate::bench::server::Server;
 use crate::failure::{Outcome, fail};
 
 const MEMBERS: usize = 10_000;
-/// What members may be told in a second, all of them together, and what each may be told besides. By a frame for each
+/// The most frames a second to all members together, and the most frames to each besides. With a frame for each
 /// that comes or goes it would be as many as there are members, for each of them.
 const FRAMES_A_SECOND: f64 = 60_000.0;
 const FRAMES_EACH: f64 = 20.0;
-/// Nobody is pinged: only presence is counted.
+/// No pings, so that only presence is counted.
 const OPTIONS: [&str; 2] = ["--ping-interval=1h", "--ping-timeout=2h"];
 /// How long the members may take to enter, and to leave.
 const LONGEST_ROUND: Duration = Duration::from_secs(240);

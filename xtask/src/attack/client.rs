@@ -35,7 +35,7 @@ pub fn post(port: u16, path: &str, kind: &str, body: &[u8], patience: Duration) 
         body.len()
     );
     stream.write_all(head.as_bytes())?;
-    // Where this fails, the answer tells why.
+    // If this fails, the answer has the reason.
     let _ = stream.write_all(body);
     status(&answer(stream, until)?)
 }

@@ -14,10 +14,10 @@ use crate::failure::Outcome;
 const MIB: f64 = (1 << 20) as f64;
 const LINES: usize = 5;
 const MAX_HEAP: f64 = 128.0 * MIB;
-/// What a limit may be overrun by before somebody looks.
+/// By how much a limit may be exceeded before it is checked.
 const SLACK: f64 = 192.0 * MIB;
 
-/// Uploads of strangers, each within the default limit of a body; more than a gigabyte together.
+/// Uploads, each within the default limit of a body; more than a gigabyte together.
 const UPLOADS: usize = 150;
 const LENGTH: usize = 10 << 20;
 const SENT: usize = 9 << 20;

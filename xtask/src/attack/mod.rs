@@ -1,4 +1,4 @@
-//! `cargo xtask attack`: what one stranger can do to everybody else, against a liveline on loopback.
+//! `cargo xtask attack`: what one client can do to the others, against a liveline on loopback.
 //!
 //! | module | owns |
 //! |---|---|
@@ -7,11 +7,11 @@
 //! | `memory` | buffers, unfinished uploads, results of a database |
 //! | `channel` | thousands of members that come and go at once |
 //! | `target` | the liveline that is attacked, what it occupies, when it answers again |
-//! | `bystanders` | lines of visitors who do nothing wrong |
+//! | `bystanders` | lines of ordinary visitors |
 //! | `client` | one request, and how it ended |
 //!
 //! Each attack starts a liveline of its own, ends by itself, and has bounds: on lines that are closed, on memory, on
-//! answers. Bounds on time are only there to tell that something ends at all.
+//! answers. Bounds on time only show that an attack ends at all.
 
 mod bystanders;
 mod channel;

@@ -60,9 +60,9 @@ fn attack(target: &Target, kind: &str, workers: usize) -> Outcome {
         target.fault(format!("{what}: the host did not answer any more"));
     }
     if answer.is_err() {
-        target.fault(format!("{what}: nobody answered for the stuck request ({shown})"));
+        target.fault(format!("{what}: the stuck request was not answered with 500 ({shown})"));
     }
-    // The lines of an isolate that is lost end, but their clients are told so.
+    // The lines of an isolate that is lost end, and their clients get a close code.
     if silent > 0 {
         target.fault(format!("{what}: {silent} lines are neither served nor closed"));
     }

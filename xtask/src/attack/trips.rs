@@ -1,4 +1,4 @@
-//! Requests that run into the CPU limit: each ends one exchange, and costs nobody else anything.
+//! Requests that run into the CPU limit: each ends one exchange and affects no other client.
 
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
 //! The baseline: one thread, epoll, and as little HTTP as the benchmark's route needs.
 //!
-//! It finds the end of the head, the path and one header, and answers like everyone else. Nothing here is fit
+//! It finds the end of the head, the path and one header, and answers like the peers. Nothing here is fit
 //! for anything but loopback: an answer that does not fit into the socket's buffer closes the connection.
 
 use std::io::{self, Read, Write};

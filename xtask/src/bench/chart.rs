@@ -1,4 +1,4 @@
-//! One picture for each metric: a bar for everyone, its spread as a whisker, gate and goal as lines.
+//! One picture for each metric: a bar for each peer, its spread as a whisker, gate and goal as lines.
 //!
 //! The colours follow the reader's light or dark mode, also where a README shows the file as an image.
 

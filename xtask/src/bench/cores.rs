@@ -16,7 +16,7 @@ const OTHER_FILES: usize = 500;
 
 /// Whether there is a core for each.
 pub fn several() -> bool {
-    // Asked once: a thread that keeps to one core is told of only that one.
+    // Read once: a thread that is pinned to a core sees only that one.
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from)) > 1
 }

@@ -56,20 +56,20 @@ pub fn measure(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
 /// Connections that send the next message when one comes back.
 pub struct Echo {
     generator: LoadGenerator,
-    voices: Vec<Voice>,
-    heard: u64,
+    senders: Vec<EchoSender>,
+    received: u64,
 }
 
 #[derive(Default)]
-struct Voice {
-    said: u64,
+struct EchoSender {
+    sent: u64,
     echoes: Sequence,
 }
 
-impl Voice {
+impl EchoSender {
     fn next(&mut self, sender: usize) -> String {
-        self.said += 1;
-        Stamp { sender: sender as u32, number: self.said, micros: 0 }.text(SIZE)
+        self.sent += 1;
+        Stamp { sender: sender as u32, number: self.sent, micros: 0 }.text(SIZE)
     }
 }
 
@@ -77,46 +77,46 @@ impl Echo {
     pub fn open(peer: &Peer, server: &Server, connections: usize, window: usize) -> Outcome<Self> {
         let mut generator = LoadGenerator::new(server.port)?;
         generator.grow(connections, &peer.echo())?;
-        let mut voices: Vec<_> = (0..connections).map(|_| Voice::default()).collect();
-        for (index, voice) in voices.iter_mut().enumerate() {
+        let mut senders: Vec<_> = (0..connections).map(|_| EchoSender::default()).collect();
+        for (index, state) in senders.iter_mut().enumerate() {
             for _ in 0..window {
-                generator.send(index, &voice.next(index));
+                generator.send(index, &state.next(index));
             }
         }
-        Ok(Self { generator, voices, heard: 0 })
+        Ok(Self { generator, senders, received: 0 })
     }
 
-    /// Runs until a time. Returns how many messages have come back since the beginning.
+    /// Runs for `duration`. Returns how many messages have come back since the beginning.
     pub fn run(&mut self, duration: Duration) -> Outcome<u64> {
         let _core = OnLoaderCore::enter();
         self.listen(Instant::now() + duration, true)?;
         self.generator.healthy()?;
-        Ok(self.heard)
+        Ok(self.received)
     }
 
     /// Waits for messages that are on the way, and checks that every message came back once and in order.
     pub fn finish(mut self) -> Outcome<u64> {
         let deadline = Instant::now() + DRAIN;
-        let said: u64 = self.voices.iter().map(|voice| voice.said).sum();
-        while self.heard < said && Instant::now() < deadline {
+        let sent: u64 = self.senders.iter().map(|state| state.sent).sum();
+        while self.received < sent && Instant::now() < deadline {
             self.listen(Instant::now() + Duration::from_millis(10), false)?;
         }
         self.generator.healthy()?;
         let mut faults = Faults::default();
-        self.voices.iter().for_each(|voice| faults += voice.echoes.close(voice.said));
-        if faults.is_none() { Ok(said) } else { fail(format!("of {said} messages: {faults}")) }
+        self.senders.iter().for_each(|state| faults += state.echoes.close(state.sent));
+        if faults.is_none() { Ok(sent) } else { fail(format!("of {sent} messages: {faults}")) }
     }
 
     fn listen(&mut self, until: Instant, go_on: bool) -> Outcome {
-        let Self { generator, voices, heard } = self;
+        let Self { generator, senders, received } = self;
         generator.run(until, &mut |index: usize, event: ClientEvent<'_>, sender: &mut Sender<'_>| {
             let ClientEvent::Message(payload) = event else { return };
             let Some(stamp) = Stamp::find(payload) else { return };
-            let voice = &mut voices[index];
-            voice.echoes.receive(stamp.number);
-            *heard += 1;
+            let state = &mut senders[index];
+            state.echoes.receive(stamp.number);
+            *received += 1;
             if go_on {
-                sender.send(&voice.next(index));
+                sender.send(&state.next(index));
             }
         })
     }

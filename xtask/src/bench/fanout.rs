@@ -72,9 +72,9 @@ pub fn large_room(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
             let pace = Pace::Every(Duration::from_secs(1) / per_second);
             let mut fanout = Fanout::open(&peer.room(), &peer.room(), &server, MORE)?;
             fanout.run(pace, setup.plan.warmup)?;
-            fanout.last_heard.clear();
+            fanout.last_received.clear();
             fanout.run(pace, setup.plan.duration)?;
-            let at = |share| percentile(&fanout.last_heard, share).unwrap_or(f64::NAN);
+            let at = |share| percentile(&fanout.last_received, share).unwrap_or(f64::NAN);
             let latencies = [at(0.99), at(0.5)];
             fanout.finish()?;
             Ok(latencies)
@@ -117,13 +117,13 @@ pub fn full_speed(
 pub struct Fanout {
     generator: LoadGenerator,
     listeners: Vec<Sequence>,
-    said: u64,
-    heard: u64,
+    sent: u64,
+    received: u64,
     /// For each message that not all have received, how many have. The first is number `done + 1`.
     open: VecDeque<usize>,
     done: u64,
     /// For each message that all have received, the milliseconds from its time to its last receipt.
-    pub last_heard: Vec<f64>,
+    pub last_received: Vec<f64>,
     start: Instant,
 }
 
@@ -142,11 +142,11 @@ impl Fanout {
         Ok(Self {
             generator,
             listeners: (0..listeners).map(|_| Sequence::default()).collect(),
-            said: 0,
-            heard: 0,
+            sent: 0,
+            received: 0,
             open: VecDeque::new(),
             done: 0,
-            last_heard: Vec::new(),
+            last_received: Vec::new(),
             start: Instant::now(),
         })
     }
@@ -161,7 +161,7 @@ impl Fanout {
         while Instant::now() < end {
             let patience = match pace {
                 Pace::Saturated => {
-                    while self.said - self.done < WINDOW {
+                    while self.sent - self.done < WINDOW {
                         self.send(Instant::now());
                     }
                     end.saturating_duration_since(Instant::now())
@@ -182,10 +182,10 @@ impl Fanout {
         }
         self.generator.healthy()?;
         match pace {
-            Pace::Every(_) if self.done < self.said => {
-                fail(format!("{} messages were not received by all in time", self.said - self.done))
+            Pace::Every(_) if self.done < self.sent => {
+                fail(format!("{} messages were not received by all in time", self.sent - self.done))
             }
-            _ => Ok(self.heard),
+            _ => Ok(self.received),
         }
     }
 
@@ -194,33 +194,33 @@ impl Fanout {
         self.drain()?;
         self.generator.healthy()?;
         let mut faults = Faults::default();
-        self.listeners.iter().for_each(|listener| faults += listener.close(self.said));
-        let wanted = self.said * self.listeners.len() as u64;
+        self.listeners.iter().for_each(|listener| faults += listener.close(self.sent));
+        let wanted = self.sent * self.listeners.len() as u64;
         if faults.is_none() { Ok(wanted) } else { fail(format!("of {wanted} deliveries: {faults}")) }
     }
 
     fn drain(&mut self) -> Outcome {
         let deadline = Instant::now() + DRAIN;
-        while self.done < self.said && Instant::now() < deadline {
+        while self.done < self.sent && Instant::now() < deadline {
             self.listen(Duration::from_millis(10))?;
         }
         Ok(())
     }
 
     fn send(&mut self, due: Instant) {
-        self.said += 1;
+        self.sent += 1;
         let micros = due.saturating_duration_since(self.start).as_micros() as u64;
         self.open.push_back(0);
-        self.generator.send(SPEAKER, &Stamp { sender: 0, number: self.said, micros }.text(SIZE));
+        self.generator.send(SPEAKER, &Stamp { sender: 0, number: self.sent, micros }.text(SIZE));
     }
 
     fn listen(&mut self, patience: Duration) -> Outcome {
-        let Self { generator, listeners, heard, open, done, last_heard, start, .. } = self;
+        let Self { generator, listeners, received, open, done, last_received, start, .. } = self;
         generator.turn(patience, &mut |index: usize, event: ClientEvent<'_>, _: &mut Sender<'_>| {
             let (ClientEvent::Message(payload), true) = (event, index != SPEAKER) else { return };
             let Some(stamp) = Stamp::find(payload) else { return };
             listeners[index - SPEAKER - 1].receive(stamp.number);
-            *heard += 1;
+            *received += 1;
             let Some(count) =
                 stamp.number.checked_sub(*done + 1).and_then(|place| open.get_mut(place as usize))
             else {
@@ -229,7 +229,7 @@ impl Fanout {
             *count += 1;
             if *count == listeners.len() {
                 let late = start.elapsed().saturating_sub(Duration::from_micros(stamp.micros));
-                last_heard.push(late.as_secs_f64() * 1e3);
+                last_received.push(late.as_secs_f64() * 1e3);
             }
             while open.front() == Some(&listeners.len()) {
                 open.pop_front();

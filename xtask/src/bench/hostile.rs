@@ -32,7 +32,7 @@ const FLOOD_EVERY: Duration = Duration::from_millis(50);
 
 /// The ordinary clients: a room, and requests.
 const LISTENERS: usize = 50;
-const SAID_EVERY: Duration = Duration::from_millis(10);
+const SEND_EVERY: Duration = Duration::from_millis(10);
 const REQUESTS_PER_SECOND: f64 = 1000.0;
 const REQUESTERS: usize = 16;
 
@@ -50,9 +50,9 @@ impl Healthy {
         let mut all = Self { room: Vec::new(), requests: Vec::new() };
         let p99 = |values: &[f64]| percentile(values, 0.99).unwrap_or(f64::NAN);
         for _ in 0..plan.0 {
-            room.last_heard.clear();
-            room.run(Pace::Every(SAID_EVERY), plan.1)?;
-            all.room.push(p99(&room.last_heard));
+            room.last_received.clear();
+            room.run(Pace::Every(SEND_EVERY), plan.1)?;
+            all.room.push(p99(&room.last_received));
             let requests = at_rate(server, REQUESTS_PER_SECOND, REQUESTERS, plan.1)?;
             all.requests.push(p99(&requests) / 1e3);
         }
@@ -68,7 +68,7 @@ pub fn crowded(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     let rounds = (setup.plan.rounds.min(3), setup.plan.duration);
     let server = Server::start_pinned(&liveline.launch)?;
     let mut room = Fanout::open(&liveline.room(), &liveline.room(), &server, LISTENERS)?;
-    room.run(Pace::Every(SAID_EVERY), setup.plan.warmup)?;
+    room.run(Pace::Every(SEND_EVERY), setup.plan.warmup)?;
     let quiet = Healthy::measure(&server, &mut room, rounds)?;
     let (ready, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let (hostile, told) = thread::scope(|scope| {
@@ -197,15 +197,15 @@ pub fn run_away(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
         for _ in 0..rounds {
             let server = Server::start(&liveline.launch, None)?;
             let mut room = Fanout::open(&liveline.room(), &liveline.room(), &server, LISTENERS)?;
-            room.run(Pace::Every(SAID_EVERY), duration)?;
-            let p99 = |room: &Fanout| percentile(&room.last_heard, 0.99).unwrap_or(f64::NAN);
+            room.run(Pace::Every(SEND_EVERY), duration)?;
+            let p99 = |room: &Fanout| percentile(&room.last_received, 0.99).unwrap_or(f64::NAN);
             quiet.push(p99(&room));
-            room.last_heard.clear();
+            room.last_received.clear();
             let took = thread::scope(|scope| {
                 let asked = scope.spawn(|| ended(server.port, path));
-                let heard = room.run(Pace::Every(SAID_EVERY), duration);
+                let received = room.run(Pace::Every(SEND_EVERY), duration);
                 let took = asked.join().map_err(|_| "the asking thread panicked");
-                heard.and(took.while_doing("asking")?)
+                received.and(took.while_doing("asking")?)
             })?;
             ends.push(took.as_secs_f64() * 1e3);
             beside.push(p99(&room));

@@ -138,10 +138,11 @@ fn lines(growths: &[Growth]) -> Metric {
 fn hold(server: &Server, generator: &mut LoadGenerator) -> Outcome<Metric> {
     let _core = OnLoaderCore::enter();
     println!("  holding {} lines for {HOLD:?}", generator.len());
-    let mut heard = 0;
+    let mut received = 0;
     let (start, before) = (Instant::now(), server.cpu()?);
-    generator
-        .run(start + HOLD, &mut |_, event, _| heard += u32::from(matches!(event, ClientEvent::Message(_))))?;
+    generator.run(start + HOLD, &mut |_, event, _| {
+        received += u32::from(matches!(event, ClientEvent::Message(_)))
+    })?;
     if generator.ended > 0 {
         return fail(format!("{} idle lines ended: {}", generator.ended, generator.last_end));
     }
@@ -156,7 +157,7 @@ fn hold(server: &Server, generator: &mut LoadGenerator) -> Outcome<Metric> {
         series: vec![Series { name: LIVELINE, values: vec![micros] }],
         bar: Some(Bar { against: Against::Absolute, gate: 0.01 * 1e6 / generator.len() as f64, goal: 0.5 }),
         notes: vec![format!(
-            "{:.2} % of a core over {held:.0} s; {} control frames and {heard} messages came",
+            "{:.2} % of a core over {held:.0} s; {} control frames and {received} messages came",
             cpu / held * 100.0,
             generator.pings
         )],

@@ -1,4 +1,4 @@
-//! One number of the table: what everyone measured, and what it is held against.
+//! One number of the table: the values of each peer, and the limits for ours.
 
 use super::stats::{Spread, ratios, spread};
 
@@ -9,7 +9,7 @@ pub struct Metric {
     pub title: String,
     pub unit: &'static str,
     pub better: Better,
-    /// Who of the series we are.
+    /// The name of our series.
     pub ours: &'static str,
     pub series: Vec<Series>,
     pub bar: Option<Bar>,

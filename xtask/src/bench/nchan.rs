@@ -60,7 +60,7 @@ fn packages(folder: &Path) -> Vec<PathBuf> {
     files.filter(|file| file.extension().is_some_and(|ending| ending == "deb")).collect()
 }
 
-/// As the name of the module's package says it: `NAME_VERSION_MACHINE.deb`.
+/// From the name of the module's package: `NAME_VERSION_MACHINE.deb`.
 fn version(folder: &Path) -> String {
     let names = packages(folder).into_iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()));
     let module = names.into_iter().find(|name| name.starts_with(MODULE_PACKAGE));

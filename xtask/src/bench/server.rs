@@ -30,12 +30,12 @@ pub struct Launch {
     pub log: PathBuf,
 }
 
-/// How a server tells that it listens.
+/// How a server shows that it listens.
 #[derive(Clone, Copy)]
 pub enum Ready {
     /// It prints a line with its port.
     Says,
-    /// It accepts at the port it was told.
+    /// It accepts connections at the port that it was started with.
     Accepts(u16),
 }
 
@@ -73,7 +73,7 @@ impl Server {
             None => {
                 let (program, log) = (launch.program.display(), launch.log.display());
                 return fail(format!(
-                    "{program} ended, or listened to nobody for {PATIENCE:?}; its errors are in {log}"
+                    "{program} ended, or did not listen within {PATIENCE:?}; its errors are in {log}"
                 ));
             }
         }
@@ -92,7 +92,7 @@ impl Server {
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 if let Some(port) = line.split_once(READY).and_then(|(_, port)| port.trim().parse().ok()) {
-                    // Nobody listens any more when the line comes too late or a second time.
+                    // The receiver is gone when the line comes too late or a second time.
                     let _ = sender.send(port);
                 }
             }

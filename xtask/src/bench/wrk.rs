@@ -17,7 +17,7 @@ pub struct Wrk {
 /// What is asked for.
 pub struct Request {
     pub path: &'static str,
-    /// A Lua script that says more.
+    /// A Lua script for the rest of the request.
     pub script: Option<String>,
 }
 

@@ -3,6 +3,8 @@
 mod dependencies;
 mod error_classes;
 mod files;
+mod links;
+mod promises;
 
 use std::fs;
 use std::path::Path;

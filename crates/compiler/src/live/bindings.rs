@@ -1,4 +1,4 @@
-//! Which variables need a cell: those that live code reads and that something changes.
+//! Finds the variables that need a cell: those that live code reads and that code changes.
 
 use std::collections::HashSet;
 
@@ -7,23 +7,27 @@ use deno_ast::swc::ast::{
     ForOfStmt, ForStmt, Function, Id, Ident, Module, Pat, PrivateProp, Prop, SimpleAssignTarget, StaticBlock,
     UpdateExpr, VarDecl, VarDeclKind, VarDeclOrExpr,
 };
-use deno_ast::swc::common::{BytePos, SyntaxContext};
+use deno_ast::swc::common::SyntaxContext;
 use deno_ast::swc::ecma_visit::{Visit, VisitWith};
 
-use super::claims::{arrow_at, function_at};
+use super::function_id::FunctionId;
 
-/// What is known of the variables of a module.
+/// The variables of a module that are compiled in a special way.
 pub(super) struct Bindings {
     /// Variables with a cell.
     pub cells: HashSet<Id>,
-    /// Constants of live code, which the compiled code assigns and nothing else may.
+    /// Constants of live code. They become variables that only the compiled code may assign.
     pub constants: HashSet<Id>,
-    /// The mark of names that nothing in the module declares.
+    /// The resolver's mark of names that the module does not declare.
     unresolved: SyntaxContext,
 }
 
 impl Bindings {
-    pub(super) fn of(module: &Module, functions: &HashSet<BytePos>, unresolved: SyntaxContext) -> Bindings {
+    pub(super) fn of(
+        module: &Module,
+        functions: &HashSet<FunctionId>,
+        unresolved: SyntaxContext,
+    ) -> Bindings {
         let (read, written, heads, constants) = Default::default();
         let mut uses = Uses { functions, is_live: false, read, written, heads, constants };
         module.visit_with(&mut uses);
@@ -37,14 +41,15 @@ impl Bindings {
     }
 }
 
+/// Collects how a module uses its variables.
 struct Uses<'a> {
-    functions: &'a HashSet<BytePos>,
+    functions: &'a HashSet<FunctionId>,
     is_live: bool,
     /// Read by live code.
     read: HashSet<Id>,
-    /// Changed after their declaration, or declared by live code, which may run again.
+    /// Assigned after their declaration, or declared by live code, which may run again.
     written: HashSet<Id>,
-    /// Variables of `for (;;)` in live code. Each round has its own.
+    /// Variables that a `for (;;)` of live code declares. Each round has its own, so none has a cell.
     heads: HashSet<Id>,
     constants: HashSet<Id>,
 }
@@ -76,7 +81,7 @@ impl Uses<'_> {
 
 impl Visit for Uses<'_> {
     fn visit_function(&mut self, function: &Function) {
-        let is_live = function_at(function).is_some_and(|at| self.functions.contains(&at));
+        let is_live = FunctionId::of(function).is_some_and(|id| self.functions.contains(&id));
         if is_live {
             function.params.iter().for_each(|param| self.parameter(&param.pat));
         }
@@ -84,7 +89,7 @@ impl Visit for Uses<'_> {
     }
 
     fn visit_arrow_expr(&mut self, arrow: &ArrowExpr) {
-        let is_live = self.functions.contains(&arrow_at(arrow));
+        let is_live = self.functions.contains(&FunctionId::of_arrow(arrow));
         if is_live {
             arrow.params.iter().for_each(|param| self.parameter(param));
         }
@@ -184,7 +189,7 @@ impl Visit for Uses<'_> {
     }
 }
 
-/// The variables that a pattern gives values to.
+/// The variables that a pattern declares or assigns.
 pub(super) fn names(pat: &Pat) -> Vec<Id> {
     let mut found = Names(Vec::new());
     pat.visit_with(&mut found);
@@ -208,6 +213,6 @@ impl Visit for Names {
         prop.visit_children_with(self);
     }
 
-    // Names in default values are read, not given.
+    // Names in default values are read, not assigned.
     fn visit_expr(&mut self, _: &Expr) {}
 }

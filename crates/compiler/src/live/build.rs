@@ -68,7 +68,7 @@ pub(super) fn assign_to(left: AssignTarget, op: AssignOp, value: Expr, span: Spa
     Expr::Assign(AssignExpr { span, op, left, right: Box::new(value) })
 }
 
-pub(super) fn cond(test: Expr, cons: Expr, alt: Expr) -> Expr {
+pub(super) fn conditional(test: Expr, cons: Expr, alt: Expr) -> Expr {
     Expr::Cond(CondExpr { span: DUMMY_SP, test: Box::new(test), cons: Box::new(cons), alt: Box::new(alt) })
 }
 
@@ -97,7 +97,7 @@ pub(super) fn statement(expr: Expr, span: Span) -> Stmt {
     Stmt::Expr(ExprStmt { span, expr: Box::new(expr) })
 }
 
-pub(super) fn give(expr: Expr, span: Span) -> Stmt {
+pub(super) fn return_statement(expr: Expr, span: Span) -> Stmt {
     Stmt::Return(ReturnStmt { span, arg: Some(Box::new(expr)) })
 }
 

@@ -1,32 +1,32 @@
-//! Finds the words `live` and `quantum` where they are keywords, before anything can parse them.
+//! Finds the words `live` and `quantum` where they are keywords, before the text is parsed.
 //!
-//! The text is cut into tokens, which is enough to leave comments, strings, templates and regular expressions alone.
-//! A word counts where what follows can only be a function's: `live function`, `live x =>`, `live (x) =>`,
-//! `live name() {`. Whether it really was one is seen after parsing: see [`claims`].
+//! The text is split into tokens, so that words in comments, strings, templates and regular expressions do not count. A
+//! word may be a keyword if a function can begin after it: `live function`, `live x =>`, `live (x) =>`,
+//! `live name() {`. `live_functions` decides after parsing.
 
 /// A word that may be a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Keyword {
-    /// The word's first byte.
+    /// Offset of the word's first byte.
     pub start: usize,
-    /// The byte after it.
+    /// Offset of the byte after the word.
     pub end: usize,
-    /// Where the function begins, or the name of the method.
+    /// Offset of the function or of the method's name.
     pub function: usize,
-    /// Where the function begins if the word `async` before the keyword is its beginning.
+    /// Offset of a word `async` before the keyword, with which the function then begins.
     pub asynchronous: Option<usize>,
 }
 
-/// The words, and the directives that must be looked for.
+/// The marks of live functions in a text.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub keywords: Vec<Keyword>,
-    /// Where a string that may be the directive stands first.
+    /// Offset of the first string that may be the directive.
     pub directive: Option<usize>,
 }
 
 impl Found {
-    /// Whether the text may have live functions.
+    /// Whether the text can have live functions.
     pub(crate) fn any(&self) -> bool {
         self.directive.is_some() || !self.keywords.is_empty()
     }
@@ -34,10 +34,10 @@ impl Found {
 
 const WORDS: [&str; 2] = ["live", "quantum"];
 
-/// The directive, which says the same inside a function or a file.
+/// The directive that marks a function or, at the beginning of a file, the functions that the file declares.
 pub(super) const DIRECTIVE: &str = "use live";
 
-/// Looks for both spellings. Costs nothing for texts without the words.
+/// Finds keywords and directives. A text without the words is not split into tokens.
 pub(crate) fn find(source: &str) -> Found {
     if !WORDS.iter().any(|word| source.contains(word)) {
         return Found::default();
@@ -49,7 +49,7 @@ pub(crate) fn find(source: &str) -> Found {
     Found { keywords, directive }
 }
 
-/// A string where a function body or a file begins, or after another directive.
+/// Whether a token is a string at the beginning of a function body or a file, or after another directive.
 fn is_directive(source: &str, tokens: &[Token], index: usize) -> bool {
     let Token { kind, start, end, after_newline } = tokens[index];
     let tokens = Tokens { source, tokens };
@@ -57,7 +57,7 @@ fn is_directive(source: &str, tokens: &[Token], index: usize) -> bool {
     kind == Kind::String && begins && source.get(start + 1..end - 1) == Some(DIRECTIVE)
 }
 
-/// The same text with spaces in place of keywords.
+/// The text with spaces in place of keywords, so that positions stay.
 pub(crate) fn blank(source: &str, keywords: &[Keyword]) -> String {
     let mut text = String::with_capacity(source.len());
     let mut from = 0;
@@ -109,12 +109,12 @@ impl Tokens<'_> {
         index.checked_sub(1).map_or("", |before| self.text(before))
     }
 
-    /// Whether a function begins here, whose keyword would stand before it.
+    /// Whether a function begins at a token.
     fn begins_function(&self, index: usize) -> bool {
         match self.text(index) {
             "function" => true,
             "(" => self.after_parameters(index).is_some_and(|after| matches!(self.text(after), "=>" | ":")),
-            // A generator is found as well, so that it can be refused by name.
+            // A generator cannot be live. It is found so that the error can name it.
             "*" => self.begins_method(index + 1),
             _ if self.text(index + 1) == "=>" => self.get(index).is_some_and(|it| it.kind == Kind::Word),
             _ => self.begins_method(index),
@@ -136,7 +136,7 @@ impl Tokens<'_> {
         brace || self.text(after) == ":"
     }
 
-    /// The index after a list of parameters that begins here.
+    /// The index after a list of parameters that begins at `index`.
     fn after_parameters(&self, index: usize) -> Option<usize> {
         (self.text(index) == "(").then(|| self.closing(index)).flatten().map(|close| close + 1)
     }
@@ -194,14 +194,14 @@ const BEFORE_EXPRESSION: [&str; 14] = [
     "yield",
 ];
 
-/// What an open bracket was opened for.
+/// What an open bracket encloses.
 #[derive(Clone, Copy, PartialEq)]
 enum Bracket {
-    /// A slash after its end divides.
+    /// An expression, a list or an object. A slash after it is a division.
     Value,
-    /// A slash after its end begins a regular expression.
+    /// The head of a statement, or a block. A slash after it begins a regular expression.
     Statement,
-    /// An expression inside a template, which goes on after its end.
+    /// An expression inside a template, which continues after it.
     Template,
 }
 
@@ -275,7 +275,7 @@ impl<'a> Scanner<'a> {
         self.expects_value = !is_property && BEFORE_EXPRESSION.contains(&word);
     }
 
-    /// A string ends with its line; one that does not end was none, as an apostrophe in JSX.
+    /// A string. A quote without another on its line is no string, such as an apostrophe in JSX.
     fn string(&mut self, quote: char) {
         let mut escaped = false;
         for (index, c) in self.rest().char_indices().skip(1) {

@@ -1,5 +1,5 @@
-//! The statements of live functions. Each becomes a closure that the runtime runs, and runs again when something that
-//! it read has changed; a block is a list of such closures.
+//! The statements of live functions. Each becomes a closure, which the runtime runs, and runs again after a change of a
+//! value that it has read. A block is a list of such closures.
 
 use deno_ast::swc::ast::{
     AssignOp, AssignTarget, AwaitExpr, BinaryOp, BlockStmt, BreakStmt, ClassExpr, Decl, DoWhileStmt, Expr,
@@ -27,7 +27,7 @@ struct Iteration {
 struct List {
     /// The variables that it declares.
     variables: Vec<Ident>,
-    /// Functions and types, which are there from the beginning.
+    /// Functions and types, which exist from the beginning of the list.
     functions: Vec<Stmt>,
     closures: Vec<Expr>,
 }
@@ -77,7 +77,7 @@ impl Compiler<'_> {
         let mut body: Vec<Stmt> = build::variables(std::mem::take(&mut list.variables)).into_iter().collect();
         body.extend(self.close());
         body.append(&mut list.functions);
-        body.push(build::give(self.call(span, "block", vec![build::array(list.closures)]), span));
+        body.push(build::return_statement(self.call(span, "block", vec![build::array(list.closures)]), span));
         body
     }
 
@@ -127,20 +127,20 @@ impl Compiler<'_> {
         }
     }
 
-    /// What a statement's closure does.
+    /// The statements of a statement's closure.
     fn body(&mut self, stmt: Stmt, span: Span) -> Vec<Stmt> {
         match stmt {
             Stmt::Expr(stmt) => vec![build::statement(self.visited(*stmt.expr), span)],
             Stmt::Block(block) => self.list(Vec::new(), block.stmts, span),
             Stmt::Return(stmt) => {
                 let value = stmt.arg.map(|arg| self.visited(*arg));
-                vec![build::give(self.call(span, "return", value.into_iter().collect()), span)]
+                vec![build::return_statement(self.call(span, "return", value.into_iter().collect()), span)]
             }
             Stmt::Break(stmt) => vec![self.jump("break", stmt.label, span)],
             Stmt::Continue(stmt) => vec![self.jump("continue", stmt.label, span)],
             Stmt::If(stmt) => vec![self.branch(stmt)],
             Stmt::Switch(stmt) => self.switch(stmt),
-            Stmt::Try(stmt) => vec![self.attempt(*stmt)],
+            Stmt::Try(stmt) => vec![self.try_statement(*stmt)],
             Stmt::Labeled(stmt) => {
                 let label = self.call(span, "label", vec![build::string(stmt.label.sym)]);
                 let mut body = vec![build::statement(label, span)];
@@ -181,7 +181,7 @@ impl Compiler<'_> {
 
     fn jump(&mut self, method: &str, label: Option<Ident>, span: Span) -> Stmt {
         let label = label.map(|label| build::string(label.sym));
-        build::give(self.call(span, method, label.into_iter().collect()), span)
+        build::return_statement(self.call(span, method, label.into_iter().collect()), span)
     }
 
     /// One statement, or those of a block, as a block of live statements.
@@ -201,13 +201,13 @@ impl Compiler<'_> {
         Stmt::If(IfStmt { span: stmt.span, test, cons, alt })
     }
 
-    /// All cases as one list, which begins at the case that is meant.
+    /// All cases as one list, and an expression for the number of the closure at which it begins.
     fn switch(&mut self, stmt: SwitchStmt) -> Vec<Stmt> {
         let subject = self.temp();
         let value = self.visited(*stmt.discriminant);
         let first = build::statement(build::assign(&subject, AssignOp::Assign, value, stmt.span), stmt.span);
         let all: Vec<Stmt> = stmt.cases.iter().flat_map(|case| case.cons.clone()).collect();
-        // Every closure knows its case by how many closures stand before it.
+        // A case begins at the number of closures before it.
         self.open(false);
         self.declare_functions(&all);
         let mut list = List::default();
@@ -226,18 +226,18 @@ impl Compiler<'_> {
         let default = build::number(default.unwrap_or(list.closures.len()));
         let start = tests.into_iter().rfold(default, |otherwise, (test, start)| {
             let is_meant = build::binary(BinaryOp::EqEqEq, subject.clone().into(), test, DUMMY_SP);
-            build::cond(is_meant, build::number(start), otherwise)
+            build::conditional(is_meant, build::number(start), otherwise)
         });
         let mut body = vec![first];
         body.extend(build::variables(std::mem::take(&mut list.variables)));
         body.extend(self.close());
         body.append(&mut list.functions);
         let arguments = vec![build::array(list.closures), start];
-        body.push(build::give(self.call(stmt.span, "switch", arguments), stmt.span));
+        body.push(build::return_statement(self.call(stmt.span, "switch", arguments), stmt.span));
         body
     }
 
-    fn attempt(&mut self, stmt: TryStmt) -> Stmt {
+    fn try_statement(&mut self, stmt: TryStmt) -> Stmt {
         let TryStmt { span, block, handler, finalizer } = stmt;
         let part = |compiler: &mut Self, params: Vec<Ident>, first: Vec<(Pat, Expr)>, block: BlockStmt| {
             compiler.closure(params, |compiler| compiler.list(first, block.stmts, block.span))
@@ -251,12 +251,12 @@ impl Compiler<'_> {
         });
         let last = finalizer.map(|block| part(self, vec![effect], Vec::new(), block));
         let arguments = [Some(body), caught, last].map(|part| part.unwrap_or_else(build::undefined));
-        build::give(self.call(span, "try", arguments.into()), span)
+        build::return_statement(self.call(span, "try", arguments.into()), span)
     }
 
     // -- loops ------------------------------------------------------------------------------------------------
 
-    /// The body of a loop that the language runs: one round of the runtime's.
+    /// The body of a loop that stays a loop: a round of the runtime, which returns whether the loop ends.
     fn round(&mut self, body: Stmt, awaits: bool) -> Stmt {
         let span = body.span();
         let closure = self.effect_closure(|compiler| compiler.block(body).stmts);
@@ -270,7 +270,7 @@ impl Compiler<'_> {
 
     fn rounds(&mut self, repeat: Stmt, span: Span) -> Vec<Stmt> {
         let begin = build::statement(self.call(span, "loop", Vec::new()), span);
-        vec![begin, repeat, build::give(self.call(span, "rounds", Vec::new()), span)]
+        vec![begin, repeat, build::return_statement(self.call(span, "rounds", Vec::new()), span)]
     }
 
     fn counting(&mut self, stmt: ForStmt, span: Span) -> Vec<Stmt> {
@@ -294,7 +294,7 @@ impl Compiler<'_> {
         self.rounds(Stmt::For(ForStmt { span, init, test, update, body }), span)
     }
 
-    /// `for (x of y)`: each round declares or assigns its variable from what the runtime knows of the round.
+    /// `for (x of y)`: each round declares or assigns its variable from the round that the runtime passes.
     fn iterate(&mut self, iteration: Iteration, span: Span) -> Vec<Stmt> {
         let Iteration { method, left, right, body } = iteration;
         let right = self.visited(right);
@@ -327,7 +327,7 @@ impl Compiler<'_> {
                 }
             }
         });
-        vec![build::give(self.call(span, method, vec![right, closure]), span)]
+        vec![build::return_statement(self.call(span, method, vec![right, closure]), span)]
     }
 
     // -- declarations -----------------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ impl Compiler<'_> {
     fn declaration(&mut self, pat: Pat, value: Expr, is_new: bool, span: Span, list: &mut List) {
         let declared: Vec<Id> = names(&pat);
         let mut assignments = Vec::new();
-        self.take_apart(pat, value, span, &mut assignments);
+        self.destructure(pat, value, span, &mut assignments);
         for assignment in assignments {
             let Assignment { target, span, .. } = &assignment;
             let (target, span) = (target.clone(), *span);
@@ -367,7 +367,7 @@ fn assign_pattern(pat: Pat, value: Expr) -> Option<Expr> {
     Some(build::assign_to(target, AssignOp::Assign, value, span))
 }
 
-/// Whether something awaits, outside of functions in it.
+/// Looks for an `await`, not inside functions.
 struct Awaits(bool);
 
 impl Awaits {
@@ -397,7 +397,7 @@ impl Visit for Awaits {
     }
 }
 
-/// The names of `var`s, each once.
+/// Collects the names of `var`s, each once.
 #[derive(Default)]
 struct Hoisted {
     names: Vec<Ident>,

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use liveline_proto::Frame;
 use liveline_proto::{
-    Action, Announcement, Attachment, CloseCode, Engine, Event, ExchangeId, JoinOptions, Limits, LineId,
-    Listening, Message, Opening, Origins, Outgoing, Overflow, OwnerId, Payloads, Priority, QueuedFrame, Take,
-    Token, Transport, Visitor,
+    Action, Announcement, Attachment, Caller, CloseCode, Engine, Event, ExchangeId, Frame, JoinOptions,
+    Limits, LineId, Listening, Message, Opening, Origins, Outgoing, Overflow, OwnerId, Payloads, Priority,
+    QueuedFrame, Take, Token, TransportKind, Visitor,
 };
 
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
@@ -50,7 +49,6 @@ struct Connection {
 struct World {
     engine: Engine,
     now: Instant,
-    actions: Vec<Action>,
     lines: Vec<LineId>,
     known: HashMap<LineId, Known>,
     connections: Vec<Connection>,
@@ -78,7 +76,6 @@ impl World {
         World {
             engine: Engine::new(limits, now),
             now,
-            actions: Vec::new(),
             lines: Vec::new(),
             known: HashMap::new(),
             connections: Vec::new(),
@@ -89,78 +86,80 @@ impl World {
     }
 
     fn step(&mut self, what: u8, which: u8, how: u8) {
-        let (now, length) = (self.now, usize::from(how));
+        let length = usize::from(how);
         let visitor = Visitor {
             session: (which & 64 != 0).then(|| "ann".to_owned()),
             address: [127, 0, 0, 1 + which / 128].into(),
         };
-        let from = (None, None);
         if what.is_multiple_of(20) {
             let (token, exchange) = (self.fresh(), ExchangeId(self.lines.len() as u64));
             let owner = OwnerId(u32::from(how % 2));
-            if let Ok(line) = self.engine.open(Opening { owner, exchange, visitor, token }, now) {
+            if let Ok(line) = self.engine.open(Opening { owner, exchange, visitor, token }) {
                 self.lines.push(line);
                 self.known.insert(line, Known::default());
             }
             return;
         }
         let fresh = self.fresh();
-        let World { engine, actions, .. } = self;
+        let engine = &mut self.engine;
         let Some(line) = pick(&self.lines, which) else { return };
         let room = "room".parse().expect("a name");
         match what % 20 {
             1 => {
-                let carriers =
-                    [Transport::Socket, Transport::Resumable(fresh), Transport::Events, Transport::Raw];
+                let carriers = [
+                    TransportKind::Socket,
+                    TransportKind::Resumable(fresh),
+                    TransportKind::Events,
+                    TransportKind::Raw,
+                ];
                 let carrier = carriers[length % 4];
                 let Some(token) = pick(&self.tokens, which) else { return };
-                if let Ok(seat) = engine.join(token, carrier, &visitor, from, now, actions) {
+                if let Ok(seat) = engine.join(token, carrier, Caller::from(&visitor)) {
                     self.connections.push(Connection { seat, next: Some(1), says: 1 });
                 }
             }
             2 => {
                 let Some(token) = pick(&self.tokens, which) else { return };
-                let tokens = (token, fresh);
-                if let Ok(seat) = engine.resume(tokens, u64::from(how % 32), &visitor, from, now, actions) {
+                if let Ok(seat) = engine.resume(token, fresh, u64::from(how % 32), Caller::from(&visitor)) {
                     self.connections.push(Connection { seat, next: Some(u64::from(how % 32) + 1), says: 1 });
                 }
             }
             3 => {
-                if let Some(seat) = engine.attach(line, Transport::Events, now, actions) {
+                if let Some(seat) = engine.attach(line, TransportKind::Events) {
                     self.connections.push(Connection { seat, next: None, says: 1 });
                 }
             }
             4 | 5 => {
                 let parcel = QueuedFrame::new(CLASSES[length % 4], "x".repeat(length * 2));
-                engine.send(line, parcel, now, actions);
+                engine.send(line, parcel);
             }
-            6 => engine.complete(line, now, actions),
-            7 => engine.finish(line, CloseCode::Navigated.into(), now, actions),
-            8 => engine.cut(line, CloseCode::Restart.into(), now, actions),
+            6 => engine.complete(line),
+            7 => engine.finish(line, CloseCode::Navigated.into()),
+            8 => engine.cut(line, CloseCode::Restart.into()),
             9 => engine.refreshed(line),
             10 => {
                 let announcement = (how & 2 != 0).then_some(Announcement { joins: None, leaves: None });
                 let entry = JoinOptions { decides: how & 1 != 0, announcement, ..JoinOptions::default() };
-                engine.enter(line, room, entry, now, actions);
+                engine.enter(line, room, entry);
             }
-            11 => engine.leave(line, &room, now, actions),
+            11 => engine.leave(line, &room),
             12 => {
                 let to = [Listening::Client, Listening::Channel, Listening::Presence][length % 3];
                 engine.listen(line, &room, to);
             }
             13 => {
                 let message = Message { kind: "message", event_id: "e", size: length };
-                engine.relay(line, &room, message, Payloads::Same(None), now, actions);
+                engine.relay(line, &room, message, Payloads::Same(None));
             }
-            14 => engine.disown(OwnerId(u32::from(how % 2)), CloseCode::IsolateLost, now, actions),
+            14 => engine.disown(OwnerId(u32::from(how % 2)), CloseCode::IsolateLost),
             15 => {
                 self.now += Duration::from_millis(u64::from(how) * 100);
-                engine.tick(self.now, actions);
+                engine.at(self.now).tick();
                 assert!(engine.next_deadline().is_none_or(|at| at > self.now), "what is due is done");
             }
             16 => {
                 if let Some((line, size)) = self.told.pop() {
-                    engine.heard(line, size, now, actions);
+                    engine.acknowledge(line, size);
                 }
             }
             _ => self.at_connection(what, which, how),
@@ -169,35 +168,33 @@ impl World {
 
     /// What happens at the end of a connection, which may be gone.
     fn at_connection(&mut self, what: u8, which: u8, how: u8) {
-        let World { engine, now, actions, connections, .. } = self;
+        let World { engine, connections, .. } = self;
         let Some(at) = usize::from(which).checked_rem(connections.len()) else { return };
         let connection = &mut connections[at];
-        let (seat, now) = (connection.seat, *now);
+        let seat = connection.seat;
         let said = SAYS[usize::from(how % 4)];
         match (what % 20, how / 4 % 8) {
-            (17, 0) => engine.receive(seat, said, now, actions),
+            (17, 0) => engine.receive(seat, said),
             (17, 1) => {
                 // What it confirms, true or not, it may not get.
                 connection.next = None;
-                engine.receive(seat, &format!("a{}", how / 32), now, actions);
+                engine.receive(seat, &format!("a{}", how / 32));
             }
-            (17, 2) => engine.receive(seat, "{", now, actions),
-            (17, 3) => engine.receive_raw(seat, Frame::from(said), now, actions),
+            (17, 2) => engine.receive(seat, "{"),
+            (17, 3) => engine.receive_raw(seat, Frame::from(said)),
             (17, _) => {
-                engine.receive(seat, &format!("{} {said}", connection.says), now, actions);
+                engine.receive(seat, &format!("{} {said}", connection.says));
                 connection.says += 1;
             }
-            (18, 0) => engine.socket_closed(seat, CloseCode::Abnormal.into(), now, actions),
-            (18, 1) => {
-                engine.socket_closed(seat, CloseCode::from(1000 + u16::from(how)).into(), now, actions)
-            }
-            (18, 2) => engine.alive(seat, now),
-            (18, 3) => engine.cut_at(seat, CloseCode::TooBig.into(), now, actions),
+            (18, 0) => engine.disconnected(seat, CloseCode::Abnormal.into()),
+            (18, 1) => engine.disconnected(seat, CloseCode::from(1000 + u16::from(how)).into()),
+            (18, 2) => engine.alive(seat),
+            (18, 3) => engine.reject(seat, CloseCode::TooBig.into()),
             _ => {
                 let mut out = Vec::new();
-                let take = engine.take(seat, usize::from(how) * 8, now, &mut out);
+                let take = engine.take(seat, usize::from(how) * 8, &mut out);
                 if take == Take::Idle {
-                    engine.written(seat, now, actions);
+                    engine.written(seat);
                 }
                 out.iter().for_each(|outgoing| connection.took(outgoing));
             }
@@ -211,11 +208,11 @@ impl World {
     }
 
     fn settle(&mut self) {
-        for action in self.actions.drain(..) {
+        for action in self.engine.actions() {
             match action {
                 Action::Wake(_) => {}
-                Action::Over(_) => self.is_over += 1,
-                Action::Tell { line, event, .. } => {
+                Action::Ended(_) => self.is_over += 1,
+                Action::Dispatch { line, event, .. } => {
                     let known = self.known.get_mut(&line).expect("it was opened");
                     assert!(!known.is_closed, "nothing follows the end: {event:?}");
                     match event {
@@ -237,10 +234,10 @@ impl World {
 
     /// The server stops, and time passes.
     fn end(mut self) {
-        self.engine.cut_all(CloseCode::Restart, self.now, &mut self.actions);
+        self.engine.cut_all(CloseCode::Restart);
         for _ in 0..4 {
             self.now += Duration::from_secs(61);
-            self.engine.tick(self.now, &mut self.actions);
+            self.engine.at(self.now).tick();
         }
         self.settle();
         assert!(self.engine.is_empty() && self.engine.next_deadline().is_none(), "nothing is left");

@@ -1,7 +1,7 @@
-//! What all lines of a channel have queued in sum.
+//! How many bytes all lines of a channel have queued together.
 //!
-//! The bytes of a frame are shared by the lines that wait for it, so they count once, from when it is made until the
-//! last of these lines has no more need of it. Each place in a line's queue counts besides.
+//! Lines share the bytes of a frame, so these count once, from its encoding until the last line drops it. In addition
+//! each place in a line's queue counts [`FRAME_COST`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use crate::{FRAME_COST, Frame, QueuedFrame};
 
 /// A channel's sum, in bytes.
 ///
-/// The engine's user holds the engine exclusively, so the order of the operations does not matter.
+/// Inputs of the engine have it exclusively, so relaxed ordering is enough.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Account(Arc<AtomicUsize>);
 
@@ -20,14 +20,14 @@ impl Account {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// A frame that lines of the channel are going to have queued.
+    /// Counts a frame that lines of the channel will queue.
     pub(crate) fn charge(&self, frame: Frame) -> Charged {
         self.0.fetch_add(frame.len(), Ordering::Relaxed);
         Charged(Arc::new(Counted { account: self.clone(), frame }))
     }
 }
 
-/// A frame whose bytes count. Clones are the same frame.
+/// A frame whose bytes are counted. Clones share the frame.
 #[derive(Debug, Clone)]
 pub(crate) struct Charged(Arc<Counted>);
 
@@ -42,13 +42,13 @@ impl Charged {
         &self.0.frame
     }
 
-    /// The sum that it counts in.
+    /// The account that counts it.
     pub(crate) fn account(&self) -> &Account {
         &self.0.account
     }
 
-    /// What one line queues.
-    pub(crate) fn into_parcel(self) -> QueuedFrame {
+    /// The frame for the queue of one line.
+    pub(crate) fn into_queued(self) -> QueuedFrame {
         self.account().0.fetch_add(FRAME_COST, Ordering::Relaxed);
         QueuedFrame::of_channel(self.frame().clone(), Place(self))
     }
@@ -60,7 +60,7 @@ impl Drop for Counted {
     }
 }
 
-/// A frame's place in the queue of one line.
+/// A frame's place in the queue of one line, counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place(Charged);
 
@@ -78,12 +78,12 @@ mod tests {
     fn charge_counts_a_frame_once_and_each_place() {
         let account = Account::default();
         let charged = account.charge("0123456789".into());
-        let mut parcels: Vec<QueuedFrame> = (0..3).map(|_| charged.clone().into_parcel()).collect();
+        let mut queued: Vec<QueuedFrame> = (0..3).map(|_| charged.clone().into_queued()).collect();
         drop(charged);
         assert_eq!(account.bytes(), 10 + 3 * FRAME_COST);
-        parcels.truncate(1);
+        queued.truncate(1);
         assert_eq!(account.bytes(), 10 + FRAME_COST);
-        drop(parcels);
+        drop(queued);
         assert_eq!(account.bytes(), 0);
     }
 }

@@ -1,11 +1,12 @@
-//! Channels: lines whose clients hear each other. Who is in, who hears what; sending is the registry's.
+//! Channels: lines whose clients receive each other's messages. This module keeps the members and decides which line
+//! receives what; the registry sends it.
 //!
 //! ```text
-//!  channel ──▶ members: a visitor with a session, or one line without ──▶ seats: the member's lines
+//!  channel ──▶ members: a session, or one line without one ──▶ memberships: the member's lines
 //! ```
 //!
-//! A member hears what the others say, on each of its lines, and nothing that it said itself. The others hear that it
-//! joins with its first line and that it leaves with its last, at the latest before they hear what is said after that.
+//! A member receives the messages of the others on each of its lines, and none of its own. The others are informed that
+//! it joins with its first line and leaves with its last, at the latest before the next message in the channel.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,34 +22,36 @@ mod presence;
 
 pub(crate) use self::account::Place;
 
-/// How a line takes part in a channel; what its handler decides.
+/// How a line takes part in a channel, as its handler decides.
 #[derive(Debug, Clone, Default)]
 pub struct JoinOptions {
-    /// What the others hear when its member joins and leaves. `None`: they hear nothing of either.
+    /// What the other members receive when its member joins and leaves. `None`: nothing.
     pub announcement: Option<Announcement>,
-    /// What the others may know of the member.
+    /// Data about the member for the other members.
     pub presence: Payload,
     /// The types that the client may send; any if `None`.
     pub allowed: Option<Vec<String>>,
-    /// The handler decides over each message of its client: [`Event::Relay`].
+    /// The handler decides what becomes of each message of its client: [`Event::Relay`].
     pub decides: bool,
 }
 
-/// What others hear of a member's coming and going.
+/// What the other members receive when a member joins and leaves.
 #[derive(Debug, Clone)]
 pub struct Announcement {
+    /// When it joins.
     pub joins: Payload,
+    /// When it leaves.
     pub leaves: Payload,
 }
 
 /// What a handler listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listening {
-    /// What its own client says in the channel.
+    /// The messages of its own client in the channel.
     Client,
-    /// What anybody says in the channel.
+    /// The messages of every client in the channel.
     Channel,
-    /// Who joins the channel and who leaves it.
+    /// Members that join and leave.
     Presence,
 }
 
@@ -57,25 +60,29 @@ pub enum Listening {
 pub struct Message<'a> {
     /// Its type without the channel: `message`, `typing`.
     pub kind: &'a str,
+    /// The sender's name for it.
     pub event_id: &'a str,
-    /// What it counts for where a handler listens.
+    /// Bytes that a handler which listens acknowledges.
     pub size: usize,
 }
 
-/// What the others hear of a message.
+/// What the other members receive of a message.
 #[derive(Debug, Clone)]
 pub enum Payloads {
-    /// All the same: it is encoded once.
+    /// All of them the same, which is encoded once.
     Same(Payload),
-    /// Each member its own; who is not listed hears nothing.
+    /// Each member its own. A member that is not listed receives nothing.
     Each(Vec<(MemberId, Payload)>),
 }
 
-/// Somebody in a channel.
+/// A member of a channel.
 #[derive(Debug, Clone)]
 pub struct Presence {
+    /// Its id.
     pub id: MemberId,
+    /// [`JoinOptions::presence`] of its first line.
     pub data: Payload,
+    /// It is the member that asked.
     pub is_self: bool,
 }
 
@@ -85,37 +92,40 @@ pub(crate) struct Outcome {
     pub frames: Vec<(LineId, Charged)>,
     pub events: Vec<(LineId, Event)>,
     /// How many lines are in the channel.
-    pub seats: usize,
+    pub lines: usize,
 }
 
-/// What becomes of a client's message.
+/// What becomes of a client's message in a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RelayDecision {
     pub member: MemberId,
     pub relay: Relay,
-    /// The client's own handler hears it, too.
-    pub heard: bool,
+    /// The client's own handler receives it, too.
+    pub is_heard: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relay {
-    ExchangeError,
+    /// The client may not send this type.
+    Denied,
+    /// Its handler decides.
     Asked,
+    /// The others receive it as it is.
     Free,
 }
 
-/// All channels, and which of them each line is in.
+/// All channels, and the channels of each line.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     channels: HashMap<ChannelId, Channel>,
     entered: HashMap<LineId, Vec<ChannelId>>,
     next_member: u64,
-    /// Channels with changes that nobody has looked at since they happened.
+    /// Channels with changes since the last [`Channels::announce`].
     changed: Vec<ChannelId>,
-    /// Channels with changes that are collected until then.
+    /// Channels that collect changes, by when these are announced.
     collecting: BTreeSet<(Instant, ChannelId)>,
-    /// How often members were told of changes.
-    tellings: u64,
+    /// How many announcements there were, which numbers them.
+    announcements: u64,
 }
 
 #[derive(Debug, Default)]
@@ -125,44 +135,51 @@ struct Channel {
     by_session: HashMap<String, MemberId>,
     account: Account,
     changes: Changes,
-    /// Until when changes are collected.
+    /// When the collected changes are announced.
     collects_until: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Member {
     session: Option<String>,
-    /// In the order in which they were taken; never empty.
-    seats: Vec<Membership>,
+    /// In the order in which they began; never empty.
+    memberships: Vec<Membership>,
 }
 
+/// One line of a member.
 #[derive(Debug)]
 struct Membership {
     line: LineId,
-    entry: JoinOptions,
-    hears_client: bool,
-    hears_channel: bool,
-    hears_presence: bool,
-    /// It is not told of what happened before.
+    options: JoinOptions,
+    listens_to_client: bool,
+    listens_to_channel: bool,
+    listens_to_presence: bool,
+    /// Changes before this count are not announced to it.
     since: Count,
 }
 
 impl Channels {
-    /// A line enters; lines of one `session` are one member. A line that is in already stays as it is.
-    pub(crate) fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, entry: JoinOptions) {
+    /// A line enters; lines of one `session` are one member. A line that is in it already stays as it is.
+    pub(crate) fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, options: JoinOptions) {
         let channel = self.channels.entry(id.clone()).or_default();
         if channel.by_line.contains_key(&line) {
             return;
         }
         self.entered.entry(line).or_default().push(id.clone());
-        let announcement = entry.announcement.clone();
+        let announcement = options.announcement.clone();
         let since = channel.changes.so_far();
-        let (hears_client, hears_channel, hears_presence) = Default::default();
-        let mut seat = Membership { line, entry, hears_client, hears_channel, hears_presence, since };
+        let mut membership = Membership {
+            line,
+            options,
+            listens_to_client: false,
+            listens_to_channel: false,
+            listens_to_presence: false,
+            since,
+        };
         let known = session.and_then(|session| channel.by_session.get(session).copied());
         if let Some(member) = known {
             channel.by_line.insert(line, member);
-            channel.members.get_mut(&member).expect("sessions name members").seats.push(seat);
+            channel.members.get_mut(&member).expect("sessions name members").memberships.push(membership);
             return;
         }
         let member = MemberId(self.next_member);
@@ -173,12 +190,12 @@ impl Channels {
             channel.by_session.insert(session, member);
         }
         if let Some(Announcement { joins: payload, .. }) = announcement {
-            let seats = channel.by_line.len();
-            channel.changes.add(Change { kind: Kind::Joins, member, line, payload }, seats);
-            seat.since = channel.changes.so_far();
+            let lines = channel.by_line.len();
+            channel.changes.add(Change { kind: Kind::Joins, member, line, payload }, lines);
+            membership.since = channel.changes.so_far();
             self.changed.push(id);
         }
-        channel.members.insert(member, Member { session, seats: vec![seat] });
+        channel.members.insert(member, Member { session, memberships: vec![membership] });
     }
 
     /// A line leaves one channel.
@@ -205,28 +222,32 @@ impl Channels {
         let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
         let Some(member) = channel.by_line.remove(&line) else { return };
         let known = channel.members.get_mut(&member).expect("lines name members");
-        let at = known.seats.iter().position(|seat| seat.line == line).expect("a member knows its lines");
-        let seat = known.seats.remove(at);
-        if !known.seats.is_empty() {
+        let at = known
+            .memberships
+            .iter()
+            .position(|membership| membership.line == line)
+            .expect("a member knows its lines");
+        let membership = known.memberships.remove(at);
+        if !known.memberships.is_empty() {
             return;
         }
         if let Some(Member { session: Some(session), .. }) = channel.members.remove(&member) {
             channel.by_session.remove(&session);
         }
         if channel.members.is_empty() {
-            // Nobody is left to be told.
+            // No member is left to receive announcements.
             if let Some(until) = channel.collects_until {
                 self.collecting.remove(&(until, id.clone()));
             }
             self.channels.remove(id.as_str());
-        } else if let Some(Announcement { leaves: payload, .. }) = seat.entry.announcement {
-            let seats = channel.by_line.len();
-            channel.changes.add(Change { kind: Kind::Leaves, member, line, payload }, seats);
+        } else if let Some(Announcement { leaves: payload, .. }) = membership.options.announcement {
+            let lines = channel.by_line.len();
+            channel.changes.add(Change { kind: Kind::Leaves, member, line, payload }, lines);
             self.changed.push(id.clone());
         }
     }
 
-    /// Tells the members of the next channel with changes, if they may be told now. `None`: there is no such channel.
+    /// Announces the changes of the next channel where that is due now. `None`: there is no such channel left.
     pub(crate) fn announce(&mut self, now: Instant) -> Option<Outcome> {
         while let Some(id) = self.changed.pop() {
             let Some(channel) = self.channels.get_mut(id.as_str()) else { continue };
@@ -235,7 +256,7 @@ impl Channels {
             }
             let due = channel.changes.due(channel.by_line.len(), now);
             if due <= now {
-                return Some(self.tell_changes(&id, now));
+                return Some(self.announce_changes(&id, now));
             }
             channel.collects_until = Some(due);
             self.collecting.insert((due, id));
@@ -243,42 +264,42 @@ impl Channels {
         None
     }
 
-    /// Tells the members of the next channel that has collected changes for long enough.
+    /// Announces the changes of the next channel that has collected for long enough.
     pub(crate) fn announce_due(&mut self, now: Instant) -> Option<Outcome> {
         let (due, id) = self.collecting.first()?;
         let id = (*due <= now).then(|| id.clone())?;
-        Some(self.tell_changes(&id, now))
+        Some(self.announce_changes(&id, now))
     }
 
-    /// When members have to be told of what was collected.
+    /// When [`Channels::announce_due`] has something to do.
     pub(crate) fn next_announcement(&self) -> Option<Instant> {
         self.collecting.first().map(|(due, _)| *due)
     }
 
-    /// Members are told of all changes now, because something else follows that they hear.
+    /// Announces all changes of a channel, because a message follows.
     pub(crate) fn settle(&mut self, id: &ChannelId, now: Instant) -> Option<Outcome> {
         let is_pending = self.channels.get(id.as_str())?.changes.is_pending();
-        is_pending.then(|| self.tell_changes(id, now))
+        is_pending.then(|| self.announce_changes(id, now))
     }
 
-    fn tell_changes(&mut self, id: &ChannelId, now: Instant) -> Outcome {
+    fn announce_changes(&mut self, id: &ChannelId, now: Instant) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(channel) = self.channels.get_mut(id.as_str()) else { return outcome };
         if let Some(until) = channel.collects_until.take() {
             self.collecting.remove(&(until, id.clone()));
         }
-        self.tellings += 1;
-        outcome.seats = channel.by_line.len();
-        let mut notices = Notices::new(id, &channel.account, &channel.changes, self.tellings);
-        for seat in channel.members.values().flat_map(|member| &member.seats) {
-            let Some(notice) = notices.after(seat.since) else { continue };
-            if seat.hears_presence {
+        self.announcements += 1;
+        outcome.lines = channel.by_line.len();
+        let mut notices = Notices::new(id, &channel.account, &channel.changes, self.announcements);
+        for membership in channel.members.values().flat_map(|member| &member.memberships) {
+            let Some(notice) = notices.after(membership.since) else { continue };
+            if membership.listens_to_presence {
                 let message = Message { kind: notice.kind, event_id: &notice.event_id, size: 0 };
-                outcome.events.push((seat.line, overheard(id, notice.from, message, &notice.payload)));
+                outcome.events.push((membership.line, overheard(id, notice.from, message, &notice.payload)));
             }
-            outcome.frames.push((seat.line, notice.frame));
+            outcome.frames.push((membership.line, notice.frame));
         }
-        channel.changes.settle(outcome.seats, now);
+        channel.changes.settle(outcome.lines, now);
         outcome
     }
 
@@ -287,55 +308,63 @@ impl Channels {
         self.entered.contains_key(&line)
     }
 
-    /// A line's handler begins to listen.
+    /// A line's handler listens from now on.
     pub(crate) fn listen(&mut self, id: &ChannelId, line: LineId, to: Listening) {
         let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
         let Some(member) = channel.by_line.get(&line) else { return };
-        let seats = channel.members.get_mut(member).into_iter().flat_map(|member| &mut member.seats);
-        for seat in seats.filter(|seat| seat.line == line) {
+        let memberships =
+            channel.members.get_mut(member).into_iter().flat_map(|member| &mut member.memberships);
+        for membership in memberships.filter(|membership| membership.line == line) {
             match to {
-                Listening::Client => seat.hears_client = true,
-                Listening::Channel => seat.hears_channel = true,
-                Listening::Presence => seat.hears_presence = true,
+                Listening::Client => membership.listens_to_client = true,
+                Listening::Channel => membership.listens_to_channel = true,
+                Listening::Presence => membership.listens_to_presence = true,
             }
         }
     }
 
-    /// Reads a message's type as one of a channel that the line is in.
+    /// Splits the type of a message into the channel that it is addressed to, if the line is in it, and the rest.
     pub(crate) fn addressed<'a>(&self, line: LineId, kind: &'a str) -> Option<(ChannelId, &'a str)> {
         let (channel, kind) = kind.rsplit_once(':')?;
         let id = self.entered.get(&line)?.iter().find(|id| id.as_str() == channel)?;
         Some((id.clone(), kind))
     }
 
-    /// What becomes of a message of type `kind` that the line's client says in a channel.
-    pub(crate) fn passage(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<RelayDecision> {
-        let (member, seat) = self.channels.get(id.as_str())?.seat(line)?;
-        let may = seat.entry.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|it| it == kind));
-        let relay = match seat.entry.decides {
-            _ if !may => Relay::ExchangeError,
+    /// What becomes of a message of the type `kind` from the line's client.
+    pub(crate) fn decision(&self, id: &ChannelId, line: LineId, kind: &str) -> Option<RelayDecision> {
+        let (member, membership) = self.channels.get(id.as_str())?.membership(line)?;
+        let may =
+            membership.options.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|it| it == kind));
+        let relay = match membership.options.decides {
+            _ if !may => Relay::Denied,
             true => Relay::Asked,
             false => Relay::Free,
         };
-        Some(RelayDecision { member, relay, heard: seat.hears_client })
+        Some(RelayDecision { member, relay, is_heard: membership.listens_to_client })
     }
 
-    /// The others hear what the line's client said.
-    pub(crate) fn relay(&self, id: &ChannelId, line: LineId, message: Message, wording: Payloads) -> Outcome {
+    /// A message of the line's client, for the other members and for handlers that listen.
+    pub(crate) fn relay(
+        &self,
+        id: &ChannelId,
+        line: LineId,
+        message: Message,
+        payloads: Payloads,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(channel) = self.channels.get(id.as_str()) else { return outcome };
-        outcome.seats = channel.by_line.len();
+        outcome.lines = channel.by_line.len();
         let Some(sender) = channel.by_line.get(&line) else { return outcome };
         let Message { kind, event_id, .. } = message;
         let wire_kind = format!("{}:{kind}", id.as_str());
         let envelope = Envelope { kind: &wire_kind, event_id, ..Default::default() };
-        let targets: Vec<_> = match wording {
+        let targets: Vec<_> = match payloads {
             Payloads::Same(payload) => {
                 let frame = channel.account.charge(envelope.encode(payload.as_deref()));
                 channel.members.iter().map(|(id, it)| (*id, it, frame.clone(), payload.clone())).collect()
             }
-            Payloads::Each(wordings) => {
-                let known = wordings.into_iter().filter_map(|(id, payload)| {
+            Payloads::Each(payloads) => {
+                let known = payloads.into_iter().filter_map(|(id, payload)| {
                     let member = channel.members.get(&id)?;
                     let frame = channel.account.charge(envelope.encode(payload.as_deref()));
                     Some((id, member, frame, payload))
@@ -344,42 +373,42 @@ impl Channels {
             }
         };
         for (member_id, member, frame, payload) in targets {
-            for seat in &member.seats {
+            for membership in &member.memberships {
                 if member_id != *sender {
-                    outcome.frames.push((seat.line, frame.clone()));
+                    outcome.frames.push((membership.line, frame.clone()));
                 }
-                if seat.hears_channel {
-                    outcome.events.push((seat.line, overheard(id, line, message, &payload)));
+                if membership.listens_to_channel {
+                    outcome.events.push((membership.line, overheard(id, line, message, &payload)));
                 }
             }
         }
         outcome
     }
 
-    /// A handler speaks to every client in a channel.
+    /// A handler's frame for every client in a channel.
     pub(crate) fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
         let Some(channel) = self.channels.get(id.as_str()) else { return Outcome::default() };
         let frame = channel.account.charge(frame.clone());
-        let seats = channel.members.values().flat_map(|member| &member.seats);
+        let memberships = channel.members.values().flat_map(|member| &member.memberships);
         Outcome {
-            frames: seats.map(|seat| (seat.line, frame.clone())).collect(),
+            frames: memberships.map(|membership| (membership.line, frame.clone())).collect(),
             events: Vec::new(),
-            seats: channel.by_line.len(),
+            lines: channel.by_line.len(),
         }
     }
 
-    /// Bytes that all lines of a channel have queued in sum.
+    /// Bytes that all lines of a channel have queued together.
     #[cfg(test)]
     pub(crate) fn queued_in(&self, id: &ChannelId) -> usize {
         self.channels.get(id.as_str()).map_or(0, |channel| channel.account.bytes())
     }
 
-    /// Who is in a channel, as a line sees them.
+    /// The members of a channel. `line` marks the caller's own options.
     pub(crate) fn members(&self, id: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
         let Some(channel) = self.channels.get(id.as_str()) else { return Vec::new() };
         let own = line.and_then(|line| channel.by_line.get(&line));
         let presence = |(id, member): (&MemberId, &Member)| {
-            let data = member.seats.first().and_then(|seat| seat.entry.presence.clone());
+            let data = member.memberships.first().and_then(|membership| membership.options.presence.clone());
             Presence { id: *id, data, is_self: Some(id) == own }
         };
         channel.members.iter().map(presence).collect()
@@ -396,7 +425,7 @@ impl Channels {
         (self.channels.len() as u64, members as u64)
     }
 
-    /// Bytes that the lines of all channels have queued in sum.
+    /// Bytes that the lines of all channels have queued together.
     pub(crate) fn queued(&self) -> u64 {
         self.channels.values().map(|channel| channel.account.bytes() as u64).sum()
     }
@@ -415,23 +444,27 @@ impl Channels {
         largest.into_iter().map(|(Reverse(members), id)| (id.clone(), members)).collect()
     }
 
-    /// Whether nobody is in any channel.
+    /// Whether no line is in any channel.
     pub(crate) fn is_empty(&self) -> bool {
-        debug_assert!(!self.channels.is_empty() || self.collecting.is_empty(), "who collects has members");
+        debug_assert!(
+            !self.channels.is_empty() || self.collecting.is_empty(),
+            "a channel that collects has members"
+        );
         self.channels.is_empty() && self.entered.is_empty()
     }
 }
 
 impl Channel {
-    fn seat(&self, line: LineId) -> Option<(MemberId, &Membership)> {
+    fn membership(&self, line: LineId) -> Option<(MemberId, &Membership)> {
         let member = *self.by_line.get(&line)?;
-        let seat = self.members.get(&member)?.seats.iter().find(|seat| seat.line == line)?;
-        Some((member, seat))
+        let membership =
+            self.members.get(&member)?.memberships.iter().find(|membership| membership.line == line)?;
+        Some((member, membership))
     }
 }
 
-/// Whether a client may send the type `kind` in a channel: not what the host says in its own name.
-pub(crate) fn may_say(kind: &str) -> bool {
+/// Whether a client may send the type `kind` in a channel. Announcements and reserved types are the host's.
+pub(crate) fn may_send(kind: &str) -> bool {
     !kind.is_empty() && !is_reserved(kind) && ![JOINS, LEAVES, JOINS_AND_LEAVES].contains(&kind)
 }
 
@@ -491,9 +524,9 @@ mod tests {
         channels: &mut Channels,
         line: u64,
         session: Option<&str>,
-        entry: JoinOptions,
+        options: JoinOptions,
     ) -> Vec<u64> {
-        channels.enter(room(), LineId(line), session, entry);
+        channels.enter(room(), LineId(line), session, options);
         lines(&announced(channels))
     }
 
@@ -510,7 +543,7 @@ mod tests {
         assert_eq!(channels.size(&room()), 2);
         channels.enter(room(), LineId(4), None, loud());
         let outcome = announced(&mut channels);
-        assert_eq!((lines(&outcome), outcome.seats), (vec![1, 2, 3], 4));
+        assert_eq!((lines(&outcome), outcome.lines), (vec![1, 2, 3], 4));
         let frame = outcome.frames[0].1.frame().as_str();
         assert!(frame.contains(r#""message":"joins",".wq":{"type":"room:message""#), "{frame}");
         assert!(told_of_entry(&mut channels, 4, None, loud()).is_empty(), "it is in already");
@@ -595,8 +628,8 @@ mod tests {
         let channels = three();
         let members = channels.members(&room(), Some(LineId(3)));
         assert_eq!(members.iter().map(|member| member.is_self).collect::<Vec<_>>(), [false, true]);
-        let wordings = members.iter().map(|member| (member.id, json("2"))).collect();
-        assert_eq!(lines(&channels.relay(&room(), LineId(3), HI, Payloads::Each(wordings))), [1, 2]);
+        let payloads = members.iter().map(|member| (member.id, json("2"))).collect();
+        assert_eq!(lines(&channels.relay(&room(), LineId(3), HI, Payloads::Each(payloads))), [1, 2]);
     }
 
     #[test]
@@ -633,20 +666,20 @@ mod tests {
     }
 
     #[test]
-    fn passage_follows_the_entry() {
+    fn decision_follows_the_entry() {
         let mut channels = three();
-        let entry = JoinOptions {
+        let options = JoinOptions {
             allowed: Some(vec!["message".to_owned()]),
             decides: true,
             ..JoinOptions::default()
         };
-        channels.enter(room(), LineId(4), None, entry);
+        channels.enter(room(), LineId(4), None, options);
         channels.listen(&room(), LineId(4), Listening::Client);
-        let passage =
-            |line, kind| channels.passage(&room(), LineId(line), kind).map(|it| (it.relay, it.heard));
-        assert_eq!(passage(1, "typing"), Some((Relay::Free, false)));
-        assert_eq!(passage(4, "message"), Some((Relay::Asked, true)));
-        assert_eq!(passage(4, "typing"), Some((Relay::ExchangeError, true)));
-        assert_eq!(passage(5, "message"), None);
+        let decision =
+            |line, kind| channels.decision(&room(), LineId(line), kind).map(|it| (it.relay, it.is_heard));
+        assert_eq!(decision(1, "typing"), Some((Relay::Free, false)));
+        assert_eq!(decision(4, "message"), Some((Relay::Asked, true)));
+        assert_eq!(decision(4, "typing"), Some((Relay::Denied, true)));
+        assert_eq!(decision(5, "message"), None);
     }
 }

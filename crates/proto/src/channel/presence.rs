@@ -1,14 +1,14 @@
-//! Who joined a channel and who left it, in few frames.
+//! Announcements of members that joined or left a channel, in few frames.
 //!
 //! ```text
 //!  all:   joins and leaves since the channel began      ...|xxxxxxxxxxxxxxx|
-//!  told:  those that members were told of                  ▲        ▲
-//!  since: where a seat that was taken meanwhile begins     told     since
+//!  told:  those that were announced                        ▲        ▲
+//!  since: where a membership that is newer begins          told     since
 //! ```
 //!
-//! A channel that is quiet tells a change at once. One in which much happens collects changes, and tells them in one
-//! frame for each member, so seldom that its members together get a bounded number of frames a second. A frame with
-//! one change looks as if nothing had been collected; one with a few lists them; one with many has their numbers only.
+//! A quiet channel announces a change at once. A busy one collects changes and announces them in one frame for each
+//! line, so seldom that its lines together receive a bounded number of frames a second. A frame with one change is the
+//! same as without collecting; one with a few lists them; one with many only has their numbers.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,24 +20,24 @@ use super::account::{Account, Charged};
 use crate::Envelope;
 use crate::{ChannelId, LineId, MemberId, Payload};
 
-/// Types that tell of members, so that a client cannot send them.
+/// Types of announcements, which a client cannot send.
 pub(crate) const JOINS: &str = "joins";
 pub(crate) const LEAVES: &str = "leaves";
 /// Several changes in one frame.
 pub(crate) const JOINS_AND_LEAVES: &str = "joins-leaves";
 
-/// So many changes are listed in one frame at most, with payloads of so many bytes together.
+/// How many changes one frame lists at most, and bytes of payload together.
 const MAX_LISTED: usize = 32;
 const MAX_LISTED_BYTES: usize = 4096;
-/// So many are listed in the frames of all members together: in a channel of 10,000, three in each.
+/// How many the frames of all lines list together: in a channel of 10,000 lines, three each.
 const MAX_LISTED_TO_ALL: usize = 32_000;
 
-/// Members are told so seldom at most, and less often the more they are: 50,000 frames a second for each channel.
+/// The time between two announcements grows with the number of lines: 50,000 frames a second for each channel.
 const WINDOW: Duration = Duration::from_millis(5);
-const WINDOW_PER_SEAT: Duration = Duration::from_micros(20);
+const WINDOW_PER_LINE: Duration = Duration::from_micros(20);
 const MAX_WINDOW: Duration = Duration::from_secs(1);
 
-/// Up to so many seats, some changes are told at once before they are collected.
+/// With at most this many lines, a few changes are announced at once before the channel collects.
 const SMALL: usize = 64;
 const BURST: u32 = 8;
 
@@ -56,7 +56,7 @@ impl Kind {
     }
 }
 
-/// A member joined or left, in the words of its handler.
+/// A member joined or left. The payload is its handler's.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub kind: Kind,
@@ -93,16 +93,16 @@ impl Count {
 pub(crate) struct Changes {
     all: Count,
     told: Count,
-    /// Those after `told`, in order; empty if they are too many to be listed.
+    /// The changes after `told`, in order; empty if they are too many to be listed.
     listed: Vec<Change>,
     listed_bytes: usize,
     /// The line of the last one.
     last: Option<LineId>,
-    /// When members may be told again, if it were for the pace alone.
+    /// When the next announcement is due, apart from the burst of a small channel.
     next: Option<Instant>,
 }
 
-/// What somebody is told.
+/// An announcement: a frame for the client, and the same for a handler that listens.
 #[derive(Debug, Clone)]
 pub(crate) struct Notice {
     pub kind: &'static str,
@@ -113,8 +113,8 @@ pub(crate) struct Notice {
 }
 
 impl Changes {
-    /// Adds one, in a channel with so many seats.
-    pub(super) fn add(&mut self, change: Change, seats: usize) {
+    /// Adds one, in a channel with this many lines.
+    pub(super) fn add(&mut self, change: Change, lines: usize) {
         let is_listed = self.is_listed();
         let size = change.payload.as_ref().map_or(0, |payload| payload.get().len());
         match change.kind {
@@ -122,7 +122,7 @@ impl Changes {
             Kind::Leaves => self.all.leaves += 1,
         }
         self.last = Some(change.line);
-        let most = MAX_LISTED.min(MAX_LISTED_TO_ALL / seats.max(1));
+        let most = MAX_LISTED.min(MAX_LISTED_TO_ALL / lines.max(1));
         let fits = self.listed.len() < most && self.listed_bytes + size <= MAX_LISTED_BYTES;
         if is_listed && (fits || self.listed.is_empty()) {
             self.listed_bytes += size;
@@ -132,27 +132,27 @@ impl Changes {
         }
     }
 
-    /// What whoever comes now need not be told.
+    /// How many changes there were; a new membership receives those after them.
     pub(super) fn so_far(&self) -> Count {
         self.all
     }
 
-    /// Whether somebody has to be told something.
+    /// Whether there are changes to announce.
     pub(super) fn is_pending(&self) -> bool {
         self.all != self.told
     }
 
-    /// When the members of a channel with so many seats may be told.
-    pub(super) fn due(&self, seats: usize, now: Instant) -> Instant {
-        let ahead = if seats <= SMALL { window(seats) * (BURST - 1) } else { Duration::ZERO };
+    /// When a channel with this many lines may announce its changes.
+    pub(super) fn due(&self, lines: usize, now: Instant) -> Instant {
+        let ahead = if lines <= SMALL { window(lines) * (BURST - 1) } else { Duration::ZERO };
         self.next.and_then(|next| next.checked_sub(ahead)).map_or(now, |due| due.max(now))
     }
 
-    /// All that is pending has been told.
-    pub(super) fn settle(&mut self, seats: usize, now: Instant) {
+    /// All pending changes are announced.
+    pub(super) fn settle(&mut self, lines: usize, now: Instant) {
         self.told = self.all;
         (self.listed, self.listed_bytes) = (Vec::new(), 0);
-        self.next = Some(self.next.map_or(now, |next| next.max(now)) + window(seats));
+        self.next = Some(self.next.map_or(now, |next| next.max(now)) + window(lines));
     }
 
     /// Whether all that is pending is listed.
@@ -161,19 +161,19 @@ impl Changes {
     }
 }
 
-fn window(seats: usize) -> Duration {
-    let seats = u32::try_from(seats).unwrap_or(u32::MAX);
-    (WINDOW + WINDOW_PER_SEAT.saturating_mul(seats)).min(MAX_WINDOW)
+fn window(lines: usize) -> Duration {
+    let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+    (WINDOW + WINDOW_PER_LINE.saturating_mul(lines)).min(MAX_WINDOW)
 }
 
-/// The notices that a channel's members get of its pending changes.
+/// The announcements of a channel's pending changes.
 pub(crate) struct Notices<'a> {
     channel: &'a ChannelId,
     account: &'a Account,
     changes: &'a Changes,
-    /// Names this telling.
+    /// Numbers this round of announcements.
     number: u64,
-    /// By how many of the pending changes come before them.
+    /// Encoded announcements, by how many of the pending changes they leave out.
     known: HashMap<u64, Notice>,
 }
 
@@ -204,7 +204,7 @@ impl<'a> Notices<'a> {
         Notices { channel, account, changes, number, known: HashMap::new() }
     }
 
-    /// What a seat that began at `since` is told; nothing if all happened before.
+    /// The announcement for a membership that began at `since`; none if all changes happened before.
     pub(super) fn after(&mut self, since: Count) -> Option<Notice> {
         let Changes { all, told, .. } = *self.changes;
         let since = if since.sum() > told.sum() { since } else { told };
@@ -215,20 +215,20 @@ impl<'a> Notices<'a> {
         if let Some(notice) = self.known.get(&skipped) {
             return Some(notice.clone());
         }
-        let notice = self.word(since, skipped);
-        // Without a list each seat that was taken meanwhile has numbers of its own, which are soon written.
+        let notice = self.encode(since, skipped);
+        // Without a list, each newer membership has numbers of its own, which are cheap to encode.
         if skipped == 0 || self.changes.is_listed() {
             self.known.insert(skipped, notice.clone());
         }
         Some(notice)
     }
 
-    fn word(&self, since: Count, skipped: u64) -> Notice {
+    fn encode(&self, since: Count, skipped: u64) -> Notice {
         let Changes { all, listed, last, .. } = self.changes;
         let listed = listed.get(skipped as usize..).filter(|listed| !listed.is_empty());
         if let Some([change]) = listed {
             let (kind, event_id) = (change.kind.name(), change.event_id());
-            // A single change is a message like any other, as the protocol has it.
+            // The protocol sends a single change as an ordinary message.
             return self.notice(kind, "message", event_id, change.payload.clone(), change.line);
         }
         let Count { joins, leaves } = all.since(since);
@@ -247,7 +247,7 @@ impl<'a> Notices<'a> {
         self.notice(JOINS_AND_LEAVES, JOINS_AND_LEAVES, event_id, Some(payload.into()), from)
     }
 
-    /// `kind` is what handlers hear, `wire_kind` the type on the wire.
+    /// `kind` is the type for handlers, `wire_kind` the type on the wire.
     fn notice(
         &self,
         kind: &'static str,
@@ -283,7 +283,7 @@ mod tests {
         changes
     }
 
-    /// Type and id of what is told, and its message.
+    /// Type and id of an announcement, and its message.
     fn told(changes: &Changes, since: Count) -> Option<(String, Value)> {
         let (room, account) = ("room".parse().unwrap(), Account::default());
         let notice = Notices::new(&room, &account, changes, 5).after(since)?;

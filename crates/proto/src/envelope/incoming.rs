@@ -1,63 +1,53 @@
-//! Frames a client sends.
+//! Frames that a client sends.
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A decoded client frame. Payloads stay JSON text: only JavaScript has a use for their values.
+use super::wire::{Meta, Wire, default_type};
+
+/// A decoded client frame. Payloads stay JSON text, which only JavaScript parses.
 #[derive(Debug)]
 pub enum Incoming<'a> {
-    /// `ping: "connect"`: the client listens now and wants an answer under this id.
-    Connect { event_id: Cow<'a, str> },
-    /// `ping: "disconnect"`: a sub-channel is no longer needed.
+    /// `ping: "connect"`: the client listens from now on.
+    Connect {
+        /// The answer refers to this id.
+        event_id: Cow<'a, str>,
+    },
+    /// `ping: "disconnect"`: a reply port is no longer needed.
     Disconnect,
-    /// An event for the handler. Its type may be an address: of a reply port, or of a channel.
-    Message { kind: Cow<'a, str>, event_id: Cow<'a, str>, payload: Option<&'a RawValue>, ports: u32 },
+    /// An event for the handler.
+    Message {
+        /// Its type, which may be an address: of a reply port, or of a channel.
+        kind: Cow<'a, str>,
+        /// The client's name for it.
+        event_id: Cow<'a, str>,
+        /// What it carries. `None` is `undefined`.
+        payload: Option<&'a RawValue>,
+        /// How many reply ports it brings, at most 16.
+        ports: u32,
+    },
 }
 
-/// Reply ports that one message may bring.
+/// How many reply ports one message may bring.
 const MAX_PORTS: u32 = 16;
 
 /// Why a client frame was not understood.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
+    /// It is not JSON.
     #[error("the frame is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
 }
 
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, rename = ".wq")]
-    meta: Meta<'a>,
-    #[serde(borrow, default)]
-    ping: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Meta<'a> {
-    #[serde(borrow, default = "default_kind")]
-    r#type: Cow<'a, str>,
-    #[serde(borrow, rename = "eventID", default)]
-    event_id: Cow<'a, str>,
-    #[serde(rename = "numPorts", default)]
-    ports: u32,
-}
-
-fn default_kind() -> Cow<'static, str> {
-    Cow::Borrowed("message")
-}
-
-/// Decodes one text frame. JSON without an envelope is a bare `message`, as the protocol's library sends it.
+/// Decodes one text frame. JSON without an envelope is a bare `message`, which the protocol's own library sends, too.
 pub fn decode(text: &str) -> Result<Incoming<'_>, DecodeError> {
     let Ok(wire) = serde_json::from_str::<Wire>(text) else {
         let payload = serde_json::from_str::<&RawValue>(text)?;
-        let (kind, event_id) = (default_kind(), Cow::Borrowed(""));
+        let (kind, event_id) = (default_type(), Cow::Borrowed(""));
         return Ok(Incoming::Message { kind, event_id, payload: Some(payload), ports: 0 });
     };
-    let Meta { r#type: kind, event_id, ports } = wire.meta;
+    let Meta { r#type: kind, event_id, ports, .. } = wire.meta;
     let ports = ports.min(MAX_PORTS);
     Ok(match wire.ping.as_deref() {
         Some("connect") => Incoming::Connect { event_id },
@@ -67,7 +57,8 @@ pub fn decode(text: &str) -> Result<Incoming<'_>, DecodeError> {
 }
 
 /// Splits `<eventID>:<port>:<type>`, the type of an answer on reply port `port` of the host's message `eventID`.
-/// A channel whose name ends in a number has types of the same form (`room:7:message`); who is in it knows.
+/// The types of a channel whose name ends in a number have the same form (`room:7:message`), so the caller looks for a
+/// channel of the line first.
 pub fn reply_address(kind: &str) -> Option<(&str, u32, &str)> {
     let mut parts = kind.rsplitn(3, ':');
     let (inner, port, request) = (parts.next()?, parts.next()?, parts.next()?);
@@ -118,6 +109,12 @@ mod tests {
     fn decode_many_ports_are_few() {
         let text = r#"{".wq":{"type":"x","eventID":"e","numPorts":4294967295}}"#;
         assert!(matches!(decode(text).unwrap(), Incoming::Message { ports: MAX_PORTS, .. }));
+    }
+
+    #[test]
+    fn decode_ignores_the_flags_of_the_host() {
+        let text = r#"{"message":1,".wq":{"type":"x","eventID":"e","live":"no flag","bubbles":7}}"#;
+        assert!(matches!(decode(text).unwrap(), Incoming::Message { kind, .. } if kind == "x"));
     }
 
     #[test]

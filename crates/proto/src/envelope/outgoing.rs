@@ -1,20 +1,22 @@
-//! Frames the host sends.
+//! Frames that the host sends.
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// One encoded message. Cloning shares the bytes, so it is encoded once for any number of lines.
+use super::wire::{Meta, Wire};
+
+/// One encoded message. Clones share the bytes, so it is encoded once for any number of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
+    /// An envelope, or the text of a raw socket.
     Text(ByteString),
-    /// Only raw sockets send these.
+    /// Binary data of a raw socket.
     Binary(Bytes),
 }
 
 impl Frame {
-    /// The text; nothing if it is binary.
+    /// The text; empty if the frame is binary.
     pub fn as_str(&self) -> &str {
         match self {
             Frame::Text(text) => text,
@@ -22,6 +24,7 @@ impl Frame {
         }
     }
 
+    /// The payload.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Frame::Text(text) => text.as_bytes(),
@@ -34,6 +37,7 @@ impl Frame {
         self.as_bytes().len()
     }
 
+    /// Whether the payload is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -51,14 +55,14 @@ impl From<String> for Frame {
     }
 }
 
-/// What a frame says besides its payload.
+/// What surrounds the payload of a frame.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Envelope<'a> {
-    /// Event type at the receiver: `message`, `response.replace`, `confirm`, …
+    /// The event's type at the receiver: `message`, `response.replace`, `confirm`, …
     pub kind: &'a str,
-    /// Names this message, so that replies and deltas can refer to it.
+    /// The name of the message, to which replies and deltas refer.
     pub event_id: &'a str,
-    /// The receiver should bind the payload to the deltas that follow under `event_id`.
+    /// Deltas of the payload follow, which name `event_id`.
     pub live: bool,
     /// The event bubbles at the receiver.
     pub bubbles: bool,
@@ -66,42 +70,24 @@ pub struct Envelope<'a> {
     pub ports: u32,
 }
 
-#[derive(Serialize)]
-struct Wire<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a RawValue>,
-    #[serde(rename = ".wq")]
-    meta: Meta<'a>,
-}
-
-#[derive(Serialize)]
-struct Meta<'a> {
-    r#type: &'a str,
-    #[serde(rename = "eventID")]
-    event_id: &'a str,
-    live: bool,
-    bubbles: bool,
-    #[serde(rename = "numPorts")]
-    ports: u32,
-}
-
 impl Envelope<'_> {
     /// Encodes the frame around `payload`. `None` leaves the key out, which is how the protocol says `undefined`.
     pub fn encode(&self, payload: Option<&RawValue>) -> Frame {
         let Envelope { kind, event_id, live, bubbles, ports } = *self;
-        let wire = Wire { message: payload, meta: Meta { r#type: kind, event_id, live, bubbles, ports } };
+        let meta = Meta { r#type: kind.into(), event_id: event_id.into(), live, bubbles, ports };
+        let wire = Wire { message: payload, meta, ping: None };
         serde_json::to_string(&wire).expect("strings, flags and checked JSON always encode").into()
     }
 }
 
-/// The answer to a client's connect ping `ping_id`: from here on the client sends what it held back.
+/// The answer to a client's connect ping `ping_id`, after which the client sends what it held back.
 pub fn opened(ping_id: &str, event_id: &str) -> Frame {
     let open =
         serde_json::value::to_raw_value(&serde_json::json!({ "isOpen": true })).expect("a constant encodes");
     Envelope { kind: &format!("{ping_id}:0:message"), event_id, ..Default::default() }.encode(Some(&open))
 }
 
-/// The frame that says the response has had its last state.
+/// The frame after the last state of a response.
 pub fn response_done(event_id: &str) -> Frame {
     Envelope { kind: "response.done", event_id, ..Default::default() }.encode(Some(RawValue::NULL))
 }

@@ -1,15 +1,15 @@
-//! The lines of a chunked body (RFC 9112 section 7.1), and how small chunks become a large one.
+//! The lines of a chunked body (RFC 9112 section 7.1), and the merging of small chunks.
 //!
-//! A chunk costs a turn of whoever reads the body, whatever its size. So that a client cannot make a million turns of a
-//! few megabytes, small chunks that came together are put together before hyper sees them.
+//! Every chunk costs its reader one turn, whatever its size. So that a client cannot cause a million turns with a few
+//! megabytes, small chunks that arrive together are merged before hyper parses them.
 
-/// How many bytes of extensions a body may have.
+/// Bytes of chunk extensions that a body may have.
 const EXTENSION_BYTES: usize = 16 * 1024;
 
-/// How long a chunk's first line may be.
+/// Bytes that a chunk's first line may have.
 pub(super) const LINE_BYTES: usize = EXTENSION_BYTES + 64;
 
-/// Larger chunks are left as they are.
+/// Chunks of more bytes are not merged.
 const SMALL: u64 = 256;
 
 /// Hexadecimal digits of a size.
@@ -21,7 +21,8 @@ pub(super) struct Extensions {
     bytes: usize,
 }
 
-/// The size that a chunk's first line gives, without its end. `None` where it cannot be read, or says too much besides.
+/// The size in a chunk's first line, which is passed without its line break. `None`: it is malformed, or its extensions
+/// are too long.
 pub(super) fn size(line: &[u8], extensions: &mut Extensions) -> Option<u64> {
     let digits = line.iter().take_while(|it| it.is_ascii_hexdigit()).count();
     if !(1..=DIGITS).contains(&digits) {
@@ -73,16 +74,16 @@ fn after_quoted(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What became of chunks.
+/// What [`merge`] did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Merged {
-    /// Bytes that they took.
+    /// Bytes that the merged chunks had.
     pub read: usize,
-    /// Bytes that stand in their place now.
+    /// Bytes of the chunk that replaces them.
     pub kept: usize,
 }
 
-/// Puts the whole small chunks at the beginning of `bytes` together, if there are several: as one chunk, in place.
+/// Merges the whole small chunks at the beginning of `bytes` into one chunk, in place, if there are several.
 pub(super) fn merge(bytes: &mut [u8], extensions: &mut Extensions) -> Merged {
     let mut said = *extensions;
     let (mut data, mut read, mut count) = (Vec::new(), 0, 0);
@@ -92,21 +93,21 @@ pub(super) fn merge(bytes: &mut [u8], extensions: &mut Extensions) -> Merged {
         count += 1;
     }
     if count < 2 {
-        // One by itself is passed on as it is.
+        // A single chunk stays as it is.
         return Merged::default();
     }
     *extensions = said;
     let line = format!("{:x}\r\n", data.len());
     let mut kept = 0;
     for part in [line.as_bytes(), &data, b"\r\n"] {
-        // It is shorter than before: two lines became one, whose number is at most one digit longer for each.
+        // The result is shorter: two lines became one, whose number has at most one digit more for each chunk.
         bytes[kept..kept + part.len()].copy_from_slice(part);
         kept += part.len();
     }
     Merged { read, kept }
 }
 
-/// The data of a small chunk that has come as a whole, and how long it is with its lines.
+/// The data of a small chunk that is complete, and its length with its lines.
 fn small_chunk<'b>(bytes: &'b [u8], extensions: &mut Extensions) -> Option<(&'b [u8], usize)> {
     let end = memchr::memchr(b'\n', &bytes[..bytes.len().min(LINE_BYTES)])?;
     let mut said = *extensions;

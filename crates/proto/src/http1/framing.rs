@@ -1,16 +1,16 @@
-//! Where the requests of a connection begin and end, as their bytes say: a second look, for what hyper passes over.
+//! Where the requests of a connection begin and end: a guard against request smuggling.
 //!
-//! hyper reads the same bytes and decides what a request is. Where a head gives two lengths it takes one and forgets
-//! the other, as a server may (RFC 9112 section 6.1); a proxy in front may have taken the other one. Nothing in here
-//! answers: it says which request, by its number on the connection, must not be served. And what cannot be read as the
-//! rest of a body does not get to hyper.
+//! hyper parses the same bytes and decides what a request is. If a head has two lengths it uses one and ignores the
+//! other, as a server may (RFC 9112 section 6.1); a proxy in front may have used the other one. This module does not
+//! answer requests: it tells which request, by its number on the connection, must not be served. Bytes that are not a
+//! valid rest of a body are not passed to hyper.
 
 use super::chunks::{self, Extensions};
 
-/// Why a request, and what follows it, must not be served.
+/// Why a request and those after it must not be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It can be read in two ways.
+    /// Two parsers may disagree about its end.
     Ambiguous,
     /// Its target has a fragment.
     Fragment,
@@ -20,17 +20,17 @@ pub enum Unreadable {
 #[derive(Debug, Default)]
 pub struct Framing {
     at: At,
-    /// The beginning of a line of which the rest has not come.
+    /// The beginning of a line that is not complete.
     line: Vec<u8>,
-    /// Heads that came to their end.
+    /// How many heads are complete.
     heads: usize,
-    /// The first request that must not be served, nor any after it, and why.
+    /// The number of the first request that must not be served, and why.
     refused: Option<(usize, Unreadable)>,
-    /// A body cannot be read on.
+    /// The rest of a body is malformed.
     is_broken: bool,
-    /// The connection may become another protocol's, whose bytes are nobody's business.
+    /// The connection may switch to another protocol, whose bytes must not be changed.
     may_upgrade: bool,
-    /// What the running body's chunks said besides.
+    /// The chunk extensions of the current body.
     extensions: Extensions,
 }
 
@@ -38,16 +38,16 @@ pub struct Framing {
 #[derive(Debug)]
 enum At {
     Head(Head),
-    /// A body, or a chunk with its end of line: so many bytes are left.
+    /// A body, or a chunk with its line break: this many bytes are left.
     Body(u64),
     Chunk(u64),
     ChunkSize,
     Trailer,
-    /// Nobody can tell.
+    /// Unknown: an earlier request was ambiguous.
     Lost,
 }
 
-/// What the lines of a head said so far.
+/// The lines of a head so far.
 #[derive(Debug, Default)]
 struct Head {
     began: bool,
@@ -62,20 +62,20 @@ impl Default for At {
 }
 
 impl Framing {
-    /// Why the connection's request of this number, from 0, must not be served, if it must not.
+    /// Why the connection's request with this number, counted from 0, must not be served. `None`: it may be.
     pub fn unreadable(&self, number: usize) -> Option<Unreadable> {
         self.refused.filter(|(refused, _)| number >= *refused).map(|(_, reason)| reason)
     }
 
-    /// Whether what follows cannot be read as the rest of a body that has begun.
+    /// Whether the rest of a body is malformed.
     pub fn is_broken(&self) -> bool {
         self.is_broken
     }
 
-    /// Follows the next bytes of the connection. Small chunks become larger ones in place: returns how many bytes are
-    /// left. Of a body that cannot be read on, the rest is not among them.
+    /// Follows the next bytes of the connection and merges small chunks in place. Returns how many bytes are left. The
+    /// malformed rest of a body is not among them.
     pub fn follow(&mut self, bytes: &mut [u8]) -> usize {
-        // What is before `read` was followed; what is before `kept` is what becomes of it.
+        // Bytes before `read` were followed; bytes before `kept` are what is left of them.
         let (mut read, mut kept) = (0, 0);
         while read < bytes.len() && !self.is_broken {
             let rest = &bytes[read..];
@@ -115,10 +115,10 @@ impl Framing {
         kept
     }
 
-    /// Takes a line, or what there is of it. Returns its length.
+    /// Follows a line, or the part of it that is here. Returns its length.
     fn take_line(&mut self, bytes: &[u8]) -> usize {
         let Some(end) = memchr::memchr(b'\n', bytes) else {
-            // hyper ends what gets longer than a head may be.
+            // hyper limits the length of a head.
             self.line.extend_from_slice(bytes);
             if matches!(self.at, At::ChunkSize) && self.line.len() > chunks::LINE_BYTES {
                 self.break_off();
@@ -136,14 +136,14 @@ impl Framing {
         line.len()
     }
 
-    /// Takes a whole line.
+    /// Follows a whole line.
     fn line(&mut self, line: &[u8]) {
         let Some(line) = line.strip_suffix(b"\r\n") else {
-            // Some servers end a line here and some do not.
+            // Some parsers end a line at a bare LF and some do not.
             return self.lose(Unreadable::Ambiguous);
         };
         self.at = match std::mem::replace(&mut self.at, At::Lost) {
-            // Empty lines before a request mean nothing (RFC 9112 section 2.2).
+            // Empty lines before a request are ignored (RFC 9112 section 2.2).
             At::Head(head) if line.is_empty() && !head.began => At::Head(head),
             At::Head(head) if line.is_empty() => {
                 self.heads += 1;
@@ -174,7 +174,7 @@ impl Framing {
         };
     }
 
-    /// From the request on whose head has not ended, none can be told from the bytes of another.
+    /// The current request and all after it must not be served.
     fn lose(&mut self, reason: Unreadable) {
         let is_body = matches!(self.at, At::ChunkSize | At::Trailer);
         self.at = At::Lost;
@@ -182,7 +182,7 @@ impl Framing {
         self.is_broken |= is_body;
     }
 
-    /// The same from within a body.
+    /// The current body is malformed: its rest, and all requests after it, must not be served.
     fn break_off(&mut self) {
         self.lose(Unreadable::Ambiguous);
         self.is_broken = true;
@@ -190,7 +190,7 @@ impl Framing {
 }
 
 impl Head {
-    /// With one more line of it; `None` where the body would have two lengths, or one that is no number.
+    /// The head with one more line. `None`: the body has two lengths, or one that is not a number.
     fn with(mut self, line: &[u8]) -> Option<Head> {
         self.began = true;
         if let Some(value) = field(line, b"content-length:") {
@@ -208,12 +208,12 @@ impl Head {
     }
 }
 
-/// Whether the target of a request's first line has a fragment, which hyper cuts off. `#` may be part of a method.
+/// Whether the target in a request line has a fragment, which hyper cuts off. `#` may be part of a method.
 fn has_fragment(line: &[u8]) -> bool {
     memchr::memchr(b' ', line).is_some_and(|at| memchr::memchr(b'#', &line[at..]).is_some())
 }
 
-/// The value of a field, if the line is of this one.
+/// The value of the field `name`, if the line is that field.
 fn field<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
     let (start, value) = line.split_at_checked(name.len())?;
     start.eq_ignore_ascii_case(name).then_some(value)
@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// Which request is refused, when the bytes come in pieces of this size.
+    /// The first request that is refused, with the bytes in pieces of this size.
     fn refused(bytes: &str, piece: usize) -> Option<usize> {
         let mut framing = Framing::default();
         for piece in bytes.as_bytes().chunks(piece) {
@@ -240,7 +240,7 @@ mod tests {
         framing.refused.map(|(number, _)| number)
     }
 
-    /// What is left of the bytes, when they come in pieces of this size.
+    /// What is left of the bytes, in pieces of this size.
     fn kept(bytes: &[u8], piece: usize) -> (Vec<u8>, bool) {
         let mut framing = Framing::default();
         let mut kept = Vec::new();

@@ -1,9 +1,9 @@
-//! What HTTP/1.1 looks like, as far as hyper leaves it open.
+//! Strictness about HTTP/1.1 that hyper does not have.
 //!
 //! | type | what it is | where |
 //! |---|---|---|
-//! | [`Framing`] | where the requests of a connection begin and end: a second look | `framing.rs`, `chunks.rs` |
-//! | [`is_host`], [`is_resolved`] | what may be a host, and a path | `target.rs` |
+//! | [`Framing`] | where the requests of a connection begin and end: a guard against request smuggling | `framing.rs`, `chunks.rs` |
+//! | [`is_host`], [`is_resolved`] | valid hosts, and paths without dot segments | `target.rs` |
 
 mod chunks;
 mod framing;

@@ -1,9 +1,9 @@
-//! What a request's target and its `Host` may be, beside what hyper sees to.
+//! Checks of a request's target and `Host` that hyper does not make.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Whether a text is `uri-host [ ":" port ]` (RFC 9110 section 7.2) and an address can be made with it: handlers get
-/// theirs with this host in it.
+/// Whether a text is `uri-host [ ":" port ]` (RFC 9110 section 7.2) and valid in a URL: the `request.url` of handlers has
+/// this host.
 pub fn is_host(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let (host, rest) = if let Some(inner) = text.strip_prefix('[') {
@@ -23,16 +23,16 @@ pub fn is_host(text: &[u8]) -> bool {
     has_port && !host.is_empty() && (text.starts_with('[') || is_name(host))
 }
 
-/// Whether a name, or an IPv4 address, can stand in an address as browsers read it.
+/// Whether a name, or an IPv4 address, is valid in a URL as browsers parse it (WHATWG URL, host parsing).
 fn is_name(host: &str) -> bool {
     if host.parse::<Ipv4Addr>().is_ok() || is_plain_name(host) {
         return true;
     }
-    // Few hosts get here: `%41`, `xn--...`, `1.2.3` and such have rules of their own.
+    // Few hosts get here: `%41`, `xn--...`, `1.2.3` and the like have rules of their own.
     url::Host::parse(host).is_ok()
 }
 
-/// Whether a name is made of plain labels, of which the last is no number.
+/// Whether a name consists of plain labels, of which the last one is not a number.
 fn is_plain_name(host: &str) -> bool {
     let of_label = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
     let is_plain = |label: &str| {
@@ -42,13 +42,14 @@ fn is_plain_name(host: &str) -> bool {
     host.len() < 254 && host.split('.').all(is_plain) && !last.starts_with(|it: char| it.is_ascii_digit())
 }
 
-/// Whether a label holds another one in letters of its own (RFC 5890 section 2.3.2.5).
+/// Whether a label is encoded with Punycode (RFC 5890 section 2.3.2.5).
 fn has_ace_prefix(label: &str) -> bool {
     label.as_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"))
 }
 
-/// Whether a path is read in another way by whoever resolves it: `..` leads up, and URLs of browsers take `\` for `/`.
-/// The router goes by segments as they are sent, and handlers see the address resolved; both must mean the same.
+/// Whether a path stays the same when it is resolved: without `.` and `..` segments, and without `\`, which URLs of
+/// browsers treat as `/`. The router matches segments as they were sent and handlers see the resolved URL, so both must
+/// be the same.
 pub fn is_resolved(path: &str) -> bool {
     if memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_none() {
         return true;

@@ -1,62 +1,65 @@
-//! What waits to be written to one line, and what its client may not have yet.
+//! The frames that wait to be written to one line, or to be acknowledged by its client.
 //!
 //! ```text
-//!  frames:  [ numbered: given out once, kept until acknowledged | new: never given out ]
-//!                 ▲ given: how far this connection has come
+//!  frames:  [ numbered: taken once, kept until acknowledged | new: never taken ]
+//!                 ▲ taken: how many this connection has taken
 //! ```
 //!
-//! Without numbers a frame is forgotten as soon as it is given out.
+//! Without numbers a frame is dropped as soon as it is taken.
 
 use std::collections::VecDeque;
 
-use super::Outgoing;
-use crate::Frame;
 use crate::channel::Place;
+use crate::{Frame, Outgoing};
 
-/// What a frame counts for besides its bytes: even an empty one takes memory.
+/// Bytes that a frame counts for in a queue besides its payload: even an empty one takes memory.
 pub const FRAME_COST: usize = 128;
 
-/// A frame, and what may become of it while its client is slow.
+/// A frame, and whether it may be dropped while its client is slow.
 #[derive(Debug)]
 pub struct QueuedFrame {
+    /// What is sent.
     pub frame: Frame,
-    pub class: Priority,
-    /// What it takes up of a channel's budget for as long as it is kept.
+    /// Whether it may be dropped.
+    pub priority: Priority,
+    /// Its place in a channel's budget, which it has for as long as it is kept.
     _place: Option<Place>,
 }
 
-/// What a frame is worth when not everything can be kept.
+/// Which frames may be dropped when a client is too slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// Without it the client could not go on: never dropped.
+    /// The client depends on it: never dropped.
     Vital,
-    /// A state of the response: a later one makes it superfluous.
+    /// A state of the response: a later one replaces it.
     State,
-    /// Changes in a state: superfluous once the state is sent in full.
+    /// Changes of a state: a later full state replaces them.
     Delta,
     /// Anything else: [`Overflow`](crate::Overflow) decides.
     Message,
 }
 
-/// Parcels with the same content are equal.
+/// Frames with the same content are equal.
 impl PartialEq for QueuedFrame {
     fn eq(&self, other: &QueuedFrame) -> bool {
-        (&self.frame, self.class) == (&other.frame, other.class)
+        (&self.frame, self.priority) == (&other.frame, other.priority)
     }
 }
 
 impl Eq for QueuedFrame {}
 
 impl QueuedFrame {
-    pub fn new(class: Priority, frame: impl Into<Frame>) -> QueuedFrame {
-        QueuedFrame { frame: frame.into(), class, _place: None }
+    /// A frame that is not a channel's message.
+    pub fn new(priority: Priority, frame: impl Into<Frame>) -> QueuedFrame {
+        QueuedFrame { frame: frame.into(), priority, _place: None }
     }
 
     /// A message of a channel.
     pub(crate) fn of_channel(frame: Frame, place: Place) -> QueuedFrame {
-        QueuedFrame { frame, class: Priority::Message, _place: Some(place) }
+        QueuedFrame { frame, priority: Priority::Message, _place: Some(place) }
     }
 
+    /// Bytes that it counts for in a queue.
     pub fn cost(&self) -> usize {
         FRAME_COST + self.frame.len()
     }
@@ -78,14 +81,14 @@ pub(crate) struct Outbox {
     base: u64,
     /// How many frames in front have numbers.
     numbered: usize,
-    /// How many frames in front were given out on this connection.
-    given: usize,
-    given_bytes: usize,
+    /// How many frames in front were taken on this connection.
+    taken: usize,
+    taken_bytes: usize,
     /// Whether frames have numbers and are kept until they are acknowledged.
     keeps: bool,
 }
 
-/// The other side says that it has what was never sent.
+/// The client acknowledges a frame that was never sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NeverSent;
 
@@ -95,96 +98,97 @@ impl Outbox {
         self.keeps = true;
     }
 
-    /// Whether a frame of `cost` fits into `budget`. Into an empty box it always does: it has a limit of its own.
+    /// Whether a frame of `cost` bytes fits into `budget`. It always fits into an empty outbox: frames have a limit of
+    /// their own.
     pub(super) fn fits(&self, cost: usize, budget: usize) -> bool {
         self.frames.is_empty() || self.bytes + cost <= budget
     }
 
     /// Adds a frame.
-    pub(super) fn push(&mut self, parcel: QueuedFrame) {
-        self.bytes += parcel.cost();
-        self.frames.push_back(parcel);
+    pub(super) fn push(&mut self, frame: QueuedFrame) {
+        self.bytes += frame.cost();
+        self.frames.push_back(frame);
     }
 
-    /// Adds a frame that is to be given out before all others that are new.
-    pub(super) fn push_first(&mut self, parcel: QueuedFrame) {
-        self.bytes += parcel.cost();
-        self.frames.insert(self.numbered, parcel);
+    /// Adds a frame before all others that are new.
+    pub(super) fn push_first(&mut self, frame: QueuedFrame) {
+        self.bytes += frame.cost();
+        self.frames.insert(self.numbered, frame);
     }
 
-    /// Drops new frames of these classes. Says how many.
-    pub(super) fn drop_new(&mut self, classes: &[Priority]) -> usize {
+    /// Drops new frames of these priorities. Returns how many.
+    pub(super) fn drop_new(&mut self, priorities: &[Priority]) -> usize {
         let before = self.frames.len();
         let (mut at, numbered) = (0, self.numbered);
         let bytes = &mut self.bytes;
-        self.frames.retain(|parcel| {
+        self.frames.retain(|frame| {
             at += 1;
-            let stays = at <= numbered || !classes.contains(&parcel.class);
+            let stays = at <= numbered || !priorities.contains(&frame.priority);
             if !stays {
-                *bytes -= parcel.cost();
+                *bytes -= frame.cost();
             }
             stays
         });
         before - self.frames.len()
     }
 
-    /// Drops the oldest new message. Says whether there was one.
+    /// Drops the oldest new message. Returns whether there was one.
     pub(super) fn drop_oldest_message(&mut self) -> bool {
         let new = self.frames.iter().enumerate().skip(self.numbered);
-        let oldest = new.filter(|(_, parcel)| parcel.class == Priority::Message).map(|(at, _)| at).next();
+        let oldest = new.filter(|(_, frame)| frame.priority == Priority::Message).map(|(at, _)| at).next();
         match oldest.and_then(|at| self.frames.remove(at)) {
-            Some(parcel) => {
-                self.bytes -= parcel.cost();
+            Some(frame) => {
+                self.bytes -= frame.cost();
                 true
             }
             None => false,
         }
     }
 
-    /// Forgets everything. Numbers are not used again.
+    /// Drops all frames. Numbers are not used again.
     pub(super) fn clear(&mut self) {
         let base = self.base + self.numbered as u64;
         *self = Outbox { base, keeps: self.keeps, ..Outbox::default() };
     }
 
-    /// Forgets everything but what is vital. Says how many frames that were; numbers are not used again, so that what
-    /// is vital and may have arrived comes once more with another.
+    /// Drops all frames that are not vital. Returns how many. Numbers are not used again: a vital frame that may have
+    /// arrived is sent once more, with another number.
     pub(super) fn outrun(&mut self) -> usize {
         self.base += self.numbered as u64;
-        (self.numbered, self.given, self.given_bytes) = (0, 0, 0);
+        (self.numbered, self.taken, self.taken_bytes) = (0, 0, 0);
         let before = self.frames.len();
-        self.frames.retain(|parcel| parcel.class == Priority::Vital);
+        self.frames.retain(|frame| frame.priority == Priority::Vital);
         self.bytes = self.frames.iter().map(QueuedFrame::cost).sum();
         before - self.frames.len()
     }
 
-    /// Gives out frames until about `bytes` are taken; at least one if there is one.
+    /// Takes frames of about `bytes` of payload; at least one if there is one.
     pub(super) fn take(&mut self, bytes: usize, into: &mut Vec<Outgoing>) {
-        let mut taken = 0;
-        while taken < bytes && self.has_more() {
+        let mut size = 0;
+        while size < bytes && self.has_more() {
             if self.keeps {
-                let parcel = &self.frames[self.given];
-                let frame = parcel.frame.clone();
-                self.given_bytes += parcel.cost();
-                taken += frame.len();
-                self.given += 1;
-                self.numbered = self.numbered.max(self.given);
-                into.push(Outgoing::Numbered(self.base + self.given as u64, frame));
-            } else if let Some(parcel) = self.pop() {
-                taken += parcel.frame.len();
-                into.push(Outgoing::Frame(parcel.frame));
+                let queued = &self.frames[self.taken];
+                let frame = queued.frame.clone();
+                self.taken_bytes += queued.cost();
+                size += frame.len();
+                self.taken += 1;
+                self.numbered = self.numbered.max(self.taken);
+                into.push(Outgoing::Numbered(self.base + self.taken as u64, frame));
+            } else if let Some(QueuedFrame { frame, .. }) = self.pop() {
+                size += frame.len();
+                into.push(Outgoing::Frame(frame));
             }
         }
     }
 
-    /// Whether there is something to give out.
+    /// Whether there are frames to take.
     pub(super) fn has_more(&self) -> bool {
-        self.given < self.frames.len()
+        self.taken < self.frames.len()
     }
 
-    /// Bytes that were not given out on this connection.
+    /// Bytes that were not taken on this connection.
     pub(super) fn waiting(&self) -> usize {
-        self.bytes - self.given_bytes
+        self.bytes - self.taken_bytes
     }
 
     /// Bytes of all frames, a fixed cost for each included.
@@ -203,36 +207,36 @@ impl Outbox {
             return Err(NeverSent);
         }
         while self.base < number
-            && let Some(parcel) = self.pop()
+            && let Some(frame) = self.pop()
         {
             self.base += 1;
             self.numbered -= 1;
-            if self.given > 0 {
-                self.given -= 1;
-                self.given_bytes -= parcel.cost();
+            if self.taken > 0 {
+                self.taken -= 1;
+                self.taken_bytes -= frame.cost();
             }
         }
         Ok(())
     }
 
-    /// A new connection begins, whose client has everything up to `number`. Says whether nothing is missing after that.
+    /// A new connection begins, whose client has everything up to `number`. Returns whether every later frame is kept.
     pub(super) fn rewind(&mut self, number: u64) -> Result<bool, NeverSent> {
         let is_complete = number >= self.base;
         if is_complete {
             self.acknowledge(number)?;
         }
-        (self.given, self.given_bytes) = (0, 0);
+        (self.taken, self.taken_bytes) = (0, 0);
         Ok(is_complete)
     }
 
     fn pop(&mut self) -> Option<QueuedFrame> {
-        let parcel = self.frames.pop_front()?;
-        self.bytes -= parcel.cost();
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.cost();
         if self.frames.is_empty() {
-            // An idle line keeps no buffer.
+            // An idle line has no buffer.
             self.frames = VecDeque::new();
         }
-        Some(parcel)
+        Some(frame)
     }
 }
 
@@ -242,7 +246,7 @@ mod tests {
 
     fn outbox(keeps: bool, frames: &[(Priority, &str)]) -> Outbox {
         let mut outbox = Outbox { keeps, ..Outbox::default() };
-        frames.iter().for_each(|(class, text)| outbox.push(QueuedFrame::new(*class, *text)));
+        frames.iter().for_each(|(priority, text)| outbox.push(QueuedFrame::new(*priority, *text)));
         outbox
     }
 
@@ -261,7 +265,7 @@ mod tests {
         [(Priority::Message, "a"), (Priority::Message, "b"), (Priority::Message, "c")];
 
     #[test]
-    fn fits_always_into_an_empty_box() {
+    fn fits_always_into_an_empty_outbox() {
         let mut outbox = outbox(false, &[]);
         assert!(outbox.fits(100, 4));
         outbox.push(QueuedFrame::new(Priority::Message, "1"));
@@ -280,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_frames_are_given_again_until_acknowledged() {
+    fn kept_frames_are_taken_again_until_acknowledged() {
         let mut outbox = outbox(true, &ABC);
         assert_eq!(taken(&mut outbox), ["1 a", "2 b", "3 c"]);
         assert_eq!((outbox.waiting(), outbox.bytes), (0, 3 * (FRAME_COST + 1)));
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn outrun_forgets_and_numbers_go_on() {
+    fn outrun_drops_and_numbers_go_on() {
         let mut outbox = outbox(true, &ABC);
         taken(&mut outbox);
         outbox.push(QueuedFrame::new(Priority::Vital, "done"));

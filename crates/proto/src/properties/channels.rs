@@ -144,9 +144,9 @@ impl Model {
 }
 
 /// Types and ids of all frames that a line's client reads now, and of what is listed in them.
-fn read(engine: &mut Engine, id: LineId, now: Instant) -> Vec<String> {
+fn read(engine: &mut Engine, id: LineId) -> Vec<String> {
     let mut frames = Vec::new();
-    while engine.take(engine.seat_now(id), 1000, now, &mut frames) == Take::Some {}
+    while engine.take(engine.attachment(id), 1000, &mut frames) == Take::Some {}
     let names = frames.iter().flat_map(|outgoing| {
         let Outgoing::Frame(frame) = outgoing else { panic!("nothing else is sent") };
         let envelope: serde_json::Value = serde_json::from_str(frame.as_str()).unwrap();
@@ -182,13 +182,13 @@ fn is_expected(names: &[String], expected: &[Expected], channel: usize) -> bool 
 }
 
 /// A line of a session, whose client joins or not.
-fn open(engine: &mut Engine, number: usize, session: Option<&str>, joined: bool, now: Instant) -> LineId {
+fn open(engine: &mut Engine, number: usize, session: Option<&str>, joined: bool) -> LineId {
     let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
     let (owner, exchange, token) = (OwnerId(0), ExchangeId(number as u64), Token([number as u8; 16]));
-    let id = engine.open(Opening { owner, exchange, visitor: visitor.clone(), token }, now).unwrap();
+    let id = engine.open(Opening { owner, exchange, visitor: visitor.clone(), token }).unwrap();
     if joined {
-        engine.join(token, Transport::Socket, &visitor, (None, None), now, &mut Vec::new()).unwrap();
-        engine.receive(engine.seat_now(id), CONNECT, now, &mut Vec::new());
+        engine.join(token, TransportKind::Socket, Caller::from(&visitor)).unwrap();
+        engine.receive(engine.attachment(id), CONNECT);
     }
     id
 }
@@ -208,7 +208,7 @@ proptest! {
     fn channels_any_history_reaches_members_and_nobody_else(steps in steps()) {
         let mut engine = engine(1 << 20);
         let mut now = Instant::now();
-        let (mut model, mut known, mut actions) = (Model::default(), Vec::<Known>::new(), Vec::new());
+        let (mut model, mut known) = (Model::default(), Vec::<Known>::new());
         let channels = CHANNELS.map(|name| name.parse::<ChannelId>().unwrap());
         let mut storms = 0;
 
@@ -217,16 +217,16 @@ proptest! {
             match step {
                 Step::Open(session, joined) => {
                     let session = SESSIONS[session];
-                    let id = open(&mut engine, known.len(), session, joined, now);
+                    let id = open(&mut engine, known.len(), session, joined);
                     let (entered, expected) = Default::default();
                     known.push(Known { id, session, joined, over: false, said: 0, entered, expected });
                 }
                 Step::Enter(line, channel) => if let Some(line) = at(line, &known) {
-                    engine.enter(known[line].id, channels[channel].clone(), entry(), now, &mut actions);
+                    engine.enter(known[line].id, channels[channel].clone(), entry());
                     model.enter(channel, line, &mut known);
                 },
                 Step::Leave(line, channel) => if let Some(line) = at(line, &known) {
-                    engine.leave(known[line].id, &channels[channel], now, &mut actions);
+                    engine.leave(known[line].id, &channels[channel]);
                     model.leave(channel, line, &mut known);
                 },
                 Step::Storm(line, channel) => if let Some(line) = at(line, &known) {
@@ -234,12 +234,12 @@ proptest! {
                     if storms % 2 == 0 {
                         // So that what is told can be listed.
                         now += Duration::from_secs(1);
-                        engine.tick(now, &mut actions);
+                        engine.at(now).tick();
                     }
                     for _ in 0..5 {
-                        engine.leave(known[line].id, &channels[channel], now, &mut actions);
+                        engine.leave(known[line].id, &channels[channel]);
                         model.leave(channel, line, &mut known);
-                        engine.enter(known[line].id, channels[channel].clone(), entry(), now, &mut actions);
+                        engine.enter(known[line].id, channels[channel].clone(), entry());
                         model.enter(channel, line, &mut known);
                     }
                 },
@@ -248,7 +248,7 @@ proptest! {
                     let kind = format!("{}:message", CHANNELS[channel]);
                     let event_id = format!("{line}-{}", known[line].said);
                     let text = format!(r#"{{"message":1,".wq":{{"type":"{kind}","eventID":"{event_id}"}}}}"#);
-                    engine.receive(engine.seat_now(known[line].id), &text, now, &mut actions);
+                    engine.receive(engine.attachment(known[line].id), &text);
                     if let Some(member) = model.member(channel, line).filter(|_| known[line].joined) {
                         model.tell_others(channel, member, ("message", &event_id), &mut known);
                     }
@@ -256,15 +256,15 @@ proptest! {
                 Step::Post(channel) => {
                     let kind = format!("{}:news", CHANNELS[channel]);
                     let envelope = Envelope { kind: &kind, event_id: "n", ..Default::default() };
-                    engine.post(&channels[channel], &envelope.encode(None), now, &mut actions);
+                    engine.post(&channels[channel], &envelope.encode(None));
                     model.tell_others(channel, u64::MAX, ("news", "n"), &mut known);
                 }
                 Step::Complete(line) => if let Some(line) = at(line, &known) {
-                    engine.complete(known[line].id, now, &mut actions);
+                    engine.complete(known[line].id);
                     model.end(line, &mut known);
                 },
                 Step::SocketClosed(line) => if let Some(line) = at(line, &known) {
-                    engine.socket_closed(engine.seat_now(known[line].id), CloseCode::Abnormal.into(), now, &mut actions);
+                    engine.disconnected(engine.attachment(known[line].id), CloseCode::Abnormal.into());
                     known[line].expected.clear();
                     model.end(line, &mut known);
                 },
@@ -272,16 +272,16 @@ proptest! {
                     if !known[line].over {
                         known[line].expected.clear();
                     }
-                    engine.cut(known[line].id, CloseCode::Restart.into(), now, &mut actions);
+                    engine.cut(known[line].id, CloseCode::Restart.into());
                     model.end(line, &mut known);
                 },
                 Step::Read(line) => if let Some(line) = at(line, &known)
                     && known[line].joined
                 {
                     now += Duration::from_secs(1);
-                    engine.tick(now, &mut actions);
+                    engine.at(now).tick();
                     let expected = std::mem::take(&mut known[line].expected);
-                    let names = read(&mut engine, known[line].id, now);
+                    let names = read(&mut engine, known[line].id);
                     for channel in 0..CHANNELS.len() {
                         let wanted: Vec<_> = expected.iter().map(|expected| &expected.name).collect();
                         prop_assert!(is_expected(&names, &expected, channel), "{:?}, not {:?}", names, wanted);
@@ -289,7 +289,7 @@ proptest! {
                 },
                 Step::Wait(milliseconds) => {
                     now += Duration::from_millis(milliseconds);
-                    engine.tick(now, &mut actions);
+                    engine.at(now).tick();
                 }
             }
             for (channel, members) in channels.iter().zip(&model.channels) {
@@ -298,7 +298,7 @@ proptest! {
         }
 
         for line in &known {
-            engine.socket_closed(engine.seat_now(line.id), CloseCode::Abnormal.into(), now, &mut actions);
+            engine.disconnected(engine.attachment(line.id), CloseCode::Abnormal.into());
         }
         prop_assert!(engine.is_empty(), "nothing is left when all lines are gone");
     }
@@ -311,30 +311,29 @@ proptest! {
     ) {
         let mut engine = engine(700);
         let mut now = Instant::now();
-        let mut actions = Vec::new();
         let room: ChannelId = "room".parse().unwrap();
         let lines: Vec<_> = sessions.iter().enumerate().map(|(number, session)| {
-            let id = open(&mut engine, number, SESSIONS[*session], true, now);
-            engine.enter(id, room.clone(), entry(), now, &mut actions);
+            let id = open(&mut engine, number, SESSIONS[*session], true);
+            engine.enter(id, room.clone(), entry());
             id
         }).collect();
 
         for _ in 0..said {
-            engine.receive(engine.seat_now(lines[0]), HELLO, now, &mut actions);
+            engine.receive(engine.attachment(lines[0]), HELLO);
             now += Duration::from_millis(3);
-            engine.tick(now, &mut actions);
+            engine.at(now).tick();
             // Only the first line is read.
-            for name in read(&mut engine, lines[0], now) {
+            for name in read(&mut engine, lines[0]) {
                 prop_assert!(name.starts_with("room:message"), "{}", name);
             }
         }
-        let told: Vec<_> = actions.drain(..).filter_map(|action| match action {
-            Action::Tell { line, event: Event::Closed(_), .. } => Some(line),
+        let told: Vec<_> = engine.actions().filter_map(|action| match action {
+            Action::Dispatch { line, event: Event::Closed(_), .. } => Some(line),
             _ => None,
         }).collect();
         prop_assert_eq!(told.iter().collect::<BTreeSet<_>>().len(), told.len(), "a line ends once");
         for line in lines {
-            engine.socket_closed(engine.seat_now(line), CloseCode::Abnormal.into(), now, &mut actions);
+            engine.disconnected(engine.attachment(line), CloseCode::Abnormal.into());
         }
         prop_assert!(engine.is_empty());
     }

@@ -13,7 +13,6 @@ const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect
 struct Crowd {
     engine: Engine,
     now: Instant,
-    actions: Vec<Action>,
     lines: Vec<LineId>,
     read: Vec<Read>,
 }
@@ -34,23 +33,22 @@ impl Crowd {
     fn new(limits: Limits) -> Crowd {
         let now = Instant::now();
         let limits = Limits { lines_per_address: usize::MAX, ..limits };
-        let (actions, lines, read) = Default::default();
-        Crowd { engine: Engine::new(limits, now), now, actions, lines, read }
+        Crowd { engine: Engine::new(limits, now), now, lines: Vec::new(), read: Vec::new() }
     }
 
     /// One more visitor, whose client listens, in the room.
     fn enter(&mut self) {
-        let Crowd { engine, now, actions, .. } = self;
+        let engine = &mut self.engine;
         let number = self.lines.len();
         let visitor = Visitor { session: None, address: [127, 0, 0, 1].into() };
         let token = Token((number as u128).to_be_bytes());
         let (owner, exchange) = (OwnerId(0), ExchangeId(number as u64));
         let opening = Opening { owner, exchange, visitor: visitor.clone(), token };
-        let line = engine.open(opening, *now).unwrap();
+        let line = engine.open(opening).unwrap();
         let announcement = Some(Announcement { joins: None, leaves: None });
-        engine.enter(line, room(), JoinOptions { announcement, ..JoinOptions::default() }, *now, actions);
-        engine.join(token, Transport::Socket, &visitor, (None, None), *now, actions).unwrap();
-        engine.receive(engine.seat_now(line), CONNECT, *now, actions);
+        engine.enter(line, room(), JoinOptions { announcement, ..JoinOptions::default() });
+        engine.join(token, TransportKind::Socket, Caller::from(&visitor)).unwrap();
+        engine.receive(engine.attachment(line), CONNECT);
         self.lines.push(line);
         self.read.push(Read::default());
         self.settle();
@@ -58,18 +56,18 @@ impl Crowd {
 
     fn wait(&mut self, time: Duration) {
         self.now += time;
-        self.engine.tick(self.now, &mut self.actions);
+        self.engine.at(self.now).tick();
         self.settle();
     }
 
     fn settle(&mut self) {
-        self.actions.clear();
+        self.engine.actions();
     }
 
     /// The client reads all that it was sent.
     fn read(&mut self, line: usize) {
         let (id, mut frames) = (self.lines[line], Vec::new());
-        while self.engine.take(self.engine.seat_now(id), 1 << 20, self.now, &mut frames) == Take::Some {}
+        while self.engine.take(self.engine.attachment(id), 1 << 20, &mut frames) == Take::Some {}
         for outgoing in frames {
             let Outgoing::Frame(frame) = outgoing else { panic!("nothing else is sent") };
             let envelope: Value = serde_json::from_str(frame.as_str()).unwrap();
@@ -95,8 +93,8 @@ impl Crowd {
     }
 
     fn close(&mut self, line: usize) {
-        let seat = self.engine.seat_now(self.lines[line]);
-        self.engine.socket_closed(seat, CloseCode::Abnormal.into(), self.now, &mut self.actions);
+        let seat = self.engine.attachment(self.lines[line]);
+        self.engine.disconnected(seat, CloseCode::Abnormal.into());
         self.settle();
     }
 
@@ -153,11 +151,12 @@ fn lines_that_are_cut_together_are_told_nothing() {
     let frames = crowd.frames();
     let sent = crowd.engine.stats().frames_out;
 
-    crowd.engine.cut_all(CloseCode::Restart, crowd.now, &mut crowd.actions);
+    crowd.engine.cut_all(CloseCode::Restart);
 
-    let is_told_once = |action: &Action| matches!(action, Action::Tell { event: Event::Closed(_), .. });
-    assert_eq!(crowd.actions.iter().filter(|action| is_told_once(action)).count(), MEMBERS);
-    assert!(crowd.actions.len() <= 2 * MEMBERS, "{} actions", crowd.actions.len());
+    let is_told_once = |action: &Action| matches!(action, Action::Dispatch { event: Event::Closed(_), .. });
+    let actions: Vec<Action> = crowd.engine.actions().collect();
+    assert_eq!(actions.iter().filter(|action| is_told_once(action)).count(), MEMBERS);
+    assert!(actions.len() <= 2 * MEMBERS, "{} actions", actions.len());
     assert_eq!(crowd.engine.channel_size(&room()), 0);
     assert_eq!(crowd.engine.stats().queued_bytes, 0);
     crowd.wait(Duration::from_secs(1));
@@ -180,8 +179,8 @@ fn what_waits_for_members_that_do_not_read_is_bounded() {
         format!(r#"{{"message":"{}",".wq":{{"type":"room:message","eventID":"e"}}}}"#, "x".repeat(200));
     let mut most = 0;
     for _ in 0..200 {
-        let speaker = crowd.engine.seat_now(crowd.lines[0]);
-        crowd.engine.receive(speaker, &text, crowd.now, &mut crowd.actions);
+        let speaker = crowd.engine.attachment(crowd.lines[0]);
+        crowd.engine.receive(speaker, &text);
         crowd.wait(Duration::from_millis(10));
         crowd.read(0);
         crowd.read(1);
@@ -194,7 +193,7 @@ fn what_waits_for_members_that_do_not_read_is_bounded() {
         assert!(members.iter().any(|member| member.is_self), "reader {reader}");
         assert!(members.len() < MEMBERS / 10, "{} members", members.len());
     }
-    crowd.engine.cut_all(CloseCode::Restart, crowd.now, &mut crowd.actions);
+    crowd.engine.cut_all(CloseCode::Restart);
     assert_eq!(crowd.engine.stats().queued_bytes, 0);
 }
 

@@ -73,7 +73,6 @@ proptest! {
         let mut now = Instant::now();
         let mut engine = Engine::new(limits(), now);
         let mut known: Vec<Known> = Vec::new();
-        let mut actions = Vec::new();
 
         for step in steps {
             let at = |i: usize, known: &[Known]| known.len().checked_sub(1 + i % known.len().max(1));
@@ -82,44 +81,44 @@ proptest! {
                     let token = Token([known.len() as u8; 16]);
                     let exchange = ExchangeId(known.len() as u64);
                     let opening = Opening { owner: OwnerId(0), exchange, visitor: visitor(), token };
-                    let id = engine.open(opening, now).unwrap();
+                    let id = engine.open(opening).unwrap();
                     if known.len() < 200 {
                         known.push(Known { id, token, sent: 0, read: 0, told_closed: 0, finished: false, gone: false });
                     }
                 }
                 Step::Join(i) => if let Some(i) = at(i, &known) {
-                    let _ = engine.join(known[i].token, Transport::Socket, &visitor(), (None, None), now, &mut actions);
+                    let _ = engine.join(known[i].token, TransportKind::Socket, Caller::from(&visitor()));
                 },
                 Step::Connect(i) => if let Some(i) = at(i, &known) {
-                    engine.receive(engine.seat_now(known[i].id), CONNECT, now, &mut actions);
+                    engine.receive(engine.attachment(known[i].id), CONNECT);
                 },
                 Step::Say(i) => if let Some(i) = at(i, &known) {
-                    engine.receive(engine.seat_now(known[i].id), "\"hello\"", now, &mut actions);
+                    engine.receive(engine.attachment(known[i].id), "\"hello\"");
                 },
                 Step::Garbage(i) => if let Some(i) = at(i, &known) {
-                    engine.receive(engine.seat_now(known[i].id), "{", now, &mut actions);
+                    engine.receive(engine.attachment(known[i].id), "{");
                 },
                 Step::Send(i) => if let Some(i) = at(i, &known) {
                     let frame = format!("#{}", known[i].sent);
                     known[i].sent += 1;
-                    engine.send(known[i].id, QueuedFrame::new(Priority::Message, frame), now, &mut actions);
+                    engine.send(known[i].id, QueuedFrame::new(Priority::Message, frame));
                 },
                 Step::Finish(i) => if let Some(i) = at(i, &known) {
                     known[i].finished = true;
-                    engine.finish(known[i].id, CloseCode::Done.into(), now, &mut actions);
+                    engine.finish(known[i].id, CloseCode::Done.into());
                 },
                 Step::Cut(i) => if let Some(i) = at(i, &known) {
-                    engine.cut(known[i].id, CloseCode::Restart.into(), now, &mut actions);
+                    engine.cut(known[i].id, CloseCode::Restart.into());
                 },
                 Step::Heard(i) => if let Some(i) = at(i, &known) {
-                    engine.heard(known[i].id, 7, now, &mut actions);
+                    engine.acknowledge(known[i].id, 7);
                 },
                 Step::SocketClosed(i) => if let Some(i) = at(i, &known) {
-                    engine.socket_closed(engine.seat_now(known[i].id), CloseCode::Abnormal.into(), now, &mut actions);
+                    engine.disconnected(engine.attachment(known[i].id), CloseCode::Abnormal.into());
                 },
                 Step::Write(i) => if let Some(i) = at(i, &known) {
                     let mut frames = Vec::new();
-                    if engine.take(engine.seat_now(known[i].id), 8, now, &mut frames) == Take::Gone {
+                    if engine.take(engine.attachment(known[i].id), 8, &mut frames) == Take::Gone {
                         known[i].gone = true;
                     }
                     for frame in &frames {
@@ -134,12 +133,12 @@ proptest! {
                 },
                 Step::Wait(seconds) => {
                     now += Duration::from_secs(seconds);
-                    engine.tick(now, &mut actions);
+                    engine.at(now).tick();
                     prop_assert!(engine.next_deadline().is_none_or(|at| at > now));
                 }
             }
-            for action in actions.drain(..) {
-                if let Action::Tell { exchange, event, .. } = action {
+            for action in engine.actions() {
+                if let Action::Dispatch { exchange, event, .. } = action {
                     let line = &mut known[exchange.0 as usize];
                     prop_assert_eq!(line.told_closed, 0, "nothing follows the end");
                     if let Event::Closed(_) = event {
@@ -149,16 +148,16 @@ proptest! {
                 }
             }
             for line in known.iter().filter(|line| line.gone) {
-                let take = engine.take(engine.seat_now(line.id), 8, now, &mut Vec::new());
+                let take = engine.take(engine.attachment(line.id), 8, &mut Vec::new());
                 prop_assert_eq!(take, Take::Gone, "a line that is gone stays gone");
             }
         }
 
         // Whatever happened: once every socket is gone and time has passed, nothing is left.
         for line in &known {
-            engine.socket_closed(engine.seat_now(line.id), CloseCode::Abnormal.into(), now, &mut actions);
+            engine.disconnected(engine.attachment(line.id), CloseCode::Abnormal.into());
         }
-        engine.tick(now + Duration::from_secs(3600), &mut actions);
+        engine.at(now + Duration::from_secs(3600)).tick();
         prop_assert!(engine.is_empty() && engine.next_deadline().is_none());
     }
 
@@ -188,7 +187,7 @@ proptest! {
                 answers += 1;
                 let (owner, exchange_id, token) = (OwnerId(0), ExchangeId(0), Token([0; 16]));
                 let opening = Opening { owner, exchange: exchange_id, visitor: visitor(), token };
-                effect = Ok(exchange.opened(engine.open(opening, Instant::now()).unwrap()));
+                effect = Ok(exchange.opened(engine.open(opening).unwrap()));
             }
             match effect {
                 Ok(Effect::Answer(_) | Effect::FailAnswer) => answers += 1,

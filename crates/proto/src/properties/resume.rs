@@ -126,7 +126,6 @@ struct Sim {
     engine: Engine,
     limits: Limits,
     now: Instant,
-    actions: Vec<Action>,
     id: LineId,
     handler: Handler,
     client: Client,
@@ -142,13 +141,12 @@ impl Sim {
         let now = Instant::now();
         let mut engine = Engine::new(limits.clone(), now);
         let (owner, exchange) = (OwnerId(0), ExchangeId(0));
-        let id = engine.open(Opening { owner, exchange, visitor: visitor(), token: token(0) }, now).unwrap();
-        let seat = engine.seat_now(id);
+        let id = engine.open(Opening { owner, exchange, visitor: visitor(), token: token(0) }).unwrap();
+        let seat = engine.attachment(id);
         let mut sim = Sim {
             engine,
             limits,
             now,
-            actions: Vec::new(),
             id,
             handler: Handler::default(),
             client: Client::default(),
@@ -156,11 +154,8 @@ impl Sim {
             ghosts: vec![seat],
             expected: Stats { opened: 1, ..Stats::default() },
         };
-        let carrier = Transport::Resumable(token(1));
-        let seat = sim
-            .engine
-            .join(token(0), carrier, &visitor(), (None, None), now, &mut sim.actions)
-            .expect("it is new");
+        let carrier = TransportKind::Resumable(token(1));
+        let seat = sim.engine.join(token(0), carrier, Caller::from(&visitor())).expect("it is new");
         sim.connected(seat);
         sim
     }
@@ -181,9 +176,9 @@ impl Sim {
             Step::Handle => self.handle()?,
             Step::Complete => {
                 self.handler.is_finished = !self.handler.is_closed;
-                self.engine.complete(self.id, self.now, &mut self.actions);
+                self.engine.complete(self.id);
             }
-            Step::Cut => self.engine.cut(self.id, CloseCode::Restart.into(), self.now, &mut self.actions),
+            Step::Cut => self.engine.cut(self.id, CloseCode::Restart.into()),
             Step::Say => self.say(),
             Step::Write(bytes) => {
                 self.write(bytes);
@@ -212,12 +207,12 @@ impl Sim {
             Step::Notice => self.notice()?,
             Step::Wait(seconds) => {
                 self.now += Duration::from_secs(seconds);
-                self.engine.tick(self.now, &mut self.actions);
+                self.engine.at(self.now).tick();
                 prop_assert!(self.engine.next_deadline().is_none_or(|at| at > self.now));
             }
         }
         self.sort_out()?;
-        let kept = self.engine.kept(self.id);
+        let kept = self.engine.kept_bytes(self.id);
         let budget = self.limits.queue_bytes;
         prop_assert!(kept <= budget + LONGEST + 200 + VITAL, "{kept} bytes wait with a budget of {budget}");
         Ok(())
@@ -225,8 +220,8 @@ impl Sim {
 
     /// What the engine asks for goes to the handler's mailbox.
     fn sort_out(&mut self) -> Result<(), TestCaseError> {
-        for action in self.actions.drain(..) {
-            let Action::Tell { event, .. } = action else { continue };
+        for action in self.engine.actions() {
+            let Action::Dispatch { event, .. } = action else { continue };
             prop_assert!(!self.handler.is_closed, "nothing follows the end: {event:?}");
             if let Event::Closed(_) = event {
                 prop_assert!(!self.handler.is_finished, "a handler that finished is not told");
@@ -243,7 +238,7 @@ impl Sim {
         let is_over = self.handler.is_closed || self.handler.is_finished;
         self.handler.serial += 1;
         let text = format!("{kind} {} {version} {}", self.handler.serial, "x".repeat(length));
-        self.engine.send(self.id, QueuedFrame::new(class, text), self.now, &mut self.actions);
+        self.engine.send(self.id, QueuedFrame::new(class, text));
         self.handler.accepted += u64::from(!is_over);
         !is_over
     }
@@ -259,7 +254,7 @@ impl Sim {
                     self.handler.heard += 1;
                     let said = payload.map(|payload| payload.get().to_owned());
                     prop_assert_eq!(said, Some(self.handler.heard.to_string()), "in order, each once");
-                    self.engine.heard(self.id, size, self.now, &mut self.actions);
+                    self.engine.acknowledge(self.id, size);
                 }
                 Event::Drained { stale: true } => {
                     self.engine.refreshed(self.id);
@@ -279,7 +274,7 @@ impl Sim {
     fn write(&mut self, bytes: usize) -> bool {
         let Some(link) = &mut self.link else { return false };
         let mut out = Vec::new();
-        let take = self.engine.take(link.seat, bytes, self.now, &mut out);
+        let take = self.engine.take(link.seat, bytes, &mut out);
         self.expected.frames_out += out.len() as u64;
         self.expected.bytes_out += out.iter().map(Outgoing::payload_len).sum::<usize>() as u64;
         let mut frames: VecDeque<_> = out
@@ -295,7 +290,7 @@ impl Sim {
             })
             .collect();
         match &take {
-            Take::Idle => self.engine.written(link.seat, self.now, &mut self.actions),
+            Take::Idle => self.engine.written(link.seat),
             Take::Some => {}
             Take::Close(close) => frames.push_back(Down::Close(close.clone())),
             Take::Gone => frames.push_back(Down::Dropped),
@@ -319,10 +314,10 @@ impl Sim {
                     self.expected.frames_in += 1;
                     self.expected.bytes_in += text.len() as u64;
                 }
-                self.engine.receive(link.seat, &text, self.now, &mut self.actions);
+                self.engine.receive(link.seat, &text);
             }
-            Up::Pong => self.engine.alive(link.seat, self.now),
-            Up::Close(close) => self.engine.socket_closed(link.seat, close, self.now, &mut self.actions),
+            Up::Pong => self.engine.alive(link.seat),
+            Up::Close(close) => self.engine.disconnected(link.seat, close),
         }
         true
     }
@@ -330,9 +325,9 @@ impl Sim {
     /// The host hears of connections that are gone, some of which have long been replaced.
     fn notice(&mut self) -> Result<(), TestCaseError> {
         for seat in std::mem::take(&mut self.ghosts) {
-            self.engine.socket_closed(seat, CloseCode::Abnormal.into(), self.now, &mut self.actions);
-            self.engine.receive(seat, "99 \"late\"", self.now, &mut self.actions);
-            let take = self.engine.take(seat, 1, self.now, &mut Vec::new());
+            self.engine.disconnected(seat, CloseCode::Abnormal.into());
+            self.engine.receive(seat, "99 \"late\"");
+            let take = self.engine.take(seat, 1, &mut Vec::new());
             prop_assert_eq!(take, Take::Gone);
         }
         Ok(())
@@ -349,9 +344,8 @@ impl Sim {
         if let Some(old) = self.link.take() {
             self.ghosts.push(old.seat);
         }
-        let tokens = (known, token(self.expected.resumed + 2));
-        let from = (None, None);
-        match self.engine.resume(tokens, self.client.last, &visitor(), from, self.now, &mut self.actions) {
+        let fresh = token(self.expected.resumed + 2);
+        match self.engine.resume(known, fresh, self.client.last, Caller::from(&visitor())) {
             Ok(seat) => {
                 self.expected.resumed += 1;
                 self.connected(seat);
@@ -529,7 +523,7 @@ impl Sim {
     fn check_nothing_is_left(&mut self) -> Result<(), TestCaseError> {
         for _ in 0..4 {
             self.now += Duration::from_secs(61);
-            self.engine.tick(self.now, &mut self.actions);
+            self.engine.at(self.now).tick();
         }
         self.sort_out()?;
         prop_assert!(self.engine.is_empty() && self.engine.next_deadline().is_none());

@@ -1,19 +1,20 @@
 //! The deadlines of all lines, coarse and cheap.
 //!
-//! A line stands in one bucket at a time. One that gets more time stays where it is: when its bucket comes, whoever
-//! asks looks at the line and files it again. So that most of what moves deadlines, which is traffic, costs nothing here.
+//! Each line is filed in the bucket of one tick. A line that gets more time stays in its bucket; when that is due, its
+//! deadline is checked and the line is filed again. Traffic, which moves most deadlines, costs nothing here.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::LineId;
 
-/// How late a deadline may be noticed.
+/// The width of a bucket: deadlines are noticed at most this late.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The bucket in which a line stands, counted in ticks; 0 is none.
+/// The bucket in which a line is filed, counted in ticks from the engine's start; 0: none.
 pub(crate) type Filed = u64;
 
+/// The lines by the tick at which their deadline is checked.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
     origin: Instant,
@@ -25,7 +26,7 @@ impl Deadlines {
         Deadlines { origin, buckets: BTreeMap::new() }
     }
 
-    /// Makes sure that `line` is looked at when `at` has passed. `filed` is where it stands.
+    /// Files a line so that it is checked when `at` has passed. `filed` is its bucket now.
     pub(super) fn file(&mut self, line: LineId, at: Instant, filed: &mut Filed) {
         let tick = self.tick_of(at);
         if *filed != 0 && *filed <= tick {
@@ -35,12 +36,12 @@ impl Deadlines {
         self.buckets.entry(tick).or_default().push(line);
     }
 
-    /// When there is something to look at. Lines that stand there may have gone or moved.
+    /// When the next bucket is due. Its lines may have ended or been filed elsewhere.
     pub(super) fn next(&self) -> Option<Instant> {
         self.buckets.first_key_value().map(|(tick, _)| time_of(self.origin, *tick))
     }
 
-    /// The first bucket whose time has come, and its lines. A line that stands elsewhere now is none of it.
+    /// The first bucket whose time has come, and its lines. The caller skips lines that are filed in another bucket now.
     pub(super) fn due(&mut self, now: Instant) -> Option<(Filed, Vec<LineId>)> {
         let first = self.buckets.first_entry()?;
         if time_of(self.origin, *first.key()) > now {

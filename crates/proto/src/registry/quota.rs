@@ -1,4 +1,4 @@
-//! How many lines each visitor has.
+//! How many lines each session and each address has.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 
 use crate::Visitor;
 
-/// Counts lines by session and by address. Keys are hashes with a secret of the process, so that a line costs a few
-/// bytes here whatever its session is called.
+/// Counts lines by session and by address. Keys are hashes with a secret of the process, so that a line costs the same
+/// few bytes however long the session's name is.
 #[derive(Debug)]
 pub(crate) struct LineQuota {
     per_session: Option<NonZeroUsize>,
@@ -18,13 +18,13 @@ pub(crate) struct LineQuota {
 }
 
 impl LineQuota {
-    /// 0 means any number.
+    /// A limit of 0 allows any number.
     pub(super) fn new(per_session: usize, per_address: usize) -> LineQuota {
         let [per_session, per_address] = [per_session, per_address].map(NonZeroUsize::new);
         LineQuota { per_session, per_address, counts: HashMap::new(), hasher: RandomState::new() }
     }
 
-    /// Counts one more line, unless that were too many.
+    /// Counts one more line. Returns false, and counts nothing, if a limit is reached.
     pub(super) fn admit(&mut self, visitor: &Visitor) -> bool {
         let keys = self.keys(visitor);
         let is_over =
@@ -36,7 +36,7 @@ impl LineQuota {
         true
     }
 
-    /// One of the visitor's lines is over.
+    /// Counts one line less.
     pub(super) fn leave(&mut self, visitor: &Visitor) {
         for (key, _) in self.keys(visitor).into_iter().flatten() {
             if let Some(count) = self.counts.get_mut(&key) {
@@ -52,7 +52,7 @@ impl LineQuota {
         self.counts.is_empty()
     }
 
-    /// What a visitor's lines are counted by. What has no limit is not counted.
+    /// The keys under which a visitor's lines are counted, with their limits. Without a limit nothing is counted.
     fn keys(&self, Visitor { session, address }: &Visitor) -> [Option<Limited>; 2] {
         let session = session.as_ref().zip(self.per_session);
         let session = session.map(|(session, limit)| (self.hasher.hash_one((1, session)), limit));
@@ -61,10 +61,10 @@ impl LineQuota {
     }
 }
 
-/// Whose lines are counted, as a hash, and how many there may be.
+/// A key and its limit.
 type Limited = (u64, NonZeroUsize);
 
-/// What one party has: an IPv4 address, or a network of 64 bits.
+/// The part of an address that one party controls: an IPv4 address, or the first 64 bits of an IPv6 address.
 pub fn network(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(address) => u64::from(address.to_bits()),

@@ -1,23 +1,23 @@
-//! Lines that ended a moment ago, for clients whose last words were on their way.
+//! Event streams that ended a moment ago: a POST that was on its way then is answered without an error.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use crate::{Token, Visitor};
 
-/// How many are remembered. Beyond that the oldest is forgotten early, which costs its client no more than an error.
+/// How many are kept. Beyond that the oldest is dropped early; its client then gets an error.
 const MAX_REMEMBERED: usize = 4096;
 
-/// The tokens of lines that were followed as events, and whose they were.
+/// The tokens of lines that were event streams, and their visitors.
 #[derive(Debug, Default)]
 pub(crate) struct RecentlyClosed {
     visitors: HashMap<Token, Visitor>,
-    /// In the order in which they ended, which is that in which they are forgotten.
+    /// In the order in which they ended and will be dropped.
     order: VecDeque<(Instant, Token)>,
 }
 
 impl RecentlyClosed {
-    /// Remembers a line until then.
+    /// Keeps a token until then.
     pub(super) fn remember(&mut self, token: Token, visitor: Visitor, until: Instant) {
         if self.order.len() >= MAX_REMEMBERED
             && let Some((_, oldest)) = self.order.pop_front()
@@ -28,19 +28,19 @@ impl RecentlyClosed {
         self.order.push_back((until, token));
     }
 
-    /// Whose line it was.
+    /// The visitor whose line it was.
     pub(super) fn visitor(&self, token: &Token) -> Option<&Visitor> {
         self.visitors.get(token)
     }
 
-    /// Forgets those whose time has come.
+    /// Drops those whose time is over.
     pub(super) fn forget(&mut self, now: Instant) {
         while let Some((_, token)) = self.order.pop_front_if(|(until, _)| *until <= now) {
             self.visitors.remove(&token);
         }
     }
 
-    /// When there is something to forget.
+    /// When the next one is dropped.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.order.front().map(|(until, _)| *until)
     }

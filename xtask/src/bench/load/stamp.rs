@@ -1,4 +1,4 @@
-//! What is in a message of the load: who sent it, its number, and when it was due.
+//! The content of a message of the load: its sender, its number, and the time at which it was due.
 
 /// `#` sender (5 digits) `:` number (9) `:` microseconds (12) `#`.
 pub const LENGTH: usize = 2 + SENDER + NUMBER + TIME + 2;

@@ -27,7 +27,7 @@ impl Pair {
         self.says(CONNECT);
         assert!(self.taken()[0].starts_with("1 "));
         self.raw("a1");
-        self.world.actions.clear();
+        self.world.engine.actions();
         self
     }
 
@@ -40,20 +40,20 @@ impl Pair {
         let mut world = World::empty(limits);
         let (owner, exchange) = (OwnerId(1), ExchangeId(2));
         let opening = Opening { owner, exchange, visitor: visitor.clone(), token: TOKEN };
-        let id = world.engine.open(opening, world.now).unwrap();
-        let seat = world.join(TOKEN, Transport::Resumable(token(1)), &visitor, (None, None)).unwrap();
+        let id = world.engine.open(opening).unwrap();
+        let seat = world.join(TOKEN, TransportKind::Resumable(token(1)), Caller::from(&visitor)).unwrap();
         Pair { world, id, seat, token: 1, said: 0 }
     }
 
     /// All that the connection would write, and what that does.
     pub(super) fn taken(&mut self) -> Vec<String> {
-        let World { engine, now, actions } = &mut self.world;
+        let engine = &mut self.world.engine;
         let mut frames = Vec::new();
         let end = loop {
-            match engine.take(self.seat, 100, *now, &mut frames) {
+            match engine.take(self.seat, 100, &mut frames) {
                 Take::Some => {}
                 Take::Idle => {
-                    engine.written(self.seat, *now, actions);
+                    engine.written(self.seat);
                     break None;
                 }
                 Take::Close(close) => break Some(format!("close {}", close.code.number())),
@@ -65,7 +65,7 @@ impl Pair {
 
     /// The client's text, as it is.
     pub(super) fn raw(&mut self, text: &str) {
-        self.world.engine.receive(self.seat, text, self.world.now, &mut self.world.actions);
+        self.world.engine.receive(self.seat, text);
     }
 
     /// The client's next frame.
@@ -76,38 +76,30 @@ impl Pair {
 
     /// The connection breaks.
     pub(super) fn lose(&mut self) {
-        let World { engine, now, actions } = &mut self.world;
-        engine.socket_closed(self.seat, CloseCode::Abnormal.into(), *now, actions);
+        let engine = &mut self.world.engine;
+        engine.disconnected(self.seat, CloseCode::Abnormal.into());
     }
 
     /// The client comes again with the token that repeats `known`.
     pub(super) fn comes_again(&mut self, known: u8, after: u64) -> Result<(), JoinError> {
-        self.comes_as(known, after, &visitor(), (None, None))
+        self.comes_as(known, after, Caller::from(&visitor()))
     }
 
-    fn comes_as(
-        &mut self,
-        known: u8,
-        after: u64,
-        visitor: &Visitor,
-        from: (Option<&str>, Option<&str>),
-    ) -> Result<(), JoinError> {
-        let World { engine, now, actions } = &mut self.world;
-        let tokens = (token(known), token(self.token + 1));
-        self.seat = engine.resume(tokens, after, visitor, from, *now, actions)?;
+    fn comes_as(&mut self, known: u8, after: u64, caller: Caller<'_>) -> Result<(), JoinError> {
+        let engine = &mut self.world.engine;
+        self.seat = engine.resume(token(known), token(self.token + 1), after, caller)?;
         self.token += u8::from(known == self.token);
         Ok(())
     }
 
     pub(super) fn send(&mut self, class: Priority, text: &str) {
-        let World { engine, now, actions } = &mut self.world;
-        engine.send(self.id, QueuedFrame::new(class, text), *now, actions);
+        let engine = &mut self.world.engine;
+        engine.send(self.id, QueuedFrame::new(class, text));
     }
 
     pub(super) fn wait(&mut self, time: Duration) {
-        let World { engine, now, actions } = &mut self.world;
-        *now += time;
-        engine.tick(*now, actions);
+        self.world.now += time;
+        self.world.engine.at(self.world.now).tick();
     }
 }
 
@@ -201,11 +193,11 @@ fn taken_over_the_old_connection_means_nothing() {
     let old = pair.seat;
     pair.send(Priority::Message, "two");
     pair.comes_again(1, 1).unwrap();
-    let World { engine, now, actions } = &mut pair.world;
-    assert_eq!(engine.take(old, 100, *now, &mut Vec::new()), Take::Gone);
-    engine.receive(old, "2 \"late\"", *now, actions);
-    engine.cut_at(old, CloseCode::TooBig.into(), *now, actions);
-    engine.socket_closed(old, CloseCode::Done.into(), *now, actions);
+    let engine = &mut pair.world.engine;
+    assert_eq!(engine.take(old, 100, &mut Vec::new()), Take::Gone);
+    engine.receive(old, "2 \"late\"");
+    engine.reject(old, CloseCode::TooBig.into());
+    engine.disconnected(old, CloseCode::Done.into());
     assert_eq!(pair.taken(), [welcome(2, 1, false), "2 two".into()]);
     assert!(pair.world.told().is_empty());
 }
@@ -216,24 +208,23 @@ fn coming_again_as_somebody_else_is_refused() {
     let mut pair = Pair::joined_by(ann.clone(), limits()).greeted();
     pair.lose();
     for stranger in [of_session("bob"), visitor()] {
-        assert_eq!(pair.comes_as(1, 1, &stranger, (None, None)), Err(JoinError::Visitor));
+        assert_eq!(pair.comes_as(1, 1, Caller::from(&stranger)), Err(JoinError::Visitor));
     }
-    let page = (Some("http://there"), Some("here"));
-    assert_eq!(pair.comes_as(1, 1, &ann, page), Err(JoinError::Origin));
-    assert_eq!(pair.comes_as(9, 1, &ann, (None, None)), Err(JoinError::Unknown));
+    let page = Caller { visitor: &ann, origin: Some("http://there"), host: Some("here") };
+    assert_eq!(pair.comes_as(1, 1, page), Err(JoinError::Origin));
+    assert_eq!(pair.comes_as(9, 1, Caller::from(&ann)), Err(JoinError::Unknown));
     assert_eq!(
-        pair.comes_as(1, 7, &ann, (None, None)),
+        pair.comes_as(1, 7, Caller::from(&ann)),
         Err(JoinError::Unknown),
         "it has what was never sent"
     );
-    pair.comes_as(1, 1, &ann, (None, None)).expect("nothing of that did any harm");
+    pair.comes_as(1, 1, Caller::from(&ann)).expect("nothing of that did any harm");
 }
 
 #[test]
 fn plain_lines_do_not_come_again() {
     let (mut world, id) = World::open();
-    let tokens = (TOKEN, token(1));
-    let again = world.engine.resume(tokens, 0, &visitor(), (None, None), world.now, &mut world.actions);
+    let again = world.engine.resume(TOKEN, token(1), 0, Caller::from(&visitor()));
     assert_eq!(again, Err(JoinError::Unknown));
     assert_eq!(world.engine.stats().resumed, 0);
     world.send(id, "still here");
@@ -260,8 +251,8 @@ fn finished_while_away_is_read_on_return() {
     let mut pair = Pair::open(limits());
     pair.lose();
     pair.send(Priority::Message, "last");
-    let World { engine, now, actions } = &mut pair.world;
-    engine.complete(pair.id, *now, actions);
+    let engine = &mut pair.world.engine;
+    engine.complete(pair.id);
     pair.wait(seconds(20));
     pair.comes_again(1, 1).unwrap();
     let taken = pair.taken();
@@ -274,16 +265,16 @@ fn finished_while_away_is_read_on_return() {
     let taken = pair.taken();
     assert!(taken[1].starts_with("3 ") && taken[1].contains("response.done"));
     assert_eq!(taken[2], "close 1000");
-    let World { engine, now, actions } = &mut pair.world;
-    engine.socket_closed(pair.seat, CloseCode::Done.into(), *now, actions);
+    let engine = &mut pair.world.engine;
+    engine.disconnected(pair.seat, CloseCode::Done.into());
     assert!(pair.world.engine.is_empty() && pair.world.told().is_empty());
 }
 
 #[test]
 fn finished_and_away_for_too_long_is_not_told() {
     let mut pair = Pair::open(limits());
-    let World { engine, now, actions } = &mut pair.world;
-    engine.complete(pair.id, *now, actions);
+    let engine = &mut pair.world.engine;
+    engine.complete(pair.id);
     pair.lose();
     pair.wait(seconds(31));
     assert!(pair.world.engine.is_empty() && pair.world.told().is_empty());
@@ -295,8 +286,8 @@ fn cut_a_client_that_missed_the_code_hears_it() {
     let mut pair = Pair::open(limits());
     pair.send(Priority::Message, "two");
     pair.taken();
-    let World { engine, now, actions } = &mut pair.world;
-    engine.cut(pair.id, CloseCode::Restart.into(), *now, actions);
+    let engine = &mut pair.world.engine;
+    engine.cut(pair.id, CloseCode::Restart.into());
     assert_eq!(pair.taken(), ["close 1012"]);
     pair.lose();
     pair.comes_again(1, 2).unwrap();
@@ -360,7 +351,7 @@ fn outrun_is_said_until_the_client_heard_it() {
 fn outrun_is_not_said_to_a_client_that_has_what_came_after() {
     let mut pair = outrun();
     pair.comes_again(1, 1).unwrap();
-    pair.world.actions.clear();
+    pair.world.engine.actions();
     pair.taken();
     pair.send(Priority::Message, "after");
     let after = pair.taken().pop().unwrap();
@@ -464,7 +455,7 @@ fn heard_is_not_asked() {
     for _ in 0..10 {
         pair.wait(seconds(26));
         assert_eq!(pair.world.written(plain), ["ping"]);
-        pair.world.engine.alive(pair.world.engine.seat_now(plain), pair.world.now);
+        pair.world.engine.alive(pair.world.engine.attachment(plain));
     }
 }
 
@@ -472,27 +463,23 @@ fn heard_is_not_asked() {
 fn silent_without_resume_is_over() {
     let mut pair = Pair::joined(heartbeats());
     let plain = second(&mut pair.world, Token([8; 16]));
-    pair.world.actions.clear();
+    pair.world.engine.actions();
     pair.wait(seconds(26));
     assert_eq!(pair.world.written(plain), ["ping"]);
     pair.wait(seconds(35));
     assert!(pair.world.told().contains(&"closed 1006".to_owned()));
-    assert!(
-        pair.world.engine.take(pair.world.engine.seat_now(plain), 9, pair.world.now, &mut Vec::new())
-            == Take::Gone
-    );
+    assert!(pair.world.engine.take(pair.world.engine.attachment(plain), 9, &mut Vec::new()) == Take::Gone);
 }
 
 #[test]
 fn followed_as_events_is_asked_for_nothing_but_kept_awake() {
     let mut world = World::empty(heartbeats());
-    let now = world.now;
     let (owner, exchange) = (OwnerId(1), ExchangeId(2));
-    let id = world.engine.open(Opening { owner, exchange, visitor: visitor(), token: TOKEN }, now).unwrap();
-    world.engine.attach(id, Transport::Events, now, &mut world.actions);
+    let id = world.engine.open(Opening { owner, exchange, visitor: visitor(), token: TOKEN }).unwrap();
+    world.engine.attach(id, TransportKind::Events);
     for _ in 0..10 {
         world.now += seconds(26);
-        world.engine.tick(world.now, &mut world.actions);
+        world.engine.at(world.now).tick();
         assert_eq!(world.written(id), ["ping"]);
     }
     assert!(world.told().is_empty());
@@ -508,7 +495,7 @@ fn unread_is_not_taken_for_dead() {
         pair.wait(seconds(26));
         assert!(pair.taken().contains(&"ping".to_owned()), "a proxy may be listening");
     }
-    pair.world.engine.heard(pair.id, 2000, pair.world.now, &mut pair.world.actions);
+    pair.world.engine.acknowledge(pair.id, 2000);
     pair.wait(seconds(61));
     assert_eq!(pair.taken(), ["gone"]);
 }

@@ -47,7 +47,7 @@ fn full_state_takes_the_place_of_messages() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let (mut world, id) = plain(overflow);
         "abcd".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
-        world.engine.send(id, QueuedFrame::new(Priority::State, message("S")), world.now, &mut world.actions);
+        world.engine.send(id, QueuedFrame::new(Priority::State, message("S")));
         assert_eq!(first_letters(&world.written(id)), "bcdS");
     }
 }
@@ -68,13 +68,27 @@ fn changes_for_a_slow_client_become_one_state() {
     assert_eq!(pair.world.engine.stats().dropped, 0);
 }
 
+/// The other half is for frames that no later state replaces.
+#[test]
+fn changes_may_use_half_of_the_queue() {
+    let half = limits().queue_bytes / 2;
+    for (excess, wanted) in [(0, 1), (1, 0)] {
+        let mut pair = Pair::open(limits());
+        pair.send(Priority::Message, "m");
+        let used = FRAME_COST + "m".len();
+        pair.send(Priority::Delta, &"d".repeat(half - used - FRAME_COST + excess));
+        assert_eq!(pair.taken().len(), 1 + wanted, "{excess} bytes over half of the queue");
+        assert_eq!(pair.world.engine.stats().coalesced, excess as u64);
+    }
+}
+
 #[test]
 fn full_what_is_vital_stays() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let (mut world, id) = plain(overflow);
-        world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
+        world.engine.receive(world.engine.attachment(id), CONNECT);
         "abcdef".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
-        world.engine.complete(id, world.now, &mut world.actions);
+        world.engine.complete(id);
         let written = world.written(id);
         assert!(written[0].contains("E:0:message") && written[4].contains("response.done"), "{written:?}");
     }
@@ -83,9 +97,9 @@ fn full_what_is_vital_stays() {
 #[test]
 fn full_before_the_client_listened_it_is_let_in() {
     let (mut world, id) = World::new();
-    world.join(TOKEN, Transport::Socket, &visitor(), (None, None)).unwrap();
+    world.join(TOKEN, TransportKind::Socket, Caller::from(&visitor())).unwrap();
     "abcd".chars().for_each(|letter| world.send(id, &message(&letter.to_string())));
-    world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
+    world.engine.receive(world.engine.attachment(id), CONNECT);
     assert_eq!(world.written(id).len(), 5);
     assert!(world.told().is_empty());
 }
@@ -94,7 +108,7 @@ fn full_before_the_client_listened_it_is_let_in() {
 fn answers_that_nobody_reads_are_not_piled_up() {
     let (mut world, id) = World::open();
     for _ in 0..10 {
-        world.engine.receive(world.engine.seat_now(id), CONNECT, world.now, &mut world.actions);
+        world.engine.receive(world.engine.attachment(id), CONNECT);
     }
     assert_eq!(world.told(), ["closed 1008"]);
 }
@@ -114,12 +128,13 @@ fn unconfirmed_frames_stay_within_the_queue() {
                 pair.world.engine.refreshed(pair.id);
                 pair.send(Priority::State, &message("S"));
             }
-            let kept = pair.world.engine.kept(pair.id);
+            let kept = pair.world.engine.kept_bytes(pair.id);
             assert!(kept <= 1000, "{kept} bytes");
         }
         assert!(pair.taken().is_empty() && pair.world.told().is_empty());
         pair.raw("a5");
-        assert!(matches!(pair.world.actions[..], [Action::Wake(_)]));
+        let actions: Vec<Action> = pair.world.engine.actions().collect();
+        assert!(matches!(actions[..], [Action::Wake(_)]));
         assert!(pair.taken().is_empty());
         assert_eq!(pair.world.told(), ["drained true"], "now there is room");
     }
@@ -129,9 +144,9 @@ fn unconfirmed_frames_stay_within_the_queue() {
 fn congested_until_the_client_confirms() {
     let mut pair = Pair::open(limits());
     "ab".chars().for_each(|letter| pair.send(Priority::Message, &message(&letter.to_string())));
-    assert!(!pair.world.engine.waits(pair.id));
+    assert!(!pair.world.engine.wait_if_congested(pair.id));
     pair.send(Priority::Message, &message("c"));
-    assert!(pair.world.engine.waits(pair.id));
+    assert!(pair.world.engine.wait_if_congested(pair.id));
     assert_eq!(first_letters(&pair.taken()), "abc");
     assert!(pair.world.told().is_empty(), "who sends on now would fill the queue");
     pair.raw("a2");
@@ -164,7 +179,35 @@ fn full_by_a_message_its_handler_does_not_hear_it() {
     says(&mut world, a, "room:7:message");
     assert_eq!(world.told(), ["closed 1013"], "nothing follows the end");
     (0..20).for_each(|_| says(&mut world, a, "room:7:message"));
-    assert!(world.engine.may_read(world.engine.seat_now(a)), "nor is it waited for");
+    assert!(world.engine.may_read(world.engine.attachment(a)), "nor is it waited for");
+}
+
+/// The client of the sender is not read while a handler that listens to the channel is behind.
+#[test]
+fn a_sender_waits_for_the_listeners_of_its_channel() {
+    let (mut world, a) = World::open();
+    let b = second(&mut world, Token([8; 16]));
+    enter(&mut world, a, JoinOptions::default());
+    enter(&mut world, b, JoinOptions::default());
+    world.engine.listen(b, &"room:7".parse().unwrap(), Listening::Channel);
+    world.engine.actions();
+    let (mut messages, mut overheard) = (0, 0);
+    while world.engine.may_read(world.engine.attachment(a)) {
+        says(&mut world, a, "room:7:message");
+        messages += 1;
+        assert!(messages < 100, "the sender is read although {overheard} bytes wait for the listener");
+        world.written(b);
+        for action in world.engine.actions() {
+            if let Action::Dispatch { event: Event::Overheard { from, size, .. }, .. } = action {
+                assert_eq!(from, a);
+                overheard += size;
+            }
+        }
+    }
+    assert!(overheard > limits().queue_bytes);
+    world.engine.acknowledge(a, overheard);
+    assert!(world.engine.may_read(world.engine.attachment(a)));
+    assert!(matches!(world.engine.actions().next(), Some(Action::Wake(line)) if line == a));
 }
 
 // -- who may have how many -----------------------------------------------------------------------------------
@@ -172,17 +215,17 @@ fn full_by_a_message_its_handler_does_not_hear_it() {
 #[test]
 fn too_many_lines_are_refused_until_one_is_over() {
     let limits = Limits { lines_per_session: 1, lines_per_address: 2, ..limits() };
-    let World { mut engine, now, .. } = World::empty(limits);
+    let World { mut engine, .. } = World::empty(limits);
     let open = |engine: &mut Engine, session: Option<&str>, token: u8| {
         let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
         let (owner, exchange) = (OwnerId(1), ExchangeId(u64::from(token)));
-        engine.open(Opening { owner, exchange, visitor, token: Token([token; 16]) }, now)
+        engine.open(Opening { owner, exchange, visitor, token: Token([token; 16]) })
     };
     let ann = open(&mut engine, Some("ann"), 1).unwrap();
     assert_eq!(open(&mut engine, Some("ann"), 2), Err(TooManyLines));
     open(&mut engine, None, 3).unwrap();
     assert_eq!(open(&mut engine, Some("bob"), 4), Err(TooManyLines));
-    engine.cut(ann, CloseCode::Restart.into(), now, &mut Vec::new());
+    engine.cut(ann, CloseCode::Restart.into());
     open(&mut engine, Some("bob"), 5).unwrap();
     assert_eq!(engine.stats().opened, 3);
 }
@@ -194,7 +237,7 @@ fn stats_add_up() {
     let mut pair = Pair::open(limits());
     let joining =
         Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: visitor(), token: Token([7; 16]) };
-    pair.world.engine.open(joining, pair.world.now).unwrap();
+    pair.world.engine.open(joining).unwrap();
     let plain = second(&mut pair.world, Token([8; 16]));
     enter(&mut pair.world, plain, JoinOptions::default());
     let before = pair.world.engine.stats();
@@ -213,8 +256,8 @@ fn stats_add_up() {
     assert_eq!((stats.opened, stats.resumed, stats.queued_bytes), (3, 1, 0));
     assert_eq!((stats.frames_in - before.frames_in, stats.bytes_in - before.bytes_in), (1, 9));
     assert_eq!(stats.frames_out - before.frames_out, 3, "the same twice, and a welcome");
-    let World { engine, now, actions } = &mut pair.world;
-    engine.socket_closed(engine.seat_now(plain), CloseCode::Abnormal.into(), *now, actions);
+    let engine = &mut pair.world.engine;
+    engine.disconnected(engine.attachment(plain), CloseCode::Abnormal.into());
     pair.wait(Duration::from_secs(31));
     let stats = pair.world.engine.stats();
     assert_eq!((stats.joining, stats.open, stats.away, stats.members), (0, 0, 0, 0));

@@ -1,23 +1,23 @@
 //! Which plain `handler.js` run in browsers, too.
 //!
-//! What browsers run they can read, so a handler stays on the server unless somebody says otherwise: the file, by the
-//! directive `"use universal"`, or the project, by being Webflo's, where a plain handler is everybody's. There
-//! `"use server"` keeps one on the server, as the name `handler.server.js` does.
+//! Browsers can read the code that they run, so a handler runs on the server only, with two exceptions: a file with the
+//! directive `"use universal"`, and all plain handlers of a project that depends on Webflo. In such a project the directive
+//! `"use server"` keeps a handler on the server, as the name `handler.server.js` does.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::layout::Layout;
+use crate::router::Layout;
 
 /// The package whose projects have universal handlers.
 const WEBFLO: &str = "@webqit/webflo";
 
-/// What a project says of its plain handlers.
+/// Where the plain handlers of a project run.
 #[derive(Debug, Default)]
 pub(super) struct Universal {
-    /// Where a plain handler runs that says nothing.
+    /// Where a plain handler without a directive runs.
     usual: Places,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Places {
 }
 
 impl Universal {
-    /// What the files of a project say.
+    /// Reads the settings in the files of a project.
     pub(super) fn of(layout: &Layout) -> Universal {
         let json = |path: &str| -> Value {
             let text = fs::read_to_string(layout.project.join(path)).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Universal {
     }
 }
 
-/// The strings that a file begins with, after comments.
+/// The directives of a file: the strings at its beginning, after comments.
 fn directives(source: &[u8]) -> Vec<&str> {
     let Ok(mut rest) = std::str::from_utf8(source) else { return Vec::new() };
     rest = rest.trim_start_matches('\u{feff}');
@@ -76,7 +76,7 @@ fn directives(source: &[u8]) -> Vec<&str> {
         } else if let Some(quote) = rest.chars().next().filter(|quote| ['"', '\''].contains(quote)) {
             let Some((text, after)) = rest[1..].split_once(quote) else { return found };
             let line = after.lines().next().unwrap_or_default().trim_start();
-            // What goes on is an expression.
+            // The string is part of an expression.
             if !(line.is_empty() || line.starts_with(';') || line.starts_with("//") || line.starts_with("/*"))
             {
                 return found;

@@ -1,4 +1,4 @@
-//! The figures of another process: asked for over HTTP, and read.
+//! Reads the metrics of another process over HTTP.
 
 use std::time::Duration;
 
@@ -14,35 +14,38 @@ use tokio::time::timeout;
 use crate::metrics;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest answer that is read.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Where figures are.
+/// The address of another process's metrics.
 pub(super) struct Source {
     uri: Uri,
     authority: String,
 }
 
-/// Figures as they were at one moment.
+/// Metrics as they were at one moment.
 #[derive(Debug, Default)]
-pub(super) struct Figures(Vec<Sample>);
+pub(super) struct ScrapedMetrics(Vec<Sample>);
 
-/// One number and what tells it from others of its name.
+/// One value, with the labels that distinguish it from others of its name.
 #[derive(Debug, PartialEq)]
 pub(super) struct Sample {
+    /// The name of the metric, with its suffix.
     pub name: String,
+    /// Names and values of labels.
     pub labels: Vec<(String, String)>,
+    /// The value.
     pub value: f64,
 }
 
-/// Why there are no figures.
+/// Why metrics could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FiguresError {
+pub(super) enum ScrapeError {
     #[error("`{0}` is not an address: give one such as http://127.0.0.1:3000")]
     Address(String),
-    #[error("figures are read over plain HTTP only; `{0}` asks for more")]
+    #[error("metrics are read over plain HTTP only, not as `{0}`")]
     Scheme(String),
     #[error(
         "nothing listens on {0}: start `liveline dev`, or `liveline serve` with --metrics, and give its \
@@ -52,13 +55,13 @@ pub(super) enum FiguresError {
     #[error("{0} cannot be reached: {1}")]
     Unreachable(String, std::io::Error),
     #[error(
-        "{0} did not answer within {PATIENCE:?}; does the site answer at /metrics itself? Then give --metrics"
+        "{0} did not answer within {ANSWER_TIMEOUT:?}; does the site answer at /metrics itself? Then give --metrics"
     )]
     Late(String),
-    #[error("{0} did not answer as it should: {1}")]
+    #[error("{0} sent an answer that is not HTTP or too large: {1}")]
     Broken(String, Box<dyn std::error::Error + Send + Sync>),
     #[error(
-        "{0} has no figures (it answered {1}): `liveline serve` has them at an address of their own, given \
+        "{0} has no metrics (it answered {1}): `liveline serve` serves them at the address given \
          with --metrics, and `liveline dev` where its site has nothing else at /metrics"
     )]
     None(Uri, u16),
@@ -66,13 +69,13 @@ pub(super) enum FiguresError {
 
 impl Source {
     /// Reads an address as people write it: with or without `http://` and the path.
-    pub(super) fn new(text: &str) -> Result<Source, FiguresError> {
+    pub(super) fn new(text: &str) -> Result<Source, ScrapeError> {
         let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let wrong = || FiguresError::Address(text.to_owned());
+        let wrong = || ScrapeError::Address(text.to_owned());
         let uri: Uri = full.parse().map_err(|_| wrong())?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
         if uri.scheme_str() != Some("http") {
-            return Err(FiguresError::Scheme(text.to_owned()));
+            return Err(ScrapeError::Scheme(text.to_owned()));
         }
         let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
         let path = if uri.path() == "/" { metrics::PATH } else { uri.path() };
@@ -85,19 +88,19 @@ impl Source {
         &self.uri
     }
 
-    /// Asks for the figures.
-    pub(super) async fn read(&self) -> Result<Figures, FiguresError> {
-        let late = |_| FiguresError::Late(self.authority.clone());
-        timeout(PATIENCE, self.ask()).await.map_err(late)?
+    /// Requests the metrics.
+    pub(super) async fn read(&self) -> Result<ScrapedMetrics, ScrapeError> {
+        let late = |_| ScrapeError::Late(self.authority.clone());
+        timeout(ANSWER_TIMEOUT, self.ask()).await.map_err(late)?
     }
 
-    async fn ask(&self) -> Result<Figures, FiguresError> {
+    async fn ask(&self) -> Result<ScrapedMetrics, ScrapeError> {
         let authority = || self.authority.clone();
         let stream = TcpStream::connect(&self.authority).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => FiguresError::Refused(authority()),
-            _ => FiguresError::Unreachable(authority(), error),
+            std::io::ErrorKind::ConnectionRefused => ScrapeError::Refused(authority()),
+            _ => ScrapeError::Unreachable(authority(), error),
         })?;
-        let broken = |error: hyper::Error| FiguresError::Broken(authority(), error.into());
+        let broken = |error: hyper::Error| ScrapeError::Broken(authority(), error.into());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(connection);
         let request = Request::get(self.uri.path())
@@ -106,27 +109,27 @@ impl Source {
             .body(Empty::<Bytes>::new())
             .expect("the address was read as one");
         let response = sender.send_request(request).await.map_err(broken)?;
-        let (status, is_text) = (response.status().as_u16(), status_has_figures(&response));
+        let (status, is_text) = (response.status().as_u16(), has_metrics(&response));
         if !is_text {
-            return Err(FiguresError::None(self.uri.clone(), status));
+            return Err(ScrapeError::None(self.uri.clone(), status));
         }
         let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
-        let body = body.map_err(|error| FiguresError::Broken(authority(), error))?.to_bytes();
-        Ok(Figures::parse(&String::from_utf8_lossy(&body)))
+        let body = body.map_err(|error| ScrapeError::Broken(authority(), error))?.to_bytes();
+        Ok(ScrapedMetrics::parse(&String::from_utf8_lossy(&body)))
     }
 }
 
-/// Whether an answer is what was asked for, and not whatever a site has at the path.
-fn status_has_figures<B>(response: &hyper::Response<B>) -> bool {
+/// Whether an answer has metrics, rather than what a site serves at the same path.
+fn has_metrics<B>(response: &hyper::Response<B>) -> bool {
     let kind = response.headers().get(hyper::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     response.status().is_success()
         && kind.is_some_and(|kind| kind.starts_with("application/openmetrics-text"))
 }
 
-impl Figures {
-    /// Reads samples; what is none is passed over.
-    pub(super) fn parse(text: &str) -> Figures {
-        Figures(text.lines().filter(|line| !line.starts_with('#')).filter_map(Sample::parse).collect())
+impl ScrapedMetrics {
+    /// Reads samples. Lines that are not samples are ignored.
+    pub(super) fn parse(text: &str) -> ScrapedMetrics {
+        ScrapedMetrics(text.lines().filter(|line| !line.starts_with('#')).filter_map(Sample::parse).collect())
     }
 
     /// The samples of a name.
@@ -193,13 +196,13 @@ mod tests {
 
     #[test]
     fn samples_are_read_with_their_labels() {
-        let figures = Figures::parse(
+        let metrics = ScrapedMetrics::parse(
             "# TYPE a counter\na_total 3\nb{x=\"1\",y=\"say \\\"hi\\\" \\\\ \\n}\"} 0.5\n\
              b{x=\"2\"} 1\nbroken{x=\"\n# EOF\n",
         );
-        assert_eq!((figures.sum("a_total"), figures.sum("b"), figures.sum("c")), (3.0, 1.5, 0.0));
-        assert_eq!(figures.with("b", "x", "2"), 1.0);
-        assert_eq!(figures.all("b").next().unwrap().label("y"), "say \"hi\" \\ \n}");
+        assert_eq!((metrics.sum("a_total"), metrics.sum("b"), metrics.sum("c")), (3.0, 1.5, 0.0));
+        assert_eq!(metrics.with("b", "x", "2"), 1.0);
+        assert_eq!(metrics.all("b").next().unwrap().label("y"), "say \"hi\" \\ \n}");
     }
 
     #[test]
@@ -208,9 +211,9 @@ mod tests {
             assert_eq!(Source::new(text).unwrap().uri().to_string(), "http://127.0.0.1:3000/metrics");
         }
         assert_eq!(Source::new("localhost").unwrap().uri().to_string(), "http://localhost:80/metrics");
-        assert!(matches!(Source::new("https://a.example"), Err(FiguresError::Scheme(_))));
+        assert!(matches!(Source::new("https://a.example"), Err(ScrapeError::Scheme(_))));
         for text in ["", "http://", "a b"] {
-            assert!(matches!(Source::new(text), Err(FiguresError::Address(_))), "{text}");
+            assert!(matches!(Source::new(text), Err(ScrapeError::Address(_))), "{text}");
         }
     }
 }

@@ -1,58 +1,61 @@
-//! Queries whose results follow the database.
+//! Live queries: their results change when the tables do that they read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::connection::{Access, Connection, Touched};
 use super::difference::{Change, difference};
-use super::results::Held;
+use super::results::HeldResult;
+use super::sqlite::{Access, SqliteConnection, Written};
 use super::{Params, Row, SqlError};
 
-/// What a query found.
+/// The result of a query.
 #[derive(Debug)]
 pub struct ResultSet {
+    /// The names of the columns, each once.
     pub columns: Vec<String>,
-    /// The columns that are a table's primary key: what makes a row the same row. Known of live queries only.
+    /// The indices of the columns that are a table's primary key, which tells whether two rows are the same. Known of
+    /// live queries only.
     pub key: Vec<usize>,
+    /// The rows, each with one value per column.
     pub rows: Vec<Row>,
-    /// Its part of what all results take.
-    pub held: Held,
+    /// The bytes that the result takes.
+    pub held: HeldResult,
 }
 
-/// A follower's name within its database.
+/// The number of a follower, unique in its database.
 pub(crate) type FollowerId = u64;
 
-/// Where a follower waits for its next change.
+/// Where the next change of a follower is sent to.
 pub(crate) type Waiting = oneshot::Sender<Result<Arc<Change>, SqlError>>;
 
-/// All live queries of one database. Those who ask the same share one.
+/// All live queries of one database. Followers of the same statement with the same parameters share one.
 #[derive(Default)]
 pub(crate) struct LiveQueries {
-    queries: HashMap<Arc<Question>, Live>,
-    followers: HashMap<FollowerId, Arc<Question>>,
+    queries: HashMap<Arc<Query>, LiveQuery>,
+    followers: HashMap<FollowerId, Arc<Query>>,
     next: FollowerId,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Question {
+struct Query {
     sql: String,
     params: Params,
 }
 
-struct Live {
+struct LiveQuery {
     access: Arc<Access>,
     result: Arc<ResultSet>,
-    /// What led to the result, and from where.
+    /// The result before and the change from it, until the followers have been sent that change.
     last: Option<(Arc<ResultSet>, Arc<Change>)>,
-    /// Something was committed that the result may depend on.
+    /// A commit wrote a table that the query reads.
     is_stale: bool,
-    followers: BTreeMap<FollowerId, Following>,
+    followers: BTreeMap<FollowerId, FollowerState>,
 }
 
-struct Following {
-    /// The result that the follower has.
+struct FollowerState {
+    /// The last result that the follower was sent.
     seen: Arc<ResultSet>,
     waiting: Option<Waiting>,
 }
@@ -63,75 +66,76 @@ impl LiveQueries {
         self.followers.len()
     }
 
-    /// Begins to follow a query; says what it finds now.
+    /// Subscribes a new follower to a query, and returns its present result.
     pub(crate) fn follow(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut SqliteConnection,
         sql: String,
         params: Params,
     ) -> Result<(FollowerId, Arc<ResultSet>), SqlError> {
-        let question = Arc::new(Question { sql, params });
-        if let Some(live) = self.queries.get_mut(&question) {
-            live.refresh(connection, &question)?;
+        let query = Arc::new(Query { sql, params });
+        if let Some(live) = self.queries.get_mut(&query) {
+            live.refresh(connection, &query)?;
         } else {
-            let (result, access) = connection.select(&question.sql, &question.params)?;
+            let (result, access) = connection.select(&query.sql, &query.params)?;
             let result = Arc::new(result);
-            let live = Live { access, result, last: None, is_stale: false, followers: BTreeMap::new() };
-            self.queries.insert(question.clone(), live);
+            let live = LiveQuery { access, result, last: None, is_stale: false, followers: BTreeMap::new() };
+            self.queries.insert(query.clone(), live);
         }
-        let live = self.queries.get_mut(&question).expect("it is there or was put there");
+        let live = self.queries.get_mut(&query).expect("it is there or was put there");
         self.next += 1;
-        live.followers.insert(self.next, Following { seen: live.result.clone(), waiting: None });
-        self.followers.insert(self.next, question);
+        live.followers.insert(self.next, FollowerState { seen: live.result.clone(), waiting: None });
+        self.followers.insert(self.next, query);
         Ok((self.next, live.result.clone()))
     }
 
-    /// The follower is ready for the next change. It comes from the next [`LiveQueries::refresh`].
+    /// Notes where the follower's next change is sent to, which a later [`LiveQueries::refresh`] does.
     pub(crate) fn wait(&mut self, follower: FollowerId, waiting: Waiting) {
-        let live = self.followers.get(&follower).and_then(|question| self.queries.get_mut(question));
+        let live = self.followers.get(&follower).and_then(|query| self.queries.get_mut(query));
         if let Some(following) = live.and_then(|live| live.followers.get_mut(&follower)) {
             following.waiting = Some(waiting);
         }
     }
 
+    /// Ends a subscription, and the live query with its last follower.
     pub(crate) fn unfollow(&mut self, follower: FollowerId) {
-        let Some(question) = self.followers.remove(&follower) else { return };
-        let Some(live) = self.queries.get_mut(&question) else { return };
+        let Some(query) = self.followers.remove(&follower) else { return };
+        let Some(live) = self.queries.get_mut(&query) else { return };
         live.followers.remove(&follower);
         if live.followers.is_empty() {
-            self.queries.remove(&question);
+            self.queries.remove(&query);
         }
     }
 
-    /// Something was committed.
-    pub(crate) fn touched(&mut self, touched: &Touched) {
+    /// Marks the queries that read what a commit has written as stale.
+    pub(crate) fn invalidate(&mut self, written: &Written) {
         for live in self.queries.values_mut() {
-            live.is_stale |= match touched {
-                Touched::Everything => true,
-                Touched::Tables(tables) => tables.iter().any(|table| live.access.reads.contains(table)),
+            live.is_stale |= match written {
+                Written::Everything => true,
+                Written::Tables(tables) => tables.iter().any(|table| live.access.reads.contains(table)),
             };
         }
     }
 
-    /// Runs what is stale and has somebody waiting, and tells those of what changed.
-    pub(crate) fn refresh(&mut self, connection: &mut Connection) {
-        for (question, live) in &mut self.queries {
+    /// Runs the stale queries that a follower waits for, and sends the changes.
+    pub(crate) fn refresh(&mut self, connection: &mut SqliteConnection) {
+        for (query, live) in &mut self.queries {
             if !live.followers.values().any(|following| following.waiting.is_some()) {
                 continue;
             }
-            match live.refresh(connection, question) {
-                Ok(()) => live.tell(),
+            match live.refresh(connection, query) {
+                Ok(()) => live.send_changes(),
                 Err(error) => live.fail(&error),
             }
         }
     }
 }
 
-impl Live {
-    fn refresh(&mut self, connection: &mut Connection, question: &Question) -> Result<(), SqlError> {
+impl LiveQuery {
+    fn refresh(&mut self, connection: &mut SqliteConnection, query: &Query) -> Result<(), SqlError> {
         if self.is_stale {
             // The tables it reads may be others when a view or the schema changed.
-            let (result, access) = connection.select(&question.sql, &question.params)?;
+            let (result, access) = connection.select(&query.sql, &query.params)?;
             self.access = access;
             self.is_stale = false;
             let result = Arc::new(result);
@@ -145,7 +149,8 @@ impl Live {
         Ok(())
     }
 
-    fn tell(&mut self) {
+    /// Sends each waiting follower the change from its last result to the present one.
+    fn send_changes(&mut self) {
         // Most followers have the same result, so that one change serves them all.
         let mut known: Vec<(Arc<ResultSet>, Option<Arc<Change>>)> = Vec::new();
         known.extend(self.last.take().map(|(from, change)| (from, Some(change))));
@@ -166,13 +171,14 @@ impl Live {
             if let Some(change) = change
                 && let Some(waiting) = following.waiting.take()
             {
-                // Who left will say so.
+                // A follower that is dropped ends its subscription by itself.
                 let _ = waiting.send(Ok(change));
             }
         }
     }
 
-    /// The query does not run any more: its table is gone. It is tried again after the next commit.
+    /// The query cannot run, for example because its table was dropped: sends the error to the waiting followers. The
+    /// query is tried again after the next commit.
     fn fail(&mut self, error: &SqlError) {
         for waiting in self.followers.values_mut().filter_map(|following| following.waiting.take()) {
             let _ = waiting.send(Err(error.clone()));

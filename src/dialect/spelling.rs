@@ -1,8 +1,13 @@
 //! What a misspelt name was meant to be.
 
-/// The candidate that is nearest to a name, if it is near enough to be meant: so many steps of a typist apart at most,
-/// each a letter too many, too few, another one, or two swapped; capitals count as nothing.
-pub(super) fn nearest<'a>(
+/// The candidate that a misspelt name was meant to be.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_within(name, candidates, steps_for(name))
+}
+
+/// The candidate that is nearest to a name and at most `steps` mistakes away: a letter too many, a letter too few,
+/// another letter, or two letters swapped. Upper and lower case are the same.
+pub(crate) fn nearest_within<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     steps: usize,
@@ -19,8 +24,8 @@ pub(super) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// So many steps may be wrong in a name of this length.
-pub(super) fn steps_for(name: &str) -> usize {
+/// How many mistakes a name of this length may have.
+fn steps_for(name: &str) -> usize {
     match name.chars().count() {
         0..=2 => 0,
         3..=5 => 1,
@@ -31,12 +36,13 @@ pub(super) fn steps_for(name: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::nearest_within;
 
     #[test]
-    fn nearest_counts_swapped_letters_once_and_capitals_not_at_all() {
+    fn nearest_within_counts_swapped_letters_once_and_capitals_not_at_all() {
         let methods = || ["GET", "POST", "DELETE"].into_iter();
-        let found = ["Get", "GETT", "psot", "DELTE", "GRAB", "GET"].map(|name| nearest(name, methods(), 1));
+        let found =
+            ["Get", "GETT", "psot", "DELTE", "GRAB", "GET"].map(|name| nearest_within(name, methods(), 1));
         assert_eq!(found, [Some("GET"), Some("GET"), Some("POST"), Some("DELETE"), None, None]);
     }
 }

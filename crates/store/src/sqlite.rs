@@ -1,4 +1,4 @@
-//! SQLite itself: one connection, what its statements read and write, and what they may not do.
+//! One connection to SQLite: runs statements within limits, and records which tables each reads and writes.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -12,51 +12,52 @@ use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, OpenFlags, Statement, ffi};
 
-use super::live::ResultSet;
-use super::{Params, Results, SqlError, Value};
+use super::live_query::ResultSet;
+use super::{Params, ResultBudget, SqlError, Value};
 
-/// How long one statement may run.
+/// How long one statement may run before it is stopped.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a statement waits for another process to finish writing.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many steps of SQLite's machine go by between two looks at the clock: some microseconds.
+/// How many instructions of SQLite's virtual machine run between two checks of the time: some microseconds.
 const STEPS_PER_LOOK: i32 = 10_000;
 
-/// How many statements are kept compiled, with what is known of them.
+/// How many compiled statements are cached, with the tables that they read and write.
 const KEPT_STATEMENTS: usize = 256;
 
-/// The table that SQLite keeps the schema in.
+/// The table in which SQLite stores the schema.
 const SCHEMA: &str = "sqlite_master";
 
-/// What a statement did.
+/// What a statement found and did.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The rows that it found.
     pub result: ResultSet,
-    /// Rows that were inserted, updated or deleted.
+    /// How many rows were inserted, updated or deleted.
     pub changes: u64,
-    /// The row that the statement inserted last, if it inserted any.
+    /// The `rowid` of the row that the statement inserted last, if it inserted any.
     pub last_insert_rowid: Option<i64>,
 }
 
-/// Which tables' rows, or which parts of the schema, were written.
+/// What commits have written.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Touched {
+pub(crate) enum Written {
     Tables(HashSet<String>),
     Everything,
 }
 
-/// One connection. Everything here blocks.
-pub(crate) struct Connection {
+/// One connection. Its methods block.
+pub(crate) struct SqliteConnection {
     sqlite: rusqlite::Connection,
-    notes: Arc<Mutex<Notes>>,
+    record: Arc<Mutex<CallbackRecord>>,
     accesses: HashMap<String, Arc<Access>>,
-    results: Results,
+    results: ResultBudget,
     data_version: i64,
 }
 
-/// What one statement has to do with the tables.
+/// The tables that one statement reads and writes.
 #[derive(Debug, Default)]
 pub(crate) struct Access {
     pub reads: HashSet<String>,
@@ -64,24 +65,24 @@ pub(crate) struct Access {
     inserts: bool,
 }
 
-/// What SQLite's callbacks tell.
+/// What SQLite has reported through its callbacks.
 #[derive(Default)]
-struct Notes {
-    /// Of the statement being compiled.
+struct CallbackRecord {
+    /// The tables of the statement that is being compiled.
     access: Access,
-    /// Anything was compiled.
+    /// Whether SQLite compiled the statement, rather than taking it from the cache.
     compiled: bool,
-    /// Why the statement being compiled was refused.
+    /// Why the statement that is being compiled was refused.
     refused: Option<&'static str>,
-    /// Callers' own words are being compiled, not ours or SQLite's.
+    /// Whether a caller's statement is being compiled, rather than one of this file or of SQLite.
     guarded: bool,
     in_transaction: bool,
-    /// Written since the last commit was noted.
+    /// Tables that were written since [`SqliteConnection::take_written`].
     written: HashSet<String>,
     committed: bool,
 }
 
-impl Notes {
+impl CallbackRecord {
     fn authorize(&mut self, AuthContext { action, accessor, .. }: AuthContext<'_>) -> Authorization {
         self.compiled = true;
         match action {
@@ -95,7 +96,7 @@ impl Notes {
             AuthAction::Update { table_name, .. } | AuthAction::Delete { table_name } => {
                 self.access.writes.insert(table_name.to_owned());
             }
-            // Every other change of the schema tells that it writes there.
+            // SQLite reports every other change of the schema as a write of this table.
             AuthAction::AlterTable { .. } => {
                 self.access.writes.insert(SCHEMA.to_owned());
             }
@@ -109,7 +110,7 @@ impl Notes {
             AuthAction::Attach { filename } if !filename.is_empty() => {
                 return self.refuse("a database cannot attach another: use openDatabase()");
             }
-            // The name of the file is not known yet, where an expression or a parameter says it.
+            // The name of the file is not known yet where it is an expression or a parameter.
             AuthAction::Unknown { code: ffi::SQLITE_ATTACH, .. } => {
                 return self.refuse("a database cannot attach another: use openDatabase()");
             }
@@ -124,9 +125,9 @@ impl Notes {
     }
 }
 
-impl Connection {
+impl SqliteConnection {
     /// Opens a file, made if there is none, or a new database in memory.
-    pub(crate) fn open(path: Option<&Path>, results: Results) -> Result<Connection, SqlError> {
+    pub(crate) fn open(path: Option<&Path>, results: ResultBudget) -> Result<SqliteConnection, SqlError> {
         let mut sqlite = match path {
             Some(path) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
@@ -140,14 +141,14 @@ impl Connection {
         sqlite.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
         sqlite.execute_batch("PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;")?;
         if path.is_some() {
-            // Readers of other processes and our writes do not wait for each other.
+            // Readers in other processes and writers here do not wait for each other.
             sqlite.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
         }
-        let notes = Arc::new(Mutex::new(Notes::default()));
+        let record = Arc::new(Mutex::new(CallbackRecord::default()));
         let (compiling, updating, committing, rolling) =
-            (notes.clone(), notes.clone(), notes.clone(), notes.clone());
+            (record.clone(), record.clone(), record.clone(), record.clone());
         sqlite.authorizer(Some(move |context: AuthContext<'_>| lock(&compiling).authorize(context)))?;
-        // What the authorizer does not tell of: rows that foreign keys delete.
+        // The authorizer does not report rows that foreign keys delete.
         sqlite.update_hook(Some(move |_, _: &str, table: &str, _| {
             let written = &mut lock(&updating).written;
             if !written.contains(table) {
@@ -159,8 +160,9 @@ impl Connection {
             false
         }))?;
         sqlite.rollback_hook(Some(move || lock(&rolling).written.clear()))?;
-        let mut connection = Connection { sqlite, notes, accesses: HashMap::new(), results, data_version: 0 };
-        connection.is_changed_elsewhere()?;
+        let mut connection =
+            SqliteConnection { sqlite, record, accesses: HashMap::new(), results, data_version: 0 };
+        connection.has_other_writes()?;
         Ok(connection)
     }
 
@@ -182,7 +184,7 @@ impl Connection {
         };
         let changes = if self.sqlite.total_changes() == before { 0 } else { self.sqlite.changes() };
         let last_insert_rowid = (access.inserts && changes > 0).then(|| self.sqlite.last_insert_rowid());
-        lock(&self.notes).written.extend(access.writes.iter().cloned());
+        lock(&self.record).written.extend(access.writes.iter().cloned());
         Ok(Outcome { result, changes, last_insert_rowid })
     }
 
@@ -191,7 +193,7 @@ impl Connection {
         &mut self,
         sql: &str,
         params: &Params,
-        results: &Results,
+        results: &ResultBudget,
     ) -> Result<ResultSet, SqlError> {
         self.sqlite.execute_batch("SAVEPOINT liveline_statement")?;
         let result = self
@@ -207,7 +209,7 @@ impl Connection {
         result
     }
 
-    /// Runs a statement that only reads; also says what it read.
+    /// Runs a statement that only reads; also returns the tables that it read.
     pub(crate) fn select(
         &mut self,
         sql: &str,
@@ -227,42 +229,45 @@ impl Connection {
         self.limit_time()?;
         let mut batch = Batch::new(&self.sqlite, sql);
         loop {
-            watch(&self.notes);
+            watch(&self.record);
             let statement = batch.next();
-            let mut notes = unwatch(&self.notes);
-            let statement = statement.map_err(|error| refusal(notes.refused.take(), error, sql))?;
+            let mut record = unwatch(&self.record);
+            let statement = statement.map_err(|error| refusal(record.refused.take(), error, sql))?;
             let Some(mut statement) = statement else { return Ok(()) };
             if statement.parameter_count() > 0 {
                 return Err(SqlError::misuse("exec() takes no parameters; query() does").of(sql));
             }
-            let writes = mem::take(&mut notes.access.writes);
-            drop(notes);
+            let writes = mem::take(&mut record.access.writes);
+            drop(record);
             let mut rows = statement.raw_query();
             while rows.next().map_err(|error| SqlError::from(error).of(sql))?.is_some() {}
-            lock(&self.notes).written.extend(writes);
+            lock(&self.record).written.extend(writes);
         }
     }
 
+    /// Begins a transaction.
     pub(crate) fn begin(&mut self) -> Result<(), SqlError> {
         self.limit_time()?;
         // Immediate, so that two processes cannot both read first and then fail to write.
         self.sqlite.execute_batch("BEGIN IMMEDIATE")?;
-        lock(&self.notes).in_transaction = true;
+        lock(&self.record).in_transaction = true;
         Ok(())
     }
 
+    /// Commits the transaction. Where that fails it is rolled back.
     pub(crate) fn commit(&mut self) -> Result<(), SqlError> {
         self.limit_time()?;
         let committed = self.sqlite.execute_batch("COMMIT");
         if committed.is_err() {
             self.rollback();
         }
-        lock(&self.notes).in_transaction = false;
+        lock(&self.record).in_transaction = false;
         Ok(committed?)
     }
 
+    /// Rolls the transaction back, if it is still open.
     pub(crate) fn rollback(&mut self) {
-        lock(&self.notes).in_transaction = false;
+        lock(&self.record).in_transaction = false;
         if !self.sqlite.is_autocommit()
             && let Err(error) = self.sqlite.execute_batch("ROLLBACK")
         {
@@ -275,58 +280,58 @@ impl Connection {
         !self.sqlite.is_autocommit()
     }
 
-    /// What was committed here since the last call.
-    pub(crate) fn take_touched(&mut self) -> Option<Touched> {
+    /// What this connection has committed since the last call; None where that is nothing or a transaction is open.
+    pub(crate) fn take_written(&mut self) -> Option<Written> {
         if self.is_in_transaction() {
             return None;
         }
-        let mut notes = lock(&self.notes);
-        let written = mem::take(&mut notes.written);
-        if !mem::take(&mut notes.committed) {
+        let mut record = lock(&self.record);
+        let written = mem::take(&mut record.written);
+        if !mem::take(&mut record.committed) {
             return None;
         }
         let is_schema = |table: &String| matches!(&**table, SCHEMA | "sqlite_temp_master");
-        drop(notes);
+        drop(record);
         if !written.iter().any(is_schema) {
-            return Some(Touched::Tables(written));
+            return Some(Written::Tables(written));
         }
-        self.forget_statements();
-        Some(Touched::Everything)
+        self.clear_statements();
+        Some(Written::Everything)
     }
 
-    /// Whether another connection, of whatever process, has committed since the last call.
-    pub(crate) fn is_changed_elsewhere(&mut self) -> Result<bool, SqlError> {
+    /// Whether another connection, of this or another process, has committed since the last call.
+    pub(crate) fn has_other_writes(&mut self) -> Result<bool, SqlError> {
         let mut statement = self.sqlite.prepare_cached("PRAGMA data_version")?;
         let version = statement.query_row([], |row| row.get(0))?;
         drop(statement);
         let is_changed = mem::replace(&mut self.data_version, version) != version;
         if is_changed {
-            self.forget_statements();
+            self.clear_statements();
         }
         Ok(is_changed)
     }
 
-    /// Forgets all compiled statements, together with what is known of them: SQLite tells what a statement does
-    /// only when it compiles it.
-    fn forget_statements(&mut self) {
+    /// Clears the cache of compiled statements and of their tables, which SQLite only reports when it compiles a
+    /// statement.
+    fn clear_statements(&mut self) {
         self.sqlite.flush_prepared_statement_cache();
         self.accesses.clear();
     }
 
-    /// A compiled statement, and what it has to do with the tables.
+    /// A compiled statement, and the tables that it reads and writes.
     fn prepare(&mut self, sql: &str) -> Result<(rusqlite::CachedStatement<'_>, Arc<Access>), SqlError> {
         if self.accesses.len() >= KEPT_STATEMENTS && !self.accesses.contains_key(sql) {
-            self.forget_statements();
+            self.clear_statements();
         }
-        watch(&self.notes);
+        watch(&self.record);
         let statement = self.sqlite.prepare_cached(sql);
-        let mut notes = unwatch(&self.notes);
-        let statement = statement.map_err(|error| refusal(notes.refused.take(), error, sql))?;
-        if notes.compiled {
-            let access = Arc::new(mem::take(&mut notes.access));
+        let mut record = unwatch(&self.record);
+        let statement = statement.map_err(|error| refusal(record.refused.take(), error, sql))?;
+        if record.compiled {
+            let access = Arc::new(mem::take(&mut record.access));
             self.accesses.insert(sql.to_owned(), access);
         }
-        drop(notes);
+        drop(record);
         if statement.column_count() == 0 && statement.expanded_sql().is_none_or(|sql| sql.is_empty()) {
             return Err(SqlError::misuse("there is no statement").of(sql));
         }
@@ -334,29 +339,31 @@ impl Connection {
         Ok((statement, access))
     }
 
+    /// Stops the next statement after [`STATEMENT_LIMIT`].
     fn limit_time(&mut self) -> Result<(), SqlError> {
         let deadline = Instant::now() + STATEMENT_LIMIT;
         Ok(self.sqlite.progress_handler(STEPS_PER_LOOK, Some(move || Instant::now() > deadline))?)
     }
 }
 
-/// From here on callers' words are compiled.
-fn watch(notes: &Mutex<Notes>) {
-    let mut notes = lock(notes);
-    notes.access = Access::default();
-    notes.compiled = false;
-    notes.refused = None;
-    notes.guarded = true;
+/// Begins to record the compilation of a caller's statement.
+fn watch(record: &Mutex<CallbackRecord>) {
+    let mut record = lock(record);
+    record.access = Access::default();
+    record.compiled = false;
+    record.refused = None;
+    record.guarded = true;
 }
 
-fn unwatch(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
-    let mut notes = lock(notes);
-    notes.guarded = false;
-    notes
+/// Ends what [`watch`] began.
+fn unwatch(record: &Mutex<CallbackRecord>) -> MutexGuard<'_, CallbackRecord> {
+    let mut record = lock(record);
+    record.guarded = false;
+    record
 }
 
-fn lock(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
-    notes.lock().expect("nothing panics while notes are taken")
+fn lock(record: &Mutex<CallbackRecord>) -> MutexGuard<'_, CallbackRecord> {
+    record.lock().expect("nothing panics while SQLite's callbacks run")
 }
 
 fn refusal(refused: Option<&'static str>, error: rusqlite::Error, sql: &str) -> SqlError {
@@ -373,7 +380,7 @@ fn rows_of(
     params: &Params,
     sql: &str,
     with_key: bool,
-    results: &Results,
+    results: &ResultBudget,
 ) -> Result<ResultSet, SqlError> {
     let failed = |error| limit_or(error, results).of(sql);
     bind(statement, params).map_err(failed)?;
@@ -414,8 +421,8 @@ fn length_of(value: ValueRef<'_>) -> usize {
     }
 }
 
-/// The error, in the words of the limit that it is about.
-fn limit_or(mut error: SqlError, results: &Results) -> SqlError {
+/// The error, with a message that names the limit where it is about one.
+fn limit_or(mut error: SqlError, results: &ResultBudget) -> SqlError {
     match error.code {
         "SQLITE_INTERRUPT" => {
             error.message = format!("the statement ran for {STATEMENT_LIMIT:?} and was stopped");

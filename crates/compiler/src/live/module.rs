@@ -1,47 +1,38 @@
-//! A module from beginning to end.
+//! Compiles a module: finds its live functions, finds the variables that need a cell, and rewrites the code.
 
 use deno_ast::Globals;
 use deno_ast::swc::ast::{Expr, Invalid, Module, Program, SimpleAssignTarget};
-use deno_ast::swc::common::{BytePos, DUMMY_SP, SyntaxContext};
+use deno_ast::swc::common::{DUMMY_SP, SyntaxContext};
 use deno_ast::swc::ecma_visit::{VisitMut, VisitMutWith};
 use deno_ast::swc::transforms::resolver;
 
 use super::bindings::Bindings;
-use super::claims::Claims;
 use super::compiler::Compiler;
+use super::error::LiveError;
 use super::keywords::Found;
+use super::live_functions::LiveFunctions;
 
-/// Where the compiled code finds its runtime.
-pub(super) const RUNTIME: &str = "liveline:live";
-
-/// What cannot be compiled, and where.
-#[derive(Debug)]
-pub(crate) struct LiveError {
-    pub message: String,
-    pub at: BytePos,
-}
-
-/// What became of a module.
+/// The result of compiling a module.
 pub(crate) enum Outcome {
     Compiled,
     /// It has no live function.
     Untouched,
-    /// Some words were no keywords after all; only these are. The text has to be parsed once more.
+    /// Some words turned out to be no keywords. The text has to be parsed again with these keywords only.
     Mistaken(Found),
     Failed(LiveError),
 }
 
-/// Compiles the live functions of a module whose keywords were blanked.
+/// Compiles the live functions of a module whose text had spaces in place of the keywords.
 pub(crate) fn compile(mut module: Module, found: &Found, globals: &Globals) -> (Module, Outcome) {
-    let claims = Claims::of(&mut module, &found.keywords);
-    if let Some(error) = claims.error {
+    let live = LiveFunctions::of(&mut module, &found.keywords);
+    if let Some(error) = live.error {
         return (module, Outcome::Failed(error));
     }
-    if claims.keywords.len() < found.keywords.len() {
-        let found = Found { keywords: claims.keywords, directive: found.directive };
+    if live.keywords.len() < found.keywords.len() {
+        let found = Found { keywords: live.keywords, directive: found.directive };
         return (module, Outcome::Mistaken(found));
     }
-    if claims.functions.is_empty() {
+    if live.functions.is_empty() {
         return (module, Outcome::Untouched);
     }
     globals.with(|marks| {
@@ -49,10 +40,10 @@ pub(crate) fn compile(mut module: Module, found: &Found, globals: &Globals) -> (
         let Program::Module(mut module) = resolved else { unreachable!("a module stays one") };
         module.visit_mut_with(&mut Untyped);
         let unresolved = SyntaxContext::empty().apply_mark(marks.unresolved);
-        let bindings = Bindings::of(&module, &claims.functions, unresolved);
-        let mut compiler = Compiler::new(&module, &claims.functions, &bindings);
+        let bindings = Bindings::of(&module, &live.functions, unresolved);
+        let mut compiler = Compiler::new(&module, &live.functions, &bindings);
         module.visit_mut_with(&mut compiler);
-        // Names are given so that they mean the right thing; whoever transforms this next resolves them anew.
+        // The names are distinct by now. The next transformation resolves them again.
         module.visit_mut_with(&mut Unresolve);
         match compiler.error {
             Some(error) => (module, Outcome::Failed(error)),
@@ -61,7 +52,7 @@ pub(crate) fn compile(mut module: Module, found: &Found, globals: &Globals) -> (
     })
 }
 
-/// Types inside of expressions go first: they would only hide what is assigned or called.
+/// Removes the types in expressions, which would hide what is assigned or called.
 struct Untyped;
 
 impl VisitMut for Untyped {
@@ -98,6 +89,7 @@ impl VisitMut for Untyped {
     }
 }
 
+/// Removes what the resolver has noted at names.
 struct Unresolve;
 
 impl VisitMut for Unresolve {

@@ -1,9 +1,8 @@
-//! Which exports of a handler can answer, and which look as if they were meant to.
+//! Which exports of a handler answer requests, and which were probably meant to.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use super::spelling;
+use crate::dialect::{Exports, HandlerFacts, nearest_within};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::{Facts, Kind};
 use liveline_compiler::line_and_column;
@@ -14,7 +13,7 @@ const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST",
 /// The export that answers every other method.
 const DEFAULT: &str = "default";
 
-/// Words for methods that other frameworks take, and methods of HTTP that no export answers.
+/// Names of methods in other frameworks, with the export that is meant, and methods of HTTP that no export answers.
 const OTHERS: [(&str, Option<&str>); 9] = [
     ("ALL", Some("default")),
     ("ANY", Some("default")),
@@ -27,21 +26,14 @@ const OTHERS: [(&str, Option<&str>); 9] = [
     ("UPDATE", Some("PUT")),
 ];
 
-/// The exports that can answer, methods in order and `*` for the default one.
-pub(crate) fn answering(exports: &BTreeMap<String, bool>) -> Vec<&str> {
-    let is_function = |name: &str| exports.get(name) == Some(&true);
-    let methods = METHODS.into_iter().filter(|name| is_function(name));
-    methods.chain(is_function(DEFAULT).then_some("*")).collect()
+/// The exports that answer: methods in order, then `*` for the default export.
+pub(super) fn answering(exports: &Exports) -> Vec<&'static str> {
+    let methods = METHODS.into_iter().filter(|name| exports.is_function(name));
+    methods.chain(exports.is_function(DEFAULT).then_some("*")).collect()
 }
 
-/// What is wrong with the exports of a handler, whose names stand with whether each is a function; `facts` says where
-/// they are in the file, if that could be read. That nothing can answer is told of handlers that load.
-pub(crate) fn misnamed(
-    file: &Path,
-    exports: &BTreeMap<String, bool>,
-    facts: Option<&(Facts, String)>,
-    loads: bool,
-) -> Vec<Diagnostic> {
+/// What is wrong with the exports of a handler. That no export answers is reported of handlers that load.
+pub(super) fn misnamed(&HandlerFacts { file, exports, facts, loads }: &HandlerFacts<'_>) -> Vec<Diagnostic> {
     let place = |name: &str, message: String| match facts {
         Some((facts, source)) => {
             let offset = facts
@@ -60,9 +52,9 @@ pub(crate) fn misnamed(
         })
     };
     let mut found = Vec::new();
-    for (name, is_function) in exports {
+    for (name, is_function) in exports.functions() {
         let shown = if name == DEFAULT { "the default export".to_owned() } else { format!("`{name}`") };
-        if name == DEFAULT || METHODS.contains(&name.as_str()) {
+        if name == DEFAULT || METHODS.contains(&name) {
             let what = match (is_class(name), is_function) {
                 (true, _) => "a class",
                 (false, false) => "no function",
@@ -71,7 +63,7 @@ pub(crate) fn misnamed(
             let help = "a handler is a function: export default (event, next) => ...".to_owned();
             let problem = place(name, format!("{shown} cannot answer requests: it is {what}"));
             found.push(problem.with_help(Some(help)));
-        } else if *is_function && let Some(meant) = meant(name, exports) {
+        } else if is_function && let Some(meant) = meant(name, exports) {
             found.push(
                 place(name, format!("`{name}` answers no requests: {}", meant.0)).with_help(Some(meant.1)),
             );
@@ -83,9 +75,9 @@ pub(crate) fn misnamed(
     found
 }
 
-/// What an export of another name was meant to be: why it is not, and what to do.
-fn meant(name: &str, exports: &BTreeMap<String, bool>) -> Option<(String, String)> {
-    let is_free = |meant: &&str| !exports.contains_key(*meant);
+/// What an export with another name was probably meant to be: why it is not, and what to do.
+fn meant(name: &str, exports: &Exports) -> Option<(String, String)> {
+    let is_free = |meant: &&str| !exports.has(meant);
     let rename = |meant: &str| match meant {
         DEFAULT => {
             "did you mean `export default`? It answers every method without an export of its own".to_owned()
@@ -108,7 +100,7 @@ fn meant(name: &str, exports: &BTreeMap<String, bool>) -> Option<(String, String
             .map_or_else(|| format!("handlers can export {} and default", METHODS.join(", ")), rename);
         return Some(("it is no method that a handler can export".to_owned(), help));
     }
-    // A helper may well be called `set` or `match`; nobody calls one `GETT`.
+    // A helper may be called `set` or `match`, but hardly `GETT`.
     let steps = match (is_loud, name.len()) {
         (true, ..=3) if is_capital => 1,
         (true, ..=3) => return None,
@@ -120,7 +112,7 @@ fn meant(name: &str, exports: &BTreeMap<String, bool>) -> Option<(String, String
         (false, 5) => 1,
         (false, _) => 2,
     };
-    let meant = spelling::nearest(name, known(), steps)?;
+    let meant = nearest_within(name, known(), steps)?;
     let lower = meant.to_lowercase();
     // `posts`, `deleted` and `watch` are words of their own.
     let is_word = name.starts_with(&lower)
@@ -143,9 +135,9 @@ fn transposed<'a>(name: &str, mut known: impl Iterator<Item = &'a str>) -> Optio
     })
 }
 
-/// A handler in which nothing can answer.
+/// The problem of a handler without any export that answers.
 fn silent(
-    exports: &BTreeMap<String, bool>,
+    exports: &Exports,
     facts: Option<&(Facts, String)>,
     place: impl Fn(&str, String) -> Diagnostic,
 ) -> Diagnostic {
@@ -165,7 +157,7 @@ fn silent(
         return place(name, format!("this handler answers no requests: `{name}` is not exported"))
             .with_help(Some(help));
     }
-    let others: Vec<_> = exports.keys().take(5).map(|name| format!("`{name}`")).collect();
+    let others: Vec<_> = exports.functions().take(5).map(|(name, _)| format!("`{name}`")).collect();
     let message = match others.is_empty() {
         true => "this handler answers no requests: it exports nothing".to_owned(),
         false => format!("this handler answers no requests: it exports only {}", others.join(", ")),
@@ -176,10 +168,14 @@ fn silent(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Export;
+    use std::path::Path;
 
     fn problems(names: &[(&str, bool)]) -> Vec<String> {
-        let exports = names.iter().map(|(name, is_function)| ((*name).to_owned(), *is_function)).collect();
-        let found = misnamed(Path::new("/handler.js"), &exports, None, true);
+        let export = |is_function| if is_function { Export::Function } else { Export::Other };
+        let exports = names.iter().map(|&(name, is_function)| (name.to_owned(), export(is_function)));
+        let (file, exports) = (Path::new("/handler.js"), exports.collect());
+        let found = misnamed(&HandlerFacts { file, exports: &exports, facts: None, loads: true });
         found
             .into_iter()
             .map(|it| format!("{} ({})", it.message, it.help.as_deref().unwrap_or_default()))

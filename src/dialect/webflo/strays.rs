@@ -1,30 +1,28 @@
-//! Files whose names look like those of handlers and pages and are not.
+//! Files whose names look like those of handlers and pages, but are ignored.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::spelling;
+use super::EXTENSIONS;
+use crate::dialect::nearest_within;
 use crate::router::{Layout, PAGES, Routes};
 use liveline_compiler::Diagnostic;
 
-/// What handlers are written in, as `router/scan.rs` takes it.
-const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
-
-/// Extensions that are meant for code, with the one to write.
+/// Extensions of code that are not supported, with the one to use.
 const OTHER_EXTENSIONS: [(&str, &str); 5] =
     [("cjs", "js"), ("es6", "js"), ("mts", "ts"), ("cts", "ts"), ("jsm", "js")];
 
-/// Where handlers run, and other words for it.
+/// The layers in names of handlers, and other words for them.
 const LAYERS: [(&str, &[&str]); 3] = [
     ("server", &["backend", "node", "ssr", "api"]),
     ("client", &["browser", "frontend", "page"]),
     ("worker", &["sw", "serviceworker", "service-worker", "webworker"]),
 ];
 
-/// Files and folders that look like handlers, pages or the folders of a project, and are passed over. Files that the
-/// handlers import are what they are called.
-pub(crate) fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagnostic> {
+/// Files and folders that look like handlers, pages or the folders of a project, but are ignored. Files that handlers
+/// import are not reported.
+pub(super) fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     each_folder(layout, |folder, names| {
         let has_page = names.iter().any(|name| PAGES.contains(&name.as_str()));
@@ -60,7 +58,7 @@ pub(crate) fn strays(layout: &Layout, imported: &BTreeSet<PathBuf>) -> Vec<Diagn
 }
 
 /// Files that are never used because another one of the same folder is.
-pub(crate) fn doubles(layout: &Layout) -> Vec<Diagnostic> {
+pub(super) fn doubles(layout: &Layout) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     each_folder(layout, |folder, names| {
         let stems = ["handler", "handler.server", "handler.client", "handler.worker"];
@@ -78,8 +76,8 @@ pub(crate) fn doubles(layout: &Layout) -> Vec<Diagnostic> {
     found
 }
 
-/// Why a folder has nothing to serve, if it has not.
-pub(crate) fn nothing_to_serve(layout: &Layout, routes: &Routes) -> Option<Diagnostic> {
+/// Why a folder has nothing to serve, if that is so.
+pub(super) fn nothing_to_serve(layout: &Layout, routes: &Routes) -> Option<Diagnostic> {
     let has_files = |folder: &Path| !names_in(folder).is_empty();
     if !routes.handlers().is_empty()
         || !routes.pages().is_empty()
@@ -133,7 +131,7 @@ fn is_served_alone(root: &Path) -> bool {
     names_in(root).iter().any(|name| name.starts_with("handler.") || PAGES.contains(&name.as_str()))
 }
 
-/// The name of a handler that a file's name was meant to be.
+/// The name of a handler that a file's name was probably meant to be.
 fn meant_handler(name: &str) -> Option<String> {
     let lower = name.to_lowercase();
     let (stem, extension) = lower.rsplit_once('.')?;
@@ -142,11 +140,11 @@ fn meant_handler(name: &str) -> Option<String> {
         None => *EXTENSIONS.iter().find(|it| **it == extension)?,
     };
     let parts: Vec<&str> = stem.split(['.', '-', '_']).filter(|part| !part.is_empty()).collect();
-    let is_handler = |part: &str| part == "handler" || spelling::nearest(part, ["handler"], 2).is_some();
+    let is_handler = |part: &str| part == "handler" || nearest_within(part, ["handler"], 2).is_some();
     let layer_of = |part: &str| {
         LAYERS.iter().find_map(|(layer, others)| {
             let is_meant =
-                part == *layer || others.contains(&part) || spelling::nearest(part, [*layer], 2).is_some();
+                part == *layer || others.contains(&part) || nearest_within(part, [*layer], 2).is_some();
             is_meant.then_some(*layer)
         })
     };
@@ -166,7 +164,7 @@ fn meant_handler(name: &str) -> Option<String> {
     (meant != name).then_some(meant)
 }
 
-/// The name of a page that a file's name was meant to be.
+/// The name of a page that a file's name was probably meant to be.
 fn meant_page(name: &str) -> Option<String> {
     let lower = name.to_lowercase();
     let (stem, extension) = lower.rsplit_once('.')?;
@@ -181,7 +179,7 @@ fn meant_page(name: &str) -> Option<String> {
     (is_meant && meant != name).then(|| meant.to_owned())
 }
 
-/// Calls with every folder of routes and the names in it, in order.
+/// Calls `see` with every folder of routes and the names in it, in order.
 fn each_folder(layout: &Layout, mut see: impl FnMut(&Path, &[String])) {
     let mut seen = BTreeSet::new();
     let mut waiting = vec![layout.routes.clone()];
@@ -197,7 +195,7 @@ fn each_folder(layout: &Layout, mut see: impl FnMut(&Path, &[String])) {
     }
 }
 
-/// What is in a folder, in order; hidden files are not.
+/// The names in a folder in order, without hidden ones.
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());

@@ -1,4 +1,4 @@
-//! What was saved and what failed.
+//! What open pages are notified of: saved files, and errors.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::path::PathBuf;
@@ -9,38 +9,39 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-/// How many messages a page may be behind. One that is more connects again, and gets the state as it is then.
+/// How many messages a page may be behind. A page that is further behind is disconnected; it connects again and gets the
+/// present state.
 const BACKLOG: usize = 64;
 
-/// How many failures a page gets that opens after them, and from how long ago.
+/// How many failures are sent to a page that opens after them, and how old they may be.
 const MAX_FAILURES: usize = 16;
 const FRESH: Duration = Duration::from_secs(30);
 
-/// The same failure again counts for nothing until this time has passed.
+/// The same failure is not reported again within this time.
 const REPEATED: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// The state of the project under development, and the channel to open pages.
 pub(crate) struct Dev {
-    /// Tells this run of the process from others.
+    /// An id of this run of the process.
     run: String,
     /// Files below these may be opened in the editor.
     pub folders: Vec<PathBuf>,
-    news: broadcast::Sender<Arc<str>>,
+    events: broadcast::Sender<Arc<str>>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// What is wrong with the code as it was saved last; nothing while that serves.
+    /// The errors of the code as it was saved last; empty while that code serves.
     broken: Broken,
     /// How often code or a file was saved.
     saves: u64,
     failures: VecDeque<(Instant, Value)>,
-    /// What was logged already.
+    /// Warnings that were logged already.
     logged: HashSet<String>,
 }
 
-/// How the site was at a moment.
+/// The version of the site that a page was made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Moment {
     /// Which run of the process it was.
@@ -49,20 +50,21 @@ pub(crate) struct Moment {
     pub saves: u64,
 }
 
-/// What is wrong with code that does not load.
+/// The errors of code that does not load.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Broken {
-    /// As `Diagnostic::to_report` gives them.
+    /// The errors as `Diagnostic::to_report` returns them.
     pub errors: Vec<Value>,
-    /// The same as a page and as a text.
+    /// The same as an HTML page.
     pub page: String,
+    /// The same as a text.
     pub text: String,
 }
 
-/// What a save has changed, as far as pages have to know. Patterns are those of routes: `/products/-`.
+/// The changes of a save that concern pages. Routes are patterns, as `/products/-`.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Saved {
-    /// Nobody knows what, so everything.
+    /// Everything may have changed.
     pub all: bool,
     /// Routes whose handlers on the server changed, or what they import.
     pub server: BTreeSet<String>,
@@ -76,27 +78,28 @@ pub(crate) struct Saved {
     pub files: BTreeSet<String>,
 }
 
-/// The messages for one page, from a moment on.
-pub(crate) struct News {
-    /// How everything stands at that moment.
+/// The subscription of one page.
+pub(crate) struct PageEvents {
+    /// The first message: the state when the subscription began.
     pub hello: String,
+    /// The messages after that.
     pub messages: broadcast::Receiver<Arc<str>>,
 }
 
 impl Dev {
-    /// For a run of the process with this id, and a project in these folders.
+    /// The state of a run of the process with this id, for a project in these folders.
     pub(crate) fn new(run: String, folders: Vec<PathBuf>) -> Dev {
-        Dev { run, folders, news: broadcast::Sender::new(BACKLOG), state: Mutex::default() }
+        Dev { run, folders, events: broadcast::Sender::new(BACKLOG), state: Mutex::default() }
     }
 
-    /// What was saved does not load.
-    pub(crate) fn is_broken(&self, broken: Broken) {
+    /// The saved code does not load: sends the errors to open pages.
+    pub(crate) fn broken_by(&self, broken: Broken) {
         let mut state = self.state();
         self.send(&json!({ "type": "broken", "errors": broken.errors }));
         state.broken = broken;
     }
 
-    /// What was saved serves from now on.
+    /// The saved code serves from now on: sends the changes to open pages, and forgets errors.
     pub(crate) fn saved(&self, saved: &Saved) {
         let mut state = self.state();
         state.saves += 1;
@@ -105,7 +108,7 @@ impl Dev {
         self.send(&json!({ "type": "saved", "saves": state.saves, "what": saved }));
     }
 
-    /// Files were saved that are not code of the server; what is known of errors stays.
+    /// Static files were saved: sends their addresses to open pages. Errors stay.
     pub(crate) fn saved_files(&self, files: BTreeSet<String>) {
         let mut state = self.state();
         state.saves += 1;
@@ -113,7 +116,8 @@ impl Dev {
         self.send(&json!({ "type": "saved", "saves": state.saves, "what": what, "keepsErrors": true }));
     }
 
-    /// Code threw what nobody caught. `about` says for which request, if it was for one.
+    /// Handlers' code threw an error that was not caught: sends it to open pages. `about` describes where, `request` is the
+    /// method and the path of the request that it ran for, if any.
     pub(crate) fn failed(&self, about: &str, request: Option<(&str, &str)>, error: Value) {
         let (method, path) = request.unzip();
         let failure = json!({ "about": about, "method": method, "path": path, "error": error });
@@ -130,12 +134,12 @@ impl Dev {
         }
     }
 
-    /// What is wrong with the code as it was saved last.
+    /// The errors of the code as it was saved last.
     pub(crate) fn broken(&self) -> Broken {
         self.state().broken.clone()
     }
 
-    /// The same in a line, if something is.
+    /// The first of these errors in one line, if there is one.
     pub(crate) fn stale(&self) -> Option<String> {
         let state = self.state();
         let error = state.broken.errors.first()?;
@@ -145,13 +149,13 @@ impl Dev {
         Some(format!("{message}{}", place.unwrap_or_default()))
     }
 
-    /// Now.
+    /// The present version of the site.
     pub(crate) fn moment(&self) -> Moment {
         Moment { run: self.run.clone(), saves: self.state().saves }
     }
 
-    /// What a page gets from now on.
-    pub(crate) fn news(&self) -> News {
+    /// Subscribes a page to the messages from now on.
+    pub(crate) fn subscribe(&self) -> PageEvents {
         let state = self.state();
         let failures = state.failures.iter().filter(|(at, _)| at.elapsed() < FRESH);
         let failures = failures
@@ -163,23 +167,23 @@ impl Dev {
             "errors": state.broken.errors,
             "failures": failures.collect::<Vec<_>>(),
         });
-        // With the state locked, so that nothing comes twice and nothing is missing.
-        News { hello: hello.to_string(), messages: self.news.subscribe() }
+        // While the state is locked, so that no message is duplicated or lost.
+        PageEvents { hello: hello.to_string(), messages: self.events.subscribe() }
     }
 
-    /// How many pages listen.
+    /// How many pages are connected.
     pub(crate) fn pages(&self) -> usize {
-        self.news.receiver_count()
+        self.events.receiver_count()
     }
 
-    /// Whether this is to be logged: once.
+    /// Whether a warning was not logged yet; notes that it is.
     pub(crate) fn is_first_of(&self, what: &str) -> bool {
         self.state().logged.insert(what.to_owned())
     }
 
     fn send(&self, message: &Value) {
         // An error means that no page is open.
-        let _ = self.news.send(message.to_string().into());
+        let _ = self.events.send(message.to_string().into());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -192,17 +196,17 @@ mod tests {
     use super::*;
 
     fn hello(dev: &Dev) -> Value {
-        serde_json::from_str(&dev.news().hello).expect("JSON")
+        serde_json::from_str(&dev.subscribe().hello).expect("JSON")
     }
 
-    fn next(news: &mut News) -> Value {
-        serde_json::from_str(&news.messages.try_recv().expect("a message")).expect("JSON")
+    fn next(events: &mut PageEvents) -> Value {
+        serde_json::from_str(&events.messages.try_recv().expect("a message")).expect("JSON")
     }
 
     #[test]
-    fn a_page_that_comes_later_gets_what_is_broken_until_it_is_mended() {
+    fn a_page_that_opens_later_gets_errors_until_they_are_fixed() {
         let dev = Dev::new("run".into(), Vec::new());
-        dev.is_broken(Broken { errors: vec![json!({ "message": "m" })], ..Broken::default() });
+        dev.broken_by(Broken { errors: vec![json!({ "message": "m" })], ..Broken::default() });
         assert_eq!(hello(&dev)["errors"][0]["message"], "m");
 
         dev.saved(&Saved::default());
@@ -212,15 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_kept_for_pages_that_come_and_told_once() {
+    fn failures_are_sent_once_and_kept_for_pages_that_open_later() {
         let dev = Dev::new("run".into(), Vec::new());
-        let mut news = dev.news();
+        let mut events = dev.subscribe();
         for _ in 0..3 {
             dev.failed("a request", Some(("GET", "/a")), json!({ "message": "m" }));
         }
 
-        assert_eq!(next(&mut news)["failure"]["path"], "/a");
-        assert!(news.messages.try_recv().is_err());
+        assert_eq!(next(&mut events)["failure"]["path"], "/a");
+        assert!(events.messages.try_recv().is_err());
         assert_eq!(hello(&dev)["failures"].as_array().map(Vec::len), Some(1));
         for n in 0..2 * MAX_FAILURES {
             dev.failed("a request", Some(("GET", "/a")), json!({ "message": n }));
@@ -229,9 +233,9 @@ mod tests {
     }
 
     #[test]
-    fn saved_files_mend_nothing() {
+    fn saved_files_keep_errors() {
         let dev = Dev::new("run".into(), Vec::new());
-        dev.is_broken(Broken { errors: vec![json!({ "message": "m" })], ..Broken::default() });
+        dev.broken_by(Broken { errors: vec![json!({ "message": "m" })], ..Broken::default() });
 
         dev.saved_files(BTreeSet::from(["/style.css".to_owned()]));
 

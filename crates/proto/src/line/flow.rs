@@ -1,0 +1,147 @@
+//! What waits in both directions of a line, and what becomes of it when it is too much.
+
+use super::Counters;
+use super::outbox::{Outbox, Priority, QueuedFrame};
+use crate::Overflow;
+
+/// The queues of a line.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// Frames for the client.
+    pub outbox: Outbox,
+    /// Bytes that the client sent and the owner has not acknowledged.
+    in_flight: usize,
+    freshness: Freshness,
+    /// The owner waits for [`Event::Drained`](crate::Event::Drained).
+    is_awaited: bool,
+}
+
+/// Whether the client's copies of states are those of the handler, once all that waits has arrived.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    #[default]
+    Fresh,
+    /// Changes were dropped.
+    Stale,
+    /// Changes were dropped, and the owner was asked for the states in full.
+    Asked,
+}
+
+/// What became of a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Enqueued {
+    Queued,
+    Dropped,
+    /// There is no room for it, and nothing may be dropped: [`Overflow::Close`].
+    Full,
+}
+
+impl Flow {
+    /// Enqueues a frame if it fits. `budget` is how many bytes may wait for the client. Changes may use half of it; the
+    /// other half is for frames that no later state replaces.
+    pub(super) fn enqueue(
+        &mut self,
+        frame: QueuedFrame,
+        budget: usize,
+        overflow: Overflow,
+        counters: &mut Counters,
+    ) -> Enqueued {
+        let (priority, cost) = (frame.priority, frame.cost());
+        if priority == Priority::Delta && self.freshness != Freshness::Fresh {
+            counters.coalesced += 1;
+            return Enqueued::Dropped;
+        }
+        if matches!(priority, Priority::Delta | Priority::State) && !self.outbox.fits(cost, budget / 2) {
+            // A full state replaces all of these.
+            counters.coalesced += self.outbox.drop_new(&[Priority::Delta, Priority::State]) as u32;
+            self.freshness = Freshness::Stale;
+            if priority == Priority::Delta {
+                counters.coalesced += 1;
+                return Enqueued::Dropped;
+            }
+        }
+        if priority != Priority::Vital && !self.outbox.fits(cost, budget) {
+            let drops_oldest = match overflow {
+                Overflow::Close => return Enqueued::Full,
+                Overflow::DropNewest => priority == Priority::State,
+                Overflow::DropOldest => true,
+            };
+            while drops_oldest && !self.outbox.fits(cost, budget) && self.outbox.drop_oldest_message() {
+                counters.dropped += 1;
+            }
+            // What is left is vital, or has a number and may have arrived.
+            if !self.outbox.fits(cost, budget) {
+                if priority == Priority::State {
+                    // The owner is asked for it again when there is room.
+                    counters.coalesced += 1;
+                    self.freshness = Freshness::Stale;
+                } else {
+                    counters.dropped += 1;
+                }
+                return Enqueued::Dropped;
+            }
+        }
+        self.outbox.push(frame);
+        Enqueued::Queued
+    }
+
+    /// Drops all frames that are not vital, because too many wait for a client that is away. Returns the number of the
+    /// last frame before them.
+    pub(super) fn outrun(&mut self, counters: &mut Counters) -> u64 {
+        counters.dropped += self.outbox.outrun() as u32;
+        self.freshness = Freshness::Stale;
+        self.outbox.acknowledged()
+    }
+
+    /// The client misses frames that were dropped.
+    pub(super) fn mark_stale(&mut self) {
+        self.freshness = Freshness::Stale;
+    }
+
+    /// The owner sends the states in full from here on.
+    pub(super) fn refreshed(&mut self) {
+        if self.freshness == Freshness::Asked {
+            self.freshness = Freshness::Fresh;
+        }
+    }
+
+    /// Whether more than half of `budget` waits to be written or acknowledged.
+    pub(super) fn is_congested(&self, budget: usize) -> bool {
+        self.outbox.bytes() > budget / 2
+    }
+
+    /// The owner waits for [`Event::Drained`](crate::Event::Drained).
+    pub(super) fn await_drained(&mut self) {
+        self.is_awaited = true;
+    }
+
+    /// Whether the owner has to be informed once there is room.
+    pub(super) fn owes_drained(&self) -> bool {
+        self.is_awaited || self.freshness == Freshness::Stale
+    }
+
+    /// There is room again. Returns whether the client needs the states in full.
+    pub(super) fn drained(&mut self) -> bool {
+        self.is_awaited = false;
+        let is_stale = self.freshness == Freshness::Stale;
+        if is_stale {
+            self.freshness = Freshness::Asked;
+        }
+        is_stale
+    }
+
+    /// `size` bytes of the client's messages were dispatched.
+    pub(super) fn dispatched(&mut self, size: usize) {
+        self.in_flight += size;
+    }
+
+    /// The owner handled `size` bytes.
+    pub(super) fn acknowledge(&mut self, size: usize) {
+        self.in_flight = self.in_flight.saturating_sub(size);
+    }
+
+    /// Bytes of the client's messages that the owner has not acknowledged.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+}

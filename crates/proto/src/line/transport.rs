@@ -1,0 +1,94 @@
+//! What carries a line to its client, with the data that belongs to each kind.
+
+use super::resume::Resume;
+use crate::{Close, Token};
+
+/// How a client joins a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportKind {
+    /// One connection, both ways.
+    Socket,
+    /// A socket of `liveline.v1`: frames are numbered, so that the client can resume with this fresh token.
+    Resumable(Token),
+    /// A stream of events downward. The client sends by POST, with the token that it joined with.
+    Events,
+    /// A socket without envelopes: the handler's own protocol.
+    Raw,
+}
+
+/// What carries a line.
+#[derive(Debug)]
+pub(super) enum Transport {
+    /// No client has joined. `token` is what the first one has to present. `is_accepted`: the handler accepted a raw
+    /// socket before its connection came.
+    Unjoined {
+        token: Token,
+        is_accepted: bool,
+    },
+    Socket,
+    /// Boxed: it is large, and most sockets do without.
+    Resumable(Box<Resume>),
+    /// `token` names the line in the client's POST requests.
+    Events {
+        token: Token,
+    },
+    Raw(Raw),
+}
+
+/// A socket without envelopes.
+#[derive(Debug, Default)]
+pub(super) struct Raw {
+    /// The handler receives the client's messages. Until then the socket is not read.
+    pub is_accepted: bool,
+    /// The client broke a rule after messages that the handler has not acknowledged; then the line ends like this.
+    pub violation: Option<Box<Close>>,
+}
+
+impl Transport {
+    /// A client joins by `kind`. Its token is spent, except on a stream of events.
+    pub(super) fn join(&mut self, kind: TransportKind) {
+        let (token, is_accepted) = match self {
+            Transport::Unjoined { token, is_accepted } => (*token, *is_accepted),
+            _ => return,
+        };
+        *self = match kind {
+            TransportKind::Socket => Transport::Socket,
+            TransportKind::Resumable(fresh) => Transport::Resumable(Box::new(Resume::new(fresh, token))),
+            TransportKind::Events => Transport::Events { token },
+            TransportKind::Raw => Transport::Raw(Raw { is_accepted, violation: None }),
+        };
+    }
+
+    /// The tokens that name the line.
+    pub(super) fn tokens(&self) -> [Option<Token>; 2] {
+        match self {
+            Transport::Unjoined { token, .. } | Transport::Events { token } => [Some(*token), None],
+            Transport::Resumable(resume) => resume.tokens(),
+            Transport::Socket | Transport::Raw(_) => [None, None],
+        }
+    }
+
+    pub(super) fn resume(&self) -> Option<&Resume> {
+        match self {
+            Transport::Resumable(resume) => Some(resume),
+            _ => None,
+        }
+    }
+
+    pub(super) fn resume_mut(&mut self) -> Option<&mut Resume> {
+        match self {
+            Transport::Resumable(resume) => Some(resume),
+            _ => None,
+        }
+    }
+
+    /// Whether the client answers pings. The reader of an event stream cannot.
+    pub(super) fn answers_pings(&self) -> bool {
+        !matches!(self, Transport::Events { .. })
+    }
+
+    /// Whether the client does not see pings and expects a frame or an event in each interval instead.
+    pub(super) fn expects_traffic(&self) -> bool {
+        matches!(self, Transport::Events { .. } | Transport::Resumable(_))
+    }
+}

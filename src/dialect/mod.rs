@@ -1,0 +1,326 @@
+//! Dialects: conventions by which a project's files say what answers where.
+//!
+//! A dialect is an adapter of five functions over what all of them share: one table of routes
+//! ([`router`](crate::router)), one walk along it, the same events, lines and sessions. No dialect has a transport of
+//! its own.
+//!
+//! | function | where it stands | when it is called |
+//! |---|---|---|
+//! | detect | [`Dialect::detect`] | the code of a generation is read: which files are handlers, and of which routes |
+//! | load | [`Dialect::load`], and `load` of the JavaScript half | a handler's module was evaluated: what it exports becomes the functions of a step |
+//! | invoke | the functions that this `load` returns | the walk comes to a step: they call the handler with this dialect's arguments |
+//! | dispose | `dispose` of the JavaScript half | no more requests come to a generation |
+//! | explain | [`Dialect::explain`], [`Dialect::explain_folder`] | `liveline check` and `liveline routes` |
+//!
+//! Load, invoke and dispose run in the isolate, so they are JavaScript: `runtime-js/dispatch/dialects.js` lists the half
+//! of each dialect. A new dialect is a file here, a file there, and one entry in each of the two lists ([`ALL`] is this
+//! one).
+
+mod spelling;
+mod webflo;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::router::{DetectedHandler, Layer, Layout, RouteFolder, Routes, Scan, ScanError};
+use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::Facts;
+
+pub(crate) use spelling::{nearest, nearest_within};
+
+/// Every dialect that is served. One that claims the same file as another has to be surer than that one.
+static ALL: [&dyn Dialect; 1] = [&webflo::Webflo];
+
+/// The part of a dialect that is Rust.
+pub(crate) trait Dialect: Sync {
+    /// The dialect's name, which is also that of its JavaScript half.
+    fn name(&self) -> &'static str;
+
+    /// The handlers among the files of a project. `folders` are those that may be routes, parents first.
+    fn detect(&self, layout: &Layout, folders: &[RouteFolder]) -> Vec<Claim>;
+
+    /// Whether a file, by its name alone, holds code that only the server may read: no browser gets it, even where
+    /// a module of a page imports it.
+    fn is_private(&self, file: &Path) -> bool;
+
+    /// What a handler's exports ask of the host, besides answering requests.
+    fn load(&self, exports: &Exports) -> HandlerOptions;
+
+    /// What a handler answers, and what is wrong with its exports.
+    fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation;
+
+    /// What is wrong with the project's folders: files whose names look as if they were meant to be handlers, or
+    /// nothing to serve at all. `imported` are the files that handlers import, whose names mean nothing.
+    fn explain_folder(
+        &self,
+        layout: &Layout,
+        routes: &Routes,
+        imported: &BTreeSet<PathBuf>,
+    ) -> Vec<Diagnostic>;
+}
+
+/// A file that a dialect takes for a handler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// The route that the handler stands at, as a pattern: `/products/-`.
+    pub route: String,
+    /// Where the handler runs.
+    pub layer: Layer,
+    /// The handler's file; a link is followed later.
+    pub file: PathBuf,
+    /// How sure the dialect is: the sum of the evidence in the file, between 1 and 100 for each piece. Of two dialects
+    /// that claim a file the surer one has it.
+    pub score: u32,
+}
+
+/// What a module exports, by name.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Exports(BTreeMap<String, Export>);
+
+/// What one export is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Export {
+    /// A function or a class.
+    Function,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// Any other value.
+    Other,
+}
+
+impl Exports {
+    /// Whether there is an export of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether the export of this name is a function.
+    pub(crate) fn is_function(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&Export::Function)
+    }
+
+    /// The export of this name, if it is `true` or `false`.
+    pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
+        match self.0.get(name) {
+            Some(Export::Boolean(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Every name in order, with whether the export is a function.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.0.iter().map(|(name, export)| (name.as_str(), *export == Export::Function))
+    }
+}
+
+impl FromIterator<(String, Export)> for Exports {
+    fn from_iter<I: IntoIterator<Item = (String, Export)>>(exports: I) -> Exports {
+        Exports(exports.into_iter().collect())
+    }
+}
+
+/// What a handler asks of the host.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HandlerOptions {
+    /// Whether requests that a page of another site sends are refused; None where the handler does not say.
+    pub csrf: Option<bool>,
+}
+
+/// What `liveline check` knows of a handler.
+pub(crate) struct HandlerFacts<'a> {
+    /// The handler's file.
+    pub file: &'a Path,
+    /// What the file exports: as it was evaluated, or where that failed as far as its text shows.
+    pub exports: &'a Exports,
+    /// The facts in the text of the file, and the text; None where it cannot be parsed.
+    pub facts: Option<&'a (Facts, String)>,
+    /// Whether the module was evaluated, or could be.
+    pub loads: bool,
+}
+
+/// What `liveline check` and `liveline routes` show of a handler.
+#[derive(Debug, Default)]
+pub(crate) struct Explanation {
+    /// The methods that the handler answers, `*` for every other one.
+    pub answers: Vec<String>,
+    /// What is wrong with the handler.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// Reads a project's folders into its table of routes.
+pub(crate) fn routes(layout: &Layout) -> Result<Routes, ScanError> {
+    routes_of(&ALL, layout)
+}
+
+/// Whether a file, by its name alone, is private to the server in any dialect.
+pub(crate) fn is_private(file: &Path) -> bool {
+    ALL.iter().any(|dialect| dialect.is_private(file))
+}
+
+/// The dialect of a handler, by the name that is noted in the [`Handler`](crate::router::Handler).
+pub(crate) fn named(name: &str) -> &'static dyn Dialect {
+    let dialect = ALL.iter().find(|dialect| dialect.name() == name);
+    *dialect.expect("handlers come from `routes`, which notes the name of a dialect in the list")
+}
+
+/// What is wrong with a project's folders, in every dialect.
+pub(crate) fn explain_folder(
+    layout: &Layout,
+    routes: &Routes,
+    imported: &BTreeSet<PathBuf>,
+) -> Vec<Diagnostic> {
+    ALL.iter().flat_map(|dialect| dialect.explain_folder(layout, routes, imported)).collect()
+}
+
+fn routes_of(dialects: &[&dyn Dialect], layout: &Layout) -> Result<Routes, ScanError> {
+    let mut scan = Scan::read(layout)?;
+    let claims: Vec<(&'static str, Claim)> = dialects
+        .iter()
+        .flat_map(|dialect| {
+            dialect.detect(layout, scan.folders()).into_iter().map(|claim| (dialect.name(), claim))
+        })
+        .collect();
+    let mut owners: HashMap<PathBuf, (&'static str, u32)> = HashMap::new();
+    for (dialect, claim) in &claims {
+        match owners.get(&claim.file) {
+            Some((owner, score)) if owner != dialect && *score == claim.score => {
+                return Err(ScanError::TwoDialects { file: claim.file.clone(), names: [owner, dialect] });
+            }
+            Some((_, score)) if *score >= claim.score => {}
+            _ => _ = owners.insert(claim.file.clone(), (dialect, claim.score)),
+        }
+    }
+    for (dialect, Claim { route, layer, file, .. }) in claims {
+        if owners[&file].0 == dialect {
+            scan.add(DetectedHandler { route, layer, file, dialect })?;
+        }
+    }
+    Ok(scan.into_routes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::segments;
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// A dialect that nothing else in the program knows: each file in `functions/` is a route of the file's name.
+    struct Functions {
+        score: u32,
+    }
+
+    impl Dialect for Functions {
+        fn name(&self) -> &'static str {
+            "functions"
+        }
+
+        fn detect(&self, _: &Layout, folders: &[RouteFolder]) -> Vec<Claim> {
+            let claims_of = |folder: &RouteFolder| {
+                let Some(below) = folder.route.strip_prefix("/functions") else { return Vec::new() };
+                let claim = |file: &std::ffi::OsString| {
+                    let stem = Path::new(file).file_stem()?.to_str()?;
+                    let (route, file) = (format!("{below}/{stem}"), folder.path.join(file));
+                    Some(Claim { route, layer: Layer::Server, file, score: self.score })
+                };
+                folder.files.iter().filter_map(claim).collect()
+            };
+            folders.iter().flat_map(claims_of).collect()
+        }
+
+        fn is_private(&self, file: &Path) -> bool {
+            file.iter().any(|name| name == "functions")
+        }
+
+        fn load(&self, exports: &Exports) -> HandlerOptions {
+            HandlerOptions { csrf: exports.is_function("onRequest").then_some(false) }
+        }
+
+        fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation {
+            let problem = Diagnostic::new(format!("{}: no function", handler.file.display()));
+            match handler.exports.is_function("default") {
+                true => Explanation { answers: vec!["*".to_owned()], problems: Vec::new() },
+                false => Explanation { answers: Vec::new(), problems: vec![problem] },
+            }
+        }
+
+        fn explain_folder(&self, _: &Layout, _: &Routes, _: &BTreeSet<PathBuf>) -> Vec<Diagnostic> {
+            Vec::new()
+        }
+    }
+
+    fn project(files: &[&str]) -> (TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let layout = Layout::find(dir.path(), None).unwrap();
+        (dir, layout)
+    }
+
+    /// Every handler as `dialect pattern file`.
+    fn handlers(routes: &Routes, layout: &Layout) -> Vec<String> {
+        let shown = |path: &Path| path.strip_prefix(&layout.root).unwrap().display().to_string();
+        let handlers = routes.handlers().iter();
+        handlers.map(|it| format!("{} {} {}", it.dialect, it.pattern, shown(&it.path))).collect()
+    }
+
+    #[test]
+    fn another_dialect_shares_the_table_of_routes() {
+        let (_dir, layout) = project(&["handler.js", "functions/api/chat.js", "api/handler.js"]);
+
+        let routes = routes_of(&[&webflo::Webflo, &Functions { score: 20 }], &layout).unwrap();
+
+        let expected = [
+            "webflo / handler.js",
+            "webflo /api api/handler.js",
+            "functions /api/chat functions/api/chat.js",
+        ];
+        assert_eq!(handlers(&routes, &layout), expected);
+        let node = routes.node(routes.resolve("/api/chat"));
+        let asked = node.steps.iter().map(|step| routes.handlers()[step.handler as usize].dialect);
+        assert_eq!(asked.collect::<Vec<_>>(), ["webflo", "webflo", "functions"]);
+        assert_eq!(node.steps[2].depth, segments("/api/chat").count() as u32);
+    }
+
+    #[test]
+    fn the_surer_dialect_has_a_file_that_two_claim() {
+        let (_dir, layout) = project(&["functions/handler.js"]);
+        let of = |score| {
+            let routes = routes_of(&[&webflo::Webflo, &Functions { score }], &layout);
+            routes.map(|routes| handlers(&routes, &layout)).map_err(|error| error.to_string())
+        };
+
+        assert_eq!(of(20).unwrap(), ["webflo /functions functions/handler.js"]);
+        assert_eq!(of(90).unwrap(), ["functions /handler functions/handler.js"]);
+        let tied = of(50).unwrap_err();
+        assert!(tied.contains("handler.js` could be a handler of webflo or of functions"), "{tied}");
+    }
+
+    #[test]
+    fn a_dialect_says_what_its_handlers_export() {
+        let exports: Exports = [
+            ("default".to_owned(), Export::Function),
+            ("csrf".to_owned(), Export::Boolean(false)),
+            ("onRequest".to_owned(), Export::Other),
+        ]
+        .into_iter()
+        .collect();
+        let dialects: [&dyn Dialect; 2] = [&webflo::Webflo, &Functions { score: 1 }];
+
+        assert_eq!(dialects.map(|it| it.load(&exports).csrf), [Some(false), None]);
+        let file = Path::new("/functions/a.js");
+        let handler = HandlerFacts { file, exports: &exports, facts: None, loads: true };
+        assert_eq!(dialects.map(|it| it.explain(&handler).answers), [["*"], ["*"]]);
+        assert_eq!(dialects.map(|it| it.is_private(file)), [false, true]);
+    }
+
+    #[test]
+    fn names_of_dialects_are_unique() {
+        let names: BTreeSet<_> = ALL.iter().map(|dialect| dialect.name()).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert_eq!(named("webflo").name(), "webflo");
+    }
+}
