@@ -282,7 +282,6 @@ export class Channel extends EventTarget {
     if (StringPrototypeIncludes(type, ":")) throw new TypeError("The type of a message in a channel has no colon.");
     if (this.#membership.left) throw invalidState(`The handler has left the channel ${this.#id}.`);
     const exchange = this.#exchange;
-    if (exchange.ended) return;
     const payload = encodeJson(data, `The "${type}" message`);
     op_channel_post(exchange.id, this.#id, type, eventID ?? exchange.nextEventID(type), payload);
   }

@@ -1,16 +1,14 @@
-// One request's thin handle on the lifecycle engine: the engine decides, this asks and listens.
+// One request as JavaScript has it. The host has its state and decides when it ends; this asks for it, and calls what
+// waits for the end when the host tells of it, once, after the turn in which it came.
 
 import { core } from "ext:core/mod.js";
 import {
-  op_exchange_answered,
-  op_exchange_done,
+  op_exchange_attach,
   op_exchange_fail,
-  op_exchange_hold,
+  op_exchange_follow,
+  op_exchange_input,
   op_exchange_lost,
-  op_exchange_release,
-  op_exchange_returned,
-  op_exchange_started,
-  op_exchange_unreachable,
+  op_exchange_phase,
   op_log_error,
   op_port_refresh,
   op_request_url,
@@ -32,58 +30,63 @@ import {
   PromiseWithResolvers,
   queueMicrotask,
   SafeArrayIterator,
-  SafeMap,
   Symbol,
 } from "./primordials.js";
 
-/** Exchanges that outlived the turn in which they began, and may hear from the host. */
-const open = new SafeMap();
+/** How far an exchange has come, as the host numbers it. Nothing was sent. */
+export const WAITING = 0;
+/** The client has joined the line. Before that, from 1 on, something was sent. */
+const JOINED = 2;
+/** Everything is done. */
+export const COMPLETE = 3;
+/** It failed, or was ended from outside. */
+const OVER = 4;
 
-/** The host has more to tell this exchange. */
-function keepExchange(exchange) {
-  if (exchange.ended) return;
-  open.set(exchange.id, exchange);
-  exchange.kept = true;
-}
+/** What keeps an exchange open, as the host numbers it. */
+const STARTED = 0;
+const RETURNED = 1;
+const HOLD = 2;
+const RELEASE = 3;
+const DONE = 4;
 
-/** The exchange whose first turn runs. The host may stop that turn, and then has to find it. */
+/** The exchange whose first turn runs. The host gets it when that is over, and may stop it before. */
 let beginning = null;
 
-/** Runs the first turn of an exchange, after which the host may have more to tell it. */
+/** Runs the first turn of an exchange, and gives the exchange to the host, which names it by it from then on. */
 export function beginExchange(exchange, run) {
   beginning = exchange;
   inContextOf(exchange, run);
   beginning = null;
-  keepExchange(exchange);
+  return exchange;
 }
 
-/** Exchanges whose listeners are being told of their end. */
+/** Exchanges whose listeners are being called at their end. */
 const ending = [];
 
-/** The host stopped a turn. Whatever its code was in the middle of comes to an end. */
+/** The host stopped a turn. What its code was in the middle of comes to an end. Returns the exchange that began in it. */
 export function exchangesStopped() {
-  if (beginning !== null) keepExchange(beginning);
+  const first = beginning;
+  if (first !== null) op_exchange_attach(first.id, first);
   beginning = null;
   const stopped = ArrayPrototypeSplice(ending, 0);
   for (let i = 0; i < stopped.length; i++) {
     const exchange = stopped[i];
     queueMicrotask(() => inContextOf(exchange, () => exchange.goOnEnding()));
   }
+  return first;
 }
 
-/** @returns {Exchange | undefined} */
-export function findExchange(id) {
-  return open.get(id);
-}
-
-/** For who listens to an exchange's end: it has ended. */
+/** Called on listeners of an exchange's end. */
 export const kEnded = Symbol("ended");
 
 /** What one request is to JavaScript. Events of the same request share it. */
 export class Exchange {
   #abort = null;
-  #ended = false;
   #onEnd = null;
+  /** The host tells of the end: something here waits for it. */
+  #isFollowed = false;
+  /** How it ended, once the host has told: `COMPLETE` or `OVER`. */
+  #end = null;
 
   /**
    * @param {number} id the engine's name for it
@@ -100,8 +103,6 @@ export class Exchange {
     this.canJoin = canJoin;
     /** What events of this exchange share, made when first used. */
     this.port = null;
-    /** The client has joined the line. */
-    this.joined = false;
     this.user = null;
     this.cookies = null;
     this.session = null;
@@ -111,25 +112,49 @@ export class Exchange {
     this.socket = null;
     /** The event of its first handler. */
     this.event = null;
-    /** It is among those that the host can name. */
-    this.kept = false;
     /** LiveResponses that are published on the client's port. */
     this.publications = 0;
     /** Its client has sent messages before a listener for them was added. */
     this.hasEarly = false;
-    this.#answered = false;
   }
 
-  /** Something was sent, so HTTP's answer is decided. Who enters a channel and says nothing is answered all the same. */
+  /** How far it has come. The host knows; what is over stays so. */
+  get phase() {
+    return this.#end ?? op_exchange_phase(this.id);
+  }
+
+  /** Something was sent, so HTTP's answer is decided. */
   get answered() {
-    return this.#answered ||= this.channels !== null && op_exchange_answered(this.id);
+    return this.phase !== WAITING;
   }
 
-  set answered(_) {
-    this.#answered = true;
-    this.#settleWaiting("live");
+  /** The client has joined the line, and the exchange is not over. */
+  get joined() {
+    return this.phase === JOINED;
   }
-  #answered;
+
+  /** Everything is done, or it was ended. */
+  get ended() {
+    return this.phase >= COMPLETE;
+  }
+
+  /** Whether it ended because everything was done, and not by a failure or from outside. */
+  get completed() {
+    return this.phase === COMPLETE;
+  }
+
+  /** The answer is a socket without envelopes, which gets the end. */
+  serves(socket) {
+    this.canJoin = false;
+    this.socket = socket;
+    this.#follow();
+  }
+
+  /** Has the host tell of the end. False where that has come. */
+  #follow() {
+    if (this.#end !== null) return false;
+    return this.#isFollowed ||= op_exchange_follow(this.id);
+  }
 
   /** The URL as the client sent it. */
   get url() {
@@ -139,16 +164,21 @@ export class Exchange {
 
   /** Resolves with `value` when the exchange is `live` or `done`. */
   readyStateChange(state, value) {
-    if (this.#ended || (state === "live" && this.answered)) return PromiseResolve(value);
+    if (!this.#follow() || (state === "live" && this.answered)) return PromiseResolve(value);
     this.#waiting ??= [];
     return new Promise((resolve) => ArrayPrototypePush(this.#waiting, { state, resolve: () => resolve(value) }));
   }
   #waiting = null;
 
+  /** Something was sent, or the client has joined: it is live for those who wait for that. */
+  isLive() {
+    this.#settleWaiting("live");
+  }
+
   #settleWaiting(state) {
     if (this.#waiting === null) return;
     for (const waiting of new SafeArrayIterator(this.#waiting)) {
-      if (waiting.state === state || this.#ended) waiting.resolve();
+      if (waiting.state === state || this.#end !== null) waiting.resolve();
     }
   }
 
@@ -159,25 +189,21 @@ export class Exchange {
   }
   #events = 0;
 
-  get ended() {
-    return this.#ended;
-  }
-
   /** Aborts when the exchange is over, however it ends. */
   get signal() {
     if (this.#abort === null) {
       this.#abort = new AbortController();
-      if (this.#ended) abort(this.#abort, overError());
+      if (!this.#follow()) abort(this.#abort, overError());
     }
     return AbortControllerPrototypeGetSignal(this.#abort);
   }
 
   /**
-   * Tells `listener` when the exchange is over; at once if it is.
+   * Calls `listener` when the exchange is over; at once if it is.
    * @param {(() => void) | { [kEnded](): void }} listener an object that lasts as long costs less than a callback
    */
   onEnd(listener) {
-    if (this.#ended) tellEnd(listener);
+    if (!this.#follow()) callAtEnd(listener);
     else this.#onEnd = this.#onEnd === null ? [listener] : ArrayPrototypeConcat(this.#onEnd, listener);
   }
 
@@ -191,7 +217,7 @@ export class Exchange {
 
   /** Resolves when the client has caught up, or will not. */
   whenDrained() {
-    if (this.#ended) return PromiseResolve();
+    if (!this.#follow()) return PromiseResolve();
     this.#drained ??= PromiseWithResolvers();
     return this.#drained.promise;
   }
@@ -215,53 +241,36 @@ export class Exchange {
 
   /** Keeps the exchange open until {@link release}. */
   hold() {
-    if (this.#ended) throw invalidState("Event lifecycle already complete: the exchange has ended.");
-    op_exchange_hold(this.id);
+    if (this.ended) throw invalidState("Event lifecycle already complete: the exchange has ended.");
+    op_exchange_input(this.id, HOLD);
   }
 
   release() {
-    if (!this.#ended && op_exchange_release(this.id)) this.#complete();
+    op_exchange_input(this.id, RELEASE);
   }
 
   /** One more handler runs on behalf of this exchange. */
   started() {
-    if (!this.#ended) op_exchange_started(this.id);
+    op_exchange_input(this.id, STARTED);
   }
 
   /** A handler's promise has settled. */
   returned() {
-    if (!this.#ended && op_exchange_returned(this.id)) this.#complete();
-  }
-
-  /** A handler returned its one answer, which the host has; `isComplete` is what the host says of that. */
-  answeredPlainly(isComplete) {
-    this.answered = true;
-    if (isComplete) this.#complete();
+    op_exchange_input(this.id, RETURNED);
   }
 
   /** The response had its last frame. What is published on the client's port by hand belongs to it, too. */
   responseDone() {
     this.#isDone = true;
-    if (this.publications === 0 && !this.#ended && op_exchange_done(this.id)) this.#complete();
+    if (this.publications === 0) op_exchange_input(this.id, DONE);
   }
 
   #isDone = false;
 
-  /** One of the LiveResponses that are published on the client's port has said all. */
+  /** One of the LiveResponses that are published on the client's port has no further state. */
   published() {
     this.publications -= 1;
     if (this.#isDone) this.responseDone();
-  }
-
-  /** Whether it ended because everything was done, and not by a failure or from outside. */
-  get completed() {
-    return this.#completed;
-  }
-  #completed = false;
-
-  #complete() {
-    this.#completed = true;
-    this.end();
   }
 
   /** The error for a question to a client that cannot answer. */
@@ -277,59 +286,42 @@ export class Exchange {
   fail(error) {
     if (this.#isKnown(error)) return;
     this.#failure = { error };
-    if (error instanceof LineLostError) {
-      op_exchange_lost(this.id, error.message);
-      this.#tellClosed(4003, "the upstream was lost", true);
-      return this.end(error);
-    }
-    if (this.#unreachable !== null && error === this.#unreachable) op_exchange_unreachable(this.id);
-    op_exchange_fail(this.id, error);
-    this.#tellClosed(4002, "the handler failed", true);
-    this.end(error);
+    if (error instanceof LineLostError) return op_exchange_lost(this.id, error.message);
+    op_exchange_fail(this.id, error, this.#unreachable !== null && error === this.#unreachable);
   }
 
-  /** Whether a failure is only what the end brings about, or was told before. */
+  /** Whether a failure is only what the end brings about, or was reported before. */
   #isKnown(error) {
-    return (this.#ended && error?.name === "AbortError") || (this.#failure !== null && error === this.#failure.error);
+    return (this.#failure !== null && error === this.#failure.error) || (error?.name === "AbortError" && this.ended);
   }
   #failure = null;
 
-  /** The line closed: the port tells with which code, and the exchange is over. */
-  closed(code, reason) {
-    this.#tellClosed(code, reason, code !== 1006);
-    this.end();
-  }
-
-  #tellClosed(code, reason, wasClean) {
-    this.port?.[kClosed](code, reason, wasClean);
-    this.socket?.[kClosed](code, reason, wasClean);
-  }
-
-  /** The exchange is over: calls what waits for that. */
-  end(reason = undefined) {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#reason = reason;
-    if (this.kept) open.delete(this.id);
+  /** For the host: the exchange is over. Its port gets `code` and `reason`. */
+  end(code, reason, isComplete) {
+    if (this.#end !== null) return;
+    this.#end = isComplete ? COMPLETE : OVER;
+    this.#close = { code, reason };
     this.goOnEnding();
   }
-  #reason = undefined;
+  #close = null;
 
-  /** Tells everybody of the end who was not told yet: the host may stop listeners in the middle of it. */
+  /** Calls every listener that was not called yet: the host may stop them in the middle. */
   goOnEnding() {
     ArrayPrototypePush(ending, this);
-    // However it ended, the port tells first, unless it did already.
-    this.#tellClosed(1000, "done", true);
+    // However it ended, the port is first.
+    const { code, reason } = this.#close;
+    this.port?.[kClosed](code, reason, code !== 1006);
+    this.socket?.[kClosed](code, reason, code !== 1006);
     this.#settleWaiting("done");
     this.#drained?.resolve();
     if (this.#abort !== null && !AbortSignalPrototypeGetAborted(AbortControllerPrototypeGetSignal(this.#abort))) {
-      abort(this.#abort, this.#reason ?? overError());
+      abort(this.#abort, this.#failure === null ? overError() : this.#failure.error);
     }
     while (this.#onEnd !== null) {
       const listener = this.#onEnd[0];
       this.#onEnd = this.#onEnd.length > 1 ? ArrayPrototypeSlice(this.#onEnd, 1) : null;
       try {
-        tellEnd(listener);
+        callAtEnd(listener);
       } catch (error) {
         op_log_error("at the end of an exchange", error);
       }
@@ -338,7 +330,7 @@ export class Exchange {
   }
 }
 
-function tellEnd(listener) {
+function callAtEnd(listener) {
   if (typeof listener === "function") listener();
   else listener[kEnded]();
 }

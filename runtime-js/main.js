@@ -5,7 +5,7 @@ import { op_early_keep, op_exchange_navigated } from "ext:core/ops";
 import { define } from "./globals.js";
 import { INFO, print } from "./log.js";
 import { installErrors, loaded } from "./errors/errors.js";
-import { currentExchange, exchangesStopped, findExchange, inContextOf } from "./exchange.js";
+import { currentExchange, exchangesStopped, inContextOf } from "./exchange.js";
 import { prepareRequests } from "./request.js";
 import { dropTimers, setTimeout } from "./timers.js";
 import { WebSocket } from "./websocket/client.js";
@@ -14,7 +14,7 @@ import { countMemory } from "./wasm.js";
 import { LiveResponse } from "./live_response/live_response.js";
 import { fetchPlusClasses } from "./fetch/fetch_plus.js";
 import { ClientPort, kOpened, kReceive, kReply, kTakes } from "./port/client_port.js";
-import { kClosed, Port } from "./port/port.js";
+import { Port } from "./port/port.js";
 import "./fetch/dial.js";
 import "./live_response/publish.js";
 import { renderPage } from "./page/page.js";
@@ -85,22 +85,17 @@ function warm() {
 let isWarm = false;
 
 /** The client joined the line of an exchange. */
-function opened(id) {
-  const exchange = findExchange(id);
-  if (exchange === undefined) return;
-  exchange.joined = true;
-  exchange.answered = true;
+function opened(exchange) {
+  exchange.isLive();
   inContextOf(exchange, () => exchange.port?.[kOpened]());
 }
 
 /** A message came on the line of an exchange. */
-function receive(id, type, eventID, json, ports) {
-  const exchange = findExchange(id);
-  if (exchange === undefined) return;
+function receive(exchange, type, eventID, json, ports) {
   inContextOf(exchange, () => {
     if (type !== "navigate" && !exchange.port?.[kTakes](type)) {
       exchange.hasEarly = true;
-      return op_early_keep(id, type, eventID, json, ports);
+      return op_early_keep(exchange.id, type, eventID, json, ports);
     }
     const data = json === null ? undefined : JSONParse(json);
     exchange.port ??= new ClientPort(exchange);
@@ -109,52 +104,38 @@ function receive(id, type, eventID, json, ports) {
     if (prevented) {
       print("The user navigated away; the handler keeps the line. It has to call event.client.close().", INFO);
     } else {
-      // Code that hears of the navigation may still say something.
-      setTimeout(() => {
-        if (exchange.ended) return;
-        op_exchange_navigated(id);
-        exchange.port[kClosed](4001, "navigated away", true);
-        exchange.end();
-      }, 0);
+      // Code that listens to the navigation may still send something.
+      setTimeout(() => op_exchange_navigated(exchange.id), 0);
     }
   });
 }
 
 /** A reply came to a request of the handler. */
-function reply(id, request, port, type, json) {
-  const exchange = findExchange(id);
-  if (exchange === undefined) return;
+function reply(exchange, request, port, type, json) {
   const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.port?.[kReply](request, port, type, data));
 }
 
-/** The client said something in a channel, and the handler decides who hears what. */
-function relay(id, channel, type, eventID, json, member, size) {
-  const exchange = findExchange(id);
-  if (exchange === undefined) return;
+/** The client sent something in a channel, and the handler decides which members get what. */
+function relay(exchange, channel, type, eventID, json, member, size) {
   const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.channels?.relay(channel, { type, data, eventID }, member, size));
 }
 
-/** Somebody said something in a channel that the handler listens to. */
-function overhear(id, channel, type, eventID, json) {
-  const exchange = findExchange(id);
-  if (exchange === undefined) return;
+/** Something was sent in a channel that the handler listens to. */
+function overhear(exchange, channel, type, eventID, json) {
   const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.channels?.overhear(channel, { type, data, eventID }));
 }
 
 /** What waited for a client that reads slowly is written; perhaps it missed changes. */
-function drained(id, stale) {
-  const exchange = findExchange(id);
-  if (exchange !== undefined) inContextOf(exchange, () => exchange.drained(stale));
+function drained(exchange, stale) {
+  inContextOf(exchange, () => exchange.drained(stale));
 }
 
-/** The exchange is over from outside: the line closed, the client left, or time ran out. */
-function closed(id, code, reason) {
-  const exchange = findExchange(id);
-  if (exchange === undefined) return;
-  inContextOf(exchange, () => exchange.closed(code, reason));
+/** The exchange is over, for whichever reason. */
+function ended(exchange, code, reason, isComplete) {
+  inContextOf(exchange, () => exchange.end(code, reason, isComplete));
 }
 
 /** The batches and the callbacks of observers that were open are over; who was to hear of something hears of it. */
@@ -169,19 +150,19 @@ function observersStopped() {
 }
 
 /**
- * The host stopped a turn: no `finally` of what ran was run. What others depend on is brought in order again, and the
- * exchange whose code it was is over; `id` is -1 for none. If it filled the memory, it keeps none of it.
+ * The host stopped a turn: no `finally` of what ran was run. What others depend on is brought in order again. `id` is the
+ * exchange whose code it was, -1 for none, and `exchange` its object, where the host has it. If it filled the memory, it
+ * keeps none of it.
  */
-function stopped(id, code, reason, forMemory) {
+function stopped(id, exchange, forMemory) {
   // Timers that were due are looked at again; nobody would, where one of them was stopped.
   core.ops.op_timer_schedule(1);
-  exchangesStopped();
-  if (forMemory) dropTimers(findExchange(id));
+  const first = exchangesStopped();
+  if (forMemory) dropTimers(exchange ?? (first?.id === id ? first : undefined));
   observersStopped();
   programsStopped();
   transactionsStopped(id);
   if (id === -1) sourcesStopped();
-  closed(id, code, reason);
 }
 
 /** deno_core wraps asynchronous ops in functions of these names. */
@@ -208,10 +189,10 @@ globalThis.__liveline = {
   addHandler,
   begin,
   bindingsOf,
-  closed,
   dispatch,
   dispose,
   drained,
+  ended,
   heard,
   opened,
   overhear,

@@ -15,6 +15,7 @@ import {
   op_stream_gone,
   op_stream_write,
 } from "ext:core/ops";
+import { COMPLETE, WAITING } from "../exchange.js";
 import { writeHeaders } from "../request.js";
 import { answerSocket } from "../websocket/pair.js";
 import { kHasHeaders, kIsLast, kRaw } from "../live_response/frame.js";
@@ -105,8 +106,9 @@ export class Responder {
 
   frame(frame) {
     const exchange = this.#exchange;
-    if (exchange.ended) return;
-    if (exchange.answered && exchange.canJoin) {
+    const phase = exchange.phase;
+    if (phase >= COMPLETE) return;
+    if (phase !== WAITING && exchange.canJoin) {
       const eventID = exchange.nextEventID("response.replace");
       op_port_frame(exchange.id, eventID, encodeFrame(frame), false);
       if (!frame.concurrent) this.#forgetBodies();
@@ -115,15 +117,16 @@ export class Responder {
     } else {
       if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], false, frame[kIsLast]);
       else answerValue(exchange, frame.body, frame, false);
-      exchange.answered = true;
+      exchange.isLive();
       this.observeFirst(frame.body, frame);
     }
   }
 
   done() {
     const exchange = this.#exchange;
-    if (exchange.ended) return;
-    if (!exchange.answered) this.frame(NOTHING);
+    const phase = exchange.phase;
+    if (phase >= COMPLETE) return;
+    if (phase === WAITING) this.frame(NOTHING);
     this.#isDone = true;
     const body = this.#newest?.body;
     if (isPlain(body)) this.#known = new SafeSet(ObjectKeys(body));
@@ -231,13 +234,11 @@ export class Responder {
  * open is known then; only then is it worth following the data's changes.
  */
 export function answerPlain(exchange, value) {
-  if (exchange.show !== AS_DATA || !answerAtOnce(exchange, value)) {
-    if (value instanceof Response) answerResponse(exchange, value, true);
-    else answerValue(exchange, value, PLAIN, true);
-    exchange.answered = true;
-    exchange.returned();
-  }
-  if (!exchange.ended && isPlain(value)) new Responder(exchange, null, true).observeFirst(value, PLAIN);
+  if (value instanceof Response) answerResponse(exchange, value, true);
+  else answerValue(exchange, value, PLAIN, true);
+  exchange.isLive();
+  exchange.returned();
+  if (isPlain(value) && !exchange.ended) new Responder(exchange, null, true).observeFirst(value, PLAIN);
 }
 
 /** Sends changes of a body or of a live message. Where they cannot be sent, the client's copy would differ. */
@@ -321,6 +322,10 @@ function hasHeader(headers, name) {
 const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
 /** For the host: the text of a Response, which is no state. */
 const OWN_TEXT = 3;
+/** What the host made of a plain answer. The exchange was answered before, or is over. */
+const REFUSED = 0;
+/** Something keeps the exchange, so the answer's data may still change. */
+const KEPT = 2;
 
 /** Deno's Response from inside. A Response exists before this is first asked for. */
 let inside = null;
@@ -337,8 +342,12 @@ export function isUntouched(response) {
   return body === null || (body.streamOrStatic.body === response[serveFastBodyKey] && !body.streamOrStatic.consumed);
 }
 
-/** Answers with data, or an untouched Response of a usual type. Returns whether it did. */
-function answerAtOnce(exchange, value) {
+/**
+ * Answers at once with data, or with an untouched Response of a usual type. Returns false for what takes longer, and
+ * where the exchange was answered before or has ended.
+ */
+export function answerAtOnce(exchange, value) {
+  if (exchange.show !== AS_DATA) return false;
   let kind, text;
   if (value instanceof Response) {
     if (!isUntouched(value)) return false;
@@ -352,7 +361,10 @@ function answerAtOnce(exchange, value) {
     if (kind !== -1) text = textOf(kind, value);
   }
   if (kind === -1) return false;
-  exchange.answeredPlainly(op_answer_plain(exchange.id, kind, text));
+  const taken = op_answer_plain(exchange.id, kind, text);
+  if (taken === REFUSED) return false;
+  exchange.isLive();
+  if (taken === KEPT && isPlain(value)) new Responder(exchange, null, true).observeFirst(value, PLAIN);
   return true;
 }
 
@@ -447,5 +459,5 @@ async function pump(exchange, source, stream) {
     // Where it is not the source itself that failed, it is to stop.
     PromisePrototypeCatch(ReadableStreamDefaultReaderPrototypeCancel(reader, error), () => {});
   }
-  if (op_stream_end(stream, failure)) exchange.end();
+  op_stream_end(stream, failure);
 }

@@ -2,11 +2,11 @@
 
 import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
 import { isPromise } from "../errors/exceptions.js";
-import { beginExchange, currentExchange, Exchange } from "../exchange.js";
+import { beginExchange, COMPLETE, currentExchange, Exchange, WAITING } from "../exchange.js";
 import { Answered } from "../keyval.js";
 import { LiveResponse } from "../live_response/live_response.js";
 import { hasPort, isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
-import { answerPlain, isUntouched } from "../answer/answer.js";
+import { answerAtOnce, answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
@@ -88,7 +88,7 @@ export function setNodes(tree) {
  */
 export function dispatch(id, node, pathname, length, method, page, show, canJoin) {
   const exchange = new Exchange(id, method, page, show, canJoin);
-  beginExchange(exchange, () => {
+  return beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
       const isUser = pathname === USER && method === "GET";
@@ -122,9 +122,15 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 /** The first handler is done; what it returned is the answer's last state. */
 function finish(event, value) {
   const exchange = event[kExchange];
-  if (exchange.ended) return discard(value);
   try {
-    if (BaseEvent.responseOf(event) === null && !exchange.answered && exchange.publications === 0 && isFinal(value)) {
+    const isAll = BaseEvent.responseOf(event) === null && exchange.publications === 0 && isFinal(value);
+    if (isAll && answerAtOnce(exchange, value)) {
+      BaseEvent.returned(event);
+      return;
+    }
+    const phase = exchange.phase;
+    if (phase >= COMPLETE) return discard(value);
+    if (isAll && phase === WAITING) {
       BaseEvent.returned(event);
       answerPlain(exchange, value);
     } else {

@@ -76,6 +76,11 @@ const TYPE = 0;
 const CHANNEL = 1;
 const ALL = 2;
 
+/** How the host has sent a message. The client is far behind. */
+const BEHIND = 1;
+/** The exchange is over. */
+const DROPPED = 2;
+
 /** Makes the far end of a client port, for handlers that read what is sent there. */
 export const kTap = Symbol("tap");
 /** Opens a client port: the client has joined. */
@@ -222,9 +227,7 @@ export class ClientPort extends Port {
 
   /** Ends the line normally. */
   close() {
-    if (this.#exchange.ended) return;
-    op_port_close(this.#exchange.id, false);
-    this.#exchange.end();
+    op_port_close(this.#exchange.id);
   }
 
   /** Resolves when the user navigates to this page again. */
@@ -240,7 +243,7 @@ export class ClientPort extends Port {
   /** Sends a message and returns its name, or null where the client should answer it and cannot. */
   #send(data, { type, eventID, live, bubbles, signal }, ports) {
     const exchange = this.#exchange;
-    if (exchange.ended) return undefined;
+    if (this.readyState === "closed") return undefined;
     eventID ??= exchange.nextEventID(type);
     if (this.#isKept(type, data, eventID, ports)) return eventID;
     if (exchange.canJoin) this.#write(data, { type, eventID, live, bubbles, ports, signal });
@@ -264,8 +267,10 @@ export class ClientPort extends Port {
   #write(data, { type, eventID, live, bubbles, ports, signal }) {
     const exchange = this.#exchange;
     const payload = encodeJson(data, `The "${type}" message`);
-    exchange.answered = true;
-    this.#isCongested = op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
+    const sent = op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
+    this.#isCongested = sent === BEHIND;
+    if (sent === DROPPED) return;
+    exchange.isLive();
     if (live && data !== null && typeof data === "object") follow(exchange, eventID, data, signal);
   }
 
@@ -359,7 +364,6 @@ class ReplyPort {
   }
 
   postMessage(data, options = undefined) {
-    if (this.#exchange.ended) return;
     const type = `${this.#address}:${readOptions(options).type}`;
     const payload = encodeJson(data, "The reply");
     op_port_message(this.#exchange.id, type, this.#exchange.nextEventID(type), payload, false, false, 0);

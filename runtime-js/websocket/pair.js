@@ -12,7 +12,7 @@ import {
   op_websocket_unsent,
 } from "ext:core/ops";
 import { define, defineLazy } from "../globals.js";
-import { findExchange, inContextOf } from "../exchange.js";
+import { inContextOf } from "../exchange.js";
 import { writeHeaders } from "../request.js";
 import {
   CLOSING,
@@ -234,8 +234,6 @@ class Line {
   close(code, reason) {
     const { code: status } = new Close(code, reason);
     op_websocket_close(this.#exchange.id, status, reason);
-    // Events are dispatched after the call that causes them.
-    queueMicrotask(() => this.#exchange.closed(status, reason));
   }
 
   unsent() {
@@ -303,7 +301,7 @@ export function answerSocket(exchange, response) {
     );
   }
   end.giveTo(exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
-  exchange.answered = true;
+  exchange.isLive();
 }
 
 /** The client that a Response's socket was for has left: closes the other end. */
@@ -321,7 +319,7 @@ export function heard(messages, turn) {
     // Each message has a turn of its own: promises settle between two.
     if (i > 0) core.runMicrotasks();
     op_messages_heard(i / 2 + 1);
-    const exchange = findExchange(messages[i]);
+    const exchange = messages[i];
     if (exchange?.socket) inContextOf(exchange, () => exchange.socket.receive(messages[i + 1]));
   }
 }

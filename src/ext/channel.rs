@@ -6,8 +6,8 @@ use deno_core::{OpState, op2};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::exchange::exchange_id;
-use super::{Exchanges, OpError};
+use super::OpError;
+use super::exchange::{Current, ExchangeState, Phase};
 use liveline_proto::Envelope;
 use liveline_proto::{
     Announcement, ChannelId, Input, JoinOptions, Listening, MemberId, Message, Payload, Payloads,
@@ -38,9 +38,9 @@ pub(crate) fn op_channel_enter(
     let (joins, leaves) = (payload(joins)?, payload(leaves)?);
     let announcement = announces.then_some(Announcement { joins, leaves });
     let entry = JoinOptions { announcement, presence: payload(presence)?, allowed: allow, decides };
-    let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.input(exchange_id(id), Input::Enter)?;
-    exchanges.on_line(exchange_id(id), move |hub, line| hub.deferred_turn().enter(line, channel, entry));
+    let mut exchange = state.exchange(id);
+    exchange.input(Input::Enter)?;
+    exchange.on_line(move |hub, line| hub.deferred_turn().enter(line, channel, entry));
     Ok(())
 }
 
@@ -48,9 +48,9 @@ pub(crate) fn op_channel_enter(
 #[op2(fast)]
 pub(crate) fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<(), OpError> {
     let channel: ChannelId = channel.parse()?;
-    let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.input(exchange_id(id), Input::Leave)?;
-    exchanges.on_line(exchange_id(id), move |hub, line| hub.deferred_turn().leave(line, &channel));
+    let mut exchange = state.exchange(id);
+    exchange.input(Input::Leave)?;
+    exchange.on_line(move |hub, line| hub.deferred_turn().leave(line, &channel));
     Ok(())
 }
 
@@ -69,8 +69,7 @@ pub(crate) fn op_channel_listen(
         "channel" => Listening::Channel,
         _ => Listening::Presence,
     };
-    let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.on_line(exchange_id(id), move |hub, line| hub.deferred_turn().listen(line, &channel, to));
+    state.exchange(id).on_line(move |hub, line| hub.deferred_turn().listen(line, &channel, to));
     Ok(())
 }
 
@@ -87,11 +86,14 @@ pub(crate) fn op_channel_post(
     let channel: ChannelId = channel.parse()?;
     let envelope = Envelope { kind: &format!("{}:{kind}", channel.as_str()), event_id, ..Default::default() };
     let frame = envelope.encode(payload(data)?.as_deref());
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if exchanges.can_join(exchange_id(id)) {
-        exchanges.on_line(exchange_id(id), move |hub, _| hub.deferred_turn().post(&channel, &frame));
-    } else {
-        exchanges.hub.deferred_turn().post(&channel, &frame);
+    if state.exchange(id).phase() >= Phase::Complete {
+        return Ok(());
+    }
+    match state.exchange(id).slot() {
+        Ok(slot) if slot.can_join() => {
+            state.exchange(id).on_line(move |hub, _| hub.deferred_turn().post(&channel, &frame));
+        }
+        _ => state.exchanges().host.hub.deferred_turn().post(&channel, &frame),
     }
     Ok(())
 }
@@ -137,9 +139,8 @@ fn relay(
     message: Message,
     wording: Payloads,
 ) -> Result<(), OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if let Some(line) = exchanges.line(exchange_id(id)) {
-        exchanges.hub.deferred_turn().relay(line, &channel.parse()?, message, wording);
+    if let Some((hub, line)) = state.exchange(id).line() {
+        hub.deferred_turn().relay(line, &channel.parse()?, message, wording);
     }
     Ok(())
 }
@@ -147,9 +148,8 @@ fn relay(
 /// The handler has decided over `size` bytes of what its client said.
 #[op2(fast)]
 pub(crate) fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if let Some(line) = exchanges.line(exchange_id(id)) {
-        exchanges.hub.deferred_turn().acknowledge(line, size as usize);
+    if let Some((hub, line)) = state.exchange(id).line() {
+        hub.deferred_turn().acknowledge(line, size as usize);
     }
 }
 
@@ -169,9 +169,9 @@ pub(crate) fn op_channel_members(
         data: Option<&'a RawValue>,
         is_self: bool,
     }
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let line = exchanges.line(exchange_id(id));
-    let members = exchanges.hub.engine().members(&channel.parse()?, line);
+    let Current { all, id } = state.exchange(id);
+    let line = all.line(id);
+    let members = all.host.hub.engine().members(&channel.parse()?, line);
     let members: Vec<_> = members
         .iter()
         .map(|it| Member { id: it.id.to_string(), data: it.data.as_deref(), is_self: it.is_self })
@@ -183,7 +183,7 @@ pub(crate) fn op_channel_members(
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {
-    let size = state.borrow_mut::<Exchanges>().hub.engine().channel_size(&channel.parse()?);
+    let size = state.exchanges().host.hub.engine().channel_size(&channel.parse()?);
     Ok(u32::try_from(size).unwrap_or(u32::MAX))
 }
 

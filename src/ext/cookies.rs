@@ -2,15 +2,15 @@
 
 use deno_core::{OpState, op2};
 
-use super::exchange::exchange_id;
-use super::{Exchanges, OpError};
+use super::OpError;
+use super::exchange::ExchangeState;
 use crate::http::{SetCookie, cookies, set_cookie, unescaped};
 
 /// Names and values in turn.
 #[op2]
 #[serde]
 pub(crate) fn op_cookies(state: &mut OpState, id: f64) -> Result<Vec<String>, OpError> {
-    let head = state.borrow_mut::<Exchanges>().known(id)?.request.parts();
+    let head = state.exchange(id).slot()?.request.parts();
     Ok(cookies(&head.headers)
         .flat_map(|cookie| [cookie.name().to_owned(), unescaped(cookie.value_trimmed())])
         .collect())
@@ -19,12 +19,12 @@ pub(crate) fn op_cookies(state: &mut OpState, id: f64) -> Result<Vec<String>, Op
 /// The answer will set this cookie, in place of another in its place.
 #[op2]
 pub(crate) fn op_cookie_set(state: &mut OpState, id: f64, #[serde] given: SetCookie) -> Result<(), OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if exchanges.is_answered(exchange_id(id)) {
+    let mut exchange = state.exchange(id);
+    if exchange.is_answered() {
         return Err(OpError::HeadersSent("a cookie"));
     }
     let (place, value) = set_cookie(given).map_err(|invalid| OpError::Header(invalid.0))?;
-    let slot = exchanges.known(id)?;
+    let slot = exchange.slot()?;
     slot.cookies.retain(|(known, _)| *known != place);
     slot.cookies.push((place, value));
     Ok(())

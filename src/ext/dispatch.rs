@@ -56,7 +56,7 @@ pub(crate) fn op_asks_for_rest(
     #[string] source: &str,
     is_root: bool,
 ) -> Result<bool, OpError> {
-    let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
+    let site = state.borrow::<Exchanges>().host.site()?;
     Ok(site.asks_for_rest(source, is_root))
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn op_file_before(
     #[string] handler: &str,
     is_look: bool,
 ) -> Result<bool, OpError> {
-    let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
+    let site = state.borrow::<Exchanges>().host.site()?;
     Ok(site.file_before(path, depth, handler, is_look))
 }
 
@@ -82,6 +82,6 @@ pub(crate) fn op_route(
     #[smi] consumed: u32,
     #[string] target: String,
 ) -> Result<Route, OpError> {
-    let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
+    let site = state.borrow::<Exchanges>().host.site()?;
     site.route(&path, consumed, &target).map_err(OpError::Route)
 }

@@ -9,11 +9,10 @@ use hyper::body::Body as _;
 use hyper::{HeaderMap, Method};
 use serde::Serialize;
 
-use super::exchange::exchange_id;
+use super::OpError;
+use super::exchange::ExchangeState;
 use super::request::write_headers;
-use super::{Exchanges, OpError};
 use crate::http::FileBody;
-use liveline_proto::ExchangeError;
 
 #[derive(Serialize)]
 pub(super) struct FileHead {
@@ -36,8 +35,7 @@ pub(crate) async fn op_file_open(
 ) -> Result<FileHead, OpError> {
     let answer = {
         let mut state = state.borrow_mut();
-        let exchanges = state.borrow_mut::<Exchanges>();
-        let request = &exchanges.slot(exchange_id(id)).ok_or(ExchangeError::Ended)?.request;
+        let request = &state.exchange(id).slot()?.request;
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
         let headers = if rerouted {
             HeaderMap::new()
@@ -48,12 +46,12 @@ pub(crate) async fn op_file_open(
             }
             parts.headers.clone()
         };
-        exchanges.site.as_ref().ok_or(OpError::NoSite)?.file(method, headers, target)
+        state.exchanges().host.site()?.file(method, headers, target)
     };
     let (head, body) = answer.await?.into_parts();
     let (status, headers) = (head.status.as_u16(), write_headers(&head.headers));
     let mut state = state.borrow_mut();
-    let files = &mut state.borrow_mut::<Exchanges>().known(id)?.files;
+    let files = &mut state.exchange(id).slot()?.files;
     files.push(Some(body));
     let file = files.len() as u32 - 1;
     Ok(FileHead { status, headers, file })
@@ -67,11 +65,11 @@ pub(crate) async fn op_file_read(
     id: f64,
     #[smi] file: u32,
 ) -> Result<Option<Vec<u8>>, OpError> {
-    let body = state.borrow_mut().borrow_mut::<Exchanges>().known(id)?.take_file(file);
+    let body = state.borrow_mut().exchange(id).slot()?.take_file(file);
     let Some(mut body) = body else { return Ok(None) };
     let Some(chunk) = next_chunk(&mut body).await? else { return Ok(None) };
     let mut state = state.borrow_mut();
-    let files = &mut state.borrow_mut::<Exchanges>().known(id)?.files;
+    let files = &mut state.exchange(id).slot()?.files;
     files[file as usize] = Some(body);
     Ok(Some(chunk.into()))
 }

@@ -2,7 +2,8 @@
 
 use deno_core::{OpState, op2, url, v8};
 
-use super::{Exchanges, OpError};
+use super::OpError;
+use super::exchange::ExchangeState;
 use liveline_proto::multipart::{self, FormError};
 
 /// Takes a `multipart/form-data` apart. For each part: its name, its text or null, the filename or null, the file's
@@ -14,7 +15,7 @@ pub(crate) fn op_form_multipart<'s>(
     #[buffer] body: &[u8],
     #[string] boundary: &str,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
-    let most = state.borrow::<Exchanges>().form_parts();
+    let most = state.exchanges().host.bodies.form_parts;
     let parts = multipart::parse(body, boundary.as_bytes(), most)?;
     let mut flat = Vec::with_capacity(6 * parts.len());
     for part in parts {
@@ -43,7 +44,7 @@ pub(crate) fn op_form_urlencoded<'s>(
     state: &mut OpState,
     #[buffer] body: &[u8],
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
-    let most = state.borrow::<Exchanges>().form_parts();
+    let most = state.exchanges().host.bodies.form_parts;
     let mut flat = Vec::new();
     for (name, value) in url::form_urlencoded::parse(body) {
         if flat.len() == 2 * most {
@@ -57,7 +58,7 @@ pub(crate) fn op_form_urlencoded<'s>(
 /// The request's body came, but is not what it was read as, and that is its client's doing. `text` is for the client.
 #[op2(fast)]
 pub(crate) fn op_request_ill_body(state: &mut OpState, id: f64, is_too_large: bool, #[string] text: &str) {
-    state.borrow_mut::<Exchanges>().ill_body(id, is_too_large, text);
+    state.exchange(id).ill_body(is_too_large, text);
 }
 
 fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> Result<v8::Local<'s, v8::Value>, OpError> {

@@ -31,11 +31,8 @@ mod password;
 mod port;
 mod request;
 mod session;
-mod session_renewal;
-mod session_watch;
 mod shared;
 mod sql;
-mod sql_values;
 mod wasm;
 mod websocket;
 
@@ -44,7 +41,7 @@ pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
 pub(crate) use errors::OpError;
 pub(crate) use exception::{from_exception, from_js_error};
-pub(crate) use exchange::{Begun, Call, Exchanges, Mode, Unanswered};
+pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
@@ -85,16 +82,13 @@ deno_core::extension!(
         dispatch::op_file_before,
         dispatch::op_route,
         errors::op_log_error,
-        exchange::op_exchange_answered,
-        exchange::op_exchange_done,
+        exchange::op_exchange_attach,
         exchange::op_exchange_fail,
-        exchange::op_exchange_hold,
+        exchange::op_exchange_follow,
+        exchange::op_exchange_input,
         exchange::op_exchange_lost,
         exchange::op_exchange_navigated,
-        exchange::op_exchange_release,
-        exchange::op_exchange_returned,
-        exchange::op_exchange_started,
-        exchange::op_exchange_unreachable,
+        exchange::op_exchange_phase,
         exchange::op_messages_heard,
         files::op_file_open,
         files::op_file_read,

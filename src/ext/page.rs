@@ -43,7 +43,7 @@ pub(crate) struct PageSource {
 #[op2]
 #[serde]
 pub(crate) fn op_page_source(state: &mut OpState, #[smi] page: u32) -> Result<PageSource, OpError> {
-    let site = state.borrow::<Exchanges>().site.as_ref().ok_or(OpError::NoSite)?;
+    let site = state.borrow::<Exchanges>().host.site()?;
     site.page(page).map_err(OpError::Page)
 }
 

@@ -13,8 +13,8 @@ use hyper::body::{Body as _, Frame, Incoming};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::bodies::Held;
-use super::exchange::BodyFault;
-use super::{BodyLimits, Exchanges, Memory, OpError};
+use super::exchange::{BodyFault, ExchangeState};
+use super::{BodyLimits, Memory, OpError};
 use crate::http::{StallTimeout, within};
 use crate::trust::Authority;
 use liveline_proto::is_same_origin;
@@ -26,9 +26,8 @@ pub(crate) fn op_request_url<'s>(
     state: &mut OpState,
     id: f64,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let trust = exchanges.trust.clone();
-    let slot = exchanges.known(id)?;
+    let trust = state.exchanges().host.trust.clone();
+    let slot = state.exchange(id).slot()?;
     let head = slot.request.parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let url = match &trust.origin {
@@ -52,9 +51,8 @@ pub(crate) fn op_request_is_own(
     id: f64,
     #[string] origin: &str,
 ) -> Result<bool, OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let trust = exchanges.trust.clone();
-    let slot = exchanges.known(id)?;
+    let trust = state.exchanges().host.trust.clone();
+    let slot = state.exchange(id).slot()?;
     let head = slot.request.parts();
     let named = head.headers.get(HOST).and_then(|host| host.to_str().ok());
     let listens = origin.strip_prefix("http://").and_then(Authority::parse);
@@ -67,7 +65,7 @@ pub(crate) fn op_request_is_own(
 #[op2]
 #[string]
 pub(crate) fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
-    Ok(write_headers(&state.borrow_mut::<Exchanges>().known(id)?.request.parts().headers))
+    Ok(write_headers(&state.exchange(id).slot()?.request.parts().headers))
 }
 
 /// One header; null where it is absent.
@@ -78,7 +76,7 @@ pub(crate) fn op_request_header<'s>(
     id: f64,
     #[string] name: &str,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
-    let head = state.borrow_mut::<Exchanges>().known(id)?.request.parts();
+    let head = state.exchange(id).slot()?.request.parts();
     let headers = &head.headers;
     let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     // Most names have one value, which then is copied once.
@@ -96,14 +94,14 @@ pub(crate) fn op_request_header<'s>(
 #[op2]
 #[string]
 pub(crate) fn op_request_peer(state: &mut OpState, id: f64) -> Result<String, OpError> {
-    Ok(state.borrow_mut::<Exchanges>().known(id)?.requester.address.to_string())
+    Ok(state.exchange(id).slot()?.requester.address.to_string())
 }
 
 /// Whether there is a body to read.
 #[op2(fast)]
 pub(crate) fn op_request_has_body(state: &mut OpState, id: f64) -> Result<bool, OpError> {
-    let slot = state.borrow_mut::<Exchanges>().known(id)?;
-    Ok(slot.body.as_ref().is_some_and(|body| !body.is_end_stream()))
+    let slot = state.exchange(id).slot()?;
+    Ok(slot.body.left.as_ref().is_some_and(|body| !body.is_end_stream()))
 }
 
 /// The next chunk of the body; null at its end.
@@ -119,9 +117,9 @@ pub(crate) async fn op_request_read(
         Err((fault, error)) => return Err(fail(&state, id, fault, error)),
     };
     let mut state = state.borrow_mut();
-    let slot = state.borrow_mut::<Exchanges>().known(id)?;
-    slot.body_patience = patience.is_spent().then(|| Box::new(patience));
-    slot.body = Some(body);
+    let slot = state.exchange(id).slot()?;
+    slot.body.stall_timeout = patience.is_spent().then(|| Box::new(patience));
+    slot.body.left = Some(body);
     let memory = state.borrow::<Memory>().clone();
     Ok(Some(Received { bytes: data.into(), memory, held: None }))
 }
@@ -199,13 +197,12 @@ struct Reading {
 /// Takes the body out of its exchange, if it has one.
 fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpError> {
     let mut state = state.borrow_mut();
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let BodyLimits { patience, ref budget, .. } = exchanges.bodies;
+    let BodyLimits { patience, ref budget, .. } = state.exchanges().host.bodies;
     let budget = budget.clone();
-    let slot = exchanges.known(id)?;
-    let Some(body) = slot.body.take() else { return Ok(None) };
+    let slot = state.exchange(id).slot()?;
+    let Some(body) = slot.body.left.take() else { return Ok(None) };
     let patience =
-        slot.body_patience.take().map_or_else(|| StallTimeout::new(patience), |patience| *patience);
+        slot.body.stall_timeout.take().map_or_else(|| StallTimeout::new(patience), |patience| *patience);
     let held = budget.begin(slot.requester.address, Instant::now());
     Ok(Some(Reading { body, patience, held }))
 }
@@ -213,12 +210,11 @@ fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpErr
 /// Counts data of the body.
 fn came(state: &Rc<RefCell<OpState>>, id: f64, data: Bytes) -> Result<Bytes, OpError> {
     let mut state = state.borrow_mut();
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let limit = exchanges.bodies.size;
-    let slot = exchanges.known(id)?;
-    slot.body_read += data.len();
-    if slot.body_read > limit {
-        slot.body_fault = Some(Box::new(BodyFault::TooLarge));
+    let limit = state.exchanges().host.bodies.size;
+    let body = &mut state.exchange(id).slot()?.body;
+    body.read += data.len();
+    if body.read > limit {
+        body.fault = Some(Box::new(BodyFault::TooLarge));
         return Err(OpError::RequestTooLarge(limit));
     }
     Ok(data)
@@ -226,8 +222,8 @@ fn came(state: &Rc<RefCell<OpState>>, id: f64, data: Bytes) -> Result<Bytes, OpE
 
 /// Notes why a body has no end.
 fn fail(state: &Rc<RefCell<OpState>>, id: f64, fault: BodyFault, error: OpError) -> OpError {
-    if let Ok(slot) = state.borrow_mut().borrow_mut::<Exchanges>().known(id) {
-        slot.body_fault = Some(Box::new(fault));
+    if let Ok(slot) = state.borrow_mut().exchange(id).slot() {
+        slot.body.fault = Some(Box::new(fault));
     }
     error
 }

@@ -96,8 +96,8 @@ fn holder(state: &OpState, id: ResourceId) -> Option<Rc<Holder>> {
 #[smi]
 pub(crate) fn op_shared_open(state: &mut OpState, #[string] name: &str, of_code: bool) -> ResourceId {
     let exchanges = state.borrow::<Exchanges>();
-    let name = if of_code { format!("{}/{name}", exchanges.code) } else { format!("/{name}") };
-    let named = exchanges.shared.named(&name);
+    let name = if of_code { format!("{}/{name}", exchanges.host.code) } else { format!("/{name}") };
+    let named = exchanges.host.shared.named(&name);
     let (closed, _) = watch::channel(false);
     state.resource_table.add(Holder { named, lead: RefCell::default(), closed })
 }

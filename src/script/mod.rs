@@ -12,17 +12,13 @@
 
 mod border;
 mod embedded;
-mod fatal;
+mod engine;
 mod isolate;
 mod loader;
-#[cfg(feature = "v8")]
-mod microtasks;
 pub(crate) mod modules;
 mod site;
 mod snapshot;
 mod sources;
-#[cfg(feature = "v8")]
-mod stack;
 mod stall;
 pub(crate) mod survey;
 mod values;

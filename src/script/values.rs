@@ -42,12 +42,13 @@ pub(super) fn json_or_null<'s>(
     }
 }
 
-/// A raw socket's message, as `websocket/pair.js` takes it: whose it is, and what it says.
+/// A raw socket's message, as `websocket/pair.js` takes it: its exchange, and what it says.
 pub(super) fn message<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    told: &LineEvent,
+    exchange: Option<&v8::Global<v8::Object>>,
+    event: &LineEvent,
 ) -> [v8::Local<'s, v8::Value>; 2] {
-    let said = match &told.event {
+    let said = match &event.event {
         Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
         Event::Data { frame: Frame::Binary(bytes), .. } => {
             let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
@@ -55,7 +56,9 @@ pub(super) fn message<'s>(
         }
         _ => v8::undefined(scope).into(),
     };
-    [v8::Number::new(scope, told.exchange.0 as f64).into(), said]
+    let exchange = exchange
+        .map_or_else(|| v8::undefined(scope).into(), |exchange| v8::Local::new(scope, exchange).into());
+    [exchange, said]
 }
 
 /// The name of a method, without a copy for those that V8 knows already.

@@ -10,44 +10,41 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use deno_core::v8;
-
-#[cfg(feature = "v8")]
-use super::microtasks::Rescue;
+use super::engine::Terminator;
 
 /// Why an isolate was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trip {
+pub(super) enum TerminationReason {
     /// An exchange ran too long without yielding.
     Cpu,
     /// Its heap reached the limit.
     Heap,
 }
 
-/// An isolate's sign of life. Counts entries into JavaScript and exits from it, so it is odd while code runs.
+/// Counts entries into JavaScript and exits from it, so the count is odd while code runs.
 #[derive(Default)]
-pub(super) struct Pulse {
-    beats: AtomicU64,
-    tripped: AtomicU8,
+pub(super) struct ExecutionCounter {
+    count: AtomicU64,
+    reason: AtomicU8,
     lost: AtomicBool,
     halted: AtomicBool,
     /// The exchange that the turn was begun for, plus one; 0 where that is not known.
     exchange: AtomicU64,
 }
 
-const TRIPPED_CPU: u8 = 1;
-const TRIPPED_HEAP: u8 = 2;
+const RAN_TOO_LONG: u8 = 1;
+const HEAP_IS_FULL: u8 = 2;
 
-impl Pulse {
+impl ExecutionCounter {
     /// JavaScript runs until the guard is dropped.
     pub(super) fn enter(&self) -> Running<'_> {
-        self.beats.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
         Running(self)
     }
 
     /// How often JavaScript was entered and left.
-    pub(super) fn beats(&self) -> u64 {
-        self.beats.load(Ordering::Relaxed)
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Notes for whom the next turn is, for the log.
@@ -60,32 +57,29 @@ impl Pulse {
         self.exchange.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Notes that the isolate was stopped, and why. The first reason stands.
-    fn trip(&self, trip: Trip) {
-        let code = match trip {
-            Trip::Cpu => TRIPPED_CPU,
-            Trip::Heap => TRIPPED_HEAP,
+    /// Records why the isolate is terminated. The first reason counts.
+    pub(super) fn terminated(&self, reason: TerminationReason) {
+        let code = match reason {
+            TerminationReason::Cpu => RAN_TOO_LONG,
+            TerminationReason::Heap => HEAP_IS_FULL,
         };
-        let _ = self.tripped.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.reason.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Why the isolate was stopped since the last call.
-    pub(super) fn take_trip(&self) -> Option<Trip> {
-        match self.tripped.load(Ordering::Relaxed) {
+    pub(super) fn take_reason(&self) -> Option<TerminationReason> {
+        match self.reason.load(Ordering::Relaxed) {
             0 => None,
-            _ => match self.tripped.swap(0, Ordering::Relaxed) {
-                TRIPPED_CPU => Some(Trip::Cpu),
-                TRIPPED_HEAP => Some(Trip::Heap),
+            _ => match self.reason.swap(0, Ordering::Relaxed) {
+                RAN_TOO_LONG => Some(TerminationReason::Cpu),
+                HEAP_IS_FULL => Some(TerminationReason::Heap),
                 _ => None,
             },
         }
     }
 
     /// Its thread does nothing more.
-    #[cfg_attr(
-        not(all(feature = "v8", target_os = "linux")),
-        expect(dead_code, reason = "nothing halts a thread")
-    )]
+    #[allow(dead_code, reason = "only V8 on Linux halts threads")]
     pub(super) fn halt(&self) {
         self.halted.store(true, Ordering::Relaxed);
     }
@@ -96,12 +90,12 @@ impl Pulse {
     }
 }
 
-/// See [`Pulse::enter`].
-pub(super) struct Running<'a>(&'a Pulse);
+/// See [`ExecutionCounter::enter`].
+pub(super) struct Running<'a>(&'a ExecutionCounter);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.beats.fetch_add(1, Ordering::Relaxed);
+        self.0.count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -128,44 +122,44 @@ pub(super) trait Watched: Send {
     fn lost(&self, exchange: Option<u64>);
 }
 
-/// Watches the isolate of the calling thread from a thread of its own. Ends when the pulse is dropped, or the isolate
+/// Watches the isolate of the calling thread from a thread of its own. Ends when the counter is dropped, or the isolate
 /// lost.
 pub(super) fn watch(
-    pulse: &Arc<Pulse>,
-    stopper: Stopper,
+    counter: &Arc<ExecutionCounter>,
+    terminator: Terminator,
     limits: RunLimits,
     watched: impl Watched + 'static,
 ) {
-    let pulse = Arc::downgrade(pulse);
+    let counter = Arc::downgrade(counter);
     let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&pulse, &stopper, &clock, limits, &watched));
+    let watching = thread.spawn(move || keep_watch(&counter, &terminator, &clock, limits, &watched));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }
 }
 
 fn keep_watch(
-    pulse: &Weak<Pulse>,
-    stopper: &Stopper,
+    counter: &Weak<ExecutionCounter>,
+    terminator: &Terminator,
     clock: &Clock,
     limits: RunLimits,
     watched: &dyn Watched,
 ) {
     let interval = (limits.exchange / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
     let mut turn = Turn::begin(0, None, clock.now());
-    while let Some(alive) = pulse.upgrade() {
-        let beats = alive.beats();
+    while let Some(alive) = counter.upgrade() {
+        let count = alive.count();
         if alive.halted.load(Ordering::Relaxed) {
             alive.lost.store(true, Ordering::Relaxed);
             return watched.lost(alive.exchange());
         }
-        if beats != turn.beats || beats.is_multiple_of(2) {
-            turn = Turn::begin(beats, alive.exchange(), clock.now());
+        if count != turn.count || count.is_multiple_of(2) {
+            turn = Turn::begin(count, alive.exchange(), clock.now());
         } else {
-            match turn.look(stopper, clock.now(), limits) {
+            match turn.look(terminator, clock.now(), limits) {
                 Look::Fine => watched.meanwhile(),
-                Look::Over { exchange } => stopper.condemn(beats, Some(exchange), Trip::Cpu),
+                Look::Over { exchange } => terminator.condemn(count, Some(exchange), TerminationReason::Cpu),
                 Look::Lost => {
                     alive.lost.store(true, Ordering::Relaxed);
                     return watched.lost(alive.exchange());
@@ -179,7 +173,7 @@ fn keep_watch(
 
 /// A turn as the watchdog sees it.
 struct Turn {
-    beats: u64,
+    count: u64,
     began: Reading,
     /// When it was looked at last, and how often that was.
     looked: Reading,
@@ -205,10 +199,10 @@ enum Look {
 }
 
 impl Turn {
-    fn begin(beats: u64, of: Option<u64>, now: Reading) -> Turn {
+    fn begin(count: u64, of: Option<u64>, now: Reading) -> Turn {
         let (ran, last) = (HashMap::new(), of.map(|exchange| exchange + 1));
         Turn {
-            beats,
+            count,
             began: now,
             looked: now,
             looks: 0,
@@ -220,11 +214,11 @@ impl Turn {
         }
     }
 
-    fn look(&mut self, stopper: &Stopper, now: Reading, limits: RunLimits) -> Look {
+    fn look(&mut self, terminator: &Terminator, now: Reading, limits: RunLimits) -> Look {
         let before = std::mem::replace(&mut self.looked, now);
         self.looks += 1;
-        let question = *self.asked.get_or_insert_with(|| stopper.ask());
-        if !stopper.answered(question) {
+        let question = *self.asked.get_or_insert_with(|| terminator.ask());
+        if !terminator.answered(question) {
             let unanswered = now.used_since(&self.answered);
             return match self.last {
                 _ if unanswered >= limits.exchange + limits.stopping => Look::Lost,
@@ -233,7 +227,7 @@ impl Turn {
                 _ => Look::Fine,
             };
         }
-        let exchange = stopper.seen();
+        let exchange = terminator.seen();
         // Who was running before has run all the time. Of another exchange nobody knows since when it has, if what ran
         // before it could not be interrupted.
         let since = if self.last == Some(exchange) {
@@ -248,7 +242,7 @@ impl Turn {
         *ran += now.used_since(&since);
         let is_over = *ran >= limits.exchange;
         self.answered = now;
-        self.asked = Some(stopper.ask());
+        self.asked = Some(terminator.ask());
         if is_over { self.over(exchange) } else { Look::Fine }
     }
 
@@ -313,232 +307,5 @@ impl Reading {
             (Some(now), Some(then)) => now.saturating_sub(then).max(passed / WAITING_LIMITS),
             _ => passed,
         }
-    }
-}
-
-/// Asks what an isolate runs, and stops it, from any thread.
-#[derive(Clone)]
-pub(super) struct Stopper {
-    isolate: v8::IsolateHandle,
-    witness: Arc<Witness>,
-}
-
-/// A verdict on whichever exchange runs.
-#[cfg(feature = "v8")]
-const ANYBODY: u64 = u64::MAX;
-
-/// What interrupts of one isolate see, and what they are to do.
-#[cfg_attr(not(feature = "v8"), expect(dead_code, reason = "QuickJS has no interrupts"))]
-pub(super) struct Witness {
-    /// Weak, because the watchdog's thread holds the witness and ends with the pulse.
-    pulse: Weak<Pulse>,
-    /// How many questions were asked and answered: see [`Stopper::ask`].
-    asked: AtomicU64,
-    answered: AtomicU64,
-    /// Who was running then: the exchange's number plus one; 0 for none.
-    seen: AtomicU64,
-    /// The turn that is to end, by its beat; no turn is 0.
-    condemned_turn: AtomicU64,
-    /// Who is to end in it, as in `seen`, or [`ANYBODY`].
-    condemned: AtomicU64,
-    condemned_for: AtomicU8,
-    /// Who was terminated, as in `seen`.
-    culprit: AtomicU64,
-    #[cfg(feature = "v8")]
-    inside: interrupt::Inside,
-}
-
-impl Witness {
-    /// Condemns who runs in the turn with this beat.
-    #[cfg(feature = "v8")]
-    fn pronounce(&self, beats: u64, exchange: u64, trip: Trip) {
-        self.condemned_for.store(trip as u8, Ordering::Relaxed);
-        self.condemned.store(exchange, Ordering::Relaxed);
-        self.condemned_turn.store(beats, Ordering::Release);
-    }
-
-    /// Whether the turn of `pulse` is to end if this runs, and why.
-    #[cfg(feature = "v8")]
-    fn verdict(&self, pulse: &Pulse, running: u64) -> Option<Trip> {
-        if self.condemned_turn.load(Ordering::Acquire) != pulse.beats() {
-            // The turn that was to be stopped ended by itself; this is another.
-            return None;
-        }
-        let condemned = self.condemned.load(Ordering::Relaxed);
-        if condemned != ANYBODY && condemned != running {
-            return None;
-        }
-        let is_heap = self.condemned_for.load(Ordering::Relaxed) == Trip::Heap as u8;
-        Some(if is_heap { Trip::Heap } else { Trip::Cpu })
-    }
-
-    /// The exchange that was terminated last.
-    pub(super) fn take_culprit(&self) -> Option<u64> {
-        self.culprit.swap(0, Ordering::Relaxed).checked_sub(1)
-    }
-
-    /// Whether microtasks that wait behind one that is terminated are kept from now on.
-    #[cfg(feature = "v8")]
-    pub(super) fn keeps_microtasks(&self, keeps: bool) {
-        if let Some(rescue) = &self.inside.rescue {
-            rescue.is_wanted(keeps);
-        }
-    }
-}
-
-#[cfg(feature = "v8")]
-impl Stopper {
-    /// For the isolate of `runtime`, on its thread.
-    pub(super) fn new(
-        runtime: &mut deno_core::JsRuntime,
-        pulse: &Arc<Pulse>,
-        rescue: Option<Rescue>,
-    ) -> Stopper {
-        let inside = interrupt::Inside::new(runtime, rescue);
-        let isolate = runtime.v8_isolate().thread_safe_handle();
-        Stopper { isolate, witness: Arc::new(Witness::new(pulse, inside)) }
-    }
-
-    /// Asks whose code runs. Returns the question's number.
-    fn ask(&self) -> u64 {
-        let question = self.witness.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        interrupt::request(&self.isolate, &self.witness);
-        question
-    }
-
-    fn answered(&self, question: u64) -> bool {
-        self.witness.answered.load(Ordering::Acquire) >= question
-    }
-
-    fn seen(&self) -> u64 {
-        self.witness.seen.load(Ordering::Relaxed)
-    }
-
-    /// Ends the turn with this beat as soon as this exchange, or any if none is given, is seen running in it.
-    fn condemn(&self, beats: u64, exchange: Option<u64>, trip: Trip) {
-        self.witness.pronounce(beats, exchange.unwrap_or(ANYBODY), trip);
-        interrupt::request(&self.isolate, &self.witness);
-    }
-
-    /// Ends the running turn because the heap is full. Only from the isolate's own thread.
-    pub(super) fn heap_is_full(&self) {
-        if let Some(pulse) = self.witness.pulse.upgrade() {
-            self.condemn(pulse.beats(), None, Trip::Heap);
-        }
-    }
-
-    pub(super) fn witness(&self) -> &Witness {
-        &self.witness
-    }
-}
-
-#[cfg(feature = "v8")]
-impl Witness {
-    fn new(pulse: &Arc<Pulse>, inside: interrupt::Inside) -> Witness {
-        let [asked, answered, seen, condemned_turn, condemned, culprit] = Default::default();
-        let (pulse, condemned_for) = (Arc::downgrade(pulse), AtomicU8::default());
-        Witness { pulse, asked, answered, seen, condemned_turn, condemned, condemned_for, culprit, inside }
-    }
-}
-
-/// QuickJS has no interrupts: every question is answered at once, and who ran is read afterwards, where that still
-/// can be told.
-#[cfg(not(feature = "v8"))]
-impl Stopper {
-    pub fn new(runtime: &mut deno_core::JsRuntime, pulse: &Arc<Pulse>) -> Stopper {
-        let [asked, answered, seen, condemned_turn, condemned, culprit] = Default::default();
-        let (pulse, condemned_for) = (Arc::downgrade(pulse), AtomicU8::default());
-        let witness =
-            Witness { pulse, asked, answered, seen, condemned_turn, condemned, condemned_for, culprit };
-        Stopper { isolate: runtime.v8_isolate().thread_safe_handle(), witness: Arc::new(witness) }
-    }
-
-    fn ask(&self) -> u64 {
-        0
-    }
-
-    fn answered(&self, _question: u64) -> bool {
-        true
-    }
-
-    fn seen(&self) -> u64 {
-        0
-    }
-
-    fn condemn(&self, _beats: u64, _exchange: Option<u64>, trip: Trip) {
-        if let Some(pulse) = self.witness.pulse.upgrade() {
-            pulse.trip(trip);
-        }
-        self.isolate.terminate_execution();
-    }
-
-    pub fn heap_is_full(&self) {
-        self.condemn(0, None, Trip::Heap);
-    }
-
-    pub fn witness(&self) -> &Witness {
-        &self.witness
-    }
-}
-
-/// Looking at an isolate in the middle of what it runs.
-#[cfg(feature = "v8")]
-#[expect(unsafe_code, reason = "V8 calls back through a C function")]
-mod interrupt {
-    use std::ffi::c_void;
-    use std::sync::Arc;
-    use std::sync::atomic::Ordering;
-
-    use deno_core::{JsRuntime, v8};
-
-    use super::Witness;
-    use crate::ext::current_exchange;
-    use crate::script::microtasks::Rescue;
-
-    /// What belongs to the isolate's thread alone.
-    pub(super) struct Inside {
-        context: v8::Global<v8::Context>,
-        /// Absent where this V8 is not known well enough.
-        pub rescue: Option<Rescue>,
-    }
-
-    // SAFETY: it is only touched on the isolate's thread: there it is made, and used by the interrupt. It is dropped
-    // there as well, as the isolate keeps a reference to the witness until it ends.
-    unsafe impl Send for Inside {}
-    // SAFETY: as above.
-    unsafe impl Sync for Inside {}
-
-    impl Inside {
-        pub(super) fn new(runtime: &mut JsRuntime, rescue: Option<Rescue>) -> Inside {
-            Inside { context: runtime.main_context(), rescue }
-        }
-    }
-
-    pub(super) fn request(isolate: &v8::IsolateHandle, witness: &Arc<Witness>) {
-        isolate.request_interrupt(interrupt, Arc::as_ptr(witness).cast_mut().cast());
-    }
-
-    unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
-        // SAFETY: `data` is the witness, which lives at least as long as the isolate that calls.
-        let witness = unsafe { &*data.cast::<Witness>() };
-        // SAFETY: V8 passes the isolate that is running on this thread.
-        let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-        let running = {
-            v8::scope!(let scope, &mut isolate);
-            let context = v8::Local::new(scope, &witness.inside.context);
-            let scope = &mut v8::ContextScope::new(scope, context);
-            current_exchange(scope).map_or(0, |exchange| exchange.0 + 1)
-        };
-        witness.seen.store(running, Ordering::Relaxed);
-        witness.answered.store(witness.asked.load(Ordering::Relaxed), Ordering::Release);
-        let Some(pulse) = witness.pulse.upgrade() else { return };
-        let Some(trip) = witness.verdict(&pulse, running) else { return };
-        pulse.trip(trip);
-        witness.culprit.store(running, Ordering::Relaxed);
-        if let Some(rescue) = &witness.inside.rescue {
-            // SAFETY: this is an interrupt, and what follows is the termination.
-            unsafe { rescue.set_aside() };
-        }
-        isolate.terminate_execution();
     }
 }

@@ -228,6 +228,8 @@ impl<B> Exchange<B> {
                 self.holds = self.holds.saturating_sub(1);
                 Ok(self.finish_if_complete())
             }
+            // Its answer is decided, and leaves when the turn ends.
+            Input::Started if self.is_complete() => Ok(Effect::None),
             Input::Started => {
                 self.running += 1;
                 Ok(Effect::None)
@@ -284,6 +286,11 @@ impl<B> Exchange<B> {
     pub fn holds_state(&self) -> Option<bool> {
         let has_state = matches!(self.stage, Stage::Opening { first: Some(_), .. });
         (has_state && self.reach == Reach::Final).then_some(self.running > 0 || self.holds > 0)
+    }
+
+    /// Something was sent, or is about to be: HTTP's answer is decided.
+    pub fn has_sent(&self) -> bool {
+        !matches!(self.stage, Stage::Received)
     }
 
     /// Whether the HTTP answer was decided, or cannot be any more.

@@ -1,16 +1,18 @@
 //! Frames from a handler to its client.
 
 pub(crate) mod early;
+mod early_messages;
 
-pub(crate) use early::EarlyMessages;
+pub(crate) use early_messages::EarlyMessages;
 
 use deno_core::{OpState, op2};
 use serde_json::value::RawValue;
 
-use crate::ext::exchange::exchange_id;
-use crate::ext::{Exchanges, OpError};
+use crate::ext::OpError;
+use crate::ext::exchange::ExchangeState;
+use crate::ext::exchange::Phase;
 use liveline_proto::Envelope;
-use liveline_proto::{CloseCode, Input, Priority, QueuedFrame};
+use liveline_proto::{Input, Priority, QueuedFrame};
 
 /// A further state of the response.
 #[op2(fast)]
@@ -21,10 +23,8 @@ pub(crate) fn op_port_frame(
     #[string] payload: &str,
     done: bool,
 ) -> Result<(), OpError> {
-    let envelope = Envelope { kind: "response.replace", event_id, live: true, ..Default::default() };
-    let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(payload)?));
-    let frame = QueuedFrame::new(Priority::State, frame);
-    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Frame { frame, done })?;
+    let frame = state_frame(event_id, payload)?;
+    state.exchange(id).input(Input::Frame { frame, done })?;
     Ok(())
 }
 
@@ -36,11 +36,16 @@ pub(crate) fn op_port_state(
     #[string] event_id: &str,
     #[string] payload: &str,
 ) -> Result<(), OpError> {
+    let frame = state_frame(event_id, payload)?;
+    state.exchange(id).input(Input::Message(frame))?;
+    Ok(())
+}
+
+/// A state as JSON, in its envelope.
+fn state_frame(event_id: &str, payload: &str) -> Result<QueuedFrame, OpError> {
     let envelope = Envelope { kind: "response.replace", event_id, live: true, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(payload)?));
-    let parcel = QueuedFrame::new(Priority::State, frame);
-    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(parcel))?;
-    Ok(())
+    Ok(QueuedFrame::new(Priority::State, frame))
 }
 
 /// Changes inside the current state's body.
@@ -54,13 +59,22 @@ pub(crate) fn op_port_delta(
     let envelope = Envelope { kind, event_id: kind, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(records)?));
     let delta = QueuedFrame::new(Priority::Delta, frame);
-    state.borrow_mut::<Exchanges>().input(exchange_id(id), Input::Message(delta))?;
+    state.exchange(id).input(Input::Message(delta))?;
     Ok(())
 }
 
-/// A message, a request with `ports` reply ports, or a reply. `payload` is null for undefined. Says whether the client is
-/// so far behind that the handler had better wait.
+/// How a message was sent, as `port/client_port.js` numbers it.
+enum Sent {
+    Fine,
+    /// The client is so far behind that the handler had better wait.
+    Behind,
+    /// The exchange is over, and the message was dropped.
+    Over,
+}
+
+/// A message, a request with `ports` reply ports, or a reply. `payload` is null for undefined. Returns a [`Sent`].
 #[op2]
+#[smi]
 pub(crate) fn op_port_message(
     state: &mut OpState,
     id: f64,
@@ -70,33 +84,28 @@ pub(crate) fn op_port_message(
     live: bool,
     bubbles: bool,
     #[smi] ports: u32,
-) -> Result<bool, OpError> {
+) -> Result<u32, OpError> {
+    let mut exchange = state.exchange(id);
+    if exchange.phase() >= Phase::Complete {
+        return Ok(Sent::Over as u32);
+    }
     let payload = payload.map(RawValue::from_string).transpose()?;
     let envelope = Envelope { kind, event_id, live, bubbles, ports };
     let frame = envelope.encode(payload.as_deref());
-    let (exchanges, id) = (state.borrow_mut::<Exchanges>(), exchange_id(id));
-    exchanges.input(id, Input::Message(QueuedFrame::new(Priority::Message, frame)))?;
-    Ok(exchanges.is_congested(id))
+    exchange.input(Input::Message(QueuedFrame::new(Priority::Message, frame)))?;
+    Ok(if exchange.is_congested() { Sent::Behind } else { Sent::Fine } as u32)
 }
 
 /// The handler's side begins to send its states in full.
 #[op2(fast)]
 pub(crate) fn op_port_refresh(state: &mut OpState, id: f64) {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if let Some(line) = exchanges.line(exchange_id(id)) {
-        exchanges.hub.deferred_turn().refreshed(line);
+    if let Some((hub, line)) = state.exchange(id).line() {
+        hub.deferred_turn().refreshed(line);
     }
 }
 
 /// The handler closes its line.
 #[op2(fast)]
 pub(crate) fn op_port_close(state: &mut OpState, id: f64) {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let id = exchange_id(id);
-    // What was sent in this turn still decides the answer.
-    let _ = exchanges.input(id, Input::TurnEnded);
-    if let Some(line) = exchanges.line(id) {
-        exchanges.hub.deferred_turn().finish(line, CloseCode::Done.into());
-    }
-    exchanges.close(id);
+    state.exchange(id).close();
 }

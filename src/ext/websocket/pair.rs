@@ -5,9 +5,9 @@ use deno_core::{OpState, op2};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
+use crate::ext::OpError;
 use crate::ext::answer::{give, head};
-use crate::ext::exchange::exchange_id;
-use crate::ext::{Exchanges, OpError};
+use crate::ext::exchange::ExchangeState;
 use crate::http::{Answer, Audience, lists};
 use liveline_proto::Frame;
 use liveline_proto::{Close, CloseCode, Input, Priority, QueuedFrame};
@@ -21,7 +21,7 @@ pub(crate) fn op_answer_socket(
 ) -> Result<bool, OpError> {
     let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
     answer.headers.remove(CONTENT_LENGTH);
-    let slot = state.borrow_mut::<Exchanges>().known(id)?;
+    let slot = state.exchange(id).slot()?;
     if slot.client != Audience::Socket {
         give(state, id, Answer::needs_websocket(), true)?;
         return Ok(false);
@@ -31,17 +31,16 @@ pub(crate) fn op_answer_socket(
     {
         return Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()));
     }
-    let (exchanges, id) = (state.borrow_mut::<Exchanges>(), exchange_id(id));
-    exchanges.input(id, Input::Upgrade(Box::new(answer)))?;
-    Ok(exchanges.line(id).is_some())
+    let mut exchange = state.exchange(id);
+    exchange.input(Input::Upgrade(Box::new(answer)))?;
+    Ok(exchange.line().is_some())
 }
 
 /// The handler hears the client from now on.
 #[op2(fast)]
 pub(crate) fn op_websocket_accept(state: &mut OpState, id: f64) {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if let Some(line) = exchanges.line(exchange_id(id)) {
-        exchanges.hub.deferred_turn().accept(line);
+    if let Some((hub, line)) = state.exchange(id).line() {
+        hub.deferred_turn().accept(line);
     }
 }
 
@@ -58,25 +57,18 @@ pub(crate) fn op_websocket_bytes(state: &mut OpState, id: f64, #[anybuffer] byte
 }
 
 fn send(state: &mut OpState, id: f64, frame: Frame) {
-    // Nobody hears what comes after the end.
-    let _ = state
-        .borrow_mut::<Exchanges>()
-        .input(exchange_id(id), Input::Message(QueuedFrame::new(Priority::Message, frame)));
+    // What comes after the end is dropped.
+    let _ = state.exchange(id).input(Input::Message(QueuedFrame::new(Priority::Message, frame)));
 }
 
 /// How many bytes wait for the client to read.
 #[op2(fast)]
 pub(crate) fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    exchanges.line(exchange_id(id)).map_or(0., |line| exchanges.hub.engine().queued_bytes(line) as f64)
+    state.exchange(id).line().map_or(0., |(hub, line)| hub.engine().queued_bytes(line) as f64)
 }
 
 /// Closes the socket once all is sent. The exchange is over.
 #[op2(fast)]
 pub(crate) fn op_websocket_close(state: &mut OpState, id: f64, #[smi] code: u16, #[string] reason: String) {
-    let (exchanges, id) = (state.borrow_mut::<Exchanges>(), exchange_id(id));
-    if let Some(line) = exchanges.line(id) {
-        exchanges.hub.deferred_turn().finish(line, Close::because(CloseCode::from(code), reason));
-    }
-    exchanges.gone(id);
+    state.exchange(id).finish(Close::because(CloseCode::from(code), reason));
 }

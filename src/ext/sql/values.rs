@@ -6,7 +6,7 @@ use std::sync::Arc;
 use deno_core::{FromV8, ResourceId, ToV8, v8};
 use deno_error::JsErrorBox;
 
-use super::Memory;
+use crate::ext::Memory;
 use liveline_store::{Change, Outcome, Params, ResultSet, Row, Value};
 
 /// The largest integer up to which JavaScript's numbers are exact.

@@ -1,20 +1,18 @@
-//! Sessions: values that stay with a visitor. Half of `runtime-js/session/session.js`.
+//! What sessions hold, to whom they belong, and which of them an exchange has.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use deno_core::{OpState, Resource, ResourceId, op2};
+use deno_core::OpState;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
-use tokio::sync::{Mutex, mpsc};
 
-use super::exchange::exchange_id;
-use super::session_renewal::Renewals;
-use super::session_watch::{SessionChange, Watch, Watchers};
-use super::{Exchanges, OpError};
+use super::renewal::Renewals;
+use super::watch::Watchers;
+use crate::ext::OpError;
+use crate::ext::exchange::ExchangeState;
 use crate::http::Signer;
 use liveline_store::{SESSION_LIFETIME, SessionState, SessionStore};
 
@@ -24,10 +22,10 @@ const USER_ID: &str = "user/id";
 /// All sessions: what they hold, whose they are, and who listens. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Sessions {
-    store: Arc<dyn SessionStore>,
+    pub(super) store: Arc<dyn SessionStore>,
     signer: Arc<Signer>,
-    watchers: Watchers,
-    renewals: Renewals,
+    pub(super) watchers: Watchers,
+    pub(super) renewals: Renewals,
 }
 
 impl Sessions {
@@ -61,7 +59,7 @@ impl Sessions {
     }
 
     /// Sets a value, also where the session's id is renewed at that moment.
-    async fn set(&self, id: &str, key: &str, json: &str) -> Result<(), OpError> {
+    pub(super) async fn set(&self, id: &str, key: &str, json: &str) -> Result<(), OpError> {
         let mut id = id.to_owned();
         loop {
             self.store.set(&id, key, json, now()).await?;
@@ -85,7 +83,7 @@ impl Sessions {
 
 /// The session of an exchange, as far as it is known.
 #[derive(Default)]
-pub(super) struct ExchangeSession {
+pub(in crate::ext) struct ExchangeSession {
     /// The id that the request came with, or that was made for it.
     pub id: Option<String>,
     /// The id stands for a session.
@@ -97,31 +95,30 @@ pub(super) struct ExchangeSession {
 }
 
 impl ExchangeSession {
-    pub(super) fn of(id: Option<String>) -> ExchangeSession {
+    pub(in crate::ext) fn of(id: Option<String>) -> ExchangeSession {
         ExchangeSession { id, ..ExchangeSession::default() }
     }
 }
 
-type State = Rc<RefCell<OpState>>;
+pub(super) type State = Rc<RefCell<OpState>>;
 
-fn sessions(state: &State) -> Sessions {
-    state.borrow().borrow::<Exchanges>().sessions.clone()
+pub(super) fn sessions(state: &State) -> Sessions {
+    state.borrow_mut().exchanges().host.sessions.clone()
 }
 
 /// The id of the exchange's session, if it has one that is known.
-async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
+pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
     let (id, is_answered) = {
         let mut state = state.borrow_mut();
-        let exchanges = state.borrow_mut::<Exchanges>();
-        let is_answered = exchanges.is_answered(exchange_id(exchange));
-        let session = &exchanges.known(exchange)?.session;
+        let is_answered = state.exchange(exchange).is_answered();
+        let session = &state.exchange(exchange).slot()?.session;
         match &session.id.clone() {
             Some(id) if !session.is_open => (id.clone(), is_answered),
             None => return Ok(None),
             Some(id) => {
-                let newest = exchanges.sessions.renewals.newest(id);
+                let newest = state.exchanges().host.sessions.renewals.newest(id);
                 if newest != *id {
-                    let session = &mut exchanges.known(exchange)?.session;
+                    let session = &mut state.exchange(exchange).slot()?.session;
                     // The new id is for the client of the request that renewed it alone.
                     (session.id, session.sets_cookie) = (Some(newest.clone()), false);
                 }
@@ -131,7 +128,7 @@ async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> 
     };
     let known = sessions(state).store.touch(&id, now(), !is_answered).await?;
     let mut state = state.borrow_mut();
-    let session = &mut state.borrow_mut::<Exchanges>().known(exchange)?.session;
+    let session = &mut state.exchange(exchange).slot()?.session;
     if session.is_open {
         // Somebody else was faster, and may have begun a new one.
         return Ok(session.id.clone());
@@ -142,16 +139,15 @@ async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> 
 }
 
 /// The id of the exchange's session. A visitor without one that is known gets a new one.
-async fn begun(state: &State, exchange: f64) -> Result<String, OpError> {
+pub(super) async fn begun(state: &State, exchange: f64) -> Result<String, OpError> {
     if let Some(id) = known(state, exchange).await? {
         return Ok(id);
     }
     let mut state = state.borrow_mut();
-    let exchanges = state.borrow_mut::<Exchanges>();
-    if exchanges.is_answered(exchange_id(exchange)) {
+    if state.exchange(exchange).is_answered() {
         return Err(OpError::HeadersSent("a new session's cookie"));
     }
-    Ok(exchanges.known(exchange)?.session.begin())
+    Ok(state.exchange(exchange).slot()?.session.begin())
 }
 
 impl ExchangeSession {
@@ -167,17 +163,16 @@ impl ExchangeSession {
 
 /// Renews the id of the exchange's session: whoever knew the one before does not know this one. Returns it, or `None`
 /// where there is no session.
-async fn renewed(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
+pub(super) async fn renewed(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
     let Some(old) = known(state, exchange).await? else { return Ok(None) };
     let (sessions, new) = {
         let mut state = state.borrow_mut();
-        let exchanges = state.borrow_mut::<Exchanges>();
-        if exchanges.is_answered(exchange_id(exchange)) {
+        if state.exchange(exchange).is_answered() {
             return Err(OpError::HeadersSent("a session's new id"));
         }
         // The answer tells it to the client, even if that leaves before the store is done.
-        let new = exchanges.known(exchange)?.session.begin();
-        (exchanges.sessions.clone(), new)
+        let new = state.exchange(exchange).slot()?.session.begin();
+        (state.exchanges().host.sessions.clone(), new)
     };
     sessions.renew(&old, &new).await?;
     Ok(Some(new))
@@ -185,7 +180,12 @@ async fn renewed(state: &State, exchange: f64) -> Result<Option<String>, OpError
 
 /// Renews the session's id where the value that is about to be set says that somebody signs in. On a line it stays: no
 /// answer could tell the client.
-async fn renewed_at_sign_in(state: &State, exchange: f64, key: &str, json: &str) -> Result<(), OpError> {
+pub(super) async fn renewed_at_sign_in(
+    state: &State,
+    exchange: f64,
+    key: &str,
+    json: &str,
+) -> Result<(), OpError> {
     if key != USER_ID {
         return Ok(());
     }
@@ -195,131 +195,12 @@ async fn renewed_at_sign_in(state: &State, exchange: f64, key: &str, json: &str)
     }
     let may_renew = {
         let mut state = state.borrow_mut();
-        let exchanges = state.borrow_mut::<Exchanges>();
-        !exchanges.is_answered(exchange_id(exchange)) && !exchanges.known(exchange)?.session.is_fresh
+        !state.exchange(exchange).is_answered() && !state.exchange(exchange).slot()?.session.is_fresh
     };
     if may_renew {
         renewed(state, exchange).await?;
     }
     Ok(())
-}
-
-/// Gives the session a new id. Null where there is no session.
-#[op2]
-#[string]
-pub(crate) async fn op_session_renew(
-    state: Rc<RefCell<OpState>>,
-    exchange: f64,
-) -> Result<Option<String>, OpError> {
-    renewed(&state, exchange).await
-}
-
-/// One value as JSON; null where there is none.
-#[op2]
-#[string]
-pub(crate) async fn op_session_get(
-    state: Rc<RefCell<OpState>>,
-    exchange: f64,
-    #[string] key: String,
-) -> Result<Option<String>, OpError> {
-    let Some(id) = known(&state, exchange).await? else { return Ok(None) };
-    Ok(sessions(&state).store.get(&id, &key).await?)
-}
-
-/// Sets a value.
-#[op2]
-pub(crate) async fn op_session_set(
-    state: Rc<RefCell<OpState>>,
-    exchange: f64,
-    #[string] key: String,
-    #[string] json: String,
-) -> Result<(), OpError> {
-    renewed_at_sign_in(&state, exchange, &key, &json).await?;
-    let id = begun(&state, exchange).await?;
-    sessions(&state).set(&id, &key, &json).await
-}
-
-/// Removes a value. Says whether there was one.
-#[op2]
-pub(crate) async fn op_session_delete(
-    state: Rc<RefCell<OpState>>,
-    exchange: f64,
-    #[string] key: String,
-) -> Result<bool, OpError> {
-    let Some(id) = known(&state, exchange).await? else { return Ok(false) };
-    let sessions = sessions(&state);
-    let was_there = sessions.store.delete(&id, &key).await?;
-    if was_there {
-        sessions.watchers.tell(&sessions.name(&id), &key, None);
-    }
-    Ok(was_there)
-}
-
-/// The values whose keys begin with `prefix`: key, JSON, key, JSON.
-#[op2]
-#[serde]
-pub(crate) async fn op_session_entries(
-    state: Rc<RefCell<OpState>>,
-    exchange: f64,
-    #[string] prefix: String,
-) -> Result<Vec<String>, OpError> {
-    let Some(id) = known(&state, exchange).await? else { return Ok(Vec::new()) };
-    let entries = sessions(&state).store.entries(&id, &prefix).await?;
-    Ok(entries.into_iter().flat_map(|(key, json)| [key, json]).collect())
-}
-
-/// The id of the visitor's session; null without one.
-#[op2]
-#[string]
-pub(crate) fn op_session_id(state: &mut OpState, exchange: f64) -> Result<Option<String>, OpError> {
-    let exchanges = state.borrow_mut::<Exchanges>();
-    let id = exchanges.known(exchange)?.session.id.clone();
-    Ok(id.map(|id| exchanges.sessions.renewals.newest(&id)))
-}
-
-struct Watching {
-    changes: Mutex<mpsc::Receiver<SessionChange>>,
-    watch: RefCell<Option<Watch>>,
-}
-
-impl Resource for Watching {
-    fn name(&self) -> Cow<'_, str> {
-        "sessionChanges".into()
-    }
-}
-
-/// Subscribes to the session's changes, begun if there is none.
-#[op2]
-#[smi]
-pub(crate) async fn op_session_watch(
-    state: Rc<RefCell<OpState>>,
-    exchange: f64,
-) -> Result<ResourceId, OpError> {
-    let id = begun(&state, exchange).await?;
-    let sessions = sessions(&state);
-    let (watch, changes) = sessions.watchers.watch(&sessions.name(&id));
-    let watching = Watching { changes: Mutex::new(changes), watch: RefCell::new(Some(watch)) };
-    Ok(state.borrow_mut().resource_table.add(watching))
-}
-
-/// The next change: the key, and its JSON or null. Null when the subscription is over.
-#[op2]
-#[serde]
-pub(crate) async fn op_session_change(
-    state: Rc<RefCell<OpState>>,
-    #[smi] watching: ResourceId,
-) -> Option<(String, Option<String>)> {
-    let watching = state.borrow().resource_table.get::<Watching>(watching).ok()?;
-    let change = watching.changes.lock().await.recv().await?;
-    Some((change.key, change.json))
-}
-
-#[op2(fast)]
-pub(crate) fn op_session_unwatch(state: &mut OpState, #[smi] watching: ResourceId) {
-    // Whoever waits for the next change still holds the rest of it.
-    if let Ok(watching) = state.resource_table.take::<Watching>(watching) {
-        drop(watching.watch.take());
-    }
 }
 
 fn now() -> u64 {

@@ -1,5 +1,7 @@
 //! Databases. Half of `runtime-js/sql.js`.
 
+mod values;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,8 +10,8 @@ use std::sync::Arc;
 use deno_core::{OpState, Resource, ResourceId, op2};
 use deno_error::JsError;
 
+use self::values::{FirstResult, Found, Given, NextChange};
 use super::Memory;
-use super::sql_values::{FirstResult, Found, Given, NextChange};
 use liveline_store::{Database, Databases, Follower, Outcome, SqlError, Transaction};
 
 /// A [`SqlError`] on its way to JavaScript.

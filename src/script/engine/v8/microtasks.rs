@@ -19,7 +19,7 @@ const START: usize = 3;
 const BUFFER: usize = 4;
 
 /// The queue that does not run. It goes before its isolate.
-pub(super) struct SpareQueue {
+pub(in crate::script) struct SpareQueue {
     queue: v8::UniqueRef<v8::MicrotaskQueue>,
     running: *mut usize,
     is_known: bool,
@@ -71,7 +71,7 @@ impl SpareQueue {
 
     /// Takes back what was moved, unless microtasks came meanwhile: those have to run first. Call it when the
     /// termination is over.
-    pub(super) fn give_back(&self) {
+    pub(in crate::script) fn give_back(&self) {
         if !self.is_known {
             return;
         }

@@ -1,0 +1,459 @@
+//! The exchanges of one isolate: from a request's arrival to its end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use deno_core::v8;
+use hyper::StatusCode;
+use slab::Slab;
+use tokio::sync::oneshot;
+
+use super::ended::{Ended, Phase};
+use super::slot::{Begun, BodyFault, Call, Cause, Failure, Reply, Slot, Unanswered};
+use crate::dev::Dev;
+use crate::ext::log::{Context, about};
+use crate::ext::session::ExchangeSession;
+use crate::ext::{BodyLimits, OpError, Sessions, Shared, Show, Site};
+use crate::http::{Answer, Audience};
+use crate::lines::Hub;
+use crate::metrics::{HANDLER, RequestId};
+use crate::trust::Trust;
+use liveline_compiler::Diagnostic;
+use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId};
+
+/// How much a client learns of a handler's errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Message, place and source line.
+    Development,
+    /// That there was one.
+    Production,
+}
+
+/// The requests that JavaScript may still refer to.
+pub(crate) struct Exchanges {
+    pub(super) slots: Slots,
+    pub(super) turn: Turn,
+    pub(in crate::ext) host: Host,
+}
+
+/// What exchanges use of the process and of the folder that is served.
+pub(in crate::ext) struct Host {
+    pub hub: Hub,
+    pub sessions: Sessions,
+    pub shared: Shared,
+    pub trust: Arc<Trust>,
+    pub bodies: BodyLimits,
+    pub site: Option<Box<dyn Site>>,
+    /// The number of the code that the isolate runs: the same for all isolates of a generation.
+    pub code: u64,
+    pub(super) owner: OwnerId,
+    pub(super) mode: Mode,
+    /// Where failures are reported for open pages, in `dev`.
+    dev: Option<Arc<Dev>>,
+}
+
+impl Host {
+    /// The folder that is served, once its handlers load.
+    pub(in crate::ext) fn site(&self) -> Result<&dyn Site, OpError> {
+        self.site.as_deref().ok_or(OpError::NoSite)
+    }
+}
+
+/// What is collected while a turn runs.
+#[derive(Default)]
+pub(super) struct Turn {
+    /// Exchanges whose answer may be decided when the turn ends.
+    touched: Vec<ExchangeId>,
+    ended: Vec<Ended>,
+    /// The answer of the exchange that has just begun, before anything could wait for it.
+    pub answered: Option<Answer>,
+    /// How many of the messages of raw sockets that came together were begun.
+    messages_begun: u32,
+    /// Another turn follows at once, and what both send leaves together.
+    is_followed: bool,
+}
+
+/// Slots by the numbers of their exchanges.
+#[derive(Default)]
+pub(super) struct Slots {
+    slab: Slab<Slot>,
+    next: u64,
+}
+
+/// Bits of an exchange's number that name its slot; the rest is a sequence, so that a number is not used again.
+const SLOT_BITS: u32 = ExchangeId::PLACE_BITS;
+
+impl Slots {
+    fn insert(&mut self, slot: impl FnOnce(ExchangeId) -> Slot) -> ExchangeId {
+        let entry = self.slab.vacant_entry();
+        // 2^33 requests later the numbers come round, long after the last use of this one.
+        let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
+        self.next += 1;
+        entry.insert(slot(id));
+        id
+    }
+
+    pub(super) fn get(&mut self, id: ExchangeId) -> Option<&mut Slot> {
+        self.slab.get_mut(key(id)).filter(|slot| slot.id == id)
+    }
+
+    fn remove(&mut self, id: ExchangeId) -> Option<Slot> {
+        self.get(id)?;
+        self.slab.try_remove(key(id))
+    }
+}
+
+fn key(id: ExchangeId) -> usize {
+    (id.0 & ((1 << SLOT_BITS) - 1)) as usize
+}
+
+impl Exchanges {
+    pub(crate) fn new(
+        hub: Hub,
+        owner: OwnerId,
+        sessions: Sessions,
+        shared: Shared,
+        trust: Arc<Trust>,
+        mode: Mode,
+        bodies: BodyLimits,
+    ) -> Exchanges {
+        let host = Host { hub, sessions, shared, trust, bodies, site: None, code: 0, owner, mode, dev: None };
+        Exchanges { slots: Slots::default(), turn: Turn::default(), host }
+    }
+
+    /// From now on failures are reported to open pages.
+    pub(crate) fn report_to(&mut self, dev: Option<Arc<Dev>>) {
+        self.host.dev = dev;
+    }
+
+    /// Reports an error that was logged to open pages.
+    pub(in crate::ext) fn report(&self, about: &str, context: &Context, diagnostic: &Diagnostic) {
+        if let Some(dev) = &self.host.dev {
+            let request = context.method.as_ref().zip(context.path.as_deref());
+            let request = request.map(|(method, path)| (method.as_str(), path));
+            dev.failed(about, request, diagnostic.to_report());
+        }
+    }
+
+    /// The folder to serve, known once its handlers load, and the number of their code.
+    pub(crate) fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
+        self.host.site = Some(site);
+        self.host.code = code;
+    }
+
+    /// The lines of the process.
+    pub(crate) fn hub(&self) -> Hub {
+        self.host.hub.clone()
+    }
+
+    // -- from the request to its answer ------------------------------------------------------------------------------
+
+    /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be
+    /// [waited](Exchanges::wait) for.
+    pub(crate) fn begin(&mut self, call: Call) -> Begun {
+        let session = ExchangeSession::of(self.host.sessions.of(&call.parts.headers));
+        // A browser that gets the page gets its script, too.
+        let in_page = call.shown.show == Show::Page && call.shown.page.is_some();
+        let client = if in_page { Audience::Live } else { Audience::of(&call.parts) };
+        let id = self.slots.insert(|id| Slot::new(id, call, client, session));
+        self.turn.touched.push(id);
+        Begun { id, can_join: !matches!(client, Audience::Plain | Audience::Socket) }
+    }
+
+    /// The exchange's object of `exchange.js`, which its first turn has left. Not kept where the turn has completed the
+    /// exchange and nothing in JavaScript waits for the end.
+    pub(crate) fn attach(&mut self, id: ExchangeId, object: impl FnOnce() -> v8::Global<v8::Object>) {
+        if let Some(slot) = self.slots.get(id) {
+            if slot.script.is_followed || !slot.exchange.is_complete() {
+                slot.script.object = Some(object());
+            }
+        } else if let Some(ended) = self.turn.ended.iter_mut().find(|ended| ended.id == id) {
+            ended.object = Some(object());
+        }
+    }
+
+    /// What [`Exchanges::attach`] was given.
+    pub(crate) fn object(&mut self, id: ExchangeId) -> Option<v8::Global<v8::Object>> {
+        self.slots.get(id)?.script.object.clone()
+    }
+
+    /// The answer of the exchange that has just begun, where its first turn gave one. Most handlers have.
+    pub(crate) fn answered(&mut self) -> Option<Answer> {
+        self.turn.answered.take()
+    }
+
+    /// Its answer is still to come. None: it never will.
+    pub(crate) fn wait(&mut self, id: ExchangeId) -> Option<Unanswered> {
+        let slot = self.slot(id)?;
+        let (reply, answer) = oneshot::channel();
+        slot.reply = Reply::There(reply);
+        slot.note_state();
+        let head = slot.request.parts();
+        let (method, uri) = (head.method.clone(), head.uri.clone());
+        Some(Unanswered { method, uri, answer })
+    }
+
+    /// When a client that takes one answer has waited long enough for a later state than it could have by now.
+    pub(crate) fn settles_at(&mut self, id: ExchangeId) -> Option<Instant> {
+        self.slot(id)?.settles_at()
+    }
+
+    /// The client has joined the exchange's line.
+    pub(crate) fn joined(&mut self, id: ExchangeId) {
+        if let Some(slot) = self.slot(id) {
+            slot.line.has_joined = true;
+        }
+    }
+
+    /// How far an exchange has come.
+    pub(in crate::ext) fn phase(&mut self, id: ExchangeId) -> Phase {
+        let Some(slot) = self.slots.get(id) else {
+            // What did not end by itself is still to be told, or was.
+            let is_failure = self.turn.ended.iter().any(|ended| ended.id == id && !ended.is_complete);
+            return if is_failure { Phase::Over } else { Phase::Complete };
+        };
+        match &slot.exchange {
+            exchange if exchange.is_complete() => Phase::Complete,
+            _ if slot.line.has_joined => Phase::Joined,
+            exchange if exchange.has_sent() => Phase::Live,
+            _ => Phase::Waiting,
+        }
+    }
+
+    /// Something in JavaScript waits for the end from now on. False where that has come.
+    pub(super) fn follow(&mut self, id: ExchangeId) -> bool {
+        match self.slots.get(id).filter(|slot| !slot.exchange.is_complete()) {
+            Some(slot) => {
+                slot.script.is_followed = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether an exchange has not ended.
+    pub(crate) fn knows(&mut self, id: ExchangeId) -> bool {
+        self.slots.get(id).is_some()
+    }
+
+    /// How many messages of raw sockets the last turn has begun, also if it was stopped.
+    pub(crate) fn take_begun_messages(&mut self) -> usize {
+        std::mem::take(&mut self.turn.messages_begun) as usize
+    }
+
+    pub(super) fn begin_messages(&mut self, count: u32) {
+        self.turn.messages_begun = count;
+    }
+
+    /// Whether no request is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.slab.is_empty()
+    }
+
+    /// Decides the answers of the turn that just ended. Returns the exchanges that have ended in it and whose JavaScript
+    /// is to be told.
+    pub(crate) fn turn_ended(&mut self) -> Vec<Ended> {
+        let mut touched = std::mem::take(&mut self.turn.touched);
+        for id in touched.drain(..) {
+            let _ = self.input(id, Input::TurnEnded);
+        }
+        // Its memory serves the next turn.
+        self.turn.touched = touched;
+        std::mem::take(&mut self.turn.ended)
+    }
+
+    /// Whether what turns send on lines waits for the end of a later one.
+    pub(crate) fn hold_back(&mut self, holds_back: bool) {
+        self.turn.is_followed = holds_back;
+    }
+
+    /// What the turn has sent on lines leaves together.
+    pub(crate) fn flush(&self) {
+        if !self.turn.is_followed {
+            self.host.hub.flush();
+        }
+    }
+
+    // -- its end -----------------------------------------------------------------------------------------------------
+
+    /// Gives one input to an exchange and carries out what follows. Where that ends the exchange, it ends normally.
+    pub(in crate::ext) fn input(
+        &mut self,
+        id: ExchangeId,
+        input: Input<Box<Answer>>,
+    ) -> Result<(), ExchangeError> {
+        self.input_or_close(id, input, None)
+    }
+
+    /// The same; `close` is how the exchange ends where the input does not complete it.
+    fn input_or_close(
+        &mut self,
+        id: ExchangeId,
+        input: Input<Box<Answer>>,
+        close: Option<Close>,
+    ) -> Result<(), ExchangeError> {
+        let slot = self.slots.get(id).ok_or(ExchangeError::Ended)?;
+        let turn_ended = matches!(input, Input::TurnEnded);
+        let effect = slot.exchange.handle(input)?;
+        slot.note_state();
+        self.carry_out(id, effect);
+        let Some(slot) = self.slots.get(id) else { return Ok(()) };
+        if slot.exchange.is_ended() {
+            let is_complete = close.is_none() && slot.exchange.is_complete();
+            self.forget(id, close.unwrap_or(CloseCode::Done.into()), is_complete);
+        } else if !turn_ended && !slot.exchange.is_answered() && self.turn.touched.last() != Some(&id) {
+            self.turn.touched.push(id);
+        }
+        Ok(())
+    }
+
+    /// The one place where an exchange ends. JavaScript is told when the turn is over, unless all is done and nothing
+    /// there waits for that.
+    fn forget(&mut self, id: ExchangeId, close: Close, is_complete: bool) {
+        let Some(slot) = self.slots.remove(id) else { return };
+        if slot.script.is_followed || !is_complete {
+            self.turn.ended.push(Ended { id, object: slot.script.object, close, is_complete });
+        }
+    }
+
+    /// Ends an exchange from outside: its line closed, its client left, its time is up.
+    pub(crate) fn end(&mut self, id: ExchangeId, close: Close) {
+        let _ = self.input_or_close(id, Input::Gone, Some(close));
+    }
+
+    /// The isolate is given up: unanswered requests get 500. What becomes of its lines is the hub's business.
+    pub(crate) fn give_up(&mut self) {
+        let all: Vec<_> = self.slots.slab.iter().map(|(_, slot)| slot.id).collect();
+        for id in all {
+            self.reply(id, Answer::internal_error(None, false));
+            self.end(id, CloseCode::IsolateLost.into());
+        }
+    }
+
+    /// The client waited long enough for a last state: it gets the one that is held, if there is one.
+    pub(crate) fn settle(&mut self, id: ExchangeId) {
+        let _ = self.input_or_close(id, Input::Settle, Some(CloseCode::Done.into()));
+    }
+
+    /// The handler closed its line: nothing more is sent, and a request without an answer gets an empty one.
+    pub(in crate::ext) fn close(&mut self, id: ExchangeId) {
+        // What was sent in this turn still decides the answer.
+        let _ = self.input(id, Input::TurnEnded);
+        if let Some(line) = self.line(id) {
+            self.host.hub.deferred_turn().finish(line, CloseCode::Done.into());
+        }
+        self.settle(id);
+        if self.slot(id).is_some_and(|slot| !slot.exchange.is_answered()) {
+            self.reply(id, Answer::empty(StatusCode::OK));
+        }
+        self.end(id, CloseCode::Done.into());
+    }
+
+    /// Closes the exchange's line once all is sent, and ends the exchange.
+    pub(in crate::ext) fn finish(&mut self, id: ExchangeId, close: Close) {
+        if let Some(line) = self.line(id) {
+            self.host.hub.deferred_turn().finish(line, close.clone());
+        }
+        self.end(id, close);
+    }
+
+    /// The handler was stopped by the watchdog or for its memory.
+    pub(crate) fn stop(&mut self, id: ExchangeId, diagnostic: Diagnostic) {
+        let close = Close::because(CloseCode::HandlerFailed, diagnostic.message.clone());
+        self.fail(id, Cause::Handler, diagnostic, close);
+    }
+
+    /// The handler failed. Answers 500 or closes the line, and logs the failure once.
+    pub(super) fn fail(&mut self, id: ExchangeId, cause: Cause, diagnostic: Diagnostic, close: Close) {
+        let context = self.context(Some(id));
+        let (Some(method), Some(path)) = (&context.method, &context.path) else {
+            about!(error, HANDLER, context, "after the end of the exchange: {diagnostic}");
+            self.report("after the end of an exchange", &context, &diagnostic);
+            return;
+        };
+        let slot = self.slot(id).expect("it has a method and a path");
+        if slot.body.fault.is_some() {
+            // A stranger must not be able to fill the log.
+            about!(debug, HANDLER, context, "{method} {path}: {diagnostic}");
+        } else {
+            about!(error, HANDLER, context, "{method} {path}: {diagnostic}");
+            let about = if context.line.is_some() { "a live line" } else { "a request" };
+            self.report(about, &context, &diagnostic);
+        }
+        self.fail_quietly(id, Failure { cause, diagnostic }, close);
+    }
+
+    /// A line to another server was lost, and with it what the handler passes on. Answers 502 or closes the line.
+    pub(super) fn lose_upstream(&mut self, id: ExchangeId, reason: String) {
+        let context = self.context(Some(id));
+        let (Some(method), Some(path)) = (&context.method, &context.path) else { return };
+        about!(warn, HANDLER, context, "{method} {path}: {reason}");
+        let failure = Failure { cause: Cause::UpstreamLost, diagnostic: Diagnostic::new(reason) };
+        self.fail_quietly(id, failure, CloseCode::UpstreamLost.into());
+    }
+
+    fn fail_quietly(&mut self, id: ExchangeId, failure: Failure, close: Close) {
+        if let Some(slot) = self.slot(id) {
+            slot.failure = Some(Box::new(failure));
+        }
+        let _ = self.input_or_close(id, Input::Failed, Some(close));
+    }
+
+    // -- for ops -----------------------------------------------------------------------------------------------------
+
+    /// Whether HTTP's answer, and with it every header, has left.
+    pub(in crate::ext) fn is_answered(&mut self, id: ExchangeId) -> bool {
+        self.slot(id).is_none_or(|slot| slot.exchange.is_answered())
+    }
+
+    pub(in crate::ext) fn slot(&mut self, id: ExchangeId) -> Option<&mut Slot> {
+        self.slots.get(id)
+    }
+
+    /// What the log records of an exchange; of one that has ended only its name.
+    pub(in crate::ext) fn context(&mut self, id: Option<ExchangeId>) -> Context {
+        let exchange = id.map(|id| id.of(self.host.owner).to_string());
+        let Some(slot) = id.and_then(|id| self.slot(id)) else {
+            return Context { exchange, ..Context::default() };
+        };
+        let line = slot.exchange.line();
+        let head = slot.request.parts();
+        Context {
+            exchange,
+            method: Some(head.method.clone()),
+            path: Some(head.uri.path().to_owned()),
+            request: RequestId::of(&head.headers).map(|id| id.to_string()),
+            line,
+        }
+    }
+
+    /// Whether the client is behind with what was sent last.
+    pub(in crate::ext) fn is_congested(&mut self, id: ExchangeId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.line.is_congested)
+    }
+
+    pub(in crate::ext) fn line(&mut self, id: ExchangeId) -> Option<LineId> {
+        self.slot(id)?.exchange.line()
+    }
+
+    /// Does something with the exchange's line: now, or when it opens, if ever.
+    pub(in crate::ext) fn on_line(&mut self, id: ExchangeId, act: impl FnOnce(&Hub, LineId) + 'static) {
+        match self.line(id) {
+            Some(line) => act(&self.host.hub, line),
+            None => {
+                if let Some(slot) = self.slot(id) {
+                    slot.line.waiting.push(Box::new(act));
+                }
+            }
+        }
+    }
+
+    /// The request's body is not what it was read as. What is known to be wrong with it already comes first.
+    pub(in crate::ext) fn ill_body(&mut self, id: ExchangeId, is_too_large: bool, text: &str) {
+        let status = if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        if let Some(slot) = self.slot(id) {
+            slot.body.fault.get_or_insert_with(|| Box::new(BodyFault::Content(status, text.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! QuickJS has no interrupts, no collector to follow and no microtask queue to keep: every question of the watchdog is
+//! answered at once, and which exchange ran is read after the termination, where that is still known.
+
+use std::sync::{Arc, Weak};
+
+use deno_core::{JsRuntime, v8};
+
+use crate::ext::Memory;
+use crate::script::watchdog::{ExecutionCounter, TerminationReason};
+
+pub(in crate::script) const NAME: &str = "quickjs";
+
+pub(in crate::script) fn set_flags(_max_heap: Option<u64>) {}
+
+pub(in crate::script) fn started() {}
+
+/// Limits of a new isolate, in bytes of heap.
+pub(in crate::script) fn params(heap: usize, _memory: &Memory) -> v8::CreateParams {
+    v8::CreateParams::default().heap_limits(0, heap)
+}
+
+pub(in crate::script) fn prepare(
+    runtime: &mut JsRuntime,
+    counter: &Arc<ExecutionCounter>,
+) -> (Terminator, Microtasks) {
+    let isolate = runtime.v8_isolate().thread_safe_handle();
+    (Terminator { isolate, counter: Arc::downgrade(counter) }, Microtasks)
+}
+
+pub(in crate::script) fn follow_memory(_runtime: &mut JsRuntime, _memory: &Memory) {}
+
+/// Terminates what an isolate runs, from any thread.
+#[derive(Clone)]
+pub(in crate::script) struct Terminator {
+    isolate: v8::IsolateHandle,
+    counter: Weak<ExecutionCounter>,
+}
+
+impl Terminator {
+    pub(in crate::script) fn ask(&self) -> u64 {
+        0
+    }
+
+    pub(in crate::script) fn answered(&self, _question: u64) -> bool {
+        true
+    }
+
+    pub(in crate::script) fn seen(&self) -> u64 {
+        0
+    }
+
+    pub(in crate::script) fn condemn(
+        &self,
+        _entries: u64,
+        _exchange: Option<u64>,
+        reason: TerminationReason,
+    ) {
+        if let Some(counter) = self.counter.upgrade() {
+            counter.terminated(reason);
+        }
+        self.isolate.terminate_execution();
+    }
+
+    pub(in crate::script) fn heap_is_full(&self) {
+        self.condemn(0, None, TerminationReason::Heap);
+    }
+
+    /// The exchange that was terminated: QuickJS leaves the one whose code ran last, which is `left`.
+    pub(in crate::script) fn take_culprit(&self, left: Option<u64>) -> Option<u64> {
+        left
+    }
+
+    pub(in crate::script) fn keep_microtasks(&self, _keeps: bool) {}
+}
+
+/// Nothing is kept over a termination.
+pub(in crate::script) struct Microtasks;
+
+impl Microtasks {
+    pub(in crate::script) fn give_back(&self) {}
+}

@@ -1,0 +1,82 @@
+//! Runs handlers for a request, and renders pages.
+
+use std::time::Instant;
+
+use deno_core::v8;
+use hyper::StatusCode;
+
+use super::Isolate;
+use super::functions::Function;
+use crate::ext::{Begun, Call, Unanswered};
+use crate::http::Answer;
+use crate::router::{NodeId, PageId, segments};
+use crate::script::values::{method_name, string};
+use liveline_proto::ExchangeId;
+
+/// What the first turn of a request came to.
+pub(crate) enum Dispatched {
+    Answered(ExchangeId, Answer),
+    Waiting(ExchangeId, Unanswered),
+    Lost(ExchangeId),
+}
+
+impl Isolate {
+    /// Runs the handlers for a request, until they have answered or wait for something.
+    pub(crate) fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
+        let method = request.parts.method.clone();
+        let uri = request.parts.uri.clone();
+        let path = uri.path();
+        let page = request.shown.page.map_or(-1, u32::cast_signed);
+        let show = request.shown.show as i32;
+        let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
+        self.counter.is_for(Some(exchange.0));
+        self.enter(|scope, functions| {
+            let id = v8::Number::new(scope, exchange.0 as f64).into();
+            let node = v8::Integer::new_from_unsigned(scope, node.0).into();
+            let length = v8::Integer::new_from_unsigned(scope, segments(path).count() as u32).into();
+            let path = string(scope, path);
+            let method = method_name(scope, &method);
+            let page = v8::Integer::new(scope, page).into();
+            let show = v8::Integer::new(scope, show).into();
+            let can_join = v8::Boolean::new(scope, can_join).into();
+            let arguments = [id, node, path, length, method, page, show, can_join];
+            let object = functions.call(scope, Function::Dispatch, &arguments);
+            if let Some(object) = object.and_then(|object| v8::Local::<v8::Object>::try_from(object).ok()) {
+                self.with_exchanges(|exchanges| {
+                    exchanges.attach(exchange, || v8::Global::new(scope, object))
+                });
+            }
+        });
+        self.with_exchanges(|exchanges| match exchanges.answered() {
+            Some(answer) => Dispatched::Answered(exchange, answer),
+            None => exchanges
+                .wait(exchange)
+                .map_or(Dispatched::Lost(exchange), |unanswered| Dispatched::Waiting(exchange, unanswered)),
+        })
+    }
+
+    /// A page with `json` as its state. None: it cannot be rendered.
+    pub(crate) fn render(&self, page: PageId, json: &str, status: StatusCode) -> Option<String> {
+        let mut html = None;
+        self.counter.is_for(None);
+        self.enter(|scope, functions| {
+            let page = v8::Integer::new_from_unsigned(scope, page.0).into();
+            let json = string(scope, json);
+            let status = v8::Integer::new(scope, status.as_u16().into()).into();
+            let rendered = functions.call(scope, Function::Render, &[page, json, status]);
+            html = rendered.filter(|it| it.is_string()).map(|it| it.to_rust_string_lossy(scope));
+        });
+        html
+    }
+
+    /// When a client that takes one answer has waited long enough for a state after the one that it could have now.
+    pub(crate) fn settles_at(&self, exchange: ExchangeId) -> Option<Instant> {
+        self.with_exchanges(|exchanges| exchanges.settles_at(exchange))
+    }
+
+    /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
+    pub(crate) fn settle(&self, exchange: ExchangeId) {
+        self.with_exchanges(|exchanges| exchanges.settle(exchange));
+        self.turn_ended();
+    }
+}

@@ -1,0 +1,86 @@
+//! The functions of `runtime-js/main.js` that the host calls.
+
+use deno_core::{JsRuntime, v8};
+
+use crate::ext::from_exception;
+use crate::script::values::string;
+
+/// One list for the names in Rust and those that `main.js` leaves in `__liveline`.
+macro_rules! functions {
+    ($($function:ident = $name:literal),* $(,)?) => {
+        #[derive(Debug, Clone, Copy)]
+        pub(super) enum Function { $($function),* }
+
+        const NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+functions! {
+    AddHandler = "addHandler",
+    Begin = "begin",
+    BindingsOf = "bindingsOf",
+    Dispatch = "dispatch",
+    Dispose = "dispose",
+    Drained = "drained",
+    Ended = "ended",
+    Heard = "heard",
+    Opened = "opened",
+    Overhear = "overhear",
+    Receive = "receive",
+    Relay = "relay",
+    Render = "render",
+    Reply = "reply",
+    Start = "start",
+    Stopped = "stopped",
+    Warm = "warm",
+}
+
+/// Handles on the functions, and the context in which they run.
+pub(super) struct Functions {
+    pub context: v8::Global<v8::Context>,
+    /// In the order of [`NAMES`].
+    table: Vec<v8::Global<v8::Function>>,
+}
+
+impl Functions {
+    /// Takes the functions that `main.js` left for the host, before any other code runs.
+    pub(super) fn of(runtime: &mut JsRuntime) -> Functions {
+        let context = runtime.main_context();
+        deno_core::scope!(scope, runtime);
+        let global = scope.get_current_context().global(scope);
+        let key = string(scope, "__liveline");
+        let exports = global.get(scope, key).and_then(|value| value.to_object(scope));
+        let exports = exports.expect("main.js sets it");
+        global.delete(scope, key);
+        let table = NAMES.iter().map(|name| {
+            let key = string(scope, name);
+            let value = exports.get(scope, key).expect("main.js sets it");
+            let function = v8::Local::<v8::Function>::try_from(value).expect("main.js sets functions");
+            v8::Global::new(scope, function)
+        });
+        let functions = Functions { context, table: table.collect() };
+        functions.call(scope, Function::Begin, &[]);
+        functions
+    }
+
+    /// Calls a function. It reports its own errors; one that escapes is a defect of runtime-js.
+    pub(super) fn call<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        function: Function,
+        arguments: &[v8::Local<'s, v8::Value>],
+    ) -> Option<v8::Local<'s, v8::Value>> {
+        v8::tc_scope!(let scope, scope);
+        let receiver = v8::undefined(scope).into();
+        let function = v8::Local::new(scope, &self.table[function as usize]);
+        let result = function.call(scope, receiver, arguments);
+        if result.is_none()
+            && !scope.has_terminated()
+            && let Some(exception) = scope.exception()
+        {
+            let diagnostic = from_exception(scope, exception);
+            tracing::error!("the host's JavaScript failed: {diagnostic}");
+        }
+        result
+    }
+}

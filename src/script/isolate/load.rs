@@ -1,0 +1,234 @@
+//! Loads the handlers of a project.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use deno_core::error::CoreError;
+use deno_core::{ModuleId, ModuleSpecifier, v8};
+
+use super::functions::Function;
+use super::{Isolate, describe};
+use crate::dialect::{self, Exports};
+use crate::router::{Handler, Layer, Step};
+use crate::script::site::Site;
+use crate::script::sources::Sources;
+use crate::script::stall::{Schedule, Stall};
+use crate::script::survey::Survey;
+use crate::script::values::{exports_of, string};
+use liveline_compiler::Diagnostic;
+
+impl Isolate {
+    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is told of
+    /// each before it runs, `stalled` is called when one waits for a while.
+    pub(crate) async fn load(
+        &self,
+        site: &Site,
+        sources: Arc<Sources>,
+        loads: impl Fn(PathBuf),
+        stalled: impl Fn(&Stall),
+    ) -> Result<(), Vec<Diagnostic>> {
+        let routes = &site.routes;
+        let code = sources.number();
+        self.loader.load_from(sources);
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
+        // Before any code of handlers, which may change what is loaded later.
+        self.warm();
+        let mut failures: Vec<Diagnostic> = Vec::new();
+        let mut survey = Survey::of(&self.project);
+        for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
+            loads(handler.path.clone());
+            if let Err(reasons) = self.load_handler(handler, &mut survey, &stalled).await {
+                // Several handlers may import the same file.
+                failures.extend(reasons.into_iter().filter(|it| !failures.contains(it)).collect::<Vec<_>>());
+            }
+        }
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        self.enter(|scope, functions| {
+            let nodes = routes.nodes().iter().map(|node| {
+                let own_page = node.own_page.map_or(-1, u32::cast_signed);
+                let steps = node.steps.iter().flat_map(|step| [step.handler, step.depth]);
+                let numbers = iter::once(own_page).chain(steps.map(u32::cast_signed));
+                let numbers: Vec<_> = numbers.map(|n| v8::Integer::new(scope, n).into()).collect();
+                v8::Array::new_with_elements(scope, &numbers).into()
+            });
+            let nodes: Vec<_> = nodes.collect();
+            let nodes = v8::Array::new_with_elements(scope, &nodes).into();
+            functions.call(scope, Function::Start, &[nodes]);
+        });
+        Ok(())
+    }
+
+    /// Loads one handler. Where its modules do not fit together, every reason is told, not only V8's first.
+    async fn load_handler(
+        &self,
+        handler: &Handler,
+        survey: &mut Survey,
+        stalled: impl Fn(&Stall),
+    ) -> Result<v8::Global<v8::Object>, Vec<Diagnostic>> {
+        match self.link(handler) {
+            Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),
+            Err(failure) => Err(survey.reasons(&handler.path, failure)),
+        }
+    }
+
+    /// Reads a handler's modules and connects them.
+    fn link(&self, handler: &Handler) -> Result<ModuleId, Diagnostic> {
+        let url = ModuleSpecifier::from_file_path(&handler.path)
+            .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
+        self.loader.check(&handler.path, &url)?;
+        self.loader.take_failure();
+        // Modules load from files, so this neither waits nor yields.
+        let mut runtime = self.runtime.borrow_mut();
+        let _running = self.counter.enter();
+        futures_now(runtime.load_side_es_module(&url)).map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&self, error: &CoreError) -> Diagnostic {
+        self.loader.take_failure().unwrap_or_else(|| describe(error))
+    }
+
+    /// Runs a handler's modules.
+    async fn evaluate(
+        &self,
+        handler: &Handler,
+        module: ModuleId,
+        stalled: impl Fn(&Stall),
+    ) -> Result<v8::Global<v8::Object>, Diagnostic> {
+        let failed = |error: CoreError| self.failure(&error);
+        self.stopped_outside.set(None);
+        let mut evaluation = {
+            let _running = self.counter.enter();
+            Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
+        };
+        self.turn_ended();
+        let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
+            // Where it was stopped, it does not come to an end.
+            if self.stopped_outside.get().is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            let polled = self.poll(cx);
+            if let Poll::Ready(result) = evaluation.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            match polled {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                _ => Poll::Pending,
+            }
+        }));
+        let mut schedule = Schedule::until(self.limits.answer);
+        // As the files were when they began to wait: who waits may be saved anew.
+        let awaits = OnceCell::new();
+        let stall = |since| Stall {
+            handler: handler.path.clone(),
+            awaits: awaits.get_or_init(|| self.loader.awaits(&handler.path)).clone(),
+            since,
+        };
+        loop {
+            let Some(wait) = schedule.wait() else {
+                return Err(Diagnostic::new(stall(self.limits.answer).to_string()));
+            };
+            if let Ok(evaluated) = tokio::time::timeout(wait, &mut evaluated).await {
+                evaluated.map_err(failed)?;
+                break;
+            }
+            if let Some(since) = schedule.has_waited() {
+                stalled(&stall(since));
+            }
+        }
+        let file = handler.path.display();
+        if let Some(reason) = self.stopped_outside.take() {
+            return Err(Diagnostic::new(format!("{file}: {}", self.describe_termination(reason))));
+        }
+        let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
+        let dialect = dialect::named(handler.dialect);
+        self.enter(|scope, functions| {
+            let name = string(scope, handler.dialect);
+            let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
+            let dirname = string(scope, &handler.pattern);
+            let filename = string(scope, &handler.path.to_string_lossy());
+            let namespace = v8::Local::new(scope, &namespace);
+            if let Some(csrf) = dialect.load(&exports_of(scope, namespace)).csrf {
+                self.csrf.borrow_mut().insert(handler.id, csrf);
+            }
+            let namespace = namespace.into();
+            functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, namespace]);
+        });
+        Ok(namespace)
+    }
+
+    /// Loads every handler of the server's layer, to see what each exports or why it does not load. Nothing is served
+    /// afterwards. `loads` is called with each file before it runs.
+    pub(crate) async fn examine(
+        &self,
+        site: &Site,
+        loads: impl Fn(&Path),
+    ) -> HashMap<u32, Result<Exports, Vec<Diagnostic>>> {
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), 0));
+        self.warm();
+        let (mut examined, mut survey) = (HashMap::new(), Survey::of(&self.project));
+        for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
+            loads(&handler.path);
+            let stalled = |stall: &Stall| {
+                if stall.is_worth_a_line() {
+                    tracing::warn!("{stall}");
+                }
+            };
+            let loaded = self.load_handler(handler, &mut survey, stalled).await;
+            examined.insert(handler.id, loaded.map(|namespace| self.exports_of(&namespace)));
+        }
+        examined
+    }
+
+    fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> Exports {
+        let mut exports = Exports::default();
+        self.enter(|scope, _| {
+            let namespace = v8::Local::new(scope, namespace);
+            exports = exports_of(scope, namespace);
+        });
+        exports
+    }
+
+    /// What a `render` attribute says, as `page/binding_problems.js` gives it.
+    pub(crate) fn bindings_of(&self, text: &str) -> String {
+        let mut bindings = String::new();
+        self.enter(|scope, functions| {
+            let text = string(scope, text);
+            if let Some(found) = functions.call(scope, Function::BindingsOf, &[text]) {
+                bindings = found.to_rust_string_lossy(scope);
+            }
+        });
+        bindings
+    }
+
+    /// Whether requests to a node are held against the page that sent them. The nearest handler that says so decides.
+    pub(crate) fn checks_csrf(&self, steps: &[Step]) -> bool {
+        let csrf = self.csrf.borrow();
+        csrf.is_empty()
+            || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
+    }
+
+    /// Every file that the handlers are made of.
+    pub(crate) fn files(&self) -> HashSet<PathBuf> {
+        self.loader.files()
+    }
+
+    /// What each of those imports of other files.
+    pub(crate) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+        self.loader.imports()
+    }
+}
+
+/// The result of a future that never waits.
+fn futures_now<T>(future: impl Future<Output = Result<T, CoreError>>) -> Result<T, CoreError> {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(deno_error::JsErrorBox::generic("a module took time to load").into()),
+    }
+}

@@ -1,0 +1,359 @@
+//! One `JsRuntime` and the few functions that enter it.
+
+mod deliver;
+mod dispatch;
+mod functions;
+mod load;
+mod recover;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use deno_core::error::{CoreError, CoreErrorKind};
+use deno_core::v8;
+use deno_core::{JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions};
+use tokio::sync::Notify;
+
+pub(crate) use dispatch::Dispatched;
+
+use self::functions::{Function, Functions};
+use self::recover::guard_heap;
+use super::engine::{self, Microtasks, Terminator};
+use super::loader::Loader;
+use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
+use super::{embedded, snapshot};
+use crate::config::IsolateLimits;
+use crate::ext::{Exchanges, Memory, Streams, from_js_error};
+use crate::lines::Hub;
+use crate::metrics::Heap;
+use liveline_compiler::Diagnostic;
+use liveline_proto::ExchangeId;
+use liveline_store::Databases;
+
+/// When nothing ran for so long, the heap is tidied.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// A heap of less is looked through in some milliseconds.
+const SMALL_HEAP: usize = 16 << 20;
+
+/// A heap that grew by less since it was tidied last is left as it is.
+const WORTH_TIDYING: usize = 1 << 20;
+
+/// JavaScript, from outside. All calls happen on the thread that made it.
+pub(crate) struct Isolate {
+    // Handles into the heap go before the runtime that owns it.
+    functions: Functions,
+    microtasks: Microtasks,
+    runtime: RefCell<JsRuntime>,
+    state: Rc<RefCell<OpState>>,
+    loader: Rc<Loader>,
+    /// The project's folder.
+    project: PathBuf,
+    /// Outlives the runtime, which tells it of collections.
+    memory: Memory,
+    counter: Arc<ExecutionCounter>,
+    terminator: Terminator,
+    /// Handlers that say by themselves whether pages of other sites may send them their visitor's session.
+    csrf: RefCell<HashMap<u32, bool>>,
+    limits: IsolateLimits,
+    /// Wakes the task that drives the event loop.
+    waker: RefCell<Option<Waker>>,
+    /// The heap came near its limit, which is this.
+    near_limit: Rc<Cell<Option<usize>>>,
+    /// Whether it was looked at how full the heap is, and is to be once more.
+    looked: Cell<bool>,
+    /// What is held for good is so much that the isolate cannot even finish.
+    is_spent: Cell<bool>,
+    filled: Notify,
+    /// How often in a row code was stopped that ran for no exchange, or for one that had ended.
+    strikes: Cell<u32>,
+    /// Code was stopped that belongs to no exchange, as that of a module that loads.
+    stopped_outside: Cell<Option<TerminationReason>>,
+    /// Somebody waits for the last exchange to end.
+    announces_idle: Cell<bool>,
+    idle: Notify,
+}
+
+impl Isolate {
+    /// The engine that this was built with.
+    pub(crate) const ENGINE: &str = engine::NAME;
+
+    /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
+    /// did, because V8 protects its memory by thread.
+    ///
+    /// No WebAssembly memory grows beyond `max_heap` bytes, where that is known.
+    pub(crate) fn init_engine(max_heap: Option<u64>) {
+        engine::set_flags(max_heap);
+        JsRuntime::init_platform(None);
+        engine::started();
+        // fetch() over TLS needs one; that there is one already can only mean this one.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    }
+
+    /// Starts a runtime with the host's own JavaScript and no handlers, for a project whose folder this is. Needs a tokio
+    /// context. `lost` is called from another thread if its code runs on and cannot be stopped, with the exchange that
+    /// it runs for, if that is known.
+    pub(crate) fn new(
+        project: &Path,
+        limits: IsolateLimits,
+        exchanges: Exchanges,
+        databases: Databases,
+        lost: impl Fn(Option<ExchangeId>) + Send + 'static,
+    ) -> Result<Isolate, CoreError> {
+        let loader = Rc::new(Loader::of(project));
+        let watched = Flushing { hub: exchanges.hub(), lost };
+        let snapshot = snapshot::kept();
+        let memory = Memory::new(limits.heap);
+        let mut runtime = JsRuntime::try_new(RuntimeOptions {
+            module_loader: Some(loader.clone()),
+            extensions: embedded::extensions(exchanges, databases, memory.clone()),
+            residual_lazy_js_sources: embedded::SCRIPTS,
+            startup_snapshot: snapshot,
+            skip_op_registration: snapshot.is_some(),
+            create_params: Some(engine::params(limits.heap, &memory)),
+            ..Default::default()
+        })?;
+        let counter = Arc::new(ExecutionCounter::default());
+        let (terminator, microtasks) = engine::prepare(&mut runtime, &counter);
+        watchdog::watch(&counter, terminator.clone(), RunLimits::new(limits.cpu), watched);
+        let stopping = terminator.clone();
+        memory.on_full(move || stopping.heap_is_full());
+        engine::follow_memory(&mut runtime, &memory);
+        let near_limit = Rc::default();
+        guard_heap(&mut runtime, &terminator, &near_limit, &memory);
+        let functions = Functions::of(&mut runtime);
+        let state = runtime.op_state();
+        Ok(Isolate {
+            functions,
+            microtasks,
+            runtime: RefCell::new(runtime),
+            state,
+            loader,
+            project: project.to_owned(),
+            memory,
+            counter,
+            terminator,
+            csrf: RefCell::default(),
+            limits,
+            waker: RefCell::default(),
+            near_limit,
+            looked: Cell::default(),
+            is_spent: Cell::default(),
+            filled: Notify::new(),
+            strikes: Cell::default(),
+            stopped_outside: Cell::default(),
+            announces_idle: Cell::default(),
+            idle: Notify::new(),
+        })
+    }
+
+    /// Loads the web's classes that the host uses, as most handlers do, unless they are there already.
+    pub(crate) fn warm(&self) {
+        self.enter(|scope, functions| {
+            functions.call(scope, Function::Warm, &[]);
+        });
+    }
+
+    /// Drives timers, promises and asynchronous ops. Never ready: there may always be another request.
+    pub(crate) async fn run(&self) {
+        std::future::poll_fn(|cx| {
+            *self.waker.borrow_mut() = Some(cx.waker().clone());
+            if let Poll::Ready(Err(error)) = self.poll(cx) {
+                tracing::error!(target: "liveline::handler", "uncaught error: {}", describe(&error));
+                // The error ended this round early.
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// How full it is.
+    pub(crate) fn heap(&self) -> Heap {
+        let mut runtime = self.runtime.borrow_mut();
+        let isolate = runtime.v8_isolate();
+        self.memory.look(isolate);
+        let used = isolate.get_heap_statistics().used_heap_size();
+        Heap { used, limit: self.memory.limit(), external: self.memory.outside() }
+    }
+
+    /// Whether what turns send on lines waits for the end of a later one.
+    pub(crate) fn hold_back(&self, holds_back: bool) {
+        self.with_exchanges(|exchanges| exchanges.hold_back(holds_back));
+    }
+
+    /// Has the heap give back what it does not need whenever nothing ran for a while: V8 collects garbage as code makes
+    /// more of it, and lines that idle make none. It does so bit by bit, as the event loop is polled. Never ready.
+    pub(crate) async fn tidy(&self) {
+        let (mut count, mut kept) = (0, 0);
+        loop {
+            tokio::time::sleep(QUIET).await;
+            if std::mem::replace(&mut count, self.counter.count()) != self.counter.count() {
+                continue;
+            }
+            let mut runtime = self.runtime.borrow_mut();
+            let isolate = runtime.v8_isolate();
+            self.memory.look(isolate);
+            self.memory.tell_of_stores(isolate);
+            let heap = isolate.get_heap_statistics().used_heap_size();
+            let used = heap + self.memory.outside();
+            if used > kept + WORTH_TIDYING.max(kept / 8) {
+                // Buffers are large and quickly found garbage where the heap itself is small.
+                let level = match heap < SMALL_HEAP && self.memory.outside() > heap {
+                    true => v8::MemoryPressureLevel::Critical,
+                    false => v8::MemoryPressureLevel::Moderate,
+                };
+                isolate.memory_pressure_notification(level);
+                kept = used;
+            }
+            kept = kept.min(used);
+        }
+    }
+
+    /// Whether no exchange is left.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.with_exchanges(|exchanges| exchanges.is_empty())
+    }
+
+    /// Waits until no exchange is left. Needs [`Isolate::announce_idle`].
+    pub(crate) async fn idle(&self) {
+        self.idle.notified().await;
+    }
+
+    /// From now on the end of the last exchange is announced.
+    pub(crate) fn announce_idle(&self) {
+        self.announces_idle.set(true);
+    }
+
+    /// Handlers' streams of events come to their end, now and from now on.
+    pub(crate) fn end_events(&self) {
+        self.state.borrow_mut().borrow_mut::<Streams>().stop();
+    }
+
+    /// Waits until the heap is full of what is no garbage, whoever was stopped for it.
+    pub(crate) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// Whether what is no garbage is half as much again as it may be.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.is_spent.get()
+    }
+
+    /// Answers what is unanswered; the isolate will not run again.
+    pub(crate) fn give_up(&self) {
+        if !self.counter.is_lost() {
+            self.enter(|scope, functions| {
+                functions.call(scope, Function::Dispose, &[]);
+            });
+        }
+        self.with_exchanges(Exchanges::give_up);
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), CoreError>> {
+        if self.counter.is_lost() {
+            return Poll::Pending;
+        }
+        self.counter.is_for(None);
+        let polled = {
+            let mut runtime = self.runtime.borrow_mut();
+            let _running = self.counter.enter();
+            runtime.poll_event_loop(cx, PollEventLoopOptions::default())
+        };
+        if self.turn_ended() {
+            // Its error is that of the code that was stopped, which was told.
+            return Poll::Pending;
+        }
+        polled
+    }
+
+    /// Enters JavaScript for one turn: `enter`, then microtasks, then what the turn decided.
+    fn enter(&self, enter: impl FnOnce(&mut v8::PinScope<'_, '_>, &Functions)) {
+        if self.counter.is_lost() {
+            return;
+        }
+        {
+            let mut runtime = self.runtime.borrow_mut();
+            let _running = self.counter.enter();
+            // As `deno_core::scope!`, which makes a new handle on the context each time.
+            v8::scope!(let scope, runtime.v8_isolate());
+            let context = v8::Local::new(scope, &self.functions.context);
+            let scope = &mut v8::ContextScope::new(scope, context);
+            enter(scope, &self.functions);
+            scope.perform_microtask_checkpoint();
+        }
+        self.turn_ended();
+        self.wake();
+    }
+
+    /// Has the event loop look again: timers and ops that a turn started are not known to it yet.
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// What every turn comes to. Says whether it was stopped.
+    fn turn_ended(&self) -> bool {
+        if self.counter.is_lost() {
+            // Another thread has told everybody, and no code is to run here again.
+            return true;
+        }
+        let reason = self.counter.take_reason();
+        // The turns of a recovery may look already.
+        let is_short = self.memory.take_shortage();
+        if reason == Some(TerminationReason::Heap) || is_short {
+            self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
+        }
+        if let Some(reason) = reason {
+            self.recover(reason);
+        }
+        if self.memory.wants_collection() {
+            self.runtime.borrow_mut().v8_isolate().low_memory_notification();
+        }
+        for ended in self.with_exchanges(Exchanges::turn_ended) {
+            self.deliver_end(&ended);
+        }
+        self.with_exchanges(|exchanges| exchanges.flush());
+        if self.announces_idle.get() && self.is_idle() {
+            self.idle.notify_one();
+        }
+        if let Some(limit) = self.near_limit.take() {
+            self.look_at_heap(limit);
+        }
+        reason.is_some()
+    }
+
+    fn with_exchanges<R>(&self, f: impl FnOnce(&mut Exchanges) -> R) -> R {
+        f(self.state.borrow_mut().borrow_mut::<Exchanges>())
+    }
+}
+
+/// What the watchdog does for an isolate besides.
+struct Flushing<F> {
+    hub: Hub,
+    lost: F,
+}
+
+impl<F: Fn(Option<ExchangeId>) + Send> Watched for Flushing<F> {
+    fn meanwhile(&self) {
+        // What a handler has sent does not wait for the end of its loop.
+        self.hub.flush();
+    }
+
+    fn lost(&self, exchange: Option<u64>) {
+        (self.lost)(exchange.map(ExchangeId));
+    }
+}
+
+fn describe(error: &CoreError) -> Diagnostic {
+    match error.as_kind() {
+        CoreErrorKind::Js(error) => from_js_error(error),
+        _ => Diagnostic::new(error.print_with_cause()),
+    }
+}
