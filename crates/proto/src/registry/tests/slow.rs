@@ -29,10 +29,11 @@ fn full_close_has_its_code() {
 /// Only the close frame is left to write; the bytes count no more.
 #[test]
 fn cut_drops_the_frames_that_wait() {
-    let (mut world, id) = plain(Overflow::Close);
-    world.send(id, "frame");
-    world.engine.cut(id, CloseCode::Restart.into());
-    assert_eq!(world.engine.queued_bytes(id), 0);
+    for (mut world, id) in [World::new(), plain(Overflow::Close)] {
+        world.send(id, "frame");
+        world.engine.cut(id, CloseCode::TooSlow.into());
+        assert_eq!(world.engine.queued_bytes(id), 0);
+    }
 }
 
 #[test]

@@ -117,3 +117,12 @@ fn a_finished_line_that_is_not_read_can_be_resumed_if_its_client_can() {
     assert_eq!(taken[1], "2 last");
     assert!(taken[2].contains("response.done"), "{taken:?}");
 }
+
+#[test]
+fn the_host_never_uses_an_event_id_twice() {
+    let (mut world, id) = World::open();
+    world.engine.receive(world.engine.attachment(id), CONNECT);
+    world.engine.done(id);
+    let written = world.written(id);
+    assert!(written[0].contains("opened-h2") && written[1].contains("response.done-h3"), "{written:?}");
+}
