@@ -54,7 +54,8 @@ export function keepLine(url, socket, receiver, { WebSocket, fetch, setTimeout, 
       stale.push(socket);
       follow(new WebSocket(url.replace(/^http/, "ws"), [PROTOCOL]), url);
     },
-    write: (text) => socket.send(text),
+    // A socket that closes drops the frame, which the next socket sends again.
+    write: (text) => socket.readyState === 1 && socket.send(text),
     hangUp: (code, reason) => hangUp(socket, code, reason),
     opened: receiver.opened,
     deliver: receiver.frame,
