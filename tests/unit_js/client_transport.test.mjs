@@ -72,6 +72,7 @@ function world({ socket, events = [], storage = new Map(), status = 200, load = 
         this.asked = protocols;
         this.protocol = "";
         this.sent = [];
+        this.readyState = 1;
         sockets.push(this);
         socket?.(this);
       }
@@ -190,6 +191,19 @@ describe("a line that a host resumes", () => {
     assert.deepEqual(told, [["opened"], ["frame", "down"], ["frame", "again"], ["closed", 1000, "done", true]]);
     assert.deepEqual(browser.states, [["away"], ["resumed", false]]);
     assert.deepEqual(browser.requests, []);
+  });
+
+  test("sends_nothing_on_a_socket_that_closes_and_all_of_it_on_the_next", async () => {
+    const { browser, line } = await open();
+    const [first] = browser.sockets;
+    first.readyState = 2;
+    line.send("while it closes");
+    assert.deepEqual(first.sent, ["a0"]);
+    first.onclose(broken);
+    elapse(browser);
+    opens(browser);
+    browser.sockets[1].onmessage(welcome("t2", { received: 0 }));
+    assert.deepEqual(browser.sockets[1].sent, ["a0", "1 while it closes"]);
   });
 
   test("is_not_asked_for_of_other_hosts_because_browsers_fail_where_none_is_picked", () => {
