@@ -41,7 +41,7 @@ site("resume", {
 
   async "a part of the app that the network lost is asked for again"({ open, host }) {
     const network = await networkTo(host.url);
-    const window = await open("/resume", { network });
+    const window = await open("/resume", { network, serviceWorkers: "block" });
     const requests = [];
     await window.page.route(/\/\.liveline\/app\/(binding|sockets)\.js/, async (route) => {
       const { pathname } = new URL(route.request().url());

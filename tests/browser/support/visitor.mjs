@@ -6,7 +6,7 @@ import { refuseSockets } from "./no_sockets.mjs";
 import { Changing, PATIENCE } from "./patience.mjs";
 
 /** The same for what the page asked while the network was down, and for a line that it asked for in vain. */
-const UNREACHABLE = /net::ERR_|the server responded with a status of 4(?:04|26)/;
+const UNREACHABLE = /net::ERR_|occurred when fetching the script|the server responded with a status of 4(?:04|26)/;
 
 /** How lines are carried. The name is what a test is called by. */
 export const TRANSPORTS = ["WebSocket", "server-sent events"];
@@ -40,13 +40,16 @@ export class Window extends Changing {
 
   /**
    * Opens a path of a host, and waits until the page was loaded. `watch` is a selector for `texts`; `network` is the
-   * way to the host, where it is not the direct one; with `touch` the screen is one.
+   * way to the host, where it is not the direct one; with `touch` the screen is one; with `serviceWorkers: "block"` the page
+   * cannot register any, so that all its requests pass `page.route()`.
    */
-  static async open(browser, host, path, { transport = TRANSPORTS[0], watch, javaScript = true, network, touch } = {}) {
+  static async open(browser, host, path, options = {}) {
+    const { transport = TRANSPORTS[0], watch, javaScript = true, network, touch, serviceWorkers } = options;
     const window = new Window();
     window.#context = await browser.newContext({
       javaScriptEnabled: javaScript,
       hasTouch: touch,
+      serviceWorkers,
       viewport: { width: 900, height: 760 },
     });
     window.page = await window.#context.newPage();
