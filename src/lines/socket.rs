@@ -38,7 +38,7 @@ const READS_PER_TURN: usize = 4;
 
 /// How frames are encoded on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub(crate) enum Encoding {
     /// As WebSocket frames, both ways. A message may be `limit` bytes long.
     WebSocket { limit: usize },
     /// As WebSocket frames without envelopes.
@@ -54,7 +54,7 @@ pub(crate) struct Connection {
     pub read: Bytes,
     /// Bytes to be written before all frames: the head of the response.
     pub head: Vec<u8>,
-    pub framing: Framing,
+    pub encoding: Encoding,
     /// Dropped with the connection: its place under the limit of connections.
     pub place: Box<dyn Debug + Send>,
 }
@@ -65,12 +65,12 @@ pub(crate) fn serve(
     attachment: Attachment,
     connection: Connection,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let Connection { stream, read: first, head, framing, place } = connection;
+    let Connection { stream, read: first, head, encoding, place } = connection;
     let rest = (!head.is_empty()).then(|| Box::new(Rest { bytes: head, tail: None, at: 0 }));
     let socket = Arc::new(Socket {
         hub: hub.clone(),
         attachment,
-        framing,
+        encoding,
         stream,
         writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
         waker: AtomicWaker::new(),
@@ -78,9 +78,9 @@ pub(crate) fn serve(
         is_broken: AtomicBool::new(false),
     });
     hub.attached(&socket);
-    let input = match framing {
-        Framing::WebSocket { limit } | Framing::Raw { limit } => Input::Frames(Decoder::new(limit)),
-        Framing::Events(_) => Input::Ignored,
+    let input = match encoding {
+        Encoding::WebSocket { limit } | Encoding::Raw { limit } => Input::Frames(Decoder::new(limit)),
+        Encoding::Events(_) => Input::Ignored,
     };
     let mut carrying = Carrying { socket, input, _place: place };
     let over = (!first.is_empty()).then(|| carrying.take_in(&mut first.to_vec())).flatten();
@@ -102,7 +102,7 @@ const _: () = assert!(size_of::<Carrying>() <= 48);
 pub(super) struct Socket {
     hub: Hub,
     pub(super) attachment: Attachment,
-    framing: Framing,
+    encoding: Encoding,
     stream: TcpStream,
     writer: Mutex<Writer>,
     /// The task that reads, and that waits until more can be written.
@@ -172,9 +172,9 @@ impl Socket {
                 let tail = match self.hub.take(self.attachment, BATCH_BYTES, outgoing) {
                     Take::Idle => return Flow::Flowing,
                     Take::Gone => return Flow::Over,
-                    Take::Some => self.framing.encode(outgoing.drain(..), bytes),
+                    Take::Some => self.encoding.encode(outgoing.drain(..), bytes),
                     Take::Close(close) => {
-                        self.framing.close(&close, bytes);
+                        self.encoding.close(&close, bytes);
                         writer.has_closed = true;
                         None
                     }
@@ -197,7 +197,7 @@ impl Socket {
     /// Shuts down this side of the connection after the close frame where no answer to it can come: the client broke the
     /// protocol, or waits for the end of a response.
     fn end_if_last(&self, writer: &Writer) {
-        let is_response = matches!(self.framing, Framing::Events(_));
+        let is_response = matches!(self.encoding, Encoding::Events(_));
         if writer.has_closed && (is_response || self.is_broken.load(Ordering::Acquire)) {
             // If this fails, the connection is gone.
             let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
@@ -294,7 +294,7 @@ thread_local! {
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Framing {
+impl Encoding {
     /// Encodes what was taken. A large frame at the end is returned instead, to be written after the bytes.
     fn encode(self, outgoing: impl Iterator<Item = Outgoing>, out: &mut Vec<u8>) -> Option<Frame> {
         let mut tail: Option<Frame> = None;
@@ -304,8 +304,8 @@ impl Framing {
                 out.extend_from_slice(frame.as_bytes());
             }
             match self {
-                Framing::WebSocket { .. } | Framing::Raw { .. } => tail = frame(outgoing, out),
-                Framing::Events(format) => match outgoing {
+                Encoding::WebSocket { .. } | Encoding::Raw { .. } => tail = frame(outgoing, out),
+                Encoding::Events(format) => match outgoing {
                     Outgoing::Frame(frame) | Outgoing::Numbered(_, frame) => format.frame(&frame, out),
                     Outgoing::Ping => format.ping(out),
                     Outgoing::Control(_) => {}
@@ -317,10 +317,10 @@ impl Framing {
 
     fn close(self, close: &Close, out: &mut Vec<u8>) {
         match self {
-            Framing::WebSocket { .. } | Framing::Raw { .. } => {
+            Encoding::WebSocket { .. } | Encoding::Raw { .. } => {
                 websocket::close_frame(close.code.number(), &close.reason, out);
             }
-            Framing::Events(format) => format.close(close.code.number(), &close.reason, out),
+            Encoding::Events(format) => format.close(close.code.number(), &close.reason, out),
         }
     }
 }
@@ -408,10 +408,10 @@ impl Carrying {
 
     /// Processes bytes of the client. Returns its close frame, if it sent one.
     fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
-        let Socket { hub, attachment, framing, .. } = &*self.socket;
+        let Socket { hub, attachment, encoding, .. } = &*self.socket;
         let Input::Frames(decoder) = &mut self.input else { return None };
         let attachment = *attachment;
-        let is_raw = matches!(framing, Framing::Raw { .. });
+        let is_raw = matches!(encoding, Encoding::Raw { .. });
         let (mut answers, mut closed) = (Vec::new(), None);
         let mut turn = hub.turn();
         let result = decoder.feed(bytes, |received| {

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::socket::{self, Connection, Framing};
+use super::socket::{self, Connection, Encoding};
 use super::{Hub, LineEvent};
 use liveline_proto::{
     Attachment, Caller, Event, ExchangeId, Limits, LineId, Outgoing, OwnerId, Priority, QueuedFrame, Token,
@@ -56,12 +56,12 @@ async fn connect(hub: &Hub, listener: &TcpListener, attachment: Attachment) -> T
     socket.set_recv_buffer_size(8 * 1024).expect("a small buffer");
     let address = listener.local_addr().expect("it is bound");
     let (near, far) = tokio::join!(socket.connect(address), listener.accept());
-    let framing = Framing::WebSocket { limit: 1 << 20 };
+    let encoding = Encoding::WebSocket { limit: 1 << 20 };
     let connection = Connection {
         stream: far.expect("it listens").0,
         read: Bytes::new(),
         head: Vec::new(),
-        framing,
+        encoding,
         place: Box::new(()),
     };
     tokio::spawn(socket::serve(hub, attachment, connection));

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use super::limiter::Permit;
 use super::reply::{Protocol, Upgrade};
 use crate::lines::Hub;
-use crate::lines::socket::{self, Framing};
+use crate::lines::socket::{self, Encoding};
 use liveline_proto::{CloseCode, Format, TransportKind};
 
 impl Upgrade {
@@ -22,7 +22,7 @@ impl Upgrade {
     ) -> std::io::Result<()> {
         let Upgrade { head, protocol } = self;
         let stream = stream.into_std()?;
-        let (attachment, framing) = match protocol {
+        let (attachment, encoding) = match protocol {
             Protocol::Dev(socket) => {
                 let _entered = hub.runtime().enter();
                 let stream = TcpStream::from_std(stream)?;
@@ -32,11 +32,11 @@ impl Upgrade {
                 });
                 return Ok(());
             }
-            Protocol::Line(attachment) => (Some(attachment), Framing::WebSocket { limit }),
-            Protocol::Events(attachment) => (Some(attachment), Framing::Events(Format::Envelopes)),
-            Protocol::Raw(line) => (hub.turn().attach(line, TransportKind::Raw), Framing::Raw { limit }),
+            Protocol::Line(attachment) => (Some(attachment), Encoding::WebSocket { limit }),
+            Protocol::Events(attachment) => (Some(attachment), Encoding::Events(Format::Envelopes)),
+            Protocol::Raw(line) => (hub.turn().attach(line, TransportKind::Raw), Encoding::Raw { limit }),
             Protocol::Stream(line, format) => {
-                (hub.turn().attach(line, TransportKind::Events), Framing::Events(format))
+                (hub.turn().attach(line, TransportKind::Events), Encoding::Events(format))
             }
         };
         // A client may have joined the line of an answer in the meantime.
@@ -45,7 +45,7 @@ impl Upgrade {
         match TcpStream::from_std(stream) {
             Ok(stream) => {
                 let permit = Box::new(permit);
-                let connection = socket::Connection { stream, read, head, framing, place: permit };
+                let connection = socket::Connection { stream, read, head, encoding, place: permit };
                 // The task consists of this alone: it lasts as long as the line.
                 hub.runtime().spawn(socket::serve(hub, attachment, connection));
             }

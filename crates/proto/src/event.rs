@@ -54,7 +54,7 @@ pub enum Event {
         size: usize,
     },
     /// A message was sent in a channel that the handler listens to.
-    Overheard {
+    ChannelMessage {
         /// The channel.
         channel: ChannelId,
         /// The type of the message, without the channel.

@@ -37,7 +37,7 @@ impl LineEvent {
             Event::Message { size, .. } | Event::Reply { size, .. } | Event::Data { size, .. } => {
                 Some((self.line, size))
             }
-            Event::Overheard { from, size, .. } => Some((from, size)),
+            Event::ChannelMessage { from, size, .. } => Some((from, size)),
             // The owner acknowledges this itself when it has decided.
             Event::Relay { .. } => None,
             Event::Opened | Event::Drained { .. } | Event::Closed(_) => None,

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::lines::socket::{self, Connection, Framing};
+use crate::lines::socket::{self, Connection, Encoding};
 use liveline_proto::{Format, JoinOptions, Priority};
 
 const CONNECT: &str = r#"{".wq":{"type":"message","eventID":"E"},"ping":"connect"}"#;
@@ -71,29 +71,29 @@ async fn nothing_is_left_of_lines_however_they_end() {
         let joined = match transport {
             0 => Some((
                 hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())),
-                Framing::WebSocket { limit: 1024 },
+                Encoding::WebSocket { limit: 1024 },
             )),
             1 => Some((
                 hub.join_resumable(token, Caller::from(&visitor())),
-                Framing::WebSocket { limit: 1024 },
+                Encoding::WebSocket { limit: 1024 },
             )),
             2 => Some((
                 hub.turn().join(token, TransportKind::Events, Caller::from(&visitor())),
-                Framing::Events(Format::Envelopes),
+                Encoding::Events(Format::Envelopes),
             )),
             3 => Some((
                 Ok(hub.turn().attach(line, TransportKind::Events).expect("a new line")),
-                Framing::Events(Format::Lines),
+                Encoding::Events(Format::Lines),
             )),
             // No client joins.
             _ => None,
         };
-        if let Some((joined, framing)) = joined {
+        if let Some((joined, encoding)) = joined {
             let joined = joined.expect("a new line");
             let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
             let (stream, _) = far.expect("it listens");
             let connection =
-                Connection { stream, read: Bytes::new(), head: Vec::new(), framing, place: Box::new(()) };
+                Connection { stream, read: Bytes::new(), head: Vec::new(), encoding, place: Box::new(()) };
             tasks.spawn(socket::serve(&hub, joined, connection));
             client = Some(near.expect("it listens"));
             attachment = Some(joined);

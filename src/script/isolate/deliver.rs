@@ -65,7 +65,7 @@ impl Isolate {
                     ];
                     functions.call(scope, Function::Relay, &arguments)
                 }
-                Event::Overheard { channel, kind, event_id, payload, .. } => {
+                Event::ChannelMessage { channel, kind, event_id, payload, .. } => {
                     let arguments = [
                         exchange,
                         string(scope, channel.as_str()),

@@ -16,7 +16,7 @@ const SAYS: [&str; 4] = [
     r#"{"message":1,".wq":{"type":"room:message","eventID":"e"}}"#,
     r#"{"message":1,".wq":{"type":"q-1:0:message","eventID":"e"}}"#,
 ];
-const CLASSES: [Priority; 4] = [Priority::Vital, Priority::State, Priority::Delta, Priority::Message];
+const CLASSES: [Priority; 4] = [Priority::Control, Priority::State, Priority::Delta, Priority::Message];
 const OVERFLOWS: [Overflow; 3] = [Overflow::Close, Overflow::DropOldest, Overflow::DropNewest];
 
 /// Each input is three bytes: the kind, the line, and a parameter.

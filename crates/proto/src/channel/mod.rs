@@ -101,7 +101,7 @@ pub(crate) struct RelayDecision {
     pub member: MemberId,
     pub relay: Relay,
     /// The client's own handler receives it, too.
-    pub is_heard: bool,
+    pub is_for_handler: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub(crate) enum Relay {
     /// The client may not send this type.
     Denied,
     /// Its handler decides.
-    Asked,
+    Handler,
     /// The others receive it as it is.
     Free,
 }
@@ -337,10 +337,10 @@ impl Channels {
             membership.options.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|it| it == kind));
         let relay = match membership.options.decides {
             _ if !may => Relay::Denied,
-            true => Relay::Asked,
+            true => Relay::Handler,
             false => Relay::Free,
         };
-        Some(RelayDecision { member, relay, is_heard: membership.listens_to_client })
+        Some(RelayDecision { member, relay, is_for_handler: membership.listens_to_client })
     }
 
     /// A message of the line's client, for the other members and for handlers that listen.
@@ -470,7 +470,7 @@ pub(crate) fn may_send(kind: &str) -> bool {
 
 fn overheard(channel: &ChannelId, from: LineId, message: Message, payload: &Payload) -> Event {
     let Message { kind, event_id, size } = message;
-    Event::Overheard {
+    Event::ChannelMessage {
         channel: channel.clone(),
         kind: kind.to_owned(),
         event_id: event_id.to_owned(),

@@ -161,7 +161,7 @@ fn listening_handlers_overhear_messages_and_members() {
     for sender in [LineId(1), LineId(3)] {
         let events = channels.relay(&room(), sender, HI, Payloads::Same(json("1"))).events;
         assert!(
-            matches!(&events[..], [(LineId(1), Event::Overheard { from, size: 7, .. })] if *from == sender)
+            matches!(&events[..], [(LineId(1), Event::ChannelMessage { from, size: 7, .. })] if *from == sender)
         );
     }
     channels.leave(&room(), LineId(3));
@@ -169,7 +169,9 @@ fn listening_handlers_overhear_messages_and_members() {
     channels.listen(&room(), LineId(1), Listening::Presence);
     channels.enter(room(), LineId(4), None, loud());
     let events = announced(&mut channels).events;
-    assert!(matches!(&events[..], [(LineId(1), Event::Overheard { kind, size: 0, .. })] if kind == "joins"));
+    assert!(
+        matches!(&events[..], [(LineId(1), Event::ChannelMessage { kind, size: 0, .. })] if kind == "joins")
+    );
 }
 
 #[test]
@@ -192,9 +194,9 @@ fn decision_follows_the_entry() {
     channels.enter(room(), LineId(4), None, options);
     channels.listen(&room(), LineId(4), Listening::Client);
     let decision =
-        |line, kind| channels.decision(&room(), LineId(line), kind).map(|it| (it.relay, it.is_heard));
+        |line, kind| channels.decision(&room(), LineId(line), kind).map(|it| (it.relay, it.is_for_handler));
     assert_eq!(decision(1, "typing"), Some((Relay::Free, false)));
-    assert_eq!(decision(4, "message"), Some((Relay::Asked, true)));
+    assert_eq!(decision(4, "message"), Some((Relay::Handler, true)));
     assert_eq!(decision(4, "typing"), Some((Relay::Denied, true)));
     assert_eq!(decision(5, "message"), None);
 }

@@ -24,7 +24,7 @@ enum Freshness {
     /// Changes were dropped.
     Stale,
     /// Changes were dropped, and the owner was asked for the states in full.
-    Asked,
+    Requested,
 }
 
 /// What became of a frame.
@@ -60,7 +60,7 @@ impl Flow {
                 return Enqueued::Dropped;
             }
         }
-        if priority != Priority::Vital && !self.outbox.fits(cost, budget) {
+        if priority != Priority::Control && !self.outbox.fits(cost, budget) {
             let drops_oldest = match overflow {
                 Overflow::Close => return Enqueued::Full,
                 Overflow::DropNewest => priority == Priority::State,
@@ -99,7 +99,7 @@ impl Flow {
 
     /// The owner sends the states in full from here on.
     pub(super) fn refreshed(&mut self) {
-        if self.freshness == Freshness::Asked {
+        if self.freshness == Freshness::Requested {
             self.freshness = Freshness::Fresh;
         }
     }
@@ -124,7 +124,7 @@ impl Flow {
         self.is_awaited = false;
         let is_stale = self.freshness == Freshness::Stale;
         if is_stale {
-            self.freshness = Freshness::Asked;
+            self.freshness = Freshness::Requested;
         }
         is_stale
     }

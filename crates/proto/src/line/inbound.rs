@@ -47,7 +47,7 @@ impl Line {
                 if !opens && !self.flow.outbox.fits(FRAME_COST + opened.len(), cx.limits.queue_bytes) {
                     return (self.cut(CloseCode::Policy.into(), cx), None);
                 }
-                self.flow.outbox.push_first(QueuedFrame::new(Priority::Vital, opened));
+                self.flow.outbox.push_first(QueuedFrame::new(Priority::Control, opened));
                 return (if opens { Outcome::Opened } else { Outcome::Wake }, None);
             }
             Incoming::Disconnect => None,

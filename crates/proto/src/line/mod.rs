@@ -413,7 +413,7 @@ impl Line {
         }
         self.is_done = true;
         let done = envelope::response_done(&self.event_id("response.done"));
-        self.flow.outbox.push(QueuedFrame::new(Priority::Vital, done));
+        self.flow.outbox.push(QueuedFrame::new(Priority::Control, done));
         self.wake_if_open()
     }
 

@@ -30,7 +30,7 @@ pub struct QueuedFrame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
     /// The client depends on it: never dropped.
-    Vital,
+    Control,
     /// A state of the response: a later one replaces it.
     State,
     /// Changes of a state: a later full state replaces them.
@@ -157,7 +157,7 @@ impl Outbox {
         self.base += self.numbered as u64;
         (self.numbered, self.taken, self.taken_bytes) = (0, 0, 0);
         let before = self.frames.len();
-        self.frames.retain(|frame| frame.priority == Priority::Vital);
+        self.frames.retain(|frame| frame.priority == Priority::Control);
         self.bytes = self.frames.iter().map(QueuedFrame::cost).sum();
         before - self.frames.len()
     }
@@ -301,7 +301,7 @@ mod tests {
     fn outrun_drops_and_numbers_go_on() {
         let mut outbox = outbox(true, &ABC);
         taken(&mut outbox);
-        outbox.push(QueuedFrame::new(Priority::Vital, "done"));
+        outbox.push(QueuedFrame::new(Priority::Control, "done"));
         assert_eq!(outbox.outrun(), 3);
         assert_eq!(outbox.rewind(1), Ok(false));
         assert_eq!(taken(&mut outbox), ["4 done"]);
@@ -327,7 +327,7 @@ mod tests {
         let mut outbox = outbox(true, &ABC[..1]);
         taken(&mut outbox);
         outbox.push(QueuedFrame::new(Priority::Message, "b"));
-        outbox.push_first(QueuedFrame::new(Priority::Vital, "first"));
+        outbox.push_first(QueuedFrame::new(Priority::Control, "first"));
         assert_eq!(taken(&mut outbox), ["2 first", "3 b"]);
     }
 }

@@ -74,7 +74,7 @@ impl Engine {
             if is_reserved(&kind) || !may_send(subtype) {
                 return;
             }
-            let Some(RelayDecision { member, relay, is_heard }) =
+            let Some(RelayDecision { member, relay, is_for_handler }) =
                 self.channels.decision(&channel, id, subtype)
             else {
                 return;
@@ -83,12 +83,12 @@ impl Engine {
             match relay {
                 Relay::Denied => {}
                 Relay::Free => self.relay(id, &channel, message, Payloads::Same(payload.clone())),
-                Relay::Asked => {
+                Relay::Handler => {
                     let (kind, event_id, payload) = (subtype.to_owned(), event_id.clone(), payload.clone());
                     self.dispatch(id, Event::Relay { channel, kind, event_id, payload, member, size }, size);
                 }
             }
-            if !is_heard {
+            if !is_for_handler {
                 return;
             }
         } else if let Some((request, port, kind)) = envelope::reply_address(&kind) {
@@ -135,7 +135,7 @@ impl Engine {
                 continue;
             }
             // The sender's line is read again when those who listen have acknowledged the message.
-            if let Event::Overheard { from, size, .. } = &event
+            if let Event::ChannelMessage { from, size, .. } = &event
                 && let Some(line) = self.line_mut(*from)
             {
                 line.dispatched(*size);

@@ -97,9 +97,10 @@ impl World {
             }
             Action::Dispatch { event: Event::Message { kind, .. }, .. } => Some(kind),
             Action::Dispatch { event: Event::Reply { request, .. }, .. } => Some(request),
-            Action::Dispatch { event: Event::Relay { kind, .. } | Event::Overheard { kind, .. }, .. } => {
-                Some(kind)
-            }
+            Action::Dispatch {
+                event: Event::Relay { kind, .. } | Event::ChannelMessage { kind, .. },
+                ..
+            } => Some(kind),
             Action::Dispatch { event: Event::Drained { stale }, .. } => Some(format!("drained {stale}")),
             Action::Dispatch { event: Event::Data { .. }, .. } => Some("data".to_owned()),
             Action::Dispatch { event: Event::Opened, .. } | Action::Wake(_) | Action::Ended(_) => None,

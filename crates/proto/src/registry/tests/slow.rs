@@ -208,7 +208,7 @@ fn a_sender_waits_for_the_listeners_of_its_channel() {
         assert!(messages < 100, "the sender is read although {overheard} bytes wait for the listener");
         world.written(b);
         for action in world.engine.actions() {
-            if let Action::Dispatch { event: Event::Overheard { from, size, .. }, .. } = action {
+            if let Action::Dispatch { event: Event::ChannelMessage { from, size, .. }, .. } = action {
                 assert_eq!(from, a);
                 overheard += size;
             }
