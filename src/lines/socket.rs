@@ -229,7 +229,8 @@ impl Socket {
     /// Lets threads write again once the system accepts more. Ready: the connection is over.
     fn poll_flow(&self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            match self.writer().flow {
+            let flow = self.writer().flow;
+            match flow {
                 Flow::Flowing => return Poll::Pending,
                 Flow::Over => return Poll::Ready(()),
                 Flow::Blocked => {}

@@ -76,7 +76,8 @@ fn by_known_code(closed: &BTreeMap<u16, u64>) -> BTreeMap<String, u64> {
 
 fn channels(out: &mut Exposition, hub: &Hub) {
     let mut members = out.gauge("liveline_channel_members", "Members of the largest channels.");
-    for (channel, count) in hub.engine().largest_channels(CHANNELS) {
+    let largest = hub.engine().largest_channels(CHANNELS);
+    for (channel, count) in largest {
         members.sample(&[("channel", &channel.as_str())], count);
     }
 }

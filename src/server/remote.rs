@@ -59,7 +59,8 @@ impl Remote {
         if loaded.result.is_ok() {
             let _ = self.is_ready.set(());
         }
-        if let Some(sender) = lock(&self.loading).0.take() {
+        let sender = lock(&self.loading).0.take();
+        if let Some(sender) = sender {
             let _ = sender.send(loaded);
         }
     }
