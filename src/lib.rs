@@ -5,18 +5,16 @@
 //! ```text
 //!  cli       commands, their options, what they print
 //!  server    listeners, connections, worker threads, generations of the code
-//!  browser   the files for browsers, and their modules
-//!  script    V8: isolates, modules, the watchdog        dialect   what a handler is, one file for each dialect
-//!  ext       what JavaScript can call, by capability    lines   lines on tokio
-//!  router    paths to handlers, pages and files         http      messages without connections
-//!  trust     hosts and proxies       dev   messages to open pages        metrics   what can be seen from outside
+//!  browser   the scripts that browsers run
+//!  script    V8: isolates, modules, the watchdog
+//!  config    the settings of a server
+//!  ext       what JavaScript can call, by capability    dialect   what a handler is, one file for each dialect
+//!  router    paths to handlers, pages and files         metrics   dev   messages to open pages   trust   hosts, proxies
+//!  http      messages without connections               lines     lines on tokio
 //!  ---------------------------------------------------------------------------------------------------------
 //!  liveline-proto   exchanges, lines, channels, frames: no I/O
 //!  liveline-compiler   source in, source out            liveline-store   SQLite databases and sessions
 //! ```
-
-#[macro_use]
-mod embed;
 
 mod browser;
 mod cli;
