@@ -69,7 +69,7 @@ pub(super) struct Turn {
     ended: Vec<Ended>,
     /// The answer of the exchange that began in this turn, if it was sent before a task could wait for it.
     pub answered: Option<Answer>,
-    /// How many messages of a batch of raw-socket messages have begun.
+    /// Number of messages of a batch of raw-socket messages that have begun.
     messages_begun: u32,
     /// Another turn follows at once, and the frames of both are flushed together.
     is_followed: bool,
@@ -241,7 +241,7 @@ impl Exchanges {
         self.slots.get(id).is_some()
     }
 
-    /// How many messages of raw sockets the last turn has begun, also if it was stopped.
+    /// Number of raw-socket messages that the last turn has begun, even if the turn was stopped.
     pub(crate) fn take_begun_messages(&mut self) -> usize {
         std::mem::take(&mut self.turn.messages_begun) as usize
     }
