@@ -16,8 +16,8 @@ pub(crate) fn op_cookies(state: &mut OpState, id: f64) -> Result<Vec<String>, Op
         .collect())
 }
 
-/// Adds a cookie to the answer. It replaces a cookie that was added before with the same name, domain and
-/// path.
+/// Adds a cookie to the answer. It replaces a cookie that was added before with the same name, path, domain
+/// and partitioning.
 #[op2]
 pub(crate) fn op_cookie_set(state: &mut OpState, id: f64, #[serde] given: SetCookie) -> Result<(), OpError> {
     let mut exchange = state.exchange(id);

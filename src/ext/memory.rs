@@ -19,8 +19,8 @@ use deno_core::v8;
 /// allocated even over the limit, and the running code is then stopped.
 const SMALL: usize = 64 * 1024;
 
-/// Bytes. V8 may allocate buffers up to this size without a retry. They may exceed the limit by its
-/// `RESERVE`th part.
+/// Bytes. V8 may allocate buffers up to this size without a retry. They may exceed the limit by 1/`RESERVE`
+/// of it.
 const TINY: usize = 1024;
 const RESERVE: usize = 16;
 
@@ -123,8 +123,8 @@ impl Memory {
         self.0.limit()
     }
 
-    /// `held` bytes can never be freed. Raises the limit to a quarter of itself above that, so that running
-    /// code can finish.
+    /// `held` bytes cannot be freed. Raises the limit to the larger of both, plus a quarter of the limit, so
+    /// that running code can finish.
     pub(crate) fn leave(&self, held: usize) {
         let limit = self.0.limit();
         self.0.limit.store(held.max(limit) + limit / 4, Ordering::Relaxed);

@@ -129,8 +129,7 @@ impl Exchanges {
                 Some(diagnostic) if html => Answer::error_page(&diagnostic),
                 diagnostic => {
                     let mut answer = Answer::internal_error(diagnostic.as_ref(), json);
-                    // For a script that requests data; a client that prefers HTML has received this page
-                    // above.
+                    // The document for a request that a page's script made: the same error page.
                     let page = diagnostic.map(|it| Html { text: it.to_html(), line_at: None });
                     answer.document = page.map(Box::new);
                     answer

@@ -87,7 +87,7 @@ impl Sessions {
 pub(in crate::ext) struct ExchangeSession {
     /// The id in the cookie of the request, or the one created for the exchange.
     pub id: Option<String>,
-    /// The session of the id exists; checked once.
+    /// The session with this id was found or created.
     is_open: bool,
     /// The answer sets the cookie, because the session began in this exchange or was renewed.
     pub sets_cookie: bool,
