@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_counted_and_given_back() {
+    fn held_bytes_are_counted_and_returned() {
         let bodies = Bodies::new(100 * STEP, 10 * STEP);
         let now = Instant::now();
         let mut one = bodies.begin(address(1), now);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_stalls_is_in_the_way_of_others_and_who_sends_is_not() {
+    async fn a_stalled_body_is_in_the_way_and_a_sending_one_is_not() {
         let bodies = Bodies::new(10 * STEP, 10 * STEP);
         let now = Instant::now();
         let long_ago = now.checked_sub(2 * STALLED).expect("the clock runs for longer");

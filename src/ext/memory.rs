@@ -15,19 +15,19 @@ use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
-/// Bytes. V8 needs buffers up to this size for its own work, and would end the process without them. They are
-/// allocated even over the limit, and the running code is then stopped.
+/// Size in bytes. V8 needs buffers up to this size for its own work, and would end the process without them.
+/// They are allocated even over the limit, and the running code is then stopped.
 const SMALL: usize = 64 * 1024;
 
-/// Bytes. V8 may allocate buffers up to this size without a retry. They may exceed the limit by 1/`RESERVE`
-/// of it.
+/// Size in bytes. V8 may allocate buffers up to this size without a retry. They may exceed the limit by
+/// 1/`RESERVE` of it.
 const TINY: usize = 1024;
 const RESERVE: usize = 16;
 
-/// How often V8 tries an allocation before it fails, with a collection between the attempts.
+/// Number of attempts of V8 before an allocation fails, with a collection between two attempts.
 const ATTEMPTS: u32 = 4;
 
-/// For how long after a collection that freed too little no other one is forced.
+/// After a forced collection that freed too little, no other one is forced for this long.
 const FUTILE: Duration = Duration::from_millis(250);
 
 /// The memory account of one isolate. Clones share it.
@@ -40,8 +40,8 @@ struct Account {
     /// frees buffers at once, but counts them until the next collection.
     buffers: AtomicUsize,
     freed: AtomicUsize,
-    /// Bytes of blobs and WebAssembly memories; how many of them were reported to V8; and how many there were
-    /// when a collection was last forced for them.
+    /// Bytes of blobs and WebAssembly memories; how many of them were reported to V8; and the number that
+    /// `wants_collection` compares with.
     stores: AtomicUsize,
     stores_reported: AtomicUsize,
     stores_left: AtomicUsize,
@@ -189,8 +189,9 @@ impl Memory {
         Err(NoRoom { bytes, held: self.0.held(), limit: self.0.limit() })
     }
 
-    /// Whether so much memory that V8 does not see was added since the last time that a collection should be
-    /// forced. The collection finds garbage, and the event loop then drops it.
+    /// Whether a collection should be forced, because the bytes that V8 does not see have grown by more than
+    /// a quarter of the limit since this last returned true, or since their minimum after that. The
+    /// collection finds the garbage, and the event loop then drops it.
     pub(crate) fn wants_collection(&self) -> bool {
         let stores = self.stores();
         let left = self.0.stores_left.load(Ordering::Relaxed);
@@ -432,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_limit_is_refused() {
+    fn allocations_beyond_the_limit_are_refused() {
         let (memory, stops) = account(10 * SMALL);
         memory.0.heap.store(4 * SMALL, Ordering::Relaxed);
         assert!(take(&memory, 5 * SMALL));
@@ -456,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_buffer_is_given_and_its_code_stopped() {
+    fn a_small_buffer_is_allocated_and_its_code_stopped() {
         let (memory, stops) = account(10 * SMALL);
         assert!(take(&memory, 10 * SMALL));
         assert!(take(&memory, 1), "there is a reserve");

@@ -14,9 +14,9 @@ use crate::http::{AnswerBody, Html, Nature};
 pub(crate) enum Show {
     /// Rendered into its page.
     Page,
-    /// As data, for a page that already shows this route.
+    /// As data, for a client that has no page or already shows the page of the answer.
     Data,
-    /// As data, for a page that shows another route; the page of the state is added as a document.
+    /// As data, for a client that shows another page; the page of the answer is added as a document.
     Both,
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn op_answer_page(
     done: bool,
 ) -> Result<(), OpError> {
     let mut answer = head(status, reason, headers)?;
-    // The connection sets the length, as compression may change it.
+    // The connection sets the length of the final body.
     answer.headers.remove(CONTENT_LENGTH);
     answer.nature = Nature::State;
     let page = Html { text: [before, after].concat(), line_at: Some(before.len()) };

@@ -66,7 +66,7 @@ pub(in crate::ext) struct Slot {
     pub(super) failure: Option<Box<Failure>>,
 }
 
-// A slot lasts as long as the line of its exchange, so its size limits the number of lines.
+// An open line keeps the slot of its exchange, so slots must be small.
 const _: () = assert!(size_of::<Slot>() <= 312);
 
 /// The request body and how much of it the handler has read.

@@ -149,8 +149,7 @@ impl Exchanges {
         self.host.hub.clone()
     }
 
-    // -- from the request to its answer
-    // ------------------------------------------------------------------------------
+    // -- from the request to its answer ---------------------------------------------------------------------
 
     /// Creates the exchange of a request. After its first turn, the answer is in
     /// [`answered`](Exchanges::answered) or comes from [`wait`](Exchanges::wait).
@@ -279,8 +278,7 @@ impl Exchanges {
         }
     }
 
-    // -- its end
-    // -----------------------------------------------------------------------------------------------------
+    // -- its end --------------------------------------------------------------------------------------------
 
     /// Passes an input to an exchange and carries out the effect. If the input ends the exchange, the end is
     /// normal.
@@ -407,8 +405,7 @@ impl Exchanges {
         let _ = self.input_or_close(id, Input::Failed, Some(close));
     }
 
-    // -- for ops
-    // -----------------------------------------------------------------------------------------------------
+    // -- for ops --------------------------------------------------------------------------------------------
 
     /// Whether the HTTP answer, with all its headers, was sent.
     pub(in crate::ext) fn is_answered(&mut self, id: ExchangeId) -> bool {

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_the_most_is_given_up_and_stays_so() {
+    fn the_largest_type_is_dropped_and_stays_dropped() {
         let mut early = early(1 << 20);
         for kind in ["small", "big", "big", "big", "big"] {
             early.keep(message(kind, 300), 1000, Instant::now());
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_all_lines_may_keep_has_a_limit_too() {
+    fn all_lines_together_have_a_limit_too() {
         let mut early = early(8 * 1024);
         early.keep(message("a", 3000), 1 << 20, Instant::now());
         early.keep(message("b", 9000), 1 << 20, Instant::now());

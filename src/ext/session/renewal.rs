@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn so_much_is_remembered() {
+    fn the_oldest_renewals_are_forgotten() {
         let renewals = Renewals::default();
         for number in 0..100 {
             renewals.renewed(&format!("0-{number}"), &format!("0-{}", number + 1));

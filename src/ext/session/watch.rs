@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 /// How many changes may be queued for one subscriber; further ones are dropped.
 const MAX_WAITING: usize = 256;
 
-/// One key that changed: its value as JSON, or `None` where it was deleted.
+/// A change of one key: its value as JSON, or `None` if it was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SessionChange {
     pub key: String,

@@ -252,7 +252,7 @@ impl Delivery {
     async fn deliver(&self, event: SocketEvent) -> bool {
         let size = u32::try_from(event.size()).expect("a message is smaller than its limit");
         if let Ok(budget) = self.unread.acquire_many(size).await {
-            // The permits are returned when JavaScript takes the event.
+            // The permits are returned when JavaScript receives the event.
             budget.forget();
         }
         self.events.send(event).await.is_ok()
@@ -339,7 +339,7 @@ async fn write(
     let _ = sink.close().await;
 }
 
-/// Reads messages as fast as JavaScript takes them, and returns the `Closed` event.
+/// Reads messages as fast as JavaScript receives them, and returns the `Closed` event.
 async fn read(
     mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
     delivery: &Delivery,
