@@ -1,4 +1,5 @@
-//! Blobs, which count for the memory of their isolate. Deno's own are stored where neither V8 nor anybody else looks.
+//! Blobs, whose bytes count toward the memory limit of their isolate. Deno keeps the bytes of its own blobs
+//! outside of V8 and does not count them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Memory, OpError};
 
-/// Bytes of a blob, counted for as long as anybody has them.
+/// Bytes of a blob, counted until they are dropped.
 #[derive(Debug)]
 struct Counted {
     bytes: Vec<u8>,
@@ -35,7 +36,7 @@ impl Drop for Counted {
     }
 }
 
-/// Stores bytes for a blob, where there is room.
+/// Stores bytes for a blob, if the isolate has room for them.
 #[op2]
 pub(crate) fn op_blob_store(
     scope: &mut v8::PinScope<'_, '_>,
@@ -50,7 +51,7 @@ pub(crate) fn op_blob_store(
     Ok(state.borrow().borrow::<Arc<dyn BlobStoreTrait>>().insert_part(Arc::new(part)))
 }
 
-/// Has Deno's Blob call [`op_blob_store`].
+/// Replaces Deno's op for blobs by [`op_blob_store`].
 pub(super) fn in_place_of_denos(op: OpDecl) -> OpDecl {
     if op.name == "op_blob_create_part" { op.with_implementation_from(&op_blob_store()) } else { op }
 }

@@ -1,4 +1,4 @@
-//! How many bytes of request bodies the process holds for handlers that want them whole.
+//! The budget for request bodies that are buffered for handlers that read them whole.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,70 +9,71 @@ use tokio::sync::Notify;
 
 use liveline_proto::network;
 
-/// Bytes are counted in steps of so many, so that small bodies are counted once.
+/// Granularity of the count, in bytes, so that small bodies are counted once.
 const STEP: usize = 4 * 1024;
 
-/// While the budget is used up, whoever does not send `PROGRESS` bytes within this time gives its place to others.
+/// While the budget is used up, a body that does not receive `PROGRESS` bytes within this time is dropped.
 const STALLED: Duration = Duration::from_secs(2);
 const PROGRESS: usize = 64 * 1024;
 
-/// What a handler's requests may send.
+/// Limits for request bodies.
 #[derive(Debug, Clone)]
 pub(crate) struct BodyLimits {
-    /// Bytes of one body.
+    /// Maximum size of one body, in bytes.
     pub size: usize,
-    /// How long a client may keep a body's reader waiting.
+    /// How long a client may stall the reader of a body.
     pub patience: Duration,
-    /// Parts of one form.
+    /// Maximum number of parts of one form.
     pub form_parts: usize,
-    /// Bytes of all bodies.
+    /// The budget of all bodies together.
     pub budget: Bodies,
 }
 
-/// The bytes of all request bodies that are on their way into an isolate. What a handler has got counts for its
-/// isolate, and streams are read only as they are wanted, so that neither is counted here. Clones share the count.
+/// The budget for all request bodies that are being received for an isolate. Bodies passed to a handler count
+/// toward the memory of its isolate, and streams are read only on demand, so neither is counted here. Clones
+/// share the count.
 #[derive(Debug, Clone)]
 pub(crate) struct Bodies(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     budget: usize,
-    /// What the bodies from one address may take of it.
+    /// Maximum bytes of the bodies from one address.
     share: usize,
-    books: Mutex<Books>,
-    /// The budget did not suffice.
+    counts: Mutex<Counts>,
+    /// Notified when the budget does not suffice.
     short: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Books {
+struct Counts {
     held: usize,
     from: HashMap<u64, Share>,
 }
 
-/// What is held for one address.
+/// The bytes and bodies of one address.
 #[derive(Debug, Default)]
 struct Share {
     held: usize,
     bodies: usize,
-    /// The share did not suffice.
+    /// Notified when the share does not suffice.
     short: Arc<Notify>,
 }
 
-/// There is no room for more now.
+/// The budget, or the share of the address, is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full;
 
 impl Bodies {
-    /// A budget of which one address gets half, or what one body of `largest` bytes takes.
+    /// A budget. One address may use half of it, or as much as one body of `largest` bytes if that is more.
     pub(crate) fn new(budget: usize, largest: usize) -> Bodies {
         let share = (budget / 2).max(largest.min(budget));
-        Bodies(Arc::new(Shared { budget, share, books: Mutex::default(), short: Notify::new() }))
+        Bodies(Arc::new(Shared { budget, share, counts: Mutex::default(), short: Notify::new() }))
     }
 
     /// Bytes held now.
     pub(crate) fn held(&self) -> usize {
-        self.books().held
+        self.counts().held
     }
 
     /// Bytes that may be held.
@@ -80,24 +81,24 @@ impl Bodies {
         self.0.budget
     }
 
-    /// A body from there is going to be held.
+    /// Starts the count of a body from an address.
     pub(crate) fn begin(&self, from: IpAddr, now: Instant) -> Held {
         let from = network(from);
         let short = {
-            let mut books = self.books();
-            let share = books.from.entry(from).or_default();
+            let mut counts = self.counts();
+            let share = counts.from.entry(from).or_default();
             share.bodies += 1;
             share.short.clone()
         };
         Held { bodies: self.clone(), from, counted: 0, length: 0, short, since: now, progress: 0 }
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.0.books.lock().expect("nothing panics with the books in hand")
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.counts.lock().expect("nothing panics with the books in hand")
     }
 }
 
-/// One body's part of what is held, given back when this is dropped.
+/// The counted bytes of one body, returned to the budget on drop.
 #[derive(Debug)]
 pub(crate) struct Held {
     bodies: Bodies,
@@ -105,18 +106,18 @@ pub(crate) struct Held {
     counted: usize,
     length: usize,
     short: Arc<Notify>,
-    /// Since when `progress` bytes came.
+    /// Start of the interval in which `progress` bytes arrived.
     since: Instant,
     progress: usize,
 }
 
 impl Held {
-    /// Bytes that all bodies may take.
+    /// The budget of all bodies, in bytes.
     pub(crate) fn budget(&self) -> usize {
         self.bodies.budget()
     }
 
-    /// So many more bytes came, and are to be held.
+    /// Counts `bytes` more bytes that have arrived.
     pub(crate) fn grow(&mut self, bytes: usize, now: Instant) -> Result<(), Full> {
         self.length += bytes;
         self.progress += bytes;
@@ -130,7 +131,7 @@ impl Held {
         Ok(())
     }
 
-    /// So many bytes are held no longer.
+    /// Returns `bytes` bytes to the budget.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         self.length = self.length.saturating_sub(bytes);
         let spare = self.counted - self.length.next_multiple_of(STEP).min(self.counted);
@@ -138,17 +139,17 @@ impl Held {
             return;
         }
         self.counted -= spare;
-        let mut books = self.bodies.books();
-        books.held -= spare;
-        if let Some(share) = books.from.get_mut(&self.from) {
+        let mut counts = self.bodies.counts();
+        counts.held -= spare;
+        if let Some(share) = counts.from.get_mut(&self.from) {
             share.held -= spare;
         }
     }
 
     fn count(&mut self, more: usize) -> Result<(), Full> {
         let Shared { budget, share: most, short, .. } = &*self.bodies.0;
-        let mut books = self.bodies.books();
-        let Books { held, from } = &mut *books;
+        let mut counts = self.bodies.counts();
+        let Counts { held, from } = &mut *counts;
         let share = from.get_mut(&self.from).expect("it is there for as long as it has bodies");
         if share.held + more > *most {
             share.short.notify_waiters();
@@ -164,7 +165,7 @@ impl Held {
         Ok(())
     }
 
-    /// Waits until there is no room for another body while this one stalls.
+    /// Waits until another body finds no room while this one stalls.
     pub(crate) async fn in_the_way(&self) {
         loop {
             tokio::select! {
@@ -180,13 +181,13 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut books = self.bodies.books();
-        books.held -= self.counted;
-        if let Some(share) = books.from.get_mut(&self.from) {
+        let mut counts = self.bodies.counts();
+        counts.held -= self.counted;
+        if let Some(share) = counts.from.get_mut(&self.from) {
             share.held -= self.counted;
             share.bodies -= 1;
             if share.bodies == 0 {
-                books.from.remove(&self.from);
+                counts.from.remove(&self.from);
             }
         }
     }
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_counted_and_given_back() {
+    fn held_bytes_are_counted_and_returned() {
         let bodies = Bodies::new(100 * STEP, 10 * STEP);
         let now = Instant::now();
         let mut one = bodies.begin(address(1), now);
@@ -217,7 +218,7 @@ mod tests {
         assert_eq!(one.grow(STEP, now), Ok(()));
         drop(one);
         assert_eq!(bodies.held(), 0);
-        assert!(bodies.books().from.is_empty());
+        assert!(bodies.counts().from.is_empty());
     }
 
     #[test]
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_stalls_is_in_the_way_of_others_and_who_sends_is_not() {
+    async fn a_stalled_body_is_in_the_way_and_a_sending_one_is_not() {
         let bodies = Bodies::new(10 * STEP, 10 * STEP);
         let now = Instant::now();
         let long_ago = now.checked_sub(2 * STALLED).expect("the clock runs for longer");

@@ -1,4 +1,4 @@
-//! Channels as handlers see them. Half of `runtime-js/channel.js`.
+//! Channels, for handlers. Half of `runtime-js/channel.js`.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use liveline_proto::{
     Announcement, ChannelId, Input, JoinOptions, Listening, MemberId, Message, Payload, Payloads,
 };
 
-/// What `enterChannel()` was given. Payloads are JSON text.
+/// The options of `enterChannel()`. Payloads are JSON text.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Options {
@@ -25,7 +25,7 @@ struct Options {
     decides: bool,
 }
 
-/// The handler lets its client into a channel, as soon as there is a line.
+/// Adds the client of the exchange to a channel, as soon as the exchange has a line.
 #[op2]
 pub(crate) fn op_channel_enter(
     state: &mut OpState,
@@ -44,7 +44,7 @@ pub(crate) fn op_channel_enter(
     Ok(())
 }
 
-/// The handler takes its client out again.
+/// Removes the client of the exchange from a channel.
 #[op2(fast)]
 pub(crate) fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: &str) -> Result<(), OpError> {
     let channel: ChannelId = channel.parse()?;
@@ -54,8 +54,8 @@ pub(crate) fn op_channel_leave(state: &mut OpState, id: f64, #[string] channel: 
     Ok(())
 }
 
-/// The handler listens: to what its own `client` says in the channel, to what anybody says there (`channel`), or to who
-/// comes and goes (`presence`).
+/// Subscribes the handler to messages of its own client in the channel (`client`), to messages of all members
+/// (`channel`), or to joins and leaves (`presence`).
 #[op2(fast)]
 pub(crate) fn op_channel_listen(
     state: &mut OpState,
@@ -73,7 +73,8 @@ pub(crate) fn op_channel_listen(
     Ok(())
 }
 
-/// The handler speaks to every client in the channel. Its own hears it too, so it waits for that one's line.
+/// Sends a message to every client in the channel. The client of the exchange receives it too, so if it can
+/// join a line, the message waits for that line.
 #[op2]
 pub(crate) fn op_channel_post(
     state: &mut OpState,
@@ -98,7 +99,7 @@ pub(crate) fn op_channel_post(
     Ok(())
 }
 
-/// The others hear what the client said, all in the same words.
+/// Relays a message of the client to the other members, with the same payload for all.
 #[op2]
 pub(crate) fn op_channel_relay(
     state: &mut OpState,
@@ -109,11 +110,11 @@ pub(crate) fn op_channel_relay(
     #[string] data: Option<String>,
     #[smi] size: u32,
 ) -> Result<(), OpError> {
-    let wording = Payloads::Same(payload(data)?);
-    relay(state, id, channel, Message { kind, event_id, size: size as usize }, wording)
+    let payloads = Payloads::Same(payload(data)?);
+    relay(state, id, channel, Message { kind, event_id, size: size as usize }, payloads)
 }
 
-/// The others hear what the client said, each in words of its own.
+/// Relays a message of the client to the other members, with a separate payload for each.
 #[op2]
 pub(crate) fn op_channel_relay_each(
     state: &mut OpState,
@@ -121,15 +122,15 @@ pub(crate) fn op_channel_relay_each(
     #[string] channel: &str,
     #[string] kind: &str,
     #[string] event_id: &str,
-    #[serde] wordings: Vec<(String, Option<String>)>,
+    #[serde] payloads: Vec<(String, Option<String>)>,
     #[smi] size: u32,
 ) -> Result<(), OpError> {
-    let wordings = wordings.into_iter().map(|(member, data)| {
+    let payloads = payloads.into_iter().map(|(member, data)| {
         let member: MemberId = member.parse().map_err(|_| OpError::Member(member))?;
         Ok((member, payload(data)?))
     });
-    let wording = Payloads::Each(wordings.collect::<Result<_, OpError>>()?);
-    relay(state, id, channel, Message { kind, event_id, size: size as usize }, wording)
+    let payloads = Payloads::Each(payloads.collect::<Result<_, OpError>>()?);
+    relay(state, id, channel, Message { kind, event_id, size: size as usize }, payloads)
 }
 
 fn relay(
@@ -137,15 +138,15 @@ fn relay(
     id: f64,
     channel: &str,
     message: Message,
-    wording: Payloads,
+    payloads: Payloads,
 ) -> Result<(), OpError> {
     if let Some((hub, line)) = state.exchange(id).line() {
-        hub.deferred_turn().relay(line, &channel.parse()?, message, wording);
+        hub.deferred_turn().relay(line, &channel.parse()?, message, payloads);
     }
     Ok(())
 }
 
-/// The handler has decided over `size` bytes of what its client said.
+/// The handler has processed `size` bytes of messages of its client: acknowledges them.
 #[op2(fast)]
 pub(crate) fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
     if let Some((hub, line)) = state.exchange(id).line() {
@@ -153,7 +154,7 @@ pub(crate) fn op_channel_heard(state: &mut OpState, id: f64, #[smi] size: u32) {
     }
 }
 
-/// Who is in a channel, as JSON.
+/// The members of a channel, as JSON.
 #[op2]
 #[string]
 pub(crate) fn op_channel_members(
@@ -179,7 +180,7 @@ pub(crate) fn op_channel_members(
     Ok(serde_json::to_string(&members)?)
 }
 
-/// How many members a channel has.
+/// Number of members of a channel.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_channel_size(state: &mut OpState, #[string] channel: &str) -> Result<u32, OpError> {

@@ -1,4 +1,4 @@
-//! The cookies of a request, and those that its answer sets. Half of `runtime-js/cookies/cookies.js`.
+//! The cookies of a request, and the cookies that its answer sets. Half of `runtime-js/cookies/cookies.js`.
 
 use deno_core::{OpState, op2};
 
@@ -6,7 +6,7 @@ use super::OpError;
 use super::exchange::ExchangeState;
 use crate::http::{SetCookie, cookies, set_cookie, unescaped};
 
-/// Names and values in turn.
+/// The cookies of the request: name, value, name, value.
 #[op2]
 #[serde]
 pub(crate) fn op_cookies(state: &mut OpState, id: f64) -> Result<Vec<String>, OpError> {
@@ -16,7 +16,8 @@ pub(crate) fn op_cookies(state: &mut OpState, id: f64) -> Result<Vec<String>, Op
         .collect())
 }
 
-/// The answer will set this cookie, in place of another in its place.
+/// Adds a cookie to the answer. It replaces a cookie that was added before with the same name, path, domain
+/// and partitioning.
 #[op2]
 pub(crate) fn op_cookie_set(state: &mut OpState, id: f64, #[serde] given: SetCookie) -> Result<(), OpError> {
     let mut exchange = state.exchange(id);

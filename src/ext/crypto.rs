@@ -2,7 +2,7 @@
 
 use deno_core::op2;
 
-/// Fills a view with random bytes of the operating system.
+/// Fills a view with random bytes from the operating system.
 #[op2(fast)]
 pub(crate) fn op_crypto_random(#[buffer] bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system gives random bytes");

@@ -1,4 +1,4 @@
-//! Routes for handlers that delegate. Half of `runtime-js/dispatch/dispatch.js`.
+//! Routes for handlers that delegate with `next()`. Half of `runtime-js/dispatch/dispatch.js`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,46 +10,48 @@ use serde::Serialize;
 use super::{Exchanges, OpError, PageSource};
 use crate::http::FileBody;
 
-/// Where `next(url)` goes.
+/// The target of `next(url)`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Route {
     pub node: u32,
     pub path: String,
-    /// How many segments the path has.
+    /// Number of segments of the path.
     pub length: u32,
     pub query: Option<String>,
-    /// Steps up to this depth are not run again; -1 for none.
+    /// Handlers up to this depth are not run again; -1: all run.
     pub skip_depth: i64,
 }
 
-/// A static file's answer, when it comes.
+/// The future answer for a static file.
 pub(crate) type FileAnswer = Pin<Box<dyn Future<Output = std::io::Result<Response<FileBody>>>>>;
 
-/// What ops need to know of the folder being served.
+/// The served folder, as ops use it.
 pub(crate) trait Site {
-    /// Where a call from `path`, of which `consumed` segments are behind, to `target` goes. The error is a sentence.
+    /// Resolves a call of `next(target)` from `path`, of which `consumed` segments are already handled. The
+    /// error is a sentence.
     fn route(&self, path: &str, consumed: u32, target: &str) -> Result<Route, String>;
 
-    /// Whether a handler with this source, as JavaScript prints functions, asks for what is left of the path. Below the
-    /// root, one that takes nothing counts as one that does.
+    /// Whether a handler uses the rest of the path; `source` is the text of `Function.prototype.toString`.
+    /// Below the root, a function without parameters counts as one that does.
     fn asks_for_rest(&self, source: &str, is_root: bool) -> bool;
 
-    /// Whether a file of `public/` goes before a handler that does not ask for the rest of the path: one does that stands
-    /// at the path, where the request only looks. `depth` segments lead to the handler's folder.
+    /// Whether a file of `public/` is served instead of the answer of a handler that does not use the rest of
+    /// the path: if the file exists at `path` and the request only reads (`is_look`). `depth`: number of
+    /// segments of the handler's folder.
     fn file_before(&self, path: &str, depth: u32, handler: &str, is_look: bool) -> bool;
 
-    /// What the static layer answers to a path, which may come with a query.
+    /// The answer of the static file server to `target`, a path with an optional query.
     fn file(&self, method: Method, headers: HeaderMap, target: String) -> FileAnswer;
 
-    /// A page to render a state into. The error is a sentence.
+    /// The source of a page into which a state is rendered. The error is a sentence.
     fn page(&self, page: u32) -> Result<PageSource, String>;
 
-    /// A page without a state: up to where the address of a line may stand, and the rest.
+    /// A page without a state, in two parts; the address of a line may be inserted between them.
     fn blank_page(&self, page: u32) -> Result<[String; 2], String>;
 }
 
-/// Whether a handler asks for what is left of the path, by its source.
+/// Whether a handler uses the rest of the path, by its source.
 #[op2(fast)]
 pub(crate) fn op_asks_for_rest(
     state: &mut OpState,
@@ -60,7 +62,8 @@ pub(crate) fn op_asks_for_rest(
     Ok(site.asks_for_rest(source, is_root))
 }
 
-/// Whether a file stands at a path that a handler is about to answer for which did not ask for it.
+/// Whether a static file is served at this path instead of the answer of a handler that does not use the rest
+/// of the path.
 #[op2(fast)]
 pub(crate) fn op_file_before(
     state: &mut OpState,
@@ -73,7 +76,7 @@ pub(crate) fn op_file_before(
     Ok(site.file_before(path, depth, handler, is_look))
 }
 
-/// Resolves a re-route.
+/// Resolves the target of `next(url)`.
 #[op2]
 #[serde]
 pub(crate) fn op_route(

@@ -1,4 +1,4 @@
-//! What ops throw. Half of `runtime-js/errors/errors.js`, which registers the classes named here.
+//! The errors that ops throw. Half of `runtime-js/errors/errors.js`, which registers the classes named here.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use liveline_proto::multipart::FormError;
 use liveline_proto::{ExchangeError, InvalidChannel};
 use liveline_store::SessionError;
 
-/// An op could not do what JavaScript asked.
+/// Why an op failed.
 #[derive(Debug, thiserror::Error, JsError)]
 pub(crate) enum OpError {
     #[class("DOMExceptionInvalidStateError")]
@@ -112,7 +112,8 @@ impl From<SessionError> for OpError {
     }
 }
 
-/// Logs an error that no handler caught and no exchange ends over. Reentrant: reading an error may run its getters.
+/// Logs an error that no handler caught and that ends no exchange. Reentrant: reading an error may run its
+/// getters.
 #[op2(fast, reentrant)]
 pub(crate) fn op_log_error<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,

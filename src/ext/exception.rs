@@ -1,4 +1,4 @@
-//! Errors that JavaScript threw, as diagnostics.
+//! Converts errors that JavaScript threw to diagnostics.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use deno_core::error::JsError;
 use deno_core::{ModuleSpecifier, v8};
 use liveline_compiler::{Cause, Diagnostic, Place};
 
-/// So many causes are told of at most.
+/// Maximum number of causes in a diagnostic.
 const CAUSES: usize = 8;
 
 /// The diagnostic of a thrown value. Positions are those of the sources, not of transpiled code.
@@ -17,7 +17,7 @@ pub(crate) fn from_exception<'s, 'i>(
     from_js_error(&JsError::from_v8_exception(scope, exception))
 }
 
-/// The diagnostic of an error that left JavaScript.
+/// The diagnostic of an error that JavaScript did not catch.
 pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
     let message = message_of(error);
     let frames = frames_of(error);
@@ -30,7 +30,7 @@ pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
     Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error).into() }
 }
 
-/// What to do about errors that code meant for another host runs into.
+/// Help for errors of code that was written for another host.
 fn help_for(message: &str) -> Option<String> {
     let name = message.strip_prefix("ReferenceError: ")?.strip_suffix(" is not defined")?;
     let help = match name {
@@ -54,7 +54,7 @@ fn message_of(error: &JsError) -> String {
     message.strip_prefix("(in promise) ").unwrap_or(message).to_owned()
 }
 
-/// The frames of code that somebody wrote: the host's own JavaScript is of no help to who reads this.
+/// The frames of user code; frames of the host's own JavaScript do not help the reader.
 fn frames_of(error: &JsError) -> Vec<(Option<String>, Place)> {
     let frames = error.frames.iter().filter_map(|frame| {
         let name = frame.file_name.as_deref()?;
@@ -69,7 +69,7 @@ fn frames_of(error: &JsError) -> Vec<(Option<String>, Place)> {
     frames.collect()
 }
 
-/// The errors behind an error, the nearest first.
+/// The causes of an error, the nearest first.
 fn causes_of(error: &JsError) -> Vec<Cause> {
     let (mut causes, mut waiting) = (Vec::new(), vec![error]);
     while let Some(error) = waiting.pop() {

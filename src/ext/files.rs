@@ -18,12 +18,13 @@ use crate::http::FileBody;
 pub(super) struct FileHead {
     status: u16,
     headers: String,
-    /// The file's place among those of its exchange.
+    /// Index of the file in the exchange's list of files.
     file: u32,
 }
 
-/// What `public/` says to a path; the exchange's query, conditions and ranges count unless the path is another than its
-/// own, which may come with a query.
+/// Opens the answer of the static file server for a path of `public/`. The query, conditional and range
+/// headers of the request apply unless `rerouted`: then the path is not that of the request, and `target` may
+/// contain a query.
 #[op2]
 #[serde]
 pub(crate) async fn op_file_open(
@@ -57,7 +58,7 @@ pub(crate) async fn op_file_open(
     Ok(FileHead { status, headers, file })
 }
 
-/// The next chunk of a file that a handler reads itself; null at its end.
+/// The next chunk of a file that the handler reads; null at the end.
 #[op2]
 #[buffer]
 pub(crate) async fn op_file_read(

@@ -1,4 +1,4 @@
-//! Forms, taken apart within limits. Half of `runtime-js/form/form_data.js`.
+//! Parsers for request bodies with forms, within limits. Half of `runtime-js/form/form_data.js`.
 
 use deno_core::{OpState, op2, url, v8};
 
@@ -6,8 +6,8 @@ use super::OpError;
 use super::exchange::ExchangeState;
 use liveline_proto::multipart::{self, FormError};
 
-/// Takes a `multipart/form-data` apart. For each part: its name, its text or null, the filename or null, the file's
-/// type, and where in the body the file begins and ends.
+/// Parses a `multipart/form-data` body. Returns for each part: its name, its text or null, the filename or
+/// null, the media type of the file, and the byte offsets in the body at which the file begins and ends.
 #[op2]
 pub(crate) fn op_form_multipart<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -37,7 +37,7 @@ pub(crate) fn op_form_multipart<'s>(
     Ok(v8::Array::new_with_elements(scope, &flat).into())
 }
 
-/// Takes an `application/x-www-form-urlencoded` apart: names and values in turn.
+/// Parses an `application/x-www-form-urlencoded` body. Returns name, value, name, value.
 #[op2]
 pub(crate) fn op_form_urlencoded<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -55,7 +55,8 @@ pub(crate) fn op_form_urlencoded<'s>(
     Ok(v8::Array::new_with_elements(scope, &flat).into())
 }
 
-/// The request's body came, but is not what it was read as, and that is its client's doing. `text` is for the client.
+/// The body of the request was received, but is malformed or beyond a limit, which is the client's fault.
+/// `text` is the answer that the client receives if the handler sends none.
 #[op2(fast)]
 pub(crate) fn op_request_ill_body(state: &mut OpState, id: f64, is_too_large: bool, #[string] text: &str) {
     state.exchange(id).ill_body(is_too_large, text);

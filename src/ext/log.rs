@@ -1,4 +1,4 @@
-//! What handlers say to the log. Half of `runtime-js/log.js`.
+//! Console output and log records of handlers. Half of `runtime-js/log.js`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,7 +15,7 @@ use crate::metrics::{CONSOLE, colors};
 use liveline_compiler::relative;
 use liveline_proto::{ExchangeId, LineId};
 
-/// What the log says of an exchange besides the message.
+/// Log fields of an exchange besides the message.
 #[derive(Default)]
 pub(super) struct Context {
     pub exchange: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct Context {
     pub line: Option<LineId>,
 }
 
-/// One line of the log, about an exchange.
+/// Logs one record with the fields of an exchange.
 macro_rules! about {
     ($level:ident, $target:expr, $context:expr, $($message:tt)+) => {
         tracing::$level!(
@@ -45,20 +45,20 @@ pub(super) use about;
 /// The exchange whose code is running, from the async context that `exchange.js` sets.
 pub(crate) fn current_exchange(scope: &mut v8::PinScope<'_, '_>) -> Option<ExchangeId> {
     let data = scope.get_continuation_preserved_embedder_data();
-    // Outside of exchanges it is undefined, which has no properties to ask for.
+    // Outside of exchanges it is undefined, which is not an object.
     let data = v8::Local::<v8::Object>::try_from(data).ok()?;
     let key = v8::String::new(scope, "exchange")?.into();
     let id = data.get(scope, key)?;
     id.is_number().then(|| ExchangeId(id.number_value(scope).unwrap_or_default() as u64))
 }
 
-/// Whether what handlers print may have colours: on standard error, or on standard output.
+/// Whether console output may have colours, on standard error or on standard output.
 #[op2(fast)]
 pub(crate) fn op_console_has_colors(is_error: bool) -> bool {
     colors::are_on(if is_error { Stream::Error } else { Stream::Output })
 }
 
-/// Prints what a handler prints, or logs it where the log is for programs. Levels from 2 on are warnings and errors.
+/// Prints console output, or logs it if the log is structured. Levels from 2 on are warnings and errors.
 #[op2(fast)]
 pub(crate) fn op_console(
     scope: &mut v8::PinScope<'_, '_>,
@@ -85,10 +85,10 @@ pub(crate) fn op_console(
     }
 }
 
-/// What `console.clear()` prints, and nothing else does without the end of a line.
+/// The output of `console.clear()`; no other console function prints text without a line end.
 const CLEAR: &str = "\u{1b}[1;1H\u{1b}[0J";
 
-/// Lines of stacks with their files as paths, which terminals and editors open, and not as URLs.
+/// Replaces URLs of files in stack frames by paths, which terminals and editors can open.
 fn with_short_places(text: &str) -> Cow<'_, str> {
     const SCHEME: &str = "file://";
     let is_frame = |line: &str| line.trim_start().starts_with("at ") && line.contains(SCHEME);
@@ -110,14 +110,14 @@ fn with_short_places(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A place whose file is written as in a URL, as a path from the working folder.
+/// Converts the path part of a file URL, with line and column, to a path from the working directory.
 fn relative_url(place: &str) -> String {
     let path = percent_encoding::percent_decode_str(place).decode_utf8_lossy().into_owned();
     relative(Path::new(&path)).display().to_string()
 }
 
-/// Text of whoever it may be so that it cannot command the terminal that it is printed on. Colours stay, and end with
-/// the text.
+/// Escapes control characters, so that untrusted text cannot send commands to the terminal. Colour sequences
+/// stay, and a reset is added after them.
 fn visible(text: &str) -> Cow<'_, str> {
     let is_command = |c: char| c.is_control() && c != '\n' && c != '\t';
     if !text.contains(is_command) {
@@ -133,7 +133,7 @@ fn visible(text: &str) -> Cow<'_, str> {
             continue;
         }
         match next {
-            // As it stands at the end of a line of HTTP.
+            // The line end of HTTP.
             '\r' if rest.starts_with("\r\n") => {}
             next if is_command(next) => shown.extend(next.escape_unicode()),
             next => shown.push(next),
@@ -147,7 +147,7 @@ fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The length of the sequence that sets colours, where a text begins with one.
+/// The length of a colour sequence (SGR) at the start of a text.
 fn color_at(text: &str) -> Option<usize> {
     let numbers = text.strip_prefix("\u{1b}[")?;
     let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;

@@ -1,10 +1,11 @@
-//! How much memory the JavaScript of one isolate may hold: its heap, and what it keeps outside of that.
+//! The memory limit of one isolate: its heap and the memory that its JavaScript keeps outside of the heap.
 //!
-//! V8 limits the heap alone. Buffers come from an [allocator](Memory::allocator) that knows how much is held. Where it
-//! has none to give, V8 collects garbage and asks again, up to three times, and then throws a RangeError. What the
-//! allocator does not see (buffers that the host made, resizable ones) V8 tells after each collection: where that is too
-//! much even when all garbage is gone, the code that runs is stopped. What V8 does not count either (blobs, WebAssembly's
-//! memories) is counted as it is made.
+//! V8 limits only the heap. Buffers come from an [allocator](Memory::allocator) that counts them. If it
+//! refuses one, V8 collects garbage and retries, up to three times, and then throws a RangeError. Memory that
+//! the allocator does not see (buffers that the host made, resizable buffers) is read from V8 after each
+//! collection: if the total is over the limit even after all garbage was collected, the running code is
+//! stopped. Memory that V8 does not count either (blobs, WebAssembly memories) is counted when it is
+//! allocated.
 
 #![cfg_attr(not(feature = "v8"), allow(dead_code, reason = "QuickJS takes its buffers elsewhere"))]
 
@@ -14,65 +15,65 @@ use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
-/// Buffers up to this size are part of how the host itself works: V8 would end the process without them. They are
-/// still given when the rest is gone, and whoever took the rest is stopped.
+/// Size in bytes. V8 needs buffers up to this size for its own work, and would end the process without them.
+/// They are allocated even over the limit, and the running code is then stopped.
 const SMALL: usize = 64 * 1024;
 
-/// Buffers up to this size may be wanted where V8 does not ask twice. They may take one in so many parts of the limit
-/// beyond it.
+/// Size in bytes. V8 may allocate buffers up to this size without a retry. They may exceed the limit by
+/// 1/`RESERVE` of it.
 const TINY: usize = 1024;
 const RESERVE: usize = 16;
 
-/// So often V8 asks for memory before it gives up, with a collection in between.
+/// Number of attempts of V8 before an allocation fails, with a collection between two attempts.
 const ATTEMPTS: u32 = 4;
 
-/// How long a collection that freed nothing stands for those after it.
+/// After a forced collection that freed too little, no other one is forced for this long.
 const FUTILE: Duration = Duration::from_millis(250);
 
-/// The account of one isolate. Clones share it.
+/// The memory account of one isolate. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Memory(Arc<Account>);
 
 struct Account {
     limit: AtomicUsize,
-    /// Bytes that the allocator gave, and what it got back since the last collection began: V8 frees buffers at once,
-    /// but counts them until the next collection.
+    /// Bytes of buffers that are allocated, and bytes of buffers freed since the last collection began: V8
+    /// frees buffers at once, but counts them until the next collection.
     buffers: AtomicUsize,
     freed: AtomicUsize,
-    /// Bytes of blobs and of WebAssembly's memories, what V8 knows of them, and what they were when garbage was last
-    /// collected for them.
+    /// Bytes of blobs and WebAssembly memories; how many of them were reported to V8; and the number that
+    /// `wants_collection` compares with.
     stores: AtomicUsize,
-    stores_told: AtomicUsize,
+    stores_reported: AtomicUsize,
     stores_left: AtomicUsize,
-    /// Bytes of the heap, and of what else V8 knows to be outside, when that was last told.
+    /// Bytes of the heap, and of other memory outside of it that V8 counts, when last read from V8.
     heap: AtomicUsize,
     others: AtomicUsize,
     /// Full collections so far.
     collections: AtomicUsize,
-    /// Allocations that were refused since somebody asked.
+    /// Refused allocations since the last `take_shortage`.
     refused: AtomicUsize,
     /// The last allocation was refused.
     is_refusing: AtomicBool,
-    /// The code that runs is to be interrupted, or stopped.
+    /// An interrupt is pending that checks the limit, and may stop the running code.
     is_in_doubt: AtomicBool,
     attempt: Mutex<Attempt>,
     futile: Mutex<Option<Instant>>,
-    /// Stops the code that runs.
+    /// Stops the running code.
     stop: OnceLock<Box<dyn Fn() + Send + Sync>>,
-    /// Interrupts it, to see what is left when all garbage is gone.
+    /// Interrupts the running code, to measure what is left after a full collection.
     isolate: OnceLock<v8::IsolateHandle>,
 }
 
-/// The allocation that V8 is trying to make.
+/// The allocation that V8 is retrying.
 #[derive(Default, PartialEq)]
 struct Attempt {
     bytes: usize,
     count: u32,
-    /// Full collections before it.
+    /// Full collections before this attempt.
     collections: usize,
 }
 
-/// There is no room for so many bytes.
+/// Memory for `bytes` more bytes was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no room for {bytes} bytes more: JavaScript holds {held} of {limit} bytes (see --max-heap)")]
 pub(crate) struct NoRoom {
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Memory {
 
 impl Memory {
     pub(crate) fn new(limit: usize) -> Memory {
-        let (buffers, freed, stores, stores_told, stores_left, heap, others) = Default::default();
+        let (buffers, freed, stores, stores_reported, stores_left, heap, others) = Default::default();
         let (collections, refused, is_refusing, is_in_doubt, attempt, futile, stop, isolate) =
             Default::default();
         Memory(Arc::new(Account {
@@ -97,7 +98,7 @@ impl Memory {
             buffers,
             freed,
             stores,
-            stores_told,
+            stores_reported,
             stores_left,
             heap,
             others,
@@ -112,17 +113,18 @@ impl Memory {
         }))
     }
 
-    /// What stops the code that runs, because it fills the memory. The first one stays.
+    /// Sets the function that stops the running code when memory is full. Only the first call has an effect.
     pub(crate) fn on_full(&self, stop: impl Fn() + Send + Sync + 'static) {
         let _ = self.0.stop.set(Box::new(stop));
     }
 
-    /// Bytes of heap and all else together.
+    /// The limit in bytes, for the heap and all other memory together.
     pub(crate) fn limit(&self) -> usize {
         self.0.limit()
     }
 
-    /// So many bytes are held for good. What runs has a quarter above that to finish with.
+    /// `held` bytes cannot be freed. Raises the limit to the larger of both, plus a quarter of the limit, so
+    /// that running code can finish.
     pub(crate) fn leave(&self, held: usize) {
         let limit = self.0.limit();
         self.0.limit.store(held.max(limit) + limit / 4, Ordering::Relaxed);
@@ -133,21 +135,22 @@ impl Memory {
         self.0.outside()
     }
 
-    /// Bytes that V8 does not see. What of them is garbage is given back in later turns of the event loop.
+    /// Bytes that V8 does not see. Garbage among them is freed in later turns of the event loop.
     pub(crate) fn stores(&self) -> usize {
         self.0.stores.load(Ordering::Relaxed)
     }
 
-    /// Tells V8 what it cannot see, so that it collects garbage the sooner.
+    /// Reports memory that V8 cannot see, so that V8 collects garbage earlier.
     pub(crate) fn tell_of_stores(&self, isolate: &mut v8::Isolate) {
         let stores = self.stores();
-        let told = self.0.stores_told.swap(stores, Ordering::Relaxed);
-        if stores != told {
-            isolate.adjust_amount_of_external_allocated_memory(stores as i64 - told as i64);
+        let reported = self.0.stores_reported.swap(stores, Ordering::Relaxed);
+        if stores != reported {
+            isolate.adjust_amount_of_external_allocated_memory(stores as i64 - reported as i64);
         }
     }
 
-    /// Whether code was refused memory since the last call, and most is still held.
+    /// Whether an allocation was refused since the last call, and more than three quarters of the limit are
+    /// still in use.
     pub(crate) fn take_shortage(&self) -> bool {
         self.0.is_refusing.store(false, Ordering::Relaxed);
         self.0.is_in_doubt.store(false, Ordering::Relaxed);
@@ -156,15 +159,16 @@ impl Memory {
             && self.0.held() > self.0.limit() / 4 * 3
     }
 
-    /// Whether V8 lacks memory because a buffer was refused, while its heap could still grow to so many bytes: its code
-    /// will get an error.
+    /// Whether V8 is short of memory because a buffer was refused, while its heap is below half of
+    /// `heap_limit`: then the code receives an error.
     pub(crate) fn is_refusing(&self, heap_limit: usize) -> bool {
         self.0.is_refusing.load(Ordering::Relaxed) && self.0.heap.load(Ordering::Relaxed) < heap_limit / 2
     }
 
-    /// Looks whether there is room for bytes that the host has and V8 is to get, after a collection if need be.
+    /// Checks that there is room for `bytes` bytes that the host is about to pass to V8; forces a collection
+    /// if needed.
     pub(crate) fn make_room(&self, isolate: &mut v8::Isolate, bytes: usize) -> Result<(), NoRoom> {
-        // To ask V8 takes some microseconds.
+        // Reading the heap statistics takes some microseconds.
         if self.0.held().saturating_add(bytes) < self.0.limit() / 2 {
             return Ok(());
         }
@@ -185,8 +189,9 @@ impl Memory {
         Err(NoRoom { bytes, held: self.0.held(), limit: self.0.limit() })
     }
 
-    /// Whether so much is kept that V8 does not see that what nobody has any more should go. V8 finds them, and the event
-    /// loop then drops them.
+    /// Whether a collection should be forced, because the bytes that V8 does not see have grown by more than
+    /// a quarter of the limit since this last returned true, or since their minimum after that. The
+    /// collection finds the garbage, and the event loop then drops it.
     pub(crate) fn wants_collection(&self) -> bool {
         let stores = self.stores();
         let left = self.0.stores_left.load(Ordering::Relaxed);
@@ -197,21 +202,21 @@ impl Memory {
         wants
     }
 
-    /// Reads what only V8 knows.
+    /// Reads the counts of V8.
     pub(crate) fn look(&self, isolate: &mut v8::Isolate) {
         let statistics = isolate.get_heap_statistics();
         self.0.heap.store(statistics.used_heap_size(), Ordering::Relaxed);
-        // V8 counts what the allocator gave, too, unless it is shared.
+        // V8 also counts buffers of the allocator, unless they are shared.
         let given = self.0.buffers.load(Ordering::Relaxed) + self.0.freed.load(Ordering::Relaxed);
         self.0.others.store(statistics.external_memory().saturating_sub(given), Ordering::Relaxed);
     }
 
-    /// So many bytes are kept where V8 does not see them.
+    /// Adds `bytes` bytes that V8 does not see.
     pub(super) fn keep(&self, bytes: usize) {
         self.0.stores.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// So many are not any more.
+    /// Subtracts `bytes` bytes that V8 does not see.
     pub(super) fn give_back(&self, bytes: usize) {
         self.0.stores.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -235,14 +240,14 @@ impl Account {
     }
 
     fn stop(&self) {
-        // What it held is garbage from now on.
+        // The memory of the stopped code is garbage from now on.
         *self.futile.lock().expect("nothing panics meanwhile") = None;
         if let Some(stop) = self.stop.get() {
             stop();
         }
     }
 
-    /// Whether V8 may have memory for one more buffer.
+    /// Whether V8 may allocate one more buffer.
     fn admit(&self, bytes: usize) -> bool {
         let reserve = if bytes <= TINY { self.limit() / RESERVE } else { 0 };
         let has_room = self.held().saturating_add(bytes) <= self.limit().saturating_add(reserve);
@@ -283,22 +288,23 @@ mod engine {
 
     use super::{Account, Memory};
 
-    /// As malloc aligns.
+    /// The alignment of malloc.
     const ALIGNMENT: usize = 16;
 
     static ALLOCATOR: v8::RustAllocatorVtable<Account> =
         v8::RustAllocatorVtable { allocate, allocate_uninitialized, free, drop };
 
     impl Memory {
-        /// Where V8 gets its buffers.
+        /// The allocator for V8's buffers.
         pub(crate) fn allocator(&self) -> v8::UniqueRef<v8::Allocator> {
-            // SAFETY: the pointer is a counted reference, which `drop` gives back, and the functions take it as what
-            // it is. They may be called from any thread, as the account is made of atomics and locks.
+            // SAFETY: the pointer is a counted reference, which `drop` releases, and the functions use it
+            // with its type. They may be called from any thread, as the account consists of atomics and
+            // locks.
             unsafe { v8::new_rust_allocator(Arc::into_raw(self.0.clone()), &ALLOCATOR) }
         }
 
-        /// From now on V8 tells of each full collection, for as long as the isolate lives. The caller keeps the account
-        /// for at least as long.
+        /// Registers callbacks for each full collection, for the lifetime of the isolate. The caller keeps
+        /// the account alive for at least as long.
         pub(crate) fn follow(&self, isolate: &mut v8::Isolate) {
             self.look(isolate);
             let _ = self.0.isolate.set(isolate.thread_safe_handle());
@@ -309,14 +315,14 @@ mod engine {
     }
 
     unsafe extern "C" fn allocate(account: &Account, bytes: usize) -> *mut c_void {
-        give(account, bytes, alloc_zeroed)
+        allocate_counted(account, bytes, alloc_zeroed)
     }
 
     unsafe extern "C" fn allocate_uninitialized(account: &Account, bytes: usize) -> *mut c_void {
-        give(account, bytes, alloc)
+        allocate_counted(account, bytes, alloc)
     }
 
-    fn give(account: &Account, bytes: usize, alloc: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
+    fn allocate_counted(account: &Account, bytes: usize, alloc: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
         if !account.admit(bytes) {
             return ptr::null_mut();
         }
@@ -333,7 +339,7 @@ mod engine {
         let Some(layout) = layout(bytes).filter(|_| !data.is_null()) else { return };
         account.buffers.fetch_sub(bytes, Ordering::Relaxed);
         account.freed.fetch_add(bytes, Ordering::Relaxed);
-        // SAFETY: V8 gives back what `give` gave it, with the same length.
+        // SAFETY: V8 frees a pointer that `allocate_counted` returned, with the same length.
         unsafe { dealloc(data.cast(), layout) };
     }
 
@@ -342,7 +348,7 @@ mod engine {
     }
 
     unsafe extern "C" fn drop(account: *const Account) {
-        // SAFETY: it is the reference that `allocator` gave.
+        // SAFETY: it is the reference that `allocator` passed.
         unsafe { Arc::decrement_strong_count(account) };
     }
 
@@ -371,12 +377,13 @@ mod engine {
             && !memory.0.is_in_doubt.swap(true, Ordering::Relaxed)
             && let Some(isolate) = memory.0.isolate.get()
         {
-            // Garbage that was made meanwhile is still there, and what is not is still being swept.
+            // Garbage made during the collection is still there, and some memory is still being swept:
+            // measures again outside of the callback.
             isolate.request_interrupt(reconsider, account);
         }
     }
 
-    /// Stops what runs if too much is left when all garbage is gone.
+    /// Stops the running code if memory is over the limit even after a full collection.
     unsafe extern "C" fn reconsider(isolate: v8::UnsafeRawIsolatePtr, account: *mut c_void) {
         // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
         let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
@@ -386,14 +393,16 @@ mod engine {
         }
     }
 
-    /// The account that callbacks are given.
+    /// The account from the data pointer of a callback.
     ///
     /// # Safety
     ///
-    /// It is from `follow`, whose caller keeps it for longer than the isolate that calls back.
+    /// The pointer is from `follow`, whose caller keeps the account alive for longer than the isolate of the
+    /// callback.
     unsafe fn of(account: *mut c_void) -> Memory {
         let account = account.cast_const().cast::<Account>();
-        // SAFETY: the pointer is from `Arc::as_ptr`; the reference counted here is given back by the clone's end.
+        // SAFETY: the pointer is from `Arc::as_ptr`; dropping the returned clone releases the reference
+        // counted here.
         unsafe {
             Arc::increment_strong_count(account);
             Memory(Arc::from_raw(account))
@@ -424,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_limit_is_refused() {
+    fn allocations_beyond_the_limit_are_refused() {
         let (memory, stops) = account(10 * SMALL);
         memory.0.heap.store(4 * SMALL, Ordering::Relaxed);
         assert!(take(&memory, 5 * SMALL));
@@ -448,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_buffer_is_given_and_its_code_stopped() {
+    fn a_small_buffer_is_allocated_and_its_code_stopped() {
         let (memory, stops) = account(10 * SMALL);
         assert!(take(&memory, 10 * SMALL));
         assert!(take(&memory, 1), "there is a reserve");

@@ -1,16 +1,17 @@
-//! The bridge: what JavaScript may ask of the host. A file or folder with ops has its half in `runtime-js/` by name.
+//! The ops that JavaScript calls, and the host state behind them. A file or folder with ops has a counterpart
+//! of the same name in `runtime-js/`.
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Exchanges`] | the requests of one isolate, by the number that JavaScript knows them by |
-//! | [`Site`] | what ops need to know of the folder being served |
-//! | [`Bodies`] | how many bytes of bodies the process holds |
-//! | [`Shared`] | values that isolates have in common, by name |
-//! | [`Memory`] | how much the JavaScript of an isolate may hold |
-//! | [`Diagnostic`] | an error as a person wants to read it |
+//! | [`Exchanges`] | the exchanges of one isolate, by the numbers that JavaScript uses for them |
+//! | [`Site`] | the routes, static files and pages of the served folder, as ops use them |
+//! | [`Bodies`] | the number of request-body bytes that the process holds |
+//! | [`Shared`] | named values that isolates share |
+//! | [`Memory`] | the memory limit and account of one isolate |
+//! | [`Diagnostic`] | an error formatted for people |
 //!
-//! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. Decisions
-//! are the engine's.
+//! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. The
+//! engine makes the decisions.
 
 mod answer;
 mod blobs;
@@ -168,13 +169,13 @@ deno_core::extension!(
         state.put(answer::Streams::default());
         state.put(websocket::client::Sockets::default());
     },
-    // The macro would note the files' paths; the sources have to be in the binary.
+    // The macro would store the paths of the files; the binary has to contain the sources.
     customizer = |extension: &mut deno_core::Extension| {
         extension.esm_files = SOURCES.into();
     },
 );
 
-/// An item of [`embed!`]: an ES module of the extension.
+/// One entry of [`embed!`]: an ES module of the extension.
 macro_rules! module {
     ($file:literal, $path:expr) => {
         ExtensionFileSource::new(concat!("ext:liveline/", $file), ascii_str_include!($path))

@@ -1,4 +1,4 @@
-//! Answers in pages. Half of `runtime-js/page/page.js`.
+//! Answers rendered into pages. Half of `runtime-js/page/page.js`.
 
 use bytes::Bytes;
 use deno_core::{OpState, op2};
@@ -9,37 +9,37 @@ use super::answer::{give, head};
 use super::{Exchanges, OpError};
 use crate::http::{AnswerBody, Html, Nature};
 
-/// How a state leaves.
+/// The form in which a state is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Show {
-    /// In its page.
+    /// Rendered into its page.
     Page,
-    /// As it is, for a page that shows it.
+    /// As data, for a client that has no page or already shows the page of the answer.
     Data,
-    /// As it is, for a page that shows something else; its own page goes along as a document.
+    /// As data, for a client that shows another page; the page of the answer is added as a document.
     Both,
 }
 
-/// What a request says of the page that its answer is for.
+/// The page of an answer, and how to use it, according to the request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shown {
-    /// The page of the route by its number, where the client is a browser or a page.
+    /// The number of the page of the route, if the client is a browser or a page.
     pub page: Option<u32>,
     pub show: Show,
 }
 
-/// A page as JavaScript gets it.
+/// The source of a page, for JavaScript.
 #[derive(Debug, Serialize)]
 pub(crate) struct PageSource {
-    /// Its file, for messages.
+    /// Its file name, for error messages.
     pub file: String,
-    /// What it is made of, in JSON.
+    /// The parsed template, as JSON.
     pub template: String,
-    /// Whether it is OOHTML that goes on with the page in the browser.
+    /// Whether the page contains OOHTML that continues in the browser.
     pub brings_oohtml: bool,
 }
 
-/// A page to render a state into.
+/// The source of a page into which a state is rendered.
 #[op2]
 #[serde]
 pub(crate) fn op_page_source(state: &mut OpState, #[smi] page: u32) -> Result<PageSource, OpError> {
@@ -47,8 +47,8 @@ pub(crate) fn op_page_source(state: &mut OpState, #[smi] page: u32) -> Result<Pa
     site.page(page).map_err(OpError::Page)
 }
 
-/// An answer in a page: up to where the address of a line may stand, and the rest. With `has_data` the answer is `data`,
-/// and the page the document that goes with it.
+/// Sends an answer rendered into a page. The address of a line may be inserted between `before` and `after`.
+/// With `has_data` the body is `data`, and the page is added as a document.
 #[op2(fast)]
 pub(crate) fn op_answer_page(
     state: &mut OpState,
@@ -63,7 +63,7 @@ pub(crate) fn op_answer_page(
     done: bool,
 ) -> Result<(), OpError> {
     let mut answer = head(status, reason, headers)?;
-    // Only the connection knows how long the body is on the wire.
+    // The connection sets the length of the final body.
     answer.headers.remove(CONTENT_LENGTH);
     answer.nature = Nature::State;
     let page = Html { text: [before, after].concat(), line_at: Some(before.len()) };

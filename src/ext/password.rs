@@ -1,4 +1,4 @@
-//! Passwords, kept so that whoever reads them cannot use them. Half of `runtime-js/password.js`.
+//! Password hashes. Half of `runtime-js/password.js`.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -8,10 +8,11 @@ use tokio::sync::Semaphore;
 
 use super::OpError;
 
-/// How many are computed at a time: each takes 19 MiB and a core for some tens of milliseconds.
+/// How many hashes are computed at a time: each needs 19 MiB and a core for some tens of milliseconds.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
-/// The hash of a password with a salt of its own, as a PHC string: Argon2id with the parameters that OWASP recommends.
+/// The hash of a password with a random salt, as a PHC string: Argon2id with the parameters that OWASP
+/// recommends.
 #[op2]
 #[string]
 pub(crate) async fn op_password_hash(#[string] password: String) -> Result<String, OpError> {
@@ -22,7 +23,8 @@ pub(crate) async fn op_password_hash(#[string] password: String) -> Result<Strin
     .await?
 }
 
-/// Whether a password is the one that a hash was made of. Takes as long where `hash` is empty, and is false then.
+/// Whether a hash was made from this password. An empty `hash` returns false, after the same computation
+/// time.
 #[op2]
 pub(crate) async fn op_password_verify(
     #[string] password: String,

@@ -1,4 +1,4 @@
-//! What a request said. Half of `runtime-js/request.js`.
+//! The URL, headers and body of a request. Half of `runtime-js/request.js`.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use crate::http::{StallTimeout, within};
 use crate::trust::Authority;
 use liveline_proto::is_same_origin;
 
-/// The full URL: at the site's origin where that is fixed, else at the host that the visitor named.
+/// The full URL, with the origin of the site if one is configured, else with the host of the `Host` header.
 #[op2]
 pub(crate) fn op_request_url<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -44,7 +44,8 @@ pub(crate) fn op_request_url<'s>(
     })
 }
 
-/// Whether an origin leads to this server: the site's, that of the host that the visitor named, or the listener's.
+/// Whether an origin is that of this server: the configured one, that of the `Host` header, or that of the
+/// listener.
 #[op2(fast)]
 pub(crate) fn op_request_is_own(
     state: &mut OpState,
@@ -61,14 +62,14 @@ pub(crate) fn op_request_is_own(
         || listens.is_some_and(|authority| trust.listens_at(&authority)))
 }
 
-/// All headers.
+/// All headers, in the format of [`write_headers`].
 #[op2]
 #[string]
 pub(crate) fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
     Ok(write_headers(&state.exchange(id).slot()?.request.parts().headers))
 }
 
-/// One header; null where it is absent.
+/// The value of one header; null if it is absent.
 #[op2]
 pub(crate) fn op_request_header<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -79,7 +80,7 @@ pub(crate) fn op_request_header<'s>(
     let head = state.exchange(id).slot()?.request.parts();
     let headers = &head.headers;
     let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    // Most names have one value, which then is copied once.
+    // Most headers have one value, which is then copied only once.
     Ok(match (values.next(), values.next()) {
         (None, _) => v8::null(scope).into(),
         (Some(only), None) => byte_string(scope, only),
@@ -110,38 +111,38 @@ pub(crate) async fn op_request_read(
     state: Rc<RefCell<OpState>>,
     id: f64,
 ) -> Result<Option<Received>, OpError> {
-    let Some(Reading { mut body, mut patience, .. }) = begin(&state, id)? else { return Ok(None) };
-    let data = match next_data(&mut body, &mut patience).await {
+    let Some(Reading { mut body, mut stall_timeout, .. }) = begin(&state, id)? else { return Ok(None) };
+    let data = match next_data(&mut body, &mut stall_timeout).await {
         Ok(None) => return Ok(None),
-        Ok(Some(data)) => came(&state, id, data)?,
+        Ok(Some(data)) => count_received(&state, id, data)?,
         Err((fault, error)) => return Err(fail(&state, id, fault, error)),
     };
     let mut state = state.borrow_mut();
     let slot = state.exchange(id).slot()?;
-    slot.body.stall_timeout = patience.is_spent().then(|| Box::new(patience));
+    slot.body.stall_timeout = stall_timeout.is_spent().then(|| Box::new(stall_timeout));
     slot.body.left = Some(body);
     let memory = state.borrow::<Memory>().clone();
     Ok(Some(Received { bytes: data.into(), memory, held: None }))
 }
 
-/// What is left of the body, whole. Until it is, it counts for what all bodies may take.
+/// The rest of the body, as a whole. Its bytes count toward the budget of all bodies until it is complete.
 #[op2]
 pub(crate) async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Received, OpError> {
     let memory = state.borrow().borrow::<Memory>().clone();
     let mut whole = Vec::new();
-    let Some(Reading { mut body, mut patience, mut held }) = begin(&state, id)? else {
+    let Some(Reading { mut body, mut stall_timeout, mut held }) = begin(&state, id)? else {
         return Ok(Received { bytes: whole, memory, held: None });
     };
     loop {
         let next = tokio::select! {
             biased;
-            next = next_data(&mut body, &mut patience) => next,
+            next = next_data(&mut body, &mut stall_timeout) => next,
             () = held.in_the_way() => Err((BodyFault::Crowded, OpError::BodiesFull(held.budget()))),
         };
         match next {
             Ok(None) => return Ok(Received { bytes: whole, memory, held: Some(held) }),
             Ok(Some(data)) => {
-                let data = came(&state, id, data)?;
+                let data = count_received(&state, id, data)?;
                 if held.grow(data.len(), Instant::now()).is_err() {
                     return Err(fail(&state, id, BodyFault::Crowded, OpError::BodiesFull(held.budget())));
                 }
@@ -152,11 +153,11 @@ pub(crate) async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> 
     }
 }
 
-/// Bytes of a body on their way into JavaScript, where they count for the isolate.
+/// Body bytes that are passed to JavaScript, where they count toward the memory of the isolate.
 pub(super) struct Received {
     bytes: Vec<u8>,
     memory: Memory,
-    /// Until they are there, they count as the body's.
+    /// Their count in the budget of all bodies, until V8 has them.
     held: Option<Held>,
 }
 
@@ -175,40 +176,43 @@ impl<'s> ToV8<'s> for Received {
     }
 }
 
-/// Appends to a body of which so much is to come, if that is known.
+/// Appends to a body; `to_come`: the number of bytes that follow `data`, if known.
 fn append(whole: &mut Vec<u8>, data: &[u8], to_come: Option<u64>) {
     let needed = whole.len() + data.len();
     if needed > whole.capacity() {
         let to_come = to_come.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
-        // To double copies little, and takes no more than is announced.
+        // Doubling the capacity limits copies; the announced length limits the capacity.
         let capacity = needed.max(2 * whole.capacity()).min(needed.saturating_add(to_come));
         whole.reserve_exact(capacity - whole.len());
     }
     whole.extend_from_slice(data);
 }
 
-/// A body that is being read. Its exchange has it back, or it has an end.
+/// A body that is being read. It returns to its exchange after a chunk, unless it has ended.
 struct Reading {
     body: Box<Incoming>,
-    patience: StallTimeout,
+    stall_timeout: StallTimeout,
     held: Held,
 }
 
-/// Takes the body out of its exchange, if it has one.
+/// Removes the body from its exchange, if it has one.
 fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpError> {
     let mut state = state.borrow_mut();
-    let BodyLimits { patience, ref budget, .. } = state.exchanges().host.bodies;
+    let BodyLimits { patience: limit, ref budget, .. } = state.exchanges().host.bodies;
     let budget = budget.clone();
     let slot = state.exchange(id).slot()?;
     let Some(body) = slot.body.left.take() else { return Ok(None) };
-    let patience =
-        slot.body.stall_timeout.take().map_or_else(|| StallTimeout::new(patience), |patience| *patience);
+    let stall_timeout = slot
+        .body
+        .stall_timeout
+        .take()
+        .map_or_else(|| StallTimeout::new(limit), |stall_timeout| *stall_timeout);
     let held = budget.begin(slot.requester.address, Instant::now());
-    Ok(Some(Reading { body, patience, held }))
+    Ok(Some(Reading { body, stall_timeout, held }))
 }
 
-/// Counts data of the body.
-fn came(state: &Rc<RefCell<OpState>>, id: f64, data: Bytes) -> Result<Bytes, OpError> {
+/// Counts bytes of the body; an error beyond the limit of one body.
+fn count_received(state: &Rc<RefCell<OpState>>, id: f64, data: Bytes) -> Result<Bytes, OpError> {
     let mut state = state.borrow_mut();
     let limit = state.exchanges().host.bodies.size;
     let body = &mut state.exchange(id).slot()?.body;
@@ -220,7 +224,7 @@ fn came(state: &Rc<RefCell<OpState>>, id: f64, data: Bytes) -> Result<Bytes, OpE
     Ok(data)
 }
 
-/// Notes why a body has no end.
+/// Records why the body could not be read.
 fn fail(state: &Rc<RefCell<OpState>>, id: f64, fault: BodyFault, error: OpError) -> OpError {
     if let Ok(slot) = state.borrow_mut().exchange(id).slot() {
         slot.body.fault = Some(Box::new(fault));
@@ -228,13 +232,13 @@ fn fail(state: &Rc<RefCell<OpState>>, id: f64, fault: BodyFault, error: OpError)
     error
 }
 
-/// The next data of a body, or its end.
+/// The next bytes of a body; `None` at its end.
 async fn next_data(
     body: &mut Incoming,
-    patience: &mut StallTimeout,
+    stall_timeout: &mut StallTimeout,
 ) -> Result<Option<Bytes>, (BodyFault, OpError)> {
     loop {
-        match next_frame(body, patience).await? {
+        match next_frame(body, stall_timeout).await? {
             None => return Ok(None),
             Some(frame) => {
                 if let Ok(data) = frame.into_data() {
@@ -245,16 +249,16 @@ async fn next_data(
     }
 }
 
-/// The next part of a body, waited for as long as its client may keep the reader waiting.
+/// The next frame of a body. An error if the client stalls for too long.
 async fn next_frame(
     body: &mut Incoming,
-    patience: &mut StallTimeout,
+    stall_timeout: &mut StallTimeout,
 ) -> Result<Option<Frame<Bytes>>, (BodyFault, OpError)> {
     let mut next = std::pin::pin!(std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)));
     let frame = match std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
         Poll::Ready(frame) => frame,
         Poll::Pending => {
-            let deadline = patience.wait(Instant::now());
+            let deadline = stall_timeout.wait(Instant::now());
             match within(deadline, next).await {
                 Some(frame) => frame,
                 None => return Err((BodyFault::Late, OpError::RequestBody("it came too slowly".into()))),
@@ -262,14 +266,14 @@ async fn next_frame(
         }
     };
     let frame = frame.transpose().map_err(|it| (BodyFault::Broken, OpError::RequestBody(it.to_string())))?;
-    if patience.is_waiting() {
+    if stall_timeout.is_waiting() {
         let bytes = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
-        patience.moved(bytes, Instant::now());
+        stall_timeout.moved(bytes, Instant::now());
     }
     Ok(frame)
 }
 
-/// A list of headers as JavaScript reads it: a line for each name and each value.
+/// Formats headers for JavaScript: alternating lines of names and values.
 pub(super) fn write_headers(headers: &HeaderMap) -> String {
     let mut text = String::new();
     for (name, value) in headers {
@@ -281,9 +285,9 @@ pub(super) fn write_headers(headers: &HeaderMap) -> String {
     text
 }
 
-/// JavaScript's byte strings: one UTF-16 unit to each byte.
+/// A JavaScript byte string: one UTF-16 unit for each byte.
 fn byte_string<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::Value> {
-    // Heads are far shorter than V8's strings can be.
+    // A head is far shorter than the longest string of V8.
     let string = v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal);
     string.map_or_else(|| v8::null(scope).into(), Into::into)
 }

@@ -1,6 +1,7 @@
-//! The latest of a value that several isolates follow, by name. Half of `runtime-js/shared/shared.js`.
+//! Named values that several isolates share. Half of `runtime-js/shared/shared.js`.
 //!
-//! One holder of a name at a time has the lead: it alone makes the value. When it goes, another one gets the lead.
+//! One holder of a value at a time has the lead: it alone sets the value. When it closes, another holder gets
+//! the lead.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -14,14 +15,14 @@ use tokio::sync::{Mutex as Lead, OwnedMutexGuard, watch};
 
 use super::{Exchanges, OpError};
 
-/// How long a value may be as JSON, in bytes. It is kept once for all who follow it.
+/// Maximum size of a value as JSON, in bytes. Each value is stored once for all holders.
 const MAX_VALUE: usize = 1 << 20;
 
-/// The values of the process. Clones share them.
+/// The values of the process. Clones share the data.
 #[derive(Clone, Default)]
 pub(crate) struct Shared(Arc<Mutex<HashMap<String, Weak<Named>>>>);
 
-/// One value. It lasts as long as somebody holds it.
+/// One value, which exists while a holder refers to it.
 struct Named {
     name: String,
     values: Shared,
@@ -31,7 +32,7 @@ struct Named {
 
 #[derive(Debug, Clone, Default)]
 struct Latest {
-    /// Goes up with each value; 0 while there is none.
+    /// Incremented with each value; 0 if there is none.
     version: u32,
     json: Arc<str>,
 }
@@ -60,18 +61,18 @@ impl Shared {
 impl Drop for Named {
     fn drop(&mut self) {
         let mut values = self.values.lock();
-        // Somebody may have begun a new one of this name meanwhile.
+        // Another isolate may have created a new value with this name meanwhile.
         if values.get(&self.name).is_some_and(|named| named.strong_count() == 0) {
             values.remove(&self.name);
         }
     }
 }
 
-/// What an isolate holds of a value.
+/// A reference of an isolate to a value.
 struct Holder {
     named: Arc<Named>,
     lead: RefCell<Option<OwnedMutexGuard<()>>>,
-    /// Its end ends what waits for the holder.
+    /// Set when the holder is closed, to end pending ops.
     closed: watch::Sender<bool>,
 }
 
@@ -86,12 +87,12 @@ impl Resource for Holder {
     }
 }
 
-/// The holder, unless it was closed.
+/// The holder; `None` if it was closed.
 fn holder(state: &OpState, id: ResourceId) -> Option<Rc<Holder>> {
     state.resource_table.get::<Holder>(id).ok()
 }
 
-/// Holds a value by its name. Where it is `of_code`, only isolates that run the same code have the same value.
+/// Opens the value of a name. With `of_code`, only isolates of the same generation share it.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_shared_open(state: &mut OpState, #[string] name: &str, of_code: bool) -> ResourceId {
@@ -102,7 +103,7 @@ pub(crate) fn op_shared_open(state: &mut OpState, #[string] name: &str, of_code:
     state.resource_table.add(Holder { named, lead: RefCell::default(), closed })
 }
 
-/// Holds it no longer. Closing again is no mistake.
+/// Closes the holder. Does nothing if it is already closed.
 #[op2(fast)]
 pub(crate) fn op_shared_close(state: &mut OpState, #[smi] id: ResourceId) {
     if let Ok(holder) = state.resource_table.take::<Holder>(id) {
@@ -110,7 +111,7 @@ pub(crate) fn op_shared_close(state: &mut OpState, #[smi] id: ResourceId) {
     }
 }
 
-/// Resolves when this holder is the one that makes the value, with true; with false where it was closed before.
+/// Resolves with true when this holder gets the lead, and with false if it was closed before.
 #[op2]
 pub(crate) async fn op_shared_lead(state: Rc<RefCell<OpState>>, #[smi] id: ResourceId) -> bool {
     let Some(holder) = holder(&state.borrow(), id) else { return false };
@@ -126,7 +127,7 @@ pub(crate) async fn op_shared_lead(state: Rc<RefCell<OpState>>, #[smi] id: Resou
     true
 }
 
-/// A new value, for all who hold it.
+/// Sets the value for all holders.
 #[op2(fast)]
 pub(crate) fn op_shared_put(
     state: &mut OpState,
@@ -151,7 +152,7 @@ pub(super) struct Put {
     json: Arc<str>,
 }
 
-/// The latest value, as soon as it is another than that of version `seen`; null where the holder was closed.
+/// Resolves with the latest value as soon as its version is not `seen`; null if the holder was closed.
 #[op2]
 #[serde]
 pub(crate) async fn op_shared_next(

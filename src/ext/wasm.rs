@@ -1,4 +1,4 @@
-//! WebAssembly's memories, which V8 does not count. Half of `runtime-js/wasm.js`.
+//! Counts WebAssembly memories, which V8 does not count. Half of `runtime-js/wasm.js`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use deno_core::{OpState, op2, v8};
 
 use super::{Memory, OpError};
 
-/// A memory is to have so many bytes more.
+/// Counts `bytes` bytes by which a memory is about to grow; a RangeError if there is no room.
 #[op2(fast)]
 pub(crate) fn op_wasm_grow(
     scope: &mut v8::PinScope<'_, '_>,
@@ -22,7 +22,7 @@ pub(crate) fn op_wasm_grow(
     Ok(())
 }
 
-/// A memory of so many bytes is gone.
+/// A memory of `bytes` bytes was collected.
 #[op2(fast)]
 pub(crate) fn op_wasm_gone(state: &mut OpState, bytes: f64) {
     state.borrow::<Memory>().give_back(bytes as usize);

@@ -1,4 +1,4 @@
-//! Heads of answers, as JavaScript writes them.
+//! Parser for the heads of answers, in the format that JavaScript passes.
 
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING, UPGRADE,
@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::ext::OpError;
 use crate::http::Answer;
 
-/// Reads a head; `headers` has a line for each name and each value.
+/// Parses a head; `headers` has alternating lines of names and values.
 pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<Answer, OpError> {
     let status = StatusCode::from_u16(status).map_err(|_| OpError::Header(format!("status {status}")))?;
     let mut answer = Answer::empty(status);
@@ -22,11 +22,11 @@ pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<A
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         let invalid = || OpError::Header(format!("{name}: {value}"));
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        // Framing is the connection's business (RFC 9112 section 6).
+        // The connection sets the headers for framing (RFC 9112 section 6).
         if [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(&header) || header == "keep-alive" {
             continue;
         }
-        // JavaScript's byte strings: one byte to each UTF-16 unit.
+        // A JavaScript byte string: one byte for each UTF-16 unit.
         let mut bytes: Vec<u8> =
             value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?;
         if header == LOCATION {
@@ -37,8 +37,8 @@ pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<A
     Ok(answer)
 }
 
-/// An address in ASCII. Bytes beyond it are UTF-8, or else characters one by one, as browsers read them; escapes stay as
-/// they are.
+/// Percent-encodes an address to ASCII. Bytes beyond ASCII are UTF-8, or if they are not valid, Latin-1, as
+/// browsers decode them; existing escapes stay.
 fn escaped(address: &[u8]) -> String {
     const NOT_OF_ADDRESSES: &AsciiSet = &CONTROLS.add(b' ');
     let one_by_one = || address.iter().copied().map(char::from).collect();
@@ -46,7 +46,7 @@ fn escaped(address: &[u8]) -> String {
     utf8_percent_encode(text.trim(), NOT_OF_ADDRESSES).to_string()
 }
 
-/// The one length that a head says, if it can be read.
+/// The value of `Content-Length`, if all its values are the same valid number.
 pub(super) fn length_of(headers: &HeaderMap) -> Option<u64> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(|value| {
         let text = value.to_str().ok()?.trim();

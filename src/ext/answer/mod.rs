@@ -28,10 +28,10 @@ use liveline_proto::Input;
 /// Kinds of `op_answer_data`, as `answer/answer.js` numbers them.
 const KIND_JSON: u32 = 1;
 const KIND_TEXT: u32 = 2;
-/// The text of a Response, which is no state.
+/// The text of a Response, which does not count as a state.
 const KIND_OWN_TEXT: u32 = 3;
 
-/// The most common answer: 200 with nothing, JSON or text, and no headers of its own.
+/// Sends the most common answer: 200 with nothing, JSON or text, and no other headers.
 #[op2(fast)]
 pub(crate) fn op_answer_data(
     state: &mut OpState,
@@ -59,30 +59,30 @@ fn plain(kind: u32, body: &str) -> Answer {
     answer
 }
 
-/// What became of the answer of a handler that has returned, as `answer/answer.js` numbers it.
-enum Taken {
-    /// The exchange was answered before, or is over.
+/// What happened to the answer of a handler that has returned, numbered as in `answer/answer.js`.
+enum Outcome {
+    /// The exchange was answered before, or has ended.
     Refused,
     /// Nothing follows the answer.
     Last,
-    /// Something keeps the exchange, so the answer's data may still change.
+    /// The exchange stays open, so the data of the answer may still change.
     Kept,
 }
 
-/// The same for a handler that sends nothing more, and has returned. Returns a [`Taken`].
+/// Like `op_answer_data`, for a handler that has returned and sends nothing more. Returns an [`Outcome`].
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_answer_plain(state: &mut OpState, id: f64, #[smi] kind: u32, #[string] body: &str) -> u32 {
     let mut exchange = state.exchange(id);
     let answer = Input::Answer { answer: Box::new(plain(kind, body)), done: true };
     if exchange.input(answer).is_err() {
-        return Taken::Refused as u32;
+        return Outcome::Refused as u32;
     }
     let _ = exchange.input(Input::Returned);
-    if exchange.phase() >= Phase::Complete { Taken::Last as u32 } else { Taken::Kept as u32 }
+    if exchange.phase() >= Phase::Complete { Outcome::Last as u32 } else { Outcome::Kept as u32 }
 }
 
-/// An answer with a head of its own and a text, which may be a state.
+/// Sends an answer with its own head and a text, which may be a state.
 #[op2(fast)]
 pub(crate) fn op_answer(
     state: &mut OpState,
@@ -101,7 +101,7 @@ pub(crate) fn op_answer(
     answer_with(state, id, answer, body.as_bytes(), done)
 }
 
-/// The same with bytes.
+/// Like `op_answer`, with bytes.
 #[op2]
 pub(crate) fn op_answer_bytes(
     state: &mut OpState,
@@ -123,7 +123,8 @@ fn answer_with(
     done: bool,
 ) -> Result<(), OpError> {
     let is_spared = body.is_empty() && is_head(state, id)?;
-    // How long a body is that is not sent, its handler may know. Else the connection does.
+    // Keeps the `Content-Length` of the handler only for HEAD, where no body is sent. Else the connection
+    // sets it.
     if !is_spared || length_of(&answer.headers).is_none() {
         answer.headers.remove(CONTENT_LENGTH);
     }
@@ -133,7 +134,7 @@ fn answer_with(
     give(state, id, answer, done)
 }
 
-/// An answer whose body is a file that JavaScript did not touch.
+/// Sends an answer whose body is a static file that JavaScript has not read from.
 #[op2(fast)]
 pub(crate) fn op_answer_file(
     state: &mut OpState,
@@ -150,7 +151,7 @@ pub(crate) fn op_answer_file(
     give(state, id, answer, done)
 }
 
-/// An answer whose body JavaScript writes bit by bit. Returns the stream's number.
+/// Sends an answer whose body JavaScript writes in chunks. Returns the number of the stream.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_answer_stream(
@@ -163,7 +164,7 @@ pub(crate) fn op_answer_stream(
 ) -> Result<u32, OpError> {
     let mut answer = head(status, reason, headers)?;
     let length = length_of(&answer.headers);
-    // It stands there once, and as a number.
+    // Replaces the header by a single, valid number.
     answer.headers.remove(CONTENT_LENGTH);
     answer.headers.extend(length.map(|length| (CONTENT_LENGTH, HeaderValue::from(length))));
     let is_of_events = is_of_events(&answer.headers);
@@ -178,12 +179,12 @@ pub(crate) fn op_answer_stream(
     Ok(state.borrow_mut::<Streams>().insert(open))
 }
 
-/// Whether the exchange's client wants the head alone.
+/// Whether the request method is HEAD.
 fn is_head(state: &mut OpState, id: f64) -> Result<bool, OpError> {
     Ok(state.exchange(id).slot()?.request.parts().method == Method::HEAD)
 }
 
-/// Writes a chunk; resolves once the next may come. False: the client left.
+/// Writes a chunk; resolves when the next one may be written. False: the client disconnected.
 #[op2]
 pub(crate) async fn op_stream_write(
     state: Rc<RefCell<OpState>>,
@@ -195,7 +196,7 @@ pub(crate) async fn op_stream_write(
     Ok(sender.send(Chunk::Data(Bytes::copy_from_slice(&chunk))).await.is_ok())
 }
 
-/// Resolves when nobody reads the body any more: it came to its end, or the client left.
+/// Resolves when the body is no longer read: it has ended, or the client disconnected.
 #[op2]
 pub(crate) async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u32) {
     let sender = state.borrow().borrow::<Streams>().sender(stream);
@@ -204,7 +205,7 @@ pub(crate) async fn op_stream_gone(state: Rc<RefCell<OpState>>, #[smi] stream: u
     }
 }
 
-/// The body is complete, or failed with `error`. Reentrant: reading an error may run its getters.
+/// Ends the body; `error`: why it failed, if it did. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
 pub(crate) fn op_stream_end<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
@@ -241,6 +242,7 @@ pub(crate) fn op_stream_end<'s, 'i>(
     let _ = state.borrow_mut().exchanges().input(exchange, Input::StreamEnded);
 }
 
+/// Passes an answer to the exchange.
 pub(super) fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
     state.exchange(id).input(Input::Answer { answer: Box::new(answer), done })?;
     Ok(())

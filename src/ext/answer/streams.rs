@@ -1,4 +1,4 @@
-//! Bodies that JavaScript writes bit by bit.
+//! Bodies that JavaScript writes in chunks.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use crate::ext::OpError;
 use crate::http::Chunk;
 use liveline_proto::ExchangeId;
 
-/// Streamed bodies that JavaScript still writes to, with the exchanges that they answer. A number is not used again
-/// while JavaScript may hold it: code that was stopped in the middle of a stream could end that of another exchange.
+/// Open streams, with the exchanges that they answer. A number is not reused while JavaScript may refer to
+/// it: code that was stopped in the middle of a stream could otherwise end a stream of another exchange.
 #[derive(Default)]
 pub(crate) struct Streams {
     open: HashMap<u32, Open>,
     next: u32,
-    /// The process ends, and streams of events with it.
+    /// The process is stopping, and event streams end.
     is_stopping: bool,
 }
 
@@ -24,11 +24,11 @@ pub(crate) struct Streams {
 pub(super) struct Open {
     pub exchange: ExchangeId,
     pub sender: mpsc::Sender<Chunk>,
-    /// How many bytes it has, and how many of them are still to come, where its head said so.
+    /// Total and remaining bytes, if the head has a `Content-Length`.
     pub length: Option<Length>,
-    /// Its client connects again where it ends.
+    /// It is an event stream: its client reconnects when it ends.
     pub is_of_events: bool,
-    /// It was ended from here. What its source says further is not sent.
+    /// The host has ended it. Further chunks are dropped.
     pub is_over: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Length {
     pub left: u64,
 }
 
-/// Numbers of streams stay within what V8 keeps as small integers.
+/// The largest stream number, so that V8 stores all of them as small integers.
 const MAX_STREAM: u32 = (1 << 30) - 1;
 
 impl Streams {
@@ -59,7 +59,8 @@ impl Streams {
         self.open.get(&stream).map(|open| open.sender.clone())
     }
 
-    /// Counts bytes that are about to be written. `None`: the client has left.
+    /// Counts bytes that are about to be written. `None`: the client disconnected or the host has ended the
+    /// stream.
     pub(super) fn write(&mut self, stream: u32, bytes: u64) -> Result<Option<mpsc::Sender<Chunk>>, OpError> {
         let Some(open) = self.open.get_mut(&stream).filter(|open| !open.is_over) else { return Ok(None) };
         if let Some(length) = &mut open.length {
@@ -68,19 +69,19 @@ impl Streams {
         Ok(Some(open.sender.clone()))
     }
 
-    /// Nothing more is written.
+    /// Removes a stream.
     pub(super) fn remove(&mut self, stream: u32) -> Option<Open> {
         self.open.remove(&stream)
     }
 
-    /// The process ends: streams of events come to their proper end, now and from now on. Their clients connect again,
-    /// and would hold the end up.
+    /// The process is stopping: ends all event streams properly, and later ones when they begin, because they
+    /// would delay the stop. Their clients reconnect.
     pub(crate) fn stop(&mut self) {
         self.is_stopping = true;
         self.open.values_mut().for_each(Open::stop);
     }
 
-    /// An exchange was stopped: nothing ends the streams that its code wrote to, and their clients are to be told.
+    /// The code of an exchange was stopped: fails its streams, which nothing else would end.
     pub(crate) fn stopped(&mut self, exchange: ExchangeId) {
         for (_, open) in self.open.extract_if(|_, open| open.exchange == exchange) {
             end(open.sender, Chunk::Failed);
@@ -97,14 +98,14 @@ impl Open {
     }
 }
 
-/// Whether an answer is one of those that clients follow for as long as they are there, and ask for again.
+/// Whether an answer is an event stream, which clients read without end and request again.
 pub(super) fn is_of_events(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     ["text/event-stream", "application/x-ndjson"].iter().any(|events| kind.eq_ignore_ascii_case(events))
 }
 
-/// The last chunk. The channel's one place may be taken, and the end comes after what is in it.
+/// Sends the last chunk. Waits if the channel, which has a capacity of one chunk, is full.
 pub(super) fn end(sender: mpsc::Sender<Chunk>, last: Chunk) {
     deno_core::unsync::spawn(async move { sender.send(last).await });
 }

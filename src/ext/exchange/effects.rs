@@ -1,4 +1,5 @@
-//! Carries out what the state machine of an exchange asks for: answers, lines, and the ends of both.
+//! Carries out the effects that the state machine of an exchange returns: answers, and the opening and
+//! closing of lines.
 
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, StatusCode, header};
@@ -31,7 +32,7 @@ impl Exchanges {
         }
     }
 
-    /// Answers over HTTP; nothing follows.
+    /// Sends the HTTP answer; nothing follows.
     fn answer(&mut self, id: ExchangeId, answer: Answer) {
         let client = self.slot(id).map(|slot| slot.client);
         let answer = match client {
@@ -41,7 +42,8 @@ impl Exchanges {
         self.reply(id, answer);
     }
 
-    /// Opens a line and answers with its address: with the first state, or with 202 where there is none yet.
+    /// Opens a line and sends an HTTP answer with its address: with the first state, or with 202 if there is
+    /// no state yet.
     fn open_line(&mut self, id: ExchangeId, first: Option<Answer>, queued: Vec<QueuedFrame>) {
         let slot = self.slot(id).expect("the effect came from this slot");
         let (session, address) = (slot.session.id.clone(), slot.requester.address);
@@ -83,7 +85,7 @@ impl Exchanges {
         self.carry_out(id, effect);
     }
 
-    /// The answer while there is no state to answer with, in the page if one is wanted.
+    /// The 202 answer for an exchange without a state, with the page if the client expects one.
     fn accepted(&mut self, id: ExchangeId) -> Answer {
         let mut accepted = Answer::empty(StatusCode::ACCEPTED);
         accepted.nature = Nature::State;
@@ -107,7 +109,8 @@ impl Exchanges {
         }
     }
 
-    /// Answers that the handler failed: a fault of the request's body first, then what the failure comes from.
+    /// Sends an answer for a failed handler. A fault of the request body decides the answer first, then the
+    /// cause of the failure.
     fn fail_answer(&mut self, id: ExchangeId) {
         let (max_body, mode) = (self.host.bodies.size, self.host.mode);
         let slot = self.slot(id).expect("the effect came from this slot");
@@ -126,7 +129,7 @@ impl Exchanges {
                 Some(diagnostic) if html => Answer::error_page(&diagnostic),
                 diagnostic => {
                     let mut answer = Answer::internal_error(diagnostic.as_ref(), json);
-                    // For a page that asks; people get no less from it.
+                    // The document for a request that a page's script made: the same error page.
                     let page = diagnostic.map(|it| Html { text: it.to_html(), line_at: None });
                     answer.document = page.map(Box::new);
                     answer
@@ -150,7 +153,7 @@ impl Exchanges {
         self.host.hub.deferred_turn().finish(line, close);
     }
 
-    /// Gives HTTP its answer, unless it has one, with the cookies that the handler has set.
+    /// Sends the HTTP answer with the cookies that the handler has set, unless an answer was sent before.
     pub(super) fn reply(&mut self, id: ExchangeId, mut answer: Answer) {
         let Some(slot) = self.slots.get(id) else { return };
         let reply = std::mem::replace(&mut slot.reply, Reply::Given);
@@ -162,28 +165,28 @@ impl Exchanges {
         }
         let session = slot.session.id.clone().filter(|_| slot.session.sets_cookie);
         let is_secure = slot.requester.is_secure;
-        // Where another request has renewed it meanwhile, that one's answer has the cookie.
+        // If another request has renewed the session meanwhile, the answer to that request has the cookie.
         if let Some(session) = session.filter(|id| !self.host.sessions.is_over(id)) {
             let cookie = self.host.sessions.cookie(&session, self.host.trust.is_secure(is_secure));
             answer.headers.append(header::SET_COOKIE, cookie);
         }
         match reply {
             Reply::Here => self.turn.answered = Some(answer),
-            // There is no receiver where the client left in the same turn.
+            // There is no receiver if the client has disconnected in the same turn.
             Reply::There(reply) => drop(reply.send(answer)),
             Reply::Given => {}
         }
     }
 }
 
-/// Adds the address at which the line can be joined. Returns the value of today's header.
+/// Adds the headers with the address of the line. Returns the value of the current header, `LINE_HEADER`.
 fn add_line_headers(headers: &mut HeaderMap, token: Token) -> String {
     let value = |text: &str| text.parse().expect("a token is hexadecimal");
     let path = LINE_PATH.trim_start_matches('/');
     let address = format!("socket:///{path}{token}?v=2");
     headers.insert(LINE_HEADER, value(&address));
     headers.insert("x-background-messaging-port", value(&format!("ws:{path}{token}")));
-    // The address is for one visitor, once.
+    // The address can be used once, by one visitor.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     address
 }

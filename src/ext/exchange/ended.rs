@@ -1,26 +1,26 @@
-//! How far an exchange has come, and how it ended, as JavaScript is told.
+//! The phase of an exchange, and how it ended, for `exchange.js`.
 
 use deno_core::v8;
 
 use liveline_proto::{Close, ExchangeId};
 
-/// An exchange that ended in the turn that runs. `exchange.js` gets it when the turn is over.
+/// An exchange that ended in the current turn. Passed to `exchange.js` when the turn is over.
 pub(crate) struct Ended {
     pub id: ExchangeId,
-    /// Absent until the exchange's first turn has left its object.
+    /// `None` until the first turn of the exchange has returned its object.
     pub object: Option<v8::Global<v8::Object>>,
-    /// What the exchange's port gets as its `close`.
+    /// The close that the port of the exchange emits.
     pub close: Close,
-    /// It ended because everything was done, and not by a failure or from outside.
+    /// Whether it ended because all work was done, and not by a failure or from outside.
     pub is_complete: bool,
 }
 
-/// How far an exchange has come, as `exchange.js` numbers it.
+/// The phase of an exchange, numbered as in `exchange.js`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::ext) enum Phase {
     /// Nothing was sent.
     Waiting,
-    /// Something was sent, which decides HTTP's answer.
+    /// Something was sent, which decides the HTTP answer.
     Live,
     /// The client has joined the line.
     Joined,

@@ -1,7 +1,7 @@
 //! The exchanges of one isolate. Half of `runtime-js/exchange.js`.
 //!
-//! This file has the ops, [`table`] the exchanges, [`slot`] what belongs to one of them, [`effects`] what the state
-//! machine asks for, and [`ended`] what JavaScript is told at the end.
+//! This file has the ops; [`table`]: the exchanges; [`slot`]: the data of one exchange; [`effects`]: the
+//! effects of the state machine; [`ended`]: the phases, and the record of an end for JavaScript.
 
 mod effects;
 mod ended;
@@ -25,14 +25,14 @@ use crate::http::Answer;
 use crate::lines::Hub;
 use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId};
 
-/// The exchange that an op is about. Ops get its number as a float, which V8's fast calls pass as it is; a type of our
-/// own would turn them into slow calls.
+/// The exchange that an op works on. Ops receive its number as a float, which V8's fast calls pass unchanged;
+/// a type of our own would turn them into slow calls.
 pub(super) struct Current<'a> {
     pub all: &'a mut Exchanges,
     pub id: ExchangeId,
 }
 
-/// The way from an op's arguments to its exchange.
+/// Looks up the exchange that the arguments of an op name.
 pub(super) trait ExchangeState {
     fn exchanges(&mut self) -> &mut Exchanges;
     fn exchange(&mut self, id: f64) -> Current<'_>;
@@ -53,7 +53,7 @@ impl<'a> Current<'a> {
         self.all.input(self.id, input)
     }
 
-    /// What belongs to it, while it has not ended.
+    /// Its slot; an error if it has ended.
     pub(super) fn slot(self) -> Result<&'a mut Slot, ExchangeError> {
         self.all.slot(self.id).ok_or(ExchangeError::Ended)
     }
@@ -62,58 +62,58 @@ impl<'a> Current<'a> {
         self.all.phase(self.id)
     }
 
-    /// Its line with the hub that has it, if it is live.
+    /// Its line and the hub, if a line is open.
     pub(super) fn line(self) -> Option<(&'a Hub, LineId)> {
         let line = self.all.line(self.id)?;
         Some((&self.all.host.hub, line))
     }
 
-    /// Whether HTTP's answer, and with it every header, has left.
+    /// Whether the HTTP answer, with all its headers, was sent.
     pub(super) fn is_answered(&mut self) -> bool {
         self.all.is_answered(self.id)
     }
 
-    /// Whether the client is behind with what was sent last.
+    /// Whether the line's queue was congested after the last frame.
     pub(super) fn is_congested(&mut self) -> bool {
         self.all.is_congested(self.id)
     }
 
-    /// The handler closed its line.
+    /// Closes the exchange because the handler closed its line.
     pub(super) fn close(self) {
         self.all.close(self.id);
     }
 
-    /// Closes its line once all is sent, and ends it.
+    /// Ends the exchange; its line closes after all queued frames are sent.
     pub(super) fn finish(self, close: Close) {
         self.all.finish(self.id, close);
     }
 
-    /// The request's body is not what it was read as.
+    /// Records that the request body is malformed or beyond a limit.
     pub(super) fn ill_body(self, is_too_large: bool, text: &str) {
         self.all.ill_body(self.id, is_too_large, text);
     }
 
-    /// Does something with its line: now, or when it opens, if ever.
+    /// Runs `act` on its line: now, or when the line opens. Dropped if no line opens.
     pub(super) fn on_line(self, act: impl FnOnce(&Hub, LineId) + 'static) {
         self.all.on_line(self.id, act);
     }
 }
 
-/// How far the exchange has come: a [`Phase`].
+/// The phase of the exchange: a [`Phase`].
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_exchange_phase(state: &mut OpState, id: f64) -> u32 {
     state.exchange(id).phase() as u32
 }
 
-/// Something in JavaScript waits for the exchange's end from now on. False where that has come.
+/// Registers that JavaScript waits for the end of the exchange. Returns false if it has ended.
 #[op2(fast)]
 pub(crate) fn op_exchange_follow(state: &mut OpState, id: f64) -> bool {
     let Current { all, id } = state.exchange(id);
     all.follow(id)
 }
 
-/// Keeps the object of an exchange whose first turn was stopped before it could return it.
+/// Stores the object of an exchange whose first turn was stopped before it could return the object.
 #[op2(fast)]
 pub(crate) fn op_exchange_attach<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -125,22 +125,22 @@ pub(crate) fn op_exchange_attach<'s>(
     all.attach(id, || v8::Global::new(scope, object));
 }
 
-/// What keeps the exchange open: `exchange.js` numbers the inputs.
+/// Passes an input to the exchange, numbered as in `exchange.js`.
 #[op2(fast)]
 pub(crate) fn op_exchange_input(state: &mut OpState, id: f64, #[smi] input: u32) -> Result<(), OpError> {
     let input = match input {
-        // One more handler runs for it.
+        // A handler starts.
         0 => Input::Started,
         // A handler has returned.
         1 => Input::Returned,
-        // Something more keeps it open.
+        // One more hold (promise, callback or generator) keeps the exchange open.
         2 => Input::Hold,
         // One hold is over.
         3 => Input::Release,
-        // The response had its last state.
+        // The response has sent its last state.
         _ => Input::Done,
     };
-    // Only a hold matters to an exchange that is over.
+    // After the end of the exchange, only a hold is an error.
     let must_be_open = matches!(input, Input::Hold);
     match state.exchange(id).input(input) {
         Err(error) if must_be_open => Err(error.into()),
@@ -148,8 +148,8 @@ pub(crate) fn op_exchange_input(state: &mut OpState, id: f64, #[smi] input: u32)
     }
 }
 
-/// The handler failed with `error`, or because it asked a client that cannot be asked. Reentrant: reading an error may
-/// run its getters.
+/// The handler failed with `error`; `is_unreachable`: because it sent a request to a client that cannot
+/// receive one. Reentrant: reading an error may run its getters.
 #[op2(fast, reentrant)]
 pub(crate) fn op_exchange_fail<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
@@ -165,7 +165,7 @@ pub(crate) fn op_exchange_fail<'s, 'i>(
     all.fail(id, cause, diagnostic, CloseCode::HandlerFailed.into());
 }
 
-/// The line that the handler passes on was lost.
+/// The upstream line that the handler relays was lost.
 #[op2(fast)]
 pub(crate) fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: String) {
     let Current { all, id } = state.exchange(id);
@@ -178,7 +178,8 @@ pub(crate) fn op_exchange_navigated(state: &mut OpState, id: f64) {
     state.exchange(id).finish(CloseCode::Navigated.into());
 }
 
-/// One more of the messages that came together is being delivered: so many are now.
+/// The delivery of one more message of a batch begins. `count`: number of messages of the batch that have
+/// begun.
 #[op2(fast)]
 pub(crate) fn op_messages_heard(state: &mut OpState, #[smi] count: u32) {
     state.exchanges().begin_messages(count);

@@ -1,4 +1,4 @@
-//! One request and what belongs to it, for as long as its exchange lasts.
+//! The data of one exchange, dropped when it ends.
 
 use std::time::{Duration, Instant};
 
@@ -18,17 +18,17 @@ use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Exchange, ExchangeId, LineId};
 
-/// A request on its way into the isolate.
+/// A request that is passed to the isolate.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub parts: Parts,
     pub body: Incoming,
     pub requester: Requester,
-    /// The page that the answer is for.
+    /// The page of the answer, and how to use it.
     pub shown: Shown,
 }
 
-/// A request that was taken in.
+/// A request for which an exchange was created.
 pub(crate) struct Begun {
     pub id: ExchangeId,
     /// Whether its client can join a line.
@@ -40,11 +40,11 @@ pub(crate) struct Unanswered {
     /// Method and address of the request, for the log.
     pub method: Method,
     pub uri: Uri,
-    /// A dropped sender means that the answer was lost.
+    /// If the sender is dropped, the answer was lost.
     pub answer: oneshot::Receiver<Answer>,
 }
 
-/// One request and what belongs to it.
+/// The data of one exchange.
 pub(in crate::ext) struct Slot {
     pub(super) id: ExchangeId,
     pub(super) exchange: Exchange<Box<Answer>>,
@@ -56,9 +56,9 @@ pub(in crate::ext) struct Slot {
     pub session: ExchangeSession,
     /// Set-Cookie headers for the answer.
     pub cookies: Vec<(CookiePlace, HeaderValue)>,
-    /// Static files that handlers asked for and that are not read to their end. They close with the exchange.
+    /// Static files that handlers opened and have not read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
-    /// What few exchanges have.
+    /// Data that few exchanges have.
     pub rare: Option<Box<Rare>>,
     pub(super) line: LineState,
     pub(super) script: Script,
@@ -66,37 +66,38 @@ pub(in crate::ext) struct Slot {
     pub(super) failure: Option<Box<Failure>>,
 }
 
-// A line keeps it for as long as it lives.
+// An open line keeps the slot of its exchange, so slots must be small.
 const _: () = assert!(size_of::<Slot>() <= 312);
 
-/// The body of a request, as far as the handler has read it.
+/// The request body and how much of it the handler has read.
 pub(in crate::ext) struct RequestBody {
-    /// What is left of it, if anything. Taken while a chunk is being read.
+    /// The unread rest, if any. `None` while a chunk is being read.
     pub left: Option<Box<Incoming>>,
     /// Bytes read so far.
     pub read: usize,
-    /// What is left of the time for which a client may keep the body's reader waiting.
+    /// Remaining time for which the client may stall the reader of the body.
     pub stall_timeout: Option<Box<StallTimeout>>,
-    /// The body did not arrive as it should have.
+    /// Set if the body was not received correctly.
     pub fault: Option<Box<BodyFault>>,
 }
 
-/// Why a body has no end.
+/// Why a body could not be read.
 #[derive(Debug, Clone)]
 pub(in crate::ext) enum BodyFault {
-    /// It broke off, or its chunks cannot be read.
+    /// It ended early, or its chunks are malformed.
     Broken,
-    /// It came too slowly.
+    /// The client sent it too slowly.
     Late,
     TooLarge,
-    /// All bodies together are as large as they may be.
+    /// The budget of all request bodies is used up.
     Crowded,
-    /// It came, but it is not the form or the JSON that it was read as, or a form beyond limits; with words about it.
+    /// It was received, but is not valid form data or JSON, or is a form beyond a limit: status and text of
+    /// the answer.
     Content(StatusCode, String),
 }
 
 impl BodyFault {
-    /// The answer where the handler sends no other.
+    /// The answer if the handler sends none.
     pub(super) fn answer(self, max_body: usize) -> Answer {
         let (status, text) = match self {
             BodyFault::TooLarge => return Answer::too_large(max_body),
@@ -109,26 +110,26 @@ impl BodyFault {
     }
 }
 
-/// How the exchange's line stands.
+/// The state of the exchange's line.
 #[derive(Default)]
 pub(super) struct LineState {
-    /// What waits for the line to exist.
+    /// Actions to run when the line opens.
     pub waiting: Vec<OnLine>,
-    /// The client is behind with what was sent last.
+    /// The queue of the line was congested after the last frame.
     pub is_congested: bool,
     /// The client has joined.
     pub has_joined: bool,
 }
 
-/// Something to do with a line.
+/// An action on a line.
 pub(super) type OnLine = Box<dyn FnOnce(&Hub, LineId)>;
 
-/// The exchange as JavaScript has it.
+/// The JavaScript side of the exchange.
 #[derive(Default)]
 pub(super) struct Script {
-    /// Its `Exchange` of `exchange.js`; none where the exchange ends with its first turn.
+    /// Its `Exchange` of `exchange.js`; `None` if the exchange ends with its first turn.
     pub object: Option<v8::Global<v8::Object>>,
-    /// Something in JavaScript waits for the end.
+    /// JavaScript waits for the end.
     pub is_followed: bool,
 }
 
@@ -138,51 +139,55 @@ pub(super) struct Failure {
     pub diagnostic: Diagnostic,
 }
 
-/// What a failure comes from, which decides the answer.
+/// The cause of a failure, which decides the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The handler threw, or was stopped.
+    /// The handler threw an error, or was stopped.
     Handler,
-    /// It asked a client that takes one answer.
+    /// It sent a request to a client that receives a single answer.
     Unreachable,
-    /// A line to another server was lost that the handler passes on.
+    /// An upstream line that the handler relays was lost.
     UpstreamLost,
 }
 
-/// What few exchanges have, so that the others are smaller.
+/// Data that few exchanges have, boxed to keep [`Slot`] small.
 #[derive(Default)]
 pub(in crate::ext) struct Rare {
-    /// The state that a client could have had which takes one answer.
+    /// A state that is held back, for a client that receives a single answer.
     pub(super) held: Option<HeldState>,
-    /// What its client sent before a listener came.
+    /// Messages that its client sent before a listener was added.
     pub early: Option<EarlyMessages>,
 }
 
-/// A state waits for the next, which may never come.
+/// Times of a state that is held back because a later one may follow.
 pub(super) struct HeldState {
-    /// When there was one first.
+    /// Time of the first state.
     since: Instant,
-    /// When no handler ran any more, and nothing was waited for.
+    /// Time from which no handler ran and no promise was waited for.
     returned: Option<Instant>,
 }
 
-/// How long the host waits for a later state than the first, on behalf of a client that takes one answer.
+/// How long the host waits for a later state after the handler has returned, if the client receives a single
+/// answer.
 const AFTER_RETURN: Duration = Duration::from_secs(1);
-/// The same while the handler still runs, or something that it waits for.
+/// Like `AFTER_RETURN`, but while a handler runs or a promise is waited for.
 const WHILE_RUNNING: Duration = Duration::from_secs(3);
 
-/// Where a slot's answer goes.
+/// The destination of the answer.
 pub(super) enum Reply {
-    /// To the caller that took the request in and has not left it yet: to [`Exchanges::answered`].
+    /// To the caller of [`Exchanges::begin`], within the first turn: stored for [`Exchanges::answered`].
     ///
+    /// [`Exchanges::begin`]: super::Exchanges::begin
     /// [`Exchanges::answered`]: super::Exchanges::answered
     Here,
+    /// To a task that waits for the answer.
     There(oneshot::Sender<Answer>),
+    /// The answer was sent.
     Given,
 }
 
 impl Slot {
-    /// For a request that has just arrived.
+    /// A slot for a request that has just arrived.
     pub(super) fn new(id: ExchangeId, call: Call, client: Audience, session: ExchangeSession) -> Slot {
         let Call { parts, body, requester, shown } = call;
         let left = (!body.is_end_stream()).then(|| Box::new(body));
@@ -205,13 +210,13 @@ impl Slot {
         }
     }
 
-    /// From now on there is a line, which may idle for long: keeps nothing that is not needed for that.
+    /// The line is open and may be idle for long: frees the memory that an idle line does not need.
     pub(super) fn settle_down(&mut self) {
         self.request.fold();
         self.body.left.take_if(|body| body.is_end_stream());
     }
 
-    /// Notes when a client that waits could have a state, and when no handler runs any more.
+    /// Records when a waiting client could first receive a state, and when no handler runs any more.
     pub(super) fn note_state(&mut self) {
         if !matches!(self.reply, Reply::There(_)) {
             return;
@@ -224,8 +229,8 @@ impl Slot {
         }
     }
 
-    /// When a client that takes one answer has waited long enough for a later state than it could have by now. It may
-    /// set that itself (`Prefer: wait`, RFC 7240 section 4.3).
+    /// When a client that receives a single answer has waited long enough for a later state. The client may
+    /// set the time itself (`Prefer: wait`, RFC 7240 section 4.3).
     pub(super) fn settles_at(&mut self) -> Option<Instant> {
         let HeldState { since, returned } = self.rare.as_ref()?.held.as_ref()?;
         let (since, returned) = (*since, *returned);
@@ -236,7 +241,7 @@ impl Slot {
         Some(returned.map_or(at_most, |returned| at_most.min(returned.max(since) + AFTER_RETURN)))
     }
 
-    /// Takes a file's bytes out, if they are still there.
+    /// Removes and returns the body of a file, if it was not removed before.
     pub(in crate::ext) fn take_file(&mut self, file: u32) -> Option<FileBody> {
         self.files.get_mut(file as usize).and_then(Option::take)
     }
@@ -246,13 +251,13 @@ impl Slot {
         !matches!(self.client, Audience::Plain | Audience::Socket)
     }
 
-    /// The page that shows the answer, if one does.
+    /// The page in which the answer is shown, if any.
     pub(super) fn page(&self) -> Option<Shown> {
         Some(self.shown).filter(|shown| shown.show != Show::Data)
     }
 }
 
-/// How long a client prefers to wait, in whole seconds.
+/// The time that a client prefers to wait, in whole seconds.
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let preferences = values.flat_map(|value| value.split([',', ';']));

@@ -1,4 +1,4 @@
-//! The exchanges of one isolate: from a request's arrival to its end.
+//! The exchanges of one isolate, from the arrival of a request to its end.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,23 +21,23 @@ use crate::trust::Trust;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId};
 
-/// How much a client learns of a handler's errors.
+/// How much of the error of a handler the client receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Message, place and source line.
     Development,
-    /// That there was one.
+    /// Only that an error occurred.
     Production,
 }
 
-/// The requests that JavaScript may still refer to.
+/// The exchanges that JavaScript may still refer to.
 pub(crate) struct Exchanges {
     pub(super) slots: Slots,
     pub(super) turn: Turn,
     pub(in crate::ext) host: Host,
 }
 
-/// What exchanges use of the process and of the folder that is served.
+/// Services of the process and of the served folder that exchanges use.
 pub(in crate::ext) struct Host {
     pub hub: Hub,
     pub sessions: Sessions,
@@ -45,49 +45,51 @@ pub(in crate::ext) struct Host {
     pub trust: Arc<Trust>,
     pub bodies: BodyLimits,
     pub site: Option<Box<dyn Site>>,
-    /// The number of the code that the isolate runs: the same for all isolates of a generation.
+    /// The number of the generation whose code the isolate runs; the same for all isolates of that
+    /// generation.
     pub code: u64,
     pub(super) owner: OwnerId,
     pub(super) mode: Mode,
-    /// Where failures are reported for open pages, in `dev`.
+    /// Reports failures to open pages, in `dev`.
     dev: Option<Arc<Dev>>,
 }
 
 impl Host {
-    /// The folder that is served, once its handlers load.
+    /// The served folder, once its handlers are loading.
     pub(in crate::ext) fn site(&self) -> Result<&dyn Site, OpError> {
         self.site.as_deref().ok_or(OpError::NoSite)
     }
 }
 
-/// What is collected while a turn runs.
+/// Collected during a turn.
 #[derive(Default)]
 pub(super) struct Turn {
-    /// Exchanges whose answer may be decided when the turn ends.
+    /// Exchanges whose answer may be decided at the end of the turn.
     touched: Vec<ExchangeId>,
     ended: Vec<Ended>,
-    /// The answer of the exchange that has just begun, before anything could wait for it.
+    /// The answer of the exchange that began in this turn, if it was sent before a task could wait for it.
     pub answered: Option<Answer>,
-    /// How many of the messages of raw sockets that came together were begun.
+    /// Number of messages of a batch of raw-socket messages that have begun.
     messages_begun: u32,
-    /// Another turn follows at once, and what both send leaves together.
+    /// Another turn follows at once, and the frames of both are flushed together.
     is_followed: bool,
 }
 
-/// Slots by the numbers of their exchanges.
+/// Slots, by exchange number.
 #[derive(Default)]
 pub(super) struct Slots {
     slab: Slab<Slot>,
     next: u64,
 }
 
-/// Bits of an exchange's number that name its slot; the rest is a sequence, so that a number is not used again.
+/// Bits of an exchange's number that index its slot; the other bits are a sequence number, so that numbers
+/// are not reused.
 const SLOT_BITS: u32 = ExchangeId::PLACE_BITS;
 
 impl Slots {
     fn insert(&mut self, slot: impl FnOnce(ExchangeId) -> Slot) -> ExchangeId {
         let entry = self.slab.vacant_entry();
-        // 2^33 requests later the numbers come round, long after the last use of this one.
+        // The sequence repeats after 2^33 requests, long after the last use of the same number.
         let id = ExchangeId((self.next << SLOT_BITS | entry.key() as u64) & ((1 << 53) - 1));
         self.next += 1;
         entry.insert(slot(id));
@@ -122,12 +124,12 @@ impl Exchanges {
         Exchanges { slots: Slots::default(), turn: Turn::default(), host }
     }
 
-    /// From now on failures are reported to open pages.
+    /// Reports failures to open pages from now on.
     pub(crate) fn report_to(&mut self, dev: Option<Arc<Dev>>) {
         self.host.dev = dev;
     }
 
-    /// Reports an error that was logged to open pages.
+    /// Reports an error, which was already logged, to open pages.
     pub(in crate::ext) fn report(&self, about: &str, context: &Context, diagnostic: &Diagnostic) {
         if let Some(dev) = &self.host.dev {
             let request = context.method.as_ref().zip(context.path.as_deref());
@@ -136,24 +138,24 @@ impl Exchanges {
         }
     }
 
-    /// The folder to serve, known once its handlers load, and the number of their code.
+    /// Sets the served folder once its handlers load, and the number of the generation.
     pub(crate) fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
         self.host.site = Some(site);
         self.host.code = code;
     }
 
-    /// The lines of the process.
+    /// The hub of the process.
     pub(crate) fn hub(&self) -> Hub {
         self.host.hub.clone()
     }
 
-    // -- from the request to its answer ------------------------------------------------------------------------------
+    // -- from the request to its answer ---------------------------------------------------------------------
 
-    /// Takes a request in. After its first turn, its answer is [there](Exchanges::answered) or has to be
-    /// [waited](Exchanges::wait) for.
+    /// Creates the exchange of a request. After its first turn, the answer is in
+    /// [`answered`](Exchanges::answered) or comes from [`wait`](Exchanges::wait).
     pub(crate) fn begin(&mut self, call: Call) -> Begun {
         let session = ExchangeSession::of(self.host.sessions.of(&call.parts.headers));
-        // A browser that gets the page gets its script, too.
+        // A browser that receives the page also receives the script that joins the line.
         let in_page = call.shown.show == Show::Page && call.shown.page.is_some();
         let client = if in_page { Audience::Live } else { Audience::of(&call.parts) };
         let id = self.slots.insert(|id| Slot::new(id, call, client, session));
@@ -161,8 +163,8 @@ impl Exchanges {
         Begun { id, can_join: !matches!(client, Audience::Plain | Audience::Socket) }
     }
 
-    /// The exchange's object of `exchange.js`, which its first turn has left. Not kept where the turn has completed the
-    /// exchange and nothing in JavaScript waits for the end.
+    /// Stores the exchange's object of `exchange.js`, which its first turn has returned. Not stored if the
+    /// turn has completed the exchange and JavaScript does not wait for the end.
     pub(crate) fn attach(&mut self, id: ExchangeId, object: impl FnOnce() -> v8::Global<v8::Object>) {
         if let Some(slot) = self.slots.get(id) {
             if slot.script.is_followed || !slot.exchange.is_complete() {
@@ -173,17 +175,18 @@ impl Exchanges {
         }
     }
 
-    /// What [`Exchanges::attach`] was given.
+    /// The object that [`Exchanges::attach`] stored.
     pub(crate) fn object(&mut self, id: ExchangeId) -> Option<v8::Global<v8::Object>> {
         self.slots.get(id)?.script.object.clone()
     }
 
-    /// The answer of the exchange that has just begun, where its first turn gave one. Most handlers have.
+    /// The answer of the exchange that has just begun, if its first turn sent one, as with most handlers.
     pub(crate) fn answered(&mut self) -> Option<Answer> {
         self.turn.answered.take()
     }
 
-    /// Its answer is still to come. None: it never will.
+    /// Waits for the answer of an exchange that its first turn did not answer. `None` if the exchange has
+    /// ended.
     pub(crate) fn wait(&mut self, id: ExchangeId) -> Option<Unanswered> {
         let slot = self.slot(id)?;
         let (reply, answer) = oneshot::channel();
@@ -194,7 +197,7 @@ impl Exchanges {
         Some(Unanswered { method, uri, answer })
     }
 
-    /// When a client that takes one answer has waited long enough for a later state than it could have by now.
+    /// When a client that receives a single answer has waited long enough for a later state.
     pub(crate) fn settles_at(&mut self, id: ExchangeId) -> Option<Instant> {
         self.slot(id)?.settles_at()
     }
@@ -206,10 +209,10 @@ impl Exchanges {
         }
     }
 
-    /// How far an exchange has come.
+    /// The phase of an exchange.
     pub(in crate::ext) fn phase(&mut self, id: ExchangeId) -> Phase {
         let Some(slot) = self.slots.get(id) else {
-            // What did not end by itself is still to be told, or was.
+            // An end that is not normal was passed to JavaScript, or is still in `ended`.
             let is_failure = self.turn.ended.iter().any(|ended| ended.id == id && !ended.is_complete);
             return if is_failure { Phase::Over } else { Phase::Complete };
         };
@@ -221,7 +224,7 @@ impl Exchanges {
         }
     }
 
-    /// Something in JavaScript waits for the end from now on. False where that has come.
+    /// Registers that JavaScript waits for the end. Returns false if the exchange has ended or is complete.
     pub(super) fn follow(&mut self, id: ExchangeId) -> bool {
         match self.slots.get(id).filter(|slot| !slot.exchange.is_complete()) {
             Some(slot) => {
@@ -232,12 +235,12 @@ impl Exchanges {
         }
     }
 
-    /// Whether an exchange has not ended.
+    /// Whether the exchange exists and has not ended.
     pub(crate) fn knows(&mut self, id: ExchangeId) -> bool {
         self.slots.get(id).is_some()
     }
 
-    /// How many messages of raw sockets the last turn has begun, also if it was stopped.
+    /// Number of raw-socket messages that the last turn has begun, even if the turn was stopped.
     pub(crate) fn take_begun_messages(&mut self) -> usize {
         std::mem::take(&mut self.turn.messages_begun) as usize
     }
@@ -246,38 +249,39 @@ impl Exchanges {
         self.turn.messages_begun = count;
     }
 
-    /// Whether no request is left.
+    /// Whether there are no exchanges.
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.slab.is_empty()
     }
 
-    /// Decides the answers of the turn that just ended. Returns the exchanges that have ended in it and whose JavaScript
-    /// is to be told.
+    /// Decides the answers of the turn that has just ended. Returns the exchanges that ended in it and whose
+    /// end JavaScript must receive.
     pub(crate) fn turn_ended(&mut self) -> Vec<Ended> {
         let mut touched = std::mem::take(&mut self.turn.touched);
         for id in touched.drain(..) {
             let _ = self.input(id, Input::TurnEnded);
         }
-        // Its memory serves the next turn.
+        // The allocation is reused in the next turn.
         self.turn.touched = touched;
         std::mem::take(&mut self.turn.ended)
     }
 
-    /// Whether what turns send on lines waits for the end of a later one.
+    /// Sets whether frames that turns send on lines wait for the end of a later turn.
     pub(crate) fn hold_back(&mut self, holds_back: bool) {
         self.turn.is_followed = holds_back;
     }
 
-    /// What the turn has sent on lines leaves together.
+    /// Flushes the frames that the turn sent on lines, unless another turn follows.
     pub(crate) fn flush(&self) {
         if !self.turn.is_followed {
             self.host.hub.flush();
         }
     }
 
-    // -- its end -----------------------------------------------------------------------------------------------------
+    // -- its end --------------------------------------------------------------------------------------------
 
-    /// Gives one input to an exchange and carries out what follows. Where that ends the exchange, it ends normally.
+    /// Passes an input to an exchange and carries out the effect. If the input ends the exchange, the end is
+    /// normal.
     pub(in crate::ext) fn input(
         &mut self,
         id: ExchangeId,
@@ -286,7 +290,7 @@ impl Exchanges {
         self.input_or_close(id, input, None)
     }
 
-    /// The same; `close` is how the exchange ends where the input does not complete it.
+    /// Like `input`; `close` is the reason of the end if the input does not complete the exchange.
     fn input_or_close(
         &mut self,
         id: ExchangeId,
@@ -308,8 +312,8 @@ impl Exchanges {
         Ok(())
     }
 
-    /// The one place where an exchange ends. JavaScript is told when the turn is over, unless all is done and nothing
-    /// there waits for that.
+    /// The only function that removes an exchange. JavaScript receives the end when the turn is over, unless
+    /// the exchange is complete and JavaScript does not wait for it.
     fn forget(&mut self, id: ExchangeId, close: Close, is_complete: bool) {
         let Some(slot) = self.slots.remove(id) else { return };
         if slot.script.is_followed || !is_complete {
@@ -317,12 +321,12 @@ impl Exchanges {
         }
     }
 
-    /// Ends an exchange from outside: its line closed, its client left, its time is up.
+    /// Ends an exchange from outside: its line was closed, its client disconnected, or its time is up.
     pub(crate) fn end(&mut self, id: ExchangeId, close: Close) {
         let _ = self.input_or_close(id, Input::Gone, Some(close));
     }
 
-    /// The isolate is given up: unanswered requests get 500. What becomes of its lines is the hub's business.
+    /// The isolate is abandoned: sends 500 for unanswered requests. The hub closes the lines.
     pub(crate) fn give_up(&mut self) {
         let all: Vec<_> = self.slots.slab.iter().map(|(_, slot)| slot.id).collect();
         for id in all {
@@ -331,14 +335,15 @@ impl Exchanges {
         }
     }
 
-    /// The client waited long enough for a last state: it gets the one that is held, if there is one.
+    /// The client has waited long enough for the last state: sends the state that is held back, if any.
     pub(crate) fn settle(&mut self, id: ExchangeId) {
         let _ = self.input_or_close(id, Input::Settle, Some(CloseCode::Done.into()));
     }
 
-    /// The handler closed its line: nothing more is sent, and a request without an answer gets an empty one.
+    /// The handler closed its line: nothing more is sent, and a request without an answer receives an empty
+    /// one.
     pub(in crate::ext) fn close(&mut self, id: ExchangeId) {
-        // What was sent in this turn still decides the answer.
+        // Frames that this turn has sent still decide the answer.
         let _ = self.input(id, Input::TurnEnded);
         if let Some(line) = self.line(id) {
             self.host.hub.deferred_turn().finish(line, CloseCode::Done.into());
@@ -350,7 +355,7 @@ impl Exchanges {
         self.end(id, CloseCode::Done.into());
     }
 
-    /// Closes the exchange's line once all is sent, and ends the exchange.
+    /// Ends the exchange; its line closes after all queued frames are sent.
     pub(in crate::ext) fn finish(&mut self, id: ExchangeId, close: Close) {
         if let Some(line) = self.line(id) {
             self.host.hub.deferred_turn().finish(line, close.clone());
@@ -358,13 +363,13 @@ impl Exchanges {
         self.end(id, close);
     }
 
-    /// The handler was stopped by the watchdog or for its memory.
+    /// Fails an exchange whose handler was stopped by the watchdog or for its memory use.
     pub(crate) fn stop(&mut self, id: ExchangeId, diagnostic: Diagnostic) {
         let close = Close::because(CloseCode::HandlerFailed, diagnostic.message.clone());
         self.fail(id, Cause::Handler, diagnostic, close);
     }
 
-    /// The handler failed. Answers 500 or closes the line, and logs the failure once.
+    /// The handler failed. Sends 500 or closes the line, and logs the failure once.
     pub(super) fn fail(&mut self, id: ExchangeId, cause: Cause, diagnostic: Diagnostic, close: Close) {
         let context = self.context(Some(id));
         let (Some(method), Some(path)) = (&context.method, &context.path) else {
@@ -374,7 +379,7 @@ impl Exchanges {
         };
         let slot = self.slot(id).expect("it has a method and a path");
         if slot.body.fault.is_some() {
-            // A stranger must not be able to fill the log.
+            // Logged at debug level, so that clients with bad bodies cannot fill the log.
             about!(debug, HANDLER, context, "{method} {path}: {diagnostic}");
         } else {
             about!(error, HANDLER, context, "{method} {path}: {diagnostic}");
@@ -384,7 +389,7 @@ impl Exchanges {
         self.fail_quietly(id, Failure { cause, diagnostic }, close);
     }
 
-    /// A line to another server was lost, and with it what the handler passes on. Answers 502 or closes the line.
+    /// An upstream line that the handler relays was lost. Sends 502 or closes the line.
     pub(super) fn lose_upstream(&mut self, id: ExchangeId, reason: String) {
         let context = self.context(Some(id));
         let (Some(method), Some(path)) = (&context.method, &context.path) else { return };
@@ -400,9 +405,9 @@ impl Exchanges {
         let _ = self.input_or_close(id, Input::Failed, Some(close));
     }
 
-    // -- for ops -----------------------------------------------------------------------------------------------------
+    // -- for ops --------------------------------------------------------------------------------------------
 
-    /// Whether HTTP's answer, and with it every header, has left.
+    /// Whether the HTTP answer, with all its headers, was sent.
     pub(in crate::ext) fn is_answered(&mut self, id: ExchangeId) -> bool {
         self.slot(id).is_none_or(|slot| slot.exchange.is_answered())
     }
@@ -411,7 +416,7 @@ impl Exchanges {
         self.slots.get(id)
     }
 
-    /// What the log records of an exchange; of one that has ended only its name.
+    /// The fields of an exchange for the log; only its name if it has ended.
     pub(in crate::ext) fn context(&mut self, id: Option<ExchangeId>) -> Context {
         let exchange = id.map(|id| id.of(self.host.owner).to_string());
         let Some(slot) = id.and_then(|id| self.slot(id)) else {
@@ -428,7 +433,7 @@ impl Exchanges {
         }
     }
 
-    /// Whether the client is behind with what was sent last.
+    /// Whether the queue of the line was congested after the last frame.
     pub(in crate::ext) fn is_congested(&mut self, id: ExchangeId) -> bool {
         self.slot(id).is_some_and(|slot| slot.line.is_congested)
     }
@@ -437,7 +442,7 @@ impl Exchanges {
         self.slot(id)?.exchange.line()
     }
 
-    /// Does something with the exchange's line: now, or when it opens, if ever.
+    /// Runs `act` on the line of the exchange: now, or when the line opens. Dropped if no line opens.
     pub(in crate::ext) fn on_line(&mut self, id: ExchangeId, act: impl FnOnce(&Hub, LineId) + 'static) {
         match self.line(id) {
             Some(line) => act(&self.host.hub, line),
@@ -449,7 +454,7 @@ impl Exchanges {
         }
     }
 
-    /// The request's body is not what it was read as. What is known to be wrong with it already comes first.
+    /// Records that the request body is malformed or beyond a limit, unless it has a fault already.
     pub(in crate::ext) fn ill_body(&mut self, id: ExchangeId, is_too_large: bool, text: &str) {
         let status = if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
         if let Some(slot) = self.slot(id) {

@@ -1,4 +1,4 @@
-//! Messages of the client that wait for a listener.
+//! Messages of the client that are kept until a listener is added.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::ext::OpError;
 use crate::ext::exchange::{Current, ExchangeState};
 use liveline_proto::{FRAME_COST, InboundMessage};
 
-/// Nobody listens for a message yet: keeps it. `payload` is null for undefined.
+/// Keeps a message that has no listener yet. `payload` is null for undefined.
 #[op2]
 pub(crate) fn op_early_keep(
     state: &mut OpState,
@@ -34,8 +34,8 @@ pub(crate) fn op_early_keep(
     Ok(())
 }
 
-/// Somebody listens for a type from now on, the client is in a channel, or all that nobody here takes goes on to somebody
-/// else. Where messages of that were given up, it ends the line.
+/// A listener was added: for a message type (`scope` 0), for the channel `name` that the client has joined
+/// (1), or for all types, by a relay (2). Ends the line if messages that it would receive were dropped.
 #[op2(fast)]
 pub(crate) fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str, #[smi] scope: u32) {
     let Current { all, id } = state.exchange(id);
@@ -50,7 +50,8 @@ pub(crate) fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str
     }
 }
 
-/// The place of the first message from `at` on that has one of these types, or any where `types` is null; -1: none.
+/// The index of the first kept message from `at` on that has one of these types, or any type if `types` is
+/// null; -1 if there is none.
 #[op2]
 #[smi]
 pub(crate) fn op_early_find(
@@ -61,21 +62,22 @@ pub(crate) fn op_early_find(
 ) -> i32 {
     let Current { all, id } = state.exchange(id);
     let Some(early) = all.early(id) else { return -1 };
-    let is_wanted = |said: &InboundMessage| types.as_ref().is_none_or(|types| types.contains(&said.kind));
-    let found = early.messages.iter().enumerate().skip(at as usize).find(|(_, said)| is_wanted(said));
+    let is_wanted =
+        |message: &InboundMessage| types.as_ref().is_none_or(|types| types.contains(&message.kind));
+    let found = early.messages.iter().enumerate().skip(at as usize).find(|(_, message)| is_wanted(message));
     found.and_then(|(at, _)| i32::try_from(at).ok()).unwrap_or(-1)
 }
 
-/// The type of a message that is kept, by its place.
+/// The type of the kept message at an index.
 #[op2]
 #[string]
 pub(crate) fn op_early_type(state: &mut OpState, id: f64, #[smi] at: u32) -> Option<String> {
     let Current { all, id } = state.exchange(id);
     let early = all.early(id)?;
-    early.messages.get(at as usize).map(|said| said.kind.clone())
+    early.messages.get(at as usize).map(|message| message.kind.clone())
 }
 
-/// Takes a message out: its parts as JSON.
+/// Removes a kept message and returns it as JSON.
 #[op2]
 #[string]
 pub(crate) fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Result<Option<String>, OpError> {
@@ -88,18 +90,18 @@ pub(crate) fn op_early_take(state: &mut OpState, id: f64, #[smi] at: u32) -> Res
         data: Option<&'a RawValue>,
     }
     let Current { all, id } = state.exchange(id);
-    let said = all.early(id).and_then(|early| early.take(at as usize));
-    let Some(InboundMessage { event_id, ports, payload, .. }) = said else { return Ok(None) };
+    let message = all.early(id).and_then(|early| early.take(at as usize));
+    let Some(InboundMessage { event_id, ports, payload, .. }) = message else { return Ok(None) };
     Ok(Some(serde_json::to_string(&Parts { event_id: &event_id, ports, data: payload.as_deref() })?))
 }
 
-/// Takes out a message for a channel that the handler has entered meanwhile, and lets it go where it would have gone.
+/// Removes a kept message for a channel that the handler has entered meanwhile, and routes it again.
 #[op2(fast)]
 pub(crate) fn op_early_repeat(state: &mut OpState, id: f64, #[smi] at: u32) {
     let Current { all, id } = state.exchange(id);
-    if let Some(said) = all.early(id).and_then(|early| early.take(at as usize))
+    if let Some(message) = all.early(id).and_then(|early| early.take(at as usize))
         && let Some(line) = all.line(id)
     {
-        all.host.hub.deferred_turn().repeat(line, said);
+        all.host.hub.deferred_turn().repeat(line, message);
     }
 }

@@ -1,9 +1,9 @@
-//! What a client sends before its handler listens for it.
+//! Messages that a client sends before its handler adds a listener.
 //!
-//! A message that no listener takes is kept, in order, until a listener for its type comes, or until the exchange ends.
-//! A line may have `--max-queue` bytes of them, and all lines together share the budget of request bodies. Over that,
-//! the messages of one type are given up: those that take the most. Nobody may ever ask for them; whoever does gets
-//! nothing with a hole in it, but the end of the line.
+//! A message without a listener is kept, in order, until a listener for its type is added or the exchange
+//! ends. One line keeps at most `--max-queue` bytes, and all lines share the budget of request bodies. Beyond
+//! a limit, all messages of the type with the most bytes are dropped. If a listener for that type is added
+//! later, the line is closed, because the handler must not receive an incomplete sequence.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Instant;
@@ -13,25 +13,25 @@ use crate::ext::{Exchanges, Held};
 use crate::metrics::HANDLER;
 use liveline_proto::{Close, CloseCode, ExchangeId, InboundMessage};
 
-/// Bytes of names of types that were given up. Beyond that no type is known to be whole.
+/// Maximum bytes of the names of dropped types. Beyond it, every type counts as dropped.
 const MAX_NAMES: usize = 16 * 1024;
 
-/// Messages of one line's client, in the order in which they came.
+/// Kept messages of the client of one line, in order of arrival.
 #[derive(Debug)]
 pub(crate) struct EarlyMessages {
     pub(super) messages: VecDeque<InboundMessage>,
     bytes: usize,
-    /// The same bytes, as all of the process are counted.
+    /// The same bytes in the budget of the process.
     held: Held,
     pub(super) given_up: GivenUp,
 }
 
-/// Types of which messages are missing.
+/// Types whose messages were dropped.
 #[derive(Debug, Default)]
 pub(super) struct GivenUp {
     pub(super) names: HashSet<String>,
     bytes: usize,
-    /// There were too many to remember.
+    /// There were too many names to store: every type counts as dropped.
     pub(super) is_any: bool,
 }
 
@@ -61,15 +61,15 @@ impl EarlyMessages {
         EarlyMessages { messages: VecDeque::new(), bytes: 0, held, given_up: GivenUp::default() }
     }
 
-    /// Keeps a message, or gives up what takes the most.
-    pub(super) fn keep(&mut self, said: InboundMessage, limit: usize, now: Instant) {
-        if self.given_up.has(&said.kind) {
+    /// Keeps a message. Beyond a limit, drops the types with the most bytes until the rest fits.
+    pub(super) fn keep(&mut self, message: InboundMessage, limit: usize, now: Instant) {
+        if self.given_up.has(&message.kind) {
             return;
         }
-        let size = said.size;
+        let size = message.size;
         let is_counted = self.held.grow(size, now).is_ok();
         self.bytes += size;
-        self.messages.push_back(said);
+        self.messages.push_back(message);
         if is_counted && self.fits(limit) {
             return;
         }
@@ -80,26 +80,26 @@ impl EarlyMessages {
         }
     }
 
-    /// A message alone always does: it has a limit of its own.
+    /// A single message always fits, as its size has its own limit.
     fn fits(&self, limit: usize) -> bool {
         self.bytes <= limit || self.messages.len() == 1
     }
 
-    /// Gives up the type that takes the most. Says whether there was one.
+    /// Drops all messages of the type with the most bytes. Returns whether there was one.
     fn give_up_largest(&mut self) -> bool {
         let mut sums: HashMap<&str, usize> = HashMap::new();
-        for said in &self.messages {
-            *sums.entry(&said.kind).or_default() += said.size;
+        for message in &self.messages {
+            *sums.entry(&message.kind).or_default() += message.size;
         }
         let Some(kind) = sums.into_iter().max_by_key(|(_, sum)| *sum).map(|(kind, _)| kind.to_owned()) else {
             return false;
         };
         let before = self.bytes;
         let bytes = &mut self.bytes;
-        self.messages.retain(|said| {
-            let stays = said.kind != kind;
+        self.messages.retain(|message| {
+            let stays = message.kind != kind;
             if !stays {
-                *bytes -= said.size;
+                *bytes -= message.size;
             }
             stays
         });
@@ -109,10 +109,10 @@ impl EarlyMessages {
     }
 
     pub(super) fn take(&mut self, at: usize) -> Option<InboundMessage> {
-        let said = self.messages.remove(at)?;
-        self.bytes -= said.size;
-        self.held.shrink(said.size);
-        Some(said)
+        let message = self.messages.remove(at)?;
+        self.bytes -= message.size;
+        self.held.shrink(message.size);
+        Some(message)
     }
 }
 
@@ -121,7 +121,7 @@ impl Exchanges {
         self.slot(id)?.rare.as_mut()?.early.as_mut()
     }
 
-    /// A listener came for messages of which some were given up.
+    /// Closes the line, because a listener was added for a type whose messages were dropped.
     pub(super) fn is_incomplete(&mut self, id: ExchangeId) {
         let Some(line) = self.line(id) else { return };
         let limit = self.host.hub.engine().limits().queue_bytes;
@@ -150,30 +150,30 @@ mod tests {
         EarlyMessages::new(Bodies::new(budget, budget).begin([192, 0, 2, 1].into(), Instant::now()))
     }
 
-    fn said(kind: &str, size: usize) -> InboundMessage {
+    fn message(kind: &str, size: usize) -> InboundMessage {
         InboundMessage { kind: kind.into(), event_id: "e".into(), payload: None, ports: 0, size }
     }
 
     fn kinds(early: &EarlyMessages) -> Vec<&str> {
-        early.messages.iter().map(|said| &*said.kind).collect()
+        early.messages.iter().map(|message| &*message.kind).collect()
     }
 
     #[test]
     fn messages_keep_their_order() {
         let mut early = early(1 << 20);
         for kind in ["a", "b", "a"] {
-            early.keep(said(kind, 100), 1000, Instant::now());
+            early.keep(message(kind, 100), 1000, Instant::now());
         }
         assert_eq!(kinds(&early), ["a", "b", "a"]);
-        assert_eq!(early.take(0).map(|said| said.kind), Some("a".into()));
+        assert_eq!(early.take(0).map(|message| message.kind), Some("a".into()));
         assert_eq!((kinds(&early), early.bytes), (vec!["b", "a"], 200));
     }
 
     #[test]
-    fn what_takes_the_most_is_given_up_and_stays_so() {
+    fn the_largest_type_is_dropped_and_stays_dropped() {
         let mut early = early(1 << 20);
         for kind in ["small", "big", "big", "big", "big"] {
-            early.keep(said(kind, 300), 1000, Instant::now());
+            early.keep(message(kind, 300), 1000, Instant::now());
         }
         assert_eq!(kinds(&early), ["small"]);
         assert!(early.given_up.has("big") && !early.given_up.has("small"));
@@ -181,10 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn what_all_lines_may_keep_has_a_limit_too() {
+    fn all_lines_together_have_a_limit_too() {
         let mut early = early(8 * 1024);
-        early.keep(said("a", 3000), 1 << 20, Instant::now());
-        early.keep(said("b", 9000), 1 << 20, Instant::now());
+        early.keep(message("a", 3000), 1 << 20, Instant::now());
+        early.keep(message("b", 9000), 1 << 20, Instant::now());
         assert_eq!(kinds(&early), ["a"]);
         assert!(early.given_up.has("b"));
     }

@@ -14,7 +14,7 @@ use crate::ext::exchange::Phase;
 use liveline_proto::Envelope;
 use liveline_proto::{Input, Priority, QueuedFrame};
 
-/// A further state of the response.
+/// Sends a further state of the response.
 #[op2(fast)]
 pub(crate) fn op_port_frame(
     state: &mut OpState,
@@ -28,7 +28,8 @@ pub(crate) fn op_port_frame(
     Ok(())
 }
 
-/// The newest state again, for a client that missed what led to it. Unlike a frame it is no further state.
+/// Sends the newest state again, to a client that missed earlier frames. It does not count as a further
+/// state.
 #[op2(fast)]
 pub(crate) fn op_port_state(
     state: &mut OpState,
@@ -41,14 +42,14 @@ pub(crate) fn op_port_state(
     Ok(())
 }
 
-/// A state as JSON, in its envelope.
+/// Encodes a state, which is JSON, in its envelope.
 fn state_frame(event_id: &str, payload: &str) -> Result<QueuedFrame, OpError> {
     let envelope = Envelope { kind: "response.replace", event_id, live: true, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(payload)?));
     Ok(QueuedFrame::new(Priority::State, frame))
 }
 
-/// Changes inside the current state's body.
+/// Sends changes inside the body of the current state.
 #[op2(fast)]
 pub(crate) fn op_port_delta(
     state: &mut OpState,
@@ -63,16 +64,18 @@ pub(crate) fn op_port_delta(
     Ok(())
 }
 
-/// How a message was sent, as `port/client_port.js` numbers it.
+/// The result of sending a message, numbered as in `port/client_port.js`.
 enum Sent {
+    /// It was sent or queued.
     Fine,
-    /// The client is so far behind that the handler had better wait.
+    /// The queue of the line is congested: the handler should wait.
     Behind,
     /// The exchange is over, and the message was dropped.
     Over,
 }
 
-/// A message, a request with `ports` reply ports, or a reply. `payload` is null for undefined. Returns a [`Sent`].
+/// Sends a message, a request with `ports` reply ports, or a reply. `payload` is null for undefined. Returns
+/// a [`Sent`].
 #[op2]
 #[smi]
 pub(crate) fn op_port_message(
@@ -96,7 +99,7 @@ pub(crate) fn op_port_message(
     Ok(if exchange.is_congested() { Sent::Behind } else { Sent::Fine } as u32)
 }
 
-/// The handler's side begins to send its states in full.
+/// The handler sends its states in full from here on, as requested after a congestion.
 #[op2(fast)]
 pub(crate) fn op_port_refresh(state: &mut OpState, id: f64) {
     if let Some((hub, line)) = state.exchange(id).line() {
@@ -104,7 +107,7 @@ pub(crate) fn op_port_refresh(state: &mut OpState, id: f64) {
     }
 }
 
-/// The handler closes its line.
+/// Closes the line for the handler.
 #[op2(fast)]
 pub(crate) fn op_port_close(state: &mut OpState, id: f64) {
     state.exchange(id).close();

@@ -1,4 +1,4 @@
-//! Sessions: values that stay with a visitor. Half of `runtime-js/session/session.js`.
+//! Sessions: values that are stored for a visitor. Half of `runtime-js/session/session.js`.
 
 mod renewal;
 mod sessions;
@@ -19,7 +19,7 @@ use self::watch::{SessionChange, Watch};
 use super::OpError;
 use super::exchange::ExchangeState;
 
-/// Gives the session a new id. Null where there is no session.
+/// Replaces the id of the session and returns the new one; null if there is no session.
 #[op2]
 #[string]
 pub(crate) async fn op_session_renew(
@@ -29,7 +29,7 @@ pub(crate) async fn op_session_renew(
     renewed(&state, exchange).await
 }
 
-/// One value as JSON; null where there is none.
+/// One value as JSON; null if it is absent.
 #[op2]
 #[string]
 pub(crate) async fn op_session_get(
@@ -54,7 +54,7 @@ pub(crate) async fn op_session_set(
     all(&state).set(&id, &key, &json).await
 }
 
-/// Removes a value. Says whether there was one.
+/// Removes a value. Returns whether it existed.
 #[op2]
 pub(crate) async fn op_session_delete(
     state: Rc<RefCell<OpState>>,
@@ -83,7 +83,7 @@ pub(crate) async fn op_session_entries(
     Ok(entries.into_iter().flat_map(|(key, json)| [key, json]).collect())
 }
 
-/// The id of the visitor's session; null without one.
+/// The id of the session; null if there is none.
 #[op2]
 #[string]
 pub(crate) fn op_session_id(state: &mut OpState, exchange: f64) -> Result<Option<String>, OpError> {
@@ -102,7 +102,7 @@ impl Resource for Watching {
     }
 }
 
-/// Subscribes to the session's changes, begun if there is none.
+/// Subscribes to changes of the session, which is created if there is none.
 #[op2]
 #[smi]
 pub(crate) async fn op_session_watch(
@@ -116,7 +116,7 @@ pub(crate) async fn op_session_watch(
     Ok(state.borrow_mut().resource_table.add(watching))
 }
 
-/// The next change: the key, and its JSON or null. Null when the subscription is over.
+/// The next change: the key, and its JSON or null. Null after the end of the subscription.
 #[op2]
 #[serde]
 pub(crate) async fn op_session_change(
@@ -130,7 +130,7 @@ pub(crate) async fn op_session_change(
 
 #[op2(fast)]
 pub(crate) fn op_session_unwatch(state: &mut OpState, #[smi] watching: ResourceId) {
-    // Whoever waits for the next change still holds the rest of it.
+    // A pending `op_session_change` still holds the resource; dropping the watch ends its wait.
     if let Ok(watching) = state.resource_table.take::<Watching>(watching) {
         drop(watching.watch.take());
     }

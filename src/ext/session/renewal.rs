@@ -1,69 +1,71 @@
-//! Sessions that got a new id, for whoever goes on with an older one: exchanges, lines and subscribers of before.
+//! Maps older ids of renewed sessions to the newest id, for exchanges, lines and subscribers that began
+//! before the renewal.
 //!
-//! A cookie with an older id is worth nothing: whoever planted it is not let in by the renewal.
+//! A cookie with an older id is not accepted, so an attacker who planted it has no access to the renewed
+//! session.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// How many renewed sessions are remembered. Beyond that, lines and exchanges of those that were renewed first lose
-/// their session.
+/// How many renewed sessions are remembered. Beyond that, the sessions that were renewed first are forgotten:
+/// their lines and exchanges lose the session.
 const MAX_SESSIONS: usize = 65_536;
-/// How many ids of one session, the newest included.
+/// How many ids of one session are remembered, including the newest.
 const MAX_IDS: usize = 8;
 
-/// The ids of sessions that had more than one. Clones share them.
+/// The ids of sessions that had more than one. Clones share the data.
 #[derive(Clone, Default)]
-pub(super) struct Renewals(Arc<Mutex<Known>>);
+pub(super) struct Renewals(Arc<Mutex<Index>>);
 
 #[derive(Default)]
-struct Known {
-    /// Which session an id is of. A session is called by the id that it began with.
+struct Index {
+    /// The name of the session of each id. The name is the first id of the session.
     names: HashMap<String, Arc<str>>,
     /// The ids of each session, the newest last.
     ids: HashMap<Arc<str>, VecDeque<String>>,
-    /// In the order in which they were first renewed.
+    /// Names in the order of first renewal.
     order: VecDeque<Arc<str>>,
 }
 
 impl Renewals {
-    /// A session has a new id.
+    /// Records the new id of a session.
     pub(super) fn renewed(&self, old: &str, new: &str) {
-        let mut known = self.lock();
-        let name = known.names.get(old).cloned().unwrap_or_else(|| known.begin(old));
-        known.names.insert(new.to_owned(), name.clone());
-        let ids = known.ids.entry(name).or_default();
+        let mut index = self.lock();
+        let name = index.names.get(old).cloned().unwrap_or_else(|| index.begin(old));
+        index.names.insert(new.to_owned(), name.clone());
+        let ids = index.ids.entry(name).or_default();
         ids.push_back(new.to_owned());
         if ids.len() > MAX_IDS
             && let Some(oldest) = ids.pop_front()
         {
-            known.names.remove(&oldest);
+            index.names.remove(&oldest);
         }
     }
 
-    /// What a session is called, whichever of its ids is given.
+    /// The name of the session, for any of its ids.
     pub(super) fn name(&self, id: &str) -> String {
         self.lock().names.get(id).map_or_else(|| id.to_owned(), |name| name.to_string())
     }
 
-    /// The id that a session has now.
+    /// The newest id of a session, for any of its ids.
     pub(super) fn newest(&self, id: &str) -> String {
-        let known = self.lock();
-        let newest = known.names.get(id).and_then(|name| known.ids.get(name)?.back());
+        let index = self.lock();
+        let newest = index.names.get(id).and_then(|name| index.ids.get(name)?.back());
         newest.map_or_else(|| id.to_owned(), Clone::clone)
     }
 
-    /// Whether a session had this id once, and has another now.
+    /// Whether this is an older id of a session that was renewed.
     pub(super) fn is_over(&self, id: &str) -> bool {
         self.newest(id) != id
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, Index> {
         self.0.lock().expect("nothing panics while renewals are locked")
     }
 }
 
-impl Known {
-    /// Remembers a session that is renewed for the first time.
+impl Index {
+    /// Adds a session that is renewed for the first time.
     fn begin(&mut self, id: &str) -> Arc<str> {
         if self.order.len() >= MAX_SESSIONS
             && let Some(first) = self.order.pop_front()
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn so_much_is_remembered() {
+    fn the_oldest_renewals_are_forgotten() {
         let renewals = Renewals::default();
         for number in 0..100 {
             renewals.renewed(&format!("0-{number}"), &format!("0-{}", number + 1));
@@ -106,8 +108,8 @@ mod tests {
         for session in 1..=MAX_SESSIONS {
             renewals.renewed(&format!("{session}-0"), &format!("{session}-1"));
         }
-        let known = renewals.lock();
-        assert_eq!((known.order.len(), known.ids.len()), (MAX_SESSIONS, MAX_SESSIONS));
-        assert_eq!(known.names.len(), 2 * MAX_SESSIONS);
+        let index = renewals.lock();
+        assert_eq!((index.order.len(), index.ids.len()), (MAX_SESSIONS, MAX_SESSIONS));
+        assert_eq!(index.names.len(), 2 * MAX_SESSIONS);
     }
 }

@@ -1,4 +1,4 @@
-//! What sessions hold, to whom they belong, and which of them an exchange has.
+//! The session store with its cookies, and the session of each exchange.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,10 +16,11 @@ use crate::ext::exchange::ExchangeState;
 use crate::http::Signer;
 use liveline_store::{SESSION_LIFETIME, SessionState, SessionStore};
 
-/// The key of the user's id, which `runtime-js/session/session.js` keeps with the session. Who sets it signs in.
+/// The key of the user's id, which `runtime-js/session/session.js` stores in the session. Setting it is a
+/// sign-in.
 const USER_ID: &str = "user/id";
 
-/// All sessions: what they hold, whose they are, and who listens. Clones share them.
+/// All sessions: the store, the signer of cookies, subscribers and renewed ids. Clones share the data.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     pub(super) store: Arc<dyn SessionStore>,
@@ -36,29 +37,29 @@ impl Sessions {
         Sessions { store, signer: Arc::new(signer), watchers, renewals }
     }
 
-    /// The session id that a request came with, if this server gave it out and has not renewed it since.
+    /// The session id in the cookie of a request, if this server issued it and has not renewed it since.
     pub(crate) fn of(&self, headers: &HeaderMap) -> Option<String> {
         self.signer.read(headers).filter(|id| !self.renewals.is_over(id))
     }
 
-    /// What a session is called for as long as it lasts, whichever ids it has meanwhile.
+    /// The name of a session, which stays the same when its id is renewed.
     pub(crate) fn name(&self, id: &str) -> String {
         self.renewals.name(id)
     }
 
-    /// Whether a session has a newer id than this.
+    /// Whether the session has a newer id than this one.
     pub(crate) fn is_over(&self, id: &str) -> bool {
         self.renewals.is_over(id)
     }
 
     /// Renews the id of a session.
     async fn renew(&self, old: &str, new: &str) -> Result<(), OpError> {
-        // From here on whoever goes on with the old id uses the new one.
+        // From here on, exchanges and lines with the old id use the new one.
         self.renewals.renewed(old, new);
         Ok(self.store.rename(old, new, now()).await?)
     }
 
-    /// Sets a value, also where the session's id is renewed at that moment.
+    /// Sets a value, also if the session id is renewed at the same time.
     pub(super) async fn set(&self, id: &str, key: &str, json: &str) -> Result<(), OpError> {
         let mut id = id.to_owned();
         loop {
@@ -67,7 +68,7 @@ impl Sessions {
             if newest == id {
                 break;
             }
-            // The old id is over, so nothing may be kept by it.
+            // The old id is no longer valid, so no value may stay under it.
             self.store.rename(&id, &newest, now()).await?;
             id = newest;
         }
@@ -75,22 +76,22 @@ impl Sessions {
         Ok(())
     }
 
-    /// The header that tells a client its session; `is_secure` where the client came by TLS.
+    /// The `Set-Cookie` value for a session; `is_secure`: the client connected with TLS.
     pub(crate) fn cookie(&self, id: &str, is_secure: bool) -> HeaderValue {
         self.signer.write(id, is_secure)
     }
 }
 
-/// The session of an exchange, as far as it is known.
+/// The session of an exchange.
 #[derive(Default)]
 pub(in crate::ext) struct ExchangeSession {
-    /// The id that the request came with, or that was made for it.
+    /// The id in the cookie of the request, or the one created for the exchange.
     pub id: Option<String>,
-    /// The id stands for a session.
+    /// The session with this id was found or created.
     is_open: bool,
-    /// The answer sets the cookie: the session began here, or was renewed.
+    /// The answer sets the cookie, because the session began in this exchange or was renewed.
     pub sets_cookie: bool,
-    /// The id was made for this exchange, so nobody else can know it.
+    /// The id was created for this exchange, so no other client can have it.
     is_fresh: bool,
 }
 
@@ -106,7 +107,7 @@ pub(super) fn sessions(state: &State) -> Sessions {
     state.borrow_mut().exchanges().host.sessions.clone()
 }
 
-/// The id of the exchange's session, if it has one that is known.
+/// The id of the session of the exchange, if it exists in the store.
 pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
     let (id, is_answered) = {
         let mut state = state.borrow_mut();
@@ -119,7 +120,7 @@ pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>
                 let newest = state.exchanges().host.sessions.renewals.newest(id);
                 if newest != *id {
                     let session = &mut state.exchange(exchange).slot()?.session;
-                    // The new id is for the client of the request that renewed it alone.
+                    // Only the client whose request renewed the session receives the new id.
                     (session.id, session.sets_cookie) = (Some(newest.clone()), false);
                 }
                 return Ok(Some(newest));
@@ -130,7 +131,7 @@ pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>
     let mut state = state.borrow_mut();
     let session = &mut state.exchange(exchange).slot()?.session;
     if session.is_open {
-        // Somebody else was faster, and may have begun a new one.
+        // Another op of the exchange was faster, and may have created a new session.
         return Ok(session.id.clone());
     }
     session.is_open = known != SessionState::Unknown;
@@ -138,7 +139,7 @@ pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>
     Ok(session.id.clone().filter(|_| session.is_open))
 }
 
-/// The id of the exchange's session. A visitor without one that is known gets a new one.
+/// The id of the session of the exchange. Creates a session if none exists.
 pub(super) async fn begun(state: &State, exchange: f64) -> Result<String, OpError> {
     if let Some(id) = known(state, exchange).await? {
         return Ok(id);
@@ -151,7 +152,7 @@ pub(super) async fn begun(state: &State, exchange: f64) -> Result<String, OpErro
 }
 
 impl ExchangeSession {
-    /// A new id, which the answer tells the client.
+    /// Creates a new id, which the answer sends to the client.
     fn begin(&mut self) -> String {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
@@ -161,8 +162,8 @@ impl ExchangeSession {
     }
 }
 
-/// Renews the id of the exchange's session: whoever knew the one before does not know this one. Returns it, or `None`
-/// where there is no session.
+/// Renews the session id of the exchange, so that a client with the old id has no access. Returns the new id,
+/// or `None` if there is no session.
 pub(super) async fn renewed(state: &State, exchange: f64) -> Result<Option<String>, OpError> {
     let Some(old) = known(state, exchange).await? else { return Ok(None) };
     let (sessions, new) = {
@@ -170,7 +171,7 @@ pub(super) async fn renewed(state: &State, exchange: f64) -> Result<Option<Strin
         if state.exchange(exchange).is_answered() {
             return Err(OpError::HeadersSent("a session's new id"));
         }
-        // The answer tells it to the client, even if that leaves before the store is done.
+        // The answer sends the new id to the client, even if it is sent before the store has finished.
         let new = state.exchange(exchange).slot()?.session.begin();
         (state.exchanges().host.sessions.clone(), new)
     };
@@ -178,8 +179,8 @@ pub(super) async fn renewed(state: &State, exchange: f64) -> Result<Option<Strin
     Ok(Some(new))
 }
 
-/// Renews the session's id where the value that is about to be set says that somebody signs in. On a line it stays: no
-/// answer could tell the client.
+/// Renews the session id if the value about to be set signs a user in. After the HTTP answer, as on a line,
+/// the id stays, because no header could send it to the client.
 pub(super) async fn renewed_at_sign_in(
     state: &State,
     exchange: f64,

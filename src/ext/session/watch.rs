@@ -1,27 +1,27 @@
-//! Who wants to hear of a session's changes, in whichever isolate.
+//! Subscribers to changes of sessions, in all isolates.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::mpsc;
 
-/// How many changes may wait for one subscriber; what is beyond that is lost to it.
+/// How many changes may be queued for one subscriber; further ones are dropped.
 const MAX_WAITING: usize = 256;
 
-/// One key that changed: its value as JSON, or `None` where it was deleted.
+/// A change of one key: its value as JSON, or `None` if it was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SessionChange {
     pub key: String,
     pub json: Option<String>,
 }
 
-/// The subscribers of all sessions. Clones share them.
+/// The subscribers of all sessions. Clones share the data.
 #[derive(Clone, Default)]
 pub(super) struct Watchers(Arc<Mutex<BySession>>);
 
 type BySession = HashMap<String, Vec<(u64, mpsc::Sender<SessionChange>)>>;
 
-/// A subscription. Dropped, it is over, and whoever waits for its changes gets `None`.
+/// A subscription, which ends when this is dropped; its receiver then returns `None`.
 pub(super) struct Watch {
     watchers: Watchers,
     session: String,
@@ -39,6 +39,7 @@ impl Watchers {
         (Watch { watchers: self.clone(), session: session.to_owned(), id }, changes)
     }
 
+    /// Sends a change of one key to the subscribers of a session.
     pub(super) fn tell(&self, session: &str, key: &str, json: Option<&str>) {
         let sessions = self.lock();
         for (_, watching) in sessions.get(session).into_iter().flatten() {
@@ -71,18 +72,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn subscribers_of_a_session_hear_of_it_alone_and_leave_nothing() {
+    async fn a_change_reaches_only_subscribers_of_its_session() {
         let watchers = Watchers::default();
-        let (one, mut heard) = watchers.watch("a");
-        let (other, mut silent) = watchers.watch("b");
+        let (one, mut changes) = watchers.watch("a");
+        let (other, mut no_changes) = watchers.watch("b");
 
         watchers.tell("a", "k", Some("1"));
         drop(one);
         drop(other);
 
         let change = SessionChange { key: "k".to_owned(), json: Some("1".to_owned()) };
-        assert_eq!((heard.recv().await, heard.recv().await), (Some(change), None));
-        assert_eq!(silent.recv().await, None);
+        assert_eq!((changes.recv().await, changes.recv().await), (Some(change), None));
+        assert_eq!(no_changes.recv().await, None);
         assert!(watchers.lock().is_empty());
     }
 }

@@ -14,7 +14,7 @@ use self::values::{FirstResult, Found, Given, NextChange};
 use super::Memory;
 use liveline_store::{Database, Databases, Follower, Outcome, SqlError, Transaction};
 
-/// A [`SqlError`] on its way to JavaScript.
+/// A [`SqlError`], as ops throw it.
 #[derive(Debug, thiserror::Error, JsError)]
 #[class("SqlError")]
 #[property("code" = self.0.code)]
@@ -24,14 +24,14 @@ use liveline_store::{Database, Databases, Follower, Outcome, SqlError, Transacti
 pub(super) struct SqlFailure(#[from] SqlError);
 
 impl SqlFailure {
-    /// In characters as JavaScript counts them; -1 where SQLite names no place.
+    /// In UTF-16 units, as JavaScript counts; -1 if SQLite reports no position.
     fn offset(&self) -> f64 {
         let before = self.0.offset.zip(self.0.sql.as_deref()).and_then(|(at, sql)| sql.get(..at));
         before.map_or(-1.0, |before| before.encode_utf16().count() as f64)
     }
 }
 
-/// What statements can be run on.
+/// The target of statements.
 enum Source {
     Database(Arc<Database>),
     Transaction(Transaction),
@@ -71,7 +71,7 @@ pub(crate) async fn op_sql_open(
     #[string] path: Option<String>,
 ) -> Result<ResourceId, SqlFailure> {
     let databases = state.borrow().borrow::<Databases>().clone();
-    // The file may be slow to open.
+    // Opening the file may be slow.
     let opened = tokio::task::spawn_blocking(move || match path {
         Some(path) => databases.open(&path),
         None => databases.default().map(Arc::new),
@@ -80,10 +80,10 @@ pub(crate) async fn op_sql_open(
     Ok(state.borrow_mut().resource_table.add(Source::Database(database)))
 }
 
-/// Closes a database, rolls a transaction back, ends a live query: whatever the number stands for.
+/// Closes the resource of a number: a database; a transaction, which is rolled back; or a live query.
 #[op2(fast)]
 pub(crate) fn op_sql_close(state: &mut OpState, #[smi] id: ResourceId) {
-    // Closing again is no mistake.
+    // Closing twice is not an error.
     let _ = state.resource_table.take_any(id);
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn op_sql_exec(
     Ok(())
 }
 
-/// Begins a transaction. It is rolled back when its number is closed before it was committed.
+/// Begins a transaction. It is rolled back if its number is closed before the commit.
 #[op2]
 #[smi]
 pub(crate) async fn op_sql_begin(
@@ -138,7 +138,7 @@ pub(crate) async fn op_sql_commit(
     Ok(())
 }
 
-/// Follows a query: its result, and a number to ask for changes with.
+/// Starts a live query. Returns its first result, and a number for `op_sql_next`.
 #[op2]
 pub(crate) async fn op_sql_follow(
     state: Rc<RefCell<OpState>>,
@@ -158,7 +158,7 @@ pub(crate) async fn op_sql_next(
     state: Rc<RefCell<OpState>>,
     #[smi] follower: ResourceId,
 ) -> Result<NextChange, SqlFailure> {
-    // Without a hold on the follower, so that closing it ends the wait.
+    // Does not keep the follower, so that closing it ends the wait.
     let next = resource::<Followed>(&state, follower)?.0.next();
     Ok(NextChange(next.await?))
 }

@@ -1,4 +1,4 @@
-//! Rows and parameters as JavaScript has them: objects by column, and arrays or objects of values.
+//! Converts rows and parameters: a row is an object by column; parameters are an array or object of values.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use deno_error::JsErrorBox;
 use crate::ext::Memory;
 use liveline_store::{Change, Outcome, Params, ResultSet, Row, Value};
 
-/// The largest integer up to which JavaScript's numbers are exact.
+/// The largest integer that a JavaScript number represents exactly.
 const MAX_SAFE: i64 = (1 << 53) - 1;
 
-/// What a live query found, and its number.
+/// The first result of a live query, and its number.
 pub(super) struct FirstResult {
     pub id: ResourceId,
     pub result: Arc<ResultSet>,
 }
 
-/// How a live result changed.
+/// A change of the result of a live query.
 pub(super) struct NextChange(pub Arc<Change>);
 
-/// A result, for which there has to be room in the isolate.
+/// A result that is copied to the isolate if its memory limit allows.
 pub(super) struct Found<T> {
     pub what: T,
     pub memory: Memory,
@@ -60,7 +60,7 @@ impl<'s> ToV8<'s> for Found<FirstResult> {
     }
 }
 
-/// Looks whether the isolate has room for a copy.
+/// Checks that the isolate has room for a copy.
 fn make_room(
     scope: &mut v8::PinScope<'_, '_>,
     memory: &Memory,
@@ -70,7 +70,8 @@ fn make_room(
     room.map_err(|error| JsErrorBox::range_error(error.to_string()))
 }
 
-/// `{ fields: [old index, { column: value }, ...], places: [index, old index or -1, row or null, ...], length }`
+/// `{ fields: [old index, { column: value }, ...], places: [index, old index or -1, row or null, ...], length
+/// }`
 impl<'s> ToV8<'s> for NextChange {
     type Error = Infallible;
 
@@ -186,7 +187,7 @@ fn put_result<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Ob
     put(scope, object, "columns", columns);
 }
 
-/// The columns' names, made once for all rows.
+/// The column names, created once for all rows.
 fn names<'s>(scope: &mut v8::PinScope<'s, '_>, columns: &[String]) -> Vec<v8::Local<'s, v8::Name>> {
     let name = |column: &String| {
         let name = v8::String::new_from_utf8(scope, column.as_bytes(), v8::NewStringType::Internalized);
@@ -203,7 +204,7 @@ fn row<'s>(
     let object = v8::Object::new(scope);
     for (name, field) in names.iter().zip(fields) {
         let field = value(scope, field);
-        // Defined, not assigned: a column may be called __proto__.
+        // Defined, not assigned: a column may have the name `__proto__`.
         object.create_data_property(scope, *name, field);
     }
     object.into()
@@ -214,7 +215,7 @@ fn value<'s>(scope: &mut v8::PinScope<'s, '_>, value: &Value) -> v8::Local<'s, v
         Value::Null => v8::null(scope).into(),
         Value::Integer(number) => integer(scope, *number),
         Value::Real(number) => v8::Number::new(scope, *number).into(),
-        // V8 has no strings longer than half a gigabyte.
+        // Null if the text is longer than V8 allows, about half a gigabyte.
         Value::Text(text) => v8::String::new(scope, text).map_or_else(|| v8::null(scope).into(), Into::into),
         Value::Blob(bytes) => {
             let length = bytes.len();
@@ -225,7 +226,7 @@ fn value<'s>(scope: &mut v8::PinScope<'s, '_>, value: &Value) -> v8::Local<'s, v
     }
 }
 
-/// A number, or where that would not be exact a BigInt.
+/// A number, or a BigInt if a number would not be exact.
 fn integer<'s>(scope: &mut v8::PinScope<'s, '_>, integer: i64) -> v8::Local<'s, v8::Value> {
     if (-MAX_SAFE..=MAX_SAFE).contains(&integer) {
         v8::Number::new(scope, integer as f64).into()

@@ -1,5 +1,6 @@
-//! WebSockets to other servers: what handlers open with `new WebSocket()`, and the lines of responses that they fetched.
-//! Half of `runtime-js/websocket/client.js`; `fetch/dial.js` opens lines with the same ops.
+//! WebSockets to other servers: those that handlers open with `new WebSocket()`, and the lines of responses
+//! that they fetched. Half of `runtime-js/websocket/client.js`; `fetch/dial.js` opens lines with the same
+//! ops.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -28,25 +29,25 @@ use liveline_proto::{Close, CloseCode};
 
 /// How long a connection and its handshakes may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the other side has to answer a close frame.
+/// How long the peer has to answer a close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
-/// How long the other side has to read what was sent before a close frame.
+/// How long the peer has to read the messages that were sent before a close frame.
 const LINGER: Duration = Duration::from_secs(30);
-/// The largest message that the other side may send: a state of a response comes in one.
+/// The largest message that the peer may send, in bytes: a state of a response is one message.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
-/// What may wait for JavaScript, in bytes and in messages; beyond it the socket is not read.
+/// How much may be queued for JavaScript, in bytes and in messages; beyond it the socket is not read.
 const MAX_UNREAD: usize = MAX_MESSAGE;
 const UNREAD_MESSAGES: usize = 16;
-/// What is read and written at once.
+/// Size of the read and write buffers, in bytes.
 const BUFFER: usize = 16 * 1024;
-/// A close frame without a code (RFC 6455 section 7.1.5).
+/// The code of a close frame without one (RFC 6455 section 7.1.5).
 const NO_STATUS: u16 = 1005;
 
 /// Sockets that JavaScript may still use.
 #[derive(Default)]
 pub(crate) struct Sockets {
     open: HashMap<u32, Rc<Socket>>,
-    /// A number is not used again, because JavaScript may hold on to it.
+    /// Numbers are not reused, because JavaScript may still refer to an old one.
     next: u32,
 }
 
@@ -57,16 +58,16 @@ struct Socket {
     unread: Rc<Semaphore>,
 }
 
-/// What is known of a socket's outgoing messages.
+/// The state of the outgoing messages of a socket.
 struct Outbox {
-    /// The bytes that wait for the other side to read, and how many may.
+    /// Bytes of messages that were not written to the connection yet, and their limit.
     unsent: Cell<usize>,
     limit: usize,
-    /// A close frame was ordered.
+    /// Notified when a close frame is queued.
     closing: Notify,
 }
 
-/// What happened on a socket.
+/// An event of a socket, for JavaScript.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub(crate) enum SocketEvent {
@@ -81,39 +82,40 @@ pub(crate) enum SocketEvent {
         #[serde(skip)]
         length: usize,
     },
-    /// Nothing follows.
+    /// The last event.
     #[serde(rename_all = "camelCase")]
     Closed {
         code: u16,
-        /// What the other side said; where there was no close frame, what went wrong.
+        /// The reason in the close frame of the peer; without a close frame, the error.
         reason: String,
         was_clean: bool,
-        /// What the other side has still to be told, after the answers to what it said before: it broke a rule.
+        /// The status of a close frame that is still to be sent, because the peer broke the protocol. It is
+        /// sent after the replies to the messages before it.
         #[serde(skip)]
-        goodbye: Option<Status>,
+        close_status: Option<Status>,
     },
 }
 
 impl SocketEvent {
-    /// The end of a connection that did not close as it should.
+    /// An end without a proper close.
     fn lost(why: impl Into<String>) -> SocketEvent {
         let code = CloseCode::Abnormal.number();
-        SocketEvent::Closed { code, reason: why.into(), was_clean: false, goodbye: None }
+        SocketEvent::Closed { code, reason: why.into(), was_clean: false, close_status: None }
     }
 
-    /// The end of a connection on which nothing more can be read (RFC 6455 section 7.4.1).
+    /// An end because of bytes that cannot be read (RFC 6455 section 7.4.1).
     fn broken(error: &Error) -> SocketEvent {
-        let goodbye = match error {
+        let close_status = match error {
             Error::Protocol(_) => Some(Status::Protocol),
             Error::Utf8(_) => Some(Status::Invalid),
             Error::Capacity(_) => Some(Status::Size),
             _ => None,
         };
         let (code, reason) = (CloseCode::Abnormal.number(), error.to_string());
-        SocketEvent::Closed { code, reason, was_clean: false, goodbye }
+        SocketEvent::Closed { code, reason, was_clean: false, close_status }
     }
 
-    /// How much of the budget of unread bytes it takes.
+    /// Bytes of the event in the budget of unread bytes.
     fn size(&self) -> usize {
         match self {
             SocketEvent::Text { data } => data.len(),
@@ -123,8 +125,8 @@ impl SocketEvent {
     }
 }
 
-/// Starts to connect; empty headers are not sent. At most `max_unsent` bytes wait for the other side to read. Returns
-/// the socket's number, which means something until its `closed` event.
+/// Starts to connect; empty headers are not sent. `max_unsent`: maximum number of unsent bytes. Returns the
+/// number of the socket, which is valid until its `closed` event.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_socket_dial(
@@ -142,11 +144,16 @@ pub(crate) fn op_socket_dial(
         let value = HeaderValue::from_str(value).map_err(|error| refused(&error))?;
         request.headers_mut().insert(name, value);
     }
-    let (outgoing, orders) = mpsc::unbounded_channel();
+    let (outgoing, queued) = mpsc::unbounded_channel();
     let (events, incoming) = mpsc::channel(UNREAD_MESSAGES);
     let outbox = Rc::new(Outbox { unsent: Cell::new(0), limit: max_unsent as usize, closing: Notify::new() });
     let unread = Rc::new(Semaphore::new(MAX_UNREAD));
-    deno_core::unsync::spawn(carry(request, orders, outbox.clone(), Told { events, unread: unread.clone() }));
+    deno_core::unsync::spawn(run_connection(
+        request,
+        queued,
+        outbox.clone(),
+        Delivery { events, unread: unread.clone() },
+    ));
     let socket = Socket { outgoing, outbox, incoming: Mutex::new(incoming), unread };
     let sockets = state.borrow_mut::<Sockets>();
     sockets.next += 1;
@@ -154,15 +161,15 @@ pub(crate) fn op_socket_dial(
     Ok(sockets.next)
 }
 
-/// Resolves with what happens next.
+/// Resolves with the next event.
 #[op2]
 #[serde]
 pub(crate) async fn op_socket_next(state: Rc<RefCell<OpState>>, #[smi] number: u32) -> Option<SocketEvent> {
     let socket = state.borrow().borrow::<Sockets>().open.get(&number).cloned()?;
     let event = socket.incoming.lock().await.recv().await?;
     socket.unread.add_permits(event.size());
-    if let SocketEvent::Closed { goodbye, .. } = event {
-        if let Some(code) = goodbye {
+    if let SocketEvent::Closed { close_status, .. } = event {
+        if let Some(code) = close_status {
             let _ = socket.outgoing.send(Message::Close(Some(CloseFrame { code, reason: "".into() })));
         }
         state.borrow_mut().borrow_mut::<Sockets>().open.remove(&number);
@@ -205,18 +212,18 @@ fn send(
         return Err(OpError::Unsent(outbox.limit));
     }
     outbox.unsent.set(unsent);
-    // Where the connection is gone, the next event says so.
+    // If the connection is lost, the next event reports it.
     let _ = outgoing.send(message());
     Ok(())
 }
 
-/// How many bytes wait for the other side to read.
+/// Number of bytes that were not written to the connection yet.
 #[op2(fast)]
 pub(crate) fn op_socket_unsent(state: &mut OpState, #[smi] socket: u32) -> f64 {
     state.borrow::<Sockets>().open.get(&socket).map_or(0., |socket| socket.outbox.unsent.get() as f64)
 }
 
-/// Closes the socket after what waits was sent. A `code` of 0 is none. The `closed` event is still to come.
+/// Closes the socket after the queued messages are sent. `code` 0: no code. The `closed` event follows.
 #[op2(fast)]
 pub(crate) fn op_socket_close(
     state: &mut OpState,
@@ -233,26 +240,32 @@ pub(crate) fn op_socket_close(
     socket.outbox.closing.notify_one();
 }
 
-/// The way to JavaScript.
-struct Told {
+/// Delivers events to JavaScript.
+struct Delivery {
     events: mpsc::Sender<SocketEvent>,
     unread: Rc<Semaphore>,
 }
 
-impl Told {
-    /// Tells an event once JavaScript has read enough of those before it. False: nobody is left to be told.
-    async fn tell(&self, event: SocketEvent) -> bool {
+impl Delivery {
+    /// Sends an event once JavaScript has read enough of the earlier ones. False: JavaScript has dropped the
+    /// socket.
+    async fn deliver(&self, event: SocketEvent) -> bool {
         let size = u32::try_from(event.size()).expect("a message is smaller than its limit");
         if let Ok(budget) = self.unread.acquire_many(size).await {
-            // It comes back when the event is taken.
+            // The permits are returned when JavaScript receives the event.
             budget.forget();
         }
         self.events.send(event).await.is_ok()
     }
 }
 
-/// Connects, and carries messages both ways until either side is gone.
-async fn carry(request: Request, orders: mpsc::UnboundedReceiver<Message>, outbox: Rc<Outbox>, told: Told) {
+/// Connects, then sends and receives messages until one side closes.
+async fn run_connection(
+    request: Request,
+    queued: mpsc::UnboundedReceiver<Message>,
+    outbox: Rc<Outbox>,
+    delivery: Delivery,
+) {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
@@ -261,7 +274,7 @@ async fn carry(request: Request, orders: mpsc::UnboundedReceiver<Message>, outbo
     let connected = tokio::select! {
         connected = timeout(CONNECT_TIMEOUT, connect_async_with_config(request, Some(config), true)) => connected,
         () = outbox.closing.notified() => {
-            told.tell(SocketEvent::lost("closed before it was open")).await;
+            delivery.deliver(SocketEvent::lost("closed before it was open")).await;
             return;
         }
     };
@@ -269,24 +282,24 @@ async fn carry(request: Request, orders: mpsc::UnboundedReceiver<Message>, outbo
         Ok(Ok((socket, response))) => {
             let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
             let protocol = protocol.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
-            if told.tell(SocketEvent::Opened { protocol }).await {
-                converse(socket, orders, &outbox, &told).await;
+            if delivery.deliver(SocketEvent::Opened { protocol }).await {
+                run_messages(socket, queued, &outbox, &delivery).await;
             }
         }
-        Ok(Err(error)) => drop(told.tell(SocketEvent::lost(format!("no connection: {error}"))).await),
-        Err(_) => drop(told.tell(SocketEvent::lost("no connection in time")).await),
+        Ok(Err(error)) => drop(delivery.deliver(SocketEvent::lost(format!("no connection: {error}"))).await),
+        Err(_) => drop(delivery.deliver(SocketEvent::lost("no connection in time")).await),
     }
 }
 
-async fn converse(
+async fn run_messages(
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    orders: mpsc::UnboundedReceiver<Message>,
+    queued: mpsc::UnboundedReceiver<Message>,
     outbox: &Outbox,
-    told: &Told,
+    delivery: &Delivery,
 ) {
     let (sink, stream) = socket.split();
-    let mut reading = pin!(read(stream, told));
-    let mut writing = pin!(write(sink, orders, outbox));
+    let mut reading = pin!(read(stream, delivery));
+    let mut writing = pin!(write(sink, queued, outbox));
     let unread = async {
         outbox.closing.notified().await;
         tokio::time::sleep(LINGER).await;
@@ -294,29 +307,29 @@ async fn converse(
     let (closed, is_writing) = tokio::select! {
         closed = &mut reading => (closed, true),
         () = &mut writing => {
-            // What the other side still says before it answers the close frame is nobody's business but its own.
+            // Messages that the peer sends before it answers the close frame are still delivered.
             let silence = SocketEvent::lost("the other side did not answer the close frame");
             (timeout(CLOSE_GRACE, reading).await.unwrap_or(silence), false)
         }
         () = unread => (SocketEvent::lost("the other side did not read what was left"), false),
     };
-    let has_goodbye = matches!(closed, SocketEvent::Closed { goodbye: Some(_), .. });
-    // Whoever dialled may have no more interest.
-    if told.tell(closed).await && has_goodbye && is_writing {
+    let has_close_status = matches!(closed, SocketEvent::Closed { close_status: Some(_), .. });
+    // JavaScript may have dropped the socket.
+    if delivery.deliver(closed).await && has_close_status && is_writing {
         let _ = timeout(CLOSE_GRACE, writing).await;
     }
 }
 
-/// Writes what is ordered, up to a close frame.
+/// Writes the queued messages, up to and including a close frame.
 async fn write(
     mut sink: impl Sink<Message, Error = Error> + Unpin,
-    mut orders: mpsc::UnboundedReceiver<Message>,
+    mut queued: mpsc::UnboundedReceiver<Message>,
     outbox: &Outbox,
 ) {
-    // An isolate that ends takes its orders along.
-    while let Some(message) = orders.recv().await {
+    // If the isolate ends, its queue is dropped.
+    while let Some(message) = queued.recv().await {
         let (length, is_last) = (message.len(), message.is_close());
-        // The reader notices where the connection is gone.
+        // The reader reports a lost connection.
         let sent = sink.send(message).await;
         if sent.is_err() || is_last {
             return;
@@ -326,8 +339,11 @@ async fn write(
     let _ = sink.close().await;
 }
 
-/// Reads messages as fast as JavaScript takes them.
-async fn read(mut stream: impl Stream<Item = Result<Message, Error>> + Unpin, told: &Told) -> SocketEvent {
+/// Reads messages as fast as JavaScript receives them, and returns the `Closed` event.
+async fn read(
+    mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
+    delivery: &Delivery,
+) -> SocketEvent {
     loop {
         let event = match stream.next().await {
             Some(Ok(Message::Text(text))) => SocketEvent::Text { data: text.as_str().to_owned() },
@@ -341,13 +357,13 @@ async fn read(mut stream: impl Stream<Item = Result<Message, Error>> + Unpin, to
                     .map_or((NO_STATUS, String::new()), |CloseFrame { code, reason }| {
                         (u16::from(code), reason.as_str().to_owned())
                     });
-                return SocketEvent::Closed { code, reason, was_clean: true, goodbye: None };
+                return SocketEvent::Closed { code, reason, was_clean: true, close_status: None };
             }
             Some(Ok(_)) => continue,
             Some(Err(error)) => return SocketEvent::broken(&error),
             None => return SocketEvent::lost("the connection was lost"),
         };
-        if !told.tell(event).await {
+        if !delivery.deliver(event).await {
             return SocketEvent::lost("nobody reads any more");
         }
     }

@@ -1,4 +1,4 @@
-//! WebSockets: those that handlers open to other servers, and those that they serve.
+//! WebSockets: [`client`]: to other servers; [`pair`]: served by handlers.
 
 pub(crate) mod client;
 pub(crate) mod pair;

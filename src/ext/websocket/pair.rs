@@ -12,7 +12,8 @@ use crate::http::{Answer, Audience, lists};
 use liveline_proto::Frame;
 use liveline_proto::{Close, CloseCode, Input, Priority, QueuedFrame};
 
-/// Answers with a WebSocket, or with 426 where the request asks for none. Says whether there is one.
+/// Answers with a WebSocket, or with 426 if the request is not for one. Returns whether a WebSocket was
+/// opened.
 #[op2(fast)]
 pub(crate) fn op_answer_socket(
     state: &mut OpState,
@@ -36,7 +37,7 @@ pub(crate) fn op_answer_socket(
     Ok(exchange.line().is_some())
 }
 
-/// The handler hears the client from now on.
+/// Delivers the messages of the client to the handler from now on.
 #[op2(fast)]
 pub(crate) fn op_websocket_accept(state: &mut OpState, id: f64) {
     if let Some((hub, line)) = state.exchange(id).line() {
@@ -57,17 +58,17 @@ pub(crate) fn op_websocket_bytes(state: &mut OpState, id: f64, #[anybuffer] byte
 }
 
 fn send(state: &mut OpState, id: f64, frame: Frame) {
-    // What comes after the end is dropped.
+    // After the end of the exchange, frames are dropped.
     let _ = state.exchange(id).input(Input::Message(QueuedFrame::new(Priority::Message, frame)));
 }
 
-/// How many bytes wait for the client to read.
+/// Number of bytes queued for the client.
 #[op2(fast)]
 pub(crate) fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
     state.exchange(id).line().map_or(0., |(hub, line)| hub.engine().queued_bytes(line) as f64)
 }
 
-/// Closes the socket once all is sent. The exchange is over.
+/// Closes the socket after all queued frames are sent, and ends the exchange.
 #[op2(fast)]
 pub(crate) fn op_websocket_close(state: &mut OpState, id: f64, #[smi] code: u16, #[string] reason: String) {
     state.exchange(id).finish(Close::because(CloseCode::from(code), reason));
