@@ -16,6 +16,9 @@
 //!  liveline-compiler   source in, source out            liveline-store   SQLite databases and sessions
 //! ```
 
+#[macro_use]
+mod embed;
+
 mod browser;
 mod cli;
 mod config;
