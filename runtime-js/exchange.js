@@ -213,8 +213,8 @@ export class Exchange {
   // -- a client that reads slowly ----------------------------------------------------------------------------------
 
   /**
-   * Calls `listener.refresh()` when the client needs the whole value that it follows. @param {{ refresh(): void }}
-   * listener
+   * Calls `listener.refresh()` when the client needs the whole value that it follows.
+   * @param {{ refresh(): void }} listener
    */
   onRefresh(listener) {
     this.#refreshers = this.#refreshers === null ? [listener] : ArrayPrototypeConcat(this.#refreshers, listener);

@@ -47,7 +47,8 @@ export class Session extends KeyVal {
 
   /**
    * Replaces the session's ID and keeps its values; cookies with the old ID are not valid any more. Only before the
-   * answer. @returns {Promise<string | null>} the new ID; null if there is no session
+   * answer.
+   * @returns {Promise<string | null>} the new ID; null if there is no session
    */
   async regenerate() {
     return await op_session_renew(this.#exchange.id);

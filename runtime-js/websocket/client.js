@@ -102,8 +102,8 @@ export const kReceive = Symbol("receive");
  */
 
 /**
- * Reads the `readyState` of a socket, even if a handler has replaced the property. @type {(socket: WebSocket) =>
- * number}
+ * Reads the `readyState` of a socket, even if a handler has replaced the property.
+ * @type {(socket: WebSocket) => number}
  */
 export let readyStateOf;
 /** Makes a socket deliver binary messages as ArrayBuffers. @type {(socket: WebSocket) => void} */
@@ -120,8 +120,8 @@ export class WebSocket extends EventTarget {
   /** Bytes of messages after the end, which the standard counts as buffered although they are never sent. */
   #discarded = 0;
   /**
-   * Messages that wait until a Blob is read, after that Blob. @type {(string | BufferSource | Blob | (() => void))[] |
-   * null}
+   * Messages that wait until a Blob is read, after that Blob.
+   * @type {(string | BufferSource | Blob | (() => void))[] | null}
    */
   #behind = null;
 
@@ -333,8 +333,8 @@ export async function listen(socket, listeners) {
 }
 
 /**
- * Replaces http: by ws: and https: by wss:, as the standard allows. Returns whether it is a socket's URL now. @param
- * {URL} url
+ * Replaces http: by ws: and https: by wss:, as the standard allows. Returns whether it is a socket's URL now.
+ * @param {URL} url
  */
 export function hasSocketScheme(url) {
   switch (URLPrototypeGetProtocol(url)) {
