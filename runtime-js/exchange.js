@@ -1,5 +1,5 @@
-// One request as JavaScript has it. The host has its state and decides when it ends; this asks for it, and calls what
-// waits for the end when the host tells of it, once, after the turn in which it came.
+// One request in JavaScript. The host keeps its state and decides when it ends; this class reads that state. The host
+// reports the end once, after the turn in which it came, and then this class calls the listeners of the end.
 
 import { core } from "ext:core/mod.js";
 import {
@@ -33,26 +33,26 @@ import {
   Symbol,
 } from "./primordials.js";
 
-/** How far an exchange has come, as the host numbers it. Nothing was sent. */
+/** How far an exchange has come, by the host's numbers. Nothing was sent. */
 export const WAITING = 0;
-/** The client has joined the line. Before that, from 1 on, something was sent. */
+/** The client has joined the line. The number between, 1, means that something was sent. */
 const JOINED = 2;
 /** Everything is done. */
 export const COMPLETE = 3;
 /** It failed, or was ended from outside. */
 const OVER = 4;
 
-/** What keeps an exchange open, as the host numbers it. */
+/** Inputs for the host, by its numbers, that decide how long an exchange stays open. */
 const STARTED = 0;
 const RETURNED = 1;
 const HOLD = 2;
 const RELEASE = 3;
 const DONE = 4;
 
-/** The exchange whose first turn runs. The host gets it when that is over, and may stop it before. */
+/** The exchange whose first turn runs. The host receives its object after that turn, which it may terminate before. */
 let beginning = null;
 
-/** Runs the first turn of an exchange, and gives the exchange to the host, which names it by it from then on. */
+/** Runs the first turn of an exchange. Returns the exchange to the host, which passes it to later calls. */
 export function beginExchange(exchange, run) {
   beginning = exchange;
   inContextOf(exchange, run);
@@ -60,10 +60,13 @@ export function beginExchange(exchange, run) {
   return exchange;
 }
 
-/** Exchanges whose listeners are being called at their end. */
+/** Exchanges whose listeners of the end are being called. */
 const ending = [];
 
-/** The host stopped a turn. What its code was in the middle of comes to an end. Returns the exchange that began in it. */
+/**
+ * The host terminated a turn. Completes the steps that the turn's code had begun. Returns the exchange that began in
+ * the turn.
+ */
 export function exchangesStopped() {
   const first = beginning;
   if (first !== null) op_exchange_attach(first.id, first);
@@ -76,24 +79,24 @@ export function exchangesStopped() {
   return first;
 }
 
-/** Called on listeners of an exchange's end. */
+/** The method of listener objects that is called at an exchange's end. */
 export const kEnded = Symbol("ended");
 
-/** What one request is to JavaScript. Events of the same request share it. */
+/** One request. Events of the same request share it. */
 export class Exchange {
   #abort = null;
   #onEnd = null;
-  /** The host tells of the end: something here waits for it. */
+  /** Whether the host is to report the end, because a listener waits for it. */
   #isFollowed = false;
-  /** How it ended, once the host has told: `COMPLETE` or `OVER`. */
+  /** How it ended, once the host has reported it: `COMPLETE` or `OVER`. */
   #end = null;
 
   /**
-   * @param {number} id the engine's name for it
+   * @param {number} id the host's number of it
    * @param {string} method
-   * @param {number} page the page that shows the answer; -1 where a program gets it
-   * @param {number} show how a state leaves; see page/page.js
-   * @param {boolean} canJoin whether the client can join a line; if not it gets the last state alone
+   * @param {number} page the page that shows the answer; -1 if the client is a program
+   * @param {number} show the format in which states are sent; see page/page.js
+   * @param {boolean} canJoin whether the client can join a line; if not, it receives only the last state
    */
   constructor(id, method, page, show, canJoin) {
     this.id = id;
@@ -101,39 +104,39 @@ export class Exchange {
     this.page = page;
     this.show = show;
     this.canJoin = canJoin;
-    /** What events of this exchange share, made when first used. */
+    /** Objects that events of this exchange share, made when first used. */
     this.port = null;
     this.user = null;
     this.cookies = null;
     this.session = null;
     this.thread = null;
     this.channels = null;
-    /** The socket that is served as the answer. */
+    /** The socket that is the answer. */
     this.socket = null;
     /** The event of its first handler. */
     this.event = null;
     /** LiveResponses that are published on the client's port. */
     this.publications = 0;
-    /** Its client has sent messages before a listener for them was added. */
+    /** Whether its client sent messages before a listener for them was added. */
     this.hasEarly = false;
   }
 
-  /** How far it has come. The host knows; what is over stays so. */
+  /** How far it has come, as the host has it; the end does not change any more. */
   get phase() {
     return this.#end ?? op_exchange_phase(this.id);
   }
 
-  /** Something was sent, so HTTP's answer is decided. */
+  /** Whether something was sent, so that the HTTP answer is decided. */
   get answered() {
     return this.phase !== WAITING;
   }
 
-  /** The client has joined the line, and the exchange is not over. */
+  /** Whether the client has joined the line, and the exchange has not ended. */
   get joined() {
     return this.phase === JOINED;
   }
 
-  /** Everything is done, or it was ended. */
+  /** Whether everything is done, or it was ended. */
   get ended() {
     return this.phase >= COMPLETE;
   }
@@ -143,14 +146,14 @@ export class Exchange {
     return this.phase === COMPLETE;
   }
 
-  /** The answer is a socket without envelopes, which gets the end. */
+  /** Makes a socket without envelopes the answer; the socket is closed at the end. */
   serves(socket) {
     this.canJoin = false;
     this.socket = socket;
     this.#follow();
   }
 
-  /** Has the host tell of the end. False where that has come. */
+  /** Asks the host to report the end. Returns false if the end was reported already. */
   #follow() {
     if (this.#end !== null) return false;
     return this.#isFollowed ||= op_exchange_follow(this.id);
@@ -170,7 +173,7 @@ export class Exchange {
   }
   #waiting = null;
 
-  /** Something was sent, or the client has joined: it is live for those who wait for that. */
+  /** Something was sent, or the client has joined: resolves the promises that wait for the ready state "live". */
   isLive() {
     this.#settleWaiting("live");
   }
@@ -182,7 +185,7 @@ export class Exchange {
     }
   }
 
-  /** A name for a message of this exchange, so that replies and deltas can refer to it. */
+  /** A new ID for a message of this exchange, to which replies and deltas refer. */
   nextEventID(type) {
     this.#events += 1;
     return `${type}-${NumberPrototypeToString(this.#events, 36)}`;
@@ -199,8 +202,8 @@ export class Exchange {
   }
 
   /**
-   * Calls `listener` when the exchange is over; at once if it is.
-   * @param {(() => void) | { [kEnded](): void }} listener an object that lasts as long costs less than a callback
+   * Calls `listener` when the exchange has ended; at once if it has.
+   * @param {(() => void) | { [kEnded](): void }} listener an object that exists anyway costs less than a callback
    */
   onEnd(listener) {
     if (!this.#follow()) callAtEnd(listener);
@@ -209,13 +212,16 @@ export class Exchange {
 
   // -- a client that reads slowly ----------------------------------------------------------------------------------
 
-  /** Calls `listener.refresh()` when the client needs in full what it follows. @param {{ refresh(): void }} listener */
+  /**
+   * Calls `listener.refresh()` when the client needs the whole value that it follows.
+   * @param {{ refresh(): void }} listener
+   */
   onRefresh(listener) {
     this.#refreshers = this.#refreshers === null ? [listener] : ArrayPrototypeConcat(this.#refreshers, listener);
   }
   #refreshers = null;
 
-  /** Resolves when the client has caught up, or will not. */
+  /** Resolves when the client has received everything that was sent, or the exchange has ended. */
   whenDrained() {
     if (!this.#follow()) return PromiseResolve();
     this.#drained ??= PromiseWithResolvers();
@@ -223,7 +229,7 @@ export class Exchange {
   }
   #drained = null;
 
-  /** What waited for the client is written. Changes that it missed meanwhile are made up for by states in full. */
+  /** The queue for the client is written. With `stale` the client missed changes, so whole states are sent again. */
   drained(stale) {
     if (stale) {
       op_port_refresh(this.id);
@@ -249,7 +255,7 @@ export class Exchange {
     op_exchange_input(this.id, RELEASE);
   }
 
-  /** One more handler runs on behalf of this exchange. */
+  /** Counts one more handler that runs for this exchange. */
   started() {
     op_exchange_input(this.id, STARTED);
   }
@@ -259,7 +265,9 @@ export class Exchange {
     op_exchange_input(this.id, RETURNED);
   }
 
-  /** The response had its last frame. What is published on the client's port by hand belongs to it, too. */
+  /**
+   * The last frame of the response was sent. LiveResponses that a handler publishes on the port belong to the response.
+   */
   responseDone() {
     this.#isDone = true;
     if (this.publications === 0) op_exchange_input(this.id, DONE);
@@ -267,13 +275,13 @@ export class Exchange {
 
   #isDone = false;
 
-  /** One of the LiveResponses that are published on the client's port has no further state. */
+  /** One of the LiveResponses that are published on the client's port has sent its last state. */
   published() {
     this.publications -= 1;
     if (this.#isDone) this.responseDone();
   }
 
-  /** The error for a question to a client that cannot answer. */
+  /** The error of a request to a client that cannot reply. */
   unreachable() {
     return this.#unreachable ??= domException(
       "NotSupportedError",
@@ -282,21 +290,21 @@ export class Exchange {
   }
   #unreachable = null;
 
-  /** The handler failed: 500, or the line closes with 4002. A lost upstream makes that 502 and 4003. */
+  /** The handler failed: 500, or the line closes with 4002. If the line to an upstream was lost: 502 and 4003. */
   fail(error) {
-    if (this.#isKnown(error)) return;
+    if (this.#isReported(error)) return;
     this.#failure = { error };
     if (error instanceof LineLostError) return op_exchange_lost(this.id, error.message);
     op_exchange_fail(this.id, error, this.#unreachable !== null && error === this.#unreachable);
   }
 
-  /** Whether a failure is only what the end brings about, or was reported before. */
-  #isKnown(error) {
+  /** Whether a failure only results from the end, or was reported before. */
+  #isReported(error) {
     return (this.#failure !== null && error === this.#failure.error) || (error?.name === "AbortError" && this.ended);
   }
   #failure = null;
 
-  /** For the host: the exchange is over. Its port gets `code` and `reason`. */
+  /** For the host: the exchange has ended. Its port closes with `code` and `reason`. */
   end(code, reason, isComplete) {
     if (this.#end !== null) return;
     this.#end = isComplete ? COMPLETE : OVER;
@@ -305,10 +313,10 @@ export class Exchange {
   }
   #close = null;
 
-  /** Calls every listener that was not called yet: the host may stop them in the middle. */
+  /** Calls every listener that was not called yet: the host may terminate the loop in the middle. */
   goOnEnding() {
     ArrayPrototypePush(ending, this);
-    // However it ended, the port is first.
+    // The port is closed before listeners are called.
     const { code, reason } = this.#close;
     this.port?.[kClosed](code, reason, code !== 1006);
     this.socket?.[kClosed](code, reason, code !== 1006);
@@ -339,23 +347,23 @@ function overError() {
   return domException("AbortError", "The exchange has ended.");
 }
 
-/** An async context, as Deno's async variables extend it: by copying its own properties. */
+/** An async context. Deno's async variables extend it by copying its own properties. */
 class Context {
   constructor(exchange) {
     this.exchange = exchange.id;
-    /** The exchange itself, for those who have to know when it ends. */
+    /** The exchange itself, for code that needs its end. */
     this.owner = exchange;
   }
 }
 
-/** The exchange whose code is running, ended or not; undefined outside of any, as while modules load. */
+/** The exchange whose code is running, ended or not; undefined outside of any, for example while modules load. */
 export function currentExchange() {
   return core.getAsyncContext()?.owner;
 }
 
 /**
- * Runs `callback` so that everything it starts, timers included, is known to belong to the exchange.
- * The host reads the context's `exchange` when it has to end a handler that never yields.
+ * Runs `callback` so that all that it starts, timers included, belongs to the exchange. The host reads the context's
+ * `exchange` to terminate a handler that never yields.
  */
 export function inContextOf(exchange, callback) {
   const outer = core.getAsyncContext();

@@ -55,24 +55,24 @@ installErrors();
 define("LiveResponse", LiveResponse);
 define("Observer", Observer);
 define(SymbolFor("liveline.live"), live);
-// Compiled code of every handler calls its methods.
+// Frozen, because compiled code of every handler calls its methods.
 for (let object = live; object !== ObjectPrototype; object = ObjectGetPrototypeOf(object)) ObjectFreeze(object);
 setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
-// Where the module @webqit/fetch-plus finds its classes, which are made when the web's are.
+// Read by the module @webqit/fetch-plus; the classes are made together with the web's.
 define(SymbolFor("liveline:fetch-plus"), fetchPlusClasses);
-// Where the modules liveline:sql and its like find it.
+// Read by the modules liveline:sql, liveline:shared, liveline:upload and liveline:password.
 define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
 define(SymbolFor("liveline:shared"), { shared });
 define(SymbolFor("liveline:upload"), { progressOf, track });
 define(SymbolFor("liveline:password"), { hash, verify });
 
-/** All handlers are there. */
+/** For the host: all handlers are loaded. */
 function start(nodes) {
   setNodes(nodes);
   loaded();
 }
 
-/** There is time before the handlers come: the web's classes, which most of them use, are made ready. */
+/** For the host, which calls it before it loads handlers: loads the web's classes, which most handlers use. */
 function warm() {
   if (isWarm) return;
   isWarm = true;
@@ -84,13 +84,13 @@ function warm() {
 
 let isWarm = false;
 
-/** The client joined the line of an exchange. */
+/** For the host: the client joined the line of an exchange. */
 function opened(exchange) {
   exchange.isLive();
   inContextOf(exchange, () => exchange.port?.[kOpened]());
 }
 
-/** A message came on the line of an exchange. */
+/** For the host: a message came on the line of an exchange. */
 function receive(exchange, type, eventID, json, ports) {
   inContextOf(exchange, () => {
     if (type !== "navigate" && !exchange.port?.[kTakes](type)) {
@@ -104,58 +104,58 @@ function receive(exchange, type, eventID, json, ports) {
     if (prevented) {
       print("The user navigated away; the handler keeps the line. It has to call event.client.close().", INFO);
     } else {
-      // Code that listens to the navigation may still send something.
+      // Listeners of the navigation may still send messages.
       setTimeout(() => op_exchange_navigated(exchange.id), 0);
     }
   });
 }
 
-/** A reply came to a request of the handler. */
+/** For the host: a reply came to a request of the handler. */
 function reply(exchange, request, port, type, json) {
   const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.port?.[kReply](request, port, type, data));
 }
 
-/** The client sent something in a channel, and the handler decides which members get what. */
+/** For the host: the client sent a message in a channel, and the handler decides which members receive it. */
 function relay(exchange, channel, type, eventID, json, member, size) {
   const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.channels?.relay(channel, { type, data, eventID }, member, size));
 }
 
-/** Something was sent in a channel that the handler listens to. */
+/** For the host: a message was sent in a channel that the handler listens to. */
 function overhear(exchange, channel, type, eventID, json) {
   const data = json === null ? undefined : JSONParse(json);
   inContextOf(exchange, () => exchange.channels?.overhear(channel, { type, data, eventID }));
 }
 
-/** What waited for a client that reads slowly is written; perhaps it missed changes. */
+/** For the host: the queue for a slow client is written. `stale`: the client may have missed changes. */
 function drained(exchange, stale) {
   inContextOf(exchange, () => exchange.drained(stale));
 }
 
-/** The exchange is over, for whichever reason. */
+/** For the host: the exchange has ended, for any reason. */
 function ended(exchange, code, reason, isComplete) {
   inContextOf(exchange, () => exchange.end(code, reason, isComplete));
 }
 
-/** The batches and the callbacks of observers that were open are over; who was to hear of something hears of it. */
+/** Closes the batches and callbacks of observers that were open, and delivers the changes that they held back. */
 function observersStopped() {
   const open = takeOpen();
   const touched = open[0], scope = open[1], telling = open[2];
   if (scope?.held === null) scope.open = false;
   const sinks = touched ?? new SafeSet();
   for (let i = telling.length - 1; i >= 0; i -= 1) sinks.add(telling[i]());
-  // Each in a turn of its own, so that one that is stopped again holds up no other.
+  // Each flush has a turn of its own, so that one that is terminated again does not hold up the others.
   for (const sink of sinks.values()) queueMicrotask(() => sink.flush());
 }
 
 /**
- * The host stopped a turn: no `finally` of what ran was run. What others depend on is brought in order again. `id` is the
- * exchange whose code it was, -1 for none, and `exchange` its object, where the host has it. If it filled the memory, it
- * keeps none of it.
+ * For the host: it terminated a turn, so no `finally` of the running code was executed. Repairs the state that other
+ * code depends on. `id` is the exchange whose code ran, -1 for none; `exchange` is its object, where the host has it.
+ * With `forMemory` the exchange filled the heap, and its timers are dropped.
  */
 function stopped(id, exchange, forMemory) {
-  // Timers that were due are looked at again; nobody would, where one of them was stopped.
+  // Schedules the timers anew: if a timer's callback was terminated, the others that are due would not run.
   core.ops.op_timer_schedule(1);
   const first = exchangesStopped();
   if (forMemory) dropTimers(exchange ?? (first?.id === id ? first : undefined));
@@ -173,7 +173,7 @@ function asynchronousOps() {
   });
 }
 
-/** The isolate is to run handlers: nothing of the embedding is left where they could reach it. */
+/** For the host, which calls it before handlers run: removes everything of the embedding that they could reach. */
 function begin() {
   countMemory();
   const pinned = [BaseEvent, ClientPort, HttpEvent, LiveResponse, Port, WebSocket];
@@ -184,7 +184,7 @@ function begin() {
   delete globalThis.bootstrap;
 }
 
-// The host takes this before any other code runs.
+// The host reads and deletes this before any other code runs.
 globalThis.__liveline = {
   addHandler,
   begin,

@@ -1,4 +1,4 @@
-// window.webqit.app: the page's end of every line, and the navigation that makes them.
+// window.webqit.app: the page's end of every line, and the navigation that opens them.
 
 import { whoIsTold } from "../errors/exceptions.js";
 import { LiveResponse } from "../live_response/live_response.js";
@@ -14,49 +14,52 @@ import { PageState } from "./state.js";
 import { transportFor } from "./transport.js";
 
 const LINE_HEADER = "X-Live-Session";
-/** The page that shows a state: of a request the one that is there, of an answer the one that belongs to it. */
+/** The name of a page: in a request of the shown page, in an answer of the page that shows its state. */
 const PAGE_HEADER = "X-Live-Page";
 
-/** The code of a line that was not closed. */
+/** The close code of a line that was lost without a close. */
 const LOST = 1006;
 
 
-/** What is known of a navigation while it goes on. */
+/** The state of the navigation while none is under way. */
 const AT_REST = { requesting: null, origins: [], method: null, error: null, redirecting: null, remotely: false };
 
 class App {
-  /** Every line that is open. Messages of all of them are dispatched here. */
+  /** All open lines. Messages of all of them are dispatched here. */
   background = new Hub();
-  /** Where the page is; observable. */
+  /** The page's URL; observable. */
   location = partsOf(new URL(location.href));
-  /** What the navigation is doing; observable. */
+  /** The state of the navigation; observable. */
   navigator = { ...AT_REST };
-  /** The part that every page gets, but not before it is shown. */
+  /** The part that every page loads after it is shown. */
   #later;
   /** Whether the browser is online, as `status`; observable. */
   network = watched(["online", "offline"], () => ({ status: navigator.onLine }));
   /** The page's size in CSS pixels; observable. */
   viewport = watched(["resize"], () => ({ width: innerWidth, height: innerHeight }));
-  /** What loads the parts that not every page needs. */
+  /** Loads the parts that not every page needs. */
   #load;
-  /** The page's own handlers, once they are there. @type {Promise<object> | null} */
+  /** The page's own handlers, once they are loaded. @type {Promise<object> | null} */
   #handlers = null;
   #moves = null;
   #state = null;
-  /** Of what is shown, and of the request that is under way. */
+  /** The controllers of what is shown, and of the request that is under way. */
   #controller = new AbortController();
   #pending = this.#controller;
-  /** Whether what is shown is the answer to a request that is not to be sent again. */
+  /** Whether the page shows the answer to a request that must not be sent again. */
   #isPosted = false;
-  /** The answer that the page came with. */
+  /** The answer that is embedded in the page. */
   #embedded = null;
-  /** What pages were got with, and the signals of their navigations. @type {WeakMap<Response, AbortSignal>} */
+  /**
+   * The responses to GET requests for pages, with the signals of their navigations.
+   * @type {WeakMap<Response, AbortSignal>}
+   */
   #pages = new WeakMap();
 
   /** @param {Manifest} manifest @param {Load} load */
   constructor(manifest, load) {
     this.#load = load;
-    /** What the browser may do. @type {typeof import("./device.js")} */
+    /** The browser's capabilities. @type {typeof import("./device.js")} */
     this.capabilities = deferred(load, "device");
     /** The values of this tab. @type {typeof import("./session.js")} */
     this.session = deferred(load, "session");
@@ -69,16 +72,16 @@ class App {
     setPortOpener((response) => this.#openPort(response));
     for (const type of ["alert", "confirm", "prompt"]) {
       this.background.addEventListener(type, async (event) => {
-        // A listener of the page may have been added after this one, and answers on `event.ports[0]` itself.
+        // A listener of the page may have been added after this one; it replies on `event.ports[0]` itself.
         await null;
         if (!event.defaultPrevented) (await load("dialogs")).answerDialog(event);
       });
     }
     addEventListener("unhandledrejection", (event) => {
-      const told = whoIsTold(event.promise);
-      if (told === undefined) return;
+      const report = whoIsTold(event.promise);
+      if (report === undefined) return;
       event.preventDefault();
-      told(event.reason);
+      report(event.reason);
     });
     const start = () => this.#start(manifest);
     if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start, { once: true });
@@ -86,7 +89,7 @@ class App {
   }
 
   /**
-   * Goes to a URL of this app, or asks it for something.
+   * Navigates to a URL of this app, or sends it another request.
    * @param {string | URL} url
    * @param {RequestInit} [init]
    * @returns {Promise<void>} settles when the first state is shown
@@ -124,7 +127,7 @@ class App {
       ? this.#load("classic").then(({ ClassicHistory }) => new ClassicHistory(go, moved))
       : new ModernHistory(go, moved);
     interceptForms((move) => this.#request(move), this.#load);
-    // A page that the browser kept and shows again has lost its lines.
+    // A page from the browser's back/forward cache has lost its lines.
     addEventListener("pageshow", (event) => {
       if (event.persisted && !this.#isPosted) go(here()).catch(() => {});
     });
@@ -136,7 +139,7 @@ class App {
       this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
     }
     const handlers = await this.#handlers;
-    // Without a state the page is a file, and the app does nothing unless the page has handlers.
+    // A page without a state is a file, and the app does nothing unless the page has handlers.
     if (this.#embedded === null && !handlers?.cover(location.pathname)) return;
     this.#go({ ...here(), isFirst: true }).catch(() => {});
   }
@@ -144,9 +147,9 @@ class App {
   // -- navigation --------------------------------------------------------------------------------------------------
 
   /**
-   * Runs the handlers for a request and shows what they answer.
+   * Runs the handlers for a request and shows their answer.
    * @param {Move} move
-   * @returns {Promise<boolean>} whether a state of success is shown
+   * @returns {Promise<boolean>} whether a state with a status of success is shown
    */
   async #go(move) {
     const { url, init, isFirst = false } = move;
@@ -158,18 +161,18 @@ class App {
     const { signal } = controller;
     const lines = [...this.background];
     const report = (error) => {
-      // Where a page's line is lost, it is asked for again.
+      // If a page's line is lost, the page is requested again.
       const isMended = method === "GET" && !this.#isPosted && error instanceof LineLostError && error.code === LOST;
       if (!isMended) this.#failed(error, controller);
     };
-    /** Leaves what was shown before. */
+    /** Informs the handlers of the open lines that the page navigates away. */
     const leave = () => {
       if (!isFirst) for (const port of lines) port.postMessage({ ...partsOf(url), method }, { type: "navigate" });
     };
     Observer.set(this.navigator, { ...AT_REST, requesting: url.href, method });
     try {
       const handlers = await this.#handlers;
-      // An answer of the page's handlers does not name the page that it belongs to.
+      // The answers of the page's handlers do not name the page that shows them.
       const isElsewhere = !isFirst && await handlers?.leadElsewhere(url.pathname, page);
       if (signal.aborted) return false;
       if (isElsewhere && method === "GET") {
@@ -181,9 +184,9 @@ class App {
         : await handlers.run(request, this.background, { detail: { isFirst }, controller, report });
       if (signal.aborted) return false;
       let target = url;
-      // What was made here has no URL.
+      // A Response that a handler made has no URL.
       if (answer instanceof Response && answer.url !== "") {
-        // As without an app, the page stays.
+        // Without a body the page stays, as it would without an app.
         const isReset = answer.status === 205;
         if (isReset || answer.status === 204) return isReset;
         if (answer.redirected) target = new URL(answer.url);
@@ -193,7 +196,7 @@ class App {
       }
       leave();
       const live = answer instanceof LiveResponse ? answer : LiveResponse.from(answer);
-      // A generator or a live function has no follower left.
+      // A generator or a live function is stopped, because nothing follows it any more.
       if (live !== answer) signal.addEventListener("abort", () => live.disconnect());
       if (isElsewhere) {
         await firstState(live, report);
@@ -218,7 +221,7 @@ class App {
     }
   }
 
-  /** Past the last client handler: the answer that the page came with, or the server's. */
+  /** The answer after the last client handler: the embedded one, or the server's. */
   async #askServer({ request, signal }) {
     const isMendable = request.method === "GET" && !this.#embedded?.isPosted;
     const response = await this.#answer(request, signal);
@@ -231,22 +234,22 @@ class App {
     this.#embedded = null;
     if (embedded !== null && request.method === "GET" && embedded.url === request.url) return embedded.response;
     Observer.set(this.navigator, { remotely: true });
-    // Handlers below get this very request, also where a handler above asks twice.
+    // A clone, because handlers may send the same request twice.
     return await fetch(request.clone(), { signal, cache: "no-store" });
   }
 
   /**
-   * An answer that is no state of the page: the browser loads it as a document. Where the request must not be sent
-   * again, the host keeps the answer for that.
+   * Has the browser load an answer that is no state of the page as a document. If the request must not be sent again,
+   * the host has kept the answer for that.
    */
   #leaveTo(answer, target, move, controller, leave) {
     const { status, headers } = answer;
     const code = headers.get("X-Redirect-Code");
     answer.body?.cancel();
     if (code !== null) target = pageAt(headers.get("location"), answer.url);
-    // A page that shows the error itself prevents the default.
+    // A page that shows the error itself prevents the event's default.
     if (status >= 400 && !this.#failed(statusError(answer), controller, status)) return false;
-    // What is downloaded leaves the page where it is.
+    // A download leaves the page as it is.
     if (!/^attachment/i.test(headers.get("content-disposition"))) leave();
     if (code > 303) this.#load("forms").then(({ sendAgain }) => sendAgain(target, move));
     else loadDocument(target, move);
@@ -274,8 +277,8 @@ class App {
   }
 
   /**
-   * Errors are never silent: the navigator has them, and an event at the document.
-   * @param {number} [status] of the answer, where one came
+   * Reports an error: in `navigator.error`, and by an event at the document.
+   * @param {number} [status] of the answer, if there is one
    * @returns {boolean} whether no listener prevents the default
    */
   #failed(error, controller, status = 0) {
@@ -298,7 +301,7 @@ class App {
     const port = this.background.add(new RemotePort(open));
     const signal = this.#pages.get(response);
     if (signal === undefined) return port;
-    // Where the line of what is shown is lost for good, the page is asked for again.
+    // If the line of the shown page is lost for good, the page is requested again.
     const start = Date.now();
     port.addEventListener("close", ({ code, reason }) => {
       if (code === LOST) this.#later.then(({ mend }) => mend(start, reason, signal, () => this.#go(here())));
@@ -307,12 +310,12 @@ class App {
   }
 }
 
-/** What asks for the page again. @returns {Move} */
+/** A request for the shown page. @returns {Move} */
 function here() {
   return { url: new URL(location.href), init: {}, isThere: true };
 }
 
-/** The page that is there; "" for a document that is none. */
+/** The name of the shown page; "" for a document that is none. */
 function shownPage() {
   return document.querySelector('meta[name="liveline-page"]')?.content ?? "";
 }
@@ -321,32 +324,32 @@ function statusError({ status, statusText }) {
   return new Error(`${status} ${statusText}`.trim());
 }
 
-/** What `read` gives, kept so by events of the window. */
+/** The value of `read`, updated by events of the window. */
 function watched(types, read) {
   const state = read();
   for (const type of types) addEventListener(type, () => Observer.set(state, read()));
   return state;
 }
 
-/** Functions of a part of the app, which is loaded with the first call. */
+/** The functions of a part of the app, which is loaded by the first call. */
 function deferred(load, part) {
   return new Proxy({}, {
     get: (_, name) => name === "then" ? undefined : async (...args) => (await load(part))[name](...args),
   });
 }
 
-/** The headers by which the host knows the app's requests. */
+/** The headers of the app's requests, which the host reads. */
 function withOwnHeaders(headers, page) {
   const all = new Headers(headers);
   if (!all.has("accept")) all.set("Accept", "application/json");
   all.set(PAGE_HEADER, page);
   all.set("X-Accept-Live", "*");
-  // A page may not read where other origins lead.
+  // Scripts cannot read the target of a redirect to another origin.
   all.set("X-Redirect-Policy", "manual-when-cross-origin");
   return all;
 }
 
-/** Waits until `live` has a state; false where it ends without one. Errors after that go to `report`. */
+/** Waits until `live` has a state; false if it ends without one. Later errors are passed to `report`. */
 function firstState(live, report) {
   return new Promise((resolve, reject) => {
     let isWaiting = true;
@@ -362,7 +365,7 @@ function firstState(live, report) {
   });
 }
 
-/** The answer that the host wrote into the page, or null. */
+/** The answer that the host has embedded in the page, or null. */
 function embeddedAnswer() {
   const state = document.querySelector('script[rel="hydration"][type="application/json"]');
   const line = document.querySelector(`meta[name="${LINE_HEADER}"]`);
@@ -375,17 +378,17 @@ function embeddedAnswer() {
   return { url: url.href, response, isPosted: method !== undefined };
 }
 
-/** A URL as handlers of `navigate` get it. */
+/** The parts of a URL, as data of `navigate` messages. */
 function partsOf({ href, origin, protocol, host, hostname, port, pathname, search, hash }) {
   return { href, origin, protocol, host, hostname, port, pathname, search, hash };
 }
 
 /**
- * What the host sends about this generation's code.
+ * The host's data about this generation's code.
  * @typedef {object} Manifest
- * @property {[string, string, string?][]} client pattern and module of each client handler, and the page of its folder
+ * @property {[string, string, string?][]} client the pattern and module of each client handler, and its folder's page
  * @property {boolean} worker whether there are handlers for the service worker
- * @property {boolean} [live] whether any of them has a live function
+ * @property {boolean} [live] whether any handler has a live function
  */
 
 /**
@@ -395,7 +398,7 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
  */
 
 /**
- * What the app is asked to do, and how its history is to show it.
+ * A request of the app, and how the history shows it.
  * @typedef {import("./navigation.js").Move & {
  *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean }} Move
  */
@@ -404,7 +407,7 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
 export function start(manifest, load) {
   if (globalThis.webqit?.app !== undefined) return;
   globalThis.LiveResponse = LiveResponse;
-  // OOHTML keeps its own in a global variable of this name.
+  // OOHTML sets its own Observer in a global variable of this name.
   globalThis.Observer ??= Observer;
   globalThis.webqit ??= {};
   globalThis.webqit.app = new App(manifest, persistent(load));

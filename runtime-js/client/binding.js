@@ -5,9 +5,9 @@ import { observe, subtree } from "../observer/observer.js";
 
 /**
  * Renders `document.bindings` into the elements with `render` attributes, now and after every change. Several changes
- * in one turn are one rendering. Where the page brings OOHTML, that is left to it.
- * @param {Document} document whose `bindings` are there; nothing is rendered before they have `data`
- * @returns {{ refresh(): void, stop(): void }} `refresh` also takes in elements that were added to the document since
+ * in one turn are rendered together. A page with OOHTML is not rendered, because OOHTML does it.
+ * @param {Document} document with `bindings`; nothing is rendered before they have `data`
+ * @returns {{ refresh(): void, stop(): void }} `refresh` also renders elements that were added to the document since
  */
 export function startBinding(document) {
   if (document.defaultView?.webqit?.oohtml !== undefined) return { refresh() {}, stop() {} };
@@ -24,7 +24,7 @@ export function startBinding(document) {
     queueMicrotask(update);
   };
   const observation = observe(document.bindings, subtree(), schedule);
-  // The app may also have put a whole new state there, which nothing can observe.
+  // The app may also have replaced the whole state, which the observer does not report.
   document.addEventListener("liveline:state", schedule);
   schedule();
   return {

@@ -1,6 +1,6 @@
 // Lines between a page and its service worker.
 
-/** The message by which a channel's sender closes. */
+/** The key of the message by which a channel's sender closes. */
 const END = "liveline:end";
 
 /**

@@ -1,12 +1,12 @@
-// Moves through the history in browsers without the Navigation API: clicks, `pushState` and `popstate`. Part of the page
-// only there. What is missing against the other: a traversal that fails is not taken back.
+// History for browsers without the Navigation API, by clicks, `pushState` and `popstate`. The part is loaded only
+// there. Unlike with the Navigation API, a traversal that fails is not undone.
 
 import { isInApp, isThisWindow, isWithinPage, LEAVE_ALONE } from "./navigation.js";
 
 /** @typedef {import("./app.js").Move} Move */
 
 /**
- * The URL that a click on a link leads to, or null where the click is the browser's.
+ * The URL of a clicked link, or null if the browser handles the click.
  * @param {MouseEvent} event
  * @param {URL} here
  */
@@ -34,7 +34,7 @@ export class ClassicHistory {
     addEventListener("hashchange", moved);
   }
 
-  /** Asks for a URL. */
+  /** Sends a request of the app. */
   async request(move) {
     if (isWithinPage(move.url, new URL(location.href)) && move.init.method === undefined) {
       location.hash = move.url.hash;

@@ -1,11 +1,11 @@
-// app.capabilities: what the browser may do here, and asking the user for more. Loaded when it is first called.
+// app.capabilities: the browser's capabilities, and requests to the user for more. Loaded by the first call.
 
 import { Observer } from "../observer/observer.js";
 import { checkOptions } from "../errors/options.js";
 
-/** How the page may stand on the screen. */
+/** The display modes of the page. */
 const DISPLAY_MODES = ["browser", "standalone", "minimal-ui", "fullscreen", "window-controls-overlay"];
-/** The browser's offer to install the app, where it made one. */
+/** The browser's offer to install the app, if it made one. */
 let installation = null;
 addEventListener("beforeinstallprompt", (event) => {
   event.preventDefault();
@@ -13,7 +13,7 @@ addEventListener("beforeinstallprompt", (event) => {
 });
 
 /**
- * The state of permissions by name, with `_` for `-`: `granted`, `denied`, `prompt` or `unsupported`; and
+ * The states of permissions by name, with `_` for `-`: `granted`, `denied`, `prompt` or `unsupported`; and
  * `display_mode`.
  * @param {string | PermissionDescriptor | (string | PermissionDescriptor)[]} names
  * @param {boolean} [isLive] whether changes are observable; then the result is `[states, stop]`
@@ -43,7 +43,7 @@ export async function query(names, isLive = false) {
   return isLive ? [states, () => controller.abort()] : states;
 }
 
-/** Whether the browser knows a permission. */
+/** Whether the browser supports a permission. */
 export async function supports(name) {
   try {
     await navigator.permissions.query(descriptorOf(name));
@@ -54,8 +54,8 @@ export async function supports(name) {
 }
 
 /**
- * Asks the user: `notification` gives the permission's state, `push` a subscription, `install` the user's choice, or
- * undefined where the browser has not offered it.
+ * Asks the user. `notification` returns the permission's state, `push` a subscription, `install` the user's choice, or
+ * undefined if the browser has not offered it.
  */
 export async function request(name, options = {}) {
   switch (name) {

@@ -1,5 +1,5 @@
-// Dialogs that handlers ask for, shown by the browser itself where the page has nothing of its own. Part of the page only
-// once there is one.
+// Dialogs of handlers, shown by the browser itself if the page does not show its own. The part is loaded for the first
+// dialog.
 
 /** Shows a dialog of each type and returns the user's answer. */
 const NATIVE = {
@@ -9,7 +9,7 @@ const NATIVE = {
 };
 
 /**
- * Answers a request for a dialog.
+ * Replies to a request for a dialog.
  * @param {import("../port/port.js").PortMessageEvent} event
  * @param {Record<string, (text: string, data: object) => unknown>} [show]
  */

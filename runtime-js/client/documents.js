@@ -1,21 +1,21 @@
-// What a service worker keeps for when the server cannot be reached: the app's scripts, and pages without a state, into
-// which it puts what its handlers answer.
+// The files that a service worker keeps for times when the server cannot be reached: the app's scripts, and pages
+// without a state, into which it inserts the answers of its handlers.
 
 /** The cache's name. */
 const KEPT = "liveline";
-/** Where the host has a route's page without a state. */
+/** The host's address of a route's page without a state. */
 const PAGES = "/.liveline/blank";
-/** How many pages are kept; the oldest go first. */
+/** The most pages that are kept; the oldest are removed first. */
 const MAX_PAGES = 50;
 
-/** What every page needs. */
+/** The scripts that every page needs. */
 const SCRIPTS = ["/app.js", ...["binding", "dialogs", "forms", "handlers", "later", "live", "sockets"].map((part) => `/.liveline/app/${part}.js`)];
-/** Everything of the host's that is kept when a page loads it. */
+/** The host's scripts that are kept when a page loads them. */
 const IS_SCRIPT = /^\/(?:app\.m?js$|\.liveline\/(?:app|client)\/)/;
 
-/** The state of a page that has none, as the host writes it. */
+/** The empty state in a page without a state, as the host writes it. */
 const NO_STATE = /<script rel="hydration" type="application\/json"[^>]*>null<\/script>/;
-/** The first of what the host puts into a page's head. */
+/** The first element that the host inserts into a page's head. */
 const FIRST = '<meta name="liveline-page"';
 
 /** Whether a request is for one of the scripts that are kept. */
@@ -23,18 +23,18 @@ export function isScript(request, pathname) {
   return request.method === "GET" && IS_SCRIPT.test(pathname);
 }
 
-/** The scripts of every page, for a first page that was loaded before there was a worker. */
+/** Keeps the scripts of every page, because the first page was loaded before there was a worker. */
 export async function keepScripts() {
   const cache = await caches.open(KEPT);
   await cache.addAll(SCRIPTS);
 }
 
-/** The server's script, and the kept one where it cannot be reached. */
+/** The server's script, or the kept one if the server cannot be reached. */
 export async function script(request) {
   return await newest(request, request.url);
 }
 
-/** Keeps the page of a path, which was shown just now. */
+/** Keeps the page of a path, which was just shown. */
 export async function keepPage(pathname) {
   await newest(pageAt(pathname), pageAt(pathname)).catch(() => {});
   const cache = await caches.open(KEPT);
@@ -42,13 +42,13 @@ export async function keepPage(pathname) {
   for (const { url } of pages.slice(0, -MAX_PAGES)) await cache.delete(url);
 }
 
-/** What the server has at an address, which is kept; else what was kept. */
+/** The server's answer, which is kept; or the kept one if the server cannot be reached. */
 async function newest(request, key) {
   const cache = await caches.open(KEPT);
   try {
     const response = await fetch(request);
     if (response.ok) {
-      // Put last, so that the first is the one that was requested longest ago.
+      // Put at the end, so that the first entry is the one that was requested longest ago.
       await cache.delete(key);
       await cache.put(key, response.clone());
     }
@@ -65,8 +65,8 @@ function pageAt(pathname) {
 }
 
 /**
- * An answer as a document, if the route has a page that is known; else as it is.
- * @param {Response} response whose body is a state, or nothing
+ * An answer as a document, if the route's page is available; else unchanged.
+ * @param {Response} response whose body is a state, or empty
  */
 export async function documentOf(response, pathname) {
   const page = await pageFor(pathname);
@@ -88,7 +88,7 @@ async function stateOf(response) {
   return isJson ? text : JSON.stringify(text);
 }
 
-/** The page of a path, else the kept one of a path above it. */
+/** The page of a path, or the kept page of a path above it. */
 async function pageFor(pathname) {
   const response = await newest(pageAt(pathname), pageAt(pathname)).catch(() => null);
   if (response !== null) return response.ok ? await response.text() : null;
@@ -100,9 +100,9 @@ async function pageFor(pathname) {
   return await (await cache.match(pageAt("/")))?.text() ?? null;
 }
 
-/** A page with a state in it, and the address of a line. */
+/** A page with a state, and with the address of a line. */
 export function withState(page, json, status, address) {
-  // Nothing in it can end the script, or begin a comment in it.
+  // The escapes keep the text from ending the script or beginning a comment in it.
   const safe = json.replace(/[<\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
   const shown = status === 200 ? "" : ` data-status="${status}"`;
   const state = `<script rel="hydration" type="application/json"${shown}>${safe}</script>`;

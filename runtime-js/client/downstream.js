@@ -1,4 +1,4 @@
-// What a service worker's handler sends to the page: the answer, and what follows it over a channel.
+// The answer of a service worker's handler to the page, and the messages that follow it over a channel.
 
 import { responseOf } from "../answer/values.js";
 import { encodeRecords } from "../port/frames.js";
@@ -8,12 +8,12 @@ import { relay } from "../port/relay.js";
 import { subscribe } from "../observer/reactive.js";
 import { openChannel } from "./channel.js";
 
-/** How long a page has to join. */
+/** How long the worker waits for the page to join, in milliseconds. */
 const JOIN_PATIENCE_MS = 30_000;
 
 /** Follows a LiveResponse on behalf of one request of the page. */
 export class Downstream {
-  /** What the page gets at once. @type {Promise<Response>} */
+  /** The page's answer. @type {Promise<Response>} */
   answer;
   /** Settles when nothing more will be sent. @type {Promise<void>} */
   over;
@@ -26,10 +26,10 @@ export class Downstream {
   #state = null;
   #isAnswered = false;
   #isDone = false;
-  /** Lines that the states come by, which may carry messages after the last state. */
+  /** The number of lines that states come from, which may carry messages after the last state. */
   #upstreams = 0;
   #count = 0;
-  /** Ends the observation of bodies that may still change. */
+  /** Functions that end the observation of bodies that may still change. */
   #observed = [];
   #stopRelay = () => {};
 
@@ -40,7 +40,9 @@ export class Downstream {
     this.over = new Promise((resolve) => this.#finish = resolve);
   }
 
-  /** The handler's `event.client`. It may send before there is a state, so the page has to join. */
+  /**
+   * The handler's `event.client`. It may send messages before there is a state, so the page has to join the channel.
+   */
   openClient() {
     const port = this.#open();
     setTimeout(() => this.#answerEarly());
@@ -51,7 +53,7 @@ export class Downstream {
 
   frame(frame) {
     this.#state = frame;
-    // In a turn it is known whether this was all.
+    // One turn later it is known whether this state is the last.
     if (!this.#isAnswered) return void setTimeout(() => this.#answerState());
     const { body, status, statusText, headers, type, url, concurrent } = frame;
     this.#count += 1;
@@ -64,12 +66,12 @@ export class Downstream {
 
   done() {
     this.#isDone = true;
-    if (this.#isAnswered) this.#said();
+    if (this.#isAnswered) this.#sendDone();
     else setTimeout(() => this.#answerState());
   }
 
-  /** The last state was sent. */
-  #said() {
+  /** Sends the end of the response. */
+  #sendDone() {
     this.#port?.postMessage(null, { type: "response.done" });
     if (this.#upstreams === 0) this.#end();
   }
@@ -120,7 +122,7 @@ export class Downstream {
 
   #answerEarly() {
     if (this.#isAnswered) return;
-    // There is no follower yet for a state that is there already.
+    // An available state becomes the answer, because no page follows states yet.
     if (this.#state !== null) this.#answerState();
     else this.#respond(null, { status: 202, statusText: "Accepted", headers: {} });
   }
@@ -131,7 +133,7 @@ export class Downstream {
     const { body, status, statusText, headers } = this.#state ?? { status: 200 };
     this.#respond(body, { status, statusText, headers });
     this.#observe(body, "initial_response", null);
-    if (this.#isDone) this.#said();
+    if (this.#isDone) this.#sendDone();
   }
 
   #respond(body, head) {
@@ -156,7 +158,7 @@ export class Downstream {
     this.#forgetBodies();
     const port = this.#port;
     if (port === null) return this.#finish();
-    // What waits for the page to join must not be lost.
+    // Messages that wait for the page to join must not be lost.
     port.readyStateChange("open").then(() => port.close(code, reason));
   }
 }

@@ -1,4 +1,4 @@
-// The event that a handler gets in a browser: the page's, or the service worker's.
+// The event of a handler in a browser: in a page, or in a service worker.
 
 import { checkOptions } from "../errors/options.js";
 import { defineAbsent } from "../errors/absent.js";
@@ -8,21 +8,21 @@ import { BaseEvent } from "../event/base.js";
 import { PageCookies, TabSession } from "./storage.js";
 import { PageUser } from "./user.js";
 
-// Where the module @webqit/fetch-plus finds its classes.
+// Read by the module @webqit/fetch-plus.
 globalThis[Symbol.for("liveline:fetch-plus")] ??= fetchPlusClasses;
 
 /**
- * What all events of one request share.
+ * The objects that all events of one request share.
  * @typedef {object} Surroundings
- * @property {object} detail what is known of the navigation
- * @property {AbortController} controller aborts when the user has gone on
+ * @property {object} detail the navigation's details
+ * @property {AbortController} controller aborts when the user has navigated away
  * @property {() => import("../port/remote_port.js").RemotePort} openClient this layer's end of a line downstream
- * @property {(error: unknown) => void} report gets errors after the answer
+ * @property {(error: unknown) => void} report called with errors after the answer
  */
 
-/** For the router: what a handler answers. */
+/** For the router: runs a handler and returns its answer. */
 export const kAnsweredBy = Symbol("answered by");
-/** For the service worker: whether the handler has taken its line. */
+/** For the service worker: whether the handler has used its line. */
 export const kHasClient = Symbol("has client");
 
 export class ClientEvent extends BaseEvent {
@@ -52,7 +52,7 @@ export class ClientEvent extends BaseEvent {
   #shared;
   #onResponse = () => {};
   #onFailure = () => {};
-  /** Checks of calls that wait for another ready state. */
+  /** The checks of readyStateChange() calls that wait. */
   #waiting = [];
 
   /** @param {Request} request @param {Surroundings} shared */
@@ -67,7 +67,7 @@ export class ClientEvent extends BaseEvent {
     return this.#shared.detail;
   }
 
-  /** The line downstream, to the page: what is posted here bubbles to `app.background`. */
+  /** The line to the page: its messages bubble to `app.background`. */
   get client() {
     return this.#shared.client ??= this.#shared.openClient();
   }
@@ -76,7 +76,7 @@ export class ClientEvent extends BaseEvent {
     return this.#shared.client !== undefined;
   }
 
-  /** What the server knows of the person at the page, and dialogs with them. */
+  /** The values that the server has of the user, and dialogs with the user. */
   get user() {
     return this.#shared.user ??= new PageUser(() => this.client);
   }
@@ -91,12 +91,12 @@ export class ClientEvent extends BaseEvent {
     return this.#shared.cookies ??= new PageCookies();
   }
 
-  /** Values that stay with this tab. */
+  /** Values that are kept for this tab. */
   get session() {
     return this.#shared.session ??= new TabSession();
   }
 
-  /** Aborts when the user has gone on to something else. */
+  /** Aborts when the user has navigated away. */
   get signal() {
     return this.#shared.controller.signal;
   }
@@ -107,8 +107,8 @@ export class ClientEvent extends BaseEvent {
   }
 
   /**
-   * Reports the failure of `promise`. In a page nothing ends before the user goes on; so a time limit only ends the wait
-   * for the result, and `callback` is called at the time's end and when the user leaves.
+   * Reports the failure of `promise`. A request in a page does not end before the user navigates away; so a time limit
+   * only ends the wait for the result, and `callback` is called after the limit and when the user leaves.
    */
   waitUntil(promise, timeout = undefined, callback = undefined) {
     if (typeof promise === "function" || (callback !== undefined && typeof callback !== "function")) {
@@ -116,9 +116,9 @@ export class ClientEvent extends BaseEvent {
     }
     const wait = new Promise((resolve, reject) => {
       Promise.resolve(promise).then(resolve, reject);
-      const tell = (event) => callback === undefined ? resolve() : callback(event, resolve, reject);
-      if (typeof timeout === "number") setTimeout(() => tell(new Event("timeout")), timeout);
-      if (callback !== undefined) this.signal.addEventListener("abort", tell);
+      const settle = (event) => callback === undefined ? resolve() : callback(event, resolve, reject);
+      if (typeof timeout === "number") setTimeout(() => settle(new Event("timeout")), timeout);
+      if (callback !== undefined) this.signal.addEventListener("abort", settle);
     });
     return wait.then(() => {}, (error) => this.#shared.report(error));
   }
@@ -130,7 +130,7 @@ export class ClientEvent extends BaseEvent {
     return this;
   }
 
-  /** Never settles: what goes on here goes on until the user leaves. */
+  /** Never settles: a handler in a browser runs until the user leaves. */
   waitUntilNavigate() {
     return new Promise(() => {});
   }
@@ -138,7 +138,7 @@ export class ClientEvent extends BaseEvent {
   // -- for the router ----------------------------------------------------------------------------------------------
 
   /**
-   * Runs a handler. Resolves with what it returns, or with the response that `respondWith()` began, as soon as that
+   * Runs a handler. Resolves with its return value, or with the response that `respondWith()` began, as soon as that
    * has a first state; the handler may then go on.
    */
   [kAnsweredBy](handler) {
@@ -155,7 +155,7 @@ export class ClientEvent extends BaseEvent {
     });
   }
 
-  /** The request fails, or, where it was answered already, the error is reported. */
+  /** Fails the request, or, if it was answered already, reports the error. */
   #fail(error) {
     const response = BaseEvent.responseOf(this);
     if (response === null || response.readyState === "waiting") this.#onFailure(error);

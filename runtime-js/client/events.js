@@ -1,14 +1,14 @@
-// A line without a socket: server-sent events and POST. It has no numbers, so what is lost with it stays lost. Part of
-// the page only where sockets do not get through.
+// A line without a socket, by server-sent events and POST. Its frames have no numbers, so frames that are lost with a
+// connection stay lost. The part is loaded only if sockets do not get through.
 
 /** @typedef {import("../port/remote_port.js").Receiver} Receiver */
 /** @typedef {import("../port/remote_port.js").Transport} Transport */
 
-/** The pause before what a busy handler has not received is sent again, in milliseconds. */
+/** The pause before frames that a busy handler has not received are sent again, in milliseconds. */
 const BUSY_MS = 1_000;
 
 /**
- * Down: one streamed answer of server-sent events. Up: POST, one at a time so that nothing overtakes.
+ * Frames to the client: one streamed answer of server-sent events. From it: POST, one at a time to keep the order.
  * @param {string} url the line's address, with http(s)
  * @param {Receiver} receiver
  * @returns {Transport}
@@ -42,7 +42,7 @@ export function openEvents(url, receiver, { fetch, setTimeout }) {
     lost();
   })().catch(lost);
 
-  /** What is under way, if anything is. */
+  /** The POST requests that are under way, or null. */
   let sending = null;
   const drain = async () => {
     while (queue.length > 0) {
@@ -65,7 +65,7 @@ export function openEvents(url, receiver, { fetch, setTimeout }) {
     close(code, reason) {
       isOver = true;
       const query = `${url.includes("?") ? "&" : "?"}code=${code}&reason=${encodeURIComponent(reason)}`;
-      // The page may be about to go; the far end notices a client that vanished in any case.
+      // The page may be about to unload; the host detects a client that vanished in any case.
       const leave = () => {
         fetch(url + query, { method: "DELETE", keepalive: true }).catch(() => {}).finally(() => controller.abort());
       };

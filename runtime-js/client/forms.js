@@ -1,4 +1,4 @@
-// What the user sees of a form that is sent. Part of the page only once one is.
+// Feedback to the user about a form that is sent. The part is loaded for the first form.
 
 /**
  * Shows that a form is busy until its request is answered; resets one that succeeded.
@@ -8,7 +8,7 @@
  * @param {Promise<boolean>} sent whether it succeeded
  */
 export async function follow(form, submitter, { init }, sent) {
-  // What only looks may be sent again meanwhile, and keeps what was looked for.
+  // A GET form may be sent again meanwhile, and keeps its fields.
   const isLook = init.method === undefined;
   const free = [occupy(form, false)];
   for (const element of form.elements) {
@@ -20,7 +20,7 @@ export async function follow(form, submitter, { init }, sent) {
   if (succeeded && !isLook && isAsSent(form, submitter, init.body)) form.reset();
 }
 
-/** Marks an element as busy. A button that has the focus would lose it if it were disabled. */
+/** Marks an element as busy. A focused button is not disabled, because it would lose the focus. */
 function occupy(element, isDisabled) {
   const attribute = !isDisabled ? null : element === document.activeElement ? "aria-disabled" : "disabled";
   const had = attribute === null ? null : element.getAttribute(attribute);
@@ -41,7 +41,7 @@ function isAsSent(form, submitter, body) {
 }
 
 /**
- * Sends a form's fields to another origin, where a redirect leads that keeps the method.
+ * Sends a form's fields to another origin, for a redirect that keeps the method.
  * @param {URL} url @param {import("./navigation.js").Move} move
  */
 export function sendAgain(url, { init: { method, body } }) {

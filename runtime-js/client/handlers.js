@@ -1,4 +1,4 @@
-// The handlers of the page's layer. Part of the page only where there are any.
+// The handlers of the page's layer. The part is loaded only if there are any.
 
 import { LiveResponse } from "../live_response/live_response.js";
 import { ClientEvent } from "./event.js";
@@ -6,21 +6,21 @@ import { portPair } from "./local_ports.js";
 import { pageOf } from "./pages.js";
 import { Router, StepTree } from "./steps.js";
 
-/** An answer on its way to the page that belongs to it, in the tab's storage. */
+/** The key in the tab's storage of an answer for the page that is loaded next. */
 const ANSWER_KEY = "liveline:answer";
 
 /**
- * @param {[string, string, string?][]} handlers pattern and module of each, and its folder's page
+ * @param {[string, string, string?][]} handlers pattern and module of each handler, and its folder's page
  * @param {(event: { request: Request, signal: AbortSignal }) => Promise<Response>} pastTheLastStep
  */
 export function handlersOf(handlers, pastTheLastStep) {
   const tree = new StepTree(handlers.map(([pattern, url]) => [pattern, () => import(url)]));
   const router = new Router(tree, pastTheLastStep);
   return {
-    /** Whether any of them is asked for a path. */
+    /** Whether any handler covers a path. */
     cover: (pathname) => tree.resolve(pathname).length > 0,
 
-    /** Whether what they answer for a path belongs to another page than this. */
+    /** Whether the handlers' answer for a path is shown by another page than this. */
     async leadElsewhere(pathname, page) {
       const step = tree.resolve(pathname).at(-1);
       if (step === undefined) return false;
@@ -34,8 +34,8 @@ export function handlersOf(handlers, pastTheLastStep) {
     },
 
     /**
-     * What they answer.
-     * @param {import("./hub.js").Hub} hub where their messages are dispatched
+     * The handlers' answer.
+     * @param {import("./hub.js").Hub} hub dispatches their messages
      */
     run(request, hub, { detail, controller, report }) {
       const kept = detail.isFirst ? takeAnswer() : undefined;
@@ -43,7 +43,7 @@ export function handlersOf(handlers, pastTheLastStep) {
       const openClient = () => {
         const [near, far] = portPair();
         hub.add(far);
-        // Code that listens for the navigation may still send something.
+        // Listeners of the navigation may still send messages.
         controller.signal.addEventListener("abort", () => setTimeout(() => near.close(4001, "navigated away")));
         return near;
       };

@@ -1,16 +1,16 @@
-// The browser's history: what moves through it is intercepted, and gets the app's requests as entries once these are
-// answered. As without an app, the address changes when the answer is there and not before.
+// The browser's history: navigations are intercepted, and the app's requests are added as entries when they are
+// answered. As without an app, the address changes only then.
 
 import { formMove, isWithinPage, navigateMove } from "./navigation.js";
 
 /** @typedef {import("./app.js").Move} Move */
 
-/** A step back, because the way forward failed. */
+/** Marks a traversal back, after a traversal failed. */
 const BACK = "liveline:back";
-/** A navigation that the app leaves to the browser. */
+/** Whether the app has started a navigation that the browser handles. */
 let isOurs = false;
 
-/** Intercepts moves by the Navigation API. */
+/** Intercepts navigations by the Navigation API. */
 export class ModernHistory {
   #go;
 
@@ -21,7 +21,7 @@ export class ModernHistory {
     navigation.addEventListener("currententrychange", moved);
   }
 
-  /** Asks for a URL. */
+  /** Sends a request of the app. */
   request(move) {
     if (isWithinPage(move.url, new URL(location.href)) && move.init.method === undefined) {
       return void location.assign(move.url);
@@ -50,15 +50,15 @@ export class ModernHistory {
 }
 
 /**
- * Makes a URL that of the page.
+ * Sets the page's URL.
  * @param {URL} url @param {Move} move
- * @returns {() => void} to be called when its state is shown: brings what the user sees to the place
+ * @returns {() => void} to be called when the state is shown: scrolls to the fragment or to the top
  */
 export function setAddress(url, { isThere, isReplacing, form }) {
   const isSame = url.href === location.href;
   if (!isSame) history[isThere || isReplacing ? "replaceState" : "pushState"](isThere ? history.state : null, "", url);
   return () => {
-    // Who sends a form goes on with it.
+    // After a form was sent, the user stays at it.
     if (isThere || form !== undefined) return;
     const target = url.hash === "" ? null : document.getElementById(decodeURIComponent(url.hash.slice(1)));
     if (target !== null) target.scrollIntoView();
@@ -66,10 +66,10 @@ export function setAddress(url, { isThere, isReplacing, form }) {
   };
 }
 
-/** Has the browser load a URL as a document. @returns {false} the app shows nothing */
+/** Loads a URL as a document. @returns {false} the app shows nothing */
 export function loadDocument(url, { isThere, isReplacing }) {
   const isSame = url.href.split("#")[0] === location.href.split("#")[0];
-  // With a hash this would only move within the page.
+  // With a fragment the page would only be scrolled.
   if (isSame) url.hash = "";
   isOurs = true;
   location[isSame || isReplacing || isThere ? "replace" : "assign"](url);
@@ -78,11 +78,11 @@ export function loadDocument(url, { isThere, isReplacing }) {
 }
 
 /**
- * Takes over forms. They are read from the document, because browsers know only some of the methods.
+ * Intercepts forms. They are read from the document, because browsers support only some of the methods.
  * @param {(move: Move) => Promise<boolean>} send @param {import("./app.js").Load} load
  */
 export function interceptForms(send, load) {
-  /** Forms whose answer is not there yet. */
+  /** Forms whose request is not answered yet. */
   const busy = new WeakSet();
   addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;
@@ -91,7 +91,7 @@ export function interceptForms(send, load) {
     if (move === null) return;
     event.preventDefault();
     if (busy.has(form)) return;
-    // What only looks may be asked for anew.
+    // A GET form may be sent again meanwhile.
     if (move.init.method !== undefined) busy.add(form);
     const sent = send({ ...move, form });
     sent.catch(() => {}).finally(() => busy.delete(form));

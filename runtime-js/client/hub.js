@@ -1,13 +1,13 @@
-// app.background: every line that is open in this page, as one port.
+// app.background: all open lines of this page, as one port.
 
 import { invalidState } from "../errors/exceptions.js";
 import { kReach, Port } from "../port/port.js";
 
-/** Dispatches what comes on any of its ports, and sends to all of them. */
+/** Dispatches the messages of all its ports, and sends to all of them. */
 export class Hub extends Port {
   #ports = new Set();
 
-  /** How many conversations are alive. */
+  /** The number of lines. */
   get length() {
     return this.#ports.size;
   }
@@ -17,7 +17,7 @@ export class Hub extends Port {
   }
 
   /**
-   * Takes a port in until it closes.
+   * Adds a port, until it closes.
    * @template {import("../port/remote_port.js").RemotePort} P
    * @param {P} port
    * @returns {P} the same port
@@ -40,7 +40,8 @@ export class Hub extends Port {
   }
 
   /**
-   * Asks on every line. @returns {Promise<PortMessageEvent>} the first answer; rejects where none comes
+   * Sends a request on every line.
+   * @returns {Promise<PortMessageEvent>} the first reply; rejects if none comes
    */
   async postRequest(data, callback = undefined, options = callback) {
     if (this.length === 0) throw invalidState("No line is open, so nobody can answer.");
@@ -49,12 +50,12 @@ export class Hub extends Port {
     return answer;
   }
 
-  /** Ends every conversation. */
+  /** Closes every line. */
   close(code = undefined, reason = undefined) {
     for (const port of this) port.close(code, reason);
   }
 
-  /** Open with the first open line, closed with the last closed one. */
+  /** The hub is open if any line is, and closed when the last one has closed. */
   #settle() {
     const states = [...this.#ports].map((port) => port.readyState);
     const state = states.includes("open") ? "open" : states.length > 0 ? "connecting" : "closed";

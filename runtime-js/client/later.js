@@ -1,4 +1,4 @@
-// What every page does once it is shown: it watches how things stand with its host, and registers the service worker.
+// The part that every page loads after it is shown: it watches the connection to the host, and registers the worker.
 
 import { mend } from "./mending.js";
 import { redirect } from "./redirects.js";
@@ -14,10 +14,10 @@ export function goOn(app, hasWorker) {
   serveByWorker(hasWorker);
 }
 
-/** Registers the service worker where there are handlers for it, and takes it back where there were. */
+/** Registers the service worker if it has handlers, and unregisters it if it has none any more. */
 async function serveByWorker(hasHandlers) {
   const container = globalThis.navigator.serviceWorker;
-  // Only a secure context has it.
+  // Only secure contexts have service workers.
   if (container === undefined) return;
   try {
     if (hasHandlers) {

@@ -1,8 +1,8 @@
-// Live functions, for handlers that have some. Part of the page only where there are any.
+// Live functions. The part is loaded only for handlers that have some.
 
 import { live } from "../live/live.js";
 
-/** Puts it where the module `liveline:live`, which compiled code imports, finds it. */
+/** Sets the object that the module `liveline:live` exports, which compiled code imports. */
 export function provideLiveFunctions() {
   Object.defineProperty(globalThis, Symbol.for("liveline.live"), { value: live });
 }

@@ -1,4 +1,4 @@
-// Lines that do not leave the page.
+// Lines within the page.
 
 import { RemotePort } from "../port/remote_port.js";
 
@@ -7,11 +7,11 @@ export function portPair() {
   const ends = [];
   const open = (index) => (receiver) => {
     ends[index] = receiver;
-    const tell = (call) => queueMicrotask(() => call(ends[1 - index]));
+    const callFar = (call) => queueMicrotask(() => call(ends[1 - index]));
     queueMicrotask(() => receiver.opened());
     return {
-      send: (text) => tell((far) => far.frame(text)),
-      close: (code, reason) => tell((far) => far.closed(code, reason, true)),
+      send: (text) => callFar((far) => far.frame(text)),
+      close: (code, reason) => callFar((far) => far.closed(code, reason, true)),
     };
   };
   return [new RemotePort(open(0)), new RemotePort(open(1))];

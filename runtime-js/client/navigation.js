@@ -1,19 +1,19 @@
-// Which submissions and moves through the history are the app's, and what request each stands for.
+// The forms and navigations that the app handles, and their requests.
 
-/** On a link or form: the browser deals with it. */
+/** An attribute of links and forms that the browser handles. */
 export const LEAVE_ALONE = "webflo-no-intercept";
 
-/** What only the host answers. */
+/** The prefix of paths that only the host answers. */
 const HOST_PATH = "/.liveline/";
 
 /**
- * What the app is asked to do.
+ * A request of the app.
  * @typedef {object} Move
  * @property {URL} url
  * @property {RequestInit} init
  */
 
-/** The URL of a page. A `javascript:` address is none. */
+/** The URL of a page. Throws for a `javascript:` address, which is code. */
 export function pageAt(address, base) {
   const url = new URL(address, base);
   if (url.protocol === "javascript:") throw new TypeError(`No page is at ${url.href}: it is code.`);
@@ -25,20 +25,20 @@ export function isInApp(url, here) {
   return url.origin === here.origin && !url.pathname.startsWith(HOST_PATH);
 }
 
-/** Whether going from one URL to the other only moves within the page. */
+/** Whether a navigation from `here` to `url` only scrolls within the page. */
 export function isWithinPage(url, here) {
   const isSame = url.origin === here.origin && url.pathname === here.pathname && url.search === here.search;
   return isSame && url.href.includes("#") && url.hash !== here.hash;
 }
 
-/** Whether a target names the window that it stands in. */
+/** Whether a `target` attribute names its own window. */
 export function isThisWindow(target) {
   return target === null || target === "" || target === "_self" || target.startsWith("_webflo:");
 }
 
 /**
- * The request that a form stands for, or null where it is the browser's. The attributes of the button that was
- * pressed come first. Any method may be named, not only those that HTML knows.
+ * The request of a form, or null if the browser sends it. Attributes of the pressed button override those of the form.
+ * Any method may be given, not only those that HTML has.
  * @param {HTMLFormElement} form
  * @param {HTMLElement | null} submitter
  * @param {URL} here
@@ -64,7 +64,7 @@ function hasFile(data) {
   return [...data.values()].some((value) => typeof value !== "string" && value.size > 0);
 }
 
-/** A form's fields as HTML sends them by default: a file is only its name. */
+/** A form's fields as HTML sends them by default: the name in place of a file. */
 function textOfFields(data) {
   const fields = new URLSearchParams();
   for (const [name, value] of data) fields.append(name, typeof value === "string" ? value : value.name);
@@ -72,7 +72,7 @@ function textOfFields(data) {
 }
 
 /**
- * The request that an event of the Navigation API stands for, or null where it is the browser's.
+ * The request of a NavigateEvent, or null if the browser sends it.
  * @param {NavigateEvent} event
  * @param {URL} here
  * @returns {Move | null}
@@ -80,7 +80,7 @@ function textOfFields(data) {
 export function navigateMove(event, here) {
   if (!event.canIntercept || event.hashChange || event.downloadRequest !== null) return null;
   if (event.navigationType === "reload" || event.sourceElement?.hasAttribute?.(LEAVE_ALONE)) return null;
-  // What the page itself puts into the history is there already.
+  // Entries that the page itself adds to the history need no request.
   if (event.destination.sameDocument && event.navigationType !== "traverse") return null;
   const url = new URL(event.destination.url);
   if (!isInApp(url, here)) return null;

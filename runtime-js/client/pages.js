@@ -1,4 +1,4 @@
-// Which page belongs to a path. Only the host knows; it is asked once for each.
+// The pages that show the states of paths. The host is asked once for each path.
 
 const HEADER = "X-Live-Page";
 const ADDRESS = "/.liveline/page";
@@ -9,7 +9,7 @@ const known = new Map();
 /**
  * The page that shows the states of a path; "" for none.
  * @param {string} pathname
- * @param {string} likely what it is where the host cannot be asked
+ * @param {string} likely the result if the host cannot be reached
  */
 export async function pageOf(pathname, likely) {
   if (known.has(pathname)) return known.get(pathname);

@@ -1,13 +1,13 @@
-// Loads the parts of the app. A network that fails for a moment must not leave a page without one of them.
+// Loads the parts of the app, with retries for a network that fails for a moment.
 
-/** How often a part is asked for. The pauses between grow from half a second to eight seconds. */
+/** How often a part is requested. The pauses between grow from half a second to eight seconds. */
 const ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 500;
 
 /**
- * Makes a loader ask again where a request failed.
- * @param {(part: string, query: string) => Promise<object>} load imports a part; browsers keep what failed under its
- * URL, so that each further request has a query of its own
+ * Adds retries to a loader.
+ * @param {(part: string, query: string) => Promise<object>} load imports a part; browsers keep a failed import under
+ * its URL, so each retry has a query of its own
  * @returns {import("./app.js").Load}
  */
 export function persistent(load) {

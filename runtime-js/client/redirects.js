@@ -1,17 +1,17 @@
-// A state with a `Location` leads the page elsewhere.
+// Redirects of the page by states with a `Location`.
 
 import { pageAt } from "./navigation.js";
 
-/** What a state with a `Location` means to a browser. */
+/** The statuses with which a `Location` is a redirect. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const MAX_REDIRECTS = 20;
 
-/** How many there were since something was shown. */
+/** The number of redirects since a state was shown. */
 let count = 0;
 document.addEventListener("liveline:state", () => count = 0);
 
 /**
- * Goes where a state leads, if it leads anywhere.
+ * Navigates to the `Location` of a state, if its status is a redirect.
  * @param {import("../live_response/live_response.js").LiveResponse} live
  * @param {(url: URL) => Promise<unknown>} go
  */

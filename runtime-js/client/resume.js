@@ -1,38 +1,42 @@
-// The client's end of a line that outlives its connections, as `liveline.v1` has it: numbers, what is sent again, and
-// when to connect. It does no I/O: time is an argument, chance is given, and `out` is called with what is to be done.
+// The client's end of a line that outlives its connections, by the protocol `liveline.v1`: it numbers frames, sends
+// them again, and decides when to connect. It does no I/O: time and randomness are arguments, and its actions are calls
+// of `out`.
 
 import { domException } from "../errors/exceptions.js";
 
-/** What may wait for a connection, in UTF-16 units. */
+/** The most that may be queued for a connection, in UTF-16 units. */
 const MAX_QUEUE = 1 << 20;
-/** What may come before it is confirmed: frames, UTF-16 units, and milliseconds since the first of them. */
+/**
+ * The most that is received before it is acknowledged: frames, UTF-16 units, and milliseconds since the first of them.
+ */
 const CONFIRM_COUNT = 32;
 const CONFIRM_SIZE = 1 << 16;
 const CONFIRM_MS = 1_000;
-/** The longest pause before the first retry; it doubles up to the other. */
+/** The longest pause before the first retry, which doubles up to the second constant, in milliseconds. */
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
-/** How long a connection may take until the host has welcomed it. */
+/** How long a connection may take until the host's welcome, in milliseconds. */
 const WELCOME_MS = 5_000;
-/** After so many of the host's pings nothing is on the way any more. */
+/** After this many intervals between pings of the host without a frame, the connection counts as lost. */
 const MISSED_PINGS = 2.4;
-/** After so many of them one is overdue. */
+/** After this many intervals without a frame, a ping is overdue. */
 const LATE = 1.3;
-/** How long a host waits of which it is not known. */
+/** How long the host waits for a connection, in milliseconds, as long as it has not sent its own limit. */
 const WINDOW_MS = 30_000;
 
 /**
- * What is to be done.
+ * The actions of a line.
  * @typedef {object} Outputs
  * @property {(url: string) => void} connect opens a connection; an earlier one is dropped
- * @property {(text: string) => void} write sends on the connection
+ * @property {(text: string) => void} write sends a frame on the connection
  * @property {(code: number, reason: string) => void} hangUp closes the connection, and with it the line
- * @property {() => void} opened the line is there
+ * @property {() => void} opened the line is open
  * @property {(text: string) => void} deliver an envelope came
  * @property {() => void} away the connection was lost
- * @property {(isLate: boolean) => void} late the host's ping is overdue; false: something came after all
- * @property {(missed: boolean) => void} resumed there is another; `missed`: some envelopes are gone, a state follows
- * @property {(code: number, reason: string, wasClean: boolean) => void} closed nothing follows
+ * @property {(isLate: boolean) => void} late the host's ping is overdue; with false, a frame has come after all
+ * @property {(missed: boolean) => void} resumed there is a new connection; `missed`: envelopes are lost, a state
+ * follows
+ * @property {(code: number, reason: string, wasClean: boolean) => void} closed the last call
  */
 
 export class ResumableLine {
@@ -40,42 +44,44 @@ export class ResumableLine {
   #out;
   #random;
   #window = WINDOW_MS;
-  /** How long the host may be silent. */
+  /** The longest silence of the host, in milliseconds. */
   #silence = Infinity;
-  /** Numbers of the last envelopes each way. */
+  /** The numbers of the last envelopes in each direction. */
   #received = 0;
   #sent = 0;
-  /** Own frames that the host may not have; the last one is number `#sent`. */
+  /** Own frames that the host has not acknowledged; the last one has the number `#sent`. */
   #unconfirmed = [];
   #size = 0;
-  /** What came since the last confirmation. */
+  /** Frames and UTF-16 units since the last acknowledgement. */
   #count = 0;
   #length = 0;
 
   #wasWelcome = false;
   /** Whether the host has welcomed this connection. */
   #isOn = false;
-  /** Whether the host has reported on this connection that envelopes are lost. */
+  /**
+   * Whether the host has reported on this connection that envelopes are lost, so that the next number may skip some.
+   */
   #mayJump = false;
-  /** How this side has closed the line, until the host knows. */
+  /** The code and reason with which this side has closed the line; null while it is open. */
   #ending = null;
   #isOver = false;
   #attempts = 0;
 
-  // When something is to be done; Infinity where nothing is.
+  // Times of the next actions; Infinity for none.
   #confirmAt = Infinity;
-  /** When to connect: there is no connection. */
+  /** When to connect. There is no connection until then. */
   #retryAt = Infinity;
-  /** When a connection on which nothing comes is taken for lost. */
+  /** When a connection without frames counts as lost. */
   #patienceAt;
-  /** When a ping of the host is overdue, and whether one is. */
+  /** When a ping of the host counts as overdue, and whether one does. */
   #lateAt = Infinity;
   #isLate = false;
-  /** How long the host waits for a connection. */
+  /** Until when the host waits for a connection. */
   #overAt = Infinity;
 
   /**
-   * The first connection is there already.
+   * The first connection is open already.
    * @param {string} url the line's address
    * @param {Outputs} out
    * @param {number} now milliseconds, as everywhere
@@ -88,17 +94,17 @@ export class ResumableLine {
     this.#patienceAt = now + WELCOME_MS;
   }
 
-  /** Whether nothing more happens. */
+  /** Whether the line has ended. */
   get isOver() {
     return this.#isOver;
   }
 
-  /** When `tick` has to be called. */
+  /** The time at which `tick` has to be called. */
   get due() {
     return Math.min(this.#confirmAt, this.#retryAt, this.#patienceAt, this.#lateAt);
   }
 
-  /** It is `due`. */
+  /** To be called at the time `due`. */
   tick(now) {
     if (this.#isOver) return;
     if (now >= this.#patienceAt) this.lost(now);
@@ -114,14 +120,14 @@ export class ResumableLine {
     this.#out.connect(this.#url.href);
   }
 
-  /** There may be a network again. */
+  /** The network may be available again. */
   online(now) {
     if (this.#retryAt === Infinity) return;
     this.#retryAt = now;
     this.tick(now);
   }
 
-  /** The connection is lost, or could not be had. */
+  /** The connection was lost, or could not be opened. */
   lost(now) {
     if (this.#isOver || this.#retryAt !== Infinity) return;
     if (this.#overAt === Infinity) {
@@ -136,11 +142,11 @@ export class ResumableLine {
     this.#isLate = false;
     const most = Math.min(FIRST_RETRY_MS * 2 ** this.#attempts, MAX_RETRY_MS);
     this.#attempts += 1;
-    // The last attempt is made when the host stops waiting, and also when this comes late.
+    // The last attempt is made when the host stops waiting, even if this timer fires late.
     this.#retryAt = Math.min(now + this.#random() * most, this.#overAt);
   }
 
-  /** The host has closed the line, or knows of none. */
+  /** The host has closed the line, or does not have it. */
   closed(code, reason, wasClean) {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -157,7 +163,7 @@ export class ResumableLine {
     this.#listen(now);
     const end = text.indexOf(" ");
     const number = Number(text.slice(0, end));
-    // What is known, and control frames that are not.
+    // Drops frames that were received before, and unknown control frames.
     if (!(number > this.#received) || this.#ending !== null) return;
     if (number > this.#received + 1 && !this.#mayJump) return this.lost(now);
     this.#mayJump = false;
@@ -182,7 +188,7 @@ export class ResumableLine {
     if (this.#isOn) this.#out.write(frame);
   }
 
-  /** Ends the line. Without a connection, the host gets the close on the next one. */
+  /** Closes the line. Without a connection, the close is sent on the next one. */
   close(code, reason) {
     if (this.#isOver || this.#ending !== null) return;
     this.#ending = [code, reason];
@@ -207,7 +213,7 @@ export class ResumableLine {
     else this.#out.opened();
   }
 
-  /** Something came. */
+  /** A frame came: moves the limits of silence. */
   #listen(now) {
     this.#patienceAt = now + this.#silence;
     this.#lateAt = now + this.#silence * LATE / MISSED_PINGS;
@@ -219,14 +225,14 @@ export class ResumableLine {
     this.#out.late?.(isLate);
   }
 
-  /** Acknowledges what has come. */
+  /** Acknowledges the received envelopes. */
   #confirm() {
     this.#count = this.#length = 0;
     this.#confirmAt = Infinity;
     this.#out.write(`a${this.#received}`);
   }
 
-  /** The host has everything up to a number. */
+  /** Drops the frames up to a number, which the host has received. */
   #forget(number) {
     const count = Math.max(this.#unconfirmed.length - (this.#sent - number), 0);
     for (const { length } of this.#unconfirmed.splice(0, count)) this.#size -= length;

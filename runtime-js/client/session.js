@@ -1,4 +1,4 @@
-// app.session: the values of this tab that `event.session` of client handlers has. Loaded when it is first called.
+// app.session: the values of this tab, as in `event.session` of client handlers. Loaded by the first call.
 
 import { TabSession } from "./storage.js";
 

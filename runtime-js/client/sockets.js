@@ -1,4 +1,4 @@
-// A line that goes from one socket to the next. Part of the page where it has a line.
+// A line over several sockets in turn. The part is loaded for pages with a line.
 
 import { ResumableLine } from "./resume.js";
 import { hangUp, PROTOCOL } from "./transport.js";
@@ -14,7 +14,9 @@ import { hangUp, PROTOCOL } from "./transport.js";
  */
 export function keepLine(url, socket, receiver, { WebSocket, fetch, setTimeout, clearTimeout, now, network, tell }) {
   let timer;
-  /** Sockets that are given up. To close one while the host knows no other would close the line. */
+  /**
+   * Sockets that were given up. They are closed only when the host has the next one: before, it would close the line.
+   */
   const stale = [];
   const input = (act) => {
     act(now());
@@ -39,7 +41,7 @@ export function keepLine(url, socket, receiver, { WebSocket, fetch, setTimeout, 
     };
     socket.onclose = async ({ code, reason, wasClean }) => {
       if (socket !== next) return;
-      // A socket has no reason for its refusal.
+      // A close event does not contain the status of a refusal, so the address is requested.
       const isGone = code === 1006 && !isOpen && await isMissing(url);
       if (socket !== next) return;
       if (isGone || code !== 1006) end(code, reason, wasClean);

@@ -1,4 +1,4 @@
-// Where a response's state goes: into `document.bindings` and into the event `liveline:state`.
+// Puts the states of a response into `document.bindings`, and dispatches `liveline:state`.
 
 import { Observer } from "../observer/observer.js";
 import { subscribe } from "../observer/reactive.js";
@@ -13,11 +13,11 @@ export class PageState {
     document.bindings ??= {};
   }
 
-  /** Shows the state that `live` has and those that follow, in place of the response that was shown before. */
+  /** Shows the current state of `live` and later ones, in place of the response that was shown before. */
   follow(live) {
     this.leave();
     const show = () => {
-      // An error without a word must not wipe out what is there.
+      // An error without a body must not replace the state that is shown.
       const isNothing = live.status >= 400 && (live.body ?? null) === null;
       if (!live.headers.has("location") && !isNothing) this.#show(live.body);
     };
@@ -26,7 +26,7 @@ export class PageState {
     show();
   }
 
-  /** Lets what is shown stay, and follows nothing. */
+  /** Stops following the response; its state stays. */
   leave() {
     this.#unfollow();
     this.#unsubscribe();
@@ -34,25 +34,25 @@ export class PageState {
 
   #show(data) {
     this.#unsubscribe();
-    // OOHTML has a way of its own.
+    // OOHTML has its own way to set bindings.
     if (typeof document.bind === "function") document.bind({ data }, { diff: true });
     else Observer.set(document.bindings, "data", data);
     const isTree = data !== null && typeof data === "object";
     this.#unsubscribe = isTree ? subscribe(data, () => this.#changed(data)) : () => {};
-    tell(data);
+    dispatchState(data);
   }
 
-  /** Several changes in one turn make one event. */
+  /** Several changes in one turn are one event. */
   #changed(data) {
     if (this.#isDue) return;
     this.#isDue = true;
     queueMicrotask(() => {
       this.#isDue = false;
-      tell(data);
+      dispatchState(data);
     });
   }
 }
 
-function tell(data) {
+function dispatchState(data) {
   document.dispatchEvent(new CustomEvent("liveline:state", { detail: { data } }));
 }

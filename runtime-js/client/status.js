@@ -1,11 +1,11 @@
-// The connection of the page to its host: `liveline:status` for the document, <liveline-status> for the user.
+// The state of the page's connection to its host: `liveline:status` for the document, <liveline-status> for the user.
 
 import { LineLostError } from "../port/port.js";
 import { Observer } from "../observer/observer.js";
 
-/** An answer that takes longer is late. */
+/** After this time without an answer, in milliseconds, it is late. */
 const ANSWER_MS = 3_000;
-/** Lines that go on at once are not worth a word to the user. */
+/** A line that is resumed within this time, in milliseconds, is not reported to the user. */
 const NOTICE_DELAY_MS = 1_000;
 const TAG = "liveline-status";
 
@@ -20,19 +20,19 @@ const TEXTS = {
 };
 
 /**
- * How things stand.
+ * The state of the connection.
  * @typedef {object} Status
  * @property {"online" | "late" | "resuming" | "lost"} state
  * @property {"answer" | "heartbeat" | "line" | "network" | "request" | "handler" | null} cause
  */
 
-/** From the mildest to the worst. */
+/** From the best to the worst. */
 const STATES = ["online", "late", "resuming", "lost"];
 const ONLINE = { state: "online", cause: null };
 
 /** @param {{ navigator: { requesting: string | null } }} app */
 export function watchApp(app) {
-  /** What is known of each, by who knows it. @type {Record<string, Status>} */
+  /** The status of each source. @type {Record<string, Status>} */
   const known = { line: ONLINE, network: ONLINE, answer: ONLINE, request: ONLINE };
   let shown = ONLINE;
   let error;
@@ -54,9 +54,9 @@ export function watchApp(app) {
     else if (detail.state === "away") set("line", "resuming");
     else set("line", detail.state === "lost" ? "lost" : "online");
   });
-  // At the window, so that listeners at the document come first.
+  // On the window, so that listeners on the document are called first.
   addEventListener("liveline:error", (event) => {
-    // An answer has a page that shows what went wrong.
+    // An answer with an error status is shown by its page.
     if (event.defaultPrevented || event.detail.status > 0) return;
     error = event.detail.error;
     const cause = !isOfNetwork(error) ? "handler" : navigator.onLine ? "request" : "network";
@@ -70,7 +70,7 @@ export function watchApp(app) {
     timer = setTimeout(() => set("answer", "late"), ANSWER_MS);
   };
   Observer.observe(app.navigator, "requesting", look);
-  // What is shown is an answer, so that those that failed before count no more.
+  // A state was shown, so requests work again.
   document.addEventListener("liveline:state", () => set("request", "online"));
   addEventListener("offline", () => set("network", "resuming"));
   addEventListener("online", () => {
@@ -81,14 +81,14 @@ export function watchApp(app) {
   look();
 }
 
-/** What `fetch` throws where there is no answer. */
+/** Whether it is the error that `fetch` throws without an answer. */
 function isOfNetwork(error) {
   return error instanceof TypeError && /fetch|network|load failed/i.test(error.message);
 }
 
 let due;
 
-/** Shows a status in the page's own element, else in one that is added. */
+/** Shows a status in the page's own element, or in one that is added. */
 function notify(status) {
   clearTimeout(due);
   if (document.documentElement.getAttribute(`data-${TAG}`) === "off") return;
@@ -145,8 +145,8 @@ const STYLE = `
 `;
 
 /**
- * <liveline-status>: a notice at the lower edge of the page. Its attributes `state` and `cause` are set when things
- * change; attributes `late`, `resuming` and `lost` replace its texts, and its content replaces all of it.
+ * <liveline-status>: a notice at the lower edge of the page. The script sets its attributes `state` and `cause`.
+ * Attributes `late`, `resuming` and `lost` replace its texts, and its content replaces the whole notice.
  */
 class StatusElement extends HTMLElement {
   static observedAttributes = ["state", "cause"];
@@ -156,7 +156,7 @@ class StatusElement extends HTMLElement {
   constructor() {
     super();
     const root = this.attachShadow({ mode: "open" });
-    // Not an element, which a content security policy could refuse.
+    // A <style> element could be blocked by a content security policy.
     const style = new CSSStyleSheet();
     style.replaceSync(STYLE);
     root.adoptedStyleSheets = [style];

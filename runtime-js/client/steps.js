@@ -1,17 +1,17 @@
-// Which client handlers are asked for a path, and what they get: the same rules as on the server.
+// The client handlers of a path, and their arguments: the same rules as on the server.
 
 import { isElsewhere, Trail, walk } from "../dispatch/routing.js";
 import { isRelative, segmentsOf } from "../dispatch/steps.js";
 import { kAnsweredBy } from "./event.js";
 
-/** The folder that stands for any one segment. */
+/** The name of a folder that matches any one segment. */
 const WILDCARD = "-";
 
-/** The name of a folder that a segment means, or null for what no folder can be called. */
+/** The name of a segment's folder, or null if no folder can have it. */
 function folderName(segment) {
   let name;
   try {
-    // A `%` that no two hex digits follow stands for itself.
+    // A `%` without two hex digits behind it is literal.
     name = decodeURIComponent(segment.replace(/%(?![0-9a-f]{2})/gi, "%25"));
   } catch {
     return null;
@@ -20,7 +20,7 @@ function folderName(segment) {
 }
 
 /**
- * A folder with handlers, in itself or below.
+ * A folder with handlers in it or below.
  * @typedef {object} Folder
  * @property {Map<string, Folder>} folders
  * @property {{ dirname: string, load: () => object | Promise<object> } | null} handler
@@ -31,7 +31,7 @@ export class StepTree {
   /** @type {Folder} */
   #root = { folders: new Map(), handler: null };
 
-  /** @param {[string, () => object | Promise<object>][]} handlers pattern and loader of each */
+  /** @param {[string, () => object | Promise<object>][]} handlers pattern and loader of each handler */
   constructor(handlers) {
     for (const [dirname, load] of handlers) {
       let folder = this.#root;
@@ -43,7 +43,7 @@ export class StepTree {
     }
   }
 
-  /** The handlers to ask, root first, each with how many segments are behind it. */
+  /** The handlers of a path, root first, each with the number of segments above it. */
   resolve(pathname) {
     const segments = segmentsOf(pathname);
     const steps = [];
@@ -56,7 +56,7 @@ export class StepTree {
   }
 }
 
-/** The folder of a segment: the one with a handler, else the one that leads on; the name before the wildcard. */
+/** The folder of a segment: one with a handler first, then one that leads on; a literal name before the wildcard. */
 function below(folder, segment, following) {
   const [literal, wildcard] = candidates(folder, segment);
   if (literal === undefined || wildcard === undefined) return literal ?? wildcard;
@@ -72,15 +72,17 @@ function candidates({ folders }, segment) {
   return [folders.get(name), folders.get(WILDCARD)];
 }
 
-/** What documents are, and what scripts ask for. */
+/** The `destination` of requests for documents, and of requests by scripts. */
 const NO_PARTS = new Set(["", "document", "embed", "frame", "iframe", "object"]);
 
-/** Whether a request is for a part of a page, such as its style or an image. Only service workers get such. */
+/**
+ * Whether a request is for a part of a page, such as its style or an image. Only service workers receive such requests.
+ */
 function isPartOfPage({ destination, method }) {
   return method === "GET" && !NO_PARTS.has(destination ?? "");
 }
 
-/** Whether a handler may look at what is left of the path. The server reads its source more closely. */
+/** Whether a handler may read the rest of the path. The server analyses its source more closely. */
 function asksForRest(handler) {
   return handler.length > 1 || /\barguments\b|\.\.\.|\[native code\]|^[^)]*,/.test(String(handler));
 }
@@ -98,7 +100,7 @@ export class Router {
     this.pastTheLastStep = pastTheLastStep;
   }
 
-  /** What the first handler answers; the same kinds of values as on the server. */
+  /** The first handler's answer, of the same types as on the server. */
   async run(event) {
     return await this.descend(event, new Trail(this.#pathTo(event.url.pathname, -1), event.request.method), 0);
   }
@@ -112,7 +114,7 @@ export class Router {
   }
 
   answer(event, trail, { depth }, handler, run) {
-    // Whether the rest of the path is a file, the server knows.
+    // Only the server can check whether the rest of the path is a file.
     const isDeeper = depth < trail.path.length;
     const isForServer = isDeeper && isPartOfPage(event.request) && !asksForRest(handler);
     return isForServer ? this.pastTheLastStep(event) : event[kAnsweredBy](run);
@@ -122,7 +124,7 @@ export class Router {
     return await walk(this, event, trail, index);
   }
 
-  /** Browsers alone make requests for documents: others can only be made of a copy. */
+  /** Scripts cannot make requests with the mode "navigate", so a copy with another mode is made. */
   requestOf({ request }) {
     const isDocument = request.mode === "navigate";
     return isDocument ? new Request(request.clone(), { mode: "same-origin", redirect: "follow" }) : request;
@@ -132,7 +134,7 @@ export class Router {
     return false;
   }
 
-  /** An absolute target begins at the root, a relative one at what both paths share. */
+  /** An absolute target begins at the root, a relative one at the part that both paths share. */
   resolve(event, trail, depth, given) {
     const behind = trail.segments.slice(0, depth);
     const destination = new URL(given, new URL(`/${behind.map((segment) => `${segment}/`).join("")}`, event.url));

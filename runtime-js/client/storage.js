@@ -1,4 +1,4 @@
-// event.cookies and event.session in a browser: what the page may read itself.
+// event.cookies and event.session in a browser, for values that scripts can access.
 
 import { AsyncMap } from "../async_map.js";
 import { cookieToDelete, cookieToSet } from "../cookies/rules.js";
@@ -48,7 +48,7 @@ function decode(value) {
   }
 }
 
-/** What sets a cookie. Scripts cannot hide one from themselves. */
+/** The text that sets a cookie. Scripts cannot set httpOnly cookies. */
 function textOf({ name, value, path, domain, maxAge, expires, httpOnly, secure, sameSite, partitioned }) {
   if (httpOnly) throw new TypeError(`The cookie "${name}" cannot be httpOnly here: a page's scripts set it. A server can.`);
   let text = `${name}=${value}; SameSite=${sameSite}; Path=${path}`;
@@ -58,10 +58,10 @@ function textOf({ name, value, path, domain, maxAge, expires, httpOnly, secure, 
   return text + (secure ? "; Secure" : "") + (partitioned ? "; Partitioned" : "");
 }
 
-/** Where a tab's values are kept, as one text. */
+/** The key in the tab's storage of its values, as one JSON text. */
 const SESSION_KEY = "liveline:session";
 
-/** Values that stay with this tab. */
+/** Values that are kept for this tab. */
 export class TabSession extends AsyncMap {
   constructor() {
     super({ get: (key) => readSession().get(key), entries: () => [...readSession()] });

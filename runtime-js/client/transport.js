@@ -1,26 +1,26 @@
-// How a line's frames travel: one WebSocket after the other, or a single one if the host does not resume lines;
-// server-sent events and POST where there can be none.
+// The transports of a line's frames: one WebSocket after the other, or a single one if the host does not resume lines;
+// or, if sockets do not get through, server-sent events and POST.
 
 import { openChannel } from "./channel.js";
 
 /** @typedef {import("../port/remote_port.js").Receiver} Receiver */
 /** @typedef {import("../port/remote_port.js").Transport} Transport */
 
-/** The subprotocol by which lines are resumed. */
+/** The subprotocol of lines that can be resumed. */
 export const PROTOCOL = "liveline.v1";
-/** Addresses of hosts that know it. A browser fails a socket whose host picks none of the protocols it was asked for. */
+/** Paths of hosts that support it. A browser fails a socket if the host picks none of the requested protocols. */
 const RESUMABLE = /\/\.liveline\/\w+$/;
 
-/** How long a socket may take to open before the other way is tried. */
+/** How long a socket may take to open before server-sent events are used, in milliseconds. */
 const SOCKET_PATIENCE_MS = 5_000;
-/** Remembers for this tab that sockets do not get through. */
+/** The key in the tab's storage that records that sockets do not get through. */
 const NO_SOCKETS_KEY = "liveline:no-sockets";
 
 /**
- * The transport for an address from a response's header, or null where it is none that this page can follow.
+ * The transport for an address from a response's header, or null if this page does not support it.
  * @param {string} address `socket:///path`, `socket://ws://host/path` or `channel://name`
  * @param {string} base
- * @param {(part: "events" | "sockets") => Promise<object>} load gets what not every line needs
+ * @param {(part: "events" | "sockets") => Promise<object>} load loads parts that not every line needs
  * @returns {((receiver: Receiver) => Transport) | null}
  */
 export function transportFor(address, base, load) {
@@ -33,7 +33,7 @@ export function transportFor(address, base, load) {
   return (receiver) => openSocketOrEvents(url.href, receiver, { ...pageWorld(), load });
 }
 
-/** What the transports take from the browser; tests bring their own. */
+/** The browser's functions that the transports use; tests pass their own. */
 function pageWorld() {
   return {
     WebSocket,
@@ -47,14 +47,14 @@ function pageWorld() {
   };
 }
 
-/** Dispatches the state of a line on the document; a service worker has none. */
+/** Dispatches the state of a line at the document. Service workers have no document. */
 export function tellOfLine(state, missed = false) {
   const event = new CustomEvent("liveline:line", { detail: { state, missed } });
   globalThis.document?.dispatchEvent(event);
 }
 
 /**
- * A socket, unless sockets are known not to get through; events when it fails before it has opened.
+ * Opens a socket, unless sockets do not get through in this tab; server-sent events if it fails before it has opened.
  * @param {string} url the line's address, with http(s)
  * @param {Receiver} receiver
  * @returns {Transport}
@@ -69,7 +69,7 @@ export function openSocketOrEvents(url, receiver, world) {
   let current = null;
   const takeEvents = async () => {
     const opened = () => {
-      // It was the socket's fault, not the line's.
+      // Server-sent events work, so the failure was the socket's.
       storage?.setItem(NO_SOCKETS_KEY, "1");
       receiver.opened();
     };
@@ -97,7 +97,7 @@ function openSocket(url, receiver, world, failed) {
   const isResumable = RESUMABLE.test(new URL(url).pathname);
   let socket;
   let isOver = false;
-  /** The line, once it may go from this socket to the next. */
+  /** The line, once it can be resumed on another socket. */
   let line = null;
   const giveUp = () => {
     if (isOver) return;
@@ -110,7 +110,7 @@ function openSocket(url, receiver, world, failed) {
   try {
     socket = new WebSocket(url.replace(/^http/, "ws"), isResumable ? [PROTOCOL] : []);
   } catch {
-    // A policy of the page forbids it. The caller has to have the transport before its state changes.
+    // A policy of the page forbids it. `giveUp` runs later, because the caller needs the returned transport first.
     queueMicrotask(giveUp);
     return { send() {}, close: () => isOver = true };
   }
@@ -151,7 +151,7 @@ function openSocket(url, receiver, world, failed) {
   };
 }
 
-/** Closes a socket; browsers send no other codes. */
+/** Closes a socket. Browsers can send no codes but 1000 and those from 3000 on. */
 export function hangUp(socket, code, reason) {
   socket.close(code === 1000 || code >= 3000 ? code : 1000, reason);
 }

@@ -1,18 +1,21 @@
-// What the page knows of the user: what handlers of the server have set by `event.user`.
+// The user's values in the page, which handlers of the server set by `event.user`.
 
 import { Observer } from "../observer/observer.js";
 import { Dialogs } from "../port/dialogs.js";
 
-/** Where the host answers with the values. */
+/** The host's address of the values. */
 const USER = "/.liveline/user";
 
-/** Reads the values that the server has of the user now. */
+/** Reads the user's current values from the server. */
 export async function readUser() {
   const answer = await fetch(USER, { headers: { Accept: "application/json" }, cache: "no-store" });
   return answer.ok ? await answer.json() : {};
 }
 
-/** Keeps `user` what the server knows, after every navigation. @param {object} navigator `app.navigator` */
+/**
+ * Updates `user` with the server's values, now and after every navigation.
+ * @param {object} navigator `app.navigator`
+ */
 export function followUser(user, navigator) {
   const refresh = async () => {
     const values = await readUser().catch(() => null);
@@ -26,7 +29,7 @@ export function followUser(user, navigator) {
   refresh();
 }
 
-/** event.user of client handlers: what the server knows, and dialogs. Only the server changes it. */
+/** event.user of client handlers: the server's values, read-only, and dialogs. */
 export class PageUser extends Dialogs {
   async get(key) {
     const values = await readUser();
@@ -57,7 +60,7 @@ export class PageUser extends Dialogs {
     return await readUser();
   }
 
-  /** Whether the user has an id. */
+  /** Whether the user has an ID. */
   async isSignedIn(callback = undefined) {
     if (callback !== undefined) throw serverOnly("isSignedIn(callback)");
     return Boolean(await this.get("id"));

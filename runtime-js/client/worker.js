@@ -18,10 +18,10 @@ globalThis.LiveResponse = LiveResponse;
 globalThis.Observer = Observer;
 provideLiveFunctions();
 
-/** A worker loads nothing later. */
+/** The parts are bundled with the worker, which loads nothing later. */
 const PARTS = { events: { openEvents }, sockets: { keepLine } };
 const PAGE_HEADER = "X-Live-Page";
-/** What only the host answers. */
+/** Paths that only the host answers. */
 const HOST_PATHS = /^\/(?:\.liveline\/|app\.m?js$)/;
 
 /** @param {[string, object][]} handlers pattern and module of each */
@@ -35,7 +35,7 @@ export function start(handlers) {
   const router = new Router(tree, askServer);
   addEventListener("install", (event) => {
     skipWaiting();
-    // Without them the site works as long as it can be reached.
+    // Without the kept scripts the site works only as long as the server can be reached.
     event.waitUntil(keepScripts().catch((error) => console.warn("Scripts were not kept:", error)));
   });
   addEventListener("activate", (event) => event.waitUntil(takeOver()));
@@ -51,24 +51,24 @@ export function start(handlers) {
   });
 }
 
-/** Serves the pages that are there already, and keeps what shows them. */
+/** Serves the open pages, and keeps the documents that show their states. */
 async function takeOver() {
   await clients.claim();
   const windows = await clients.matchAll({ type: "window" });
   await Promise.all(windows.map(({ url }) => keepPage(new URL(url).pathname)));
 }
 
-/** Whether the browser itself follows a stream of events: it asks again where one ends, and would not where it failed. */
+/** Whether a request is an EventSource's. The browser reconnects when such a stream ends, but not after an error. */
 function isStream({ headers }) {
   return /\btext\/event-stream\b/i.test(headers.get("accept") ?? "");
 }
 
-/** Past the last handler. A document is asked for as the browser did it. */
+/** The answer after the last handler. A document is requested as the browser requested it. */
 function askServer({ request, signal }) {
   return request.mode === "navigate" ? fetch(request.clone()) : fetch(request.clone(), { signal });
 }
 
-/** Whether an answer is a state, of which a browser that loads a document is shown the page. */
+/** Whether an answer is a state, which a browser that loads a document receives inside the page. */
 function isState(result) {
   if (!(result instanceof Response)) return true;
   return /^application\/json\b/i.test(result.headers.get("content-type") ?? "") && !result.headers.has("location");
@@ -86,17 +86,17 @@ async function answer(router, fetchEvent) {
   let isPage = isDocument;
   const ran = router.run(event).then((result) => {
     isPage &&= isState(result);
-    // An answer that no handler has read goes on as it is, and the page follows the server's line itself. So does a
-    // document.
+    // An answer that no handler has read is returned as it is, and the page joins the server's line itself. The same
+    // holds for a document.
     if (result instanceof Response && (!event[kHasClient] || isDocument && !isPage)) return result;
     const live = LiveResponse.from(result);
     statesOf(live).follow(downstream);
-    // A generator or a live function has no follower left.
+    // A generator or a live function is stopped, because nothing follows it any more.
     downstream.over.then(() => live.disconnect());
     return downstream.answer;
   });
   downstream.over.then(() => controller.abort());
-  // The browser keeps the worker for as long as it knows that there is something to do.
+  // The browser keeps the worker alive only until this promise settles.
   fetchEvent.waitUntil(ran.then((response) => response.headers.has("X-Live-Session") ? downstream.over : null, () => {}));
   const response = await Promise.race([ran, downstream.answer]);
   if (isPage) return await documentOf(response, pathname);
@@ -104,7 +104,7 @@ async function answer(router, fetchEvent) {
   return await forPage(fetchEvent.request, response);
 }
 
-/** Marks an answer that was made here with the page of its path, as the host marks its own. */
+/** Marks an answer of the worker's handlers with the page of its path, as the host marks its own. */
 async function forPage(request, response) {
   const shown = request.headers.get(PAGE_HEADER);
   if (shown === null || response.url !== "" || response.type === "error") return response;

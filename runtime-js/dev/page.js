@@ -1,39 +1,41 @@
-// What pages run in `liveline dev`, and only there: they hear of every save and of every error. A classic script, first
-// in the head of a page; see docs/development.md.
+// The script of pages in `liveline dev`, and only there: the host sends it every save and every error. A classic
+// script, the first in the head of a page; see docs/development.md.
 
 (() => {
   "use strict";
 
   const PATH = "/.liveline/dev";
-  /** Between two attempts to connect, in milliseconds. */
+  /** The pauses between two attempts to connect: the first, and the longest to which it doubles, in milliseconds. */
   const FIRST_PAUSE = 250;
   const MAX_PAUSE = 5000;
-  /** The same where none has ever come through: something between page and host does not let sockets pass. */
+  /** The longest pause, in milliseconds, as long as no attempt has succeeded: a proxy may not let sockets pass. */
   const MAX_PAUSE_AT_FIRST = 60_000;
-  /** What was kept for the page after a reload is of no use later, in milliseconds. */
+  /** How long the state that was kept for a reload may be restored, in milliseconds. */
   const KEPT_FOR = 30_000;
-  /** How long after a reload fields and places that are not there yet are waited for, in milliseconds. */
+  /**
+   * How long after a reload the script waits for fields and scroll positions that are not there yet, in milliseconds.
+   */
   const RESTORE_FOR = 5000;
-  /** How long after an error its answer has certainly come, in milliseconds. */
+  /** The time after an error in which its answer has certainly arrived, in milliseconds. */
   const ANSWERED_AFTER = 1000;
   const KEPT = "liveline:dev";
   const BEHIND = "liveline:dev-behind";
-  /** How often a page is loaded again that the host answered with code that was old by then. */
+  /** How often a page is reloaded that the host has answered with outdated code. */
   const MAX_LOADS = 4;
 
   if (globalThis[Symbol.for("liveline.dev")] !== undefined) return;
   globalThis[Symbol.for("liveline.dev")] = true;
-  /** The run of the host that answered with this page, and how often something was saved before that. */
+  /** The run of the host that answered with this page, and the number of saves in that run before the answer. */
   const { run, saves, posted } = document.currentScript?.dataset ?? {};
   const known = { run, saves: Number(saves) };
   const isPosted = posted !== undefined;
-  /** Resolves when the page can be looked at. One that is written bit by bit may have no end. */
+  /** Resolves when the page is parsed, or after two seconds: a page that is streamed may have no end. */
   const parsed = new Promise((resolve) => {
     if (document.readyState !== "loading") return resolve();
     addEventListener("DOMContentLoaded", resolve, { once: true });
     setTimeout(resolve, 2000);
   });
-  // By default the browser forgets what it loaded after the first 250 files.
+  // By default the browser keeps the entries of only the first 250 files.
   performance.setResourceTimingBufferSize?.(10_000);
 
   // -- which saves concern this page ----------------------------------------------------------------------------------
@@ -48,7 +50,7 @@
     }
   };
 
-  /** Whether the handlers of a route are asked for a path: it is the path's own or one further up. */
+  /** Whether requests for a path run the handlers of a route: the route is the path's own or one above it. */
   const covers = (pattern, path) => {
     const asked = segmentsOf(path).map(decoded);
     return segmentsOf(pattern).every((name, index) => {
@@ -56,33 +58,33 @@
     });
   };
 
-  /** The paths of everything that this page has loaded from its host. */
+  /** The paths of all files that this page has loaded from its host. */
   const loaded = () => {
     const urls = performance.getEntriesByType("resource").map((entry) => entry.name);
     const own = urls.map((url) => URL.parse?.(url) ?? new URL(url)).filter((url) => url.origin === location.origin);
     return new Set(own.map((url) => url.pathname).filter((path) => !path.startsWith(`${PATH}/`)));
   };
 
-  /** The addresses at which this very page may be a file. */
+  /** The paths of files that this page may be. */
   const ownFiles = () => {
     const path = location.pathname;
     return path.endsWith("/") ? [`${path}index.html`] : [path, `${path}/index.html`];
   };
 
-  /** Whether a file, or all that is in a folder, is among these paths. */
+  /** Whether a file, or a file in a folder, is among these paths. */
   const isAmong = (file, paths) => {
     const name = decoded(file);
     return [...paths].map(decoded).some((path) => path === name || path.startsWith(`${name}/`));
   };
 
-  /** What a save means to this page: "reload", "state" for its state alone, or nothing. */
+  /** The effect of a save on this page: "reload", "state" to replace only its state, "worker", or null for none. */
   const effectOf = (what, styles) => {
     const path = location.pathname;
     const page = document.querySelector('meta[name="liveline-page"]')?.content;
     if (what.all || errorPage() !== null) return "reload";
     const paths = loaded();
     const asked = [path, ...[...paths].filter((other) => !other.startsWith("/.liveline/"))];
-    // A page that is nearer than the one that is shown takes its place.
+    // A page nearer to the path replaces the one that is shown.
     const isNearer = (pattern) => page === undefined || segmentsOf(pattern).length > segmentsOf(page).length;
     const isPage = (pattern) => pattern === page || (covers(decoded(pattern), path) && isNearer(pattern));
     if (what.pages.some(isPage)) return "reload";
@@ -93,18 +95,18 @@
     return hasApp() ? "state" : "reload";
   };
 
-  /** What the page is about where it is the host's own about an error: "request", or "start" for code that never loaded. */
+  /** If the page is the host's error page: "request", or "start" if no code has loaded yet; else null. */
   const errorPage = () => document.querySelector("main[data-liveline-error]")?.dataset.livelineError ?? null;
 
-  /** Whether the page shows states, which can be exchanged without it. */
+  /** Whether the page shows states, which can be replaced without reloading it. */
   const hasApp = () => {
     return globalThis.webqit?.app !== undefined && document.querySelector('meta[name="liveline-page"]') !== null;
   };
 
-  // -- what is done ---------------------------------------------------------------------------------------------------
+  // -- effects of a save ----------------------------------------------------------------------------------------------
 
   let isLeaving = false;
-  /** Handlers of the browser were saved that this page does not run now, and may have loaded. */
+  /** Whether handlers of the browser were saved that this page has not run but may have loaded. */
   let isStale = false;
 
   async function saved(message) {
@@ -112,7 +114,7 @@
     const effect = effectOf(message.what, styles);
     isStale ||= message.what.client.length > 0;
     if (!message.keepsErrors) errors.saved = [];
-    // What this page is made of has changed.
+    // The code of this page has changed, so its earlier errors no longer count.
     if (effect !== null) errors.server = errors.page = [];
     show();
     if (effect === "state") return await exchangeState();
@@ -124,12 +126,12 @@
     if (isLeaving) return;
     isLeaving = true;
     keep();
-    // What a form was answered with is not to be sent again.
+    // A page that answers a form is requested by GET, so that the form is not sent again.
     if (isPosted) location.replace(location.pathname + location.search);
     else location.reload();
   }
 
-  // Links of a stale page lead to documents of their own, with the new handlers.
+  // Links of a stale page load whole documents, with the new handlers.
   globalThis.navigation?.addEventListener("navigate", (event) => {
     if (!isStale || event.hashChange || event.navigationType === "reload") return;
     if (event.navigationType === "traverse" && event.destination.sameDocument) {
@@ -139,21 +141,21 @@
     }
   });
 
-  /** Has the page's state answered by the new code, in place. The line of the old code ends with that. */
+  /** Requests the page's state anew from the new code, without a reload. That ends the old code's line. */
   async function exchangeState() {
     const [x, y] = [scrollX, scrollY];
     const focused = document.activeElement;
     const { href, hash } = location;
     try {
-      // With a fragment it would only be a move within the page.
+      // A URL with a fragment would only move within the page.
       await globalThis.webqit.app.navigate(href.slice(0, href.length - hash.length));
       await globalThis.navigation?.transition?.finished;
       if (hash !== "") location.replace(href);
     } catch {
-      // Whoever failed says so.
+      // The app reports its errors.
     }
     if (focused?.isConnected && document.activeElement !== focused) focused.focus?.({ preventScroll: true });
-    // Navigations end at the top of the page.
+    // A navigation has scrolled to the top of the page.
     requestAnimationFrame(() => scrollTo({ left: x, top: y, behavior: "instant" }));
   }
 
@@ -173,7 +175,7 @@
 
   // -- styles ---------------------------------------------------------------------------------------------------------
 
-  /** All documents' and shadow trees' roots. */
+  /** The document and all shadow roots. */
   function* roots(root = document) {
     yield root;
     for (const element of root.querySelectorAll("*")) {
@@ -181,7 +183,7 @@
     }
   }
 
-  /** Whether a style sheet is one of these files, or imports one by however many steps. */
+  /** Whether a style sheet is one of these files, or imports one, directly or indirectly. */
   function isMadeOf(sheet, files) {
     if (sheet === null) return false;
     if (sheet.href !== null && isFile(sheet.href, files)) return true;
@@ -189,7 +191,7 @@
     try {
       rules = [...sheet.cssRules];
     } catch {
-      // It came from elsewhere.
+      // Rules of other origins cannot be read.
       return false;
     }
     return rules.some((rule) => {
@@ -211,7 +213,7 @@
     return url.href;
   };
 
-  /** Exchanges style sheets in place. Resolves with the files that it knows what to do with. */
+  /** Replaces style sheets in place. Resolves with the files among `files` that it has replaced. */
   async function exchangeStyles(files) {
     const known = new Set();
     if (files.length === 0) return known;
@@ -229,14 +231,17 @@
       }
     }
     if (work.length === 0) return known;
-    // What is imported comes from the browser's cache, which has to have it anew.
+    // Imported files come from the browser's cache, which has to load them anew.
     const seen = performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => isFile(name, files));
     await Promise.all([...new Set(seen)].map((url) => fetch(url, { cache: "reload" }).catch(() => {})));
     await Promise.all(work.map((exchange) => exchange()));
     return known;
   }
 
-  /** Puts a new link behind the old one, which goes when the new one is there: nothing flashes. */
+  /**
+   * Inserts a new link behind the old one, which is removed when the new one has loaded, so that the page does not
+   * flash.
+   */
   function exchangeLink(link) {
     return new Promise((resolve) => {
       const fresh = link.cloneNode();
@@ -248,7 +253,7 @@
       fresh.addEventListener("load", done, { once: true });
       fresh.addEventListener("error", done, { once: true });
       link.after(fresh);
-      // What the page has switched off loads when it is switched on.
+      // A disabled style sheet loads only when it is enabled.
       if (fresh.disabled) done();
     });
   }
@@ -264,16 +269,16 @@
     });
   }
 
-  // -- what outlasts a reload -----------------------------------------------------------------------------------------
+  // -- state that is kept over a reload -------------------------------------------------------------------------------
 
   const FIELDS = "input, textarea, select";
-  /** Types of fields that are not kept: secrets, files, and what is no user's. */
+  /** Types of fields that are not kept: secrets, files, and fields that users do not fill in. */
   const NOT_KEPT = new Set(["password", "file", "hidden", "submit", "button", "image", "reset"]);
   const SECRET = /(?:^|\s)(?:cc-|one-time-code|current-password|new-password)/;
 
   const isKept = (field) => !NOT_KEPT.has(field.type) && !SECRET.test(field.autocomplete ?? "");
 
-  /** How a field is found again: by its id, else by its name and its place among those of that name. */
+  /** A key by which a field is found again: its id and name, and its index among the fields with the same ones. */
   function keyOf(field, counts) {
     const name = `${field.localName}|${field.type}|${field.id}|${field.name}|${field.form?.id ?? ""}`;
     const count = counts.get(name) ?? 0;
@@ -289,7 +294,7 @@
     }
   }
 
-  /** What the user has changed in a field; undefined where that is nothing. */
+  /** The value to which the user has changed a field; undefined if it is unchanged. */
   function valueOf(field) {
     if (field.localName === "select") {
       const options = [...field.options];
@@ -309,7 +314,7 @@
     else field.value = value;
   }
 
-  /** What a user has scrolled besides the page. */
+  /** The elements that are scrolled, with their positions. */
   function* scrolled() {
     for (const element of document.querySelectorAll("[id]")) {
       if (element.scrollTop !== 0 || element.scrollLeft !== 0) {
@@ -328,14 +333,14 @@
       try {
         selection = isFocused ? [field.selectionStart, field.selectionEnd] : null;
       } catch {
-        // Some types have none.
+        // Fields of some types have no selection.
       }
       kept.fields.push({ key, value, isFocused, selection });
     }
     try {
       sessionStorage.setItem(KEPT, JSON.stringify(kept));
     } catch {
-      // Without a store nothing is kept.
+      // Without session storage nothing is kept.
     }
   }
 
@@ -350,7 +355,7 @@
     }
   }
 
-  /** Gives a reloaded page back what it had, also where that comes only with its state. */
+  /** Restores the state of a page after a reload, also in elements that appear only with the page's state. */
   function restore() {
     const past = kept();
     if (past === null) return;
@@ -368,7 +373,7 @@
         try {
           if (had.selection?.[0] != null) field.setSelectionRange(...had.selection);
         } catch {
-          // Some types have none.
+          // Fields of some types have no selection.
         }
       }
       for (const [id, left, top] of past.inner) document.getElementById(id)?.scrollTo({ left, top, behavior: "instant" });
@@ -386,7 +391,7 @@
       if (isScrolled && missing.size === 0) stop();
     });
     const timer = setTimeout(stop, RESTORE_FOR);
-    // From here on it is the user's again.
+    // An action of the user ends it.
     for (const kind of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(kind, stop, true);
     const begin = () => {
       look();
@@ -399,20 +404,20 @@
 
   // -- errors ---------------------------------------------------------------------------------------------------------
 
-  /** Errors by where they come from: the code as it was saved, the server's, and the page's own. */
+  /** Errors by source: of the saved code, of the server, and of the page's own code. */
   const errors = { saved: [], server: [], page: [] };
   let overlay = null;
 
-  /** Whether an error of the server is about something that this page asked for. */
+  /** Whether an error of the server belongs to a request of this page. */
   function concerns({ path }, age) {
-    // What happened before the page was asked for, somebody else has seen.
+    // An error from before the page was requested belongs to another page.
     if (age > performance.now() + 2000) return false;
     return path === null || path === undefined || path === location.pathname || loaded().has(path);
   }
 
   function failed({ failure, age }, isLooked = false) {
     if (!concerns(failure, age)) {
-      // What the page asks for counts as loaded only when its answer has come to its end.
+      // A file counts as loaded only after its whole answer, so a second check follows.
       if (!isLooked) setTimeout(() => failed({ failure, age: age + ANSWERED_AFTER }, true), ANSWERED_AFTER);
       return;
     }
@@ -440,7 +445,7 @@
     overlay.show(all, isNew);
   }
 
-  /** The places in a stack as engines print it, those of this host first. */
+  /** The frames of a stack in any engine's format. */
   function framesOf(stack) {
     const frames = [];
     for (const line of String(stack ?? "").split("\n")) {
@@ -454,7 +459,7 @@
 
   const isOfHost = (url) => /^\/(?:app\.m?js$|\.liveline\/(?:app|dev)\/)/.test(new URL(url).pathname);
 
-  /** Tells of an error that this page's code threw, with the source that it was made of. */
+  /** Shows an error of this page's code, with an excerpt of its source. */
   async function thrown(about, error, place) {
     const isError = error !== null && typeof error === "object" && "message" in error;
     const message = isError ? `${error.name ?? "Error"}: ${error.message}` : `${String(error)} was thrown`;
@@ -463,7 +468,7 @@
     const isRendered = document.querySelector('meta[name="liveline-page"]') !== null;
     const asked = frames.slice(0, 16).map(({ url, line, column }) => {
       const { origin, pathname } = new URL(url);
-      // What a page was rendered from has other lines.
+      // The lines of a rendered page differ from those of its source.
       const isFile = origin === location.origin && !(isRendered && pathname === location.pathname);
       return { path: isFile ? pathname : "", line, column };
     });
@@ -487,17 +492,17 @@
   }
 
   addEventListener("error", (event) => {
-    // What did not load has no error, and the console has it.
+    // A file that did not load has no ErrorEvent, and the console shows it.
     if (!(event instanceof ErrorEvent) || event.target !== window) return;
-    // The browser's own note on what is no error.
+    // The browser reports this, although it is no error.
     if (/^ResizeObserver loop/.test(event.message)) return;
-    // All that is known of scripts from elsewhere.
+    // The browser hides errors of scripts from other origins.
     if (event.error == null && !event.filename) return;
     const place = event.filename ? { url: event.filename, line: event.lineno, column: event.colno } : null;
     thrown("in the page", event.error ?? { name: "Error", message: event.message }, place);
   });
   addEventListener("unhandledrejection", (event) => {
-    // Others may take care of it.
+    // Other listeners may handle it.
     setTimeout(() => {
       if (!event.defaultPrevented && event.reason?.name !== "AbortError") thrown("in the page: a promise that nobody handles", event.reason);
     });
@@ -506,11 +511,11 @@
     setTimeout(() => {
       if (event.defaultPrevented) return;
       const { error } = event.detail ?? {};
-      // That is an answer, and no error of the code.
+      // A 4xx is an answer, and no error of the code.
       if (/^4\d\d\b/.test(error?.message)) return;
-      // The server has told of its own errors, and in more words.
-      const isTold = errors.server.length > 0 || errors.saved.length > 0;
-      if (!isTold) setTimeout(() => errors.server.length === 0 && thrown("shown by the page", error), 200);
+      // The server's own errors were received, with more details.
+      const isShown = errors.server.length > 0 || errors.saved.length > 0;
+      if (!isShown) setTimeout(() => errors.server.length === 0 && thrown("shown by the page", error), 200);
     });
   });
 
@@ -550,7 +555,7 @@
     return made;
   };
 
-  /** Shows errors over the page, in a tree of its own. */
+  /** Shows errors above the page, in a shadow tree. */
   class Overlay {
     #host = element("liveline-errors");
     #root = this.#host.attachShadow({ mode: "open" });
@@ -564,7 +569,7 @@
       addEventListener("keydown", this.#onKey, true);
     }
 
-    /** Shows these errors. What the user has closed stays closed until something new comes. */
+    /** Shows these errors. If the user has closed the overlay, it stays closed until there is a new error. */
     show(errors, isNew) {
       this.#errors = errors;
       if (isNew) this.#isClosed = false;
@@ -576,13 +581,13 @@
       head.firstChild.setAttribute("role", "alert");
       this.#root.replaceChildren(element("main", { children: [head, ...errors.map(sectionOf)] }));
       if (!this.#host.isConnected) document.documentElement.append(this.#host);
-      // Over dialogs of the page, too.
+      // As a popover it is above dialogs of the page, too.
       if (this.#host.popover !== undefined) {
         this.#host.popover = "manual";
         try {
           this.#host.showPopover();
         } catch {
-          // It is open.
+          // It is open already.
         }
       }
     }
@@ -648,7 +653,7 @@
     return element("li", { children: isFile ? [before, placeButton(place), ")"] : [frame] });
   }
 
-  /** What opens the editor at a place. */
+  /** A button that opens the editor at a place. */
   function placeButton(place) {
     const button = element("button", { type: "button", className: "place", textContent: place });
     button.title = "Open in the editor";
@@ -665,7 +670,7 @@
     button.after(note);
   }
 
-  // Places in the host's own page about an error lead to the editor as well.
+  // Places in the host's error page open the editor as well.
   addEventListener("DOMContentLoaded", () => {
     for (const place of document.querySelectorAll("main[data-liveline-error] [data-liveline-place]")) {
       const button = element("button", { type: "button", className: "place", textContent: place.dataset.livelinePlace });
@@ -718,7 +723,7 @@
   function greeted({ run, saves, errors: broken, failures }) {
     pause = FIRST_PAUSE;
     hasConnected = true;
-    // The page missed something, and nobody knows what.
+    // The page missed saves, and it is unknown which.
     const wait = pauseBeforeReload(run, saves);
     if (wait === 0) return reload();
     if (wait !== null) setTimeout(reload, wait);
@@ -727,9 +732,9 @@
   }
 
   /**
-   * How long to wait before a page of an earlier moment is loaded again, in milliseconds; null where it is not. One that
-   * is so still after it was loaded for that has come from a store of somebody's, and to load it once more is no help;
-   * or from the host itself, on a connection that had not left the old code yet.
+   * The pause before a page with outdated code is reloaded, in milliseconds; null if it is not reloaded. A page that is
+   * outdated after a reload came either from a cache, and another reload would not help, or from the host, on a
+   * connection that still used the old code.
    */
   function pauseBeforeReload(run, saves) {
     const own = `${known.run} ${known.saves}`;
@@ -743,26 +748,26 @@
       if (isNow || (loads > 0 && (loads > MAX_LOADS || !isFromHost()))) return null;
       return loads === 0 ? 0 : FIRST_PAUSE * 2 ** loads;
     } catch {
-      // Without a store nobody could tell that it was loaded for that.
+      // Without session storage reloads cannot be counted, and might never end.
       return null;
     }
   }
 
-  /** Whether this page came neither from the browser's store nor from a service worker. */
+  /** Whether this page came from the host, not from the browser's cache or a service worker. */
   function isFromHost() {
     const [entry] = performance.getEntriesByType("navigation");
     return entry !== undefined && entry.workerStart === 0 && entry.transferSize > 0;
   }
 
   function isBroken(broken) {
-    // It shows that by itself.
+    // The host's error page shows these errors itself.
     const isShown = errorPage() === "start";
     const isChanged = JSON.stringify(broken) !== JSON.stringify(errors.saved);
     errors.saved = isShown ? [] : broken;
     show(isChanged && broken.length > 0);
   }
 
-  // A page that the browser keeps to show it again is not kept for a socket.
+  // An open socket would keep the browser from storing the page in its back/forward cache.
   addEventListener("pagehide", disconnect);
   addEventListener("pageshow", (event) => {
     if (event.persisted) connect();

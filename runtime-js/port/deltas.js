@@ -1,4 +1,4 @@
-// Changes that came over a line, applied to the copy of what they are changes of.
+// Deltas that came over a line, applied to a copy of the sender's value.
 
 import { Observer } from "../observer/observer.js";
 import {
@@ -14,7 +14,7 @@ import {
   String,
 } from "../primordials.js";
 
-/** Methods that change an array; a record may stand for the call of one. */
+/** Methods that change an array; a record may represent a call of one. */
 export const ARRAY_METHODS = new SafeSet([
   "copyWithin",
   "fill",
@@ -27,15 +27,15 @@ export const ARRAY_METHODS = new SafeSet([
   "unshift",
 ]);
 
-/** Keys by which one could reach what does not belong to the copy. */
+/** Keys that lead to objects outside of the copy. */
 const FORBIDDEN = new SafeSet(["__proto__", "constructor", "prototype"]);
 
 /**
- * Applies the records of one delta to `root` through the Observer, in one batch. Nothing is reached but own properties;
- * a record that makes no sense for this root is passed over.
+ * Applies the records of one delta to `root` through the Observer, in one batch. Only own properties are followed; a
+ * record that does not fit this root is ignored.
  * @param {unknown} root
- * @param {unknown} records as they came: anything
- * @param {string | null} [prefix] the first key of every path, where `root` itself stands below it
+ * @param {unknown} records as received, unchecked
+ * @param {string | null} [prefix] the first key of every path, if `root` is below it in what was sent
  */
 export function applyRecords(root, records, prefix = null) {
   if (!isObject(root) || !ArrayIsArray(records)) return;
@@ -62,13 +62,13 @@ function applyRecord(root, record, prefix) {
   else if (isLength(record.value)) Observer.set(parent, key, record.value);
 }
 
-/** A method's callback does not travel, and without it `sort` would make another order. */
+/** A call of `sort` with a callback is ignored: callbacks are not sent, and without it the order would differ. */
 function call(array, { operation, argumentsList }) {
   if (operation === "sort" && argumentsList.length > 0) return;
   Observer.proxy(array)[operation](...new SafeArrayIterator(argumentsList));
 }
 
-/** What stands at a path of own properties, or undefined. */
+/** The value at a path of own properties, or undefined. */
 function follow(root, path) {
   let at = root;
   for (const key of new SafeArrayIterator(path)) {

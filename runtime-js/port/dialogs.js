@@ -1,10 +1,10 @@
-// Questions to the person at the other end of a line.
+// Dialogs with the user at the other end of a line.
 
 import { readRequestArguments } from "./port.js";
 
 /**
- * Asks the user, through whatever the client shows for it. An answer is an event; it stands for its `data` where a
- * value is asked of it (`answer == true`, `${answer}`, JSON), but as any object it is truthy: `if (answer.data)`.
+ * Shows dialogs to the user, in the form that the client has for them. An answer is an event that converts to its
+ * `data` (`answer == true`, `${answer}`, JSON); but like any object it is truthy, so write `if (answer.data)`.
  */
 export class Dialogs {
   #client;
@@ -27,7 +27,7 @@ export class Dialogs {
     return this.#ask("prompt", question, callback, options);
   }
 
-  /** Something to take note of; settles when the user did. */
+  /** A message to the user; settles when the user has confirmed it. */
   alert(message, callback = undefined, options = undefined) {
     return this.#ask("alert", message, callback, options);
   }

@@ -1,4 +1,4 @@
-// Frames of a line as text: envelopes, states of a response, and changes of what was sent.
+// Frames of a line as text: envelopes, states of a response, and deltas.
 
 import { kHasHeaders } from "../live_response/frame.js";
 import { encodeJson } from "../answer/values.js";
@@ -11,12 +11,12 @@ import {
   SafeArrayIterator,
 } from "../primordials.js";
 
-/** One text frame. A `data` of undefined leaves the key out, as the wire has it. */
+/** One text frame. With a `data` of undefined it has no `message`, as the protocol requires. */
 export function encodeEnvelope(data, { type, eventID, live = false, bubbles = false, numPorts = 0 }) {
   return encodeJson({ message: data, ".wq": { type, eventID, live, bubbles, numPorts } }, `The "${type}" message`);
 }
 
-/** The frame by which a client asks for the first frames. */
+/** The frame by which a client requests the first frames. */
 export function encodeConnect(eventID) {
   return JSONStringify({ ".wq": { type: "message", eventID, numPorts: 1 }, ping: "connect" });
 }
@@ -25,17 +25,20 @@ export function encodeConnect(eventID) {
 export function encodeFrame({ body, status, statusText, headers, [kHasHeaders]: hasHeaders, type, concurrent }) {
   const plain = {};
   if (hasHeaders) {
-    // Cookies are HTTP's alone.
+    // Cookies are set by HTTP answers only.
     for (const { 0: name, 1: value } of new SafeArrayIterator(HeadersPrototypeEntries(headers))) {
       if (name !== "set-cookie") plain[name] = value;
     }
   }
-  // Where a state was fetched from is the server's business; to its client it comes from the client's own request.
+  // The URL that a state was fetched from is not sent: for the client it comes from the client's own request.
   const frame = { body: body ?? null, status, statusText, headers: plain, type, url: null, concurrent };
   return encodeJson(frame, "The response's body");
 }
 
-/** Changes of a body or of a live message, as the wire has them; `prefix` is where the observed value stands. */
+/**
+ * Changes of a body or of a live message in the protocol's format; `prefix` is the key of the observed value in what
+ * was sent.
+ */
 export function encodeRecords(records, prefix) {
   const wire = ArrayPrototypeMap(records, ({ type, key, value, isUpdate, path }) => ({
     type,

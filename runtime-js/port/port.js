@@ -1,4 +1,4 @@
-// What the two ends of a line have in common: events, options, states, and requests that wait for replies.
+// The common part of both ends of a line: events, options, ready states, and requests that wait for replies.
 
 import { domException } from "../errors/exceptions.js";
 import { checkOptions } from "../errors/options.js";
@@ -47,12 +47,12 @@ export function readOptions(options) {
   return { type, eventID, live, bubbles, signal };
 }
 
-/** The last two arguments of a request, of which the callback may be left out. */
+/** The last two arguments of a request, of which the callback may be omitted. */
 export function readRequestArguments(callback, options) {
   return typeof callback === "function" ? { callback, options } : { callback: undefined, options: callback ?? options };
 }
 
-/** A message from the other end. Where a value is asked of it, it stands for its data. */
+/** A message from the other end. It converts to its data where a primitive value is needed. */
 export class PortMessageEvent extends Event {
   #stopped = false;
 
@@ -60,7 +60,7 @@ export class PortMessageEvent extends Event {
     super(type, { cancelable });
     this.data = data;
     this.eventID = eventID;
-    /** Ports to reply on, where the sender asked for replies. */
+    /** Ports to reply on, if the sender requested replies. */
     this.ports = ObjectFreeze(ports);
   }
 
@@ -70,7 +70,7 @@ export class PortMessageEvent extends Event {
     return this.ports.length > 0;
   }
 
-  /** Whether a listener kept the event from going further. */
+  /** Whether a listener stopped the event's propagation. */
   get isStopped() {
     return this.#stopped;
   }
@@ -102,20 +102,20 @@ export class PortMessageEvent extends Event {
   }
 }
 
-/** How a line closed. */
+/** The event of a line that closed. */
 export class PortCloseEvent extends CloseEvent {
   get isStopped() {
     return false;
   }
 
-  /** The same for another target. */
+  /** The same event for another target. */
   copy() {
     const { type, code, reason, wasClean } = this;
     return new PortCloseEvent(type, { code, reason, wasClean });
   }
 }
 
-/** The line to a response's source broke before the last state. */
+/** The error of a line to an upstream that closed before the last state. */
 export class LineLostError extends Error {
   constructor(code, reason) {
     super(`The line to the upstream closed with ${code}${reason === "" ? "" : ` (${reason})`} before it was done.`);
@@ -125,22 +125,22 @@ export class LineLostError extends Error {
   }
 }
 
-/** For the host: a port has reached a state. */
+/** For the host: sets a port's ready state. */
 export const kReach = Symbol("reach");
-/** For the host: relays a message that no listener kept. */
+/** For the host: relays a message that no listener has stopped. */
 export const kPassOn = Symbol("pass on");
 
-/** For the host: {@link Port} passes its messages on. */
+/** For the host: sets the callback to which a {@link Port} relays its messages. */
 export const kRelay = Symbol("relay");
 /** A listener for a type of messages was added to a port. */
 export const kListens = Symbol("listens");
-/** For the host: the line of a port is gone. */
+/** For the host: the line of a port has closed. */
 export const kClosed = Symbol("closed");
-/** For a LiveResponse: follows the states that come with a port. */
+/** For a LiveResponse: follows the states that a port receives. */
 export const kFollow = Symbol("follow");
-/** For a LiveResponse: binds a state to the changes that come with a port. */
+/** For a LiveResponse: applies the deltas that a port receives to a state. */
 export const kBind = Symbol("bind");
-/** For a LiveResponse: holds up what comes with a port. */
+/** For a LiveResponse: holds up the frames that a port is to receive. */
 export const kHold = Symbol("hold");
 
 /** One end of a line. */
@@ -150,7 +150,7 @@ export class Port extends EventTarget {
   #onmessage = null;
   #relay = null;
 
-  /** `connecting` until the other end listens, then `open`, at last `closed`. */
+  /** `connecting` until the other end has joined, then `open`, at last `closed`. */
   get readyState() {
     return this.#readyState;
   }
@@ -186,9 +186,9 @@ export class Port extends EventTarget {
   [kListens](_type) {}
 
   /**
-   * For the host: calls back with each message that no listener kept from going on.
+   * For the host: calls `callback` with each message that no listener has stopped.
    * @param {(event: PortMessageEvent, live: boolean) => void} callback
-   * @returns {() => void} what stops that
+   * @returns {() => void} a function that ends that
    */
   [kRelay](callback) {
     this.#relay = callback;
@@ -213,8 +213,8 @@ export class Requests {
   #waiting = new SafeMap();
 
   /**
-   * @param {((event: PortMessageEvent) => void) | undefined} callback gets the reply, too
-   * @param {() => void} [settled] called when the wait is over, however it ends
+   * @param {((event: PortMessageEvent) => void) | undefined} callback called with the reply, too
+   * @param {() => void} [settled] called when the wait is over, for any reason
    * @returns {Promise<PortMessageEvent>}
    */
   wait(address, callback, signal, settled = () => {}) {
@@ -243,12 +243,12 @@ export class Requests {
     return this.#waiting.has(address);
   }
 
-  /** A reply came; without a request that waits for it, it is dropped. */
+  /** A reply came; it is dropped if no request waits for it. */
   receive(address, event) {
     this.#waiting.get(address)?.receive(event);
   }
 
-  /** The line is over: no reply will come. */
+  /** The line has closed: no reply will come. */
   close() {
     for (const { close } of new SafeArrayIterator([...this.#waiting.values()])) close();
   }

@@ -1,4 +1,4 @@
-// A handler that passes on the live response of another server: what comes on either line is sent on the other.
+// Passes on the live response of another server: messages that come on either line are sent on the other.
 
 import { abort } from "../errors/exceptions.js";
 import { kRelay } from "./port.js";
@@ -13,12 +13,12 @@ import {
 } from "../primordials.js";
 
 /**
- * Connects the line to the client with the line to the upstream. States and deltas take their own way, through the
- * response. A listener that prevents the default of a message, or stops its propagation, keeps it from going on.
+ * Connects the line to the client with the line to the upstream. States and deltas are not relayed here but go through
+ * the response. A listener that prevents a message's default, or stops its propagation, keeps it from being relayed.
  * @param {Pick<import("./port.js").Port, typeof kRelay>} client
  * @param {import("./remote_port.js").RemotePort} upstream
- * @param {(error: unknown) => void} report gets errors of messages that cannot be relayed
- * @returns {() => void} what ends that
+ * @param {(error: unknown) => void} report called with errors of messages that cannot be relayed
+ * @returns {() => void} a function that ends the relaying
  */
 export function relay(client, upstream, report) {
   const over = new AbortController();
@@ -31,7 +31,7 @@ export function relay(client, upstream, report) {
     }
   });
   const fail = (error) => {
-    // Requests that are no longer waited for have no answer.
+    // Requests that were aborted, or whose line has closed, have no answer to relay.
     if (error?.name !== "AbortError" && error?.name !== "InvalidStateError") report(error);
   };
   const stops = [connect(upstream, client), connect(client, upstream)];

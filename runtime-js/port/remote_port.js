@@ -1,4 +1,4 @@
-// The client's end of a line, known as Port B, over whatever transport is at hand.
+// The client's end of a line, Port B in the protocol, over any transport.
 
 import { domException, invalidState } from "../errors/exceptions.js";
 import { encodeConnect, encodeEnvelope } from "./frames.js";
@@ -50,26 +50,26 @@ import {
  */
 
 /**
- * What a transport calls.
+ * The callbacks of a transport.
  * @typedef {object} Receiver
  * @property {() => void} opened text can be sent
  * @property {(text: string) => void} frame a frame came
- * @property {(code: number, reason: string, wasClean: boolean) => void} closed nothing follows
+ * @property {(code: number, reason: string, wasClean: boolean) => void} closed the last call
  */
 
 /**
- * Who follows the states of the response that came with a port.
+ * A follower of the states of the response that came with a port.
  * @typedef {object} Follower
- * @property {(state: object) => void} replace a new state, as the wire has it
+ * @property {(state: object) => void} replace a new state, in the protocol's format
  * @property {() => void} done the last state has come
  * @property {(code: number, reason: string) => void} closed
  */
 
-/** What may wait for the line to open, in UTF-16 units. */
+/** The most that may be queued until the line opens, in UTF-16 units. */
 const MAX_QUEUE = 1 << 20;
-/** Reply ports that one message may bring. */
+/** The most reply ports of one message. */
 const MAX_PORTS = 16;
-/** Types that are states of a port, not messages. */
+/** Types of a port's own events, which messages may not have. */
 const OWN_EVENTS = new SafeSet(["close", "error", "open"]);
 
 export class RemotePort extends Port {
@@ -78,14 +78,15 @@ export class RemotePort extends Port {
   /** Frames that wait for the line to open. */
   #queue = [];
   #queued = 0;
+  /** The ID of the hello, the frame by which this end requests the first frames; null until it is sent. */
   #hello = null;
-  /** What the hello waits for. */
+  /** The promise that the hello waits for. */
   #ready = null;
   #names = 0;
   #requests = new Requests();
   /** Reply ports with a listener, by address. */
   #replyPorts = new SafeMap();
-  /** What later deltas change, by the name that they use. */
+  /** Values to which deltas are applied, by the ID that the deltas have. */
   #bound = new SafeMap();
   #forgotten = new SafeFinalizationRegistry((name) => {
     if (this.#bound.get(name)?.ref.deref() === undefined) this.#bound.delete(name);
@@ -95,7 +96,7 @@ export class RemotePort extends Port {
   /** @param {(receiver: Receiver) => Transport} open starts the transport */
   constructor(open) {
     super();
-    /** Where every event of this port is dispatched, too. @type {EventTarget | null} */
+    /** A second target for every event of this port. @type {EventTarget | null} */
     this.parent = null;
     this.#transport = open({
       opened: () => {
@@ -106,7 +107,7 @@ export class RemotePort extends Port {
         try {
           this.#receive(text);
         } catch (error) {
-          // An observer of the data may throw; the line goes on.
+          // An observer of the data may throw; the line stays open.
           queueMicrotask(() => {
             throw error;
           });
@@ -117,7 +118,7 @@ export class RemotePort extends Port {
     this.#greet();
   }
 
-  /** Sends the hello only after `promise` has settled, so that nothing comes before that. */
+  /** Sends the hello only after `promise` has settled, so that no frame comes before. */
   [kHold](promise) {
     const go = () => {
       if (this.#ready !== held) return;
@@ -127,17 +128,17 @@ export class RemotePort extends Port {
     const held = this.#ready = PromisePrototypeThen(promise, go, go);
   }
 
-  /** Sends a message; before the line is open it waits. */
+  /** Sends a message; until the line is open it is queued. */
   postMessage(data, options = undefined) {
     this.#post(data, readOptions(options), 0);
   }
 
   /**
-   * Sends a message that asks for an answer.
+   * Sends a message that requests a reply.
    * @param {unknown} data
    * @param {((event: PortMessageEvent) => void) | object} [callback]
-   * @param {object} [options] of the message, and `signal`
-   * @returns {Promise<PortMessageEvent>} the first reply; rejects when the line closes first
+   * @param {object} [options] of the message; its `signal` ends the wait
+   * @returns {Promise<PortMessageEvent>} the first reply; rejects if the line closes first
    */
   postRequest(data, callback = undefined, options = undefined) {
     ({ callback, options } = readRequestArguments(callback, options));
@@ -153,7 +154,7 @@ export class RemotePort extends Port {
 
   // -- for LiveResponse --------------------------------------------------------------------------------------------
 
-  /** @param {Follower} follower @returns {() => void} what stops it */
+  /** @param {Follower} follower @returns {() => void} a function that ends that */
   [kFollow](follower) {
     this.#follower = follower;
     return () => {
@@ -162,9 +163,9 @@ export class RemotePort extends Port {
   }
 
   /**
-   * Lets deltas change a state of the response, until a state comes that is not concurrent with it.
-   * @param {string} name `initial_response`, or the message's that carried it
-   * @param {string | null} [prefix] where the body stands in what was sent
+   * Applies deltas to a state of the response, until a state comes that is not concurrent with it.
+   * @param {string} name `initial_response`, or the ID of the message with the state
+   * @param {string | null} [prefix] the key of the body in what was sent
    */
   [kBind](name, body, prefix = null) {
     this.#bind(name, body, { prefix, isState: true });
@@ -194,7 +195,7 @@ export class RemotePort extends Port {
     }
   }
 
-  /** A name that the other end does not use. */
+  /** A new ID, which the other end does not generate. */
   #newName(type) {
     this.#names += 1;
     return `${type}-c${NumberPrototypeToString(this.#names, 36)}`;
@@ -236,7 +237,7 @@ export class RemotePort extends Port {
       return;
     }
     const meta = frame?.[".wq"];
-    if (meta === null || typeof meta !== "object") return this.#hear("message", "", frame, {});
+    if (meta === null || typeof meta !== "object") return this.#receiveMessage("message", "", frame, {});
     const { type = "message", eventID = "", numPorts } = meta;
     if (typeof type !== "string" || typeof eventID !== "string") return;
     if (frame.ping !== undefined) {
@@ -248,18 +249,18 @@ export class RemotePort extends Port {
     if (StringPrototypeEndsWith(type, ":joins-leaves") && data?.events) {
       // Several joins and leaves in one frame: each is dispatched as a message of its own.
       const single = `${StringPrototypeSlice(type, 0, -12)}message`;
-      for (const { eventID, message } of new SafeArrayIterator(data.events)) this.#hear(single, eventID, message, meta);
+      for (const { eventID, message } of new SafeArrayIterator(data.events)) this.#receiveMessage(single, eventID, message, meta);
     } else {
-      this.#hear(type, eventID, data, meta);
+      this.#receiveMessage(type, eventID, data, meta);
     }
   }
 
-  #hear(type, eventID, data, { numPorts, live }) {
+  #receiveMessage(type, eventID, data, { numPorts, live }) {
     const isState = this.#receiveState(type, eventID, data);
     const isLive = live === true && !isState;
     if (isLive) this.#bind(eventID, data);
     const event = new PortMessageEvent(type, { data, eventID, ports: this.#portsOf(eventID, numPorts) });
-    this.#tell(event);
+    this.#dispatch(event);
     if (!isState) this[kPassOn](event, isLive);
   }
 
@@ -269,7 +270,7 @@ export class RemotePort extends Port {
     this.#opened();
   }
 
-  /** Receives a reply. Returns whether it was one: the types of channels may look the same. */
+  /** Receives a reply. Returns whether it was one: types of channels may look the same. */
   #receiveReply(type, eventID, data, numPorts) {
     const end = StringPrototypeLastIndexOf(type, ":");
     const address = StringPrototypeSlice(type, 0, MathMax(end, 0));
@@ -280,7 +281,7 @@ export class RemotePort extends Port {
     }
     const port = this.#replyPorts.get(address);
     if (port === undefined && !this.#requests.has(address)) return false;
-    // The other end's library closes its side of a port like this.
+    // The other end's library closes its side of a port by such a message.
     if (data?.[".wq"] !== undefined) return true;
     const event = new PortMessageEvent(kind, { data, eventID, ports: this.#portsOf(eventID, numPorts) });
     if (port !== undefined) EventTargetPrototypeDispatchEvent(port, event);
@@ -312,8 +313,8 @@ export class RemotePort extends Port {
     this.#follower?.replace(state);
   }
 
-  /** Dispatches an event here and at the parent, where preventing its default counts as well. */
-  #tell(event) {
+  /** Dispatches an event at this port and at the parent, where listeners may prevent its default as well. */
+  #dispatch(event) {
     EventTargetPrototypeDispatchEvent(this, event);
     if (this.parent === null || event.isStopped) return;
     const copy = event.copy();
@@ -343,7 +344,7 @@ export class RemotePort extends Port {
     this.#replyPorts.clear();
     this.#requests.close();
     this.#follower?.closed(code, reason);
-    this.#tell(new PortCloseEvent("close", { code, reason, wasClean }));
+    this.#dispatch(new PortCloseEvent("close", { code, reason, wasClean }));
   }
 }
 
@@ -352,7 +353,7 @@ function under(address, options) {
   return { ...options, type: `${address}:${options.type}` };
 }
 
-/** A port on which a message from the other end is answered; replies to that come here, too. */
+/** A port for replies to a message from the other end; it also receives messages that are sent in return. */
 class ReplyPort extends EventTarget {
   #line;
 

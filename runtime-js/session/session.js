@@ -1,4 +1,4 @@
-// event.session: values that stay with a visitor from request to request, kept by the host.
+// event.session: values that the host keeps for a visitor from request to request.
 
 import {
   op_log_error,
@@ -23,12 +23,15 @@ import {
   TypeError,
 } from "../primordials.js";
 
-/** What the keys of each part of a session begin with. The host knows the user's id, `user/id`: who sets it signs in. */
+/**
+ * The prefixes of the keys of each part of a session. The host reads the user's ID, `user/id`: setting it signs the
+ * user in.
+ */
 const SESSION = "session/";
 const USER = "user/";
 const THREAD = "thread/";
 
-/** The session begins, and its cookie is set, with the first value. */
+/** The values of a session. The first value that is set begins the session and sets its cookie. */
 export class Session extends KeyVal {
   #exchange;
 
@@ -37,26 +40,27 @@ export class Session extends KeyVal {
     this.#exchange = exchange;
   }
 
-  /** The session's id; null where there is none yet. */
+  /** The session's ID; null if there is no session yet. */
   get sessionID() {
     return op_session_id(this.#exchange.id);
   }
 
   /**
-   * Gives the session a new id and keeps what it holds; cookies with the one before are worth nothing any more. Before
-   * the answer only. @returns {Promise<string | null>} the new id; null where there is no session
+   * Replaces the session's ID and keeps its values; cookies with the old ID are not valid any more. Only before the
+   * answer.
+   * @returns {Promise<string | null>} the new ID; null if there is no session
    */
   async regenerate() {
     return await op_session_renew(this.#exchange.id);
   }
 }
 
-/** For event.user: what is known of the user is kept with the session, under keys of its own. */
+/** For event.user: the user's values, kept in the session under their own prefix. */
 export function userStore(exchange) {
   return partOf(exchange, USER);
 }
 
-/** For event.thread: threads are kept with the session, under keys of their own. */
+/** For event.thread: threads, kept in the session under their own prefix. */
 export function threadStore(exchange) {
   return partOf(exchange, THREAD);
 }
@@ -82,7 +86,7 @@ function partOf({ id }, prefix) {
       }
       return entries;
     },
-    watch(tell) {
+    watch(emit) {
       let watching = null;
       let stopped = false;
       const follow = async () => {
@@ -92,7 +96,7 @@ function partOf({ id }, prefix) {
           const { 0: key, 1: json } = change;
           if (stopped || !StringPrototypeStartsWith(key, prefix)) continue;
           const type = json === null ? "delete" : "set";
-          tell({ type, key: StringPrototypeSlice(key, prefix.length), value: json === null ? undefined : JSONParse(json) });
+          emit({ type, key: StringPrototypeSlice(key, prefix.length), value: json === null ? undefined : JSONParse(json) });
         }
       };
       PromisePrototypeCatch(follow(), (error) => {

@@ -1,7 +1,7 @@
-// event.thread: what one request hands to the one that it redirects to, by a name in the URL's `_thread`.
+// event.thread: values that one request leaves for the request that it redirects to, by an ID in the URL's `_thread`.
 //
-// A thread is kept with the visitor's session, so no other visitor can read it. The request that bears its name removes
-// it from there when its handler first reads a value: a reload of the page finds it empty. `extend()` puts it back.
+// A thread is kept in the visitor's session, so no other visitor can read it. The request with its ID removes it from
+// the session when its handler first reads a value: a reload of the page finds it empty. `extend()` puts it back.
 
 import { op_crypto_uuid } from "ext:core/ops";
 import { threadStore } from "./session.js";
@@ -30,9 +30,9 @@ import {
   URLSearchParams,
 } from "../primordials.js";
 
-/** The query parameter that names a request's thread. */
+/** The query parameter with the ID of a request's thread. */
 export const THREAD_PARAMETER = "_thread";
-/** A session keeps so many; with one more the oldest is forgotten. */
+/** The most threads that a session keeps; one more removes the oldest. */
 const MAX_THREADS = 16;
 
 /** Lists of values by key. */
@@ -40,11 +40,11 @@ export class Thread {
   #exchange;
   #store;
   #threadID;
-  /** Whether the values are kept for the request to come. */
+  /** Whether the values are kept for a later request. */
   #isKept;
-  /** The values, once they were asked for. @type {Promise<Record<string, unknown[]>> | null} */
+  /** The values, once they are loaded. @type {Promise<Record<string, unknown[]>> | null} */
   #values = null;
-  /** The last write: they are done one after the other. */
+  /** The last write: writes are executed one after the other. */
   #written = PromiseResolve();
 
   /** @param {string | null} threadID null for a new one */
@@ -56,7 +56,7 @@ export class Thread {
     if (threadID === null) this.#values = PromiseResolve({});
   }
 
-  /** The thread that a request's URL names, or a new one. */
+  /** The thread whose ID is in a request's URL, or a new one. */
   static of(exchange) {
     const given = new URLSearchParams(URLPrototypeGetSearch(new URL(exchange.url))).get(THREAD_PARAMETER);
     const isName = given !== null && RegExpPrototypeTest(/^[0-9a-f-]{36}$/, given);
@@ -67,12 +67,12 @@ export class Thread {
     return this.#threadID;
   }
 
-  /** Whether the values stay for the next request with this thread's name. */
+  /** Whether the values are kept for the next request with this thread's ID. */
   get extended() {
     return this.#isKept;
   }
 
-  /** Adds a value to those of a key. */
+  /** Appends a value to the values of a key. */
   async append(key, value) {
     const values = await this.#load();
     const name = String(key);
@@ -83,7 +83,7 @@ export class Thread {
     await this.#save();
   }
 
-  /** Adds a value to each key of an object. */
+  /** Appends one value to each key of an object. */
   async appendEach(entries) {
     if (entries === null || typeof entries !== "object") throw new TypeError("appendEach() takes an object of values.");
     for (const { 0: key, 1: value } of new SafeArrayIterator(ObjectEntries(entries))) await this.append(key, value);
@@ -93,20 +93,23 @@ export class Thread {
     return ObjectKeys(await this.#load());
   }
 
-  /** Whether a key has a value, or one for which `filter` gives something true. */
+  /** Whether a key has a value, or, with `filter`, one for which that returns something truthy. */
   async has(key, filter = null) {
     const list = await this.#list(key);
     return typeof filter === "function" ? ArrayPrototypeFindIndex(list, filter) !== -1 : list.length > 0;
   }
 
-  /** The last value of a key; with `true` all of them, with a function the first for which that gives something true. */
+  /**
+   * The last value of a key; with `true` all of them, with a function the first for which that returns something
+   * truthy.
+   */
   async get(key, filter = null) {
     const list = await this.#list(key);
     if (filter === true) return ArrayPrototypeSlice(list);
     return typeof filter === "function" ? ArrayPrototypeFind(list, filter) : list[list.length - 1];
   }
 
-  /** The same, and takes out what it gives. */
+  /** Like {@link get}, and removes the values that it returns. */
   async consume(key, filter = null) {
     const list = await this.#list(key);
     let taken;
@@ -128,7 +131,7 @@ export class Thread {
     await this.#write(() => this.#store.delete(this.#threadID));
   }
 
-  /** Keeps the values for the next request with this thread's name, or with `false` no longer. */
+  /** Keeps the values for the next request with this thread's ID; with `false` it removes them. */
   async extend(isKept = true) {
     await this.#load();
     this.#isKept = isKept;
@@ -136,7 +139,7 @@ export class Thread {
     else await this.#write(() => this.#store.delete(this.#threadID));
   }
 
-  /** Another thread, whose values are kept for a request to come. */
+  /** A new thread, whose values are kept for a later request. */
   spawn() {
     return new Thread(this.#exchange, null, true);
   }

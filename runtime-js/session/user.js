@@ -1,4 +1,4 @@
-// event.user: the person at the other end: what is known of them, and dialogs with them.
+// event.user: the user at the other end: the user's values, and dialogs with the user.
 
 import { userStore } from "./session.js";
 import { KeyVal } from "../keyval.js";
@@ -11,7 +11,7 @@ import {
   SafeArrayIterator,
 } from "../primordials.js";
 
-/** Values of the user, kept with the session, and questions to them, through whatever the client shows for it. */
+/** The user's values, kept in the session, and dialogs, in the form that the client has for them. */
 export class User extends KeyVal {
   #dialogs;
 
@@ -22,7 +22,8 @@ export class User extends KeyVal {
   }
 
   /**
-   * Whether the user has an id. A callback gets the answer now and whenever it changes; then the result ends that.
+   * Whether the user has an ID. A callback is called with the answer now and after every change; the result then ends
+   * that.
    * @param {(isSignedIn: boolean) => void} [callback]
    */
   async isSignedIn(callback = undefined, options = undefined) {
@@ -33,14 +34,14 @@ export class User extends KeyVal {
     return stop;
   }
 
-  /** Requires the user's id, and further keys if the first argument names some. @see KeyVal.require */
+  /** Requires the user's ID, and further keys if the first argument contains some. @see KeyVal.require */
   async signIn(...args) {
     const namesKeys = typeof args[0] === "string" || ArrayIsArray(args[0]);
     const more = namesKeys ? ArrayPrototypeFlat([ArrayPrototypeShift(args)]) : [];
     return await this.require(["id", ...new SafeArrayIterator(more)], ...new SafeArrayIterator(args));
   }
 
-  /** Forgets everything about the user. */
+  /** Deletes all values of the user. */
   async signOut() {
     await this.clear();
   }

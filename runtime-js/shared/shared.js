@@ -1,8 +1,8 @@
-// liveline:shared: a state that is made once for all who follow it, in whichever isolate.
+// liveline:shared: a state that is made once for all its viewers, in all isolates.
 //
-// Each isolate with viewers asks for the lead of the name. The one that has it runs the source, outside of exchanges,
-// and puts what it makes where the host keeps the latest for all. When its last viewer leaves, another isolate gets the
-// lead; with the last viewer of all, the source ends.
+// Each isolate with viewers requests the lead of a name. The isolate that has it runs the source, outside of exchanges,
+// and stores each state in the host, which keeps the latest for all isolates. When the last viewer in that isolate
+// leaves, another isolate becomes the lead; when the last viewer of all leaves, the source ends.
 
 import { core } from "ext:core/mod.js";
 import {
@@ -39,14 +39,14 @@ import {
 /** Milliseconds between the end of one run of a source and the beginning of the next. */
 const EVERY = 1000;
 
-/** What was shared in this isolate, by name. */
+/** The sources of this isolate, by name. */
 const sources = new SafeMap();
 
 /**
- * Shares what `make` makes.
+ * Shares the states that `make` makes.
  * @param {string} name the same in all isolates
  * @param {(signal: AbortSignal) => unknown} make a state, a promise of one, or a generator of states
- * @param {{ every?: number }} [options] milliseconds until it is made again; or until a generator that failed is
+ * @param {{ every?: number }} [options] milliseconds until `make` is called again, also after a generator failed
  */
 export function shared(name, make, options = undefined) {
   const { every = EVERY } = options ?? { __proto__: null };
@@ -59,12 +59,12 @@ export function shared(name, make, options = undefined) {
   return ObjectFreeze({ __proto__: null, states: () => source.states() });
 }
 
-/** For the host: it stopped code that runs for no exchange. That may have been any source's, so all begin anew. */
+/** For the host: it terminated code that ran for no exchange. That may have been any source's, so all are restarted. */
 export function sourcesStopped() {
   for (const { 1: source } of sources.entries()) source.restart();
 }
 
-/** One shared state, as this isolate sees it. */
+/** A shared state in this isolate. */
 class Source {
   #name;
   #make;
@@ -78,14 +78,17 @@ class Source {
     this.#every = every;
   }
 
-  /** The latest state, once there is one, and then each later one that is not out of date already. */
+  /**
+   * The latest state, as soon as there is one, and then each later one; states that are out of date by then are left
+   * out.
+   */
   states() {
     return latestOf(this.#name, true, {
       begin: () => this.#joined(),
       end: () => this.#left(),
       read(put, isFirst) {
         if (put.error === undefined) return put;
-        // Who has a state keeps it while the source fails.
+        // A viewer that has a state keeps it while the source fails.
         if (!isFirst) return null;
         throw new Error(put.error);
       },
@@ -152,7 +155,7 @@ class Source {
     }
   }
 
-  /** Puts what a generator yields. Returns true at its end: nothing follows the last state. */
+  /** Stores the states that a generator yields. Returns true at its end: no state follows the last one. */
   async #drain(run, generator) {
     let last = undefined;
     while (!run.over) {
@@ -175,17 +178,18 @@ class Source {
 }
 
 /**
- * The latest of what the host keeps by a name, again and again: an asynchronous iterator, which ends with the exchange
- * that asked for it.
+ * An asynchronous iterator over the values that the host keeps under a name, always the latest. It ends with the
+ * exchange that iterates.
  * @typedef {object} Following
- * @property {() => void} [begin] called when it begins, and `end` at its end
- * @property {() => void} [end]
- * @property {unknown} [initial] what comes first, at once
- * @property {(value: any, isFirst: boolean) => { state: unknown, done?: boolean } | null} read what a value stands for
+ * @property {() => void} [begin] called at the beginning
+ * @property {() => void} [end] called at the end
+ * @property {unknown} [initial] the first value, returned at once
+ * @property {(value: any, isFirst: boolean) => { state: unknown, done?: boolean } | null} read converts a stored value;
+ * null: it is left out
  *
  * @param {string} name
- * @param {boolean} ofCode whether only isolates that run the same code have the same value
- * @param {Following} following
+ * @param {string} name
+ * @param {boolean} ofCode whether the value is shared only among isolates that run the same code
  */
 export function latestOf(name, ofCode, { begin, end, initial, read }) {
   let handle = -1;
@@ -240,7 +244,7 @@ export function latestOf(name, ofCode, { begin, end, initial, read }) {
   };
 }
 
-/** Runs `callback` so that what it starts belongs to no exchange, and ends with none. */
+/** Runs `callback` so that all that it starts belongs to no exchange, and does not end with one. */
 function outsideOfExchanges(callback) {
   const outer = core.getAsyncContext();
   core.setAsyncContext(undefined);

@@ -1,4 +1,4 @@
-// liveline:upload: how far a request's body has come, for pages that wait for it, in whichever isolate.
+// liveline:upload: the progress of a request's body, for pages that show it, in all isolates.
 
 import { op_shared_close, op_shared_open, op_shared_put } from "ext:core/ops";
 import { currentExchange } from "../exchange.js";
@@ -20,20 +20,20 @@ import {
 } from "../primordials.js";
 
 /**
- * How far an upload has come.
+ * The progress of an upload.
  * @typedef {object} Progress
  * @property {"waiting" | "receiving" | "received" | "failed"} state
  * @property {number} received bytes
- * @property {number | null} total bytes, where the request has a length
+ * @property {number | null} total bytes; null if the request has no Content-Length
  */
 
-/** Milliseconds between two values, at least. Who follows gets the latest. */
+/** The shortest time between two values, in milliseconds. Followers receive the latest. */
 const PACE = 100;
 
 /**
- * The same request, whose body is counted as it is read. {@link progressOf} follows it by the id.
- * @param {Request} request its body was not read
- * @param {string} id a secret: it gives access to the progress of the upload
+ * Returns the same request, with a body that is counted as it is read. {@link progressOf} returns the count by the ID.
+ * @param {Request} request its body must be unread
+ * @param {string} id a secret: with it anyone can read the progress of the upload
  * @returns {Request}
  */
 export function track(request, id) {
@@ -43,7 +43,7 @@ export function track(request, id) {
   const total = body === null ? 0 : length === null ? null : Number(length);
   const handle = op_shared_open(name, false);
   let received = 0;
-  let toldAt = DateNow();
+  let putAt = DateNow();
   let isOver = false;
   const put = (state) => op_shared_put(handle, JSONStringify({ state, received, total }));
   const finish = (state) => {
@@ -57,7 +57,7 @@ export function track(request, id) {
     finish("received");
     return request;
   }
-  // A handler that answers without having read it all has not received it.
+  // If the handler answers before it has read the whole body, the upload has failed.
   currentExchange()?.onEnd(() => finish("failed"));
   const reader = ReadableStreamPrototypeGetReader(body);
   const read = async () => {
@@ -69,9 +69,9 @@ export function track(request, id) {
       }
       received += ArrayBufferViewPrototypeGetByteLength(value);
       const now = DateNow();
-      // Also where the clock was set back.
-      if (now - toldAt >= PACE || now < toldAt) {
-        toldAt = now;
+      // The second condition is true if the clock was set back.
+      if (now - putAt >= PACE || now < putAt) {
+        putAt = now;
         put("receiving");
       }
       return value;
@@ -88,7 +88,7 @@ export function track(request, id) {
 }
 
 /**
- * How far the upload with this id has come: now, and until it has come or failed.
+ * The progress of the upload with this ID: the current value, and each later one until it is received or has failed.
  * @param {string} id
  * @returns {AsyncGenerator<Progress>}
  */

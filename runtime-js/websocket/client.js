@@ -1,4 +1,5 @@
-// The web's WebSocket, for handlers that talk to other servers. A socket ends with the exchange that opened it.
+// The web's WebSocket, for connections of handlers to other servers. A socket closes at the end of the exchange that
+// opened it.
 
 import { core } from "ext:core/mod.js";
 import {
@@ -75,34 +76,37 @@ export const CLOSED = 3;
 /** The other side closed without a code. */
 export const NO_STATUS = 1005;
 
-/** What may wait for the other side to read: two of the largest messages. */
+/** The most bytes that may be queued for the other side: two of the largest messages. */
 const MAX_UNSENT = 32 * 1024 * 1024;
 
-/** What a close frame holds besides the code, in bytes. */
+/** The longest reason of a close frame, in bytes. */
 const MAX_REASON = 123;
 
 /** A subprotocol's name is a token (RFC 9110 section 5.6.2). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** For the host: in place of an address, makes a socket that {@link kCarry} opens. */
+/** For the host: as the address, makes a socket without a connection, which {@link kCarry} opens. */
 export const kUnaddressed = Symbol("unaddressed");
-/** For the host: a socket is open, over this carrier. */
+/** For the host: opens a socket over this transport. */
 export const kCarry = Symbol("carry");
-/** For the host: dispatches a message, which is a text or bytes. */
+/** For the host: dispatches a message, a string or bytes. */
 export const kReceive = Symbol("receive");
 
 /**
- * What carries the messages of a socket.
+ * The transport of a socket's messages.
  * @typedef {object} Carrier
  * @property {(text: string) => void} text
  * @property {(bytes: ArrayBuffer | ArrayBufferView) => void} bytes
- * @property {(code: number, reason: string) => void} close a `code` of 0 is none
- * @property {() => number} unsent how many bytes the other side has not read
+ * @property {(code: number, reason: string) => void} close with a `code` of 0 the frame has no code
+ * @property {() => number} unsent the number of bytes that are queued for the other side
  */
 
-/** The `readyState` of a socket, which handlers may have replaced. @type {(socket: WebSocket) => number} */
+/**
+ * Reads the `readyState` of a socket, even if a handler has replaced the property.
+ * @type {(socket: WebSocket) => number}
+ */
 export let readyStateOf;
-/** Binary messages come to a socket as ArrayBuffers. @type {(socket: WebSocket) => void} */
+/** Makes a socket deliver binary messages as ArrayBuffers. @type {(socket: WebSocket) => void} */
 export let takesBuffers;
 
 export class WebSocket extends EventTarget {
@@ -113,9 +117,12 @@ export class WebSocket extends EventTarget {
   #readyState = CONNECTING;
   #protocol = "";
   #binaryType = "blob";
-  /** Bytes that were sent after the end, which count although they go nowhere. */
+  /** Bytes of messages after the end, which the standard counts as buffered although they are never sent. */
   #discarded = 0;
-  /** What waits for a Blob to be read. @type {(string | BufferSource | Blob | (() => void))[] | null} */
+  /**
+   * Messages that wait until a Blob is read, after that Blob.
+   * @type {(string | BufferSource | Blob | (() => void))[] | null}
+   */
   #behind = null;
 
   /**
@@ -160,7 +167,7 @@ export class WebSocket extends EventTarget {
     return this.#readyState;
   }
 
-  /** Bytes that were given to send() and have not left. */
+  /** The bytes that were passed to send() and are not sent yet. */
   get bufferedAmount() {
     const behind = ArrayPrototypeReduce((this.#behind ?? []), (bytes, message) => bytes + sizeOf(message), 0);
     return this.#carrier.unsent() + behind + this.#discarded;
@@ -171,12 +178,12 @@ export class WebSocket extends EventTarget {
     return this.#protocol;
   }
 
-  /** None is supported. */
+  /** No extension is supported. */
   get extensions() {
     return "";
   }
 
-  /** What binary messages come as. @returns {"blob" | "arraybuffer"} */
+  /** The type of the data of binary messages. @returns {"blob" | "arraybuffer"} */
   get binaryType() {
     return this.#binaryType;
   }
@@ -195,7 +202,7 @@ export class WebSocket extends EventTarget {
   }
 
   /**
-   * Sends the close frame, once all messages have left.
+   * Sends the close frame, after all messages.
    * @param {number} [code] 1000, or from 3000 to 4999
    * @param {string} [reason] at most 123 bytes
    */
@@ -214,7 +221,7 @@ export class WebSocket extends EventTarget {
     EventTargetPrototypeDispatchEvent(this, new Event("open"));
   }
 
-  /** Sends a message, or does what comes after all of them, in order: a Blob has to be read first. */
+  /** Sends a message, or runs a function, after all earlier ones: a Blob has to be read first. */
   #enqueue(message) {
     if (this.#behind !== null) ArrayPrototypePush(this.#behind, message);
     else if (isBlob(message)) this.#read(message);
@@ -238,7 +245,7 @@ export class WebSocket extends EventTarget {
       if (typeof message === "string") this.#carrier.text(message);
       else this.#carrier.bytes(message);
     } catch (error) {
-      // As the standard has it where nothing more can be buffered.
+      // As in the standard for a full buffer.
       this.#discarded += sizeOf(message);
       this.#fail(error.message);
     }
@@ -319,13 +326,16 @@ class Dialled {
   }
 }
 
-/** Dispatches the events of a dialled socket: the next one is read when a listener has returned. */
+/** Dispatches the events of a dialled socket, each after the listener of the one before has returned. */
 export async function listen(socket, listeners) {
   let event;
   while ((event = await op_socket_next(socket)) !== null) listeners[event.type](event);
 }
 
-/** Makes http: ws: and https: wss:, as URLs allow. Returns whether the URL is one of a socket now. @param {URL} url */
+/**
+ * Replaces http: by ws: and https: by wss:, as the standard allows. Returns whether it is a socket's URL now.
+ * @param {URL} url
+ */
 export function hasSocketScheme(url) {
   switch (URLPrototypeGetProtocol(url)) {
     case "http:":
@@ -342,7 +352,7 @@ export function hasSocketScheme(url) {
   }
 }
 
-/** Where to connect. @returns {{ href: string, origin: string }} */
+/** The checked address to connect to. @returns {{ href: string, origin: string }} */
 function addressOf(given) {
   const wrong = (why) => domException("SyntaxError", `new WebSocket(): ${given} ${why}.`);
   if (!URLCanParse(given)) throw wrong(`is no absolute URL: write new URL('${given}', event.url) for one of this site`);
@@ -353,7 +363,7 @@ function addressOf(given) {
   return { href, origin: URLPrototypeGetOrigin(url) };
 }
 
-/** The subprotocols as the header lists them. */
+/** The subprotocols, as a value of the header. */
 function namesOf(protocols) {
   const given = ArrayIsArray(protocols) ? new SafeArrayIterator(protocols) : protocols;
   const names = typeof protocols === "string" ? [protocols] : ArrayFrom(given, (name) => String(name));
@@ -365,7 +375,7 @@ function namesOf(protocols) {
   return ArrayPrototypeJoin(names, ", ");
 }
 
-/** The code and the reason of a close frame, as far as the standard lets code choose them. */
+/** The code and the reason of a close frame, within the limits that the standard sets for scripts. */
 export function closeOf(code, reason) {
   const status = code === undefined ? 0 : clamped(code);
   if (code !== undefined && status !== 1000 && (status < 3000 || status > 4999)) {
@@ -375,7 +385,7 @@ export function closeOf(code, reason) {
   if (TextEncoderPrototypeEncode(new TextEncoder(), text).length > MAX_REASON) {
     throw domException("SyntaxError", `The reason of a close frame is longer than ${MAX_REASON} bytes.`);
   }
-  // A reason needs a code in front of it.
+  // A frame with a reason needs a code.
   return [status === 0 && text !== "" ? 1000 : status, text];
 }
 

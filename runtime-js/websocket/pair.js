@@ -1,5 +1,5 @@
-// WebSockets that handlers serve: one end of a WebSocketPair is the handler's, the other goes to the client with
-// `new Response(null, { status: 101, webSocket })`.
+// WebSockets that handlers serve: the handler keeps one end of a WebSocketPair, and `new Response(null, { status: 101,
+// webSocket })` sends the other to the client.
 
 import { core } from "ext:core/mod.js";
 import {
@@ -48,12 +48,12 @@ import {
   TypeError,
 } from "../primordials.js";
 
-/** The methods of sockets before any handler could replace them. */
+/** The methods of sockets, read before any handler could replace them. */
 const { close: closeSocket, send: sendOn } = WebSocket.prototype;
 
-/** @typedef {string | ArrayBuffer | Close} Message what one end sends to the other */
+/** @typedef {string | ArrayBuffer | Close} Message a message from one end to the other */
 
-/** The close of a conversation. */
+/** A close frame, as a message. */
 class Close {
   constructor(code, reason) {
     this.code = code === 0 ? NO_STATUS : code;
@@ -61,16 +61,16 @@ class Close {
   }
 }
 
-/** The ends behind the sockets of pairs. @type {WeakMap<PairedSocket, End>} */
+/** The end behind each socket of a pair. @type {WeakMap<PairedSocket, End>} */
 const ends = new SafeWeakMap();
 
-/** One end of a pair, behind its socket. The other end is in this isolate, or the client of an exchange has it. */
+/** One end of a pair, behind its socket. The other end is in this isolate, or was sent to the client of an exchange. */
 class End {
   #far = null;
-  /** Messages from before accept(); null from then on. @type {Message[] | null} */
+  /** Messages that came before accept(); null after it. @type {Message[] | null} */
   #held = [];
-  /** The client of an exchange has this end. */
-  #isGiven = false;
+  /** Whether this end was sent to the client of an exchange. */
+  #isSent = false;
   /** The exchange whose client has the other end. */
   #exchange = null;
 
@@ -87,7 +87,7 @@ class End {
   }
 
   checkHere(method) {
-    if (this.#isGiven) throw new TypeError(`${method}(): this end of the WebSocketPair went to the client.`);
+    if (this.#isSent) throw new TypeError(`${method}(): this end of the WebSocketPair went to the client.`);
   }
 
   checkOpen() {
@@ -108,13 +108,13 @@ class End {
     if (this.#exchange !== null) op_websocket_accept(this.#exchange.id);
   }
 
-  /** The client that has the other end sent a message. */
+  /** Receives a message of the client that has the other end. */
   receive(message) {
     if (this.#held !== null) ArrayPrototypePush(this.#held, message);
     else this.#dispatch(message);
   }
 
-  /** The other end in this isolate sent a message, which is dispatched in a later turn. */
+  /** Receives a message of the other end, which is in this isolate, and dispatches it in a later turn. */
   receiveLater(message) {
     if (this.#held !== null) ArrayPrototypePush(this.#held, message);
     else queueMicrotask(() => this.#dispatch(message));
@@ -130,16 +130,16 @@ class End {
     this.socket[kClosed](code, reason, wasClean);
   }
 
-  /** The client of `exchange` gets this end, if it asked for a WebSocket. */
+  /** Sends this end to the client of `exchange`, if its request was for a WebSocket. */
   giveTo(exchange, headers) {
-    if (this.#isGiven || this.#held === null) {
+    if (this.#isSent || this.#held === null) {
       throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
     }
     const { 0: near, 1: held } = [this.#far, this.#held];
     const isOpen = op_answer_socket(exchange.id, headers);
-    this.#isGiven = true;
+    this.#isSent = true;
     if (!isOpen) return near[kClosed](1006, "The request did not get a WebSocket.", false);
-    // The line lasts as long as the conversation, and carries no envelopes.
+    // The line stays open as long as the socket, and carries no envelopes.
     exchange.hold();
     exchange.canJoin = false;
     exchange.socket = near;
@@ -150,10 +150,10 @@ class End {
     if (near.#held === null && !exchange.ended) op_websocket_accept(exchange.id);
   }
 
-  /** The client that was to get this end has left. */
+  /** The client to which this end was to be sent has left. */
   abandon() {
-    if (this.#isGiven) return;
-    this.#isGiven = true;
+    if (this.#isSent) return;
+    this.#isSent = true;
     this.#far[kClosed](1006, "The client left.", false);
   }
 }
@@ -164,7 +164,7 @@ class PairedSocket extends WebSocket {
     super(kUnaddressed);
   }
 
-  /** Begins the conversation: what has come until now is dispatched next. */
+  /** Begins to dispatch messages, those that came before first. */
   accept() {
     ends.get(this).accept();
   }
@@ -193,7 +193,7 @@ class Neighbour {
   }
 
   bytes(bytes) {
-    // The sender may change them afterwards.
+    // A copy, because the sender may change the bytes afterwards.
     if (!ArrayBufferIsView(bytes)) return this.#end.receiveLater(ArrayBufferPrototypeSlice(bytes, 0));
     const offset = ArrayBufferViewPrototypeGetByteOffset(bytes);
     const end = offset + ArrayBufferViewPrototypeGetByteLength(bytes);
@@ -255,10 +255,10 @@ define("WebSocketPair", WebSocketPair);
 
 // -- Responses that open a socket ------------------------------------------------------------------------------------
 
-/** The ends that Responses give away. @type {WeakMap<Response, End>} */
+/** The end of each Response that has a socket. @type {WeakMap<Response, End>} */
 const given = new SafeWeakMap();
 
-/** The web's Response, which here can have a `webSocket`. */
+/** The web's Response, extended by a `webSocket`. */
 defineLazy("Response", () => {
   const { Response: Plain } = core.loadExtScript("ext:deno_fetch/23_response.js");
   function Response(body = null, init = undefined) {
@@ -291,7 +291,7 @@ defineLazy("Response", () => {
   return Response;
 });
 
-/** Answers with a socket: the client gets the end that `response` has. */
+/** Answers with a socket: sends the end that `response` has to the client. */
 export function answerSocket(exchange, response) {
   const end = given.get(response);
   if (end === undefined) {
@@ -304,19 +304,19 @@ export function answerSocket(exchange, response) {
   exchange.isLive();
 }
 
-/** The client that a Response's socket was for has left: closes the other end. */
+/** The client that was to receive a Response's socket has left: closes the other end. */
 export function abandonSocket(response) {
   given.get(response)?.abandon();
 }
 
 /**
- * For the host: messages came, as `[exchange, message, exchange, message]`. The host delivers again what is
- * not dispatched within `turn` milliseconds.
+ * For the host: messages came, as `[exchange, message, exchange, message]`. The host delivers those again that are not
+ * dispatched within `turn` milliseconds.
  */
 export function heard(messages, turn) {
   const end = DateNow() + turn;
   for (let i = 0; i < messages.length && (i === 0 || DateNow() <= end); i += 2) {
-    // Each message has a turn of its own: promises settle between two.
+    // Each message has a turn of its own: promises settle before the next.
     if (i > 0) core.runMicrotasks();
     op_messages_heard(i / 2 + 1);
     const exchange = messages[i];

@@ -1,4 +1,4 @@
-//! Which files code may be imported from: those of the project, and packages wherever they are installed.
+//! Which files handlers may import: the project's files, and installed packages wherever their files are.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,10 +8,11 @@ use std::sync::{Mutex, PoisonError};
 /// The name of folders that hold packages.
 const PACKAGES: &str = "node_modules";
 
-/// The border around a project. Links are followed before a file counts as inside.
+/// The border around a project. Symbolic links are resolved before a file counts as inside.
 pub(super) struct Border {
     project: PathBuf,
-    /// Folders outside of the project where packages lie that the project has installed, by a link or above itself.
+    /// Folders and files outside of the project that belong to its installed packages: packages that are linked, or
+    /// that are installed in a folder above the project.
     packages: Mutex<HashSet<PathBuf>>,
 }
 
@@ -19,7 +20,7 @@ pub(super) struct Border {
 #[derive(Debug)]
 pub(crate) struct Outside {
     file: PathBuf,
-    /// Where the file really is, if that is another place.
+    /// The file's path after symbolic links are resolved, if it differs from `file`.
     real: Option<PathBuf>,
     project: PathBuf,
 }
@@ -48,7 +49,7 @@ impl Border {
         Border { project: project.to_owned(), packages: Mutex::default() }
     }
 
-    /// Fails where `file` is no code of the project.
+    /// Fails if `file` is neither in the project nor in one of its packages.
     pub(super) fn check(&self, file: &Path) -> Result<(), Outside> {
         let real = file.canonicalize().ok();
         let place = real.as_deref().unwrap_or(file);
@@ -59,8 +60,8 @@ impl Border {
         Err(Outside { file: file.to_owned(), real, project: self.project.clone() })
     }
 
-    /// Lets in the package that `specifier` names in a file in `folder`, which was found to be `file`; `written` is its
-    /// path before links in the package were followed.
+    /// Admits the package that the import `specifier` in a file in `folder` names, where that import resolved to
+    /// `file`. `written` returns the path of `file` before links inside the package are resolved.
     pub(super) fn admit(
         &self,
         specifier: &str,
@@ -81,8 +82,8 @@ impl Border {
         let is_of_package =
             |written: PathBuf| written.starts_with(&installed) || written.starts_with(&package);
         let mut packages = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
-        // A link of the package's own leads on to where its files are kept one by one. A path such as `../../a.js` in
-        // its `main` leads out of it.
+        // A link inside the package may lead to a store that keeps its files one by one: such a file is admitted alone.
+        // A path in the package's `main` that leaves the package, such as `../../a.js`, is not admitted.
         if !file.starts_with(&package) && written().is_some_and(is_of_package) {
             packages.insert(file.to_owned());
         }
@@ -99,7 +100,7 @@ fn is_in_package(file: &Path) -> bool {
     file.iter().any(|name| name == PACKAGES)
 }
 
-/// `a` of `a/b`, `@a/b` of `@a/b/c`; None for what a package says of itself, such as `#a`.
+/// The package's name: `a` of `a/b`, `@a/b` of `@a/b/c`. None for a package's import of its own files, such as `#a`.
 fn package_of(specifier: &str) -> Option<&str> {
     let names = if specifier.starts_with('@') { 2 } else { 1 };
     let end = specifier.match_indices('/').nth(names - 1).map_or(specifier.len(), |(at, _)| at);

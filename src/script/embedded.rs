@@ -1,4 +1,4 @@
-//! JavaScript that is part of the binary: Deno's web crates and our own runtime-js.
+//! The JavaScript in the executable: Deno's web crates and the host's own runtime-js.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,12 +26,12 @@ deno_core::extension!(
 /// The extensions of an isolate, in the order in which they depend on each other.
 pub(super) fn extensions(exchanges: Exchanges, databases: Databases, memory: Memory) -> Vec<Extension> {
     let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
-    // Handlers are the operator's own code: they may reach what the process may.
+    // Handlers are the operator's own code, so they may access whatever the process may.
     let permissions = PermissionsContainer::allow_all(parser);
     in_order(liveline_permissions::init(permissions), ext::liveline::init(exchanges, databases, memory))
 }
 
-/// The same for an isolate that no handler will run in.
+/// The extensions of an isolate that runs no handlers, for making a snapshot.
 pub(super) fn stateless_extensions() -> Vec<Extension> {
     in_order(liveline_permissions::lazy_init(), ext::liveline::lazy_init())
 }
@@ -51,7 +51,8 @@ fn in_order(permissions: Extension, liveline: Extension) -> Vec<Extension> {
     ]
 }
 
-/// The extension without the paths of its scripts, which only exist where it was built; [`SCRIPTS`] stands in.
+/// The extension without the paths of its scripts, which exist only on the machine that built it. [`SCRIPTS`] has their
+/// sources.
 fn embedded(mut extension: Extension) -> Extension {
     extension.lazy_loaded_js_files = Cow::Borrowed(&[]);
     extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);

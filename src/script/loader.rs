@@ -20,21 +20,21 @@ use liveline_compiler::facts::is_common_js;
 use liveline_compiler::first_await;
 use liveline_compiler::transpile;
 
-/// Reads the modules of its generation from files, and remembers which.
+/// Reads the modules of its generation from files, and records which files it read.
 pub(super) struct Loader {
     modules: Modules,
-    /// What the generation has read so far; this loader's own until it is known which that is.
+    /// The sources of the generation; an empty collection of the loader's own until `load_from` sets them.
     sources: RefCell<Arc<Sources>>,
     source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
     files: RefCell<HashSet<PathBuf>>,
-    /// What each file imports, in the order of its code.
+    /// The imported files of each file, in the order of its code.
     imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
-    /// The last error with a place that V8 does not know, because it never saw the source.
+    /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
 
 impl Loader {
-    /// For the handlers of a project, whose folder this is.
+    /// For the handlers of a project, with the path of its folder.
     pub(super) fn of(project: &Path) -> Loader {
         Loader {
             modules: Modules::of(project),
@@ -47,10 +47,10 @@ impl Loader {
         }
     }
 
-    /// Fails where a handler is no code of the project.
+    /// Fails if a handler's file is outside of the project.
     pub(super) fn check(&self, handler: &Path, url: &ModuleSpecifier) -> Result<(), Diagnostic> {
         match self.sources.borrow().module(url) {
-            // That was when it was read, and what has become of the file makes no difference.
+            // The file was checked when it was first read; later changes of the file make no difference.
             Some(_) => Ok(()),
             None => self.modules.check_handler(handler),
         }
@@ -61,21 +61,22 @@ impl Loader {
         self.files.borrow().clone()
     }
 
-    /// What each file that was read imports of other files.
+    /// The imported files of each file that was read.
     pub(super) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
         self.imports.borrow().clone()
     }
 
-    /// From now on it loads what this generation has read.
+    /// Sets the generation's sources, which later loads use.
     pub(super) fn load_from(&self, sources: Arc<Sources>) {
         *self.sources.borrow_mut() = sources;
     }
 
-    /// The files with a top-level await that a handler is made of, what is imported first, with the line of the first.
+    /// The files of a handler's modules with a top-level await, imported files before the files that import them, each
+    /// with the line of its first await.
     pub(super) fn awaits(&self, handler: &Path) -> Vec<(PathBuf, usize)> {
         let imports = self.imports.borrow();
         let (mut seen, mut found) = (HashSet::new(), Vec::new());
-        // Each file stands on the way down twice: to go into, and to look at once what it imports was looked at.
+        // Each file is on the stack twice: first to visit its imports, then to look for an await after these.
         let mut way = vec![(handler, false)];
         while let Some((file, is_entered)) = way.pop() {
             if is_entered {
@@ -89,7 +90,7 @@ impl Loader {
         found
     }
 
-    /// The error that ended the last load, if it came from here.
+    /// The error that ended the last load, if it is the loader's. The next call returns None.
     pub(super) fn take_failure(&self) -> Option<Diagnostic> {
         self.failure.borrow_mut().take()
     }
@@ -144,7 +145,7 @@ impl Loader {
     }
 }
 
-/// What a file is to V8.
+/// The source of a file, compiled for V8.
 fn source_of(
     path: &Path,
     sources: &Sources,
@@ -182,7 +183,7 @@ impl ModuleLoader for Loader {
         let sources = self.sources.borrow().clone();
         let resolved = match sources.resolved(specifier, referrer) {
             Some(url) => {
-                // This lets packages in, for what their modules may import later.
+                // The result is kept already. This call admits the package, whose modules may import more of its files.
                 if !specifier.starts_with(['.', '/']) {
                     let _ = self.modules.resolve(specifier, referrer);
                 }

@@ -1,12 +1,12 @@
-//! Isolates: what runs handlers.
+//! Isolates, which run handlers.
 //!
 //! | type | what it is |
 //! |---|---|
 //! | [`Isolate`] | one `JsRuntime` and the functions that enter it |
-//! | [`Sources`] | what one generation has read, so that isolates that are replaced load the same |
-//! | [`Site`] | what handlers can ask of the routes and files around them |
-//! | [`Stall`] | a module that waits, while nothing serves yet |
-//! | [`survey`] | what can be known of a folder's code without running it |
+//! | [`Sources`] | the code that one generation has read, so that an isolate that replaces another loads the same |
+//! | [`Site`] | the routes and files that handlers can query |
+//! | [`Stall`] | a handler whose modules wait in a top-level await, before anything is served |
+//! | [`survey`] | checks of a folder's code that do not run it |
 //!
 //! **Invariant:** one `JsRuntime` per thread, made and dropped there.
 

@@ -1,4 +1,4 @@
-//! What a module specifier means.
+//! Resolves module specifiers.
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +13,11 @@ const OWN: [(&str, &str); 4] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
     ("@webqit/fetch-plus", FETCH_PLUS),
     ("@webqit/observer", OBSERVER),
-    // What compiled live functions call; see `live`.
+    // Called by compiled live functions; see `live`.
     ("live", "export default globalThis[Symbol.for(\"liveline.live\")];"),
 ];
 
-/// Modules that are only known by the host's own scheme: `liveline:sql`.
+/// Modules that are imported only by the host's own scheme: `liveline:sql`.
 const HOST: [(&str, &str); 4] = [
     (
         "sql",
@@ -28,7 +28,7 @@ const HOST: [(&str, &str); 4] = [
     ("password", "export const { hash, verify } = globalThis[Symbol.for(\"liveline:password\")];"),
 ];
 
-/// The same as they are written.
+/// The specifiers of modules in [`HOST`] that error messages suggest.
 const HOST_NAMES: [&str; 1] = ["liveline:sql"];
 const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
 export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
@@ -45,7 +45,7 @@ export const {
 /// The scheme of the host's own modules.
 const OWN_SCHEME: &str = "liveline:";
 
-/// Why a specifier leads nowhere. The message names the file that asked.
+/// Why a specifier cannot be resolved. The message names the importing file.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 #[class(type)]
 pub(crate) enum ResolveError {
@@ -60,18 +60,18 @@ pub(crate) enum ResolveError {
 /// Resolves specifiers: files, the host's own packages, and ESM packages in `node_modules`.
 pub(crate) struct Modules {
     packages: Resolver,
-    /// The same, with paths as they are written: links in packages are not followed.
+    /// Resolves like `packages`, without following links in packages.
     written: Resolver,
     border: Border,
 }
 
 impl Modules {
-    /// For the handlers of a project, whose folder this is.
+    /// For the handlers of a project, with the path of its folder.
     pub(crate) fn of(project: &Path) -> Modules {
         Modules::with_conditions(project, &["import", "default"])
     }
 
-    /// Packages as browsers get them.
+    /// Resolves packages to the files that they provide for browsers.
     pub(crate) fn for_browsers(project: &Path) -> Modules {
         Modules::with_conditions(project, &["browser", "import", "default"])
     }
@@ -90,13 +90,13 @@ impl Modules {
         Modules { packages, written, border: Border::around(project) }
     }
 
-    /// Fails where a handler is no code of the project: a link led to it.
+    /// Fails if a handler's file is outside of the project, because a link led to it.
     pub(crate) fn check_handler(&self, handler: &Path) -> Result<(), Diagnostic> {
         let refusal = |outside| Diagnostic::new(format!("a link in the routes folder is refused: {outside}"));
         self.border.check(handler).map_err(refusal)
     }
 
-    /// What `specifier` means in the module `referrer`.
+    /// The URL of `specifier` in the module `referrer`.
     pub(crate) fn resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, ResolveError> {
         if let Some((name, _)) = OWN.iter().find(|(name, _)| *name == specifier) {
             let url = format!("{OWN_SCHEME}{name}");
@@ -131,7 +131,7 @@ impl Modules {
             deno_core::resolve_import(specifier, referrer).map_err(|error| unresolved(error.to_string()))?;
         match url.scheme() {
             "file" => {
-                // What is no path is not there either, which reading it tells.
+                // A file: URL that is no path is not checked: reading it fails later.
                 url.to_file_path().map_or(Ok(()), |file| self.border.check(&file)).map_err(outside)?;
                 Ok(url)
             }
@@ -164,7 +164,7 @@ fn folder_of(referrer: &str) -> PathBuf {
     path.and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_else(|| PathBuf::from("/"))
 }
 
-/// A referrer as people know it: a path.
+/// A referrer for messages: its path, if it is a file.
 fn shown(referrer: &str) -> String {
     let path = ModuleSpecifier::parse(referrer).ok().and_then(|url| url.to_file_path().ok());
     path.map_or_else(|| referrer.to_owned(), |path| path.display().to_string())

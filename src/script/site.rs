@@ -1,4 +1,4 @@
-//! The folder being served, as isolates and ops see it.
+//! The served folder, for isolates and ops.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::ext;
 use crate::router::{Page, PageId, PublicFiles, Routes, reroute, segments};
 use liveline_compiler::rest::asks_for_rest;
 
-/// The routes of one generation, and the static files past them.
+/// The routes of one generation, and the static files.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub routes: Arc<Routes>,
     pub files: PublicFiles,
-    /// What open pages are told, in `dev`.
+    /// Messages to open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
-    /// There is no code yet: every request is answered with what is wrong with it.
+    /// No code has loaded yet: every request is answered with the errors.
     pub is_stand_in: bool,
 }
 

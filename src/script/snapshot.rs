@@ -1,7 +1,8 @@
-//! How isolates begin: with a heap in which the host's own JavaScript has run already, if that was kept.
+//! The start of isolates: from a heap in which the host's own JavaScript has already run, if such a snapshot was kept.
 //!
-//! `liveline snapshot` keeps it in a file beside the executable. Whoever can write there can replace the executable,
-//! so the file deserves the same trust. One that is damaged, or that another build made, is passed over.
+//! `liveline snapshot` writes it to a file beside the executable. Write access to that file is worth as much as write
+//! access to the executable, so the file is trusted as much. A file that is damaged, or that another build wrote, is
+//! not used.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,13 +13,13 @@ use flate2::Crc;
 
 use super::embedded;
 
-/// What stands behind the heap in the file: the build that it is for, and its own checksum.
+/// The length of the trailer behind the heap in the file, in bytes: the checksums of the build and of the heap.
 const TRAILER: usize = 8;
 
 /// QuickJS has no snapshots.
 const IS_POSSIBLE: bool = cfg!(feature = "v8");
 
-/// A snapshot was not made.
+/// Why no snapshot was written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SnapshotError {
     #[error("this build's engine starts without snapshots; only V8 has them")]
@@ -31,7 +32,7 @@ pub(crate) enum SnapshotError {
     Start(#[from] CoreError),
 }
 
-/// The heap that was kept for this executable. The same for the whole process: its isolates share what never changes.
+/// The heap that was kept for this executable. It is read once per process: all isolates share its constant parts.
 pub(super) fn kept() -> Option<&'static [u8]> {
     static KEPT: OnceLock<Option<&'static [u8]>> = OnceLock::new();
     *KEPT.get_or_init(|| {
@@ -48,7 +49,7 @@ pub(super) fn kept() -> Option<&'static [u8]> {
     })
 }
 
-/// Makes the heap and keeps it. Says where. Needs a tokio context, and that no isolate runs.
+/// Makes the heap and writes it to the file. Returns the file's path. Needs a tokio context, and that no isolate runs.
 pub(crate) fn keep() -> Result<PathBuf, SnapshotError> {
     if !IS_POSSIBLE {
         return Err(SnapshotError::Engine);
@@ -62,7 +63,7 @@ pub(crate) fn keep() -> Result<PathBuf, SnapshotError> {
     })?;
     runtime.execute_script("ext:liveline/snapshot", "__liveline.warm()").map_err(CoreError::from)?;
     let heap = runtime.snapshot();
-    // Whole or not at all: servers may be starting.
+    // The file is replaced as a whole, because servers that start meanwhile may read it.
     let draft = path.with_extension(std::process::id().to_string());
     trailer(&executable, &heap)
         .and_then(|trailer| std::fs::write(&draft, [&*heap, &trailer].concat()))
@@ -77,7 +78,8 @@ fn place(executable: &Path) -> PathBuf {
     path.into()
 }
 
-/// A heap names the functions of its build by their order, and holds what its scripts made.
+/// The checksums of the build and of the heap. A heap refers to the host's functions by their order, and holds the
+/// objects that its scripts made, so it is valid for one build only.
 fn trailer(executable: &Path, heap: &[u8]) -> std::io::Result<[u8; TRAILER]> {
     let mut build = Crc::new();
     build.update(&executable.metadata()?.len().to_le_bytes());

@@ -1,5 +1,5 @@
-//! The code of one generation, as it was when it was first read. Isolates that take the place of others of the same
-//! generation load the same, whatever has become of the files.
+//! The code of one generation, as it was when it was first read. An isolate that replaces another of the same
+//! generation loads the same code, even if the files have changed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use deno_core::ModuleSpecifier;
 
-/// What was read and resolved. Isolates load side by side; what one of them has read is what all get.
+/// The modules that were read and the specifiers that were resolved. Isolates load at the same time; all of them load
+/// the version that one of them read first.
 pub(crate) struct Sources {
     number: u64,
     modules: Mutex<HashMap<ModuleSpecifier, Source>>,
     /// Files that are imported as text; the same file may be a module, too.
     texts: Mutex<HashMap<ModuleSpecifier, Arc<str>>>,
-    /// What specifiers mean, by the module that they stand in.
+    /// The URL of each resolved import, by specifier and importing module.
     resolved: Mutex<HashMap<(String, String), ModuleSpecifier>>,
     has_empty: AtomicBool,
 }
@@ -34,7 +35,7 @@ impl Default for Sources {
 }
 
 impl Sources {
-    /// What tells it from the code of other generations.
+    /// The generation's number, which distinguishes its code from that of other generations.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
@@ -44,7 +45,7 @@ impl Sources {
         lock(&self.modules).get(url).cloned()
     }
 
-    /// Keeps a module. Where another isolate was first, its version is the one that counts.
+    /// Keeps a module. Returns the version of the isolate that read it first, which all isolates use.
     pub(crate) fn keep(&self, url: &ModuleSpecifier, source: Source) -> Source {
         lock(&self.modules).entry(url.clone()).or_insert(source).clone()
     }
@@ -54,29 +55,29 @@ impl Sources {
         lock(&self.texts).get(url).cloned()
     }
 
-    /// Keeps the text of a file. Where another isolate was first, its version is the one that counts.
+    /// Keeps the text of a file. Returns the version of the isolate that read it first, which all isolates use.
     pub(crate) fn keep_text(&self, url: &ModuleSpecifier, text: Arc<str>) -> Arc<str> {
         lock(&self.texts).entry(url.clone()).or_insert(text).clone()
     }
 
-    /// What a specifier means in a module, if that was asked before.
+    /// The URL of a specifier in a module, if it was resolved before.
     pub(crate) fn resolved(&self, specifier: &str, referrer: &str) -> Option<ModuleSpecifier> {
         lock(&self.resolved).get(&(specifier.to_owned(), referrer.to_owned())).cloned()
     }
 
-    /// Keeps what a specifier means.
+    /// Keeps the URL of a specifier in a module.
     pub(crate) fn keep_resolved(&self, specifier: &str, referrer: &str, url: &ModuleSpecifier) {
         lock(&self.resolved)
             .entry((specifier.to_owned(), referrer.to_owned()))
             .or_insert_with(|| url.clone());
     }
 
-    /// Notes that a file had nothing in it, as one that is about to be written.
+    /// Records that a file was empty: an editor may be about to write it.
     pub(crate) fn found_empty(&self) {
         self.has_empty.store(true, Ordering::Relaxed);
     }
 
-    /// Whether one of the files had nothing in it.
+    /// Whether one of the files was empty.
     pub(crate) fn has_empty(&self) -> bool {
         self.has_empty.load(Ordering::Relaxed)
     }

@@ -1,15 +1,15 @@
-//! Modules whose top-level await does not end: how long that goes untold, and which file waits.
+//! Modules whose top-level await does not end: when that is reported, and which file waits.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// When modules wait, what they are made of is worth watching after this time, and worth a line after the next.
+/// After this time the files of modules that wait are watched; after the next it is logged.
 const FIRST: Duration = Duration::from_millis(100);
-/// Each time is so many times the one before.
+/// Each time is this many times the one before.
 const GROWTH: u32 = 10;
 
-/// When to look at a handler's modules that still wait: after 100 ms, 1 s, 10 s and so on, and after `limit` at last.
+/// When to check whether a handler's modules still wait: after 100 ms, 1 s, 10 s and so on, and at last after `limit`.
 pub(super) struct Schedule {
     passed: Duration,
     next: Duration,
@@ -27,7 +27,8 @@ impl Schedule {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// The wait is over, and nothing has happened. Returns how long it was in all, if that is less than the limit.
+    /// The wait is over, and the modules still wait. Returns how long they have waited in all, if that is less than the
+    /// limit.
     pub(super) fn has_waited(&mut self) -> Option<Duration> {
         self.passed = self.next.min(self.limit);
         if self.passed == self.limit {
@@ -41,8 +42,8 @@ impl Schedule {
 /// A handler that cannot be loaded yet.
 pub(crate) struct Stall {
     pub handler: PathBuf,
-    /// The files with a top-level await that it is made of, with the line of the first one in each. What is imported
-    /// stands before what imports it.
+    /// The files of its modules with a top-level await, with the line of the first await in each. Imported files come
+    /// before the files that import them.
     pub awaits: Vec<(PathBuf, usize)>,
     pub since: Duration,
 }

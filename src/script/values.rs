@@ -1,4 +1,4 @@
-//! What enters the isolate's JavaScript, as V8 has it, and what is read of it.
+//! Converts values between Rust and the isolate's JavaScript.
 
 use deno_core::v8;
 use hyper::Method;
@@ -8,7 +8,7 @@ use crate::lines::LineEvent;
 use liveline_proto::Event;
 use liveline_proto::Frame;
 
-/// What a module that was evaluated exports.
+/// The exports of an evaluated module.
 pub(super) fn exports_of(scope: &mut v8::PinScope<'_, '_>, namespace: v8::Local<'_, v8::Object>) -> Exports {
     let Some(names) = namespace.get_own_property_names(scope, Default::default()) else {
         return Exports::default();
@@ -25,13 +25,13 @@ pub(super) fn exports_of(scope: &mut v8::PinScope<'_, '_>, namespace: v8::Local<
     exports.collect()
 }
 
-/// A text; null where V8 has no room for it.
+/// A string; null if it is longer than V8's strings can be.
 pub(super) fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
-    // Longer than V8's strings can be; frames and paths have far smaller limits.
+    // V8's limit is far above the limits of frames and paths.
     v8::String::new(scope, text).map_or_else(|| v8::null(scope).into(), Into::into)
 }
 
-/// JSON as its text; null where there is none.
+/// The text of a JSON value; null for None.
 pub(super) fn json_or_null<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     json: Option<&serde_json::value::RawValue>,
@@ -42,13 +42,13 @@ pub(super) fn json_or_null<'s>(
     }
 }
 
-/// A raw socket's message, as `websocket/pair.js` takes it: its exchange, and what it says.
+/// A raw socket's message as arguments for `websocket/pair.js`: its exchange and its payload.
 pub(super) fn message<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     exchange: Option<&v8::Global<v8::Object>>,
     event: &LineEvent,
 ) -> [v8::Local<'s, v8::Value>; 2] {
-    let said = match &event.event {
+    let payload = match &event.event {
         Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
         Event::Data { frame: Frame::Binary(bytes), .. } => {
             let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
@@ -58,10 +58,10 @@ pub(super) fn message<'s>(
     };
     let exchange = exchange
         .map_or_else(|| v8::undefined(scope).into(), |exchange| v8::Local::new(scope, exchange).into());
-    [exchange, said]
+    [exchange, payload]
 }
 
-/// The name of a method, without a copy for those that V8 knows already.
+/// The name of a method, as an internalized string: V8 copies no name that it has already.
 pub(super) fn method_name<'s>(scope: &mut v8::PinScope<'s, '_>, method: &Method) -> v8::Local<'s, v8::Value> {
     let name =
         v8::String::new_from_one_byte(scope, method.as_str().as_bytes(), v8::NewStringType::Internalized);

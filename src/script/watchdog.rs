@@ -1,9 +1,9 @@
-//! Ends JavaScript that does not yield, or that fills its heap, and notices where that cannot be ended.
+//! Terminates JavaScript that does not yield, or that fills its heap, and detects code that cannot be terminated.
 //!
-//! While a turn runs, V8 is asked now and then whose code runs. It answers where it can be interrupted. An exchange
-//! that was seen running for the whole limit is terminated, and nothing else is: neither the exchange whose code
-//! happens to run next, nor the host's own code between two exchanges. A turn that no answer comes from is in the
-//! middle of something that V8 cannot interrupt, and if that lasts, the isolate is lost.
+//! While a turn runs, the watchdog asks V8 repeatedly which exchange's code runs; V8 answers at the next point where it
+//! can be interrupted. An exchange that was seen running for the whole limit is terminated. Nothing else is: neither
+//! the exchange whose code happens to run next, nor the host's own code between two exchanges. If no answer comes, V8
+//! executes something that it cannot interrupt; if that lasts, the isolate is lost.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::Terminator;
 
-/// Why an isolate was stopped.
+/// Why an isolate's turn was terminated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TerminationReason {
     /// An exchange ran too long without yielding.
@@ -28,7 +28,7 @@ pub(super) struct ExecutionCounter {
     reason: AtomicU8,
     lost: AtomicBool,
     halted: AtomicBool,
-    /// The exchange that the turn was begun for, plus one; 0 where that is not known.
+    /// The exchange that the turn was begun for, plus one; 0 if there is none or it is not known.
     exchange: AtomicU64,
 }
 
@@ -36,28 +36,28 @@ const RAN_TOO_LONG: u8 = 1;
 const HEAP_IS_FULL: u8 = 2;
 
 impl ExecutionCounter {
-    /// JavaScript runs until the guard is dropped.
+    /// Counts an entry into JavaScript, and the exit when the guard is dropped.
     pub(super) fn enter(&self) -> Running<'_> {
         self.count.fetch_add(1, Ordering::Relaxed);
         Running(self)
     }
 
-    /// How often JavaScript was entered and left.
+    /// The number of entries into JavaScript and exits from it.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Notes for whom the next turn is, for the log.
+    /// Sets the exchange of the next turn, for the log.
     pub(super) fn is_for(&self, exchange: Option<u64>) {
         self.exchange.store(exchange.map_or(0, |exchange| exchange + 1), Ordering::Relaxed);
     }
 
-    /// For whom the running turn is, as far as that is known.
+    /// The exchange that the running turn was begun for, if it is known.
     pub(super) fn exchange(&self) -> Option<u64> {
         self.exchange.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Records why the isolate is terminated. The first reason counts.
+    /// Records why the turn is terminated. The first reason counts.
     pub(super) fn terminated(&self, reason: TerminationReason) {
         let code = match reason {
             TerminationReason::Cpu => RAN_TOO_LONG,
@@ -66,7 +66,7 @@ impl ExecutionCounter {
         let _ = self.reason.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Why the isolate was stopped since the last call.
+    /// Why the isolate's turn was terminated since the last call.
     pub(super) fn take_reason(&self) -> Option<TerminationReason> {
         match self.reason.load(Ordering::Relaxed) {
             0 => None,
@@ -78,13 +78,13 @@ impl ExecutionCounter {
         }
     }
 
-    /// Its thread does nothing more.
+    /// Records that the isolate's thread has stopped for good.
     #[allow(dead_code, reason = "only V8 on Linux halts threads")]
     pub(super) fn halt(&self) {
         self.halted.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the isolate was given up. Its code is not to run again.
+    /// Whether the isolate was given up. Its code must not run again.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
@@ -99,12 +99,12 @@ impl Drop for Running<'_> {
     }
 }
 
-/// How long code may run.
+/// The limits of running code.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RunLimits {
-    /// One exchange, without yielding.
+    /// For one exchange, without yielding.
     pub exchange: Duration,
-    /// After that: code that does not stop although it was asked to.
+    /// For code that goes on after it was terminated.
     pub stopping: Duration,
 }
 
@@ -114,15 +114,16 @@ impl RunLimits {
     }
 }
 
-/// What the watchdog does besides.
+/// Further duties of the watchdog.
 pub(super) trait Watched: Send {
-    /// Is called now and then while a turn lasts, for what its end would do.
+    /// Called repeatedly while a turn lasts, for work that otherwise waits for the end of the turn.
     fn meanwhile(&self);
-    /// The isolate is lost: its code runs on and cannot be stopped. `exchange` is for whom, if that is known.
+    /// Called when the isolate is lost: its code runs on and cannot be stopped. `exchange` is the one it runs for, if
+    /// that is known.
     fn lost(&self, exchange: Option<u64>);
 }
 
-/// Watches the isolate of the calling thread from a thread of its own. Ends when the counter is dropped, or the isolate
+/// Watches the isolate of the calling thread from a thread of its own, until the counter is dropped or the isolate is
 /// lost.
 pub(super) fn watch(
     counter: &Arc<ExecutionCounter>,
@@ -171,21 +172,22 @@ fn keep_watch(
     }
 }
 
-/// A turn as the watchdog sees it.
+/// The watchdog's record of a turn.
 struct Turn {
     count: u64,
     began: Reading,
-    /// When it was looked at last, and how often that was.
+    /// The time of the last look, and the number of looks.
     looked: Reading,
     looks: u64,
-    /// The question whose answer is awaited, by its number.
+    /// The number of the question whose answer is awaited.
     asked: Option<u64>,
-    /// When the last answer came, and who ran then; before the first, for whom the turn was begun.
+    /// The time of the last answer, and the exchange that it named, plus one; before the first answer, the exchange
+    /// that the turn was begun for.
     answered: Reading,
     last: Option<u64>,
-    /// How long each exchange was seen running in it.
+    /// For how long each exchange was seen running in this turn.
     ran: HashMap<u64, Duration>,
-    /// Who is to be terminated as soon as it is seen running.
+    /// The exchange to terminate as soon as it is seen running.
     condemned: Option<u64>,
 }
 
@@ -222,14 +224,14 @@ impl Turn {
             let unanswered = now.used_since(&self.answered);
             return match self.last {
                 _ if unanswered >= limits.exchange + limits.stopping => Look::Lost,
-                // If it is still the same that answers at last, it is over at once.
+                // If the late answer names the same exchange, it is terminated at once.
                 Some(exchange) if unanswered >= limits.exchange => self.over(exchange),
                 _ => Look::Fine,
             };
         }
         let exchange = terminator.seen();
-        // Who was running before has run all the time. Of another exchange nobody knows since when it has, if what ran
-        // before it could not be interrupted.
+        // An exchange that the last answer named has run since that answer. Another one may have begun at any time
+        // since then: if the code before it could not be interrupted, it is charged only from the last look.
         let since = if self.last == Some(exchange) {
             self.answered
         } else if self.looks <= 2 {
@@ -246,7 +248,8 @@ impl Turn {
         if is_over { self.over(exchange) } else { Look::Fine }
     }
 
-    /// Condemns an exchange, once: each answer is an occasion to carry that out.
+    /// Condemns an exchange. Returns `Over` only the first time: the terminator keeps the order until it is carried
+    /// out.
     fn over(&mut self, exchange: u64) -> Look {
         match self.condemned.replace(exchange) == Some(exchange) {
             true => Look::Fine,
@@ -255,10 +258,10 @@ impl Turn {
     }
 }
 
-/// How long a thread has run. On a busy machine that is less than the time that has passed, and a handler is not to
-/// blame for the difference.
+/// Measures how long a thread has run. On a busy machine that is less than the time that has passed, and a handler is
+/// not charged for the difference.
 struct Clock {
-    /// Where Linux tells it.
+    /// The file in which Linux counts the thread's run time.
     #[cfg(target_os = "linux")]
     account: Option<std::path::PathBuf>,
 }
@@ -266,7 +269,7 @@ struct Clock {
 #[derive(Clone, Copy)]
 struct Reading {
     at: Instant,
-    /// The thread's own time, where it can be told.
+    /// The thread's own run time, if it can be read.
     used: Option<Duration>,
 }
 
@@ -290,7 +293,7 @@ impl Clock {
     #[cfg(target_os = "linux")]
     fn used(&self) -> Option<Duration> {
         let account = std::fs::read_to_string(self.account.as_ref()?).ok()?;
-        // Kernels that keep no account say 0.
+        // Kernels without this statistic write 0.
         account.split(' ').next()?.parse().ok().filter(|used| *used > 0).map(Duration::from_nanos)
     }
 

@@ -1,12 +1,12 @@
-//! What the two JavaScript engines do differently. Both modules have the same functions and types, so that no other
+//! The differences between the two JavaScript engines. Both modules have the same functions and types, so that no other
 //! file of `script/` depends on which engine is built.
 //!
 //! | name | what it is |
 //! |---|---|
 //! | `NAME` | the engine's name in metrics |
-//! | `set_flags`, `started` | what is set once per process, before and after the platform starts |
-//! | `params`, `prepare`, `follow_memory` | what is set once per isolate |
-//! | `Terminator` | asks from any thread which exchange runs, and terminates it |
+//! | `set_flags`, `started` | set-up once per process, before and after the platform starts |
+//! | `params`, `prepare`, `follow_memory` | set-up once per isolate |
+//! | `Terminator` | finds out from any thread which exchange runs, and terminates it |
 //! | `Microtasks` | microtasks of other exchanges, kept over a termination |
 
 #[cfg(not(feature = "v8"))]

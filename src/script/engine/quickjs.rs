@@ -1,5 +1,5 @@
-//! QuickJS has no interrupts, no collector to follow and no microtask queue to keep: every question of the watchdog is
-//! answered at once, and which exchange ran is read after the termination, where that is still known.
+//! QuickJS has no interrupts, no garbage collections to follow and no microtask queue to keep. So every question of the
+//! watchdog counts as answered at once, and the exchange that ran is read after the termination, if it is still set.
 
 use std::sync::{Arc, Weak};
 
@@ -65,7 +65,7 @@ impl Terminator {
         self.condemn(0, None, TerminationReason::Heap);
     }
 
-    /// The exchange that was terminated: QuickJS leaves the one whose code ran last, which is `left`.
+    /// The exchange that was terminated: with QuickJS it is `left`, the exchange whose code ran last.
     pub(in crate::script) fn take_culprit(&self, left: Option<u64>) -> Option<u64> {
         left
     }
@@ -73,7 +73,7 @@ impl Terminator {
     pub(in crate::script) fn keep_microtasks(&self, _keeps: bool) {}
 }
 
-/// Nothing is kept over a termination.
+/// Keeps no microtasks over a termination.
 pub(in crate::script) struct Microtasks;
 
 impl Microtasks {

@@ -1,4 +1,4 @@
-//! Delivers to JavaScript what happened on lines, and how exchanges ended.
+//! Delivers the events of lines and the ends of exchanges to JavaScript.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::lines::LineEvent;
 use crate::script::values::{json_or_null, message, string};
 use liveline_proto::{Close, Event, ExchangeId};
 
-/// How long messages that came together may take before the event loop has its turn.
+/// How long a batch of messages may run before the event loop is polled.
 const TURN: Duration = Duration::from_millis(5);
 
 impl Isolate {
-    /// Delivers what happened on a line.
+    /// Delivers an event of a line.
     pub(crate) fn deliver(&self, event: &LineEvent) {
         let id = event.exchange;
         self.counter.is_for(Some(id.0));
@@ -84,7 +84,8 @@ impl Isolate {
         });
     }
 
-    /// Delivers messages of raw sockets, as many in one turn as fit into five milliseconds. Returns how many it took.
+    /// Delivers messages of raw sockets, as many in one turn as are handled within five milliseconds. Returns their
+    /// number.
     pub(crate) fn deliver_messages(&self, events: &[LineEvent]) -> usize {
         self.enter(|scope, functions| {
             let messages: Vec<_> = events
@@ -98,17 +99,17 @@ impl Isolate {
             let turn = v8::Number::new(scope, TURN.as_millis() as f64).into();
             functions.call(scope, Function::Heard, &[messages.into(), turn]);
         });
-        // Where not even the first was begun, the isolate is being stopped.
+        // If not even the first was begun, the isolate is being stopped.
         self.with_exchanges(Exchanges::take_begun_messages).clamp(1, events.len())
     }
 
-    /// Ends an exchange from outside: its line closed, its client left, its time is up.
+    /// Ends an exchange from outside: its line closed, its client left, or its time limit passed.
     pub(crate) fn end(&self, exchange: ExchangeId, close: &Close) {
         self.with_exchanges(|exchanges| exchanges.end(exchange, close.clone()));
         self.turn_ended();
     }
 
-    /// Tells JavaScript how an exchange ended.
+    /// Calls the JavaScript function that ends an exchange.
     pub(super) fn deliver_end(&self, ended: &Ended) {
         let Some(object) = &ended.object else { return };
         self.counter.is_for(Some(ended.id.0));

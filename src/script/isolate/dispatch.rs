@@ -13,7 +13,7 @@ use crate::router::{NodeId, PageId, segments};
 use crate::script::values::{method_name, string};
 use liveline_proto::ExchangeId;
 
-/// What the first turn of a request came to.
+/// The result of the first turn of a request.
 pub(crate) enum Dispatched {
     Answered(ExchangeId, Answer),
     Waiting(ExchangeId, Unanswered),
@@ -21,7 +21,7 @@ pub(crate) enum Dispatched {
 }
 
 impl Isolate {
-    /// Runs the handlers for a request, until they have answered or wait for something.
+    /// Runs the handlers for a request, until they have answered or wait for a promise.
     pub(crate) fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
         let method = request.parts.method.clone();
         let uri = request.parts.uri.clone();
@@ -55,7 +55,7 @@ impl Isolate {
         })
     }
 
-    /// A page with `json` as its state. None: it cannot be rendered.
+    /// Renders a page with `json` as its state. None if it cannot be rendered.
     pub(crate) fn render(&self, page: PageId, json: &str, status: StatusCode) -> Option<String> {
         let mut html = None;
         self.counter.is_for(None);
@@ -69,12 +69,13 @@ impl Isolate {
         html
     }
 
-    /// When a client that takes one answer has waited long enough for a state after the one that it could have now.
+    /// For a client that can receive only one answer: when the host stops waiting for a later state and sends the one
+    /// that it holds.
     pub(crate) fn settles_at(&self, exchange: ExchangeId) -> Option<Instant> {
         self.with_exchanges(|exchanges| exchanges.settles_at(exchange))
     }
 
-    /// Answers with the state that is held, if there is one: its client has waited long enough for a later one.
+    /// Answers with the held state, if there is one: the wait for a later one is over.
     pub(crate) fn settle(&self, exchange: ExchangeId) {
         self.with_exchanges(|exchanges| exchanges.settle(exchange));
         self.turn_ended();

@@ -5,7 +5,7 @@ use deno_core::{JsRuntime, v8};
 use crate::ext::from_exception;
 use crate::script::values::string;
 
-/// One list for the names in Rust and those that `main.js` leaves in `__liveline`.
+/// One list for the functions' names in Rust and in the object `__liveline` that `main.js` sets.
 macro_rules! functions {
     ($($function:ident = $name:literal),* $(,)?) => {
         #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ pub(super) struct Functions {
 }
 
 impl Functions {
-    /// Takes the functions that `main.js` left for the host, before any other code runs.
+    /// Reads the functions that `main.js` has set for the host, before any other code runs.
     pub(super) fn of(runtime: &mut JsRuntime) -> Functions {
         let context = runtime.main_context();
         deno_core::scope!(scope, runtime);
@@ -63,7 +63,7 @@ impl Functions {
         functions
     }
 
-    /// Calls a function. It reports its own errors; one that escapes is a defect of runtime-js.
+    /// Calls a function. The function reports its own errors; one that it throws is a defect of runtime-js.
     pub(super) fn call<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,

@@ -22,8 +22,8 @@ use crate::script::values::{exports_of, string};
 use liveline_compiler::Diagnostic;
 
 impl Isolate {
-    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is told of
-    /// each before it runs, `stalled` is called when one waits for a while.
+    /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is called
+    /// with each file before it runs, `stalled` when its top-level await has not ended for a while.
     pub(crate) async fn load(
         &self,
         site: &Site,
@@ -35,7 +35,7 @@ impl Isolate {
         let code = sources.number();
         self.loader.load_from(sources);
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
-        // Before any code of handlers, which may change what is loaded later.
+        // Before any code of handlers runs, because that may change classes that are loaded later.
         self.warm();
         let mut failures: Vec<Diagnostic> = Vec::new();
         let mut survey = Survey::of(&self.project);
@@ -64,7 +64,7 @@ impl Isolate {
         Ok(())
     }
 
-    /// Loads one handler. Where its modules do not fit together, every reason is told, not only V8's first.
+    /// Loads one handler. If its modules cannot be linked, returns every reason, not only V8's first.
     async fn load_handler(
         &self,
         handler: &Handler,
@@ -77,7 +77,7 @@ impl Isolate {
         }
     }
 
-    /// Reads a handler's modules and connects them.
+    /// Reads a handler's modules and links them.
     fn link(&self, handler: &Handler) -> Result<ModuleId, Diagnostic> {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
@@ -86,14 +86,14 @@ impl Isolate {
         // Modules load from files, so this neither waits nor yields.
         let mut runtime = self.runtime.borrow_mut();
         let _running = self.counter.enter();
-        futures_now(runtime.load_side_es_module(&url)).map_err(|error| self.failure(&error))
+        ready_now(runtime.load_side_es_module(&url)).map_err(|error| self.failure(&error))
     }
 
     fn failure(&self, error: &CoreError) -> Diagnostic {
         self.loader.take_failure().unwrap_or_else(|| describe(error))
     }
 
-    /// Runs a handler's modules.
+    /// Evaluates a handler's modules.
     async fn evaluate(
         &self,
         handler: &Handler,
@@ -108,7 +108,7 @@ impl Isolate {
         };
         self.turn_ended();
         let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
-            // Where it was stopped, it does not come to an end.
+            // If the evaluation was terminated, its promise never settles.
             if self.stopped_outside.get().is_some() {
                 return Poll::Ready(Ok(()));
             }
@@ -122,7 +122,7 @@ impl Isolate {
             }
         }));
         let mut schedule = Schedule::until(self.limits.answer);
-        // As the files were when they began to wait: who waits may be saved anew.
+        // Read once, when the wait began, because a file may be saved again meanwhile.
         let awaits = OnceCell::new();
         let stall = |since| Stall {
             handler: handler.path.clone(),
@@ -162,8 +162,8 @@ impl Isolate {
         Ok(namespace)
     }
 
-    /// Loads every handler of the server's layer, to see what each exports or why it does not load. Nothing is served
-    /// afterwards. `loads` is called with each file before it runs.
+    /// Loads every handler of the server's layer, to find the exports of each or why it does not load. The isolate
+    /// serves no requests afterwards. `loads` is called with each file before it runs.
     pub(crate) async fn examine(
         &self,
         site: &Site,
@@ -194,7 +194,7 @@ impl Isolate {
         exports
     }
 
-    /// What a `render` attribute says, as `page/binding_problems.js` gives it.
+    /// The bindings of a `render` attribute, as JSON of `page/binding_problems.js`.
     pub(crate) fn bindings_of(&self, text: &str) -> String {
         let mut bindings = String::new();
         self.enter(|scope, functions| {
@@ -206,26 +206,26 @@ impl Isolate {
         bindings
     }
 
-    /// Whether requests to a node are held against the page that sent them. The nearest handler that says so decides.
+    /// Whether requests to a node are checked for cross-site requests. The nearest handler with a setting decides.
     pub(crate) fn checks_csrf(&self, steps: &[Step]) -> bool {
         let csrf = self.csrf.borrow();
         csrf.is_empty()
             || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
     }
 
-    /// Every file that the handlers are made of.
+    /// Every file of the handlers.
     pub(crate) fn files(&self) -> HashSet<PathBuf> {
         self.loader.files()
     }
 
-    /// What each of those imports of other files.
+    /// The imported files of each of those files.
     pub(crate) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
         self.loader.imports()
     }
 }
 
-/// The result of a future that never waits.
-fn futures_now<T>(future: impl Future<Output = Result<T, CoreError>>) -> Result<T, CoreError> {
+/// The result of a future that is ready at the first poll.
+fn ready_now<T>(future: impl Future<Output = Result<T, CoreError>>) -> Result<T, CoreError> {
     let mut future = std::pin::pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,

@@ -35,18 +35,18 @@ use liveline_compiler::Diagnostic;
 use liveline_proto::ExchangeId;
 use liveline_store::Databases;
 
-/// When nothing ran for so long, the heap is tidied.
+/// When nothing ran for this long, the heap is tidied.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// A heap of less is looked through in some milliseconds.
+/// A collection of a smaller heap, in bytes, takes some milliseconds.
 const SMALL_HEAP: usize = 16 << 20;
 
-/// A heap that grew by less since it was tidied last is left as it is.
+/// A heap that grew by fewer bytes since it was last tidied is not tidied.
 const WORTH_TIDYING: usize = 1 << 20;
 
-/// JavaScript, from outside. All calls happen on the thread that made it.
+/// A JavaScript runtime as the rest of the host uses it. All calls happen on the thread that made it.
 pub(crate) struct Isolate {
-    // Handles into the heap go before the runtime that owns it.
+    // Handles into the heap are dropped before the runtime that owns it.
     functions: Functions,
     microtasks: Microtasks,
     runtime: RefCell<JsRuntime>,
@@ -54,50 +54,50 @@ pub(crate) struct Isolate {
     loader: Rc<Loader>,
     /// The project's folder.
     project: PathBuf,
-    /// Outlives the runtime, which tells it of collections.
+    /// Outlives the runtime, which reports its collections to it.
     memory: Memory,
     counter: Arc<ExecutionCounter>,
     terminator: Terminator,
-    /// Handlers that say by themselves whether pages of other sites may send them their visitor's session.
+    /// Whether requests are checked for cross-site requests, by handler, for those handlers that export a setting.
     csrf: RefCell<HashMap<u32, bool>>,
     limits: IsolateLimits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
-    /// The heap came near its limit, which is this.
+    /// The heap came near its limit, in bytes, which this holds.
     near_limit: Rc<Cell<Option<usize>>>,
-    /// Whether it was looked at how full the heap is, and is to be once more.
+    /// Whether `look_at_heap` has measured the heap and is to measure it once more.
     looked: Cell<bool>,
-    /// What is held for good is so much that the isolate cannot even finish.
+    /// What the handlers keep exceeds the heap's limit by more than half: not even the open lines can go on.
     is_spent: Cell<bool>,
     filled: Notify,
-    /// How often in a row code was stopped that ran for no exchange, or for one that had ended.
+    /// How often in a row the terminated code ran for no exchange, or for one that had ended.
     strikes: Cell<u32>,
-    /// Code was stopped that belongs to no exchange, as that of a module that loads.
+    /// Why code was terminated that belongs to no exchange, such as a module that loads.
     stopped_outside: Cell<Option<TerminationReason>>,
-    /// Somebody waits for the last exchange to end.
+    /// Whether a caller waits for the last exchange to end.
     announces_idle: Cell<bool>,
     idle: Notify,
 }
 
 impl Isolate {
-    /// The engine that this was built with.
+    /// The name of the engine that this executable was built with.
     pub(crate) const ENGINE: &str = engine::NAME;
 
-    /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the one that
-    /// did, because V8 protects its memory by thread.
+    /// Starts the engine. Call it once, on the main thread: the threads of isolates must descend from the thread that
+    /// called it, because V8 protects its memory by thread.
     ///
-    /// No WebAssembly memory grows beyond `max_heap` bytes, where that is known.
+    /// No WebAssembly memory grows beyond `max_heap` bytes, if that is given.
     pub(crate) fn init_engine(max_heap: Option<u64>) {
         engine::set_flags(max_heap);
         JsRuntime::init_platform(None);
         engine::started();
-        // fetch() over TLS needs one; that there is one already can only mean this one.
+        // fetch() over TLS needs a default provider. An error means that this one is installed already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
 
-    /// Starts a runtime with the host's own JavaScript and no handlers, for a project whose folder this is. Needs a tokio
-    /// context. `lost` is called from another thread if its code runs on and cannot be stopped, with the exchange that
-    /// it runs for, if that is known.
+    /// Starts a runtime with the host's own JavaScript and no handlers, for the project in the folder `project`. Needs
+    /// a tokio context. `lost` is called from another thread if the isolate's code runs on and cannot be stopped, with
+    /// the exchange that it runs for, if that is known.
     pub(crate) fn new(
         project: &Path,
         limits: IsolateLimits,
@@ -152,14 +152,14 @@ impl Isolate {
         })
     }
 
-    /// Loads the web's classes that the host uses, as most handlers do, unless they are there already.
+    /// Loads the web's classes that most handlers use, unless they are loaded already.
     pub(crate) fn warm(&self) {
         self.enter(|scope, functions| {
             functions.call(scope, Function::Warm, &[]);
         });
     }
 
-    /// Drives timers, promises and asynchronous ops. Never ready: there may always be another request.
+    /// Drives timers, promises and asynchronous ops. Never ready, because another request may always come.
     pub(crate) async fn run(&self) {
         std::future::poll_fn(|cx| {
             *self.waker.borrow_mut() = Some(cx.waker().clone());
@@ -173,7 +173,7 @@ impl Isolate {
         .await
     }
 
-    /// How full it is.
+    /// How full the heap is.
     pub(crate) fn heap(&self) -> Heap {
         let mut runtime = self.runtime.borrow_mut();
         let isolate = runtime.v8_isolate();
@@ -182,13 +182,13 @@ impl Isolate {
         Heap { used, limit: self.memory.limit(), external: self.memory.outside() }
     }
 
-    /// Whether what turns send on lines waits for the end of a later one.
+    /// Sets whether frames that turns send on lines are held back until the end of a later turn.
     pub(crate) fn hold_back(&self, holds_back: bool) {
         self.with_exchanges(|exchanges| exchanges.hold_back(holds_back));
     }
 
-    /// Has the heap give back what it does not need whenever nothing ran for a while: V8 collects garbage as code makes
-    /// more of it, and lines that idle make none. It does so bit by bit, as the event loop is polled. Never ready.
+    /// Collects garbage whenever nothing ran for a while: V8 collects as code allocates, and idle lines allocate
+    /// nothing. V8 does the work in small steps, as the event loop is polled. Never ready.
     pub(crate) async fn tidy(&self) {
         let (mut count, mut kept) = (0, 0);
         loop {
@@ -203,7 +203,7 @@ impl Isolate {
             let heap = isolate.get_heap_statistics().used_heap_size();
             let used = heap + self.memory.outside();
             if used > kept + WORTH_TIDYING.max(kept / 8) {
-                // Buffers are large and quickly found garbage where the heap itself is small.
+                // Collecting large buffers takes little time where the heap itself is small.
                 let level = match heap < SMALL_HEAP && self.memory.outside() > heap {
                     true => v8::MemoryPressureLevel::Critical,
                     false => v8::MemoryPressureLevel::Moderate,
@@ -230,22 +230,22 @@ impl Isolate {
         self.announces_idle.set(true);
     }
 
-    /// Handlers' streams of events come to their end, now and from now on.
+    /// Ends the handlers' event streams, and every one that is opened later.
     pub(crate) fn end_events(&self) {
         self.state.borrow_mut().borrow_mut::<Streams>().stop();
     }
 
-    /// Waits until the heap is full of what is no garbage, whoever was stopped for it.
+    /// Waits until the heap is full of live objects, even if the code that filled it was terminated.
     pub(crate) async fn filled(&self) {
         self.filled.notified().await;
     }
 
-    /// Whether what is no garbage is half as much again as it may be.
+    /// Whether live objects exceed the heap's limit by more than half.
     pub(crate) fn is_spent(&self) -> bool {
         self.is_spent.get()
     }
 
-    /// Answers what is unanswered; the isolate will not run again.
+    /// Answers the exchanges that have no answer; the isolate will not run again.
     pub(crate) fn give_up(&self) {
         if !self.counter.is_lost() {
             self.enter(|scope, functions| {
@@ -266,13 +266,13 @@ impl Isolate {
             runtime.poll_event_loop(cx, PollEventLoopOptions::default())
         };
         if self.turn_ended() {
-            // Its error is that of the code that was stopped, which was told.
+            // The error comes from the terminated code, and was reported.
             return Poll::Pending;
         }
         polled
     }
 
-    /// Enters JavaScript for one turn: `enter`, then microtasks, then what the turn decided.
+    /// Runs one turn: `enter`, then microtasks, then the effects of the turn on exchanges.
     fn enter(&self, enter: impl FnOnce(&mut v8::PinScope<'_, '_>, &Functions)) {
         if self.counter.is_lost() {
             return;
@@ -280,7 +280,7 @@ impl Isolate {
         {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.counter.enter();
-            // As `deno_core::scope!`, which makes a new handle on the context each time.
+            // Like `deno_core::scope!`, which makes a new handle on the context each time.
             v8::scope!(let scope, runtime.v8_isolate());
             let context = v8::Local::new(scope, &self.functions.context);
             let scope = &mut v8::ContextScope::new(scope, context);
@@ -291,21 +291,21 @@ impl Isolate {
         self.wake();
     }
 
-    /// Has the event loop look again: timers and ops that a turn started are not known to it yet.
+    /// Wakes the event loop, which has not polled the timers and ops that a turn started.
     fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
     }
 
-    /// What every turn comes to. Says whether it was stopped.
+    /// Applies the effects of a turn. Returns whether it was terminated.
     fn turn_ended(&self) -> bool {
         if self.counter.is_lost() {
-            // Another thread has told everybody, and no code is to run here again.
+            // The watchdog's thread has reported the loss, and no code may run here again.
             return true;
         }
         let reason = self.counter.take_reason();
-        // The turns of a recovery may look already.
+        // The turns of a recovery may measure the heap already.
         let is_short = self.memory.take_shortage();
         if reason == Some(TerminationReason::Heap) || is_short {
             self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
@@ -334,7 +334,7 @@ impl Isolate {
     }
 }
 
-/// What the watchdog does for an isolate besides.
+/// The watchdog's further duties for an isolate.
 struct Flushing<F> {
     hub: Hub,
     lost: F,
@@ -342,7 +342,7 @@ struct Flushing<F> {
 
 impl<F: Fn(Option<ExchangeId>) + Send> Watched for Flushing<F> {
     fn meanwhile(&self) {
-        // What a handler has sent does not wait for the end of its loop.
+        // Frames that a handler has sent do not wait for the end of its loop.
         self.hub.flush();
     }
 

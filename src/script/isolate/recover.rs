@@ -1,4 +1,4 @@
-//! Goes on after a turn was terminated or the heap was full.
+//! Continues after a turn was terminated or the heap was full.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,18 +13,20 @@ use crate::script::watchdog::TerminationReason;
 use liveline_compiler::Diagnostic;
 use liveline_proto::ExchangeId;
 
-/// What an isolate at its heap limit may still allocate until it has stopped; without it V8 would end the process.
+/// The bytes that an isolate at its heap limit may still allocate until it has stopped; without them V8 would end the
+/// process.
 const HEAP_TO_UNWIND: usize = 1 << 30;
 
-/// An isolate whose heap was full goes on if so much of it is free without the garbage: one in so many parts.
+/// An isolate whose heap was full goes on if, after a collection, at least this fraction of the limit is free: one in
+/// four.
 const HEAP_TO_GO_ON: usize = 4;
 
-/// So many times code is stopped that runs on for an exchange that was stopped before, until the microtasks of the
-/// turn are given up, which may be what it goes on with.
+/// After this many terminations in a row of code whose exchange was terminated before, the turn's microtasks are
+/// dropped, because that code may go on in them.
 const STRIKES: u32 = 4;
 
 impl Isolate {
-    /// The turn that just ended was stopped. The exchange whose code ran fails; the others go on.
+    /// Handles the termination of the last turn. The exchange whose code ran fails; the others go on.
     pub(super) fn recover(&self, reason: TerminationReason) {
         let left = {
             let mut runtime = self.runtime.borrow_mut();
@@ -62,7 +64,7 @@ impl Isolate {
         self.wake();
     }
 
-    /// Code of an exchange that was stopped may go on in microtasks. Where that does not end, they are given up.
+    /// Code of a terminated exchange may go on in microtasks. If that does not end, the microtasks are dropped.
     fn count_strike(&self, culprit: Option<ExchangeId>) {
         let is_alive =
             culprit.is_some_and(|exchange| self.with_exchanges(|exchanges| exchanges.knows(exchange)));
@@ -70,24 +72,25 @@ impl Isolate {
         self.terminator.keep_microtasks(self.strikes.get() < STRIKES);
     }
 
-    /// The heap came near its limit, and was allowed to grow until the code that filled it had stopped. What is no
-    /// garbage now decides whether the isolate can go on.
+    /// Called after the heap came near its limit and was allowed to grow until the code that filled it had stopped. The
+    /// live objects that remain decide whether the isolate can go on.
     pub(super) fn look_at_heap(&self, limit: usize) {
         let mut runtime = self.runtime.borrow_mut();
         runtime.v8_isolate().low_memory_notification();
         self.memory.look(runtime.v8_isolate());
-        // Blobs that are garbage go when the event loop has had a turn.
+        // Blobs that are garbage are freed only after the event loop was polled.
         let looks_again = !self.looked.get() && self.memory.stores() > self.limits.heap / HEAP_TO_GO_ON;
         self.looked.set(looks_again);
         let used = runtime.v8_isolate().get_heap_statistics().used_heap_size() + self.memory.outside();
-        // Where more is used, V8 leaves a quarter above that.
+        // If more is used than the limit, V8 sets the limit a quarter above that.
         runtime.remove_near_heap_limit_callback(limit);
         guard_heap(&mut runtime, &self.terminator, &self.near_limit, &self.memory);
         if looks_again {
             self.near_limit.set(Some(limit));
             self.wake();
         } else if used > self.limits.heap - self.limits.heap / HEAP_TO_GO_ON {
-            // One that fills once more until another has taken its place is no reason to end its lines yet.
+            // An isolate that fills its heap once more, before another has replaced it, does not have to end its lines
+            // yet.
             let is_spent = used > self.limits.heap + self.limits.heap / 2;
             self.memory.leave(used);
             let (used, limit) = (used >> 20, self.limits.heap >> 20);
@@ -113,7 +116,7 @@ impl Isolate {
     }
 }
 
-/// Stops whoever fills the heap. Notes the limit that this went over.
+/// Terminates the code that fills the heap, and records the limit that was reached.
 pub(super) fn guard_heap(
     runtime: &mut JsRuntime,
     terminator: &Terminator,
@@ -123,7 +126,7 @@ pub(super) fn guard_heap(
     let (terminator, near_limit, memory) = (terminator.clone(), near_limit.clone(), memory.clone());
     runtime.add_near_heap_limit_callback(move |current, initial| {
         near_limit.set(Some(initial));
-        // V8 asks for more heap for a buffer that was refused, too, before it throws an error.
+        // V8 also asks for more heap before it throws the error for a buffer whose allocation was refused.
         if !memory.is_refusing(initial) {
             terminator.heap_is_full();
         }

@@ -17,7 +17,7 @@ use liveline_compiler::line_and_column;
 pub(crate) struct Survey {
     modules: Modules,
     project: PathBuf,
-    /// Whether browsers run the handlers; browsers load some addresses by themselves.
+    /// Whether browsers run the handlers. Browsers themselves load imports of `http:`, `https:`, `data:` and `blob:`.
     is_for_browsers: bool,
     read: HashMap<PathBuf, Rc<Module>>,
 }
@@ -28,18 +28,18 @@ struct Module {
     facts: Result<Facts, Diagnostic>,
 }
 
-/// What is wrong with the modules of a handler.
+/// Errors in the modules of a handler.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// Problems that keep the handler from loading.
+    /// Errors that keep the handler from loading.
     pub fatal: Vec<Diagnostic>,
-    /// Problems that throw when the code is reached.
+    /// Errors that throw when the code is reached.
     pub later: Vec<Diagnostic>,
     /// Every file that was read.
     pub files: BTreeSet<PathBuf>,
 }
 
-/// Where an import leads.
+/// The target of an import.
 enum Target {
     File(PathBuf),
     /// A module of the host, by its source.
@@ -72,14 +72,14 @@ impl Survey {
         Survey { modules, project: project.to_owned(), is_for_browsers, read: HashMap::new() }
     }
 
-    /// The facts of one file, if it can be read.
+    /// The facts and the source of one file, if it can be read and parsed.
     pub(crate) fn facts(&mut self, file: &Path) -> Option<(Facts, String)> {
         let module = self.module(file).ok()?;
         let facts = facts::read(file, &module.source).ok()?;
         Some((facts, module.source.clone()))
     }
 
-    /// The exports of a file, as far as its text shows: what may be a function counts as one.
+    /// The exports of a file, as far as its source shows: an export that may be a function counts as one.
     pub(crate) fn exports_of(&mut self, file: &Path) -> dialect::Exports {
         let names = self.exports(file);
         let export = |name: String| {
@@ -95,7 +95,7 @@ impl Survey {
         self.kind_of(file, name, &mut seen)
     }
 
-    /// Every name that a file exports, as far as can be seen, types excluded.
+    /// Every name that a file exports, as far as its source shows, types excluded.
     fn exports(&mut self, file: &Path) -> BTreeSet<String> {
         self.names(&Target::File(file.to_owned()), &mut HashSet::new()).names
     }
@@ -141,7 +141,7 @@ impl Survey {
         faults
     }
 
-    /// Every reason why a handler's modules do not load; V8 has reported the first.
+    /// Every reason why a handler's modules do not load; `reported` is the first one, from V8.
     pub(crate) fn reasons(&mut self, handler: &Path, reported: Diagnostic) -> Vec<Diagnostic> {
         let faults = self.faults(handler).fatal;
         if faults.is_empty() {
@@ -166,7 +166,7 @@ impl Survey {
         Ok(module)
     }
 
-    /// The target of an import, or why it cannot be resolved and what to do.
+    /// The target of an import, or an error message and a suggestion.
     fn target(&self, from: &Path, import: &Import) -> Result<Target, (String, Option<String>)> {
         let specifier = import.specifier.as_str();
         let failed = |why: &str| format!("cannot import \"{specifier}\": {why}");
@@ -176,7 +176,7 @@ impl Survey {
         }
         let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return Ok(Target::Elsewhere) };
         let url = self.modules.resolve(specifier, referrer.as_str()).map_err(|error| {
-            // The place names the file.
+            // The diagnostic's place names the file already.
             let from = format!(" from {}", from.display());
             let help = self.help_for_package(from_folder(&referrer), specifier);
             (error.to_string().replacen(&from, "", 1), help)
@@ -284,7 +284,7 @@ impl Survey {
             };
             let more = self.names(&target, seen);
             all.is_open |= more.is_open;
-            // `export *` leaves the default out.
+            // `export *` does not export the default.
             all.names.extend(more.names.into_iter().filter(|name| name != "default"));
             all.types.extend(more.types);
         }
@@ -315,13 +315,13 @@ impl Survey {
         }
     }
 
-    /// The path that was probably meant by a path without a file.
+    /// A suggestion for a path that leads to no file: a file that was probably meant.
     fn help_for_file(&self, from: &Path, missing: &Path) -> Option<String> {
         let meant = |file: &Path| format!("did you mean \"{}\"?", specifier_of(from, file));
         if let Some(file) = nearest_file(missing) {
             return Some(meant(&file));
         }
-        // The same name in a folder above, or in one beside those.
+        // A file of the same name in a folder above, or in a folder beside one of those.
         let name = missing.file_name()?;
         let above = from.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.project));
         let beside = above.flat_map(|folder| {
@@ -456,7 +456,7 @@ fn other_capitals(file: &Path) -> Option<PathBuf> {
     near.map(|name| folder.join(name))
 }
 
-/// The relative specifier of a file in another file: `./a.js`, `../b/c.js`.
+/// The relative specifier of `file` for imports in the file `from`: `./a.js`, `../b/c.js`.
 fn specifier_of(from: &Path, file: &Path) -> String {
     let folder = from.parent().unwrap_or(from);
     let shared = folder.iter().zip(file.iter()).take_while(|(a, b)| a == b).count();
@@ -470,7 +470,7 @@ fn from_folder(referrer: &ModuleSpecifier) -> Option<PathBuf> {
     referrer.to_file_path().ok()?.parent().map(Path::to_owned)
 }
 
-/// `a` of `a/b`, `@a/b` of `@a/b/c`.
+/// The package's name: `a` of `a/b`, `@a/b` of `@a/b/c`.
 fn package_of(specifier: &str) -> &str {
     let names = if specifier.starts_with('@') { 2 } else { 1 };
     let end = specifier.match_indices('/').nth(names - 1).map_or(specifier.len(), |(at, _)| at);

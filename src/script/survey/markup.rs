@@ -1,5 +1,6 @@
-//! The bound elements of a page, with their places. The parser of pages (`router/page.rs`) keeps no places, so tags are
-//! parsed here once more: a small part of HTML's tokenization, enough to find attributes and text without markup.
+//! The bound elements of a page, with their places. The parser of pages (`router/page.rs`) keeps no places, so this
+//! module parses tags once more, with a small part of HTML's tokenization: enough to find attributes, and text without
+//! markup.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,16 +23,16 @@ impl Mark {
     }
 }
 
-/// What is wrong with the markup itself.
+/// An error in the markup itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// What is wrong.
+    /// The error's message.
     pub message: String,
     /// The offset in the page.
     pub at: usize,
 }
 
-/// Bound elements in order; the templates of a page, by name, with whether each has an element; what is broken.
+/// The bound elements of a page in order, its templates by name with whether each contains an element, and its errors.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
     /// The `render` attributes.
@@ -40,9 +41,9 @@ pub(crate) struct Marks {
     pub comments: Vec<(String, usize)>,
     /// The names in `<template def>`.
     pub templates: BTreeMap<String, bool>,
-    /// Whether templates come from elsewhere, too.
+    /// Whether the page also imports templates from elsewhere.
     pub has_imports: bool,
-    /// What is broken.
+    /// Errors in the markup.
     pub problems: Vec<Problem>,
 }
 
@@ -127,12 +128,12 @@ pub(crate) fn marks(html: &str) -> Marks {
     found
 }
 
-/// The expression of a comment that is a binding, as `bindingOf` of `runtime-js/page/binding.js` takes it.
+/// The expression of a comment that is a binding, by the rules of `bindingOf` of `runtime-js/page/binding.js`.
 fn binding_of(comment: &str) -> Option<String> {
     let inner = comment.strip_prefix("?{").and_then(|it| it.strip_suffix("}?")).or_else(|| {
         comment.strip_prefix('{').filter(|it| !it.starts_with('{')).and_then(|it| it.strip_suffix('}'))
     })?;
-    // A mark of the server in rendered text.
+    // The server appends this note to the comments of pages that it rendered.
     let expression = match inner.rsplit_once(';') {
         Some((expression, note)) if note.trim().starts_with("[=") => expression,
         _ => inner,
@@ -144,10 +145,10 @@ fn unfinished(at: usize) -> Problem {
     Problem { message: "the tag that begins here has no end: a quote or a `>` is missing".to_owned(), at }
 }
 
-/// Where the name of an attribute stands, and its value.
+/// The ranges of an attribute's name and of its value.
 type Attribute = (Range<usize>, Range<usize>);
 
-/// Names and values of a tag's attributes, and where the tag ends; None if it does not.
+/// Names and values of a tag's attributes, and the offset behind the tag; None if the tag has no end.
 fn attributes(html: &str, from: usize) -> Option<(Vec<Attribute>, usize)> {
     let mut found = Vec::new();
     let mut at = from;
@@ -204,7 +205,7 @@ fn end_of_raw_text(html: &str, from: usize, name: &str) -> usize {
     found.map_or(html.len(), |found| from + found)
 }
 
-/// An attribute's value with its character references resolved, and where each byte of it stands.
+/// An attribute's value with its character references resolved, and the offset in the page of each of its bytes.
 fn resolved(html: &str, range: Range<usize>) -> (String, Vec<usize>) {
     let (mut text, mut offsets) = (String::new(), Vec::new());
     let mut at = range.start;
@@ -226,7 +227,7 @@ fn resolved(html: &str, range: Range<usize>) -> (String, Vec<usize>) {
     (text, offsets)
 }
 
-/// The character that a reference behind its `&` stands for, and its length.
+/// The character of a reference, and the reference's length. `text` begins behind the `&`.
 fn reference(text: &str) -> Option<(char, usize)> {
     let end = text.find(';').filter(|end| *end <= 10)?;
     let name = &text[..end];

@@ -1,5 +1,5 @@
-//! Static checks of handlers: which files they consist of, what these import and export, and every import that does not
-//! fit. V8 reports the first error of a handler; this reports all.
+//! Static checks of handlers: their files, the imports and exports of these, and every import that cannot work. V8
+//! reports only the first error of a handler; this module reports all.
 //!
 //! | file | what it does |
 //! |---|---|

@@ -1,8 +1,8 @@
-//! V8 ends the process where it cannot go on, as for an array of more items than it can have, or when a heap is full
-//! that could not be unwound in time. Where only the memory of the isolate that ran is concerned, its thread is halted
-//! instead, for ever, and the isolate counts as lost.
+//! V8 ends the process on errors that it cannot handle, such as an array with too many items, or a full heap whose code
+//! did not unwind in time. Where the error concerns only the memory of one isolate, this module stops that isolate's
+//! thread for good instead, and the isolate counts as lost.
 //!
-//! Errors that mean that V8 itself is broken (a check that failed) end the process as ever.
+//! Errors that mean that V8 itself is broken (a failed check) still end the process.
 #![expect(unsafe_code, reason = "V8 exports these to C++ alone")]
 
 use std::backtrace::Backtrace;
@@ -15,32 +15,33 @@ use crate::script::watchdog::ExecutionCounter;
 thread_local! {
     /// The isolate that runs on this thread.
     static COUNTER: RefCell<Weak<ExecutionCounter>> = const { RefCell::new(Weak::new()) };
-    /// A check of V8's failed on this thread, so nothing that it did can be relied on.
+    /// Whether one of V8's checks failed on this thread, so that its state cannot be relied on.
     static IS_BROKEN: Cell<bool> = const { Cell::new(false) };
 }
 
 type OnFatal = extern "C" fn(file: *const c_char, line: c_int, message: *const c_char);
 
 unsafe extern "C" {
-    /// `v8::base::SetPrintStackTrace`: is called for every reason to end the process, last of all.
+    /// `v8::base::SetPrintStackTrace`: V8 calls the function as the last step before it ends the process, for every
+    /// reason.
     #[link_name = "_ZN2v84base18SetPrintStackTraceEPFvvE"]
     fn set_print_stack_trace(print: extern "C" fn());
-    /// `v8::base::SetFatalFunction`: is called before that where a check failed.
+    /// `v8::base::SetFatalFunction`: V8 calls the function before that if a check failed.
     #[link_name = "_ZN2v84base16SetFatalFunctionEPFvPKciS2_E"]
     fn set_fatal_function(on_fatal: OnFatal);
 }
 
-/// Replaces what V8 does before it ends the process. Call it when the platform is started.
+/// Replaces V8's last steps before it ends the process. Call it when the platform has started.
 pub(super) fn install() {
     // SAFETY: both store a pointer to a function that lives as long as the process; the signatures are those of
     // V8's src/base/logging.h.
     unsafe {
-        set_print_stack_trace(last_words);
+        set_print_stack_trace(before_abort);
         set_fatal_function(check_failed);
     }
 }
 
-/// What V8 cannot do for the isolate on this thread costs that isolate, not the process.
+/// From now on a fatal error of V8 on this thread stops the thread's isolate, not the process.
 pub(super) fn guard_this_thread(counter: &Arc<ExecutionCounter>) {
     COUNTER.set(Arc::downgrade(counter));
 }
@@ -50,7 +51,7 @@ extern "C" fn check_failed(_: *const c_char, _: c_int, _: *const c_char) {
 }
 
 #[expect(clippy::print_stderr, reason = "the process ends before the log could be written")]
-extern "C" fn last_words() {
+extern "C" fn before_abort() {
     let counter = COUNTER.with_borrow(Weak::upgrade);
     let Some(counter) = counter.filter(|_| !IS_BROKEN.get()) else {
         eprintln!("{}", Backtrace::force_capture());

@@ -1,31 +1,33 @@
-//! Keeps the microtasks of others when V8 terminates one.
+//! Keeps the microtasks of other exchanges when V8 terminates one microtask.
 //!
-//! Where a turn goes on with several promises, which may belong to several exchanges, their reactions wait in one
-//! queue. If V8 terminates the one that runs, it empties the queue, and who waits for the others waits for ever. So
-//! they are moved to a queue that does not run, just before, and back when the termination is over.
+//! The reactions to all promises that settle in one turn wait in one queue, although they may belong to several
+//! exchanges. When V8 terminates the running microtask, it empties the queue, and the other exchanges would wait
+//! forever. So just before a termination their microtasks are moved to a queue that does not run, and they are moved
+//! back after it.
 //!
-//! V8 has no call for this. What is moved is the four words that a queue keeps of its ring buffer, and they are only
-//! touched if a queue of our own shows at the isolate's start that they mean what they are taken for.
+//! V8 has no call for this. What is moved are the four words by which a queue describes its ring buffer. They are
+//! touched only if a test queue at the isolate's start has shown that they have the expected meaning.
 #![expect(unsafe_code, reason = "V8 has no call that takes microtasks out of a queue")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deno_core::{JsRuntime, v8};
 
-/// Words of a queue: what it begins with, size, capacity, start, and the address of the ring buffer.
+/// Indices of a queue's words. Word 0 is its vtable; then come size, capacity, start, and the address of the ring
+/// buffer.
 const SIZE: usize = 1;
 const CAPACITY: usize = 2;
 const START: usize = 3;
 const BUFFER: usize = 4;
 
-/// The queue that does not run. It goes before its isolate.
+/// The queue that does not run. It is dropped before its isolate.
 pub(in crate::script) struct SpareQueue {
     queue: v8::UniqueRef<v8::MicrotaskQueue>,
     running: *mut usize,
     is_known: bool,
 }
 
-/// Where interrupts move microtasks from and to.
+/// The two queues between which interrupts move microtasks.
 pub(super) struct Rescue {
     running: *const v8::MicrotaskQueue,
     spare: *const v8::MicrotaskQueue,
@@ -63,21 +65,21 @@ impl SpareQueue {
         SpareQueue { queue, running, is_known }
     }
 
-    /// For the interrupts of this isolate. None if this V8's queues are others than those that are known.
+    /// For the interrupts of this isolate. None if the words of this V8's queues have another meaning.
     pub(super) fn rescue(&self) -> Option<Rescue> {
         let (running, spare) = (self.running.cast_const().cast(), &raw const *self.queue);
         self.is_known.then(|| Rescue { running, spare, is_wanted: AtomicBool::new(true) })
     }
 
-    /// Takes back what was moved, unless microtasks came meanwhile: those have to run first. Call it when the
-    /// termination is over.
+    /// Moves the kept microtasks back, unless new microtasks are waiting: those have to run first. Call it after the
+    /// termination.
     pub(in crate::script) fn give_back(&self) {
         if !self.is_known {
             return;
         }
         let spare = words_of(&self.queue);
-        // SAFETY: `new` has seen that these words are what they are taken for, in both queues, which this thread's
-        // isolate owns. A queue that is not running may have any ring buffer.
+        // SAFETY: `new` has verified the meaning of these words in both queues, which this thread's isolate owns. A
+        // queue that is not running may have any ring buffer.
         unsafe {
             if spare.add(SIZE).read_volatile() > 0 && self.running.add(SIZE).read_volatile() == 0 {
                 swap(self.running, spare);
@@ -87,23 +89,24 @@ impl SpareQueue {
 }
 
 impl Rescue {
-    /// Moves what waits behind the microtask that runs.
+    /// Moves the microtasks that wait behind the running one.
     ///
     /// # Safety
-    /// Only from an interrupt of the isolate, before it terminates.
+    /// Call it only from an interrupt of the isolate, before it terminates execution.
     pub(super) unsafe fn set_aside(&self) {
         if !self.is_wanted.load(Ordering::Relaxed) {
             return;
         }
-        // SAFETY: an interrupt runs while the isolate lives, and the spare queue goes only when no code runs any more.
+        // SAFETY: an interrupt runs while the isolate lives, and the spare queue is dropped only when no code runs any
+        // more.
         let (running, spare) = unsafe { (&*self.running, &*self.spare) };
-        // Outside of microtasks V8 leaves the queue alone.
+        // A termination outside of microtasks does not empty the queue.
         if !running.is_running_microtasks() {
             return;
         }
         let (running, spare) = (words_of(running), words_of(spare));
-        // SAFETY: `SpareQueue::new` has seen that these words are what they are taken for. V8 reads them anew for each
-        // microtask, and the one that runs now is the last.
+        // SAFETY: `SpareQueue::new` has verified the meaning of these words. V8 reads them anew for each microtask, and
+        // the running one is the last.
         unsafe {
             if spare.add(SIZE).read_volatile() == 0 {
                 swap(running, spare);
@@ -111,7 +114,7 @@ impl Rescue {
         }
     }
 
-    /// Whether what waits is kept from now on.
+    /// Sets whether waiting microtasks are kept from now on.
     pub(super) fn is_wanted(&self, is_wanted: bool) {
         self.is_wanted.store(is_wanted, Ordering::Relaxed);
     }
@@ -124,10 +127,10 @@ fn words_of(queue: &v8::MicrotaskQueue) -> *mut usize {
 /// Swaps the ring buffers of two queues.
 ///
 /// # Safety
-/// Both are queues whose words are known, of the isolate of this thread.
+/// Both are queues of the isolate of this thread, and the meaning of their words was verified.
 unsafe fn swap(one: *mut usize, other: *mut usize) {
     for word in [SIZE, CAPACITY, START, BUFFER] {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let (mine, theirs) = (one.add(word).read_volatile(), other.add(word).read_volatile());
             one.add(word).write_volatile(theirs);

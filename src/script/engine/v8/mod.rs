@@ -1,5 +1,5 @@
-//! V8: interrupts tell which exchange runs, the queue of microtasks outlives a termination, and an isolate's fatal error
-//! costs that isolate alone.
+//! V8: interrupts find out which exchange runs, microtasks of other exchanges are kept over a termination, and a fatal
+//! error stops only its own isolate.
 
 #[cfg(target_os = "linux")]
 mod fatal;
@@ -19,27 +19,27 @@ use crate::script::watchdog::ExecutionCounter;
 
 pub(in crate::script) const NAME: &str = "v8";
 
-/// WebAssembly's memories grow by so many bytes, up to so many times.
+/// The unit in which WebAssembly memories grow, in bytes, and the largest number of units.
 const WASM_PAGE: u64 = 1 << 16;
 const MAX_WASM_PAGES: u64 = 1 << 16;
 
-/// Sets V8's flags. No WebAssembly memory grows beyond `max_heap` bytes, where that is known.
+/// Sets V8's flags. No WebAssembly memory grows beyond `max_heap` bytes, if that is given.
 pub(in crate::script) fn set_flags(max_heap: Option<u64>) {
-    // Loops that Turbofan takes over from Maglev while they run lose their interrupt checks if their bodies
-    // allocate (seen with V8 15.0), and then nothing can stop them. Such a loop stays with Maglev.
+    // V8 15.0 compiles a running loop from Maglev to Turbofan without interrupt checks if the loop's body allocates;
+    // then nothing can stop it. With this flag such a loop stays with Maglev.
     v8::V8::set_flags_from_string("--no-osr-from-maglev");
     if let Some(pages) = max_heap.map(|bytes| bytes / WASM_PAGE) {
         v8::V8::set_flags_from_string(&format!("--wasm-max-mem-pages={}", pages.clamp(1, MAX_WASM_PAGES)));
     }
 }
 
-/// V8's platform is started.
+/// Call it when V8's platform has started.
 pub(in crate::script) fn started() {
     #[cfg(target_os = "linux")]
     fatal::install();
 }
 
-/// Limits of a new isolate, in bytes of heap, and where its buffers are allocated.
+/// Limits of a new isolate, in bytes of heap, and the allocator of its buffers.
 pub(in crate::script) fn params(heap: usize, memory: &Memory) -> v8::CreateParams {
     v8::CreateParams::default().heap_limits(0, heap).array_buffer_allocator(memory.allocator())
 }
@@ -50,7 +50,8 @@ pub(in crate::script) fn prepare(
     counter: &Arc<ExecutionCounter>,
 ) -> (Terminator, Microtasks) {
     runtime.v8_isolate().set_prepare_stack_trace_callback(stack::of_handlers);
-    // As in browsers, code that others wait for does not wait for a lock.
+    // As on the main threads of browsers, `Atomics.wait()` throws: several exchanges share the thread that it would
+    // block.
     runtime.v8_isolate().set_allow_atomics_wait(false);
     let microtasks = Microtasks::new(runtime);
     let terminator = Terminator::new(runtime, counter, microtasks.rescue());
@@ -59,7 +60,7 @@ pub(in crate::script) fn prepare(
     (terminator, microtasks)
 }
 
-/// Has an isolate's collections counted.
+/// Lets `memory` follow the isolate's garbage collections.
 pub(in crate::script) fn follow_memory(runtime: &mut JsRuntime, memory: &Memory) {
     memory.follow(runtime.v8_isolate());
 }

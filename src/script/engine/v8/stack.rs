@@ -1,4 +1,4 @@
-//! The stacks of errors, without the frames of the host's own JavaScript: nobody who reads them wrote that.
+//! The stacks of errors, without the frames of the host's own JavaScript, which is not code of the handlers' authors.
 
 use deno_core::error::prepare_stack_trace_callback;
 use deno_core::v8;
@@ -16,7 +16,7 @@ pub(super) fn of_handlers<'s, 'i>(
             shown.push(frame);
         }
     }
-    // An error of the host alone is told in full.
+    // An error with frames of the host alone keeps all of them.
     let frames = if shown.is_empty() { frames } else { v8::Array::new_with_elements(scope, &shown) };
     prepare_stack_trace_callback(scope, error, frames)
 }

@@ -1,4 +1,4 @@
-//! Looks at an isolate in the middle of what it runs, and terminates it there.
+//! Interrupts the code that an isolate runs, to find out which exchange it belongs to, or to terminate it.
 #![expect(unsafe_code, reason = "V8 calls back through a C function")]
 
 use std::ffi::c_void;
@@ -11,44 +11,44 @@ use super::microtasks::Rescue;
 use crate::ext::current_exchange;
 use crate::script::watchdog::{ExecutionCounter, TerminationReason};
 
-/// Asks from any thread which exchange an isolate runs, and terminates it.
+/// Finds out from any thread which exchange an isolate runs, and terminates it.
 #[derive(Clone)]
 pub(in crate::script) struct Terminator {
     isolate: v8::IsolateHandle,
     probe: Arc<InterruptProbe>,
 }
 
-/// Condemns the exchange that runs, whichever it is.
+/// As the condemned exchange: whichever runs.
 const ANY: u64 = u64::MAX;
 
-/// What interrupts of one isolate have seen, and what they are to do.
+/// The results of one isolate's interrupts, and their orders.
 struct InterruptProbe {
     /// Weak, because the watchdog's thread holds the probe and ends with the counter.
     counter: Weak<ExecutionCounter>,
-    /// How many questions were asked and answered: see [`Terminator::ask`].
+    /// The number of questions asked, and of the last question that is answered: see [`Terminator::ask`].
     asked: AtomicU64,
     answered: AtomicU64,
     /// The exchange that ran at the last interrupt: its number plus one; 0 for none.
     seen: AtomicU64,
-    /// The turn that is to end, by its count of entries; no turn is 0.
+    /// The turn to terminate, by its count of entries; 0 for none.
     condemned_turn: AtomicU64,
-    /// The exchange that is to end in it, as in `seen`, or [`ANY`].
+    /// The exchange to terminate in that turn, encoded as in `seen`, or [`ANY`].
     condemned: AtomicU64,
     condemned_for: AtomicU8,
-    /// The exchange that was terminated last, as in `seen`.
+    /// The exchange that was terminated last, encoded as in `seen`.
     culprit: AtomicU64,
     inside: Inside,
 }
 
-/// What belongs to the isolate's thread alone.
+/// The part that only the isolate's thread uses.
 struct Inside {
     context: v8::Global<v8::Context>,
-    /// Absent where this V8's queue of microtasks is not known well enough.
+    /// None if the words of this V8's microtask queue have another meaning.
     rescue: Option<Rescue>,
 }
 
-// SAFETY: it is only touched on the isolate's thread: there it is made, and used by the interrupt. It is dropped
-// there as well, as the isolate keeps a reference to the probe until it ends.
+// SAFETY: it is used only on the isolate's thread: it is made there, and interrupts use it there. It is dropped there
+// as well, because the isolate keeps a reference to the probe until it ends.
 unsafe impl Send for Inside {}
 // SAFETY: as above.
 unsafe impl Sync for Inside {}
@@ -91,8 +91,8 @@ impl Terminator {
         self.probe.seen.load(Ordering::Relaxed)
     }
 
-    /// Terminates the turn with this count of entries as soon as this exchange, or any if none is given, is seen running
-    /// in it.
+    /// Terminates the turn with this count of entries as soon as an interrupt finds `exchange` running in it; with
+    /// None, whichever exchange runs.
     pub(in crate::script) fn condemn(&self, entries: u64, exchange: Option<u64>, reason: TerminationReason) {
         self.probe.condemned_for.store(reason as u8, Ordering::Relaxed);
         self.probe.condemned.store(exchange.unwrap_or(ANY), Ordering::Relaxed);
@@ -100,19 +100,20 @@ impl Terminator {
         self.interrupt();
     }
 
-    /// Terminates the running turn because the heap is full. Only from the isolate's own thread.
+    /// Terminates the running turn because the heap is full. Call it only on the isolate's own thread.
     pub(in crate::script) fn heap_is_full(&self) {
         if let Some(counter) = self.probe.counter.upgrade() {
             self.condemn(counter.count(), None, TerminationReason::Heap);
         }
     }
 
-    /// The exchange that was terminated last. What the isolate ran when it came to an end does not count.
+    /// The exchange that was terminated last. Here it is the one that the interrupt found, not `left`, the exchange of
+    /// the code that ran last.
     pub(in crate::script) fn take_culprit(&self, _left: Option<u64>) -> Option<u64> {
         self.probe.culprit.swap(0, Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Whether microtasks that wait behind one that is terminated are kept from now on.
+    /// Sets whether the microtasks that wait behind a terminated one are kept from now on.
     pub(in crate::script) fn keep_microtasks(&self, keeps: bool) {
         if let Some(rescue) = &self.probe.inside.rescue {
             rescue.is_wanted(keeps);
@@ -125,10 +126,10 @@ impl Terminator {
 }
 
 impl InterruptProbe {
-    /// Whether the turn of `counter` is to end if this exchange runs, and why.
+    /// Why the turn of `counter` is to be terminated if exchange `running` runs; None if it is not.
     fn verdict(&self, counter: &ExecutionCounter, running: u64) -> Option<TerminationReason> {
         if self.condemned_turn.load(Ordering::Acquire) != counter.count() {
-            // The turn that was to be stopped ended by itself; this is another.
+            // The condemned turn ended by itself; this is a later one.
             return None;
         }
         let condemned = self.condemned.load(Ordering::Relaxed);
@@ -141,7 +142,7 @@ impl InterruptProbe {
 }
 
 unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
-    // SAFETY: `data` is the probe, which lives at least as long as the isolate that calls.
+    // SAFETY: `data` is the probe, which lives at least as long as the isolate that was interrupted.
     let probe = unsafe { &*data.cast::<InterruptProbe>() };
     // SAFETY: V8 passes the isolate that is running on this thread.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
@@ -158,7 +159,7 @@ unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_vo
     counter.terminated(reason);
     probe.culprit.store(running, Ordering::Relaxed);
     if let Some(rescue) = &probe.inside.rescue {
-        // SAFETY: this is an interrupt, and what follows is the termination.
+        // SAFETY: this is an interrupt, and the termination follows.
         unsafe { rescue.set_aside() };
     }
     isolate.terminate_execution();
