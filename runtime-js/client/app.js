@@ -138,7 +138,10 @@ class App {
     if (document.querySelector("[render],[data-bound]") !== null) {
       this.#load("binding").then(({ startBinding }) => startBinding(document)).catch(console.error);
     }
+    const before = this.#pending;
     const handlers = await this.#handlers;
+    // The page was left while its handlers were loaded.
+    if (this.#pending !== before) return;
     // A page without a state is a file, and the app does nothing unless the page has handlers.
     if (this.#embedded === null && !handlers?.cover(location.pathname)) return;
     this.#go({ ...here(), isFirst: true }).catch(() => {});

@@ -108,6 +108,22 @@ site("webflo", {
     assert.deepEqual(bound, ["client", {}, true, true, true, true, true]);
   },
 
+  async "a navigation that starts before the page's handlers are loaded is not lost"({ open }) {
+    const window = await open("/webflo", { serviceWorkers: "block" });
+    let load;
+    const isHeld = new Promise((resolve) => {
+      window.page.route(/\/\.liveline\/app\/handlers\.js/, (route) => {
+        load = () => route.continue();
+        resolve();
+      });
+    });
+    await window.goto("/webflo");
+    await isHeld;
+    await window.page.evaluate(() => void webqit.app.navigate("/webflo?do=url&a=1"));
+    await load();
+    await window.shows("#value", '[{"do":"url","a":"1"},["webflo"],"webflo"]');
+  },
+
   async "the event of client handlers is that of the server's, as far as a page can"({ open }) {
     const window = await open("/webflo");
     await window.shows("#value", "of the server");
