@@ -94,7 +94,7 @@ export const kReceive = Symbol("receive");
 
 /**
  * The transport of a socket's messages.
- * @typedef {object} Carrier
+ * @typedef {object} Transport
  * @property {(text: string) => void} text
  * @property {(bytes: ArrayBuffer | ArrayBufferView) => void} bytes
  * @property {(code: number, reason: string) => void} close with a `code` of 0 the frame has no code
@@ -110,7 +110,7 @@ export let readyStateOf;
 export let takesBuffers;
 
 export class WebSocket extends EventTarget {
-  /** @type {Carrier} */
+  /** @type {Transport} */
   #carrier = null;
   #url = "";
   #origin = "";
@@ -301,7 +301,7 @@ for (const name of new SafeArrayIterator(["open", "message", "error", "close"]))
 }
 define("WebSocket", WebSocket);
 
-/** A socket of the host that was dialled. @implements {Carrier} */
+/** A socket of the host that was dialled. @implements {Transport} */
 class Dialled {
   #socket;
 

@@ -180,7 +180,7 @@ class PairedSocket extends WebSocket {
   }
 }
 
-/** Carries messages to an end in this isolate. @implements {import("./client.js").Carrier} */
+/** Carries messages to an end in this isolate. @implements {import("./client.js").Transport} */
 class Neighbour {
   #end;
 
@@ -209,7 +209,7 @@ class Neighbour {
   }
 }
 
-/** Carries messages to the client of an exchange. @implements {import("./client.js").Carrier} */
+/** Carries messages to the client of an exchange. @implements {import("./client.js").Transport} */
 class Line {
   #exchange;
 
