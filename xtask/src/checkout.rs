@@ -15,6 +15,9 @@ pub struct Checkout {
     pub target: PathBuf,
     /// The folder the user called from; relative arguments refer to it.
     pub caller: PathBuf,
+    /// This program, to be started again with another task. The path is read at the start: once a build has replaced
+    /// the file, Linux names it `xtask (deleted)`.
+    pub program: PathBuf,
 }
 
 impl Checkout {
@@ -31,7 +34,7 @@ impl Checkout {
             return fail(format!("{} lies in no target folder", program.display()));
         };
         let caller = env::current_dir().while_doing("looking for the current folder")?;
-        Ok(Self { root: root.to_path_buf(), target: target.to_path_buf(), caller })
+        Ok(Self { root: root.to_path_buf(), target: target.to_path_buf(), caller, program })
     }
 
     /// A cargo command of this workspace, run in the caller's folder.

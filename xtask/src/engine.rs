@@ -163,7 +163,12 @@ mod tests {
     }
 
     fn checkout() -> Checkout {
-        Checkout { root: "/home/me/liveline".into(), target: "/t".into(), caller: "/home/me/here".into() }
+        Checkout {
+            root: "/home/me/liveline".into(),
+            target: "/t".into(),
+            caller: "/home/me/here".into(),
+            program: "/t/debug/xtask".into(),
+        }
     }
 
     fn chosen(on: &Described) -> Engine {

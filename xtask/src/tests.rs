@@ -145,8 +145,7 @@ fn smoke_of_the_bench(checkout: &Checkout) -> Outcome {
     if cfg!(not(target_os = "linux")) {
         return skip(NAME, "the benchmarks run on Linux");
     }
-    let xtask = std::env::current_exe().while_doing("looking for xtask's own executable")?;
-    let mut run = Command::new(xtask);
+    let mut run = Command::new(&checkout.program);
     step(NAME, with_liveline(run.args(["bench", "--smoke"]), checkout))
 }
 

@@ -120,7 +120,7 @@ pub fn make(setup: &BenchSetup<'_>, name: &'static str) -> Outcome<Peer> {
     };
     match name {
         BASELINE => {
-            let program = env::current_exe().while_doing("looking for xtask's own executable")?;
+            let program = setup.checkout.program.clone();
             let launch = setup.launch(name, program, &["bench", "baseline-server"]);
             Ok(peer("bare epoll".to_owned(), Protocol::Http, launch))
         }

@@ -88,7 +88,12 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Outcome<Plan> {
         let folder = PathBuf::from("/somewhere");
-        let checkout = Checkout { root: folder.clone(), target: folder.clone(), caller: folder };
+        let checkout = Checkout {
+            root: folder.clone(),
+            target: folder.clone(),
+            program: folder.clone(),
+            caller: folder,
+        };
         Plan::parse(&checkout, arguments)
     }
 
