@@ -60,14 +60,27 @@ export class SqlError extends Error {
   }
 }
 
+/** The classes of {@link CLASSES} and those of the engine, by name. */
+export const errorClasses = {
+  __proto__: null,
+  BadResource: core.BadResource,
+  Interrupted: core.Interrupted,
+  NotCapable: core.NotCapable,
+};
+
+function errorClass(name) {
+  return class extends Error {
+    constructor(message) {
+      super(message);
+      this.name = name;
+    }
+  };
+}
+
 /** Registers the classes and the handlers of uncaught errors. Called once, while the isolate starts. */
 export function installErrors() {
   for (const name of new SafeArrayIterator(CLASSES)) {
-    core.registerErrorBuilder(name, (message) => {
-      const error = new Error(message);
-      error.name = name;
-      return error;
-    });
+    core.registerErrorClass(name, errorClasses[name] = errorClass(name));
   }
   for (const { 0: name, 1: domName } of new SafeArrayIterator(ObjectEntries(DOM_EXCEPTIONS))) {
     core.registerErrorBuilder(name, (message) => domException(domName, message));

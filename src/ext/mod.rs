@@ -27,6 +27,8 @@ mod files;
 mod form;
 mod log;
 mod memory;
+#[cfg(feature = "node")]
+pub(crate) mod node;
 mod page;
 mod password;
 mod port;

@@ -16,9 +16,13 @@ use deno_error::JsErrorBox;
 use super::modules::{Modules, own_source};
 use super::sources::{Source, Sources};
 use liveline_compiler::Diagnostic;
-use liveline_compiler::facts::is_common_js;
+use liveline_compiler::common_js;
 use liveline_compiler::first_await;
 use liveline_compiler::transpile;
+
+/// How to get a build that runs what needs Node's half.
+#[cfg(not(feature = "node"))]
+pub(super) const NEEDS_V8: &str = "it was built with QuickJS: build liveline with V8 (see the README)";
 
 /// Reads the modules of its generation from files, and records which files it read.
 pub(super) struct Loader {
@@ -29,6 +33,9 @@ pub(super) struct Loader {
     files: RefCell<HashSet<PathBuf>>,
     /// The imported files of each file, in the order of its code.
     imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
+    /// Makes ES modules of CommonJS ones.
+    #[cfg(feature = "node")]
+    translator: super::node::Translator,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
@@ -42,7 +49,8 @@ impl Loader {
             source_maps: RefCell::default(),
             files: RefCell::default(),
             imports: RefCell::default(),
-
+            #[cfg(feature = "node")]
+            translator: Default::default(),
             failure: RefCell::default(),
         }
     }
@@ -127,10 +135,22 @@ impl Loader {
         }
         let source = match sources.module(url) {
             Some(source) => source,
-            None => sources.keep(url, source_of(&path, &sources, importing)?),
+            None => sources.keep(url, self.source_of(&path, &sources, importing)?),
         };
+        self.module_of(url, source, requested, importing)
+    }
+
+    fn module_of(
+        &self,
+        url: &ModuleSpecifier,
+        source: Source,
+        requested: &RequestedModuleType,
+        importing: impl Fn(String) -> Diagnostic,
+    ) -> Result<ModuleSource, Diagnostic> {
+        let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, url, None));
         match source {
             Source::Json(_) if *requested != RequestedModuleType::Json => {
+                let path = path_of(url).unwrap_or_default();
                 let path = path.display();
                 Err(importing(format!("cannot import {path}: JSON needs `with {{ type: \"json\" }}`")))
             }
@@ -145,32 +165,79 @@ impl Loader {
     }
 }
 
-/// The source of a file, compiled for V8.
-fn source_of(
-    path: &Path,
-    sources: &Sources,
-    importing: impl Fn(String) -> Diagnostic,
-) -> Result<Source, Diagnostic> {
-    let source = read_text(path, &importing)?;
-    if source.is_empty() {
-        sources.found_empty();
-    }
-    if path.extension().is_some_and(|extension| extension == "json") {
-        return Ok(Source::Json(source.into()));
-    }
-    if is_common_js(path, &source) {
-        let path = path.display();
-        return Err(importing(format!(
-            "cannot import {path}: it is CommonJS, and handlers import ES modules"
-        )));
-    }
-    let script = transpile::script(path, source)?;
-    Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
-}
-
 fn read_text(path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
     std::fs::read_to_string(path)
         .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))
+}
+
+impl Loader {
+    /// The source of a file, compiled for V8.
+    fn source_of(
+        &self,
+        path: &Path,
+        sources: &Sources,
+        importing: impl Fn(String) -> Diagnostic,
+    ) -> Result<Source, Diagnostic> {
+        let source = read_text(path, &importing)?;
+        if source.is_empty() {
+            sources.found_empty();
+        }
+        if path.extension().is_some_and(|extension| extension == "json") {
+            return Ok(Source::Json(source.into()));
+        }
+        if let Some(exports) = common_js::exports(path, &source) {
+            return self.translated(path, exports, importing);
+        }
+        let script = transpile::script(path, source)?;
+        Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+    }
+
+    #[cfg(feature = "node")]
+    fn translated(
+        &self,
+        path: &Path,
+        exports: common_js::Exports,
+        _importing: impl Fn(String) -> Diagnostic,
+    ) -> Result<Source, Diagnostic> {
+        Ok(Source::Script { code: self.translator.module(path, exports).into(), source_map: None })
+    }
+
+    #[cfg(not(feature = "node"))]
+    fn translated(
+        &self,
+        path: &Path,
+        _exports: common_js::Exports,
+        importing: impl Fn(String) -> Diagnostic,
+    ) -> Result<Source, Diagnostic> {
+        let path = path.display();
+        Err(importing(format!(
+            "cannot import {path}: it is CommonJS, which this build does not run; {NEEDS_V8}"
+        )))
+    }
+
+    /// The text of a file that a CommonJS module requires.
+    #[cfg(feature = "node")]
+    pub(super) fn require(&self, path: &Path) -> Result<String, Diagnostic> {
+        self.files.borrow_mut().insert(path.to_owned());
+        let sources = self.sources.borrow().clone();
+        let url = ModuleSpecifier::from_file_path(path)
+            .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", path.display())))?;
+        if let Some(text) = sources.text(&url) {
+            return Ok(text.to_string());
+        }
+        let text = read_text(path, Diagnostic::new)?;
+        let text = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("ts" | "cts" | "tsx" | "jsx") => transpile::script(path, text)?.code,
+            _ => text,
+        };
+        Ok(sources.keep_text(&url, text.into()).to_string())
+    }
+
+    /// Fails if a file that a CommonJS module requires is outside of the project and its packages.
+    #[cfg(feature = "node")]
+    pub(super) fn check_file(&self, file: &Path) -> Result<(), super::border::Outside> {
+        self.modules.check_file(file)
+    }
 }
 
 impl ModuleLoader for Loader {

@@ -16,6 +16,8 @@ mod engine;
 mod isolate;
 mod loader;
 pub(crate) mod modules;
+#[cfg(feature = "node")]
+mod node;
 mod site;
 mod snapshot;
 mod sources;

@@ -63,12 +63,15 @@ pub(crate) struct Modules {
     /// Resolves like `packages`, without following links in packages.
     written: Resolver,
     border: Border,
+    /// Whether `node:` modules are there.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "no build without V8 has them"))]
+    runs_on_server: bool,
 }
 
 impl Modules {
     /// For the handlers of a project, with the path of its folder.
     pub(crate) fn of(project: &Path) -> Modules {
-        Modules::with_conditions(project, &["import", "default"])
+        Modules::with_conditions(project, &["node", "import", "module-sync", "default"])
     }
 
     /// Resolves packages to the files that they provide for browsers.
@@ -80,20 +83,31 @@ impl Modules {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let packages = Resolver::new(ResolveOptions {
             condition_names: names(conditions),
-            main_fields: names(&["module", "main"]),
-            extensions: names(&[".js", ".mjs", ".json"]),
+            main_fields: names(if conditions.contains(&"browser") {
+                &["module", "main"]
+            } else {
+                &["main", "module"]
+            }),
+            extensions: names(&[".js", ".mjs", ".cjs", ".json"]),
             builtin_modules: false,
             ..ResolveOptions::default()
         });
         let written =
             packages.clone_with_options(ResolveOptions { symlinks: false, ..packages.options().clone() });
-        Modules { packages, written, border: Border::around(project) }
+        let runs_on_server = !conditions.contains(&"browser");
+        Modules { packages, written, border: Border::around(project), runs_on_server }
     }
 
     /// Fails if a handler's file is outside of the project, because a link led to it.
     pub(crate) fn check_handler(&self, handler: &Path) -> Result<(), Diagnostic> {
         let refusal = |outside| Diagnostic::new(format!("a link in the routes folder is refused: {outside}"));
         self.border.check(handler).map_err(refusal)
+    }
+
+    /// Fails if a file is neither in the project nor in one of its packages.
+    #[cfg(feature = "node")]
+    pub(super) fn check_file(&self, file: &Path) -> Result<(), Outside> {
+        self.border.check(file)
     }
 
     /// The URL of `specifier` in the module `referrer`.
@@ -110,6 +124,14 @@ impl Modules {
         };
         let outside =
             |outside| ResolveError::Outside { specifier: specifier.to_owned(), from: from.clone(), outside };
+        #[cfg(feature = "node")]
+        if self.runs_on_server
+            && super::node::is_builtin(specifier.strip_prefix("node:").unwrap_or(specifier))
+        {
+            let name = specifier.strip_prefix("node:").unwrap_or(specifier);
+            return ModuleSpecifier::parse(&format!("node:{name}"))
+                .map_err(|error| unresolved(error.to_string()));
+        }
         if is_bare(specifier) {
             let folder = folder_of(referrer);
             let found = self.packages.resolve(&folder, specifier).map_err(|error| match error {

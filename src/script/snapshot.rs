@@ -58,7 +58,8 @@ pub(crate) fn keep() -> Result<PathBuf, SnapshotError> {
     let path = place(&executable);
     let mut runtime = JsRuntimeForSnapshot::try_new(RuntimeOptions {
         extensions: embedded::stateless_extensions(),
-        residual_lazy_js_sources: embedded::SCRIPTS,
+        residual_lazy_js_sources: embedded::lazy().scripts,
+        residual_lazy_esm_sources: embedded::lazy().modules,
         ..Default::default()
     })?;
     runtime.execute_script("ext:liveline/snapshot", "__liveline.warm()").map_err(CoreError::from)?;
@@ -94,8 +95,9 @@ fn trailer(executable: &Path, heap: &[u8]) -> std::io::Result<[u8; TRAILER]> {
             build.update(file.load()?.as_bytes());
         }
     }
-    for (_, script) in embedded::SCRIPTS {
-        build.update(script.as_bytes());
+    let lazy = embedded::lazy();
+    for (_, source) in lazy.scripts.iter().chain(lazy.modules) {
+        build.update(source.as_bytes());
     }
     let mut own = Crc::new();
     own.update(heap);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::Diagnostic;
+use crate::{Diagnostic, common_js};
 
 /// The imports and exports of one module.
 #[derive(Debug, Default)]
@@ -61,32 +61,19 @@ pub enum Kind {
     Unknown,
 }
 
-/// Whether a file of a package is CommonJS, which cannot be imported. The extension decides, else the source's words.
-pub fn is_common_js(path: &Path, source: &str) -> bool {
-    if path.extension().is_some_and(|extension| extension == "cjs") {
-        return true;
-    }
-    let in_package = path.components().any(|part| part.as_os_str() == "node_modules");
-    let words = || source.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
-    in_package
-        && words().any(|word| word == "module" || word == "exports" || word == "require")
-        && !words().any(|word| word == "import" || word == "export")
-}
-
-/// Parses a module. A file of JSON has no imports and exports.
+/// Parses a module. A file of JSON has no imports and exports; a CommonJS module has the exports that its text shows.
 pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if extension == "json" {
         return Ok(Facts::default());
     }
-    if !["js", "mjs", "cjs", "ts", "mts", "jsx", "tsx"].contains(&extension) {
+    if !["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"].contains(&extension) {
         return Err(Diagnostic::new(format!("{} is no JavaScript module", path.display())));
     }
-    if is_common_js(path, source) {
-        return Err(Diagnostic::new(format!(
-            "{} is CommonJS, and handlers import ES modules",
-            path.display()
-        )));
+    if let Some(exports) = common_js::exports(path, source) {
+        let names = exports.names.into_iter().chain(["default".to_owned()]);
+        let export = |name| (name, Export { at: 0, kind: Kind::Unknown });
+        return Ok(Facts { exports: names.map(export).collect(), ..Facts::default() });
     }
     syntax::read(path, source)
 }

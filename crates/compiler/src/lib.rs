@@ -8,9 +8,13 @@
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
+//! | [`builtin`] | the scripts of Deno's crates, as the executable embeds them |
+//! | [`common_js`] | which files are CommonJS modules, and what they export |
 //! | [`Diagnostic`] | an error with its place, source line, stack and help |
 
 mod awaits;
+pub mod builtin;
+pub mod common_js;
 mod diagnostic;
 pub mod facts;
 mod live;

@@ -106,13 +106,15 @@ impl Isolate {
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
         let loader = Rc::new(Loader::of(project));
+        let lazy = embedded::lazy();
         let watched = Flushing { hub: exchanges.hub(), lost };
         let snapshot = snapshot::kept();
         let memory = Memory::new(limits.heap);
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: embedded::extensions(exchanges, databases, memory.clone()),
-            residual_lazy_js_sources: embedded::SCRIPTS,
+            extensions: embedded::extensions(exchanges, databases, memory.clone(), &loader),
+            residual_lazy_js_sources: lazy.scripts,
+            residual_lazy_esm_sources: lazy.modules,
             startup_snapshot: snapshot,
             skip_op_registration: snapshot.is_some(),
             create_params: Some(engine::params(limits.heap, &memory)),

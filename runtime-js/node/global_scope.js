@@ -1,0 +1,4 @@
+// Stands in for the module of Deno's own runtime from which node:console takes the console.
+
+export const windowOrWorkerGlobalScope = { console: { get: () => globalThis.console } };
+export const unstableForWindowOrWorkerGlobalScope = {};

@@ -1,0 +1,40 @@
+// Node's half: its globals, and what deno_node's scripts expect of the program that they run in. Each global is made
+// when it is first read, so that an application without packages of Node pays for none of it.
+
+import { core, internals } from "ext:core/mod.js";
+import { op_build_target, op_node_debug } from "ext:core/ops";
+import { defineLazy } from "ext:liveline/globals.js";
+import { globalThis } from "ext:liveline/primordials.js";
+import { deno } from "./deno.js";
+
+core.setBuildInfo(op_build_target());
+internals.deno = deno;
+// Read by node:process when it is first loaded.
+internals.__nodeBootstrapArgs = {
+  argv0: "liveline",
+  denoArgs: [],
+  denoVersion: {},
+  get nodeDebug() {
+    return op_node_debug();
+  },
+  runningOnMainThread: true,
+  usesLocalNodeModulesDir: true,
+};
+
+const loadProcess = core.createLazyLoader("node:process");
+const loadBuffer = core.createLazyLoader("node:buffer");
+const loadTimers = core.createLazyLoader("node:timers");
+
+defineLazy("process", () => loadProcess().default);
+defineLazy("Buffer", () => loadBuffer().Buffer);
+defineLazy("setImmediate", () => loadTimers().setImmediate);
+defineLazy("clearImmediate", () => loadTimers().clearImmediate);
+defineLazy("global", () => globalThis);
+
+// -- Web Crypto ------------------------------------------------------------------------------------------------------
+
+const loadCrypto = () => {
+  core.loadExtScript("ext:deno_node/internal/crypto/constants.ts");
+  return core.loadExtScript("ext:deno_crypto/00_crypto.js");
+};
+for (const name of ["Crypto", "CryptoKey", "SubtleCrypto", "crypto"]) defineLazy(name, () => loadCrypto()[name]);

@@ -1,0 +1,154 @@
+//! What deno_node asks of the program that it runs in. Its JavaScript half is `runtime-js/node/`.
+
+mod environment;
+
+use deno_core::{ExtensionFileSource, OpState, ascii_str_include, op2, v8};
+use deno_error::JsErrorBox;
+
+pub(crate) use environment::Environment;
+
+deno_core::extension!(
+    liveline_node,
+    deps = [liveline, deno_node],
+    ops = [
+        environment::op_environment,
+        environment::op_environment_delete,
+        environment::op_environment_get,
+        environment::op_environment_set,
+        op_bootstrap_color_depth,
+        op_bootstrap_unstable_args,
+        op_build_target,
+        op_process_cpu_usage,
+        op_current_thread_cpu_usage,
+        op_process_memory_usage,
+        op_napi_open,
+        op_node_debug,
+    ],
+    esm_entry_point = "ext:liveline_node/node.js",
+    options = { environment: Environment },
+    state = |state, options| state.put(options.environment),
+    customizer = |extension: &mut deno_core::Extension| {
+        extension.esm_files = SOURCES.into();
+    },
+);
+
+/// One entry of [`embed!`](crate::embed): an ES module of the extension.
+macro_rules! module {
+    ($file:literal, $path:expr) => {
+        ExtensionFileSource::new(concat!("ext:liveline_node/", $file), ascii_str_include!($path))
+    };
+}
+
+static SOURCES: &[ExtensionFileSource] = embed!(module, "runtime-js/node", ["deno.js", "node.js"]);
+
+/// The module of Deno's own runtime that deno_node imports: its specifier and source.
+pub(crate) const GLOBAL_SCOPE: (&str, &str) = (
+    "ext:runtime/98_global_scope_shared.js",
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/runtime-js/node/global_scope.js")),
+);
+
+/// The memory of the process in bytes: resident, heap, used heap, outside of the heap.
+#[op2(fast)]
+fn op_process_memory_usage(scope: &mut v8::PinScope<'_, '_>, #[buffer] usage: &mut [f64]) {
+    let heap = scope.get_heap_statistics();
+    let numbers = [
+        resident().unwrap_or(0) as f64,
+        heap.total_heap_size() as f64,
+        heap.used_heap_size() as f64,
+        heap.external_memory() as f64,
+    ];
+    usage.iter_mut().zip(numbers).for_each(|(place, number)| *place = number);
+}
+
+/// The resident memory of the process in bytes, where Linux tells it.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = status.split(' ').nth(1)?.parse().ok()?;
+    #[cfg(unix)]
+    let page = rustix::param::page_size() as u64;
+    #[cfg(not(unix))]
+    let page = 4096;
+    Some(pages * page)
+}
+
+/// The time that the process has spent on the CPU in microseconds: in the system, in the program.
+#[op2(fast)]
+fn op_process_cpu_usage(#[buffer] usage: &mut [f64]) {
+    spent(usage, false);
+}
+
+/// The same for the isolate's thread.
+#[op2(fast)]
+fn op_current_thread_cpu_usage(#[buffer] usage: &mut [f64]) {
+    spent(usage, true);
+}
+
+fn spent(usage: &mut [f64], of_thread: bool) {
+    #[cfg(unix)]
+    {
+        use rustix::time::{ClockId, clock_gettime};
+        let clock = if of_thread { ClockId::ThreadCPUTime } else { ClockId::ProcessCPUTime };
+        let time = clock_gettime(clock);
+        let micros = time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3;
+        // The system's part is not told apart.
+        usage.iter_mut().zip([0.0, micros]).for_each(|(place, number)| *place = number);
+    }
+    #[cfg(not(unix))]
+    let _ = (usage, of_thread);
+}
+
+/// Native addons run outside of V8 and of every limit of the host.
+#[op2(fast)]
+fn op_napi_open(#[string] file: &str) -> Result<(), JsErrorBox> {
+    Err(JsErrorBox::new("NotSupported", addon_refusal(file)))
+}
+
+/// Why a native addon is not loaded, and what to use instead.
+pub(crate) fn addon_refusal(file: &str) -> String {
+    const INSTEAD: [(&str, &str); 5] = [
+        ("better-sqlite3", "import liveline:sql or node:sqlite"),
+        ("sharp", "use a package that is compiled to WebAssembly, such as @jsquash/resize"),
+        ("bcrypt", "import liveline:password, or install bcryptjs"),
+        ("argon2", "import liveline:password"),
+        ("canvas", "use a package that is compiled to WebAssembly, such as @resvg/resvg-wasm"),
+    ];
+    let package = file.rsplit("node_modules/").next().unwrap_or(file);
+    let names = if package.starts_with('@') { 2 } else { 1 };
+    let package = package.split('/').take(names).collect::<Vec<_>>().join("/");
+    let instead = INSTEAD.iter().find(|(name, _)| package == *name || package.contains(&format!("{name}-")));
+    let instead = instead.map_or("use a package in JavaScript or WebAssembly", |(_, instead)| instead);
+    format!("{package} is a native addon ({file}), and handlers cannot load machine code; {instead}")
+}
+
+/// How many bits a colour has on the terminal: handlers print to a log.
+#[op2(fast)]
+fn op_bootstrap_color_depth() -> i32 {
+    1
+}
+
+/// Deno's flags for unstable features.
+#[op2]
+#[serde]
+fn op_bootstrap_unstable_args() -> Vec<String> {
+    Vec::new()
+}
+
+/// The target of the build: `arch-vendor-os-env`.
+#[op2]
+#[string]
+fn op_build_target() -> String {
+    let (vendor, os) = match std::env::consts::OS {
+        "macos" => ("apple", "darwin"),
+        "windows" => ("pc", "windows"),
+        os => ("unknown", os),
+    };
+    let abi = if cfg!(target_env = "gnu") { "gnu" } else { "musl" };
+    format!("{}-{vendor}-{os}-{abi}", std::env::consts::ARCH)
+}
+
+/// What `NODE_DEBUG` is set to.
+#[op2]
+#[string]
+fn op_node_debug(state: &mut OpState) -> String {
+    state.borrow::<Environment>().get("NODE_DEBUG").unwrap_or_default()
+}
