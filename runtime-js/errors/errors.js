@@ -11,7 +11,12 @@ import {
   EventTargetPrototypeAddEventListener,
   globalThis,
   ObjectEntries,
+  ObjectSetPrototypeOf,
+  RegExpPrototypeExec,
   SafeArrayIterator,
+  SafeRegExp,
+  String,
+  StringPrototypeSlice,
 } from "../primordials.js";
 
 /** Names that Rust errors may carry. An unknown name would surface as `undefined`, so every one is here. */
@@ -68,6 +73,50 @@ export const errorClasses = {
   NotCapable: core.NotCapable,
 };
 
+/** What an access is called in a message, by the kind of the permission. */
+const ACCESSES = {
+  __proto__: null,
+  env: "reading the environment variable",
+  ffi: "loading machine code from",
+  net: "connecting to",
+  read: "reading",
+  run: "running",
+  sys: "changing the process with",
+  write: "writing",
+};
+
+const REQUIRES = new SafeRegExp(/Requires (\w+) access(?: to ("[^]*?"|<[^]*?>))?, run again with the --allow-\w+ flag/);
+
+/** The message of a refused access, which names the flag that allows it or refused it. Any other text stays. */
+export function refusal(text) {
+  const found = RegExpPrototypeExec(REQUIRES, text);
+  if (found === null) return text;
+  const { 0: whole, 1: kind, 2: what, index } = found;
+  const access = `${ACCESSES[kind] ?? "using"} ${what ?? "everything"}`;
+  const value = what !== undefined ? `=${StringPrototypeSlice(what, 1, -1)}` : "";
+  let reason;
+  if (kind === "net" || kind === "env") reason = ` by --deny-${kind}`;
+  else if (what !== undefined && what[0] === "<") reason = ": no flag opens files of the server to handlers";
+  else if (kind === "read" || kind === "write" || kind === "run") reason = `: start liveline with --allow-${kind}${value}`;
+  else reason = ": handlers share the process with the server";
+  const before = StringPrototypeSlice(text, 0, index);
+  return `${before}${access} is refused${reason}${StringPrototypeSlice(text, index + whole.length)}`;
+}
+
+/** The error of a refused connection in place of an error of another class that quotes it; any other error as it is. */
+export function unwrapRefusal(error) {
+  const found = RegExpPrototypeExec(REQUIRES, String(error?.message));
+  return found === null ? error : new core.NotCapable(found[0]);
+}
+
+/** The class behind the engine's `NotCapable`, which the engine has registered already. */
+class Refusal extends Error {
+  constructor(message) {
+    super(refusal(message));
+    this.code = "ERR_ACCESS_DENIED";
+  }
+}
+
 function errorClass(name) {
   return class extends Error {
     constructor(message) {
@@ -86,6 +135,7 @@ export function installErrors() {
     core.registerErrorBuilder(name, (message) => domException(domName, message));
   }
   core.registerErrorClass("SqlError", SqlError);
+  ObjectSetPrototypeOf(core.NotCapable, Refusal);
   core.setReportExceptionCallback((error) => op_log_error("uncaught error", error));
   EventTargetPrototypeAddEventListener(globalThis, "error", (event) => {
     // Without this the engine would take the error for the end of the isolate.

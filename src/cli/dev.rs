@@ -155,8 +155,12 @@ impl<'a> Reloads<'a> {
     fn serves(&mut self, Reloaded { took, handlers, changed_from }: &Reloaded, is_requested: bool) {
         report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
         let changed = mem::take(&mut self.pending);
-        let describes_project =
-            |path: &PathBuf| path.ends_with("package.json") || path.ends_with("tsconfig.json");
+        let environment = &self.pool.config().environment;
+        let defines_variables =
+            |path: &PathBuf| environment.paths().any(|file| file.file_name() == path.file_name());
+        let describes_project = |path: &PathBuf| {
+            path.ends_with("package.json") || path.ends_with("tsconfig.json") || defines_variables(path)
+        };
         let files = self.pool.route_files();
         // An HTML file that is no page is a part of pages.
         let is_part_of_pages = |path: &PathBuf| {

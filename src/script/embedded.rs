@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use deno_core::{Extension, ExtensionFileSource, ExtensionFileSourceCode};
-use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
+use deno_permissions::PermissionsContainer;
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
 
 use super::loader::Loader;
 #[cfg(feature = "node")]
 use super::node;
-use crate::ext::{self, Exchanges, Memory};
+use crate::ext::{self, Access, Environment, Exchanges, Memory};
 use liveline_store::Databases;
 
 /// Scripts that extensions ask for in crates that are left out where Node's half is. Client certificates are what is
@@ -60,7 +60,10 @@ fn embedded(file: &ExtensionFileSource) -> Option<(&'static str, &'static str)> 
 deno_core::extension!(
     liveline_permissions,
     options = { permissions: PermissionsContainer },
-    state = |state, options| state.put(options.permissions),
+    state = |state, options| {
+        state.put(options.permissions);
+        state.put(Environment::default());
+    },
 );
 
 /// The extensions of an isolate, in the order in which they depend on each other.
@@ -68,20 +71,14 @@ pub(super) fn extensions(
     exchanges: Exchanges,
     databases: Databases,
     memory: Memory,
+    access: &Access,
     loader: &Rc<Loader>,
 ) -> Vec<Extension> {
-    let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
-    // Handlers are the operator's own code, so they may access whatever the process may.
-    let permissions = PermissionsContainer::allow_all(parser);
     let extensions = in_order(Stateful {
-        permissions: liveline_permissions::init(permissions),
+        permissions: liveline_permissions::init(access.permissions()),
         liveline: ext::liveline::init(exchanges, databases, memory),
         #[cfg(feature = "node")]
-        services: Some(node::services(loader.clone())),
-        #[cfg(feature = "node")]
-        node: ext::node::liveline_node::init(ext::node::Environment::new(Arc::new(
-            std::env::vars().collect(),
-        ))),
+        node: Some((node::services(loader.clone()), access.files())),
     });
     #[cfg(not(feature = "node"))]
     let _ = loader;
@@ -98,9 +95,7 @@ struct Stateful {
     permissions: Extension,
     liveline: Extension,
     #[cfg(feature = "node")]
-    services: Option<node::Services>,
-    #[cfg(feature = "node")]
-    node: Extension,
+    node: Option<(node::Services, deno_fs::FileSystemRc)>,
 }
 
 impl Stateful {
@@ -110,9 +105,7 @@ impl Stateful {
             permissions: liveline_permissions::lazy_init(),
             liveline: ext::liveline::lazy_init(),
             #[cfg(feature = "node")]
-            services: None,
-            #[cfg(feature = "node")]
-            node: ext::node::liveline_node::lazy_init(),
+            node: None,
         }
     }
 }
@@ -130,10 +123,10 @@ fn in_order(stateful: Stateful) -> Vec<Extension> {
         deno_fetch::deno_fetch::init(fetch),
     ];
     #[cfg(feature = "node")]
-    extensions.extend(node::extensions(stateful.services));
+    extensions.extend(node::extensions(stateful.node));
     extensions.push(stateful.liveline);
     #[cfg(feature = "node")]
-    extensions.push(stateful.node);
+    extensions.push(ext::node::liveline_node::init());
     extensions
 }
 

@@ -15,8 +15,10 @@ use deno_error::JsErrorBox;
 
 use super::modules::{Modules, own_source};
 use super::sources::{Source, Sources};
+use crate::ext::Access;
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js;
+use liveline_compiler::environment;
 use liveline_compiler::first_await;
 use liveline_compiler::transpile;
 
@@ -27,6 +29,7 @@ pub(super) const NEEDS_V8: &str = "it was built with QuickJS: build liveline wit
 /// Reads the modules of its generation from files, and records which files it read.
 pub(super) struct Loader {
     modules: Modules,
+    access: Access,
     /// The sources of the generation; an empty collection of the loader's own until `load_from` sets them.
     sources: RefCell<Arc<Sources>>,
     source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
@@ -41,10 +44,11 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    /// For the handlers of a project, with the path of its folder.
-    pub(super) fn of(project: &Path) -> Loader {
+    /// For the handlers of a project.
+    pub(super) fn of(access: &Access) -> Loader {
         Loader {
-            modules: Modules::of(project),
+            modules: Modules::of(access.project()),
+            access: access.clone(),
             sources: RefCell::default(),
             source_maps: RefCell::default(),
             files: RefCell::default(),
@@ -129,7 +133,7 @@ impl Loader {
         if *requested == RequestedModuleType::Text {
             let text = match sources.text(url) {
                 Some(text) => text,
-                None => sources.keep_text(url, read_text(&path, importing)?.into()),
+                None => sources.keep_text(url, self.read_text(&path, importing)?.into()),
             };
             return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
         }
@@ -165,12 +169,16 @@ impl Loader {
     }
 }
 
-fn read_text(path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
-    std::fs::read_to_string(path)
-        .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))
-}
-
 impl Loader {
+    fn read_text(&self, path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
+        let failed =
+            |reason: &dyn std::fmt::Display| importing(format!("cannot import {}: {reason}", path.display()));
+        if path.canonicalize().is_ok_and(|real| self.access.is_own_file(&real)) {
+            return Err(failed(&"it is a file of the server"));
+        }
+        std::fs::read_to_string(path).map_err(|error| failed(&error))
+    }
+
     /// The source of a file, compiled for V8.
     fn source_of(
         &self,
@@ -178,7 +186,7 @@ impl Loader {
         sources: &Sources,
         importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
-        let source = read_text(path, &importing)?;
+        let source = self.read_text(path, &importing)?;
         if source.is_empty() {
             sources.found_empty();
         }
@@ -188,7 +196,7 @@ impl Loader {
         if let Some(exports) = common_js::exports(path, &source) {
             return self.translated(path, exports, importing);
         }
-        let script = transpile::script(path, source)?;
+        let script = transpile::script(path, environment::filled_in(path, source))?;
         Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
     }
 
@@ -225,7 +233,7 @@ impl Loader {
         if let Some(text) = sources.text(&url) {
             return Ok(text.to_string());
         }
-        let text = read_text(path, Diagnostic::new)?;
+        let text = self.read_text(path, Diagnostic::new)?;
         let text = match path.extension().and_then(|extension| extension.to_str()) {
             Some("ts" | "cts" | "tsx" | "jsx") => transpile::script(path, text)?.code,
             _ => text,

@@ -49,6 +49,11 @@ pub(super) fn kept() -> Option<&'static [u8]> {
     })
 }
 
+/// The file of this executable's snapshot, whether it exists or not.
+pub(crate) fn file() -> Option<PathBuf> {
+    std::env::current_exe().ok().map(|executable| place(&executable))
+}
+
 /// Makes the heap and writes it to the file. Returns the file's path. Needs a tokio context, and that no isolate runs.
 pub(crate) fn keep() -> Result<PathBuf, SnapshotError> {
     if !IS_POSSIBLE {

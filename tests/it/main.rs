@@ -28,6 +28,7 @@ mod dev;
 mod docs;
 mod documents;
 mod early_messages;
+mod environment;
 mod errors;
 mod events;
 mod examples;
@@ -51,6 +52,8 @@ mod observe;
 mod oohtml;
 mod pages;
 mod patched_globals;
+#[cfg(unix)]
+mod permissions;
 mod plain_clients;
 #[cfg(unix)]
 mod printing;

@@ -16,6 +16,7 @@ mod awaits;
 pub mod builtin;
 pub mod common_js;
 mod diagnostic;
+pub mod environment;
 pub mod facts;
 mod live;
 pub mod rest;

@@ -1,20 +1,17 @@
 //! What deno_node asks of the program that it runs in. Its JavaScript half is `runtime-js/node/`.
 
-mod environment;
+mod replaced;
 
 use deno_core::{ExtensionFileSource, OpState, ascii_str_include, op2, v8};
 use deno_error::JsErrorBox;
 
-pub(crate) use environment::Environment;
+use super::Environment;
+pub(crate) use replaced::replace;
 
 deno_core::extension!(
     liveline_node,
     deps = [liveline, deno_node],
     ops = [
-        environment::op_environment,
-        environment::op_environment_delete,
-        environment::op_environment_get,
-        environment::op_environment_set,
         op_bootstrap_color_depth,
         op_bootstrap_unstable_args,
         op_build_target,
@@ -25,8 +22,6 @@ deno_core::extension!(
         op_node_debug,
     ],
     esm_entry_point = "ext:liveline_node/node.js",
-    options = { environment: Environment },
-    state = |state, options| state.put(options.environment),
     customizer = |extension: &mut deno_core::Extension| {
         extension.esm_files = SOURCES.into();
     },
