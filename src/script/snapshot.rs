@@ -95,10 +95,7 @@ fn trailer(executable: &Path, heap: &[u8]) -> std::io::Result<[u8; TRAILER]> {
             build.update(file.load()?.as_bytes());
         }
     }
-    let lazy = embedded::lazy();
-    for (_, source) in lazy.scripts.iter().chain(lazy.modules) {
-        build.update(source.as_bytes());
-    }
+    build.update(&liveline_builtins::CHECKSUM.to_le_bytes());
     let mut own = Crc::new();
     own.update(heap);
     let mut trailer = [0; TRAILER];
