@@ -1,10 +1,12 @@
 //! Converts errors that JavaScript threw to diagnostics.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use deno_core::error::JsError;
 use deno_core::{ModuleSpecifier, v8};
 use liveline_compiler::{Cause, Diagnostic, Place};
+
+use super::packages;
 
 /// Maximum number of causes in a diagnostic.
 const CAUSES: usize = 8;
@@ -26,7 +28,13 @@ pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
         let function = function.as_deref().unwrap_or("<anonymous>");
         format!("at {function} ({place})")
     });
-    let help = help_for(&message).map(String::into_boxed_str);
+    let files = frames.iter().map(|(_, place)| place.file.as_path());
+    let help = help_for(&message).or_else(|| help_for_package(&message, files)).map(String::into_boxed_str);
+    // The frames name the files that Node lists below the message.
+    let message = match message.split_once("\nRequire stack:") {
+        Some((first, _)) => first.to_owned(),
+        None => message,
+    };
     Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error).into() }
 }
 
@@ -34,12 +42,16 @@ pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
 fn help_for(message: &str) -> Option<String> {
     let name = message.strip_prefix("ReferenceError: ")?.strip_suffix(" is not defined")?;
     let help = match name {
-        "module" | "exports" => "handlers are ES modules: write `export default (event) => ...`",
-        "require" => "handlers are ES modules: write `import name from \"...\"`",
-        "__dirname" | "__filename" => {
-            "handlers are ES modules: `import.meta.dirname`, `import.meta.filename`"
+        "module" | "exports" => {
+            "this file is an ES module: write `export default (event) => ...`, or name a CommonJS file `.cjs`"
         }
-        "process" | "Buffer" | "global" | "setImmediate" => "this is Node's; handlers have the web's APIs",
+        "require" => "this file is an ES module: write `import name from \"...\"`, or name a CommonJS file `.cjs`",
+        "__dirname" | "__filename" => {
+            "this file is an ES module: write `import.meta.dirname` and `import.meta.filename`"
+        }
+        "process" | "Buffer" | "global" | "setImmediate" if !cfg!(feature = "node") => {
+            "this is Node's, which builds with QuickJS do not have; handlers have the web's APIs"
+        }
         "window" | "document" | "localStorage" | "navigator" | "location" => {
             "this is of pages; a handler for pages is called handler.client.js"
         }
@@ -47,6 +59,24 @@ fn help_for(message: &str) -> Option<String> {
         _ => return None,
     };
     Some(help.to_owned())
+}
+
+/// Help for errors of `require()`, which was called in the first of these files.
+fn help_for_package<'f>(message: &str, mut files: impl Iterator<Item = &'f Path> + Clone) -> Option<String> {
+    let quoted = |before: &str, quote: char| {
+        let (_, after) = message.split_once(before)?;
+        after.split_once(quote).map(|(text, _)| text)
+    };
+    if let Some(help) = packages::addon_help(message, files.clone()) {
+        return Some(help);
+    }
+    if let Some(specifier) = quoted("Cannot find module '", '\'') {
+        let (reason, help) = packages::missing(specifier, files.next()?)?;
+        return Some(help.unwrap_or(reason));
+    }
+    let manifest = Path::new(quoted("is not defined by \"exports\" in '", '\'')?);
+    let folder = manifest.parent()?;
+    Some(packages::listed(&packages::exports(folder, &packages::owner_of(folder)?)))
 }
 
 fn message_of(error: &JsError) -> String {

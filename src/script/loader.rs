@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::modules::{Modules, own_source};
+use super::modules::{Modules, OWN_SCHEME, own_source};
 use super::sources::{Source, Sources};
-use liveline_compiler::Diagnostic;
+use liveline_compiler::{Diagnostic, Place};
 use liveline_compiler::common_js;
 use liveline_compiler::first_await;
 use liveline_compiler::transpile;
@@ -33,9 +33,8 @@ pub(super) struct Loader {
     files: RefCell<HashSet<PathBuf>>,
     /// The imported files of each file, in the order of its code.
     imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
-    /// Makes ES modules of CommonJS ones.
-    #[cfg(feature = "node")]
-    translator: super::node::Translator,
+    /// The CommonJS module that an ES module has imported last, among those that have begun to run.
+    began: RefCell<Option<PathBuf>>,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
@@ -49,8 +48,7 @@ impl Loader {
             source_maps: RefCell::default(),
             files: RefCell::default(),
             imports: RefCell::default(),
-            #[cfg(feature = "node")]
-            translator: Default::default(),
+            began: RefCell::default(),
             failure: RefCell::default(),
         }
     }
@@ -96,6 +94,37 @@ impl Loader {
             }
         }
         found
+    }
+
+    /// The places of the imports by which a handler came to a file, the last import first. `None` stands for the last
+    /// CommonJS module that began to load.
+    pub(super) fn importers(&self, handler: &Path, file: Option<&Path>) -> Vec<Place> {
+        let imports = self.imports.borrow();
+        let began = self.began.borrow();
+        // Breadth first, so that the shortest way is found.
+        let (mut came_from, mut waiting) = (HashMap::new(), VecDeque::from([handler]));
+        while let Some(from) = waiting.pop_front() {
+            for to in imports.get(from).into_iter().flatten() {
+                if to != handler && !came_from.contains_key(to.as_path()) {
+                    came_from.insert(to.as_path(), from);
+                    waiting.push_back(to);
+                }
+            }
+        }
+        let known = [file, began.as_deref()].into_iter().flatten().find(|file| came_from.contains_key(file));
+        let mut places = Vec::new();
+        let mut to = known;
+        while let Some((imported, importer)) = to.and_then(|to| Some((to, *came_from.get(to)?))) {
+            places.extend(self.place_of_import(importer, imported));
+            to = Some(importer);
+        }
+        places
+    }
+
+    fn place_of_import(&self, importer: &Path, imported: &Path) -> Option<Place> {
+        let url = |file: &Path| ModuleSpecifier::from_file_path(file).ok();
+        let specifier = self.sources.borrow().specifier_of(url(importer)?.as_str(), &url(imported)?)?;
+        Diagnostic::at_import("", importer, &specifier).place
     }
 
     /// The error that ended the last load, if it is the loader's. The next call returns None.
@@ -161,6 +190,14 @@ impl Loader {
                 }
                 module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
             }
+            #[cfg(feature = "node")]
+            Source::Requires(code) => {
+                // A URL of its own distinguishes the frames of this module from those of the CommonJS one.
+                let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}", url.path()))
+                    .map_err(|error| importing(error.to_string()))?;
+                let code = ModuleSourceCode::String(code.into());
+                Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None))
+            }
         }
     }
 }
@@ -182,14 +219,11 @@ impl Loader {
         if source.is_empty() {
             sources.found_empty();
         }
-        if path.extension().is_some_and(|extension| extension == "json") {
-            return Ok(Source::Json(source.into()));
+        let declared = self.modules.declared(path);
+        match common_js::exports(path, &source, declared) {
+            Some(exports) => self.translated(path, exports, importing),
+            None => compiled(path, source),
         }
-        if let Some(exports) = common_js::exports(path, &source) {
-            return self.translated(path, exports, importing);
-        }
-        let script = transpile::script(path, source)?;
-        Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
     }
 
     #[cfg(feature = "node")]
@@ -199,7 +233,7 @@ impl Loader {
         exports: common_js::Exports,
         _importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
-        Ok(Source::Script { code: self.translator.module(path, exports).into(), source_map: None })
+        Ok(Source::Requires(super::node::translated(&self.modules, path, exports).into()))
     }
 
     #[cfg(not(feature = "node"))]
@@ -215,29 +249,59 @@ impl Loader {
         )))
     }
 
-    /// The text of a file that a CommonJS module requires.
+    /// The text of a file that a CommonJS module requires, compiled for V8.
     #[cfg(feature = "node")]
     pub(super) fn require(&self, path: &Path) -> Result<String, Diagnostic> {
+        let refused = |error: &dyn std::fmt::Display| Diagnostic::new(error.to_string());
+        self.modules.check_required(path).map_err(|outside| refused(&outside))?;
         self.files.borrow_mut().insert(path.to_owned());
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
-            .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", path.display())))?;
-        if let Some(text) = sources.text(&url) {
-            return Ok(text.to_string());
+            .map_err(|()| refused(&format!("{} is not an absolute path", path.display())))?;
+        if matches!(sources.module(&url), Some(Source::Requires(_))) {
+            *self.began.borrow_mut() = Some(path.to_owned());
         }
-        let text = read_text(path, Diagnostic::new)?;
-        let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("ts" | "cts" | "tsx" | "jsx") => transpile::script(path, text)?.code,
-            _ => text,
+        let source = match sources.required(&url) {
+            Some(source) => source,
+            None => sources.keep_required(&url, compiled(path, read_text(path, Diagnostic::new)?)?),
         };
-        Ok(sources.keep_text(&url, text.into()).to_string())
+        match source {
+            Source::Json(text) | Source::Requires(text) => Ok(text.to_string()),
+            Source::Script { code, source_map } => {
+                if let Some(source_map) = source_map {
+                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+                }
+                Ok(code.to_string())
+            }
+        }
     }
 
     /// Fails if a file that a CommonJS module requires is outside of the project and its packages.
     #[cfg(feature = "node")]
-    pub(super) fn check_file(&self, file: &Path) -> Result<(), super::border::Outside> {
-        self.modules.check_file(file)
+    pub(super) fn check_required(&self, file: &Path) -> Result<(), super::border::Outside> {
+        self.modules.check_required(file)
     }
+
+    /// Admits the folders in which a CommonJS module in `folder` looks for packages.
+    #[cfg(feature = "node")]
+    pub(super) fn admit_lookups(&self, folder: &Path, lookups: impl Iterator<Item = PathBuf>) {
+        self.modules.admit_lookups(folder, lookups);
+    }
+
+    /// What the package of a file states about its kind.
+    #[cfg(feature = "node")]
+    pub(super) fn declared(&self, file: &Path) -> common_js::Declared {
+        self.modules.declared(file)
+    }
+}
+
+/// The source of a file with this text, compiled for V8.
+fn compiled(path: &Path, text: String) -> Result<Source, Diagnostic> {
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return Ok(Source::Json(text.into()));
+    }
+    let script = transpile::script(path, text)?;
+    Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
 }
 
 impl ModuleLoader for Loader {
@@ -266,9 +330,10 @@ impl ModuleLoader for Loader {
         }
         resolved.map_err(|error| {
             let place = importer_of(referrer)
-                .map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
+                .map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier))
+                .map(|diagnostic| diagnostic.with_help(error.help().map(str::to_owned)));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
-            JsErrorBox::from_err(error)
+            error.into_js_error()
         })
     }
 

@@ -93,6 +93,16 @@ impl Isolate {
         self.loader.take_failure().unwrap_or_else(|| describe(error))
     }
 
+    /// An error in a handler's modules, with the imports by which the handler came to the file of the error.
+    fn imported(&self, handler: &Handler, mut failure: Diagnostic) -> Diagnostic {
+        let file = failure.place.as_ref().map(|place| place.file.as_path());
+        if file != Some(&*handler.path) {
+            let importers = self.loader.importers(&handler.path, file);
+            failure.stack.extend(importers.iter().map(|place| format!("imported in ({place})")));
+        }
+        failure
+    }
+
     /// Evaluates a handler's modules.
     async fn evaluate(
         &self,
@@ -100,7 +110,7 @@ impl Isolate {
         module: ModuleId,
         stalled: impl Fn(&Stall),
     ) -> Result<v8::Global<v8::Object>, Diagnostic> {
-        let failed = |error: CoreError| self.failure(&error);
+        let failed = |error: CoreError| self.imported(handler, self.failure(&error));
         self.stopped_outside.set(None);
         let mut evaluation = {
             let _running = self.counter.enter();

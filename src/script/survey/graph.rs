@@ -8,8 +8,10 @@ use std::rc::Rc;
 use deno_core::ModuleSpecifier;
 
 use crate::dialect::{self, nearest};
+use crate::ext::packages;
 use crate::script::modules::{self, Modules};
 use liveline_compiler::Diagnostic;
+use liveline_compiler::common_js::Declared;
 use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
 use liveline_compiler::line_and_column;
 
@@ -75,7 +77,7 @@ impl Survey {
     /// The facts and the source of one file, if it can be read and parsed.
     pub(crate) fn facts(&mut self, file: &Path) -> Option<(Facts, String)> {
         let module = self.module(file).ok()?;
-        let facts = facts::read(file, &module.source).ok()?;
+        let facts = facts::read(file, &module.source, self.modules.declared(file)).ok()?;
         Some((facts, module.source.clone()))
     }
 
@@ -124,7 +126,7 @@ impl Survey {
                         list.extend(self.missing_names(&file, &module.source, import, &target));
                         if let Target::File(target) = target
                             && import.form != Form::Dynamic
-                            && !is_in_package(&target)
+                            && !packages::holds(&target)
                         {
                             below.push(target);
                         }
@@ -160,7 +162,7 @@ impl Survey {
         }
         let source = fs::read_to_string(file)?;
         let source = source.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(source);
-        let facts = facts::read(file, &source);
+        let facts = facts::read(file, &source, self.modules.declared(file));
         let module = Rc::new(Module { source, facts });
         self.read.insert(file.to_owned(), module.clone());
         Ok(module)
@@ -179,6 +181,7 @@ impl Survey {
             // The diagnostic's place names the file already.
             let from = format!(" from {}", from.display());
             let help = self.help_for_package(from_folder(&referrer), specifier);
+            let help = help.or_else(|| error.help().map(str::to_owned));
             (error.to_string().replacen(&from, "", 1), help)
         })?;
         if url.scheme() == "liveline" {
@@ -256,7 +259,7 @@ impl Survey {
         let (facts, from) = match target {
             Target::Elsewhere => return open(),
             Target::Own(source) => {
-                let Ok(facts) = facts::read(Path::new("/own.js"), source) else { return open() };
+                let Ok(facts) = facts::read(Path::new("/own.js"), source, Declared::Module) else { return open() };
                 own = facts;
                 (&own, None)
             }
@@ -326,46 +329,14 @@ impl Survey {
         let above = from.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.project));
         let beside = above.flat_map(|folder| {
             let folders = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-            let folders = folders.filter(|path| path.is_dir() && !is_in_package(path));
+            let folders = folders.filter(|path| path.is_dir() && !packages::holds(path));
             std::iter::once(folder.to_owned()).chain(folders).collect::<Vec<_>>()
         });
         beside.map(|folder| folder.join(name)).find(|file| file.is_file()).map(|file| meant(&file))
     }
 
     fn help_for_package(&self, folder: Option<PathBuf>, specifier: &str) -> Option<String> {
-        let name = specifier.strip_prefix("node:").unwrap_or(specifier);
-        const OF_NODE: [&str; 24] = [
-            "assert",
-            "async_hooks",
-            "buffer",
-            "child_process",
-            "cluster",
-            "crypto",
-            "dns",
-            "events",
-            "fs",
-            "fs/promises",
-            "http",
-            "https",
-            "net",
-            "os",
-            "path",
-            "process",
-            "querystring",
-            "readline",
-            "stream",
-            "timers",
-            "tls",
-            "url",
-            "util",
-            "zlib",
-        ];
-        if specifier.starts_with("node:") || OF_NODE.contains(&name) {
-            return Some(
-                "the modules of Node are not there; the web's APIs are: fetch, URL, crypto, streams".into(),
-            );
-        }
-        if ["http:", "https:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
+        if ["http:", "https:", "node:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
             return None;
         }
         let near = nearest(specifier, modules::own_names());
@@ -380,10 +351,7 @@ impl Survey {
                 return Some(format!("did you mean the file \"./{path}\"?"));
             }
         }
-        let package = package_of(specifier);
-        let listed = fs::read_to_string(self.project.join("package.json")).unwrap_or_default();
-        let is_listed = listed.contains(&format!("\"{package}\""));
-        is_listed.then(|| format!("package.json lists {package}: install it, as with `npm install`"))
+        None
     }
 }
 
@@ -468,15 +436,4 @@ fn specifier_of(from: &Path, file: &Path) -> String {
 
 fn from_folder(referrer: &ModuleSpecifier) -> Option<PathBuf> {
     referrer.to_file_path().ok()?.parent().map(Path::to_owned)
-}
-
-/// The package's name: `a` of `a/b`, `@a/b` of `@a/b/c`.
-fn package_of(specifier: &str) -> &str {
-    let names = if specifier.starts_with('@') { 2 } else { 1 };
-    let end = specifier.match_indices('/').nth(names - 1).map_or(specifier.len(), |(at, _)| at);
-    &specifier[..end]
-}
-
-fn is_in_package(file: &Path) -> bool {
-    file.iter().any(|name| name == "node_modules")
 }
