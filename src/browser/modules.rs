@@ -138,7 +138,7 @@ impl<'a> ClientModules<'a> {
             let routes = self.layout.routes.display();
             return Some(format!("{} is outside of {routes}, so no browser gets it", file.display()));
         }
-        let known = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
+        let known = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "json"];
         let extension = file.extension().unwrap_or_default();
         (!known.iter().any(|known| extension == *known)).then(|| "it is no JavaScript module".to_owned())
     }

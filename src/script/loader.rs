@@ -15,6 +15,7 @@ use deno_error::JsErrorBox;
 
 use super::modules::{Modules, OWN_SCHEME, own_source};
 use super::sources::{Source, Sources};
+use crate::ext::packages;
 use liveline_compiler::{Diagnostic, Place};
 use liveline_compiler::common_js;
 use liveline_compiler::first_await;
@@ -35,6 +36,8 @@ pub(super) struct Loader {
     imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
     /// The CommonJS module that an ES module has imported last, among those that have begun to run.
     began: RefCell<Option<PathBuf>>,
+    /// The file that a CommonJS module has required last.
+    last_required: RefCell<Option<PathBuf>>,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
@@ -49,6 +52,7 @@ impl Loader {
             files: RefCell::default(),
             imports: RefCell::default(),
             began: RefCell::default(),
+            last_required: RefCell::default(),
             failure: RefCell::default(),
         }
     }
@@ -127,9 +131,34 @@ impl Loader {
         Diagnostic::at_import("", importer, &specifier).place
     }
 
-    /// The error that ended the last load, if it is the loader's. The next call returns None.
-    pub(super) fn take_failure(&self) -> Option<Diagnostic> {
-        self.failure.borrow_mut().take()
+    /// Forgets the last error.
+    pub(super) fn begin(&self) {
+        self.failure.take();
+        self.last_required.take();
+    }
+
+    /// The error that ended the last load: the loader's own where `described` is what became of it, else `described`,
+    /// with the place of a syntax error in a required file.
+    pub(super) fn failure(&self, described: Diagnostic) -> Diagnostic {
+        let own = self.failure.take();
+        let is_same = |own: &Diagnostic| {
+            described.message.contains(own.message.strip_prefix("TypeError: ").unwrap_or(&own.message))
+        };
+        if let Some(own) = own.filter(is_same) {
+            return own;
+        }
+        let required = || self.last_required.borrow().clone();
+        if described.message.starts_with("SyntaxError")
+            && let Some(file) = required()
+            && let Some(error) = std::fs::read_to_string(&file)
+                .ok()
+                .and_then(|source| common_js::syntax_error(&file, &source))
+        {
+            let call = described.place.map(|place| format!("at require ({place})"));
+            let stack = call.into_iter().chain(described.stack).collect();
+            return Diagnostic { place: error.place, stack, ..described };
+        }
+        described
     }
 
     fn read(
@@ -215,6 +244,9 @@ impl Loader {
         sources: &Sources,
         importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
+        if path.extension().is_some_and(|extension| extension == "node") {
+            return Err(importing(packages::addon_refusal(path)));
+        }
         let source = read_text(path, &importing)?;
         if source.is_empty() {
             sources.found_empty();
@@ -261,6 +293,7 @@ impl Loader {
         if matches!(sources.module(&url), Some(Source::Requires(_))) {
             *self.began.borrow_mut() = Some(path.to_owned());
         }
+        *self.last_required.borrow_mut() = Some(path.to_owned());
         let source = match sources.required(&url) {
             Some(source) => source,
             None => sources.keep_required(&url, compiled(path, read_text(path, Diagnostic::new)?)?),

@@ -216,7 +216,7 @@ impl Modules {
 impl Modules {
     /// The name of the module of Node that a specifier names, or why there is none; None for other specifiers.
     #[allow(clippy::type_complexity, reason = "a reason and a help are what errors consist of")]
-    fn of_node<'s>(&self, specifier: &'s str) -> Option<Result<&'s str, (String, Option<String>)>> {
+    pub(super) fn of_node<'s>(&self, specifier: &'s str) -> Option<Result<&'s str, (String, Option<String>)>> {
         /// Modules that only the prefix names: packages have the same names.
         const PREFIXED: [&str; 4] = ["sea", "sqlite", "test", "test/reporters"];
         let (name, is_prefixed) = match specifier.strip_prefix("node:") {
@@ -224,7 +224,9 @@ impl Modules {
             None => (specifier, false),
         };
         let is_known = is_of_node(name) && (is_prefixed || !PREFIXED.contains(&name));
-        if !is_known && !is_prefixed {
+        // `fs/promise` is no package.
+        let is_part = || name.split_once('/').is_some_and(|(of, _)| is_of_node(of));
+        if !is_known && !is_prefixed && !is_part() {
             return None;
         }
         if !self.runs_on_server {

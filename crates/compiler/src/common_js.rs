@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use deno_ast::swc::ast::{Decl, ModuleItem, Pat, Program, Stmt};
-use deno_ast::{MediaType, ModuleSpecifier, ParseParams, ParsedSource};
+use deno_ast::diagnostics::Diagnostic as _;
+use deno_ast::{MediaType, ModuleSpecifier, ParseDiagnostic, ParseParams, ParsedSource};
+
+use crate::Diagnostic;
 
 /// What a module exports, as far as its text shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,6 +97,14 @@ fn declares_variable(statement: &Stmt) -> bool {
     }
 }
 
+/// The syntax error of a CommonJS module, if it has one.
+pub fn syntax_error(path: &Path, source: &str) -> Option<Diagnostic> {
+    let error = try_parse(path, source)?.err()?;
+    let position = error.display_position();
+    let message = format!("SyntaxError: {}", error.message());
+    Some(Diagnostic::at(message, path, position.line_number, position.column_number))
+}
+
 /// The exports of an ES module that a CommonJS module requires.
 pub fn exports_of_esm(path: &Path, source: &str) -> Exports {
     let parsed = parse(path, source).map(|parsed| parsed.analyze_es_runtime_exports());
@@ -106,16 +117,20 @@ fn exports_of(parsed: &ParsedSource) -> Exports {
 }
 
 pub(crate) fn parse(path: &Path, source: &str) -> Option<ParsedSource> {
+    try_parse(path, source)?.ok()
+}
+
+/// None for a relative path.
+fn try_parse(path: &Path, source: &str) -> Option<Result<ParsedSource, ParseDiagnostic>> {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
-    deno_ast::parse_program(ParseParams {
+    Some(deno_ast::parse_program(ParseParams {
         specifier: ModuleSpecifier::from_file_path(path).ok()?,
         text: source.into(),
         media_type: MediaType::from_path(path),
         capture_tokens: false,
         scope_analysis: false,
         maybe_syntax: None,
-    })
-    .ok()
+    }))
 }
 
 #[cfg(test)]

@@ -83,7 +83,12 @@ impl Survey {
 
     /// The exports of a file, as far as its source shows: an export that may be a function counts as one.
     pub(crate) fn exports_of(&mut self, file: &Path) -> dialect::Exports {
-        let names = self.exports(file);
+        let mut names = self.exports(file);
+        if self.is_common_js(file) && self.kind(file, "default") == Kind::Value {
+            // Such a module exports an object, and its handlers are the object's functions.
+            names.remove("default");
+        }
+        names.retain(|name| name != "__esModule");
         let export = |name: String| {
             let is_function = !matches!(self.kind(file, &name), Kind::Value | Kind::Type);
             (name, if is_function { dialect::Export::Function } else { dialect::Export::Other })
@@ -168,6 +173,10 @@ impl Survey {
         Ok(module)
     }
 
+    fn is_common_js(&mut self, file: &Path) -> bool {
+        self.module(file).is_ok_and(|it| it.facts.as_ref().is_ok_and(|facts| facts.is_common_js))
+    }
+
     /// The target of an import, or an error message and a suggestion.
     fn target(&self, from: &Path, import: &Import) -> Result<Target, (String, Option<String>)> {
         let specifier = import.specifier.as_str();
@@ -177,6 +186,9 @@ impl Survey {
             return Ok(Target::Elsewhere);
         }
         let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return Ok(Target::Elsewhere) };
+        if import.form.is_require() {
+            return self.required(from, specifier);
+        }
         let url = self.modules.resolve(specifier, referrer.as_str()).map_err(|error| {
             // The diagnostic's place names the file already.
             let from = format!(" from {}", from.display());
@@ -221,6 +233,26 @@ impl Survey {
         Ok(Target::File(file))
     }
 
+    /// The target of a `require()`, or an error message and a suggestion.
+    fn required(&self, from: &Path, specifier: &str) -> Result<Target, (String, Option<String>)> {
+        let failed = |why: &str| format!("cannot require \"{specifier}\": {why}");
+        if let Some(name) = self.modules.of_node(specifier) {
+            return name.map(|_| Target::Elsewhere).map_err(|(reason, help)| (failed(&reason), help));
+        }
+        match self.modules.required(specifier, from) {
+            Some(file) => Ok(Target::File(file)),
+            None if specifier.starts_with(['.', '/']) => {
+                let missing = from.parent().unwrap_or(from).join(specifier);
+                Err((failed("there is no such file"), self.help_for_file(from, &missing)))
+            }
+            None => {
+                let missing = packages::missing(specifier, from);
+                let (reason, help) = missing.unwrap_or_else(|| ("it is not found".to_owned(), None));
+                Err((failed(&reason), self.help_for_package(from.parent().map(Path::to_owned), specifier).or(help)))
+            }
+        }
+    }
+
     fn missing_names(
         &mut self,
         from: &Path,
@@ -235,6 +267,7 @@ impl Survey {
         if exported.is_open {
             return Vec::new();
         }
+        let is_common_js = matches!(target, Target::File(file) if self.is_common_js(file));
         let has_types = matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "tsx"));
         let is_there =
             |name: &str| exported.names.contains(name) || (has_types && exported.types.contains(name));
@@ -246,7 +279,13 @@ impl Survey {
                 "default" => format!("\"{specifier}\" has no default export"),
                 name => format!("\"{specifier}\" exports nothing called `{name}`"),
             };
-            Diagnostic::at(message, from, line, column).with_help(help_for_name(name, &exported.names))
+            let help = help_for_name(name, &exported.names);
+            let whole = || {
+                format!("it is CommonJS, whose text does not show that name: import its default, and read `{name}` of that")
+            };
+            let is_meant = help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+            let help = if is_common_js && !is_meant { Some(whole()) } else { help };
+            Diagnostic::at(message, from, line, column).with_help(help)
         };
         missing.map(describe).collect()
     }
@@ -280,7 +319,7 @@ impl Survey {
             facts.exports.iter().partition(|(_, export)| export.kind == Kind::Type);
         let owned = |list: Vec<(&String, &Export)>| list.into_iter().map(|(name, _)| name.clone()).collect();
         let mut all = Names { names: owned(names), types: owned(types), is_open: false };
-        for star in facts.imports.iter().filter(|import| import.form == Form::Star) {
+        for star in facts.imports.iter().filter(|import| import.form.is_star()) {
             let Some(Ok(target)) = from.map(|from| self.target(from, star)) else {
                 all.is_open = true;
                 continue;
@@ -307,7 +346,7 @@ impl Survey {
             },
             Some(kind) => kind.clone(),
             None => {
-                for star in facts.imports.iter().filter(|import| import.form == Form::Star) {
+                for star in facts.imports.iter().filter(|import| import.form.is_star()) {
                     let Ok(Target::File(target)) = self.target(file, star) else { continue };
                     if self.exports(&target).contains(name) {
                         return self.kind_of(&target, name, seen);
@@ -393,7 +432,7 @@ fn nearest_file(missing: &Path) -> Option<PathBuf> {
     let same = |other: &&str| other.to_lowercase() == name.to_lowercase();
     let stem = |name: &str| Path::new(name).file_stem().map(|stem| stem.to_ascii_lowercase());
     let is_code = |name: &str| {
-        [".js", ".mjs", ".ts", ".mts", ".jsx", ".tsx", ".json"].iter().any(|it| name.ends_with(it))
+        [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx", ".json"].iter().any(|it| name.ends_with(it))
     };
     let found = names()
         .find(same)
