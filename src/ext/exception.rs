@@ -21,8 +21,8 @@ pub(crate) fn from_exception<'s, 'i>(
 
 /// The diagnostic of an error that JavaScript did not catch.
 pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
-    let message = message_of(error);
-    let frames = frames_of(error);
+    let (message, inner) = without_stack(message_of(error));
+    let frames: Vec<_> = inner.into_iter().chain(frames_of(error)).collect();
     let place = frames.first().map(|(_, place)| place.clone());
     let stack = frames.iter().skip(1).map(|(function, place)| {
         let function = function.as_deref().unwrap_or("<anonymous>");
@@ -45,7 +45,9 @@ fn help_for(message: &str) -> Option<String> {
         "module" | "exports" => {
             "this file is an ES module: write `export default (event) => ...`, or name a CommonJS file `.cjs`"
         }
-        "require" => "this file is an ES module: write `import name from \"...\"`, or name a CommonJS file `.cjs`",
+        "require" => {
+            "this file is an ES module: write `import name from \"...\"`, or name a CommonJS file `.cjs`"
+        }
         "__dirname" | "__filename" => {
             "this file is an ES module: write `import.meta.dirname` and `import.meta.filename`"
         }
@@ -82,6 +84,27 @@ fn help_for_package<'f>(message: &str, mut files: impl Iterator<Item = &'f Path>
 fn message_of(error: &JsError) -> String {
     let message = error.exception_message.strip_prefix("Uncaught ").unwrap_or(&error.exception_message);
     message.strip_prefix("(in promise) ").unwrap_or(message).to_owned()
+}
+
+/// The message of an error in an ES module that a CommonJS one requires contains the error's stack: the message alone,
+/// and the frames.
+fn without_stack(message: String) -> (String, Vec<(Option<String>, Place)>) {
+    let Some((first, stack)) = message.split_once("\n    at ") else { return (message, Vec::new()) };
+    let frames = stack.split("\n    at ").filter_map(|frame| {
+        let (function, place) = match frame.strip_suffix(')').and_then(|frame| frame.rsplit_once(" (")) {
+            Some((function, place)) => (Some(function.to_owned()), place),
+            None => (None, frame),
+        };
+        let (place, column) = place.rsplit_once(':')?;
+        let (name, line) = place.rsplit_once(':')?;
+        Some((
+            function,
+            Place { file: file_of(name)?, line: line.parse().ok()?, column: column.parse().ok()? },
+        ))
+    });
+    // The class of the error stands twice.
+    let once = first.split_once(": ").filter(|(class, rest)| rest.starts_with(&format!("{class}: ")));
+    (once.map_or(first, |(_, rest)| rest).to_owned(), frames.collect())
 }
 
 /// The frames of user code; frames of the host's own JavaScript do not help the reader.

@@ -114,7 +114,8 @@ pub(crate) const OF_NODE: [&str; 48] = [
 /// How to install a package that a file imports.
 fn help_to_install(name: &str, importer: &Path) -> Option<String> {
     let is_valid = |part: &str| {
-        part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | '~'))
+        part.chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | '~'))
     };
     if !name.trim_start_matches('@').split('/').all(is_valid) {
         return None;
@@ -124,7 +125,8 @@ fn help_to_install(name: &str, importer: &Path) -> Option<String> {
     let in_list = |list: &str| manifest[list].get(name).and_then(Value::as_str);
     let is_there = in_list("dependencies").or_else(|| in_list("optionalDependencies"));
     let Some(owner) = owner_of(importer) else {
-        let is_listed = is_there.or_else(|| in_list("devDependencies")).or_else(|| in_list("peerDependencies"));
+        let is_listed =
+            is_there.or_else(|| in_list("devDependencies")).or_else(|| in_list("peerDependencies"));
         return Some(match is_listed {
             Some(_) => format!("package.json lists {name}: run `npm install`"),
             None => format!("run `npm install {name}`"),
@@ -199,7 +201,8 @@ pub(crate) fn addon_refusal(file: &Path) -> String {
     let package = owner_of(file).unwrap_or_else(|| file.display().to_string());
     let part = PARTS.iter().find(|(start, _)| package.starts_with(start));
     let package = part.map_or(package, |(_, whole)| (*whole).to_owned());
-    let instead = ADDONS.iter().find(|(name, _)| package == *name || package.starts_with(&format!("{name}-")));
+    let instead =
+        ADDONS.iter().find(|(name, _)| package == *name || package.starts_with(&format!("{name}-")));
     let instead = instead.map_or("use a package in JavaScript or WebAssembly", |(_, instead)| instead);
     let file = file.display();
     format!("{package} is a native addon ({file}), and handlers cannot load machine code; {instead}")
@@ -207,14 +210,15 @@ pub(crate) fn addon_refusal(file: &Path) -> String {
 
 /// The help for an error of a package whose addon was not built or is not found, thrown in one of these files.
 pub(crate) fn addon_help<'f>(message: &str, files: impl Iterator<Item = &'f Path>) -> Option<String> {
-    const SIGNS: [&str; 5] = [
+    const SIGNS: [&str; 6] = [
         "Could not locate the bindings file",
+        "Could not find module root given file",
         "No native build was found",
         "Could not load the \"sharp\" module",
         "Cannot find native binding",
         ".node'",
     ];
-    if !SIGNS.iter().any(|sign| message.contains(sign)) {
+    if message.contains("is a native addon") || !SIGNS.iter().any(|sign| message.contains(sign)) {
         return None;
     }
     // Helpers that look for addons are not what was asked for.
@@ -232,7 +236,8 @@ mod tests {
 
     #[test]
     fn name_of_takes_the_name_alone() {
-        let names = ["a", "a/b.js", "@a/b", "@a/b/c/d.js", "#a", "..", "@a/../../b", "@/a", "@a"].map(name_of);
+        let names =
+            ["a", "a/b.js", "@a/b", "@a/b/c/d.js", "#a", "..", "@a/../../b", "@/a", "@a"].map(name_of);
         let b = Some("@a/b");
         assert_eq!(names, [Some("a"), Some("a"), b, b, None, None, None, None, None]);
     }

@@ -1,6 +1,8 @@
 //! Which files handlers may import: the project's files, and installed packages wherever their files are.
 
-use std::collections::{HashMap, HashSet};
+#[cfg(feature = "node")]
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,10 +16,12 @@ pub(super) struct Border {
     /// that are installed in a folder above the project.
     packages: Mutex<HashSet<PathBuf>>,
     /// The folders in which CommonJS modules look for packages.
+    #[cfg(feature = "node")]
     lookups: Mutex<HashMap<PathBuf, Lookup>>,
 }
 
 /// A folder of packages.
+#[cfg(feature = "node")]
 #[derive(Default)]
 struct Lookup {
     /// The folders of packages that links in it lead to; None until a file outside of the folder is asked for.
@@ -54,7 +58,12 @@ impl fmt::Display for Outside {
 impl Border {
     /// `project` is canonical.
     pub(super) fn around(project: &Path) -> Border {
-        Border { project: project.to_owned(), packages: Mutex::default(), lookups: Mutex::default() }
+        Border {
+            project: project.to_owned(),
+            packages: Mutex::default(),
+            #[cfg(feature = "node")]
+            lookups: Mutex::default(),
+        }
     }
 
     /// Fails if `file` is neither in the project nor in one of its packages.
@@ -98,6 +107,15 @@ impl Border {
         packages.insert(package);
     }
 
+    fn holds(&self, real: &Path) -> bool {
+        real.starts_with(&self.project)
+            || lock(&self.packages).iter().any(|package| real.starts_with(package))
+    }
+}
+
+/// What `require()` may read.
+#[cfg(feature = "node")]
+impl Border {
     /// Admits the folders of packages in which a CommonJS module in `folder` looks, if the module itself is inside.
     pub(super) fn admit_lookups(&self, folder: &Path, lookups: impl Iterator<Item = PathBuf>) {
         if !self.holds(folder) && !self.is_looked_up(folder) {
@@ -134,20 +152,17 @@ impl Border {
     fn is_looked_up(&self, file: &Path) -> bool {
         lock(&self.lookups).keys().any(|folder| file.starts_with(folder))
     }
-
-    fn holds(&self, real: &Path) -> bool {
-        real.starts_with(&self.project)
-            || lock(&self.packages).iter().any(|package| real.starts_with(package))
-    }
 }
 
+#[cfg(feature = "node")]
 /// The packages outside of a folder of packages to which links in it lead.
 fn linked_from(folder: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let packages = entries(folder).flat_map(|entry| match entry.file_name().to_string_lossy().starts_with('@') {
-        true => entries(&entry.path()).collect(),
-        false => vec![entry],
-    });
+    let packages =
+        entries(folder).flat_map(|entry| match entry.file_name().to_string_lossy().starts_with('@') {
+            true => entries(&entry.path()).collect(),
+            false => vec![entry],
+        });
     let links = packages.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
     links.filter_map(|link| link.path().canonicalize().ok()).filter(|it| !it.starts_with(folder)).collect()
 }
@@ -155,4 +170,3 @@ fn linked_from(folder: &Path) -> Vec<PathBuf> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

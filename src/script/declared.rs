@@ -26,9 +26,8 @@ impl Declarations {
     }
 
     fn of_folder(&self, folder: &Path) -> Declared {
-        let known = |folder: &Path| {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get(folder).copied()
-        };
+        let known =
+            |folder: &Path| self.0.lock().unwrap_or_else(PoisonError::into_inner).get(folder).copied();
         let mut passed = Vec::new();
         let mut declared = Declared::Nothing;
         for folder in folder.ancestors() {

@@ -16,10 +16,10 @@ use deno_error::JsErrorBox;
 use super::modules::{Modules, OWN_SCHEME, own_source};
 use super::sources::{Source, Sources};
 use crate::ext::packages;
-use liveline_compiler::{Diagnostic, Place};
 use liveline_compiler::common_js;
 use liveline_compiler::first_await;
 use liveline_compiler::transpile;
+use liveline_compiler::{Diagnostic, Place};
 
 /// How to get a build that runs what needs Node's half.
 #[cfg(not(feature = "node"))]
@@ -150,9 +150,8 @@ impl Loader {
         let required = || self.last_required.borrow().clone();
         if described.message.starts_with("SyntaxError")
             && let Some(file) = required()
-            && let Some(error) = std::fs::read_to_string(&file)
-                .ok()
-                .and_then(|source| common_js::syntax_error(&file, &source))
+            && let Some(error) =
+                std::fs::read_to_string(&file).ok().and_then(|source| common_js::syntax_error(&file, &source))
         {
             let call = described.place.map(|place| format!("at require ({place})"));
             let stack = call.into_iter().chain(described.stack).collect();

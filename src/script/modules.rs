@@ -172,11 +172,12 @@ impl Modules {
         let outside =
             |outside| ResolveError::Outside { specifier: specifier.to_owned(), from: from.clone(), outside };
         if let Some(name) = self.of_node(specifier) {
-            return name.and_then(|name| {
-                let url = ModuleSpecifier::parse(&format!("node:{name}"));
-                url.map_err(|error| (error.to_string(), None))
-            })
-            .map_err(|(reason, help)| failed(reason, help));
+            return name
+                .and_then(|name| {
+                    let url = ModuleSpecifier::parse(&format!("node:{name}"));
+                    url.map_err(|error| (error.to_string(), None))
+                })
+                .map_err(|(reason, help)| failed(reason, help));
         }
         if is_bare(specifier) {
             let folder = folder_of(referrer);
@@ -216,7 +217,10 @@ impl Modules {
 impl Modules {
     /// The name of the module of Node that a specifier names, or why there is none; None for other specifiers.
     #[allow(clippy::type_complexity, reason = "a reason and a help are what errors consist of")]
-    pub(super) fn of_node<'s>(&self, specifier: &'s str) -> Option<Result<&'s str, (String, Option<String>)>> {
+    pub(super) fn of_node<'s>(
+        &self,
+        specifier: &'s str,
+    ) -> Option<Result<&'s str, (String, Option<String>)>> {
         /// Modules that only the prefix names: packages have the same names.
         const PREFIXED: [&str; 4] = ["sea", "sqlite", "test", "test/reporters"];
         let (name, is_prefixed) = match specifier.strip_prefix("node:") {
@@ -238,11 +242,13 @@ impl Modules {
             return Some(Err(("Node has no such module".to_owned(), help)));
         }
         #[cfg(not(feature = "node"))]
-        {
-            let is_installed = || packages::folder_for(name, Path::new("")).is_some();
-            let reason = format!("it is one of Node's modules, which this build does not have; {NEEDS_V8}");
-            return Some(Err((reason, None)));
-        }
+        return Some(Err((
+            format!(
+                "it is one of Node's modules, which this build does not have; {}",
+                super::loader::NEEDS_V8
+            ),
+            None,
+        )));
         #[cfg(feature = "node")]
         Some(Ok(name))
     }

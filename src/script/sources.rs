@@ -15,7 +15,7 @@ pub(crate) struct Sources {
     /// Files that are imported as text; the same file may be a module, too.
     texts: Mutex<HashMap<ModuleSpecifier, Arc<str>>>,
     /// Files that CommonJS modules require; the same file may be imported, too.
-    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "no build without V8 has CommonJS"))]
+    #[cfg(feature = "node")]
     required: Mutex<HashMap<ModuleSpecifier, Source>>,
     /// The URL of each resolved import, by specifier and importing module.
     resolved: Mutex<HashMap<(String, String), ModuleSpecifier>>,
@@ -25,7 +25,10 @@ pub(crate) struct Sources {
 /// A module, ready for V8.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    Script { code: Arc<str>, source_map: Option<Arc<[u8]>> },
+    Script {
+        code: Arc<str>,
+        source_map: Option<Arc<[u8]>>,
+    },
     /// The ES module that requires a CommonJS one.
     #[cfg(feature = "node")]
     Requires(Arc<str>),
@@ -35,9 +38,16 @@ pub(crate) enum Source {
 impl Default for Sources {
     fn default() -> Sources {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (modules, texts, required, resolved, has_empty) = Default::default();
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Sources { number, modules, texts, required, resolved, has_empty }
+        let (modules, texts, resolved, has_empty) = Default::default();
+        Sources {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            modules,
+            texts,
+            #[cfg(feature = "node")]
+            required: Mutex::default(),
+            resolved,
+            has_empty,
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use deno_ast::swc::ast::{Decl, ModuleItem, Pat, Program, Stmt};
 use deno_ast::diagnostics::Diagnostic as _;
+use deno_ast::swc::ast::{Decl, ModuleItem, Pat, Program, Stmt};
 use deno_ast::{MediaType, ModuleSpecifier, ParseDiagnostic, ParseParams, ParsedSource};
 
 use crate::Diagnostic;
@@ -54,7 +54,9 @@ pub fn exports(path: &Path, source: &str, declared: Declared) -> Option<Exports>
     match parse(path, source) {
         Some(parsed) => (is_named || is_script(&parsed)).then(|| exports_of(&parsed)),
         // Its loading reports the error.
-        None => (is_named || (declared == Declared::Package && !begins_like_esm(source))).then(Exports::default),
+        None => {
+            (is_named || (declared == Declared::Package && !begins_like_esm(source))).then(Exports::default)
+        }
     }
 }
 
@@ -89,10 +91,9 @@ fn declares_variable(statement: &Stmt) -> bool {
     let is_variable = |name: &str| VARIABLES.contains(&name);
     match declaration {
         Decl::Class(class) => is_variable(&class.ident.sym),
-        Decl::Var(var) if var.kind != deno_ast::swc::ast::VarDeclKind::Var => var
-            .decls
-            .iter()
-            .any(|one| matches!(&one.name, Pat::Ident(name) if is_variable(&name.id.sym))),
+        Decl::Var(var) if var.kind != deno_ast::swc::ast::VarDeclKind::Var => {
+            var.decls.iter().any(|one| matches!(&one.name, Pat::Ident(name) if is_variable(&name.id.sym)))
+        }
         _ => false,
     }
 }

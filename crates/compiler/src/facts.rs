@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::common_js::{self, Declared};
 use crate::Diagnostic;
+use crate::common_js::{self, Declared};
 
 /// The imports and exports of one module.
 #[derive(Debug, Default)]

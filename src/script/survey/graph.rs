@@ -248,7 +248,10 @@ impl Survey {
             None => {
                 let missing = packages::missing(specifier, from);
                 let (reason, help) = missing.unwrap_or_else(|| ("it is not found".to_owned(), None));
-                Err((failed(&reason), self.help_for_package(from.parent().map(Path::to_owned), specifier).or(help)))
+                Err((
+                    failed(&reason),
+                    self.help_for_package(from.parent().map(Path::to_owned), specifier).or(help),
+                ))
             }
         }
     }
@@ -281,7 +284,9 @@ impl Survey {
             };
             let help = help_for_name(name, &exported.names);
             let whole = || {
-                format!("it is CommonJS, whose text does not show that name: import its default, and read `{name}` of that")
+                format!(
+                    "it is CommonJS, whose text does not show that name: import its default, and read `{name}` of that"
+                )
             };
             let is_meant = help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
             let help = if is_common_js && !is_meant { Some(whole()) } else { help };
@@ -298,7 +303,9 @@ impl Survey {
         let (facts, from) = match target {
             Target::Elsewhere => return open(),
             Target::Own(source) => {
-                let Ok(facts) = facts::read(Path::new("/own.js"), source, Declared::Module) else { return open() };
+                let Ok(facts) = facts::read(Path::new("/own.js"), source, Declared::Module) else {
+                    return open();
+                };
                 own = facts;
                 (&own, None)
             }
@@ -432,7 +439,9 @@ fn nearest_file(missing: &Path) -> Option<PathBuf> {
     let same = |other: &&str| other.to_lowercase() == name.to_lowercase();
     let stem = |name: &str| Path::new(name).file_stem().map(|stem| stem.to_ascii_lowercase());
     let is_code = |name: &str| {
-        [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx", ".json"].iter().any(|it| name.ends_with(it))
+        [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx", ".json"]
+            .iter()
+            .any(|it| name.ends_with(it))
     };
     let found = names()
         .find(same)
