@@ -203,6 +203,12 @@ class Answer {
     this.#socket = socket;
     res.assignSocket(socket);
     res.once("finish", () => this.#finished());
+    const { kNeedDrain } = node();
+    socket.on("drain", () => {
+      if (res.finished || !res[kNeedDrain]) return;
+      res[kNeedDrain] = false;
+      res.emit("drain");
+    });
     this.#exchange.onEnd(() => this.#exchangeEnded());
   }
 
@@ -306,7 +312,7 @@ class Answer {
   }
 
   #exchangeEnded() {
-    if (!this.#req.complete) this.#req.destroy(reset());
+    if (!this.#res.writableFinished) this.#req.destroy(reset());
     this.#socket.destroy();
   }
 }
@@ -390,6 +396,7 @@ function load() {
         ArrayBufferViewPrototypeGetByteLength(view),
       ),
     concat: Buffer.concat,
+    kNeedDrain: core.loadExtScript("ext:deno_node/internal/http.ts").kNeedDrain,
     nextTick: core.loadExtScript("ext:deno_node/_next_tick.ts").nextTick,
     push: Readable.prototype.push,
     storeHeader: OutgoingMessage.prototype._storeHeader,
