@@ -4,7 +4,8 @@
 //   node run.mjs NAME ...   some of them
 //   node run.mjs --write    all of them, and writes the table of docs/npm.md
 //
-// LIVELINE_BIN names the executable. The packages have to be installed (npm ci --ignore-scripts).
+// LIVELINE_BIN names the executable. The packages have to be installed (npm ci --ignore-scripts). `cargo xtask npm` does
+// all of that.
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -13,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { packages } from "./packages.mjs";
 import { serve, startServers } from "./support.mjs";
 
-const DOCUMENT = new URL("../../docs/npm.md", import.meta.url);
+const DOCUMENT = process.env.LIVELINE_NPM_DOCUMENT ?? fileURLToPath(new URL("../../docs/npm.md", import.meta.url));
 const BEGIN = "<!-- The table is written by `cargo xtask npm --write`. -->";
 const END = "<!-- The end of the table. -->";
 /** How long an answer may take, in milliseconds. */
