@@ -167,7 +167,7 @@ export const packages = [
   {
     name: "better-sqlite3",
     refused: true,
-    limits: "a native addon; use `liveline:sql`, or `node:sqlite`",
+    limits: "a native addon; use `liveline:sql`",
     expected: { error: /native/ },
   },
   { name: "ms", expected: { parsed: 172800000, short: "1m", long: "2 minutes" } },
