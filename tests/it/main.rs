@@ -45,6 +45,7 @@ mod malformed;
 #[cfg(target_os = "linux")] // It reads /proc.
 mod memory;
 mod modules;
+mod mounting;
 #[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
 mod observe;
