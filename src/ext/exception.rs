@@ -20,9 +20,9 @@ pub(crate) fn from_exception<'s, 'i>(
 /// The diagnostic of an error that JavaScript did not catch.
 pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
     let message = message_of(error);
-    let frames = frames_of(error);
-    let place = frames.first().map(|(_, place)| place.clone());
-    let stack = frames.iter().skip(1).map(|(function, place)| {
+    let mut frames = frames_of(error);
+    let place = place_of(error, &mut frames);
+    let stack = frames.iter().map(|(function, place)| {
         let function = function.as_deref().unwrap_or("<anonymous>");
         format!("at {function} ({place})")
     });
@@ -54,8 +54,33 @@ fn message_of(error: &JsError) -> String {
     message.strip_prefix("(in promise) ").unwrap_or(message).to_owned()
 }
 
+type Frames = Vec<(Option<String>, Place)>;
+
+/// The place to show, which is removed from the frames: the innermost in the project's own files, or else, if a package
+/// has added such a place to the text of the stack, that one.
+fn place_of(error: &JsError, frames: &mut Frames) -> Option<Place> {
+    let own = frames.iter().position(|(_, place)| !place.is_in_package());
+    if own.is_none() && !frames.is_empty() {
+        let mut lines = error.stack.as_deref().unwrap_or_default().lines();
+        let written = lines.find_map(|line| written_place(line).filter(|place| !place.is_in_package()));
+        if written.is_some() {
+            return written;
+        }
+    }
+    (!frames.is_empty()).then(|| frames.remove(own.unwrap_or(0)).1)
+}
+
+/// The place in a line of a stack's text, such as `at name (file:///a/b.js:1:2)`.
+fn written_place(line: &str) -> Option<Place> {
+    let place = line.trim_start().strip_prefix("at ")?.trim_end_matches(')');
+    let place = place.rsplit(['(', ' ']).next()?;
+    let mut parts = place.rsplitn(3, ':');
+    let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(Place { file: file_of(parts.next()?)?, line, column })
+}
+
 /// The frames of user code; frames of the host's own JavaScript do not help the reader.
-fn frames_of(error: &JsError) -> Vec<(Option<String>, Place)> {
+fn frames_of(error: &JsError) -> Frames {
     let frames = error.frames.iter().filter_map(|frame| {
         let name = frame.file_name.as_deref()?;
         if name.starts_with("ext:") || name.starts_with("liveline:") {
@@ -77,7 +102,7 @@ fn causes_of(error: &JsError) -> Vec<Cause> {
             if causes.len() == CAUSES {
                 return causes;
             }
-            let place = frames_of(below).into_iter().next().map(|(_, place)| place);
+            let place = place_of(below, &mut frames_of(below));
             causes.push(Cause { message: message_of(below), place });
             waiting.push(below);
         }
