@@ -8,6 +8,7 @@
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
+//! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
 //! | `run`, `tests`, `bundle`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
@@ -18,6 +19,7 @@ mod autobahn;
 mod bench;
 mod bundle;
 mod checkout;
+mod databases;
 mod engine;
 mod failure;
 mod machine;

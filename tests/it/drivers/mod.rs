@@ -10,8 +10,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::docs::works_as_shown;
 use crate::support::{Host, Line, Site};
-use server::Server;
+use server::{Kind, Server};
 
 /// A driver with the server that it is for.
 struct Driver {
@@ -66,6 +67,17 @@ impl Driver {
     fn is_postgres(&self) -> bool {
         matches!(self.name, "pg" | "postgres")
     }
+}
+
+#[test]
+fn the_page_about_databases_works_as_shown() {
+    let servers = [Server::start(Kind::Postgres), Server::start(Kind::Redis)];
+    let [Some(postgres), Some(redis)] = &servers else { return };
+    works_as_shown("docs/databases.md", |site| {
+        let site = site.link("node_modules", &server::packages().display().to_string());
+        let variables = postgres.variables().into_iter().chain(redis.variables());
+        variables.fold(site, |site, (name, value)| site.variable(name, &value))
+    });
 }
 
 /// Follows the news at a path, from the first state on.
