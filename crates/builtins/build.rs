@@ -1,6 +1,7 @@
 //! Compiles the scripts of Deno's crates and writes a table of them that `src/lib.rs` includes.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -50,6 +51,30 @@ function getSerialization("##,
     ),
 ];
 
+/// The same of scripts of Node's half.
+const NODE_CHANGES: [(&str, &str, &str); 2] = [
+    // The text becomes a function that sees globals alone.
+    (
+        "deno_fs/30_fs.js",
+        "'const unix = Deno.build.os === \"darwin\" || Deno.build.os === \"linux\" || Deno.build.os === \"android\" || Deno.build.os === \"openbsd\" || Deno.build.os === \"freebsd\";'",
+        "`const unix = ${Deno.build.os !== \"windows\"};`",
+    ),
+    // A refusal is no program that failed.
+    (
+        "deno_node/polyfills/internal/child_process.ts",
+        r#"      result.error = _createSpawnError("ENOENT", command, args, true);
+    }
+  }
+  return result;"#,
+        r#"      result.error = _createSpawnError("ENOENT", command, args, true);
+    } else if (ObjectPrototypeIsPrototypeOf(Deno.errors.NotCapable.prototype, err)) {
+      throw err;
+    }
+  }
+  return result;"#,
+    ),
+];
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../../Cargo.lock");
@@ -60,11 +85,9 @@ fn main() {
     }
     let folders = crate_folders(&crates, &out);
     let changes = changes(&folders);
-    let versions: Vec<_> =
-        folders.iter().map(|krate| (krate.name.as_str(), krate.version.as_str())).collect();
     let mut scripts: Vec<(String, String)> = Vec::new();
     let mut changed = 0;
-    for Crate { name, folder, .. } in &folders {
+    for Crate { name, folder } in &folders {
         for file in scripts_below(folder) {
             let path = file.to_str().expect("cargo's folders have plain names");
             let inner = file.strip_prefix(folder).expect("the file is in the crate").display();
@@ -89,16 +112,19 @@ fn main() {
         fs::write(&file, source).expect("OUT_DIR is writable");
         writeln!(table, "    ({path:?}, include_str!({file:?})),").expect("writing to a string");
     }
-    table.push_str(
-        "];\n\n/// The embedded crates with their versions.\npub const VERSIONS: &[(&str, &str)] = &",
-    );
-    writeln!(table, "{versions:?};").expect("writing to a string");
+    let mut hasher = DefaultHasher::new();
+    scripts.hash(&mut hasher);
+    table.push_str("];\n\n/// A checksum of all files. It differs when a file differs.\n");
+    writeln!(table, "pub const CHECKSUM: u64 = {};", hasher.finish()).expect("writing to a string");
     fs::write(out.join("files.rs"), table).expect("OUT_DIR is writable");
 }
 
 /// [`CHANGES`], and the version of Node that deno_node says it is.
 fn changes(folders: &[Crate]) -> Vec<(&'static str, &'static str, String)> {
     let mut changes: Vec<_> = CHANGES.iter().map(|(key, from, to)| (*key, *from, (*to).to_owned())).collect();
+    if folders.iter().any(|krate| krate.name == "deno_node") {
+        changes.extend(NODE_CHANGES.iter().map(|(key, from, to)| (*key, *from, (*to).to_owned())));
+    }
     if let Some(node) = folders.iter().find(|krate| krate.name == "deno_node") {
         let source = fs::read_to_string(node.folder.join("lib.rs")).expect("the crate has a lib.rs");
         let version = source
@@ -113,7 +139,6 @@ fn changes(folders: &[Crate]) -> Vec<(&'static str, &'static str, String)> {
 
 struct Crate {
     name: String,
-    version: String,
     folder: PathBuf,
 }
 
@@ -143,9 +168,8 @@ fn crate_folders(crates: &[&str], out: &Path) -> Vec<Crate> {
     let packages = metadata["packages"].as_array().expect("metadata lists packages");
     let folders = packages.iter().filter_map(|package| {
         let name = package["name"].as_str().filter(|name| crates.contains(name))?.to_owned();
-        let version = package["version"].as_str()?.to_owned();
         let folder = Path::new(package["manifest_path"].as_str()?).parent()?.to_owned();
-        Some(Crate { name, version, folder })
+        Some(Crate { name, folder })
     });
     folders.collect()
 }

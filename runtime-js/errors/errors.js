@@ -15,7 +15,7 @@ import {
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeRegExp,
-  String,
+  StringPrototypeIncludes,
   StringPrototypeSlice,
 } from "../primordials.js";
 
@@ -87,10 +87,14 @@ const ACCESSES = {
 
 const REQUIRES = new SafeRegExp(/Requires (\w+) access(?: to ("[^]*?"|<[^]*?>))?, run again with the --allow-\w+ flag/);
 
-/** The message of a refused access, which names the flag that allows it or refused it. Any other text stays. */
-export function refusal(text) {
+/** The message of a refused access, which names the flag that allows it or refused it. */
+function refusal(text) {
   const found = RegExpPrototypeExec(REQUIRES, text);
-  if (found === null) return text;
+  if (found === null) {
+    return StringPrototypeIncludes(text, "requires unscoped")
+      ? "making symbolic links is refused: start liveline with --allow-read --allow-write"
+      : `${text} is refused to handlers`;
+  }
   const { 0: whole, 1: kind, 2: what, index } = found;
   const access = `${ACCESSES[kind] ?? "using"} ${what ?? "everything"}`;
   const value = what !== undefined ? `=${StringPrototypeSlice(what, 1, -1)}` : "";
@@ -103,10 +107,13 @@ export function refusal(text) {
   return `${before}${access} is refused${reason}${StringPrototypeSlice(text, index + whole.length)}`;
 }
 
-/** The error of a refused connection in place of an error of another class that quotes it; any other error as it is. */
+/** The error of a refused connection in place of another that quotes it or has it as a cause; any other as it is. */
 export function unwrapRefusal(error) {
-  const found = RegExpPrototypeExec(REQUIRES, String(error?.message));
-  return found === null ? error : new core.NotCapable(found[0]);
+  for (let cause = error; typeof cause?.message === "string"; cause = cause.cause) {
+    const found = RegExpPrototypeExec(REQUIRES, cause.message);
+    if (found !== null) return new core.NotCapable(found[0]);
+  }
+  return error;
 }
 
 /** The class behind the engine's `NotCapable`, which the engine has registered already. */

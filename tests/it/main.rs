@@ -27,6 +27,8 @@ mod csrf;
 mod dev;
 mod docs;
 mod documents;
+#[cfg(all(target_os = "linux", feature = "node"))] // The drivers need Node's half, the tests /proc.
+mod drivers;
 mod early_messages;
 mod environment;
 mod errors;
@@ -46,13 +48,14 @@ mod malformed;
 #[cfg(target_os = "linux")] // It reads /proc.
 mod memory;
 mod modules;
+mod mounting;
 #[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
 mod observe;
 mod oohtml;
 mod pages;
 mod patched_globals;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "node"))]
 mod permissions;
 mod plain_clients;
 #[cfg(unix)]

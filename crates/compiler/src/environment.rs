@@ -57,15 +57,23 @@ mod tests {
     fn the_statement_stands_behind_the_imports() {
         let filled = |text: &str| filled_in(Path::new("/a.ts"), text.to_owned());
         assert_eq!(
-            filled("'use strict'\nimport a from \"./a\";\nimport {\n  b } from \"./b\"\nexport const c: string = import.meta.env.C;"),
-            format!("'use strict'\nimport a from \"./a\";\nimport {{\n  b }} from \"./b\"{STATEMENT}\nexport const c: string = import.meta.env.C;"),
+            filled(
+                "'use strict'\nimport a from \"./a\";\nimport {\n  b } from \"./b\"\nexport const c: string = import.meta.env.C;"
+            ),
+            format!(
+                "'use strict'\nimport a from \"./a\";\nimport {{\n  b }} from \"./b\"{STATEMENT}\nexport const c: string = import.meta.env.C;"
+            ),
         );
         assert_eq!(
             filled("// first\nconst { env } = import.meta;"),
             format!("// first\n{STATEMENT}const {{ env }} = import.meta;")
         );
         for same in ["export const environment = 1;", "import.meta.url; // env (", "import.meta.env ("] {
-            assert_eq!(filled(same).matches("liveline:env").count(), usize::from(same.contains("url;")), "{same}");
+            assert_eq!(
+                filled(same).matches("liveline:env").count(),
+                usize::from(same.contains("url;")),
+                "{same}"
+            );
         }
     }
 }

@@ -53,7 +53,8 @@ impl Databases {
     /// The files of the default database and of all others that are open.
     pub fn files(&self) -> Vec<PathBuf> {
         let open = lock(&self.0.files);
-        let open = open.iter().filter(|(_, database)| database.strong_count() > 0).map(|(path, _)| path.clone());
+        let open =
+            open.iter().filter(|(_, database)| database.strong_count() > 0).map(|(path, _)| path.clone());
         self.0.location.default.iter().cloned().chain(open).collect()
     }
 

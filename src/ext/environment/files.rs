@@ -35,7 +35,8 @@ impl EnvironmentFiles {
         let mode = if mode == Mode::Development { "development" } else { "production" };
         let names = [".env", &format!(".env.{mode}"), ".env.local", &format!(".env.{mode}.local")];
         let variables = std::env::vars_os();
-        let process = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let process =
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         EnvironmentFiles {
             process: Arc::new(process.collect()),
             project: names.iter().map(|name| project.join(name)).collect(),

@@ -44,7 +44,8 @@ fn op_node_load_env_file(state: &mut OpState, #[string] path: &str) -> Result<()
     let path = permissions
         .check_open(Cow::Borrowed(Path::new(path)), OpenAccessKind::Read, Some("process.loadEnvFile()"))
         .map_err(JsErrorBox::from_err)?;
-    let text = state.borrow::<FileSystemRc>().read_text_file_lossy_sync(&path).map_err(JsErrorBox::from_err)?;
+    let text =
+        state.borrow::<FileSystemRc>().read_text_file_lossy_sync(&path).map_err(JsErrorBox::from_err)?;
     state.borrow::<Environment>().load(&text);
     Ok(())
 }

@@ -337,8 +337,6 @@ impl FileSystem for Access {
         Self: 'b,
     {
         let files = self.clone();
-        Box::pin(async move {
-            Ok(spawn_blocking(move || files.exists_sync(&path.as_checked_path())).await?)
-        })
+        Box::pin(async move { Ok(spawn_blocking(move || files.exists_sync(&path.as_checked_path())).await?) })
     }
 }

@@ -20,11 +20,11 @@ mod parser;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use deno_path_util::fs::canonicalize_path_maybe_not_exists;
 use deno_permissions::{
     NetDescriptorParseError, Permissions, PermissionsContainer, PermissionsFromOptionsError,
     PermissionsOptions,
 };
-use deno_path_util::fs::canonicalize_path_maybe_not_exists;
 use sys_traits::impls::RealSys;
 
 pub(crate) use own_files::OwnFiles;

@@ -57,7 +57,8 @@ impl OwnFiles {
 /// The real path of a file that need not exist.
 fn located(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    deno_path_util::fs::canonicalize_path_maybe_not_exists(&sys_traits::impls::RealSys, &whole).unwrap_or(whole)
+    deno_path_util::fs::canonicalize_path_maybe_not_exists(&sys_traits::impls::RealSys, &whole)
+        .unwrap_or(whole)
 }
 
 /// Compares the file of a path with others by the numbers of device and inode.

@@ -8,8 +8,8 @@ use deno_permissions::{
     AllowRunDescriptorParseResult, DenyRunDescriptor, EnvDescriptor, EnvDescriptorParseError, FfiDescriptor,
     Host, ImportDescriptor, NetDescriptor, NetDescriptorParseError, PathQueryDescriptor, PathResolveError,
     PermissionDescriptorParser, ReadDescriptor, RunDescriptorParseError, RunQueryDescriptor,
-    RuntimePermissionDescriptorParser, SpecialFilePathQueryDescriptor, SysDescriptor, SysDescriptorParseError,
-    WriteDescriptor,
+    RuntimePermissionDescriptorParser, SpecialFilePathQueryDescriptor, SysDescriptor,
+    SysDescriptorParseError, WriteDescriptor,
 };
 use ipnet::IpNet;
 use sys_traits::impls::RealSys;
@@ -43,7 +43,8 @@ impl Parser {
         let whole = PathQueryDescriptor::new_known_absolute(Cow::Owned(self.project.join(path)));
         let whole = whole.into_descriptor().into_path_buf();
         let (Some(folder), Some(name)) = (whole.parent(), whole.file_name()) else { return Ok(whole) };
-        let folder = canonicalize_path_maybe_not_exists(&RealSys, folder).map_err(PathResolveError::Canonicalize)?;
+        let folder =
+            canonicalize_path_maybe_not_exists(&RealSys, folder).map_err(PathResolveError::Canonicalize)?;
         let place = folder.join(name);
         let real = match std::fs::read_link(&place) {
             Err(_) => return Ok(place),
@@ -124,7 +125,10 @@ impl PermissionDescriptorParser for Parser {
         self.deno.parse_net_query(text)
     }
 
-    fn parse_run_query<'a>(&self, requested: &'a str) -> Result<RunQueryDescriptor<'a>, RunDescriptorParseError> {
+    fn parse_run_query<'a>(
+        &self,
+        requested: &'a str,
+    ) -> Result<RunQueryDescriptor<'a>, RunDescriptorParseError> {
         self.deno.parse_run_query(requested)
     }
 }

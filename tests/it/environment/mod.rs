@@ -72,6 +72,7 @@ fn hidden_variables_are_not_there() {
     assert_eq!(variables(&host), json!({}));
 }
 
+#[cfg(feature = "node")]
 #[test]
 fn import_meta_env_behaves_like_process_env() {
     let host = Site::new()
@@ -100,6 +101,7 @@ fn import_meta_env_behaves_like_process_env() {
     assert_eq!(variables(&host), expected);
 }
 
+#[cfg(feature = "node")]
 #[test]
 fn load_env_file_sets_variables_of_the_isolate() {
     let host = Site::new()
@@ -121,7 +123,8 @@ fn in_dev_changes_of_the_files_load_the_code_again() {
           event.waitUntilNavigate();
           return { live: true };
         };"#;
-    let host = Site::new().file("handler.js", SHOW).file("live/handler.js", live).file(".env", "PLAIN=1").dev();
+    let host =
+        Site::new().file("handler.js", SHOW).file("live/handler.js", live).file(".env", "PLAIN=1").dev();
     let (_, mut line) = host.open("/live");
     let plain = |host: &Host, expected: Value| {
         host.until("/", |answer| answer.json()["PLAIN"] == expected);
@@ -179,12 +182,28 @@ fn values_appear_in_no_answer_and_no_log() {
     assert!(routes.code.is_some() && !routes.output().contains(CANARY), "{}", routes.output());
     for host in [site().arg("--access-log").serve(), site().arg("--access-log").dev()] {
         assert_eq!(host.get("/").json()["has"], CANARY.len());
-        let page = host.request("GET", "/page").header("accept", "text/html").header("sec-fetch-dest", "document").send();
-        let scripts = page.text().split(['"', '\'', ' ', '>']).filter(|part| part.starts_with('/')).map(str::to_owned);
+        let page = host
+            .request("GET", "/page")
+            .header("accept", "text/html")
+            .header("sec-fetch-dest", "document")
+            .send();
+        let scripts =
+            page.text().split(['"', '\'', ' ', '>']).filter(|part| part.starts_with('/')).map(str::to_owned);
         let mut paths: Vec<String> = scripts.collect();
         let fixed = [
-            "/", "/fails", "/page", "/nowhere", "/app.js", "/.env", "/.env.local", "/%2eenv", "/public/.env", "/style.css",
-            "/../.env", "/page/../.env", "/.liveline/client/app/page/handler.client.js",
+            "/",
+            "/fails",
+            "/page",
+            "/nowhere",
+            "/app.js",
+            "/.env",
+            "/.env.local",
+            "/%2eenv",
+            "/public/.env",
+            "/style.css",
+            "/../.env",
+            "/page/../.env",
+            "/.liveline/client/app/page/handler.client.js",
         ];
         paths.extend(fixed.map(str::to_owned));
         for path in &paths {

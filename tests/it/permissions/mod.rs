@@ -76,7 +76,8 @@ fn serve(row: &Row, flags: &[String]) -> Host {
         }};"
     );
     let site = site.file("project/row/handler.js", handler);
-    let site = flags.iter().fold(site, |site, flag| site.arg(&flag.replace("/srv", srv.trim_end_matches('/'))));
+    let site =
+        flags.iter().fold(site, |site, flag| site.arg(&flag.replace("/srv", srv.trim_end_matches('/'))));
     let host = site.serve();
     let hard = host.site.path("project/data/sessions-hard");
     std::fs::hard_link(host.site.path("project/sessions.db"), hard).expect("a hard link");
@@ -226,7 +227,10 @@ fn sockets_of_the_web_reach_no_denied_address() {
 #[test]
 fn redirects_reach_no_denied_address() {
     let other = Site::new()
-        .file("handler.js", "export default ({ url }) => Response.redirect(`http://${url.searchParams.get('to')}/`);")
+        .file(
+            "handler.js",
+            "export default ({ url }) => Response.redirect(`http://${url.searchParams.get('to')}/`);",
+        )
         .serve();
     let handler = "
         export default async ({ url }) => {
@@ -237,10 +241,8 @@ fn redirects_reach_no_denied_address() {
           }
         };";
     let denied = Site::new().file("handler.js", "export default () => 'secret';").serve();
-    let host = Site::new()
-        .file("handler.js", handler)
-        .arg(&format!("--deny-net={}", denied.address()))
-        .serve();
+    let host =
+        Site::new().file("handler.js", handler).arg(&format!("--deny-net={}", denied.address())).serve();
     let answer = host.get(&format!("/?at={}&to={}", other.address(), denied.address()));
     assert!(answer.text().contains("refused by --deny-net"), "{answer:?}");
 }

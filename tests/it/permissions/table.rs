@@ -37,7 +37,9 @@ fn row(line: &str) -> Row {
         "refused" => Outcome::Refused,
         _ => panic!("{cell:?} is no outcome: {line}"),
     };
-    let code = |cell: &str| cell.split('`').nth(1).unwrap_or_else(|| panic!("no code in {cell:?}")).to_owned();
-    let with = (!flags.is_empty()).then(|| (code(flags).split(' ').map(str::to_owned).collect(), outcome(then)));
+    let code =
+        |cell: &str| cell.split('`').nth(1).unwrap_or_else(|| panic!("no code in {cell:?}")).to_owned();
+    let with =
+        (!flags.is_empty()).then(|| (code(flags).split(' ').map(str::to_owned).collect(), outcome(then)));
     Row { call: code(call), by_default: outcome(by_default), with }
 }
