@@ -1,4 +1,5 @@
-//! Ops of deno_node that act on the whole process. Handlers get the ops of this file in their place.
+//! Ops of deno_node that act on the whole process, or refuse what should have an answer. Handlers get the ops of this
+//! file in their place.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -12,7 +13,7 @@ use super::Environment;
 
 /// Puts the ops of this file in the place of deno_node's.
 pub(crate) fn replace(ops: &mut [OpDecl]) {
-    let own = [op_process_abort(), op_node_process_kill(), op_node_load_env_file()];
+    let own = [op_process_abort(), op_node_process_kill(), op_node_load_env_file(), op_node_fs_exists_sync()];
     for op in ops {
         if let Some(own) = own.iter().find(|own| own.name == op.name) {
             *op = op.with_implementation_from(own);
@@ -34,6 +35,14 @@ fn op_process_abort() -> Result<(), JsErrorBox> {
 #[op2(fast)]
 fn op_node_process_kill(#[smi] _process: i32, #[smi] _signal: i32) -> Result<i32, JsErrorBox> {
     Err(refused("kill"))
+}
+
+/// Whether a handler finds a file. A file that it may not read is none: packages look for files of all kinds of systems.
+#[op2(fast)]
+fn op_node_fs_exists_sync(state: &mut OpState, #[string] path: &str) -> bool {
+    let permissions = state.borrow::<PermissionsContainer>().clone();
+    let path = permissions.check_open(Cow::Borrowed(Path::new(path)), OpenAccessKind::ReadNoFollow, None);
+    path.is_ok_and(|path| state.borrow::<FileSystemRc>().exists_sync(&path))
 }
 
 /// Sets the variables of the isolate. deno_node's op sets those of the process.

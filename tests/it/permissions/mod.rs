@@ -158,6 +158,14 @@ fn a_refusal_names_the_flag() {
 }
 
 #[test]
+fn a_file_that_may_not_be_read_does_not_exist() {
+    let handler = "import fs from 'node:fs';
+        export default () => ['/etc/passwd', 'handler.js', 'none'].map((path) => fs.existsSync(path));";
+    let host = Site::new().file("handler.js", handler).serve();
+    assert_eq!(host.get("/").json(), serde_json::json!([false, true, false]));
+}
+
+#[test]
 fn flags_with_mistakes_end_the_start() {
     for (flag, reason) in [
         ("--allow-run=no-such-program-anywhere", "there is no such program"),
@@ -214,14 +222,26 @@ fn files_of_the_server_are_not_imported() {
 fn sockets_of_the_web_reach_no_denied_address() {
     let handler = r#"
         export default ({ url }) => new Promise((resolve) => {
-          const socket = new WebSocket(`ws://${url.searchParams.get("host")}:${url.port}/nothing`);
-          socket.onclose = ({ reason }) => resolve(reason);
+          const socket = new WebSocket(`ws://${url.searchParams.get("host")}:${url.searchParams.get("port")}/`);
+          socket.onclose = ({ code }) => resolve(code);
         });"#;
-    let host = Site::new().file("handler.js", handler).arg("--deny-net=private").serve();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let path = |name: &str| format!("/?host={name}&port={port}");
+    let site = || Site::new().file("handler.js", handler);
+    let accepted = std::thread::spawn(move || {
+        listener.accept().expect("a connection");
+        listener
+    });
+    assert_eq!(site().serve().get(&path("127.0.0.1")).text(), "1006");
+    let listener = accepted.join().expect("the address is reached without the flag");
+
+    let host = site().arg("--deny-net=private").serve();
     for name in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"] {
-        let answer = host.get(&format!("/?host={name}"));
-        assert!(answer.text().contains("refused by --deny-net"), "{name}: {answer:?}");
+        assert_eq!(host.get(&path(name)).text(), "1006", "{name}");
     }
+    listener.set_nonblocking(true).expect("a listener that does not wait");
+    assert!(listener.accept().is_err(), "a denied address was reached");
 }
 
 #[test]
