@@ -17,6 +17,7 @@ use super::modules::{Modules, own_source};
 use super::sources::{Source, Sources};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js;
+use liveline_compiler::facts;
 use liveline_compiler::first_await;
 use liveline_compiler::transpile;
 
@@ -64,9 +65,10 @@ impl Loader {
         }
     }
 
-    /// Every file that was read so far.
+    /// Every file that was read so far, and those with settings, which may not be there.
     pub(super) fn files(&self) -> HashSet<PathBuf> {
-        self.files.borrow().clone()
+        let files = self.files.borrow();
+        files.iter().cloned().chain(self.modules.configs()).collect()
     }
 
     /// The imported files of each file that was read.
@@ -125,43 +127,77 @@ impl Loader {
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
         self.files.borrow_mut().insert(path.clone());
         let sources = self.sources.borrow().clone();
-        // A file that is imported as text is never run, whatever its name is.
-        if *requested == RequestedModuleType::Text {
-            let text = match sources.text(url) {
-                Some(text) => text,
-                None => sources.keep_text(url, read_text(&path, importing)?.into()),
-            };
-            return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+        // A file that is imported with a type is never run, whatever its name is.
+        match requested {
+            RequestedModuleType::Text => {
+                let text = self.text_of(&path, url, importing)?;
+                return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+            }
+            RequestedModuleType::Json => {
+                let text = self.text_of(&path, url, importing)?;
+                if text.is_empty() {
+                    sources.found_empty();
+                }
+                return module(ModuleType::Json, ModuleSourceCode::String(text.into()));
+            }
+            RequestedModuleType::Bytes => {
+                let bytes = self.bytes_of(&path, url, importing)?;
+                return module(ModuleType::Bytes, ModuleSourceCode::Bytes(bytes.into()));
+            }
+            RequestedModuleType::Other(kind) => {
+                let path = path.display();
+                let message = format!("cannot import {path}: {}", facts::unknown_kind(kind));
+                return Err(importing(message));
+            }
+            RequestedModuleType::None => {}
         }
-        let source = match sources.module(url) {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm") => {
+                let bytes = self.bytes_of(&path, url, importing)?;
+                return module(ModuleType::Wasm, ModuleSourceCode::Bytes(bytes.into()));
+            }
+            Some("json") => {
+                let path = path.display();
+                return Err(importing(format!("cannot import {path}: {}", facts::JSON_NEEDS_TYPE)));
+            }
+            _ => {}
+        }
+        let Source { code, source_map } = match sources.module(url) {
             Some(source) => source,
             None => sources.keep(url, self.source_of(&path, &sources, importing)?),
         };
-        self.module_of(url, source, requested, importing)
+        if let Some(source_map) = source_map {
+            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+        }
+        module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
     }
 
-    fn module_of(
+    fn text_of(
         &self,
+        path: &Path,
         url: &ModuleSpecifier,
-        source: Source,
-        requested: &RequestedModuleType,
         importing: impl Fn(String) -> Diagnostic,
-    ) -> Result<ModuleSource, Diagnostic> {
-        let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, url, None));
-        match source {
-            Source::Json(_) if *requested != RequestedModuleType::Json => {
-                let path = path_of(url).unwrap_or_default();
-                let path = path.display();
-                Err(importing(format!("cannot import {path}: JSON needs `with {{ type: \"json\" }}`")))
-            }
-            Source::Json(text) => module(ModuleType::Json, ModuleSourceCode::String(text.into())),
-            Source::Script { code, source_map } => {
-                if let Some(source_map) = source_map {
-                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
-                }
-                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
-            }
+    ) -> Result<Arc<str>, Diagnostic> {
+        let sources = self.sources.borrow().clone();
+        match sources.text(url) {
+            Some(text) => Ok(text),
+            None => Ok(sources.keep_text(url, read_text(path, importing)?.into())),
         }
+    }
+
+    fn bytes_of(
+        &self,
+        path: &Path,
+        url: &ModuleSpecifier,
+        importing: impl Fn(String) -> Diagnostic,
+    ) -> Result<Arc<[u8]>, Diagnostic> {
+        let sources = self.sources.borrow().clone();
+        if let Some(bytes) = sources.bytes(url) {
+            return Ok(bytes);
+        }
+        let bytes = std::fs::read(path)
+            .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+        Ok(sources.keep_bytes(url, bytes.into()))
     }
 }
 
@@ -182,14 +218,11 @@ impl Loader {
         if source.is_empty() {
             sources.found_empty();
         }
-        if path.extension().is_some_and(|extension| extension == "json") {
-            return Ok(Source::Json(source.into()));
-        }
         if let Some(exports) = common_js::exports(path, &source) {
             return self.translated(path, exports, importing);
         }
-        let script = transpile::script(path, source)?;
-        Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+        let script = transpile::script(path, source, || self.modules.options_of(path))?;
+        Ok(Source { code: script.code.into(), source_map: script.source_map.map(Into::into) })
     }
 
     #[cfg(feature = "node")]
@@ -199,7 +232,7 @@ impl Loader {
         exports: common_js::Exports,
         _importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
-        Ok(Source::Script { code: self.translator.module(path, exports).into(), source_map: None })
+        Ok(Source { code: self.translator.module(path, exports).into(), source_map: None })
     }
 
     #[cfg(not(feature = "node"))]
@@ -227,7 +260,9 @@ impl Loader {
         }
         let text = read_text(path, Diagnostic::new)?;
         let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("ts" | "cts" | "tsx" | "jsx") => transpile::script(path, text)?.code,
+            Some("ts" | "mts" | "cts" | "tsx" | "jsx") => {
+                transpile::script(path, text, || self.modules.options_of(path))?.code
+            }
             _ => text,
         };
         Ok(sources.keep_text(&url, text.into()).to_string())
@@ -265,8 +300,7 @@ impl ModuleLoader for Loader {
             }
         }
         resolved.map_err(|error| {
-            let place = importer_of(referrer)
-                .map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
+            let place = importer_of(referrer).map(|file| error.at(&file, specifier));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
             JsErrorBox::from_err(error)
         })

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use deno_ast::swc::ast::Program;
 use deno_ast::{MediaType, ModuleSpecifier, ParseParams, ParsedSource};
+
+use crate::typescript;
 
 /// What a module exports, as far as its text shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,21 +19,32 @@ pub struct Exports {
 /// The exports of a CommonJS module; `None` for an ES module.
 ///
 /// The extensions `cjs` and `mjs` decide, else the syntax: imports, exports, `import.meta` or a top-level await make an
-/// ES module. A file that does not parse counts as one, whose loading reports the error, and so does a file that names
-/// nothing of CommonJS.
+/// ES module; in TypeScript `import a = require("a")` and `export =` make a CommonJS one. A file that does not parse
+/// counts as an ES module, whose loading reports the error, and so does a file that names nothing of CommonJS.
 pub fn exports(path: &Path, source: &str) -> Option<Exports> {
-    let is_named = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("cjs" | "cts") => true,
+    let (is_named, is_typed) = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("cjs") => (true, false),
+        Some("cts") => (true, true),
+        Some("ts" | "tsx") => (false, true),
         Some("mjs" | "mts" | "json") => return None,
-        _ => false,
+        _ => (false, false),
     };
-    if !is_named && !names_common_js(source) {
+    if !is_named && !names_common_js(source) && !(is_typed && assigns_exports(source)) {
         return None;
     }
-    match parse(path, source) {
-        Some(parsed) => (is_named || parsed.compute_is_script()).then(|| exports_of(&parsed)),
-        None => is_named.then(Exports::default),
-    }
+    let Some(parsed) = parse(path, source) else { return is_named.then(Exports::default) };
+    let is_common_js = match &*parsed.program() {
+        Program::Script(_) => true,
+        // Code of ES modules in a `.cts` file is an ES module.
+        Program::Module(module) => (is_named && !is_typed) || typescript::is_common_js(module),
+    };
+    is_common_js.then(|| exports_of(&parsed))
+}
+
+/// Whether a text may have `export =`.
+fn assigns_exports(source: &str) -> bool {
+    let mut after = source.split("export").skip(1);
+    after.any(|after| after.trim_start().starts_with('='))
 }
 
 /// Whether a word of the text is a variable of CommonJS. Parsing takes much longer than this.
@@ -98,6 +112,17 @@ mod tests {
     fn extensions_decide_before_syntax() {
         assert!(exports(Path::new("/a.cjs"), "globalThis.a = 1;").is_some());
         assert!(exports(Path::new("/a.mjs"), "module.exports = 1;").is_none());
+    }
+
+    #[test]
+    fn typescript_has_its_own_imports_and_exports_of_common_js() {
+        let of = |file: &str, source: &str| exports(Path::new(file), source).is_some();
+        for source in ["export = 1;", "import a = require('a');", "import type { A } from 'a';\nexport  = 1 as A;"] {
+            assert!(of("/a.ts", source) && of("/a.cts", source), "{source}");
+        }
+        for source in ["import a = require('a');\nexport const b = a;", "export const a = 1; exports = 1;"] {
+            assert!(!of("/a.ts", source) && !of("/a.cts", source), "{source}");
+        }
     }
 
     #[test]

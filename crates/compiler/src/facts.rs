@@ -25,8 +25,40 @@ pub struct Import {
     /// The names that the other module has to export, with their offsets.
     pub names: Vec<(String, usize)>,
     pub form: Form,
-    /// Whether the import has `with { type: "json" }`.
-    pub is_json: bool,
+    pub attribute: Attribute,
+}
+
+/// The `type` of an import's attributes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Attribute {
+    /// There is none: the file is a module that runs.
+    #[default]
+    None,
+    Json,
+    /// The file's content is a string or an array of bytes.
+    Data,
+    /// No import has this type.
+    Unknown(String),
+    /// The text does not show it, as in `import(a, options)`.
+    Hidden,
+}
+
+impl Attribute {
+    fn of(kind: &str) -> Attribute {
+        match kind {
+            "json" => Attribute::Json,
+            "text" | "bytes" => Attribute::Data,
+            kind => Attribute::Unknown(kind.to_owned()),
+        }
+    }
+}
+
+/// Why JSON is not imported without a type.
+pub const JSON_NEEDS_TYPE: &str = "JSON needs `with { type: \"json\" }`";
+
+/// Why an import with this type fails.
+pub fn unknown_kind(kind: &str) -> String {
+    format!("no import has the type \"{kind}\"; the types are \"json\", \"text\" and \"bytes\"")
 }
 
 /// How a module is imported.
@@ -85,7 +117,7 @@ mod syntax {
     use deno_ast::swc::ecma_visit::{Visit, VisitWith};
     use deno_ast::{SourceRangedForSpanned as _, StartSourcePos};
 
-    use super::{BTreeMap, Diagnostic, Export, Facts, Form, Kind, Path};
+    use super::{Attribute, BTreeMap, Diagnostic, Export, Facts, Form, Kind, Path};
     use crate::transpile;
 
     pub(super) fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
@@ -126,19 +158,14 @@ mod syntax {
         }
 
         fn import(&mut self, source: &Str, form: Form, with: Option<&ObjectLit>) -> usize {
-            let is_json = with.is_some_and(|with| {
-                with.props.iter().any(|prop| match prop {
-                    PropOrSpread::Prop(prop) => match &**prop {
-                        Prop::KeyValue(pair) => {
-                            matches!(&*pair.value, Expr::Lit(Lit::Str(kind)) if kind.value == *"json")
-                        }
-                        _ => false,
-                    },
-                    PropOrSpread::Spread(_) => false,
-                })
-            });
+            let kind = with.and_then(|with| value_of(with, "type"));
+            let attribute = match kind {
+                Some(Expr::Lit(Lit::Str(kind))) => Attribute::of(&text(&kind.value)),
+                Some(_) => Attribute::Hidden,
+                None => Attribute::None,
+            };
             let (specifier, at) = (text(&source.value), self.at(source));
-            self.facts.imports.push(super::Import { specifier, at, names: Vec::new(), form, is_json });
+            self.facts.imports.push(super::Import { specifier, at, names: Vec::new(), form, attribute });
             self.facts.imports.len() - 1
         }
 
@@ -311,10 +338,12 @@ mod syntax {
             if let (Callee::Import(_), Some(Expr::Lit(Lit::Str(literal))), 0) =
                 (&call.callee, first, self.tries)
             {
-                let with = call.args.get(1).map(|it| &*it.expr);
-                let is_json = with.is_some();
-                let index = self.import(literal, Form::Dynamic, None);
-                self.facts.imports[index].is_json = is_json;
+                let options = call.args.get(1).map(|it| &*it.expr);
+                let with = options.and_then(Expr::as_object).and_then(|it| value_of(it, "with")?.as_object());
+                let index = self.import(literal, Form::Dynamic, with);
+                if options.is_some() && with.is_none() {
+                    self.facts.imports[index].attribute = Attribute::Hidden;
+                }
             }
             let is_prepared = matches!(&call.callee, Callee::Expr(callee) if is_catch(callee));
             self.tries += u32::from(is_prepared);
@@ -329,6 +358,19 @@ mod syntax {
             statement.handler.visit_with(self);
             statement.finalizer.visit_with(self);
         }
+    }
+
+    /// The value of an object's property.
+    fn value_of<'a>(object: &'a ObjectLit, name: &str) -> Option<&'a Expr> {
+        object.props.iter().find_map(|prop| {
+            let pair = prop.as_prop()?.as_key_value()?;
+            let is_named = match &pair.key {
+                PropName::Ident(key) => key.sym == *name,
+                PropName::Str(key) => key.value == *name,
+                _ => false,
+            };
+            is_named.then_some(&*pair.value)
+        })
     }
 
     /// `import("a").catch`

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use deno_core::ModuleSpecifier;
 
 use crate::dialect::{self, nearest};
-use crate::script::modules::{self, Modules};
+use crate::script::modules::{self, Missing, Modules, ResolveError};
 use liveline_compiler::Diagnostic;
-use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
+use liveline_compiler::facts::{self, Attribute, Export, Facts, Form, Import, Kind};
 use liveline_compiler::line_and_column;
 
 /// Reads the modules of handlers, each file once.
@@ -42,6 +42,8 @@ pub(crate) struct Faults {
 /// The target of an import.
 enum Target {
     File(PathBuf),
+    /// A file whose content is the default export.
+    Data,
     /// A module of the host, by its source.
     Own(&'static str),
     /// An import that is not checked.
@@ -129,8 +131,15 @@ impl Survey {
                             below.push(target);
                         }
                     }
-                    Err((message, help)) => {
+                    Err(fault) if fault.place.is_some() => {
+                        // Settings that cannot be read keep several imports from being resolved.
+                        if !list.contains(&fault) {
+                            list.push(fault);
+                        }
+                    }
+                    Err(Diagnostic { message, help, .. }) => {
                         let (line, column) = line_and_column(&module.source, import.at);
+                        let help = help.map(String::from);
                         list.push(Diagnostic::at(message, &file, line, column).with_help(help));
                     }
                 }
@@ -166,56 +175,67 @@ impl Survey {
         Ok(module)
     }
 
-    /// The target of an import, or an error message and a suggestion.
-    fn target(&self, from: &Path, import: &Import) -> Result<Target, (String, Option<String>)> {
+    /// The target of an import, or an error, which has no place if that is the import's.
+    fn target(&self, from: &Path, import: &Import) -> Result<Target, Diagnostic> {
         let specifier = import.specifier.as_str();
-        let failed = |why: &str| format!("cannot import \"{specifier}\": {why}");
+        let failed = |why: &str, help: Option<String>| {
+            Diagnostic::new(format!("cannot import \"{specifier}\": {why}")).with_help(help)
+        };
         let web = ["http:", "https:", "data:", "blob:"];
         if self.is_for_browsers && web.iter().any(|scheme| specifier.starts_with(scheme)) {
             return Ok(Target::Elsewhere);
         }
         let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return Ok(Target::Elsewhere) };
-        let url = self.modules.resolve(specifier, referrer.as_str()).map_err(|error| {
-            // The diagnostic's place names the file already.
-            let from = format!(" from {}", from.display());
-            let help = self.help_for_package(from_folder(&referrer), specifier);
-            (error.to_string().replacen(&from, "", 1), help)
-        })?;
+        let url = self
+            .modules
+            .resolve(specifier, referrer.as_str())
+            .map_err(|error| self.unresolved(from, specifier, error))?;
         if url.scheme() == "liveline" {
             return match modules::own_source(&url) {
                 Some((_, source)) => Ok(Target::Own(source)),
                 None => {
                     let near = nearest(specifier, modules::own_names());
                     let help = near.map(|name| format!("did you mean \"{name}\"?"));
-                    Err((failed("the host has no module of this name"), help))
+                    Err(failed("the host has no module of this name", help))
                 }
             };
         }
         let Ok(file) = url.to_file_path() else { return Ok(Target::Elsewhere) };
-        if file.is_dir() {
-            let index =
-                ["index.js", "index.ts", "index.mjs"].into_iter().find(|name| file.join(name).is_file());
-            let help =
-                index.map(|name| format!("did you mean \"{}/{name}\"?", specifier.trim_end_matches('/')));
-            return Err((failed("it is a folder, and imports name files"), help));
-        }
-        if !file.is_file() {
-            return Err((failed("there is no such file"), self.help_for_file(from, &file)));
-        }
         if let Some(real) = other_capitals(&file) {
             let help = format!("write it as \"{}\"", specifier_of(from, &real));
-            return Err((
-                failed("the file's name differs in case, which matters on other systems"),
+            return Err(failed(
+                "the file's name differs in case, which matters on other systems",
                 Some(help),
             ));
         }
         let file = file.canonicalize().unwrap_or(file);
-        let is_json = file.extension().is_some_and(|extension| extension == "json");
-        if is_json && !import.is_json && !self.is_for_browsers {
-            let help = format!("write import ... from \"{specifier}\" with {{ type: \"json\" }}");
-            return Err((failed("JSON needs `with { type: \"json\" }`"), Some(help)));
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        match (&import.attribute, extension) {
+            (Attribute::Data, _) => Ok(Target::Data),
+            (Attribute::Unknown(kind), _) => Err(failed(&facts::unknown_kind(kind), None)),
+            (Attribute::None, Some("json")) if !self.is_for_browsers => {
+                let help = format!("write import ... from \"{specifier}\" with {{ type: \"json\" }}");
+                Err(failed(facts::JSON_NEEDS_TYPE, Some(help)))
+            }
+            (Attribute::Json, _) | (_, Some("json")) => Ok(Target::Data),
+            (Attribute::Hidden, _) | (_, Some("wasm")) => Ok(Target::Elsewhere),
+            (Attribute::None, _) => Ok(Target::File(file)),
         }
-        Ok(Target::File(file))
+    }
+
+    /// The error of an import that cannot be resolved.
+    fn unresolved(&self, from: &Path, specifier: &str, error: ResolveError) -> Diagnostic {
+        let help = match &error {
+            ResolveError::Config(diagnostic) => return (**diagnostic).clone(),
+            ResolveError::Missing { missing: Missing::File(file) | Missing::Mapped { file, .. }, .. } => {
+                self.help_for_file(from, file)
+            }
+            ResolveError::Missing { .. } => None,
+            _ => self.help_for_package(from.parent().map(Path::to_owned), specifier),
+        };
+        // The diagnostic's place names the file already.
+        let from = format!(" from {}", from.display());
+        Diagnostic::new(error.to_string().replacen(&from, "", 1)).with_help(help)
     }
 
     fn missing_names(
@@ -232,7 +252,7 @@ impl Survey {
         if exported.is_open {
             return Vec::new();
         }
-        let has_types = matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "tsx"));
+        let has_types = matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "cts" | "tsx"));
         let is_there =
             |name: &str| exported.names.contains(name) || (has_types && exported.types.contains(name));
         let missing = import.names.iter().filter(|(name, _)| !is_there(name));
@@ -255,15 +275,13 @@ impl Survey {
         let (file, own);
         let (facts, from) = match target {
             Target::Elsewhere => return open(),
+            Target::Data => return Names { names: BTreeSet::from(["default".to_owned()]), ..closed() },
             Target::Own(source) => {
                 let Ok(facts) = facts::read(Path::new("/own.js"), source) else { return open() };
                 own = facts;
                 (&own, None)
             }
             Target::File(path) => {
-                if path.extension().is_some_and(|extension| extension == "json") {
-                    return Names { names: BTreeSet::from(["default".to_owned()]), ..closed() };
-                }
                 if !seen.insert(path.clone()) {
                     return closed();
                 }
@@ -464,10 +482,6 @@ fn specifier_of(from: &Path, file: &Path) -> String {
     let rest: Vec<_> = file.iter().skip(shared).map(|name| name.to_string_lossy()).collect();
     let up = if up == 0 { "./".to_owned() } else { "../".repeat(up) };
     format!("{up}{}", rest.join("/"))
-}
-
-fn from_folder(referrer: &ModuleSpecifier) -> Option<PathBuf> {
-    referrer.to_file_path().ok()?.parent().map(Path::to_owned)
 }
 
 /// The package's name: `a` of `a/b`, `@a/b` of `@a/b/c`.
