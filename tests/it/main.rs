@@ -49,6 +49,7 @@ mod modules;
 mod moved_binary;
 mod observe;
 mod oohtml;
+mod packages;
 mod pages;
 mod patched_globals;
 mod plain_clients;
