@@ -3,10 +3,13 @@
 
 import { core, internals } from "ext:core/mod.js";
 import { op_build_target, op_log_error, op_node_debug } from "ext:core/ops";
+import { setMount } from "ext:liveline/dispatch/webflo.js";
 import { defineLazy } from "ext:liveline/globals.js";
 import { globalThis } from "ext:liveline/primordials.js";
 import { deno } from "./deno.js";
+import { mount } from "./mount.js";
 
+setMount(mount);
 core.setBuildInfo(op_build_target());
 internals.deno = deno;
 // Read by node:process when it is first loaded.

@@ -22,9 +22,9 @@ pub(crate) fn from_exception<'s, 'i>(
 /// The diagnostic of an error that JavaScript did not catch.
 pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
     let (message, inner) = without_stack(message_of(error));
-    let frames: Vec<_> = inner.into_iter().chain(frames_of(error)).collect();
-    let place = frames.first().map(|(_, place)| place.clone());
-    let stack = frames.iter().skip(1).map(|(function, place)| {
+    let mut frames: Frames = inner.into_iter().chain(frames_of(error)).collect();
+    let place = place_of(error, &mut frames);
+    let stack = frames.iter().map(|(function, place)| {
         let function = function.as_deref().unwrap_or("<anonymous>");
         format!("at {function} ({place})")
     });
@@ -86,29 +86,46 @@ fn message_of(error: &JsError) -> String {
     message.strip_prefix("(in promise) ").unwrap_or(message).to_owned()
 }
 
+type Frames = Vec<(Option<String>, Place)>;
+
 /// The message of an error in an ES module that a CommonJS one requires contains the error's stack: the message alone,
 /// and the frames.
-fn without_stack(message: String) -> (String, Vec<(Option<String>, Place)>) {
+fn without_stack(message: String) -> (String, Frames) {
     let Some((first, stack)) = message.split_once("\n    at ") else { return (message, Vec::new()) };
-    let frames = stack.split("\n    at ").filter_map(|frame| {
-        let (function, place) = match frame.strip_suffix(')').and_then(|frame| frame.rsplit_once(" (")) {
-            Some((function, place)) => (Some(function.to_owned()), place),
-            None => (None, frame),
-        };
-        let (place, column) = place.rsplit_once(':')?;
-        let (name, line) = place.rsplit_once(':')?;
-        Some((
-            function,
-            Place { file: file_of(name)?, line: line.parse().ok()?, column: column.parse().ok()? },
-        ))
-    });
+    let frames = stack.split("\n    at ").filter_map(written_frame);
     // The class of the error stands twice.
     let once = first.split_once(": ").filter(|(class, rest)| rest.starts_with(&format!("{class}: ")));
     (once.map_or(first, |(_, rest)| rest).to_owned(), frames.collect())
 }
 
+/// The place to show, which is removed from the frames: the innermost in the project's own files, or else, if a package
+/// has added such a place to the text of the stack, that one.
+fn place_of(error: &JsError, frames: &mut Frames) -> Option<Place> {
+    let own = frames.iter().position(|(_, place)| !place.is_in_package());
+    if own.is_none() && !frames.is_empty() {
+        let lines = error.stack.as_deref().unwrap_or_default().lines();
+        let mut places = lines.filter_map(|line| Some(written_frame(line.trim_start().strip_prefix("at ")?)?.1));
+        let written = places.find(|place| !place.is_in_package());
+        if written.is_some() {
+            return written;
+        }
+    }
+    (!frames.is_empty()).then(|| frames.remove(own.unwrap_or(0)).1)
+}
+
+/// The function and the place of a frame in a stack's text, such as `name (file:///a/b.js:1:2)`.
+fn written_frame(frame: &str) -> Option<(Option<String>, Place)> {
+    let (function, place) = match frame.strip_suffix(')').and_then(|frame| frame.rsplit_once('(')) {
+        Some((function, place)) => (Some(function.trim_end().to_owned()), place),
+        None => (None, frame.rsplit(' ').next()?),
+    };
+    let mut parts = place.rsplitn(3, ':');
+    let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((function, Place { file: file_of(parts.next()?)?, line, column }))
+}
+
 /// The frames of user code; frames of the host's own JavaScript do not help the reader.
-fn frames_of(error: &JsError) -> Vec<(Option<String>, Place)> {
+fn frames_of(error: &JsError) -> Frames {
     let frames = error.frames.iter().filter_map(|frame| {
         let name = frame.file_name.as_deref()?;
         if name.starts_with("ext:") || name.starts_with("liveline:") {
@@ -130,7 +147,7 @@ fn causes_of(error: &JsError) -> Vec<Cause> {
             if causes.len() == CAUSES {
                 return causes;
             }
-            let place = frames_of(below).into_iter().next().map(|(_, place)| place);
+            let place = place_of(below, &mut frames_of(below));
             causes.push(Cause { message: message_of(below), place });
             waiting.push(below);
         }

@@ -37,6 +37,7 @@ mod request;
 mod session;
 mod shared;
 mod sql;
+mod timers;
 mod wasm;
 mod websocket;
 
@@ -147,6 +148,7 @@ deno_core::extension!(
         sql::op_sql_next,
         sql::op_sql_open,
         sql::op_sql_query,
+        timers::op_timer_of_package,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,
         websocket::client::op_socket_close,

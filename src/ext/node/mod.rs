@@ -43,7 +43,8 @@ macro_rules! module {
     };
 }
 
-static SOURCES: &[ExtensionFileSource] = embed!(module, "runtime-js/node", ["deno.js", "node.js"]);
+static SOURCES: &[ExtensionFileSource] =
+    embed!(module, "runtime-js/node", ["deno.js", "mount.js", "node.js"]);
 
 /// The module of Deno's own runtime that deno_node imports: its specifier and source.
 pub(crate) const GLOBAL_SCOPE: (&str, &str) = (
