@@ -52,6 +52,7 @@ mod mounting;
 mod moved_binary;
 mod observe;
 mod oohtml;
+mod packages;
 mod pages;
 mod patched_globals;
 mod plain_clients;
