@@ -3,9 +3,10 @@
 
 import { core, internals } from "ext:core/mod.js";
 import { op_build_target, op_node_debug } from "ext:core/ops";
-import { defineLazy } from "ext:liveline/globals.js";
+import { define, defineLazy } from "ext:liveline/globals.js";
 import { globalThis } from "ext:liveline/primordials.js";
 import { deno } from "./deno.js";
+import { Navigator, navigator } from "./navigator.js";
 
 core.setBuildInfo(op_build_target());
 internals.deno = deno;
@@ -29,7 +30,9 @@ defineLazy("process", () => loadProcess().default);
 defineLazy("Buffer", () => loadBuffer().Buffer);
 defineLazy("setImmediate", () => loadTimers().setImmediate);
 defineLazy("clearImmediate", () => loadTimers().clearImmediate);
-defineLazy("global", () => globalThis);
+define("global", globalThis);
+define("Navigator", Navigator);
+define("navigator", navigator);
 
 // -- Web Crypto ------------------------------------------------------------------------------------------------------
 

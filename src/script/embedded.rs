@@ -79,9 +79,10 @@ pub(super) fn extensions(
         #[cfg(feature = "node")]
         services: Some(node::services(loader.clone())),
         #[cfg(feature = "node")]
-        node: ext::node::liveline_node::init(ext::node::Environment::new(Arc::new(
-            std::env::vars().collect(),
-        ))),
+        node: ext::node::liveline_node::init(
+            ext::node::Environment::new(Arc::new(std::env::vars().collect())),
+            loader.uses_packages(),
+        ),
     });
     #[cfg(not(feature = "node"))]
     let _ = loader;

@@ -15,6 +15,8 @@ use deno_error::JsErrorBox;
 
 use super::modules::{Modules, own_source};
 use super::sources::{Source, Sources};
+#[cfg(feature = "node")]
+use crate::ext::node::UsesPackages;
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js;
 use liveline_compiler::first_await;
@@ -36,6 +38,9 @@ pub(super) struct Loader {
     /// Makes ES modules of CommonJS ones.
     #[cfg(feature = "node")]
     translator: super::node::Translator,
+    /// Whether code of packages was loaded.
+    #[cfg(feature = "node")]
+    uses_packages: UsesPackages,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
@@ -51,8 +56,16 @@ impl Loader {
             imports: RefCell::default(),
             #[cfg(feature = "node")]
             translator: Default::default(),
+            #[cfg(feature = "node")]
+            uses_packages: UsesPackages::default(),
             failure: RefCell::default(),
         }
+    }
+
+    /// Whether code of packages was loaded, now or later.
+    #[cfg(feature = "node")]
+    pub(super) fn uses_packages(&self) -> UsesPackages {
+        self.uses_packages.clone()
     }
 
     /// Fails if a handler's file is outside of the project.
@@ -103,6 +116,13 @@ impl Loader {
         self.failure.borrow_mut().take()
     }
 
+    /// A file is read.
+    fn found(&self, path: &Path) {
+        self.files.borrow_mut().insert(path.to_owned());
+        #[cfg(feature = "node")]
+        self.uses_packages.loads(path);
+    }
+
     fn read(
         &self,
         url: &ModuleSpecifier,
@@ -123,7 +143,7 @@ impl Loader {
             None => Diagnostic::new(message),
         };
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
-        self.files.borrow_mut().insert(path.clone());
+        self.found(&path);
         let sources = self.sources.borrow().clone();
         // A file that is imported as text is never run, whatever its name is.
         if *requested == RequestedModuleType::Text {
@@ -218,7 +238,7 @@ impl Loader {
     /// The text of a file that a CommonJS module requires.
     #[cfg(feature = "node")]
     pub(super) fn require(&self, path: &Path) -> Result<String, Diagnostic> {
-        self.files.borrow_mut().insert(path.to_owned());
+        self.found(path);
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", path.display())))?;

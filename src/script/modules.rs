@@ -126,9 +126,11 @@ impl Modules {
             |outside| ResolveError::Outside { specifier: specifier.to_owned(), from: from.clone(), outside };
         #[cfg(feature = "node")]
         if self.runs_on_server
-            && super::node::is_builtin(specifier.strip_prefix("node:").unwrap_or(specifier))
+            && let Some(name) = super::node::builtin(specifier)
         {
-            let name = specifier.strip_prefix("node:").unwrap_or(specifier);
+            if let Some(instead) = super::node::absent(name) {
+                return Err(unresolved(instead.to_owned()));
+            }
             return ModuleSpecifier::parse(&format!("node:{name}"))
                 .map_err(|error| unresolved(error.to_string()));
         }

@@ -47,6 +47,8 @@ mod memory;
 mod modules;
 #[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
+#[cfg(feature = "node")]
+mod node;
 mod observe;
 mod oohtml;
 mod pages;

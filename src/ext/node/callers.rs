@@ -1,0 +1,44 @@
+//! Whether code of a package calls a function of the host.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+
+/// Whether an isolate has loaded code of a package.
+#[derive(Clone, Default)]
+pub(crate) struct UsesPackages(Rc<Cell<bool>>);
+
+impl UsesPackages {
+    /// Code at this path is loaded.
+    pub(crate) fn loads(&self, path: &std::path::Path) {
+        if !self.0.get() && path.components().any(|part| part.as_os_str() == "node_modules") {
+            self.0.set(true);
+        }
+    }
+}
+
+#[op2(fast)]
+pub(super) fn op_uses_packages(state: &mut OpState) -> bool {
+    state.borrow::<UsesPackages>().0.get()
+}
+
+/// How many functions of the host's own may lie between the caller and this op.
+const DEPTH: usize = 6;
+
+/// Whether the innermost function on the stack that is not the host's belongs to a package.
+#[op2(nofast)]
+pub(super) fn op_called_by_package(scope: &mut v8::PinScope<'_, '_>) -> bool {
+    let Some(stack) = v8::StackTrace::current_stack_trace(scope, DEPTH) else { return false };
+    for index in 0..stack.get_frame_count() {
+        let Some(name) = stack.get_frame(scope, index).and_then(|frame| frame.get_script_name(scope)) else {
+            continue;
+        };
+        let name = name.to_rust_string_lossy(scope);
+        if name.starts_with("ext:") || name.starts_with("node:") {
+            continue;
+        }
+        return name.contains("/node_modules/");
+    }
+    false
+}
