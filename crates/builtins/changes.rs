@@ -57,6 +57,28 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
         "  return join(Deno.cwd(), \"$deno$node.mjs\");",
         "  return Deno.cwd();",
     ),
+    // Programs ask for the name of another host here.
+    (
+        "deno_node/polyfills/_process/process.ts",
+        "  deno: \"\",\n  v8: \"\",\n  typescript: \"\",\n",
+        "  v8: Deno.version.v8,\n",
+    ),
+    // Packages may have the names of modules that need the prefix, and nothing internal is required.
+    (
+        "deno_node/polyfills/01_require.js",
+        "  return request in nativeModuleExports;\n}",
+        "  return isBuiltin(request);\n}",
+    ),
+    (
+        "deno_node/polyfills/01_require.js",
+        "moduleName === \"test\" || moduleName === \"test/reporters\"",
+        "moduleName === \"sqlite\" || moduleName === \"test\" || moduleName === \"test/reporters\"",
+    ),
+    (
+        "deno_node/polyfills/01_require.js",
+        "    if (id in nativeModuleExports) {\n      return request;",
+        "    if (isBuiltin(request)) {\n      return request;",
+    ),
     // The outputs of the process are the server's log.
     (
         "deno_node/polyfills/process.ts",
@@ -130,6 +152,11 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
         "    socket._handle.onread = onStreamRead;\n    socket[asyncIdSymbol] = _getNewAsyncId(socket._handle);",
         "    socket._handle.onread = Deno.inContext(onStreamRead);\n    \
          socket[asyncIdSymbol] = _getNewAsyncId(socket._handle);",
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        "    handle.close(() => {",
+        "    ((callback) => handle.close(Deno.inContext(callback)))(() => {",
     ),
     // Compression runs on the isolate's thread. Between two blocks of output other code runs.
     (

@@ -43,6 +43,9 @@ const CLASSES = [
 const DOM_EXCEPTIONS = {
   DOMExceptionAbortError: "AbortError",
   DOMExceptionDataCloneError: "DataCloneError",
+  DOMExceptionDataError: "DataError",
+  DOMExceptionIndexSizeError: "IndexSizeError",
+  DOMExceptionInvalidAccessError: "InvalidAccessError",
   DOMExceptionInvalidCharacterError: "InvalidCharacterError",
   DOMExceptionInvalidStateError: "InvalidStateError",
   DOMExceptionNetworkError: "NetworkError",
@@ -51,6 +54,7 @@ const DOM_EXCEPTIONS = {
   DOMExceptionQuotaExceededError: "QuotaExceededError",
   DOMExceptionSyntaxError: "SyntaxError",
   DOMExceptionTimeoutError: "TimeoutError",
+  DOMExceptionTypeMismatchError: "TypeMismatchError",
 };
 
 /** What a database did not do. `code` is SQLite's name for it, `sql` the statement, `offset` where in it or -1. */

@@ -21,7 +21,7 @@ fn globals_are_those_of_the_modules() {
     assert_eq!(answer["same"], json!([true, true, true, true, true, true]));
     let types = answer["types"].as_array().expect("a list");
     assert!(types.iter().all(|it| it == "function" || it == "object"), "{answer}");
-    assert_eq!(answer["absent"], json!(["undefined"; 6]));
+    assert_eq!(answer["absent"], json!(vec!["undefined"; 6]));
     assert_eq!(answer["navigator"], json!([true, true, "en-US"]));
     assert_eq!(answer["enumerable"], json!([]));
 }
@@ -68,7 +68,7 @@ fn bytes_of_buffers_count_toward_the_memory_limit() {
                 ),
             )
             .arg("--max-heap")
-            .arg("64")
+            .arg("64M")
             .serve();
 
         assert_ne!(host.get("/").status, 200, "{make}");

@@ -122,7 +122,7 @@ fn aes_gcm_of_mcgrew_and_viega() {
         return results;"#,
     );
 
-    assert_eq!(answer, json!([[true, true, "OperationError"]; 3].to_vec()));
+    assert_eq!(answer, json!(vec![json!([true, true, "OperationError"]); 3]));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn pbkdf2_and_hkdf() {
         answer,
         json!({
             "one": "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc\
-                    a9ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783",
+                    49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783",
             "many": "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56\
                      a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d",
             "hkdf": "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
