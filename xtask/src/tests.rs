@@ -124,7 +124,10 @@ fn tests_of_node(checkout: &Checkout) -> Outcome {
         return skip(NAME, "there is no node or no npm on the PATH");
     };
     let folder = checkout.root.join("tests/node");
-    step("installing Node's own tests", Command::new(npm).args(["ci", "--ignore-scripts"]).current_dir(&folder))?;
+    step(
+        "installing Node's own tests",
+        Command::new(npm).args(["ci", "--ignore-scripts"]).current_dir(&folder),
+    )?;
     let mut run = Command::new(node);
     run.arg("run.mjs").current_dir(&folder);
     step(NAME, with_liveline(&mut run, checkout))
