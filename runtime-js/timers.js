@@ -4,8 +4,12 @@
 // its client left or a handler failed, code may still be waiting in a timeout: that one fires, so that the code sees the
 // aborted signal and runs its `finally`. Intervals are cleared, and no other timer starts. One that was stopped because
 // it filled the memory loses all.
+//
+// The timeouts of packages run on, as under Node: a pool that is shared by all requests sets them in the course of one
+// request, to connect again or to close an idle connection.
 
 import { core } from "ext:core/mod.js";
+import { op_timer_of_package } from "ext:core/ops";
 import { define } from "./globals.js";
 import { report } from "./errors/errors.js";
 import { currentExchange } from "./exchange.js";
@@ -45,17 +49,18 @@ let node = null;
 
 /**
  * Sets what the global functions do when a package calls them.
- * @param {{ isCaller(): boolean, isUsed(): boolean, load(): typeof import("node:timers") }} timers
+ * @param {{ isUsed(): boolean, load(): typeof import("node:timers") }} timers
  */
 export function useForPackages(timers) {
   node = timers;
 }
 
 export function setTimeout(callback, delay = 0, ...args) {
-  if (node?.isCaller()) return node.load().setTimeout(callback, delay, ...new SafeArrayIterator(args));
   const exchange = currentExchange();
-  if (exchange === undefined || typeof callback !== "function") {
-    return own(exchange, start(callback, delay, ...new SafeArrayIterator(args)), TIMEOUT);
+  const isOfPackage = (exchange !== undefined || node !== null) && op_timer_of_package();
+  if (isOfPackage && node !== null) return node.load().setTimeout(callback, delay, ...new SafeArrayIterator(args));
+  if (exchange === undefined || typeof callback !== "function" || isOfPackage) {
+    return start(callback, delay, ...new SafeArrayIterator(args));
   }
   // The watchdog may stop this turn between the start and the assignment.
   let id = 0;
@@ -76,7 +81,9 @@ function run(callback, args) {
 }
 
 function setInterval(callback, delay = 0, ...args) {
-  if (node?.isCaller()) return node.load().setInterval(callback, delay, ...new SafeArrayIterator(args));
+  if (node !== null && op_timer_of_package()) {
+    return node.load().setInterval(callback, delay, ...new SafeArrayIterator(args));
+  }
   const exchange = currentExchange();
   if (exchange === undefined || typeof callback !== "function") {
     return own(exchange, repeat(callback, delay, ...new SafeArrayIterator(args)), INTERVAL);

@@ -2,7 +2,7 @@
 // run until they are cleared, as under Node: a pool or a driver that one visitor's request has started serves others.
 
 import { core } from "ext:core/mod.js";
-import { op_called_by_package, op_uses_packages } from "ext:core/ops";
+import { op_called_by_package } from "ext:core/ops";
 import { currentExchange } from "ext:liveline/exchange.js";
 import { disown, own, useForPackages } from "ext:liveline/timers.js";
 
@@ -24,8 +24,4 @@ export function startedTimer(id, timer, kDestroy) {
 export { disown as endedTimer };
 
 /** What the global functions do when packages call them: timers are objects with `unref()` and the like. */
-useForPackages({
-  isCaller: () => op_uses_packages() && op_called_by_package(),
-  isUsed: () => isUsed,
-  load,
-});
+useForPackages({ isUsed: () => isUsed, load });

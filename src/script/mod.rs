@@ -11,8 +11,10 @@
 //! **Invariant:** one `JsRuntime` per thread, made and dropped there.
 
 mod border;
+mod declared;
 mod embedded;
 mod engine;
+mod half;
 mod isolate;
 mod loader;
 pub(crate) mod modules;
@@ -26,6 +28,7 @@ pub(crate) mod survey;
 mod values;
 mod watchdog;
 
+pub(crate) use half::need_node;
 pub(crate) use isolate::{Dispatched, Isolate};
 pub(crate) use site::Site;
 pub(crate) use snapshot::{SnapshotError, keep as keep_snapshot};

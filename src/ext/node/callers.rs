@@ -1,27 +1,6 @@
-//! Whether code of a package calls a function of the host.
+//! Whether code of a package calls a function of Node's.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
-use deno_core::{OpState, op2, v8};
-
-/// Whether an isolate has loaded code of a package.
-#[derive(Clone, Default)]
-pub(crate) struct UsesPackages(Rc<Cell<bool>>);
-
-impl UsesPackages {
-    /// Code at this path is loaded.
-    pub(crate) fn loads(&self, path: &std::path::Path) {
-        if !self.0.get() && path.components().any(|part| part.as_os_str() == "node_modules") {
-            self.0.set(true);
-        }
-    }
-}
-
-#[op2(fast)]
-pub(super) fn op_uses_packages(state: &mut OpState) -> bool {
-    state.borrow::<UsesPackages>().0.get()
-}
+use deno_core::{op2, v8};
 
 /// How many functions of the host's own may lie between the caller and this op.
 const DEPTH: usize = 6;

@@ -23,7 +23,7 @@ use self::packages::{InNodeModules, NodeModules};
 use self::require::Required;
 use super::loader::Loader;
 
-pub(super) use translate::Translator;
+pub(super) use translate::translated;
 
 pub(super) type Services = NodeExtInitServices<InNodeModules, NodeModules, RealSys>;
 type PackageResolver = NodeResolver<InNodeModules, DenoIsBuiltInNodeModuleChecker, NodeModules, RealSys>;
@@ -78,23 +78,16 @@ pub(super) fn services(loader: Rc<Loader>) -> Services {
         options,
     );
     NodeExtInitServices {
-        node_require_loader: Rc::new(Required { loader, manifests: manifests.clone() }),
+        node_require_loader: Rc::new(Required { loader }),
         node_resolver: Arc::new(resolver),
         pkg_json_resolver: manifests,
         sys,
     }
 }
 
-/// Modules of Node that are imported only with the prefix `node:`: packages have the same names.
-const ONLY_WITH_PREFIX: [&str; 4] = ["sea", "sqlite", "test", "test/reporters"];
-
-/// The name of the module of Node that a specifier names, with or without the prefix `node:`.
-pub(super) fn builtin(specifier: &str) -> Option<&str> {
-    let name = match specifier.strip_prefix("node:") {
-        None if ONLY_WITH_PREFIX.contains(&specifier) => return None,
-        name => name.unwrap_or(specifier),
-    };
-    deno_node::is_builtin_node_module(name).then_some(name)
+/// Whether this is the name of one of Node's modules, without the prefix `node:`.
+pub(super) fn is_builtin(name: &str) -> bool {
+    deno_node::is_builtin_node_module(name)
 }
 
 /// Why a module of Node is not there, if it is not, and what to use instead.
