@@ -350,7 +350,7 @@ impl Modules {
             None,
         )));
         #[cfg(feature = "node")]
-        Some(Ok(name))
+        Some(super::node::absent(name).map_or(Ok(name), |why| Err((why.to_owned(), None))))
     }
 }
 

@@ -50,6 +50,8 @@ mod modules;
 mod mounting;
 #[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
+#[cfg(feature = "node")]
+mod node;
 mod observe;
 mod oohtml;
 mod packages;
