@@ -10,7 +10,7 @@ use super::origins::Source;
 use super::resolver::{Resolver, Target};
 use crate::dialect;
 use crate::router::Layout;
-use liveline_compiler::common_js;
+use liveline_compiler::common_js::{self, Declared};
 use liveline_compiler::{Diagnostic, transpile};
 
 /// The path of modules.
@@ -89,7 +89,7 @@ impl<'a> ClientModules<'a> {
             self.assets.insert(place, Asset::json(source));
             return Ok(());
         }
-        if common_js::exports(file, &source).is_some() {
+        if common_js::exports(file, &source, Declared::Nothing).is_some() {
             let file = file.display();
             return Err(Diagnostic::new(format!("{file} is CommonJS, and browsers import ES modules")));
         }
@@ -138,7 +138,7 @@ impl<'a> ClientModules<'a> {
             let routes = self.layout.routes.display();
             return Some(format!("{} is outside of {routes}, so no browser gets it", file.display()));
         }
-        let known = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
+        let known = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "json"];
         let extension = file.extension().unwrap_or_default();
         (!known.iter().any(|known| extension == *known)).then(|| "it is no JavaScript module".to_owned())
     }

@@ -3,10 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use deno_core::ModuleSpecifier;
+use deno_error::JsErrorBox;
 use oxc_resolver::{ResolveOptions, Resolver};
 
 use super::border::{Border, Outside};
+use super::declared::Declarations;
+use crate::dialect::nearest;
+use crate::ext::packages;
 use liveline_compiler::Diagnostic;
+use liveline_compiler::common_js::Declared;
 
 /// Packages that the host itself provides, with the source of each as a module.
 const OWN: [(&str, &str); 4] = [
@@ -43,28 +48,45 @@ export const {
 } = Observer;";
 
 /// The scheme of the host's own modules.
-const OWN_SCHEME: &str = "liveline:";
+pub(super) const OWN_SCHEME: &str = "liveline:";
 
 /// Why a specifier cannot be resolved. The message names the importing file.
-#[derive(Debug, thiserror::Error, deno_error::JsError)]
-#[class(type)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("cannot import \"{specifier}\" from {from}: {reason}")]
-    Unresolved { specifier: String, from: String, reason: String },
+    Unresolved { specifier: String, from: String, reason: String, help: Option<String> },
     #[error("cannot import \"{specifier}\" from {from}: {outside}")]
     Outside { specifier: String, from: String, outside: Outside },
     #[error("cannot import \"{specifier}\" from {from}: modules are files; fetch or install it first")]
     Remote { specifier: String, from: String },
 }
 
-/// Resolves specifiers: files, the host's own packages, and ESM packages in `node_modules`.
+impl ResolveError {
+    /// What to do about it, if that is known.
+    pub(crate) fn help(&self) -> Option<&str> {
+        match self {
+            ResolveError::Unresolved { help, .. } => help.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The error for JavaScript, which has one message.
+    pub(super) fn into_js_error(self) -> JsErrorBox {
+        let help = self.help().map(|help| format!("; {help}")).unwrap_or_default();
+        JsErrorBox::type_error(format!("{self}{help}"))
+    }
+}
+
+/// Resolves specifiers: files, the host's own packages, Node's modules, and packages in `node_modules`.
 pub(crate) struct Modules {
     packages: Resolver,
     /// Resolves like `packages`, without following links in packages.
     written: Resolver,
+    /// Resolves what CommonJS modules require.
+    required: Resolver,
+    declarations: Declarations,
     border: Border,
-    /// Whether `node:` modules are there.
-    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "no build without V8 has them"))]
+    /// Whether Node's modules can be there.
     runs_on_server: bool,
 }
 
@@ -94,8 +116,15 @@ impl Modules {
         });
         let written =
             packages.clone_with_options(ResolveOptions { symlinks: false, ..packages.options().clone() });
+        let required = packages.clone_with_options(ResolveOptions {
+            condition_names: names(&["node", "require", "module-sync", "default"]),
+            main_fields: names(&["main"]),
+            extensions: names(&[".js", ".json", ".cjs", ".node"]),
+            ..packages.options().clone()
+        });
         let runs_on_server = !conditions.contains(&"browser");
-        Modules { packages, written, border: Border::around(project), runs_on_server }
+        let (declarations, border) = (Declarations::default(), Border::around(project));
+        Modules { packages, written, required, declarations, border, runs_on_server }
     }
 
     /// Fails if a handler's file is outside of the project, because a link led to it.
@@ -104,10 +133,26 @@ impl Modules {
         self.border.check(handler).map_err(refusal)
     }
 
-    /// Fails if a file is neither in the project nor in one of its packages.
+    /// Fails if a file that a CommonJS module requires is neither in the project nor in a package.
     #[cfg(feature = "node")]
-    pub(super) fn check_file(&self, file: &Path) -> Result<(), Outside> {
-        self.border.check(file)
+    pub(super) fn check_required(&self, file: &Path) -> Result<(), Outside> {
+        self.border.check_required(file)
+    }
+
+    /// Admits the folders in which a CommonJS module in `folder` looks for packages.
+    #[cfg(feature = "node")]
+    pub(super) fn admit_lookups(&self, folder: &Path, lookups: impl Iterator<Item = PathBuf>) {
+        self.border.admit_lookups(folder, lookups);
+    }
+
+    /// What the package of a file states about the kind of the file.
+    pub(super) fn declared(&self, file: &Path) -> Declared {
+        self.declarations.of(file)
+    }
+
+    /// The file that a CommonJS module requires by this specifier, if it is found.
+    pub(super) fn required(&self, specifier: &str, importer: &Path) -> Option<PathBuf> {
+        self.required.resolve(importer.parent()?, specifier).ok().map(|found| found.full_path())
     }
 
     /// The URL of `specifier` in the module `referrer`.
@@ -117,30 +162,35 @@ impl Modules {
             return Ok(ModuleSpecifier::parse(&url).expect("own names are valid URLs"));
         }
         let from = shown(referrer);
-        let unresolved = |reason: String| ResolveError::Unresolved {
+        let failed = |reason: String, help: Option<String>| ResolveError::Unresolved {
             specifier: specifier.to_owned(),
             from: from.clone(),
             reason,
+            help,
         };
+        let unresolved = |reason: String| failed(reason, None);
         let outside =
             |outside| ResolveError::Outside { specifier: specifier.to_owned(), from: from.clone(), outside };
-        #[cfg(feature = "node")]
-        if self.runs_on_server
-            && super::node::is_builtin(specifier.strip_prefix("node:").unwrap_or(specifier))
-        {
-            let name = specifier.strip_prefix("node:").unwrap_or(specifier);
-            return ModuleSpecifier::parse(&format!("node:{name}"))
-                .map_err(|error| unresolved(error.to_string()));
+        if let Some(name) = self.of_node(specifier) {
+            return name
+                .and_then(|name| {
+                    let url = ModuleSpecifier::parse(&format!("node:{name}"));
+                    url.map_err(|error| (error.to_string(), None))
+                })
+                .map_err(|(reason, help)| failed(reason, help));
         }
         if is_bare(specifier) {
             let folder = folder_of(referrer);
-            let found = self.packages.resolve(&folder, specifier).map_err(|error| match error {
-                oxc_resolver::ResolveError::NotFound(_) => unresolved(
-                    "no such package in node_modules; the host provides @webqit/webflo, \
-                                @webqit/fetch-plus and @webqit/observer"
-                        .to_owned(),
-                ),
-                other => unresolved(other.to_string()),
+            let found = self.packages.resolve(&folder, specifier).map_err(|error| {
+                use oxc_resolver::ResolveError::{NotFound, PackagePathNotExported};
+                let missing = match &error {
+                    NotFound(_) | PackagePathNotExported { .. } => {
+                        packages::missing(specifier, &folder.join("importer"))
+                    }
+                    _ => None,
+                };
+                let (reason, help) = missing.unwrap_or_else(|| (error.to_string(), None));
+                failed(reason, help)
             })?;
             let path = found.full_path();
             let written = || self.written.resolve(&folder, specifier).ok().map(|found| found.full_path());
@@ -162,6 +212,53 @@ impl Modules {
             _ => Err(ResolveError::Remote { specifier: specifier.to_owned(), from }),
         }
     }
+}
+
+impl Modules {
+    /// The name of the module of Node that a specifier names, or why there is none; None for other specifiers.
+    #[allow(clippy::type_complexity, reason = "a reason and a help are what errors consist of")]
+    pub(super) fn of_node<'s>(
+        &self,
+        specifier: &'s str,
+    ) -> Option<Result<&'s str, (String, Option<String>)>> {
+        /// Modules that only the prefix names: packages have the same names.
+        const PREFIXED: [&str; 4] = ["sea", "sqlite", "test", "test/reporters"];
+        let (name, is_prefixed) = match specifier.strip_prefix("node:") {
+            Some(name) => (name, true),
+            None => (specifier, false),
+        };
+        let is_known = is_of_node(name) && (is_prefixed || !PREFIXED.contains(&name));
+        // `fs/promise` is no package.
+        let is_part = || name.split_once('/').is_some_and(|(of, _)| is_of_node(of));
+        if !is_known && !is_prefixed && !is_part() {
+            return None;
+        }
+        if !self.runs_on_server {
+            return is_prefixed.then(|| Err(("browsers have no modules of Node".to_owned(), None)));
+        }
+        if !is_known {
+            let near = nearest(name, packages::OF_NODE);
+            let help = near.map(|name| format!("did you mean \"node:{name}\"?"));
+            return Some(Err(("Node has no such module".to_owned(), help)));
+        }
+        #[cfg(not(feature = "node"))]
+        return Some(Err((
+            format!(
+                "it is one of Node's modules, which this build does not have; {}",
+                super::loader::NEEDS_V8
+            ),
+            None,
+        )));
+        #[cfg(feature = "node")]
+        Some(Ok(name))
+    }
+}
+
+fn is_of_node(name: &str) -> bool {
+    #[cfg(feature = "node")]
+    return super::node::is_builtin(name);
+    #[cfg(not(feature = "node"))]
+    return packages::OF_NODE.contains(&name);
 }
 
 /// The name and the source of one of the host's own modules.

@@ -27,6 +27,8 @@ mod csrf;
 mod dev;
 mod docs;
 mod documents;
+#[cfg(all(target_os = "linux", feature = "node"))] // The drivers need Node's half, the tests /proc.
+mod drivers;
 mod early_messages;
 mod errors;
 mod events;

@@ -5,9 +5,11 @@
 //! | module | owns |
 //! |---|---|
 //! | `engine` | which JavaScript engine to build with, and why |
+//! | `libclang` | the library that reads C headers while Node's half is built |
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
+//! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
 //! | `run`, `tests`, `bundle`, `npm`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
@@ -18,8 +20,10 @@ mod autobahn;
 mod bench;
 mod bundle;
 mod checkout;
+mod databases;
 mod engine;
 mod failure;
+mod libclang;
 mod machine;
 mod npm;
 mod quickjs;

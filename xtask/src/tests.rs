@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::bundle;
 use crate::checkout::{Build, Checkout, complete, show};
+use crate::databases;
 use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
@@ -20,6 +21,9 @@ use crate::slowhttp;
 pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let choice = engine::choose(checkout, &Machine)?;
     println!("{choice}");
+    if let Engine::V8 { .. } = choice.engine {
+        databases::install(checkout)?;
+    }
     if !arguments.is_empty() {
         return full(checkout, &choice, arguments);
     }
