@@ -158,8 +158,11 @@ impl<'a> Reloads<'a> {
         let environment = &self.pool.config().environment;
         let defines_variables =
             |path: &PathBuf| environment.paths().any(|file| file.file_name() == path.file_name());
+        // Other files with settings are those that `tsconfig.json` extends, such as `tsconfig.base.json`.
         let describes_project = |path: &PathBuf| {
-            path.ends_with("package.json") || path.ends_with("tsconfig.json") || defines_variables(path)
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_config = ["tsconfig", "jsconfig"].iter().any(|config| name.starts_with(config));
+            name == "package.json" || (is_config && name.ends_with(".json")) || defines_variables(path)
         };
         let files = self.pool.route_files();
         // An HTML file that is no page is a part of pages.

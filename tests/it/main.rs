@@ -51,8 +51,11 @@ mod modules;
 mod mounting;
 #[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
+#[cfg(feature = "node")]
+mod node;
 mod observe;
 mod oohtml;
+mod packages;
 mod pages;
 mod patched_globals;
 #[cfg(all(unix, feature = "node"))]

@@ -44,13 +44,21 @@ pub(super) fn extensions(handlers: Option<(Services, FileSystemRc)>) -> Vec<Exte
         deno_net::deno_net::init(None, None),
         deno_tls::deno_tls::init(),
         deno_http::deno_http::init(deno_http::Options::default()),
-        deno_io::deno_io::init(Some(deno_io::Stdio::default())),
+        deno_io::deno_io::init(Some(standard_streams())),
         deno_fs::deno_fs::init(files),
         deno_os::deno_os::init(None),
         deno_process::deno_process::init(None),
         deno_node_crypto::deno_node_crypto::init(),
         node,
     ]
+}
+
+/// The standard streams of handlers: the input is empty, since the server reads it for nobody.
+fn standard_streams() -> deno_io::Stdio {
+    let nothing = if cfg!(windows) { "NUL" } else { "/dev/null" };
+    let stdin =
+        std::fs::File::open(nothing).map_or_else(|_| deno_io::StdioPipe::inherit(), deno_io::StdioPipe::file);
+    deno_io::Stdio { stdin, ..Default::default() }
 }
 
 /// What `require()` needs to find and read files.
@@ -82,7 +90,14 @@ pub(super) fn services(loader: Rc<Loader>) -> Services {
     }
 }
 
-/// Whether a specifier names one of Node's modules without the prefix `node:`.
-pub(super) fn is_builtin(specifier: &str) -> bool {
-    deno_node::is_builtin_node_module(specifier)
+/// Whether this is the name of one of Node's modules, without the prefix `node:`.
+pub(super) fn is_builtin(name: &str) -> bool {
+    deno_node::is_builtin_node_module(name)
+}
+
+/// Why a module of Node is not there, if it is not, and what to use instead.
+pub(super) fn absent(name: &str) -> Option<&'static str> {
+    // deno_node_sqlite brings a second copy of SQLite, which the linker refuses.
+    (name == "sqlite")
+        .then_some("this host does not have it; import liveline:sql for a database of the server")
 }
