@@ -209,6 +209,7 @@ fn config(
         documents: KeptDocuments::default(),
         files: FileRules::default(),
         metrics: None,
+        inspector: None,
         dev: None,
     }
 }

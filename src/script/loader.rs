@@ -6,6 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use deno_core::error::ModuleLoaderError;
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource, ModuleSourceCode,
@@ -27,6 +29,8 @@ pub(super) const NEEDS_V8: &str = "it was built with QuickJS: build liveline wit
 /// Reads the modules of its generation from files, and records which files it read.
 pub(super) struct Loader {
     modules: Modules,
+    /// Whether code carries its source map, for debuggers.
+    inspects: bool,
     /// The sources of the generation; an empty collection of the loader's own until `load_from` sets them.
     sources: RefCell<Arc<Sources>>,
     source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
@@ -41,10 +45,11 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    /// For the handlers of a project, with the path of its folder.
-    pub(super) fn of(project: &Path) -> Loader {
+    /// For the handlers of a project, with the path of its folder. With `inspects` debuggers can attach.
+    pub(super) fn of(project: &Path, inspects: bool) -> Loader {
         Loader {
             modules: Modules::of(project),
+            inspects,
             sources: RefCell::default(),
             source_maps: RefCell::default(),
             files: RefCell::default(),
@@ -156,10 +161,14 @@ impl Loader {
             }
             Source::Json(text) => module(ModuleType::Json, ModuleSourceCode::String(text.into())),
             Source::Script { code, source_map } => {
+                let text = match &source_map {
+                    Some(source_map) if self.inspects => with_source_map(&code, source_map).into(),
+                    _ => code.into(),
+                };
                 if let Some(source_map) = source_map {
                     self.source_maps.borrow_mut().insert(url.to_string(), source_map);
                 }
-                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
+                module(ModuleType::JavaScript, ModuleSourceCode::String(text))
             }
         }
     }
@@ -227,7 +236,13 @@ impl Loader {
         }
         let text = read_text(path, Diagnostic::new)?;
         let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("ts" | "cts" | "tsx" | "jsx") => transpile::script(path, text)?.code,
+            Some("ts" | "cts" | "tsx" | "jsx") => {
+                let script = transpile::script(path, text)?;
+                match script.source_map.filter(|_| self.inspects) {
+                    Some(source_map) => with_source_map(&script.code, &source_map),
+                    None => script.code,
+                }
+            }
             _ => text,
         };
         Ok(sources.keep_text(&url, text.into()).to_string())
@@ -289,6 +304,12 @@ impl ModuleLoader for Loader {
     fn get_source_map(&self, specifier: &str) -> Option<Cow<'_, [u8]>> {
         self.source_maps.borrow().get(specifier).map(|map| Cow::Owned(map.to_vec()))
     }
+}
+
+/// Code with its source map at its end, where debuggers look for it.
+fn with_source_map(code: &str, source_map: &[u8]) -> String {
+    let source_map = BASE64_STANDARD.encode(source_map);
+    format!("{code}\n//# sourceMappingURL=data:application/json;base64,{source_map}\n")
 }
 
 fn importer_of(referrer: &str) -> Option<PathBuf> {

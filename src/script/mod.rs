@@ -13,6 +13,7 @@
 mod border;
 mod embedded;
 mod engine;
+mod inspector;
 mod isolate;
 mod loader;
 pub(crate) mod modules;
@@ -26,6 +27,7 @@ pub(crate) mod survey;
 mod values;
 mod watchdog;
 
+pub(crate) use inspector::{Inspector, InspectorSettings};
 pub(crate) use isolate::{Dispatched, Isolate};
 pub(crate) use site::Site;
 pub(crate) use snapshot::{SnapshotError, keep as keep_snapshot};

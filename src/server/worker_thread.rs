@@ -20,6 +20,7 @@ use crate::browser::BrowserFiles;
 use crate::config::Config;
 use crate::ext::Exchanges;
 use crate::lines::LineEvent;
+use crate::metrics::WorkerId;
 use crate::router::PublicFiles;
 use crate::script::{Isolate, Site, Stall};
 use liveline_compiler::Diagnostic;
@@ -111,7 +112,7 @@ impl Thread {
                 return self.remote.end_load(error);
             }
         };
-        let Some((site, browser)) = self.load(&isolate, logs_stalls).await else { return };
+        let Some((site, browser)) = self.load(&isolate, id, logs_stalls).await else { return };
         let Thread { config, pool, owner, mailbox, load, remote } = self;
         let meter = config.metrics.as_ref().map(|metrics| metrics.add_worker(id));
         let retiring = watch::Sender::new(false);
@@ -149,13 +150,22 @@ impl Thread {
             remote.lose(pool.upgrade().as_deref(), &hub, owner, exchange);
         };
         let (project, limits) = (&config.layout.project, config.isolate.clone());
-        Isolate::new(project, limits, exchanges, config.databases.clone(), lost)
+        let inspects = config.inspector.is_some();
+        Isolate::new(project, inspects, limits, exchanges, config.databases.clone(), lost)
     }
 
     /// Loads the code that the pool chose. `None` if it does not load, or the load was cancelled.
-    async fn load(&self, isolate: &Isolate, logs_stalls: bool) -> Option<(Site, Arc<BrowserFiles>)> {
+    async fn load(
+        &self,
+        isolate: &Isolate,
+        id: WorkerId,
+        logs_stalls: bool,
+    ) -> Option<(Site, Arc<BrowserFiles>)> {
         let (config, remote) = (&self.config, &self.remote);
         let code = remote.code()?;
+        if let Some(inspector) = config.inspector.as_ref().filter(|_| !code.is_stand_in) {
+            isolate.list(inspector, self.owner, id);
+        }
         let site = Site {
             routes: code.routes.clone(),
             files: PublicFiles::new(config.layout.public.as_deref(), config.files),

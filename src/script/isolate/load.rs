@@ -37,6 +37,7 @@ impl Isolate {
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
         // Before any code of handlers runs, because that may change classes that are loaded later.
         self.warm();
+        self.wait_for_debugger();
         let mut failures: Vec<Diagnostic> = Vec::new();
         let mut survey = Survey::of(&self.project);
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
@@ -131,6 +132,10 @@ impl Isolate {
         };
         loop {
             let Some(wait) = schedule.wait() else {
+                if self.last_debugged().is_some_and(|last| last.elapsed() < self.limits.answer) {
+                    schedule = Schedule::until(self.limits.answer);
+                    continue;
+                }
                 return Err(Diagnostic::new(stall(self.limits.answer).to_string()));
             };
             if let Ok(evaluated) = tokio::time::timeout(wait, &mut evaluated).await {

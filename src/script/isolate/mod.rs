@@ -1,5 +1,6 @@
 //! One `JsRuntime` and the few functions that enter it.
 
+mod debug;
 mod deliver;
 mod dispatch;
 mod functions;
@@ -24,6 +25,7 @@ pub(crate) use dispatch::Dispatched;
 use self::functions::{Function, Functions};
 use self::recover::guard_heap;
 use super::engine::{self, Microtasks, Terminator};
+use super::inspector::{DebugTime, Listed};
 use super::loader::Loader;
 use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
@@ -49,6 +51,9 @@ pub(crate) struct Isolate {
     // Handles into the heap are dropped before the runtime that owns it.
     functions: Functions,
     microtasks: Microtasks,
+    /// The isolate as a target of debuggers.
+    listed: RefCell<Option<Listed>>,
+    debug_time: DebugTime,
     runtime: RefCell<JsRuntime>,
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
@@ -97,15 +102,16 @@ impl Isolate {
 
     /// Starts a runtime with the host's own JavaScript and no handlers, for the project in the folder `project`. Needs
     /// a tokio context. `lost` is called from another thread if the isolate's code runs on and cannot be stopped, with
-    /// the exchange that it runs for, if that is known.
+    /// the exchange that it runs for, if that is known. Debuggers can attach to it only with `inspects`.
     pub(crate) fn new(
         project: &Path,
+        inspects: bool,
         limits: IsolateLimits,
         exchanges: Exchanges,
         databases: Databases,
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
-        let loader = Rc::new(Loader::of(project));
+        let loader = Rc::new(Loader::of(project, inspects));
         let lazy = embedded::lazy();
         let watched = Flushing { hub: exchanges.hub(), lost };
         let snapshot = snapshot::kept();
@@ -118,11 +124,15 @@ impl Isolate {
             startup_snapshot: snapshot,
             skip_op_registration: snapshot.is_some(),
             create_params: Some(engine::params(limits.heap, &memory)),
+            inspector: inspects,
+            is_main: true,
             ..Default::default()
         })?;
         let counter = Arc::new(ExecutionCounter::default());
         let (terminator, microtasks) = engine::prepare(&mut runtime, &counter);
-        watchdog::watch(&counter, terminator.clone(), RunLimits::new(limits.cpu), watched);
+        let debug_time = DebugTime::default();
+        let run_limits = RunLimits::new(limits.cpu);
+        watchdog::watch(&counter, terminator.clone(), run_limits, debug_time.clone(), watched);
         let stopping = terminator.clone();
         memory.on_full(move || stopping.heap_is_full());
         engine::follow_memory(&mut runtime, &memory);
@@ -133,6 +143,8 @@ impl Isolate {
         Ok(Isolate {
             functions,
             microtasks,
+            listed: RefCell::default(),
+            debug_time,
             runtime: RefCell::new(runtime),
             state,
             loader,

@@ -173,6 +173,11 @@ impl Pool {
     async fn load(&self, code: &Arc<Code>) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         self.last_load.is_stuck.store(false, Ordering::Relaxed);
+        if let Some(inspector) = &self.config.inspector {
+            // Code of a load that was cancelled may be paused, or wait for a debugger.
+            let serving: Vec<_> = self.current.load().iter().map(|worker| worker.owner).collect();
+            inspector.retain(&serving);
+        }
         let mut workers = Vec::new();
         let mut loading = Vec::new();
         for worker in 0..self.config.workers {
