@@ -224,7 +224,7 @@ async fn look(
     };
     let layout = &config.layout;
     let limits = config.isolate.clone();
-    let isolate = match Isolate::new(&layout.project, false, limits, exchanges, config.databases.clone(), lost) {
+    let isolate = match Isolate::new(&layout.project, limits, exchanges, config.databases.clone(), lost) {
         Ok(isolate) => isolate,
         Err(error) => {
             let failure = |it: &Handler| {

@@ -123,7 +123,9 @@ enum CliError {
     SessionKey,
     #[error("metrics cannot be served at {address}: {source}; choose another address with --metrics")]
     Metrics { address: std::net::SocketAddr, source: std::io::Error },
-    #[error("debuggers cannot attach at {address}: {source}; choose another address with --inspect=ADDR:PORT")]
+    #[error(
+        "debuggers cannot attach at {address}: {source}; choose another address with --inspect=ADDR:PORT"
+    )]
     Inspect { address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Scrape(#[from] scrape::ScrapeError),

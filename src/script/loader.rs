@@ -1,7 +1,7 @@
 //! Loads the modules of an isolate.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) const NEEDS_V8: &str = "it was built with QuickJS: build liveline wit
 pub(super) struct Loader {
     modules: Modules,
     /// Whether code carries its source map, for debuggers.
-    inspects: bool,
+    embeds_source_maps: Cell<bool>,
     /// The sources of the generation; an empty collection of the loader's own until `load_from` sets them.
     sources: RefCell<Arc<Sources>>,
     source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
@@ -45,11 +45,11 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    /// For the handlers of a project, with the path of its folder. With `inspects` debuggers can attach.
-    pub(super) fn of(project: &Path, inspects: bool) -> Loader {
+    /// For the handlers of a project, with the path of its folder.
+    pub(super) fn of(project: &Path) -> Loader {
         Loader {
             modules: Modules::of(project),
-            inspects,
+            embeds_source_maps: Cell::default(),
             sources: RefCell::default(),
             source_maps: RefCell::default(),
             files: RefCell::default(),
@@ -58,6 +58,11 @@ impl Loader {
             translator: Default::default(),
             failure: RefCell::default(),
         }
+    }
+
+    /// From now on code carries its source map.
+    pub(super) fn embed_source_maps(&self) {
+        self.embeds_source_maps.set(true);
     }
 
     /// Fails if a handler's file is outside of the project.
@@ -162,7 +167,9 @@ impl Loader {
             Source::Json(text) => module(ModuleType::Json, ModuleSourceCode::String(text.into())),
             Source::Script { code, source_map } => {
                 let text = match &source_map {
-                    Some(source_map) if self.inspects => with_source_map(&code, source_map).into(),
+                    Some(source_map) if self.embeds_source_maps.get() => {
+                        with_source_map(&code, source_map).into()
+                    }
                     _ => code.into(),
                 };
                 if let Some(source_map) = source_map {
@@ -238,7 +245,7 @@ impl Loader {
         let text = match path.extension().and_then(|extension| extension.to_str()) {
             Some("ts" | "cts" | "tsx" | "jsx") => {
                 let script = transpile::script(path, text)?;
-                match script.source_map.filter(|_| self.inspects) {
+                match script.source_map.filter(|_| self.embeds_source_maps.get()) {
                     Some(source_map) => with_source_map(&script.code, &source_map),
                     None => script.code,
                 }

@@ -138,7 +138,8 @@ pub(super) fn watch(
     let counter = Arc::downgrade(counter);
     let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&counter, &terminator, &clock, limits, &debug_time, &watched));
+    let watching =
+        thread.spawn(move || keep_watch(&counter, &terminator, &clock, limits, &debug_time, &watched));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }

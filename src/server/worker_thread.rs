@@ -150,8 +150,7 @@ impl Thread {
             remote.lose(pool.upgrade().as_deref(), &hub, owner, exchange);
         };
         let (project, limits) = (&config.layout.project, config.isolate.clone());
-        let inspects = config.inspector.is_some();
-        Isolate::new(project, inspects, limits, exchanges, config.databases.clone(), lost)
+        Isolate::new(project, limits, exchanges, config.databases.clone(), lost)
     }
 
     /// Loads the code that the pool chose. `None` if it does not load, or the load was cancelled.

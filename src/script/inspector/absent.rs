@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::task::Waker;
 
 use deno_core::JsRuntime;
 
@@ -48,7 +49,11 @@ impl Inspector {
 pub(in crate::script) struct Listed(Infallible);
 
 impl Listed {
-    pub(in crate::script) fn wait(&self, _runtime: &mut JsRuntime) {
+    pub(in crate::script) fn poll(&self, _waker: &Waker) {
+        match self.0 {}
+    }
+
+    pub(in crate::script) fn wait(&self) {
         match self.0 {}
     }
 }

@@ -4,11 +4,13 @@ use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
 
 use deno_core::JsRuntime;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use super::debuggee::Debuggee;
 use super::target::Target;
 use super::{DebugTime, InspectorSettings, server};
 use crate::metrics::WorkerId;
@@ -64,11 +66,11 @@ impl Inspector {
         url: String,
         debug_time: &DebugTime,
     ) -> Listed {
-        let sessions = runtime.inspector().get_session_sender();
-        let target = Target::new(owner, worker, url, debug_time.clone(), sessions);
+        let debuggee = Debuggee::new(runtime);
+        let target = Target::new(owner, worker, url, debug_time.clone(), debuggee.inbox().clone());
         let id = target.id;
         self.targets().push(Arc::new(target));
-        Listed { inspector: self.clone(), id }
+        Listed { inspector: self.clone(), id, debuggee }
     }
 
     /// The targets, those of the newest generation first: editors attach to the first.
@@ -91,17 +93,23 @@ impl Inspector {
 pub(in crate::script) struct Listed {
     inspector: Inspector,
     id: Uuid,
+    debuggee: Debuggee,
 }
 
 impl Listed {
+    /// Dispatches the messages of debuggers. The waker is woken when more arrive.
+    pub(in crate::script) fn poll(&self, waker: &Waker) {
+        self.debuggee.poll(waker);
+    }
+
     /// If the first code is to wait for a debugger, blocks until one lets it run; then the next statement pauses.
-    pub(in crate::script) fn wait(&self, runtime: &mut JsRuntime) {
+    pub(in crate::script) fn wait(&self) {
         let Shared { address, waits, .. } = &*self.inspector.0;
         if !waits.load(Ordering::Relaxed) {
             return;
         }
         tracing::info!("waiting for a debugger at {address}");
-        runtime.inspector().wait_for_session_and_break_on_next_statement();
+        self.debuggee.wait();
         // The wait also ends when the target is retired, as after a change of the files.
         if self.inspector.find(self.id).is_some() {
             waits.store(false, Ordering::Relaxed);

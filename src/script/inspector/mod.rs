@@ -4,6 +4,8 @@
 //! | file | what it is |
 //! |---|---|
 //! | `debug_time.rs` | when a debugger was attached to an isolate, for the limits of time that do not count then |
+//! | `debuggee.rs` | V8's inspector of an isolate |
+//! | `inbox.rs` | what debuggers send, on its way to the isolate's thread |
 //! | `target.rs` | an isolate that a debugger can attach to |
 //! | `list.rs` | [`Inspector`]: the targets of the process |
 //! | `server.rs` | answers with the list of targets, and accepts debuggers over WebSocket |
@@ -13,6 +15,10 @@
 #[cfg(not(feature = "node"))]
 mod absent;
 mod debug_time;
+#[cfg(feature = "node")]
+mod debuggee;
+#[cfg(feature = "node")]
+mod inbox;
 #[cfg(feature = "node")]
 mod list;
 #[cfg(feature = "node")]

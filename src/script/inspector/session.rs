@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use deno_core::futures::StreamExt as _;
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
@@ -32,23 +31,21 @@ pub(super) async fn run(mut socket: Socket, target: Arc<Target>) {
 
 /// Passes messages on. Returns whether the target ended, not the debugger.
 async fn attach(socket: &mut Socket, target: &Target) -> bool {
-    // It is dropped after the guard: the code resumes when the end of the debugger's time is recorded.
-    let mut channels = target.open();
+    // It is dropped after the guard: the end of the debugger's time is recorded before paused code goes on.
+    let (session, mut from_isolate) = target.open();
     let _attached = target.debug_time.attach();
     loop {
         tokio::select! {
-            message = channels.from_isolate.next() => match message {
+            message = from_isolate.recv() => match message {
                 Some(message) => {
-                    if socket.send(Message::text(message.content)).await.is_err() {
+                    if socket.send(Message::text(message)).await.is_err() {
                         return false;
                     }
                 }
                 None => return true,
             },
             received = socket.next() => match received {
-                Some(Ok(Message::Text(text))) => {
-                    let _ = channels.to_isolate.unbounded_send(text.to_string());
-                }
+                Some(Ok(Message::Text(text))) => session.send(text.to_string()),
                 None | Some(Err(_) | Ok(Message::Close(_))) => return false,
                 Some(Ok(_)) => {}
             },

@@ -1,16 +1,14 @@
 //! An isolate that debuggers can attach to.
 
-use deno_core::futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use deno_core::{InspectorMsg, InspectorSessionChannels, InspectorSessionKind, InspectorSessionProxy};
-use tokio::sync::watch;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::debug_time::DebugTime;
+use super::inbox::{Inbox, Input, Session};
 use crate::metrics::WorkerId;
 use liveline_proto::OwnerId;
-
-/// Ends the wait of an isolate for a debugger.
-const RUN: &str = r#"{"id":1,"method":"Runtime.runIfWaitingForDebugger"}"#;
 
 /// See the module.
 pub(super) struct Target {
@@ -21,14 +19,8 @@ pub(super) struct Target {
     /// The project's folder.
     pub url: String,
     pub debug_time: DebugTime,
-    sessions: UnboundedSender<InspectorSessionProxy>,
+    inbox: Arc<Inbox>,
     is_retired: watch::Sender<bool>,
-}
-
-/// The host's ends of the channels between a debugger and an isolate.
-pub(super) struct Channels {
-    pub to_isolate: UnboundedSender<String>,
-    pub from_isolate: UnboundedReceiver<InspectorMsg>,
 }
 
 impl Target {
@@ -37,10 +29,10 @@ impl Target {
         worker: WorkerId,
         url: String,
         debug_time: DebugTime,
-        sessions: UnboundedSender<InspectorSessionProxy>,
+        inbox: Arc<Inbox>,
     ) -> Target {
         let is_retired = watch::Sender::new(false);
-        Target { id: Uuid::new_v4(), owner, worker, url, debug_time, sessions, is_retired }
+        Target { id: Uuid::new_v4(), owner, worker, url, debug_time, inbox, is_retired }
     }
 
     pub(super) fn title(&self) -> String {
@@ -48,20 +40,15 @@ impl Target {
         format!("worker {worker}, generation {generation}")
     }
 
-    /// Opens a session. The isolate's code resumes when the last session's `to_isolate` is dropped.
-    pub(super) fn open(&self) -> Channels {
-        let ((to_isolate, rx), (tx, from_isolate)) = (unbounded(), unbounded());
-        let channels = InspectorSessionChannels::Regular { tx, rx };
-        let kind = InspectorSessionKind::NonBlocking { wait_for_disconnect: false };
-        // If the isolate has ended, `from_isolate` ends at once.
-        let _ = self.sessions.unbounded_send(InspectorSessionProxy { channels, kind });
-        Channels { to_isolate, from_isolate }
+    /// Opens a session. The receiver has what the isolate sends.
+    pub(super) fn open(&self) -> (Session, mpsc::UnboundedReceiver<String>) {
+        self.inbox.open()
     }
 
     /// Closes all sessions; code that waits for a debugger runs.
     pub(super) fn retire(&self) {
         self.is_retired.send_replace(true);
-        let _ = self.open().to_isolate.unbounded_send(RUN.to_owned());
+        self.inbox.send(Input::Run);
     }
 
     /// Waits until the target is retired.

@@ -14,9 +14,9 @@ impl Isolate {
     /// Lists the isolate as a target of debuggers, before it loads handlers.
     pub(crate) fn list(&self, inspector: &Inspector, owner: OwnerId, worker: WorkerId) {
         let url = ModuleSpecifier::from_directory_path(&self.project).map(String::from).unwrap_or_default();
-        let listed =
-            inspector.list(&mut self.runtime.borrow_mut(), owner, worker, url, &self.debug_time);
+        let listed = inspector.list(&mut self.runtime.borrow_mut(), owner, worker, url, &self.debug_time);
         self.listed.replace(Some(listed));
+        self.loader.embed_source_maps();
         self.enter(|scope, functions| {
             functions.call(scope, Function::MirrorConsole, &[]);
         });
@@ -30,7 +30,7 @@ impl Isolate {
     /// Waits for a debugger, if the first code is to do that.
     pub(super) fn wait_for_debugger(&self) {
         if let Some(listed) = &*self.listed.borrow() {
-            listed.wait(&mut self.runtime.borrow_mut());
+            listed.wait();
         }
     }
 }

@@ -102,16 +102,15 @@ impl Isolate {
 
     /// Starts a runtime with the host's own JavaScript and no handlers, for the project in the folder `project`. Needs
     /// a tokio context. `lost` is called from another thread if the isolate's code runs on and cannot be stopped, with
-    /// the exchange that it runs for, if that is known. Debuggers can attach to it only with `inspects`.
+    /// the exchange that it runs for, if that is known.
     pub(crate) fn new(
         project: &Path,
-        inspects: bool,
         limits: IsolateLimits,
         exchanges: Exchanges,
         databases: Databases,
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
-        let loader = Rc::new(Loader::of(project, inspects));
+        let loader = Rc::new(Loader::of(project));
         let lazy = embedded::lazy();
         let watched = Flushing { hub: exchanges.hub(), lost };
         let snapshot = snapshot::kept();
@@ -124,8 +123,6 @@ impl Isolate {
             startup_snapshot: snapshot,
             skip_op_registration: snapshot.is_some(),
             create_params: Some(engine::params(limits.heap, &memory)),
-            inspector: inspects,
-            is_main: true,
             ..Default::default()
         })?;
         let counter = Arc::new(ExecutionCounter::default());
@@ -277,6 +274,9 @@ impl Isolate {
         let polled = {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.counter.enter();
+            if let Some(listed) = &*self.listed.borrow() {
+                listed.poll(cx.waker());
+            }
             runtime.poll_event_loop(cx, PollEventLoopOptions::default())
         };
         if self.turn_ended() {

@@ -199,6 +199,7 @@ impl Pool {
         }
         if result.is_err() {
             for worker in &workers {
+                self.detach_debuggers(worker.owner);
                 let _ = worker.mailbox.send(Mail::Stop);
             }
         }
