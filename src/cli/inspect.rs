@@ -3,7 +3,7 @@
 use super::args::Server;
 use super::{CliError, report};
 use crate::ext::Mode;
-use crate::script::{Inspector, InspectorSettings};
+use crate::script::{Inspector, InspectorSettings, need_node};
 
 impl Server {
     /// Where debuggers attach, if they may. Logs who can, too.
@@ -12,6 +12,9 @@ impl Server {
         let settings = InspectorSettings { address, waits: self.inspect_brk.is_some() };
         let inspector =
             Inspector::bind(settings).await.map_err(|source| CliError::Inspect { address, source })?;
+        // An isolate that lacks Node's half is replaced while it loads, which would detach a debugger. Editors use
+        // `process`.
+        need_node();
         let address = inspector.address();
         report(&format!("debugger at {address}: open chrome://inspect, or attach your editor"));
         if !address.ip().is_loopback() {

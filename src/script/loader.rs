@@ -15,11 +15,14 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
+use super::half::{Half, need_node};
 use super::modules::{Modules, own_source};
 use super::sources::{Source, Sources};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js;
 use liveline_compiler::first_await;
+#[cfg(feature = "node")]
+use liveline_compiler::node_half;
 use liveline_compiler::transpile;
 
 /// How to get a build that runs what needs Node's half.
@@ -31,6 +34,8 @@ pub(super) struct Loader {
     modules: Modules,
     /// Whether code carries its source map, for debuggers.
     embeds_source_maps: Cell<bool>,
+    half: Half,
+    lacks_node: Cell<bool>,
     /// The sources of the generation; an empty collection of the loader's own until `load_from` sets them.
     sources: RefCell<Arc<Sources>>,
     source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
@@ -46,10 +51,12 @@ pub(super) struct Loader {
 
 impl Loader {
     /// For the handlers of a project, with the path of its folder.
-    pub(super) fn of(project: &Path) -> Loader {
+    pub(super) fn of(project: &Path, half: Half) -> Loader {
         Loader {
             modules: Modules::of(project),
             embeds_source_maps: Cell::default(),
+            half,
+            lacks_node: Cell::default(),
             sources: RefCell::default(),
             source_maps: RefCell::default(),
             files: RefCell::default(),
@@ -72,6 +79,11 @@ impl Loader {
             Some(_) => Ok(()),
             None => self.modules.check_handler(handler),
         }
+    }
+
+    /// Whether a module needs Node's half, which the isolate lacks.
+    pub(super) fn lacks_node(&self) -> bool {
+        self.lacks_node.get()
     }
 
     /// Every file that was read so far.
@@ -201,11 +213,52 @@ impl Loader {
         if path.extension().is_some_and(|extension| extension == "json") {
             return Ok(Source::Json(source.into()));
         }
-        if let Some(exports) = common_js::exports(path, &source) {
+        let exports = common_js::exports(path, &source);
+        #[cfg(feature = "node")]
+        if self.half == Half::Plain
+            && (exports.is_some() || self.uses_node(path, &source, &mut HashSet::new()))
+        {
+            return Err(self.lack_node());
+        }
+        if let Some(exports) = exports {
             return self.translated(path, exports, importing);
         }
         let script = transpile::script(path, source)?;
         Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+    }
+
+    /// Whether a module or one that it may import later uses Node's half.
+    #[cfg(feature = "node")]
+    fn uses_node(&self, path: &Path, source: &str, seen: &mut HashSet<PathBuf>) -> bool {
+        let uses = node_half::uses(path, source);
+        uses.node || uses.later.iter().any(|specifier| self.leads_to_node(path, specifier, seen))
+    }
+
+    /// Whether an import leads to a module that uses Node's half. Packages are not followed: they count as users.
+    #[cfg(feature = "node")]
+    fn leads_to_node(&self, from: &Path, specifier: &str, seen: &mut HashSet<PathBuf>) -> bool {
+        let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return false };
+        let Ok(url) = self.modules.resolve(specifier, referrer.as_str()) else { return false };
+        let Some(path) = path_of(&url) else { return url.scheme() == "node" };
+        if !seen.insert(path.clone()) {
+            return false;
+        }
+        let Ok(source) = std::fs::read_to_string(&path) else { return false };
+        let Ok(facts) = liveline_compiler::facts::read(&path, &source) else { return false };
+        common_js::exports(&path, &source).is_some()
+            || self.uses_node(&path, &source, seen)
+            || facts.imports.iter().any(|import| match import.specifier.starts_with(['.', '/']) {
+                true => self.leads_to_node(&path, &import.specifier, seen),
+                false => !import.specifier.starts_with("liveline:"),
+            })
+    }
+
+    /// Why this isolate loads nothing more.
+    #[cfg(feature = "node")]
+    fn lack_node(&self) -> Diagnostic {
+        self.lacks_node.set(true);
+        need_node();
+        Diagnostic::new("the isolate is made again with Node's half")
     }
 
     #[cfg(feature = "node")]
@@ -280,6 +333,10 @@ impl ModuleLoader for Loader {
             }
             None => self.modules.resolve(specifier, referrer),
         };
+        #[cfg(feature = "node")]
+        if self.half == Half::Plain && resolved.as_ref().is_ok_and(|url| url.scheme() == "node") {
+            return Err(JsErrorBox::generic(self.lack_node().message));
+        }
         if let Ok(url) = &resolved {
             sources.keep_resolved(specifier, referrer, url);
             if let (Some(file), Some(importer)) = (path_of(url), importer_of(referrer)) {

@@ -13,6 +13,7 @@
 mod border;
 mod embedded;
 mod engine;
+mod half;
 mod inspector;
 mod isolate;
 mod loader;
@@ -27,6 +28,7 @@ pub(crate) mod survey;
 mod values;
 mod watchdog;
 
+pub(crate) use half::need_node;
 pub(crate) use inspector::{Inspector, InspectorSettings};
 pub(crate) use isolate::{Dispatched, Isolate};
 pub(crate) use site::Site;

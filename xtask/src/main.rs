@@ -5,6 +5,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `engine` | which JavaScript engine to build with, and why |
+//! | `libclang` | the library that reads C headers while Node's half is built |
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
@@ -20,6 +21,7 @@ mod bundle;
 mod checkout;
 mod engine;
 mod failure;
+mod libclang;
 mod machine;
 mod quickjs;
 mod run;
