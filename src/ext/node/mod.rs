@@ -1,6 +1,7 @@
 //! What deno_node asks of the program that it runs in. Its JavaScript half is `runtime-js/node/`.
 
 mod environment;
+mod inspector;
 
 use deno_core::{ExtensionFileSource, OpState, ascii_str_include, op2, v8};
 use deno_error::JsErrorBox;
@@ -26,6 +27,7 @@ deno_core::extension!(
     ],
     esm_entry_point = "ext:liveline_node/node.js",
     options = { environment: Environment },
+    middleware = inspector::refuse,
     state = |state, options| state.put(options.environment),
     customizer = |extension: &mut deno_core::Extension| {
         extension.esm_files = SOURCES.into();

@@ -1,7 +1,7 @@
 //! Who may attach, and who is warned.
 
 use super::{debugger_address, pausing, targets};
-use crate::support::{Dial, Request};
+use crate::support::{Dial, Request, Site};
 
 #[test]
 fn pages_of_other_sites_cannot_reach_it() {
@@ -33,7 +33,7 @@ fn a_target_has_to_be_known() {
     assert!(version["Browser"].as_str().is_some_and(|name| name.starts_with("liveline/")), "{version}");
     let target = &targets(address)[0];
     assert_eq!(
-        Request::new(address, "GET", &format!("/{}", target["id"].as_str().unwrap())).send().status,
+        Request::new(address, "GET", &format!("/{}", target["id"].as_str().expect("an id"))).send().status,
         400
     );
 }
@@ -59,6 +59,29 @@ fn a_server_warns_of_its_debugger() {
 
     let host = pausing().arg("--inspect=0").dev();
     assert!(!host.log.text().contains("WARN"), "{}", host.log.text());
+}
+
+#[test]
+fn a_handler_cannot_debug_itself() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            import inspector from "node:inspector";
+            const thrown = (f) => { try { f(); return "nothing"; } catch (error) { return error.message; } };
+            export default () => [thrown(() => new inspector.Session().connect()), thrown(() => inspector.open(0))];
+            "#,
+        )
+        .serve();
+
+    let errors = host.get("/").json();
+
+    for error in errors.as_array().expect("a list") {
+        assert!(
+            error.as_str().is_some_and(|error| error.contains("start liveline with --inspect")),
+            "{errors}"
+        );
+    }
 }
 
 #[test]
