@@ -11,6 +11,8 @@
 //! **Invariant:** one `JsRuntime` per thread, made and dropped there.
 
 mod border;
+mod configs;
+mod declared;
 mod embedded;
 mod engine;
 mod half;
@@ -32,6 +34,6 @@ pub(crate) use half::need_node;
 pub(crate) use inspector::{Inspector, InspectorSettings};
 pub(crate) use isolate::{Dispatched, Isolate};
 pub(crate) use site::Site;
-pub(crate) use snapshot::{SnapshotError, keep as keep_snapshot};
+pub(crate) use snapshot::{SnapshotError, file as snapshot_file, keep as keep_snapshot};
 pub(crate) use sources::Sources;
 pub(crate) use stall::Stall;

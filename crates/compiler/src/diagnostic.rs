@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::jsx::first_element_of;
+
 /// An error and its place. The source line is read from the file when the error is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -34,6 +36,26 @@ pub struct Place {
     pub column: usize,
 }
 
+impl Place {
+    /// Whether the file belongs to an installed package.
+    pub fn is_in_package(&self) -> bool {
+        self.file.iter().any(|name| name == "node_modules")
+    }
+
+    /// Where a file exports a name: the first line of an `export` with that word, or else the first line.
+    fn of_export(file: &Path, name: &str) -> Place {
+        let source = std::fs::read_to_string(file).unwrap_or_default();
+        let is_export = |text: &str| {
+            let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
+            text.trim_start().starts_with("export") && words.any(|word| word == name)
+        };
+        let found = source.lines().zip(1..).find(|(text, _)| is_export(text));
+        let (line, column) =
+            found.map_or((1, 1), |(text, line)| (line, text.find("export").unwrap_or(0) + 1));
+        Place { file: file.to_owned(), line, column }
+    }
+}
+
 impl Diagnostic {
     /// An error without a place.
     pub fn new(message: impl Into<String>) -> Diagnostic {
@@ -62,17 +84,30 @@ impl Diagnostic {
         Diagnostic { help: help.map(String::into_boxed_str), ..self }
     }
 
-    /// An error about an import of a file, at the first place where the file names the specifier, if it does.
+    /// An error about an import of a file, at the first place where the file names the specifier, or at the first JSX
+    /// element, whose compilation adds an import.
     pub fn at_import(message: impl Into<String>, file: &Path, specifier: &str) -> Diagnostic {
         let source = std::fs::read_to_string(file).unwrap_or_default();
         let place = ['"', '\''].iter().find_map(|quote| {
             let quoted = format!("{quote}{specifier}{quote}");
             source.lines().zip(1..).find_map(|(text, line)| Some((line, text.find(&quoted)? + 1)))
         });
-        match place {
+        let of_jsx =
+            || specifier.ends_with("/jsx-runtime").then(|| first_element_of(file, &source)).flatten();
+        match place.or_else(of_jsx) {
             Some((line, column)) => Diagnostic::at(message, file, line, column),
             None => Diagnostic::new(message),
         }
+    }
+
+    /// The export of a handler threw the error, whose own place is in no file of the project: shows the place of the
+    /// export, and the error's own place as a frame.
+    pub fn is_in_handler(&mut self, file: &Path, export: &str) {
+        if self.place.as_ref().is_some_and(|place| !place.is_in_package()) {
+            return;
+        }
+        let own = self.place.replace(Place::of_export(file, export));
+        self.stack.splice(..0, own.map(|own| format!("at <anonymous> ({own})")));
     }
 
     /// The error for other programs: `message`, `file`, `line`, `column`, `source`, `stack`, `causes`, `help`.

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::{Pool, finished, lock};
 use crate::browser::BrowserFiles;
 use crate::dialect;
-use crate::ext::Mode;
+use crate::ext::{Mode, Variables};
 use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
 use crate::script::Sources;
@@ -28,6 +28,7 @@ pub(crate) struct Code {
     pub routes: Arc<Routes>,
     pub browser: Arc<BrowserFiles>,
     pub sources: Arc<Sources>,
+    pub environment: Variables,
     /// There is no code: requests are answered with the errors of the code that does not load.
     pub is_stand_in: bool,
     /// The imports of each file that browsers get.
@@ -68,6 +69,25 @@ pub(super) struct LastLoad {
     is_stuck: AtomicBool,
 }
 
+/// Workers whose code loads or has loaded. Dropping this stops them, which also happens when the load is cancelled.
+#[derive(Default)]
+struct Candidates(Vec<Arc<Handle>>);
+
+impl Candidates {
+    /// The workers, which go on: they serve from now on.
+    fn serving(mut self) -> Vec<Arc<Handle>> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Candidates {
+    fn drop(&mut self) {
+        for worker in &self.0 {
+            let _ = worker.mailbox.send(Mail::Stop);
+        }
+    }
+}
+
 impl Pool {
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
     /// Dropping the future cancels the load.
@@ -90,13 +110,12 @@ impl Pool {
         if let Trigger::Change(is_complete) = trigger
             && !is_complete(code.sources.has_empty())
         {
-            workers.iter().for_each(|worker| drop(worker.mailbox.send(Mail::Stop)));
             return Err(vec![Diagnostic::new("the files changed while they were loaded")]);
         }
         let files = RouteFiles::of(&code, std::mem::take(&mut *lock(&self.last_load.imports)));
         let changed_from = std::mem::replace(&mut *lock(&self.last_load.route_files), Arc::new(files));
         self.last_load.has_code.store(true, Ordering::Relaxed);
-        let old = self.current.swap(Arc::new(workers));
+        let old = self.current.swap(Arc::new(workers.serving()));
         let retiring: Vec<_> = old.iter().map(|worker| self.retire(worker.clone())).collect();
         let took = began.elapsed();
         self.prepare_spare();
@@ -119,18 +138,28 @@ impl Pool {
             let (layout, routes) = (&self.config.layout, Routes::none());
             let (browser, imports) = BrowserFiles::build(layout, &routes);
             let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
-            Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
+            let environment = Variables::default();
+            let is_stand_in = true;
+            Ok::<_, Vec<Diagnostic>>(Arc::new(Code {
+                routes,
+                browser,
+                sources,
+                environment,
+                is_stand_in,
+                imports,
+            }))
         })?;
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let (worker, loading) = self.begin_load(&code, WorkerId { worker: 0, generation }, false)?;
+        let worker = Candidates(vec![worker]);
         finished(loading).await.result?;
         let mut stands_in = false;
         self.current.rcu(|workers| {
             stands_in = workers.is_empty();
-            if stands_in { Arc::new(vec![worker.clone()]) } else { workers.clone() }
+            if stands_in { Arc::new(worker.0.clone()) } else { workers.clone() }
         });
-        if !stands_in {
-            let _ = worker.mailbox.send(Mail::Stop);
+        if stands_in {
+            worker.serving();
         }
         Ok(())
     }
@@ -159,10 +188,13 @@ impl Pool {
             // Also for code that does not load: the change that mends it has to be noticed.
             *lock(&self.last_load.files) = imports.keys().cloned().collect();
             lock(&self.last_load.files).extend(routes.page_files());
+            lock(&self.last_load.files).extend(self.config.environment.paths().cloned());
+            let environment = self.config.environment.read()?;
             Ok(Arc::new(Code {
                 routes: Arc::new(routes),
                 browser: Arc::new(browser?),
                 sources: Arc::default(),
+                environment,
                 is_stand_in: false,
                 imports,
             }))
@@ -170,7 +202,7 @@ impl Pool {
     }
 
     /// Loads the code in all workers, side by side. If one fails, all of them end.
-    async fn load(&self, code: &Arc<Code>) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
+    async fn load(&self, code: &Arc<Code>) -> Result<Candidates, Vec<Diagnostic>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         self.last_load.is_stuck.store(false, Ordering::Relaxed);
         if let Some(inspector) = &self.config.inspector {
@@ -178,12 +210,12 @@ impl Pool {
             let serving: Vec<_> = self.current.load().iter().map(|worker| worker.owner).collect();
             inspector.retain(&serving);
         }
-        let mut workers = Vec::new();
+        let mut workers = Candidates::default();
         let mut loading = Vec::new();
         for worker in 0..self.config.workers {
-            let logs_stalls = workers.is_empty();
+            let logs_stalls = worker == 0;
             let (worker, loaded) = self.begin_load(code, WorkerId { worker, generation }, logs_stalls)?;
-            workers.push(worker);
+            workers.0.push(worker);
             loading.push(loaded);
         }
         let mut result = Ok(());
@@ -198,10 +230,7 @@ impl Pool {
             result = result.and(loaded.result);
         }
         if result.is_err() {
-            for worker in &workers {
-                self.detach_debuggers(worker.owner);
-                let _ = worker.mailbox.send(Mail::Stop);
-            }
+            workers.0.iter().for_each(|worker| self.detach_debuggers(worker.owner));
         }
         result.map(|()| workers)
     }
