@@ -3,7 +3,7 @@
 import { core } from "ext:core/mod.js";
 import { op_early_keep, op_exchange_navigated } from "ext:core/ops";
 import { define } from "./globals.js";
-import { INFO, print } from "./log.js";
+import { INFO, mirrorConsole, print } from "./log.js";
 import { installErrors, loaded } from "./errors/errors.js";
 import { currentExchange, exchangesStopped, inContextOf } from "./exchange.js";
 import { environment } from "./environment.js";
@@ -197,6 +197,7 @@ globalThis.__liveline = {
   drained,
   ended,
   heard,
+  mirrorConsole,
   opened,
   overhear,
   receive,

@@ -145,7 +145,11 @@ export const {
   toISOString: DatePrototypeToISOString,
   toUTCString: DatePrototypeToUTCString,
 } = methodsOf(Date.prototype);
-export const { call: FunctionPrototypeCall, toString: FunctionPrototypeToString } = methodsOf(Function.prototype);
+export const {
+  bind: FunctionPrototypeBind,
+  call: FunctionPrototypeCall,
+  toString: FunctionPrototypeToString,
+} = methodsOf(Function.prototype);
 export const { toString: NumberPrototypeToString } = methodsOf(Number.prototype);
 export const { propertyIsEnumerable: ObjectPrototypePropertyIsEnumerable } = methodsOf(Object.prototype);
 export const { exec: RegExpPrototypeExec } = methodsOf(RegExp.prototype);

@@ -9,6 +9,7 @@ use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Metrics;
 use crate::router::{FileRules, Layout};
+use crate::script::Inspector;
 use crate::trust::Trust;
 use liveline_store::Databases;
 
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     pub files: FileRules,
     /// The metrics, if they are served.
     pub metrics: Option<Metrics>,
+    /// Where debuggers attach, if they may.
+    pub inspector: Option<Inspector>,
     /// The notifications of open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
 }

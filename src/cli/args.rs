@@ -18,6 +18,7 @@ const NETWORK: &str = "Hosts, origins and proxies";
 const ACCESS: &str = "Environment and permissions of handlers";
 const DATA: &str = "Data and sessions";
 const LOGGING: &str = "Logging and metrics";
+const DEBUGGER: &str = "Debugger";
 const LIMITS: &str = "Limits";
 
 const EXAMPLES: &str = "\
@@ -269,6 +270,15 @@ pub(super) struct Server {
     /// Log every answered request
     #[arg(long, help_heading = LOGGING)]
     pub access_log: bool,
+    /// Let Chrome DevTools and editors debug handlers at this address: a client can run code in the server
+    /// [default: 127.0.0.1:9229]
+    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "9229",
+          value_parser = inspector_address, help_heading = DEBUGGER)]
+    pub inspect: Option<SocketAddr>,
+    /// Like --inspect; the first handlers wait for a debugger, and pause in their first line
+    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "9229",
+          value_parser = inspector_address, conflicts_with = "inspect", help_heading = DEBUGGER)]
+    pub inspect_brk: Option<SocketAddr>,
     /// Follow symbolic links that lead out of public/
     #[arg(long, help_heading = SITE)]
     pub follow_links: bool,
@@ -376,9 +386,18 @@ impl From<Overflow> for liveline_proto::Overflow {
     }
 }
 
-/// Parses an address with a port, or a port of 127.0.0.1.
 fn metrics_address(text: &str) -> Result<SocketAddr, String> {
+    own_address(text, 9464)
+}
+
+fn inspector_address(text: &str) -> Result<SocketAddr, String> {
+    own_address(text, 9229)
+}
+
+/// Parses an address with a port, or a port of 127.0.0.1.
+fn own_address(text: &str, default_port: u16) -> Result<SocketAddr, String> {
     let port = text.parse().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let text = text.replace("localhost:", "127.0.0.1:");
-    port.or_else(|_| text.parse()).map_err(|_| "give an address such as 127.0.0.1:9464, or a port".into())
+    let example = || format!("give an address such as 127.0.0.1:{default_port}, or a port");
+    port.or_else(|_| text.parse()).map_err(|_| example())
 }

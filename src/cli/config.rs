@@ -257,6 +257,7 @@ fn config(
         documents: KeptDocuments::default(),
         files: FileRules::default(),
         metrics: None,
+        inspector: None,
         dev: None,
     })
 }

@@ -23,7 +23,8 @@ use liveline_compiler::Diagnostic;
 pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let (stop, reload_signals) = begin()?;
     let listener = args.listen().await?;
-    let config = args.config(Mode::Development, listener.addresses())?;
+    let mut config = args.config(Mode::Development, listener.addresses())?;
+    config.inspector = args.inspector(Mode::Development).await?;
     let metrics = MetricsServer::bind(&args, &config).await?;
     let (root, public) = (config.layout.root.clone(), config.layout.public.clone());
     let dev = config.dev.clone().expect("a configuration for development has it");

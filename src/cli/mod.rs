@@ -7,6 +7,7 @@
 //! | `serve.rs`, `dev.rs`, `check.rs`, `routes.rs`, `types.rs`, `snapshot.rs`, `top.rs` | one subcommand each |
 //! | `scrape.rs`, `view.rs` | the metrics of another process, and how `top` shows them |
 //! | `banner.rs` | the first lines that `dev` and `serve` print |
+//! | `inspect.rs` | where debuggers attach |
 //! | `browser.rs` | opens the browser |
 //! | `keys.rs` | commands of single keys while `dev` runs |
 //! | `paint.rs` | colours of messages |
@@ -22,6 +23,7 @@ mod check;
 mod config;
 mod dev;
 mod examine;
+mod inspect;
 #[cfg(unix)]
 mod keys;
 mod log;
@@ -125,6 +127,10 @@ enum CliError {
     EnvFile { file: std::path::PathBuf, source: std::io::Error },
     #[error("metrics cannot be served at {address}: {source}; choose another address with --metrics")]
     Metrics { address: std::net::SocketAddr, source: std::io::Error },
+    #[error(
+        "debuggers cannot attach at {address}: {source}; choose another address with --inspect=ADDR:PORT"
+    )]
+    Inspect { address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Scrape(#[from] scrape::ScrapeError),
     #[error("the process was stopped by a second signal")]

@@ -18,7 +18,8 @@ use crate::trust::Proxies;
 pub(super) async fn run(args: Server) -> Result<(), CliError> {
     let (stop, mut reload_signals) = begin()?;
     let listener = args.listen().await?;
-    let config = args.config(Mode::Production, listener.addresses())?;
+    let mut config = args.config(Mode::Production, listener.addresses())?;
+    config.inspector = args.inspector(Mode::Production).await?;
     let metrics = MetricsServer::bind(&args, &config).await?;
     let pool = Pool::new(config);
     let load = async { Ok(pool.reload(Trigger::Request).await.map(drop)?) };

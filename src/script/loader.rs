@@ -6,6 +6,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use deno_core::error::ModuleLoaderError;
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource, ModuleSourceCode,
@@ -33,6 +35,8 @@ pub(super) const NEEDS_V8: &str = "it was built with QuickJS: build liveline wit
 /// Reads the modules of its generation from files, and records which files it read.
 pub(super) struct Loader {
     modules: Modules,
+    /// Whether code carries its source map, for debuggers.
+    embeds_source_maps: Cell<bool>,
     access: Access,
     half: Half,
     lacks_node: Cell<bool>,
@@ -56,6 +60,7 @@ impl Loader {
         Loader {
             modules: Modules::of(access.project()),
             access: access.clone(),
+            embeds_source_maps: Cell::default(),
             half,
             lacks_node: Cell::default(),
             sources: RefCell::default(),
@@ -66,6 +71,11 @@ impl Loader {
             last_required: RefCell::default(),
             failure: RefCell::default(),
         }
+    }
+
+    /// From now on code carries its source map.
+    pub(super) fn embed_source_maps(&self) {
+        self.embeds_source_maps.set(true);
     }
 
     /// Fails if a handler's file is outside of the project.
@@ -238,6 +248,7 @@ impl Loader {
             Some(source) => source,
             None => sources.keep(url, self.source_of(&path, &sources, importing)?),
         };
+        let code = self.for_v8(code, source_map.as_deref());
         if let Some(source_map) = source_map {
             self.source_maps.borrow_mut().insert(url.to_string(), source_map);
         }
@@ -249,6 +260,14 @@ impl Loader {
             return Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None));
         }
         module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
+    }
+
+    /// Code as V8 gets it: with its source map at its end if debuggers look for it there.
+    fn for_v8(&self, code: Arc<str>, source_map: Option<&[u8]>) -> Arc<str> {
+        match source_map {
+            Some(source_map) if self.embeds_source_maps.get() => with_source_map(&code, source_map).into(),
+            _ => code,
+        }
     }
 
     fn text_of(
@@ -399,6 +418,7 @@ impl Loader {
             Some(source) => source,
             None => sources.keep_required(&url, self.compiled(path, self.read_text(path, Diagnostic::new)?)?),
         };
+        let code = self.for_v8(code, source_map.as_deref());
         if let Some(source_map) = source_map {
             self.source_maps.borrow_mut().insert(url.to_string(), source_map);
         }
@@ -489,6 +509,12 @@ impl ModuleLoader for Loader {
     fn get_source_map(&self, specifier: &str) -> Option<Cow<'_, [u8]>> {
         self.source_maps.borrow().get(specifier).map(|map| Cow::Owned(map.to_vec()))
     }
+}
+
+/// Code with its source map at its end, where debuggers look for it.
+fn with_source_map(code: &str, source_map: &[u8]) -> String {
+    let source_map = BASE64_STANDARD.encode(source_map);
+    format!("{code}\n//# sourceMappingURL=data:application/json;base64,{source_map}\n")
 }
 
 fn importer_of(referrer: &str) -> Option<PathBuf> {

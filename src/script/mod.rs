@@ -16,6 +16,7 @@ mod declared;
 mod embedded;
 mod engine;
 mod half;
+mod inspector;
 mod isolate;
 mod loader;
 pub(crate) mod modules;
@@ -30,6 +31,7 @@ mod values;
 mod watchdog;
 
 pub(crate) use half::need_node;
+pub(crate) use inspector::{Inspector, InspectorSettings};
 pub(crate) use isolate::{Dispatched, Isolate};
 pub(crate) use site::Site;
 pub(crate) use snapshot::{SnapshotError, file as snapshot_file, keep as keep_snapshot};

@@ -4,6 +4,8 @@
 //! can be interrupted. An exchange that was seen running for the whole limit is terminated. Nothing else is: neither
 //! the exchange whose code happens to run next, nor the host's own code between two exchanges. If no answer comes, V8
 //! executes something that it cannot interrupt; if that lasts, the isolate is lost.
+//!
+//! While a debugger is attached, code may be paused, and nothing is terminated.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -11,6 +13,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::engine::Terminator;
+use super::inspector::DebugTime;
 
 /// Why an isolate's turn was terminated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,12 +132,14 @@ pub(super) fn watch(
     counter: &Arc<ExecutionCounter>,
     terminator: Terminator,
     limits: RunLimits,
+    debug_time: DebugTime,
     watched: impl Watched + 'static,
 ) {
     let counter = Arc::downgrade(counter);
     let clock = Clock::of_this_thread();
     let thread = std::thread::Builder::new().name("liveline-watchdog".into());
-    let watching = thread.spawn(move || keep_watch(&counter, &terminator, &clock, limits, &watched));
+    let watching =
+        thread.spawn(move || keep_watch(&counter, &terminator, &clock, limits, &debug_time, &watched));
     if let Err(error) = watching {
         tracing::warn!("no watchdog for endless loops: {error}");
     }
@@ -145,6 +150,7 @@ fn keep_watch(
     terminator: &Terminator,
     clock: &Clock,
     limits: RunLimits,
+    debug_time: &DebugTime,
     watched: &dyn Watched,
 ) {
     let interval = (limits.exchange / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
@@ -155,7 +161,10 @@ fn keep_watch(
             alive.lost.store(true, Ordering::Relaxed);
             return watched.lost(alive.exchange());
         }
-        if count != turn.count || count.is_multiple_of(2) {
+        if debug_time.is_attached() {
+            turn = Turn::begin(count, alive.exchange(), clock.now());
+            watched.meanwhile();
+        } else if count != turn.count || count.is_multiple_of(2) {
             turn = Turn::begin(count, alive.exchange(), clock.now());
         } else {
             match turn.look(terminator, clock.now(), limits) {

@@ -100,8 +100,12 @@ impl Waiting {
     /// The answer, or the one for a handler that gave none.
     pub(crate) async fn answer(mut self) -> Answer {
         let limit = self.worker.config.isolate.answer;
-        let end = Instant::now() + limit;
+        let mut end = Instant::now() + limit;
         loop {
+            // Time with a debugger attached does not count.
+            if let Some(last) = self.worker.isolate.last_debugged() {
+                end = end.max(last + limit);
+            }
             let settles_at = self.exchange.and_then(|exchange| self.worker.isolate.settles_at(exchange));
             let at = settles_at.unwrap_or_else(|| Instant::now() + LOOK).min(end);
             if at <= Instant::now() {

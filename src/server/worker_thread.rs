@@ -20,6 +20,7 @@ use crate::browser::BrowserFiles;
 use crate::config::Config;
 use crate::ext::Exchanges;
 use crate::lines::LineEvent;
+use crate::metrics::WorkerId;
 use crate::router::PublicFiles;
 use crate::script::{Isolate, Site, Stall};
 use liveline_compiler::Diagnostic;
@@ -111,7 +112,7 @@ impl Thread {
                 return self.remote.end_load(error);
             }
         };
-        let (isolate, loaded) = match self.load(&isolate, logs_stalls).await {
+        let (isolate, loaded) = match self.load(&isolate, id, logs_stalls).await {
             Attempt::LacksNode => {
                 drop(isolate);
                 let isolate = match self.prepare() {
@@ -121,7 +122,7 @@ impl Thread {
                         return self.remote.end_load(error);
                     }
                 };
-                let loaded = self.load(&isolate, logs_stalls).await;
+                let loaded = self.load(&isolate, id, logs_stalls).await;
                 (isolate, loaded)
             }
             loaded => (isolate, loaded),
@@ -168,9 +169,12 @@ impl Thread {
     }
 
     /// Loads the code that the pool chose.
-    async fn load(&self, isolate: &Isolate, logs_stalls: bool) -> Attempt {
+    async fn load(&self, isolate: &Isolate, id: WorkerId, logs_stalls: bool) -> Attempt {
         let (config, remote) = (&self.config, &self.remote);
         let Some(code) = remote.code() else { return Attempt::Failed };
+        if let Some(inspector) = config.inspector.as_ref().filter(|_| !code.is_stand_in) {
+            isolate.list(inspector, self.owner, id);
+        }
         let site = Site {
             routes: code.routes.clone(),
             files: PublicFiles::new(config.layout.public.as_deref(), config.files),

@@ -37,6 +37,8 @@ mod examples;
 mod fetch_plus;
 mod forms;
 mod hosts;
+#[cfg(feature = "node")]
+mod inspector;
 #[cfg(target_os = "linux")] // It reads /proc.
 mod leaks;
 mod listening;

@@ -1,6 +1,7 @@
 //! What deno_node asks of the program that it runs in. Its JavaScript half is `runtime-js/node/`.
 
 mod callers;
+mod inspector;
 mod replaced;
 
 use std::cell::RefCell;
@@ -127,7 +128,11 @@ fn op_print_to_log(
 
 /// Replaces the op that prints past the log.
 fn in_place_of_denos(op: OpDecl) -> OpDecl {
-    if op.name == "op_print" { op.with_implementation_from(&op_print_to_log()) } else { op }
+    if op.name == "op_print" {
+        op.with_implementation_from(&op_print_to_log())
+    } else {
+        inspector::refuse(op)
+    }
 }
 
 /// The time that the process has spent on the CPU in microseconds: in the system, in the program.

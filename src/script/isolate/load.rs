@@ -36,6 +36,7 @@ impl Isolate {
         let code = sources.number();
         self.loader.load_from(sources);
         self.serve(site, code);
+        self.wait_for_debugger();
         let mut failures: Vec<Diagnostic> = Vec::new();
         let mut survey = Survey::of(&self.project);
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
@@ -148,6 +149,10 @@ impl Isolate {
         };
         loop {
             let Some(wait) = schedule.wait() else {
+                if self.last_debugged().is_some_and(|last| last.elapsed() < self.limits.answer) {
+                    schedule = Schedule::until(self.limits.answer);
+                    continue;
+                }
                 return Err(Diagnostic::new(stall(self.limits.answer).to_string()));
             };
             if let Ok(evaluated) = tokio::time::timeout(wait, &mut evaluated).await {

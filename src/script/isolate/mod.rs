@@ -1,5 +1,6 @@
 //! One `JsRuntime` and the few functions that enter it.
 
+mod debug;
 mod deliver;
 mod dispatch;
 mod functions;
@@ -25,6 +26,7 @@ use self::functions::{Function, Functions};
 use self::recover::guard_heap;
 use super::engine::{self, Microtasks, Terminator};
 use super::half::Half;
+use super::inspector::{DebugTime, Listed};
 use super::loader::Loader;
 use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
@@ -50,6 +52,9 @@ pub(crate) struct Isolate {
     // Handles into the heap are dropped before the runtime that owns it.
     functions: Functions,
     microtasks: Microtasks,
+    /// The isolate as a target of debuggers.
+    listed: RefCell<Option<Listed>>,
+    debug_time: DebugTime,
     runtime: RefCell<JsRuntime>,
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
@@ -124,7 +129,9 @@ impl Isolate {
         })?;
         let counter = Arc::new(ExecutionCounter::default());
         let (terminator, microtasks) = engine::prepare(&mut runtime, &counter);
-        watchdog::watch(&counter, terminator.clone(), RunLimits::new(limits.cpu), watched);
+        let debug_time = DebugTime::default();
+        let run_limits = RunLimits::new(limits.cpu);
+        watchdog::watch(&counter, terminator.clone(), run_limits, debug_time.clone(), watched);
         let stopping = terminator.clone();
         memory.on_full(move || stopping.heap_is_full());
         engine::follow_memory(&mut runtime, &memory);
@@ -135,6 +142,8 @@ impl Isolate {
         Ok(Isolate {
             functions,
             microtasks,
+            listed: RefCell::default(),
+            debug_time,
             runtime: RefCell::new(runtime),
             state,
             loader,
@@ -273,6 +282,9 @@ impl Isolate {
         let polled = {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.counter.enter();
+            if let Some(listed) = &*self.listed.borrow() {
+                listed.poll(cx.waker());
+            }
             runtime.poll_event_loop(cx, PollEventLoopOptions::default())
         };
         if self.turn_ended() {

@@ -163,6 +163,7 @@ impl Pool {
 
     /// Lets a worker finish. The receiver resolves when its idle connections are on their way to other workers.
     fn retire(&self, worker: Arc<Handle>) -> oneshot::Receiver<()> {
+        self.detach_debuggers(worker.owner);
         let (done, passed_on) = oneshot::channel();
         let _ = worker.mailbox.send(Mail::Retire(done));
         let mut retired = lock(&self.retired);
@@ -175,6 +176,13 @@ impl Pool {
             let _ = oldest.mailbox.send(Mail::Stop);
         }
         passed_on
+    }
+
+    /// The worker is no longer a target of debuggers. Code that is paused there goes on.
+    fn detach_debuggers(&self, owner: OwnerId) {
+        if let Some(inspector) = &self.config.inspector {
+            inspector.retire(owner);
+        }
     }
 }
 

@@ -205,6 +205,11 @@ impl Pool {
     async fn load(&self, code: &Arc<Code>) -> Result<Candidates, Vec<Diagnostic>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         self.last_load.is_stuck.store(false, Ordering::Relaxed);
+        if let Some(inspector) = &self.config.inspector {
+            // Code of a load that was cancelled may be paused, or wait for a debugger.
+            let serving: Vec<_> = self.current.load().iter().map(|worker| worker.owner).collect();
+            inspector.retain(&serving);
+        }
         let mut workers = Candidates::default();
         let mut loading = Vec::new();
         for worker in 0..self.config.workers {
@@ -223,6 +228,9 @@ impl Pool {
             lock(&self.last_load.files).extend(loaded.files);
             self.last_load.is_stuck.fetch_or(loaded.is_stuck, Ordering::Relaxed);
             result = result.and(loaded.result);
+        }
+        if result.is_err() {
+            workers.0.iter().for_each(|worker| self.detach_debuggers(worker.owner));
         }
         result.map(|()| workers)
     }

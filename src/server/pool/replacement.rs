@@ -73,6 +73,7 @@ impl Pool {
     pub(in crate::server) fn replace_lost(&self, owner: OwnerId) {
         let Some((index, old)) = self.serving(owner) else { return };
         let Some(pool) = self.itself.upgrade() else { return };
+        self.detach_debuggers(owner);
         let failed = |diagnostics: Vec<Diagnostic>| {
             for diagnostic in diagnostics {
                 tracing::error!(

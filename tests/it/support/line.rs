@@ -69,7 +69,7 @@ pub enum Event {
 }
 
 impl Dial {
-    pub(super) fn new(address: SocketAddr, path: &str) -> Self {
+    pub fn new(address: SocketAddr, path: &str) -> Self {
         Self { address, from: None, path: path.into(), headers: Vec::new() }
     }
 

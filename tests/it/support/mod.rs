@@ -40,7 +40,7 @@ pub use figures::Figures;
 pub use handlers::{handler, observed, on_go};
 pub use host::Host;
 pub use http::{Answer, Request, read_to_close, read_until};
-pub use line::{Event, Frame, Line};
+pub use line::{Dial, Event, Frame, Line};
 pub use log::Log;
 pub use resuming_line::{PROTOCOL, ResumingLine, Welcome};
 pub use session::{Visitor, session_cookie};
