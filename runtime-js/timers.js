@@ -9,7 +9,7 @@
 // request, to connect again or to close an idle connection.
 
 import { core } from "ext:core/mod.js";
-import { op_timer_of_package } from "ext:core/ops";
+import { op_timer_has_packages, op_timer_of_package } from "ext:core/ops";
 import { define } from "./globals.js";
 import { currentExchange } from "./exchange.js";
 import { Number, ReflectApply, SafeArrayIterator, SafeMap, SafeWeakMap, globalThis } from "./primordials.js";
@@ -29,7 +29,10 @@ const owned = new SafeMap();
 
 export function setTimeout(callback, delay = 0, ...args) {
   const exchange = currentExchange();
-  if (exchange === undefined || typeof callback !== "function" || op_timer_of_package()) {
+  if (exchange === undefined || typeof callback !== "function") {
+    return own(exchange, start(callback, delay, ...new SafeArrayIterator(args)), false);
+  }
+  if (op_timer_has_packages() && op_timer_of_package()) {
     return start(callback, delay, ...new SafeArrayIterator(args));
   }
   const id = start(() => {

@@ -96,7 +96,8 @@ impl Border {
     }
 }
 
-fn is_in_package(file: &Path) -> bool {
+/// Whether a file belongs to an installed package.
+pub(super) fn is_in_package(file: &Path) -> bool {
     file.iter().any(|name| name == PACKAGES)
 }
 

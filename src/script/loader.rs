@@ -13,9 +13,11 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
+use super::border::is_in_package;
 use super::half::{Half, need_node};
 use super::modules::{Modules, own_source};
 use super::sources::{Source, Sources};
+use crate::ext::expect_packages;
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js;
 use liveline_compiler::first_await;
@@ -115,6 +117,14 @@ impl Loader {
         self.failure.borrow_mut().take()
     }
 
+    /// Records that a file is read.
+    fn keep_file(&self, path: &Path) {
+        if is_in_package(path) {
+            expect_packages();
+        }
+        self.files.borrow_mut().insert(path.to_owned());
+    }
+
     fn read(
         &self,
         url: &ModuleSpecifier,
@@ -135,7 +145,7 @@ impl Loader {
             None => Diagnostic::new(message),
         };
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
-        self.files.borrow_mut().insert(path.clone());
+        self.keep_file(&path);
         let sources = self.sources.borrow().clone();
         // A file that is imported as text is never run, whatever its name is.
         if *requested == RequestedModuleType::Text {
@@ -271,7 +281,7 @@ impl Loader {
     /// The text of a file that a CommonJS module requires.
     #[cfg(feature = "node")]
     pub(super) fn require(&self, path: &Path) -> Result<String, Diagnostic> {
-        self.files.borrow_mut().insert(path.to_owned());
+        self.keep_file(path);
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", path.display())))?;
