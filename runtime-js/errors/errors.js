@@ -1,6 +1,6 @@
 // Error classes that ops may throw, and what happens to uncaught errors.
 
-import { core } from "ext:core/mod.js";
+import { core, internals } from "ext:core/mod.js";
 import { op_log_error } from "ext:core/ops";
 import { domException, whoIsTold } from "./exceptions.js";
 import {
@@ -43,6 +43,9 @@ const CLASSES = [
 const DOM_EXCEPTIONS = {
   DOMExceptionAbortError: "AbortError",
   DOMExceptionDataCloneError: "DataCloneError",
+  DOMExceptionDataError: "DataError",
+  DOMExceptionIndexSizeError: "IndexSizeError",
+  DOMExceptionInvalidAccessError: "InvalidAccessError",
   DOMExceptionInvalidCharacterError: "InvalidCharacterError",
   DOMExceptionInvalidStateError: "InvalidStateError",
   DOMExceptionNetworkError: "NetworkError",
@@ -51,6 +54,7 @@ const DOM_EXCEPTIONS = {
   DOMExceptionQuotaExceededError: "QuotaExceededError",
   DOMExceptionSyntaxError: "SyntaxError",
   DOMExceptionTimeoutError: "TimeoutError",
+  DOMExceptionTypeMismatchError: "TypeMismatchError",
 };
 
 /** What a database did not do. `code` is SQLite's name for it, `sql` the statement, `offset` where in it or -1. */
@@ -86,19 +90,44 @@ export function installErrors() {
     core.registerErrorBuilder(name, (message) => domException(domName, message));
   }
   core.registerErrorClass("SqlError", SqlError);
-  core.setReportExceptionCallback((error) => op_log_error("uncaught error", error));
+  core.setReportExceptionCallback(report);
   EventTargetPrototypeAddEventListener(globalThis, "error", (event) => {
     // Without this the engine would take the error for the end of the isolate.
     EventPrototypePreventDefault(event);
-    op_log_error("uncaught error", ErrorEventPrototypeGetError(event));
+    report(ErrorEventPrototypeGetError(event));
   });
   core.setUnhandledPromiseRejectionHandler((promise, reason) => {
     const fail = whoIsTold(promise);
     if (fail !== undefined) fail(reason);
     else if (loading !== null) ArrayPrototypePush(loading, reason);
-    else op_log_error("unhandled rejection", reason);
+    else {
+      op_log_error("unhandled rejection", reason);
+      notify(internals.nodeProcessUnhandledRejectionCallback, { promise, reason, preventDefault() {} });
+    }
     return true;
   });
+}
+
+/** Logs an error that no code has caught, then calls what follows errors. */
+export function report(error) {
+  op_log_error("uncaught error", error);
+  notify(follower, { error, preventDefault() {} });
+}
+
+/** Sets what is called after an uncaught error was logged: the listeners of `process`. */
+export function followErrors(callback) {
+  follower = callback;
+}
+
+let follower = null;
+
+function notify(callback, event) {
+  if (typeof callback !== "function") return;
+  try {
+    callback(event);
+  } catch (error) {
+    op_log_error("in a listener of uncaught errors", error);
+  }
 }
 
 /** Rejections from before all handlers were loaded. A module that fails to load is among them, and reported anyway. */

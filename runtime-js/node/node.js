@@ -3,10 +3,14 @@
 
 import { core, internals } from "ext:core/mod.js";
 import { op_build_target, op_node_debug } from "ext:core/ops";
-import { defineLazy } from "ext:liveline/globals.js";
+import { setMount } from "ext:liveline/dispatch/webflo.js";
+import { define, defineLazy } from "ext:liveline/globals.js";
 import { globalThis } from "ext:liveline/primordials.js";
 import { deno } from "./deno.js";
+import { mount } from "./mount.js";
+import { Navigator, navigator } from "./navigator.js";
 
+setMount(mount);
 core.setBuildInfo(op_build_target());
 internals.deno = deno;
 // Read by node:process when it is first loaded.
@@ -29,7 +33,9 @@ defineLazy("process", () => loadProcess().default);
 defineLazy("Buffer", () => loadBuffer().Buffer);
 defineLazy("setImmediate", () => loadTimers().setImmediate);
 defineLazy("clearImmediate", () => loadTimers().clearImmediate);
-defineLazy("global", () => globalThis);
+define("global", globalThis);
+define("Navigator", Navigator);
+define("navigator", navigator);
 
 // -- Web Crypto ------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ use super::origins::Source;
 use super::resolver::{Resolver, Target};
 use crate::dialect;
 use crate::router::Layout;
-use liveline_compiler::common_js;
+use liveline_compiler::common_js::{self, Declared};
 use liveline_compiler::{Diagnostic, transpile};
 
 /// The path of modules.
@@ -75,7 +75,7 @@ impl<'a> ClientModules<'a> {
     /// The modules by their place, or all errors; and the imports of every file that was read.
     pub(super) fn finish(mut self) -> (Result<Assets, Vec<Diagnostic>>, Imports) {
         let assets = if self.failures.is_empty() { Ok(self.assets) } else { Err(self.failures) };
-        for file in self.places.into_keys() {
+        for file in self.places.into_keys().chain(self.resolver.configs()) {
             self.imports.entry(file).or_default();
         }
         (assets, self.imports)
@@ -89,11 +89,12 @@ impl<'a> ClientModules<'a> {
             self.assets.insert(place, Asset::json(source));
             return Ok(());
         }
-        if common_js::exports(file, &source).is_some() {
+        if common_js::exports(file, &source, Declared::Nothing).is_some() {
             let file = file.display();
             return Err(Diagnostic::new(format!("{file} is CommonJS, and browsers import ES modules")));
         }
-        let transpile::Script { mut code, source_map: map } = transpile::script(file, source)?;
+        let transpile::Script { mut code, source_map: map } =
+            transpile::script(file, source, || self.resolver.options_of(file))?;
         let imports = transpile::imports(file, &code)?;
         // From the end, so that the ranges before stay valid.
         for import in imports.iter().rev() {
@@ -138,7 +139,7 @@ impl<'a> ClientModules<'a> {
             let routes = self.layout.routes.display();
             return Some(format!("{} is outside of {routes}, so no browser gets it", file.display()));
         }
-        let known = ["js", "mjs", "ts", "mts", "jsx", "tsx", "json"];
+        let known = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "json"];
         let extension = file.extension().unwrap_or_default();
         (!known.iter().any(|known| extension == *known)).then(|| "it is no JavaScript module".to_owned())
     }

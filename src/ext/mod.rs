@@ -29,6 +29,7 @@ mod log;
 mod memory;
 #[cfg(feature = "node")]
 pub(crate) mod node;
+pub(crate) mod packages;
 mod page;
 mod password;
 mod port;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::border::is_in_package;
 use super::half::{Half, need_node};
-use super::modules::{Modules, own_source};
+use super::modules::{Modules, OWN_SCHEME, own_source};
 use super::sources::{Source, Sources};
-use crate::ext::expect_packages;
-use liveline_compiler::Diagnostic;
+use crate::ext::{expect_packages, packages};
 use liveline_compiler::common_js;
+use liveline_compiler::facts;
 use liveline_compiler::first_await;
 #[cfg(feature = "node")]
 use liveline_compiler::node_half;
 use liveline_compiler::transpile;
+use liveline_compiler::{Diagnostic, Place};
 
 /// How to get a build that runs what needs Node's half.
 #[cfg(not(feature = "node"))]
@@ -40,9 +40,10 @@ pub(super) struct Loader {
     files: RefCell<HashSet<PathBuf>>,
     /// The imported files of each file, in the order of its code.
     imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
-    /// Makes ES modules of CommonJS ones.
-    #[cfg(feature = "node")]
-    translator: super::node::Translator,
+    /// The CommonJS module that an ES module has imported last, among those that have begun to run.
+    began: RefCell<Option<PathBuf>>,
+    /// The file that a CommonJS module has required last.
+    last_required: RefCell<Option<PathBuf>>,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
@@ -58,8 +59,8 @@ impl Loader {
             source_maps: RefCell::default(),
             files: RefCell::default(),
             imports: RefCell::default(),
-            #[cfg(feature = "node")]
-            translator: Default::default(),
+            began: RefCell::default(),
+            last_required: RefCell::default(),
             failure: RefCell::default(),
         }
     }
@@ -78,9 +79,10 @@ impl Loader {
         self.lacks_node.get()
     }
 
-    /// Every file that was read so far.
+    /// Every file that was read so far, and those with settings, which may not be there.
     pub(super) fn files(&self) -> HashSet<PathBuf> {
-        self.files.borrow().clone()
+        let files = self.files.borrow();
+        files.iter().cloned().chain(self.modules.configs()).collect()
     }
 
     /// The imported files of each file that was read.
@@ -112,14 +114,69 @@ impl Loader {
         found
     }
 
-    /// The error that ended the last load, if it is the loader's. The next call returns None.
-    pub(super) fn take_failure(&self) -> Option<Diagnostic> {
-        self.failure.borrow_mut().take()
+    /// The places of the imports by which a handler came to a file, the last import first. `None` stands for the last
+    /// CommonJS module that began to load.
+    pub(super) fn importers(&self, handler: &Path, file: Option<&Path>) -> Vec<Place> {
+        let imports = self.imports.borrow();
+        let began = self.began.borrow();
+        // Breadth first, so that the shortest way is found.
+        let (mut came_from, mut waiting) = (HashMap::new(), VecDeque::from([handler]));
+        while let Some(from) = waiting.pop_front() {
+            for to in imports.get(from).into_iter().flatten() {
+                if to != handler && !came_from.contains_key(to.as_path()) {
+                    came_from.insert(to.as_path(), from);
+                    waiting.push_back(to);
+                }
+            }
+        }
+        let known = [file, began.as_deref()].into_iter().flatten().find(|file| came_from.contains_key(file));
+        let mut places = Vec::new();
+        let mut to = known;
+        while let Some((imported, importer)) = to.and_then(|to| Some((to, *came_from.get(to)?))) {
+            places.extend(self.place_of_import(importer, imported));
+            to = Some(importer);
+        }
+        places
+    }
+
+    fn place_of_import(&self, importer: &Path, imported: &Path) -> Option<Place> {
+        let url = |file: &Path| ModuleSpecifier::from_file_path(file).ok();
+        let specifier = self.sources.borrow().specifier_of(url(importer)?.as_str(), &url(imported)?)?;
+        Diagnostic::at_import("", importer, &specifier).place
+    }
+
+    /// Forgets the last error.
+    pub(super) fn begin(&self) {
+        self.failure.take();
+        self.last_required.take();
+    }
+
+    /// The error that ended the last load: the loader's own where `described` is what became of it, else `described`,
+    /// with the place of a syntax error in a required file.
+    pub(super) fn failure(&self, described: Diagnostic) -> Diagnostic {
+        let own = self.failure.take();
+        let is_same = |own: &Diagnostic| {
+            described.message.contains(own.message.strip_prefix("TypeError: ").unwrap_or(&own.message))
+        };
+        if let Some(own) = own.filter(is_same) {
+            return own;
+        }
+        let required = || self.last_required.borrow().clone();
+        if described.message.starts_with("SyntaxError")
+            && let Some(file) = required()
+            && let Some(error) =
+                std::fs::read_to_string(&file).ok().and_then(|source| common_js::syntax_error(&file, &source))
+        {
+            let call = described.place.map(|place| format!("at require ({place})"));
+            let stack = call.into_iter().chain(described.stack).collect();
+            return Diagnostic { place: error.place, stack, ..described };
+        }
+        described
     }
 
     /// Records that a file is read.
     fn keep_file(&self, path: &Path) {
-        if is_in_package(path) {
+        if packages::holds(path) {
             expect_packages();
         }
         self.files.borrow_mut().insert(path.to_owned());
@@ -147,43 +204,84 @@ impl Loader {
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
         self.keep_file(&path);
         let sources = self.sources.borrow().clone();
-        // A file that is imported as text is never run, whatever its name is.
-        if *requested == RequestedModuleType::Text {
-            let text = match sources.text(url) {
-                Some(text) => text,
-                None => sources.keep_text(url, read_text(&path, importing)?.into()),
-            };
-            return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+        // A file that is imported with a type is never run, whatever its name is.
+        match requested {
+            RequestedModuleType::Text => {
+                let text = self.text_of(&path, url, importing)?;
+                return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+            }
+            RequestedModuleType::Json => {
+                let text = self.text_of(&path, url, importing)?;
+                if text.is_empty() {
+                    sources.found_empty();
+                }
+                return module(ModuleType::Json, ModuleSourceCode::String(text.into()));
+            }
+            RequestedModuleType::Bytes => {
+                let bytes = self.bytes_of(&path, url, importing)?;
+                return module(ModuleType::Bytes, ModuleSourceCode::Bytes(bytes.into()));
+            }
+            RequestedModuleType::Other(kind) => {
+                let path = path.display();
+                let message = format!("cannot import {path}: {}", facts::unknown_kind(kind));
+                return Err(importing(message));
+            }
+            RequestedModuleType::None => {}
         }
-        let source = match sources.module(url) {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm") => {
+                let bytes = self.bytes_of(&path, url, importing)?;
+                return module(ModuleType::Wasm, ModuleSourceCode::Bytes(bytes.into()));
+            }
+            Some("json") => {
+                let path = path.display();
+                return Err(importing(format!("cannot import {path}: {}", facts::JSON_NEEDS_TYPE)));
+            }
+            _ => {}
+        }
+        let Source { code, source_map, requires } = match sources.module(url) {
             Some(source) => source,
             None => sources.keep(url, self.source_of(&path, &sources, importing)?),
         };
-        self.module_of(url, source, requested, importing)
+        if let Some(source_map) = source_map {
+            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+        }
+        if requires {
+            // A URL of its own distinguishes the frames of this module from those of the CommonJS one.
+            let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}", url.path()))
+                .map_err(|error| importing(error.to_string()))?;
+            let code = ModuleSourceCode::String(code.into());
+            return Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None));
+        }
+        module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
     }
 
-    fn module_of(
+    fn text_of(
         &self,
+        path: &Path,
         url: &ModuleSpecifier,
-        source: Source,
-        requested: &RequestedModuleType,
         importing: impl Fn(String) -> Diagnostic,
-    ) -> Result<ModuleSource, Diagnostic> {
-        let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, url, None));
-        match source {
-            Source::Json(_) if *requested != RequestedModuleType::Json => {
-                let path = path_of(url).unwrap_or_default();
-                let path = path.display();
-                Err(importing(format!("cannot import {path}: JSON needs `with {{ type: \"json\" }}`")))
-            }
-            Source::Json(text) => module(ModuleType::Json, ModuleSourceCode::String(text.into())),
-            Source::Script { code, source_map } => {
-                if let Some(source_map) = source_map {
-                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
-                }
-                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
-            }
+    ) -> Result<Arc<str>, Diagnostic> {
+        let sources = self.sources.borrow().clone();
+        match sources.text(url) {
+            Some(text) => Ok(text),
+            None => Ok(sources.keep_text(url, read_text(path, importing)?.into())),
         }
+    }
+
+    fn bytes_of(
+        &self,
+        path: &Path,
+        url: &ModuleSpecifier,
+        importing: impl Fn(String) -> Diagnostic,
+    ) -> Result<Arc<[u8]>, Diagnostic> {
+        let sources = self.sources.borrow().clone();
+        if let Some(bytes) = sources.bytes(url) {
+            return Ok(bytes);
+        }
+        let bytes = std::fs::read(path)
+            .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+        Ok(sources.keep_bytes(url, bytes.into()))
     }
 }
 
@@ -200,25 +298,24 @@ impl Loader {
         sources: &Sources,
         importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
+        if path.extension().is_some_and(|extension| extension == "node") {
+            return Err(importing(packages::addon_refusal(path)));
+        }
         let source = read_text(path, &importing)?;
         if source.is_empty() {
             sources.found_empty();
         }
-        if path.extension().is_some_and(|extension| extension == "json") {
-            return Ok(Source::Json(source.into()));
-        }
-        let exports = common_js::exports(path, &source);
+        let exports = common_js::exports(path, &source, self.modules.declared(path));
         #[cfg(feature = "node")]
         if self.half == Half::Plain
             && (exports.is_some() || self.uses_node(path, &source, &mut HashSet::new()))
         {
             return Err(self.lack_node());
         }
-        if let Some(exports) = exports {
-            return self.translated(path, exports, importing);
+        match exports {
+            Some(exports) => self.translated(path, exports, importing),
+            None => self.compiled(path, source),
         }
-        let script = transpile::script(path, source)?;
-        Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
     }
 
     /// Whether a module or one that it may import later uses Node's half.
@@ -238,8 +335,9 @@ impl Loader {
             return false;
         }
         let Ok(source) = std::fs::read_to_string(&path) else { return false };
-        let Ok(facts) = liveline_compiler::facts::read(&path, &source) else { return false };
-        common_js::exports(&path, &source).is_some()
+        let declared = self.modules.declared(&path);
+        let Ok(facts) = liveline_compiler::facts::read(&path, &source, declared) else { return false };
+        facts.is_common_js
             || self.uses_node(&path, &source, seen)
             || facts.imports.iter().any(|import| match import.specifier.starts_with(['.', '/']) {
                 true => self.leads_to_node(&path, &import.specifier, seen),
@@ -262,7 +360,8 @@ impl Loader {
         exports: common_js::Exports,
         _importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
-        Ok(Source::Script { code: self.translator.module(path, exports).into(), source_map: None })
+        let code = super::node::translated(&self.modules, path, exports).into();
+        Ok(Source { code, source_map: None, requires: true })
     }
 
     #[cfg(not(feature = "node"))]
@@ -278,28 +377,55 @@ impl Loader {
         )))
     }
 
-    /// The text of a file that a CommonJS module requires.
+    /// The text of a file that a CommonJS module requires, compiled for V8.
     #[cfg(feature = "node")]
     pub(super) fn require(&self, path: &Path) -> Result<String, Diagnostic> {
+        let refused = |error: &dyn std::fmt::Display| Diagnostic::new(error.to_string());
+        self.modules.check_required(path).map_err(|outside| refused(&outside))?;
         self.keep_file(path);
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
-            .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", path.display())))?;
-        if let Some(text) = sources.text(&url) {
-            return Ok(text.to_string());
+            .map_err(|()| refused(&format!("{} is not an absolute path", path.display())))?;
+        if sources.module(&url).is_some_and(|source| source.requires) {
+            *self.began.borrow_mut() = Some(path.to_owned());
         }
-        let text = read_text(path, Diagnostic::new)?;
-        let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("ts" | "cts" | "tsx" | "jsx") => transpile::script(path, text)?.code,
-            _ => text,
+        *self.last_required.borrow_mut() = Some(path.to_owned());
+        let Source { code, source_map, .. } = match sources.required(&url) {
+            Some(source) => source,
+            None => sources.keep_required(&url, self.compiled(path, read_text(path, Diagnostic::new)?)?),
         };
-        Ok(sources.keep_text(&url, text.into()).to_string())
+        if let Some(source_map) = source_map {
+            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+        }
+        Ok(code.to_string())
     }
 
     /// Fails if a file that a CommonJS module requires is outside of the project and its packages.
     #[cfg(feature = "node")]
-    pub(super) fn check_file(&self, file: &Path) -> Result<(), super::border::Outside> {
-        self.modules.check_file(file)
+    pub(super) fn check_required(&self, file: &Path) -> Result<(), super::border::Outside> {
+        self.modules.check_required(file)
+    }
+
+    /// Admits the folders in which a CommonJS module in `folder` looks for packages.
+    #[cfg(feature = "node")]
+    pub(super) fn admit_lookups(&self, folder: &Path, lookups: impl Iterator<Item = PathBuf>) {
+        self.modules.admit_lookups(folder, lookups);
+    }
+
+    /// What the package of a file states about its kind.
+    #[cfg(feature = "node")]
+    pub(super) fn declared(&self, file: &Path) -> common_js::Declared {
+        self.modules.declared(file)
+    }
+
+    /// The source of a file with this text, compiled for V8.
+    fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
+        let script = match path.extension().is_some_and(|extension| extension == "json") {
+            true => transpile::Script { code: text, source_map: None },
+            false => transpile::script(path, text, || self.modules.options_of(path))?,
+        };
+        let source_map = script.source_map.map(Into::into);
+        Ok(Source { code: script.code.into(), source_map, requires: false })
     }
 }
 
@@ -332,10 +458,9 @@ impl ModuleLoader for Loader {
             }
         }
         resolved.map_err(|error| {
-            let place = importer_of(referrer)
-                .map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier));
+            let place = importer_of(referrer).map(|file| error.at(&file, specifier));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
-            JsErrorBox::from_err(error)
+            error.into_js_error()
         })
     }
 

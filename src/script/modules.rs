@@ -1,12 +1,21 @@
 //! Resolves module specifiers.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use deno_core::ModuleSpecifier;
+use deno_error::JsErrorBox;
 use oxc_resolver::{ResolveOptions, Resolver};
 
 use super::border::{Border, Outside};
+use super::configs::Configs;
+use super::declared::Declarations;
+use crate::dialect::nearest;
+use crate::ext::packages;
 use liveline_compiler::Diagnostic;
+use liveline_compiler::common_js::Declared;
+use liveline_compiler::transpile::Options;
 
 /// Packages that the host itself provides, with the source of each as a module.
 const OWN: [(&str, &str); 4] = [
@@ -42,29 +51,89 @@ export const {
   ownKeys, path, preventExtensions, proxy, reduce, set, setPrototypeOf, subtree, unaccessorize, unproxy,
 } = Observer;";
 
+/// What an import without an extension may mean, in this order. A folder means its file `index` with one of them.
+const EXTENSIONS: [&str; 9] = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json"];
+/// The same for files of packages, most of which hold the JavaScript of their TypeScript.
+const PACKAGE_EXTENSIONS: [&str; 9] = [".js", ".mjs", ".cjs", ".json", ".jsx", ".ts", ".tsx", ".mts", ".cts"];
+/// The files that an import of a file of JavaScript means: itself, else what TypeScript compiles to it.
+const ALIASES: [(&str, &[&str]); 4] = [
+    (".js", &[".js", ".ts", ".tsx"]),
+    (".jsx", &[".jsx", ".tsx"]),
+    (".mjs", &[".mjs", ".mts"]),
+    (".cjs", &[".cjs", ".cts"]),
+];
+
 /// The scheme of the host's own modules.
-const OWN_SCHEME: &str = "liveline:";
+pub(super) const OWN_SCHEME: &str = "liveline:";
 
 /// Why a specifier cannot be resolved. The message names the importing file.
-#[derive(Debug, thiserror::Error, deno_error::JsError)]
-#[class(type)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("cannot import \"{specifier}\" from {from}: {reason}")]
-    Unresolved { specifier: String, from: String, reason: String },
+    Unresolved { specifier: String, from: String, reason: String, help: Option<String> },
     #[error("cannot import \"{specifier}\" from {from}: {outside}")]
     Outside { specifier: String, from: String, outside: Outside },
     #[error("cannot import \"{specifier}\" from {from}: modules are files; fetch or install it first")]
     Remote { specifier: String, from: String },
+    #[error("cannot import \"{specifier}\" from {from}: {missing}")]
+    Missing { specifier: String, from: String, missing: Missing },
+    #[error("{}", .0.message)]
+    Config(Box<Diagnostic>),
 }
 
-/// Resolves specifiers: files, the host's own packages, and ESM packages in `node_modules`.
+/// Why a path leads to no module.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Missing {
+    #[error("there is no such file")]
+    File(PathBuf),
+    #[error("it is a folder without an index file")]
+    Index,
+    #[error("it declares types only, and nothing in it runs; write `import type`")]
+    Declarations,
+    #[error("{} maps it to {}, where no file is", .config.display(), .file.display())]
+    Mapped { config: PathBuf, file: PathBuf },
+}
+
+impl ResolveError {
+    /// The error at an import of a file.
+    pub(crate) fn at(&self, file: &Path, specifier: &str) -> Diagnostic {
+        match self {
+            ResolveError::Config(diagnostic) => (**diagnostic).clone(),
+            error => Diagnostic::at_import(format!("TypeError: {error}"), file, specifier)
+                .with_help(error.help().map(str::to_owned)),
+        }
+    }
+
+    /// What to do about it, if that is known.
+    pub(crate) fn help(&self) -> Option<&str> {
+        match self {
+            ResolveError::Unresolved { help, .. } => help.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The error for JavaScript, which has one message.
+    pub(super) fn into_js_error(self) -> JsErrorBox {
+        let help = self.help().map(|help| format!("; {help}")).unwrap_or_default();
+        JsErrorBox::type_error(format!("{self}{help}"))
+    }
+}
+
+/// Resolves specifiers: files, the host's own packages, Node's modules, and packages in `node_modules`.
 pub(crate) struct Modules {
+    /// Completes paths of the project's own files, without following links.
+    files: Resolver,
+    configs: Configs,
+    /// The installed package that makes JSX elements, for each folder.
+    jsx: RefCell<HashMap<PathBuf, Option<&'static str>>>,
     packages: Resolver,
     /// Resolves like `packages`, without following links in packages.
     written: Resolver,
+    /// Resolves what CommonJS modules require.
+    required: Resolver,
+    declarations: Declarations,
     border: Border,
-    /// Whether `node:` modules are there.
-    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "no build without V8 has them"))]
+    /// Whether Node's modules can be there.
     runs_on_server: bool,
 }
 
@@ -88,14 +157,49 @@ impl Modules {
             } else {
                 &["main", "module"]
             }),
-            extensions: names(&[".js", ".mjs", ".cjs", ".json"]),
+            extensions: names(&PACKAGE_EXTENSIONS),
+            extension_alias: ALIASES.map(|(extension, means)| (extension.to_owned(), names(means))).into(),
             builtin_modules: false,
             ..ResolveOptions::default()
         });
         let written =
             packages.clone_with_options(ResolveOptions { symlinks: false, ..packages.options().clone() });
+        let required = packages.clone_with_options(ResolveOptions {
+            condition_names: names(&["node", "require", "module-sync", "default"]),
+            main_fields: names(&["main"]),
+            extensions: names(&[".js", ".json", ".cjs", ".node"]),
+            ..packages.options().clone()
+        });
+        let files = written.clone_with_options(ResolveOptions {
+            main_fields: names(&["module", "main"]),
+            extensions: names(&EXTENSIONS),
+            ..written.options().clone()
+        });
+        let (configs, jsx, border) = (Configs::of(project), RefCell::default(), Border::around(project));
+        let declarations = Declarations::default();
         let runs_on_server = !conditions.contains(&"browser");
-        Modules { packages, written, border: Border::around(project), runs_on_server }
+        Modules { files, configs, jsx, packages, written, required, declarations, border, runs_on_server }
+    }
+
+    /// How a file is compiled.
+    pub(crate) fn options_of(&self, file: &Path) -> Result<Options, Diagnostic> {
+        self.configs.options_of(file, || self.package_for_jsx(file))
+    }
+
+    /// Every file whose change, or whose making, may change how modules are resolved and compiled.
+    pub(crate) fn configs(&self) -> BTreeSet<PathBuf> {
+        self.configs.files()
+    }
+
+    /// The installed package that makes JSX elements for a file: the first one of the list.
+    fn package_for_jsx(&self, file: &Path) -> Option<&'static str> {
+        let known = ["react", "preact", if self.runs_on_server { "hono/jsx" } else { "hono/jsx/dom" }];
+        let folder = file.parent()?;
+        let find = || {
+            let is_installed = |name: &&str| self.bare(file, folder, &format!("{name}/jsx-runtime")).is_ok();
+            known.into_iter().find(is_installed)
+        };
+        *self.jsx.borrow_mut().entry(folder.to_owned()).or_insert_with(find)
     }
 
     /// Fails if a handler's file is outside of the project, because a link led to it.
@@ -104,10 +208,26 @@ impl Modules {
         self.border.check(handler).map_err(refusal)
     }
 
-    /// Fails if a file is neither in the project nor in one of its packages.
+    /// Fails if a file that a CommonJS module requires is neither in the project nor in a package.
     #[cfg(feature = "node")]
-    pub(super) fn check_file(&self, file: &Path) -> Result<(), Outside> {
-        self.border.check(file)
+    pub(super) fn check_required(&self, file: &Path) -> Result<(), Outside> {
+        self.border.check_required(file)
+    }
+
+    /// Admits the folders in which a CommonJS module in `folder` looks for packages.
+    #[cfg(feature = "node")]
+    pub(super) fn admit_lookups(&self, folder: &Path, lookups: impl Iterator<Item = PathBuf>) {
+        self.border.admit_lookups(folder, lookups);
+    }
+
+    /// What the package of a file states about the kind of the file.
+    pub(super) fn declared(&self, file: &Path) -> Declared {
+        self.declarations.of(file)
+    }
+
+    /// The file that a CommonJS module requires by this specifier, if it is found.
+    pub(super) fn required(&self, specifier: &str, importer: &Path) -> Option<PathBuf> {
+        self.required.resolve(importer.parent()?, specifier).ok().map(|found| found.full_path())
     }
 
     /// The URL of `specifier` in the module `referrer`.
@@ -117,51 +237,194 @@ impl Modules {
             return Ok(ModuleSpecifier::parse(&url).expect("own names are valid URLs"));
         }
         let from = shown(referrer);
-        let unresolved = |reason: String| ResolveError::Unresolved {
+        let failed = |reason: String, help: Option<String>| ResolveError::Unresolved {
             specifier: specifier.to_owned(),
             from: from.clone(),
             reason,
+            help,
         };
+        let unresolved = |reason: String| failed(reason, None);
         let outside =
             |outside| ResolveError::Outside { specifier: specifier.to_owned(), from: from.clone(), outside };
-        #[cfg(feature = "node")]
-        if self.runs_on_server
-            && super::node::is_builtin(specifier.strip_prefix("node:").unwrap_or(specifier))
-        {
-            let name = specifier.strip_prefix("node:").unwrap_or(specifier);
-            return ModuleSpecifier::parse(&format!("node:{name}"))
-                .map_err(|error| unresolved(error.to_string()));
+        if let Some(name) = self.of_node(specifier) {
+            return name
+                .and_then(|name| {
+                    let url = ModuleSpecifier::parse(&format!("node:{name}"));
+                    url.map_err(|error| (error.to_string(), None))
+                })
+                .map_err(|(reason, help)| failed(reason, help));
         }
         if is_bare(specifier) {
             let folder = folder_of(referrer);
-            let found = self.packages.resolve(&folder, specifier).map_err(|error| match error {
-                oxc_resolver::ResolveError::NotFound(_) => unresolved(
-                    "no such package in node_modules; the host provides @webqit/webflo, \
-                                @webqit/fetch-plus and @webqit/observer"
-                        .to_owned(),
-                ),
-                other => unresolved(other.to_string()),
+            let path = self.bare(&file_of(referrer), &folder, specifier).map_err(|error| match error {
+                Bare::Config(diagnostic) => ResolveError::Config(diagnostic),
+                Bare::Missing(missing) => {
+                    ResolveError::Missing { specifier: specifier.to_owned(), from: from.clone(), missing }
+                }
+                Bare::Unresolved(error) => {
+                    use oxc_resolver::ResolveError::{NotFound, PackagePathNotExported};
+                    let missing = match &error {
+                        NotFound(_) | PackagePathNotExported { .. } => {
+                            packages::missing(specifier, &file_of(referrer))
+                        }
+                        _ => None,
+                    };
+                    let (reason, help) = missing.unwrap_or_else(|| (error.to_string(), None));
+                    // `fs/promise` is no package.
+                    let near =
+                        specifier.contains('/').then(|| nearest(specifier, packages::OF_NODE)).flatten();
+                    failed(reason, near.map(|near| format!("did you mean \"node:{near}\"?")).or(help))
+                }
             })?;
-            let path = found.full_path();
             let written = || self.written.resolve(&folder, specifier).ok().map(|found| found.full_path());
             self.border.admit(specifier, &folder, &path, written);
             self.border.check(&path).map_err(outside)?;
             return ModuleSpecifier::from_file_path(&path)
                 .map_err(|()| unresolved(format!("{} is not a file", path.display())));
         }
+        // A folder is named with a slash.
+        let specifier = match specifier {
+            "." => "./",
+            ".." => "../",
+            specifier => specifier,
+        };
         let url =
             deno_core::resolve_import(specifier, referrer).map_err(|error| unresolved(error.to_string()))?;
         match url.scheme() {
             "file" => {
                 // A file: URL that is no path is not checked: reading it fails later.
-                url.to_file_path().map_or(Ok(()), |file| self.border.check(&file)).map_err(outside)?;
-                Ok(url)
+                let Ok(path) = url.to_file_path() else { return Ok(url) };
+                let found = self.completed(&path);
+                self.border.check(found.as_ref().unwrap_or(&path)).map_err(outside)?;
+                let missing = |missing| {
+                    Err(ResolveError::Missing {
+                        specifier: specifier.to_owned(),
+                        from: from.clone(),
+                        missing,
+                    })
+                };
+                match found {
+                    Ok(file) if file == path => Ok(url),
+                    Ok(file) => Ok(with_path(url, &file)),
+                    Err(reason) => missing(reason),
+                }
             }
             "data" => Ok(url),
             "liveline" => Ok(url),
             _ => Err(ResolveError::Remote { specifier: specifier.to_owned(), from }),
         }
     }
+}
+
+impl Modules {
+    /// The name of the module of Node that a specifier names, or why there is none; None for other specifiers.
+    #[allow(clippy::type_complexity, reason = "a reason and a help are what errors consist of")]
+    pub(super) fn of_node<'s>(
+        &self,
+        specifier: &'s str,
+    ) -> Option<Result<&'s str, (String, Option<String>)>> {
+        /// Modules that only the prefix names: packages have the same names.
+        const PREFIXED: [&str; 4] = ["sea", "sqlite", "test", "test/reporters"];
+        let (name, is_prefixed) = match specifier.strip_prefix("node:") {
+            Some(name) => (name, true),
+            None => (specifier, false),
+        };
+        let is_known = is_of_node(name) && (is_prefixed || !PREFIXED.contains(&name));
+        if !is_known && !is_prefixed {
+            return None;
+        }
+        if !self.runs_on_server {
+            return is_prefixed.then(|| Err(("browsers have no modules of Node".to_owned(), None)));
+        }
+        if !is_known {
+            let near = nearest(name, packages::OF_NODE);
+            let help = near.map(|name| format!("did you mean \"node:{name}\"?"));
+            return Some(Err(("Node has no such module".to_owned(), help)));
+        }
+        #[cfg(not(feature = "node"))]
+        return Some(Err((
+            format!(
+                "it is one of Node's modules, which this build does not have; {}",
+                super::loader::NEEDS_V8
+            ),
+            None,
+        )));
+        #[cfg(feature = "node")]
+        Some(super::node::absent(name).map_or(Ok(name), |why| Err((why.to_owned(), None))))
+    }
+}
+
+fn is_of_node(name: &str) -> bool {
+    #[cfg(feature = "node")]
+    return super::node::is_builtin(name);
+    #[cfg(not(feature = "node"))]
+    return packages::OF_NODE.contains(&name);
+}
+
+/// Why an import of a package, or of a name in settings, is not resolved.
+enum Bare {
+    Config(Box<Diagnostic>),
+    Missing(Missing),
+    Unresolved(oxc_resolver::ResolveError),
+}
+
+impl Modules {
+    /// The file that a specifier without a path means in a file: that of the settings of TypeScript, else a package's.
+    fn bare(&self, file: &Path, folder: &Path, specifier: &str) -> Result<PathBuf, Bare> {
+        let config = self.configs.config_of(file);
+        let set = config.as_ref().ok().and_then(Option::as_ref);
+        let mapped = set.map(|set| set.resolve_path_alias_or_base_url(specifier)).unwrap_or_default();
+        if let Some(file) = mapped.iter().find_map(|path| self.completed(path).ok()) {
+            return Ok(if packages::holds(&file) { file.canonicalize().unwrap_or(file) } else { file });
+        }
+        let error = match self.packages.resolve(folder, specifier) {
+            Ok(found) => return Ok(found.full_path()),
+            Err(error) => error,
+        };
+        // `baseUrl` maps every name, `paths` those that it lists.
+        let is_listed = |path: &PathBuf| {
+            let base = set.and_then(|set| set.compiler_options.base_url.as_ref());
+            base.is_none_or(|base| *path != base.join(specifier))
+        };
+        Err(match (&config, mapped.into_iter().find(is_listed)) {
+            // Settings that cannot be read may have been the ones that name it.
+            (Err(diagnostic), _) => Bare::Config(Box::new(diagnostic.clone())),
+            (Ok(Some(set)), Some(file)) => {
+                Bare::Missing(Missing::Mapped { config: set.path().to_owned(), file })
+            }
+            _ => Bare::Unresolved(error),
+        })
+    }
+
+    /// The file that a path means, which may lack its extension, be that of a folder, or have the extension that its
+    /// file has after TypeScript has compiled it.
+    fn completed(&self, path: &Path) -> Result<PathBuf, Missing> {
+        let found = if path.is_file() {
+            path.to_owned()
+        } else {
+            let resolver = if packages::holds(path) { &self.written } else { &self.files };
+            let text = path.to_string_lossy();
+            resolver
+                .resolve(Path::new("/"), &text)
+                .map(|found| found.into_path_buf())
+                .map_err(|_| if path.is_dir() { Missing::Index } else { Missing::File(path.to_owned()) })?
+        };
+        if is_declaration(&found) { Err(Missing::Declarations) } else { Ok(found) }
+    }
+}
+
+/// Whether a file of TypeScript holds declarations only.
+fn is_declaration(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    [".d.ts", ".d.mts", ".d.cts"].iter().any(|extension| name.ends_with(extension))
+}
+
+/// A URL of a file with the path of another, and the query that it has.
+fn with_path(mut url: ModuleSpecifier, file: &Path) -> ModuleSpecifier {
+    if let Ok(found) = ModuleSpecifier::from_file_path(file) {
+        url.set_path(found.path());
+    }
+    url
 }
 
 /// The name and the source of one of the host's own modules.
@@ -177,13 +440,20 @@ pub(crate) fn own_names() -> impl Iterator<Item = &'static str> {
 }
 
 fn is_bare(specifier: &str) -> bool {
-    let relative = ["/", "./", "../"].iter().any(|prefix| specifier.starts_with(prefix));
+    let relative = matches!(specifier, "." | "..")
+        || ["/", "./", "../"].iter().any(|prefix| specifier.starts_with(prefix));
     !relative && (specifier.starts_with('@') || ModuleSpecifier::parse(specifier).is_err())
 }
 
-fn folder_of(referrer: &str) -> PathBuf {
+fn file_of(referrer: &str) -> PathBuf {
     let path = ModuleSpecifier::parse(referrer).ok().and_then(|url| url.to_file_path().ok());
-    path.and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_else(|| PathBuf::from("/"))
+    path.unwrap_or_else(|| PathBuf::from("/"))
+}
+
+fn folder_of(referrer: &str) -> PathBuf {
+    let mut folder = file_of(referrer);
+    folder.pop();
+    folder
 }
 
 /// A referrer for messages: its path, if it is a file.

@@ -47,10 +47,14 @@ mod malformed;
 #[cfg(target_os = "linux")] // It reads /proc.
 mod memory;
 mod modules;
+mod mounting;
 #[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
+#[cfg(feature = "node")]
+mod node;
 mod observe;
 mod oohtml;
+mod packages;
 mod pages;
 mod patched_globals;
 mod plain_clients;

@@ -12,6 +12,7 @@ use crate::databases;
 use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
+use crate::npm;
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
@@ -33,6 +34,10 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
     bundles(checkout)?;
     type_tests(checkout)?;
+    npm_packages(checkout, &choice)?;
+    if let Engine::V8 { .. } = choice.engine {
+        tests_of_node(checkout)?;
+    }
     browser_tests(checkout)?;
     smoke_of_the_bench(checkout)?;
     match choice.engine {
@@ -118,6 +123,35 @@ fn type_tests(checkout: &Checkout) -> Outcome {
     step("types", with_liveline(&mut run, checkout))
 }
 
+/// Node's own tests of its modules, run in handlers of the liveline that the full run has built.
+fn tests_of_node(checkout: &Checkout) -> Outcome {
+    const NAME: &str = "Node's own tests";
+    let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
+        return skip(NAME, "there is no node or no npm on the PATH");
+    };
+    let folder = checkout.root.join("tests/node");
+    step(
+        "installing Node's own tests",
+        Command::new(npm).args(["ci", "--ignore-scripts"]).current_dir(&folder),
+    )?;
+    let mut run = Command::new(node);
+    run.arg("run.mjs").current_dir(&folder);
+    step(NAME, with_liveline(&mut run, checkout))
+}
+
+/// Packages from the npm registry, with the liveline that the full run has built.
+fn npm_packages(checkout: &Checkout, choice: &Choice) -> Outcome {
+    const NAME: &str = "npm packages";
+    if let Engine::QuickJs = choice.engine {
+        return skip(NAME, "Node's half needs V8");
+    }
+    if find_program("node").is_none() || find_program("npm").is_none() {
+        return skip(NAME, "there is no node or no npm on the PATH");
+    }
+    println!("\n== {NAME}");
+    npm::run(checkout, &[])
+}
+
 /// The examples' pages in Chromium, served by the liveline that the full run has built.
 fn browser_tests(checkout: &Checkout) -> Outcome {
     const NAME: &str = "browser tests";
@@ -154,7 +188,7 @@ fn smoke_of_the_bench(checkout: &Checkout) -> Outcome {
 }
 
 /// Sets the liveline that a script starts, unless the caller has set one.
-fn with_liveline<'a>(command: &'a mut Command, checkout: &Checkout) -> &'a mut Command {
+pub fn with_liveline<'a>(command: &'a mut Command, checkout: &Checkout) -> &'a mut Command {
     if std::env::var_os("LIVELINE_BIN").is_none() {
         command.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));
     }

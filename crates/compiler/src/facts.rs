@@ -1,13 +1,18 @@
 //! The imports and exports of a module, as far as its text shows them.
 
+mod required;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::{Diagnostic, common_js};
+use crate::Diagnostic;
+use crate::common_js::{self, Declared};
 
 /// The imports and exports of one module.
 #[derive(Debug, Default)]
 pub struct Facts {
+    /// Whether the module is CommonJS. What it exports as a whole is its export `default`.
+    pub is_common_js: bool,
     /// In the order of the code.
     pub imports: Vec<Import>,
     /// The exports by name, without those that `export *` adds.
@@ -25,8 +30,40 @@ pub struct Import {
     /// The names that the other module has to export, with their offsets.
     pub names: Vec<(String, usize)>,
     pub form: Form,
-    /// Whether the import has `with { type: "json" }`.
-    pub is_json: bool,
+    pub attribute: Attribute,
+}
+
+/// The `type` of an import's attributes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Attribute {
+    /// There is none: the file is a module that runs.
+    #[default]
+    None,
+    Json,
+    /// The file's content is a string or an array of bytes.
+    Data,
+    /// No import has this type.
+    Unknown(String),
+    /// The text does not show it, as in `import(a, options)`.
+    Hidden,
+}
+
+impl Attribute {
+    fn of(kind: &str) -> Attribute {
+        match kind {
+            "json" => Attribute::Json,
+            "text" | "bytes" => Attribute::Data,
+            kind => Attribute::Unknown(kind.to_owned()),
+        }
+    }
+}
+
+/// Why JSON is not imported without a type.
+pub const JSON_NEEDS_TYPE: &str = "JSON needs `with { type: \"json\" }`";
+
+/// Why an import with this type fails.
+pub fn unknown_kind(kind: &str) -> String {
+    format!("no import has the type \"{kind}\"; the types are \"json\", \"text\" and \"bytes\"")
 }
 
 /// How a module is imported.
@@ -37,6 +74,10 @@ pub enum Form {
     Star,
     /// `import()`, which runs later or not at all.
     Dynamic,
+    /// `require()` that runs while a CommonJS module loads.
+    Require,
+    /// `module.exports = require()`: the CommonJS module also exports what the other module exports.
+    RequireStar,
 }
 
 /// One export.
@@ -61,8 +102,21 @@ pub enum Kind {
     Unknown,
 }
 
-/// Parses a module. A file of JSON has no imports and exports; a CommonJS module has the exports that its text shows.
-pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
+impl Form {
+    /// Whether the module exports what the other module exports.
+    pub fn is_star(self) -> bool {
+        matches!(self, Form::Star | Form::RequireStar)
+    }
+
+    /// Whether the other module is found as `require()` finds it.
+    pub fn is_require(self) -> bool {
+        matches!(self, Form::Require | Form::RequireStar)
+    }
+}
+
+/// Parses a module of a package that declares the kind of its files. A file of JSON has no imports and exports; a
+/// CommonJS module has those that its text shows.
+pub fn read(path: &Path, source: &str, declared: Declared) -> Result<Facts, Diagnostic> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if extension == "json" {
         return Ok(Facts::default());
@@ -70,14 +124,13 @@ pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
     if !["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"].contains(&extension) {
         return Err(Diagnostic::new(format!("{} is no JavaScript module", path.display())));
     }
-    if let Some(exports) = common_js::exports(path, source) {
-        let names = exports.names.into_iter().chain(["default".to_owned()]);
-        let export = |name| (name, Export { at: 0, kind: Kind::Unknown });
-        return Ok(Facts { exports: names.map(export).collect(), ..Facts::default() });
+    if let Some(exports) = common_js::exports(path, source, declared) {
+        return Ok(required::read(path, source, exports));
     }
     syntax::read(path, source)
 }
 
+/// ES modules.
 mod syntax {
     use deno_ast::swc::ast::*;
     use deno_ast::swc::atoms::Wtf8Atom;
@@ -85,7 +138,7 @@ mod syntax {
     use deno_ast::swc::ecma_visit::{Visit, VisitWith};
     use deno_ast::{SourceRangedForSpanned as _, StartSourcePos};
 
-    use super::{BTreeMap, Diagnostic, Export, Facts, Form, Kind, Path};
+    use super::{Attribute, BTreeMap, Diagnostic, Export, Facts, Form, Kind, Path};
     use crate::transpile;
 
     pub(super) fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
@@ -126,19 +179,14 @@ mod syntax {
         }
 
         fn import(&mut self, source: &Str, form: Form, with: Option<&ObjectLit>) -> usize {
-            let is_json = with.is_some_and(|with| {
-                with.props.iter().any(|prop| match prop {
-                    PropOrSpread::Prop(prop) => match &**prop {
-                        Prop::KeyValue(pair) => {
-                            matches!(&*pair.value, Expr::Lit(Lit::Str(kind)) if kind.value == *"json")
-                        }
-                        _ => false,
-                    },
-                    PropOrSpread::Spread(_) => false,
-                })
-            });
+            let kind = with.and_then(|with| value_of(with, "type"));
+            let attribute = match kind {
+                Some(Expr::Lit(Lit::Str(kind))) => Attribute::of(&text(&kind.value)),
+                Some(_) => Attribute::Hidden,
+                None => Attribute::None,
+            };
             let (specifier, at) = (text(&source.value), self.at(source));
-            self.facts.imports.push(super::Import { specifier, at, names: Vec::new(), form, is_json });
+            self.facts.imports.push(super::Import { specifier, at, names: Vec::new(), form, attribute });
             self.facts.imports.len() - 1
         }
 
@@ -311,10 +359,12 @@ mod syntax {
             if let (Callee::Import(_), Some(Expr::Lit(Lit::Str(literal))), 0) =
                 (&call.callee, first, self.tries)
             {
-                let with = call.args.get(1).map(|it| &*it.expr);
-                let is_json = with.is_some();
-                let index = self.import(literal, Form::Dynamic, None);
-                self.facts.imports[index].is_json = is_json;
+                let options = call.args.get(1).map(|it| &*it.expr);
+                let with = options.and_then(Expr::as_object).and_then(|it| value_of(it, "with")?.as_object());
+                let index = self.import(literal, Form::Dynamic, with);
+                if options.is_some() && with.is_none() {
+                    self.facts.imports[index].attribute = Attribute::Hidden;
+                }
             }
             let is_prepared = matches!(&call.callee, Callee::Expr(callee) if is_catch(callee));
             self.tries += u32::from(is_prepared);
@@ -329,6 +379,19 @@ mod syntax {
             statement.handler.visit_with(self);
             statement.finalizer.visit_with(self);
         }
+    }
+
+    /// The value of an object's property.
+    fn value_of<'a>(object: &'a ObjectLit, name: &str) -> Option<&'a Expr> {
+        object.props.iter().find_map(|prop| {
+            let pair = prop.as_prop()?.as_key_value()?;
+            let is_named = match &pair.key {
+                PropName::Ident(key) => key.sym == *name,
+                PropName::Str(key) => key.value == *name,
+                _ => false,
+            };
+            is_named.then_some(&*pair.value)
+        })
     }
 
     /// `import("a").catch`
@@ -366,7 +429,7 @@ mod tests {
     use super::*;
 
     fn facts(file: &str, source: &str) -> Facts {
-        read(Path::new(file), source).expect("it can be read")
+        read(Path::new(file), source, Declared::Nothing).expect("it can be read")
     }
 
     #[test]
@@ -399,5 +462,33 @@ mod tests {
             facts.imports.iter().map(|it| (it.specifier.as_str(), it.names.len())).collect();
         assert_eq!(imports, [("./u.ts", 1), ("./then.ts", 0)]);
         assert_eq!(facts.exports["I"].kind, Kind::Type);
+    }
+
+    #[test]
+    fn read_follows_common_js() {
+        let facts = facts(
+            "/a.js",
+            "const a = require('./a');\ntry { require('b') } catch {}\nconst later = () => require('c');\n\
+             exports.GET = () => a;\nmodule.exports.LIMIT = 3;\nexports.later = later;\n",
+        );
+        assert!(facts.is_common_js);
+        let kind = |name: &str| facts.exports[name].kind.clone();
+        assert_eq!((kind("GET"), kind("LIMIT"), kind("later")), (Kind::Function, Kind::Value, Kind::Unknown));
+        assert_eq!(kind("default"), Kind::Value);
+        let imports: Vec<_> = facts.imports.iter().map(|it| (it.specifier.as_str(), it.form)).collect();
+        assert_eq!(imports, [("./a", Form::Require)]);
+    }
+
+    #[test]
+    fn what_common_js_exports_as_a_whole_is_its_default() {
+        let kinds = |source: &str| {
+            let facts = facts("/a.cjs", source);
+            facts.exports.into_iter().map(|(name, it)| (name, it.kind)).collect::<Vec<_>>()
+        };
+        let default = |kind| ("default".to_owned(), kind);
+        assert_eq!(kinds("module.exports = () => 1"), [default(Kind::Unknown)]);
+        let post = ("POST".to_owned(), Kind::Function);
+        assert_eq!(kinds("module.exports = { POST() {} }"), [post, default(Kind::Value)]);
+        assert_eq!(facts("/a.cjs", "module.exports = require('x')").imports[0].form, Form::RequireStar);
     }
 }

@@ -12,8 +12,8 @@ use memchr::memmem;
 
 use crate::transpile;
 
-/// Names of globals that Node's half defines.
-const GLOBALS: [&str; 11] = [
+/// Names of globals that Node's half defines, and the export of applications that it mounts.
+const GLOBALS: [&str; 12] = [
     "Buffer",
     "Crypto",
     "CryptoKey",
@@ -21,6 +21,7 @@ const GLOBALS: [&str; 11] = [
     "clearImmediate",
     "global",
     "navigator",
+    "nodeHandler",
     "process",
     "require",
     "setImmediate",
@@ -46,7 +47,7 @@ pub fn uses(path: &Path, source: &str) -> Uses {
     }
     let Some(parsed) = transpile::parsed(path, source.to_owned()) else {
         // A text with keywords of live functions does not parse before it is compiled.
-        let script = transpile::script(path, source.to_owned()).ok();
+        let script = transpile::script(path, source.to_owned(), || Ok(transpile::Options::default())).ok();
         return match script.and_then(|script| transpile::parsed(Path::new("/script.js"), script.code)) {
             Some(parsed) => found_in(&parsed),
             None => Uses::default(),
@@ -177,6 +178,8 @@ mod tests {
             "await import(name)",
             "await import('some-package')",
             "typeof require",
+            "export const nodeHandler = app",
+            "export { app as nodeHandler }",
         ] {
             assert!(node(source), "{source}");
         }

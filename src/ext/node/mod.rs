@@ -1,9 +1,16 @@
 //! What deno_node asks of the program that it runs in. Its JavaScript half is `runtime-js/node/`.
 
+mod callers;
 mod environment;
 
-use deno_core::{ExtensionFileSource, OpState, ascii_str_include, op2, v8};
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use deno_core::{ExtensionFileSource, OpDecl, OpState, ascii_str_include, op2, v8};
 use deno_error::JsErrorBox;
+
+use super::{log, packages};
 
 pub(crate) use environment::Environment;
 
@@ -11,6 +18,7 @@ deno_core::extension!(
     liveline_node,
     deps = [liveline, deno_node],
     ops = [
+        callers::op_called_by_package,
         environment::op_environment,
         environment::op_environment_delete,
         environment::op_environment_get,
@@ -18,14 +26,19 @@ deno_core::extension!(
         op_bootstrap_color_depth,
         op_bootstrap_unstable_args,
         op_build_target,
+        op_engine_version,
+        op_hardware_concurrency,
         op_process_cpu_usage,
+        op_process_ids,
         op_current_thread_cpu_usage,
         op_process_memory_usage,
         op_napi_open,
         op_node_debug,
+        op_user_agent,
     ],
     esm_entry_point = "ext:liveline_node/node.js",
     options = { environment: Environment },
+    middleware = in_place_of_denos,
     state = |state, options| state.put(options.environment),
     customizer = |extension: &mut deno_core::Extension| {
         extension.esm_files = SOURCES.into();
@@ -39,7 +52,11 @@ macro_rules! module {
     };
 }
 
-static SOURCES: &[ExtensionFileSource] = embed!(module, "runtime-js/node", ["deno.js", "node.js"]);
+static SOURCES: &[ExtensionFileSource] = embed!(
+    module,
+    "runtime-js/node",
+    ["deno.js", "mount.js", "navigator.js", "node.js", "outputs.js", "timers.js"]
+);
 
 /// The module of Deno's own runtime that deno_node imports: its specifier and source.
 pub(crate) const GLOBAL_SCOPE: (&str, &str) = (
@@ -71,6 +88,54 @@ fn resident() -> Option<u64> {
     Some(pages * page)
 }
 
+/// The numbers of the process and of its parent.
+#[op2(fast)]
+fn op_process_ids(#[buffer] numbers: &mut [f64]) {
+    #[cfg(unix)]
+    let parent = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let parent = 0;
+    let ids = [std::process::id(), parent];
+    numbers.iter_mut().zip(ids).for_each(|(place, id)| *place = id.into());
+}
+
+/// How many threads can run at once.
+#[op2(fast)]
+#[smi]
+fn op_hardware_concurrency() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
+}
+
+/// The version of V8.
+#[op2]
+#[string]
+fn op_engine_version() -> &'static str {
+    v8::V8::get_version()
+}
+
+/// The value of `navigator.userAgent`.
+#[op2]
+#[string]
+fn op_user_agent() -> &'static str {
+    concat!("Liveline/", env!("CARGO_PKG_VERSION"))
+}
+
+/// Prints for Deno's scripts, into the log.
+#[op2(fast)]
+fn op_print_to_log(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: Rc<RefCell<OpState>>,
+    #[string] text: &str,
+    is_error: bool,
+) {
+    log::print(scope, &state, text, if is_error { 2 } else { 1 });
+}
+
+/// Replaces the op that prints past the log.
+fn in_place_of_denos(op: OpDecl) -> OpDecl {
+    if op.name == "op_print" { op.with_implementation_from(&op_print_to_log()) } else { op }
+}
+
 /// The time that the process has spent on the CPU in microseconds: in the system, in the program.
 #[op2(fast)]
 fn op_process_cpu_usage(#[buffer] usage: &mut [f64]) {
@@ -100,24 +165,7 @@ fn spent(usage: &mut [f64], of_thread: bool) {
 /// Native addons run outside of V8 and of every limit of the host.
 #[op2(fast)]
 fn op_napi_open(#[string] file: &str) -> Result<(), JsErrorBox> {
-    Err(JsErrorBox::new("NotSupported", addon_refusal(file)))
-}
-
-/// Why a native addon is not loaded, and what to use instead.
-pub(crate) fn addon_refusal(file: &str) -> String {
-    const INSTEAD: [(&str, &str); 5] = [
-        ("better-sqlite3", "import liveline:sql or node:sqlite"),
-        ("sharp", "use a package that is compiled to WebAssembly, such as @jsquash/resize"),
-        ("bcrypt", "import liveline:password, or install bcryptjs"),
-        ("argon2", "import liveline:password"),
-        ("canvas", "use a package that is compiled to WebAssembly, such as @resvg/resvg-wasm"),
-    ];
-    let package = file.rsplit("node_modules/").next().unwrap_or(file);
-    let names = if package.starts_with('@') { 2 } else { 1 };
-    let package = package.split('/').take(names).collect::<Vec<_>>().join("/");
-    let instead = INSTEAD.iter().find(|(name, _)| package == *name || package.contains(&format!("{name}-")));
-    let instead = instead.map_or("use a package in JavaScript or WebAssembly", |(_, instead)| instead);
-    format!("{package} is a native addon ({file}), and handlers cannot load machine code; {instead}")
+    Err(JsErrorBox::new("NotSupported", packages::addon_refusal(Path::new(file))))
 }
 
 /// How many bits a colour has on the terminal: handlers print to a log.

@@ -23,7 +23,7 @@ use self::packages::{InNodeModules, NodeModules};
 use self::require::Required;
 use super::loader::Loader;
 
-pub(super) use translate::Translator;
+pub(super) use translate::translated;
 
 pub(super) type Services = NodeExtInitServices<InNodeModules, NodeModules, RealSys>;
 type PackageResolver = NodeResolver<InNodeModules, DenoIsBuiltInNodeModuleChecker, NodeModules, RealSys>;
@@ -39,13 +39,21 @@ pub(super) fn extensions(services: Option<Services>) -> Vec<Extension> {
         deno_net::deno_net::init(None, None),
         deno_tls::deno_tls::init(),
         deno_http::deno_http::init(deno_http::Options::default()),
-        deno_io::deno_io::init(Some(deno_io::Stdio::default())),
+        deno_io::deno_io::init(Some(standard_streams())),
         deno_fs::deno_fs::init(files.clone()),
         deno_os::deno_os::init(None),
         deno_process::deno_process::init(None),
         deno_node_crypto::deno_node_crypto::init(),
         deno_node::deno_node::init::<InNodeModules, NodeModules, RealSys>(services, files),
     ]
+}
+
+/// The standard streams of handlers: the input is empty, since the server reads it for nobody.
+fn standard_streams() -> deno_io::Stdio {
+    let nothing = if cfg!(windows) { "NUL" } else { "/dev/null" };
+    let stdin =
+        std::fs::File::open(nothing).map_or_else(|_| deno_io::StdioPipe::inherit(), deno_io::StdioPipe::file);
+    deno_io::Stdio { stdin, ..Default::default() }
 }
 
 /// What `require()` needs to find and read files.
@@ -70,14 +78,21 @@ pub(super) fn services(loader: Rc<Loader>) -> Services {
         options,
     );
     NodeExtInitServices {
-        node_require_loader: Rc::new(Required { loader, manifests: manifests.clone() }),
+        node_require_loader: Rc::new(Required { loader }),
         node_resolver: Arc::new(resolver),
         pkg_json_resolver: manifests,
         sys,
     }
 }
 
-/// Whether a specifier names one of Node's modules without the prefix `node:`.
-pub(super) fn is_builtin(specifier: &str) -> bool {
-    deno_node::is_builtin_node_module(specifier)
+/// Whether this is the name of one of Node's modules, without the prefix `node:`.
+pub(super) fn is_builtin(name: &str) -> bool {
+    deno_node::is_builtin_node_module(name)
+}
+
+/// Why a module of Node is not there, if it is not, and what to use instead.
+pub(super) fn absent(name: &str) -> Option<&'static str> {
+    // deno_node_sqlite brings a second copy of SQLite, which the linker refuses.
+    (name == "sqlite")
+        .then_some("this host does not have it; import liveline:sql for a database of the server")
 }

@@ -8,9 +8,11 @@ use std::rc::Rc;
 use deno_core::ModuleSpecifier;
 
 use crate::dialect::{self, nearest};
-use crate::script::modules::{self, Modules};
+use crate::ext::packages;
+use crate::script::modules::{self, Missing, Modules, ResolveError};
 use liveline_compiler::Diagnostic;
-use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
+use liveline_compiler::common_js::Declared;
+use liveline_compiler::facts::{self, Attribute, Export, Facts, Form, Import, Kind};
 use liveline_compiler::line_and_column;
 
 /// Reads the modules of handlers, each file once.
@@ -42,6 +44,8 @@ pub(crate) struct Faults {
 /// The target of an import.
 enum Target {
     File(PathBuf),
+    /// A file whose content is the default export.
+    Data,
     /// A module of the host, by its source.
     Own(&'static str),
     /// An import that is not checked.
@@ -75,13 +79,18 @@ impl Survey {
     /// The facts and the source of one file, if it can be read and parsed.
     pub(crate) fn facts(&mut self, file: &Path) -> Option<(Facts, String)> {
         let module = self.module(file).ok()?;
-        let facts = facts::read(file, &module.source).ok()?;
+        let facts = facts::read(file, &module.source, self.modules.declared(file)).ok()?;
         Some((facts, module.source.clone()))
     }
 
     /// The exports of a file, as far as its source shows: an export that may be a function counts as one.
     pub(crate) fn exports_of(&mut self, file: &Path) -> dialect::Exports {
-        let names = self.exports(file);
+        let mut names = self.exports(file);
+        if self.is_common_js(file) && self.kind(file, "default") == Kind::Value {
+            // Such a module exports an object, and its handlers are the object's functions.
+            names.remove("default");
+        }
+        names.retain(|name| name != "__esModule");
         let export = |name: String| {
             let is_function = !matches!(self.kind(file, &name), Kind::Value | Kind::Type);
             (name, if is_function { dialect::Export::Function } else { dialect::Export::Other })
@@ -124,13 +133,20 @@ impl Survey {
                         list.extend(self.missing_names(&file, &module.source, import, &target));
                         if let Target::File(target) = target
                             && import.form != Form::Dynamic
-                            && !is_in_package(&target)
+                            && !packages::holds(&target)
                         {
                             below.push(target);
                         }
                     }
-                    Err((message, help)) => {
+                    Err(fault) if fault.place.is_some() => {
+                        // Settings that cannot be read keep several imports from being resolved.
+                        if !list.contains(&fault) {
+                            list.push(fault);
+                        }
+                    }
+                    Err(Diagnostic { message, help, .. }) => {
                         let (line, column) = line_and_column(&module.source, import.at);
+                        let help = help.map(String::from);
                         list.push(Diagnostic::at(message, &file, line, column).with_help(help));
                     }
                 }
@@ -160,62 +176,102 @@ impl Survey {
         }
         let source = fs::read_to_string(file)?;
         let source = source.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(source);
-        let facts = facts::read(file, &source);
+        let facts = facts::read(file, &source, self.modules.declared(file));
         let module = Rc::new(Module { source, facts });
         self.read.insert(file.to_owned(), module.clone());
         Ok(module)
     }
 
-    /// The target of an import, or an error message and a suggestion.
-    fn target(&self, from: &Path, import: &Import) -> Result<Target, (String, Option<String>)> {
+    fn is_common_js(&mut self, file: &Path) -> bool {
+        self.module(file).is_ok_and(|it| it.facts.as_ref().is_ok_and(|facts| facts.is_common_js))
+    }
+
+    /// The target of an import, or an error, which has no place if that is the import's.
+    fn target(&self, from: &Path, import: &Import) -> Result<Target, Diagnostic> {
         let specifier = import.specifier.as_str();
-        let failed = |why: &str| format!("cannot import \"{specifier}\": {why}");
+        let failed = |why: &str, help: Option<String>| {
+            Diagnostic::new(format!("cannot import \"{specifier}\": {why}")).with_help(help)
+        };
         let web = ["http:", "https:", "data:", "blob:"];
         if self.is_for_browsers && web.iter().any(|scheme| specifier.starts_with(scheme)) {
             return Ok(Target::Elsewhere);
         }
         let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return Ok(Target::Elsewhere) };
-        let url = self.modules.resolve(specifier, referrer.as_str()).map_err(|error| {
-            // The diagnostic's place names the file already.
-            let from = format!(" from {}", from.display());
-            let help = self.help_for_package(from_folder(&referrer), specifier);
-            (error.to_string().replacen(&from, "", 1), help)
-        })?;
+        if import.form.is_require() {
+            return self.required(from, specifier);
+        }
+        let url = self
+            .modules
+            .resolve(specifier, referrer.as_str())
+            .map_err(|error| self.unresolved(from, specifier, error))?;
         if url.scheme() == "liveline" {
             return match modules::own_source(&url) {
                 Some((_, source)) => Ok(Target::Own(source)),
                 None => {
                     let near = nearest(specifier, modules::own_names());
                     let help = near.map(|name| format!("did you mean \"{name}\"?"));
-                    Err((failed("the host has no module of this name"), help))
+                    Err(failed("the host has no module of this name", help))
                 }
             };
         }
         let Ok(file) = url.to_file_path() else { return Ok(Target::Elsewhere) };
-        if file.is_dir() {
-            let index =
-                ["index.js", "index.ts", "index.mjs"].into_iter().find(|name| file.join(name).is_file());
-            let help =
-                index.map(|name| format!("did you mean \"{}/{name}\"?", specifier.trim_end_matches('/')));
-            return Err((failed("it is a folder, and imports name files"), help));
-        }
-        if !file.is_file() {
-            return Err((failed("there is no such file"), self.help_for_file(from, &file)));
-        }
         if let Some(real) = other_capitals(&file) {
             let help = format!("write it as \"{}\"", specifier_of(from, &real));
-            return Err((
-                failed("the file's name differs in case, which matters on other systems"),
+            return Err(failed(
+                "the file's name differs in case, which matters on other systems",
                 Some(help),
             ));
         }
         let file = file.canonicalize().unwrap_or(file);
-        let is_json = file.extension().is_some_and(|extension| extension == "json");
-        if is_json && !import.is_json && !self.is_for_browsers {
-            let help = format!("write import ... from \"{specifier}\" with {{ type: \"json\" }}");
-            return Err((failed("JSON needs `with { type: \"json\" }`"), Some(help)));
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        match (&import.attribute, extension) {
+            (Attribute::Data, _) => Ok(Target::Data),
+            (Attribute::Unknown(kind), _) => Err(failed(&facts::unknown_kind(kind), None)),
+            (Attribute::None, Some("json")) if !self.is_for_browsers => {
+                let help = format!("write import ... from \"{specifier}\" with {{ type: \"json\" }}");
+                Err(failed(facts::JSON_NEEDS_TYPE, Some(help)))
+            }
+            (Attribute::Json, _) | (_, Some("json")) => Ok(Target::Data),
+            (Attribute::Hidden, _) | (_, Some("wasm")) => Ok(Target::Elsewhere),
+            (Attribute::None, _) => Ok(Target::File(file)),
         }
-        Ok(Target::File(file))
+    }
+
+    /// The error of an import that cannot be resolved.
+    fn unresolved(&self, from: &Path, specifier: &str, error: ResolveError) -> Diagnostic {
+        let help = match &error {
+            ResolveError::Config(diagnostic) => return (**diagnostic).clone(),
+            ResolveError::Missing { missing: Missing::File(file) | Missing::Mapped { file, .. }, .. } => {
+                self.help_for_file(from, file)
+            }
+            ResolveError::Missing { .. } => None,
+            error => self
+                .help_for_package(from.parent().map(Path::to_owned), specifier)
+                .or_else(|| error.help().map(str::to_owned)),
+        };
+        // The diagnostic's place names the file already.
+        let from = format!(" from {}", from.display());
+        Diagnostic::new(error.to_string().replacen(&from, "", 1)).with_help(help)
+    }
+
+    /// The target of a `require()`, or an error without a place.
+    fn required(&self, from: &Path, specifier: &str) -> Result<Target, Diagnostic> {
+        let failed = |why: &str, help: Option<String>| {
+            Diagnostic::new(format!("cannot require \"{specifier}\": {why}")).with_help(help)
+        };
+        if let Some(name) = self.modules.of_node(specifier) {
+            return name.map(|_| Target::Elsewhere).map_err(|(reason, help)| failed(&reason, help));
+        }
+        if let Some(file) = self.modules.required(specifier, from) {
+            return Ok(Target::File(file));
+        }
+        let folder = from.parent().unwrap_or(from);
+        if specifier.starts_with(['.', '/']) {
+            return Err(failed("there is no such file", self.help_for_file(from, &folder.join(specifier))));
+        }
+        let missing = packages::missing(specifier, from);
+        let (reason, help) = missing.unwrap_or_else(|| ("it is not found".to_owned(), None));
+        Err(failed(&reason, self.help_for_package(Some(folder.to_owned()), specifier).or(help)))
     }
 
     fn missing_names(
@@ -232,7 +288,9 @@ impl Survey {
         if exported.is_open {
             return Vec::new();
         }
-        let has_types = matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "tsx"));
+        let is_common_js = matches!(target, Target::File(file) if self.is_common_js(file));
+        let has_types =
+            matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "cts" | "tsx"));
         let is_there =
             |name: &str| exported.names.contains(name) || (has_types && exported.types.contains(name));
         let missing = import.names.iter().filter(|(name, _)| !is_there(name));
@@ -243,7 +301,15 @@ impl Survey {
                 "default" => format!("\"{specifier}\" has no default export"),
                 name => format!("\"{specifier}\" exports nothing called `{name}`"),
             };
-            Diagnostic::at(message, from, line, column).with_help(help_for_name(name, &exported.names))
+            let help = help_for_name(name, &exported.names);
+            let whole = || {
+                format!(
+                    "it is CommonJS, whose text does not show that name: import its default, and read `{name}` of that"
+                )
+            };
+            let is_meant = help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+            let help = if is_common_js && !is_meant { Some(whole()) } else { help };
+            Diagnostic::at(message, from, line, column).with_help(help)
         };
         missing.map(describe).collect()
     }
@@ -255,15 +321,15 @@ impl Survey {
         let (file, own);
         let (facts, from) = match target {
             Target::Elsewhere => return open(),
+            Target::Data => return Names { names: BTreeSet::from(["default".to_owned()]), ..closed() },
             Target::Own(source) => {
-                let Ok(facts) = facts::read(Path::new("/own.js"), source) else { return open() };
+                let Ok(facts) = facts::read(Path::new("/own.js"), source, Declared::Module) else {
+                    return open();
+                };
                 own = facts;
                 (&own, None)
             }
             Target::File(path) => {
-                if path.extension().is_some_and(|extension| extension == "json") {
-                    return Names { names: BTreeSet::from(["default".to_owned()]), ..closed() };
-                }
                 if !seen.insert(path.clone()) {
                     return closed();
                 }
@@ -277,7 +343,7 @@ impl Survey {
             facts.exports.iter().partition(|(_, export)| export.kind == Kind::Type);
         let owned = |list: Vec<(&String, &Export)>| list.into_iter().map(|(name, _)| name.clone()).collect();
         let mut all = Names { names: owned(names), types: owned(types), is_open: false };
-        for star in facts.imports.iter().filter(|import| import.form == Form::Star) {
+        for star in facts.imports.iter().filter(|import| import.form.is_star()) {
             let Some(Ok(target)) = from.map(|from| self.target(from, star)) else {
                 all.is_open = true;
                 continue;
@@ -304,7 +370,7 @@ impl Survey {
             },
             Some(kind) => kind.clone(),
             None => {
-                for star in facts.imports.iter().filter(|import| import.form == Form::Star) {
+                for star in facts.imports.iter().filter(|import| import.form.is_star()) {
                     let Ok(Target::File(target)) = self.target(file, star) else { continue };
                     if self.exports(&target).contains(name) {
                         return self.kind_of(&target, name, seen);
@@ -326,46 +392,14 @@ impl Survey {
         let above = from.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.project));
         let beside = above.flat_map(|folder| {
             let folders = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-            let folders = folders.filter(|path| path.is_dir() && !is_in_package(path));
+            let folders = folders.filter(|path| path.is_dir() && !packages::holds(path));
             std::iter::once(folder.to_owned()).chain(folders).collect::<Vec<_>>()
         });
         beside.map(|folder| folder.join(name)).find(|file| file.is_file()).map(|file| meant(&file))
     }
 
     fn help_for_package(&self, folder: Option<PathBuf>, specifier: &str) -> Option<String> {
-        let name = specifier.strip_prefix("node:").unwrap_or(specifier);
-        const OF_NODE: [&str; 24] = [
-            "assert",
-            "async_hooks",
-            "buffer",
-            "child_process",
-            "cluster",
-            "crypto",
-            "dns",
-            "events",
-            "fs",
-            "fs/promises",
-            "http",
-            "https",
-            "net",
-            "os",
-            "path",
-            "process",
-            "querystring",
-            "readline",
-            "stream",
-            "timers",
-            "tls",
-            "url",
-            "util",
-            "zlib",
-        ];
-        if specifier.starts_with("node:") || OF_NODE.contains(&name) {
-            return Some(
-                "the modules of Node are not there; the web's APIs are: fetch, URL, crypto, streams".into(),
-            );
-        }
-        if ["http:", "https:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
+        if ["http:", "https:", "node:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
             return None;
         }
         let near = nearest(specifier, modules::own_names());
@@ -380,10 +414,7 @@ impl Survey {
                 return Some(format!("did you mean the file \"./{path}\"?"));
             }
         }
-        let package = package_of(specifier);
-        let listed = fs::read_to_string(self.project.join("package.json")).unwrap_or_default();
-        let is_listed = listed.contains(&format!("\"{package}\""));
-        is_listed.then(|| format!("package.json lists {package}: install it, as with `npm install`"))
+        None
     }
 }
 
@@ -425,7 +456,9 @@ fn nearest_file(missing: &Path) -> Option<PathBuf> {
     let same = |other: &&str| other.to_lowercase() == name.to_lowercase();
     let stem = |name: &str| Path::new(name).file_stem().map(|stem| stem.to_ascii_lowercase());
     let is_code = |name: &str| {
-        [".js", ".mjs", ".ts", ".mts", ".jsx", ".tsx", ".json"].iter().any(|it| name.ends_with(it))
+        [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx", ".json"]
+            .iter()
+            .any(|it| name.ends_with(it))
     };
     let found = names()
         .find(same)
@@ -464,19 +497,4 @@ fn specifier_of(from: &Path, file: &Path) -> String {
     let rest: Vec<_> = file.iter().skip(shared).map(|name| name.to_string_lossy()).collect();
     let up = if up == 0 { "./".to_owned() } else { "../".repeat(up) };
     format!("{up}{}", rest.join("/"))
-}
-
-fn from_folder(referrer: &ModuleSpecifier) -> Option<PathBuf> {
-    referrer.to_file_path().ok()?.parent().map(Path::to_owned)
-}
-
-/// The package's name: `a` of `a/b`, `@a/b` of `@a/b/c`.
-fn package_of(specifier: &str) -> &str {
-    let names = if specifier.starts_with('@') { 2 } else { 1 };
-    let end = specifier.match_indices('/').nth(names - 1).map_or(specifier.len(), |(at, _)| at);
-    &specifier[..end]
-}
-
-fn is_in_package(file: &Path) -> bool {
-    file.iter().any(|name| name == "node_modules")
 }
