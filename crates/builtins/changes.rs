@@ -34,6 +34,20 @@ function getSerialization("##,
 
 /// Changes of scripts that Node's half loads. `Deno` in them is `runtime-js/node/deno.js`.
 pub(crate) const NODE: &[(&str, &str, &str)] = &[
+    // A refusal is no program that failed.
+    (
+        "deno_node/polyfills/internal/child_process.ts",
+        r#"      result.error = _createSpawnError("ENOENT", command, args, true);
+    }
+  }
+  return result;"#,
+        r#"      result.error = _createSpawnError("ENOENT", command, args, true);
+    } else if (ObjectPrototypeIsPrototypeOf(Deno.errors.NotCapable.prototype, err)) {
+      throw err;
+    }
+  }
+  return result;"#,
+    ),
     // The process is the server: handlers neither end it nor move it to another folder.
     (
         "deno_node/polyfills/process.ts",

@@ -11,7 +11,12 @@ import {
   EventTargetPrototypeAddEventListener,
   globalThis,
   ObjectEntries,
+  ObjectSetPrototypeOf,
+  RegExpPrototypeExec,
   SafeArrayIterator,
+  SafeRegExp,
+  StringPrototypeIncludes,
+  StringPrototypeSlice,
 } from "../primordials.js";
 
 /** Names that Rust errors may carry. An unknown name would surface as `undefined`, so every one is here. */
@@ -72,6 +77,57 @@ export const errorClasses = {
   NotCapable: core.NotCapable,
 };
 
+/** What an access is called in a message, by the kind of the permission. */
+const ACCESSES = {
+  __proto__: null,
+  env: "reading the environment variable",
+  ffi: "loading machine code from",
+  net: "connecting to",
+  read: "reading",
+  run: "running",
+  sys: "changing the process with",
+  write: "writing",
+};
+
+const REQUIRES = new SafeRegExp(/Requires (\w+) access(?: to ("[^]*?"|<[^]*?>))?, run again with the --allow-\w+ flag/);
+
+/** The message of a refused access, which names the flag that allows it or refused it. */
+function refusal(text) {
+  const found = RegExpPrototypeExec(REQUIRES, text);
+  if (found === null) {
+    return StringPrototypeIncludes(text, "requires unscoped")
+      ? "making symbolic links is refused: start liveline with --allow-read --allow-write"
+      : `${text} is refused to handlers`;
+  }
+  const { 0: whole, 1: kind, 2: what, index } = found;
+  const access = `${ACCESSES[kind] ?? "using"} ${what ?? "everything"}`;
+  const value = what !== undefined ? `=${StringPrototypeSlice(what, 1, -1)}` : "";
+  let reason;
+  if (kind === "net" || kind === "env") reason = ` by --deny-${kind}`;
+  else if (what !== undefined && what[0] === "<") reason = ": no flag opens files of the server to handlers";
+  else if (kind === "read" || kind === "write" || kind === "run") reason = `: start liveline with --allow-${kind}${value}`;
+  else reason = ": handlers share the process with the server";
+  const before = StringPrototypeSlice(text, 0, index);
+  return `${before}${access} is refused${reason}${StringPrototypeSlice(text, index + whole.length)}`;
+}
+
+/** The error of a refused connection in place of another that quotes it or has it as a cause; any other as it is. */
+export function unwrapRefusal(error) {
+  for (let cause = error; typeof cause?.message === "string"; cause = cause.cause) {
+    const found = RegExpPrototypeExec(REQUIRES, cause.message);
+    if (found !== null) return new core.NotCapable(found[0]);
+  }
+  return error;
+}
+
+/** The class behind the engine's `NotCapable`, which the engine has registered already. */
+class Refusal extends Error {
+  constructor(message) {
+    super(refusal(message));
+    this.code = "ERR_ACCESS_DENIED";
+  }
+}
+
 function errorClass(name) {
   return class extends Error {
     constructor(message) {
@@ -90,6 +146,7 @@ export function installErrors() {
     core.registerErrorBuilder(name, (message) => domException(domName, message));
   }
   core.registerErrorClass("SqlError", SqlError);
+  ObjectSetPrototypeOf(core.NotCapable, Refusal);
   core.setReportExceptionCallback(report);
   EventTargetPrototypeAddEventListener(globalThis, "error", (event) => {
     // Without this the engine would take the error for the end of the isolate.

@@ -16,8 +16,9 @@ use deno_error::JsErrorBox;
 use super::half::{Half, need_node};
 use super::modules::{Modules, OWN_SCHEME, own_source};
 use super::sources::{Source, Sources};
-use crate::ext::{expect_packages, packages};
+use crate::ext::{Access, expect_packages, packages};
 use liveline_compiler::common_js;
+use liveline_compiler::environment;
 use liveline_compiler::facts;
 use liveline_compiler::first_await;
 #[cfg(feature = "node")]
@@ -32,6 +33,7 @@ pub(super) const NEEDS_V8: &str = "it was built with QuickJS: build liveline wit
 /// Reads the modules of its generation from files, and records which files it read.
 pub(super) struct Loader {
     modules: Modules,
+    access: Access,
     half: Half,
     lacks_node: Cell<bool>,
     /// The sources of the generation; an empty collection of the loader's own until `load_from` sets them.
@@ -49,10 +51,11 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    /// For the handlers of a project, with the path of its folder.
-    pub(super) fn of(project: &Path, half: Half) -> Loader {
+    /// For the handlers of a project.
+    pub(super) fn of(access: &Access, half: Half) -> Loader {
         Loader {
-            modules: Modules::of(project),
+            modules: Modules::of(access.project()),
+            access: access.clone(),
             half,
             lacks_node: Cell::default(),
             sources: RefCell::default(),
@@ -265,7 +268,7 @@ impl Loader {
         let sources = self.sources.borrow().clone();
         match sources.text(url) {
             Some(text) => Ok(text),
-            None => Ok(sources.keep_text(url, read_text(path, importing)?.into())),
+            None => Ok(sources.keep_text(url, self.read_text(path, importing)?.into())),
         }
     }
 
@@ -279,18 +282,28 @@ impl Loader {
         if let Some(bytes) = sources.bytes(url) {
             return Ok(bytes);
         }
+        self.check_own(path, &importing)?;
         let bytes = std::fs::read(path)
             .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
         Ok(sources.keep_bytes(url, bytes.into()))
     }
 }
 
-fn read_text(path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
-    std::fs::read_to_string(path)
-        .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))
-}
-
 impl Loader {
+    fn read_text(&self, path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
+        self.check_own(path, &importing)?;
+        std::fs::read_to_string(path)
+            .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))
+    }
+
+    /// Fails if a file is one of the server's own, such as its store of sessions.
+    fn check_own(&self, path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<(), Diagnostic> {
+        if path.canonicalize().is_ok_and(|real| self.access.is_own_file(&real)) {
+            return Err(importing(format!("cannot import {}: it is a file of the server", path.display())));
+        }
+        Ok(())
+    }
+
     /// The source of a file, compiled for V8.
     fn source_of(
         &self,
@@ -301,7 +314,7 @@ impl Loader {
         if path.extension().is_some_and(|extension| extension == "node") {
             return Err(importing(packages::addon_refusal(path)));
         }
-        let source = read_text(path, &importing)?;
+        let source = self.read_text(path, &importing)?;
         if source.is_empty() {
             sources.found_empty();
         }
@@ -392,7 +405,7 @@ impl Loader {
         *self.last_required.borrow_mut() = Some(path.to_owned());
         let Source { code, source_map, .. } = match sources.required(&url) {
             Some(source) => source,
-            None => sources.keep_required(&url, self.compiled(path, read_text(path, Diagnostic::new)?)?),
+            None => sources.keep_required(&url, self.compiled(path, self.read_text(path, Diagnostic::new)?)?),
         };
         if let Some(source_map) = source_map {
             self.source_maps.borrow_mut().insert(url.to_string(), source_map);
@@ -422,7 +435,10 @@ impl Loader {
     fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
         let script = match path.extension().is_some_and(|extension| extension == "json") {
             true => transpile::Script { code: text, source_map: None },
-            false => transpile::script(path, text, || self.modules.options_of(path))?,
+            false => {
+                let text = environment::filled_in(path, text);
+                transpile::script(path, text, || self.modules.options_of(path))?
+            }
         };
         let source_map = script.source_map.map(Into::into);
         Ok(Source { code: script.code.into(), source_map, requires: false })

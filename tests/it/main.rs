@@ -30,6 +30,7 @@ mod documents;
 #[cfg(all(target_os = "linux", feature = "node"))] // The drivers need Node's half, the tests /proc.
 mod drivers;
 mod early_messages;
+mod environment;
 mod errors;
 mod events;
 mod examples;
@@ -57,6 +58,8 @@ mod oohtml;
 mod packages;
 mod pages;
 mod patched_globals;
+#[cfg(all(unix, feature = "node"))]
+mod permissions;
 mod plain_clients;
 #[cfg(unix)]
 mod printing;

@@ -19,6 +19,7 @@ mod awaits;
 pub mod builtin;
 pub mod common_js;
 mod diagnostic;
+pub mod environment;
 pub mod facts;
 pub mod jsx;
 mod live;

@@ -1,7 +1,7 @@
 //! What deno_node asks of the program that it runs in. Its JavaScript half is `runtime-js/node/`.
 
 mod callers;
-mod environment;
+mod replaced;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -10,19 +10,15 @@ use std::rc::Rc;
 use deno_core::{ExtensionFileSource, OpDecl, OpState, ascii_str_include, op2, v8};
 use deno_error::JsErrorBox;
 
-use super::{log, packages};
+use super::{Environment, log, packages};
 
-pub(crate) use environment::Environment;
+pub(crate) use replaced::replace;
 
 deno_core::extension!(
     liveline_node,
     deps = [liveline, deno_node],
     ops = [
         callers::op_called_by_package,
-        environment::op_environment,
-        environment::op_environment_delete,
-        environment::op_environment_get,
-        environment::op_environment_set,
         op_bootstrap_color_depth,
         op_bootstrap_unstable_args,
         op_build_target,
@@ -37,9 +33,7 @@ deno_core::extension!(
         op_user_agent,
     ],
     esm_entry_point = "ext:liveline_node/node.js",
-    options = { environment: Environment },
     middleware = in_place_of_denos,
-    state = |state, options| state.put(options.environment),
     customizer = |extension: &mut deno_core::Extension| {
         extension.esm_files = SOURCES.into();
     },

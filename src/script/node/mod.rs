@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_core::Extension;
+use deno_fs::FileSystemRc;
 use deno_node::NodeExtInitServices;
 use node_resolver::cache::NodeResolutionSys;
 use node_resolver::{
@@ -22,16 +23,20 @@ use sys_traits::impls::RealSys;
 use self::packages::{InNodeModules, NodeModules};
 use self::require::Required;
 use super::loader::Loader;
+use crate::ext;
 
 pub(super) use translate::translated;
 
 pub(super) type Services = NodeExtInitServices<InNodeModules, NodeModules, RealSys>;
 type PackageResolver = NodeResolver<InNodeModules, DenoIsBuiltInNodeModuleChecker, NodeModules, RealSys>;
 
-/// The extensions of Node's half, in the order in which they depend on each other. `services` is `None` for an isolate
-/// that runs no handlers.
-pub(super) fn extensions(services: Option<Services>) -> Vec<Extension> {
-    let files: deno_fs::FileSystemRc = Arc::new(deno_fs::RealFs);
+/// The extensions of Node's half, in the order in which they depend on each other. `handlers` is what the code of
+/// handlers needs; `None` for an isolate that runs none.
+pub(super) fn extensions(handlers: Option<(Services, FileSystemRc)>) -> Vec<Extension> {
+    let (services, files) = handlers.unzip();
+    let files = files.unwrap_or_else(|| Arc::new(deno_fs::RealFs));
+    let mut node = deno_node::deno_node::init::<InNodeModules, NodeModules, RealSys>(services, files.clone());
+    ext::node::replace(node.ops.to_mut());
     vec![
         deno_telemetry::deno_telemetry::init(),
         deno_websocket::deno_websocket::init(),
@@ -40,11 +45,11 @@ pub(super) fn extensions(services: Option<Services>) -> Vec<Extension> {
         deno_tls::deno_tls::init(),
         deno_http::deno_http::init(deno_http::Options::default()),
         deno_io::deno_io::init(Some(standard_streams())),
-        deno_fs::deno_fs::init(files.clone()),
+        deno_fs::deno_fs::init(files),
         deno_os::deno_os::init(None),
         deno_process::deno_process::init(None),
         deno_node_crypto::deno_node_crypto::init(),
-        deno_node::deno_node::init::<InNodeModules, NodeModules, RealSys>(services, files),
+        node,
     ]
 }
 

@@ -54,6 +54,8 @@ impl Driver {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drivers/site");
         let read = |path: String| fs::read_to_string(folder.join(path)).expect("a file of the site");
         let mut site = Site::new()
+            // A debug build on a busy machine takes more than a second to load the files of `redis`.
+            .arg("--cpu-timeout=20s")
             .link("node_modules", &server::packages().display().to_string())
             .file("driver.js", read(format!("drivers/{}.js", self.name)))
             .file("news.js", read("news.js".to_owned()));
@@ -75,6 +77,7 @@ fn the_page_about_databases_works_as_shown() {
     let [Some(postgres), Some(redis)] = &servers else { return };
     works_as_shown("docs/databases.md", |site| {
         let site = site.link("node_modules", &server::packages().display().to_string());
+        let site = site.arg("--cpu-timeout=20s");
         let variables = postgres.variables().into_iter().chain(redis.variables());
         variables.fold(site, |site, (name, value)| site.variable(name, &value))
     });
