@@ -77,7 +77,6 @@ fn the_page_about_databases_works_as_shown() {
     let [Some(postgres), Some(redis)] = &servers else { return };
     works_as_shown("docs/databases.md", |site| {
         let site = site.link("node_modules", &server::packages().display().to_string());
-        let site = site.arg("--cpu-timeout=20s");
         let variables = postgres.variables().into_iter().chain(redis.variables());
         variables.fold(site, |site, (name, value)| site.variable(name, &value))
     });
