@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::docs::works_as_shown;
+use crate::docs::{DATABASES, works_as_shown};
 use crate::support::{Host, Line, Site};
 use server::{Kind, Server};
 
@@ -75,7 +75,7 @@ impl Driver {
 fn the_page_about_databases_works_as_shown() {
     let servers = [Server::start(Kind::Postgres), Server::start(Kind::Redis)];
     let [Some(postgres), Some(redis)] = &servers else { return };
-    works_as_shown("docs/databases.md", |site| {
+    works_as_shown(DATABASES, |site| {
         let site = site.link("node_modules", &server::packages().display().to_string());
         let variables = postgres.variables().into_iter().chain(redis.variables());
         variables.fold(site, |site, (name, value)| site.variable(name, &value))
