@@ -9,7 +9,7 @@
 // request, to connect again or to close an idle connection.
 
 import { core } from "ext:core/mod.js";
-import { op_timer_of_package } from "ext:core/ops";
+import { op_timer_has_packages, op_timer_of_package } from "ext:core/ops";
 import { define } from "./globals.js";
 import { report } from "./errors/errors.js";
 import { currentExchange } from "./exchange.js";
@@ -57,7 +57,7 @@ export function useForPackages(timers) {
 
 export function setTimeout(callback, delay = 0, ...args) {
   const exchange = currentExchange();
-  const isOfPackage = (exchange !== undefined || node !== null) && op_timer_of_package();
+  const isOfPackage = (exchange !== undefined || node !== null) && op_timer_has_packages() && op_timer_of_package();
   if (isOfPackage && node !== null) return node.load().setTimeout(callback, delay, ...new SafeArrayIterator(args));
   if (exchange === undefined || typeof callback !== "function" || isOfPackage) {
     return start(callback, delay, ...new SafeArrayIterator(args));

@@ -23,13 +23,13 @@ pub(crate) fn from_exception<'s, 'i>(
 pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
     let (message, inner) = without_stack(message_of(error));
     let mut frames: Frames = inner.into_iter().chain(frames_of(error)).collect();
+    let files = frames.iter().map(|(_, place)| place.file.as_path());
+    let help = help_for(&message).or_else(|| help_for_package(&message, files)).map(String::into_boxed_str);
     let place = place_of(error, &mut frames);
     let stack = frames.iter().map(|(function, place)| {
         let function = function.as_deref().unwrap_or("<anonymous>");
         format!("at {function} ({place})")
     });
-    let files = frames.iter().map(|(_, place)| place.file.as_path());
-    let help = help_for(&message).or_else(|| help_for_package(&message, files)).map(String::into_boxed_str);
     // The frames name the files that Node lists below the message.
     let message = match message.split_once("\nRequire stack:") {
         Some((first, _)) => first.to_owned(),

@@ -56,6 +56,7 @@ pub(crate) use page::{PageSource, Show, Shown};
 pub(crate) use permissions::{Access, GrantError, Grants, OwnFiles};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
+pub(crate) use timers::expect_packages;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -156,6 +157,7 @@ deno_core::extension!(
         sql::op_sql_next,
         sql::op_sql_open,
         sql::op_sql_query,
+        timers::op_timer_has_packages,
         timers::op_timer_of_package,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,

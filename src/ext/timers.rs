@@ -1,6 +1,21 @@
 //! Whose timers end with an exchange. Half of `runtime-js/timers.js`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use deno_core::{op2, v8};
+
+static HAS_PACKAGES: AtomicBool = AtomicBool::new(false);
+
+/// A file of a package was read: from now on the callers of `setTimeout` are looked at, which takes two microseconds.
+pub(crate) fn expect_packages() {
+    HAS_PACKAGES.store(true, Ordering::Relaxed);
+}
+
+/// Whether a caller of `setTimeout` may be a package's.
+#[op2(fast)]
+pub(crate) fn op_timer_has_packages() -> bool {
+    HAS_PACKAGES.load(Ordering::Relaxed)
+}
 
 /// Whether the function that calls `setTimeout` is a package's.
 #[op2(nofast)]

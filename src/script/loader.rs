@@ -18,7 +18,7 @@ use deno_error::JsErrorBox;
 use super::half::{Half, need_node};
 use super::modules::{Modules, OWN_SCHEME, own_source};
 use super::sources::{Source, Sources};
-use crate::ext::{Access, packages};
+use crate::ext::{Access, expect_packages, packages};
 use liveline_compiler::common_js;
 use liveline_compiler::environment;
 use liveline_compiler::facts;
@@ -187,6 +187,14 @@ impl Loader {
         described
     }
 
+    /// Records that a file is read.
+    fn keep_file(&self, path: &Path) {
+        if packages::holds(path) {
+            expect_packages();
+        }
+        self.files.borrow_mut().insert(path.to_owned());
+    }
+
     fn read(
         &self,
         url: &ModuleSpecifier,
@@ -207,7 +215,7 @@ impl Loader {
             None => Diagnostic::new(message),
         };
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
-        self.files.borrow_mut().insert(path.clone());
+        self.keep_file(&path);
         let sources = self.sources.borrow().clone();
         // A file that is imported with a type is never run, whatever its name is.
         match requested {
@@ -406,7 +414,7 @@ impl Loader {
     pub(super) fn require(&self, path: &Path) -> Result<String, Diagnostic> {
         let refused = |error: &dyn std::fmt::Display| Diagnostic::new(error.to_string());
         self.modules.check_required(path).map_err(|outside| refused(&outside))?;
-        self.files.borrow_mut().insert(path.to_owned());
+        self.keep_file(path);
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
             .map_err(|()| refused(&format!("{} is not an absolute path", path.display())))?;

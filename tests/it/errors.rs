@@ -39,6 +39,37 @@ fn in_dev_a_thrown_error_shows_its_source() {
     assert_unharmed(&host);
 }
 
+/// An error whose stack begins in a package, or does not leave it, as those of sockets.
+#[test]
+fn in_dev_an_error_of_a_package_shows_the_place_in_the_handler() {
+    let package = r#"
+        const made = new Error("made while loading");
+        export const fail = () => { throw new Error("thrown by the package"); };
+        export const reject = () => Promise.reject(made);"#;
+    let site = |handler: &str| {
+        Site::new()
+            .file("package.json", "{}")
+            .file("node_modules/p/package.json", r#"{ "type": "module", "exports": "./p.js" }"#)
+            .file("node_modules/p/p.js", package)
+            .file("inner/handler.js", handler)
+            .file("handler.js", "export default async (event, next) => {\n  return await next();\n};")
+            .dev()
+    };
+    for (handler, message, place) in [
+        ("import { fail } from 'p';\nexport const GET = () =>\n  fail();", "thrown by the package", "3:3"),
+        ("import { reject } from 'p';\nexport const GET = () => reject();", "made while loading", "2:1"),
+        ("import { reject } from 'p';\n\nexport default async () => await reject();", "made while", "3:1"),
+    ] {
+        let host = site(handler);
+        let answer = host.get("/inner");
+        let said = answer.text();
+        assert!(said.contains(message), "{said}");
+        let first = said.lines().find(|line| line.contains("--> ")).unwrap_or_default();
+        assert!(first.contains(&format!("inner/handler.js:{place}")), "{said}");
+        assert!(said.contains("node_modules/p/p.js:"), "{said}");
+    }
+}
+
 #[test]
 fn in_dev_a_client_may_ask_for_the_error_as_json() {
     let host = beside("export function GET() {\n  throw new Error(\"boom\");\n}\n").dev();

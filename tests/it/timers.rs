@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::serve;
+use crate::support::{Site, serve};
 
 /// A handler that starts a timer at `/`, returns at `/ticks` how often it fired, and answers `/wait` when a timer
 /// has fired that was started later and is longer.
@@ -99,4 +99,32 @@ fn timers_can_be_cleared_and_take_arguments() {
     );
 
     assert_eq!(host.get("/").json(), json!({ "seen": [1, 2], "kind": "number" }));
+}
+
+#[test]
+fn a_timeout_of_a_package_fires_after_the_end() {
+    let package = r#"
+        let ticks = 0;
+        export const soon = () => setTimeout(() => ticks++, 0);
+        export const count = () => ticks;"#;
+    let handler = r#"
+        import { count, soon } from "p";
+        let own = 0;
+        export const GET = () => ({ own, ofPackage: count() });
+        export const POST = () => {
+          setTimeout(() => own++, 0);
+          soon();
+          return "answered";
+        };"#;
+    let host = Site::new()
+        .file("package.json", "{}")
+        .file("node_modules/p/package.json", r#"{ "type": "module", "exports": "./p.js" }"#)
+        .file("node_modules/p/p.js", package)
+        .file("handler.js", handler)
+        .serve();
+
+    host.request("POST", "/").send();
+
+    let counted = host.until("/", |answer| answer.json()["ofPackage"] == 1);
+    assert_eq!(counted.json()["own"], 0);
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::docs::works_as_shown;
+use crate::docs::{DATABASES, works_as_shown};
 use crate::support::{Host, Line, Site};
 use server::{Kind, Server};
 
@@ -54,6 +54,8 @@ impl Driver {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drivers/site");
         let read = |path: String| fs::read_to_string(folder.join(path)).expect("a file of the site");
         let mut site = Site::new()
+            // A debug build on a busy machine takes more than a second to load the files of `redis`.
+            .arg("--cpu-timeout=20s")
             .link("node_modules", &server::packages().display().to_string())
             .file("driver.js", read(format!("drivers/{}.js", self.name)))
             .file("news.js", read("news.js".to_owned()));
@@ -73,7 +75,7 @@ impl Driver {
 fn the_page_about_databases_works_as_shown() {
     let servers = [Server::start(Kind::Postgres), Server::start(Kind::Redis)];
     let [Some(postgres), Some(redis)] = &servers else { return };
-    works_as_shown("docs/databases.md", |site| {
+    works_as_shown(DATABASES, |site| {
         let site = site.link("node_modules", &server::packages().display().to_string());
         let variables = postgres.variables().into_iter().chain(redis.variables());
         variables.fold(site, |site, (name, value)| site.variable(name, &value))

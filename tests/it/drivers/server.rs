@@ -89,7 +89,12 @@ impl Server {
             arguments.push("");
         }
         let mut shell = Command::new("sh");
-        shell.args(["-c", SUPERVISOR, "sh"]).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        shell
+            .args(["-c", SUPERVISOR, "sh"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         if self.kind == Kind::Postgres {
             as_postgres(&mut shell);
         }
