@@ -119,8 +119,19 @@ export class Exchange {
     this.event = null;
     /** LiveResponses that are published on the client's port. */
     this.publications = 0;
+    /** The async context in which later messages run. */
+    this.context = null;
     /** Whether its client sent messages before a listener for them was added. */
     this.hasEarly = false;
+  }
+
+  /**
+   * Later messages run in the async context of the running code, which waits for them: so AsyncLocalStorage keeps its
+   * store as long as the line lives.
+   */
+  keepContext() {
+    const context = core.getAsyncContext();
+    if (context?.owner === this) this.context = context;
   }
 
   /** How far it has come, as the host has it; the end does not change any more. */
@@ -374,7 +385,7 @@ export function currentExchange() {
  */
 export function inContextOf(exchange, callback) {
   const outer = core.getAsyncContext();
-  core.setAsyncContext(new Context(exchange));
+  core.setAsyncContext(exchange.context ?? new Context(exchange));
   try {
     return callback();
   } finally {

@@ -50,6 +50,8 @@ const LAZY = {
     "PerformanceEntry",
     "PerformanceMark",
     "PerformanceMeasure",
+    "PerformanceObserver",
+    "PerformanceObserverEntryList",
     "performance",
   ],
   "ext:deno_fetch/20_headers.js": ["Headers"],

@@ -6,6 +6,7 @@ import { define } from "./globals.js";
 import { INFO, print } from "./log.js";
 import { installErrors, loaded } from "./errors/errors.js";
 import { currentExchange, exchangesStopped, inContextOf } from "./exchange.js";
+import { environment } from "./environment.js";
 import { prepareRequests } from "./request.js";
 import { dropTimers, setTimeout } from "./timers.js";
 import { WebSocket } from "./websocket/client.js";
@@ -60,6 +61,8 @@ for (let object = live; object !== ObjectPrototype; object = ObjectGetPrototypeO
 setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
 // Read by the module @webqit/fetch-plus; the classes are made together with the web's.
 define(SymbolFor("liveline:fetch-plus"), fetchPlusClasses);
+// Read by the statement that sets `import.meta.env` of a module.
+define(SymbolFor("liveline:env"), environment);
 // Read by the modules liveline:sql, liveline:shared, liveline:upload and liveline:password.
 define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
 define(SymbolFor("liveline:shared"), { shared });

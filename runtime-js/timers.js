@@ -11,8 +11,18 @@
 import { core } from "ext:core/mod.js";
 import { op_timer_of_package } from "ext:core/ops";
 import { define } from "./globals.js";
+import { report } from "./errors/errors.js";
 import { currentExchange } from "./exchange.js";
-import { Number, ReflectApply, SafeArrayIterator, SafeMap, SafeWeakMap, globalThis } from "./primordials.js";
+import {
+  globalThis,
+  Number,
+  ObjectDefineProperty,
+  ReflectApply,
+  SafeArrayIterator,
+  SafeMap,
+  SafeWeakMap,
+  SymbolFor,
+} from "./primordials.js";
 
 const {
   clearTimeout: cancel,
@@ -20,38 +30,87 @@ const {
   setTimeout: start,
 } = core.loadExtScript("ext:deno_web/02_timers.js");
 
-/** The timers of each exchange, made with its first, and whether they repeat. @type {WeakMap<Exchange, Timers>} */
+/** The timers of each exchange, made with its first. @type {WeakMap<Exchange, Timers>} */
 const started = new SafeWeakMap();
 /** The timers that a timer is among. @type {Map<number, Timers>} */
 const owned = new SafeMap();
 
-/** @typedef {Map<number, boolean>} Timers */
+/**
+ * @typedef {{ repeats: boolean, cancel: (id: number) => void }} Kind
+ * @typedef {Map<number, Kind>} Timers by their numbers
+ */
+
+/** The kinds of the web's timers. */
+const TIMEOUT = { repeats: false, cancel: (id) => cancel(id) };
+const INTERVAL = { repeats: true, cancel: (id) => cancel(id) };
+
+/** Node's timers, where this build has them. */
+let node = null;
+
+/**
+ * Sets what the global functions do when a package calls them.
+ * @param {{ isUsed(): boolean, load(): typeof import("node:timers") }} timers
+ */
+export function useForPackages(timers) {
+  node = timers;
+}
 
 export function setTimeout(callback, delay = 0, ...args) {
   const exchange = currentExchange();
-  if (exchange === undefined || typeof callback !== "function" || op_timer_of_package()) {
+  const isOfPackage = (exchange !== undefined || node !== null) && op_timer_of_package();
+  if (isOfPackage && node !== null) return node.load().setTimeout(callback, delay, ...new SafeArrayIterator(args));
+  if (exchange === undefined || typeof callback !== "function" || isOfPackage) {
     return start(callback, delay, ...new SafeArrayIterator(args));
   }
-  const id = start(() => {
+  // The watchdog may stop this turn between the start and the assignment.
+  let id = 0;
+  id = start(() => {
     disown(id);
-    ReflectApply(callback, globalThis, args);
+    run(callback, args);
   }, delay);
-  return own(exchange, id, false);
+  return own(exchange, id, TIMEOUT);
+}
+
+/** Runs a timer's callback. An error is reported while the exchange is known whose code threw it. */
+function run(callback, args) {
+  try {
+    ReflectApply(callback, globalThis, args);
+  } catch (error) {
+    report(error);
+  }
 }
 
 function setInterval(callback, delay = 0, ...args) {
-  return own(currentExchange(), repeat(callback, delay, ...new SafeArrayIterator(args)), true);
+  if (node !== null && op_timer_of_package()) {
+    return node.load().setInterval(callback, delay, ...new SafeArrayIterator(args));
+  }
+  const exchange = currentExchange();
+  if (exchange === undefined || typeof callback !== "function") {
+    return own(exchange, repeat(callback, delay, ...new SafeArrayIterator(args)), INTERVAL);
+  }
+  return own(exchange, repeat(() => run(callback, args), delay), INTERVAL);
 }
 
 export function clearTimeout(id = 0) {
+  if (node?.isUsed()) {
+    node.load().clearTimeout(id);
+    // An object is a timer of Node's.
+    if (typeof id === "object") return;
+  }
   cancel(id);
   disown(Number(id));
 }
 
-function own(exchange, id, repeats) {
+/**
+ * Makes a timer end with an exchange, if there is one.
+ * @param {Exchange | undefined} exchange
+ * @param {number} id
+ * @param {Kind} kind
+ */
+export function own(exchange, id, kind) {
   if (exchange === undefined) return id;
   if (exchange.ended) {
-    cancel(id);
+    kind.cancel(id);
     return id;
   }
   let timers = started.get(exchange);
@@ -59,25 +118,38 @@ function own(exchange, id, repeats) {
     started.set(exchange, timers = new SafeMap());
     exchange.onEnd(() => clear(exchange, timers));
   }
-  timers.set(id, repeats);
+  timers.set(id, kind);
   owned.set(id, timers);
   return id;
 }
 
 function clear(exchange, timers) {
-  for (const { 0: id, 1: repeats } of timers.entries()) if (repeats || exchange.completed) clearTimeout(id);
+  for (const { 0: id, 1: kind } of timers.entries()) if (kind.repeats || exchange.completed) stop(id, kind);
+}
+
+function stop(id, kind) {
+  kind.cancel(id);
+  disown(id);
 }
 
 /** Clears all timers of an exchange, also those that something waits for. */
 export function dropTimers(exchange) {
   const timers = exchange && started.get(exchange);
-  if (timers !== undefined) for (const { 0: id } of timers.entries()) clearTimeout(id);
+  if (timers !== undefined) for (const { 0: id, 1: kind } of timers.entries()) stop(id, kind);
 }
 
-function disown(id) {
+/** A timer fired for the last time, or was cleared. */
+export function disown(id) {
   owned.get(id)?.delete(id);
   owned.delete(id);
 }
+
+/** `util.promisify(setTimeout)` resolves after the delay. */
+ObjectDefineProperty(setTimeout, SymbolFor("nodejs.util.promisify.custom"), {
+  __proto__: null,
+  configurable: true,
+  get: () => node?.load().promises.setTimeout,
+});
 
 define("clearInterval", clearTimeout);
 define("clearTimeout", clearTimeout);

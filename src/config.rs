@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dev::Dev;
-use crate::ext::{BodyLimits, Mode, Sessions, Shared};
+use crate::ext::{Access, BodyLimits, EnvironmentFiles, Mode, Sessions, Shared};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Metrics;
@@ -26,6 +26,10 @@ pub(crate) struct Config {
     pub connections: ConnectionLimits,
     /// The limits of requests' bodies, which share a budget.
     pub bodies: BodyLimits,
+    /// What handlers may access.
+    pub access: Access,
+    /// Where the environment variables of handlers come from.
+    pub environment: EnvironmentFiles,
     /// The live lines, with their limits.
     pub hub: Hub,
     /// The sessions and their signing key.

@@ -1,5 +1,7 @@
 //! Compiles the scripts of Deno's crates and writes a table of them that `src/lib.rs` includes.
 
+mod changes;
+
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -26,33 +28,9 @@ const NODE: [&str; 11] = [
     "deno_websocket",
 ];
 
-/// Changes of the scripts: the end of the script's path, the text to replace, and its replacement.
-const CHANGES: [(&str, &str, &str); 2] = [
-    // A handler is no page, so what is relative needs a base, and the error has to say which.
-    (
-        "deno_web/00_url.js",
-        "maybeBase ? ` with base '${maybeBase}'` : \"\"",
-        "maybeBase ? ` with base '${maybeBase}'` : adviceFor(href)",
-    ),
-    (
-        "deno_web/00_url.js",
-        "function getSerialization(",
-        r##"function adviceFor(href) {
-  if (href === "" || href === "undefined" || href === "null") return "";
-  for (let i = 0; i < href.length; i++) {
-    if (href[i] === ":") return "";
-    if (href[i] === "/" || href[i] === "?" || href[i] === "#") break;
-  }
-  return " is relative, and a handler has no address of its own: " +
-    `write new URL('${href}', event.url), or use the fetch() that handlers get as their third argument`;
-}
-
-function getSerialization("##,
-    ),
-];
-
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=changes.rs");
     println!("cargo:rerun-if-changed=../../Cargo.lock");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut crates: Vec<&str> = WEB.into();
@@ -95,10 +73,12 @@ fn main() {
     fs::write(out.join("files.rs"), table).expect("OUT_DIR is writable");
 }
 
-/// [`CHANGES`], and the version of Node that deno_node says it is.
+/// The [`changes`] of the scripts in these crates, and the version of Node that deno_node says it is.
 fn changes(folders: &[Crate]) -> Vec<(&'static str, &'static str, String)> {
-    let mut changes: Vec<_> = CHANGES.iter().map(|(key, from, to)| (*key, *from, (*to).to_owned())).collect();
+    let owned = |(key, from, to): &(&'static str, &'static str, &str)| (*key, *from, (*to).to_owned());
+    let mut changes: Vec<_> = changes::WEB.iter().map(owned).collect();
     if let Some(node) = folders.iter().find(|krate| krate.name == "deno_node") {
+        changes.extend(changes::NODE.iter().map(owned));
         let source = fs::read_to_string(node.folder.join("lib.rs")).expect("the crate has a lib.rs");
         let version = source
             .split_once("pub const NODE_VERSION: &str = \"")

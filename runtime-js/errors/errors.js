@@ -1,6 +1,6 @@
 // Error classes that ops may throw, and what happens to uncaught errors.
 
-import { core } from "ext:core/mod.js";
+import { core, internals } from "ext:core/mod.js";
 import { op_log_error } from "ext:core/ops";
 import { domException, whoIsTold } from "./exceptions.js";
 import {
@@ -11,7 +11,12 @@ import {
   EventTargetPrototypeAddEventListener,
   globalThis,
   ObjectEntries,
+  ObjectSetPrototypeOf,
+  RegExpPrototypeExec,
   SafeArrayIterator,
+  SafeRegExp,
+  StringPrototypeIncludes,
+  StringPrototypeSlice,
 } from "../primordials.js";
 
 /** Names that Rust errors may carry. An unknown name would surface as `undefined`, so every one is here. */
@@ -43,6 +48,9 @@ const CLASSES = [
 const DOM_EXCEPTIONS = {
   DOMExceptionAbortError: "AbortError",
   DOMExceptionDataCloneError: "DataCloneError",
+  DOMExceptionDataError: "DataError",
+  DOMExceptionIndexSizeError: "IndexSizeError",
+  DOMExceptionInvalidAccessError: "InvalidAccessError",
   DOMExceptionInvalidCharacterError: "InvalidCharacterError",
   DOMExceptionInvalidStateError: "InvalidStateError",
   DOMExceptionNetworkError: "NetworkError",
@@ -51,6 +59,7 @@ const DOM_EXCEPTIONS = {
   DOMExceptionQuotaExceededError: "QuotaExceededError",
   DOMExceptionSyntaxError: "SyntaxError",
   DOMExceptionTimeoutError: "TimeoutError",
+  DOMExceptionTypeMismatchError: "TypeMismatchError",
 };
 
 /** What a database did not do. `code` is SQLite's name for it, `sql` the statement, `offset` where in it or -1. */
@@ -67,6 +76,57 @@ export const errorClasses = {
   Interrupted: core.Interrupted,
   NotCapable: core.NotCapable,
 };
+
+/** What an access is called in a message, by the kind of the permission. */
+const ACCESSES = {
+  __proto__: null,
+  env: "reading the environment variable",
+  ffi: "loading machine code from",
+  net: "connecting to",
+  read: "reading",
+  run: "running",
+  sys: "changing the process with",
+  write: "writing",
+};
+
+const REQUIRES = new SafeRegExp(/Requires (\w+) access(?: to ("[^]*?"|<[^]*?>))?, run again with the --allow-\w+ flag/);
+
+/** The message of a refused access, which names the flag that allows it or refused it. */
+function refusal(text) {
+  const found = RegExpPrototypeExec(REQUIRES, text);
+  if (found === null) {
+    return StringPrototypeIncludes(text, "requires unscoped")
+      ? "making symbolic links is refused: start liveline with --allow-read --allow-write"
+      : `${text} is refused to handlers`;
+  }
+  const { 0: whole, 1: kind, 2: what, index } = found;
+  const access = `${ACCESSES[kind] ?? "using"} ${what ?? "everything"}`;
+  const value = what !== undefined ? `=${StringPrototypeSlice(what, 1, -1)}` : "";
+  let reason;
+  if (kind === "net" || kind === "env") reason = ` by --deny-${kind}`;
+  else if (what !== undefined && what[0] === "<") reason = ": no flag opens files of the server to handlers";
+  else if (kind === "read" || kind === "write" || kind === "run") reason = `: start liveline with --allow-${kind}${value}`;
+  else reason = ": handlers share the process with the server";
+  const before = StringPrototypeSlice(text, 0, index);
+  return `${before}${access} is refused${reason}${StringPrototypeSlice(text, index + whole.length)}`;
+}
+
+/** The error of a refused connection in place of another that quotes it or has it as a cause; any other as it is. */
+export function unwrapRefusal(error) {
+  for (let cause = error; typeof cause?.message === "string"; cause = cause.cause) {
+    const found = RegExpPrototypeExec(REQUIRES, cause.message);
+    if (found !== null) return new core.NotCapable(found[0]);
+  }
+  return error;
+}
+
+/** The class behind the engine's `NotCapable`, which the engine has registered already. */
+class Refusal extends Error {
+  constructor(message) {
+    super(refusal(message));
+    this.code = "ERR_ACCESS_DENIED";
+  }
+}
 
 function errorClass(name) {
   return class extends Error {
@@ -86,19 +146,45 @@ export function installErrors() {
     core.registerErrorBuilder(name, (message) => domException(domName, message));
   }
   core.registerErrorClass("SqlError", SqlError);
-  core.setReportExceptionCallback((error) => op_log_error("uncaught error", error));
+  ObjectSetPrototypeOf(core.NotCapable, Refusal);
+  core.setReportExceptionCallback(report);
   EventTargetPrototypeAddEventListener(globalThis, "error", (event) => {
     // Without this the engine would take the error for the end of the isolate.
     EventPrototypePreventDefault(event);
-    op_log_error("uncaught error", ErrorEventPrototypeGetError(event));
+    report(ErrorEventPrototypeGetError(event));
   });
   core.setUnhandledPromiseRejectionHandler((promise, reason) => {
     const fail = whoIsTold(promise);
     if (fail !== undefined) fail(reason);
     else if (loading !== null) ArrayPrototypePush(loading, reason);
-    else op_log_error("unhandled rejection", reason);
+    else {
+      op_log_error("unhandled rejection", reason);
+      notify(internals.nodeProcessUnhandledRejectionCallback, { promise, reason, preventDefault() {} });
+    }
     return true;
   });
+}
+
+/** Logs an error that no code has caught, then calls what follows errors. */
+export function report(error) {
+  op_log_error("uncaught error", error);
+  notify(follower, { error, preventDefault() {} });
+}
+
+/** Sets what is called after an uncaught error was logged: the listeners of `process`. */
+export function followErrors(callback) {
+  follower = callback;
+}
+
+let follower = null;
+
+function notify(callback, event) {
+  if (typeof callback !== "function") return;
+  try {
+    callback(event);
+  } catch (error) {
+    op_log_error("in a listener of uncaught errors", error);
+  }
 }
 
 /** Rejections from before all handlers were loaded. A module that fails to load is among them, and reported anyway. */

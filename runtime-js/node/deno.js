@@ -2,21 +2,24 @@
 
 import { core } from "ext:core/mod.js";
 import {
-  op_process_cpu_usage,
+  op_engine_version,
   op_environment,
   op_environment_delete,
   op_environment_get,
   op_environment_set,
+  op_process_cpu_usage,
+  op_process_ids,
   op_process_memory_usage,
 } from "ext:core/ops";
-import { errorClasses } from "ext:liveline/errors/errors.js";
-import { Error, ObjectDefineProperty, ObjectKeys, SafeArrayIterator } from "ext:liveline/primordials.js";
+import { errorClasses, followErrors, report } from "ext:liveline/errors/errors.js";
+import { Error, ObjectDefineProperty, ObjectKeys, ReflectApply, SafeArrayIterator } from "ext:liveline/primordials.js";
+import { outputs } from "./outputs.js";
+import { endedTimer, startedTimer } from "./timers.js";
 
 /** What the scripts of other crates provide, by script. */
 const PARTS = {
   "ext:deno_fs/30_fs.js": [
     "FsFile",
-    "chdir",
     "chmod",
     "chmodSync",
     "chown",
@@ -102,27 +105,115 @@ function cpuUsage() {
   return { system: usage[0], user: usage[1] };
 }
 
-/** A handler that ends the process would end every other visitor's lines. */
-function exit(code) {
-  throw new Error(
-    `process.exit(${code}) is refused: a handler cannot end the server. Throw an error, or answer with a status`,
+// -- what handlers may not do ----------------------------------------------------------------------------------------
+
+/** An error with the code that Node's errors of this kind have. */
+function refusal(code, message) {
+  const error = new Error(message);
+  error.code = code;
+  return error;
+}
+
+/** Refuses what the host does not have; `instead` is what to do. */
+function refuse(what, instead) {
+  throw refusal("ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", `${what} is not available in handlers: ${instead}`);
+}
+
+/** A handler that ends the process would end every visitor's lines. */
+function refuseToEnd(call) {
+  throw refusal(
+    "ERR_ACCESS_DENIED",
+    `${call} is refused: a handler cannot end the server. Throw an error, or answer with a status`,
   );
+}
+
+function exit(code) {
+  refuseToEnd(`process.exit(${code ?? ""})`);
+}
+
+function chdir() {
+  throw refusal("ERR_ACCESS_DENIED", "process.chdir() is refused: the folder is that of the whole server");
+}
+
+/** Refuses signals that the server itself would receive. Signal 0 only asks whether a process exists. */
+function checkSignal(pid, signal) {
+  if (signal !== 0 && (pid <= 0 || pid === ids().pid)) refuseToEnd(`process.kill(${pid})`);
+}
+
+// -- what Node's scripts ask for -------------------------------------------------------------------------------------
+
+/** The numbers of the server's process and of its parent. */
+function ids() {
+  if (known === null) {
+    op_process_ids(usage);
+    known = { pid: usage[0], ppid: usage[1] };
+  }
+  return known;
+}
+
+let known = null;
+
+/** A callback that runs in the async context of the running code; without the exchange, once that has ended. */
+function inContext(callback) {
+  const context = core.getAsyncContext();
+  if (context === undefined) return callback;
+  return function (...args) {
+    const outer = core.getAsyncContext();
+    core.setAsyncContext(context.owner?.ended ? { ...context, exchange: undefined, owner: undefined } : context);
+    try {
+      return ReflectApply(callback, this, args);
+    } finally {
+      core.setAsyncContext(outer);
+    }
+  };
+}
+
+/** Calls back after the events that are waiting. */
+function later(callback) {
+  core.loadExtScript("ext:deno_node/timers.ts").setImmediate(callback);
+}
+
+/** Sets the variables of a file that are not set yet. */
+function loadEnvironment(path, parse) {
+  const values = parse(deno.readTextFileSync(path));
+  for (const name of new SafeArrayIterator(ObjectKeys(values))) if (!env.has(name)) env.set(name, values[name]);
 }
 
 export const deno = {
   __proto__: null,
   args: [],
   build: core.build,
+  chdir,
+  checkSignal,
   cpuUsage,
+  endedTimer,
   env,
   errors: errorClasses,
   exit,
+  followErrors,
+  inContext,
+  later,
+  loadEnvironment,
   mainModule: undefined,
   memoryUsage,
   noColor: true,
-  pid: 0,
-  ppid: 0,
-  version: { deno: "", typescript: "", v8: "" },
+  outputs,
+  get pid() {
+    return ids().pid;
+  },
+  get ppid() {
+    return ids().ppid;
+  },
+  refuse,
+  refuseToEnd,
+  reportError: report,
+  startedTimer,
+  get version() {
+    return { v8: op_engine_version() };
+  },
+  watchFs() {
+    refuse("fs.watch()", "use fs.watchFile(), which asks for a file's state at intervals");
+  },
   addSignalListener() {},
   removeSignalListener() {},
 };

@@ -141,6 +141,7 @@ export class ClientPort extends Port {
     ({ callback, options } = readRequestArguments(callback, options));
     const exchange = this.#exchange;
     if (exchange.ended) return PromiseReject(invalidState("The line is closed, so nobody can answer."));
+    exchange.keepContext();
     const eventID = this.#send(data, readOptions(options), 1);
     if (eventID === null) return PromiseReject(exchange.unreachable());
     exchange.hold();
@@ -181,6 +182,7 @@ export class ClientPort extends Port {
    * have a listener.
    */
   [kListens](type) {
+    this.#exchange.keepContext();
     if (StringPrototypeIncludes(type, ":")) this.#channels().listen(type);
     this.#wants(type, TYPE);
   }

@@ -15,6 +15,7 @@ use crate::trust::{HostPattern, ProxyRange, SiteOrigin};
 const ADDRESS: &str = "Address";
 const SITE: &str = "Site";
 const NETWORK: &str = "Hosts, origins and proxies";
+const ACCESS: &str = "Environment and permissions of handlers";
 const DATA: &str = "Data and sessions";
 const LOGGING: &str = "Logging and metrics";
 const LIMITS: &str = "Limits";
@@ -161,6 +162,33 @@ pub(super) struct Folder {
     /// Folder of static files [default: DIR/public if there is one]
     #[arg(long, value_name = "DIR", help_heading = SITE)]
     pub public: Option<PathBuf>,
+    #[command(flatten)]
+    pub access: AccessFlags,
+}
+
+/// What handlers may access.
+#[derive(Debug, Clone, Default, ClapArgs)]
+#[command(next_help_heading = ACCESS)]
+pub(super) struct AccessFlags {
+    /// File with environment variables, which win over those of the project's .env files (repeatable)
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<PathBuf>,
+    /// Hide environment variables from handlers; all of them without a value (repeatable)
+    #[arg(long, value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub deny_env: Option<Vec<String>>,
+    /// Let handlers read files outside of the project; all files without a value (repeatable)
+    #[arg(long, value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub allow_read: Option<Vec<String>>,
+    /// Let handlers write files; all files without a value (repeatable)
+    #[arg(long, value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub allow_write: Option<Vec<String>>,
+    /// Let handlers run programs; all programs without a value (repeatable)
+    #[arg(long, value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub allow_run: Option<Vec<String>>,
+    /// Refuse connections of handlers to hosts: names, addresses, networks, or the word private; all without a value
+    /// (repeatable)
+    #[arg(long, value_name = "HOST", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub deny_net: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

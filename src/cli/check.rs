@@ -10,7 +10,7 @@ use liveline_compiler::Diagnostic;
 
 /// Runs the command. Fails where a problem was found.
 pub(super) async fn run(args: Check) -> Result<(), CliError> {
-    let examination = examine(config::to_check(args.folder.layout()?)).await;
+    let examination = examine(config::to_check(&args.folder)?).await;
     let Examination { handlers, pages, problems, .. } = &examination;
     let count = handlers.iter().filter(|handler| handler.layer == Layer::Server).count();
     if args.json {

@@ -9,15 +9,15 @@ use bytesize::ByteSize;
 use clap::Parser;
 
 use super::CliError;
-use super::args::{Folder, LimitFlags, Server};
+use super::args::{AccessFlags, Folder, LimitFlags, Server};
 use crate::config::{Config, ConnectionLimits, IsolateLimits};
 use crate::dev::Dev;
-use crate::ext::{Bodies, BodyLimits, Mode, Sessions, Shared};
+use crate::ext::{Access, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions, Shared};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Metrics};
 use crate::router::{FileRules, Layout, LayoutError};
-use crate::script::Isolate;
+use crate::script::{Isolate, snapshot_file};
 use crate::server::{BindHost, ConnectionLimiter, Listener, open_files};
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
@@ -57,8 +57,8 @@ impl Server {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let database = self.database.clone();
         let layout = self.folder.layout()?;
-        let sessions = self.sessions()?;
-        let mut config = config(layout, mode, &self.limits, origins, database, sessions);
+        let data = Data { database, sessions: self.sessions()?, session_store: self.session_store_file() };
+        let mut config = config(layout, mode, &self.limits, origins, data, &self.folder.access)?;
         config.workers = self.workers.into();
         config.trust = Arc::new(self.trust(mode, listening));
         config.files = FileRules { follow_links: self.follow_links };
@@ -99,13 +99,18 @@ impl Server {
         ConnectionLimiter::new(total, max_connections_per_address)
     }
 
+    fn session_store_file(&self) -> Option<PathBuf> {
+        Some(self.session_store.clone()).filter(|store| store.as_os_str() != "memory")
+    }
+
     fn sessions(&self) -> Result<Sessions, CliError> {
         let fresh = random_key();
-        let (store, own): (Arc<dyn SessionStore>, _) = if self.session_store.as_os_str() == "memory" {
-            (Arc::<MemorySessions>::default(), fresh.to_vec())
-        } else {
-            let (store, key) = SqliteSessions::open(&self.session_store, fresh)?;
-            (Arc::new(store), key)
+        let (store, own): (Arc<dyn SessionStore>, _) = match self.session_store_file() {
+            None => (Arc::<MemorySessions>::default(), fresh.to_vec()),
+            Some(file) => {
+                let (store, key) = SqliteSessions::open(&file, fresh)?;
+                (Arc::new(store), key)
+            }
         };
         let key = match &self.session_key {
             Some(key) if key.len() < MIN_SESSION_KEY => return Err(CliError::SessionKey),
@@ -133,10 +138,50 @@ fn place_of_environment(host: Option<&str>) -> BindHost {
 }
 
 /// The configuration of one isolate with default limits, for `check` and `routes`.
-pub(super) fn to_check(layout: Layout) -> Config {
+pub(super) fn to_check(folder: &Folder) -> Result<Config, CliError> {
     let limits = LimitFlags::parse_from([""]);
     let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
-    config(layout, Mode::Production, &limits, Origins::default(), None, sessions)
+    let data = Data { database: None, sessions, session_store: None };
+    config(folder.layout()?, Mode::Production, &limits, Origins::default(), data, &folder.access)
+}
+
+/// Where data is stored.
+struct Data {
+    database: Option<PathBuf>,
+    sessions: Sessions,
+    /// The file of the sessions, if they have one.
+    session_store: Option<PathBuf>,
+}
+
+impl AccessFlags {
+    fn access(
+        &self,
+        layout: &Layout,
+        session_store: Option<PathBuf>,
+        databases: &Databases,
+    ) -> Result<Access, CliError> {
+        /// The folder of what the program writes into a project.
+        const OWN_FOLDER: &str = ".liveline";
+        let folders = [&layout.project, &layout.root].map(|folder| folder.join(OWN_FOLDER));
+        let fixed = folders.into_iter().chain(session_store).chain(snapshot_file());
+        let grants = Grants {
+            read: self.allow_read.clone(),
+            write: self.allow_write.clone(),
+            run: self.allow_run.clone(),
+            deny_net: self.deny_net.clone(),
+            deny_env: self.deny_env.clone(),
+        };
+        Ok(Access::new(&grants, &layout.project, OwnFiles::new(fixed, databases.clone()))?)
+    }
+
+    fn environment(&self, layout: &Layout, mode: Mode) -> Result<EnvironmentFiles, CliError> {
+        let named = self.env_files.iter().map(|file| {
+            let missing = |source| CliError::EnvFile { file: file.clone(), source };
+            std::fs::metadata(file).and_then(|_| std::path::absolute(file)).map_err(missing)
+        });
+        let named = named.collect::<Result<_, _>>()?;
+        Ok(EnvironmentFiles::new(&layout.project, mode, named, self.deny_env.clone()))
+    }
 }
 
 impl LimitFlags {
@@ -188,13 +233,16 @@ fn config(
     mode: Mode,
     limits: &LimitFlags,
     origins: Origins,
-    database: Option<PathBuf>,
-    sessions: Sessions,
-) -> Config {
+    Data { database, sessions, session_store }: Data,
+    flags: &AccessFlags,
+) -> Result<Config, CliError> {
     let (root, public) = (layout.root.clone(), layout.public.clone());
     let results = ResultBudget::new(bytes(limits.max_result));
     let (hosts, proxies) = Default::default();
-    Config {
+    let databases = Databases::new(Location { default: database, root, public }, results);
+    Ok(Config {
+        access: flags.access(&layout, session_store, &databases)?,
+        environment: flags.environment(&layout, mode)?,
         layout,
         mode,
         workers: 1,
@@ -205,12 +253,12 @@ fn config(
         sessions,
         shared: Shared::default(),
         trust: Arc::new(Trust { origin: None, hosts, proxies, listening: Vec::new() }),
-        databases: Databases::new(Location { default: database, root, public }, results),
+        databases,
         documents: KeptDocuments::default(),
         files: FileRules::default(),
         metrics: None,
         dev: None,
-    }
+    })
 }
 
 /// The folder whose name is most like the last part of a path that does not exist.

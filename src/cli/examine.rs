@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::browser::BrowserFiles;
 use crate::config::Config;
 use crate::dialect::{self, Exports};
-use crate::ext::Exchanges;
+use crate::ext::{Exchanges, Variables};
 use crate::router::{Handler, Layer, PublicFiles, Routes};
 use crate::script::survey::{self, Survey};
 use crate::script::{Isolate, Site, need_node};
@@ -30,6 +30,13 @@ pub(super) struct Examination {
     pub problems: Vec<Diagnostic>,
     /// Those that keep handlers of the server from loading.
     pub failures: Vec<Diagnostic>,
+}
+
+impl Examination {
+    /// Nothing could be examined.
+    fn failed(problems: Vec<Diagnostic>) -> Examination {
+        Examination { handlers: Vec::new(), pages: Vec::new(), failures: problems.clone(), problems }
+    }
 }
 
 /// A handler that was examined.
@@ -61,12 +68,14 @@ pub(super) async fn examine(config: Config) -> Examination {
     let routes = match dialect::routes(layout) {
         Ok(routes) => Arc::new(routes),
         Err(error) => {
-            let problems = vec![Diagnostic::new(error.to_string())];
-            let failures = problems.clone();
-            return Examination { handlers: Vec::new(), pages: Vec::new(), problems, failures };
+            return Examination::failed(vec![Diagnostic::new(error.to_string())]);
         }
     };
-    let Found { loaded, bindings } = run(config.clone(), routes.clone()).await;
+    let environment = match config.environment.read() {
+        Ok(environment) => environment,
+        Err(problems) => return Examination::failed(problems),
+    };
+    let Found { loaded, bindings } = run(config.clone(), routes.clone(), environment).await;
     let mut surveys = [Survey::of(&layout.project), Survey::for_browsers(&layout.project)];
     let (mut problems, mut imported) = (Problems::default(), BTreeSet::new());
     let mut failures = Problems::default();
@@ -159,7 +168,7 @@ impl Problems {
 }
 
 /// Loads the handlers and checks the bindings of pages, on a thread of its own.
-async fn run(config: Arc<Config>, routes: Arc<Routes>) -> Found {
+async fn run(config: Arc<Config>, routes: Arc<Routes>, environment: Variables) -> Found {
     let (sender, found) = oneshot::channel();
     let sender = Arc::new(Mutex::new(Some(sender)));
     let sends = sender.clone();
@@ -180,7 +189,7 @@ async fn run(config: Arc<Config>, routes: Arc<Routes>) -> Found {
                 .enable_all()
                 .build_local(LocalOptions::default());
             if let Ok(runtime) = runtime {
-                runtime.block_on(look(&config, routes, loading, send));
+                runtime.block_on(look(&config, routes, environment, loading, send));
             }
         })
     };
@@ -198,6 +207,7 @@ async fn run(config: Arc<Config>, routes: Arc<Routes>) -> Found {
 async fn look(
     config: &Config,
     routes: Arc<Routes>,
+    environment: Variables,
     loading: Arc<Mutex<PathBuf>>,
     send: impl Fn(Found) + Clone + Send + 'static,
 ) {
@@ -226,7 +236,7 @@ async fn look(
     need_node();
     let layout = &config.layout;
     let limits = config.isolate.clone();
-    let isolate = match Isolate::new(&layout.project, limits, exchanges, config.databases.clone(), lost) {
+    let isolate = match Isolate::new(&config.access, limits, exchanges, config.databases.clone(), lost) {
         Ok(isolate) => isolate,
         Err(error) => {
             let failure = |it: &Handler| {
@@ -237,7 +247,7 @@ async fn look(
         }
     };
     let files = PublicFiles::new(layout.public.as_deref(), config.files);
-    let site = Site { routes: routes.clone(), files, dev: None, is_stand_in: false };
+    let site = Site { routes: routes.clone(), files, dev: None, environment, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
     let bindings = problems_of_pages(&isolate, &routes);

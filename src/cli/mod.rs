@@ -119,6 +119,10 @@ enum CliError {
     Sessions(#[from] liveline_store::SqlError),
     #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]
     SessionKey,
+    #[error(transparent)]
+    Grant(#[from] crate::ext::GrantError),
+    #[error("--env-file={}: {source}", .file.display())]
+    EnvFile { file: std::path::PathBuf, source: std::io::Error },
     #[error("metrics cannot be served at {address}: {source}; choose another address with --metrics")]
     Metrics { address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]

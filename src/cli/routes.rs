@@ -9,7 +9,7 @@ use super::{CliError, config, paint, print};
 /// Runs the command. Fails where a handler does not load.
 pub(super) async fn run(args: &Folder) -> Result<(), CliError> {
     let layout = args.layout()?;
-    let Examination { handlers, pages, failures, .. } = examine(config::to_check(layout.clone())).await;
+    let Examination { handlers, pages, failures, .. } = examine(config::to_check(args)?).await;
     let shown = |path: &Path| path.strip_prefix(&layout.root).unwrap_or(path).display().to_string();
     let mut rows = vec![["METHOD", "PATH", "FILE", "LAYER"].map(str::to_owned)];
     rows.extend(handlers.iter().map(|handler| {

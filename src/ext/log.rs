@@ -66,6 +66,11 @@ pub(crate) fn op_console(
     #[string] text: &str,
     #[smi] level: u32,
 ) {
+    print(scope, &state, text, level);
+}
+
+/// The same for ops of other names.
+pub(super) fn print(scope: &mut v8::PinScope<'_, '_>, state: &RefCell<OpState>, text: &str, level: u32) {
     let text = with_short_places(text);
     if !tracing::enabled!(target: CONSOLE, Level::ERROR) {
         let stream = if level > 1 { Stream::Error } else { Stream::Output };

@@ -20,6 +20,7 @@ mod channel;
 mod cookies;
 mod crypto;
 mod dispatch;
+mod environment;
 mod errors;
 mod exception;
 mod exchange;
@@ -32,6 +33,7 @@ pub(crate) mod node;
 pub(crate) mod packages;
 mod page;
 mod password;
+mod permissions;
 mod port;
 mod request;
 mod session;
@@ -44,12 +46,14 @@ mod websocket;
 pub(crate) use answer::Streams;
 pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
+pub(crate) use environment::{Environment, EnvironmentFiles, Variables};
 pub(crate) use errors::OpError;
 pub(crate) use exception::{from_exception, from_js_error};
 pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
+pub(crate) use permissions::{Access, GrantError, Grants, OwnFiles};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
 
@@ -86,6 +90,10 @@ deno_core::extension!(
         dispatch::op_asks_for_rest,
         dispatch::op_file_before,
         dispatch::op_route,
+        environment::op_environment,
+        environment::op_environment_delete,
+        environment::op_environment_get,
+        environment::op_environment_set,
         errors::op_log_error,
         exchange::op_exchange_attach,
         exchange::op_exchange_fail,
@@ -206,6 +214,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "dispatch/routing.js",
         "dispatch/steps.js",
         "dispatch/webflo.js",
+        "environment.js",
         "errors/absent.js",
         "errors/errors.js",
         "errors/exceptions.js",

@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use deno_core::{Extension, ExtensionFileSource, ExtensionFileSourceCode};
-use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
+use deno_permissions::PermissionsContainer;
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
 
 use super::half::Half;
 use super::loader::Loader;
 #[cfg(feature = "node")]
 use super::node;
-use crate::ext::{self, Exchanges, Memory};
+use crate::ext::{self, Access, Environment, Exchanges, Memory};
 use liveline_store::Databases;
 
 /// Scripts that extensions ask for in crates that isolates without Node's half leave out. Client certificates are what
@@ -66,7 +66,10 @@ fn embedded(file: &ExtensionFileSource) -> Option<(&'static str, &'static str)> 
 deno_core::extension!(
     liveline_permissions,
     options = { permissions: PermissionsContainer },
-    state = |state, options| state.put(options.permissions),
+    state = |state, options| {
+        state.put(options.permissions);
+        state.put(Environment::default());
+    },
 );
 
 /// The extensions of an isolate, in the order in which they depend on each other.
@@ -74,19 +77,17 @@ pub(super) fn extensions(
     exchanges: Exchanges,
     databases: Databases,
     memory: Memory,
+    access: &Access,
     loader: &Rc<Loader>,
     half: Half,
 ) -> Vec<Extension> {
-    let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
-    // Handlers are the operator's own code, so they may access whatever the process may.
-    let permissions = PermissionsContainer::allow_all(parser);
     #[cfg(not(feature = "node"))]
     let _ = loader;
     let stateful = Stateful {
-        permissions: liveline_permissions::init(permissions),
+        permissions: liveline_permissions::init(access.permissions()),
         liveline: ext::liveline::init(exchanges, databases, memory),
         #[cfg(feature = "node")]
-        loader: Some(loader.clone()),
+        node: Some((loader.clone(), access.clone())),
     };
     without_paths(in_order(stateful, half))
 }
@@ -101,7 +102,7 @@ struct Stateful {
     permissions: Extension,
     liveline: Extension,
     #[cfg(feature = "node")]
-    loader: Option<Rc<Loader>>,
+    node: Option<(Rc<Loader>, Access)>,
 }
 
 impl Stateful {
@@ -111,7 +112,7 @@ impl Stateful {
             permissions: liveline_permissions::lazy_init(),
             liveline: ext::liveline::lazy_init(),
             #[cfg(feature = "node")]
-            loader: None,
+            node: None,
         }
     }
 }
@@ -132,14 +133,9 @@ fn in_order(stateful: Stateful, half: Half) -> Vec<Extension> {
         Half::Plain => extensions.push(stateful.liveline),
         #[cfg(feature = "node")]
         Half::Node => {
-            let environment = match &stateful.loader {
-                Some(_) => ext::node::liveline_node::init(ext::node::Environment::new(Arc::new(
-                    std::env::vars().collect(),
-                ))),
-                None => ext::node::liveline_node::lazy_init(),
-            };
-            extensions.extend(node::extensions(stateful.loader.map(node::services)));
-            extensions.extend([stateful.liveline, environment]);
+            let handlers = stateful.node.map(|(loader, access)| (node::services(loader), access.files()));
+            extensions.extend(node::extensions(handlers));
+            extensions.extend([stateful.liveline, ext::node::liveline_node::init()]);
         }
     }
     extensions

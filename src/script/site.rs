@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::{HeaderMap, Method};
 
 use crate::dev::Dev;
-use crate::ext;
+use crate::ext::{self, Variables};
 use crate::router::{Page, PageId, PublicFiles, Routes, reroute, segments};
 use liveline_compiler::rest::asks_for_rest;
 
@@ -16,6 +16,8 @@ pub(crate) struct Site {
     pub files: PublicFiles,
     /// Messages to open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
+    /// The environment variables of the code.
+    pub environment: Variables,
     /// No code has loaded yet: every request is answered with the errors.
     pub is_stand_in: bool,
 }

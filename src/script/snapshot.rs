@@ -59,6 +59,11 @@ pub(super) fn kept(half: Half) -> Option<&'static [u8]> {
     })
 }
 
+/// The file of this executable's snapshot, whether it exists or not.
+pub(crate) fn file() -> Option<PathBuf> {
+    std::env::current_exe().ok().map(|executable| place(&executable))
+}
+
 /// Reads one heap. `None` if the file is damaged, or of another build.
 fn read(executable: &Path, index: usize) -> std::io::Result<Option<Vec<u8>>> {
     let mut file = File::open(place(executable))?;

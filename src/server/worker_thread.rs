@@ -163,8 +163,8 @@ impl Thread {
         let lost = move |exchange: Option<ExchangeId>| {
             remote.lose(pool.upgrade().as_deref(), &hub, owner, exchange);
         };
-        let (project, limits) = (&config.layout.project, config.isolate.clone());
-        Isolate::new(project, limits, exchanges, config.databases.clone(), lost)
+        let limits = config.isolate.clone();
+        Isolate::new(&config.access, limits, exchanges, config.databases.clone(), lost)
     }
 
     /// Loads the code that the pool chose.
@@ -175,6 +175,7 @@ impl Thread {
             routes: code.routes.clone(),
             files: PublicFiles::new(config.layout.public.as_deref(), config.files),
             dev: config.dev.clone(),
+            environment: code.environment.clone(),
             is_stand_in: code.is_stand_in,
         };
         let stalled = |stall: &Stall| {

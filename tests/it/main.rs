@@ -30,6 +30,7 @@ mod documents;
 #[cfg(all(target_os = "linux", feature = "node"))] // The drivers need Node's half, the tests /proc.
 mod drivers;
 mod early_messages;
+mod environment;
 mod errors;
 mod events;
 mod examples;
@@ -50,10 +51,15 @@ mod modules;
 mod mounting;
 #[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
+#[cfg(feature = "node")]
+mod node;
 mod observe;
 mod oohtml;
+mod packages;
 mod pages;
 mod patched_globals;
+#[cfg(all(unix, feature = "node"))]
+mod permissions;
 mod plain_clients;
 #[cfg(unix)]
 mod printing;

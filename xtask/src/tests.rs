@@ -35,6 +35,9 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     bundles(checkout)?;
     type_tests(checkout)?;
     npm_packages(checkout, &choice)?;
+    if let Engine::V8 { .. } = choice.engine {
+        tests_of_node(checkout)?;
+    }
     browser_tests(checkout)?;
     smoke_of_the_bench(checkout)?;
     match choice.engine {
@@ -118,6 +121,22 @@ fn type_tests(checkout: &Checkout) -> Outcome {
     let mut run = Command::new(node);
     run.args(["--test", "types.test.mjs"]).current_dir(&folder);
     step("types", with_liveline(&mut run, checkout))
+}
+
+/// Node's own tests of its modules, run in handlers of the liveline that the full run has built.
+fn tests_of_node(checkout: &Checkout) -> Outcome {
+    const NAME: &str = "Node's own tests";
+    let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
+        return skip(NAME, "there is no node or no npm on the PATH");
+    };
+    let folder = checkout.root.join("tests/node");
+    step(
+        "installing Node's own tests",
+        Command::new(npm).args(["ci", "--ignore-scripts"]).current_dir(&folder),
+    )?;
+    let mut run = Command::new(node);
+    run.arg("run.mjs").current_dir(&folder);
+    step(NAME, with_liveline(&mut run, checkout))
 }
 
 /// Packages from the npm registry, with the liveline that the full run has built.

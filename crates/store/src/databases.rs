@@ -50,6 +50,14 @@ impl Databases {
         Ok(default.insert(database).clone())
     }
 
+    /// The files of the default database and of all others that are open.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let open = lock(&self.0.files);
+        let open =
+            open.iter().filter(|(_, database)| database.strong_count() > 0).map(|(path, _)| path.clone());
+        self.0.location.default.iter().cloned().chain(open).collect()
+    }
+
     /// The database of a file inside the project, or for `:memory:` a new one in memory. Every call for the same file
     /// returns the same database, which closes when the last caller drops it. Fails with `SQLITE_CANTOPEN` for a
     /// path out of the project or into the folder of static files.

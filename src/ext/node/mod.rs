@@ -1,36 +1,39 @@
 //! What deno_node asks of the program that it runs in. Its JavaScript half is `runtime-js/node/`.
 
-mod environment;
+mod callers;
+mod replaced;
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
-use deno_core::{ExtensionFileSource, OpState, ascii_str_include, op2, v8};
+use deno_core::{ExtensionFileSource, OpDecl, OpState, ascii_str_include, op2, v8};
 use deno_error::JsErrorBox;
 
-use super::packages;
+use super::{Environment, log, packages};
 
-pub(crate) use environment::Environment;
+pub(crate) use replaced::replace;
 
 deno_core::extension!(
     liveline_node,
     deps = [liveline, deno_node],
     ops = [
-        environment::op_environment,
-        environment::op_environment_delete,
-        environment::op_environment_get,
-        environment::op_environment_set,
+        callers::op_called_by_package,
         op_bootstrap_color_depth,
         op_bootstrap_unstable_args,
         op_build_target,
+        op_engine_version,
+        op_hardware_concurrency,
         op_process_cpu_usage,
+        op_process_ids,
         op_current_thread_cpu_usage,
         op_process_memory_usage,
         op_napi_open,
         op_node_debug,
+        op_user_agent,
     ],
     esm_entry_point = "ext:liveline_node/node.js",
-    options = { environment: Environment },
-    state = |state, options| state.put(options.environment),
+    middleware = in_place_of_denos,
     customizer = |extension: &mut deno_core::Extension| {
         extension.esm_files = SOURCES.into();
     },
@@ -43,8 +46,11 @@ macro_rules! module {
     };
 }
 
-static SOURCES: &[ExtensionFileSource] =
-    embed!(module, "runtime-js/node", ["deno.js", "mount.js", "node.js"]);
+static SOURCES: &[ExtensionFileSource] = embed!(
+    module,
+    "runtime-js/node",
+    ["deno.js", "mount.js", "navigator.js", "node.js", "outputs.js", "timers.js"]
+);
 
 /// The module of Deno's own runtime that deno_node imports: its specifier and source.
 pub(crate) const GLOBAL_SCOPE: (&str, &str) = (
@@ -74,6 +80,54 @@ fn resident() -> Option<u64> {
     #[cfg(not(unix))]
     let page = 4096;
     Some(pages * page)
+}
+
+/// The numbers of the process and of its parent.
+#[op2(fast)]
+fn op_process_ids(#[buffer] numbers: &mut [f64]) {
+    #[cfg(unix)]
+    let parent = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let parent = 0;
+    let ids = [std::process::id(), parent];
+    numbers.iter_mut().zip(ids).for_each(|(place, id)| *place = id.into());
+}
+
+/// How many threads can run at once.
+#[op2(fast)]
+#[smi]
+fn op_hardware_concurrency() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
+}
+
+/// The version of V8.
+#[op2]
+#[string]
+fn op_engine_version() -> &'static str {
+    v8::V8::get_version()
+}
+
+/// The value of `navigator.userAgent`.
+#[op2]
+#[string]
+fn op_user_agent() -> &'static str {
+    concat!("Liveline/", env!("CARGO_PKG_VERSION"))
+}
+
+/// Prints for Deno's scripts, into the log.
+#[op2(fast)]
+fn op_print_to_log(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: Rc<RefCell<OpState>>,
+    #[string] text: &str,
+    is_error: bool,
+) {
+    log::print(scope, &state, text, if is_error { 2 } else { 1 });
+}
+
+/// Replaces the op that prints past the log.
+fn in_place_of_denos(op: OpDecl) -> OpDecl {
+    if op.name == "op_print" { op.with_implementation_from(&op_print_to_log()) } else { op }
 }
 
 /// The time that the process has spent on the CPU in microseconds: in the system, in the program.

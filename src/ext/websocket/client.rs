@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use deno_core::{OpState, ToJsBuffer, op2};
+use deno_permissions::PermissionsContainer;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use serde::Serialize;
@@ -16,13 +17,13 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::error::Error;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::error::{Error, UrlError};
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as Status;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use crate::ext::OpError;
 use liveline_proto::{Close, CloseCode};
@@ -150,6 +151,7 @@ pub(crate) fn op_socket_dial(
     let unread = Rc::new(Semaphore::new(MAX_UNREAD));
     deno_core::unsync::spawn(run_connection(
         request,
+        state.borrow::<PermissionsContainer>().clone(),
         queued,
         outbox.clone(),
         Delivery { events, unread: unread.clone() },
@@ -262,6 +264,7 @@ impl Delivery {
 /// Connects, then sends and receives messages until one side closes.
 async fn run_connection(
     request: Request,
+    permissions: PermissionsContainer,
     queued: mpsc::UnboundedReceiver<Message>,
     outbox: Rc<Outbox>,
     delivery: Delivery,
@@ -272,7 +275,7 @@ async fn run_connection(
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     let connected = tokio::select! {
-        connected = timeout(CONNECT_TIMEOUT, connect_async_with_config(request, Some(config), true)) => connected,
+        connected = timeout(CONNECT_TIMEOUT, connect(request, permissions, config)) => connected,
         () = outbox.closing.notified() => {
             delivery.deliver(SocketEvent::lost("closed before it was open")).await;
             return;
@@ -289,6 +292,32 @@ async fn run_connection(
         Ok(Err(error)) => drop(delivery.deliver(SocketEvent::lost(format!("no connection: {error}"))).await),
         Err(_) => drop(delivery.deliver(SocketEvent::lost("no connection in time")).await),
     }
+}
+
+/// Connects to the first address of the host that accepts. Fails where one of the addresses is refused.
+async fn connect(
+    request: Request,
+    mut permissions: PermissionsContainer,
+    config: WebSocketConfig,
+) -> Result<(WebSocketStream<MaybeTlsStream<TcpStream>>, Response), Error> {
+    let host = request.uri().host().ok_or(UrlError::NoHostName)?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_secure = request.uri().scheme_str() == Some("wss");
+    let port = request.uri().port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+    let refused = |address: &dyn std::fmt::Display| {
+        let reason = format!("connecting to {address} is refused by --deny-net");
+        Error::Io(std::io::Error::new(std::io::ErrorKind::PermissionDenied, reason))
+    };
+    permissions.check_net(&(host, Some(port)), "new WebSocket()").map_err(|_| refused(&host))?;
+    let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
+    for address in &addresses {
+        permissions
+            .check_net_resolved(&address.ip(), port, "new WebSocket()")
+            .map_err(|_| refused(address))?;
+    }
+    let stream = TcpStream::connect(&*addresses).await?;
+    stream.set_nodelay(true)?;
+    client_async_tls_with_config(request, stream, Some(config), None).await
 }
 
 async fn run_messages(

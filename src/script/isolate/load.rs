@@ -13,6 +13,7 @@ use deno_core::{ModuleId, ModuleSpecifier, v8};
 use super::functions::Function;
 use super::{Isolate, describe};
 use crate::dialect::{self, Exports};
+use crate::ext::Environment;
 use crate::router::{Handler, Layer, Step};
 use crate::script::site::Site;
 use crate::script::sources::Sources;
@@ -34,9 +35,7 @@ impl Isolate {
         let routes = &site.routes;
         let code = sources.number();
         self.loader.load_from(sources);
-        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
-        // Before any code of handlers runs, because that may change classes that are loaded later.
-        self.warm();
+        self.serve(site, code);
         let mut failures: Vec<Diagnostic> = Vec::new();
         let mut survey = Survey::of(&self.project);
         for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
@@ -62,6 +61,14 @@ impl Isolate {
             functions.call(scope, Function::Start, &[nodes]);
         });
         Ok(())
+    }
+
+    /// Sets what the code that is about to load serves.
+    fn serve(&self, site: &Site, code: u64) {
+        self.state.borrow_mut().borrow::<Environment>().replace(site.environment.clone());
+        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
+        // Before any code of handlers runs, because that may change classes that are loaded later.
+        self.warm();
     }
 
     /// Loads one handler. If its modules cannot be linked, returns every reason, not only V8's first.
@@ -181,8 +188,7 @@ impl Isolate {
         site: &Site,
         loads: impl Fn(&Path),
     ) -> HashMap<u32, Result<Exports, Vec<Diagnostic>>> {
-        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), 0));
-        self.warm();
+        self.serve(site, 0);
         let (mut examined, mut survey) = (HashMap::new(), Survey::of(&self.project));
         for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(&handler.path);

@@ -8,7 +8,7 @@ mod recover;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -29,7 +29,7 @@ use super::loader::Loader;
 use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
 use crate::config::IsolateLimits;
-use crate::ext::{Exchanges, Memory, Streams, from_js_error};
+use crate::ext::{Access, Exchanges, Memory, Streams, from_js_error};
 use crate::lines::Hub;
 use crate::metrics::Heap;
 use liveline_compiler::Diagnostic;
@@ -96,25 +96,25 @@ impl Isolate {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
 
-    /// Starts a runtime with the host's own JavaScript and no handlers, for the project in the folder `project`. Needs
-    /// a tokio context. `lost` is called from another thread if the isolate's code runs on and cannot be stopped, with
+    /// Starts a runtime with the host's own JavaScript and no handlers, for the project of `access`. Needs a tokio
+    /// context. `lost` is called from another thread if the isolate's code runs on and cannot be stopped, with
     /// the exchange that it runs for, if that is known.
     pub(crate) fn new(
-        project: &Path,
+        access: &Access,
         limits: IsolateLimits,
         exchanges: Exchanges,
         databases: Databases,
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
         let half = Half::next();
-        let loader = Rc::new(Loader::of(project, half));
+        let loader = Rc::new(Loader::of(access, half));
         let lazy = embedded::lazy(half);
         let watched = Flushing { hub: exchanges.hub(), lost };
         let snapshot = snapshot::kept(half);
         let memory = Memory::new(limits.heap);
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: embedded::extensions(exchanges, databases, memory.clone(), &loader, half),
+            extensions: embedded::extensions(exchanges, databases, memory.clone(), access, &loader, half),
             residual_lazy_js_sources: lazy.scripts,
             residual_lazy_esm_sources: lazy.modules,
             startup_snapshot: snapshot,
@@ -138,7 +138,7 @@ impl Isolate {
             runtime: RefCell::new(runtime),
             state,
             loader,
-            project: project.to_owned(),
+            project: access.project().to_owned(),
             memory,
             counter,
             terminator,

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_core::Extension;
+use deno_fs::FileSystemRc;
 use deno_node::NodeExtInitServices;
 use node_resolver::cache::NodeResolutionSys;
 use node_resolver::{
@@ -22,16 +23,20 @@ use sys_traits::impls::RealSys;
 use self::packages::{InNodeModules, NodeModules};
 use self::require::Required;
 use super::loader::Loader;
+use crate::ext;
 
 pub(super) use translate::translated;
 
 pub(super) type Services = NodeExtInitServices<InNodeModules, NodeModules, RealSys>;
 type PackageResolver = NodeResolver<InNodeModules, DenoIsBuiltInNodeModuleChecker, NodeModules, RealSys>;
 
-/// The extensions of Node's half, in the order in which they depend on each other. `services` is `None` for an isolate
-/// that runs no handlers.
-pub(super) fn extensions(services: Option<Services>) -> Vec<Extension> {
-    let files: deno_fs::FileSystemRc = Arc::new(deno_fs::RealFs);
+/// The extensions of Node's half, in the order in which they depend on each other. `handlers` is what the code of
+/// handlers needs; `None` for an isolate that runs none.
+pub(super) fn extensions(handlers: Option<(Services, FileSystemRc)>) -> Vec<Extension> {
+    let (services, files) = handlers.unzip();
+    let files = files.unwrap_or_else(|| Arc::new(deno_fs::RealFs));
+    let mut node = deno_node::deno_node::init::<InNodeModules, NodeModules, RealSys>(services, files.clone());
+    ext::node::replace(node.ops.to_mut());
     vec![
         deno_telemetry::deno_telemetry::init(),
         deno_websocket::deno_websocket::init(),
@@ -39,13 +44,21 @@ pub(super) fn extensions(services: Option<Services>) -> Vec<Extension> {
         deno_net::deno_net::init(None, None),
         deno_tls::deno_tls::init(),
         deno_http::deno_http::init(deno_http::Options::default()),
-        deno_io::deno_io::init(Some(deno_io::Stdio::default())),
-        deno_fs::deno_fs::init(files.clone()),
+        deno_io::deno_io::init(Some(standard_streams())),
+        deno_fs::deno_fs::init(files),
         deno_os::deno_os::init(None),
         deno_process::deno_process::init(None),
         deno_node_crypto::deno_node_crypto::init(),
-        deno_node::deno_node::init::<InNodeModules, NodeModules, RealSys>(services, files),
+        node,
     ]
+}
+
+/// The standard streams of handlers: the input is empty, since the server reads it for nobody.
+fn standard_streams() -> deno_io::Stdio {
+    let nothing = if cfg!(windows) { "NUL" } else { "/dev/null" };
+    let stdin =
+        std::fs::File::open(nothing).map_or_else(|_| deno_io::StdioPipe::inherit(), deno_io::StdioPipe::file);
+    deno_io::Stdio { stdin, ..Default::default() }
 }
 
 /// What `require()` needs to find and read files.
@@ -77,7 +90,14 @@ pub(super) fn services(loader: Rc<Loader>) -> Services {
     }
 }
 
-/// Whether a specifier names one of Node's modules without the prefix `node:`.
-pub(super) fn is_builtin(specifier: &str) -> bool {
-    deno_node::is_builtin_node_module(specifier)
+/// Whether this is the name of one of Node's modules, without the prefix `node:`.
+pub(super) fn is_builtin(name: &str) -> bool {
+    deno_node::is_builtin_node_module(name)
+}
+
+/// Why a module of Node is not there, if it is not, and what to use instead.
+pub(super) fn absent(name: &str) -> Option<&'static str> {
+    // deno_node_sqlite brings a second copy of SQLite, which the linker refuses.
+    (name == "sqlite")
+        .then_some("this host does not have it; import liveline:sql for a database of the server")
 }

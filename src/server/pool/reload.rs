@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::{Pool, finished, lock};
 use crate::browser::BrowserFiles;
 use crate::dialect;
-use crate::ext::Mode;
+use crate::ext::{Mode, Variables};
 use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
 use crate::script::Sources;
@@ -28,6 +28,7 @@ pub(crate) struct Code {
     pub routes: Arc<Routes>,
     pub browser: Arc<BrowserFiles>,
     pub sources: Arc<Sources>,
+    pub environment: Variables,
     /// There is no code: requests are answered with the errors of the code that does not load.
     pub is_stand_in: bool,
     /// The imports of each file that browsers get.
@@ -137,7 +138,16 @@ impl Pool {
             let (layout, routes) = (&self.config.layout, Routes::none());
             let (browser, imports) = BrowserFiles::build(layout, &routes);
             let (routes, browser, sources) = (Arc::new(routes), Arc::new(browser?), Arc::default());
-            Ok::<_, Vec<Diagnostic>>(Arc::new(Code { routes, browser, sources, is_stand_in: true, imports }))
+            let environment = Variables::default();
+            let is_stand_in = true;
+            Ok::<_, Vec<Diagnostic>>(Arc::new(Code {
+                routes,
+                browser,
+                sources,
+                environment,
+                is_stand_in,
+                imports,
+            }))
         })?;
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let (worker, loading) = self.begin_load(&code, WorkerId { worker: 0, generation }, false)?;
@@ -178,10 +188,13 @@ impl Pool {
             // Also for code that does not load: the change that mends it has to be noticed.
             *lock(&self.last_load.files) = imports.keys().cloned().collect();
             lock(&self.last_load.files).extend(routes.page_files());
+            lock(&self.last_load.files).extend(self.config.environment.paths().cloned());
+            let environment = self.config.environment.read()?;
             Ok(Arc::new(Code {
                 routes: Arc::new(routes),
                 browser: Arc::new(browser?),
                 sources: Arc::default(),
+                environment,
                 is_stand_in: false,
                 imports,
             }))

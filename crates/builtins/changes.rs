@@ -1,0 +1,225 @@
+//! Changes of the scripts of Deno's crates. Each names a script by crate and path, a text that stands in it exactly
+//! once, and the text to put in its place.
+
+/// Changes of scripts that every build loads.
+pub(crate) const WEB: &[(&str, &str, &str)] = &[
+    // A handler is no page, so what is relative needs a base, and the error has to say which.
+    (
+        "deno_web/00_url.js",
+        "maybeBase ? ` with base '${maybeBase}'` : \"\"",
+        "maybeBase ? ` with base '${maybeBase}'` : adviceFor(href)",
+    ),
+    (
+        "deno_web/00_url.js",
+        "function getSerialization(",
+        r##"function adviceFor(href) {
+  if (href === "" || href === "undefined" || href === "null") return "";
+  for (let i = 0; i < href.length; i++) {
+    if (href[i] === ":") return "";
+    if (href[i] === "/" || href[i] === "?" || href[i] === "#") break;
+  }
+  return " is relative, and a handler has no address of its own: " +
+    `write new URL('${href}', event.url), or use the fetch() that handlers get as their third argument`;
+}
+
+function getSerialization("##,
+    ),
+    // Read when first used, since most isolates never do.
+    (
+        "deno_web/15_performance.js",
+        "    return timeOrigin;\n",
+        "    if (timeOrigin === undefined) setTimeOrigin();\n    return timeOrigin;\n",
+    ),
+];
+
+/// Changes of scripts that Node's half loads. `Deno` in them is `runtime-js/node/deno.js`.
+pub(crate) const NODE: &[(&str, &str, &str)] = &[
+    // The text becomes a function that sees globals alone.
+    (
+        "deno_fs/30_fs.js",
+        "'const unix = Deno.build.os === \"darwin\" || Deno.build.os === \"linux\" || Deno.build.os === \"android\" || Deno.build.os === \"openbsd\" || Deno.build.os === \"freebsd\";'",
+        "`const unix = ${Deno.build.os !== \"windows\"};`",
+    ),
+    // A refusal is no program that failed.
+    (
+        "deno_node/polyfills/internal/child_process.ts",
+        r#"      result.error = _createSpawnError("ENOENT", command, args, true);
+    }
+  }
+  return result;"#,
+        r#"      result.error = _createSpawnError("ENOENT", command, args, true);
+    } else if (ObjectPrototypeIsPrototypeOf(Deno.errors.NotCapable.prototype, err)) {
+      throw err;
+    }
+  }
+  return result;"#,
+    ),
+    // The process is the server: handlers neither end it nor move it to another folder.
+    (
+        "deno_node/polyfills/process.ts",
+        "export const exit = (code?: number | string) => {",
+        "export const exit = (code?: number | string) => {\n  Deno.exit(code);",
+    ),
+    (
+        "deno_node/polyfills/process.ts",
+        "  op_process_abort();\n",
+        "  Deno.refuseToEnd(\"process.abort()\");\n",
+    ),
+    (
+        "deno_node/polyfills/process.ts",
+        "function _kill(pid: number, sig: number): number {",
+        "function _kill(pid: number, sig: number): number {\n  Deno.checkSignal(pid, sig);",
+    ),
+    ("deno_node/polyfills/_process/process.ts", "    fs.chdir(directory);", "    Deno.chdir(directory);"),
+    // There is no main script: the server runs many.
+    (
+        "deno_node/polyfills/process.ts",
+        "  return join(Deno.cwd(), \"$deno$node.mjs\");",
+        "  return Deno.cwd();",
+    ),
+    // Programs ask for the name of another host here.
+    (
+        "deno_node/polyfills/_process/process.ts",
+        "  deno: \"\",\n  v8: \"\",\n  typescript: \"\",\n",
+        "  v8: Deno.version.v8,\n",
+    ),
+    // Packages may have the names of modules that need the prefix, and nothing internal is required.
+    (
+        "deno_node/polyfills/01_require.js",
+        "  return request in nativeModuleExports;\n}",
+        "  return isBuiltin(request);\n}",
+    ),
+    (
+        "deno_node/polyfills/01_require.js",
+        "moduleName === \"test\" || moduleName === \"test/reporters\"",
+        "moduleName === \"sqlite\" || moduleName === \"test\" || moduleName === \"test/reporters\"",
+    ),
+    (
+        "deno_node/polyfills/01_require.js",
+        "    if (id in nativeModuleExports) {\n      return request;",
+        "    if (isBuiltin(request)) {\n      return request;",
+    ),
+    // The outputs of the process are the server's log.
+    (
+        "deno_node/polyfills/process.ts",
+        "const makeStdioWriteStream = (fd, ioStream, name) => {",
+        "const makeStdioWriteStream = (fd, _, name) => {\n      const ioStream = Deno.outputs[fd];",
+    ),
+    (
+        "deno_node/polyfills/fs.ts",
+        "    return op_node_fs_write_sync(\n      fd,\n      (buffer as Uint8Array).subarray(offset, offset + length),",
+        "    const output = Deno.outputs[fd];\n    \
+         if (output) return output.writeSync(buffer.subarray(offset, offset + length));\n    \
+         return op_node_fs_write_sync(\n      fd,\n      (buffer as Uint8Array).subarray(offset, offset + length),",
+    ),
+    (
+        "deno_node/polyfills/fs.ts",
+        "    return await op_node_fs_write_deferred(\n      fd,\n      (buffer as Uint8Array).subarray(offset, offset + length),",
+        "    const output = Deno.outputs[fd];\n    \
+         if (output) return output.writeSync(buffer.subarray(offset, offset + length));\n    \
+         return await op_node_fs_write_deferred(\n      fd,\n      (buffer as Uint8Array).subarray(offset, offset + length),",
+    ),
+    // The variables of handlers are not those of the process.
+    (
+        "deno_node/polyfills/process.ts",
+        "    return op_node_load_env_file(path);",
+        "    return Deno.loadEnvironment(path, lazyLoadUtil().parseEnv);",
+    ),
+    // Listeners of uncaught errors are called after the host has logged the error.
+    (
+        "deno_node/polyfills/process.ts",
+        "globalThis.addEventListener(\"error\", processOnError)",
+        "Deno.followErrors(processOnError)",
+    ),
+    (
+        "deno_node/polyfills/process.ts",
+        "globalThis.removeEventListener(\"error\", processOnError)",
+        "Deno.followErrors(null)",
+    ),
+    // Timers that a handler starts belong to its exchange.
+    (
+        "deno_node/polyfills/internal/timers.mjs",
+        "  MapPrototypeSet(activeTimers, id, this);\n",
+        "  MapPrototypeSet(activeTimers, id, this);\n  if (!this[kSystem]) Deno.startedTimer(id, this, kDestroy);\n",
+    ),
+    (
+        "deno_node/polyfills/internal/timers.mjs",
+        "  MapPrototypeDelete,\n  MapPrototypeGet,\n",
+        "  MapPrototypeGet,\n",
+    ),
+    (
+        "deno_node/polyfills/internal/timers.mjs",
+        "const kDestroy = Symbol(\"destroy\");",
+        "const MapPrototypeDelete = (timers, id) => {\n  Deno.endedTimer(id);\n  \
+         return primordials.MapPrototypeDelete(timers, id);\n};\nconst kDestroy = Symbol(\"destroy\");",
+    ),
+    // An error is logged while the exchange is known whose code threw it.
+    (
+        "deno_node/polyfills/internal/timers.mjs",
+        "        return ReflectApply(unboundCallback, self, argv);\n      } finally {",
+        "        return ReflectApply(unboundCallback, self, argv);\n      } catch (error) {\n        \
+         Deno.reportError(error);\n      } finally {",
+    ),
+    (
+        "deno_node/polyfills/internal/timers.mjs",
+        "        return FunctionPrototypeCall(currentCb, self);\n      }\n    } finally {",
+        "        return FunctionPrototypeCall(currentCb, self);\n      }\n    } catch (error) {\n      \
+         Deno.reportError(error);\n    } finally {",
+    ),
+    // Data that a socket receives is handled in the async context of the code that made the socket.
+    (
+        "deno_node/polyfills/net.ts",
+        "    socket._handle.onread = onStreamRead;\n    socket[asyncIdSymbol] = _getNewAsyncId(socket._handle);",
+        "    socket._handle.onread = Deno.inContext(onStreamRead);\n    \
+         socket[asyncIdSymbol] = _getNewAsyncId(socket._handle);",
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        "    handle.close(() => {",
+        "    ((callback) => handle.close(Deno.inContext(callback)))(() => {",
+    ),
+    // Compression runs on the isolate's thread. Between two blocks of output other code runs.
+    (
+        "deno_node/polyfills/zlib.js",
+        "    process.nextTick(processCallback.bind(handle));",
+        "    Deno.later(processCallback.bind(handle));",
+    ),
+    // This text becomes a function of the global scope, which has no Deno.
+    (
+        "deno_fs/30_fs.js",
+        "'const unix = Deno.build.os === \"darwin\" || Deno.build.os === \"linux\" || Deno.build.os === \"android\" || \
+         Deno.build.os === \"openbsd\" || Deno.build.os === \"freebsd\";' +",
+        "`const unix = ${core.build.os !== \"windows\"};` +",
+    ),
+    // What the host does not have is refused by name.
+    (
+        "deno_node/polyfills/worker_threads.ts",
+        "    const id = op_create_worker(",
+        "    Deno.refuse(\n      \"new Worker()\",\n      \
+         \"start another process, or import liveline:shared for work that all visitors share\",\n    );\n    \
+         const id = op_create_worker(",
+    ),
+    (
+        "deno_node/polyfills/sqlite.ts",
+        "const { core, primordials } = __bootstrap;",
+        "const { core, primordials } = __bootstrap;\n\
+         Deno.refuse(\"node:sqlite\", \"import liveline:sql for a database of the server\");",
+    ),
+    (
+        "deno_node/polyfills/vm.js",
+        "    const context = op_vm_create_context_without_contextify(",
+        "    Deno.refuse(\"vm.createContext()\", CONTEXTS);\n    \
+         const context = op_vm_create_context_without_contextify(",
+    ),
+    (
+        "deno_node/polyfills/vm.js",
+        "  op_vm_create_context(\n",
+        "  Deno.refuse(\"vm.createContext()\", CONTEXTS);\n  op_vm_create_context(\n",
+    ),
+    (
+        "deno_node/polyfills/vm.js",
+        "const { core, primordials } = __bootstrap;",
+        "const { core, primordials } = __bootstrap;\n\
+         const CONTEXTS = \"vm.runInThisContext() and vm.compileFunction() run code in the isolate's own context\";",
+    ),
+];

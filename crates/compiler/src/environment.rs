@@ -1,0 +1,79 @@
+//! `import.meta.env`: the environment variables of a module that runs on the server.
+
+use std::path::Path;
+
+use deno_ast::swc::ast::{Expr, Lit, ModuleItem, Program, Stmt};
+use deno_ast::{MediaType, ModuleSpecifier, ParseParams, SourceRangedForSpanned as _};
+
+/// What makes `import.meta.env` of a module that names it. The engine makes a new `import.meta` for each module.
+const STATEMENT: &str = ";import.meta.env=globalThis[Symbol.for(\"liveline:env\")];";
+
+/// The module with a statement behind its imports that sets `import.meta.env`, if its text may use that. No line moves.
+/// A text that does not parse is returned as it is.
+pub fn filled_in(path: &Path, mut source: String) -> String {
+    if source.contains("import.meta")
+        && source.contains("env")
+        && let Some(at) = end_of_imports(path, &source)
+    {
+        source.insert_str(at, STATEMENT);
+    }
+    source
+}
+
+/// Where the first statement after directives and imports may begin.
+fn end_of_imports(path: &Path, source: &str) -> Option<usize> {
+    // The parser counts from behind the mark of the byte order.
+    let text = source.trim_start_matches('\u{feff}');
+    let mark = source.len() - text.len();
+    let parsed = deno_ast::parse_program(ParseParams {
+        specifier: ModuleSpecifier::from_file_path(path).ok()?,
+        text: text.into(),
+        media_type: MediaType::from_path(path),
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    });
+    let parsed = parsed.ok()?;
+    let start = parsed.text_info_lazy().range().start;
+    let program = parsed.program();
+    let Program::Module(module) = &*program else { return None };
+    let comes_first = |item: &&ModuleItem| match item {
+        ModuleItem::ModuleDecl(declaration) => declaration.is_import(),
+        ModuleItem::Stmt(Stmt::Expr(statement)) => matches!(&*statement.expr, Expr::Lit(Lit::Str(_))),
+        ModuleItem::Stmt(_) => false,
+    };
+    let at = match module.body.iter().take_while(comes_first).last() {
+        Some(last) => last.range().as_byte_range(start).end,
+        None => module.body.first()?.range().as_byte_range(start).start,
+    };
+    Some(mark + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_stands_behind_the_imports() {
+        let filled = |text: &str| filled_in(Path::new("/a.ts"), text.to_owned());
+        assert_eq!(
+            filled(
+                "'use strict'\nimport a from \"./a\";\nimport {\n  b } from \"./b\"\nexport const c: string = import.meta.env.C;"
+            ),
+            format!(
+                "'use strict'\nimport a from \"./a\";\nimport {{\n  b }} from \"./b\"{STATEMENT}\nexport const c: string = import.meta.env.C;"
+            ),
+        );
+        assert_eq!(
+            filled("// first\nconst { env } = import.meta;"),
+            format!("// first\n{STATEMENT}const {{ env }} = import.meta;")
+        );
+        for same in ["export const environment = 1;", "import.meta.url; // env (", "import.meta.env ("] {
+            assert_eq!(
+                filled(same).matches("liveline:env").count(),
+                usize::from(same.contains("url;")),
+                "{same}"
+            );
+        }
+    }
+}
