@@ -184,14 +184,12 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
         "    process.nextTick(processCallback.bind(handle));",
         "    Deno.later(processCallback.bind(handle));",
     ),
-    // This text becomes a function of the global scope, which has no Deno.
-    (
-        "deno_fs/30_fs.js",
-        "'const unix = Deno.build.os === \"darwin\" || Deno.build.os === \"linux\" || Deno.build.os === \"android\" || \
-         Deno.build.os === \"openbsd\" || Deno.build.os === \"freebsd\";' +",
-        "`const unix = ${core.build.os !== \"windows\"};` +",
-    ),
     // What the host does not have is refused by name.
+    (
+        "deno_node/polyfills/_http_server.js",
+        "Server.prototype.listen = function listen(...args) {",
+        "Server.prototype.listen = function listen(...args) {\n  Deno.checkListen(args[0]);",
+    ),
     (
         "deno_node/polyfills/worker_threads.ts",
         "    const id = op_create_worker(",

@@ -269,7 +269,7 @@ export const packages = [
     folder: "prisma-client",
     refused: true,
     limits: "needs the client that `prisma generate` makes, with a driver adapter; use kysely or drizzle-orm",
-    expected: { error: /prisma generate|PrismaClient/ },
+    expected: { error: /^Cannot find module '\.prisma\/client/ },
   },
   { name: "winston", expected: { lines: ["info: hello me", "warn: careful you"] } },
   { name: "commander", expected: { seen: [["it", true, 3]], refused: "commander.unknownOption" } },
