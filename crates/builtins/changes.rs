@@ -180,6 +180,11 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     ),
     // What the host does not have is refused by name.
     (
+        "deno_node/polyfills/_http_server.js",
+        "Server.prototype.listen = function listen(...args) {",
+        "Server.prototype.listen = function listen(...args) {\n  Deno.checkListen(args[0]);",
+    ),
+    (
         "deno_node/polyfills/worker_threads.ts",
         "    const id = op_create_worker(",
         "    Deno.refuse(\n      \"new Worker()\",\n      \

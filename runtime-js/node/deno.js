@@ -119,6 +119,16 @@ function refuse(what, instead) {
   throw refusal("ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", `${what} is not available in handlers: ${instead}`);
 }
 
+/** Refuses HTTP servers at an address of their own; port 0, which the system chooses, is for tests and callbacks. */
+function checkListen(address) {
+  const place = typeof address === "object" && address !== null ? address.port ?? address.path : address;
+  if (place === undefined || place === null || typeof place === "function" || +place === 0) return;
+  refuse(
+    `listen(${place})`,
+    "the server listens already. Export the application: `export default app`, or `export const nodeHandler = app`",
+  );
+}
+
 /** A handler that ends the process would end every visitor's lines. */
 function refuseToEnd(call) {
   throw refusal(
@@ -214,6 +224,7 @@ export const deno = {
   watchFs() {
     refuse("fs.watch()", "use fs.watchFile(), which asks for a file's state at intervals");
   },
+  checkListen,
   addSignalListener() {},
   removeSignalListener() {},
 };

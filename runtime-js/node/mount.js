@@ -256,7 +256,7 @@ class Answer {
 
   #whole() {
     const chunks = this.#chunks;
-    return chunks.length < 2 ? chunks[0] ?? null : node().concat(chunks);
+    return chunks.length < 2 ? chunks[0] ?? null : node().concatenated(chunks);
   }
 
   /** For the socket. */
@@ -399,7 +399,7 @@ function load() {
         ArrayBufferViewPrototypeGetByteOffset(view),
         ArrayBufferViewPrototypeGetByteLength(view),
       ),
-    concat: Buffer.concat,
+    concatenated: Buffer.concat,
     kNeedDrain: core.loadExtScript("ext:deno_node/internal/http.ts").kNeedDrain,
     nextTick: core.loadExtScript("ext:deno_node/_next_tick.ts").nextTick,
     push: Readable.prototype.push,

@@ -117,7 +117,10 @@ fn help_to_install(name: &str, importer: &Path) -> Option<String> {
         part.chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | '~'))
     };
-    if !name.trim_start_matches('@').split('/').all(is_valid) {
+    if name == ".prisma" {
+        return Some("run `npx prisma generate`, which writes the client into node_modules".to_owned());
+    }
+    if name.starts_with(['.', '_']) || !name.trim_start_matches('@').split('/').all(is_valid) {
         return None;
     }
     let manifest = importer.ancestors().skip(1).find_map(|folder| manifest_in(folder));

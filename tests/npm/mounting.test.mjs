@@ -131,6 +131,10 @@ test("requests and answers are of Node's classes", async () => {
   assert.deepEqual((await ask("/plain/classes")).json(), [true, true]);
 });
 
+test("listen() is refused, with what to do instead", async () => {
+  assert.match((await ask("/plain/listen")).text, /^listen\(3000\) is not available .* `export default app`/);
+});
+
 test("answers stream", async () => {
   assert.equal((await ask("/five/pieces")).text, "one two three");
   assert.equal((await ask("/five/pipe")).text, "ab");

@@ -1,8 +1,9 @@
 // The packages of docs/npm.md: what the handler of each has to answer.
 //
 // `folder` is the handler's, below routes/, where it is not the package's name. `expected` is the answer to GET /;
-// regular expressions stand for texts that match them. `requests` replaces it where there is more to ask. `limits` says
-// what does not work, and makes the package "partly", or "not" where `refused` is set.
+// regular expressions stand for texts that match them. `requests` replaces it where there is more to ask; the log of the
+// host matches `log`, a mail that was sent `mail`. `limits` says what does not work, and makes the package "partly", or
+// "not" where `refused` is set.
 
 const basic = (user) => ({ authorization: `Basic ${Buffer.from(user).toString("base64")}` });
 const json = { "content-type": "application/json" };
@@ -168,7 +169,8 @@ export const packages = [
     name: "better-sqlite3",
     refused: true,
     limits: "a native addon; use `liveline:sql`",
-    expected: { error: /native/ },
+    requests: () => [[{}, { status: 500 }]],
+    log: /better-sqlite3 (needs|is) a native addon.*liveline:sql/,
   },
   { name: "ms", expected: { parsed: 172800000, short: "1m", long: "2 minutes" } },
   { name: "dayjs", expected: { next: "2026-04-27", german: "Freitag", tokyo: "21:00" } },
@@ -269,7 +271,8 @@ export const packages = [
     folder: "prisma-client",
     refused: true,
     limits: "needs the client that `prisma generate` makes, with a driver adapter; use kysely or drizzle-orm",
-    expected: { error: /prisma generate|PrismaClient/ },
+    requests: () => [[{}, { status: 500 }]],
+    log: /Cannot find module '\.prisma\/client/,
   },
   { name: "winston", expected: { lines: ["info: hello me", "warn: careful you"] } },
   { name: "commander", expected: { seen: [["it", true, 3]], refused: "commander.unknownOption" } },

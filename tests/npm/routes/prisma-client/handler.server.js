@@ -1,9 +1,4 @@
 export default async () => {
-  try {
-    const { PrismaClient } = await import("@prisma/client");
-    new PrismaClient();
-    return { error: null };
-  } catch (error) {
-    return { error: error.message };
-  }
+  const { PrismaClient } = await import("@prisma/client");
+  return new PrismaClient();
 };

@@ -12,7 +12,7 @@ export function nodeHandler(req, res, next) {
   if (req.url === "/not-modified") return res.writeHead(304, { ETag: '"1"' }).end();
   if (req.url === "/listen") {
     try {
-      http.createServer(() => {}).listen(0);
+      http.createServer(() => {}).listen(3000);
       return res.end("listens");
     } catch (error) {
       return res.end(error.message);
