@@ -76,6 +76,11 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     ),
     (
         "deno_node/polyfills/01_require.js",
+        "    isBuiltin(request) ||\n    normalizedRequest in nativeModuleExports\n",
+        "    isBuiltin(request)\n",
+    ),
+    (
+        "deno_node/polyfills/01_require.js",
         "    if (id in nativeModuleExports) {\n      return request;",
         "    if (isBuiltin(request)) {\n      return request;",
     ),

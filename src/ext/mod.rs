@@ -52,6 +52,7 @@ pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
+pub(crate) use timers::UsesPackages;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 

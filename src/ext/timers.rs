@@ -1,10 +1,30 @@
 //! Whose timers end with an exchange. Half of `runtime-js/timers.js`.
 
-use deno_core::{op2, v8};
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+
+/// Whether an isolate has loaded code of a package. Without any, no timer looks for its caller.
+#[derive(Clone, Default)]
+pub(crate) struct UsesPackages(Rc<Cell<bool>>);
+
+impl UsesPackages {
+    /// A file with code is loaded.
+    pub(crate) fn loads(&self, file: &Path) {
+        if !self.0.get() && file.components().any(|part| part.as_os_str() == "node_modules") {
+            self.0.set(true);
+        }
+    }
+}
 
 /// Whether the function that calls `setTimeout` is a package's.
 #[op2(nofast)]
-pub(crate) fn op_timer_of_package(scope: &mut v8::PinScope<'_, '_>) -> bool {
+pub(crate) fn op_timer_of_package(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState) -> bool {
+    if !state.try_borrow::<UsesPackages>().is_some_and(|packages| packages.0.get()) {
+        return false;
+    }
     caller(scope).is_some_and(|file| file.contains("/node_modules/"))
 }
 

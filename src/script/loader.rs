@@ -16,7 +16,7 @@ use deno_error::JsErrorBox;
 use super::half::{Half, need_node};
 use super::modules::{Modules, OWN_SCHEME, own_source};
 use super::sources::{Source, Sources};
-use crate::ext::packages;
+use crate::ext::{UsesPackages, packages};
 use liveline_compiler::common_js;
 use liveline_compiler::first_await;
 #[cfg(feature = "node")]
@@ -43,6 +43,7 @@ pub(super) struct Loader {
     began: RefCell<Option<PathBuf>>,
     /// The file that a CommonJS module has required last.
     last_required: RefCell<Option<PathBuf>>,
+    uses_packages: UsesPackages,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
@@ -60,6 +61,7 @@ impl Loader {
             imports: RefCell::default(),
             began: RefCell::default(),
             last_required: RefCell::default(),
+            uses_packages: UsesPackages::default(),
             failure: RefCell::default(),
         }
     }
@@ -76,6 +78,11 @@ impl Loader {
     /// Whether a module needs Node's half, which the isolate lacks.
     pub(super) fn lacks_node(&self) -> bool {
         self.lacks_node.get()
+    }
+
+    /// Whether code of packages was loaded, now or later.
+    pub(super) fn uses_packages(&self) -> UsesPackages {
+        self.uses_packages.clone()
     }
 
     /// Every file that was read so far.
@@ -193,6 +200,7 @@ impl Loader {
         };
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
         self.files.borrow_mut().insert(path.clone());
+        self.uses_packages.loads(&path);
         let sources = self.sources.borrow().clone();
         // A file that is imported as text is never run, whatever its name is.
         if *requested == RequestedModuleType::Text {
@@ -339,6 +347,7 @@ impl Loader {
         let refused = |error: &dyn std::fmt::Display| Diagnostic::new(error.to_string());
         self.modules.check_required(path).map_err(|outside| refused(&outside))?;
         self.files.borrow_mut().insert(path.to_owned());
+        self.uses_packages.loads(path);
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
             .map_err(|()| refused(&format!("{} is not an absolute path", path.display())))?;

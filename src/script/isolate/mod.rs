@@ -132,6 +132,7 @@ impl Isolate {
         guard_heap(&mut runtime, &terminator, &near_limit, &memory);
         let functions = Functions::of(&mut runtime);
         let state = runtime.op_state();
+        state.borrow_mut().put(loader.uses_packages());
         Ok(Isolate {
             functions,
             microtasks,
