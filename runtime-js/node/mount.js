@@ -2,7 +2,7 @@
 // the socket between them leads to the exchange instead of a connection.
 
 import { core } from "ext:core/mod.js";
-import { op_request_peer } from "ext:core/ops";
+import { op_log_error, op_request_peer } from "ext:core/ops";
 import { segmentsOf } from "ext:liveline/dispatch/steps.js";
 import { kExchange } from "ext:liveline/event/event.js";
 import {
@@ -219,6 +219,7 @@ class Answer {
 
   /** The application failed, or passed an error on. */
   fail(error) {
+    if (this.#isEnded) return op_log_error("the application, after its answer", error);
     if (!this.#res.headersSent && isOfClient(error)) return this.settle(refusal(error));
     if (this.#isStream) return this.#socket.destroy(error);
     this.#isEnded = true;
@@ -227,6 +228,8 @@ class Answer {
 
   /** The request's body could not be read to its end. The client still gets an answer. */
   bodyFailed(error) {
+    // The end of the exchange closes the request.
+    if (this.#exchange.ended) return;
     if (error?.name === "QuotaExceededError") error = withStatus(error, 413);
     if (this.#req.listenerCount("error") === 0) this.fail(error);
     else this.#req.emit("error", error);
@@ -296,7 +299,8 @@ class Answer {
     this.#wanted = null;
     if (this.#isStream) this.#isEnded = true;
     wasWanted?.resolve(null);
-    if (!this.#req._consuming) this.#req._dump();
+    // What is left of a body is the host's to discard.
+    if (this.#req.complete && !this.#req._consuming) this.#req._dump();
     this.#socket.destroy();
   }
 
@@ -414,8 +418,8 @@ function socketClass(Duplex) {
       const url = event.url;
       this[kAnswer] = answer;
       this.encrypted = URLPrototypeGetProtocol(url) === "https:";
-      this.remoteAddress = op_request_peer(event[kExchange].id) ?? undefined;
-      this.remoteFamily = StringPrototypeIndexOf(this.remoteAddress ?? "", ":") === -1 ? "IPv4" : "IPv6";
+      this.remoteAddress = op_request_peer(event[kExchange].id);
+      this.remoteFamily = StringPrototypeIndexOf(this.remoteAddress, ":") === -1 ? "IPv4" : "IPv6";
       this.localPort = +URLPrototypeGetPort(url) || (this.encrypted ? 443 : 80);
       this.readyState = "open";
       this.connecting = false;

@@ -75,7 +75,7 @@ impl<'a> ClientModules<'a> {
     /// The modules by their place, or all errors; and the imports of every file that was read.
     pub(super) fn finish(mut self) -> (Result<Assets, Vec<Diagnostic>>, Imports) {
         let assets = if self.failures.is_empty() { Ok(self.assets) } else { Err(self.failures) };
-        for file in self.places.into_keys() {
+        for file in self.places.into_keys().chain(self.resolver.configs()) {
             self.imports.entry(file).or_default();
         }
         (assets, self.imports)
@@ -93,7 +93,8 @@ impl<'a> ClientModules<'a> {
             let file = file.display();
             return Err(Diagnostic::new(format!("{file} is CommonJS, and browsers import ES modules")));
         }
-        let transpile::Script { mut code, source_map: map } = transpile::script(file, source)?;
+        let transpile::Script { mut code, source_map: map } =
+            transpile::script(file, source, || self.resolver.options_of(file))?;
         let imports = transpile::imports(file, &code)?;
         // From the end, so that the ranges before stay valid.
         for import in imports.iter().rev() {

@@ -1,11 +1,13 @@
 //! Resolves the imports of modules for browsers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use deno_core::ModuleSpecifier;
 
 use crate::script::modules::{Modules, own_source};
 use liveline_compiler::Diagnostic;
+use liveline_compiler::transpile::Options;
 
 /// The module that a specifier names.
 pub(super) enum Target {
@@ -32,6 +34,16 @@ impl Resolver {
         self.modules.check_handler(handler)
     }
 
+    /// How a file is compiled.
+    pub(super) fn options_of(&self, file: &Path) -> Result<Options, Diagnostic> {
+        self.modules.options_of(file)
+    }
+
+    /// Every file whose change, or whose making, may change how modules are resolved and compiled.
+    pub(super) fn configs(&self) -> BTreeSet<PathBuf> {
+        self.modules.configs()
+    }
+
     pub(super) fn resolve(&self, specifier: &str, from: &Path) -> Result<Target, Diagnostic> {
         let place = |message: String| Diagnostic::at_import(message, from, specifier);
         let web = ["http:", "https:", "data:", "blob:"];
@@ -40,10 +52,8 @@ impl Resolver {
         }
         let referrer = ModuleSpecifier::from_file_path(from)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", from.display())))?;
-        let url = self
-            .modules
-            .resolve(specifier, referrer.as_str())
-            .map_err(|error| place(format!("TypeError: {error}")))?;
+        let url =
+            self.modules.resolve(specifier, referrer.as_str()).map_err(|error| error.at(from, specifier))?;
         if url.scheme() == "file" {
             let file = url.to_file_path().ok().filter(|file| file.is_file());
             return file

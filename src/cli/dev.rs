@@ -155,8 +155,12 @@ impl<'a> Reloads<'a> {
     fn serves(&mut self, Reloaded { took, handlers, changed_from }: &Reloaded, is_requested: bool) {
         report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
         let changed = mem::take(&mut self.pending);
-        let describes_project =
-            |path: &PathBuf| path.ends_with("package.json") || path.ends_with("tsconfig.json");
+        // Other files with settings are those that `tsconfig.json` extends, such as `tsconfig.base.json`.
+        let describes_project = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_config = ["tsconfig", "jsconfig"].iter().any(|config| name.starts_with(config));
+            name == "package.json" || (is_config && name.ends_with(".json"))
+        };
         let files = self.pool.route_files();
         // An HTML file that is no page is a part of pages.
         let is_part_of_pages = |path: &PathBuf| {

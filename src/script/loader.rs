@@ -18,6 +18,7 @@ use super::modules::{Modules, OWN_SCHEME, own_source};
 use super::sources::{Source, Sources};
 use crate::ext::{UsesPackages, packages};
 use liveline_compiler::common_js;
+use liveline_compiler::facts;
 use liveline_compiler::first_await;
 #[cfg(feature = "node")]
 use liveline_compiler::node_half;
@@ -85,9 +86,10 @@ impl Loader {
         self.uses_packages.clone()
     }
 
-    /// Every file that was read so far.
+    /// Every file that was read so far, and those with settings, which may not be there.
     pub(super) fn files(&self) -> HashSet<PathBuf> {
-        self.files.borrow().clone()
+        let files = self.files.borrow();
+        files.iter().cloned().chain(self.modules.configs()).collect()
     }
 
     /// The imported files of each file that was read.
@@ -202,51 +204,84 @@ impl Loader {
         self.files.borrow_mut().insert(path.clone());
         self.uses_packages.loads(&path);
         let sources = self.sources.borrow().clone();
-        // A file that is imported as text is never run, whatever its name is.
-        if *requested == RequestedModuleType::Text {
-            let text = match sources.text(url) {
-                Some(text) => text,
-                None => sources.keep_text(url, read_text(&path, importing)?.into()),
-            };
-            return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+        // A file that is imported with a type is never run, whatever its name is.
+        match requested {
+            RequestedModuleType::Text => {
+                let text = self.text_of(&path, url, importing)?;
+                return module(ModuleType::Text, ModuleSourceCode::String(text.into()));
+            }
+            RequestedModuleType::Json => {
+                let text = self.text_of(&path, url, importing)?;
+                if text.is_empty() {
+                    sources.found_empty();
+                }
+                return module(ModuleType::Json, ModuleSourceCode::String(text.into()));
+            }
+            RequestedModuleType::Bytes => {
+                let bytes = self.bytes_of(&path, url, importing)?;
+                return module(ModuleType::Bytes, ModuleSourceCode::Bytes(bytes.into()));
+            }
+            RequestedModuleType::Other(kind) => {
+                let path = path.display();
+                let message = format!("cannot import {path}: {}", facts::unknown_kind(kind));
+                return Err(importing(message));
+            }
+            RequestedModuleType::None => {}
         }
-        let source = match sources.module(url) {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm") => {
+                let bytes = self.bytes_of(&path, url, importing)?;
+                return module(ModuleType::Wasm, ModuleSourceCode::Bytes(bytes.into()));
+            }
+            Some("json") => {
+                let path = path.display();
+                return Err(importing(format!("cannot import {path}: {}", facts::JSON_NEEDS_TYPE)));
+            }
+            _ => {}
+        }
+        let Source { code, source_map, requires } = match sources.module(url) {
             Some(source) => source,
             None => sources.keep(url, self.source_of(&path, &sources, importing)?),
         };
-        self.module_of(url, source, requested, importing)
+        if let Some(source_map) = source_map {
+            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+        }
+        if requires {
+            // A URL of its own distinguishes the frames of this module from those of the CommonJS one.
+            let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}", url.path()))
+                .map_err(|error| importing(error.to_string()))?;
+            let code = ModuleSourceCode::String(code.into());
+            return Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None));
+        }
+        module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
     }
 
-    fn module_of(
+    fn text_of(
         &self,
+        path: &Path,
         url: &ModuleSpecifier,
-        source: Source,
-        requested: &RequestedModuleType,
         importing: impl Fn(String) -> Diagnostic,
-    ) -> Result<ModuleSource, Diagnostic> {
-        let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, url, None));
-        match source {
-            Source::Json(_) if *requested != RequestedModuleType::Json => {
-                let path = path_of(url).unwrap_or_default();
-                let path = path.display();
-                Err(importing(format!("cannot import {path}: JSON needs `with {{ type: \"json\" }}`")))
-            }
-            Source::Json(text) => module(ModuleType::Json, ModuleSourceCode::String(text.into())),
-            Source::Script { code, source_map } => {
-                if let Some(source_map) = source_map {
-                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
-                }
-                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
-            }
-            #[cfg(feature = "node")]
-            Source::Requires(code) => {
-                // A URL of its own distinguishes the frames of this module from those of the CommonJS one.
-                let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}", url.path()))
-                    .map_err(|error| importing(error.to_string()))?;
-                let code = ModuleSourceCode::String(code.into());
-                Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None))
-            }
+    ) -> Result<Arc<str>, Diagnostic> {
+        let sources = self.sources.borrow().clone();
+        match sources.text(url) {
+            Some(text) => Ok(text),
+            None => Ok(sources.keep_text(url, read_text(path, importing)?.into())),
         }
+    }
+
+    fn bytes_of(
+        &self,
+        path: &Path,
+        url: &ModuleSpecifier,
+        importing: impl Fn(String) -> Diagnostic,
+    ) -> Result<Arc<[u8]>, Diagnostic> {
+        let sources = self.sources.borrow().clone();
+        if let Some(bytes) = sources.bytes(url) {
+            return Ok(bytes);
+        }
+        let bytes = std::fs::read(path)
+            .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+        Ok(sources.keep_bytes(url, bytes.into()))
     }
 }
 
@@ -279,7 +314,7 @@ impl Loader {
         }
         match exports {
             Some(exports) => self.translated(path, exports, importing),
-            None => compiled(path, source),
+            None => self.compiled(path, source),
         }
     }
 
@@ -325,7 +360,8 @@ impl Loader {
         exports: common_js::Exports,
         _importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
-        Ok(Source::Requires(super::node::translated(&self.modules, path, exports).into()))
+        let code = super::node::translated(&self.modules, path, exports).into();
+        Ok(Source { code, source_map: None, requires: true })
     }
 
     #[cfg(not(feature = "node"))]
@@ -351,23 +387,18 @@ impl Loader {
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
             .map_err(|()| refused(&format!("{} is not an absolute path", path.display())))?;
-        if matches!(sources.module(&url), Some(Source::Requires(_))) {
+        if sources.module(&url).is_some_and(|source| source.requires) {
             *self.began.borrow_mut() = Some(path.to_owned());
         }
         *self.last_required.borrow_mut() = Some(path.to_owned());
-        let source = match sources.required(&url) {
+        let Source { code, source_map, .. } = match sources.required(&url) {
             Some(source) => source,
-            None => sources.keep_required(&url, compiled(path, read_text(path, Diagnostic::new)?)?),
+            None => sources.keep_required(&url, self.compiled(path, read_text(path, Diagnostic::new)?)?),
         };
-        match source {
-            Source::Json(text) | Source::Requires(text) => Ok(text.to_string()),
-            Source::Script { code, source_map } => {
-                if let Some(source_map) = source_map {
-                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
-                }
-                Ok(code.to_string())
-            }
+        if let Some(source_map) = source_map {
+            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
         }
+        Ok(code.to_string())
     }
 
     /// Fails if a file that a CommonJS module requires is outside of the project and its packages.
@@ -387,15 +418,16 @@ impl Loader {
     pub(super) fn declared(&self, file: &Path) -> common_js::Declared {
         self.modules.declared(file)
     }
-}
 
-/// The source of a file with this text, compiled for V8.
-fn compiled(path: &Path, text: String) -> Result<Source, Diagnostic> {
-    if path.extension().is_some_and(|extension| extension == "json") {
-        return Ok(Source::Json(text.into()));
+    /// The source of a file with this text, compiled for V8.
+    fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
+        let script = match path.extension().is_some_and(|extension| extension == "json") {
+            true => transpile::Script { code: text, source_map: None },
+            false => transpile::script(path, text, || self.modules.options_of(path))?,
+        };
+        let source_map = script.source_map.map(Into::into);
+        Ok(Source { code: script.code.into(), source_map, requires: false })
     }
-    let script = transpile::script(path, text)?;
-    Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
 }
 
 impl ModuleLoader for Loader {
@@ -427,9 +459,7 @@ impl ModuleLoader for Loader {
             }
         }
         resolved.map_err(|error| {
-            let place = importer_of(referrer)
-                .map(|file| Diagnostic::at_import(format!("TypeError: {error}"), &file, specifier))
-                .map(|diagnostic| diagnostic.with_help(error.help().map(str::to_owned)));
+            let place = importer_of(referrer).map(|file| error.at(&file, specifier));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
             error.into_js_error()
         })

@@ -1,5 +1,7 @@
 //! Resolves module specifiers.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use deno_core::ModuleSpecifier;
@@ -7,11 +9,13 @@ use deno_error::JsErrorBox;
 use oxc_resolver::{ResolveOptions, Resolver};
 
 use super::border::{Border, Outside};
+use super::configs::Configs;
 use super::declared::Declarations;
 use crate::dialect::nearest;
 use crate::ext::packages;
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js::Declared;
+use liveline_compiler::transpile::Options;
 
 /// Packages that the host itself provides, with the source of each as a module.
 const OWN: [(&str, &str); 4] = [
@@ -47,6 +51,18 @@ export const {
   ownKeys, path, preventExtensions, proxy, reduce, set, setPrototypeOf, subtree, unaccessorize, unproxy,
 } = Observer;";
 
+/// What an import without an extension may mean, in this order. A folder means its file `index` with one of them.
+const EXTENSIONS: [&str; 9] = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json"];
+/// The same for files of packages, most of which hold the JavaScript of their TypeScript.
+const PACKAGE_EXTENSIONS: [&str; 9] = [".js", ".mjs", ".cjs", ".json", ".jsx", ".ts", ".tsx", ".mts", ".cts"];
+/// The files that an import of a file of JavaScript means: itself, else what TypeScript compiles to it.
+const ALIASES: [(&str, &[&str]); 4] = [
+    (".js", &[".js", ".ts", ".tsx"]),
+    (".jsx", &[".jsx", ".tsx"]),
+    (".mjs", &[".mjs", ".mts"]),
+    (".cjs", &[".cjs", ".cts"]),
+];
+
 /// The scheme of the host's own modules.
 pub(super) const OWN_SCHEME: &str = "liveline:";
 
@@ -59,9 +75,35 @@ pub(crate) enum ResolveError {
     Outside { specifier: String, from: String, outside: Outside },
     #[error("cannot import \"{specifier}\" from {from}: modules are files; fetch or install it first")]
     Remote { specifier: String, from: String },
+    #[error("cannot import \"{specifier}\" from {from}: {missing}")]
+    Missing { specifier: String, from: String, missing: Missing },
+    #[error("{}", .0.message)]
+    Config(Box<Diagnostic>),
+}
+
+/// Why a path leads to no module.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Missing {
+    #[error("there is no such file")]
+    File(PathBuf),
+    #[error("it is a folder without an index file")]
+    Index,
+    #[error("it declares types only, and nothing in it runs; write `import type`")]
+    Declarations,
+    #[error("{} maps it to {}, where no file is", .config.display(), .file.display())]
+    Mapped { config: PathBuf, file: PathBuf },
 }
 
 impl ResolveError {
+    /// The error at an import of a file.
+    pub(crate) fn at(&self, file: &Path, specifier: &str) -> Diagnostic {
+        match self {
+            ResolveError::Config(diagnostic) => (**diagnostic).clone(),
+            error => Diagnostic::at_import(format!("TypeError: {error}"), file, specifier)
+                .with_help(error.help().map(str::to_owned)),
+        }
+    }
+
     /// What to do about it, if that is known.
     pub(crate) fn help(&self) -> Option<&str> {
         match self {
@@ -79,6 +121,11 @@ impl ResolveError {
 
 /// Resolves specifiers: files, the host's own packages, Node's modules, and packages in `node_modules`.
 pub(crate) struct Modules {
+    /// Completes paths of the project's own files, without following links.
+    files: Resolver,
+    configs: Configs,
+    /// The installed package that makes JSX elements, for each folder.
+    jsx: RefCell<HashMap<PathBuf, Option<&'static str>>>,
     packages: Resolver,
     /// Resolves like `packages`, without following links in packages.
     written: Resolver,
@@ -110,7 +157,8 @@ impl Modules {
             } else {
                 &["main", "module"]
             }),
-            extensions: names(&[".js", ".mjs", ".cjs", ".json"]),
+            extensions: names(&PACKAGE_EXTENSIONS),
+            extension_alias: ALIASES.map(|(extension, means)| (extension.to_owned(), names(means))).into(),
             builtin_modules: false,
             ..ResolveOptions::default()
         });
@@ -122,9 +170,36 @@ impl Modules {
             extensions: names(&[".js", ".json", ".cjs", ".node"]),
             ..packages.options().clone()
         });
+        let files = written.clone_with_options(ResolveOptions {
+            main_fields: names(&["module", "main"]),
+            extensions: names(&EXTENSIONS),
+            ..written.options().clone()
+        });
+        let (configs, jsx, border) = (Configs::of(project), RefCell::default(), Border::around(project));
+        let declarations = Declarations::default();
         let runs_on_server = !conditions.contains(&"browser");
-        let (declarations, border) = (Declarations::default(), Border::around(project));
-        Modules { packages, written, required, declarations, border, runs_on_server }
+        Modules { files, configs, jsx, packages, written, required, declarations, border, runs_on_server }
+    }
+
+    /// How a file is compiled.
+    pub(crate) fn options_of(&self, file: &Path) -> Result<Options, Diagnostic> {
+        self.configs.options_of(file, || self.package_for_jsx(file))
+    }
+
+    /// Every file whose change, or whose making, may change how modules are resolved and compiled.
+    pub(crate) fn configs(&self) -> BTreeSet<PathBuf> {
+        self.configs.files()
+    }
+
+    /// The installed package that makes JSX elements for a file: the first one of the list.
+    fn package_for_jsx(&self, file: &Path) -> Option<&'static str> {
+        let known = ["react", "preact", if self.runs_on_server { "hono/jsx" } else { "hono/jsx/dom" }];
+        let folder = file.parent()?;
+        let find = || {
+            let is_installed = |name: &&str| self.bare(file, folder, &format!("{name}/jsx-runtime")).is_ok();
+            known.into_iter().find(is_installed)
+        };
+        *self.jsx.borrow_mut().entry(folder.to_owned()).or_insert_with(find)
     }
 
     /// Fails if a handler's file is outside of the project, because a link led to it.
@@ -181,31 +256,58 @@ impl Modules {
         }
         if is_bare(specifier) {
             let folder = folder_of(referrer);
-            let found = self.packages.resolve(&folder, specifier).map_err(|error| {
-                use oxc_resolver::ResolveError::{NotFound, PackagePathNotExported};
-                let missing = match &error {
-                    NotFound(_) | PackagePathNotExported { .. } => {
-                        packages::missing(specifier, &folder.join("importer"))
-                    }
-                    _ => None,
-                };
-                let (reason, help) = missing.unwrap_or_else(|| (error.to_string(), None));
-                failed(reason, help)
+            let path = self.bare(&file_of(referrer), &folder, specifier).map_err(|error| match error {
+                Bare::Config(diagnostic) => ResolveError::Config(diagnostic),
+                Bare::Missing(missing) => {
+                    ResolveError::Missing { specifier: specifier.to_owned(), from: from.clone(), missing }
+                }
+                Bare::Unresolved(error) => {
+                    use oxc_resolver::ResolveError::{NotFound, PackagePathNotExported};
+                    let missing = match &error {
+                        NotFound(_) | PackagePathNotExported { .. } => {
+                            packages::missing(specifier, &file_of(referrer))
+                        }
+                        _ => None,
+                    };
+                    let (reason, help) = missing.unwrap_or_else(|| (error.to_string(), None));
+                    // `fs/promise` is no package.
+                    let near =
+                        specifier.contains('/').then(|| nearest(specifier, packages::OF_NODE)).flatten();
+                    failed(reason, near.map(|near| format!("did you mean \"node:{near}\"?")).or(help))
+                }
             })?;
-            let path = found.full_path();
             let written = || self.written.resolve(&folder, specifier).ok().map(|found| found.full_path());
             self.border.admit(specifier, &folder, &path, written);
             self.border.check(&path).map_err(outside)?;
             return ModuleSpecifier::from_file_path(&path)
                 .map_err(|()| unresolved(format!("{} is not a file", path.display())));
         }
+        // A folder is named with a slash.
+        let specifier = match specifier {
+            "." => "./",
+            ".." => "../",
+            specifier => specifier,
+        };
         let url =
             deno_core::resolve_import(specifier, referrer).map_err(|error| unresolved(error.to_string()))?;
         match url.scheme() {
             "file" => {
                 // A file: URL that is no path is not checked: reading it fails later.
-                url.to_file_path().map_or(Ok(()), |file| self.border.check(&file)).map_err(outside)?;
-                Ok(url)
+                let Ok(path) = url.to_file_path() else { return Ok(url) };
+                let found = self.completed(&path);
+                self.border.check(found.as_ref().unwrap_or(&path)).map_err(outside)?;
+                let missing = |missing| {
+                    Err(ResolveError::Missing {
+                        specifier: specifier.to_owned(),
+                        from: from.clone(),
+                        missing,
+                    })
+                };
+                match found {
+                    Ok(file) if file == path => Ok(url),
+                    Ok(file) => Ok(with_path(url, &file)),
+                    Err(reason) => missing(reason),
+                }
             }
             "data" => Ok(url),
             "liveline" => Ok(url),
@@ -228,9 +330,7 @@ impl Modules {
             None => (specifier, false),
         };
         let is_known = is_of_node(name) && (is_prefixed || !PREFIXED.contains(&name));
-        // `fs/promise` is no package.
-        let is_part = || name.split_once('/').is_some_and(|(of, _)| is_of_node(of));
-        if !is_known && !is_prefixed && !is_part() {
+        if !is_known && !is_prefixed {
             return None;
         }
         if !self.runs_on_server {
@@ -261,6 +361,72 @@ fn is_of_node(name: &str) -> bool {
     return packages::OF_NODE.contains(&name);
 }
 
+/// Why an import of a package, or of a name in settings, is not resolved.
+enum Bare {
+    Config(Box<Diagnostic>),
+    Missing(Missing),
+    Unresolved(oxc_resolver::ResolveError),
+}
+
+impl Modules {
+    /// The file that a specifier without a path means in a file: that of the settings of TypeScript, else a package's.
+    fn bare(&self, file: &Path, folder: &Path, specifier: &str) -> Result<PathBuf, Bare> {
+        let config = self.configs.config_of(file);
+        let set = config.as_ref().ok().and_then(Option::as_ref);
+        let mapped = set.map(|set| set.resolve_path_alias_or_base_url(specifier)).unwrap_or_default();
+        if let Some(file) = mapped.iter().find_map(|path| self.completed(path).ok()) {
+            return Ok(if packages::holds(&file) { file.canonicalize().unwrap_or(file) } else { file });
+        }
+        let error = match self.packages.resolve(folder, specifier) {
+            Ok(found) => return Ok(found.full_path()),
+            Err(error) => error,
+        };
+        // `baseUrl` maps every name, `paths` those that it lists.
+        let is_listed = |path: &PathBuf| {
+            let base = set.and_then(|set| set.compiler_options.base_url.as_ref());
+            base.is_none_or(|base| *path != base.join(specifier))
+        };
+        Err(match (&config, mapped.into_iter().find(is_listed)) {
+            // Settings that cannot be read may have been the ones that name it.
+            (Err(diagnostic), _) => Bare::Config(Box::new(diagnostic.clone())),
+            (Ok(Some(set)), Some(file)) => {
+                Bare::Missing(Missing::Mapped { config: set.path().to_owned(), file })
+            }
+            _ => Bare::Unresolved(error),
+        })
+    }
+
+    /// The file that a path means, which may lack its extension, be that of a folder, or have the extension that its
+    /// file has after TypeScript has compiled it.
+    fn completed(&self, path: &Path) -> Result<PathBuf, Missing> {
+        let found = if path.is_file() {
+            path.to_owned()
+        } else {
+            let resolver = if packages::holds(path) { &self.written } else { &self.files };
+            let text = path.to_string_lossy();
+            resolver
+                .resolve(Path::new("/"), &text)
+                .map(|found| found.into_path_buf())
+                .map_err(|_| if path.is_dir() { Missing::Index } else { Missing::File(path.to_owned()) })?
+        };
+        if is_declaration(&found) { Err(Missing::Declarations) } else { Ok(found) }
+    }
+}
+
+/// Whether a file of TypeScript holds declarations only.
+fn is_declaration(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    [".d.ts", ".d.mts", ".d.cts"].iter().any(|extension| name.ends_with(extension))
+}
+
+/// A URL of a file with the path of another, and the query that it has.
+fn with_path(mut url: ModuleSpecifier, file: &Path) -> ModuleSpecifier {
+    if let Ok(found) = ModuleSpecifier::from_file_path(file) {
+        url.set_path(found.path());
+    }
+    url
+}
+
 /// The name and the source of one of the host's own modules.
 pub(crate) fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
@@ -274,13 +440,20 @@ pub(crate) fn own_names() -> impl Iterator<Item = &'static str> {
 }
 
 fn is_bare(specifier: &str) -> bool {
-    let relative = ["/", "./", "../"].iter().any(|prefix| specifier.starts_with(prefix));
+    let relative = matches!(specifier, "." | "..")
+        || ["/", "./", "../"].iter().any(|prefix| specifier.starts_with(prefix));
     !relative && (specifier.starts_with('@') || ModuleSpecifier::parse(specifier).is_err())
 }
 
-fn folder_of(referrer: &str) -> PathBuf {
+fn file_of(referrer: &str) -> PathBuf {
     let path = ModuleSpecifier::parse(referrer).ok().and_then(|url| url.to_file_path().ok());
-    path.and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_else(|| PathBuf::from("/"))
+    path.unwrap_or_else(|| PathBuf::from("/"))
+}
+
+fn folder_of(referrer: &str) -> PathBuf {
+    let mut folder = file_of(referrer);
+    folder.pop();
+    folder
 }
 
 /// A referrer for messages: its path, if it is a file.

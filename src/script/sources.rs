@@ -17,32 +17,31 @@ pub(crate) struct Sources {
     /// Files that CommonJS modules require; the same file may be imported, too.
     #[cfg(feature = "node")]
     required: Mutex<HashMap<ModuleSpecifier, Source>>,
+    /// Files that are imported as bytes, and modules of WebAssembly.
+    bytes: Mutex<HashMap<ModuleSpecifier, Arc<[u8]>>>,
     /// The URL of each resolved import, by specifier and importing module.
     resolved: Mutex<HashMap<(String, String), ModuleSpecifier>>,
     has_empty: AtomicBool,
 }
 
-/// A module, ready for V8.
+/// A module of JavaScript, ready for V8.
 #[derive(Debug, Clone)]
-pub(crate) enum Source {
-    Script {
-        code: Arc<str>,
-        source_map: Option<Arc<[u8]>>,
-    },
-    /// The ES module that requires a CommonJS one.
-    #[cfg(feature = "node")]
-    Requires(Arc<str>),
-    Json(Arc<str>),
+pub(crate) struct Source {
+    pub code: Arc<str>,
+    pub source_map: Option<Arc<[u8]>>,
+    /// Whether this is the ES module that requires the CommonJS one of the same URL.
+    pub requires: bool,
 }
 
 impl Default for Sources {
     fn default() -> Sources {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (modules, texts, resolved, has_empty) = Default::default();
+        let (modules, texts, bytes, resolved, has_empty) = Default::default();
         Sources {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             modules,
             texts,
+            bytes,
             #[cfg(feature = "node")]
             required: Mutex::default(),
             resolved,
@@ -75,6 +74,16 @@ impl Sources {
     /// Keeps the text of a file. Returns the version of the isolate that read it first, which all isolates use.
     pub(crate) fn keep_text(&self, url: &ModuleSpecifier, text: Arc<str>) -> Arc<str> {
         lock(&self.texts).entry(url.clone()).or_insert(text).clone()
+    }
+
+    /// The bytes of a file, if it was read before.
+    pub(crate) fn bytes(&self, url: &ModuleSpecifier) -> Option<Arc<[u8]>> {
+        lock(&self.bytes).get(url).cloned()
+    }
+
+    /// Keeps the bytes of a file. Returns the version of the isolate that read it first, which all isolates use.
+    pub(crate) fn keep_bytes(&self, url: &ModuleSpecifier, bytes: Arc<[u8]>) -> Arc<[u8]> {
+        lock(&self.bytes).entry(url.clone()).or_insert(bytes).clone()
     }
 
     /// A required file, if it was read before.

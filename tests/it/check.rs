@@ -92,9 +92,10 @@ fn handlers_that_cannot_answer_are_found() {
 #[test]
 fn code_for_other_hosts_is_an_error_with_a_hint() {
     for (source, words) in [
-        ("module.exports = { GET() {} };", "handlers are ES modules"),
-        ("const fs = require('fs');", "handlers are ES modules"),
-        ("process.env.A;", "this is Node's"),
+        ("module.exports = { GET() {} };", "name a CommonJS file `.cjs`"),
+        ("const fs = require('fs');", "name a CommonJS file `.cjs`"),
+        ("__dirname;", "import.meta.dirname"),
+        ("Deno.env;", "this is of another host"),
         ("document.title;", "handler.client.js"),
     ] {
         let source = format!("{source}\nexport default () => 1;");
@@ -134,7 +135,7 @@ fn every_failing_import_is_found_and_what_was_meant() {
             "import { onne, two } from '../lib/names.js';\nimport x from '../lib/names.js';\n\
              import '../lib/nmaes.js';\nimport '../lib/Names.js';\nimport '../lib/names';\nimport '../lib';\n\
              import './db.js';\nimport { clint } from 'liveline:sql';\nimport '@webqit/webfloo';\n\
-             import 'node:fs';\nimport './data.json';\nexport * from './nothing.js';\nexport default () => 1;\n",
+             import 'node:fss';\nimport './data.json';\nexport * from './nothing.js';\nexport default () => 1;\n",
         )
         .file("a/data.json", "{}")
         .file("b/handler.ts", "import { three } from '../lib/names.js';\nimport './gone.ts';\nexport default () => 1;")
@@ -156,7 +157,7 @@ fn every_failing_import_is_found_and_what_was_meant() {
             &["a/handler.js:7:8 ", "./db.js", "did you mean \"../lib/db.js\"?"],
             &["a/handler.js:8:10 ", "`clint`", "did you mean `client`?"],
             &["a/handler.js:9:8 ", "@webqit/webfloo", "did you mean \"@webqit/webflo\"?"],
-            &["a/handler.js:10:8 ", "node:fs", "the modules of Node are not there"],
+            &["a/handler.js:10:8 ", "node:fss", "Node has no such module", "did you mean \"node:fs\"?"],
             &["a/handler.js:11:8 ", "data.json", "with { type: \"json\" }"],
             &["a/handler.js:12:15 ", "nothing.js", "there is no such file"],
             &["b/handler.ts:1:10 ", "`three`"],

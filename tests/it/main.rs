@@ -54,6 +54,7 @@ mod moved_binary;
 mod node;
 mod observe;
 mod oohtml;
+mod packages;
 mod pages;
 mod patched_globals;
 mod plain_clients;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use deno_ast::diagnostics::Diagnostic as _;
-use deno_ast::swc::ast::{Decl, ModuleItem, Pat, Program, Stmt};
+use deno_ast::swc::ast::{Decl, Pat, Program, Stmt};
 use deno_ast::{MediaType, ModuleSpecifier, ParseDiagnostic, ParseParams, ParsedSource};
 
-use crate::Diagnostic;
+use crate::{Diagnostic, typescript};
 
 /// What a module exports, as far as its text shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,28 +36,40 @@ const VARIABLES: [&str; 5] = ["module", "exports", "require", "__dirname", "__fi
 /// The exports of a CommonJS module; `None` for an ES module.
 ///
 /// The extensions `cjs` and `mjs` decide, then the package, then the syntax: imports, exports, `import.meta`, a
-/// top-level await or a declaration of a variable of CommonJS make an ES module. Only files about which the syntax
-/// decides, and CommonJS modules, are parsed.
+/// top-level await or a declaration of a variable of CommonJS make an ES module; in TypeScript `import a = require("a")`
+/// and `export =` make a CommonJS one. Only files about which the syntax decides, and CommonJS modules, are parsed.
 pub fn exports(path: &Path, source: &str, declared: Declared) -> Option<Exports> {
-    let is_named = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("cjs" | "cts") => true,
+    let (is_named, is_typed) = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("cjs") => (true, false),
+        Some("cts") => (true, true),
+        Some("ts" | "tsx") => (false, true),
         Some("mjs" | "mts" | "json" | "wasm") => return None,
-        _ => false,
+        _ => (false, false),
     };
-    if !is_named {
-        match declared {
-            Declared::Module => return None,
-            Declared::Nothing if !names_common_js(source) => return None,
-            Declared::Package | Declared::Nothing => {}
-        }
+    let may_be = || names_common_js(source) || (is_typed && assigns_exports(source));
+    match declared {
+        _ if is_named => {}
+        Declared::Module => return None,
+        Declared::Nothing if !may_be() => return None,
+        Declared::Package | Declared::Nothing => {}
     }
-    match parse(path, source) {
-        Some(parsed) => (is_named || is_script(&parsed)).then(|| exports_of(&parsed)),
+    let Some(parsed) = parse(path, source) else {
         // Its loading reports the error.
-        None => {
-            (is_named || (declared == Declared::Package && !begins_like_esm(source))).then(Exports::default)
-        }
-    }
+        let is_common_js = is_named || (declared == Declared::Package && !begins_like_esm(source));
+        return is_common_js.then(Exports::default);
+    };
+    let is_common_js = match &*parsed.program() {
+        Program::Script(script) => is_named || !script.body.iter().any(declares_variable),
+        // Code of ES modules in a `.cts` file is an ES module.
+        Program::Module(module) => (is_named && !is_typed) || typescript::is_common_js(module),
+    };
+    is_common_js.then(|| exports_of(&parsed))
+}
+
+/// Whether a text may have `export =`.
+fn assigns_exports(source: &str) -> bool {
+    let mut after = source.split("export").skip(1);
+    after.any(|after| after.trim_start().starts_with('='))
 }
 
 /// Whether a word of the text is a variable of CommonJS. Parsing takes much longer than this.
@@ -70,19 +82,6 @@ fn names_common_js(source: &str) -> bool {
 fn begins_like_esm(source: &str) -> bool {
     let mut words = source.lines().filter_map(|line| line.split([' ', '{', '*', '"', '\'']).next());
     words.any(|word| matches!(word, "import" | "export"))
-}
-
-/// Whether a file without a declared kind is CommonJS.
-fn is_script(parsed: &ParsedSource) -> bool {
-    if !parsed.compute_is_script() {
-        return false;
-    }
-    let program = parsed.program();
-    let mut statements: Box<dyn Iterator<Item = &Stmt>> = match &*program {
-        Program::Script(script) => Box::new(script.body.iter()),
-        Program::Module(module) => Box::new(module.body.iter().filter_map(ModuleItem::as_stmt)),
-    };
-    !statements.any(declares_variable)
 }
 
 /// Whether a statement declares a variable of CommonJS anew, which is an error in a CommonJS module.
@@ -196,6 +195,19 @@ mod tests {
         assert!(exports(Path::new("/a.cjs"), "globalThis.a = 1;", Declared::Module).is_some());
         assert!(exports(Path::new("/a.mjs"), "module.exports = 1;", Declared::Package).is_none());
         assert!(exports(Path::new("/a.js"), "module.exports = 1;", Declared::Module).is_none());
+    }
+
+    #[test]
+    fn typescript_has_its_own_imports_and_exports_of_common_js() {
+        let of = |file: &str, source: &str| exports(Path::new(file), source, Declared::Nothing).is_some();
+        for source in
+            ["export = 1;", "import a = require('a');", "import type { A } from 'a';\nexport  = 1 as A;"]
+        {
+            assert!(of("/a.ts", source) && of("/a.cts", source), "{source}");
+        }
+        for source in ["import a = require('a');\nexport const b = a;", "export const a = 1; exports = 1;"] {
+            assert!(!of("/a.ts", source) && !of("/a.cts", source), "{source}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::jsx::first_element_of;
+
 /// An error and its place. The source line is read from the file when the error is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -82,14 +84,17 @@ impl Diagnostic {
         Diagnostic { help: help.map(String::into_boxed_str), ..self }
     }
 
-    /// An error about an import of a file, at the first place where the file names the specifier, if it does.
+    /// An error about an import of a file, at the first place where the file names the specifier, or at the first JSX
+    /// element, whose compilation adds an import.
     pub fn at_import(message: impl Into<String>, file: &Path, specifier: &str) -> Diagnostic {
         let source = std::fs::read_to_string(file).unwrap_or_default();
         let place = ['"', '\''].iter().find_map(|quote| {
             let quoted = format!("{quote}{specifier}{quote}");
             source.lines().zip(1..).find_map(|(text, line)| Some((line, text.find(&quoted)? + 1)))
         });
-        match place {
+        let of_jsx =
+            || specifier.ends_with("/jsx-runtime").then(|| first_element_of(file, &source)).flatten();
+        match place.or_else(of_jsx) {
             Some((line, column)) => Diagnostic::at(message, file, line, column),
             None => Diagnostic::new(message),
         }

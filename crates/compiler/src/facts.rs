@@ -1,5 +1,7 @@
 //! The imports and exports of a module, as far as its text shows them.
 
+mod required;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -28,8 +30,40 @@ pub struct Import {
     /// The names that the other module has to export, with their offsets.
     pub names: Vec<(String, usize)>,
     pub form: Form,
-    /// Whether the import has `with { type: "json" }`.
-    pub is_json: bool,
+    pub attribute: Attribute,
+}
+
+/// The `type` of an import's attributes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Attribute {
+    /// There is none: the file is a module that runs.
+    #[default]
+    None,
+    Json,
+    /// The file's content is a string or an array of bytes.
+    Data,
+    /// No import has this type.
+    Unknown(String),
+    /// The text does not show it, as in `import(a, options)`.
+    Hidden,
+}
+
+impl Attribute {
+    fn of(kind: &str) -> Attribute {
+        match kind {
+            "json" => Attribute::Json,
+            "text" | "bytes" => Attribute::Data,
+            kind => Attribute::Unknown(kind.to_owned()),
+        }
+    }
+}
+
+/// Why JSON is not imported without a type.
+pub const JSON_NEEDS_TYPE: &str = "JSON needs `with { type: \"json\" }`";
+
+/// Why an import with this type fails.
+pub fn unknown_kind(kind: &str) -> String {
+    format!("no import has the type \"{kind}\"; the types are \"json\", \"text\" and \"bytes\"")
 }
 
 /// How a module is imported.
@@ -96,162 +130,6 @@ pub fn read(path: &Path, source: &str, declared: Declared) -> Result<Facts, Diag
     syntax::read(path, source)
 }
 
-/// CommonJS.
-mod required {
-    use deno_ast::swc::ast::*;
-    use deno_ast::swc::common::Spanned;
-    use deno_ast::swc::ecma_visit::{Visit, VisitWith};
-    use deno_ast::{SourceRangedForSpanned as _, StartSourcePos};
-
-    use super::{Export, Facts, Form, Import, Kind, Path};
-    use crate::common_js::{self, Exports};
-
-    pub(super) fn read(path: &Path, source: &str, exports: Exports) -> Facts {
-        let unknown = || Export { at: 0, kind: Kind::Unknown };
-        let mut facts = Facts { is_common_js: true, ..Facts::default() };
-        facts.exports = exports.names.into_iter().map(|name| (name, unknown())).collect();
-        if let Some(parsed) = common_js::parse(path, source) {
-            let start = parsed.text_info_lazy().range().start;
-            let mut reader = Reader { facts, is_whole: false, depth: 0, start };
-            parsed.program().visit_with(&mut reader);
-            let is_whole = reader.is_whole;
-            facts = reader.facts;
-            let kind = if is_whole { Kind::Unknown } else { Kind::Value };
-            facts.exports.entry("default".to_owned()).or_insert(Export { at: 0, kind });
-        }
-        for import in &mut facts.imports {
-            if exports.others.contains(&import.specifier) {
-                import.form = Form::RequireStar;
-            }
-        }
-        facts
-    }
-
-    struct Reader {
-        facts: Facts,
-        /// Whether the module exports one value that is no object literal.
-        is_whole: bool,
-        /// How many functions and `try` blocks are around.
-        depth: u32,
-        start: StartSourcePos,
-    }
-
-    impl Reader {
-        fn at(&self, node: &impl Spanned) -> usize {
-            node.range().as_byte_range(self.start).start
-        }
-
-        fn export(&mut self, name: String, at: usize, value: &Expr) {
-            let kind = match value {
-                Expr::Fn(_) | Expr::Arrow(_) => Kind::Function,
-                Expr::Class(_) => Kind::Class,
-                Expr::Lit(_) | Expr::Array(_) | Expr::Tpl(_) => Kind::Value,
-                _ => Kind::Unknown,
-            };
-            self.facts.exports.insert(name, Export { at, kind });
-        }
-
-        fn export_all(&mut self, value: &Expr) {
-            let Expr::Object(object) = value else {
-                self.is_whole = true;
-                return;
-            };
-            for prop in &object.props {
-                let PropOrSpread::Prop(prop) = prop else { continue };
-                let (name, value) = match &**prop {
-                    Prop::KeyValue(pair) => (&pair.key, Some(&*pair.value)),
-                    Prop::Method(method) => (&method.key, None),
-                    Prop::Shorthand(name) => {
-                        let at = self.at(name);
-                        self.facts.exports.insert(name.sym.to_string(), Export { at, kind: Kind::Unknown });
-                        continue;
-                    }
-                    _ => continue,
-                };
-                let Some(text) = name_of(name) else { continue };
-                let at = self.at(name);
-                match value {
-                    Some(value) => self.export(text, at, value),
-                    None => drop(self.facts.exports.insert(text, Export { at, kind: Kind::Function })),
-                }
-            }
-        }
-
-        fn deeper(&mut self, visit: impl FnOnce(&mut Reader)) {
-            self.depth += 1;
-            visit(self);
-            self.depth -= 1;
-        }
-    }
-
-    impl Visit for Reader {
-        fn visit_assign_expr(&mut self, assignment: &AssignExpr) {
-            if let AssignTarget::Simple(SimpleAssignTarget::Member(member)) = &assignment.left {
-                if is_module_exports(member) {
-                    self.export_all(&assignment.right);
-                } else if is_exports(&member.obj)
-                    && let MemberProp::Ident(name) = &member.prop
-                {
-                    self.export(name.sym.to_string(), self.at(name), &assignment.right);
-                }
-            }
-            assignment.visit_children_with(self);
-        }
-
-        fn visit_call_expr(&mut self, call: &CallExpr) {
-            let first = call.args.first().map(|argument| &*argument.expr);
-            if let (Callee::Expr(callee), Some(Expr::Lit(Lit::Str(literal))), 0) =
-                (&call.callee, first, self.depth)
-                && matches!(&**callee, Expr::Ident(name) if name.sym == *"require")
-            {
-                let (specifier, at) = (literal.value.to_string_lossy().into_owned(), self.at(literal));
-                let names = Vec::new();
-                self.facts.imports.push(Import { specifier, at, names, form: Form::Require, is_json: true });
-            }
-            call.visit_children_with(self);
-        }
-
-        // Code in functions runs later, and code in a `try` may be prepared for what is missing.
-        fn visit_function(&mut self, function: &Function) {
-            self.deeper(|reader| function.visit_children_with(reader));
-        }
-
-        fn visit_arrow_expr(&mut self, function: &ArrowExpr) {
-            self.deeper(|reader| function.visit_children_with(reader));
-        }
-
-        fn visit_try_stmt(&mut self, statement: &TryStmt) {
-            self.deeper(|reader| statement.visit_children_with(reader));
-        }
-
-        fn visit_if_stmt(&mut self, statement: &IfStmt) {
-            self.deeper(|reader| statement.visit_children_with(reader));
-        }
-    }
-
-    fn name_of(name: &PropName) -> Option<String> {
-        match name {
-            PropName::Ident(name) => Some(name.sym.to_string()),
-            PropName::Str(name) => Some(name.value.to_string_lossy().into_owned()),
-            _ => None,
-        }
-    }
-
-    /// `exports` or `module.exports`
-    fn is_exports(value: &Expr) -> bool {
-        match value {
-            Expr::Ident(name) => name.sym == *"exports",
-            Expr::Member(member) => is_module_exports(member),
-            _ => false,
-        }
-    }
-
-    fn is_module_exports(member: &MemberExpr) -> bool {
-        matches!(&*member.obj, Expr::Ident(name) if name.sym == *"module")
-            && matches!(&member.prop, MemberProp::Ident(name) if name.sym == *"exports")
-    }
-}
-
 /// ES modules.
 mod syntax {
     use deno_ast::swc::ast::*;
@@ -260,7 +138,7 @@ mod syntax {
     use deno_ast::swc::ecma_visit::{Visit, VisitWith};
     use deno_ast::{SourceRangedForSpanned as _, StartSourcePos};
 
-    use super::{BTreeMap, Diagnostic, Export, Facts, Form, Kind, Path};
+    use super::{Attribute, BTreeMap, Diagnostic, Export, Facts, Form, Kind, Path};
     use crate::transpile;
 
     pub(super) fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
@@ -301,19 +179,14 @@ mod syntax {
         }
 
         fn import(&mut self, source: &Str, form: Form, with: Option<&ObjectLit>) -> usize {
-            let is_json = with.is_some_and(|with| {
-                with.props.iter().any(|prop| match prop {
-                    PropOrSpread::Prop(prop) => match &**prop {
-                        Prop::KeyValue(pair) => {
-                            matches!(&*pair.value, Expr::Lit(Lit::Str(kind)) if kind.value == *"json")
-                        }
-                        _ => false,
-                    },
-                    PropOrSpread::Spread(_) => false,
-                })
-            });
+            let kind = with.and_then(|with| value_of(with, "type"));
+            let attribute = match kind {
+                Some(Expr::Lit(Lit::Str(kind))) => Attribute::of(&text(&kind.value)),
+                Some(_) => Attribute::Hidden,
+                None => Attribute::None,
+            };
             let (specifier, at) = (text(&source.value), self.at(source));
-            self.facts.imports.push(super::Import { specifier, at, names: Vec::new(), form, is_json });
+            self.facts.imports.push(super::Import { specifier, at, names: Vec::new(), form, attribute });
             self.facts.imports.len() - 1
         }
 
@@ -486,10 +359,12 @@ mod syntax {
             if let (Callee::Import(_), Some(Expr::Lit(Lit::Str(literal))), 0) =
                 (&call.callee, first, self.tries)
             {
-                let with = call.args.get(1).map(|it| &*it.expr);
-                let is_json = with.is_some();
-                let index = self.import(literal, Form::Dynamic, None);
-                self.facts.imports[index].is_json = is_json;
+                let options = call.args.get(1).map(|it| &*it.expr);
+                let with = options.and_then(Expr::as_object).and_then(|it| value_of(it, "with")?.as_object());
+                let index = self.import(literal, Form::Dynamic, with);
+                if options.is_some() && with.is_none() {
+                    self.facts.imports[index].attribute = Attribute::Hidden;
+                }
             }
             let is_prepared = matches!(&call.callee, Callee::Expr(callee) if is_catch(callee));
             self.tries += u32::from(is_prepared);
@@ -504,6 +379,19 @@ mod syntax {
             statement.handler.visit_with(self);
             statement.finalizer.visit_with(self);
         }
+    }
+
+    /// The value of an object's property.
+    fn value_of<'a>(object: &'a ObjectLit, name: &str) -> Option<&'a Expr> {
+        object.props.iter().find_map(|prop| {
+            let pair = prop.as_prop()?.as_key_value()?;
+            let is_named = match &pair.key {
+                PropName::Ident(key) => key.sym == *name,
+                PropName::Str(key) => key.value == *name,
+                _ => false,
+            };
+            is_named.then_some(&*pair.value)
+        })
     }
 
     /// `import("a").catch`

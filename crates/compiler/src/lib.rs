@@ -4,6 +4,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`transpile`] | TypeScript, JSX and live functions to JavaScript with a source map |
+//! | [`jsx`] | the calls that JSX elements become |
+//! | `typescript` | imports and exports of CommonJS in TypeScript |
 //! | `live` | live functions, which follow the values that they read |
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`node_half`] | whether a module uses Node's half of the host |
@@ -18,10 +20,12 @@ pub mod builtin;
 pub mod common_js;
 mod diagnostic;
 pub mod facts;
+pub mod jsx;
 mod live;
 pub mod node_half;
 pub mod rest;
 pub mod transpile;
+mod typescript;
 
 pub use awaits::first_await;
 pub use diagnostic::{Cause, Diagnostic, ERROR_HEAD, Place, escaped, fit_excerpts, relative};

@@ -7,12 +7,13 @@ use deno_ast::diagnostics::Diagnostic as _;
 use deno_ast::swc::ast::{CallExpr, Callee, ExportAll, Expr, ImportDecl, Lit, Module, NamedExport, Str};
 use deno_ast::swc::ecma_visit::{Visit, VisitWith};
 use deno_ast::{
-    DecoratorsTranspileOption, EmitOptions, Globals, ImportsNotUsedAsValues, JsxAutomaticOptions, JsxRuntime,
-    MediaType, ModuleSpecifier, ParseParams, ParsedSource, SourceMapOption, SourcePos,
-    SourceRangedForSpanned as _, SourceTextInfo, TranspileModuleOptions, TranspileOptions,
+    DecoratorsTranspileOption, EmitOptions, Globals, ImportsNotUsedAsValues, MediaType, ModuleKind,
+    ModuleSpecifier, ParseParams, ParsedSource, SourceMapOption, SourcePos, SourceRangedForSpanned as _,
+    SourceTextInfo, TranspileModuleOptions, TranspileOptions,
 };
 
-use crate::{Diagnostic, live};
+use crate::jsx::{self, Jsx};
+use crate::{Diagnostic, live, typescript};
 
 /// The JavaScript of a file.
 pub struct Script {
@@ -28,30 +29,73 @@ pub struct Import {
     pub range: Range<usize>,
 }
 
-/// Whether a file of this extension has to be transpiled.
-fn is_needed(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| ["ts", "mts", "tsx", "jsx"].iter().any(|known| extension == *known))
+/// The settings of a file of TypeScript or JSX.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    pub jsx: Jsx,
+    pub decorators: Decorators,
+    /// Whether imports that are used as types only are kept, unless they have the word `type`.
+    pub keeps_imports: bool,
+    /// Whether a field without a value is a property, which is undefined at first.
+    pub defines_fields: bool,
 }
 
-/// The JavaScript of a file with this text. A file that is plain JavaScript is not parsed.
-pub fn script(path: &Path, source: String) -> Result<Script, Diagnostic> {
-    let found = live::find(&source);
-    if is_needed(path) || found.any() {
-        transpile(path, source, found)
-    } else {
-        Ok(Script { code: source, source_map: None })
+/// What decorators are compiled to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Decorators {
+    /// Decorators as ECMAScript defines them.
+    #[default]
+    Standard,
+    /// TypeScript's older decorators, with or without metadata of types.
+    Legacy { metadata: bool },
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        let (jsx, decorators) = Default::default();
+        Options { jsx, decorators, keeps_imports: false, defines_fields: true }
     }
 }
 
-fn transpile(path: &Path, source: String, mut found: live::Found) -> Result<Script, Diagnostic> {
+/// Whether a file of this extension has to be transpiled.
+fn is_needed(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| ["ts", "mts", "cts", "tsx", "jsx"].iter().any(|known| extension == *known))
+}
+
+/// The JavaScript of a file with this text. A file that is plain JavaScript is not parsed, and `options` is called for
+/// other files only.
+pub fn script(
+    path: &Path,
+    source: String,
+    options: impl FnOnce() -> Result<Options, Diagnostic>,
+) -> Result<Script, Diagnostic> {
+    let found = live::find(&source);
+    match is_needed(path) {
+        true => transpile(path, source, found, options()?),
+        false if found.any() => transpile(path, source, found, Options::default()),
+        false => Ok(Script { code: source, source_map: None }),
+    }
+}
+
+fn transpile(
+    path: &Path,
+    source: String,
+    mut found: live::Found,
+    options: Options,
+) -> Result<Script, Diagnostic> {
     let media_type = MediaType::from_path(path);
+    let mut kind = None;
     let parsed = loop {
         let mut outcome = live::Outcome::Untouched;
         let text = live::blank(&source, &found.keywords);
         let parsed = parse(path, text, media_type, |module, globals| {
-            let (module, became) = live::compile(module, &found, globals);
+            let (mut module, became) = live::compile(module, &found, globals);
             outcome = became;
+            if is_needed(path) {
+                kind = typescript::is_common_js(&module).then_some(ModuleKind::Cjs);
+                typescript::adapt(&mut module, options.defines_fields);
+            }
             module
         })?;
         match outcome {
@@ -66,20 +110,26 @@ fn transpile(path: &Path, source: String, mut found: live::Found) -> Result<Scri
             }
         }
     };
-    let jsx = JsxRuntime::Automatic(JsxAutomaticOptions { development: false, import_source: None });
+    let has_jsx = matches!(media_type, MediaType::Jsx | MediaType::Tsx);
+    let jsx = has_jsx.then(|| jsx::runtime(path, &parsed, options.jsx)).transpose()?;
     let options = TranspileOptions {
-        decorators: DecoratorsTranspileOption::Ecma,
+        decorators: match options.decorators {
+            Decorators::Standard => DecoratorsTranspileOption::Ecma,
+            Decorators::Legacy { metadata } => {
+                DecoratorsTranspileOption::LegacyTypeScript { emit_metadata: metadata }
+            }
+        },
         imports_not_used_as_values: ImportsNotUsedAsValues::Remove,
         // An import of JavaScript is kept, because the imported module has to run.
-        verbatim_module_syntax: !is_needed(path),
-        jsx: Some(jsx),
+        verbatim_module_syntax: options.keeps_imports || !media_type.is_typed(),
+        jsx,
         ..TranspileOptions::default()
     };
     let emit =
         EmitOptions { source_map: SourceMapOption::Separate, inline_sources: true, ..EmitOptions::default() };
     let failed = |error: &dyn std::fmt::Display| Diagnostic::new(format!("{}: {error}", path.display()));
     let result = parsed
-        .transpile(&options, &TranspileModuleOptions { module_kind: None }, &emit)
+        .transpile(&options, &TranspileModuleOptions { module_kind: kind }, &emit)
         .map_err(|error| failed(&error))?;
     let source = result.into_source();
     let source_map = source.source_map.map(String::into_bytes).unwrap_or_default();
@@ -141,7 +191,9 @@ pub fn readable(path: &Path, source: &str) -> Result<ParsedSource, Diagnostic> {
     if !found.any() {
         return read(source.to_owned());
     }
-    script(path, source.to_owned())?;
+    // JSX is no part of the facts of a module.
+    let options = || Ok(Options { jsx: Jsx::classic(None, None), ..Options::default() });
+    script(path, source.to_owned(), options)?;
     read(live::blank(source, &found.keywords)).or_else(|_| read(source.to_owned()))
 }
 
@@ -175,17 +227,21 @@ fn syntax_error(path: &Path, message: &str, line: usize, column: usize) -> Diagn
 mod tests {
     use std::path::Path;
 
-    use super::script;
+    use super::{Options, Script};
     use crate::Diagnostic;
 
+    fn script(file: &str, source: &str) -> Result<Script, Diagnostic> {
+        super::script(Path::new(file), source.to_owned(), || Ok(Options::default()))
+    }
+
     fn compiled(source: &str) -> String {
-        let script = script(Path::new("/handler.js"), source.to_owned()).expect("it compiles");
+        let script = script("/handler.js", source).expect("it compiles");
         assert!(script.source_map.is_some(), "nothing was compiled in {source}");
         script.code
     }
 
     fn failure(file: &str, source: &str) -> Diagnostic {
-        script(Path::new(file), source.to_owned()).err().expect("it does not compile")
+        script(file, source).err().expect("it does not compile")
     }
 
     #[track_caller]
@@ -206,7 +262,7 @@ mod tests {
             "x ? live (y) : z => z",
             "const t = <p>a live function f</p>;",
         ] {
-            let unchanged = script(Path::new("/handler.js"), source.to_owned());
+            let unchanged = script("/handler.js", source);
             // JSX is no JavaScript: V8 says so.
             let Ok(unchanged) = unchanged else { continue };
             assert_eq!((unchanged.code.as_str(), unchanged.source_map), (source, None));

@@ -9,10 +9,10 @@ use deno_core::ModuleSpecifier;
 
 use crate::dialect::{self, nearest};
 use crate::ext::packages;
-use crate::script::modules::{self, Modules};
+use crate::script::modules::{self, Missing, Modules, ResolveError};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js::Declared;
-use liveline_compiler::facts::{self, Export, Facts, Form, Import, Kind};
+use liveline_compiler::facts::{self, Attribute, Export, Facts, Form, Import, Kind};
 use liveline_compiler::line_and_column;
 
 /// Reads the modules of handlers, each file once.
@@ -44,6 +44,8 @@ pub(crate) struct Faults {
 /// The target of an import.
 enum Target {
     File(PathBuf),
+    /// A file whose content is the default export.
+    Data,
     /// A module of the host, by its source.
     Own(&'static str),
     /// An import that is not checked.
@@ -136,8 +138,15 @@ impl Survey {
                             below.push(target);
                         }
                     }
-                    Err((message, help)) => {
+                    Err(fault) if fault.place.is_some() => {
+                        // Settings that cannot be read keep several imports from being resolved.
+                        if !list.contains(&fault) {
+                            list.push(fault);
+                        }
+                    }
+                    Err(Diagnostic { message, help, .. }) => {
                         let (line, column) = line_and_column(&module.source, import.at);
+                        let help = help.map(String::from);
                         list.push(Diagnostic::at(message, &file, line, column).with_help(help));
                     }
                 }
@@ -177,10 +186,12 @@ impl Survey {
         self.module(file).is_ok_and(|it| it.facts.as_ref().is_ok_and(|facts| facts.is_common_js))
     }
 
-    /// The target of an import, or an error message and a suggestion.
-    fn target(&self, from: &Path, import: &Import) -> Result<Target, (String, Option<String>)> {
+    /// The target of an import, or an error, which has no place if that is the import's.
+    fn target(&self, from: &Path, import: &Import) -> Result<Target, Diagnostic> {
         let specifier = import.specifier.as_str();
-        let failed = |why: &str| format!("cannot import \"{specifier}\": {why}");
+        let failed = |why: &str, help: Option<String>| {
+            Diagnostic::new(format!("cannot import \"{specifier}\": {why}")).with_help(help)
+        };
         let web = ["http:", "https:", "data:", "blob:"];
         if self.is_for_browsers && web.iter().any(|scheme| specifier.starts_with(scheme)) {
             return Ok(Target::Elsewhere);
@@ -189,71 +200,78 @@ impl Survey {
         if import.form.is_require() {
             return self.required(from, specifier);
         }
-        let url = self.modules.resolve(specifier, referrer.as_str()).map_err(|error| {
-            // The diagnostic's place names the file already.
-            let from = format!(" from {}", from.display());
-            let help = self.help_for_package(from_folder(&referrer), specifier);
-            let help = help.or_else(|| error.help().map(str::to_owned));
-            (error.to_string().replacen(&from, "", 1), help)
-        })?;
+        let url = self
+            .modules
+            .resolve(specifier, referrer.as_str())
+            .map_err(|error| self.unresolved(from, specifier, error))?;
         if url.scheme() == "liveline" {
             return match modules::own_source(&url) {
                 Some((_, source)) => Ok(Target::Own(source)),
                 None => {
                     let near = nearest(specifier, modules::own_names());
                     let help = near.map(|name| format!("did you mean \"{name}\"?"));
-                    Err((failed("the host has no module of this name"), help))
+                    Err(failed("the host has no module of this name", help))
                 }
             };
         }
         let Ok(file) = url.to_file_path() else { return Ok(Target::Elsewhere) };
-        if file.is_dir() {
-            let index =
-                ["index.js", "index.ts", "index.mjs"].into_iter().find(|name| file.join(name).is_file());
-            let help =
-                index.map(|name| format!("did you mean \"{}/{name}\"?", specifier.trim_end_matches('/')));
-            return Err((failed("it is a folder, and imports name files"), help));
-        }
-        if !file.is_file() {
-            return Err((failed("there is no such file"), self.help_for_file(from, &file)));
-        }
         if let Some(real) = other_capitals(&file) {
             let help = format!("write it as \"{}\"", specifier_of(from, &real));
-            return Err((
-                failed("the file's name differs in case, which matters on other systems"),
+            return Err(failed(
+                "the file's name differs in case, which matters on other systems",
                 Some(help),
             ));
         }
         let file = file.canonicalize().unwrap_or(file);
-        let is_json = file.extension().is_some_and(|extension| extension == "json");
-        if is_json && !import.is_json && !self.is_for_browsers {
-            let help = format!("write import ... from \"{specifier}\" with {{ type: \"json\" }}");
-            return Err((failed("JSON needs `with { type: \"json\" }`"), Some(help)));
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        match (&import.attribute, extension) {
+            (Attribute::Data, _) => Ok(Target::Data),
+            (Attribute::Unknown(kind), _) => Err(failed(&facts::unknown_kind(kind), None)),
+            (Attribute::None, Some("json")) if !self.is_for_browsers => {
+                let help = format!("write import ... from \"{specifier}\" with {{ type: \"json\" }}");
+                Err(failed(facts::JSON_NEEDS_TYPE, Some(help)))
+            }
+            (Attribute::Json, _) | (_, Some("json")) => Ok(Target::Data),
+            (Attribute::Hidden, _) | (_, Some("wasm")) => Ok(Target::Elsewhere),
+            (Attribute::None, _) => Ok(Target::File(file)),
         }
-        Ok(Target::File(file))
     }
 
-    /// The target of a `require()`, or an error message and a suggestion.
-    fn required(&self, from: &Path, specifier: &str) -> Result<Target, (String, Option<String>)> {
-        let failed = |why: &str| format!("cannot require \"{specifier}\": {why}");
+    /// The error of an import that cannot be resolved.
+    fn unresolved(&self, from: &Path, specifier: &str, error: ResolveError) -> Diagnostic {
+        let help = match &error {
+            ResolveError::Config(diagnostic) => return (**diagnostic).clone(),
+            ResolveError::Missing { missing: Missing::File(file) | Missing::Mapped { file, .. }, .. } => {
+                self.help_for_file(from, file)
+            }
+            ResolveError::Missing { .. } => None,
+            error => self
+                .help_for_package(from.parent().map(Path::to_owned), specifier)
+                .or_else(|| error.help().map(str::to_owned)),
+        };
+        // The diagnostic's place names the file already.
+        let from = format!(" from {}", from.display());
+        Diagnostic::new(error.to_string().replacen(&from, "", 1)).with_help(help)
+    }
+
+    /// The target of a `require()`, or an error without a place.
+    fn required(&self, from: &Path, specifier: &str) -> Result<Target, Diagnostic> {
+        let failed = |why: &str, help: Option<String>| {
+            Diagnostic::new(format!("cannot require \"{specifier}\": {why}")).with_help(help)
+        };
         if let Some(name) = self.modules.of_node(specifier) {
-            return name.map(|_| Target::Elsewhere).map_err(|(reason, help)| (failed(&reason), help));
+            return name.map(|_| Target::Elsewhere).map_err(|(reason, help)| failed(&reason, help));
         }
-        match self.modules.required(specifier, from) {
-            Some(file) => Ok(Target::File(file)),
-            None if specifier.starts_with(['.', '/']) => {
-                let missing = from.parent().unwrap_or(from).join(specifier);
-                Err((failed("there is no such file"), self.help_for_file(from, &missing)))
-            }
-            None => {
-                let missing = packages::missing(specifier, from);
-                let (reason, help) = missing.unwrap_or_else(|| ("it is not found".to_owned(), None));
-                Err((
-                    failed(&reason),
-                    self.help_for_package(from.parent().map(Path::to_owned), specifier).or(help),
-                ))
-            }
+        if let Some(file) = self.modules.required(specifier, from) {
+            return Ok(Target::File(file));
         }
+        let folder = from.parent().unwrap_or(from);
+        if specifier.starts_with(['.', '/']) {
+            return Err(failed("there is no such file", self.help_for_file(from, &folder.join(specifier))));
+        }
+        let missing = packages::missing(specifier, from);
+        let (reason, help) = missing.unwrap_or_else(|| ("it is not found".to_owned(), None));
+        Err(failed(&reason, self.help_for_package(Some(folder.to_owned()), specifier).or(help)))
     }
 
     fn missing_names(
@@ -271,7 +289,8 @@ impl Survey {
             return Vec::new();
         }
         let is_common_js = matches!(target, Target::File(file) if self.is_common_js(file));
-        let has_types = matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "tsx"));
+        let has_types =
+            matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "cts" | "tsx"));
         let is_there =
             |name: &str| exported.names.contains(name) || (has_types && exported.types.contains(name));
         let missing = import.names.iter().filter(|(name, _)| !is_there(name));
@@ -302,6 +321,7 @@ impl Survey {
         let (file, own);
         let (facts, from) = match target {
             Target::Elsewhere => return open(),
+            Target::Data => return Names { names: BTreeSet::from(["default".to_owned()]), ..closed() },
             Target::Own(source) => {
                 let Ok(facts) = facts::read(Path::new("/own.js"), source, Declared::Module) else {
                     return open();
@@ -310,9 +330,6 @@ impl Survey {
                 (&own, None)
             }
             Target::File(path) => {
-                if path.extension().is_some_and(|extension| extension == "json") {
-                    return Names { names: BTreeSet::from(["default".to_owned()]), ..closed() };
-                }
                 if !seen.insert(path.clone()) {
                     return closed();
                 }
@@ -480,8 +497,4 @@ fn specifier_of(from: &Path, file: &Path) -> String {
     let rest: Vec<_> = file.iter().skip(shared).map(|name| name.to_string_lossy()).collect();
     let up = if up == 0 { "./".to_owned() } else { "../".repeat(up) };
     format!("{up}{}", rest.join("/"))
-}
-
-fn from_folder(referrer: &ModuleSpecifier) -> Option<PathBuf> {
-    referrer.to_file_path().ok()?.parent().map(Path::to_owned)
 }
