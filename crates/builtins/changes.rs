@@ -84,6 +84,11 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
         "    if (id in nativeModuleExports) {\n      return request;",
         "    if (isBuiltin(request)) {\n      return request;",
     ),
+    (
+        "deno_node/polyfills/01_require.js",
+        "const mod = loadNativeModule(filename, request);",
+        "const mod = isBuiltin(request) ? loadNativeModule(filename, request) : undefined;",
+    ),
     // The outputs of the process are the server's log.
     (
         "deno_node/polyfills/process.ts",
