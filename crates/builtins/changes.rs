@@ -90,8 +90,18 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     ),
     (
         "deno_node/polyfills/01_require.js",
+        "    isBuiltin(request) ||\n    normalizedRequest in nativeModuleExports\n",
+        "    isBuiltin(request)\n",
+    ),
+    (
+        "deno_node/polyfills/01_require.js",
         "    if (id in nativeModuleExports) {\n      return request;",
         "    if (isBuiltin(request)) {\n      return request;",
+    ),
+    (
+        "deno_node/polyfills/01_require.js",
+        "const mod = loadNativeModule(filename, request);",
+        "const mod = isBuiltin(request) ? loadNativeModule(filename, request) : undefined;",
     ),
     // The outputs of the process are the server's log.
     (

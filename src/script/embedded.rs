@@ -49,7 +49,13 @@ pub(super) fn lazy(half: Half) -> &'static Lazy {
         match half {
             Half::Plain => scripts.extend(STAND_INS),
             #[cfg(feature = "node")]
-            Half::Node => modules.push(ext::node::GLOBAL_SCOPE),
+            Half::Node => {
+                modules.push(ext::node::GLOBAL_SCOPE);
+                // The loader refuses their imports, and knows the place.
+                modules.retain(|(specifier, _)| {
+                    specifier.strip_prefix("node:").is_none_or(|name| node::absent(name).is_none())
+                });
+            }
         }
         scripts.sort_unstable();
         modules.sort_unstable();

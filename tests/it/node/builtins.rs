@@ -90,14 +90,16 @@ fn a_package_may_have_the_name_of_a_module_that_needs_the_prefix() {
     let host = Site::new()
         .file("node_modules/test/package.json", r#"{ "name": "test", "version": "1.0.0" }"#)
         .file("node_modules/test/index.js", "module.exports = 'the package';")
+        .file("node_modules/sqlite/package.json", r#"{ "name": "sqlite", "version": "1.0.0" }"#)
+        .file("node_modules/sqlite/index.js", "module.exports = 'another package';")
         .file(
             "handler.js",
             r#"import own from "test"; import { createRequire } from "node:module";
-            export default () => [own, createRequire(import.meta.url)("test")];"#,
+            export default () => [own, createRequire(import.meta.url)("sqlite")];"#,
         )
         .serve();
 
-    assert_eq!(host.get("/").json(), json!(["the package", "the package"]));
+    assert_eq!(host.get("/").json(), json!(["the package", "another package"]));
 }
 
 #[test]
