@@ -50,7 +50,6 @@ pub(super) struct Loader {
     began: RefCell<Option<PathBuf>>,
     /// The file that a CommonJS module has required last.
     last_required: RefCell<Option<PathBuf>>,
-    uses_packages: UsesPackages,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
