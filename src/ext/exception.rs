@@ -28,7 +28,8 @@ pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
         let function = function.as_deref().unwrap_or("<anonymous>");
         format!("at {function} ({place})")
     });
-    let files = frames.iter().map(|(_, place)| place.file.as_path());
+    let places = place.iter().chain(frames.iter().map(|(_, place)| place));
+    let files = places.map(|place| place.file.as_path());
     let help = help_for(&message).or_else(|| help_for_package(&message, files)).map(String::into_boxed_str);
     // The frames name the files that Node lists below the message.
     let message = match message.split_once("\nRequire stack:") {

@@ -135,7 +135,7 @@ fn every_failing_import_is_found_and_what_was_meant() {
             "import { onne, two } from '../lib/names.js';\nimport x from '../lib/names.js';\n\
              import '../lib/nmaes.js';\nimport '../lib/Names.js';\nimport '../lib/names';\nimport '../lib';\n\
              import './db.js';\nimport { clint } from 'liveline:sql';\nimport '@webqit/webfloo';\n\
-             import 'node:fss';\nimport './data.json';\nexport * from './nothing.js';\nexport default () => 1;\n",
+             import 'node:pth';\nimport './data.json';\nexport * from './nothing.js';\nexport default () => 1;\n",
         )
         .file("a/data.json", "{}")
         .file("b/handler.ts", "import { three } from '../lib/names.js';\nimport './gone.ts';\nexport default () => 1;")
@@ -157,7 +157,7 @@ fn every_failing_import_is_found_and_what_was_meant() {
             &["a/handler.js:7:8 ", "./db.js", "did you mean \"../lib/db.js\"?"],
             &["a/handler.js:8:10 ", "`clint`", "did you mean `client`?"],
             &["a/handler.js:9:8 ", "@webqit/webfloo", "did you mean \"@webqit/webflo\"?"],
-            &["a/handler.js:10:8 ", "node:fss", "Node has no such module", "did you mean \"node:fs\"?"],
+            &["a/handler.js:10:8 ", "node:pth", "Node has no such module", "did you mean \"node:path\"?"],
             &["a/handler.js:11:8 ", "data.json", "with { type: \"json\" }"],
             &["a/handler.js:12:15 ", "nothing.js", "there is no such file"],
             &["b/handler.ts:1:10 ", "`three`"],
@@ -357,7 +357,7 @@ fn misspelt_file_names_are_found() {
         .file("a/handler.sever.js", FINE)
         .file("b/handlers.ts", FINE)
         .file("c/Handler.js", FINE)
-        .file("d/handler.cjs", "module.exports = {}")
+        .file("d/handler.tss", FINE)
         .file("e/pages.html", "<p>")
         .file("f/handler.test.js", "")
         .file("f/handler.css", "")
@@ -370,7 +370,7 @@ fn misspelt_file_names_are_found() {
             &["a/handler.sever.js", "is ignored", "`handler.server.js`"],
             &["b/handlers.ts", "`handler.ts`"],
             &["c/Handler.js", "`handler.js`"],
-            &["d/handler.cjs", "`handler.js`"],
+            &["d/handler.tss", "`handler.ts`"],
             &["e/pages.html", "`page.html`"],
         ],
     );

@@ -223,7 +223,7 @@ mod tests {
             ("server.handler.js", "handler.server.js"),
             ("handlerClient.js", "handler.client.js"),
             ("handler.service-worker.js", "handler.worker.js"),
-            ("handler.cjs", "handler.js"),
+            ("handler.tss", "handler.ts"),
             ("handler.server.mts", "handler.server.ts"),
         ] {
             assert_eq!(meant_handler(name).as_deref(), Some(meant), "{name}");
