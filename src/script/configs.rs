@@ -7,9 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use liveline_compiler::Diagnostic;
 use liveline_compiler::jsx::Jsx;
 use liveline_compiler::transpile::{Decorators, Options};
+use liveline_compiler::{Diagnostic, relative};
 use oxc_resolver::{
     CompilerOptions, FileMetadata, FileSystem, FileSystemOs, ResolveError, ResolveOptions, ResolverGeneric,
     TsConfig, TsconfigDiscovery,
@@ -50,7 +50,14 @@ impl Configs {
     /// The settings of a file.
     pub(super) fn config_of(&self, file: &Path) -> Result<Option<Arc<TsConfig>>, Diagnostic> {
         let Some(path) = file.parent().and_then(|folder| self.nearest(folder)) else { return Ok(None) };
-        let config = self.reader.resolve_tsconfig(&path).map_err(|error| failure(&path, error))?;
+        let config = self.reader.resolve_tsconfig(&path).map_err(|error| {
+            if let ResolveError::TsconfigNotFound(missing) = &error
+                && missing.is_absolute()
+            {
+                lock(&self.files).insert(missing.clone());
+            }
+            failure(&path, error)
+        })?;
         if config.references_resolved.is_empty() {
             return Ok(Some(config));
         }
@@ -191,19 +198,20 @@ fn failure(path: &Path, error: ResolveError) -> Diagnostic {
             error => Diagnostic::new(format!("cannot read {}: {error}", path.display())),
         },
         ResolveError::TsconfigNotFound(missing) => {
-            let message = format!("{} extends {}, which is not there", name(path), missing.display());
-            let help = (!missing.is_absolute()).then(|| {
-                let package = missing.iter().take(if missing.starts_with("@") { 2 } else { 1 });
-                format!("install it, as with `npm install {}`", package.collect::<PathBuf>().display())
-            });
+            let shown = relative(&missing).display().to_string();
+            let message = format!("{} extends {shown}, which is not there", name(path));
+            let is_package = !missing.is_absolute();
+            let help = || {
+                let names = if shown.starts_with('@') { 2 } else { 1 };
+                let package: Vec<_> = shown.split('/').take(names).collect();
+                format!("install it, as with `npm install {}`", package.join("/"))
+            };
             let text = fs::read_to_string(path).unwrap_or_default();
-            let lines = text.lines().zip(1..);
-            let named = [missing.to_string_lossy().into_owned(), name(&missing)];
-            let place = named.iter().find_map(|name| {
-                lines.clone().find_map(|(text, line)| Some((line, text.find(name.as_str())? + 1)))
-            });
+            let file = if is_package { shown.clone() } else { name(&missing) };
+            let ends_with_name = |text: &str| Some(text[..text.find(&format!("{file}\""))?].rfind('"')? + 1);
+            let place = text.lines().zip(1..).find_map(|(text, line)| Some((line, ends_with_name(text)?)));
             let (line, column) = place.unwrap_or((1, 1));
-            Diagnostic::at(message, path, line, column).with_help(help)
+            Diagnostic::at(message, path, line, column).with_help(is_package.then(help))
         }
         error => Diagnostic::at(format!("cannot read {}: {error}", name(path)), path, 1, 1),
     }

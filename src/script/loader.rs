@@ -153,7 +153,11 @@ impl Loader {
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("wasm") => {
-                let bytes = self.bytes_of(&path, url, importing)?;
+                let bytes = self.bytes_of(&path, url, &importing)?;
+                if !bytes.starts_with(b"\0asm\x01\0\0\0") {
+                    let path = path.display();
+                    return Err(importing(format!("cannot import {path}: it is no module of WebAssembly")));
+                }
                 return module(ModuleType::Wasm, ModuleSourceCode::Bytes(bytes.into()));
             }
             Some("json") => {

@@ -9,8 +9,8 @@ use oxc_resolver::{ResolveOptions, Resolver};
 
 use super::border::{Border, Outside, is_in_package};
 use super::configs::Configs;
-use liveline_compiler::transpile::Options;
 use liveline_compiler::Diagnostic;
+use liveline_compiler::transpile::Options;
 
 /// Packages that the host itself provides, with the source of each as a module.
 const OWN: [(&str, &str); 4] = [
@@ -49,8 +49,7 @@ export const {
 /// What an import without an extension may mean, in this order. A folder means its file `index` with one of them.
 const EXTENSIONS: [&str; 9] = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json"];
 /// The same for files of packages, most of which hold the JavaScript of their TypeScript.
-const PACKAGE_EXTENSIONS: [&str; 9] =
-    [".js", ".mjs", ".cjs", ".json", ".jsx", ".ts", ".tsx", ".mts", ".cts"];
+const PACKAGE_EXTENSIONS: [&str; 9] = [".js", ".mjs", ".cjs", ".json", ".jsx", ".ts", ".tsx", ".mts", ".cts"];
 /// The files that an import of a file of JavaScript means: itself, else what TypeScript compiles to it.
 const ALIASES: [(&str, &[&str]); 4] = [
     (".js", &[".js", ".ts", ".tsx"]),
@@ -244,7 +243,11 @@ impl Modules {
                 let found = self.completed(&path);
                 self.border.check(found.as_ref().unwrap_or(&path)).map_err(outside)?;
                 let missing = |missing| {
-                    Err(ResolveError::Missing { specifier: specifier.to_owned(), from: from.clone(), missing })
+                    Err(ResolveError::Missing {
+                        specifier: specifier.to_owned(),
+                        from: from.clone(),
+                        missing,
+                    })
                 };
                 match found {
                     Ok(file) if file == path => Ok(url),
@@ -302,9 +305,10 @@ impl Modules {
         } else {
             let resolver = if is_in_package(path) { &self.written } else { &self.files };
             let text = path.to_string_lossy();
-            resolver.resolve(Path::new("/"), &text).map(|found| found.into_path_buf()).map_err(|_| {
-                if path.is_dir() { Missing::Index } else { Missing::File(path.to_owned()) }
-            })?
+            resolver
+                .resolve(Path::new("/"), &text)
+                .map(|found| found.into_path_buf())
+                .map_err(|_| if path.is_dir() { Missing::Index } else { Missing::File(path.to_owned()) })?
         };
         if is_declaration(&found) { Err(Missing::Declarations) } else { Ok(found) }
     }

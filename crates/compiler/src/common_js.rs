@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn typescript_has_its_own_imports_and_exports_of_common_js() {
         let of = |file: &str, source: &str| exports(Path::new(file), source).is_some();
-        for source in ["export = 1;", "import a = require('a');", "import type { A } from 'a';\nexport  = 1 as A;"] {
+        for source in
+            ["export = 1;", "import a = require('a');", "import type { A } from 'a';\nexport  = 1 as A;"]
+        {
             assert!(of("/a.ts", source) && of("/a.cts", source), "{source}");
         }
         for source in ["import a = require('a');\nexport const b = a;", "export const a = 1; exports = 1;"] {

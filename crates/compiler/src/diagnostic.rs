@@ -72,7 +72,8 @@ impl Diagnostic {
             let quoted = format!("{quote}{specifier}{quote}");
             source.lines().zip(1..).find_map(|(text, line)| Some((line, text.find(&quoted)? + 1)))
         });
-        let of_jsx = || specifier.ends_with("/jsx-runtime").then(|| first_element_of(file, &source)).flatten();
+        let of_jsx =
+            || specifier.ends_with("/jsx-runtime").then(|| first_element_of(file, &source)).flatten();
         match place.or_else(of_jsx) {
             Some((line, column)) => Diagnostic::at(message, file, line, column),
             None => Diagnostic::new(message),

@@ -81,7 +81,8 @@ pub(crate) fn first_element_of(path: &Path, source: &str) -> Option<(usize, usiz
 /// The pragmas of the comments before the first statement, such as `@jsx`, with their values.
 fn pragmas(parsed: &ParsedSource) -> HashMap<String, String> {
     let mut found = HashMap::new();
-    let comments = parsed.comments().get_leading(SourcePos::unsafely_from_byte_pos(parsed.program().span_lo()));
+    let comments =
+        parsed.comments().get_leading(SourcePos::unsafely_from_byte_pos(parsed.program().span_lo()));
     let blocks = comments.into_iter().flatten().filter(|comment| comment.kind == CommentKind::Block);
     for line in blocks.flat_map(|comment| comment.text.lines()) {
         let line = line.trim();

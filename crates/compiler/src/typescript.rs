@@ -31,7 +31,7 @@ pub(crate) fn adapt(module: &mut Module, defines_fields: bool) {
 }
 
 fn is_of_common_js(decl: &ModuleDecl) -> bool {
-    matches!(decl, ModuleDecl::TsExportAssignment(_)) 
+    matches!(decl, ModuleDecl::TsExportAssignment(_))
         || decl.as_ts_import_equals().is_some_and(|import| is_required(import))
 }
 
@@ -77,7 +77,13 @@ fn as_es_module(item: ModuleItem) -> Vec<ModuleItem> {
             is_type_only: false,
         };
         let specifiers = vec![ExportSpecifier::Named(name)];
-        ModuleDecl::ExportNamed(NamedExport { span, specifiers, src: None, type_only: is_type_only, with: None })
+        ModuleDecl::ExportNamed(NamedExport {
+            span,
+            specifiers,
+            src: None,
+            type_only: is_type_only,
+            with: None,
+        })
     });
     [Some(import), export].into_iter().flatten().map(ModuleItem::ModuleDecl).collect()
 }
